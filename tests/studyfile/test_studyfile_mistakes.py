@@ -1,0 +1,556 @@
+"""Each mistake in a study file is one problem, and says where it is and how it is mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuitune.studyfile import StudyFileError, load, load_document
+from tuitune.studyfile.problems import Problems
+from tuitune.studyfile.reading import read_study
+
+RIGHT = {
+    "objective": 'metric = "loss"\nmode = "min"',
+    "trial": 'target = "train.py:train"',
+    "space": 'lr = { low = 0.1, high = 0.9 }\nopt = ["sgd", "adam"]\nn = { low = 1, high = 9 }',
+}
+CODE = """
+import functools
+def train(trial): ...
+def draw(random, configuration): ...
+async def later(trial): ...
+def two(trial, extra): ...
+def named(trial, *, extra): ...
+def none(): ...
+made = functools.partial(two, extra=1)
+if True:
+    def inner(trial, extra=1): ...
+"""
+
+
+@pytest.fixture
+def problems(tmp_path, monkeypatch):
+    """A function that gives the problems of a right file with these tables in place of its own."""
+    (tmp_path / "train.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+
+    def read(overrides=(), top="", **tables):
+        merged = {name: text for name, text in {**RIGHT, **tables}.items() if text is not None}
+        text = "\n".join(f"[{name}]\n{said}\n" for name, said in merged.items())
+        (tmp_path / "s.toml").write_text(f"{top}\n{text}")
+        with pytest.raises(StudyFileError) as caught:
+            load("s.toml", overrides=overrides)
+        assert str(caught.value) == "\n".join(caught.value.problems)
+        assert not any("\n" in problem for problem in caught.value.problems)
+        return caught.value.problems
+
+    return read
+
+
+# What the file says, and all that is then said of it.
+TABLES = [
+    # unknown words
+    ({"objective": RIGHT["objective"] + '\nvalu = "best"'}, '[objective] valu = "best": there is no such key; did you mean value?'),
+    ({"serch": "trials = 3"}, "serch: there is no such table; did you mean [search]?"),
+    ({"zebra": "x = 3"}, "zebra: there is no such table; there are: study, objective, trial, space, search, pruning, limits"),
+    ({"search": "Trials = 3"}, "[search] Trials = 3: there is no such key; did you mean trials?"),
+    ({"search": "max = 3"}, "[search] max = 3: there is no such key here; it belongs in [pruning]"),
+    ({"study": "zebra = 3"}, "[study] zebra = 3: there is no such key; there are: name"),
+    ({"study": "concurency = 3"}, "[study] concurency = 3: there is no such key; did you mean concurrency in [search]?"),
+    # words of Ray Tune and Optuna
+    ({"search": "num_samples = 3"}, "[search] num_samples = 3: there is no such key; here it is trials in [search]"),
+    ({"search": "n_trials = 3"}, "[search] n_trials = 3: there is no such key; here it is trials in [search]"),
+    ({"search": "max_concurrent_trials = 3"}, "[search] max_concurrent_trials = 3: there is no such key; here it is concurrency in [search]"),
+    ({"pruning": 'method = "asha"\nmax = 9\ngrace_period = 3'}, "[pruning] grace_period = 3: there is no such key; here it is min in [pruning]"),
+    ({"pruning": 'method = "asha"\nmax_t = 3'}, "[pruning] max_t = 3: there is no such key; here it is max in [pruning]"),
+    ({"pruning": 'method = "asha"\nmax = 9\nreduction_factor = 3'}, "[pruning] reduction_factor = 3: there is no such key; here it is reduction in [pruning]"),
+    ({"objective": 'metric = "loss"\ndirection = "minimize"'}, '[objective] direction = "minimize": there is no such key; here it is mode = "min" or "max" in [objective]'),
+    ({"param_space": "lr = 3"}, "param_space: there is no such table; here it is the table [space]"),
+    ({"limits": "time_budget_s = 3"}, '[limits] time_budget_s = 3: there is no such key; here it is time in [limits], as "4h" or "90s"'),
+    ({"trial": RIGHT["trial"] + "\nresources_per_trial = { cpu = 2 }"}, "[trial] resources_per_trial = { cpu = 2 }: there is no such key; here it is gpus, cpus and memory in [trial]"),
+    # what must be there
+    ({"objective": None}, '[objective]: is missing; write [objective] with metric = "val_loss" and mode = "min"'),
+    ({"objective": 'mode = "min"'}, '[objective] metric: is missing; write metric = "val_loss"'),
+    ({"objective": 'metric = "x"'}, '[objective] mode: is missing; write mode = "min" or "max"'),
+    ({"objective": 'metrc = "x"\nmode = "min"'}, '[objective] metrc = "x": there is no such key; did you mean metric?'),
+    ({"trial": None}, '[trial]: is missing; write [trial] with target = "train.py:train", or a command'),
+    ({"trial": ""}, '[trial] target: is missing; write target = "train.py:train", or a command'),
+    ({"trial": 'comand = ["a"]'}, '[trial] comand = ["a"]: there is no such key; did you mean command?'),
+    ({"trial": RIGHT["trial"] + '\ncommand = ["a"]'}, '[trial] command = ["a"]: stands beside target, and a trial runs one; take one of them out'),
+    ({"space": None}, "[space]: is missing; write [space] with the parameters to search"),
+    ({"space": ""}, "[space]: holds no parameter; write lr = { low = …, high = … }, say"),
+    ({"pruning": 'method = "asha"'}, "[pruning] max: is missing; write max = 27, the most that a trial may spend"),
+    # types and values
+    ({"objective": 'metric = 3\nmode = "min"'}, '[objective] metric = 3: is a whole number, not text; write metric = "3"'),
+    ({"objective": 'metric = " "\nmode = "min"'}, '[objective] metric = " ": is empty; give it a value or leave the key out'),
+    ({"objective": 'metric = "x"\nmode = "minimise"'}, '[objective] mode = "minimise": is no mode; did you mean "min"?'),
+    ({"objective": 'metric = "x"\nmode = "up"'}, '[objective] mode = "up": is no mode; write "min" or "max"'),
+    ({"objective": 'metric = "x"\nmode = 1'}, '[objective] mode = 1: is a whole number; write "min" or "max"'),
+    ({"search": 'trials = "20"'}, '[search] trials = "20": is text, not a whole number; write trials = 20'),
+    ({"search": "trials = 2.0"}, "[search] trials = 2.0: is a number, not a whole number; write trials = 2"),
+    ({"search": "trials = true"}, "[search] trials = true: is true or false, not a whole number; write trials = 1, say"),
+    ({"search": "trials = 0"}, "[search] trials = 0: is not a whole number of 1 or more; write trials = 1 or more"),
+    ({"search": "seed = 99999999999999999999"}, "[search] seed = 99999999999999999999: is not a whole number of 0 or more; write seed = 0 or more"),
+    ({"search": 'method = "tpe"'}, '[search] method = "tpe": is not built yet in this version; use method = "sobol"'),
+    ({"search": 'method = "bayes"'}, '[search] method = "bayes": is not built yet in this version; use method = "sobol"'),
+    ({"search": 'method = "sobal"'}, '[search] method = "sobal": is no method; did you mean "sobol"?'),
+    ({"search": 'method = "grid_search"'}, '[search] method = "grid_search": is no method; did you mean "grid"?'),
+    ({"search": "levels = 1"}, "[search] levels = 1: is not a whole number of 2 or more; write levels = 2 or more"),
+    ({"pruning": 'method = "hyperband"\nmax = 9'}, '[pruning] method = "hyperband": is not built yet in this version; use method = "asha"'),
+    ({"pruning": 'method = "median"'}, '[pruning] method = "median": is not built yet in this version; use method = "asha"'),
+    ({"pruning": 'method = "asha"\nmax = 9\nstyle = "promote"'}, '[pruning] style = "promote": is not built yet in this version; use style = "stop"'),
+    ({"pruning": 'method = "asha"\nmax = 9\nbrackets = 2'}, "[pruning] brackets = 2: more than one is not built yet in this version; use brackets = 1"),
+    ({"pruning": 'method = "asha"\nmax = 9\nreduction = 1'}, "[pruning] reduction = 1: keeps every trial; write reduction = 3, say"),
+    ({"pruning": 'method = "asha"\nmax = 9\nmin = 9'}, "[pruning] min = 9: leaves nothing to prune below max = 9; write a smaller min"),
+    ({"limits": "time = 90"}, '[limits] time = 90: is no duration; write time = "90s"'),
+    ({"limits": 'time = "2 hours"'}, '[limits] time = "2 hours": is no duration; write time = "90s", "10m" or "1h30m"'),
+    ({"limits": 'time = "0s"'}, '[limits] time = "0s": leaves no time at all; leave the key out for no limit'),
+    ({"limits": "target = nan"}, "[limits] target = nan: is not finite; write a number or leave the key out"),
+    ({"limits": 'target = "x"'}, '[limits] target = "x": is text, not a number; write target = 1, say'),
+    ({"study": 'name = "a/b"'}, '[study] name = "a/b": can\'t name a folder; write a short one such as "cifar"'),
+    ({"study": 'name = ".."'}, '[study] name = "..": can\'t name a folder; write a short one such as "cifar"'),
+    ({"study": 'name = "x.toml"'}, '[study] name = "x.toml": can\'t name a folder; write a short one such as "cifar"'),
+    ({"trial": RIGHT["trial"] + "\nmemory = 8"}, '[trial] memory = 8: is no size; write memory = "8GB"'),
+    ({"trial": RIGHT["trial"] + '\nmemory = "8G"'}, '[trial] memory = "8G": is no size; write memory = "8GB", "512MB" or "8GiB"'),
+    ({"trial": RIGHT["trial"] + "\ncpus = -1"}, "[trial] cpus = -1: is below 0; write cpus = 0 or more"),
+    ({"trial": RIGHT["trial"] + "\ngpus = 1.5"}, "[trial] gpus = 1.5: is neither whole nor a fraction of one GPU; write 2 or 0.5, say"),
+    ({"trial": RIGHT["trial"] + '\ngpus = "all"'}, '[trial] gpus = "all": is text; write gpus = 1, a fraction such as 0.5, or "auto"'),
+    ({"trial": RIGHT["trial"] + "\nenv = { A = 1 }"}, '[trial.env] A = 1: is a whole number, not text; write A = "1"'),
+    ({"trial": RIGHT["trial"] + '\nenv = { "A=B" = "1" }'}, '[trial.env] A=B = "1": can\'t be a variable of the environment; write NAME = "text"'),
+    ({"trial": RIGHT["trial"] + "\nenv = 1"}, '[trial] env = 1: is a whole number, not a table; write env = { name = "text" }'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tables", "said"), TABLES)
+def test_a_mistake_in_a_table(problems, tables, said):
+    assert problems(**tables) == [f"s.toml: {said}"]
+
+
+def test_keys_outside_their_table(problems):
+    assert problems(top="trials = 3\n[[search]]") == [
+        "s.toml: trials = 3: stands outside its table; it belongs in [search]",
+        "s.toml: search = [{  }]: is a list, not a table; write [search] on a line",
+    ]
+
+
+# What a parameter says, and what is then said of it.
+PARAMETERS = [
+    ("{ low = 0, high = 1 }", "could mean two things; write { low = 0.0, high = 1.0 } for all between, or [0, 1] for one of the two"),
+    ("{ low = 3, high = 1 }", "is empty: low is above high; write low = 1, high = 3"),
+    ("{ low = 3, high = 3 }", "holds one value only; write x = 3"),
+    ("{ low = 0.0, high = 1, log = true }", "a log scale needs low above 0; write a small low such as 1e-6, or leave log out"),
+    ("{ low = 1, high = 9, log = true, step = 2 }", "log and step don't go together; leave log or step out"),
+    ("{ low = 1, high = 9, log = 1 }", "log is a whole number; write log = true or log = false"),
+    ("{ low = 1 }", "has no high end; write high = …"),
+    ("{ high = 1 }", "has no low end; write low = … beside high"),
+    ('{ low = "1", high = 2 }', "low is text, not a number; write low = 1, say"),
+    ("{ low = 1, high = inf }", "high is beyond all bounds; write a smaller number"),
+    ("{ low = 1, high = 9, step = 0 }", "step = 0 leads nowhere; write a step above 0"),
+    ("{ low = 1, high = 9, step = 9 }", "step is wider than the range, which leaves one value; write a step below 8"),
+    ("{ low = 1, high = 9, step = 0.5 }", "steps of 0.5 need ends that aren't whole; write low = 1.0, high = 9.0"),
+    ('{ low = 1, high = 9, step = "a" }', "step is text, not a number; write step = 1, say"),
+    ("{ low = 0.0, high = 1e300, step = 1.0 }", "has too many steps to count; write a larger step or leave it out"),
+    ("{ low = 3, high = 8, powers_of = 2 }", "low = 3 is no power of 2; write low = 4"),
+    ("{ low = 0, high = 8, powers_of = 2 }", "powers are above 0; write low = 1 or a smaller power of 2"),
+    ("{ low = 1, high = 8, powers_of = 1 }", "powers_of = 1 is no base; write a whole number of 2 or more"),
+    ('{ low = 1, high = 8, type = "loguniform" }', '"loguniform" is no type; write { low = 1, high = 8, log = true, type = "float" }'),
+    ('{ low = 1, high = 8, type = "real" }', '"real" is no type; write type = "int" or "float", or leave it out'),
+    ('{ low = 1.5, high = 8, type = "int" }', 'type = "int" needs whole ends; write whole ones or leave type out'),
+    ("[]", "is an empty list; give it the values to choose from"),
+    ("[1, 2, 1.0]", "has 1.0 twice; leave one of them out"),
+    ("{ choices = 3 }", "choices is a whole number, not a list; write choices = [1, 2, 3]"),
+    ("{ choices = [1], low = 3 }", "low means nothing beside choices; leave one of them out"),
+    ("{ value = 1, log = true }", "log means nothing beside value; leave one of them out"),
+    ("{}", "says no values; write { low = …, high = … }, a list, { value = … } or { sample = … }"),
+    ("2020-01-01", 'is a date or time, which trials don\'t get; write it as text, in "quotes"'),
+    ("[1, 2020-01-01]", '2020-01-01 is a date or time, which trials don\'t get; write it as text, in "quotes"'),
+    ("nan", "is not a number, so never equal to itself"),
+    ("99999999999999999999", "has more than 64 bits; write it as a float or as text"),
+    ("{ sample = 3 }", 'sample is a whole number, not text; write sample = "file.py:function"'),
+    ('{ sample = "train.py:drew" }', "train.py has no function drew; did you mean draw?"),
+    ('{ sample = "train.py:train" }', "train in train.py can't be called with a random.Random and the configuration alone; write def train(random, configuration)"),
+    ("{ low = 1, high = 3, hihg = 4 }", "hihg: there is no such key; did you mean high?"),
+    ("{ min = 1, high = 3 }", "min: there is no such key; here it is low"),
+    ("{ low = 1, high = 3, q = 4 }", "q: there is no such key; here it is step"),
+    ("{ loguniform = [1e-4, 0.1] }", 'loguniform: there is no such key; here it is { low = 0.0001, high = 0.1, log = true, type = "float" }'),
+    ('"tune.loguniform(1e-4, 1e-1)"', 'is text, so every trial would get it as it is; write { low = 1e-4, high = 1e-1, log = true, type = "float" }'),
+    ('"tune.choice([1, 2])"', "is text, so every trial would get it as it is; write a list: [1, 2, 3]"),
+    ('"trial.suggest_int(\'x\', 1, 9)"', "is text, so every trial would get it as it is; write { low = …, high = … }, both ends included"),
+    ("{ value = 1, when = { optt = 3 } }", "when names optt, which is no parameter; did you mean opt?"),
+    ('{ value = 1, when = { opt = "sdg" } }', 'opt is never "sdg"; did you mean "sgd"?'),
+    ("{ value = 1, when = { opt = 3 } }", 'opt is never 3; write one of "sgd", "adam"'),
+    ("{ value = 1, when = { n = 10 } }", "n is never 10; write one of its values, 1, say"),
+    ("{ value = 1, when = { opt = [] } }", "when gives opt no value; name one or take it out"),
+    ("{ value = 1, when = { lr = 0.5 } }", "when names lr, which takes any value between two ends; name a parameter with countable values, or give that one a step"),
+    ("{ value = 1, when = 3 }", "when is a whole number; write when = { parameter = value }"),
+    ("{ value = 1, when = { x = 1 } }", "its when goes round in a circle: x needs x; take one of these conditions out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "words"), PARAMETERS)
+def test_a_mistake_in_a_parameter(problems, said, words):
+    found = problems(space=f"{RIGHT['space']}\nx = {said}")
+    assert len(found) == 1
+    assert found[0].startswith("s.toml: [space] x = ")
+    assert found[0].endswith(f": {words}")
+
+
+NOT_BEFOREHAND = (
+    "when names s, which is sampled: nobody knows its value beforehand; "
+    "let the sampling function of this one look at it instead"
+)
+
+
+def test_conditions_can_not_rest_on_sampled_fixed_or_broken_parameters(problems):
+    space = """
+        s = { sample = "train.py:draw" }
+        f = 3
+        broken = { low = 2, high = 1 }
+        a = { value = 1, when = { s = 1 } }
+        b = { value = 1, when = { f = 4 } }
+        c = { value = 1, when = { broken = 4 } }
+        d = { value = 1, when = { e = 1 } }
+        e = { value = 1, when = { d = 1 } }
+    """
+    words = [problem.partition("}: ")[2].rpartition("}: ")[2] for problem in problems(space=space)]
+    assert words == [
+        "is empty: low is above high; write low = 1, high = 2",
+        NOT_BEFOREHAND,
+        "f is never 4; it is always 3",
+        "its when goes round in a circle: d needs e needs d; take one of these conditions out",
+    ]
+
+
+def test_names_that_could_not_stand_in_a_command(problems):
+    (found,) = problems(space='"a b" = 1')
+    assert found.endswith("can't be a parameter's name; use letters, digits, _, - and .")
+
+
+def test_points(problems):
+    points = '[3, { oppt = 1 }, { lr = 2 }, { opt = "x" }, { broken = 7 }, { s = nan }]'
+    space = f'{RIGHT["space"]}\nbroken = []\ns = {{ sample = "train.py:draw" }}'
+    assert problems(space=space, search=f"points = {points}") == [
+        "s.toml: [space] broken = []: is an empty list; give it the values to choose from",
+        "s.toml: [search] points[0] = 3: is a whole number; write { name = value }",
+        "s.toml: [search] points[1]: oppt: there is no such parameter; did you mean opt?",
+        "s.toml: [search] points[2]: lr = 2: is not within 0.1 to 0.9",
+        's.toml: [search] points[3]: opt = "x": is not "sgd" or "adam"',
+        "s.toml: [search] points[5]: s is not a number, so never equal to itself",
+    ]
+    (found,) = problems(search="points = 3")
+    assert found.endswith(
+        "points = 3: is a whole number, not a list; write points = [{ lr = 0.01 }]"
+    )
+
+
+def test_grids_that_can_not_be_gone_over(problems):
+    (found,) = problems(space='s = { sample = "train.py:draw" }', search='method = "grid"')
+    assert "can't go over s, which a function samples" in found
+    wide = "a = { low = 1, high = 5000 }\nb = { low = 1, high = 5000 }"
+    (found,) = problems(space=wide, search='method = "grid"')
+    assert "makes a grid of 25,000,000 points; say trials = 1000" in found
+    (found,) = problems(space="a = { low = 1, high = 1000000000 }", search='method = "grid"')
+    assert "more than 10,000,000 values of a; give it a step" in found
+
+
+# --- targets and commands ---------------------------------------------------------------------
+
+TARGETS = [
+    ("train", 'names no file; write "file.py:function", as in "train.py:train"'),
+    ("my.train", 'names no file; write "file.py:function", as in "my.py:train"'),
+    ("train.py", 'names no function; write "train.py:train", say'),
+    ("train.py:", 'is no "file.py:function" or "package.module:function"; write one'),
+    ("src/train:train", 'names a file without its ending; write "src/train.py:train"'),
+    ("my-code:train", "my-code is neither a .py file nor a module's name; write one"),
+    ("tarin.py:train", "did you mean train.py?"),
+    ("train.py:trian", "train.py has no function trian; did you mean train?"),
+    ("train.py:zebra", "train.py has no function zebra; there are: train, draw, two, named, none, inner"),
+    ("train.py:later", "later in train.py is async; write it as a plain function"),
+    ("train.py:two", "two in train.py can't be called with the trial alone; write def two(trial)"),
+    ("train.py:named", "named in train.py can't be called with the trial alone; write def named(trial)"),
+    ("train.py:none", "none in train.py can't be called with the trial alone; write def none(trial)"),
+    ("no_such_module_at_all:train", 'there is no module no_such_module_at_all, neither beside the study file nor installed; write the file instead, as in "train.py:function"'),
+    ("json.nothing:train", "there is no module json.nothing, neither beside"),
+    ("json.decoder:train", "decoder.py has no function train"),
+    ("broken.py:train", "broken.py, line 2: "),
+    ("nul.py:train", "null bytes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "words"), TARGETS)
+def test_a_target_that_is_not_there(problems, tmp_path, target, words):
+    (tmp_path / "broken.py").write_text("x = 1\ndef train(:\n")
+    (tmp_path / "nul.py").write_bytes(b"x = 1\0")
+    (found,) = problems(trial=f'target = "{target}"')
+    assert found.startswith(f's.toml: [trial] target = "{target}": ')
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "train.py:made",
+        "train.py:inner",
+        "train:train",
+        "package.part:train",
+        "package:anything",
+        "star.py:anything",
+        "lazy.py:anything",
+        "json:dumps",
+        "math:sqrt",
+        "imported.py:train",
+    ],
+)
+def test_a_target_that_is_there_or_may_be(tmp_path, target):
+    (tmp_path / "train.py").write_text(CODE)
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("from os import *\n")
+    (tmp_path / "package" / "part.py").write_text("class train:\n    pass\n")
+    (tmp_path / "star.py").write_text("try:\n    from os.path import *\nexcept ImportError: ...\n")
+    (tmp_path / "lazy.py").write_text("def __getattr__(name): ...\n")
+    (tmp_path / "imported.py").write_text("from train import train\n")
+    text = "\n".join(f"[{name}]\n{said}" for name, said in RIGHT.items())
+    file = tmp_path / "s.toml"
+    file.write_text(text.replace("train.py:train", target))
+    assert load(file).trial.target == target
+
+
+def test_without_a_look_at_the_target_only_its_form_counts(tmp_path):
+    text = "\n".join(f"[{name}]\n{said}" for name, said in RIGHT.items())
+    (tmp_path / "s.toml").write_text(text + '\nx = { sample = "gone.py:draw" }')
+    assert load(tmp_path / "s.toml", check_target=False).trial.target == "train.py:train"
+    (tmp_path / "s.toml").write_text(text.replace("train.py:train", "train"))
+    with pytest.raises(StudyFileError, match="names no file"):
+        load(tmp_path / "s.toml", check_target=False)
+
+
+COMMANDS = [
+    ('"python train.py --lr {lr}"', 'is text, not a list; write ["python", "train.py", "--lr", "{lr}"]'),
+    ("[]", 'names no program; write ["python", "train.py"], say'),
+    ("3", 'is a whole number; write ["python", "train.py", "--lr", "{lr}"]'),
+    ('["a", 3]', '3 is a whole number, not text; write "3"'),
+    ('["a", ["b", ["c"]]]', '["c"] is a list, not text; write "["c"]"'),
+    ('["a", "{lrr}"]', "{lrr} names no parameter; did you mean lr? (write {{ for the character {)"),
+    ('["a", "{lr"]', '"{lr" has a lone {; write {{ for the character'),
+    ('["a", "{lr}}"]', '"{lr}}" has a lone }; write }} for the character'),
+    ('["a", "{momentum}"]', '{momentum} isn\'t always there; put it in a list of its own, which is dropped without it: ["--momentum", "{momentum}"]'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "words"), COMMANDS)
+def test_a_command_that_can_not_run(problems, command, words):
+    space = f'{RIGHT["space"]}\nmomentum = {{ low = 0.5, high = 0.9, when = {{ opt = "sgd" }} }}'
+    (found,) = problems(space=space, trial=f"command = {command}")
+    assert found.startswith("s.toml: [trial] command = ")
+    assert found.endswith(words)
+
+
+def test_patterns(problems):
+    trial = 'command = ["a"]\n[trial.metrics]\nloss = "loss=.*"\nacc = "acc=(.*"\nmany = "(a)(b)"\nn = 1'
+    assert problems(trial=trial) == [
+        's.toml: [trial.metrics] n = 1: is a whole number, not text; write n = "1"',
+        's.toml: [trial.metrics] loss = "loss=.*": has 0 groups; put ( ) around the number alone, (?: ) elsewhere',
+        's.toml: [trial.metrics] acc = "acc=(.*": is no pattern: missing ), unterminated subpattern at position 4; put it right',
+        's.toml: [trial.metrics] many = "(a)(b)": has 2 groups; put ( ) around the number alone, (?: ) elsewhere',
+    ]
+    trial = 'command = ["a"]\n[trial.metrics]\nacc = "acc=(.*)"'
+    assert problems(trial=trial, pruning='resource = "epoch"') == [
+        "s.toml: [trial.metrics]: there is no pattern for loss, the metric in [objective]; add loss = 'loss=([0-9.]+)'",
+        "s.toml: [trial.metrics]: there is no pattern for epoch, the resource in [pruning]; add epoch = 'epoch=([0-9.]+)'",
+    ]
+
+
+# --- the file as a whole ----------------------------------------------------------------------
+
+TEN = """
+[study]
+name = "a/b"
+[objective]
+metric = "loss"
+mode = "minimize"
+[trial]
+target = "train.py:trian"
+timeout = 90
+[space]
+lr = { low = 1e-1, high = 1e-4, log = true }
+width = { low = 0, high = 1 }
+momentum = { low = 0.5, high = 0.9, when = { optimzer = "sgd" } }
+optimizer = ["sgd", "adam"]
+[search]
+n_trials = 100
+points = [{ optimizer = "sdg" }]
+[prunning]
+method = "asha"
+"""
+
+
+def test_ten_mistakes_are_ten_problems(tmp_path, monkeypatch):
+    (tmp_path / "train.py").write_text(CODE)
+    (tmp_path / "ten.toml").write_text(TEN)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyFileError) as caught:
+        load("ten.toml")
+    places = [
+        problem.split(" = ")[0].removeprefix("ten.toml: ") for problem in caught.value.problems
+    ]
+    assert sorted(places) == sorted(
+        [
+            "[study] name",
+            "[objective] mode",
+            "[trial] target",
+            "[trial] timeout",
+            "[space] lr",
+            "[space] width",
+            "[space] momentum",
+            "[search] n_trials",
+            "[search] points[0]: optimizer",
+            "prunning: there is no such table; did you mean [pruning]?",
+        ]
+    )
+    assert len(str(caught.value).splitlines()) == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ten.toml", "train.py"]
+
+
+SYNTAX = [
+    ("[space]\nlr = 1 2", "line 2, column 8"),
+    ("[space]\nlr = True", "write true"),
+    ("[space]\nx = None", "write no key at all for none"),
+    ("[space]\nopt = sgd", 'text stands in "quotes"'),
+    ("[space]\nlr = 1\nlr = 2", "Cannot overwrite a value"),
+    ("[space", "this is no TOML yet"),
+    ("x = '''", "this is no TOML yet"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), SYNTAX)
+def test_broken_toml_is_one_problem_with_its_place(tmp_path, monkeypatch, text, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(StudyFileError) as caught:
+        load("s.toml")
+    (found,) = caught.value.problems
+    assert found.startswith("s.toml: ")
+    assert words in found
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "0x" + "f" * 5000, "[" * 5000 + "]" * 5000])
+def test_values_beyond_all_bounds(tmp_path, value):
+    text = "\n".join(f"[{name}]\n{said}" for name, said in RIGHT.items())
+    file = tmp_path / "s.toml"
+    file.write_text(f"{text}\nx = {value}\n")
+    for overrides in ([], [f"space.opt={value}"]):
+        with pytest.raises(StudyFileError) as caught:
+            load(file, overrides=overrides, check_target=False)
+        assert all(len(problem) < 400 for problem in caught.value.problems)
+
+
+def test_files_that_can_not_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cifar.toml").write_bytes(b"name = '\xff'")
+    for name, words in [
+        ("cifra.toml", "there is no such file; did you mean cifar.toml?"),
+        ("zebra", "there is no such file; name one that is"),
+        (".", "is a folder; name a study file in it"),
+        ("cifar.toml", "byte 8 is not UTF-8; save the file as UTF-8"),
+    ]:
+        with pytest.raises(StudyFileError) as caught:
+            load(name)
+        assert caught.value.problems == [f"{name}: {words}"]
+
+
+def test_overrides_are_held_to_the_same_rules(problems):
+    said = [
+        "search.trials=many",
+        "space.lr.hihg=3",
+        "trial.env.A=1",
+        "limts.time=1h",
+        "trials",
+        "trials=3",
+        "objective.mode.x=1",
+        "search.points=[{ lr = 3 }]",
+    ]
+    assert problems(overrides=said) == [
+        "--set trials: is no table.key=value; write --set search.trials=20, say",
+        "--set trials=3: is no table.key=value; write --set search.trials=20, say",
+        "--set objective.mode.x=1: mode is no table in the file; set mode itself",
+        "s.toml: limts: there is no such table; did you mean [limits]?",
+        "--set: [space] lr = { low = 0.1, high = 0.9, hihg = 3 }: hihg: there is no such key; did you mean high?",
+        '--set: [trial.env] A = 1: is a whole number, not text; write A = "1"',
+        '--set: [search] trials = "many": is text, not a whole number; write trials = 1, say',
+    ]
+    with pytest.raises(StudyFileError):
+        load_document("s.toml", ["trials"])
+
+
+TOML_VALUES = st.recursive(
+    st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.dates()
+    | st.sampled_from(["min", "asha", "grid", "train.py:train", "2h", "8GB"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["low", "high", "log", "step", "powers_of", "type", "choices"])
+                      | st.sampled_from(["ordered", "value", "sample", "when", "x", "lr", ""]),
+                      inner, max_size=4),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["study", "objective", "trial", "space", "search", "pruning", "limits", "z"]
+        ),
+        TOML_VALUES
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "name",
+                    "metric",
+                    "mode",
+                    "value",
+                    "target",
+                    "command",
+                    "gpus",
+                    "cpus",
+                    "memory",
+                    "retries",
+                    "timeout",
+                    "env",
+                    "metrics",
+                    "checkpoint_every",
+                    "method",
+                    "trials",
+                    "seed",
+                    "points",
+                    "levels",
+                    "resource",
+                    "min",
+                    "max",
+                    "reduction",
+                    "lr",
+                ]
+            ),
+            TOML_VALUES,
+            max_size=5,
+        ),
+        max_size=7,
+    )
+)
+def test_no_document_is_too_odd_to_be_read(document):
+    problems = Problems("s.toml")
+    spec = read_study(document, Path("/nowhere/s.toml"), problems, check_target=False)
+    if not problems.found:
+        assert spec.objective.metric
+        assert spec.space.parameters
+
+
+def test_messages_shorten_long_values_and_keep_to_one_line():
+    problems = Problems("s.toml")
+    problems.add("space", "x", "a\nb" + "c" * 200, "is long")
+    assert problems.found[0].startswith('s.toml: [space] x = "a\\nbccc')
+    assert len(problems.found[0]) < 120

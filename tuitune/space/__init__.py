@@ -1,0 +1,52 @@
+"""What can a configuration be, and where does it lie in the unit cube?"""
+
+from __future__ import annotations
+
+from tuitune.space.counting import grid_size, parents_first
+from tuitune.space.parameters import (
+    Choice,
+    Fixed,
+    FloatRange,
+    IntRange,
+    Parameter,
+    PowerRange,
+    Sampled,
+    Value,
+    from_unit,
+    grid_axis,
+    grid_width,
+    index_of,
+    levels,
+    same,
+    spell,
+    to_unit,
+    value_at,
+)
+from tuitune.space.searchspace import SearchSpace, key
+from tuitune.space.words import any_of, value_problem
+
+__all__ = [
+    "Choice",
+    "Fixed",
+    "FloatRange",
+    "IntRange",
+    "Parameter",
+    "PowerRange",
+    "Sampled",
+    "SearchSpace",
+    "Value",
+    "any_of",
+    "from_unit",
+    "grid_axis",
+    "grid_size",
+    "grid_width",
+    "index_of",
+    "key",
+    "levels",
+    "parents_first",
+    "same",
+    "spell",
+    "to_unit",
+    "value_at",
+    "value_problem",
+]

@@ -1,0 +1,284 @@
+"""Which values can one parameter take, and which part of [0, 1] does each own?"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST_FLOAT = 1.7976931348623157e308
+
+Value = bool | int | float | str | list[Any] | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FloatRange:
+    """Floats from low to high, both included; with a step, low, low + step, … only."""
+
+    name: str
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None  # never together with log
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IntRange:
+    """Whole numbers from low to high, both included, a step apart."""
+
+    name: str
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1  # always 1 with log
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerRange:
+    """Powers of a whole base from low to high, which are powers of it themselves."""
+
+    name: str
+    low: int | float
+    high: int | float
+    base: int = 2
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several distinct values; ordered means that neighbours are alike."""
+
+    name: str
+    values: tuple[Value, ...]
+    ordered: bool = False
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """One value that every trial gets."""
+
+    name: str
+    value: Value
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A value that the user's function draws: f(random.Random, configuration so far)."""
+
+    name: str
+    target: str  # "file.py:function" or "package.module:function"
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+
+Parameter = FloatRange | IntRange | PowerRange | Choice | Fixed | Sampled
+
+
+def spell(value: object) -> str:
+    """Spell a value as a study file would, for messages."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(spell(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {spell(item)}" for name, item in value.items()) + " }"
+    return str(value)
+
+
+def same(one: object, other: object) -> bool:
+    """Tell whether two values mean the same: 1 is 1.0, but true is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    return type(one) is type(other) and one == other
+
+
+def levels(parameter: Parameter) -> int | None:
+    """Count the distinct values; None for a continuum or a sampled parameter."""
+    match parameter:
+        case FloatRange(low=low, high=high, step=float(step)):
+            # A billionth of a step forgives 0.3 / 0.1 = 2.9999999999999996.
+            return math.floor((high - low) / step + 1e-9) + 1
+        case IntRange(low=first, high=last, step=stride):
+            return (last - first) // stride + 1
+        case PowerRange():
+            return _exponent(parameter.high, parameter.base) - _first_exponent(parameter) + 1
+        case Choice(values=values):
+            return len(values)
+        case Fixed():
+            return 1
+        case _:
+            return None
+
+
+def value_at(parameter: Parameter, index: int) -> Value:
+    """Give the value number index (from 0) of a parameter with countable values."""
+    match parameter:
+        case FloatRange(low=low, high=high, step=float(step)):
+            places = max(_decimals(step), _decimals(low))
+            return min(max(round(low + index * step, places), low), high)
+        case IntRange(low=first, step=stride):
+            return first + index * stride
+        case PowerRange(low=bottom, base=base):
+            power = _power(base, _first_exponent(parameter) + index)
+            return float(power) if isinstance(bottom, float) else power
+        case Choice(values=values):
+            return values[index]
+        case Fixed(value=value):
+            return value
+        case _:
+            raise ValueError(f"{parameter.name} has no countable values")
+
+
+def index_of(parameter: Parameter, value: object) -> int | None:
+    """Find a value among the countable ones; None if it is none of them."""
+    match parameter:
+        case Choice(values=values):
+            return next((i for i, known in enumerate(values) if same(known, value)), None)
+        case Fixed(value=known):
+            return 0 if same(known, value) else None
+    count = levels(parameter)
+    if count is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    index = _nearest_index(parameter, value)
+    if index is None or not 0 <= index < count:
+        return None
+    found = value_at(parameter, index)
+    assert isinstance(found, int | float)
+    close = found == value or (
+        isinstance(parameter, FloatRange)
+        and math.isclose(found, value, rel_tol=1e-9, abs_tol=1e-9 * (parameter.step or 0.0))
+    )
+    return index if close else None
+
+
+def from_unit(parameter: Parameter, u: float) -> Value:
+    """Map u in [0, 1] to a value; each countable value owns an equal cell.
+
+    Cells of whole numbers on a log scale are equal in log: [v, v + 1) over [low, high + 1).
+    """
+    u = min(max(u, 0.0), 1.0)
+    match parameter:
+        case FloatRange(step=None):
+            return _continuous(parameter, u)
+        case IntRange(log=True, low=low, high=high):
+            bottom = math.log(low)
+            value = int(math.exp(bottom + u * (math.log(high + 1) - bottom)))
+            return min(max(value, low), high)
+    count = levels(parameter)
+    if count is None:
+        raise ValueError(f"{parameter.name} is sampled: it has no coordinate")
+    return value_at(parameter, min(int(u * count), count - 1))
+
+
+def to_unit(parameter: Parameter, value: object) -> float:
+    """Map a value to the middle of its cell in [0, 1]; ValueError if it is not possible."""
+    match parameter:
+        case FloatRange(step=None):
+            return _continuous_to_unit(parameter, value)
+        case _:
+            index = index_of(parameter, value)
+            count = levels(parameter)
+    if index is None or count is None:
+        raise ValueError(f"{spell(value)} is no value of {parameter.name}")
+    if isinstance(parameter, IntRange) and parameter.log:
+        bottom, number = math.log(parameter.low), parameter.low + index
+        width = math.log(parameter.high + 1) - bottom
+        return ((math.log(number) + math.log(number + 1)) / 2 - bottom) / width
+    return (index + 0.5) / count
+
+
+def grid_axis(parameter: Parameter, levels: int) -> tuple[Value, ...]:
+    """Give a grid's values: all countable ones, else `levels` of them, evenly (log-)spaced."""
+    width = grid_width(parameter, levels)
+    if not isinstance(parameter, FloatRange) or parameter.step is not None:
+        return tuple(value_at(parameter, index) for index in range(width))
+    if width == 1:
+        return (_short(_continuous(parameter, 0.5)),)
+    inner = (_short(_continuous(parameter, i / (width - 1))) for i in range(1, width - 1))
+    return (parameter.low, *inner, parameter.high)
+
+
+def grid_width(parameter: Parameter, continuum: int) -> int:
+    """Count the values of grid_axis without making them; ValueError for a sampled parameter."""
+    match parameter:
+        case FloatRange(step=None):
+            return continuum
+        case Sampled():
+            raise ValueError(f"{parameter.name} is sampled: a grid can't hold it")
+    return levels(parameter) or 1
+
+
+def _continuous(parameter: FloatRange, u: float) -> float:
+    low, high = parameter.low, parameter.high
+    if u in (0.0, 1.0):
+        return high if u else low
+    if parameter.log:
+        value = math.exp((1 - u) * math.log(low) + u * math.log(high))
+    else:
+        value = (1 - u) * low + u * high
+    return min(max(value, low), high)
+
+
+def _continuous_to_unit(parameter: FloatRange, value: object) -> float:
+    low, high = parameter.low, parameter.high
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high:  # type: ignore[operator]  # a number, just seen
+        raise ValueError(f"{spell(value)} is no value of {parameter.name}")
+    at, bottom, top = float(value), low, high  # type: ignore[arg-type]  # the same
+    if parameter.log:
+        at, bottom, top = math.log(at), math.log(low), math.log(high)
+    # Halves keep the widest ranges from overflowing; the narrowest have no width at all.
+    width = top / 2 - bottom / 2
+    return min(max((at / 2 - bottom / 2) / width, 0.0), 1.0) if width else 0.5
+
+
+def _nearest_index(parameter: Parameter, value: float) -> int | None:
+    if not abs(value) <= LARGEST_FLOAT:  # infinite, not a number, or too long a whole one
+        return None
+    match parameter:
+        case FloatRange(low=low, step=float(step)):
+            return round((value - low) / step)
+        case IntRange(low=first, step=stride):
+            return (int(value) - first) // stride
+        case PowerRange() if value > 0:
+            return _exponent(value, parameter.base) - _first_exponent(parameter)
+        case _:
+            return None
+
+
+def _exponent(value: float, base: int) -> int:
+    return round(math.log(value) / math.log(base))
+
+
+def _first_exponent(parameter: PowerRange) -> int:
+    return _exponent(parameter.low, parameter.base)
+
+
+def _power(base: int, exponent: int) -> int | float:
+    # Dividing whole numbers rounds correctly: 10 ** -5 is then the float that 1e-5 is.
+    return int(base**exponent) if exponent >= 0 else 1 / base**-exponent
+
+
+def _decimals(value: float) -> int:
+    mantissa, _, exponent = repr(value).partition("e")
+    fraction = mantissa.partition(".")[2].rstrip("0")
+    return max(len(fraction) - int(exponent or 0), 0)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.12g}")

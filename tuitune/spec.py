@@ -1,0 +1,83 @@
+"""What a study file says, as data: read by every room, written by `studyfile` alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuitune.space import SearchSpace
+
+Mode = Literal["min", "max"]
+ValueOf = Literal["last", "best"]
+KeepCheckpoints = Literal["best", "all", "none"]
+SearchMethod = Literal["random", "sobol", "grid"]
+PruningMethod = Literal["none", "asha"]
+PruningStyle = Literal["auto", "promote", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    metric: str
+    mode: Mode
+    value: ValueOf = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """How one trial runs. Exactly one of `target` and `command` is set."""
+
+    target: str | None = (
+        None  # "file.py:function" beside the study file, or "package.module:function"
+    )
+    command: tuple[str | tuple[str, ...], ...] | None = None  # a nested tuple is an optional group
+    metrics: Mapping[str, str] = field(default_factory=dict)  # name -> pattern with one group
+    gpus: float | Literal["auto"] | None = None  # None: as many as the machine suggests
+    cpus: float = 1.0
+    memory: int | None = None  # bytes
+    retries: int = 0
+    timeout: float | None = None  # seconds, per attempt
+    checkpoint_every: float = 600.0  # seconds
+    keep_checkpoints: KeepCheckpoints = "best"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    method: SearchMethod = "sobol"
+    trials: int = 100  # a grid's default is its size: the reader of the file has put it here
+    seed: int = 0
+    concurrency: int | None = None  # None: as many as there is room for
+    points: tuple[Mapping[str, Any], ...] = ()
+    levels: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PruningSpec:
+    method: PruningMethod = "none"
+    resource: str | None = None  # None: the count of reports
+    min: int = 1
+    max: int | None = None
+    reduction: float = 3
+    style: PruningStyle = "auto"
+    brackets: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    time: float | None = None  # seconds
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudySpec:
+    name: str
+    objective: Objective
+    trial: TrialSpec
+    space: SearchSpace
+    search: SearchSpec
+    pruning: PruningSpec
+    limits: Limits
+    file: str  # the study file's absolute path; targets and commands live beside it

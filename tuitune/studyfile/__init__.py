@@ -1,0 +1,45 @@
+"""What study does a file ask for, and what is wrong with it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuitune.studyfile.document import read_document
+from tuitune.studyfile.problems import Problems, StudyFileError
+from tuitune.studyfile.reading import read_study
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.spec import StudySpec
+
+__all__ = ["StudyFileError", "load", "load_document"]
+
+
+def load(
+    path: str | Path, *, overrides: Sequence[str] = (), check_target: bool = True
+) -> StudySpec:
+    """Read a study file; overrides are texts such as "search.trials=20".
+
+    A target is looked for by its syntax tree and never imported; without check_target only its
+    form is looked at. Raises StudyFileError with every problem found.
+    """
+    problems = Problems(str(path))
+    document = read_document(Path(path), overrides, problems)
+    if not document and problems.found:
+        raise StudyFileError(problems.found)
+    whole = Path(path).absolute()
+    study = read_study(document, whole, problems, check_target=check_target)
+    if problems.found:
+        raise StudyFileError(problems.found)
+    return study
+
+
+def load_document(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read the bare tables of a study file with the overrides put in; StudyFileError likewise."""
+    problems = Problems(str(path))
+    document = read_document(Path(path), overrides, problems)
+    if problems.found:
+        raise StudyFileError(problems.found)
+    return document

@@ -1,0 +1,71 @@
+"""What differs between a study as it was run and its file now, and may it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuitune.spec import StudySpec
+
+# What a study may change while it goes on; every other key makes it another study.
+FREE = frozenset(
+    {
+        ("search", "trials"),
+        ("search", "concurrency"),
+        ("trial", "gpus"),
+        ("trial", "cpus"),
+        ("trial", "memory"),
+        ("trial", "retries"),
+        ("trial", "timeout"),
+        ("trial", "env"),
+        ("trial", "checkpoint_every"),
+        ("trial", "keep_checkpoints"),
+        ("limits", "time"),
+        ("limits", "target"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key that differs, in words."""
+
+    key: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: was {self.before!r}, is {self.now!r}"
+
+
+def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Change]]:
+    """(those that are taken over, those that need a new study)."""
+    taken: list[Change] = []
+    refused: list[Change] = []
+    for table in ("objective", "trial", "search", "pruning", "limits"):
+        old, new = getattr(before, table), getattr(now, table)
+        for field in fields(old):
+            was, is_ = getattr(old, field.name), getattr(new, field.name)
+            if was == is_:
+                continue
+            free = (table, field.name) in FREE or _appended(table, field.name, was, is_)
+            change = Change(f"[{table}] {field.name}", was, is_)
+            (taken if free else refused).append(change)
+    refused += _space_changes(before, now)
+    return taken, refused
+
+
+def _appended(table: str, name: str, before: Any, now: Any) -> bool:
+    return (table, name) == ("search", "points") and now[: len(before)] == before
+
+
+def _space_changes(before: StudySpec, now: StudySpec) -> list[Change]:
+    old = {p.name: p for p in before.space.parameters}
+    new = {p.name: p for p in now.space.parameters}
+    names = [*old, *(name for name in new if name not in old)]
+    return [
+        Change(f"[space] {name}", old.get(name, "absent"), new.get(name, "absent"))
+        for name in names
+        if old.get(name) != new.get(name)
+    ]

@@ -1,0 +1,73 @@
+"""Does the command of [trial] name only parameters that are there?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuitune.space import spell
+from tuitune.studyfile.hints import did_you_mean
+from tuitune.studyfile.problems import WrongValueError, kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
+
+
+def read_command(
+    said: Any, parameters: Collection[str], conditional: Collection[str]
+) -> tuple[str | tuple[str, ...], ...]:
+    """Read a command: texts, and groups of texts that go when a parameter in them does."""
+    if isinstance(said, str):
+        raise WrongValueError(f"is text, not a list; write {spell(_split(said))}")
+    if not isinstance(said, list):
+        raise WrongValueError(f'is {kind(said)}; write ["python", "train.py", "--lr", "{{lr}}"]')
+    if not said or not isinstance(said[0], str):
+        raise WrongValueError('names no program; write ["python", "train.py"], say')
+    return tuple(_part(part, parameters, conditional) for part in said)
+
+
+def _part(
+    part: Any, parameters: Collection[str], conditional: Collection[str]
+) -> str | tuple[str, ...]:
+    if isinstance(part, list):
+        for text in part:
+            _check(text, parameters)
+        return tuple(part)
+    names = _check(part, parameters)
+    for name in names:
+        if name in conditional:
+            raise WrongValueError(
+                f"{{{name}}} isn't always there; put it in a list of its own, which is "
+                f'dropped without it: ["--{name}", "{{{name}}}"]'
+            )
+    assert isinstance(part, str)
+    return part
+
+
+def _check(text: Any, parameters: Collection[str]) -> list[str]:
+    if not isinstance(text, str):
+        raise WrongValueError(f'{spell(text)} is {kind(text)}, not text; write "{spell(text)}"')
+    names: list[str] = []
+    for piece in _PIECE.finditer(text):
+        if piece[2]:
+            raise WrongValueError(
+                f"{spell(text)} has a lone {piece[2]}; write {piece[2] * 2} for the character"
+            )
+        if piece[1] is None:
+            continue
+        if piece[1] not in parameters:
+            mend = f"{did_you_mean(piece[1], parameters)} (write {{{{ for the character {{)"
+            raise WrongValueError(f"{{{piece[1]}}} names no parameter; {mend}")
+        names.append(piece[1])
+    return names
+
+
+def _split(text: str) -> list[str]:
+    import shlex  # noqa: PLC0415 - only a mistake pays for it
+
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()

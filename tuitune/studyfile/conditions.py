@@ -1,0 +1,109 @@
+"""When do the conditional parameters of [space] exist?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tuitune.space import (
+    Choice,
+    Fixed,
+    Parameter,
+    Sampled,
+    Value,
+    index_of,
+    levels,
+    parents_first,
+    spell,
+    value_at,
+)
+from tuitune.studyfile.hints import did_you_mean, nearest
+from tuitune.studyfile.problems import Problems, WrongValueError, kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def read_conditions(
+    content: Mapping[str, Any], found: Mapping[str, Parameter], problems: Problems
+) -> tuple[Parameter, ...]:
+    """Give each parameter found its conditions; those with problems stay without."""
+    parameters: list[Parameter] = []
+    for name, parameter in found.items():
+        said = content[name]
+        conditions: Mapping[str, tuple[Value, ...]] = {}
+        try:
+            if isinstance(said, dict) and "when" in said:
+                conditions = _conditions(name, said["when"], content, found)
+        except WrongValueError as wrong:
+            problems.add("space", name, said, str(wrong))
+        parameters.append(replace(parameter, when=conditions))
+    return _without_cycles(parameters, content, problems)
+
+
+def _conditions(
+    name: str, when: Any, content: Mapping[str, Any], found: Mapping[str, Parameter]
+) -> Mapping[str, tuple[Value, ...]]:
+    if not isinstance(when, dict):
+        raise WrongValueError(f"when is {kind(when)}; write when = {{ parameter = value }}")
+    stranger = next((parent for parent in when if parent not in content), None)
+    if stranger is not None:
+        others = [other for other in content if other != name]
+        raise WrongValueError(
+            f"when names {stranger}, which is no parameter; {did_you_mean(stranger, others)}"
+        )
+    # A parent that isn't found has had its own problem noted.
+    return {
+        parent: _allowed(found[parent], value) for parent, value in when.items() if parent in found
+    }
+
+
+def _without_cycles(
+    parameters: list[Parameter], content: Mapping[str, Any], problems: Problems
+) -> tuple[Parameter, ...]:
+    _, cycle = parents_first(parameters)
+    while cycle:
+        way = " needs ".join([*cycle, cycle[0]])
+        words = f"its when goes round in a circle: {way}; take one of these conditions out"
+        problems.add("space", cycle[0], content[cycle[0]], words)
+        parameters = [replace(p, when={}) if p.name in cycle else p for p in parameters]
+        _, cycle = parents_first(parameters)
+    return tuple(parameters)
+
+
+def _allowed(parent: Parameter, said: Any) -> tuple[Value, ...]:
+    if isinstance(parent, Sampled):
+        raise WrongValueError(
+            f"when names {parent.name}, which is sampled: nobody knows its value beforehand; "
+            "let the sampling function of this one look at it instead"
+        )
+    if levels(parent) is None:
+        raise WrongValueError(
+            f"when names {parent.name}, which takes any value between two ends; "
+            "name a parameter with countable values, or give that one a step"
+        )
+    # A list means any of its values, but for a parent whose own values are such lists.
+    whole = index_of(parent, said) is not None
+    values = said if isinstance(said, list) and not whole else [said]
+    if not values:
+        raise WrongValueError(f"when gives {parent.name} no value; name one or take it out")
+    return tuple(_possible(parent, value) for value in values)
+
+
+def _possible(parent: Parameter, value: Any) -> Value:
+    index = index_of(parent, value)
+    if index is not None:
+        return value_at(parent, index)
+    raise WrongValueError(f"{parent.name} is never {spell(value)}; {_mend(parent, value)}")
+
+
+def _mend(parent: Parameter, value: Any) -> str:
+    if isinstance(parent, Fixed):
+        return f"it is always {spell(parent.value)}"
+    if not isinstance(parent, Choice):
+        return f"write one of its values, {spell(value_at(parent, 0))}, say"
+    texts = [known for known in parent.values if isinstance(known, str)]
+    near = nearest(value, texts) if isinstance(value, str) else None
+    if near is not None:
+        return f"did you mean {spell(near)}?"
+    return f"write one of {', '.join(spell(known) for known in parent.values)}"

@@ -1,0 +1,128 @@
+"""What does the file say, with the words of --set put in?"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from tuitune.studyfile.hints import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tuitune.studyfile.problems import Problems
+
+_LONGEST = 10**30
+_PYTHON_WORDS = {"True": "true", "False": "false", "None": "no key at all for none"}
+
+
+def read_document(path: Path, overrides: Sequence[str], problems: Problems) -> dict[str, Any]:
+    """Read the file and put the overrides in; empty where it can't be read at all."""
+    text = _text(path, problems)
+    if text is None:
+        return {}
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as wrong:
+        problems.note(_syntax(text, str(wrong)))
+        return {}
+    except (ValueError, RecursionError) as wrong:
+        problems.note(f"can't be read: {wrong}; write less of it")
+        return {}
+    for override in overrides:
+        _override(document, override, problems)
+    return {name: _bounded(value) for name, value in document.items()}
+
+
+def _text(path: Path, problems: Problems) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        near = nearest(path.name, [beside.name for beside in path.parent.glob("*.toml")])
+        problems.note(
+            "there is no such file; " + (f"did you mean {near}?" if near else "name one that is")
+        )
+    except IsADirectoryError:
+        problems.note("is a folder; name a study file in it")
+    except UnicodeDecodeError as wrong:
+        problems.note(f"byte {wrong.start} is not UTF-8; save the file as UTF-8")
+    except OSError as wrong:
+        problems.note(f"can't be read: {wrong.strerror}; put it right")
+    return None
+
+
+def _bounded(value: Any) -> Any:
+    """Cut whole numbers down that are too long even for a message about them."""
+    match value:
+        case bool():
+            return value
+        case int():
+            return min(max(value, -_LONGEST), _LONGEST)
+        case list():
+            return [_bounded(item) for item in value]
+        case dict():
+            return {name: _bounded(item) for name, item in value.items()}
+        case _:
+            return value
+
+
+def _syntax(text: str, said: str) -> str:
+    """Turn "Words (at line 3, column 5)" into place, words, the line and a mend."""
+    words, _, place = said.removesuffix(")").rpartition(" (at ")
+    number = place.partition("line ")[2].partition(",")[0]
+    lines = text.splitlines()
+    if not number.isdigit() or int(number) > len(lines):
+        return f"{place or 'somewhere'}: {words or said}; this is no TOML yet"
+    line = lines[int(number) - 1].strip()
+    value = line.partition("=")[2].strip().split(" ")[0].strip(",]}")
+    if value in _PYTHON_WORDS:
+        mend = f"write {_PYTHON_WORDS[value]}"
+    elif value[:1].isalpha() and "=" in line:
+        mend = 'text stands in "quotes"'
+    else:
+        mend = "this is no TOML yet"
+    return f"{place}: {words} in {line!r}; {mend}"
+
+
+def _override(document: dict[str, Any], override: str, problems: Problems) -> None:
+    path, value = _parsed(override)
+    if len(path) < 2:
+        words = "is no table.key=value; write --set search.trials=20, say"
+        problems.found.append(f"--set {override}: {words}")
+        return
+    problems.overridden.add((path[0], path[1]))
+    table = document
+    for part in path[:-1]:
+        inner = table.setdefault(part, {})
+        if not isinstance(inner, dict):
+            words = f"{part} is no table in the file; set {part} itself"
+            problems.found.append(f"--set {override}: {words}")
+            return
+        table = inner
+    table[path[-1]] = value
+
+
+def _parsed(override: str) -> tuple[list[str], Any]:
+    """Part "search.trials=20" into path and value; no path where it can't be understood."""
+    said, equals, text = override.partition("=")
+    path = _path(said) if equals else []
+    try:
+        value: Any = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    except (ValueError, RecursionError):
+        return [], None
+    return path, value
+
+
+def _path(said: str) -> list[str]:
+    path: list[str] = []
+    try:
+        table: Any = tomllib.loads(f"{said} = 0")
+    except tomllib.TOMLDecodeError:
+        return path
+    while isinstance(table, dict) and len(table) == 1:
+        ((name, table),) = table.items()
+        path.append(name)
+    return path if table == 0 else []

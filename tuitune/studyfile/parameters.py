@@ -1,0 +1,235 @@
+"""Which parameters does the table [space] describe, their conditions apart?"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tuitune.space import (
+    Choice,
+    Fixed,
+    FloatRange,
+    IntRange,
+    Parameter,
+    PowerRange,
+    Sampled,
+    levels,
+    same,
+    spell,
+)
+from tuitune.studyfile.hints import PARAMETER_KEYS, called, distribution, unknown_in_parameter
+from tuitune.studyfile.problems import Problems, WrongValueError, kind, value_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BESIDE = {  # the key that makes a parameter what it is, and those that may stand beside it
+    "choices": {"ordered", "when"},
+    "value": {"when"},
+    "sample": {"when"},
+    "low": {"high", "log", "step", "powers_of", "type", "when"},
+}
+_MOST_VALUES = 2**53  # more can't be told apart as floats
+
+
+def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str, Parameter]:
+    """Read each parameter without its conditions; those with problems are left out."""
+    found: dict[str, Parameter] = {}
+    for name, said in content.items():
+        unknown = [key for key in said if key not in PARAMETER_KEYS] if _is_table(said) else []
+        for key in unknown:
+            problems.add("space", name, said, unknown_in_parameter(key, said[key]))
+        try:
+            parameter = _parameter(name, said)
+        except WrongValueError as wrong:
+            # What is missing beside an unknown key is most likely what that key meant.
+            if not unknown:
+                problems.add("space", name, said, str(wrong))
+        else:
+            if not unknown:
+                found[name] = parameter
+    return found
+
+
+def _is_table(said: object) -> bool:
+    return isinstance(said, dict)
+
+
+def _parameter(name: str, said: Any) -> Parameter:
+    if not name or not name.isprintable() or set(name) & set(" {}=[],\"'"):
+        raise WrongValueError("can't be a parameter's name; use letters, digits, _, - and .")
+    if isinstance(said, list):
+        return _choice(name, {"choices": said})
+    if isinstance(said, dict):
+        return _long_form(name, said)
+    as_here = called(said) if isinstance(said, str) else ""
+    if as_here:
+        raise WrongValueError(f"is text, so every trial would get it as it is; write {as_here}")
+    return _fixed(name, said)
+
+
+def _long_form(name: str, said: Mapping[str, Any]) -> Parameter:
+    kinds = [key for key in _BESIDE if key in said]
+    if "high" in said and "low" not in said:
+        raise WrongValueError("has no low end; write low = … beside high")
+    if not kinds:
+        raise WrongValueError(
+            "says no values; write { low = …, high = … }, a list, { value = … } or { sample = … }"
+        )
+    first = kinds[0]
+    for key in said:
+        if key in PARAMETER_KEYS and key != first and key not in _BESIDE[first]:
+            raise WrongValueError(f"{key} means nothing beside {first}; leave one of them out")
+    match first:
+        case "choices":
+            return _choice(name, said)
+        case "value":
+            return _fixed(name, said["value"])
+        case "sample":
+            return _sampled(name, said["sample"])
+        case _:
+            return _range(name, said)
+
+
+def _choice(name: str, said: Mapping[str, Any]) -> Choice:
+    values = said["choices"]
+    if not isinstance(values, list):
+        raise WrongValueError(f"choices is {kind(values)}, not a list; write choices = [1, 2, 3]")
+    if not values:
+        raise WrongValueError("is an empty list; give it the values to choose from")
+    for place, value in enumerate(values):
+        if words := value_words(value):
+            raise WrongValueError(f"{spell(value)} {words}")
+        if any(same(value, earlier) for earlier in values[:place]):
+            raise WrongValueError(f"has {spell(value)} twice; leave one of them out")
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    ordered = _flag(said, "ordered", default=numbers)
+    by_size = numbers and "ordered" not in said
+    return Choice(name, tuple(sorted(values) if by_size else values), ordered=ordered)
+
+
+def _fixed(name: str, value: Any) -> Fixed:
+    if words := value_words(value):
+        raise WrongValueError(words)
+    return Fixed(name, value)
+
+
+def _sampled(name: str, target: Any) -> Sampled:
+    if not isinstance(target, str):
+        raise WrongValueError(
+            f'sample is {kind(target)}, not text; write sample = "file.py:function"'
+        )
+    return Sampled(name, target)
+
+
+def _range(name: str, said: Mapping[str, Any]) -> Parameter:
+    low, high = _end(said, "low"), _end(said, "high")
+    if low > high:
+        raise WrongValueError(f"is empty: low is above high; write low = {high}, high = {low}")
+    if low == high:
+        raise WrongValueError(f"holds one value only; write {name} = {low}")
+    log = _flag(said, "log", default=False)
+    if log and low <= 0:
+        raise WrongValueError(
+            "a log scale needs low above 0; write a small low such as 1e-6, or leave log out"
+        )
+    beside = [key for key in ("log", "step", "powers_of") if said.get(key, False) is not False]
+    if len(beside) > 1:
+        raise WrongValueError(
+            f"{' and '.join(beside)} don't go together; leave {' or '.join(beside)} out"
+        )
+    if "powers_of" in said:
+        return _powers(name, said, low, high)
+    if _is_whole(said, low, high):
+        return _wholes(name, said, low, high, log=log)
+    return _floats(name, said, float(low), float(high), log=log)
+
+
+def _end(said: Mapping[str, Any], key: str) -> int | float:
+    if key not in said:
+        raise WrongValueError(f"has no {key} end; write {key} = …")
+    value = said[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WrongValueError(f"{key} is {kind(value)}, not a number; write {key} = 1, say")
+    if not math.isfinite(value) or (abs(value) >= 2**63 and isinstance(value, int)):
+        raise WrongValueError(f"{key} is beyond all bounds; write a smaller number")
+    return value
+
+
+def _flag(said: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    value = said.get(key, default)
+    if not isinstance(value, bool):
+        raise WrongValueError(f"{key} is {kind(value)}; write {key} = true or {key} = false")
+    return value
+
+
+def _is_whole(said: Mapping[str, Any], low: float, high: float) -> bool:
+    whole = isinstance(low, int) and isinstance(high, int)
+    given = said.get("type")
+    if given is None:
+        if whole and (low, high) == (0, 1):
+            raise WrongValueError(
+                "could mean two things; write { low = 0.0, high = 1.0 } for all between, "
+                "or [0, 1] for one of the two"
+            )
+        return whole
+    if given not in ("int", "float"):
+        as_here = distribution(given, [str(low), str(high)]) if isinstance(given, str) else ""
+        raise WrongValueError(
+            f"{spell(given)} is no type; "
+            + (f"write {as_here}" if as_here else 'write type = "int" or "float", or leave it out')
+        )
+    if given == "int" and not (float(low).is_integer() and float(high).is_integer()):
+        raise WrongValueError('type = "int" needs whole ends; write whole ones or leave type out')
+    return bool(given == "int")
+
+
+def _wholes(name: str, said: Mapping[str, Any], low: float, high: float, *, log: bool) -> IntRange:
+    step = said.get("step", 1)
+    if isinstance(step, float) and not step.is_integer():
+        raise WrongValueError(
+            f"steps of {step} need ends that aren't whole; write low = {float(low)}, "
+            f"high = {float(high)}"
+        )
+    return IntRange(name, int(low), int(high), log, int(_step(step, low, high)))
+
+
+def _floats(
+    name: str, said: Mapping[str, Any], low: float, high: float, *, log: bool
+) -> FloatRange:
+    if "step" not in said:
+        return FloatRange(name, low, high, log)
+    found = FloatRange(name, low, high, log, float(_step(said["step"], low, high)))
+    if not math.isfinite(high - low) or (levels(found) or 0) > _MOST_VALUES:
+        raise WrongValueError("has too many steps to count; write a larger step or leave it out")
+    return found
+
+
+def _step(step: Any, low: float, high: float) -> int | float:
+    if isinstance(step, bool) or not isinstance(step, int | float):
+        raise WrongValueError(f"step is {kind(step)}, not a number; write step = 1, say")
+    if not math.isfinite(step) or step <= 0:
+        raise WrongValueError(f"step = {step} leads nowhere; write a step above 0")
+    if step > high - low:
+        raise WrongValueError(
+            f"step is wider than the range, which leaves one value; write a step below {high - low}"
+        )
+    return step
+
+
+def _powers(name: str, said: Mapping[str, Any], low: float, high: float) -> PowerRange:
+    base = said["powers_of"]
+    if isinstance(base, bool) or not isinstance(base, int) or base < 2:
+        raise WrongValueError(
+            f"powers_of = {spell(base)} is no base; write a whole number of 2 or more"
+        )
+    if low <= 0:
+        raise WrongValueError(f"powers are above 0; write low = 1 or a smaller power of {base}")
+    for key, end in (("low", low), ("high", high)):
+        exponent = round(math.log(end) / math.log(base))
+        power = int(base**exponent) if exponent >= 0 else 1 / base**-exponent
+        if power != end:
+            raise WrongValueError(f"{key} = {end} is no power of {base}; write {key} = {power}")
+    if _is_whole(said, low, high):
+        return PowerRange(name, int(low), int(high), base)
+    return PowerRange(name, float(low), float(high), base)

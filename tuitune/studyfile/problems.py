@@ -1,0 +1,87 @@
+"""What is wrong with a study file, where, and how is it mended?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuitune.space import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
+_LONGEST = 80  # characters of a value in a message
+
+
+class StudyFileError(Exception):
+    """A study file that can't be used. Its text is all problems, one a line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """All that was found wrong with one file so far."""
+
+    file: str
+    found: list[str] = field(default_factory=list)
+    overridden: set[tuple[str, ...]] = field(default_factory=set)  # table and key, from --set
+    meant: set[tuple[str, str]] = field(default_factory=set)  # what unknown words stand for
+
+    def add(self, table: str, key: str, value: object, words: str) -> None:
+        """Note what is wrong with a key; a value of None is one that isn't there."""
+        path = f"{table}.{key.partition('[')[0]}".split(".")
+        where = "--set" if tuple(path[:2]) in self.overridden else self.file
+        place = " ".join(part for part in (f"[{table}]" if table else "", key) if part)
+        given = "" if value is None else f" = {_shortened(spell(value))}"
+        self.found.append(f"{where}: {place}{given}: {words}")
+
+    def missing(self, table: str, key: str, words: str) -> None:
+        """Note that a key isn't there, unless an unknown word most likely stands for it."""
+        if (table, key) not in self.meant:
+            self.add(table, key, None, f"is missing; {words}")
+
+    def note(self, words: str) -> None:
+        """Note what is wrong with the file as a whole."""
+        self.found.append(f"{self.file}: {words}")
+
+
+class WrongValueError(Exception):
+    """A value that can't be used, in words that end with the mend."""
+
+
+def kind(value: object) -> str:
+    """Name the kind of a value out of TOML, with its article."""
+    return _KINDS.get(type(value), "a date or time")
+
+
+def value_words(value: object) -> str:
+    """Say why a value can't reach a trial as it is; empty if it can."""
+    match value:
+        case bool() | str():
+            return ""
+        case int():
+            whole = -(2**63) <= value < 2**63
+            return "" if whole else "has more than 64 bits; write it as a float or as text"
+        case float():
+            return "" if value == value else "is not a number, so never equal to itself"  # noqa: PLR0124 - the test for NaN
+        case list():
+            return next((words for item in value if (words := value_words(item))), "")
+        case dict():
+            return value_words(list(value.values()))
+        case _:
+            return 'is a date or time, which trials don\'t get; write it as text, in "quotes"'
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 2] + " …"

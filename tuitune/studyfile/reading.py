@@ -1,0 +1,153 @@
+"""What do the tables of a study file say, taken together?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuitune.space import Sampled, SearchSpace
+from tuitune.spec import Limits, Objective, PruningSpec, StudySpec
+from tuitune.studyfile.conditions import read_conditions
+from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
+from tuitune.studyfile.parameters import read_parameters
+from tuitune.studyfile.problems import Problems, WrongValueError, kind
+from tuitune.studyfile.search import read_search
+from tuitune.studyfile.table import Table
+from tuitune.studyfile.trial import check_metrics, read_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tuitune.spec import PruningMethod
+
+_PRUNING = PruningSpec()
+_PRUNERS: tuple[PruningMethod, ...] = ("none", "asha")
+_LATER = {
+    "hyperband": 'method = "asha"',
+    "median": 'method = "asha"',
+}
+_NEEDED = {
+    "objective": 'write [objective] with metric = "val_loss" and mode = "min"',
+    "trial": 'write [trial] with target = "train.py:train", or a command',
+    "space": "write [space] with the parameters to search",
+}
+
+
+def read_study(
+    document: Mapping[str, Any], path: Path, problems: Problems, *, check_target: bool
+) -> StudySpec:
+    """Read a whole document. The result is of use only if no problem was noted."""
+    _unknown(document, problems)
+    for name, words in _NEEDED.items():
+        if name not in document:
+            problems.missing(name, "", words)
+    tables = {name: _content(document, name, problems) for name in KEYS}
+    folder = path.parent if check_target else None
+    parameters = tables.pop("space")
+    if not parameters and "space" in document:
+        problems.add("space", "", None, "holds no parameter; write lr = { low = …, high = … }, say")
+    found = read_parameters(parameters, problems)
+    space = SearchSpace(read_conditions(parameters, found, problems))
+    _check_samplers(space, parameters, folder, problems)
+    read = {name: Table(name, content, problems) for name, content in tables.items()}
+    objective = _objective(read["objective"], missing="objective" not in document)
+    pruning = _pruning(read["pruning"])
+    trial = read_trial(read["trial"], parameters, space, folder, missing="trial" not in document)
+    if trial.command is not None:
+        check_metrics(problems, trial.metrics, objective.metric, pruning.resource)
+    return StudySpec(
+        name=_name(read["study"], path),
+        objective=objective,
+        trial=trial,
+        space=space,
+        search=read_search(read["search"], parameters, space),
+        pruning=pruning,
+        limits=Limits(
+            time=read["limits"].duration("time", None),
+            target=read["limits"].number("target", None),
+        ),
+        file=str(path),
+    )
+
+
+def _unknown(document: Mapping[str, Any], problems: Problems) -> None:
+    """Note unknown tables, and remember what they and all unknown keys most likely stand for."""
+    for name, value in document.items():
+        if name not in KEYS:
+            problems.add("", name, None if isinstance(value, dict) else value, unknown_table(name))
+            problems.meant.add(meant("", name) or (nearest(name, KEYS) or "", ""))
+            continue
+        keys = value if isinstance(value, dict) and name != "space" else ()
+        guesses = (meant(name, key) for key in keys if key not in KEYS[name])
+        problems.meant.update(guess for guess in guesses if guess is not None)
+
+
+def _content(document: Mapping[str, Any], name: str, problems: Problems) -> dict[str, Any]:
+    content = document.get(name, {})
+    if isinstance(content, dict):
+        return content
+    problems.add("", name, content, f"is {kind(content)}, not a table; write [{name}] on a line")
+    return {}
+
+
+def _objective(table: Table, *, missing: bool) -> Objective:
+    if not missing:
+        table.needs("metric", '"val_loss"')
+        table.needs("mode", '"min" or "max"')
+    return Objective(
+        metric=table.text("metric", ""),
+        mode=table.one_of("mode", "min", ("min", "max")),
+        value=table.one_of("value", "last", ("last", "best")),
+    )
+
+
+def _name(table: Table, path: Path) -> str:
+    name = table.text("name", path.stem)
+    plain = name.isprintable() and not set(name) & set("/\\")
+    if not plain or name[0] in ".- " or name.endswith((" ", ".toml")) or len(name.encode()) > 100:
+        table.problems.add(
+            "study", "name", name, 'can\'t name a folder; write a short one such as "cifar"'
+        )
+    return name
+
+
+def _pruning(table: Table) -> PruningSpec:
+    method = table.one_of("method", _PRUNING.method, _PRUNERS, _LATER)
+    least = table.whole("min", _PRUNING.min, low=1)
+    most = table.whole("max", None, low=1)
+    reduction = table.number("reduction", _PRUNING.reduction)
+    brackets = table.whole("brackets", _PRUNING.brackets, low=1)
+    if method != "none":
+        table.needs("max", "27, the most that a trial may spend")
+    if most is not None and least >= most and method != "none":
+        table.wrong("min", f"leaves nothing to prune below max = {most}; write a smaller min")
+    if reduction <= 1:
+        table.wrong("reduction", "keeps every trial; write reduction = 3, say")
+    if brackets > 1:
+        table.wrong("brackets", "more than one is not built yet in this version; use brackets = 1")
+    return PruningSpec(
+        method=method,
+        resource=table.text("resource", None),
+        min=least,
+        max=most,
+        reduction=reduction,
+        style=table.one_of("style", "auto", ("auto", "stop"), {"promote": 'style = "stop"'}),
+        brackets=brackets,
+    )
+
+
+def _check_samplers(
+    space: SearchSpace, content: Mapping[str, Any], folder: Path | None, problems: Problems
+) -> None:
+    for parameter in space.parameters:
+        if not isinstance(parameter, Sampled):
+            continue
+        from tuitune.studyfile import targets  # noqa: PLC0415 - few files need a syntax tree
+
+        try:
+            if folder is None:
+                targets.check_form(parameter.target)
+            else:
+                targets.check_target(parameter.target, folder, arguments=2)
+        except WrongValueError as wrong:
+            problems.add("space", parameter.name, content[parameter.name], str(wrong))

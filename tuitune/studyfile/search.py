@@ -1,0 +1,97 @@
+"""How is the space searched, by the table [search]?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuitune.space import Sampled, SearchSpace, grid_size, grid_width
+from tuitune.spec import SearchSpec
+from tuitune.studyfile.problems import kind, value_words
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from tuitune.spec import SearchMethod
+    from tuitune.studyfile.table import Table
+
+_DEFAULT = SearchSpec()
+_METHODS: tuple[SearchMethod, ...] = ("random", "sobol", "grid")
+_LATER = {"bayes": 'method = "sobol"', "tpe": 'method = "sobol"'}
+_LARGEST_GRID = 10_000_000
+
+
+def read_search(table: Table, names: Collection[str], space: SearchSpace) -> SearchSpec:
+    """Read [search]; names are all of [space], space has those without problems."""
+    method = table.one_of("method", _DEFAULT.method, _METHODS, _LATER)
+    trials = table.whole("trials", None, low=1)
+    levels = table.whole("levels", _DEFAULT.levels, low=2)
+    if trials is None:
+        trials = _grid(table, space, levels) if method == "grid" else _DEFAULT.trials
+    elif method == "grid":
+        _grid_is_possible(table, space, levels)
+    return SearchSpec(
+        method=method,
+        trials=trials,
+        seed=table.whole("seed", _DEFAULT.seed, low=0),
+        concurrency=table.whole("concurrency", None, low=1),
+        points=_points(table, names, space),
+        levels=levels,
+    )
+
+
+def _grid(table: Table, space: SearchSpace, levels: int) -> int:
+    if not _grid_is_possible(table, space, levels):
+        return _DEFAULT.trials
+    size = grid_size(space, levels)
+    if size > _LARGEST_GRID and "trials" not in table.content:
+        table.wrong(
+            "method",
+            f"makes a grid of {size:,} points; say trials = 1000 to try only its coarsest, "
+            "or give the ranges wider steps",
+        )
+    return size
+
+
+def _grid_is_possible(table: Table, space: SearchSpace, levels: int) -> bool:
+    sampled = [parameter.name for parameter in space.parameters if isinstance(parameter, Sampled)]
+    if sampled:
+        table.wrong(
+            "method",
+            f"can't go over {', '.join(sampled)}, which a function samples; "
+            'use method = "sobol", or give values in its place',
+        )
+        return False
+    wide = [p.name for p in space.parameters if grid_width(p, levels) > _LARGEST_GRID]
+    if wide:
+        table.wrong(
+            "method",
+            f"makes a grid with more than {_LARGEST_GRID:,} values of {', '.join(wide)}; "
+            "give it a step or powers_of",
+        )
+    return not wide
+
+
+def _points(
+    table: Table, names: Collection[str], space: SearchSpace
+) -> tuple[Mapping[str, Any], ...]:
+    said = table.content.get("points", [])
+    if not isinstance(said, list):
+        table.wrong("points", f"is {kind(said)}, not a list; write points = [{{ lr = 0.01 }}]")
+        return ()
+    return tuple(_point(table, f"points[{i}]", p, names, space) for i, p in enumerate(said))
+
+
+def _point(
+    table: Table, key: str, said: Any, names: Collection[str], space: SearchSpace
+) -> Mapping[str, Any]:
+    if not isinstance(said, dict):
+        table.problems.add("search", key, said, f"is {kind(said)}; write {{ name = value }}")
+        return {}
+    # A parameter with a problem of its own is no reason for a second one here.
+    usable = {k: v for k, v in said.items() if k in space.by_name or k not in names}
+    found = space.problems(usable, partial=True) or [
+        f"{name} {words}" for name, value in usable.items() if (words := value_words(value))
+    ]
+    for words in found:
+        table.problems.add("search", key, None, words)
+    return {} if found else space.normalised(usable)

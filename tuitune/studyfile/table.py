@@ -1,0 +1,155 @@
+"""What does one table of a study file say, key by key?"""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tuitune.space import spell
+from tuitune.studyfile.hints import KEYS, unknown_key, unknown_value
+from tuitune.studyfile.problems import Problems, kind
+from tuitune.studyfile.units import seconds, size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Default = TypeVar("Default")
+Word = TypeVar("Word", bound=str)
+
+
+class Table:
+    """Reads the keys of one table, noting each problem and going on with the default."""
+
+    def __init__(self, name: str, content: Mapping[str, Any], problems: Problems) -> None:
+        self.name = name
+        self.content = content
+        self.problems = problems
+        for key in content:
+            if key not in KEYS[name]:
+                self.wrong(key, unknown_key(name, key))
+
+    def needs(self, key: str, example: str) -> None:
+        """Note a key that must be there and isn't."""
+        if key not in self.content:
+            self.problems.missing(self.name, key, f"write {key} = {example}")
+
+    def wrong(self, key: str, words: str) -> None:
+        self.problems.add(self.name, key, self.content.get(key), words)
+
+    def text(self, key: str, default: Default) -> str | Default:
+        value = self.content.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            self.wrong(key, f'is {kind(value)}, not text; write {key} = "{spell(value)}"')
+        elif not value.strip():
+            self.wrong(key, "is empty; give it a value or leave the key out")
+        else:
+            return value
+        return default
+
+    def whole(self, key: str, default: Default, *, low: int) -> int | Default:
+        """Read a whole number of at least low and at most 63 bits."""
+        value = self.content.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int):
+            mend = _as_number(value, whole=True)
+            self.wrong(key, f"is {kind(value)}, not a whole number; write {key} = {mend}")
+        elif not low <= value < 2**63:
+            self.wrong(key, f"is not a whole number of {low} or more; write {key} = {low} or more")
+        else:
+            return value
+        return default
+
+    def number(self, key: str, default: Default, *, low: float = -inf) -> float | Default:
+        """Read a finite number of at least low."""
+        value = self.content.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            mend = _as_number(value, whole=False)
+            self.wrong(key, f"is {kind(value)}, not a number; write {key} = {mend}")
+        elif not isfinite(value):
+            self.wrong(key, "is not finite; write a number or leave the key out")
+        elif value < low:
+            self.wrong(key, f"is below {low:g}; write {key} = {low:g} or more")
+        else:
+            return float(value)
+        return default
+
+    def one_of(
+        self,
+        key: str,
+        default: Default,
+        words: tuple[Word, ...],
+        later: Mapping[str, str] | None = None,
+    ) -> Word | Default:
+        """Read one of the words; later ones aren't built yet, and each names what to use."""
+        value = self.content.get(key)
+        if value is None:
+            return default
+        if isinstance(value, str) and later and value in later:
+            self.wrong(key, f"is not built yet in this version; use {later[value]}")
+        elif not isinstance(value, str):
+            there = " or ".join(f'"{word}"' for word in words)
+            self.wrong(key, f"is {kind(value)}; write {there}")
+        elif value not in words:
+            self.wrong(key, f"is no {key}; {unknown_value(value, (*words, *(later or ())))}")
+        else:
+            return next(word for word in words if word == value)
+        return default
+
+    def duration(self, key: str, default: Default, *, zero: bool = False) -> float | Default:
+        """Read a duration in seconds; zero only where it means something."""
+        value = self.content.get(key)
+        if value is None:
+            return default
+        found = seconds(value) if isinstance(value, str) else None
+        if found is None:
+            example = f'"{value:g}s"' if _is_number(value) else '"90s", "10m" or "1h30m"'
+            self.wrong(key, f"is no duration; write {key} = {example}")
+        elif found == 0 and not zero:
+            self.wrong(key, "leaves no time at all; leave the key out for no limit")
+        else:
+            return found
+        return default
+
+    def bytes(self, key: str, default: Default) -> int | Default:
+        """Read a size in bytes, above zero."""
+        value = self.content.get(key)
+        if value is None:
+            return default
+        found = size(value) if isinstance(value, str) else None
+        if not found:
+            example = f'"{value:g}GB"' if _is_number(value) else '"8GB", "512MB" or "8GiB"'
+            self.wrong(key, f"is no size; write {key} = {example}")
+            return default
+        return found
+
+    def texts(self, key: str) -> dict[str, str]:
+        """Read a table of texts; empty where the key is left out."""
+        value = self.content.get(key, {})
+        if not isinstance(value, dict):
+            self.wrong(key, f'is {kind(value)}, not a table; write {key} = {{ name = "text" }}')
+            return {}
+        place = f"{self.name}.{key}"
+        for name, text in value.items():
+            if not isinstance(text, str):
+                words = f'is {kind(text)}, not text; write {name} = "{spell(text)}"'
+                self.problems.add(place, name, text, words)
+        return {name: text for name, text in value.items() if isinstance(text, str)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_number(value: object, *, whole: bool) -> str:
+    try:
+        number = float(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        number = None
+    if number is None or not isfinite(number) or isinstance(value, bool):
+        return "1, say"
+    return f"{round(number)}" if whole or number.is_integer() else f"{number}"

@@ -1,0 +1,151 @@
+"""Is there a function of that name, in that file? Read by its syntax tree, never imported."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+from tuitune.studyfile.hints import nearest
+from tuitune.studyfile.problems import WrongValueError
+
+
+def check_form(target: str) -> None:
+    """Refuse text that isn't "file.py:function" or "package.module:function"."""
+    module, colon, function = target.rpartition(":")
+    if not colon and target.endswith(".py"):
+        raise WrongValueError(f'names no function; write "{target}:train", say')
+    if not colon:
+        dotted, _, last = target.rpartition(".")
+        example = f"{dotted.replace('.', '/')}.py:{last}" if dotted else f"train.py:{target}"
+        raise WrongValueError(f'names no file; write "file.py:function", as in "{example}"')
+    if not module or not function.isidentifier():
+        raise WrongValueError('is no "file.py:function" or "package.module:function"; write one')
+    if module.endswith(".py"):
+        return
+    if "/" in module:
+        raise WrongValueError(f'names a file without its ending; write "{module}.py:{function}"')
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise WrongValueError(f"{module} is neither a .py file nor a module's name; write one")
+
+
+def check_target(target: str, folder: Path, arguments: int) -> None:
+    """Refuse a target whose file or function isn't there or takes other arguments.
+
+    The file is looked for beside the study file, a module there and on the path of imports.
+    What can't be known without importing (star imports, compiled modules) is let pass.
+    """
+    check_form(target)
+    module, _, function = target.rpartition(":")
+    file = _file_of(module, folder)
+    if file is None:
+        return
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as wrong:
+        place = f"{file.name}, line {wrong.lineno}" if wrong.lineno else file.name
+        raise WrongValueError(f"{place}: {wrong.msg}; put it right") from None
+    except (OSError, ValueError) as wrong:
+        raise WrongValueError(f"{file} can't be read: {wrong}; put it right") from None
+    _check_function(tree, file.name, function, arguments)
+
+
+def _file_of(module: str, folder: Path) -> Path | None:
+    if module.endswith(".py"):
+        file = folder / module
+        if file.is_file():
+            return file
+        beside = sorted(path.name for path in folder.glob("*.py"))
+        near = nearest(module, beside)
+        mend = f"did you mean {near}?" if near else "name one beside the study file"
+        raise WrongValueError(f"there is no file {file}; {mend}")
+    stem = folder.joinpath(*module.split("."))
+    for file in (stem.with_name(stem.name + ".py"), stem / "__init__.py"):
+        if file.is_file():
+            return file
+    return _importable(module)
+
+
+def _importable(module: str) -> Path | None:
+    """Look a module up as an import would, without running any package's code."""
+    path: list[str] | None = None
+    spec = None
+    name = ""
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        try:
+            specs = (finder.find_spec(name, path) for finder in sys.meta_path)
+            spec = next((found for found in specs if found is not None), None)
+            path = None if spec is None else list(spec.submodule_search_locations or [])
+        except (ImportError, KeyError, AttributeError, ValueError):
+            return None  # a namespace package, or a finder that would have to import
+        if spec is None:
+            raise WrongValueError(
+                f"there is no module {name}, neither beside the study file nor installed; "
+                'write the file instead, as in "train.py:function"'
+            )
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)
+
+
+def _check_function(tree: ast.Module, file: str, name: str, arguments: int) -> None:
+    bound, open_ended = _bound(tree.body)
+    if name in bound:
+        _check_call(bound[name], file, name, arguments)
+    elif not open_ended:
+        functions = [n for n, node in bound.items() if isinstance(node, ast.FunctionDef)]
+        near = nearest(name, bound)
+        mend = f"did you mean {near}?" if near else f"there are: {', '.join(functions) or 'none'}"
+        raise WrongValueError(f"{file} has no function {name}; {mend}")
+
+
+def _check_call(node: ast.AST, file: str, name: str, arguments: int) -> None:
+    if isinstance(node, ast.AsyncFunctionDef):
+        raise WrongValueError(f"{name} in {file} is async; write it as a plain function")
+    if not isinstance(node, ast.FunctionDef) or node.decorator_list:
+        return
+    said = node.args
+    places = len(said.posonlyargs) + len(said.args)
+    needed = places - len(said.defaults)
+    named = [a.arg for a, d in zip(said.kwonlyargs, said.kw_defaults, strict=True) if d is None]
+    if needed > arguments or (places < arguments and said.vararg is None) or named:
+        wanted = "the trial" if arguments == 1 else "a random.Random and the configuration"
+        example = "trial" if arguments == 1 else "random, configuration"
+        raise WrongValueError(
+            f"{name} in {file} can't be called with {wanted} alone; write def {name}({example})"
+        )
+
+
+def _bound(body: list[ast.stmt]) -> tuple[dict[str, ast.AST], bool]:
+    """Collect the names that a module's code binds, and whether it may bind more."""
+    bound: dict[str, ast.AST] = {}
+    open_ended = False
+    for node in body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                bound[node.name] = node
+                open_ended |= node.name == "__getattr__"
+            case ast.Import() | ast.ImportFrom():
+                names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+                bound |= dict.fromkeys(names, node)
+                open_ended |= "*" in names
+            case ast.Assign() | ast.AnnAssign():
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names = [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+                bound |= dict.fromkeys(names, node)
+            case _:
+                inner, more = _bound(_blocks(node))
+                bound |= inner
+                open_ended |= more
+    return bound, open_ended
+
+
+def _blocks(node: ast.stmt) -> list[ast.stmt]:
+    """Give the statements inside an if, try, with or loop, which bind in the same scope."""
+    inner: list[ast.stmt] = []
+    for part in ("body", "orelse", "finalbody"):
+        inner += getattr(node, part, [])
+    for handler in getattr(node, "handlers", []):
+        inner += handler.body
+    return inner

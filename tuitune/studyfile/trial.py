@@ -1,0 +1,122 @@
+"""How does one trial run, by the table [trial]?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from tuitune.spec import TrialSpec
+from tuitune.studyfile.commandline import read_command
+from tuitune.studyfile.problems import Problems, WrongValueError, kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from tuitune.space import SearchSpace
+    from tuitune.studyfile.table import Table
+
+_DEFAULT = TrialSpec()
+
+
+def read_trial(
+    table: Table,
+    names: Collection[str],
+    space: SearchSpace,
+    folder: Path | None,
+    *,
+    missing: bool,
+) -> TrialSpec:
+    """Read [trial]; names are all of [space], folder is where a target is looked for, if at all."""
+    target, command = table.text("target", None), table.content.get("command")
+    if command is None and ("trial", "command") not in table.problems.meant and not missing:
+        table.needs("target", '"train.py:train", or a command')
+    elif command is not None and "target" in table.content:
+        table.wrong("command", "stands beside target, and a trial runs one; take one of them out")
+    return TrialSpec(
+        target=None if target is None else _target(table, target, folder),
+        command=None if command is None else _command(table, names, space),
+        metrics=_patterns(table),
+        gpus=_gpus(table),
+        cpus=table.number("cpus", _DEFAULT.cpus, low=0),
+        memory=table.bytes("memory", None),
+        retries=table.whole("retries", _DEFAULT.retries, low=0),
+        timeout=table.duration("timeout", None),
+        checkpoint_every=table.duration("checkpoint_every", _DEFAULT.checkpoint_every, zero=True),
+        keep_checkpoints=table.one_of(
+            "keep_checkpoints", _DEFAULT.keep_checkpoints, ("best", "all", "none")
+        ),
+        env=_environment(table),
+    )
+
+
+def check_metrics(
+    problems: Problems, metrics: Mapping[str, str], objective: str, resource: str | None
+) -> None:
+    """Refuse a command's patterns that leave out the objective or the resource."""
+    for name, role in ((objective, "metric in [objective]"), (resource, "resource in [pruning]")):
+        if metrics and name and name not in metrics:
+            words = f"there is no pattern for {name}, the {role}; add {name} = '{name}=([0-9.]+)'"
+            problems.add("trial.metrics", "", None, words)
+
+
+def _target(table: Table, target: str, folder: Path | None) -> str:
+    from tuitune.studyfile import targets  # noqa: PLC0415 - a command needs no syntax tree
+
+    try:
+        if folder is None:
+            targets.check_form(target)
+        else:
+            targets.check_target(target, folder, arguments=1)
+    except WrongValueError as wrong:
+        table.wrong("target", str(wrong))
+    return target
+
+
+def _command(
+    table: Table, names: Collection[str], space: SearchSpace
+) -> tuple[str | tuple[str, ...], ...]:
+    conditional = {parameter.name for parameter in space.parameters if parameter.when}
+    try:
+        return read_command(table.content["command"], names, conditional)
+    except WrongValueError as wrong:
+        table.wrong("command", str(wrong))
+        return ()
+
+
+def _patterns(table: Table) -> dict[str, str]:
+    patterns = table.texts("metrics")
+    for name, pattern in patterns.items():
+        words = ""
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as wrong:
+            words = f"is no pattern: {wrong}; put it right"
+        else:
+            if groups != 1:
+                words = f"has {groups} groups; put ( ) around the number alone, (?: ) elsewhere"
+        if words:
+            table.problems.add("trial.metrics", name, pattern, words)
+    return patterns
+
+
+def _gpus(table: Table) -> float | Literal["auto"] | None:
+    value = table.content.get("gpus")
+    if value == "auto":
+        return "auto"
+    if isinstance(value, str):
+        table.wrong("gpus", f'is {kind(value)}; write gpus = 1, a fraction such as 0.5, or "auto"')
+        return None
+    gpus = table.number("gpus", None, low=0)
+    if gpus is not None and gpus > 1 and not gpus.is_integer():
+        table.wrong("gpus", "is neither whole nor a fraction of one GPU; write 2 or 0.5, say")
+    return gpus
+
+
+def _environment(table: Table) -> dict[str, str]:
+    environment = table.texts("env")
+    for name, text in environment.items():
+        if not name or "=" in name or "\0" in name + text:
+            words = 'can\'t be a variable of the environment; write NAME = "text"'
+            table.problems.add("trial.env", name, text, words)
+    return environment
