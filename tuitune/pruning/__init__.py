@@ -1,0 +1,1 @@
+"""Should this trial go on?"""
