@@ -1,0 +1,219 @@
+"""Arbitrary interleavings of one study: what must hold whatever happens, in whatever order."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tuitune import events as ev
+from tuitune.engine.settings import settings_of
+from tuitune.space import FloatRange, SearchSpace
+from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.study import Study
+from tuitune.study.state import ENDED, RUNNING, WAITING
+
+SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))
+
+
+def make_spec(**changes: Any) -> StudySpec:
+    return StudySpec(
+        name="s",
+        objective=Objective("loss", "min"),
+        trial=changes.get("trial", TrialSpec(target="t.py:train", retries=1, timeout=500.0)),
+        space=SPACE,
+        search=changes.get("search", SearchSpec(trials=6, concurrency=3)),
+        pruning=changes.get("pruning", PruningSpec("asha", "epoch", 1, 9, 3)),
+        limits=changes.get("limits", Limits(time=5000.0)),
+        file="/s/s.toml",
+    )
+
+
+class StudyMachine(RuleBasedStateMachine):
+    """Plays the world: an executor that starts, reports, dies; a user; an engine that is killed."""
+
+    @initialize(
+        trials=st.integers(1, 8),
+        concurrency=st.integers(1, 4),
+        retries=st.integers(0, 2),
+        pruned=st.booleans(),
+        aim=st.sampled_from([None, 0.05]),
+    )
+    def begin(self, trials, concurrency, retries, pruned, aim):
+        self.spec = make_spec(
+            trial=TrialSpec(target="t.py:train", retries=retries, timeout=500.0),
+            search=SearchSpec(trials=trials, concurrency=concurrency),
+            pruning=PruningSpec("asha", "epoch", 1, 9, 3) if pruned else PruningSpec(),
+            limits=Limits(time=5000.0, target=aim),
+        )
+        self.now = 1000.0
+        self.study = Study(self.spec)
+        self.journal: list[ev.AnyFact] = []
+        self.live: dict[int, int] = {}  # trial -> attempt of the process that runs
+        self.steps: dict[int, int] = {}
+        self.asked: int | None = None
+        self.launched: list[tuple[int, int]] = []
+        self.exited: list[tuple[int, int]] = []
+        self.take(self.opened())
+
+    def opened(self) -> ev.Opened:
+        return ev.Opened(self.now, settings_of(self.spec), 4.0, 8 << 30)
+
+    def take(self, event: ev.Event) -> None:
+        facts = self.study.react(event)
+        self.journal += facts
+        for fact in facts:
+            match fact:
+                case ev.Ask():
+                    assert self.asked is None
+                    assert fact.trial == len(self.study.state.trials)
+                    self.asked = fact.trial
+                case ev.Launch():
+                    assert fact.trial not in self.live, "two attempts of one trial at once"
+                    self.live[fact.trial] = fact.attempt
+                    self.steps[fact.trial] = 0
+                    self.launched.append((fact.trial, fact.attempt))
+                case ev.Finished():
+                    assert not self.live
+
+    def exit(self, trial: int, **how: Any) -> None:
+        attempt = self.live.pop(trial)
+        self.exited.append((trial, attempt))
+        values = {"code": 0, "signal": None, "error": "", "tail": "", "max_rss": 0, "lost": False}
+        self.take(ev.Exited(self.now, trial, attempt, **{**values, **how}))
+
+    def pick(self, data) -> int | None:
+        return data.draw(st.sampled_from(sorted(self.live))) if self.live else None
+
+    @rule(x=st.floats(0, 1), exhausted=st.integers(0, 9))
+    def propose(self, x, exhausted):
+        if self.asked is None:
+            return
+        number, self.asked = self.asked, None
+        if exhausted == 0:
+            self.take(ev.Exhausted(self.now, "nothing left"))
+        else:
+            self.take(ev.Proposed(self.now, number, {"x": x}, "random", "drawn"))
+
+    @rule(data=st.data(), jump=st.integers(1, 3), value=st.floats(0, 1) | st.just(math.nan))
+    def report(self, data, jump, value):
+        trial = self.pick(data)
+        if trial is None:
+            return
+        self.now += 1.0
+        self.steps[trial] += jump
+        metrics = {"loss": value}
+        event = ev.Reported(self.now, trial, self.live[trial], self.steps[trial], metrics)
+        self.take(event)
+
+    @rule(data=st.data())
+    def checkpoint(self, data):
+        trial = self.pick(data)
+        if trial is not None and self.steps[trial]:
+            self.take(ev.Checkpointed(self.now, trial, self.live[trial], self.steps[trial]))
+
+    @rule(data=st.data())
+    def return_early(self, data):
+        trial = self.pick(data)
+        if trial is not None:
+            self.exit(trial)
+
+    @rule(data=st.data(), lost=st.booleans())
+    def crash(self, data, lost):
+        trial = self.pick(data)
+        if trial is not None:
+            self.exit(trial, code=1, error="" if lost else "ValueError: bad", lost=lost)
+
+    @rule(data=st.data())
+    def leave_as_told(self, data):
+        trial = self.pick(data)
+        if trial is not None and self.study.state.trials[trial].ending is not None:
+            self.exit(trial, stopped=True)
+
+    @rule(data=st.data())
+    def report_of_a_dead_attempt(self, data):
+        if self.exited:
+            trial, attempt = data.draw(st.sampled_from(self.exited))
+            self.take(ev.Reported(self.now, trial, attempt, 99, {"loss": 0.0}))
+
+    @rule(data=st.data())
+    def kill(self, data):
+        trials = [t.number for t in self.study.state.trials if t.state not in ENDED]
+        if trials:
+            self.take(ev.KillAsked(self.now, (data.draw(st.sampled_from(trials)),)))
+
+    @rule(finish=st.booleans(), now=st.booleans())
+    def stop(self, finish, now):
+        self.take(ev.StopAsked(self.now, finish, "asked", now=now and not finish))
+
+    @rule(seconds=st.floats(0.5, 900))
+    def wait(self, seconds):
+        self.now += seconds
+        due = self.study.next_deadline()
+        if due is not None and due <= self.now:
+            self.take(ev.DeadlinePassed(self.now))
+            later = self.study.next_deadline()
+            assert later is None or later > self.now, "a deadline that passed is due again"
+
+    @rule(more=st.integers(0, 3), from_snapshot=st.booleans())
+    def engine_dies_and_comes_back(self, more, from_snapshot):
+        self.now += 1.0
+        trials = self.spec.search.trials + more
+        search = SearchSpec(trials=trials, concurrency=self.spec.search.concurrency)
+        self.spec = make_spec(
+            trial=self.spec.trial, search=search, pruning=self.spec.pruning, limits=self.spec.limits
+        )
+        snapshot = self.study.snapshot() if from_snapshot else None
+        study = Study(self.spec, snapshot)
+        if snapshot is None:
+            study.replay(self.journal)
+        assert study.snapshot() == self.study.snapshot()
+        self.study = study
+        self.asked = None
+        self.take(self.opened())
+        for trial in sorted(self.live):
+            self.exit(trial, code=None, lost=True)
+
+    @invariant()
+    def states_agree_with_processes(self):
+        state = self.study.state
+        running = [t.number for t in state.trials if t.state == RUNNING]
+        waiting = [t.number for t in state.trials if t.state == WAITING]
+        assert sorted(state.running) == running == sorted(self.live)
+        assert state.waiting == waiting
+        assert len(state.trials) <= self.spec.search.trials
+        assert len(state.running) <= min(4, self.spec.search.concurrency)
+
+    @invariant()
+    def every_launch_ends_once(self):
+        assert len(set(self.launched)) == len(self.launched)
+        assert len(set(self.exited)) == len(self.exited)
+        alive = set(self.live.items())
+        assert set(self.launched) == set(self.exited) | alive
+
+    def teardown(self):
+        if not hasattr(self, "journal"):
+            return
+        assert redecided(self.journal, self.study.spec) == self.journal
+        replayed = Study(self.study.spec)
+        replayed.replay(self.journal)
+        assert replayed.snapshot() == self.study.snapshot()
+
+
+def redecided(journal: list[ev.AnyFact], spec: StudySpec) -> list[ev.AnyFact]:
+    """The journal that its events alone lead to."""
+    study = Study(spec)
+    events = [fact for fact in journal if isinstance(fact, ev.Event)]
+    return [fact for event in events for fact in study.react(event)]
+
+
+TestStudyMachine = StudyMachine.TestCase
+TestStudyMachine.settings = settings(
+    max_examples=150,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

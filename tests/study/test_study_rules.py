@@ -1,0 +1,367 @@
+"""One rule a test, each told as a short story of events."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tuitune import events as ev
+from tuitune.engine.settings import settings_of
+from tuitune.space import FloatRange, SearchSpace
+from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.study import Study
+from tuitune.study.state import COMPLETE, FAILED, KILLED, PRUNED, RUNNING, WAITING
+
+SPACE = SearchSpace((FloatRange("x", 0.0, 1.0),))
+ASHA = PruningSpec("asha", "epoch", 1, 9, 3)
+
+
+class Story:
+    """A study with a world that answers at once: asks are proposed, nothing else moves by itself."""
+
+    def __init__(self, cpus: float = 4.0, **parts: Any) -> None:
+        self.spec = StudySpec(
+            name="s",
+            objective=parts.get("objective", Objective("loss", "min")),
+            trial=parts.get("trial", TrialSpec(target="t.py:train")),
+            space=SPACE,
+            search=parts.get("search", SearchSpec(trials=4, concurrency=2)),
+            pruning=parts.get("pruning", PruningSpec()),
+            limits=parts.get("limits", Limits()),
+            file="/s/s.toml",
+        )
+        self.now = 100.0
+        self.study = Study(self.spec)
+        self.take(ev.Opened(self.now, settings_of(self.spec), cpus, 8 << 30))
+
+    def take(self, event: ev.Event) -> list[ev.AnyFact]:
+        facts = self.study.react(event)
+        for fact in list(facts):
+            if isinstance(fact, ev.Ask):
+                facts += self.take(ev.Proposed(self.now, fact.trial, {"x": 0.5}, "random", ""))
+        return facts
+
+    def report(self, trial: int, step: int, loss: float | None) -> list[ev.AnyFact]:
+        metrics = {"other": 1.0} if loss is None else {"loss": loss}
+        attempt = self.trial(trial).attempt
+        return self.take(ev.Reported(self.now, trial, attempt, step, metrics))
+
+    def exit(self, trial: int, error: str = "", **how: Any) -> list[ev.AnyFact]:
+        values = {"code": 1 if error else 0, "signal": None, "lost": False, **how}
+        attempt = self.trial(trial).attempt
+        return self.take(
+            ev.Exited(self.now, trial, attempt, error=error, tail="", max_rss=0, **values)
+        )
+
+    def pass_time(self, seconds: float) -> list[ev.AnyFact]:
+        """Let time pass, with every deadline on the way."""
+        end, facts = self.now + seconds, []
+        while (due := self.study.next_deadline()) is not None and due <= end:
+            self.now = due
+            facts += self.take(ev.DeadlinePassed(self.now))
+        self.now = end
+        return facts
+
+    def trial(self, number: int):
+        return self.study.state.trials[number]
+
+    def states(self) -> list[str]:
+        return [t.state for t in self.study.state.trials]
+
+
+def signals(facts: list[ev.AnyFact]) -> list[tuple[int, str, str]]:
+    return [(f.trial, f.how, f.reason) for f in facts if isinstance(f, ev.Signal)]
+
+
+def verdicts(facts: list[ev.AnyFact]) -> list[ev.Verdict]:
+    return [f for f in facts if isinstance(f, ev.Verdict)]
+
+
+def finished(facts: list[ev.AnyFact]) -> ev.Finished | None:
+    return next((f for f in facts if isinstance(f, ev.Finished)), None)
+
+
+def test_free_slots_are_filled_and_refilled():
+    story = Story()
+    assert story.states() == [RUNNING, RUNNING]
+    story.report(0, 1, 0.5)
+    story.exit(0)
+    assert story.states() == [COMPLETE, RUNNING, RUNNING]
+
+
+def test_the_end_comes_when_all_trials_have_ended():
+    story = Story(search=SearchSpec(trials=2, concurrency=2))
+    for trial in (1, 0):
+        story.report(trial, 1, 0.5)
+        facts = story.exit(trial)
+    end = finished(facts)
+    assert end is not None
+    assert end.complete
+
+
+def test_cpus_bound_what_runs():
+    story = Story(cpus=3.0, trial=TrialSpec(target="t.py:train", cpus=1.5), search=SearchSpec())
+    assert story.states() == [RUNNING, RUNNING]
+
+
+def test_the_maximum_completes_and_the_trial_stays_complete_whatever_its_exit():
+    story = Story(pruning=ASHA)
+    (verdict,) = verdicts(story.report(0, 9, 0.5))
+    assert verdict.action == "complete"
+    story.exit(0, "RuntimeError: in the code after the loop")
+    assert story.trial(0).state == COMPLETE
+    assert "after the loop" in story.trial(0).note
+
+
+def test_only_the_best_finished_trial_writes_its_last_checkpoint():
+    story = Story(pruning=PruningSpec("none", "epoch", 1, 9))
+    (first,) = verdicts(story.report(0, 9, 0.5))
+    (worse,) = verdicts(story.report(1, 9, 0.7))
+    story.exit(0)
+    (better,) = verdicts(story.report(2, 9, 0.4))
+    assert [first.save, worse.save, better.save] == [True, False, True]
+
+
+def test_the_weaker_trial_stops_at_its_rung_and_is_pruned_whatever_its_exit():
+    story = Story(pruning=ASHA)
+    (kept,) = verdicts(story.report(0, 1, 0.5))
+    (cut,) = verdicts(story.report(1, 1, 0.6))
+    assert (kept.action, kept.rank, kept.n) == ("go", 1, 1)
+    assert (cut.action, cut.rung, cut.rank, cut.n, cut.cut) == ("stop", 1, 2, 2, 0.5)
+    story.exit(1, "killed", code=None, signal=9)
+    assert story.trial(1).state == PRUNED
+    assert "rung 1" in story.trial(1).note
+
+
+def test_between_rungs_nothing_is_decided():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, 0.5)
+    assert story.report(0, 2, 0.1)[1:] == []
+
+
+def test_a_value_that_is_not_a_number_ends_the_trial_at_its_next_judgement():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, 0.5)
+    assert story.report(0, 2, math.nan)[1:] == []
+    (verdict,) = verdicts(story.report(0, 3, 0.4))
+    assert verdict.action == "stop"
+    assert "diverged" in verdict.why
+
+
+def test_without_the_objective_a_report_is_kept_and_not_judged():
+    story = Story(pruning=ASHA)
+    assert story.report(0, 1, None)[1:] == []
+    (verdict,) = verdicts(story.report(0, 2, 0.5))
+    assert verdict.rung == 1
+
+
+def test_an_attempt_that_goes_over_old_steps_is_not_judged_again():
+    story = Story(pruning=ASHA, trial=TrialSpec(target="t.py:train", retries=1))
+    story.report(0, 1, 0.5)
+    story.report(0, 2, 0.4)
+    story.exit(0, "ValueError: bad")
+    assert (story.trial(0).state, story.trial(0).attempt) == (RUNNING, 1)
+    assert story.report(0, 1, 0.9)[1:] == []
+    assert story.trial(0).value == 0.4
+    (verdict,) = verdicts(story.report(0, 3, 0.3))
+    assert verdict.rung == 3
+
+
+def test_a_crash_is_retried_as_often_as_asked():
+    story = Story(trial=TrialSpec(target="t.py:train", retries=1))
+    story.exit(0, "ValueError: bad")
+    assert story.trial(0).state == RUNNING
+    story.exit(0, "ValueError: bad")
+    assert (story.trial(0).state, story.trial(0).note) == (FAILED, "ValueError: bad")
+
+
+def test_an_attempt_lost_to_the_world_costs_no_retry():
+    story = Story()
+    for _ in range(5):
+        story.exit(0, lost=True)
+        assert story.trial(0).state == RUNNING
+    assert story.trial(0).crashes == 0
+
+
+def test_returning_without_a_report_fails_and_says_so():
+    story = Story()
+    story.report(0, 1, None)
+    story.exit(0)
+    assert story.trial(0).state == FAILED
+    assert "without a report of loss" in story.trial(0).note
+
+
+def test_a_failed_trial_counts_as_worst_where_it_would_have_been_judged():
+    story = Story(pruning=ASHA, search=SearchSpec(trials=9, concurrency=3))
+    story.exit(0, "ValueError: bad")
+    story.exit(1, "ValueError: worse")
+    (verdict,) = verdicts(story.report(2, 1, 5.0))
+    assert (verdict.action, verdict.rank, verdict.n) == ("go", 1, 3)
+
+
+def test_three_quick_deaths_of_one_error_before_any_report_stop_the_launching():
+    story = Story(search=SearchSpec(trials=50, concurrency=1))
+    for number in range(2):
+        assert finished(story.exit(number, f"FileNotFoundError: data-{number}")) is None
+    end = finished(story.exit(2, "FileNotFoundError: data-2"))
+    assert end is not None
+    assert not end.complete
+    assert "FileNotFoundError" in end.why
+
+
+def test_three_different_deaths_do_not():
+    story = Story(search=SearchSpec(trials=50, concurrency=1))
+    for number, error in enumerate(["A: 1", "B: 2", "C: 3", "D: 4"]):
+        assert finished(story.exit(number, error)) is None
+
+
+def test_ten_failures_in_a_row_stop_the_launching_later_on():
+    story = Story(search=SearchSpec(trials=50, concurrency=1))
+    story.report(0, 1, 0.5)
+    story.exit(0)
+    for number in range(1, 10):
+        assert finished(story.exit(number, "ValueError: bad")) is None
+    assert finished(story.exit(10, "ValueError: bad")) is not None
+
+
+def test_a_kill_asks_then_terms_then_kills():
+    story = Story()
+    assert signals(story.take(ev.KillAsked(story.now, (0,)))) == [(0, "ask", "killed")]
+    assert signals(story.pass_time(4.9)) == []
+    assert signals(story.pass_time(0.2)) == [(0, "term", "killed")]
+    assert signals(story.pass_time(10.0)) == [(0, "kill", "killed")]
+    story.exit(0, "killed", code=None, signal=9)
+    assert story.trial(0).state == KILLED
+
+
+def test_a_waiting_trial_is_killed_at_once():
+    story = Story(search=SearchSpec(trials=3, concurrency=1), trial=TrialSpec("t.py:f", retries=1))
+    story.take(ev.StopAsked(story.now, finish=True, why="asked"))
+    story.exit(0, "ValueError: bad")
+    assert story.trial(0).state == WAITING
+    story.take(ev.KillAsked(story.now, (0,)))
+    assert story.trial(0).state == KILLED
+
+
+def test_a_drain_saves_and_goes_back_to_waiting():
+    story = Story()
+    facts = story.take(ev.StopAsked(story.now, finish=False, why="asked"))
+    asked = [f for f in facts if isinstance(f, ev.Signal)]
+    assert [(f.trial, f.how, f.save) for f in asked] == [(0, "ask", True), (1, "ask", True)]
+    assert finished(story.exit(0, stopped=True)) is None
+    end = finished(story.exit(1, stopped=True))
+    assert end is not None
+    assert not end.complete
+    assert story.states() == [WAITING, WAITING]
+
+
+def test_a_trial_that_was_done_before_it_heard_of_the_drain_is_complete():
+    story = Story()
+    story.report(0, 1, 0.5)
+    story.take(ev.StopAsked(story.now, finish=False, why="asked"))
+    story.exit(0)
+    assert story.trial(0).state == COMPLETE
+
+
+def test_stop_finish_lets_them_end_and_starts_nothing():
+    story = Story()
+    assert signals(story.take(ev.StopAsked(story.now, finish=True, why="asked"))) == []
+    story.report(0, 1, 0.5)
+    story.exit(0)
+    assert story.states() == [COMPLETE, RUNNING]
+
+
+def test_a_second_interrupt_kills_at_once_and_stays_resumable():
+    story = Story()
+    story.take(ev.StopAsked(story.now, finish=False, why="asked"))
+    facts = story.take(ev.StopAsked(story.now, finish=False, why="asked again", now=True))
+    assert signals(facts) == [(0, "kill", "drain"), (1, "kill", "drain")]
+    story.exit(0, "killed", code=None, signal=9)
+    assert story.trial(0).state == WAITING
+
+
+def test_a_timeout_is_a_crash():
+    story = Story(trial=TrialSpec(target="t.py:train", timeout=60.0))
+    assert signals(story.pass_time(61.0)) == [(0, "ask", "timeout"), (1, "ask", "timeout")]
+    story.exit(0, stopped=True)
+    assert story.trial(0).state == FAILED
+    assert "timeout of 60 s" in story.trial(0).note
+
+
+def test_silence_is_told_once_until_the_trial_speaks_again():
+    story = Story(search=SearchSpec(trials=1))
+    story.report(0, 1, 0.5)
+    silences = [f for f in story.pass_time(3000.0) if isinstance(f, ev.Silent)]
+    assert [f.trial for f in silences] == [0]
+    story.report(0, 2, 0.5)
+    assert not story.trial(0).silent
+
+
+def test_the_time_limit_counts_over_engines():
+    story = Story(limits=Limits(time=100.0))
+    story.pass_time(60.0)
+    story.report(0, 1, 0.5)  # the engine lives until here, then dies
+    story.now += 500.0
+    story.take(ev.Opened(story.now, settings_of(story.spec), 4.0, 8 << 30))
+    for trial in (0, 1):
+        story.exit(trial, lost=True)
+    assert story.study.next_deadline() == pytest.approx(story.now + 40.0)
+    facts = story.pass_time(41.0)
+    assert [f.why for f in facts if isinstance(f, ev.Halted)] == [
+        "the study's time limit is reached"
+    ]
+
+
+def test_the_target_ends_the_study_with_its_trial_complete():
+    story = Story(limits=Limits(target=0.1))
+    facts = story.report(0, 1, 0.05)
+    assert signals(facts) == [(0, "ask", "target"), (1, "ask", "drain")]
+    story.exit(0, stopped=True)
+    end = finished(story.exit(1, stopped=True))
+    assert end is not None
+    assert "target reached: trial 0" in end.why
+    assert story.states() == [COMPLETE, WAITING]
+
+
+def test_opened_again_after_the_target_it_launches_nothing():
+    story = Story(limits=Limits(target=0.1))
+    story.report(0, 1, 0.05)
+    story.exit(0, stopped=True)
+    story.exit(1, stopped=True)
+    facts = story.take(ev.Opened(story.now, settings_of(story.spec), 4.0, 8 << 30))
+    assert not any(isinstance(f, ev.Launch | ev.Ask) for f in facts)
+    assert finished(facts) is not None
+
+
+def test_an_exhausted_space_ends_the_study_and_says_so():
+    story = Story(search=SearchSpec(trials=9, concurrency=1))
+    story.report(0, 1, 0.5)
+    story.study.react(
+        ev.Exited(story.now, 0, 0, 0, None, "", "", 0, lost=False)
+    )  # the ask stays open
+    facts = story.take(ev.Exhausted(story.now, "all 1 configurations have been tried"))
+    end = finished(facts)
+    assert end is not None
+    assert end.complete
+    assert "all 1" in end.why
+
+
+def test_the_best_is_among_the_complete_and_else_the_furthest():
+    story = Story(pruning=ASHA, search=SearchSpec(trials=3, concurrency=3))
+    story.report(0, 1, 0.3)
+    story.report(1, 3, 0.9)
+    best, partial = story.study.best()
+    assert (best.number, partial) == (1, True)
+    story.report(2, 9, 0.95)
+    story.exit(2)
+    best, partial = story.study.best()
+    assert (best.number, partial) == (2, False)
+
+
+def test_best_of_all_reports_where_the_study_counts_that():
+    story = Story(objective=Objective("loss", "min", value="best"))
+    for step, loss in enumerate([0.5, 0.2, 0.4], start=1):
+        story.report(0, step, loss)
+    assert story.trial(0).counted(story.spec.objective) == 0.2

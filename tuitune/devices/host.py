@@ -1,0 +1,63 @@
+"""What CPUs and memory may this process use? Affinity and cgroup limits are honoured."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tuitune.devices.placement import Room
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def host_room() -> Room:
+    return Room(cpus=cpu_slots(CGROUPS), memory=memory_bytes(CGROUPS))
+
+
+def cpu_slots(cgroups: Path) -> float:
+    """Cores of our affinity mask, or less where a cgroup's quota gives less."""
+    cores = float(len(os.sched_getaffinity(0)))
+    quotas = [quota for folder in _own_cgroups(cgroups) if (quota := _cpu_quota(folder))]
+    return min([cores, *quotas])
+
+
+def memory_bytes(cgroups: Path) -> int:
+    """Bytes of this machine, or of the tightest cgroup above us."""
+    limits = [limit for folder in _own_cgroups(cgroups) if (limit := _memory_limit(folder))]
+    return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits])
+
+
+def _own_cgroups(root: Path) -> list[Path]:
+    """Our cgroup's folder and those above it, under version 2 and under version 1's controllers."""
+    folders = [root, root / "cpu", root / "memory"]
+    for line in _text(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        base = root / controllers if controllers else root
+        parts = path.strip("/").split("/")
+        folders += [base.joinpath(*parts[: i + 1]) for i in range(len(parts))]
+    return folders
+
+
+def _cpu_quota(folder: Path) -> float | None:
+    quota, _, period = _text(folder / "cpu.max").strip().partition(" ")
+    if not quota:
+        quota = _text(folder / "cpu.cfs_quota_us").strip()
+        period = _text(folder / "cpu.cfs_period_us").strip()
+    if not quota.isdigit() or not period.isdigit() or int(period) == 0:
+        return None
+    return int(quota) / int(period)
+
+
+def _memory_limit(folder: Path) -> int | None:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        text = _text(folder / name).strip()
+        if text.isdigit():
+            return int(text)
+    return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

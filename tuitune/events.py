@@ -1,0 +1,208 @@
+"""The vocabulary of a study: events (what happened) and decisions (what follows).
+
+Together they are the facts of its journal. A field may be added at the end, with a default;
+nothing here is ever renamed or reordered, since old journals are read by position.
+Times are Unix seconds, as handed in by the engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+StopReason = Literal["pruned", "killed", "drain", "timeout", "target"]
+Action = Literal["go", "stop", "complete"]
+SignalHow = Literal["ask", "term", "kill"]
+
+
+class Settings(msgspec.Struct, frozen=True, array_like=True):
+    """What may change between two runs of one study."""
+
+    trials: int
+    concurrency: int | None
+    cpus: float  # a trial
+    memory: int | None  # bytes, a trial
+    retries: int
+    timeout: float | None  # seconds, an attempt
+    time_limit: float | None  # seconds, the study
+    target: float | None
+
+
+class Fact(msgspec.Struct, frozen=True, array_like=True):
+    """One line of the journal."""
+
+    time: float
+
+
+# --- events: what happened -------------------------------------------------------------------
+
+
+class Opened(Fact, frozen=True, tag="opened"):
+    """An engine took the study up; attempts that an earlier one left behind are lost."""
+
+    settings: Settings
+    cpus: float  # CPU slots of this machine
+    memory: int  # bytes of this machine
+
+
+class Proposed(Fact, frozen=True, tag="proposed"):
+    trial: int
+    config: dict[str, Any]
+    origin: str  # "point" | the searcher's method
+    why: str
+
+
+class Exhausted(Fact, frozen=True, tag="exhausted"):
+    """The searcher has no configuration left that was not tried."""
+
+    why: str
+
+
+class Started(Fact, frozen=True, tag="started"):
+    trial: int
+    attempt: int
+    pid: int
+    resumed_from: int | None  # the checkpoint's step
+    code: str  # a hash of the training code
+    commit: str
+    dirty: bool | None
+
+
+class Reported(Fact, frozen=True, tag="reported"):
+    trial: int
+    attempt: int
+    step: int
+    metrics: dict[str, float]
+
+
+class Checkpointed(Fact, frozen=True, tag="checkpointed"):
+    trial: int
+    attempt: int
+    step: int
+
+
+class Warned(Fact, frozen=True, tag="warned"):
+    trial: int
+    attempt: int
+    text: str
+
+
+class Exited(Fact, frozen=True, tag="exited"):
+    """An attempt's process and all that it started are gone. Exactly one for each Launch."""
+
+    trial: int
+    attempt: int
+    code: int | None  # exit status, None after a signal
+    signal: int | None
+    error: str  # one line in words, empty where the trial raised nothing
+    tail: str  # the last lines of its log, where it failed
+    max_rss: int  # bytes
+    lost: bool  # ended by the world and not by itself: no retry is spent
+    stopped: bool = False  # it left through TrialStopped, so it did not finish its work
+
+
+class StopAsked(Fact, frozen=True, tag="stop_asked"):
+    finish: bool  # let running trials end
+    why: str
+    now: bool = False  # don't wait for checkpoints: SIGKILL
+
+
+class KillAsked(Fact, frozen=True, tag="kill_asked"):
+    trials: tuple[int, ...]  # empty: all that run
+
+
+class DeadlinePassed(Fact, frozen=True, tag="deadline"):
+    """The study's own next deadline is due."""
+
+
+# --- decisions: what follows -----------------------------------------------------------------
+
+
+class Ask(Fact, frozen=True, tag="ask"):
+    """Ask the searcher for the configuration of this trial; it sees the journal up to here."""
+
+    trial: int
+
+
+class Launch(Fact, frozen=True, tag="launch"):
+    trial: int
+    attempt: int
+    device: str
+    cpus: float
+    memory: int
+
+
+class Verdict(Fact, frozen=True, tag="verdict"):
+    """What a trial that reached a rung, or the maximum, does next."""
+
+    trial: int
+    attempt: int
+    step: int
+    action: Action
+    save: bool  # the trial shall write a checkpoint now
+    rung: int | None
+    rank: int | None  # from 1
+    n: int | None  # entries in the rung, the newcomer included
+    cut: float | None  # the worst value that goes on
+    why: str
+
+
+class Signal(Fact, frozen=True, tag="signal"):
+    """End an attempt: ask (TrialStopped at its next report), SIGTERM, SIGKILL."""
+
+    trial: int
+    attempt: int
+    how: SignalHow
+    reason: StopReason
+    save: bool
+
+
+class Settled(Fact, frozen=True, tag="settled"):
+    """The state that an attempt's exit leaves its trial in."""
+
+    trial: int
+    state: str
+    why: str
+    crashed: bool = False  # by its own doing: counts for retries and for giving up
+
+
+class Silent(Fact, frozen=True, tag="silent"):
+    """A running trial has not been heard of for long."""
+
+    trial: int
+    attempt: int
+    seconds: float
+
+
+class Halted(Fact, frozen=True, tag="halted"):
+    """Nothing more is launched; running trials drain unless `finish`."""
+
+    why: str
+    finish: bool
+    failed: bool  # halted because trials keep failing
+    now: bool = False
+
+
+class Finished(Fact, frozen=True, tag="finished"):
+    """Nothing runs and nothing more will: the study is complete, or was halted."""
+
+    complete: bool
+    why: str
+
+
+Event = (
+    Opened
+    | Proposed
+    | Exhausted
+    | Started
+    | Reported
+    | Checkpointed
+    | Warned
+    | Exited
+    | StopAsked
+    | KillAsked
+    | DeadlinePassed
+)
+Decision = Ask | Launch | Verdict | Signal | Settled | Silent | Halted | Finished
+AnyFact = Event | Decision

@@ -1,0 +1,65 @@
+"""One study, moved by events: each folded in, then every decision that follows from it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune import events as ev
+from tuitune.space import key
+from tuitune.study.deadlines import next_deadline
+from tuitune.study.decide import decide
+from tuitune.study.evolve import evolve
+from tuitune.study.state import State, best_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.spec import StudySpec
+    from tuitune.study.state import Trial
+
+
+class Study:
+    """A study's file, its state, and the configurations that it has tried."""
+
+    def __init__(self, spec: StudySpec, snapshot: bytes | None = None) -> None:
+        self.spec = spec
+        self.state = msgspec.msgpack.decode(snapshot, type=State) if snapshot else State()
+        self._sampled = frozenset(p.name for p in spec.space.sampled)
+        self.tried: set[str] = {self._key(t.config) for t in self.state.trials}
+
+    def react(self, event: ev.Event) -> list[ev.AnyFact]:
+        """Take an event in. Returns it, followed by the decisions it leads to, all folded in."""
+        facts: list[ev.AnyFact] = []
+        due: deque[ev.AnyFact] = deque((event,))
+        while due:
+            fact = due.popleft()
+            self.evolve(fact)
+            facts.append(fact)
+            due.extend(decide(self.spec, self.state, fact))
+        return facts
+
+    def evolve(self, fact: ev.AnyFact) -> None:
+        evolve(self.spec, self.state, fact)
+        if type(fact) is ev.Proposed:
+            self.tried.add(self._key(fact.config))
+
+    def replay(self, facts: Iterable[ev.AnyFact]) -> None:
+        """Fold recorded facts in, deciding nothing."""
+        for fact in facts:
+            self.evolve(fact)
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self.state)
+
+    def next_deadline(self) -> float | None:
+        return next_deadline(self.state)
+
+    def best(self) -> tuple[Trial | None, bool]:
+        return best_trial(self.spec, self.state)
+
+    def _key(self, configuration: dict[str, object]) -> str:
+        # sampled values come after the searcher's choice, so they are no part of it
+        return key({n: v for n, v in configuration.items() if n not in self._sampled})
