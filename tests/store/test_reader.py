@@ -1,0 +1,146 @@
+"""What a reader sees: rows since a change, curves, the newest fact."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuitune import events as ev
+from tuitune.store.journal import Journal
+from tuitune.store.reader import Reader
+from tuitune.store.rows import TrialRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal.open(tmp_path / "study.db", "loss")
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def reader(journal: Journal, tmp_path: Path) -> Iterator[Reader]:
+    reader = Reader.open(tmp_path / "study.db")
+    yield reader
+    reader.close()
+
+
+def report(trial: int, attempt: int, step: int, loss: float) -> ev.Reported:
+    return ev.Reported(0.0, trial, attempt, step, {"loss": loss})
+
+
+def test_an_empty_study(reader: Reader) -> None:
+    assert reader.trials() == []
+    assert reader.curves() == {}
+    assert reader.curve(0) == []
+    assert reader.facts() == []
+    assert reader.last([ev.Finished, ev.Reported]) is None
+    assert reader.last([]) is None
+
+
+def test_a_row_comes_back_as_it_was_put(journal: Journal, reader: Reader) -> None:
+    config = {"lr": 1e-3, "layers": 3, "name": "é", "on": False, "betas": [0.9, 0.999]}
+    row = TrialRow(
+        7, "FAILED", config, "sobol", "point 7", 0.5, 12, 2, 1.5, 9.5, "ValueError: x", "cpu:0", "n"
+    )
+    journal.write([ev.Ask(0.0, 7)], [row])
+    (seen,) = reader.trials()
+    assert seen == TrialRow(
+        **{name: getattr(row, name) for name in row.__struct_fields__[:-1]}, changed=1
+    )
+    assert {name: type(value) for name, value in seen.config.items()} == {
+        name: type(value) for name, value in config.items()
+    }
+
+
+def test_rows_are_those_that_changed_since(journal: Journal, reader: Reader) -> None:
+    journal.write([ev.Ask(0.0, 0)], [TrialRow(n, "WAITING", {"x": n}) for n in (2, 0, 1)])
+    everything = reader.trials()
+    assert [row.number for row in everything] == [0, 1, 2]
+    newest = max(row.changed for row in everything)
+    assert reader.trials(since=newest) == []
+    journal.write([ev.Ask(0.0, 0)], [TrialRow(n, "RUNNING", {"x": n}) for n in (2, 0)])
+    assert [(row.number, row.state) for row in reader.trials(since=newest)] == [
+        (0, "RUNNING"),
+        (2, "RUNNING"),
+    ]
+    assert [row.state for row in reader.trials()] == ["RUNNING", "WAITING", "RUNNING"]
+
+
+def test_a_later_attempt_takes_the_place_of_what_it_trains_again(
+    journal: Journal, reader: Reader
+) -> None:
+    journal.write([report(0, 1, step, float(step)) for step in (1, 2, 3, 5)], [])
+    journal.write([report(1, 1, 4, 40.0)], [])
+    journal.write([report(0, 2, 3, 30.0)], [])
+    assert reader.curves() == {0: [(1, 1.0), (2, 2.0), (3, 30.0)], 1: [(4, 40.0)]}
+    journal.write([report(0, 2, 4, 40.0), report(0, 3, 1, 10.0)], [])
+    assert reader.curves()[0] == [(1, 10.0)]
+    assert reader.curve(0)[:5] == [(1, 1, 1.0), (1, 2, 2.0), (1, 3, 3.0), (1, 5, 5.0), (2, 3, 30.0)]
+    assert reader.curve(1) == [(1, 4, 40.0)]
+
+
+def test_the_newest_fact_of_some_kinds(journal: Journal, reader: Reader) -> None:
+    facts: list[ev.AnyFact] = [
+        ev.Ask(1.0, 0),
+        ev.Exhausted(2.0, "all"),
+        report(0, 1, 1, 1.0),
+        ev.Ask(3.0, 1),
+        ev.Halted(4.0, "why", finish=True, failed=False),
+    ]
+    journal.write(facts, [])
+    assert reader.last([ev.Ask]) == facts[3]
+    assert reader.last([ev.Ask, ev.Halted]) == facts[4]
+    assert reader.last([ev.Exhausted, ev.Finished]) == facts[1]
+    assert reader.last([ev.Reported, ev.Exhausted]) == facts[2]
+    assert reader.last([ev.Finished]) is None
+
+
+def test_facts_since_a_number(journal: Journal, reader: Reader) -> None:
+    journal.write([ev.Ask(float(n), n) for n in range(1, 6)], [])
+    assert reader.facts(since=3) == [(4, ev.Ask(4.0, 4)), (5, ev.Ask(5.0, 5))]
+    assert reader.facts(since=5) == []
+
+
+def test_curves_of_interleaved_trials(journal: Journal, reader: Reader) -> None:
+    dice = random.Random(0)
+    pending = [(trial, step) for trial in range(50) for step in range(1, 21)]
+    pending.sort(key=lambda point: (point[1], dice.random()))
+    journal.write([report(trial, 1, step, trial / step) for trial, step in pending], [])
+    curves = reader.curves()
+    assert curves == {t: [(step, t / step) for step in range(1, 21)] for t in range(50)}
+    assert all(
+        [(step, value) for _, step, value in reader.curve(trial)] == points
+        for trial, points in curves.items()
+    )
+
+
+@given(
+    attempts=st.lists(
+        st.lists(st.integers(1, 30), min_size=1, unique=True).map(sorted), min_size=1, max_size=4
+    )
+)
+def test_curves_rise_and_end_with_the_newest_report(
+    attempts: list[list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("curves") / "study.db"
+    journal = Journal.open(path, "loss")
+    for attempt, steps in enumerate(attempts, 1):
+        journal.write([report(0, attempt, step, float(attempt)) for step in steps], [])
+    reader = Reader.open(path)
+    points = reader.curves()[0]
+    reader.close()
+    journal.close()
+    steps = [step for step, _ in points]
+    assert steps == sorted(set(steps))
+    newest = attempts[-1]
+    assert points[-len(newest) :] == [(step, float(len(attempts))) for step in newest]
+    assert all(step < newest[0] for step in steps[: -len(newest)])

@@ -1,0 +1,27 @@
+"""How does another process speak to a running engine? One JSON line asks, one answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.control.client import ControlError, private_folder, request, socket_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuitune.control.server import Handler, Server
+
+__all__ = ["ControlError", "private_folder", "request", "serve", "socket_path"]
+
+
+async def serve(path: Path, handler: Handler) -> Server:
+    """Answers requests at `path` until the server is closed; a stale socket there is replaced.
+
+    What the handler raises is told to the one who asked, and to the loop. Raises ControlError
+    where nobody can be listened to there.
+    """
+    from tuitune.control.server import Server  # noqa: PLC0415 - who only asks needs no asyncio
+
+    server = Server(path, handler)
+    await server.start()
+    return server

@@ -1,0 +1,50 @@
+"""Why could the store not do it, and what mends it?"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class StoreError(Exception):
+    """A study can't be remembered or read; the text says which file, why, and the mend."""
+
+
+WORDS = {
+    sqlite3.SQLITE_FULL: "no space is left on its disk; free some, then run the same command again",
+    sqlite3.SQLITE_READONLY: "it can't be written; make the file and its folder writable, or "
+    "choose another place with --runs DIR",
+    sqlite3.SQLITE_NOTADB: "it is not a study's database; move the file away, or choose another "
+    "place with --runs DIR",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; put a copy of the study folder back, or start again "
+    "with --new",
+    sqlite3.SQLITE_IOERR: "its disk can't be read or written (full, over quota or broken); mend "
+    "that, then run the same command again",
+    sqlite3.SQLITE_BUSY: "another program keeps it locked; close that program, then try again",
+    sqlite3.SQLITE_CANTOPEN: "it can't be opened; see that its folder is there and can be written, "
+    "or choose another place with --runs DIR",
+    sqlite3.SQLITE_CONSTRAINT: "another engine has written to it; stop that one, then run the same "
+    "command again",
+    sqlite3.SQLITE_PROTOCOL: "its file system can't lock files; choose a local folder with "
+    "--runs DIR",
+}
+
+
+def explain(path: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes sit above the first byte
+    words = WORDS.get(code, "it can't be used")
+    return StoreError(f"{path}: {words} ({error})")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors about the database at `path` into StoreError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(path, error) from error

@@ -1,0 +1,148 @@
+"""Where does a study live, and which folder does a name mean?"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitune.store.errors import StoreError
+from tuitune.store.registry import known_studies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATABASE = "study.db"
+DOCUMENT = "study.toml"
+TRIALS = "trials"
+NAME = (
+    ".study"  # the study's name: a folder called cifar-2 may be cifar's second or cifar-2's first
+)
+NUMBER = re.compile(r"-([1-9][0-9]*)")
+
+
+def create_study(runs: Path, name: str) -> Path:
+    """A new folder, for its user alone, for a study of this name: name, name-2, name-3 ...
+
+    One that a crash left before its study had begun is used again. Raises StoreError where
+    `name` can't be a folder's, or `runs` can't be written.
+    """
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise StoreError(
+            f"study name {name!r}: it becomes a folder, so it can't be empty, start with a dot or "
+            f"hold a slash; set [study] name"
+        )
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        folder = next(f for f in _folders(runs, name) if _make(f) or _is_abandoned(f))
+        (folder / ".gitignore").write_text("*\n")
+        (folder / NAME).write_text(name)
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename or runs}: can't be written ({error.strerror}); choose another place "
+            f"with --runs DIR"
+        ) from error
+    return folder
+
+
+def newest_study(runs: Path, name: str) -> Path | None:
+    """The newest of the folders that studies of this name have here, None where there is none."""
+    found = [(_number(folder, name), folder) for folder in studies_in(runs)]
+    return max(((n, folder) for n, folder in found if n), default=(0, None))[1]
+
+
+def studies_in(runs: Path) -> list[Path]:
+    """The study folders of a runs folder, by name."""
+    try:
+        folders = sorted(runs.iterdir())
+    except OSError:
+        return []
+    return [folder for folder in folders if _is_study(folder)]
+
+
+def find_study(text: str, runs: Path) -> Path:
+    """The study folder that `text` names: in the runs folder, the registry, or as a path.
+
+    A bare name means the newest study of that name. Raises StoreError, with near names.
+    """
+    found = _named(runs, text)
+    if found is not None:
+        return found
+    known = known_studies()
+    places = dict.fromkeys(folder.parent for folder in known)
+    matches = [match for match in (_named(place, text) for place in places) if match is not None]
+    if len(matches) > 1:
+        raise StoreError(
+            f"{text}: several studies have this name; give the path of one: "
+            f"{', '.join(str(match) for match in matches)}"
+        )
+    if matches:
+        return matches[0]
+    path = Path(text).expanduser()
+    for folder in (path, path.parent) if path.name in (DATABASE, DOCUMENT) else (path,):
+        if _is_study(folder):
+            return folder
+    raise _unknown(text, runs, [*studies_in(runs), *known])
+
+
+def _named(runs: Path, text: str) -> Path | None:
+    if not text or "/" in text or text in (".", ".."):
+        return None
+    newest = newest_study(runs, text)
+    if newest is not None:
+        return newest
+    return runs / text if _is_study(runs / text) else None
+
+
+def _unknown(text: str, runs: Path, studies: list[Path]) -> StoreError:
+    names = list(dict.fromkeys(folder.name for folder in studies))
+    near = difflib.get_close_matches(text, names, n=3)
+    if near:
+        mend = f"did you mean {' or '.join(near)}?"
+    elif names:
+        mend = f"there are: {', '.join(names[:10])}"
+    else:
+        mend = "there are none yet; `tuitune STUDY.toml` runs one"
+    return StoreError(f"{text}: no such study in {runs}, on this machine, or as a path; {mend}")
+
+
+def _folders(runs: Path, name: str) -> Iterator[Path]:
+    yield runs / name
+    yield from (runs / f"{name}-{number}" for number in count(2))
+
+
+def _make(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _is_study(folder: Path) -> bool:
+    return (folder / DATABASE).is_file() and not _is_abandoned(folder)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether an engine made this folder and died before its study had begun."""
+    return (
+        (folder / NAME).is_file()
+        and not (folder / DOCUMENT).exists()
+        and not (folder / TRIALS).exists()
+    )
+
+
+def _number(folder: Path, name: str) -> int:
+    """Which study of this name the folder holds, from 1; 0 where it is another's."""
+    try:
+        own = (folder / NAME).read_text()
+    except OSError:
+        own = folder.name
+    if own != name:
+        return 0
+    if folder.name == name:
+        return 1
+    match = NUMBER.fullmatch(folder.name.removeprefix(name))
+    return int(match[1]) if match else 0

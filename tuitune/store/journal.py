@@ -1,0 +1,151 @@
+"""How is a study remembered? One writer, one transaction a group of facts."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, NoReturn
+
+from tuitune.store import facts as fact_rows
+from tuitune.store import rows as trial_rows
+from tuitune.store import schema
+from tuitune.store.errors import StoreError, explain, explained
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tuitune.events import AnyFact
+    from tuitune.store.rows import TrialRow
+
+ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?)"
+ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?)"
+PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
+NEWEST = """SELECT max(
+    coalesce((SELECT max(seq) FROM journal), 0),
+    coalesce((SELECT max(seq) FROM reports), 0),
+    coalesce((SELECT max(changed) FROM trials), 0))"""
+WAL_CHECK = 64  # writes between two looks at the size of the log
+
+
+class Journal:
+    """The only hand that writes a study's database; used by one thread.
+
+    `seq` is the number of the last fact. What `write` has returned from survives `kill -9`.
+    """
+
+    def __init__(self, db: sqlite3.Connection, path: Path, metric: str) -> None:
+        self._db = db
+        self._path = path
+        self._metric = metric
+        self._log = path.with_name(path.name + "-wal")
+        self._until_check = WAL_CHECK
+        self._log_limit = schema.WAL_LIMIT
+        with explained(path):
+            (self.seq,) = db.execute(NEWEST).fetchone()
+
+    @staticmethod
+    def open(path: Path, metric: str) -> Journal:
+        """Opens the database at `path`, or makes it; `metric` is the objective's name.
+
+        Raises StoreError: not to be written, not a study's database, of an unknown version,
+        on a full disk.
+        """
+        db = schema.open_to_write(path)
+        try:
+            return Journal(db, path, metric)
+        except BaseException:
+            db.close()
+            raise
+
+    def write(self, facts: Sequence[AnyFact], rows: Sequence[TrialRow]) -> None:
+        """Appends the facts, numbered on from `seq`, and puts the trials' rows: all or nothing.
+
+        Without facts the rows' change still takes a number of its own, so that readers see it.
+        Raises StoreError (disk full, not writable); the database and `seq` are as before then.
+        """
+        if not facts and not rows:
+            return
+        last = self.seq + (len(facts) or 1)
+        journal, reports = fact_rows.to_columns(facts, self.seq, self._metric)
+        trials = [trial_rows.to_columns(row, last) for row in rows]
+        execute, executemany = self._db.execute, self._db.executemany
+        try:
+            execute("BEGIN IMMEDIATE")
+            if journal:
+                executemany(ADD_FACT, journal)
+            if reports:
+                executemany(ADD_REPORT, reports)
+            if trials:
+                executemany(PUT_TRIAL, trials)
+            execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - raised again once rolled back
+            self._give_up(error)
+        self.seq = last
+        self._until_check -= 1
+        if not self._until_check:
+            self._until_check = WAL_CHECK
+            self._tidy()
+
+    def snapshot(self, blob: bytes) -> None:
+        """Keeps the study's state as of `seq`, in place of any earlier one."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM snapshots")
+            self._db.execute("INSERT INTO snapshots VALUES(?,?)", (self.seq, blob))
+            self._db.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - raised again once rolled back
+            self._give_up(error)
+
+    def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
+        """The newest snapshot, None where there is none, and every fact after it, in order."""
+        with explained(self._path):
+            row = self._db.execute("SELECT seq, state FROM snapshots ORDER BY seq DESC").fetchone()
+        seq, blob = row or (0, None)
+        return blob, self._facts(seq)
+
+    def history(self) -> Iterator[AnyFact]:
+        """Every fact from the beginning, in order."""
+        return self._facts(0)
+
+    def put(self, key: str, value: str) -> None:
+        """Keeps a small text about the study, in place of an earlier one under this key."""
+        with explained(self._path):
+            self._db.execute("REPLACE INTO about VALUES(?,?)", (key, value))
+
+    def get(self, key: str) -> str | None:
+        with explained(self._path):
+            row = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def close(self) -> None:
+        """Closes the database; where no reader is left, everything is in the one file then."""
+        self._db.close()
+
+    def _facts(self, since: int) -> Iterator[AnyFact]:
+        with explained(self._path):
+            for _, fact in fact_rows.read(self._db, since):
+                yield fact
+
+    def _give_up(self, error: BaseException) -> NoReturn:
+        """Leaves no transaction open, whatever went wrong inside it."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise explain(self._path, error) from error
+        if isinstance(error, (OverflowError, ValueError)):
+            raise StoreError(f"{self._path}: a value can't be kept: {error}") from error
+        raise error
+
+    def _tidy(self) -> None:
+        """Empties a log that a long reader let grow; tries again only once it has grown more."""
+        try:
+            size = self._log.stat().st_size
+        except OSError:
+            return
+        if size <= self._log_limit:
+            return
+        with explained(self._path):
+            self._db.execute("PRAGMA busy_timeout = 0")  # a reader that holds on isn't waited for
+            (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._db.execute(f"PRAGMA busy_timeout = {int(schema.PATIENCE * 1000)}")
+        self._log_limit = size + schema.WAL_LIMIT // 8 if busy else schema.WAL_LIMIT

@@ -1,0 +1,206 @@
+"""Who runs this study? One engine at a time, on one machine."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+
+import msgspec
+
+from tuitune.store.errors import StoreError
+
+LOCK = ".lock"
+ROW = ".owner"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """The engine that runs a study."""
+
+    host: str
+    boot: str  # the kernel's boot id: the same for every container of a machine
+    pid: int
+    started: int  # the process's start, in clock ticks since boot (proc_pid_stat(5), field 22)
+    since: float  # Unix seconds
+    heartbeat: float  # Unix seconds
+
+
+class Claim:
+    """A study folder held by this process, until `release` or its death.
+
+    The lock belongs to an open file, so a forked child would hold it too; an executed one
+    doesn't (the file closes on exec).
+    """
+
+    def __init__(self, folder: Path, lock: int, owner: Owner) -> None:
+        self.folder = folder
+        self.owner = owner
+        self._lock = lock
+
+    def beat(self) -> None:
+        """Says that this engine lives. Raises StoreError where another has taken the study."""
+        found = read(self.folder)
+        if found is not None and not _same(found, self.owner):
+            raise StoreError(f"{self.folder}: the study was taken over by {_name(found)}")
+        self.owner = msgspec.structs.replace(self.owner, heartbeat=time.time())
+        _write(self.folder, self.owner)
+
+    def release(self) -> None:
+        """Gives the folder up; a second call does nothing."""
+        if self._lock < 0:
+            return
+        found = read(self.folder)
+        if found is not None and _same(found, self.owner):
+            (self.folder / ROW).unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = -1
+
+
+def claim(folder: Path, *, steal: bool = False) -> Claim:
+    """Makes this process the study's engine.
+
+    Raises StoreError where another one is, or may be (another machine's that can't be asked);
+    `steal` takes the study from such a machine, never from a process that lives on this one.
+    """
+    lock = _lock(folder, steal=steal)
+    try:
+        if not steal:
+            _refuse_foreign(folder)
+        now = time.time()
+        pid = os.getpid()
+        owner = Owner(socket.gethostname(), boot_id(), pid, start_of(pid) or 0, now, now)
+        _write(folder, owner)
+    except BaseException:
+        os.close(lock)
+        raise
+    return Claim(folder, lock, owner)
+
+
+def read(folder: Path) -> Owner | None:
+    """The engine that holds, or last held, this study; None where it was given up."""
+    try:
+        text = (folder / ROW).read_bytes()
+    except OSError:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Owner)
+    except msgspec.MsgspecError:
+        return None  # the file is replaced whole, so it's no row that an engine wrote
+
+
+def running(folder: Path) -> Owner | None:
+    """The engine that runs this study now; None where no engine of this machine does."""
+    found = read(folder)
+    return found if found is not None and is_alive(found) else None
+
+
+def is_alive(owner: Owner) -> bool | None:
+    """Whether this engine lives; None where it ran on another machine and can't be asked."""
+    if owner.boot == boot_id():
+        return start_of(owner.pid) == owner.started
+    return False if owner.host == socket.gethostname() else None
+
+
+def boot_id() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:  # a sandbox without it
+        return socket.gethostname()
+
+
+def start_of(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None where it's gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _refuse_foreign(folder: Path) -> None:
+    found = read(folder)
+    if found is not None and is_alive(found) is None:
+        raise _refusal(folder, found)
+
+
+def _lock(folder: Path, *, steal: bool) -> int:
+    path = folder / LOCK
+    while True:
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{path}: can't be written ({error.strerror})") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            found = read(folder)
+            if error.errno in UNSUPPORTED:
+                return _without_lock(folder, path, found)
+            foreign = found is not None and is_alive(found) is None
+            if not (steal and foreign):
+                raise _refusal(folder, found) from error
+            path.unlink(missing_ok=True)  # a new file has no lock; the old owner sees it by its row
+            continue
+        if _is_at(path, lock):
+            return lock
+        os.close(lock)  # replaced between open and lock
+
+
+def _without_lock(folder: Path, path: Path, found: Owner | None) -> int:
+    """Where the file system has no locks the row alone decides."""
+    if found is not None and is_alive(found):
+        raise _refusal(folder, found)
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except OSError:
+        return False
+
+
+def _refusal(folder: Path, found: Owner | None) -> StoreError:
+    alive = found is not None and is_alive(found)
+    if found is None or alive is False:
+        return StoreError(f"{folder}: another process holds {LOCK}; end it, then try again")
+    if alive is None:
+        ago = max(0, round(time.time() - found.heartbeat))
+        return StoreError(
+            f"{folder}: the study belongs to {_name(found)}, last heard of {ago} s ago; see that "
+            f"no engine runs there, then take it over with --steal"
+        )
+    return StoreError(
+        f"{folder}: {_name(found)} runs this study; stop it first with `tuitune stop {folder.name}`"
+    )
+
+
+def _name(owner: Owner) -> str:
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
+    return f"the engine on {owner.host} (process {owner.pid}, since {since})"
+
+
+def _same(one: Owner, other: Owner) -> bool:
+    return (one.boot, one.pid, one.started, one.since) == (
+        other.boot,
+        other.pid,
+        other.started,
+        other.since,
+    )
+
+
+def _write(folder: Path, owner: Owner) -> None:
+    path = folder / ROW
+    aside = folder / f"{ROW}.{os.getpid()}"
+    try:
+        aside.write_bytes(msgspec.json.encode(owner))
+        aside.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: can't be written ({error.strerror})") from error

@@ -1,0 +1,142 @@
+"""How is a study laid out in its database, and can this version read it?"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from tuitune.store.errors import StoreError, explained
+from tuitune.store.filesystem import is_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APPLICATION = 0x74756974  # "tuit", in the file's header
+VERSION = 1
+WAL_LIMIT = 64 * 1024 * 1024  # bytes
+PATIENCE = 5.0  # seconds to wait for a lock
+
+# `value` is the objective's, NULL where it is missing or NaN; `metrics` has the whole report.
+TABLES = (
+    "CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE journal(
+        seq INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL)""",
+    "CREATE INDEX journal_kind ON journal(kind)",
+    """CREATE TABLE reports(
+        seq INTEGER PRIMARY KEY, time REAL NOT NULL, trial INTEGER NOT NULL,
+        attempt INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, metrics BLOB NOT NULL)""",
+    "CREATE INDEX reports_trial ON reports(trial)",
+    """CREATE TABLE trials(
+        number INTEGER PRIMARY KEY, state TEXT NOT NULL, config BLOB NOT NULL,
+        origin TEXT NOT NULL, why TEXT NOT NULL, value REAL, step INTEGER,
+        attempt INTEGER NOT NULL, started REAL, ended REAL, error TEXT NOT NULL,
+        device TEXT NOT NULL, note TEXT NOT NULL, changed INTEGER NOT NULL)""",
+    "CREATE INDEX trials_changed ON trials(changed)",
+    "CREATE TABLE snapshots(seq INTEGER PRIMARY KEY, state BLOB NOT NULL)",
+)
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """Opens the database at `path`, or makes it. Raises StoreError, with the mend."""
+    with explained(path):
+        db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    try:
+        with explained(path):
+            if _is_new(db):
+                _set_journal(db, path)
+                _create(db)
+            check(db, path)
+            _set_journal(db, path)
+            db.execute("BEGIN IMMEDIATE")  # a file that can't be written says so now
+            db.execute("ROLLBACK")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Opens the database at `path`, never changing it. Raises StoreError, with the mend."""
+    if not path.exists():
+        raise StoreError(f"{path}: there is no such database; is this a study's folder?")
+    db = _connect_to_read(path, "mode=ro")
+    try:
+        with explained(path):
+            check(db, path)
+    except StoreError as error:
+        db.close()
+        if not _is_frozen(path, error):
+            raise
+        # a folder that can't be written has no room for SQLite's shared memory
+        db = _connect_to_read(path, "mode=ro&immutable=1")
+        try:
+            with explained(path):
+                check(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def check(db: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError where this is not a study's database, or not one of this version."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION:
+        raise StoreError(
+            f"{path}: this is a database, but not a study's; move it away, or choose another "
+            f"place with --runs DIR"
+        )
+    if version != VERSION:
+        how = "newer" if version > VERSION else "older"
+        raise StoreError(
+            f"{path}: its format is version {version}, written by a {how} tuitune; this one reads "
+            f"version {VERSION}: use the tuitune that made the study, or start again with --new"
+        )
+
+
+def _connect_to_read(path: Path, options: str) -> sqlite3.Connection:
+    with explained(path):
+        return sqlite3.connect(
+            f"{path.resolve().as_uri()}?{options}",
+            uri=True,
+            timeout=PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+
+def _is_frozen(path: Path, error: StoreError) -> bool:
+    cause = error.__cause__
+    code = int(getattr(cause, "sqlite_errorcode", 0)) & 0xFF
+    return (
+        code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        and not path.with_name(path.name + "-wal").exists()
+    )
+
+
+def _is_new(db: sqlite3.Connection) -> bool:
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return bool(tables == 0 and version == 0)
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")  # all of it or nothing, whenever the process dies
+    try:
+        for statement in TABLES:
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _set_journal(db: sqlite3.Connection, path: Path) -> None:
+    wanted = "TRUNCATE" if is_network(path.parent) else "WAL"
+    (mode,) = db.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
+    # in WAL mode NORMAL keeps every commit through a crash of the process; elsewhere it may not
+    db.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
+    db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
