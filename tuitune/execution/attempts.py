@@ -1,0 +1,44 @@
+"""What does the engine know of an attempt that runs?"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuitune.execution.keeper import Keeper
+    from tuitune.execution.listener import Connection
+    from tuitune.execution.wire import Order, Stop
+
+
+@dataclass(slots=True)
+class Attempt:
+    order: Order
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    keeper: Keeper | None = None  # None: it waits for a zygote
+    is_started: bool = False
+    connections: list[Connection] = field(default_factory=list)
+    stop: Stop | None = None  # asked for: each process that still connects must hear it
+    said: str | None = None  # its own word on how it ended
+    stopped: bool = False  # it left through TrialStopped
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.order.trial, self.order.attempt
+
+    @property
+    def voice(self) -> Connection | None:
+        """The process that came last speaks for the attempt: a command's own, if it calls."""
+        return next((line for line in reversed(self.connections) if line.is_open), None)
+
+    @property
+    def waiting(self) -> Connection | None:
+        return next((line for line in self.connections if line.waits and line.is_open), None)
+
+    def read_out(self) -> None:
+        """Take in all that its processes, which are gone, have left unread."""
+        for connection in self.connections:
+            while connection.read():
+                pass
+            connection.close()

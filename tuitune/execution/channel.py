@@ -1,0 +1,119 @@
+"""Who hears what a trial says: the engine, the terminal, or nobody?"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from tuitune.execution.wire import Checkpoint, Hello, Report, Stop, Verdict, Warn, decode, encode
+
+if TYPE_CHECKING:
+    from tuitune.execution.wire import Order
+
+CONNECT_SECONDS = 5.0  # the engine may be binding its socket anew
+
+
+class Channel(Protocol):
+    """Raises OSError where the other side is gone."""
+
+    def send(self, line: bytes) -> None: ...
+
+    def poll(self) -> Stop | None:
+        """What has arrived, without waiting."""
+
+    def wait(self) -> Verdict | Stop: ...
+
+
+class SocketChannel:
+    """The engine hears it."""
+
+    def __init__(self, order: Order) -> None:
+        self._socket = _connect(order.socket)
+        self._buffer = b""
+        self.send(encode(Hello(order.token, order.trial, order.attempt, os.getpid())))
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, line: bytes) -> None:
+        self._socket.sendall(line)
+
+    def poll(self) -> Stop | None:
+        try:
+            received = self._socket.recv(4096, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        self._take(received)
+        while (message := self._next()) is not None:
+            if isinstance(message, Stop):
+                return message
+        return None  # a verdict that came too late for its report: a stop overtook it
+
+    def wait(self) -> Verdict | Stop:
+        while (message := self._next()) is None:
+            self._take(self._socket.recv(4096))
+        return message
+
+    def _take(self, received: bytes) -> None:
+        if not received:
+            raise ConnectionResetError("the engine is gone")
+        self._buffer += received
+
+    def _next(self) -> Verdict | Stop | None:
+        line, end, rest = self._buffer.partition(b"\n")
+        if not end:
+            return None
+        self._buffer = rest
+        message = decode(line)
+        assert isinstance(message, Verdict | Stop)
+        return message
+
+
+class PrintedChannel:
+    """The terminal shows it: a script that was started by hand."""
+
+    def send(self, line: bytes) -> None:
+        match decode(line):
+            case Report(step, metrics, _, odd):
+                values = {**metrics, **odd}
+                shown = ", ".join(f"{name}={value}" for name, value in values.items())
+                print(f"report {step}: {shown}", flush=True)  # noqa: T201
+            case Warn(text):
+                print(f"warning: {text}", flush=True)  # noqa: T201
+            case Checkpoint(step):
+                print(f"checkpoint {step}", flush=True)  # noqa: T201
+
+    def poll(self) -> Stop | None:
+        return None
+
+    def wait(self) -> Verdict | Stop:
+        return Verdict("go", save=False)
+
+
+class SilentChannel:
+    """Nobody hears it: every process but the first of a distributed trial."""
+
+    def send(self, line: bytes) -> None: ...
+
+    def poll(self) -> Stop | None:
+        return None
+
+    def wait(self) -> Verdict | Stop:
+        return Verdict("go", save=False)
+
+
+def _connect(path: str) -> socket.socket:
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
+            connection.close()
+            if time.monotonic() > deadline:
+                raise ConnectionError(f"no tuitune engine answers at {path}") from error
+            time.sleep(0.02)
+        else:
+            return connection

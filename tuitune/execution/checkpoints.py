@@ -1,0 +1,74 @@
+"""How is a checkpoint written so that it is whole or absent?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEPT = 2
+
+
+@contextmanager
+def written(folder: Path, step: int) -> Iterator[Path]:
+    """A folder to write into; afterwards it is `folder`/00000027, or gone after an error."""
+    aside = folder / f".tmp-{os.getpid()}-{step}"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        _sync(aside)
+        _publish(aside, folder / f"{step:08d}")
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    _sync_one(folder)
+    _forget(folder, step)
+
+
+def clear_remains(folder: Path) -> None:
+    """Remove what attempts that were killed while they saved have left behind."""
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if entry.name.startswith("."):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _publish(aside: Path, place: Path) -> None:
+    if not place.exists():
+        aside.rename(place)
+        return
+    old = place.with_name(f".old-{place.name}")  # a folder can't be renamed onto a full one
+    shutil.rmtree(old, ignore_errors=True)
+    place.rename(old)
+    aside.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _forget(folder: Path, step: int) -> None:
+    """Keep this one and the newest before it; later steps are of a life that was given up."""
+    steps = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
+    kept = [found for found in steps if found <= step][-KEPT:]
+    for found in steps:
+        if found not in kept:
+            shutil.rmtree(folder / f"{found:08d}", ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for place, _, files in os.walk(folder):
+        for name in files:
+            _sync_one(Path(place, name))
+        _sync_one(Path(place))
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,198 @@
+"""What happens in a trial's own process, from its first breath to its last?"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import signal
+import sys
+import threading
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from tuitune.execution import processes
+from tuitune.execution.channel import SocketChannel
+from tuitune.execution.wire import Done, Warn, encode
+from tuitune.execution.worker import Trial, TrialStopped, activate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tuitune.execution.wire import Order
+
+LONGEST_ERROR = 500
+
+
+def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
+    """Make this process a trial: a session and a log of its own, seeds, threads, its engine."""
+    lead_session(parent)
+    signal.signal(signal.SIGTERM, _end)
+    os.register_at_fork(after_in_child=_die_of_sigterm)
+    problem = _open_log(order.folder)
+    os.environ.update(order.env)
+    os.chdir(order.cwd)
+    seed(order.seed)
+    set_threads(order.threads)
+    channel = SocketChannel(order)
+    if problem is not None:
+        channel.send(encode(Warn(problem)))
+    trial = Trial(order, channel)
+    activate(trial)
+    return trial, channel
+
+
+def lead_session(parent: int) -> None:
+    """Nothing that starts from here on outlives this process unseen, nor this one its parent."""
+    os.setsid()
+    processes.die_with_parent(parent)
+    processes.adopt_orphans()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _prefer_for_oom()
+
+
+def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], object]) -> int:
+    """Run a target to its end; the exit status. What it raises is in the log, and in Done."""
+    code, error, stopped = 0, "", False
+    leader = os.getpid()
+    try:
+        trial.returned(function(trial))
+    except TrialStopped:
+        stopped = True
+    except SystemExit as end:
+        code, error = _status(end)
+    except BaseException as raised:  # noqa: BLE001 - this is where the trial's errors end up
+        code, error = 1, in_one_line(raised)
+        print_traceback(raised)
+    if os.getpid() != leader:
+        os._exit(code)  # a fork that the target made and let return speaks for nobody
+    tell_done(channel, error, stopped=stopped)
+    return code
+
+
+def tell_done(channel: SocketChannel, error: str, *, stopped: bool = False) -> None:
+    try:
+        channel.send(encode(Done(error, stopped)))
+    except OSError:
+        return  # the engine is gone, and this process with it
+
+
+def leave(code: int, tidy: int) -> NoReturn:
+    """End as Python would, and take along all that was started; below zero: by that signal."""
+    try:
+        wind_up()
+        if processes.is_childless() or processes.end_descendants():
+            os.write(tidy, b"%d\n" % os.getpid())
+    finally:
+        if code < 0:
+            _die_of(-code)
+        os._exit(code)
+
+
+def seed(number: int) -> None:
+    """Seed every global generator that is loaded: a fork would repeat its parent's numbers."""
+    random.seed(number)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(number % 2**32)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.manual_seed(number % 2**63)
+
+
+def set_threads(count: int) -> None:
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(max(1, count))
+
+
+@contextmanager
+def finalizers_kept() -> Iterator[None]:
+    """Meanwhile a forked child's end runs no finalizer of what was made before.
+
+    They are the parent's: each child would remove its temporary folders, or spend what takes
+    torch 30 ms.
+    """
+    kept = [final for final in weakref.finalize._registry if final.atexit]  # type: ignore[attr-defined]  # noqa: SLF001
+    for final in kept:
+        final.atexit = False
+    yield
+    for final in kept:
+        final.atexit = True
+
+
+def wind_up() -> None:
+    """What Python does at its end, and os._exit leaves out: threads, atexit, buffers."""
+    for step in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]  # noqa: SLF001
+        try:
+            step()
+        except SystemExit:  # a SIGTERM that came too late to matter
+            continue
+        except Exception as error:  # noqa: BLE001 - the other steps are still owed
+            print_traceback(error)
+
+
+def _prefer_for_oom() -> None:
+    """Out of memory, the kernel shall rather take a trial than the engine."""
+    try:
+        place = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(place, b"500")
+        os.close(place)
+    except OSError:
+        return
+
+
+def _open_log(folder: str) -> str | None:
+    """Send stdout and stderr to the trial's log; in words what stands against it."""
+    path, problem = f"{folder}/output.log", None
+    try:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a Path would cost more than the call
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        problem = f"what it prints is lost: {path}: {error.strerror}"
+        log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    return problem
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _die_of_sigterm() -> None:
+    """What a trial forks, as a data loader's workers, has nothing to save."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _status(end: SystemExit) -> tuple[int, str]:
+    if end.code is None:
+        return 0, ""
+    if isinstance(end.code, int):
+        return end.code & 0xFF, ""
+    print(end.code, file=sys.stderr)  # noqa: T201 - as Python does
+    return 1, str(end.code)[:LONGEST_ERROR]
+
+
+def in_one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return f"{name}: {text}"[:LONGEST_ERROR] if text else name
+
+
+def print_traceback(error: BaseException) -> None:
+    import traceback  # noqa: PLC0415 - only a trial that fails pays for it
+
+    frames = error.__traceback__
+    traceback.print_exception(type(error), error, frames and frames.tb_next)
+
+
+def _die_of(number: int) -> None:
+    import resource  # noqa: PLC0415 - only a command that dies of a signal pays for it
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core that counts is the command's own
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(os.getpid(), number)

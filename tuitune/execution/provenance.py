@@ -1,0 +1,98 @@
+"""Which code does a trial run, and has it changed since?"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GIT_SECONDS = 1.0
+Stamp = tuple[int, int, int]
+
+
+class Commit(NamedTuple):
+    name: str  # empty outside a repository
+    dirty: bool | None
+
+
+class Sources:
+    """Files, as they were when they were imported."""
+
+    def __init__(self, files: Iterable[str], folder: str) -> None:
+        self._folder = folder
+        self._stamps = {file: _stamp(file) for file in sorted(files)}
+        self.code = self._hash()
+
+    def have_changed(self) -> bool:
+        """Whether a file's text differs; one that is gone leaves what was imported in use."""
+        now = {file: _stamp(file) for file in self._stamps}
+        if now == self._stamps or None in now.values():
+            return False
+        if self._hash() != self.code:
+            return True
+        self._stamps = now  # touched, or written again with the same text
+        return False
+
+    def _hash(self) -> str:
+        digest = hashlib.sha256()
+        for file in self._stamps:
+            try:
+                content = Path(file).read_bytes()
+            except OSError:
+                content = b""
+            name = os.path.relpath(file, self._folder).encode()
+            digest.update(b"%d %s %d " % (len(name), name, len(content)) + content)
+        return digest.hexdigest()[:12]
+
+
+def files_of(command: Iterable[str], folder: str) -> list[str]:
+    """The files of `folder` that a command line names: its scripts and their settings."""
+    root = os.path.realpath(folder) + os.sep
+    found = {os.path.realpath(os.path.join(folder, word)) for word in command}  # noqa: PTH118
+    return sorted(file for file in found if file.startswith(root) and Path(file).is_file())
+
+
+async def commit_of(folder: str) -> Commit:
+    """The git commit that `folder` stands at, and whether tracked files differ from it."""
+    if not any((parent / ".git").exists() for parent in (Path(folder), *Path(folder).parents)):
+        return Commit("", None)  # asking git would take longer
+    try:
+        git = await asyncio.create_subprocess_exec(
+            "git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "-uno",
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:
+        return Commit("", None)
+    try:
+        output, _ = await asyncio.wait_for(git.communicate(), GIT_SECONDS)
+    except TimeoutError:
+        git.kill()
+        await git.wait()
+        return Commit("", None)
+    return _read_status(output.decode("utf-8", "replace"))
+
+
+def _read_status(text: str) -> Commit:
+    name, dirty = "", False
+    for line in text.splitlines():
+        if line.startswith("# branch.oid "):
+            name = line.split()[2].strip("()")  # "(initial)" before the first commit
+        elif not line.startswith("#"):
+            dirty = True
+    return Commit(name, dirty) if name and name != "initial" else Commit("", None)
+
+
+def _stamp(file: str) -> Stamp | None:
+    try:
+        status = os.stat(file)  # noqa: PTH116 - asked at every launch
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

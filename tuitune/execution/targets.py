@@ -1,0 +1,96 @@
+"""Which function does a target name, and what did importing it bring along?"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+PREFIX = "tuitune_target_"
+
+
+def load(target: str, folder: str) -> Callable[..., Any]:
+    """The function of "file.py:function" in `folder`, or of "package.module:function".
+
+    Raises whatever its module raises, ImportError, AttributeError.
+    """
+    place, _, name = target.rpartition(":")
+    module = _load_file(Path(folder, place)) if place.endswith(".py") else _load_module(place)
+    function = getattr(module, name)
+    if not callable(function):
+        raise TypeError(f"{target}: {name} is a {type(function).__name__}, not a function")
+    return function  # type: ignore[no-any-return]
+
+
+def open_path(folder: str) -> None:
+    """Let targets import what lies beside the study file, as a script there could."""
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def sources(folder: str) -> list[str]:
+    """The files under `folder` that were imported; installed packages there don't count."""
+    root = os.path.realpath(folder) + os.sep
+    files = {
+        os.path.realpath(file)
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] != "tuitune"
+        and isinstance(file := getattr(module, "__file__", None), str)
+    }
+    return sorted(file for file in files if file.startswith(root) and "site-packages" not in file)
+
+
+def why_not_forked() -> str | None:
+    """What the import did that a forked child can't live with, None where it did nothing such."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "the import initialises CUDA, which can't be shared with a forked process"
+    if any(target.startswith("/dev/nvidia-uvm") for target in _open_files()):
+        return "the import opens the CUDA driver, which can't be shared with a forked process"
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads > 1:
+        return f"{threads - 1} thread(s) still run after the import, which a forked process lacks"
+    return None
+
+
+def _load_module(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+def _load_file(path: Path) -> ModuleType:
+    file = str(path.resolve())
+    for name in (path.stem, f"{PREFIX}{path.stem}"):
+        if getattr(sys.modules.get(name), "__file__", None) == file:
+            return sys.modules[name]
+    open_path(str(path.resolve().parent))
+    # A file may be called random.py, and must not take the place of Python's own.
+    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    name = f"{PREFIX}{path.stem}" if taken else path.stem
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} can't be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _open_files() -> list[str]:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(entry.readlink()))
+        except OSError:  # the listing's own descriptor
+            continue
+    return found

@@ -1,0 +1,109 @@
+"""What do the engine and a trial say to each other? One JSON object a line, told apart by `type`.
+
+Named tuples, since a training script pays for this import: dataclasses would double it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Order(NamedTuple):
+    """All that one attempt needs to know. The executor fills in `cwd`, `socket` and `token`."""
+
+    trial: int
+    attempt: int
+    config: Mapping[str, Any]
+    seed: int
+    folder: str  # trials/0007 of the study folder
+    metric: str  # the objective's
+    resume_path: str | None = None  # the checkpoint to go on from
+    resume_step: int | None = None
+    max_resource: int | None = None
+    resource: str | None = None  # the report's key that counts it; None: the count of reports
+    rungs: Sequence[int] = ()  # the steps to wait for a verdict at: those not filled yet, rising
+    checkpoint_every: float = 600.0  # seconds
+    threads: int = 1
+    env: Mapping[str, str] = {}
+    command: Sequence[str] | None = None  # None: the plan's target runs
+    metrics: Mapping[str, str] = {}  # a command's patterns
+    cwd: str = ""
+    socket: str = ""
+    token: str = ""
+
+
+# --- trial -> engine -------------------------------------------------------------------------
+
+
+class Hello(NamedTuple):
+    token: str
+    trial: int
+    attempt: int
+    pid: int
+
+
+class Report(NamedTuple):
+    """Numbers that JSON has no word for travel in `odd` as "nan", "inf" and "-inf"."""
+
+    step: int
+    metrics: Mapping[str, float]
+    wait: bool = False
+    odd: Mapping[str, str] = {}
+
+
+class Checkpoint(NamedTuple):
+    step: int
+
+
+class Warn(NamedTuple):
+    text: str
+
+
+class Done(NamedTuple):
+    error: str  # one line, empty where nothing was raised
+    stopped: bool = False  # TrialStopped was raised before the work was complete
+
+
+# --- engine -> trial -------------------------------------------------------------------------
+
+
+class Verdict(NamedTuple):
+    """The answer to a report that waits."""
+
+    action: str  # "go" | "stop" | "complete"
+    save: bool
+
+
+class Stop(NamedTuple):
+    reason: str
+    save: bool
+
+
+Message = Hello | Report | Checkpoint | Warn | Done | Verdict | Stop
+
+KINDS: dict[str, type[Message]] = {
+    kind.__name__: kind for kind in (Hello, Report, Checkpoint, Warn, Done, Verdict, Stop)
+}
+
+
+def encode(message: Message) -> bytes:
+    """One line, its end included. NaN and infinity pass, as Python's json writes them."""
+    return json.dumps({"type": type(message).__name__, **message._asdict()}).encode() + b"\n"
+
+
+def decode(line: bytes | str) -> Message:
+    """Raises ValueError, KeyError or TypeError for a line that is no message."""
+    body = json.loads(line)
+    return KINDS[body.pop("type")](**body)
+
+
+def encode_order(order: Order) -> str:
+    return json.dumps(order._asdict())
+
+
+def decode_order(text: str | bytes) -> Order:
+    return Order(**json.loads(text))
