@@ -1,0 +1,169 @@
+"""A study file drafted from a script's argparse: it loads, and it says what the script takes."""
+
+from __future__ import annotations
+
+import textwrap
+import tomllib
+
+import pytest
+
+from tuitune.cli.init import DraftError, draft, write_draft
+from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange
+from tuitune.studyfile import load
+
+SCRIPT = """
+    import argparse
+    import sys
+    from argparse import BooleanOptionalAction
+
+    def parse():
+        parser = argparse.ArgumentParser()
+        parser.add_argument("data")
+        parser.add_argument("--lr", "-l", type=float, default=1e-3, help="how fast")
+        parser.add_argument("--weight-decay", type=float, default=0)
+        parser.add_argument("--batch-size", type=int, default=64)
+        parser.add_argument("--layers", type=int, default=1)
+        parser.add_argument("--heads", type=int, default=6)
+        parser.add_argument("--dropout", type=float, default=0.1)
+        parser.add_argument("--momentum", type=float, default=0.9)
+        parser.add_argument("--temperature", type=float, default=2.0)
+        parser.add_argument("--smoothing", type=float, default=0.8)
+        parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd")
+        parser.add_argument("--augment", action="store_true")
+        parser.add_argument("--no-bias", dest="bias", action="store_false")
+        parser.add_argument("--nesterov", action=BooleanOptionalAction, default=False)
+        parser.add_argument("--epochs", type=int, default=10)
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--out-dir", default="out")
+        parser.add_argument("--betas", type=float, nargs=2, default=[0.9, 0.999])
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--" + "computed", type=int, default=3)
+        parser.add_argument("--version", action="version")
+        return parser.parse_args()
+
+    def main(args):
+        print(f"epoch {1}: train loss {0.5:.3f} val acc: {0.9:.4f}")
+    sys.exit("nobody runs me")
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(text, name="train.py"):
+        (tmp_path / name).write_text(textwrap.dedent(text))
+        return tmp_path / name
+
+    return write
+
+
+def test_the_draft_is_a_study_file_that_loads(script, tmp_path):
+    file = script(SCRIPT)
+    assert write_draft(file) == 0
+    spec = load(tmp_path / "train.toml")
+    assert spec.trial.command == (
+        *("python", "train.py"),
+        "FILL-IN",
+        *("--lr", "{lr}"),
+        *("--weight-decay", "{weight_decay}"),
+        *("--batch-size", "{batch_size}"),
+        *("--layers", "{layers}"),
+        *("--heads", "{heads}"),
+        *("--dropout", "{dropout}"),
+        *("--momentum", "{momentum}"),
+        *("--temperature", "{temperature}"),
+        *("--smoothing", "{smoothing}"),
+        *("--optimizer", "{optimizer}"),
+        ("{augment_flag}",),
+        ("{no_bias_flag}",),
+        "{nesterov}",
+        *("--name", "FILL-IN"),
+    )
+    assert spec.space.parameters == (
+        FloatRange("lr", 1e-4, 1e-2, log=True),
+        FloatRange("weight_decay", 1e-5, 1e-3, log=True),
+        PowerRange("batch_size", 16, 256),
+        IntRange("layers", 1, 3),
+        IntRange("heads", 3, 12),
+        FloatRange("dropout", 0.0, 0.5),
+        FloatRange("momentum", 0.5, 0.99),
+        FloatRange("temperature", 1.0, 4.0),
+        FloatRange("smoothing", 0.4, 1.0),
+        Choice("optimizer", ("sgd", "adam")),
+        Choice("augment", (True, False)),
+        Fixed("augment_flag", "--augment", when={"augment": (True,)}),
+        Choice("no_bias", (True, False)),
+        Fixed("no_bias_flag", "--no-bias", when={"no_bias": (True,)}),
+        Choice("nesterov", ("--nesterov", "--no-nesterov")),
+    )
+    text = (tmp_path / "train.toml").read_text()
+    assert "# As the script has them: --epochs 10, --seed 1, --out-dir out, --betas" in text
+    assert "# --lr, the script's default is 0.001" in text
+
+
+def test_metric_and_pattern_come_from_what_the_script_prints(script):
+    document = tomllib.loads(draft(script(SCRIPT)))
+    assert document["objective"] == {"metric": "val_acc", "mode": "max"}
+    assert document["trial"]["metrics"] == {"val_acc": r"val\s+acc:\s*([-+.0-9eE]+|nan|inf)"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "metric", "mode"),
+    [
+        ("print(f'loss={1}')", "loss", "min"),
+        ("print(f'acc {1} test/loss: {2}')", "test_loss", "min"),
+        ("print(f'{1} F1 = {2}')", "f1", "max"),
+        ("print(f'time {1}')", "val_loss", "min"),
+        ("print('hello')", "val_loss", "min"),
+    ],
+)
+def test_metrics_that_are_guessed(script, printed, metric, mode):
+    text = f"parser.add_argument('--lr', default=0.1)\n{printed}\n"
+    objective = tomllib.loads(draft(script(text)))["objective"]
+    assert objective == {"metric": metric, "mode": mode}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("print(1)", "has no argparse call add_argument(…) to read"),
+        ("p.add_argument('--epochs', default=3)", "no argument with a range to guess (--epochs)"),
+        ("p.add_argument('--x', default=-1)\np.add_argument('-q')", "to guess (--x, -q)"),
+        ("def f(:", "line 1: "),
+    ],
+)
+def test_a_script_without_ranges_gets_words(script, capsys, text, words):
+    file = script(text)
+    with pytest.raises(DraftError) as caught:
+        draft(file)
+    assert words in str(caught.value)
+    assert write_draft(file) == 2
+    assert words in capsys.readouterr().err
+    assert not file.with_suffix(".toml").exists()
+
+
+def test_a_file_that_is_there_is_left_alone(script, capsys):
+    file = script(SCRIPT)
+    file.with_suffix(".toml").write_text("mine")
+    assert write_draft(file) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert file.with_suffix(".toml").read_text() == "mine"
+
+
+def test_a_script_that_is_not_there(tmp_path, capsys):
+    assert write_draft(tmp_path / "gone.py") == 2
+    assert "can't be read: No such file" in capsys.readouterr().err
+
+
+def test_odd_names_stay_within_toml(script, tmp_path):
+    text = """
+        p.add_argument("--a.b", type=float, default=0.5)
+        p.add_argument("--lr", default=0.1)
+        p.add_argument("--note", default="x\\ny")
+        p.add_argument("--mode", choices=["a'b", 'c"d'])
+    """
+    file = script(text, name='a "{b}.py')
+    (tmp_path / "s.toml").write_text(draft(file))
+    spec = load(tmp_path / "s.toml")
+    assert spec.trial.command[1] == 'a "{{b}}.py'
+    assert spec.space.by_name["mode"] == Choice("mode", ("a'b", 'c"d'))
+    assert spec.space.by_name["a.b"] == FloatRange("a.b", 0.25, 1.0)

@@ -1,0 +1,276 @@
+"""What a user sees of a run: lines, exit codes, the best configuration, the same command again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from conftest import Workshop
+
+GOOD = """
+def train(trial):
+    for step in range(1, 4):
+        trial.report(loss=trial.config["x"] + 1 / step)
+"""
+
+
+def best_block(text: str) -> dict:
+    """The TOML after the line that names the best trial."""
+    return tomllib.loads(text.split("\nbest: ")[1].split("\n", 1)[1])
+
+
+def test_a_study_runs_to_its_end_and_prints_its_best_as_toml(workshop: Workshop):
+    done = workshop.run(workshop.study(GOOD, trials=6), "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = workshop.show()
+    assert shown["state"] == "finished"
+    assert shown["counts"]["COMPLETE"] == 6
+    lowest = min(shown["trials"], key=lambda t: t["value"])
+    assert shown["best"]["trial"] == lowest["trial"]
+    assert best_block(done.stdout) == lowest["config"]
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+    assert sum("COMPLETE" in line for line in done.stdout.splitlines()) == 7  # and the summary
+
+
+def test_a_finished_study_is_told_again_and_not_run_again(workshop: Workshop):
+    file = workshop.study(GOOD, trials=2)
+    workshop.run(file, "--no-ui")
+    again = workshop.run(file, "--no-ui")
+    assert again.returncode == 0
+    assert "finished" in again.stdout
+    assert len(workshop.trials()) == 2
+
+
+def test_more_trials_are_added_to_a_finished_study(workshop: Workshop):
+    file = workshop.study(GOOD, trials=2)
+    workshop.run(file, "--no-ui")
+    more = workshop.run(file, "--no-ui", "--trials", 5)
+    assert more.returncode == 0, more.stderr
+    assert "taken over: [search] trials: was 2, is 5" in more.stderr
+    assert [t["attempts"] for t in workshop.trials()] == [1] * 5
+
+
+def test_another_space_is_refused_with_the_command_that_mends_it(workshop: Workshop):
+    file = workshop.study(GOOD, trials=2)
+    workshop.run(file, "--no-ui")
+    file.write_text(file.read_text().replace("high = 1.0", "high = 2.0"))
+    refused = workshop.run(file, "--no-ui")
+    assert refused.returncode == 2
+    assert "[space] x" in refused.stderr
+    assert "tuitune study.toml --new" in refused.stderr
+    anew = workshop.run(file, "--no-ui", "--new")
+    assert anew.returncode == 0, anew.stderr
+    assert workshop.folder("study-2").exists()
+    assert workshop.show("study")["study"] == "study-2"  # a bare name means the newest
+
+
+def test_the_command_line_wins_over_the_file_and_is_remembered(workshop: Workshop):
+    file = workshop.study(GOOD, trials=9)
+    done = workshop.run(file, "--no-ui", "--trials", 2, "--seed", 5, "--set", "space.x=0.25")
+    assert done.returncode == 0, done.stderr
+    assert [t["config"] for t in workshop.trials()] == [{"x": 0.25}]
+    assert "all 1 configurations" in done.stdout
+    as_run = tomllib.loads((workshop.folder() / "study.toml").read_text())
+    assert (as_run["search"]["seed"], as_run["space"]["x"]) == (5, 0.25)
+
+
+def test_every_event_is_an_object_with_json(workshop: Workshop):
+    done = workshop.run(workshop.study(GOOD, trials=2), "--json")
+    assert done.returncode == 0, done.stderr
+    objects = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [one["event"] for one in objects]
+    assert kinds[0] == "opened"
+    assert kinds[-2:] == ["finished", "summary"]
+    assert kinds.count("reported") == 6
+    assert objects[-1]["best"]["config"].keys() == {"x"}
+
+
+def test_on_a_terminal_there_is_a_live_line(workshop: Workshop):
+    code = GOOD.replace("trial.report", "import time; time.sleep(0.2); trial.report")
+    file = workshop.study(code, trials=4)
+    parent, child = pty.openpty()
+
+    with subprocess.Popen(
+        workshop.command(file, "--no-ui"),
+        cwd=workshop.path,
+        stdout=child,
+        stderr=child,
+        env=workshop.environment,
+    ) as engine:
+        os.close(child)
+        output = b""
+        while True:
+            try:
+                output += os.read(parent, 65536)
+            except OSError:  # the last writer has gone
+                break
+    os.close(parent)
+    assert engine.returncode == 0
+    text = output.decode()
+    assert "4/4" in text
+    assert "running" in text
+    assert "\r\x1b[K" in text
+
+
+def test_ten_mistakes_are_ten_errors_and_nothing_is_made(workshop: Workshop):
+    file = workshop.write(
+        "bad.toml",
+        """
+        [objectiv]
+        metric = "loss"
+        [trial]
+        target = "nowhere.py:train"
+        cpus = "two"
+        retries = -1
+        grace_period = 3
+        [space]
+        a = { low = 0, high = 1 }
+        b = { low = 0.0, high = 1.0, log = true }
+        c = { low = 2.0, high = 1.0 }
+        d = []
+        e = { low = 1, high = 2, when = { nothing = 1 } }
+        [search]
+        method = "soboll"
+        trials = 0
+        """,
+    )
+    done = workshop.run(file, "--no-ui")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) >= 10, done.stderr
+    assert "did you mean" in done.stderr
+    assert not (workshop.path / "runs").exists()
+
+
+def test_what_this_machine_has_not_is_refused_before_anything_is_made(workshop: Workshop):
+    for override, words in [("trial.cpus=9999", "cpus"), ("trial.gpus=1", "gpus")]:
+        done = workshop.run(workshop.study(GOOD), "--no-ui", "--set", override)
+        assert done.returncode == 2
+        assert words in done.stderr
+    assert not (workshop.path / "runs").exists()
+
+
+def test_an_export_has_a_row_a_trial(workshop: Workshop):
+    workshop.run(workshop.study(GOOD, trials=3), "--no-ui")
+    out = workshop.run("export", "study")
+    rows = list(csv.DictReader(io.StringIO(out.stdout)))
+    assert list(rows[0]) == [
+        "trial", "state", "value", "step", "x", "started", "ended", "attempts", "device", "error",
+    ]  # fmt: skip
+    assert [row["trial"] for row in rows] == ["0", "1", "2"]
+    workshop.run("export", "study", "--to", "json", "-o", "out.json")
+    records = json.loads((workshop.path / "out.json").read_text())
+    assert [r["value"] for r in records] == [t["value"] for t in workshop.trials()]
+
+
+def test_studies_are_found_from_anywhere(workshop: Workshop):
+    workshop.run(workshop.study(GOOD, trials=1), "--no-ui")
+    elsewhere = workshop.path / "elsewhere"
+    elsewhere.mkdir()
+    for words in (["ls"], []):
+        listed = subprocess.run(
+            workshop.command(*words), cwd=elsewhere, env=workshop.environment,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert "study" in listed.stdout
+        assert "finished" in listed.stdout
+
+
+@pytest.mark.parametrize("words", [["show", "nothing"], ["stop", "nothing"], ["export", "nothing"]])
+def test_a_study_that_is_not_there_is_said_so(workshop: Workshop, words):
+    done = workshop.run(*words)
+    assert done.returncode == 2
+    assert "nothing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_word_is_no_such_command(workshop: Workshop):
+    done = workshop.run("shwo", "study")
+    assert done.returncode == 2
+    assert "No such command" in done.stderr
+    assert "show" in done.stderr
+
+
+def test_without_the_app_a_file_alone_runs_headless_and_says_so(workshop: Workshop):
+    done = workshop.run(workshop.study(GOOD, trials=1))
+    assert done.returncode == 0
+    assert "app isn't there yet" in done.stderr
+
+
+def test_why_tells_a_trials_story(workshop: Workshop):
+    more = """
+    [pruning]
+    method = "asha"
+    min = 1
+    max = 3
+    """
+    workshop.run(workshop.study(GOOD, more, trials=6), "--no-ui")
+    told = workshop.run("show", "study", "--why", 0).stdout
+    assert "rung 1" in told
+    pruned = next(t for t in workshop.trials() if t["state"] == "PRUNED")
+    told = workshop.run("show", "study", "--why", pruned["trial"]).stdout
+    assert "PRUNED" in told
+    assert "rank" in told
+
+
+def test_samplers_of_the_user_fill_in_their_parameter(workshop: Workshop):
+    code = """
+    def draw(random, configuration):
+        return round(configuration["x"], 1) + random.choice([10, 20])
+
+    def train(trial):
+        trial.report(loss=trial.config["y"])
+    """
+    more = """
+    [space.y]
+    sample = "study_train.py:draw"
+    """
+    done = workshop.run(workshop.study(code, more, trials=4), "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for trial in workshop.trials():
+        x, y = trial["config"]["x"], trial["config"]["y"]
+        assert y - round(x, 1) in (10, 20)
+
+
+def test_a_command_is_a_trial_too(workshop: Workshop):
+    workshop.write(
+        "script.py",
+        """
+        import argparse, tuitune
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--x", type=float)
+        x = parser.parse_args().x
+        for step in range(1, 10):
+            tuitune.current().report(step=step, loss=x + 1 / step)
+        """,
+    )
+    file = workshop.write(
+        "command.toml",
+        f"""
+        [objective]
+        metric = "loss"
+        mode = "min"
+        [trial]
+        command = ["{sys.executable}", "script.py", "--x", "{{x}}"]
+        [space]
+        x = {{ low = 0.0, high = 1.0 }}
+        [search]
+        trials = 5
+        [pruning]
+        method = "asha"
+        resource = "step"
+        max = 9
+        """,
+    )
+    done = workshop.run(file, "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    states = {t["state"] for t in workshop.trials("command")}
+    assert states == {"COMPLETE", "PRUNED"}

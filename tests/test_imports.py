@@ -1,0 +1,107 @@
+"""What a training script, the command line and an engine load: read from real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+HEAVY = {"numpy", "scipy", "sklearn", "textual", "torch"}
+
+LOADED_BY_A_SCRIPT = """
+import json, sys
+before = set(sys.modules)
+import tuitune
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+STUDY = """
+[objective]
+metric = "loss"
+mode = "min"
+
+[trial]
+target = "target.py:train"
+
+[space]
+x = { low = 0.0, high = 1.0 }
+
+[search]
+trials = 2
+
+[pruning]
+method = "asha"
+resource = "epoch"
+max = 3
+"""
+
+TARGET = """
+def train(trial):
+    for epoch in range(trial.max_resource):
+        trial.report(epoch=epoch + 1, loss=trial.config["x"] + 1 / (epoch + 1))
+"""
+
+
+def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"XDG_STATE_HOME": str(folder / "state")}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env=environment,
+        text=True,
+        timeout=60,
+    )
+
+
+def modules_loaded(arguments: Sequence[str], folder: Path) -> set[str]:
+    """Every module that this one process imported, its children's not among them."""
+    done = run(["-X", "importtime", "-m", "tuitune", *arguments], folder)
+    assert done.returncode == 0, done.stderr
+    lines = re.findall(r"^import time:[\s\d]+\|[\s\d]+\|\s+(\S+)$", done.stderr, re.MULTILINE)
+    assert "tuitune" in lines
+    return set(lines)
+
+
+def packages(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+def test_a_training_script_pays_for_the_standard_library_alone(tmp_path: Path) -> None:
+    done = run(["-c", LOADED_BY_A_SCRIPT], tmp_path)
+    loaded = set(json.loads(done.stdout))
+    assert "tuitune" in loaded
+    assert packages(loaded) <= sys.stdlib_module_names | {"tuitune"}
+    ours = {name for name in loaded if name.startswith("tuitune.")}
+    assert all(name.startswith("tuitune.execution") for name in ours), ours
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["ls"]])
+def test_a_command_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    loaded = modules_loaded(arguments, tmp_path)
+    assert not packages(loaded) & HEAVY
+
+
+def test_help_loads_no_engine(tmp_path: Path) -> None:
+    loaded = modules_loaded(["--help"], tmp_path)
+    assert not {name for name in loaded if name.startswith(("tuitune.engine", "tuitune.study"))}
+    assert not packages(loaded) & {"asyncio", "sqlite3"}
+
+
+def test_an_engine_loads_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "light.toml").write_text(STUDY)
+    (tmp_path / "target.py").write_text(TARGET)
+    loaded = modules_loaded(["light.toml", "--no-ui", "--runs", "runs"], tmp_path)
+    assert "tuitune.engine" in loaded
+    assert not packages(loaded) & HEAVY
+    assert (tmp_path / "runs" / "light" / "study.db").exists()

@@ -1,0 +1,55 @@
+"""How does a study go on that another process runs?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tuitune.cli.progress import JsonLines, Lines
+from tuitune.cli.studies import short_path
+from tuitune.cli.summary import summary, summary_json
+from tuitune.events import Finished
+from tuitune.study import Study
+from tuitune.study.state import COMPLETE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.cli.studies import StudyFolder
+    from tuitune.events import AnyFact
+
+POLL = 0.5  # s
+
+
+def follow(folder: StudyFolder, *, as_json: bool) -> int:
+    """Print what the engine stores until the study ends or its engine is gone."""
+    study = Study(folder.spec)
+    watcher = JsonLines() if as_json else Lines(study, short_path(folder.path))
+    seen = 0
+    try:
+        while True:
+            alive = folder.owner() is not None  # before the look, so that nothing is missed
+            found = folder.reader.facts(seen)
+            facts = [fact for _, fact in found]
+            study.replay(facts)
+            watcher(facts)
+            seen = found[-1][0] if found else seen
+            if study.state.finished and (not alive or _ends(facts)):
+                break
+            if not alive:
+                words = f"{folder.name}: its engine is gone; `tuitune {folder.source}` goes on"
+                print(words, file=sys.stderr)
+                return 130
+            time.sleep(POLL)
+    except KeyboardInterrupt:
+        print(f"\n{folder.name}: left running; `tuitune stop {folder.name}` stops it")
+        return 130
+    finally:
+        watcher.close()
+    print(summary_json(study) if as_json else summary(study))
+    return 0 if any(t.state == COMPLETE for t in study.state.trials) else 1
+
+
+def _ends(facts: Sequence[AnyFact]) -> bool:
+    return bool(facts) and isinstance(facts[-1], Finished)

@@ -1,0 +1,196 @@
+"""How does a study go on, in lines fit for a log file and a live line for a terminal?"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune import events as ev
+from tuitune.cli.text import configuration_words, duration, number, plain
+from tuitune.study.state import COMPLETE, ENDED, FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from tuitune.study import Study, Trial
+
+LIVE_EVERY = 0.2  # s between two paints of the live line
+
+
+class Lines:
+    """Prints a line for each thing worth keeping; on a terminal a live line stands below them."""
+
+    def __init__(self, study: Study, where: str, stream: TextIO | None = None) -> None:
+        self._study = study
+        self._where = where
+        self._stream = stream or sys.stdout
+        self._live = self._stream.isatty()
+        self._painted = 0.0
+        self._deaf = False
+        self._tails: dict[int, str] = {}  # the logs' last lines of trials that are to be settled
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
+        for fact in facts:
+            if type(fact) is not ev.Reported:
+                self._tell(fact)
+        if self._live and time.monotonic() - self._painted > LIVE_EVERY:
+            self._paint()
+
+    def _tell(self, fact: ev.AnyFact) -> None:
+        match fact:
+            case ev.Opened():
+                self._line(fact.time, opening_words(self._study, self._where))
+            case ev.Settled():
+                self._line(fact.time, self._settled(fact))
+                tail = self._tails.pop(fact.trial, "")
+                if fact.state == FAILED:
+                    self._quote(tail)
+            case ev.Exited():
+                self._tails[fact.trial] = fact.tail
+            case ev.Warned():
+                self._line(fact.time, f"trial {fact.trial}  warning: {plain(fact.text)}")
+            case ev.Silent():
+                words = f"trial {fact.trial}  silent for {duration(fact.seconds)}, still running"
+                self._line(fact.time, words)
+            case ev.Exhausted():
+                self._line(fact.time, f"no more configurations: {fact.why}")
+            case ev.Halted():
+                how = "waiting for running trials" if fact.finish else "letting trials save and go"
+                self._line(fact.time, f"{plain(fact.why)}; {how}")
+            case _:
+                pass
+
+    def _settled(self, fact: ev.Settled) -> str:
+        trial = self._study.state.trials[fact.trial]
+        objective = self._study.spec.objective
+        resource = self._study.spec.pruning.resource or "report"
+        parts = [f"trial {fact.trial}", f"{fact.state:<8}"]
+        if trial.value is not None:
+            parts.append(f"{resource} {trial.step}")
+            parts.append(f"{objective.metric} {number(trial.counted(objective))}")
+        if fact.state in ENDED:
+            parts.append(f"{self._done()}/{self._total()}")
+            parts.append(self._best())
+        if fact.state != COMPLETE:
+            parts.append(f"({plain(fact.why)})")
+        else:
+            parts.append(configuration_words(trial.config))
+        return "  ".join(part for part in parts if part)
+
+    def _quote(self, tail: str) -> None:
+        for line in tail.splitlines()[-8:]:
+            self._write(f"          | {plain(line)}\n")
+
+    def _best(self) -> str:
+        best, partial = self._study.best()
+        if best is None:
+            return ""
+        value = number(best.counted(self._study.spec.objective))
+        return f"best {value} (trial {best.number}{', partial' if partial else ''})"
+
+    def _done(self) -> int:
+        return sum(t.state in ENDED for t in self._study.state.trials)
+
+    def _total(self) -> int:
+        settings = self._study.state.settings
+        return settings.trials if settings else 0
+
+    def _line(self, when: float, text: str) -> None:
+        clock = time.strftime("%H:%M:%S", time.localtime(when))
+        self._write(("\r\x1b[K" if self._live else "") + f"{clock}  {text}\n")
+
+    def _paint(self) -> None:
+        self._painted = time.monotonic()
+        state = self._study.state
+        words = [
+            f"{self._done()}/{self._total()} trials",
+            f"{len(state.running)} running",
+            self._best(),
+            remaining_words(self._study),
+        ]
+        line = "  ".join(word for word in words if word)
+        self._write("\r\x1b[K" + line[: _width(self._stream) - 1])
+
+    def _write(self, text: str) -> None:
+        """The study goes on when nobody listens any more."""
+        if self._deaf:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._deaf = True
+
+    def close(self) -> None:
+        if self._live:
+            self._write("\r\x1b[K")
+
+
+class JsonLines:
+    """Prints every fact as one JSON object a line."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._deaf = False
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
+        if self._deaf:
+            return
+        lines = [msgspec.json.encode(fact_record(fact)).decode() + "\n" for fact in facts]
+        try:
+            self._stream.write("".join(lines))
+            self._stream.flush()
+        except OSError:
+            self._deaf = True
+
+    def close(self) -> None:
+        pass
+
+
+def fact_record(fact: ev.AnyFact) -> dict[str, object]:
+    """A fact as an object: its kind under "event", then its fields. Not-finite numbers are null."""
+    tag = type(fact).__struct_config__.tag
+    return {"event": tag, **msgspec.structs.asdict(fact)}
+
+
+def opening_words(study: Study, where: str) -> str:
+    spec, state = study.spec, study.state
+    settings = state.settings
+    assert settings is not None
+    parts = [f"{spec.name}: {settings.trials} trials by {spec.search.method}"]
+    pruning = spec.pruning
+    if pruning.method != "none":
+        resource = pruning.resource or "report"
+        parts.append(f"{pruning.method} (stop) over {resource} {pruning.min} to {pruning.max}")
+    parts.append(f"{state.cpus:g} CPU slots, {settings.cpus:g} a trial")
+    if state.trials:
+        done = sum(t.state in ENDED for t in state.trials)
+        parts.append(f"goes on with {done} of {settings.trials} done")
+    return ", ".join(parts) + f"; {where}"
+
+
+def remaining_words(study: Study) -> str:
+    """An estimate from the trials that have ended: their mean time, as many at once as now."""
+    state = study.state
+    ended = [t for t in state.trials if t.ended is not None and t.started is not None]
+    if not ended or state.settings is None or not state.running:
+        return ""
+    left = state.settings.trials - len(ended)
+    mean = sum(_lasted(t) for t in ended) / len(ended)
+    return f"ETA {duration(left * mean / len(state.running))}"
+
+
+def _lasted(trial: Trial) -> float:
+    return (trial.ended or 0.0) - (trial.started or 0.0)
+
+
+def _width(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return 80

@@ -1,0 +1,116 @@
+"""How does a study stand, and why did a trial end as it did?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tuitune.cli.studies import open_study
+from tuitune.cli.text import configuration_toml, configuration_words, duration, number, plain, table
+from tuitune.cli.why import print_why
+from tuitune.store.errors import StoreError
+from tuitune.study.state import STATES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuitune.cli.studies import StudyFolder
+    from tuitune.store.rows import TrialRow
+
+
+def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
+    study = open_study(text, runs)
+    if study is None:
+        return 2
+    try:
+        if why is not None:
+            return print_why(study, why, as_json=as_json)
+        rows = study.reader.trials()
+        print(_json(study, rows) if as_json else _words(study, rows))
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def trial_record(row: TrialRow) -> dict[str, Any]:
+    """A trial as `show --json` has it. Times are Unix seconds, a missing value is null."""
+    return {
+        "trial": row.number,
+        "state": row.state,
+        "value": row.value,
+        "step": row.step,
+        "config": row.config,
+        "origin": row.origin,
+        "why": row.why,
+        "attempts": row.attempt,
+        "started": row.started,
+        "ended": row.ended,
+        "device": row.device,
+        "error": row.error,
+        "note": row.note,
+    }
+
+
+def _json(study: StudyFolder, rows: list[TrialRow]) -> str:
+    best, partial = study.best(rows)
+    record = {
+        "study": study.name,
+        "state": study.state(),
+        "counts": _counts(rows),
+        "best": best
+        and {
+            "trial": best.number,
+            "value": best.value,
+            "config": best.config,
+            "partial": partial,
+        },
+        "trials": [trial_record(row) for row in rows],
+    }
+    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
+
+
+def _counts(rows: list[TrialRow]) -> dict[str, int]:
+    found = Counter(row.state for row in rows)
+    return {state: found[state] for state in STATES}
+
+
+def _words(study: StudyFolder, rows: list[TrialRow]) -> str:
+    spec = study.spec
+    counts = {state: n for state, n in _counts(rows).items() if n}
+    counted = ", ".join(f"{n} {state}" for state, n in counts.items()) or "no trials yet"
+    lines = [
+        f"{study.name}: {study.state()}, {counted} of {spec.search.trials} trials; {study.path}"
+    ]
+    best, partial = study.best(rows)
+    if best is not None:
+        what = f"{spec.objective.metric} {number(best.value)}"
+        lines += ["", f"best{' (partial)' if partial else ''}: trial {best.number}, {what}"]
+        lines += [f"  {line}" for line in configuration_toml(best.config).splitlines()]
+    if rows:
+        lines += ["", _table(study, rows)]
+    return "\n".join(lines)
+
+
+def _table(study: StudyFolder, rows: list[TrialRow]) -> str:
+    spec = study.spec
+    resource = spec.pruning.resource or "reports"
+    head = ["trial", "state", spec.objective.metric, resource, "time", "configuration", "note"]
+    return table([head, *(_cells(row) for row in rows)])
+
+
+def _cells(row: TrialRow) -> list[str]:
+    lasted = "-" if row.started is None else duration((row.ended or time.time()) - row.started)
+    return [
+        str(row.number),
+        row.state,
+        number(row.value),
+        str(row.step or "-"),
+        lasted,
+        configuration_words(row.config),
+        plain(row.note),
+    ]

@@ -1,0 +1,53 @@
+"""Words and numbers as they stand on a terminal: short, plain, and never an escape code."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tomli_w
+
+
+def plain(text: str) -> str:
+    """One line without control characters: what trials print must not steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def number(value: float | None) -> str:
+    """Four significant figures, or a dash for what is not there."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if math.isfinite(value) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: 42s, 3m10s, 2h05m, 1d3h."""
+    whole = max(0, round(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if whole < 60:
+        return f"{whole}s"
+    if hours == 0:
+        return f"{minutes}m{whole % 60:02d}s"
+    if days == 0:
+        return f"{hours}h{minutes % 60:02d}m"
+    return f"{days}d{hours % 24}h"
+
+
+def configuration_toml(configuration: dict[str, Any]) -> str:
+    return tomli_w.dumps(configuration)
+
+
+def configuration_words(configuration: dict[str, Any]) -> str:
+    """A configuration on one line."""
+    return plain(" ".join(f"{name}={_short(value)}" for name, value in configuration.items()))
+
+
+def table(rows: list[list[str]]) -> str:
+    """Columns padded to their widest cell, two spaces between them."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""The one place where clock, devices, processes, store and the Study meet."""

@@ -1,0 +1,263 @@
+"""How events become decisions, decisions are made safe, and only then acted on."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuitune import events as ev
+from tuitune.engine.orders import make_order
+from tuitune.engine.rows import trial_row
+from tuitune.engine.shelf import checkpoints_to_drop
+from tuitune.execution.executor import SampleError, TargetError
+from tuitune.space import grid_size
+from tuitune.store.errors import StoreError
+from tuitune.study.state import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuitune.engine.shelf import Shelf
+    from tuitune.execution.executor import Executor
+    from tuitune.search.searcher import Proposal, Searcher
+    from tuitune.space import Sampled
+    from tuitune.spec import StudySpec
+    from tuitune.store.journal import Journal
+    from tuitune.study import Study
+
+LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
+SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that an engine works with but its executor, which needs the engine first."""
+
+    journal: Journal
+    searcher: Searcher
+    shelf: Shelf
+    clock: Callable[[], float]  # Unix seconds
+    watch: Callable[[Sequence[ev.AnyFact]], None]  # sees facts once they are safe
+
+
+class Engine:
+    """Runs one study until it is finished or halted.
+
+    Whatever is decided is in the store before it is done: `take` folds events in, `_commit`
+    writes them with their decisions in one transaction, and `_act` follows.
+    """
+
+    def __init__(self, study: Study, world: World) -> None:
+        self.study = study
+        self.executor: Executor | None = None
+        self._world = world
+        self._clock = world.clock
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[ev.AnyFact] = []
+        self._touched: set[int] = set()
+        self._commit_due: asyncio.Handle | None = None
+        self._commit_soon = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline_at = math.inf
+        self._since_snapshot = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._kept = study.state.leader
+        self._broken: StoreError | None = None
+        self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
+
+    @property
+    def broken(self) -> StoreError | None:
+        """The store's failure, after which nothing more is remembered."""
+        return self._broken
+
+    def take(self, events: Sequence[ev.Event]) -> None:
+        """Fold events in; their decisions are carried out once both are in the store."""
+        study, pending, touched = self.study, self._pending, self._touched
+        urgent = False
+        for event in events:
+            facts = study.react(event)
+            if type(event) is ev.Reported:
+                touched.add(event.trial)
+                if len(facts) == 1:
+                    pending.append(event)
+                    continue
+            urgent = True
+            pending += facts
+            for fact in facts:
+                number = getattr(fact, "trial", None)
+                if number is not None and type(fact) is not ev.Ask:
+                    touched.add(number)
+        self._schedule(urgent=urgent)
+
+    def _schedule(self, *, urgent: bool) -> None:
+        if self._commit_soon or (self._commit_due is not None and not urgent):
+            return
+        if self._commit_due is not None:
+            self._commit_due.cancel()
+        if urgent:
+            self._commit_soon = True
+            # not at once: what other sockets have ready joins the same transaction
+            self._commit_due = self._loop.call_soon(self.commit)
+        else:
+            self._commit_due = self._loop.call_later(LAZY_COMMIT, self.commit)
+
+    def commit(self) -> None:
+        """Make what is pending safe, show it, and act on it."""
+        self._commit_due = None
+        self._commit_soon = False
+        facts, self._pending = self._pending, []
+        touched, self._touched = self._touched, set()
+        if not facts:
+            return
+        if self._write(facts, touched):
+            self._world.watch(facts)
+            for fact in facts:
+                self._act(fact)
+        self._set_deadline()
+
+    def _write(self, facts: Sequence[ev.AnyFact], touched: set[int]) -> bool:
+        if self._broken is not None:
+            return True
+        state, objective = self.study.state, self.study.spec.objective
+        trials = [state.trials[n] for n in touched if n < len(state.trials)]
+        try:
+            self._world.journal.write(facts, [trial_row(trial, objective) for trial in trials])
+            self._since_snapshot += len(facts)
+            if self._since_snapshot > max(SNAPSHOT_EVERY, 20 * len(state.trials)):
+                self.snapshot()
+        except StoreError as error:
+            self._break(error, facts)
+            return False
+        return True
+
+    def snapshot(self) -> None:
+        """Save the state, so that the next engine starts from here."""
+        self._since_snapshot = 0
+        self._world.journal.snapshot(self.study.snapshot())
+
+    def _break(self, error: StoreError, facts: Sequence[ev.AnyFact]) -> None:
+        """The store can't be written: start nothing that it doesn't know, and let all trials go."""
+        self._broken = error
+        now = self._clock()
+        unborn = [
+            ev.Exited(now, f.trial, f.attempt, None, None, "never started", "", 0, lost=True)
+            for f in facts
+            if isinstance(f, ev.Launch)
+        ]
+        self.take([ev.StopAsked(now, finish=False, why=str(error)), *unborn])
+
+    # --- acting ------------------------------------------------------------------------------
+
+    def _act(self, fact: ev.AnyFact) -> None:
+        """Carry one decision out; events call for nothing here."""
+        executor = self.executor
+        match fact:
+            case ev.Verdict() if executor is not None:
+                executor.answer(fact.trial, fact.attempt, fact.action, fact.save)
+            case ev.Ask():
+                self._ask(fact.trial)
+            case ev.Launch() if executor is not None:
+                self._launch(fact)
+            case ev.Signal() if executor is not None:
+                if fact.how == "ask":
+                    executor.ask_stop(fact.trial, fact.attempt, fact.reason, fact.save)
+                else:
+                    executor.signal(fact.trial, fact.attempt, fact.how)
+            case ev.Settled():
+                self._tidy(fact.trial)
+            case ev.Finished():
+                if not self.finished.done():
+                    self.finished.set_result(fact)
+            case _:
+                pass
+
+    def _launch(self, fact: ev.Launch) -> None:
+        assert self.executor is not None
+        trial = self.study.state.trials[fact.trial]
+        try:
+            order = make_order(self.study.spec, self.study.state, trial, self._world.shelf)
+        except OSError as error:
+            why = f"its folder can't be made: {error}"
+            exited = ev.Exited(
+                self._clock(), fact.trial, fact.attempt, None, None, why, "", 0, lost=False
+            )
+            self.take([exited])
+            return
+        self.executor.launch(order)
+
+    def _ask(self, number: int) -> None:
+        proposal = self._world.searcher.propose(number, self.study.tried)
+        if proposal is None:
+            self.take([ev.Exhausted(self._clock(), exhausted_words(self.study.spec))])
+            return
+        missing = [p for p in self._sampled_by(proposal) if p.name not in proposal.config]
+        if not missing:
+            self._propose(number, proposal, {})
+            return
+        task = self._loop.create_task(self._sample(number, proposal, missing))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _sampled_by(self, proposal: Proposal) -> list[Sampled]:
+        space = self.study.spec.space
+        return [p for p in space.sampled if space.is_active(p, proposal.config)]
+
+    async def _sample(self, number: int, proposal: Proposal, missing: list[Sampled]) -> None:
+        """Let the user's own samplers choose what the searcher can't."""
+        assert self.executor is not None
+        seed = f"{self.study.spec.search.seed}/{number}"
+        targets = {p.name: p.target for p in missing}
+        try:
+            values = await self.executor.sample(targets, seed, proposal.config)
+        except (SampleError, TargetError) as error:
+            why = f"a parameter can't be sampled: {error}"
+            self.take([ev.StopAsked(self._clock(), finish=False, why=why)])
+            return
+        self._propose(number, proposal, values)
+
+    def _propose(self, number: int, proposal: Proposal, sampled: dict[str, Any]) -> None:
+        values = {**proposal.config, **sampled}
+        names = [p.name for p in self.study.spec.space.parameters if p.name in values]
+        config = {name: values[name] for name in names}
+        event = ev.Proposed(self._clock(), number, config, proposal.origin, proposal.why)
+        self.take([event])
+
+    def _tidy(self, number: int) -> None:
+        """Remove the checkpoints that nobody will go on from, away from the event loop."""
+        state = self.study.state
+        keep = self.study.spec.trial.keep_checkpoints
+        if state.trials[number].state not in ENDED:
+            return
+        kept, self._kept = self._kept, state.leader
+        for trial, keeps in checkpoints_to_drop(state, keep, number, kept):
+            if self._world.shelf.has_checkpoints(trial):
+                self._loop.run_in_executor(None, self._world.shelf.drop_checkpoints, trial, keeps)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _set_deadline(self) -> None:
+        """Arm a timer for what is due next; one that fires too early costs less than moving it."""
+        due = self.study.next_deadline()
+        if due is None or due >= self._deadline_at:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline_at = due
+        delay = max(0.0, due - self._clock())
+        self._deadline = self._loop.call_later(delay, self._deadline_passed)
+
+    def _deadline_passed(self) -> None:
+        self._deadline_at = math.inf
+        due = self.study.next_deadline()
+        now = self._clock()
+        if due is not None and due <= now:
+            self.take([ev.DeadlinePassed(now)])
+        self._set_deadline()
+
+
+def exhausted_words(spec: StudySpec) -> str:
+    if spec.search.method == "grid":
+        return f"all {grid_size(spec.space, spec.search.levels)} points of the grid have been tried"
+    return f"all {spec.space.size} configurations of the space have been tried"

@@ -1,0 +1,76 @@
+"""What does one attempt of a trial need to be told?"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuitune.execution.wire import Order
+from tuitune.pruning.pruner import unfilled
+from tuitune.space import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuitune.engine.shelf import Shelf
+    from tuitune.spec import StudySpec
+    from tuitune.study.state import State, Trial
+
+PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+
+
+def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Shelf) -> Order:
+    checkpoint = shelf.newest_checkpoint(trial.number)
+    command = spec.trial.command
+    return Order(
+        trial=trial.number,
+        attempt=trial.attempt,
+        config=trial.config,
+        seed=attempt_seed(spec.search.seed, trial.number, trial.attempt),
+        folder=str(shelf.prepare(trial.number, trial.config)),
+        resume_path=None if checkpoint is None else str(checkpoint),
+        resume_step=None if checkpoint is None else int(checkpoint.name),
+        max_resource=spec.pruning.max,
+        resource=spec.pruning.resource,
+        rungs=unfilled(state.rungs, spec.pruning, trial.number),
+        metric=spec.objective.metric,
+        checkpoint_every=spec.trial.checkpoint_every,
+        threads=max(1, int(trial.cpus)),
+        command=None if command is None else tuple(fill_command(command, trial.config)),
+        metrics=dict(spec.trial.metrics),
+    )
+
+
+def attempt_seed(seed: int, trial: int, attempt: int) -> int:
+    """32 bits: another for each attempt of a study, the same when the study is run again."""
+    digest = hashlib.sha256(f"{seed}/{trial}/{attempt}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def fill_command(
+    command: tuple[str | tuple[str, ...], ...], configuration: Mapping[str, Any]
+) -> list[str]:
+    """The program's arguments; a group is dropped whole where one of its parameters is inactive."""
+    arguments: list[str] = []
+    for part in command:
+        group = (part,) if isinstance(part, str) else part
+        try:
+            arguments += [_fill(text, configuration) for text in group]
+        except KeyError:
+            if isinstance(part, str):
+                raise
+    return arguments
+
+
+def _fill(text: str, configuration: Mapping[str, Any]) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1]
+        return match[0][0] if name is None else spelled(configuration[name])
+
+    return PLACEHOLDER.sub(replaced, text)
+
+
+def spelled(value: Any) -> str:
+    """A value as TOML spells it, but for the quotes around a whole string."""
+    return value if isinstance(value, str) else spell(value)

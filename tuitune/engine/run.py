@@ -1,0 +1,197 @@
+"""How is a study opened, taken up where it was left, run, and closed?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tuitune import events as ev
+from tuitune.control import serve, socket_path
+from tuitune.devices.host import host_room
+from tuitune.engine.loop import Engine, World
+from tuitune.engine.settings import check_machine, settings_of
+from tuitune.engine.shelf import Shelf
+from tuitune.engine.steering import Steering
+from tuitune.execution.executor import Plan
+from tuitune.execution.local import LocalExecutor
+from tuitune.execution.processes import sweep
+from tuitune.search.searcher import make_searcher
+from tuitune.store.errors import StoreError
+from tuitune.store.journal import Journal
+from tuitune.store.owner import claim
+from tuitune.store.registry import remember
+from tuitune.study import Study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuitune.devices.placement import Room
+    from tuitune.spec import StudySpec
+    from tuitune.store.owner import Claim
+
+HEARTBEAT = 10.0  # s
+SETTLED = 0.5  # s after which the first trials have started, and there is time for other things
+
+
+class Watcher(Protocol):
+    """Sees every fact once it is in the store."""
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: the study as it is, why it ended, and what stopped it from outside."""
+
+    study: Study
+    finished: ev.Finished
+    interrupted: bool
+    store_error: StoreError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Which study is run, where, and by which file."""
+
+    spec: StudySpec
+    folder: Path  # the study folder, which is there
+    as_run: str  # the text of its study.toml
+    source: Path  # the study file
+    steal: bool = False
+
+
+def run(opening: Opening, watcher: Callable[[Study], Watcher]) -> Outcome:
+    """Run the study of this folder to its end, or until it is told to stop.
+
+    Raises StoreError (held by another engine, not to be read or written), CannotRunError (asks
+    for what this machine has not) and TargetError (the training code can't be imported).
+    """
+    spec, folder = opening.spec, opening.folder
+    machine = host_room()
+    check_machine(spec, machine)
+    held = claim(folder, steal=opening.steal)
+    try:
+        journal = Journal.open(folder / "study.db", spec.objective.metric)
+        try:
+            _describe(opening, journal)
+            study = restore(spec, journal)
+            if study.state.opening and not study.state.finished:
+                sweep(str(folder))  # what a dead engine left behind must be gone before we start
+            return asyncio.run(_run(study, journal, held, machine, watcher(study)))
+        finally:
+            journal.close()
+    finally:
+        held.release()
+
+
+def _describe(opening: Opening, journal: Journal) -> None:
+    """Keep the study file as it is run, whole or not at all."""
+    journal.put("source", str(opening.source))
+    aside = opening.folder / "study.toml.new"
+    try:
+        aside.write_text(opening.as_run)
+        aside.replace(opening.folder / "study.toml")
+    except OSError as error:
+        raise StoreError(f"{aside}: can't be written: {error.strerror}") from error
+
+
+def restore(spec: StudySpec, journal: Journal) -> Study:
+    """The study as it was when its last engine ended."""
+    snapshot, facts = journal.restore()
+    study = Study(spec, snapshot)
+    study.replay(facts)
+    return study
+
+
+async def _run(
+    study: Study, journal: Journal, held: Claim, machine: Room, watcher: Watcher
+) -> Outcome:
+    folder = held.folder
+    interruptions: list[ev.StopAsked] = []
+
+    def watch(facts: Sequence[ev.AnyFact]) -> None:
+        interruptions.extend(f for f in facts if type(f) is ev.StopAsked)
+        watcher(facts)
+
+    spec = study.spec
+    searcher = make_searcher(spec.space, spec.search)
+    engine = Engine(study, World(journal, searcher, Shelf(folder / "trials"), time.time, watch))
+    executor = LocalExecutor(_plan(spec, folder), engine.take, time.time)
+    engine.executor = executor
+    try:
+        await executor.open()
+        control = await serve(socket_path(folder, "control"), Steering(engine, time.time))
+        beating = asyncio.create_task(_beat(held, engine))
+        try:
+            _listen_to_signals(engine)
+            engine.take(_opening(study, machine))
+            finished = await engine.finished
+        finally:
+            beating.cancel()
+            control.close()
+            remember(folder)
+    finally:
+        await executor.close()
+        watcher.close()
+    if engine.broken is None:
+        engine.commit()
+        with contextlib.suppress(StoreError):  # the facts are safe, a snapshot only saves time
+            engine.snapshot()
+    interrupted = bool(interruptions) and not finished.complete
+    return Outcome(study, finished, interrupted, engine.broken)
+
+
+def _plan(spec: StudySpec, folder: Path) -> Plan:
+    return Plan(
+        target=spec.trial.target,
+        folder=str(Path(spec.file).parent),
+        study_folder=str(folder),
+        socket=str(socket_path(folder, "trials")),
+        env=spec.trial.env,
+        samplers=tuple(p.target for p in spec.space.sampled),
+    )
+
+
+def _opening(study: Study, machine: Room) -> list[ev.Event]:
+    """The study is ours; what a dead engine had running is lost."""
+    now = time.time()
+    running = [study.state.trials[n] for n in study.state.running]
+    lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
+    settings = settings_of(study.spec)
+    return [ev.Opened(now, settings, machine.cpus, machine.memory), *lost]
+
+
+def _listen_to_signals(engine: Engine) -> None:
+    """The first signal lets trials save and leave; the second doesn't wait for them."""
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def stop(number: int) -> None:
+        seen.append(number)
+        why = f"interrupted by {signal.Signals(number).name}"
+        now = len(seen) > 1
+        engine.take([ev.StopAsked(time.time(), finish=False, why=why, now=now)])
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish stands
+            loop.add_signal_handler(number, stop, number)
+
+
+async def _beat(held: Claim, engine: Engine) -> None:
+    """Show that this engine lives; let go where another has taken the study over."""
+    await asyncio.sleep(SETTLED)
+    remember(held.folder)
+    while True:
+        await asyncio.sleep(HEARTBEAT)
+        try:
+            held.beat()
+        except StoreError as error:
+            engine.take([ev.StopAsked(time.time(), finish=False, why=str(error))])
+            return
