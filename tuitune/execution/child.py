@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 import weakref
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from tuitune.execution import processes
@@ -18,11 +17,13 @@ from tuitune.execution.wire import Done, Warn, encode
 from tuitune.execution.worker import Trial, TrialStopped, activate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tuitune.execution.wire import Order
 
 LONGEST_ERROR = 500
+
+_disowned: list[object] = []  # kept: to free what a fork shares would first copy it
 
 
 def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
@@ -104,24 +105,25 @@ def set_threads(count: int) -> None:
         torch.set_num_threads(max(1, count))
 
 
-@contextmanager
-def finalizers_kept() -> Iterator[None]:
-    """Meanwhile a forked child's end runs no finalizer of what was made before.
+def disown_exit_handlers() -> None:
+    """In a fork: what was to be done at the parent's end is the parent's.
 
-    They are the parent's: each child would remove its temporary folders, or spend what takes
-    torch 30 ms.
+    Each child would remove the temporary folders that all use, and spend what takes torch 30 ms.
     """
-    kept = [final for final in weakref.finalize._registry if final.atexit]  # type: ignore[attr-defined]  # noqa: SLF001
-    for final in kept:
-        final.atexit = False
-    yield
-    for final in kept:
-        final.atexit = True
+    atexit._clear()  # noqa: SLF001
+    _disowned.append(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
+    weakref.finalize._registry = {}  # type: ignore[attr-defined]  # noqa: SLF001
+    weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def wind_up() -> None:
-    """What Python does at its end, and os._exit leaves out: threads, atexit, buffers."""
-    for step in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]  # noqa: SLF001
+    """What Python does at its end, and os._exit leaves out: threads, handlers, buffers."""
+    steps = [threading._shutdown, atexit._run_exitfuncs]  # type: ignore[attr-defined]  # noqa: SLF001
+    if (workers := sys.modules.get("multiprocessing.util")) is not None:
+        steps.append(workers._exit_function)  # noqa: SLF001
+    if (logging := sys.modules.get("logging")) is not None:
+        steps.append(logging.shutdown)
+    for step in (*steps, sys.stdout.flush, sys.stderr.flush):
         try:
             step()
         except SystemExit:  # a SIGTERM that came too late to matter

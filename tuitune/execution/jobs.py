@@ -154,6 +154,7 @@ class Nursery:
         """In a child: what is the zygote's alone. The engine waits for the end of its socket."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        child.disown_exit_handlers()
         for descriptor in self._hidden:
             os.close(descriptor)
         for job in self.jobs.values():

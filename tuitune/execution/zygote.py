@@ -63,8 +63,7 @@ def main() -> None:
     processes.outlive_parent()
     try:
         control.sendall(errands.encode(Ready(targets.sources(setup.folder), reason)))
-        with child.finalizers_kept():
-            zygote.serve()
+        zygote.serve()
     except OSError:
         pass  # the engine has gone while it was written to
     except BaseException:  # noqa: BLE001 - whatever it is, no trial may outlive it

@@ -1,0 +1,242 @@
+"""The trial's own side, with a channel that is no socket; and outside tuitune."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tuitune
+from tuitune.execution import checkpoints
+from tuitune.execution.wire import Checkpoint, Order, Report, Stop, Verdict, Warn, decode
+from tuitune.execution.worker import Trial, TrialStopped
+
+
+class Told:
+    """A channel that remembers what it is told, and answers from a list."""
+
+    def __init__(self, *answers, arriving=None, gone=False):
+        self.answers = list(answers)
+        self.arriving = arriving
+        self.gone = gone
+        self.said = []
+
+    def send(self, line):
+        if self.gone:
+            raise BrokenPipeError
+        self.said.append(decode(line))
+
+    def poll(self):
+        return self.arriving
+
+    def wait(self):
+        return self.answers.pop(0)
+
+    def of(self, kind):
+        return [said for said in self.said if isinstance(said, kind)]
+
+    def steps(self):
+        return [(report.step, report.wait) for report in self.of(Report)]
+
+
+def trial(channel, folder=".", **more):
+    settings = {"config": {"a": [1]}, "seed": 0, "metric": "loss", "resource": "epoch", **more}
+    return Trial(Order(0, 1, folder=str(folder), **settings), channel)
+
+
+GO = Verdict("go", save=False)
+
+
+def test_only_the_first_report_at_or_past_a_rung_waits():
+    channel = Told(GO, GO, GO)
+    made = trial(channel, rungs=(1, 3, 9), max_resource=27)
+    for epoch in (1, 1, 2, 10, 11):
+        made.report(epoch=epoch, loss=0)
+    assert channel.steps() == [(1, True), (1, False), (2, False), (10, True), (11, False)]
+
+
+def test_a_report_without_the_objective_is_never_judged_but_the_maximum_ends_it_all_the_same():
+    channel = Told(GO)
+    made = trial(channel, rungs=(1,), max_resource=3)
+    made.report(epoch=1, other=1)
+    made.report(epoch=2, loss="x")
+    made.report(epoch=2, loss=1)
+    made.report({"epoch": 3, "other": 1})
+    assert channel.steps() == [(1, False), (2, False), (2, True), (3, False)]
+    with pytest.raises(TrialStopped):
+        made.report(epoch=4, loss=1)
+
+
+def test_the_default_resource_counts_on_from_the_checkpoint():
+    channel = Told()
+    made = trial(channel, resource=None, resume_step=5)
+    made.report(loss=1)
+    made.report(loss=2, epoch=70)
+    assert [report.step for report in channel.of(Report)] == [6, 7]
+    assert channel.of(Report)[1].metrics == {"loss": 2.0, "epoch": 70.0}
+
+
+def test_an_attempt_may_report_steps_that_an_earlier_one_has_seen():
+    channel = Told()
+    made = trial(channel, resume_step=5)
+    made.report(epoch=3, loss=1)
+    assert not channel.of(Warn)
+
+
+def test_a_stop_is_seen_by_a_report_that_is_told_first_and_again_by_each_that_follows():
+    channel = Told(arriving=Stop("killed", save=False))
+    made = trial(channel)
+    for _ in range(2):
+        with pytest.raises(TrialStopped, match="killed"):
+            made.report(epoch=1, loss=1)
+    assert channel.steps() == [(1, False)]
+
+
+def test_even_a_report_that_is_dropped_hears_a_stop():
+    with pytest.raises(TrialStopped):
+        trial(Told(arriving=Stop("killed", save=False))).report(loss=1)
+
+
+def test_an_engine_that_is_gone_ends_the_trial():
+    with pytest.raises(TrialStopped, match="gone"):
+        trial(Told(gone=True)).report(epoch=1, loss=1)
+
+
+def test_an_error_of_save_is_the_trials_own():
+    def save(folder):
+        raise OSError("no space")
+
+    made = trial(Told(), checkpoint_every=0.0)
+    with pytest.raises(OSError, match="no space"):
+        made.report(epoch=1, loss=1, save=save)
+
+
+def test_the_configuration_cannot_be_changed():
+    made = trial(Told())
+    made.config["b"] = 1
+    assert made.config == {"a": [1]}
+
+
+def test_a_checkpoint_is_whole_or_absent(tmp_path):
+    channel = Told()
+    made = trial(channel, tmp_path)
+
+    def break_off():
+        with made.checkpoint(1) as folder:
+            (folder / "half").write_text("x")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        break_off()
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    with made.checkpoint(2) as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "whole").write_text("x")
+    assert (tmp_path / "checkpoints/00000002/deep/whole").read_text() == "x"
+    assert [said.step for said in channel.of(Checkpoint)] == [2]
+
+
+def test_a_step_that_is_saved_again_replaces_the_old_and_forgets_what_came_after(tmp_path):
+    def save(step, text):
+        with checkpoints.written(tmp_path, step) as folder:
+            (folder / "text").write_text(text)
+
+    for step in (1, 2, 3):
+        save(step, "first")
+    save(2, "second")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["00000002"]
+    assert (tmp_path / "00000002/text").read_text() == "second"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tuitune.execution import checkpoints
+for step in range(1, 1000):
+    with checkpoints.written(Path("checkpoints"), step) as folder:
+        for part in range(3):
+            (folder / str(part)).write_text(str(step) * 1000)
+    print(step, flush=True)
+"""
+
+
+def test_a_process_that_is_killed_while_it_saves_leaves_only_whole_checkpoints(tmp_path):
+    for again in range(3):
+        process = python(KILLED, tmp_path)
+        for line in process.stdout:
+            if int(line) > 5 * (again + 1):
+                break
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        found = [entry for entry in (tmp_path / "checkpoints").iterdir() if entry.name.isdigit()]
+        assert found
+        for entry in found:
+            whole = str(int(entry.name)) * 1000
+            assert [part.read_text() for part in sorted(entry.iterdir())] == [whole] * 3
+    checkpoints.clear_remains(tmp_path / "checkpoints")
+    assert all(entry.name.isdigit() for entry in (tmp_path / "checkpoints").iterdir())
+
+
+def python(code, folder, **env):
+    kept = {name: value for name, value in os.environ.items() if name != "TUITUNE_TRIAL"}
+    root = str(Path(tuitune.__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": root, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_outside_tuitune_a_stand_in_prints(tmp_path):
+    code = """
+import tuitune
+trial = tuitune.current()
+trial.report(epoch=1, loss=float("nan"), save=print)
+trial.report({"loss": 0.5, "name": "x"})
+print(trial.config, trial.resume_path, trial.number)
+with trial.checkpoint(1) as folder:
+    (folder / "x").touch()
+trial.max_resource
+"""
+    out, err = python(code, tmp_path).communicate()
+    assert out.splitlines() == [
+        "report 1: epoch=1.0, loss=nan",
+        "warning: name = 'x' (str) is not a number: left out",
+        "report 2: loss=0.5",
+        "{} None 0",
+        "checkpoint 1",
+    ]
+    assert "AttributeError: trial.max_resource: the study file sets no maximum" in err
+
+
+def test_a_trial_stopped_that_nobody_catches_ends_a_script_silently(tmp_path):
+    process = python("import tuitune\nraise tuitune.TrialStopped('pruned')", tmp_path)
+    assert process.communicate() == ("", "")
+    assert process.returncode == 0
+    assert not issubclass(TrialStopped, Exception)
+    assert str(TrialStopped("pruned")) == "pruned"
+
+
+def test_a_training_script_pays_for_little(tmp_path):
+    code = "import sys\nbefore = set(sys.modules)\nimport tuitune\nprint(*sorted(set(sys.modules) - before))"
+    loaded = set(python(code, tmp_path).communicate()[0].split())
+    ours = {name for name in loaded if name.partition(".")[0] == "tuitune"}
+    assert ours <= {"tuitune"} | {
+        f"tuitune.execution{end}" for end in ("", ".worker", ".wire", ".reading")
+    }
+    assert not loaded & {
+        "asyncio",
+        "msgspec",
+        "socket",
+        "dataclasses",
+        "pathlib",
+        "ctypes",
+        "click",
+    }
