@@ -109,7 +109,7 @@ def everything_dies_with(bench, process):
                 reached.add(trial)
             if len(reached) == 2:
                 break
-        assert len(bench.living()) >= 7
+        bench.until(lambda: len(bench.living()) >= 7)
     finally:
         process.kill()
         process.wait()
