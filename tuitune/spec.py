@@ -14,7 +14,7 @@ Mode = Literal["min", "max"]
 ValueOf = Literal["last", "best"]
 KeepCheckpoints = Literal["best", "all", "none"]
 SearchMethod = Literal["random", "sobol", "grid"]
-PruningMethod = Literal["none", "asha"]
+PruningMethod = Literal["none", "asha", "hyperband", "median"]
 PruningStyle = Literal["auto", "promote", "stop"]
 
 

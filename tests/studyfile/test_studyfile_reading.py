@@ -136,6 +136,27 @@ def test_everything_that_a_study_file_can_say(study, tmp_path):
     assert spec.limits == Limits(time=14400.0, target=0.95)
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (
+            'method = "asha"\nmax = 9\nstyle = "promote"',
+            PruningSpec("asha", max=9, style="promote"),
+        ),
+        ('method = "asha"\nmax = 9\nbrackets = 3', PruningSpec("asha", max=9, brackets=3)),
+        ('method = "hyperband"\nmax = 9', PruningSpec("hyperband", max=9)),
+        (
+            'method = "hyperband"\nmax = 9\nstyle = "stop"',
+            PruningSpec("hyperband", max=9, style="stop"),
+        ),
+        ('method = "median"\nmin = 3\nmax = 9', PruningSpec("median", min=3, max=9)),
+        ('method = "median"\nmax = 9\nstyle = "stop"', PruningSpec("median", max=9, style="stop")),
+    ],
+)
+def test_every_pruner_is_read(study, said, read):
+    assert study(f"{SMALL}[space]\nlr = [0.1, 0.2]\n[pruning]\n{said}\n").pruning == read
+
+
 def test_what_is_left_out_has_its_default(study):
     spec = study(f"{SMALL}[space]\nlr = [0.1, 0.2]\n", name="small.toml")
     assert spec.name == "small"

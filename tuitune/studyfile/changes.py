@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuitune.spec import StudySpec
 
-# What a study may change while it goes on; every other key makes it another study.
-FREE = frozenset(
+# What an engine takes up while it runs.
+SETTINGS = frozenset(
     {
         ("search", "trials"),
         ("search", "concurrency"),
-        ("trial", "gpus"),
         ("trial", "cpus"),
         ("trial", "memory"),
         ("trial", "retries"),
         ("trial", "timeout"),
-        ("trial", "env"),
-        ("trial", "checkpoint_every"),
-        ("trial", "keep_checkpoints"),
         ("limits", "time"),
         ("limits", "target"),
     }
 )
+# What a study may change while it goes on; every other key makes it another study.
+FREE = SETTINGS | {
+    ("trial", "gpus"),
+    ("trial", "env"),
+    ("trial", "checkpoint_every"),
+    ("trial", "keep_checkpoints"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Change:
     key: str
     before: Any
     now: Any
+    is_setting: bool = False  # a running engine takes it up, too
 
     def __str__(self) -> str:
         return f"{self.key}: was {self.before!r}, is {self.now!r}"
@@ -49,8 +53,9 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
             was, is_ = getattr(old, field.name), getattr(new, field.name)
             if was == is_:
                 continue
-            free = (table, field.name) in FREE or _appended(table, field.name, was, is_)
-            change = Change(f"[{table}] {field.name}", was, is_)
+            place = (table, field.name)
+            free = place in FREE or _appended(table, field.name, was, is_)
+            change = Change(f"[{table}] {field.name}", was, is_, place in SETTINGS)
             (taken if free else refused).append(change)
     refused += _space_changes(before, now)
     return taken, refused

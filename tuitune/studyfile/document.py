@@ -86,7 +86,7 @@ def _syntax(text: str, said: str) -> str:
 
 
 def _override(document: dict[str, Any], override: str, problems: Problems) -> None:
-    path, value = _parsed(override)
+    path, value = parsed(override)
     if len(path) < 2:
         words = "is no table.key=value; write --set search.trials=20, say"
         problems.found.append(f"--set {override}: {words}")
@@ -103,7 +103,7 @@ def _override(document: dict[str, Any], override: str, problems: Problems) -> No
     table[path[-1]] = value
 
 
-def _parsed(override: str) -> tuple[list[str], Any]:
+def parsed(override: str) -> tuple[list[str], Any]:
     """Part "search.trials=20" into path and value; no path where it can't be understood."""
     said, equals, text = override.partition("=")
     path = _path(said) if equals else []

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune.space import Sampled, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, StudySpec
+from tuitune.spec import Limits, Objective, StudySpec
 from tuitune.studyfile.conditions import read_conditions
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
 from tuitune.studyfile.parameters import read_parameters
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
+from tuitune.studyfile.pruning import read_pruning
 from tuitune.studyfile.search import read_search
 from tuitune.studyfile.table import Table
 from tuitune.studyfile.trial import check_metrics, read_trial
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tuitune.spec import PruningMethod
-
-_PRUNING = PruningSpec()
-_PRUNERS: tuple[PruningMethod, ...] = ("none", "asha")
-_LATER = {
-    "hyperband": 'method = "asha"',
-    "median": 'method = "asha"',
-}
 _NEEDED = {
     "objective": 'write [objective] with metric = "val_loss" and mode = "min"',
     "trial": 'write [trial] with target = "train.py:train", or a command',
@@ -51,7 +44,7 @@ def read_study(
     _check_samplers(space, parameters, folder, problems)
     read = {name: Table(name, content, problems) for name, content in tables.items()}
     objective = _objective(read["objective"], missing="objective" not in document)
-    pruning = _pruning(read["pruning"])
+    pruning = read_pruning(read["pruning"])
     trial = read_trial(read["trial"], parameters, space, folder, missing="trial" not in document)
     if trial.command is not None:
         check_metrics(problems, trial.metrics, objective.metric, pruning.resource)
@@ -109,31 +102,6 @@ def _name(table: Table, path: Path) -> str:
             "study", "name", name, 'can\'t name a folder; write a short one such as "cifar"'
         )
     return name
-
-
-def _pruning(table: Table) -> PruningSpec:
-    method = table.one_of("method", _PRUNING.method, _PRUNERS, _LATER)
-    least = table.whole("min", _PRUNING.min, low=1)
-    most = table.whole("max", None, low=1)
-    reduction = table.number("reduction", _PRUNING.reduction)
-    brackets = table.whole("brackets", _PRUNING.brackets, low=1)
-    if method != "none":
-        table.needs("max", "27, the most that a trial may spend")
-    if most is not None and least >= most and method != "none":
-        table.wrong("min", f"leaves nothing to prune below max = {most}; write a smaller min")
-    if reduction <= 1:
-        table.wrong("reduction", "keeps every trial; write reduction = 3, say")
-    if brackets > 1:
-        table.wrong("brackets", "more than one is not built yet in this version; use brackets = 1")
-    return PruningSpec(
-        method=method,
-        resource=table.text("resource", None),
-        min=least,
-        max=most,
-        reduction=reduction,
-        style=table.one_of("style", "auto", ("auto", "stop"), {"promote": 'style = "stop"'}),
-        brackets=brackets,
-    )
 
 
 def _check_samplers(

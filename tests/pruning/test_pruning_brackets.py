@@ -1,0 +1,162 @@
+"""Where the rungs are, and which trial belongs to which bracket."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pruning_reference import Brackets
+
+from tuitune.pruning import rules
+from tuitune.spec import PruningSpec
+
+LATE = 10**7
+
+
+def asha(low=1, high=81, reduction=3.0, brackets=1):
+    return PruningSpec("asha", min=low, max=high, reduction=reduction, brackets=brackets)
+
+
+def hyperband(low=1, high=81, reduction=3.0):
+    return PruningSpec("hyperband", min=low, max=high, reduction=reduction)
+
+
+def all_steps(pruning):
+    return [rules.bracket_steps(pruning, b) for b in range(rules.bracket_count(pruning))]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "reduction", "steps"),
+    [
+        (1, 27, 3, (1, 3, 9)),
+        (1, 28, 3, (1, 3, 9, 27)),
+        (1, 81, 3, (1, 3, 9, 27)),
+        (1, 1000, 10, (1, 10, 100)),
+        (2, 30, 2, (2, 4, 8, 16)),
+        (1, 10, 1.5, (1, 2, 3, 5, 8)),
+        (1, 6, 1.1, (1, 2, 3, 4, 5)),
+        (4, 4, 3, ()),
+        (5, 4, 3, ()),
+        (3, 4, 3, (3,)),
+    ],
+)
+def test_rungs_are_whole_numbers_below_the_maximum_merged(low, high, reduction, steps):
+    pruning = asha(low, high, reduction)
+    assert all_steps(pruning) == [steps]
+    assert rules.unfilled(rules.PrunerState(), pruning, 0) == steps
+
+
+def test_hyperbands_brackets_each_start_one_rung_higher():
+    assert all_steps(hyperband()) == [(1, 3, 9, 27), (3, 9, 27), (9, 27), (27,), ()]
+    assert all_steps(hyperband(high=100)) == [
+        (1, 3, 9, 27, 81),
+        (3, 9, 27, 81),
+        (9, 27, 81),
+        (27, 81),
+        (81,),
+    ]
+    assert all_steps(hyperband(low=2, high=5)) == [(2,)]
+
+
+def test_asha_takes_the_first_of_them_and_no_more_than_there_are():
+    assert all_steps(asha(brackets=2)) == [(1, 3, 9, 27), (3, 9, 27)]
+    assert all_steps(asha(brackets=99)) == all_steps(hyperband())
+
+
+def test_a_cycle_deals_each_bracket_its_configurations_of_the_paper():
+    cycle = [rules.bracket_of(hyperband(), trial) for trial in range(143)]
+    assert [cycle.count(bracket) for bracket in range(5)] == [81, 34, 15, 8, 5]
+    assert cycle == [rules.bracket_of(hyperband(), 143 * 7 + trial) for trial in range(143)]
+    two = [rules.bracket_of(asha(brackets=2), trial) for trial in range(115)]
+    assert [two.count(0), two.count(1)] == [81, 34]
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 5),
+    st.integers(1, 200),
+    st.sampled_from([1.5, 2.0, 2.5, 3.0, 3.3, 4.0, 10.0]),
+    st.integers(0, 5),
+)
+def test_brackets_are_the_references(low, more, reduction, brackets):
+    pruning = hyperband(low, low + more, reduction)
+    if brackets:
+        pruning = asha(low, low + more, reduction, brackets)
+    reference = Brackets(pruning)
+    assert all_steps(pruning) == [tuple(rungs) for rungs in reference.rungs]
+    reference.of(150)
+    assert [rules.bracket_of(pruning, trial) for trial in range(151)] == reference.dealt
+
+
+def test_a_late_trial_of_a_long_cycle_has_its_bracket_too():
+    pruning = hyperband(1, 10**5, 3.0)
+    near = [rules.bracket_of(pruning, trial) for trial in range(3000)]
+    assert rules.bracket_of(pruning, LATE) in range(11)
+    assert near == [rules.bracket_of(pruning, trial) for trial in range(3000)]
+
+
+def test_reach_is_the_highest_rung_passed_in_the_trials_own_bracket():
+    pruning = hyperband()
+    assert [rules.bracket_of(pruning, trial) for trial in (0, 1, 3)] == [0, 1, 2]
+    assert [rules.reach(pruning, 0, step) for step in (0, 1, 2, 3, 26, 27, 81)] == [
+        *(0, 1, 1, 3, 9, 27, 27)
+    ]
+    assert [rules.reach(pruning, 1, step) for step in (1, 3)] == [0, 3]
+    assert [rules.reach(pruning, 3, step) for step in (8, 9)] == [0, 9]
+
+
+@pytest.mark.parametrize("method", ["none", "median"])
+def test_without_rungs_there_is_one_bracket_that_judges_and_keeps_nothing_at_rungs(method):
+    pruning = PruningSpec(method, max=9)
+    state = rules.PrunerState()
+    assert all_steps(pruning) == [()]
+    assert rules.unfilled(state, pruning, 3) == ()
+    assert rules.reach(pruning, 3, 5) == 0
+    rules.enter(state, pruning, "min", 3, 5, 0.5, "go")
+    rules.enter(state, pruning, "min", 3, 9, 0.5, "complete")
+    rules.fail(state, pruning, 4)
+    assert rules.promotion(state, pruning, {3, 4}) is None
+    assert state == rules.PrunerState()
+
+
+def test_a_study_without_pruning_judges_and_remembers_nothing():
+    pruning, state = PruningSpec(max=9), rules.PrunerState()
+    for step in range(1, 9):
+        rules.observe(state, pruning, "min", 0, step, float("nan"))
+        assert rules.judge(state, pruning, "min", 0, step, float("nan"), True, ()) is None
+    rules.complete(state, pruning, 0)
+    assert state == rules.PrunerState()
+    assert rules.judged_from(pruning) is None
+
+
+@pytest.mark.parametrize("method", ["asha", "hyperband"])
+@pytest.mark.parametrize("wrong", [{}, {"max": 9, "reduction": 1}, {"max": 9, "min": 0}])
+def test_rungs_without_an_end_are_refused(method, wrong):
+    with pytest.raises(ValueError, match=r"\[pruning\]"):
+        rules.bracket_count(PruningSpec(method, **wrong))
+
+
+@pytest.mark.parametrize(
+    ("method", "style", "can_save", "chosen"),
+    [
+        ("asha", "auto", True, "promote"),
+        ("asha", "auto", False, "stop"),
+        ("hyperband", "auto", True, "promote"),
+        ("hyperband", "auto", False, "stop"),
+        ("asha", "promote", False, "promote"),
+        ("hyperband", "stop", True, "stop"),
+        ("median", "auto", True, "stop"),
+        ("median", "stop", True, "stop"),
+    ],
+)
+def test_the_style_follows_the_file_else_what_trials_can_do(method, style, can_save, chosen):
+    found, why = rules.choose_style(PruningSpec(method, max=9, style=style), can_save)
+    assert found == chosen
+    assert why
+
+
+def test_two_studies_do_not_share_their_state():
+    one, other = rules.PrunerState(), rules.PrunerState()
+    rules.enter(one, asha(), "min", 0, 1, 0.5, "pause")
+    rules.observe(one, PruningSpec("median", max=9), "min", 0, 1, 0.5)
+    assert other == rules.PrunerState(averages=type(other.averages)([], [], {}))
