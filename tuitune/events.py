@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-StopReason = Literal["pruned", "killed", "drain", "timeout", "target"]
-Action = Literal["go", "stop", "complete"]
-SignalHow = Literal["ask", "term", "kill"]
+StopReason = Literal["pruned", "killed", "drain", "timeout", "target", "parked", "paused"]
+Action = Literal["go", "stop", "pause", "complete"]
+SignalHow = Literal["ask", "term", "kill", "release"]
 
 
 class Settings(msgspec.Struct, frozen=True, array_like=True):
@@ -74,6 +74,7 @@ class Reported(Fact, frozen=True, tag="reported"):
     attempt: int
     step: int
     metrics: dict[str, float]
+    can_save: bool = False  # it came with a way to write a checkpoint
 
 
 class Checkpointed(Fact, frozen=True, tag="checkpointed"):
@@ -110,6 +111,36 @@ class StopAsked(Fact, frozen=True, tag="stop_asked"):
 
 class KillAsked(Fact, frozen=True, tag="kill_asked"):
     trials: tuple[int, ...]  # empty: all that run
+
+
+class PauseAsked(Fact, frozen=True, tag="pause_asked"):
+    trials: tuple[int, ...]  # empty: the launching
+
+
+class ResumeAsked(Fact, frozen=True, tag="resume_asked"):
+    trials: tuple[int, ...]  # empty: the launching
+
+
+class Held(Fact, frozen=True, tag="held"):
+    """A trial that can't save was frozen where it is, with all that it holds."""
+
+    trial: int
+    attempt: int
+
+
+class AddAsked(Fact, frozen=True, tag="add_asked"):
+    config: dict[str, Any]
+    why: str
+
+
+class RetryAsked(Fact, frozen=True, tag="retry_asked"):
+    """Take a trial that has ended up again."""
+
+    trial: int
+
+
+class SettingsChanged(Fact, frozen=True, tag="settings_changed"):
+    settings: Settings
 
 
 class DeadlinePassed(Fact, frozen=True, tag="deadline"):
@@ -149,13 +180,39 @@ class Verdict(Fact, frozen=True, tag="verdict"):
 
 
 class Signal(Fact, frozen=True, tag="signal"):
-    """End an attempt: ask (TrialStopped at its next report), SIGTERM, SIGKILL."""
+    """Ask an attempt to leave (TrialStopped at its next report), term, kill, or release it."""
 
     trial: int
     attempt: int
     how: SignalHow
     reason: StopReason
     save: bool
+
+
+class StyleChosen(Fact, frozen=True, tag="style_chosen"):
+    """How the pruner works from here on: it was left to what the trials can do."""
+
+    style: Literal["promote", "stop"]
+    why: str
+
+
+class Promoted(Fact, frozen=True, tag="promoted"):
+    """A trial that waited at a rung goes on."""
+
+    trial: int
+    rung: int
+    rank: int  # from 1
+    n: int
+    cut: float | None
+    why: str
+
+
+class Added(Fact, frozen=True, tag="added"):
+    """A configuration that was given by hand becomes a trial."""
+
+    trial: int
+    config: dict[str, Any]
+    why: str
 
 
 class Settled(Fact, frozen=True, tag="settled"):
@@ -202,7 +259,25 @@ Event = (
     | Exited
     | StopAsked
     | KillAsked
+    | PauseAsked
+    | ResumeAsked
+    | Held
+    | AddAsked
+    | RetryAsked
+    | SettingsChanged
     | DeadlinePassed
 )
-Decision = Ask | Launch | Verdict | Signal | Settled | Silent | Halted | Finished
+Decision = (
+    Ask
+    | Launch
+    | Verdict
+    | Signal
+    | StyleChosen
+    | Promoted
+    | Added
+    | Settled
+    | Silent
+    | Halted
+    | Finished
+)
 AnyFact = Event | Decision

@@ -12,7 +12,7 @@ import sys
 import tomllib
 
 import pytest
-from conftest import Workshop
+from workshop import Workshop
 
 GOOD = """
 def train(trial):

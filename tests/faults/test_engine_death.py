@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import Workshop, wait_until
+from workshop import Workshop, wait_until
 
 from tuitune import events as ev
 from tuitune.store.reader import Reader

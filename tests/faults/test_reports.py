@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from conftest import Workshop
+from workshop import Workshop
 
 from tuitune.events import Reported, Warned
 from tuitune.store.reader import Reader

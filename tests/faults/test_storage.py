@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 
-from conftest import Workshop
+from workshop import Workshop
 
 CODE = """
 import time

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Workshop, wait_until
+from workshop import Workshop, wait_until
 
 BROKEN = {
     "raises": ("raise ValueError('bad x')", "ValueError: bad x"),

@@ -14,7 +14,7 @@ from tuitune.engine.settings import settings_of
 from tuitune.space import FloatRange, SearchSpace
 from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.study import Study
-from tuitune.study.state import ENDED, RUNNING, WAITING
+from tuitune.study.state import ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))
 
@@ -32,6 +32,16 @@ def make_spec(**changes: Any) -> StudySpec:
     )
 
 
+PRUNINGS = [
+    PruningSpec(),
+    PruningSpec("asha", "epoch", 1, 9, 3),
+    PruningSpec("asha", "epoch", 1, 9, 2, style="promote"),
+    PruningSpec("asha", "epoch", 1, 9, 3, style="stop", brackets=2),
+    PruningSpec("hyperband", "epoch", 1, 9, 3),
+    PruningSpec("median", "epoch", 2, 9),
+]
+
+
 class StudyMachine(RuleBasedStateMachine):
     """Plays the world: an executor that starts, reports, dies; a user; an engine that is killed."""
 
@@ -39,21 +49,23 @@ class StudyMachine(RuleBasedStateMachine):
         trials=st.integers(1, 8),
         concurrency=st.integers(1, 4),
         retries=st.integers(0, 2),
-        pruned=st.booleans(),
+        pruning=st.sampled_from(PRUNINGS),
         aim=st.sampled_from([None, 0.05]),
     )
-    def begin(self, trials, concurrency, retries, pruned, aim):
+    def begin(self, trials, concurrency, retries, pruning, aim):
         self.spec = make_spec(
             trial=TrialSpec(target="t.py:train", retries=retries, timeout=500.0),
             search=SearchSpec(trials=trials, concurrency=concurrency),
-            pruning=PruningSpec("asha", "epoch", 1, 9, 3) if pruned else PruningSpec(),
+            pruning=pruning,
             limits=Limits(time=5000.0, target=aim),
         )
         self.now = 1000.0
         self.study = Study(self.spec)
         self.journal: list[ev.AnyFact] = []
+        self.added = 0
         self.live: dict[int, int] = {}  # trial -> attempt of the process that runs
         self.steps: dict[int, int] = {}
+        self.frozen: set[int] = set()
         self.asked: int | None = None
         self.launched: list[tuple[int, int]] = []
         self.exited: list[tuple[int, int]] = []
@@ -74,19 +86,29 @@ class StudyMachine(RuleBasedStateMachine):
                 case ev.Launch():
                     assert fact.trial not in self.live, "two attempts of one trial at once"
                     self.live[fact.trial] = fact.attempt
+                    assert len(self.live) <= min(4, self.study.state.settings.concurrency)
                     self.steps[fact.trial] = 0
                     self.launched.append((fact.trial, fact.attempt))
+                case ev.Signal():
+                    self.frozen.discard(fact.trial)
                 case ev.Finished():
                     assert not self.live
 
     def exit(self, trial: int, **how: Any) -> None:
         attempt = self.live.pop(trial)
+        self.frozen.discard(trial)
         self.exited.append((trial, attempt))
         values = {"code": 0, "signal": None, "error": "", "tail": "", "max_rss": 0, "lost": False}
         self.take(ev.Exited(self.now, trial, attempt, **{**values, **how}))
 
     def pick(self, data) -> int | None:
-        return data.draw(st.sampled_from(sorted(self.live))) if self.live else None
+        moving = sorted(set(self.live) - self.frozen)
+        return data.draw(st.sampled_from(moving)) if moving else None
+
+    def some(self, data, states) -> int | None:
+        """A trial in one of these states, if there is one."""
+        found = [t.number for t in self.study.state.trials if t.state in states]
+        return data.draw(st.sampled_from(found)) if found else None
 
     @rule(x=st.floats(0, 1), exhausted=st.integers(0, 9))
     def propose(self, x, exhausted):
@@ -98,15 +120,20 @@ class StudyMachine(RuleBasedStateMachine):
         else:
             self.take(ev.Proposed(self.now, number, {"x": x}, "random", "drawn"))
 
-    @rule(data=st.data(), jump=st.integers(1, 3), value=st.floats(0, 1) | st.just(math.nan))
-    def report(self, data, jump, value):
+    @rule(
+        data=st.data(),
+        jump=st.integers(1, 3),
+        value=st.floats(0, 1) | st.just(math.nan),
+        saves=st.booleans(),
+    )
+    def report(self, data, jump, value, saves):
         trial = self.pick(data)
         if trial is None:
             return
         self.now += 1.0
         self.steps[trial] += jump
         metrics = {"loss": value}
-        event = ev.Reported(self.now, trial, self.live[trial], self.steps[trial], metrics)
+        event = ev.Reported(self.now, trial, self.live[trial], self.steps[trial], metrics, saves)
         self.take(event)
 
     @rule(data=st.data())
@@ -145,6 +172,66 @@ class StudyMachine(RuleBasedStateMachine):
         if trials:
             self.take(ev.KillAsked(self.now, (data.draw(st.sampled_from(trials)),)))
 
+    @rule(data=st.data())
+    def leave_at_once_where_parked(self, data):
+        parked = [
+            n
+            for n in self.live
+            if (e := self.study.state.trials[n].ending) and e.reason == "parked"
+        ]
+        if parked:
+            self.exit(data.draw(st.sampled_from(parked)), stopped=True)
+
+    @rule(data=st.data())
+    def pause(self, data):
+        trial = self.some(data, {RUNNING, WAITING, PAUSED})
+        if trial is not None:
+            self.take(ev.PauseAsked(self.now, (trial,)))
+
+    @rule(data=st.data())
+    def stand_still(self, data):
+        asked = [
+            n
+            for n in sorted(set(self.live) - self.frozen)
+            if (e := self.study.state.trials[n].ending) and e.reason == "paused"
+        ]
+        if asked:
+            trial = data.draw(st.sampled_from(asked))
+            self.frozen.add(trial)
+            self.take(ev.Held(self.now, trial, self.live[trial]))
+
+    @rule(data=st.data())
+    def resume(self, data):
+        trial = self.some(data, {RUNNING, WAITING, PAUSED})
+        if trial is not None:
+            self.take(ev.ResumeAsked(self.now, (trial,)))
+
+    @rule(on=st.booleans())
+    def launching(self, on):
+        self.take(ev.ResumeAsked(self.now, ()) if on else ev.PauseAsked(self.now, ()))
+
+    @rule(x=st.floats(0, 1))
+    def add(self, x):
+        if not self.study.state.finished:
+            self.added += 1
+            self.take(ev.AddAsked(self.now, {"x": x}, "by hand"))
+
+    @rule(data=st.data())
+    def retry(self, data):
+        trial = self.some(data, {PRUNED, FAILED, KILLED})
+        if trial is not None and not self.study.state.finished:
+            self.take(ev.RetryAsked(self.now, trial))
+
+    @rule(concurrency=st.integers(1, 4), more=st.integers(0, 2))
+    def change_settings(self, concurrency, more):
+        if self.study.state.finished:
+            return
+        search = SearchSpec(trials=self.spec.search.trials + more, concurrency=concurrency)
+        self.spec = make_spec(
+            trial=self.spec.trial, search=search, pruning=self.spec.pruning, limits=self.spec.limits
+        )
+        self.take(ev.SettingsChanged(self.now, settings_of(self.spec)))
+
     @rule(finish=st.booleans(), now=st.booleans())
     def stop(self, finish, now):
         self.take(ev.StopAsked(self.now, finish, "asked", now=now and not finish))
@@ -182,10 +269,28 @@ class StudyMachine(RuleBasedStateMachine):
         state = self.study.state
         running = [t.number for t in state.trials if t.state == RUNNING]
         waiting = [t.number for t in state.trials if t.state == WAITING]
-        assert sorted(state.running) == running == sorted(self.live)
+        frozen = {t.number for t in state.trials if t.frozen is not None}
+        promotable = {
+            t.number
+            for t in state.trials
+            if t.state == PAUSED and t.parked and not t.held and t.frozen is None
+        }
+        assert sorted(state.running) == sorted(self.live)
+        assert set(running) == set(self.live) - frozen
+        assert frozen == self.frozen
         assert state.waiting == waiting
-        assert len(state.trials) <= self.spec.search.trials
-        assert len(state.running) <= min(4, self.spec.search.concurrency)
+        assert set(state.promotable) == promotable
+        assert len(state.trials) <= self.spec.search.trials + self.added
+        assert all(t.attempt >= 0 or t.state in (WAITING, PAUSED, KILLED) for t in state.trials)
+
+    @invariant()
+    def nothing_is_forgotten(self):
+        """Where there is room and something to do, something runs or the study has ended."""
+        state = self.study.state
+        held = any(t.held and t.state == PAUSED for t in state.trials)
+        idle = not self.live and self.asked is None
+        if idle and state.launching and not held:
+            assert state.finished
 
     @invariant()
     def every_launch_ends_once(self):
@@ -212,7 +317,7 @@ def redecided(journal: list[ev.AnyFact], spec: StudySpec) -> list[ev.AnyFact]:
 
 TestStudyMachine = StudyMachine.TestCase
 TestStudyMachine.settings = settings(
-    max_examples=150,
+    max_examples=300,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

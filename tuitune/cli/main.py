@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def commands(context: click.Context) -> None:
     tuitune                   this machine's studies
     """  # noqa: D301 - click reads the backspace as "leave these lines alone"
     if context.invoked_subcommand is None:
-        context.invoke(ls, runs=Path("runs"))
+        context.invoke(ls, runs=Path(os.environ.get("TUITUNE_RUNS", "runs")))
 
 
 @commands.command()
@@ -139,9 +140,65 @@ def stop(study: str, *, finish: bool, runs: Path) -> None:
 @RUNS
 def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """End TRIALS of STUDY for good."""
-    from tuitune.cli.steer import kill_trials
+    from tuitune.cli.steer import act_on_trials
 
-    sys.exit(kill_trials(study, runs, trials))
+    sys.exit(act_on_trials(study, runs, "kill", trials))
+
+
+@commands.command()
+@STUDY
+@click.argument("trials", type=int, nargs=-1)
+@RUNS
+def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
+    """Pause TRIALS of STUDY: they save and leave. Without any: launch nothing new."""
+    from tuitune.cli.steer import act_on_trials
+
+    sys.exit(act_on_trials(study, runs, "pause", trials))
+
+
+@commands.command()
+@STUDY
+@click.argument("trials", type=int, nargs=-1)
+@RUNS
+def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
+    """Let paused TRIALS of STUDY go on. Without any: launch again."""
+    from tuitune.cli.steer import act_on_trials
+
+    sys.exit(act_on_trials(study, runs, "resume", trials))
+
+
+@commands.command()
+@STUDY
+@click.argument("trials", type=int, nargs=-1, required=True)
+@RUNS
+def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
+    """Take TRIALS of STUDY up again that failed, were pruned or were killed."""
+    from tuitune.cli.steer import act_on_trials
+
+    sys.exit(act_on_trials(study, runs, "retry", trials))
+
+
+@commands.command()
+@STUDY
+@click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--like", type=int, metavar="N", help="As trial N, but for the values given.")
+@RUNS
+def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) -> None:
+    """Add a trial of your own to STUDY; what you leave out is chosen for you."""
+    from tuitune.cli.steer import add_trial
+
+    sys.exit(add_trial(study, runs, values, like))
+
+
+@commands.command("set")
+@STUDY
+@click.argument("overrides", nargs=-1, required=True, metavar="KEY=VALUE...")
+@RUNS
+def set_(study: str, *, overrides: tuple[str, ...], runs: Path) -> None:
+    """Change STUDY while it runs, as search.concurrency=4 or search.trials=200."""
+    from tuitune.cli.steer import set_settings
+
+    sys.exit(set_settings(study, runs, overrides))
 
 
 @commands.command()

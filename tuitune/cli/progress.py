@@ -14,8 +14,8 @@ from tuitune.cli.text import configuration_words, duration, number, plain
 from tuitune.study.state import COMPLETE, ENDED, FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import TextIO
+    from collections.abc import Callable, Sequence
+    from typing import Any, TextIO
 
     from tuitune.study import Study, Trial
 
@@ -52,18 +52,11 @@ class Lines:
                     self._quote(tail)
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
-            case ev.Warned():
-                self._line(fact.time, f"trial {fact.trial}  warning: {plain(fact.text)}")
-            case ev.Silent():
-                words = f"trial {fact.trial}  silent for {duration(fact.seconds)}, still running"
-                self._line(fact.time, words)
-            case ev.Exhausted():
-                self._line(fact.time, f"no more configurations: {fact.why}")
-            case ev.Halted():
-                how = "waiting for running trials" if fact.finish else "letting trials save and go"
-                self._line(fact.time, f"{plain(fact.why)}; {how}")
             case _:
-                pass
+                tell = WORDS.get(type(fact))
+                words = tell(fact) if tell is not None else ""
+                if words:
+                    self._line(fact.time, plain(words))
 
     def _settled(self, fact: ev.Settled) -> str:
         trial = self._study.state.trials[fact.trial]
@@ -98,7 +91,7 @@ class Lines:
 
     def _total(self) -> int:
         settings = self._study.state.settings
-        return settings.trials if settings else 0
+        return (settings.trials if settings else 0) + self._study.state.by_hand
 
     def _line(self, when: float, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(when))
@@ -129,6 +122,42 @@ class Lines:
     def close(self) -> None:
         if self._live:
             self._write("\r\x1b[K")
+
+
+def _launching(fact: ev.PauseAsked | ev.ResumeAsked) -> str:
+    if fact.trials:  # each trial's own line tells of it
+        return ""
+    if isinstance(fact, ev.PauseAsked):
+        return "launching is paused; `tuitune resume` goes on"
+    return "launching goes on"
+
+
+def _settings(fact: ev.SettingsChanged) -> str:
+    settings = fact.settings
+    at_once = settings.concurrency or "as many as there is room for"
+    return f"settings changed: {settings.trials} trials, {at_once} at once"
+
+
+def _halted(fact: ev.Halted) -> str:
+    how = "waiting for running trials" if fact.finish else "letting trials save and go"
+    return f"{fact.why}; {how}"
+
+
+# What is worth a line of its own, beside how trials end.
+WORDS: dict[type, Callable[[Any], str]] = {
+    ev.Warned: lambda f: f"trial {f.trial}  warning: {f.text}",
+    ev.Silent: lambda f: f"trial {f.trial}  silent for {duration(f.seconds)}, still running",
+    ev.Exhausted: lambda f: f"no more configurations: {f.why}",
+    ev.StyleChosen: lambda f: f"pruning style: {f.style} ({f.why})",
+    ev.Promoted: lambda f: f"trial {f.trial}  promoted  ({f.why})",
+    ev.Held: lambda f: f"trial {f.trial}  can't save: it stands still, with all that it holds",
+    ev.Added: lambda f: f"trial {f.trial}  added by hand: {configuration_words(f.config)}",
+    ev.RetryAsked: lambda f: f"trial {f.trial}  taken up again by hand",
+    ev.PauseAsked: _launching,
+    ev.ResumeAsked: _launching,
+    ev.SettingsChanged: _settings,
+    ev.Halted: _halted,
+}
 
 
 class JsonLines:

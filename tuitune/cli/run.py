@@ -118,15 +118,16 @@ def _run(wish: Wish, spec: StudySpec, folder: Path) -> int:
     def watcher(study: Study) -> Watcher:
         return JsonLines() if wish.as_json else Lines(study, short_path(folder))
 
-    opening = Opening(spec, folder, _as_run(wish), wish.file.resolve(), steal=wish.steal)
+    opening = Opening(spec, folder, _as_run(wish, spec.name), wish.file.resolve(), steal=wish.steal)
     outcome = run(opening, watcher)
     return _tell(outcome, as_json=wish.as_json)
 
 
-def _as_run(wish: Wish) -> str:
+def _as_run(wish: Wish, name: str) -> str:
     """The study file with what was said on the command line worked in."""
-    head = f"# {wish.file.resolve()} as it was last run\n\n"
-    return head + tomli_w.dumps(load_document(wish.file, wish.overrides))
+    document = load_document(wish.file, wish.overrides)
+    named = {**document, "study": {**document.get("study", {}), "name": name}}
+    return f"# {wish.file.resolve()} as it was last run\n\n{tomli_w.dumps(named)}"
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> int:

@@ -6,49 +6,82 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.studies import StudyFolder, open_study
+from tuitune.cli.text import configuration_words
 from tuitune.control import ControlError, request, socket_path
+from tuitune.studyfile.document import parsed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "taking up again"}
 
 
 def stop_study(study: str, runs: Path, *, finish: bool) -> int:
-    found = open_study(study, runs)
+    found, answer = _ask(study, runs, {"do": "stop", "finish": finish})
     if found is None:
-        return 2
-    answer = _ask(found, {"do": "stop", "finish": finish})
-    if answer is None:
         return 2
     how = "when they end" if finish else "as soon as they have saved"
     print(f"{found.name}: stopping; {answer['running']} running trials leave {how}")
     return 0
 
 
-def kill_trials(study: str, runs: Path, trials: tuple[int, ...]) -> int:
-    found = open_study(study, runs)
+def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> int:
+    """Kill, pause, resume or retry trials; pause and resume the launching where none is named."""
+    found, answer = _ask(study, runs, {"do": act, "trials": list(trials)})
     if found is None:
         return 2
-    answer = _ask(found, {"do": "kill", "trials": list(trials)})
-    if answer is None:
+    if not trials:
+        print(f"{found.name}: {DOING[act]} the launching of trials")
+    if answer["done"]:
+        print(f"{found.name}: {DOING[act]} trial {', '.join(map(str, answer['done']))}")
+    for words in answer["refused"]:
+        print(f"{found.name}: {words}", file=sys.stderr)
+    return 0 if answer["done"] or not answer["refused"] else 2
+
+
+def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -> int:
+    """Give a configuration by hand; what it leaves out is chosen as the study's method would."""
+    config: dict[str, Any] = {}
+    for text in values:
+        path, value = parsed(text)
+        if len(path) != 1:
+            print(f"{text}: write a parameter and its value, as lr=0.01", file=sys.stderr)
+            return 2
+        config[path[0]] = value
+    found, answer = _ask(study, runs, {"do": "add", "config": config, "like": like})
+    if found is None:
         return 2
-    if answer["killed"]:
-        print(f"{found.name}: killing trial {', '.join(map(str, answer['killed']))}")
-    for words in answer["over"]:
-        print(f"{found.name}: {words}; nothing to kill")
+    shown = configuration_words(answer["config"])
+    print(f"{found.name}: trial {answer['trial']} will be {shown}")
     return 0
 
 
-def _ask(study: StudyFolder, message: dict[str, Any]) -> dict[str, Any] | None:
+def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
+    found, answer = _ask(study, runs, {"do": "set", "overrides": list(overrides)})
+    if found is None:
+        return 2
+    for words in answer["changed"] or ["nothing has changed"]:
+        print(f"{found.name}: {words}")
+    return 0
+
+
+def _ask(
+    text: str, runs: Path, message: dict[str, Any]
+) -> tuple[StudyFolder | None, dict[str, Any]]:
+    """The study and its engine's answer; None, with words on stderr, where there is none."""
+    study = open_study(text, runs)
+    if study is None:
+        return None, {}
     try:
         answer = request(socket_path(study.path, "control"), message, timeout=10.0)
     except ControlError as error:
+        words = str(error)
         if study.owner() is None:
-            words = f"{study.name}: no engine runs it; `tuitune {study.source}` goes on with it"
-            print(words, file=sys.stderr)
-        else:
-            print(f"{study.name}: {error}", file=sys.stderr)
-        return None
+            words = f"no engine runs it; `tuitune {study.source}` goes on with it"
+        print(f"{study.name}: {words}", file=sys.stderr)
+        return None, {}
     if "error" in answer:
         print(f"{study.name}: {answer['error']}", file=sys.stderr)
-        return None
-    return answer
+        return None, {}
+    return study, answer

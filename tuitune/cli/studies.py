@@ -14,7 +14,7 @@ from tuitune.store.errors import StoreError
 from tuitune.store.folder import find_study
 from tuitune.store.reader import Reader
 from tuitune.study import Study
-from tuitune.study.state import Standing, best_of
+from tuitune.study.standing import Standing, best_of
 from tuitune.studyfile import StudyFileError, load
 
 if TYPE_CHECKING:

@@ -57,6 +57,8 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._pending: list[ev.AnyFact] = []
         self._touched: set[int] = set()
+        self._advanced: set[int] = set()  # by reports alone: their rows may come a little later
+        self._rows_at = 0.0
         self._commit_due: asyncio.Handle | None = None
         self._commit_soon = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -78,13 +80,13 @@ class Engine:
         urgent = False
         for event in events:
             facts = study.react(event)
+            pending += facts
             if type(event) is ev.Reported:
-                touched.add(event.trial)
-                if len(facts) == 1:
-                    pending.append(event)
+                self._advanced.add(event.trial)
+                urgent = urgent or len(facts) > 1
+                if len(facts) < 2 or getattr(facts[-1], "action", "") == "go":
                     continue
             urgent = True
-            pending += facts
             for fact in facts:
                 number = getattr(fact, "trial", None)
                 if number is not None and type(fact) is not ev.Ask:
@@ -109,13 +111,26 @@ class Engine:
         self._commit_soon = False
         facts, self._pending = self._pending, []
         touched, self._touched = self._touched, set()
-        if not facts:
+        if self._advanced:
+            touched |= self._rows_due()
+        if not facts and not touched:
             return
         if self._write(facts, touched):
             self._world.watch(facts)
             for fact in facts:
                 self._act(fact)
         self._set_deadline()
+
+    def _rows_due(self) -> set[int]:
+        """Trials whose rows show reports that are safe already: not with every verdict."""
+        now = self._loop.time()
+        if now < self._rows_at:
+            if self._commit_due is None:
+                self._commit_due = self._loop.call_at(self._rows_at, self.commit)
+            return set()
+        self._rows_at = now + LAZY_COMMIT
+        advanced, self._advanced = self._advanced, set()
+        return advanced
 
     def _write(self, facts: Sequence[ev.AnyFact], touched: set[int]) -> bool:
         if self._broken is not None:
@@ -155,7 +170,8 @@ class Engine:
         executor = self.executor
         match fact:
             case ev.Verdict() if executor is not None:
-                executor.answer(fact.trial, fact.attempt, fact.action, fact.save)
+                action = "stop" if fact.action == "pause" else fact.action
+                executor.answer(fact.trial, fact.attempt, action, fact.save)
             case ev.Ask():
                 self._ask(fact.trial)
             case ev.Launch() if executor is not None:
@@ -163,6 +179,8 @@ class Engine:
             case ev.Signal() if executor is not None:
                 if fact.how == "ask":
                     executor.ask_stop(fact.trial, fact.attempt, fact.reason, fact.save)
+                elif fact.how == "release":
+                    executor.release(fact.trial, fact.attempt)
                 else:
                     executor.signal(fact.trial, fact.attempt, fact.how)
             case ev.Settled():
@@ -217,10 +235,24 @@ class Engine:
             return
         self._propose(number, proposal, values)
 
-    def _propose(self, number: int, proposal: Proposal, sampled: dict[str, Any]) -> None:
-        values = {**proposal.config, **sampled}
+    async def add(self, proposal: Proposal) -> None:
+        """Make a configuration that a hand has given a trial, its samplers asked first."""
+        missing = [p for p in self._sampled_by(proposal) if p.name not in proposal.config]
+        values: dict[str, Any] = {}
+        if missing:
+            assert self.executor is not None
+            seed = f"{self.study.spec.search.seed}/hand/{self._clock()}"
+            targets = {p.name: p.target for p in missing}
+            values = await self.executor.sample(targets, seed, proposal.config)
+        config = self._in_file_order({**proposal.config, **values})
+        self.take([ev.AddAsked(self._clock(), config, proposal.why)])
+
+    def _in_file_order(self, values: dict[str, Any]) -> dict[str, Any]:
         names = [p.name for p in self.study.spec.space.parameters if p.name in values]
-        config = {name: values[name] for name in names}
+        return {name: values[name] for name in names}
+
+    def _propose(self, number: int, proposal: Proposal, sampled: dict[str, Any]) -> None:
+        config = self._in_file_order({**proposal.config, **sampled})
         event = ev.Proposed(self._clock(), number, config, proposal.origin, proposal.why)
         self.take([event])
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuitune.execution.wire import Order
-from tuitune.pruning.pruner import unfilled
+from tuitune.pruning.rules import judged_from, unfilled
 from tuitune.space import spell
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Shelf) -> Ord
         resume_step=None if checkpoint is None else int(checkpoint.name),
         max_resource=spec.pruning.max,
         resource=spec.pruning.resource,
-        rungs=unfilled(state.rungs, spec.pruning, trial.number),
+        rungs=unfilled(state.pruner, spec.pruning, trial.number),
+        judged_from=judged_from(spec.pruning),
         metric=spec.objective.metric,
         checkpoint_every=spec.trial.checkpoint_every,
         threads=max(1, int(trial.cpus)),

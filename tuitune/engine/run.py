@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from tuitune import events as ev
 from tuitune.control import serve, socket_path
 from tuitune.devices.host import host_room
+from tuitune.engine.document import Document
 from tuitune.engine.loop import Engine, World
 from tuitune.engine.settings import check_machine, settings_of
 from tuitune.engine.shelf import Shelf
@@ -80,26 +81,23 @@ def run(opening: Opening, watcher: Callable[[Study], Watcher]) -> Outcome:
     try:
         journal = Journal.open(folder / "study.db", spec.objective.metric)
         try:
-            _describe(opening, journal)
+            document = Document(folder, machine)
+            _describe(opening, document, journal)
             study = restore(spec, journal)
             if study.state.opening and not study.state.finished:
                 sweep(str(folder))  # what a dead engine left behind must be gone before we start
-            return asyncio.run(_run(study, journal, held, machine, watcher(study)))
+            world = _Open(study, journal, held, machine, document)
+            return asyncio.run(_run(world, watcher(study)))
         finally:
             journal.close()
     finally:
         held.release()
 
 
-def _describe(opening: Opening, journal: Journal) -> None:
+def _describe(opening: Opening, document: Document, journal: Journal) -> None:
     """Keep the study file as it is run, whole or not at all."""
     journal.put("source", str(opening.source))
-    aside = opening.folder / "study.toml.new"
-    try:
-        aside.write_text(opening.as_run)
-        aside.replace(opening.folder / "study.toml")
-    except OSError as error:
-        raise StoreError(f"{aside}: can't be written: {error.strerror}") from error
+    document.write(opening.as_run)
 
 
 def restore(spec: StudySpec, journal: Journal) -> Study:
@@ -110,9 +108,19 @@ def restore(spec: StudySpec, journal: Journal) -> Study:
     return study
 
 
-async def _run(
-    study: Study, journal: Journal, held: Claim, machine: Room, watcher: Watcher
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A study that is ours to run."""
+
+    study: Study
+    journal: Journal
+    held: Claim
+    machine: Room
+    document: Document
+
+
+async def _run(opened: _Open, watcher: Watcher) -> Outcome:
+    study, held = opened.study, opened.held
     folder = held.folder
     interruptions: list[ev.StopAsked] = []
 
@@ -122,16 +130,20 @@ async def _run(
 
     spec = study.spec
     searcher = make_searcher(spec.space, spec.search)
-    engine = Engine(study, World(journal, searcher, Shelf(folder / "trials"), time.time, watch))
+    engine = Engine(
+        study, World(opened.journal, searcher, Shelf(folder / "trials"), time.time, watch)
+    )
     executor = LocalExecutor(_plan(spec, folder), engine.take, time.time)
     engine.executor = executor
     try:
         await executor.open()
-        control = await serve(socket_path(folder, "control"), Steering(engine, time.time))
+        control = await serve(
+            socket_path(folder, "control"), Steering(engine, opened.document, time.time)
+        )
         beating = asyncio.create_task(_beat(held, engine))
         try:
             _listen_to_signals(engine)
-            engine.take(_opening(study, machine))
+            engine.take(_opening(study, opened.machine))
             finished = await engine.finished
         finally:
             beating.cancel()

@@ -2,48 +2,116 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
-from tuitune.study.state import ENDED
+from tuitune.engine.document import Document, NotWhileRunningError
+from tuitune.search.searcher import complete
+from tuitune.study.state import COMPLETE, ENDED
+from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.engine.loop import Engine
+    from tuitune.study import Trial
+
+Answer = dict[str, Any]
 
 
 class Steering:
-    """Answers the requests of the control socket."""
+    """Answers the requests of the control socket: {"ok": true, ...} or {"error": words}."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+    def __init__(self, engine: Engine, document: Document, clock: Callable[[], float]) -> None:
         self._engine = engine
+        self._document = document
         self._clock = clock
 
-    async def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def __call__(self, request: dict[str, Any]) -> Answer:
+        if self._engine.study.state.finished:
+            return {"error": "the study has just ended"}
         match request:
-            case {"do": "ping"}:
-                return {"ok": True}
             case {"do": "stop", "finish": bool(finish)}:
                 return self._stop(finish=finish)
-            case {"do": "kill", "trials": list(trials)}:
-                return self._kill(trials)
+            case {"do": "kill" | "pause" | "resume" | "retry" as act, "trials": list(trials)}:
+                return self._act(act, trials)
+            case {"do": "add", "config": dict(config), "like": int() | None as like}:
+                return await self._add(config, like)
+            case {"do": "set", "overrides": list(overrides)}:
+                return self._set([str(override) for override in overrides])
             case _:
                 return {"error": f"this engine knows no such request: {request.get('do')}"}
 
-    def _stop(self, *, finish: bool) -> dict[str, Any]:
+    def _stop(self, *, finish: bool) -> Answer:
         how = "tuitune stop --finish" if finish else "tuitune stop"
         self._engine.take([ev.StopAsked(self._clock(), finish, f"stopped by `{how}`")])
         return {"ok": True, "running": len(self._engine.study.state.running)}
 
-    def _kill(self, numbers: list[Any]) -> dict[str, Any]:
+    def _act(self, act: str, numbers: list[Any]) -> Answer:
+        """On each trial that it makes sense for; for the others the reason comes back."""
         trials = self._engine.study.state.trials
         unknown = [n for n in numbers if not (isinstance(n, int) and 0 <= n < len(trials))]
         if unknown:
             known = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
             return {"error": f"no trial {', '.join(map(str, unknown))}: there are {known}"}
-        over = [f"trial {n} is {trials[n].state}" for n in numbers if trials[n].state in ENDED]
-        live = tuple(n for n in numbers if trials[n].state not in ENDED)
-        if live:
-            self._engine.take([ev.KillAsked(self._clock(), live)])
-        return {"ok": True, "killed": list(live), "over": over}
+        refusals = {n: _refusal(act, trials[n]) for n in numbers}
+        done = tuple(n for n, why in refusals.items() if not why)
+        now = self._clock()
+        if act == "retry":
+            self._engine.take([ev.RetryAsked(now, n) for n in done])
+        elif done or (not numbers and act != "kill"):  # no trial named: the launching
+            self._engine.take([_event(act, now, done)])
+        return {"ok": True, "done": list(done), "refused": [w for w in refusals.values() if w]}
+
+    async def _add(self, config: dict[str, Any], like: int | None) -> Answer:
+        study = self._engine.study
+        if like is not None:
+            if not 0 <= like < len(study.state.trials):
+                return {"error": f"no trial {like} to be like"}
+            config = {**study.state.trials[like].config, **config}
+        space = study.spec.space
+        if like is not None:  # what the changed values make inactive goes
+            config = {
+                p.name: config[p.name]
+                for p in space.parameters
+                if p.name in config and space.is_active(p, config)
+            }
+        problems = space.problems(config, partial=True)
+        if problems:
+            return {"error": "; ".join(problems)}
+        number = len(study.state.trials) + len(study.state.adding)
+        proposal = complete(space, study.spec.search, number, config)
+        why = proposal.why if like is None else f"like trial {like}"
+        await self._engine.add(replace(proposal, why=why))
+        return {"ok": True, "trial": number, "config": proposal.config}
+
+    def _set(self, overrides: list[str]) -> Answer:
+        try:
+            settings, words = self._document.change(overrides, self._engine.study)
+        except (StudyFileError, NotWhileRunningError) as error:
+            return {"error": str(error)}
+        if words:
+            self._engine.take([ev.SettingsChanged(self._clock(), settings)])
+        return {"ok": True, "changed": words}
+
+
+def _event(act: str, now: float, trials: tuple[int, ...]) -> ev.Event:
+    if act == "kill":
+        return ev.KillAsked(now, trials)
+    return ev.PauseAsked(now, trials) if act == "pause" else ev.ResumeAsked(now, trials)
+
+
+def _refusal(act: str, trial: Trial) -> str:
+    """Why this can't be done to this trial; empty where it can."""
+    ended = trial.state in ENDED
+    reasons = {
+        "has not ended": act == "retry" and not ended,
+        "is complete: `tuitune add STUDY --like N` tries it again": act == "retry"
+        and trial.state == COMPLETE,
+        f"has ended, there is nothing to {act}": act != "retry" and ended,
+        "is paused by hand already": act == "pause" and trial.held,
+        "was not paused by hand": act == "resume" and not ended and not trial.held,
+    }
+    why = next((why for why, holds in reasons.items() if holds), "")
+    return why and f"trial {trial.number} ({trial.state}) {why}"

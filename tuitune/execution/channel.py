@@ -7,10 +7,20 @@ import socket
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from tuitune.execution.wire import Checkpoint, Hello, Report, Stop, Verdict, Warn, decode, encode
+from tuitune.execution.wire import (
+    Checkpoint,
+    Hello,
+    Release,
+    Report,
+    Stop,
+    Verdict,
+    Warn,
+    decode,
+    encode,
+)
 
 if TYPE_CHECKING:
-    from tuitune.execution.wire import Order
+    from tuitune.execution.wire import Heard, Order
 
 CONNECT_SECONDS = 5.0  # the engine may be binding its socket anew
 
@@ -23,7 +33,7 @@ class Channel(Protocol):
     def poll(self) -> Stop | None:
         """What has arrived, without waiting."""
 
-    def wait(self) -> Verdict | Stop: ...
+    def wait(self) -> Heard: ...
 
 
 class SocketChannel:
@@ -49,9 +59,9 @@ class SocketChannel:
         while (message := self._next()) is not None:
             if isinstance(message, Stop):
                 return message
-        return None  # a verdict that came too late for its report: a stop overtook it
+        return None  # a verdict that a stop overtook, a release that a save overtook
 
-    def wait(self) -> Verdict | Stop:
+    def wait(self) -> Heard:
         while (message := self._next()) is None:
             self._take(self._socket.recv(4096))
         return message
@@ -61,13 +71,13 @@ class SocketChannel:
             raise ConnectionResetError("the engine is gone")
         self._buffer += received
 
-    def _next(self) -> Verdict | Stop | None:
+    def _next(self) -> Heard | None:
         line, end, rest = self._buffer.partition(b"\n")
         if not end:
             return None
         self._buffer = rest
         message = decode(line)
-        assert isinstance(message, Verdict | Stop)
+        assert isinstance(message, Verdict | Stop | Release)
         return message
 
 
@@ -76,7 +86,7 @@ class PrintedChannel:
 
     def send(self, line: bytes) -> None:
         match decode(line):
-            case Report(step, metrics, _, odd):
+            case Report(step=step, metrics=metrics, odd=odd):
                 values = {**metrics, **odd}
                 shown = ", ".join(f"{name}={value}" for name, value in values.items())
                 print(f"report {step}: {shown}", flush=True)  # noqa: T201
@@ -88,7 +98,7 @@ class PrintedChannel:
     def poll(self) -> Stop | None:
         return None
 
-    def wait(self) -> Verdict | Stop:
+    def wait(self) -> Heard:
         return Verdict("go", save=False)
 
 
@@ -100,7 +110,7 @@ class SilentChannel:
     def poll(self) -> Stop | None:
         return None
 
-    def wait(self) -> Verdict | Stop:
+    def wait(self) -> Heard:
         return Verdict("go", save=False)
 
 

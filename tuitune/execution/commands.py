@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 
 from tuitune.execution import child, processes
 from tuitune.execution.printed import LineCutter, Metrics
-from tuitune.execution.wire import Warn, encode, encode_order
-from tuitune.execution.worker import TrialStopped
+from tuitune.execution.wire import PAUSED, Held, Release, Stop, Warn, encode, encode_order
+from tuitune.execution.worker import Trial, TrialStopped
 
 if TYPE_CHECKING:
     from tuitune.execution.channel import SocketChannel
-    from tuitune.execution.wire import Order
-    from tuitune.execution.worker import Trial
+    from tuitune.execution.wire import Heard, Order
 
 CHUNK = 1 << 16
 NOT_FOUND = 127  # what a shell says
 
 
-def supervise(trial: Trial, channel: SocketChannel, order: Order) -> int:
+def supervise(channel: SocketChannel, order: Order) -> int:
     """Run the command to its end; its exit status, or minus the signal that it died of."""
     assert order.command is not None
     try:
@@ -33,7 +32,7 @@ def supervise(trial: Trial, channel: SocketChannel, order: Order) -> int:
         os.write(2, f"tuitune: {problem}\n".encode())
         child.tell_done(channel, problem)
         return NOT_FOUND
-    supervisor = _Supervisor(trial, channel, order, process)
+    supervisor = _Supervisor(channel, order, process)
     code = supervisor.run()
     child.tell_done(channel, "", stopped=supervisor.stopping)  # how it ended its status says
     return code
@@ -55,16 +54,49 @@ def _start(order: Order) -> subprocess.Popen[bytes]:
     )
 
 
+class _Ear:
+    """The supervisor's channel to the engine. A pause never gets further than here.
+
+    A command can't be asked to save: it stops where it is, until it is let go or ended.
+    """
+
+    def __init__(self, channel: SocketChannel, process: subprocess.Popen[bytes]) -> None:
+        self._channel = channel
+        self._process = process
+        self.fileno = channel.fileno
+        self.send = channel.send
+
+    def poll(self) -> Stop | None:
+        stop = self._channel.poll()
+        return stop if stop is None or stop.reason != PAUSED else self._stand_still()
+
+    def wait(self) -> Heard:
+        while True:
+            heard = self._channel.wait()
+            if not isinstance(heard, Stop) or heard.reason != PAUSED:
+                return heard
+            stop = self._stand_still()
+            if stop is not None:
+                return stop
+
+    def _stand_still(self) -> Stop | None:
+        processes.kill_session(self._process.pid, signal.SIGSTOP)
+        self.send(encode(Held()))
+        while True:
+            match self._channel.wait():
+                case Release():
+                    processes.kill_session(self._process.pid, signal.SIGCONT)
+                    return None
+                case Stop(reason) as stop if reason != PAUSED:
+                    return stop
+
+
 class _Supervisor:
     def __init__(
-        self,
-        trial: Trial,
-        channel: SocketChannel,
-        order: Order,
-        process: subprocess.Popen[bytes],
+        self, channel: SocketChannel, order: Order, process: subprocess.Popen[bytes]
     ) -> None:
-        self._trial = trial
-        self._channel = channel
+        self._channel = _Ear(channel, process)
+        self._trial = Trial(order, self._channel)
         self._process = process
         self._lines = LineCutter()
         self._metrics = Metrics(order.metrics, order.metric)
@@ -85,8 +117,9 @@ class _Supervisor:
                 if descriptor == bell.fileno():
                     bell.recv(4096)
                 elif descriptor == self._channel.fileno():
-                    poll.unregister(descriptor)  # a second word could only say the same
                     self._listen()
+                    if self.stopping:  # a second word could only say the same
+                        poll.unregister(descriptor)
                 elif not self._read(pipe):
                     poll.unregister(pipe)  # it has closed its output, and goes on
         processes.end_descendants()  # whoever still holds the pipe's other end
@@ -138,6 +171,7 @@ class _Supervisor:
         """What it prints from here on no longer counts."""
         self.stopping = True
         processes.kill_session(self._process.pid, signal.SIGTERM)
+        processes.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
 
     def _terminate(self, number: int, _: object) -> None:
         """Hand SIGTERM on, and wait for the command to obey."""

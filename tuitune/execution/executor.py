@@ -51,6 +51,9 @@ class Executor(Protocol):
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
         """Let TrialStopped be raised at the attempt's next report."""
 
+    def release(self, trial: int, attempt: int) -> None:
+        """Let a trial go on that was asked to pause and stands still."""
+
     def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None: ...
 
     async def sample(

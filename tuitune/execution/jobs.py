@@ -188,7 +188,7 @@ def live(order: Order, function: Target | None, parent: int, tidy: int) -> NoRet
         if order.command is not None:
             from tuitune.execution import commands  # noqa: PLC0415 - functions don't need it
 
-            code = commands.supervise(trial, channel, order)
+            code = commands.supervise(channel, order)
         else:
             assert function is not None
             code = child.call(trial, channel, function)

@@ -29,6 +29,7 @@ class Report(msgspec.Struct, tag=True):
     step: int
     metrics: dict[str, float]
     wait: bool = False
+    saves: bool = False
     odd: dict[str, str] | None = None
 
 
@@ -45,7 +46,11 @@ class Done(msgspec.Struct, tag=True):
     stopped: bool = False
 
 
-Said = Hello | Report | Checkpoint | Warn | Done
+class Held(msgspec.Struct, tag=True):
+    pass
+
+
+Said = Hello | Report | Checkpoint | Warn | Done | Held
 decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
 

@@ -18,6 +18,7 @@ from tuitune.execution.keeper import Keeper, trial_environment
 from tuitune.execution.listener import (
     Checkpoint,
     Done,
+    Held,
     Hello,
     Listener,
     Report,
@@ -96,6 +97,13 @@ class LocalExecutor:
             found.stop = wire.Stop(reason, save)
             if (voice := found.voice) is not None:
                 voice.send(wire.encode(found.stop))
+
+    def release(self, trial: int, attempt: int) -> None:
+        found = self._attempts.get((trial, attempt))
+        if found is not None:
+            found.stop = None
+            if (voice := found.voice) is not None:
+                voice.send(wire.encode(wire.Release()))
 
     def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
         found = self._attempts.get((trial, attempt))
@@ -245,11 +253,15 @@ class LocalExecutor:
                     if said.odd:
                         said.metrics.update(odd_numbers(said.odd))
                     connection.waits = connection.waits or said.wait
-                    facts.append(events.Reported(now, trial, number, said.step, said.metrics))
+                    facts.append(
+                        events.Reported(now, trial, number, said.step, said.metrics, said.saves)
+                    )
                 case Checkpoint():
                     facts.append(events.Checkpointed(now, trial, number, said.step))
                 case Warn():
                     facts.append(events.Warned(now, trial, number, words.plain(said.text)))
+                case Held():
+                    facts.append(events.Held(now, trial, number))
                 case Done():
                     attempt.said = said.error
                     attempt.stopped = attempt.stopped or said.stopped

@@ -6,7 +6,9 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 
-def line_of(step: int, values: dict[str, Any], *, wait: bool) -> tuple[bytes, dict[str, object]]:
+def line_of(
+    step: int, values: dict[str, Any], *, wait: bool, saves: bool = False
+) -> tuple[bytes, dict[str, object]]:
     """A Report as `wire.encode` would write it, and the values left out: they are no numbers.
 
     Built by hand: it is a quarter of what json takes, and a trial may report at every step.
@@ -25,7 +27,9 @@ def line_of(step: int, values: dict[str, Any], *, wait: bool) -> tuple[bytes, di
     end = "}}\n"
     if odd:
         end = f'}},"odd":{{{",".join(odd)}}}}}\n'
-    waits = ',"wait":true' if wait else ""
+    waits = ""
+    if wait:
+        waits = ',"wait":true,"saves":true' if saves else ',"wait":true'
     text = f'{{"type":"Report","step":{step}{waits},"metrics":{{{",".join(metrics)}{end}'
     return text.encode(), refused
 

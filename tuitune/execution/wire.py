@@ -25,6 +25,7 @@ class Order(NamedTuple):
     resume_step: int | None = None
     max_resource: int | None = None
     resource: str | None = None  # the report's key that counts it; None: the count of reports
+    judged_from: int | None = None  # every report from this step on waits for a verdict
     rungs: Sequence[int] = ()  # the steps to wait for a verdict at: those not filled yet, rising
     checkpoint_every: float = 600.0  # seconds
     threads: int = 1
@@ -52,6 +53,7 @@ class Report(NamedTuple):
     step: int
     metrics: Mapping[str, float]
     wait: bool = False
+    saves: bool = False  # it came with a way to write a checkpoint; told where it waits
     odd: Mapping[str, str] = {}
 
 
@@ -66,6 +68,10 @@ class Warn(NamedTuple):
 class Done(NamedTuple):
     error: str  # one line, empty where nothing was raised
     stopped: bool = False  # TrialStopped was raised before the work was complete
+
+
+class Held(NamedTuple):
+    """Asked to pause, it can't save: it stands still until it is released."""
 
 
 # --- engine -> trial -------------------------------------------------------------------------
@@ -83,10 +89,18 @@ class Stop(NamedTuple):
     save: bool
 
 
-Message = Hello | Report | Checkpoint | Warn | Done | Verdict | Stop
+class Release(NamedTuple):
+    """Go on: the pause is over."""
+
+
+PAUSED = "paused"  # the one reason for a Stop that a trial which can't save outlives
+
+Message = Hello | Report | Checkpoint | Warn | Done | Held | Verdict | Stop | Release
+Heard = Verdict | Stop | Release
 
 KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Hello, Report, Checkpoint, Warn, Done, Verdict, Stop)
+    kind.__name__: kind
+    for kind in (Hello, Report, Checkpoint, Warn, Done, Held, Verdict, Stop, Release)
 }
 
 

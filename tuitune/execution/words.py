@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.execution.printed import ESCAPES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tuitune.execution.errands import Exited
 
 TAIL = 2000  # characters
@@ -67,6 +66,9 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+OURS = f'File "{Path(__file__).parent}/'  # frames in a stack that tell the user nothing
+
+
 def tail_of(log: Path) -> str:
     """The last whole lines of a log, as plain text; empty where it can't be read."""
     try:
@@ -77,7 +79,7 @@ def tail_of(log: Path) -> str:
     except OSError:
         return ""
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    kept = plain("\n".join(lines)).strip("\n")
+    kept = plain("\n".join(line for line in lines if OURS not in line)).strip("\n")
     if len(kept) <= TAIL:
         return kept
     cut = kept[-TAIL:]

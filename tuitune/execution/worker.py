@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.execution.reading import line_of, whole
 from tuitune.execution.wire import (
+    PAUSED,
     Checkpoint,
     Done,
+    Held,
     Order,
+    Release,
     Stop,
     Verdict,
     Warn,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.execution.channel import Channel
+    from tuitune.execution.wire import Heard
 
 LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
 NEVER = 1 << 62
@@ -120,7 +124,7 @@ class Trial:
             if self._ended is not None:
                 raise TrialStopped(self._ended)
             step = self._count(values)
-            answer = None if step is None else self._tell(step, values)
+            answer = None if step is None else self._tell(step, values, saves=save is not None)
             now = monotonic()
             if answer is None and now >= self._look_at:
                 self._look_at = now + LOOK_SECONDS
@@ -191,13 +195,13 @@ class Trial:
             return f"a report with {name} = {given!r:.100} was dropped: not a positive whole number"
         return f"a report with {name} = {step} after {self._step} was dropped: it went backwards"
 
-    def _tell(self, step: int, values: dict[str, Any]) -> Verdict | Stop | None:
+    def _tell(self, step: int, values: dict[str, Any], *, saves: bool) -> Verdict | Stop | None:
         judged = self._metric in values
         wait = judged and step >= self._wait_at
-        line, refused = line_of(step, values, wait=wait)
+        line, refused = line_of(step, values, wait=wait, saves=saves)
         if refused:
             wait = self._refuse(refused) and wait
-            line = line_of(step, values, wait=wait)[0]
+            line = line_of(step, values, wait=wait, saves=saves)[0]
         elif not judged:
             self._miss()
         self._send(line)
@@ -206,6 +210,11 @@ class Trial:
                 self._ended = "complete"
             return None
         self._wait_at = self._next_wait()
+        while isinstance(answer := self._wait(), Release):
+            pass  # its pause was taken back before it had stood still
+        return answer
+
+    def _wait(self) -> Heard:
         try:
             return self._channel.wait()
         except OSError:
@@ -228,7 +237,9 @@ class Trial:
     def _next_wait(self) -> int:
         while self._rungs and self._rungs[0] <= self._step:
             del self._rungs[0]
-        return min(*self._rungs[:1], self._order.max_resource or NEVER, NEVER)
+        ends = self._order.max_resource or NEVER
+        every = NEVER if self._order.judged_from is None else self._order.judged_from
+        return min(*self._rungs[:1], every, ends, NEVER)
 
     def _look(self) -> Stop | None:
         try:
@@ -237,6 +248,9 @@ class Trial:
             raise TrialStopped("the engine is gone") from None
 
     def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
+        if isinstance(answer, Stop) and answer.reason == PAUSED and save is None:
+            self._stand_still()
+            return
         stop = isinstance(answer, Stop) or answer.action == "stop"
         if stop:
             self._ended = answer.reason if isinstance(answer, Stop) else "pruned"
@@ -251,6 +265,13 @@ class Trial:
             # Here, since a command's script may end by it with status 0.
             self._send(encode(Done("", stopped=True)))
             raise TrialStopped(self._ended or "pruned")
+
+    def _stand_still(self) -> None:
+        """It can't save, so it keeps all that it holds until it is let go, or ended."""
+        self._send(encode(Held()))
+        while not isinstance(message := self._wait(), Release):
+            if isinstance(message, Stop) and message.reason != PAUSED:
+                self._obey(message, None)
 
     def _save_if_due(self, now: float, save: Callable[[Path], object]) -> None:
         if now - self._saved_at >= self._order.checkpoint_every:

@@ -40,21 +40,23 @@ def points_first(
 ) -> PointsFirst:
     """Points complete themselves from what the method has planned under the same number."""
     completed = (
-        _complete(space, method.planned(index), index, space.normalised(point))
+        complete_point(space, method.planned(index), f"given point {index}", point)
         for index, point in enumerate(points)
     )
     return PointsFirst(space, method, tuple(completed))
 
 
-def _complete(
-    space: SearchSpace, planned: Proposal, index: int, given: Mapping[str, Any]
+def complete_point(
+    space: SearchSpace, planned: Proposal, name: str, point: Mapping[str, Any]
 ) -> Proposal:
-    point = [
+    """What was given, with what it leaves out as it was planned; inactive parameters left out."""
+    given = space.normalised(point)
+    coordinates = [
         to_unit(parameter, given[parameter.name]) if parameter.name in given else coordinate
         for parameter, coordinate in zip(space.searched, space.point(planned.config), strict=True)
     ]
     # Coordinates decide what is active; the values themselves come through unrounded.
-    decided = space.configuration(point)
+    decided = space.configuration(coordinates)
     known = {**decided, **planned.config, **given}
     names = [p.name for p in space.parameters if p.name in decided or p.name in given]
     filled = [
@@ -62,7 +64,7 @@ def _complete(
         for p in space.parameters
         if p.name in decided and p.name not in given and not isinstance(p, Fixed | Sampled)
     ]
-    why = f"given point {index}"
+    why = name
     if filled:
         why += f", {', '.join(filled)} filled in by {planned.why}"
     return Proposal({name: known[name] for name in names}, "point", why)

@@ -21,7 +21,6 @@ TABLES = (
     "CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE journal(
         seq INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL)""",
-    "CREATE INDEX journal_kind ON journal(kind)",
     """CREATE TABLE reports(
         seq INTEGER PRIMARY KEY, time REAL NOT NULL, trial INTEGER NOT NULL,
         attempt INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, metrics BLOB NOT NULL)""",

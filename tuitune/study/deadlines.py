@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
@@ -23,7 +24,7 @@ def next_deadline(state: st.State) -> float | None:
     limit = time_limit(state)
     if limit is not None:
         due.append(limit)
-    return min(due, default=None)
+    return min((moment for moment in due if moment < math.inf), default=None)
 
 
 def time_limit(state: st.State) -> float | None:
@@ -34,6 +35,8 @@ def time_limit(state: st.State) -> float | None:
 
 
 def _deadlines(state: st.State, trial: st.Trial) -> list[float]:
+    if trial.frozen is not None:
+        return []
     if trial.ending is not None:
         return [trial.ending.due]
     due = [] if trial.silent else [_silent_from(trial)]
@@ -54,6 +57,8 @@ def on_deadline(
         decisions.append(ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False))
     for number in state.running:
         trial = state.trials[number]
+        if trial.frozen is not None:
+            continue
         if trial.ending is not None:
             if trial.ending.due <= fact.time:
                 decisions.append(_further(trial, fact.time))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuitune import events as ev
 from tuitune.devices.placement import Room, most_at_once, place
+from tuitune.pruning import rules
 from tuitune.study import state as st
 from tuitune.study.deadlines import TIME_IS_UP, on_deadline, time_limit
 from tuitune.study.endings import settle
@@ -37,7 +38,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> Sequence[ev.De
     return _fill(spec, state, fact)
 
 
-def _fill(_spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:
+def _fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:
     """The next thing to start or to ask for, one at a time; or the end of it all."""
     if state.finished:
         return ()
@@ -48,14 +49,20 @@ def _fill(_spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.De
         return (ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False),)
     if state.asking is not None or _inherited(state):
         return ()
-    if state.waiting or _may_ask(state):
-        return _start(state, fact.time)
-    return () if state.running else _finish(state, fact.time)
+    started = _start(spec, state, fact.time) if state.launching else ()
+    if started or state.running or state.waiting or _wants_new(state):
+        return started
+    return _wind_up(state, fact.time)
+
+
+def _wants_new(state: st.State) -> bool:
+    return bool(state.adding) or _may_ask(state)
 
 
 def _may_ask(state: st.State) -> bool:
     assert state.settings is not None
-    return not state.exhausted and len(state.trials) < state.settings.trials
+    asked = len(state.trials) - state.by_hand
+    return not state.exhausted and asked < state.settings.trials
 
 
 def _inherited(state: st.State) -> bool:
@@ -63,31 +70,57 @@ def _inherited(state: st.State) -> bool:
     return any(state.trials[n].opening < state.opening for n in state.running)
 
 
-def _start(state: st.State, now: float) -> Sequence[ev.Decision]:
+def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
+    """What a free slot takes: what was interrupted, what a hand added, a promotion, a new one."""
+    device = _free_slot(state)
+    if device is None:
+        return ()
+    if state.waiting:
+        assert state.settings is not None
+        trial = state.trials[state.waiting[0]]
+        cpus, memory = state.settings.cpus, state.settings.memory or 0
+        return (ev.Launch(now, trial.number, trial.attempt + 1, device, cpus, memory),)
+    if state.adding:
+        addition = state.adding[0]
+        return (ev.Added(now, len(state.trials), addition.config, addition.why),)
+    sent = rules.promotion(state.pruner, spec.pruning, state.promotable)
+    if sent is not None:
+        return (ev.Promoted(now, sent.trial, sent.rung, sent.rank, sent.n, sent.cut, sent.why),)
+    return (ev.Ask(now, len(state.trials)),) if _may_ask(state) else ()
+
+
+def _free_slot(state: st.State) -> str | None:
     settings = state.settings
     assert settings is not None
     machine = Room(state.cpus, state.memory)
     need = Room(settings.cpus, settings.memory or 0)
     if len(state.running) >= most_at_once(machine, need, settings.concurrency):
-        return ()
+        return None
     held = Room(
         sum(state.trials[n].cpus for n in state.running),
         sum(state.trials[n].memory for n in state.running),
     )
-    device = place(machine, held, need)
-    if device is None:
+    return place(machine, held, need)
+
+
+def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
+    """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others."""
+    if not state.launching or any(t.held and t.state == st.PAUSED for t in state.trials):
         return ()
-    if not state.waiting:
-        return (ev.Ask(now, len(state.trials)),)
-    trial = state.trials[state.waiting[0]]
-    attempt = trial.attempt + 1
-    return (ev.Launch(now, trial.number, attempt, device, need.cpus, need.memory),)
+    if not state.promotable:
+        return _finish(state, now)
+    return [
+        ev.Settled(now, number, st.PRUNED, f"not promoted: {state.trials[number].note}")
+        for number in sorted(state.promotable)
+    ]
 
 
 def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
     if state.halted is None:
         return (ev.Finished(now, complete=True, why=state.exhausted),)
-    complete = not state.waiting and not _may_ask(state) and not state.halted.failed
+    left = state.waiting or state.promotable or _wants_new(state)
+    held = any(t.held and t.state == st.PAUSED for t in state.trials)
+    complete = not left and not held and not state.halted.failed
     return (ev.Finished(now, complete=complete, why=state.halted.why),)
 
 
@@ -129,15 +162,41 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
     ]
 
 
+def _pause_asked(spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision]:
+    signals: list[ev.Decision] = [
+        ev.Signal(fact.time, t.number, t.attempt, "ask", "paused", save=True)
+        for t in (state.trials[n] for n in fact.trials)
+        if t.state == st.RUNNING and t.ending is None and not t.complete
+    ]
+    return [*signals, *_fill(spec, state, fact)]
+
+
+def _resume_asked(spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Sequence[ev.Decision]:
+    thawed: list[ev.Decision] = [
+        ev.Signal(fact.time, t.number, t.attempt, "release", "paused", save=False)
+        for t in (state.trials[n] for n in fact.trials)
+        if t.frozen is not None
+    ]
+    return [*thawed, *_fill(spec, state, fact)]
+
+
+def _held(_spec: StudySpec, state: st.State, fact: ev.Held) -> Sequence[ev.Decision]:
+    """A trial that stands still goes on at once where its pause was taken back meanwhile."""
+    trial = state.trials[fact.trial]
+    if trial.frozen is None or trial.attempt != fact.attempt or trial.held:
+        return ()
+    return (ev.Signal(fact.time, fact.trial, fact.attempt, "release", "paused", save=False),)
+
+
 def _kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> Sequence[ev.Decision]:
     decisions: list[ev.Decision] = []
     for number in fact.trials or tuple(state.running):
         trial = state.trials[number]
-        if trial.state == st.RUNNING and (trial.ending is None or trial.ending.reason != "killed"):
+        if trial.is_live() and (trial.ending is None or trial.ending.reason != "killed"):
             decisions.append(
                 ev.Signal(fact.time, number, trial.attempt, "ask", "killed", save=False)
             )
-        elif trial.state in (st.WAITING, st.PAUSED):
+        elif trial.state in (st.WAITING, st.PAUSED) and not trial.is_live():
             decisions.append(ev.Settled(fact.time, number, st.KILLED, "killed by hand"))
     return decisions
 
@@ -147,6 +206,14 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.Proposed: _fill,
     ev.Exhausted: _fill,
     ev.Launch: _fill,
+    ev.Promoted: _fill,
+    ev.Added: _fill,
+    ev.AddAsked: _fill,
+    ev.RetryAsked: _fill,
+    ev.SettingsChanged: _fill,
+    ev.PauseAsked: _pause_asked,
+    ev.ResumeAsked: _resume_asked,
+    ev.Held: _held,
     ev.Reported: on_report,
     ev.Exited: _exited,
     ev.Settled: _settled,

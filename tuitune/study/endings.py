@@ -19,7 +19,7 @@ def settle(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
     if trial.ending is not None:
         return _ended(spec, state, trial, trial.ending.reason, exit_)
     if exit_.lost:
-        return ev.Settled(exit_.time, trial.number, st.WAITING, _lost(trial))
+        return _back(trial, exit_, "its process was lost with the one that ran it")
     if exit_.error:
         return _crashed(state, trial, exit_, exit_.error)
     return _returned(spec, state, trial, exit_)
@@ -34,19 +34,27 @@ def _ended(
     spec: StudySpec, state: st.State, trial: st.Trial, reason: ev.StopReason, exit_: ev.Exited
 ) -> ev.Settled:
     time, number = exit_.time, trial.number
-    if reason == "pruned":
-        return ev.Settled(time, number, st.PRUNED, trial.note)
-    if reason == "killed":
-        return ev.Settled(time, number, st.KILLED, "killed by hand")
-    if reason == "target":
-        return ev.Settled(time, number, st.COMPLETE, "reached the target")
     if reason == "timeout":
         timeout = state.settings.timeout if state.settings else None
         return _crashed(state, trial, exit_, f"ran past its timeout of {timeout or 0:g} s")
-    if not exit_.error and not exit_.stopped and not exit_.lost and exit_.code == 0:
-        return _returned(spec, state, trial, exit_)  # it was done before it heard of the drain
-    where = f"from step {trial.checkpoint}" if trial.checkpoint else "from the start"
-    return ev.Settled(time, number, st.WAITING, f"interrupted; goes on {where}")
+    if reason in ("drain", "paused"):
+        if not exit_.error and not exit_.stopped and not exit_.lost and exit_.code == 0:
+            return _returned(spec, state, trial, exit_)  # it was done before it heard of it
+        return _back(trial, exit_, "paused by hand" if trial.held else "interrupted")
+    ends: dict[str, tuple[str, str]] = {
+        "pruned": (st.PRUNED, trial.note),
+        "parked": (st.PAUSED, trial.note),
+        "killed": (st.KILLED, "killed by hand"),
+        "target": (st.COMPLETE, "reached the target"),
+    }
+    return ev.Settled(time, number, *ends[reason])
+
+
+def _back(trial: st.Trial, exit_: ev.Exited, why: str) -> ev.Settled:
+    """To where it can go on from: by itself, or when the hand that paused it says so."""
+    where = f"step {trial.checkpoint}" if trial.checkpoint else "the start"
+    state = st.PAUSED if trial.held else st.WAITING
+    return ev.Settled(exit_.time, trial.number, state, f"{why}; goes on from {where}")
 
 
 def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
@@ -58,12 +66,8 @@ def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exite
 
 def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: str) -> ev.Settled:
     retries = state.settings.retries if state.settings else 0
-    if trial.crashes < retries:
-        why = f"retry {trial.crashes + 1} of {retries} after: {error}"
-        return ev.Settled(exit_.time, trial.number, st.WAITING, why, crashed=True)
-    return ev.Settled(exit_.time, trial.number, st.FAILED, error, crashed=True)
-
-
-def _lost(trial: st.Trial) -> str:
-    where = f"step {trial.checkpoint}" if trial.checkpoint else "the start"
-    return f"its process was lost with the one that ran it; goes on from {where}"
+    if trial.crashes >= retries:
+        return ev.Settled(exit_.time, trial.number, st.FAILED, error, crashed=True)
+    again = st.PAUSED if trial.held else st.WAITING
+    why = f"retry {trial.crashes + 1} of {retries} after: {error}"
+    return ev.Settled(exit_.time, trial.number, again, why, crashed=True)

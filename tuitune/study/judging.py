@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuitune import events as ev
-from tuitune.pruning import asha
-from tuitune.study import state as st
-from tuitune.study.evolve import leads, listens
+from tuitune.pruning import rules
+from tuitune.study.standing import leads, listens, loss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.spec import StudySpec
+    from tuitune.study import state as st
 
 
 def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[ev.Decision]:
@@ -36,7 +38,7 @@ def reaches(spec: StudySpec, target: float | None, trial: st.Trial) -> bool:
     value = trial.counted(spec.objective)
     if target is None or value is None or not math.isfinite(value):
         return False
-    return st.loss(value, spec.objective) <= st.loss(target, spec.objective)
+    return loss(value, spec.objective) <= loss(target, spec.objective)
 
 
 def target_words(spec: StudySpec, trial: st.Trial) -> str:
@@ -50,10 +52,19 @@ def _at_gate(
     if spec.pruning.max is not None and fact.step >= spec.pruning.max:
         why = f"reached {spec.pruning.resource or 'report'} {spec.pruning.max}"
         return (_completed(fact, why, save=_keeps(spec, state, trial)),)
-    value = fact.metrics[spec.objective.metric]
-    mode = spec.objective.mode
-    judgement = asha.judge(
-        state.rungs, spec.pruning, mode, trial.number, fact.step, value, trial.diverged
+    style = _style(spec, state, fact)
+    pruner = state.pruner
+    if style is not None:
+        pruner = msgspec.structs.replace(pruner, style=style.style)  # as it will be for the verdict
+    judgement = rules.judge(
+        pruner,
+        spec.pruning,
+        spec.objective.mode,
+        trial.number,
+        fact.step,
+        fact.metrics[spec.objective.metric],
+        trial.diverged,
+        state.promotable,
     )
     if judgement is None:
         return ()
@@ -63,14 +74,22 @@ def _at_gate(
         fact.attempt,
         fact.step,
         judgement.action,
-        save=False,
+        save=judgement.action == "pause",
         rung=judgement.rung,
         rank=judgement.rank,
         n=judgement.n,
         cut=judgement.cut,
         why=judgement.why,
     )
-    return (verdict,)
+    return (verdict,) if style is None else (style, verdict)
+
+
+def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChosen | None:
+    """Decided once, by what the first trial at a rung can do."""
+    if state.pruner.style:
+        return None
+    style, why = rules.choose_style(spec.pruning, fact.can_save)
+    return ev.StyleChosen(fact.time, style, why)
 
 
 def _completed(fact: ev.Reported, why: str, *, save: bool) -> ev.Verdict:

@@ -12,7 +12,8 @@ from tuitune.space import key
 from tuitune.study.deadlines import next_deadline
 from tuitune.study.decide import decide
 from tuitune.study.evolve import evolve
-from tuitune.study.state import State, best_trial
+from tuitune.study.standing import best_trial
+from tuitune.study.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tuitune.events import Halted, Settings, SignalHow, StopReason
-from tuitune.pruning.pruner import Rungs, rung_steps
+from tuitune.pruning.rules import PrunerState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tuitune.spec import Objective, StudySpec
+    from tuitune.spec import Objective
 
 WAITING: Final = "WAITING"
 RUNNING: Final = "RUNNING"
@@ -52,6 +50,10 @@ class Trial(msgspec.Struct, array_like=True):
     ending: Ending | None = None
     crashes: int = 0
     checkpoint: int | None = None
+    parked: bool = False  # waits at a rung to be promoted
+    held: bool = False  # paused by hand
+    frozen: float | None = None  # since when it stands still, alive, with all that it holds
+    shelved: bool = False  # ended at its rung only since no slot needed it any more
     device: str = ""
     cpus: float = 0.0
     memory: int = 0
@@ -64,9 +66,20 @@ class Trial(msgspec.Struct, array_like=True):
     error: str = ""
     note: str = ""  # how it came to its state, in words
 
+    def is_live(self) -> bool:
+        """Whether a process of it is there: running, or frozen."""
+        return self.state == RUNNING or self.frozen is not None
+
     def counted(self, objective: Objective) -> float | None:
         """The value that this trial counts with; None before its first one."""
         return self.best if objective.value == "best" else self.value
+
+
+class Addition(msgspec.Struct, array_like=True):
+    """A configuration given by hand that is yet to become a trial."""
+
+    config: dict[str, Any]
+    why: str
 
 
 class State(msgspec.Struct, array_like=True):
@@ -78,9 +91,13 @@ class State(msgspec.Struct, array_like=True):
     opened: float = 0.0
     elapsed: float = 0.0  # seconds of earlier openings
     trials: list[Trial] = []
-    running: list[int] = []
+    running: list[int] = []  # those with a process, frozen ones included
     waiting: list[int] = []  # in the order in which they launch
-    rungs: Rungs = msgspec.field(default_factory=Rungs)
+    promotable: dict[int, bool] = {}  # those that a free slot may send on from their rung
+    adding: list[Addition] = []
+    by_hand: int = 0  # trials that were added by hand, beyond those that the settings ask for
+    launching: bool = True
+    pruner: PrunerState = msgspec.field(default_factory=PrunerState)
     asking: int | None = None
     exhausted: str = ""
     halted: Halted | None = None
@@ -90,46 +107,3 @@ class State(msgspec.Struct, array_like=True):
     same: int = 0  # of these, with the newest one's error, each within seconds
     last_crash: str = ""
     leader: int | None = None  # best of those that have reached the maximum
-
-
-def loss(value: float | None, objective: Objective) -> float:
-    """Smaller is better; what is missing or not finite is worse than every number."""
-    if value is None or not math.isfinite(value):
-        return math.inf
-    return value if objective.mode == "min" else -value
-
-
-class Standing(NamedTuple):
-    """A trial as it counts in a comparison."""
-
-    number: int
-    state: str
-    step: int
-    value: float | None
-
-
-def best_of(spec: StudySpec, standings: Iterable[Standing]) -> tuple[int | None, bool]:
-    """The best COMPLETE trial; where there is none, the one that got furthest, and True: partial.
-
-    Among the unfinished the furthest rung comes first, then the value, then the earlier trial.
-    """
-    known = [s for s in standings if s.value is not None]
-    done = [s for s in known if s.state == COMPLETE]
-    steps = rung_steps(spec.pruning)
-
-    def order(standing: Standing) -> tuple[int, float, int]:
-        rungs = 0 if done else sum(step <= standing.step for step in steps)
-        return -rungs, loss(standing.value, spec.objective), standing.number
-
-    best = min(done or known, key=order, default=None)
-    return (None, False) if best is None else (best.number, not done)
-
-
-def best_trial(spec: StudySpec, state: State) -> tuple[Trial | None, bool]:
-    """`best_of` the study's trials, without a look at all of them once one is complete."""
-    if state.leader is not None:
-        return state.trials[state.leader], False
-    objective = spec.objective
-    standings = (Standing(t.number, t.state, t.step, t.counted(objective)) for t in state.trials)
-    number, partial = best_of(spec, standings)
-    return (None if number is None else state.trials[number]), partial

@@ -1,0 +1,190 @@
+"""Pausing, resuming, adding, retrying and changing a study from another terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from workshop import Workshop, wait_until
+
+SAVING = """
+import time
+
+def train(trial):
+    start = int((trial.resume_path / "step").read_text()) if trial.resume_path else 0
+    for step in range(start, 40):
+        time.sleep(0.02)
+        print("step", step + 1, flush=True)
+        trial.report(step=step + 1, loss=trial.config["x"],
+                     save=lambda folder: (folder / "step").write_text(str(step + 1)))
+"""
+
+MORE = """
+[pruning]
+resource = "step"
+max = 40
+"""
+
+
+def state_of(workshop: Workshop, trial: int, study: str = "study") -> str:
+    return workshop.trials(study)[trial]["state"]
+
+
+def begun(workshop: Workshop, trial: int, study: str = "study") -> None:
+    log = workshop.folder(study) / f"trials/{trial:04d}/output.log"
+    wait_until(lambda: log.exists() and "step 3" in log.read_text(), f"trial {trial}")
+
+
+def test_a_paused_trial_frees_its_slot_and_goes_on_where_it_saved(workshop: Workshop):
+    engine = workshop.start(workshop.study(SAVING, MORE, trials=3), "--no-ui")
+    begun(workshop, 0)
+    assert workshop.run("pause", "study", 0).returncode == 0
+    wait_until(lambda: state_of(workshop, 0) == "PAUSED", "the pause")
+    begun(workshop, 2)  # its slot went to another
+    again = workshop.run("pause", "study", 0)
+    assert again.returncode == 2
+    assert "paused by hand already" in again.stderr
+    assert workshop.run("resume", "study", 0).returncode == 0
+    assert engine.wait(60) == 0
+    trial = workshop.trials()[0]
+    assert (trial["state"], trial["attempts"], trial["step"]) == ("COMPLETE", 2, 40)
+    steps = (workshop.folder() / "trials/0000/output.log").read_text().split("\n")
+    assert steps.count("step 1") == 1
+
+
+def test_a_trial_that_cannot_save_stands_still_and_says_what_it_holds(workshop: Workshop):
+    code = """
+    import time
+
+    def train(trial):
+        for step in range(60):
+            time.sleep(0.02)
+            print("step", step + 1, flush=True)
+            trial.report(step=step + 1, loss=1.0)
+    """
+    engine = workshop.start(workshop.study(code, MORE.replace("40", "60"), trials=1), "--no-ui")
+    begun(workshop, 0)
+    workshop.run("pause", "study", 0)
+    wait_until(lambda: state_of(workshop, 0) == "PAUSED", "the pause")
+    assert "stands still with all that it holds" in workshop.run("show", "study").stdout
+    log = (workshop.folder() / "trials/0000/output.log").read_text()
+    assert workshop.run("show", "study").returncode == 0
+    assert (workshop.folder() / "trials/0000/output.log").read_text() == log
+    workshop.run("resume", "study", 0)
+    assert engine.wait(60) == 0
+    trial = workshop.trials()[0]
+    assert (trial["state"], trial["attempts"], trial["step"]) == ("COMPLETE", 1, 60)
+
+
+def test_a_command_is_frozen_and_thawed_and_can_be_killed_while_frozen(workshop: Workshop):
+    workshop.write(
+        "script.py",
+        """
+        import time
+
+        for step in range(1, 2000):
+            print("step", step, flush=True)
+            print("loss", 1 / step, flush=True)
+            time.sleep(0.02)
+        """,
+    )
+    file = workshop.write(
+        "command.toml",
+        f"""
+        [objective]
+        metric = "loss"
+        mode = "min"
+        [trial]
+        command = ["{sys.executable}", "script.py"]
+        [trial.metrics]
+        loss = 'loss ([0-9.e-]+)'
+        [space]
+        x = {{ low = 0.0, high = 1.0 }}
+        [search]
+        trials = 1
+        """,
+    )
+    engine = workshop.start(file, "--no-ui")
+    begun(workshop, 0, "command")
+    log = workshop.folder("command") / "trials/0000/output.log"
+
+    def status() -> set[str]:
+        found = [Path(f"/proc/{pid}/stat") for pid in workshop.left_over()]
+        scripts = [f for f in found if b"script.py" in f.with_name("cmdline").read_bytes()]
+        return {f.read_text().rpartition(")")[2].split()[0] for f in scripts}
+
+    workshop.run("pause", "command", 0)
+    wait_until(lambda: status() == {"T"}, "the freeze")
+    wait_until(lambda: state_of(workshop, 0, "command") == "PAUSED", "the pause")
+    workshop.run("resume", "command", 0)
+    size = log.stat().st_size
+    wait_until(lambda: log.stat().st_size > size, "the thaw")
+    workshop.run("pause", "command", 0)
+    wait_until(lambda: status() == {"T"}, "the second freeze")
+    workshop.run("kill", "command", 0)
+    assert engine.wait(60) == 1
+    assert state_of(workshop, 0, "command") == "KILLED"
+    assert workshop.left_over() == []
+
+
+def test_launching_pauses_and_settings_change_while_it_runs(workshop: Workshop):
+    file = workshop.study(SAVING, MORE, trials=2)
+    engine = workshop.start(file, "--no-ui", "--set", "search.concurrency=1")
+    begun(workshop, 0)
+    assert workshop.run("pause", "study").returncode == 0
+    changed = workshop.run("set", "study", "search.trials=4", "search.concurrency=2")
+    assert changed.returncode == 0, changed.stderr
+    assert "[search] trials: was 2, is 4" in changed.stdout
+    refused = workshop.run("set", "study", "pruning.max=80")
+    assert refused.returncode == 2
+    assert "another study" in refused.stderr
+    wait_until(lambda: state_of(workshop, 0) == "COMPLETE", "trial 0")
+    assert len(workshop.trials()) == 1
+    workshop.run("resume", "study")
+    assert engine.wait(60) == 0
+    assert [t["state"] for t in workshop.trials()] == ["COMPLETE"] * 4
+    again = workshop.run(file, "--no-ui", "--trials", 4)  # what was set has become the study's
+    assert "finished" in again.stdout
+
+
+def test_a_trial_is_added_by_hand_and_another_like_it(workshop: Workshop):
+    engine = workshop.start(workshop.study(SAVING, MORE, trials=2), "--no-ui")
+    begun(workshop, 0)
+    assert workshop.run("add", "study", "x=0.125").returncode == 0
+    assert workshop.run("add", "study", "--like", 0).returncode == 0
+    wrong = workshop.run("add", "study", "x=7.0")
+    assert wrong.returncode == 2
+    assert "x = 7" in wrong.stderr
+    assert engine.wait(60) == 0
+    trials = workshop.trials()
+    assert [t["state"] for t in trials] == ["COMPLETE"] * 4
+    assert trials[2]["config"] == {"x": 0.125}
+    assert trials[3]["config"] == trials[0]["config"]
+
+
+def test_a_failed_trial_is_taken_up_again(workshop: Workshop):
+    code = SAVING.replace(
+        "    for step",
+        '    if trial.number == 0 and trial.attempt == 0:\n        raise ValueError("x")\n    for step',
+    )
+    engine = workshop.start(workshop.study(code, MORE, trials=2), "--no-ui")
+    begun(workshop, 1)
+    wait_until(lambda: state_of(workshop, 0) == "FAILED", "the failure")
+    assert workshop.run("retry", "study", 0).returncode == 0
+    refused = workshop.run("retry", "study", 1)
+    assert "has not ended" in refused.stderr
+    assert engine.wait(60) == 0
+    assert [t["state"] for t in workshop.trials()] == ["COMPLETE"] * 2
+
+
+def test_without_an_engine_the_command_that_runs_one_is_told(workshop: Workshop):
+    file = workshop.study(SAVING, MORE, trials=1)
+    workshop.run(file, "--no-ui")
+    for words in (
+        ["resume", "study"],
+        ["add", "study", "x=0.5"],
+        ["set", "study", "search.trials=3"],
+    ):
+        done = workshop.run(*words)
+        assert done.returncode == 2
+        assert "`tuitune study.toml` goes on with it" in done.stderr

@@ -1,0 +1,137 @@
+"""A workshop for tests that go through the front door: real files, real processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0  # s: how long a condition may take before a test gives up on it
+
+
+def wait_until(condition: Callable[[], Any], what: str = "the condition") -> Any:
+    """The first true value of a condition; AssertionError when it doesn't come."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not come within {PATIENCE:g} s")
+
+
+def tagged(folder: Path) -> list[int]:
+    """Processes of the studies below a folder: the environment they were executed with says so."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                environment = (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if f"TUITUNE_STUDY={folder}/".encode() in environment and state not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
+@dataclass
+class Workshop:
+    """A folder with a study file and its training code, and the command line on it."""
+
+    path: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "XDG_STATE_HOME": str(self.path / "state"), "NO_COLOR": "1"}
+
+    def write(self, name: str, text: str) -> Path:
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return file
+
+    def study(self, code: str, more: str = "", *, trials: int = 3, name: str = "study") -> Path:
+        """A study of `train` in the given code; `more` are further tables, or keys of [trial]."""
+        self.write(f"{name}_train.py", code)
+        return self.write(
+            f"{name}.toml",
+            f"""\
+[objective]
+metric = "loss"
+mode = "min"
+[space]
+x = {{ low = 0.0, high = 1.0 }}
+[search]
+method = "random"
+trials = {trials}
+concurrency = 2
+[trial]
+target = "{name}_train.py:train"
+cpus = 0.5
+"""
+            + textwrap.dedent(more),
+        )
+
+    def command(self, *words: object) -> list[str]:
+        return [sys.executable, "-m", "tuitune", *map(str, words)]
+
+    def run(
+        self, *words: object, timeout: float = 90, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        options.setdefault("env", self.environment)
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            **options,
+        )
+
+    def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:
+        options.setdefault("env", self.environment)
+        process = subprocess.Popen(
+            self.command(*words),
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
+        self.started.append(process)
+        return process
+
+    def show(self, study: str = "study") -> dict[str, Any]:
+        shown = self.run("show", study, "--json")
+        assert shown.returncode == 0, shown.stderr
+        return json.loads(shown.stdout)
+
+    def trials(self, study: str = "study") -> list[dict[str, Any]]:
+        return self.show(study)["trials"]
+
+    def folder(self, study: str = "study") -> Path:
+        return self.path / "runs" / study
+
+    def left_over(self) -> list[int]:
+        return tagged(self.path)
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        for pid in self.left_over():
+            os.kill(pid, signal.SIGKILL)

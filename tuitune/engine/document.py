@@ -1,0 +1,66 @@
+"""The study file as run: kept beside the database, and changed while the study goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import tomli_w
+
+from tuitune.engine.settings import CannotRunError, check_machine, settings_of
+from tuitune.store.errors import StoreError
+from tuitune.studyfile import load, load_document
+from tuitune.studyfile.changes import changes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tuitune.devices.placement import Room
+    from tuitune.events import Settings
+    from tuitune.study import Study
+
+
+class NotWhileRunningError(Exception):
+    """Such a change needs another study, or a new start of this one; str() says which."""
+
+
+class Document:
+    """`study.toml` of a study folder."""
+
+    def __init__(self, folder: Path, machine: Room) -> None:
+        self._path = folder / "study.toml"
+        self._machine = machine
+
+    def write(self, text: str) -> None:
+        """Replace it whole or not at all. Raises StoreError."""
+        aside = self._path.with_name("study.toml.new")
+        try:
+            aside.write_text(text)
+            aside.replace(self._path)
+        except OSError as error:
+            raise StoreError(f"{aside}: can't be written: {error.strerror}") from error
+
+    def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
+        """The settings with these overrides, and what changed, in words.
+
+        Raises StudyFileError, and NotWhileRunningError for what a running study can't take up.
+        """
+        spec = load(self._path, overrides=overrides, check_target=False)
+        taken, refused = changes(study.spec, replace(spec, file=study.spec.file))
+        settings = settings_of(spec)
+        still = [str(change) for change in refused]
+        late = [str(change) for change in taken if not change.is_setting]
+        if still:
+            raise NotWhileRunningError(f"that would be another study: {'; '.join(still)}")
+        if late:
+            said = "; ".join(late)
+            raise NotWhileRunningError(f"{said}: stop the study, then run its file with that")
+        try:
+            check_machine(spec, self._machine)
+        except CannotRunError as error:
+            raise NotWhileRunningError(str(error)) from error
+        was = study.state.settings
+        words = [str(change) for change in taken] if settings != was else []
+        self.write(tomli_w.dumps(load_document(self._path, overrides)))
+        return settings, words

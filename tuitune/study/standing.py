@@ -1,0 +1,87 @@
+"""How do trials compare, and what of theirs still counts?"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from tuitune.pruning import rules
+from tuitune.study.state import COMPLETE, RUNNING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.spec import Objective, StudySpec
+    from tuitune.study.state import State, Trial
+
+
+def loss(value: float | None, objective: Objective) -> float:
+    """Smaller is better; what is missing or not finite is worse than every number."""
+    if value is None or not math.isfinite(value):
+        return math.inf
+    return value if objective.mode == "min" else -value
+
+
+class Standing(NamedTuple):
+    """A trial as it counts in a comparison."""
+
+    number: int
+    state: str
+    step: int
+    value: float | None
+
+
+def best_of(spec: StudySpec, standings: Iterable[Standing]) -> tuple[int | None, bool]:
+    """The best COMPLETE trial; where there is none, the one that got furthest, and True: partial.
+
+    Among the unfinished the furthest rung comes first, then the value, then the earlier trial.
+    """
+    known = [s for s in standings if s.value is not None]
+    done = [s for s in known if s.state == COMPLETE]
+
+    def order(standing: Standing) -> tuple[int, float, int]:
+        rung = 0 if done else rules.reach(spec.pruning, standing.number, standing.step)
+        return -rung, loss(standing.value, spec.objective), standing.number
+
+    best = min(done or known, key=order, default=None)
+    return (None, False) if best is None else (best.number, not done)
+
+
+def best_trial(spec: StudySpec, state: State) -> tuple[Trial | None, bool]:
+    """`best_of` the study's trials, without a look at all of them once one is complete."""
+    if state.leader is not None:
+        return state.trials[state.leader], False
+    objective = spec.objective
+    standings = (Standing(t.number, t.state, t.step, t.counted(objective)) for t in state.trials)
+    number, partial = best_of(spec, standings)
+    return (None if number is None else state.trials[number]), partial
+
+
+def listens(trial: Trial, attempt: int) -> bool:
+    """Whether what this attempt says still counts: it runs, and was not ended for good.
+
+    One that was asked to save and leave says one thing more: what it saves.
+    """
+    if trial.attempt != attempt or trial.state != RUNNING or trial.complete:
+        return False
+    return trial.ending is None or trial.ending.reason in ("drain", "paused")
+
+
+def leads(spec: StudySpec, state: State, trial: Trial) -> bool:
+    """Whether it is better than every trial that has reached the end so far."""
+    if state.leader is None or state.leader == trial.number:
+        return True
+    objective, leader = spec.objective, state.trials[state.leader]
+    own = loss(trial.counted(objective), objective), trial.number
+    return own < (loss(leader.counted(objective), objective), leader.number)
+
+
+def next_gate(spec: StudySpec, state: State, trial: Trial) -> float:
+    """The step at which this trial is judged next: its next rung, or the maximum."""
+    every = rules.judged_from(spec.pruning)
+    if every is not None:
+        return float(every)
+    ahead = rules.unfilled(state.pruner, spec.pruning, trial.number)
+    if ahead:
+        return float(ahead[0])
+    return math.inf if spec.pruning.max is None else float(spec.pruning.max)

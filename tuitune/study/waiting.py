@@ -1,0 +1,88 @@
+"""Who waits, stands still, or is held, and how do they come back?"""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import TYPE_CHECKING
+
+from tuitune.pruning import rules
+from tuitune.study import state as st
+from tuitune.study.standing import next_gate
+
+if TYPE_CHECKING:
+    from tuitune import events as ev
+    from tuitune.spec import StudySpec
+
+
+def wait(state: st.State, trial: st.Trial) -> None:
+    """By number, so that what was interrupted goes on before anything new starts."""
+    trial.state = st.WAITING
+    state.promotable.pop(trial.number, None)
+    insort(state.waiting, trial.number)
+
+
+def pause(state: st.State, trial: st.Trial) -> None:
+    trial.state = st.PAUSED
+    if trial.parked and not trial.held:
+        state.promotable[trial.number] = True
+
+
+def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
+    trial = state.trials[fact.trial]
+    rules.send(state.pruner, spec.pruning, fact.trial, fact.rung)
+    trial.parked = False
+    trial.note = fact.why
+    wait(state, trial)
+
+
+def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
+    if not fact.trials:
+        state.launching = False
+    for trial in (state.trials[number] for number in fact.trials):
+        if trial.state in st.ENDED:
+            continue
+        trial.held = True
+        state.promotable.pop(trial.number, None)
+        if trial.state == st.WAITING:
+            state.waiting.remove(trial.number)
+            trial.state = st.PAUSED
+
+
+def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> None:
+    if not fact.trials:
+        state.launching = True
+    for trial in (state.trials[number] for number in fact.trials):
+        if not trial.held:
+            continue
+        trial.held = False
+        if trial.state == st.PAUSED and not trial.is_live():
+            if trial.parked:
+                pause(state, trial)
+            else:
+                wait(state, trial)
+
+
+def held(_spec: StudySpec, state: st.State, fact: ev.Held) -> None:
+    trial = state.trials[fact.trial]
+    if trial.attempt == fact.attempt and trial.state == st.RUNNING:
+        trial.state = st.PAUSED
+        trial.frozen = fact.time
+        trial.ending = None
+        trial.note = "paused by hand; it can't save, so it stands still with all that it holds"
+
+
+def thaw(trial: st.Trial, now: float) -> None:
+    if trial.frozen is not None:
+        trial.state = st.RUNNING
+        trial.launched += now - trial.frozen  # standing still is no part of its timeout
+        trial.heard = now
+        trial.frozen = None
+
+
+def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
+    trial = state.trials[fact.trial]
+    trial.complete = trial.diverged = trial.shelved = trial.parked = False
+    trial.crashes = 0
+    trial.error, trial.ended, trial.note = "", None, "taken up again by hand"
+    trial.gate = next_gate(spec, state, trial)
+    wait(state, trial)
