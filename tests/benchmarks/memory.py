@@ -1,0 +1,71 @@
+"""How much memory do we take beside the trials, and how much does each live trial add?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import tree
+from table import Benchmark, Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from table import Place
+
+FIGURES = {
+    "memory": Figure("PSS of ours but the trials, light target", "MB", 60),
+    "trial": Figure("private memory of a live forked torch trial", "MB", 20),
+}
+
+
+def held(command: Sequence[str], place: Place, name: str) -> tuple[float, float]:
+    """(PSS of all less what is the trials' own, the larger trial's own), two trials alive."""
+    folder = place.folder / name
+    folder.mkdir()
+    hold = folder / "hold"
+    hold.touch()
+    found: list[tuple[float, float]] = []
+
+    def watch(pid: int, marks: Path) -> None:
+        deadline = time.monotonic() + 60
+        while sum(m["event"] == "reports" for m in tree.read_marks(marks)) < 2:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        time.sleep(0.3)  # for what the last report set going
+        trials = {mark["pid"] for mark in tree.read_marks(marks)}
+        own = [tree.memory(trial)[1] for trial in trials]
+        everything = sum(tree.memory(process)[0] for process in tree.family(pid))
+        found.append((everything - sum(own), max(own, default=0.0)))
+        hold.unlink()
+
+    tree.run(command, folder, place.core, {"BENCH_HOLD": str(hold)}, watch)
+    return found[0]
+
+
+def our_command(kind: str, place: Place) -> list[str]:
+    runs, file = str(place.folder / f"{kind}-runs"), str(tree.MEASURED / f"{kind}.toml")
+    sets = ["search.trials=2", "search.concurrency=2", "trial.cpus=0"]
+    words = [word for setting in sets for word in ("--set", setting)]
+    return [sys.executable, "-m", "tuitune", file, "--no-ui", "--runs", runs, *words]
+
+
+def ours(place: Place) -> dict[str, float]:
+    return {
+        "memory": held(our_command("light", place), place, "light")[0],
+        "trial": held(our_command("torched", place), place, "torched")[1],
+    }
+
+
+def floor(place: Place) -> dict[str, float]:
+    command = [sys.executable, str(tree.MEASURED / "floor_study.py"), "2", "1", "0"]
+    return {
+        "memory": held([*command, "0"], place, "light")[0],
+        "trial": held([*command, "1"], place, "torched")[1],
+    }
+
+
+BENCHMARK = Benchmark(FIGURES, {"ours": ours, "floor": floor})
