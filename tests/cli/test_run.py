@@ -274,3 +274,33 @@ def test_a_command_is_a_trial_too(workshop: Workshop):
     assert done.returncode == 0, done.stdout + done.stderr
     states = {t["state"] for t in workshop.trials("command")}
     assert states == {"COMPLETE", "PRUNED"}
+
+
+def test_a_long_import_is_told_of_with_what_it_prints(workshop: Workshop):
+    code = """
+    import time
+
+    print("fetching 1%", flush=True)
+    time.sleep(2.5)
+
+    def train(trial):
+        trial.report(loss=1.0)
+    """
+    done = workshop.run(workshop.study(code, trials=1), "--no-ui")
+    assert done.returncode == 0
+    assert "importing the training code" in done.stdout
+    assert "fetching" in (workshop.folder() / "engine.log").read_text()
+
+
+def test_a_target_that_gives_up_in_words_shows_those_words_alone(workshop: Workshop):
+    code = """
+    import sys
+
+    sys.exit("no data: put archive.tar.gz into data/")
+
+    def train(trial):
+        pass
+    """
+    done = workshop.run(workshop.study(code), "--no-ui")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "no data: put archive.tar.gz into data/"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuitune.study import Study, Trial
 
 LIVE_EVERY = 0.2  # s between two paints of the live line
+NOTE_EVERY = 15.0  # s between two notes in a log file
 
 
 class Lines:
@@ -32,6 +33,7 @@ class Lines:
         self._live = self._stream.isatty()
         self._painted = 0.0
         self._deaf = False
+        self._noted = 0.0
         self._tails: dict[int, str] = {}  # the logs' last lines of trials that are to be settled
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
@@ -119,6 +121,13 @@ class Lines:
         except OSError:
             self._deaf = True
 
+    def note(self, text: str) -> None:
+        """Said once; a log file gets the next one only after a while, a terminal each."""
+        now = time.time()
+        if self._live or now - self._noted > NOTE_EVERY:
+            self._noted = now
+            self._line(now, plain(text))
+
     def close(self) -> None:
         if self._live:
             self._write("\r\x1b[K")
@@ -177,6 +186,10 @@ class JsonLines:
         except OSError:
             self._deaf = True
 
+    def note(self, text: str) -> None:
+        """Not into the stream of objects: a person reads it, if anybody does."""
+        print(text, file=sys.stderr)
+
     def close(self) -> None:
         pass
 
@@ -195,7 +208,8 @@ def opening_words(study: Study, where: str) -> str:
     pruning = spec.pruning
     if pruning.method != "none":
         resource = pruning.resource or "report"
-        parts.append(f"{pruning.method} (stop) over {resource} {pruning.min} to {pruning.max}")
+        style = state.pruner.style or "style by what trials can do"
+        parts.append(f"{pruning.method} ({style}) over {resource} {pruning.min} to {pruning.max}")
     parts.append(f"{state.cpus:g} CPU slots, {settings.cpus:g} a trial")
     if state.trials:
         done = sum(t.state in ENDED for t in state.trials)

@@ -19,12 +19,11 @@ from tuitune.study.state import ENDED
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tuitune.engine.shelf import Shelf
+    from tuitune.engine.seams import Folders, Store
     from tuitune.execution.executor import Executor
     from tuitune.search.searcher import Proposal, Searcher
     from tuitune.space import Sampled
     from tuitune.spec import StudySpec
-    from tuitune.store.journal import Journal
     from tuitune.study import Study
 
 LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
@@ -35,9 +34,9 @@ SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
 class World:
     """All that an engine works with but its executor, which needs the engine first."""
 
-    journal: Journal
+    journal: Store
     searcher: Searcher
-    shelf: Shelf
+    shelf: Folders
     clock: Callable[[], float]  # Unix seconds
     watch: Callable[[Sequence[ev.AnyFact]], None]  # sees facts once they are safe
 

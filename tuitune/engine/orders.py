@@ -13,14 +13,14 @@ from tuitune.space import spell
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tuitune.engine.shelf import Shelf
+    from tuitune.engine.seams import Folders
     from tuitune.spec import StudySpec
     from tuitune.study.state import State, Trial
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
-def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Shelf) -> Order:
+def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> Order:
     checkpoint = shelf.newest_checkpoint(trial.number)
     command = spec.trial.command
     return Order(

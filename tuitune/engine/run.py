@@ -14,8 +14,10 @@ from tuitune import events as ev
 from tuitune.control import serve, socket_path
 from tuitune.devices.host import host_room
 from tuitune.engine.document import Document
+from tuitune.engine.importing import told
 from tuitune.engine.loop import Engine, World
-from tuitune.engine.settings import check_machine, settings_of
+from tuitune.engine.opening import opening_events, restore
+from tuitune.engine.settings import check_machine
 from tuitune.engine.shelf import Shelf
 from tuitune.engine.steering import Steering
 from tuitune.execution.executor import Plan
@@ -26,7 +28,6 @@ from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.registry import remember
-from tuitune.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tuitune.devices.placement import Room
     from tuitune.spec import StudySpec
     from tuitune.store.owner import Claim
+    from tuitune.study import Study
 
 HEARTBEAT = 10.0  # s
 SETTLED = 0.5  # s after which the first trials have started, and there is time for other things
@@ -43,6 +45,9 @@ class Watcher(Protocol):
     """Sees every fact once it is in the store."""
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Something to say that is no fact of the study."""
 
     def close(self) -> None: ...
 
@@ -100,14 +105,6 @@ def _describe(opening: Opening, document: Document, journal: Journal) -> None:
     document.write(opening.as_run)
 
 
-def restore(spec: StudySpec, journal: Journal) -> Study:
-    """The study as it was when its last engine ended."""
-    snapshot, facts = journal.restore()
-    study = Study(spec, snapshot)
-    study.replay(facts)
-    return study
-
-
 @dataclass(frozen=True, slots=True)
 class _Open:
     """A study that is ours to run."""
@@ -136,14 +133,15 @@ async def _run(opened: _Open, watcher: Watcher) -> Outcome:
     executor = LocalExecutor(_plan(spec, folder), engine.take, time.time)
     engine.executor = executor
     try:
-        await executor.open()
+        async with told(folder / "engine.log", watcher.note):
+            await executor.open()
         control = await serve(
             socket_path(folder, "control"), Steering(engine, opened.document, time.time)
         )
         beating = asyncio.create_task(_beat(held, engine))
         try:
             _listen_to_signals(engine)
-            engine.take(_opening(study, opened.machine))
+            engine.take(opening_events(study, opened.machine, time.time()))
             finished = await engine.finished
         finally:
             beating.cancel()
@@ -169,15 +167,6 @@ def _plan(spec: StudySpec, folder: Path) -> Plan:
         env=spec.trial.env,
         samplers=tuple(p.target for p in spec.space.sampled),
     )
-
-
-def _opening(study: Study, machine: Room) -> list[ev.Event]:
-    """The study is ours; what a dead engine had running is lost."""
-    now = time.time()
-    running = [study.state.trials[n] for n in study.state.running]
-    lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
-    settings = settings_of(study.spec)
-    return [ev.Opened(now, settings, machine.cpus, machine.memory), *lost]
 
 
 def _listen_to_signals(engine: Engine) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
-from tuitune.engine.document import Document, NotWhileRunningError
+from tuitune.engine.document import NotWhileRunningError
 from tuitune.search.searcher import complete
 from tuitune.study.state import COMPLETE, ENDED
 from tuitune.studyfile import StudyFileError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.engine.loop import Engine
+    from tuitune.engine.seams import Paper
     from tuitune.study import Trial
 
 Answer = dict[str, Any]
@@ -23,7 +24,7 @@ Answer = dict[str, Any]
 class Steering:
     """Answers the requests of the control socket: {"ok": true, ...} or {"error": words}."""
 
-    def __init__(self, engine: Engine, document: Document, clock: Callable[[], float]) -> None:
+    def __init__(self, engine: Engine, document: Paper, clock: Callable[[], float]) -> None:
         self._engine = engine
         self._document = document
         self._clock = clock

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 from tuitune.execution.wire import (
     Checkpoint,
     Hello,
-    Release,
     Report,
     Stop,
     Verdict,
     Warn,
     decode,
     encode,
+    heard,
 )
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ class SocketChannel:
         if not end:
             return None
         self._buffer = rest
-        message = decode(line)
-        assert isinstance(message, Verdict | Stop | Release)
-        return message
+        return heard(line)
 
 
 class PrintedChannel:

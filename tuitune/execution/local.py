@@ -89,7 +89,7 @@ class LocalExecutor:
         found = self._attempts.get((trial, attempt))
         if found is not None and (connection := found.waiting) is not None:
             connection.waits = False
-            connection.send(wire.encode(wire.Verdict(action, save)))
+            connection.send(wire.verdict_line(action, save))
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
         found = self._attempts.get((trial, attempt))

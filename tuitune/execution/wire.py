@@ -6,6 +6,7 @@ Named tuples, since a training script pays for this import: dataclasses would do
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -113,6 +114,19 @@ def decode(line: bytes | str) -> Message:
     """Raises ValueError, KeyError or TypeError for a line that is no message."""
     body = json.loads(line)
     return KINDS[body.pop("type")](**body)
+
+
+@lru_cache(maxsize=64)
+def heard(line: bytes) -> Heard:
+    """`decode` for the few lines that the engine says, over and over."""
+    message = decode(line)
+    assert isinstance(message, Verdict | Stop | Release)
+    return message
+
+
+@lru_cache(maxsize=64)
+def verdict_line(action: str, save: bool) -> bytes:  # noqa: FBT001
+    return encode(Verdict(action, save))
 
 
 def encode_order(order: Order) -> str:

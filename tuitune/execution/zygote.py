@@ -54,8 +54,11 @@ def main() -> None:
     assert isinstance(setup, Setup)
     try:
         function = _prepare(setup)
-    except BaseException:  # noqa: BLE001 - SystemExit at import is the target's failure, too
-        control.sendall(errands.encode(Failed(_traceback())))
+    except BaseException as error:  # noqa: BLE001 - SystemExit at import is a failure, too
+        # sys.exit("words") is how a script says what the user can mend: Python shows no more
+        said = error.code if isinstance(error, SystemExit) else None
+        words = said if isinstance(said, str) else _traceback()
+        control.sendall(errands.encode(Failed(words)))
         return
     reason = targets.why_not_forked()
     nursery = Nursery(setup, function, control, fresh=reason is not None)

@@ -31,6 +31,7 @@ __all__ = [
     "fail",
     "judge",
     "judged_from",
+    "next_rung",
     "observe",
     "promotion",
     "reach",
@@ -60,6 +61,13 @@ def unfilled(state: PrunerState, pruning: PruningSpec, trial: int) -> tuple[int,
     """
     laid = plan(pruning)
     return laid.steps[laid.bracket_of(trial)][state.filled.get(trial, 0) :]
+
+
+def next_rung(state: PrunerState, pruning: PruningSpec, trial: int) -> int | None:
+    """The first of `unfilled`, without the others."""
+    steps = plan(pruning).steps[bracket_of(pruning, trial)]
+    filled = state.filled.get(trial, 0)
+    return steps[filled] if filled < len(steps) else None
 
 
 def judged_from(pruning: PruningSpec) -> int | None:

@@ -24,7 +24,6 @@ TABLES = (
     """CREATE TABLE reports(
         seq INTEGER PRIMARY KEY, time REAL NOT NULL, trial INTEGER NOT NULL,
         attempt INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, metrics BLOB NOT NULL)""",
-    "CREATE INDEX reports_trial ON reports(trial)",
     """CREATE TABLE trials(
         number INTEGER PRIMARY KEY, state TEXT NOT NULL, config BLOB NOT NULL,
         origin TEXT NOT NULL, why TEXT NOT NULL, value REAL, step INTEGER,

@@ -140,6 +140,8 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
         if state.streak >= CRASHES_IN_ROW:
             why = f"{state.streak} attempts in a row have failed, the last with: {error}"
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
+    if state.trials[fact.trial].shelved and state.promotable:
+        return ()  # one of many that wind up together: the last of them looks on
     return _fill(spec, state, fact)
 
 

@@ -51,7 +51,7 @@ def _at_gate(
 ) -> Sequence[ev.Decision]:
     if spec.pruning.max is not None and fact.step >= spec.pruning.max:
         why = f"reached {spec.pruning.resource or 'report'} {spec.pruning.max}"
-        return (_completed(fact, why, save=_keeps(spec, state, trial)),)
+        return (_plain_verdict(fact, "complete", why, save=_keeps(spec, state, trial)),)
     style = _style(spec, state, fact)
     pruner = state.pruner
     if style is not None:
@@ -66,8 +66,9 @@ def _at_gate(
         trial.diverged,
         state.promotable,
     )
-    if judgement is None:
-        return ()
+    if judgement is None:  # a median without anything to compare with; the trial waits all the same
+        why = "nothing to compare with yet"
+        return (_plain_verdict(fact, "go", why, save=False),)
     verdict = ev.Verdict(
         fact.time,
         fact.trial,
@@ -92,13 +93,14 @@ def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChose
     return ev.StyleChosen(fact.time, style, why)
 
 
-def _completed(fact: ev.Reported, why: str, *, save: bool) -> ev.Verdict:
+def _plain_verdict(fact: ev.Reported, action: ev.Action, why: str, *, save: bool) -> ev.Verdict:
+    """One that no ranking stands behind."""
     return ev.Verdict(
         fact.time,
         fact.trial,
         fact.attempt,
         fact.step,
-        "complete",
+        action,
         save=save,
         rung=None,
         rank=None,
@@ -121,5 +123,5 @@ def _target_reached(
     halted = ev.Halted(fact.time, why, finish=False, failed=False)
     save = _keeps(spec, state, trial)
     if spec.pruning.max is not None and fact.step >= spec.pruning.max:
-        return _completed(fact, why, save=save), halted
+        return _plain_verdict(fact, "complete", why, save=save), halted
     return ev.Signal(fact.time, trial.number, fact.attempt, "ask", "target", save), halted

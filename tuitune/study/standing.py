@@ -81,7 +81,7 @@ def next_gate(spec: StudySpec, state: State, trial: Trial) -> float:
     every = rules.judged_from(spec.pruning)
     if every is not None:
         return float(every)
-    ahead = rules.unfilled(state.pruner, spec.pruning, trial.number)
-    if ahead:
-        return float(ahead[0])
+    rung = rules.next_rung(state.pruner, spec.pruning, trial.number)
+    if rung is not None:
+        return float(rung)
     return math.inf if spec.pruning.max is None else float(spec.pruning.max)

@@ -10,8 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.pruning.asha import enter, judge
-from tuitune.pruning.pruner import Rungs
+from tuitune.pruning.rules import PrunerState, enter, judge, next_rung
 from tuitune.spec import PruningSpec
 
 if TYPE_CHECKING:
@@ -30,12 +29,19 @@ def curve(seed: int) -> list[float]:
 
 def our_judge() -> Callable[[int, int, float], bool]:
     """Whether a report ends its trial, by tuitune's own ASHA."""
-    rungs, pruning = Rungs(), PruningSpec(method="asha", max=LONGEST)
+    state, pruning = PrunerState(), PruningSpec(method="asha", max=LONGEST, style="stop")
+    gates: dict[int, int | None] = {}  # as a study keeps them: between two rungs nothing is asked
 
     def report(trial: int, step: int, loss: float) -> bool:
-        verdict = judge(rungs, pruning, "min", trial, step, loss, diverged=False)
-        enter(rungs, pruning, "min", trial, step, loss)
-        return verdict is not None and verdict.action == "stop"
+        gate = gates.get(trial, 1)
+        if gate is None or step < gate:
+            return False
+        verdict = judge(state, pruning, "min", trial, step, loss, diverged=False, available=())
+        if verdict is None:
+            return False
+        enter(state, pruning, "min", trial, step, loss, verdict.action)
+        gates[trial] = next_rung(state, pruning, trial)
+        return verdict.action == "stop"
 
     return report
 

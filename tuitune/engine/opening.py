@@ -1,0 +1,30 @@
+"""How is a study taken up where it was left?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune import events as ev
+from tuitune.engine.settings import settings_of
+from tuitune.study import Study
+
+if TYPE_CHECKING:
+    from tuitune.devices.placement import Room
+    from tuitune.engine.seams import Store
+    from tuitune.spec import StudySpec
+
+
+def restore(spec: StudySpec, journal: Store) -> Study:
+    """The study as it was when its last engine ended."""
+    snapshot, facts = journal.restore()
+    study = Study(spec, snapshot)
+    study.replay(facts)
+    return study
+
+
+def opening_events(study: Study, machine: Room, now: float) -> list[ev.Event]:
+    """The study is ours; what a dead engine had running is lost."""
+    running = [study.state.trials[n] for n in study.state.running]
+    lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
+    settings = settings_of(study.spec)
+    return [ev.Opened(now, settings, machine.cpus, machine.memory), *lost]
