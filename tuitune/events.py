@@ -44,6 +44,7 @@ class Opened(Fact, frozen=True, tag="opened"):
     settings: Settings
     cpus: float  # CPU slots of this machine
     memory: int  # bytes of this machine
+    disk_low: bool = False  # see DiskChanged
 
 
 class Proposed(Fact, frozen=True, tag="proposed"):
@@ -141,6 +142,13 @@ class RetryAsked(Fact, frozen=True, tag="retry_asked"):
 
 class SettingsChanged(Fact, frozen=True, tag="settings_changed"):
     settings: Settings
+
+
+class DiskChanged(Fact, frozen=True, tag="disk_changed"):
+    """The disk of the study folder has become too full to launch on, or is so no more."""
+
+    low: bool
+    free: float  # share of the whole
 
 
 class DeadlinePassed(Fact, frozen=True, tag="deadline"):
@@ -265,6 +273,7 @@ Event = (
     | AddAsked
     | RetryAsked
     | SettingsChanged
+    | DiskChanged
     | DeadlinePassed
 )
 Decision = (

@@ -47,6 +47,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.RetryAsked(2.1, 1),
     ev.SettingsChanged(2.1, ev.Settings(9, None, 1.0, None, 0, None, None, None)),
     ev.StyleChosen(2.1, "promote", "can save"),
+    ev.DiskChanged(2.1, low=True, free=0.04),
     ev.Promoted(2.1, 1, 3, 1, 9, 0.5, "rung 3: rank 1 of 9"),
     ev.KillAsked(2.2, (0, 3)),
     ev.DeadlinePassed(2.3),

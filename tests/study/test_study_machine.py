@@ -210,6 +210,10 @@ class StudyMachine(RuleBasedStateMachine):
     def launching(self, on):
         self.take(ev.ResumeAsked(self.now, ()) if on else ev.PauseAsked(self.now, ()))
 
+    @rule(low=st.booleans())
+    def disk(self, low):
+        self.take(ev.DiskChanged(self.now, low, 0.04))
+
     @rule(x=st.floats(0, 1))
     def add(self, x):
         if not self.study.state.finished:
@@ -289,7 +293,7 @@ class StudyMachine(RuleBasedStateMachine):
         state = self.study.state
         held = any(t.held and t.state == PAUSED for t in state.trials)
         idle = not self.live and self.asked is None
-        if idle and state.launching and not held:
+        if idle and state.launching and not state.disk_low and not held:
             assert state.finished
 
     @invariant()

@@ -17,6 +17,7 @@ from tuitune.space import (
     IntRange,
     PowerRange,
     Sampled,
+    grid_size,
     spell,
 )
 from tuitune.studyfile import StudyFileError, load
@@ -46,6 +47,8 @@ def _words(spec: StudySpec) -> str:
     at_once = most_at_once(machine, need, spec.search.concurrency)
     space = spec.space
     size = "without end" if space.size is None else f"{space.size} configurations"
+    if spec.search.method == "grid":
+        size += f", a grid of {grid_size(space, spec.search.levels)} points"
     pruning = spec.pruning
     judged = "no pruning"
     if pruning.method != "none":

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune import events as ev
+from tuitune.cli.pace import Pace
 from tuitune.cli.text import configuration_words, duration, number, plain
+from tuitune.space import grid_size
 from tuitune.study.state import COMPLETE, ENDED, FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, TextIO
 
-    from tuitune.study import Study, Trial
+    from tuitune.study import Study
 
 LIVE_EVERY = 0.2  # s between two paints of the live line
 NOTE_EVERY = 15.0  # s between two notes in a log file
@@ -28,6 +30,7 @@ class Lines:
 
     def __init__(self, study: Study, where: str, stream: TextIO | None = None) -> None:
         self._study = study
+        self._pace = Pace(study)
         self._where = where
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty()
@@ -39,6 +42,7 @@ class Lines:
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         for fact in facts:
             if type(fact) is not ev.Reported:
+                self._pace.see(fact)
                 self._tell(fact)
         if self._live and time.monotonic() - self._painted > LIVE_EVERY:
             self._paint()
@@ -69,8 +73,9 @@ class Lines:
             parts.append(f"{resource} {trial.step}")
             parts.append(f"{objective.metric} {number(trial.counted(objective))}")
         if fact.state in ENDED:
-            parts.append(f"{self._done()}/{self._total()}")
+            parts.append(f"{self._pace.done}/{self._pace.total}")
             parts.append(self._best())
+            parts.append(self._pace.remaining())
         if fact.state != COMPLETE:
             parts.append(f"({plain(fact.why)})")
         else:
@@ -88,13 +93,6 @@ class Lines:
         value = number(best.counted(self._study.spec.objective))
         return f"best {value} (trial {best.number}{', partial' if partial else ''})"
 
-    def _done(self) -> int:
-        return sum(t.state in ENDED for t in self._study.state.trials)
-
-    def _total(self) -> int:
-        settings = self._study.state.settings
-        return (settings.trials if settings else 0) + self._study.state.by_hand
-
     def _line(self, when: float, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(when))
         self._write(("\r\x1b[K" if self._live else "") + f"{clock}  {text}\n")
@@ -103,10 +101,10 @@ class Lines:
         self._painted = time.monotonic()
         state = self._study.state
         words = [
-            f"{self._done()}/{self._total()} trials",
+            f"{self._pace.done}/{self._pace.total} trials",
             f"{len(state.running)} running",
             self._best(),
-            remaining_words(self._study),
+            self._pace.remaining(),
         ]
         line = "  ".join(word for word in words if word)
         self._write("\r\x1b[K" + line[: _width(self._stream) - 1])
@@ -152,6 +150,12 @@ def _halted(fact: ev.Halted) -> str:
     return f"{fact.why}; {how}"
 
 
+def _disk(fact: ev.DiskChanged) -> str:
+    if fact.low:
+        return f"only {fact.free:.1%} of the disk is free: nothing is launched until there is more"
+    return "there is room on the disk again: launching goes on"
+
+
 # What is worth a line of its own, beside how trials end.
 WORDS: dict[type, Callable[[Any], str]] = {
     ev.Warned: lambda f: f"trial {f.trial}  warning: {f.text}",
@@ -165,6 +169,7 @@ WORDS: dict[type, Callable[[Any], str]] = {
     ev.PauseAsked: _launching,
     ev.ResumeAsked: _launching,
     ev.SettingsChanged: _settings,
+    ev.DiskChanged: _disk,
     ev.Halted: _halted,
 }
 
@@ -204,32 +209,22 @@ def opening_words(study: Study, where: str) -> str:
     spec, state = study.spec, study.state
     settings = state.settings
     assert settings is not None
-    parts = [f"{spec.name}: {settings.trials} trials by {spec.search.method}"]
+    search = spec.search.method
+    if search == "grid":
+        search = f"a grid of {grid_size(spec.space, spec.search.levels)} points"
+    parts = [f"{spec.name}: {settings.trials} trials by {search}"]
     pruning = spec.pruning
     if pruning.method != "none":
         resource = pruning.resource or "report"
         style = state.pruner.style or "style by what trials can do"
         parts.append(f"{pruning.method} ({style}) over {resource} {pruning.min} to {pruning.max}")
     parts.append(f"{state.cpus:g} CPU slots, {settings.cpus:g} a trial")
+    if state.disk_low:
+        parts.append("but the disk is too full to launch on")
     if state.trials:
         done = sum(t.state in ENDED for t in state.trials)
         parts.append(f"goes on with {done} of {settings.trials} done")
     return ", ".join(parts) + f"; {where}"
-
-
-def remaining_words(study: Study) -> str:
-    """An estimate from the trials that have ended: their mean time, as many at once as now."""
-    state = study.state
-    ended = [t for t in state.trials if t.ended is not None and t.started is not None]
-    if not ended or state.settings is None or not state.running:
-        return ""
-    left = state.settings.trials - len(ended)
-    mean = sum(_lasted(t) for t in ended) / len(ended)
-    return f"ETA {duration(left * mean / len(state.running))}"
-
-
-def _lasted(trial: Trial) -> float:
-    return (trial.ended or 0.0) - (trial.started or 0.0)
 
 
 def _width(stream: TextIO) -> int:

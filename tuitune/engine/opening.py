@@ -22,9 +22,11 @@ def restore(spec: StudySpec, journal: Store) -> Study:
     return study
 
 
-def opening_events(study: Study, machine: Room, now: float) -> list[ev.Event]:
+def opening_events(
+    study: Study, machine: Room, now: float, *, disk_low: bool = False
+) -> list[ev.Event]:
     """The study is ours; what a dead engine had running is lost."""
     running = [study.state.trials[n] for n in study.state.running]
     lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
     settings = settings_of(study.spec)
-    return [ev.Opened(now, settings, machine.cpus, machine.memory), *lost]
+    return [ev.Opened(now, settings, machine.cpus, machine.memory, disk_low), *lost]

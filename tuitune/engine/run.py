@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from tuitune import events as ev
 from tuitune.control import serve, socket_path
 from tuitune.devices.host import host_room
+from tuitune.engine import disk
 from tuitune.engine.document import Document
 from tuitune.engine.importing import told
 from tuitune.engine.loop import Engine, World
@@ -139,12 +140,15 @@ async def _run(opened: _Open, watcher: Watcher) -> Outcome:
             socket_path(folder, "control"), Steering(engine, opened.document, time.time)
         )
         beating = asyncio.create_task(_beat(held, engine))
+        guarding = asyncio.create_task(disk.watch(folder, engine))
         try:
             _listen_to_signals(engine)
-            engine.take(opening_events(study, opened.machine, time.time()))
+            low = disk.free_share(folder) < disk.LEAST_FREE
+            engine.take(opening_events(study, opened.machine, time.time(), disk_low=low))
             finished = await engine.finished
         finally:
             beating.cancel()
+            guarding.cancel()
             control.close()
             remember(folder)
     finally:

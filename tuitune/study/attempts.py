@@ -48,6 +48,7 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
 
 def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     trial = state.trials[fact.trial]
+    trial.news = False
     if not listens(trial, fact.attempt) or fact.step <= trial.attempt_step:
         return
     step = trial.attempt_step = fact.step
@@ -60,7 +61,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     value = fact.metrics.get(spec.objective.metric)
     if value is None:
         return
-    state.reported = True
+    state.reported = trial.news = True
     trial.value = value
     rules.observe(state.pruner, spec.pruning, spec.objective.mode, trial.number, step, value)
     if not math.isfinite(value):
@@ -80,7 +81,8 @@ def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
     trial = state.trials[fact.trial]
     value = math.nan if trial.diverged or trial.value is None else trial.value
     mode = spec.objective.mode
-    rules.enter(state.pruner, spec.pruning, mode, trial.number, fact.step, value, fact.action)
+    if fact.rung is not None or fact.action == "complete":  # else it judges nothing
+        rules.enter(state.pruner, spec.pruning, mode, trial.number, fact.step, value, fact.action)
     if fact.action == "complete":
         trial.complete = True
         if leads(spec, state, trial):

@@ -37,7 +37,7 @@ def time_limit(state: st.State) -> float | None:
 def _deadlines(state: st.State, trial: st.Trial) -> list[float]:
     if trial.frozen is not None:
         return []
-    if trial.ending is not None:
+    if trial.ending is not None and trial.ending.due < math.inf:
         return [trial.ending.due]
     due = [] if trial.silent else [_silent_from(trial)]
     timeout = state.settings.timeout if state.settings else None
@@ -59,7 +59,7 @@ def on_deadline(
         trial = state.trials[number]
         if trial.frozen is not None:
             continue
-        if trial.ending is not None:
+        if trial.ending is not None and trial.ending.due < math.inf:
             if trial.ending.due <= fact.time:
                 decisions.append(_further(trial, fact.time))
             continue

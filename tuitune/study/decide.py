@@ -49,7 +49,8 @@ def _fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Dec
         return (ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False),)
     if state.asking is not None or _inherited(state):
         return ()
-    started = _start(spec, state, fact.time) if state.launching else ()
+    may_launch = state.launching and not state.disk_low
+    started = _start(spec, state, fact.time) if may_launch else ()
     if started or state.running or state.waiting or _wants_new(state):
         return started
     return _wind_up(state, fact.time)
@@ -105,7 +106,11 @@ def _free_slot(state: st.State) -> str | None:
 
 def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
     """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others."""
-    if not state.launching or any(t.held and t.state == st.PAUSED for t in state.trials):
+    if (
+        not state.launching
+        or state.disk_low
+        or any(t.held and t.state == st.PAUSED for t in state.trials)
+    ):
         return ()
     if not state.promotable:
         return _finish(state, now)
@@ -125,6 +130,11 @@ def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
 
 
 # --- ending --------------------------------------------------------------------------------------
+
+
+def _verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> Sequence[ev.Decision]:
+    """An entry more may be what another trial has waited for."""
+    return _fill(spec, state, fact) if state.promotable else ()
 
 
 def _exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> Sequence[ev.Decision]:
@@ -158,7 +168,15 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
         return ()
     how: ev.SignalHow = "kill" if fact.now else "ask"
     return [
-        ev.Signal(fact.time, t.number, t.attempt, how, "drain", save=not fact.now)
+        ev.Signal(
+            # one that is being ended for another reason still ends for that one
+            fact.time,
+            t.number,
+            t.attempt,
+            how,
+            "drain" if t.ending is None else t.ending.reason,
+            save=not fact.now,
+        )
         for t in (state.trials[n] for n in state.running)
         if fact.now or (t.ending is None and not t.complete)
     ]
@@ -213,10 +231,12 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.AddAsked: _fill,
     ev.RetryAsked: _fill,
     ev.SettingsChanged: _fill,
+    ev.DiskChanged: _fill,
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,
     ev.Held: _held,
     ev.Reported: on_report,
+    ev.Verdict: _verdict,
     ev.Exited: _exited,
     ev.Settled: _settled,
     ev.StopAsked: _stop_asked,

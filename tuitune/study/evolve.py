@@ -32,6 +32,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
     if not state.finished and state.opened:  # the engine before died: it ran up to its last fact
         state.elapsed += state.now - state.opened
     state.opened = fact.time
+    state.disk_low = fact.disk_low
     state.halted = None
     state.finished = False
     state.asking = None
@@ -90,6 +91,10 @@ def _append(spec: StudySpec, state: st.State, trial: st.Trial) -> None:
     state.waiting.append(trial.number)
 
 
+def _disk_changed(_spec: StudySpec, state: st.State, fact: ev.DiskChanged) -> None:
+    state.disk_low = fact.low
+
+
 def _style_chosen(_spec: StudySpec, state: st.State, fact: ev.StyleChosen) -> None:
     state.pruner.style = fact.style
 
@@ -117,6 +122,7 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Silent: attempts.silent,
     ev.Exited: attempts.exited,
     ev.Settled: attempts.settled,
+    ev.DiskChanged: _disk_changed,
     ev.StyleChosen: _style_chosen,
     ev.Promoted: waiting.promoted,
     ev.PauseAsked: waiting.pause_asked,

@@ -26,8 +26,11 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     if fact.step < trial.gate and settings.target is None:
         return ()
     value = fact.metrics.get(spec.objective.metric)
-    if value is None or fact.step != trial.step or not listens(trial, fact.attempt):
+    if value is None or not listens(trial, fact.attempt):
         return ()
+    if not trial.news and not _ends(spec, fact):
+        why = "seen before: never judged again"  # but the trial may wait
+        return (_plain_verdict(fact, "go", why, save=False),) if fact.step >= trial.gate else ()
     if state.halted is None and reaches(spec, settings.target, trial):
         return _target_reached(spec, state, trial, fact)
     return () if fact.step < trial.gate else _at_gate(spec, state, trial, fact)
@@ -49,7 +52,7 @@ def target_words(spec: StudySpec, trial: st.Trial) -> str:
 def _at_gate(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported
 ) -> Sequence[ev.Decision]:
-    if spec.pruning.max is not None and fact.step >= spec.pruning.max:
+    if _ends(spec, fact):
         why = f"reached {spec.pruning.resource or 'report'} {spec.pruning.max}"
         return (_plain_verdict(fact, "complete", why, save=_keeps(spec, state, trial)),)
     style = _style(spec, state, fact)
@@ -83,6 +86,10 @@ def _at_gate(
         why=judgement.why,
     )
     return (verdict,) if style is None else (style, verdict)
+
+
+def _ends(spec: StudySpec, fact: ev.Reported) -> bool:
+    return spec.pruning.max is not None and fact.step >= spec.pruning.max
 
 
 def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChosen | None:
@@ -122,6 +129,6 @@ def _target_reached(
     why = target_words(spec, trial)
     halted = ev.Halted(fact.time, why, finish=False, failed=False)
     save = _keeps(spec, state, trial)
-    if spec.pruning.max is not None and fact.step >= spec.pruning.max:
+    if _ends(spec, fact):
         return _plain_verdict(fact, "complete", why, save=save), halted
     return ev.Signal(fact.time, trial.number, fact.attempt, "ask", "target", save), halted

@@ -65,6 +65,7 @@ class Trial(msgspec.Struct, array_like=True):
     ended: float | None = None
     error: str = ""
     note: str = ""  # how it came to its state, in words
+    news: bool = False  # its newest report has an objective, of a step not seen before
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
@@ -97,6 +98,7 @@ class State(msgspec.Struct, array_like=True):
     adding: list[Addition] = []
     by_hand: int = 0  # trials that were added by hand, beyond those that the settings ask for
     launching: bool = True
+    disk_low: bool = False
     pruner: PrunerState = msgspec.field(default_factory=PrunerState)
     asking: int | None = None
     exhausted: str = ""

@@ -64,7 +64,9 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
 
 def held(_spec: StudySpec, state: st.State, fact: ev.Held) -> None:
     trial = state.trials[fact.trial]
-    if trial.attempt == fact.attempt and trial.state == st.RUNNING:
+    if trial.attempt != fact.attempt or trial.state != st.RUNNING or trial.complete:
+        return
+    if trial.ending is None or trial.ending.reason == "paused":  # no verdict has ended it meanwhile
         trial.state = st.PAUSED
         trial.frozen = fact.time
         trial.ending = None

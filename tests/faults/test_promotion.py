@@ -1,0 +1,126 @@
+"""A promoting study whose engine, zygote and workers are killed: no epoch lost that was saved."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from test_engine_death import check_journal
+from workshop import Workshop, wait_until
+
+from tuitune import events as ev
+from tuitune.store.reader import Reader
+
+# Every epoch trained is noted before it is reported, with the attempt that did it.
+CODE = """
+import time
+
+def train(trial):
+    start = int((trial.resume_path / "epoch").read_text()) if trial.resume_path else 0
+    for epoch in range(start + 1, trial.max_resource + 1):
+        time.sleep(0.01)
+        with open(trial.folder / "epochs", "a") as epochs:
+            epochs.write(f"{trial.attempt} {start} {epoch}\\n")
+        trial.report(epoch=epoch, loss=trial.config["x"] + 1 / epoch,
+                     save=lambda folder: (folder / "epoch").write_text(str(epoch)))
+"""
+
+MORE = """
+retries = 100
+[pruning]
+method = "asha"
+resource = "epoch"
+min = 1
+max = 9
+reduction = 3
+style = "promote"
+"""
+
+
+def processes(workshop: Workshop, engine: int) -> dict[str, list[int]]:
+    """The study's processes by their part; trials are the zygote's children."""
+    found: dict[str, list[int]] = {"engine": [engine], "zygote": [], "worker": []}
+    for pid in workshop.left_over():
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found["zygote" if int(stat[1]) == engine else "worker"].append(pid)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
+    file = workshop.study(CODE, MORE, trials=400)
+    rng = random.Random(11)
+    kills: Counter[str] = Counter()
+    engine = workshop.start(file, "--no-ui")
+    while kills.total() < 18:
+        end = time.monotonic() + rng.uniform(0.3, 0.7)
+        wait_until(lambda t=end: time.monotonic() > t)
+        part = ("worker", "zygote", "worker", "engine", "worker", "zygote")[kills.total() % 6]
+        victims = processes(workshop, engine.pid)[part]
+        assert engine.poll() is None, engine.communicate()[0]
+        if not victims:
+            continue
+        try:
+            os.kill(rng.choice(victims), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        kills[part] += 1
+        if part == "engine":
+            engine.communicate()
+            wait_until(lambda: not workshop.left_over(), "the end of all trials")
+            engine = workshop.start(file, "--no-ui")
+    output = engine.communicate(timeout=200)[0]
+    assert engine.returncode == 0, output[-3000:]
+    assert workshop.left_over() == []
+    rows = workshop.trials()
+    assert len(rows) == 400
+    assert {row["state"] for row in rows} <= {"COMPLETE", "PRUNED"}
+    check_epochs(workshop)
+    check_journal(workshop)
+    check_promotions(workshop)
+
+
+def check_epochs(workshop: Workshop) -> None:
+    """Attempts go on where the last checkpoint stands; within one no epoch is left out or twice."""
+    saves: dict[int, list[ev.Checkpointed]] = {}
+    for fact in facts(workshop, ev.Checkpointed):
+        saves.setdefault(fact.trial, []).append(fact)
+    for folder in (workshop.folder() / "trials").iterdir():
+        noted = folder / "epochs"
+        lines = noted.read_text().splitlines() if noted.exists() else []
+        attempts: dict[int, list[tuple[int, int]]] = {}
+        for line in lines:
+            attempt, start, epoch = map(int, line.split())
+            attempts.setdefault(attempt, []).append((start, epoch))
+        for attempt, epochs in attempts.items():
+            start = epochs[0][0]
+            assert [epoch for _, epoch in epochs] == list(range(start + 1, start + 1 + len(epochs)))
+            mine = saves.get(int(folder.name), [])
+            saved = [save.step for save in mine if save.attempt < attempt]
+            assert start >= max(saved, default=0), "an epoch that was saved is trained again"
+
+
+def check_promotions(workshop: Workshop) -> None:
+    """Whoever went on was among the best third then, and nobody goes on twice from one rung."""
+    went = [f for f in facts(workshop, ev.Verdict) if f.action == "go" and f.rung]
+    went += facts(workshop, ev.Promoted)
+    assert len(went) > 100
+    assert all(f.rank <= f.n // 3 for f in went)
+    assert max(Counter((f.trial, f.rung) for f in went).values()) == 1
+
+
+def facts(workshop: Workshop, kind: type) -> list:
+    reader = Reader.open(workshop.folder() / "study.db")
+    try:
+        return [fact for _, fact in reader.facts() if isinstance(fact, kind)]
+    finally:
+        reader.close()
