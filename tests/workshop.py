@@ -101,6 +101,8 @@ cpus = 0.5
 
     def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:
         options.setdefault("env", self.environment)
+        # a shell's background job ignores SIGINT, and so would all that it starts
+        options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         process = subprocess.Popen(
             self.command(*words),
             cwd=self.path,

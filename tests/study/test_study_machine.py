@@ -7,7 +7,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from tuitune import events as ev
 from tuitune.engine.settings import settings_of
@@ -85,6 +91,7 @@ class StudyMachine(RuleBasedStateMachine):
                     self.asked = fact.trial
                 case ev.Launch():
                     assert fact.trial not in self.live, "two attempts of one trial at once"
+                    assert not self.study.state.trials[fact.trial].held
                     self.live[fact.trial] = fact.attempt
                     assert len(self.live) <= min(4, self.study.state.settings.concurrency)
                     self.steps[fact.trial] = 0
@@ -105,11 +112,23 @@ class StudyMachine(RuleBasedStateMachine):
         moving = sorted(set(self.live) - self.frozen)
         return data.draw(st.sampled_from(moving)) if moving else None
 
+    def moving(self) -> set[int]:
+        return set(self.live) - self.frozen
+
+    def ending(self, reason: str = "") -> list[int]:
+        """Live trials that were told to end, for this reason."""
+        endings = {n: self.study.state.trials[n].ending for n in sorted(self.moving())}
+        return [n for n, e in endings.items() if e and reason in ("", e.reason)]
+
+    def in_state(self, states) -> list[int]:
+        return [t.number for t in self.study.state.trials if t.state in states]
+
     def some(self, data, states) -> int | None:
         """A trial in one of these states, if there is one."""
         found = [t.number for t in self.study.state.trials if t.state in states]
         return data.draw(st.sampled_from(found)) if found else None
 
+    @precondition(lambda self: self.asked is not None)
     @rule(x=st.floats(0, 1), exhausted=st.integers(0, 9))
     def propose(self, x, exhausted):
         if self.asked is None:
@@ -120,6 +139,7 @@ class StudyMachine(RuleBasedStateMachine):
         else:
             self.take(ev.Proposed(self.now, number, {"x": x}, "random", "drawn"))
 
+    @precondition(lambda self: self.moving())
     @rule(
         data=st.data(),
         jump=st.integers(1, 3),
@@ -136,42 +156,49 @@ class StudyMachine(RuleBasedStateMachine):
         event = ev.Reported(self.now, trial, self.live[trial], self.steps[trial], metrics, saves)
         self.take(event)
 
+    @precondition(lambda self: self.moving())
     @rule(data=st.data())
     def checkpoint(self, data):
         trial = self.pick(data)
         if trial is not None and self.steps[trial]:
             self.take(ev.Checkpointed(self.now, trial, self.live[trial], self.steps[trial]))
 
+    @precondition(lambda self: self.moving())
     @rule(data=st.data())
     def return_early(self, data):
         trial = self.pick(data)
         if trial is not None:
             self.exit(trial)
 
+    @precondition(lambda self: self.moving())
     @rule(data=st.data(), lost=st.booleans())
     def crash(self, data, lost):
         trial = self.pick(data)
         if trial is not None:
             self.exit(trial, code=1, error="" if lost else "ValueError: bad", lost=lost)
 
+    @precondition(lambda self: self.ending())
     @rule(data=st.data())
     def leave_as_told(self, data):
         trial = self.pick(data)
         if trial is not None and self.study.state.trials[trial].ending is not None:
             self.exit(trial, stopped=True)
 
+    @precondition(lambda self: self.exited)
     @rule(data=st.data())
     def report_of_a_dead_attempt(self, data):
         if self.exited:
             trial, attempt = data.draw(st.sampled_from(self.exited))
             self.take(ev.Reported(self.now, trial, attempt, 99, {"loss": 0.0}))
 
+    @precondition(lambda self: self.in_state({RUNNING, WAITING, PAUSED}))
     @rule(data=st.data())
     def kill(self, data):
         trials = [t.number for t in self.study.state.trials if t.state not in ENDED]
         if trials:
             self.take(ev.KillAsked(self.now, (data.draw(st.sampled_from(trials)),)))
 
+    @precondition(lambda self: self.ending("parked"))
     @rule(data=st.data())
     def leave_at_once_where_parked(self, data):
         parked = [
@@ -182,12 +209,14 @@ class StudyMachine(RuleBasedStateMachine):
         if parked:
             self.exit(data.draw(st.sampled_from(parked)), stopped=True)
 
+    @precondition(lambda self: self.in_state({RUNNING, WAITING, PAUSED}))
     @rule(data=st.data())
     def pause(self, data):
         trial = self.some(data, {RUNNING, WAITING, PAUSED})
         if trial is not None:
             self.take(ev.PauseAsked(self.now, (trial,)))
 
+    @precondition(lambda self: self.ending("paused"))
     @rule(data=st.data())
     def stand_still(self, data):
         asked = [
@@ -200,11 +229,11 @@ class StudyMachine(RuleBasedStateMachine):
             self.frozen.add(trial)
             self.take(ev.Held(self.now, trial, self.live[trial]))
 
+    @precondition(lambda self: any(t.held for t in self.study.state.trials))
     @rule(data=st.data())
     def resume(self, data):
-        trial = self.some(data, {RUNNING, WAITING, PAUSED})
-        if trial is not None:
-            self.take(ev.ResumeAsked(self.now, (trial,)))
+        held = [t.number for t in self.study.state.trials if t.held]
+        self.take(ev.ResumeAsked(self.now, (data.draw(st.sampled_from(held)),)))
 
     @rule(on=st.booleans())
     def launching(self, on):
@@ -214,18 +243,23 @@ class StudyMachine(RuleBasedStateMachine):
     def disk(self, low):
         self.take(ev.DiskChanged(self.now, low, 0.04))
 
+    @precondition(lambda self: not self.study.state.finished)
     @rule(x=st.floats(0, 1))
     def add(self, x):
         if not self.study.state.finished:
             self.added += 1
             self.take(ev.AddAsked(self.now, {"x": x}, "by hand"))
 
+    @precondition(
+        lambda self: self.in_state({PRUNED, FAILED, KILLED}) and not self.study.state.finished
+    )
     @rule(data=st.data())
     def retry(self, data):
         trial = self.some(data, {PRUNED, FAILED, KILLED})
         if trial is not None and not self.study.state.finished:
             self.take(ev.RetryAsked(self.now, trial))
 
+    @precondition(lambda self: not self.study.state.finished)
     @rule(concurrency=st.integers(1, 4), more=st.integers(0, 2))
     def change_settings(self, concurrency, more):
         if self.study.state.finished:
@@ -288,6 +322,15 @@ class StudyMachine(RuleBasedStateMachine):
         assert all(t.attempt >= 0 or t.state in (WAITING, PAUSED, KILLED) for t in state.trials)
 
     @invariant()
+    def flags_mean_what_they_say(self):
+        state = self.study.state
+        for trial in state.trials:
+            assert not (trial.held and trial.state == WAITING), "a held trial may launch"
+            assert trial.ending is None or trial.number in self.live
+            assert not (trial.state in ENDED and (trial.held or trial.parked))
+        assert sum(t.origin == "hand" for t in state.trials) == state.by_hand
+
+    @invariant()
     def nothing_is_forgotten(self):
         """Where there is room and something to do, something runs or the study has ended."""
         state = self.study.state
@@ -321,7 +364,7 @@ def redecided(journal: list[ev.AnyFact], spec: StudySpec) -> list[ev.AnyFact]:
 
 TestStudyMachine = StudyMachine.TestCase
 TestStudyMachine.settings = settings(
-    max_examples=300,
+    max_examples=400,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

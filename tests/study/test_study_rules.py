@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from tuitune import events as ev
@@ -365,3 +366,64 @@ def test_best_of_all_reports_where_the_study_counts_that():
     for step, loss in enumerate([0.5, 0.2, 0.4], start=1):
         story.report(0, step, loss)
     assert story.trial(0).counted(story.spec.objective) == 0.2
+
+
+def test_standing_still_is_no_part_of_a_timeout():
+    story = Story(trial=TrialSpec(target="t.py:train", timeout=60.0), search=SearchSpec(trials=1))
+    story.pass_time(50.0)
+    story.take(ev.PauseAsked(story.now, (0,)))
+    story.take(ev.Held(story.now, 0, 0))
+    assert signals(story.pass_time(500.0)) == []
+    assert signals(story.take(ev.ResumeAsked(story.now, (0,)))) == [(0, "release", "paused")]
+    assert signals(story.pass_time(9.0)) == []
+    assert signals(story.pass_time(2.0)) == [(0, "ask", "timeout")]
+
+
+def test_a_pause_that_was_taken_back_lets_the_trial_go_on_at_once():
+    story = Story(search=SearchSpec(trials=1))
+    story.take(ev.PauseAsked(story.now, (0,)))
+    story.take(ev.ResumeAsked(story.now, (0,)))
+    assert signals(story.take(ev.Held(story.now, 0, 0))) == [(0, "release", "paused")]
+    assert story.trial(0).state == RUNNING
+
+
+def test_the_report_of_a_drained_trial_counts_where_it_saves():
+    story = Story(pruning=ASHA)
+    story.report(0, 2, 0.5)
+    story.take(ev.StopAsked(story.now, finish=False, why="asked"))
+    (verdict,) = verdicts(story.report(0, 3, 0.4))
+    assert (verdict.action, verdict.rung) == ("go", 3)
+    assert (story.trial(0).step, story.trial(0).value) == (3, 0.4)
+
+
+def test_promotion_waits_for_a_slot_and_takes_the_best_of_the_highest_rung():
+    promote = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
+    story = Story(pruning=promote, search=SearchSpec(trials=6, concurrency=1))
+    for number, loss in enumerate([0.3, 0.2]):
+        (verdict,) = verdicts(story.report(number, 1, loss))
+        assert (verdict.action, verdict.save) == ("pause", True)
+        story.exit(number, stopped=True)
+    (third,) = verdicts(story.report(2, 1, 0.9))
+    assert third.action == "pause"
+    facts = story.exit(2, stopped=True)
+    assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [1]
+    assert story.trial(1).state == RUNNING
+    assert "rung 1" in story.trial(1).note
+
+
+def test_those_that_no_slot_needs_any_more_end_and_go_on_when_trials_are_raised():
+    promote = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
+    story = Story(pruning=promote, search=SearchSpec(trials=2, concurrency=2))
+    for number, loss in enumerate([0.3, 0.2]):
+        story.report(number, 1, loss)
+        story.take(ev.Checkpointed(story.now, number, 0, 1))
+        story.exit(number, stopped=True)
+    assert story.states() == [PRUNED, PRUNED]
+    assert "not promoted" in story.trial(0).note
+    raised = msgspec.structs.replace(settings_of(story.spec), trials=3)
+    story.take(ev.Opened(story.now, raised, 4.0, 8 << 30))
+    assert story.states()[:2] == ["PAUSED", "PAUSED"]
+    (verdict,) = verdicts(story.report(2, 1, 0.9))
+    assert verdict.action == "pause"
+    story.exit(2, stopped=True)
+    assert story.trial(1).state == RUNNING

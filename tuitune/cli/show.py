@@ -104,7 +104,8 @@ def _table(study: StudyFolder, rows: list[TrialRow]) -> str:
 
 
 def _cells(row: TrialRow) -> list[str]:
-    lasted = "-" if row.started is None else duration((row.ended or time.time()) - row.started)
+    end = row.ended or (time.time() if row.device else None)  # it holds a device while it runs
+    lasted = "-" if row.started is None or end is None else duration(end - row.started)
     return [
         str(row.number),
         row.state,

@@ -139,7 +139,7 @@ class Engine:
         try:
             self._world.journal.write(facts, [trial_row(trial, objective) for trial in trials])
             self._since_snapshot += len(facts)
-            if self._since_snapshot > max(SNAPSHOT_EVERY, 20 * len(state.trials)):
+            if self._since_snapshot > max(SNAPSHOT_EVERY, 4 * len(state.trials)):
                 self.snapshot()
         except StoreError as error:
             self._break(error, facts)

@@ -61,8 +61,11 @@ class Steering:
         now = self._clock()
         if act == "retry":
             self._engine.take([ev.RetryAsked(now, n) for n in done])
-        elif done or (not numbers and act != "kill"):  # no trial named: the launching
-            self._engine.take([_event(act, now, done)])
+        elif act == "kill":  # one by one: what follows from one end may be the end of another
+            self._engine.take([ev.KillAsked(now, (n,)) for n in done])
+        elif done or not numbers:  # no trial named: the launching
+            asked = ev.PauseAsked if act == "pause" else ev.ResumeAsked
+            self._engine.take([asked(now, done)])
         return {"ok": True, "done": list(done), "refused": [w for w in refusals.values() if w]}
 
     async def _add(self, config: dict[str, Any], like: int | None) -> Answer:
@@ -95,12 +98,6 @@ class Steering:
         if words:
             self._engine.take([ev.SettingsChanged(self._clock(), settings)])
         return {"ok": True, "changed": words}
-
-
-def _event(act: str, now: float, trials: tuple[int, ...]) -> ev.Event:
-    if act == "kill":
-        return ev.KillAsked(now, trials)
-    return ev.PauseAsked(now, trials) if act == "pause" else ev.ResumeAsked(now, trials)
 
 
 def _refusal(act: str, trial: Trial) -> str:

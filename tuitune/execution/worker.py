@@ -270,8 +270,11 @@ class Trial:
         """It can't save, so it keeps all that it holds until it is let go, or ended."""
         self._send(encode(Held()))
         while not isinstance(message := self._wait(), Release):
-            if isinstance(message, Stop) and message.reason != PAUSED:
+            paused = isinstance(message, Stop) and message.reason == PAUSED
+            go = isinstance(message, Verdict) and message.action == "go"
+            if not paused and not go:  # a harsher stop, or the verdict on its last report
                 self._obey(message, None)
+                return
 
     def _save_if_due(self, now: float, save: Callable[[Path], object]) -> None:
         if now - self._saved_at >= self._order.checkpoint_every:

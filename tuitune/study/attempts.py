@@ -55,12 +55,11 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     trial.pause = max(trial.pause, fact.time - trial.heard)
     trial.heard = fact.time
     trial.silent = False
-    if step <= trial.step:  # seen in an earlier attempt: kept, and never judged again
-        return
-    trial.step = step
+    trial.step = max(trial.step, step)
     value = fact.metrics.get(spec.objective.metric)
-    if value is None:
+    if value is None or step <= trial.known:  # seen before: kept, and never judged again
         return
+    trial.known = step
     state.reported = trial.news = True
     trial.value = value
     rules.observe(state.pruner, spec.pruning, spec.objective.mode, trial.number, step, value)

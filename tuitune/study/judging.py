@@ -28,7 +28,7 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     value = fact.metrics.get(spec.objective.metric)
     if value is None or not listens(trial, fact.attempt):
         return ()
-    if not trial.news and not _ends(spec, fact):
+    if not trial.news:
         why = "seen before: never judged again"  # but the trial may wait
         return (_plain_verdict(fact, "go", why, save=False),) if fact.step >= trial.gate else ()
     if state.halted is None and reaches(spec, settings.target, trial):

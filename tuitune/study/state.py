@@ -65,7 +65,8 @@ class Trial(msgspec.Struct, array_like=True):
     ended: float | None = None
     error: str = ""
     note: str = ""  # how it came to its state, in words
-    news: bool = False  # its newest report has an objective, of a step not seen before
+    known: int = 0  # the furthest step that had an objective
+    news: bool = False  # its newest report made it known
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
