@@ -209,7 +209,7 @@ def opening_words(study: Study, where: str) -> str:
     spec, state = study.spec, study.state
     settings = state.settings
     assert settings is not None
-    search = spec.search.method
+    search: str = spec.search.method
     if search == "grid":
         search = f"a grid of {grid_size(spec.space, spec.search.levels)} points"
     parts = [f"{spec.name}: {settings.trials} trials by {search}"]
