@@ -40,6 +40,7 @@ def test_a_paused_trial_frees_its_slot_and_goes_on_where_it_saved(workshop: Work
     begun(workshop, 0)
     assert workshop.run("pause", "study", 0).returncode == 0
     wait_until(lambda: state_of(workshop, 0) == "PAUSED", "the pause")
+    assert "holds nothing but its checkpoint of step" in workshop.trials()[0]["note"]
     begun(workshop, 2)  # its slot went to another
     again = workshop.run("pause", "study", 0)
     assert again.returncode == 2
@@ -66,7 +67,8 @@ def test_a_trial_that_cannot_save_stands_still_and_says_what_it_holds(workshop: 
     begun(workshop, 0)
     workshop.run("pause", "study", 0)
     wait_until(lambda: state_of(workshop, 0) == "PAUSED", "the pause")
-    assert "stands still with all that it holds" in workshop.run("show", "study").stdout
+    shown = workshop.run("show", "study").stdout
+    assert "stands still; holds 0.5 CPU slots" in shown
     log = (workshop.folder() / "trials/0000/output.log").read_text()
     assert workshop.run("show", "study").returncode == 0
     assert (workshop.folder() / "trials/0000/output.log").read_text() == log

@@ -70,7 +70,7 @@ def held(_spec: StudySpec, state: st.State, fact: ev.Held) -> None:
         trial.state = st.PAUSED
         trial.frozen = fact.time
         trial.ending = None
-        trial.note = "paused by hand; it can't save, so it stands still with all that it holds"
+        trial.note = "paused by hand; it can't save, so it stands still"
 
 
 def thaw(trial: st.Trial, now: float) -> None:
