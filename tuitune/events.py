@@ -111,7 +111,7 @@ class StopAsked(Fact, frozen=True, tag="stop_asked"):
 
 
 class KillAsked(Fact, frozen=True, tag="kill_asked"):
-    trials: tuple[int, ...]  # empty: all that run
+    trial: int
 
 
 class PauseAsked(Fact, frozen=True, tag="pause_asked"):

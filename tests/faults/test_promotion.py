@@ -57,7 +57,7 @@ def processes(workshop: Workshop, engine: int) -> dict[str, list[int]]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
-    file = workshop.study(CODE, MORE, trials=400)
+    file = workshop.study(CODE, MORE, trials=700)
     rng = random.Random(11)
     kills: Counter[str] = Counter()
     engine = workshop.start(file, "--no-ui")
@@ -82,7 +82,7 @@ def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
     assert engine.returncode == 0, output[-3000:]
     assert workshop.left_over() == []
     rows = workshop.trials()
-    assert len(rows) == 400
+    assert len(rows) == 700
     assert {row["state"] for row in rows} <= {"COMPLETE", "PRUNED"}
     check_epochs(workshop)
     check_journal(workshop)

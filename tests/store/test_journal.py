@@ -49,7 +49,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.StyleChosen(2.1, "promote", "can save"),
     ev.DiskChanged(2.1, low=True, free=0.04),
     ev.Promoted(2.1, 1, 3, 1, 9, 0.5, "rung 3: rank 1 of 9"),
-    ev.KillAsked(2.2, (0, 3)),
+    ev.KillAsked(2.2, 3),
     ev.DeadlinePassed(2.3),
     ev.Halted(2.4, "stopped", finish=True, failed=False),
     ev.Finished(2.5, complete=False, why="stopped"),

@@ -196,7 +196,7 @@ class StudyMachine(RuleBasedStateMachine):
     def kill(self, data):
         trials = [t.number for t in self.study.state.trials if t.state not in ENDED]
         if trials:
-            self.take(ev.KillAsked(self.now, (data.draw(st.sampled_from(trials)),)))
+            self.take(ev.KillAsked(self.now, data.draw(st.sampled_from(trials))))
 
     @precondition(lambda self: self.ending("parked"))
     @rule(data=st.data())

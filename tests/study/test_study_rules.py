@@ -10,7 +10,7 @@ import pytest
 
 from tuitune import events as ev
 from tuitune.engine.settings import settings_of
-from tuitune.space import FloatRange, SearchSpace
+from tuitune.space import FloatRange, SearchSpace, key
 from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.study import Study
 from tuitune.study.state import COMPLETE, FAILED, KILLED, PRUNED, RUNNING, WAITING
@@ -229,7 +229,7 @@ def test_ten_failures_in_a_row_stop_the_launching_later_on():
 
 def test_a_kill_asks_then_terms_then_kills():
     story = Story()
-    assert signals(story.take(ev.KillAsked(story.now, (0,)))) == [(0, "ask", "killed")]
+    assert signals(story.take(ev.KillAsked(story.now, 0))) == [(0, "ask", "killed")]
     assert signals(story.pass_time(4.9)) == []
     assert signals(story.pass_time(0.2)) == [(0, "term", "killed")]
     assert signals(story.pass_time(10.0)) == [(0, "kill", "killed")]
@@ -242,7 +242,7 @@ def test_a_waiting_trial_is_killed_at_once():
     story.take(ev.StopAsked(story.now, finish=True, why="asked"))
     story.exit(0, "ValueError: bad")
     assert story.trial(0).state == WAITING
-    story.take(ev.KillAsked(story.now, (0,)))
+    story.take(ev.KillAsked(story.now, 0))
     assert story.trial(0).state == KILLED
 
 
@@ -427,3 +427,80 @@ def test_those_that_no_slot_needs_any_more_end_and_go_on_when_trials_are_raised(
     assert verdict.action == "pause"
     story.exit(2, stopped=True)
     assert story.trial(1).state == RUNNING
+
+
+PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
+
+
+def test_many_that_are_not_promoted_end_once_each():
+    story = Story(cpus=30.0, pruning=PROMOTE, search=SearchSpec(trials=2, concurrency=2))
+    story.report(0, 1, 0.3)
+    story.exit(0, stopped=True)
+    story.report(1, 1, 0.2)
+    facts = story.exit(1, stopped=True)
+    assert [type(f) for f in facts].count(ev.Finished) == 1
+    assert [f.trial for f in facts if isinstance(f, ev.Settled)] == [1, 0, 1]
+
+
+def test_what_a_hand_adds_counts_as_tried():
+    story = Story()
+    story.take(ev.AddAsked(story.now, {"x": 0.25}, "by hand"))
+    story.report(0, 1, 0.5)
+    story.exit(0)
+    assert key({"x": 0.25}) in story.study.tried
+
+
+def test_a_trial_that_was_stopped_cannot_be_frozen_back_to_life():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, 0.5)
+    story.take(ev.PauseAsked(story.now, (1,)))
+    (verdict,) = verdicts(story.report(1, 1, 0.6))
+    assert verdict.action == "stop"
+    story.take(ev.Held(story.now, 1, 0))
+    story.exit(1, stopped=True)
+    assert story.trial(1).state == PRUNED
+
+
+def test_a_second_interrupt_leaves_verdicts_as_they_were():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, 0.5)
+    story.report(1, 1, 0.6)
+    story.take(ev.StopAsked(story.now, finish=False, why="asked"))
+    story.take(ev.StopAsked(story.now, finish=False, why="again", now=True))
+    story.exit(1, "killed", code=None, signal=9)
+    assert story.trial(1).state == PRUNED
+
+
+def test_a_trial_that_hangs_while_it_is_asked_to_pause_still_times_out():
+    story = Story(trial=TrialSpec(target="t.py:train", timeout=60.0), search=SearchSpec(trials=1))
+    story.take(ev.PauseAsked(story.now, (0,)))
+    assert signals(story.pass_time(61.0))[0] == (0, "ask", "timeout")
+
+
+def test_a_median_answers_reports_that_an_attempt_repeats():
+    median = PruningSpec("median", "epoch", 1, 9)
+    story = Story(pruning=median, trial=TrialSpec(target="t.py:train", retries=1))
+    for step in (1, 2):
+        assert len(verdicts(story.report(0, step, 0.5))) == 1
+    story.exit(0, "ValueError: bad")
+    assert [v.action for v in verdicts(story.report(0, 1, 0.5))] == ["go"]
+
+
+def test_a_new_entry_may_send_on_another_while_slots_are_free():
+    story = Story(cpus=30.0, pruning=PROMOTE, search=SearchSpec(trials=3, concurrency=3))
+    for number, loss in enumerate([0.1, 0.5]):
+        story.report(number, 1, loss)
+        story.exit(number, stopped=True)
+    facts = story.report(2, 1, 0.9)
+    assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [0]
+    assert story.trial(0).state == RUNNING
+
+
+def test_a_waiting_trial_is_killed_without_launching_another_first():
+    story = Story(search=SearchSpec(trials=2, concurrency=2), trial=TrialSpec("t.py:f", retries=1))
+    story.take(ev.PauseAsked(story.now, ()))
+    for trial in (0, 1):
+        story.exit(trial, "ValueError: bad")
+    for trial in (0, 1):
+        story.take(ev.KillAsked(story.now, trial))
+    assert story.states() == [KILLED, KILLED]

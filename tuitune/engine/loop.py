@@ -17,14 +17,14 @@ from tuitune.store.errors import StoreError
 from tuitune.study.state import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tuitune.engine.seams import Folders, Store
     from tuitune.execution.executor import Executor
     from tuitune.search.searcher import Proposal, Searcher
     from tuitune.space import Sampled
     from tuitune.spec import StudySpec
-    from tuitune.study import Study
+    from tuitune.study import State, Study
 
 LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
 SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
@@ -87,9 +87,7 @@ class Engine:
                     continue
             urgent = True
             for fact in facts:
-                number = getattr(fact, "trial", None)
-                if number is not None and type(fact) is not ev.Ask:
-                    touched.add(number)
+                touched.update(_concerned(fact, study.state))
         self._schedule(urgent=urgent)
 
     def _schedule(self, *, urgent: bool) -> None:
@@ -154,6 +152,9 @@ class Engine:
     def _break(self, error: StoreError, facts: Sequence[ev.AnyFact]) -> None:
         """The store can't be written: start nothing that it doesn't know, and let all trials go."""
         self._broken = error
+        for fact in facts:
+            if isinstance(fact, ev.Verdict | ev.Signal | ev.Finished):
+                self._act(fact)  # whoever waits for it would wait for ever
         now = self._clock()
         unborn = [
             ev.Exited(now, f.trial, f.attempt, None, None, "never started", "", 0, lost=True)
@@ -286,6 +287,20 @@ class Engine:
         if due is not None and due <= now:
             self.take([ev.DeadlinePassed(now)])
         self._set_deadline()
+
+
+def _concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
+    """The trials whose rows may read otherwise after this fact."""
+    match fact:
+        case ev.Ask():
+            return ()
+        case ev.PauseAsked() | ev.ResumeAsked():
+            return fact.trials
+        case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
+            return state.promotable
+        case _:
+            number = getattr(fact, "trial", None)
+            return () if number is None else (number,)
 
 
 def exhausted_words(spec: StudySpec) -> str:

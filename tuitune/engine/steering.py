@@ -62,7 +62,7 @@ class Steering:
         if act == "retry":
             self._engine.take([ev.RetryAsked(now, n) for n in done])
         elif act == "kill":  # one by one: what follows from one end may be the end of another
-            self._engine.take([ev.KillAsked(now, (n,)) for n in done])
+            self._engine.take([ev.KillAsked(now, n) for n in done])
         elif done or not numbers:  # no trial named: the launching
             asked = ev.PauseAsked if act == "pause" else ev.ResumeAsked
             self._engine.take([asked(now, done)])

@@ -59,8 +59,8 @@ class Trial:
         self._metric = order.metric
         self._resource = order.resource
         self._step = 0 if order.resource else order.resume_step or 0
-        self._rungs = list(order.rungs)
-        self._wait_at = self._next_wait()
+        self._rungs = list(order.rungs)  # not filled yet, be they below what it goes on from
+        self._wait_at = self._next_wait(0)
         self._saved_at = monotonic()
         self._saved = False
         self._look_at = 0.0
@@ -209,7 +209,7 @@ class Trial:
             if step >= self._wait_at and step >= (self._order.max_resource or NEVER):
                 self._ended = "complete"
             return None
-        self._wait_at = self._next_wait()
+        self._wait_at = self._next_wait(self._step)
         while isinstance(answer := self._wait(), Release):
             pass  # its pause was taken back before it had stood still
         return answer
@@ -234,8 +234,9 @@ class Trial:
         if self._metric:  # outside tuitune there is none
             self._warn("metric", f"a report without the objective {self._metric!r} is never judged")
 
-    def _next_wait(self) -> int:
-        while self._rungs and self._rungs[0] <= self._step:
+    def _next_wait(self, step: int) -> int:
+        """Where the first report past `step` waits next."""
+        while self._rungs and self._rungs[0] <= step:
             del self._rungs[0]
         ends = self._order.max_resource or NEVER
         every = NEVER if self._order.judged_from is None else self._order.judged_from

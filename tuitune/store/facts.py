@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 PAGE = 5000  # rows a query: no statement stays open while a page is worked on
 
 FACTS = """
-SELECT seq, time, trial, attempt, step, metrics FROM reports WHERE seq > :since
+SELECT seq, time, trial, attempt, step, metrics, can_save FROM reports WHERE seq > :since
 UNION ALL
-SELECT seq, time, NULL, NULL, NULL, body FROM journal WHERE seq > :since
+SELECT seq, time, NULL, NULL, NULL, body, NULL FROM journal WHERE seq > :since
 ORDER BY seq LIMIT :page"""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -47,7 +47,16 @@ def to_columns(
                 value = metrics.get(metric)
                 packed = _encode(metrics)
                 reports.append(
-                    (number, fact.time, fact.trial, fact.attempt, fact.step, value, packed)
+                    (
+                        number,
+                        fact.time,
+                        fact.trial,
+                        fact.attempt,
+                        fact.step,
+                        value,
+                        packed,
+                        fact.can_save,
+                    )
                 )
             else:
                 journal.append((number, fact.time, _kinds[type(fact)], _encode(fact)))
@@ -73,11 +82,11 @@ def at(db: sqlite3.Connection, seq: int) -> AnyFact:
 
 
 def _fact(row: tuple[Any, ...]) -> AnyFact:
-    seq, time, trial, attempt, step, body = row
+    seq, time, trial, attempt, step, body, can_save = row
     try:
         if trial is None:
             return _decode.decode(body)
-        return Reported(time, trial, attempt, step, _decode_metrics(body))
+        return Reported(time, trial, attempt, step, _decode_metrics(body), bool(can_save))
     except msgspec.MsgspecError as error:
         raise StoreError(
             f"fact {seq} of the journal can't be read ({error}); it is damaged, or a newer "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
 
 ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?)"
-ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?)"
+ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
 PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
 NEWEST = """SELECT max(
     coalesce((SELECT max(seq) FROM journal), 0),

@@ -23,7 +23,8 @@ TABLES = (
         seq INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL)""",
     """CREATE TABLE reports(
         seq INTEGER PRIMARY KEY, time REAL NOT NULL, trial INTEGER NOT NULL,
-        attempt INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, metrics BLOB NOT NULL)""",
+        attempt INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, metrics BLOB NOT NULL,
+        can_save INTEGER NOT NULL)""",
     """CREATE TABLE trials(
         number INTEGER PRIMARY KEY, state TEXT NOT NULL, config BLOB NOT NULL,
         origin TEXT NOT NULL, why TEXT NOT NULL, value REAL, step INTEGER,

@@ -209,16 +209,14 @@ def _held(_spec: StudySpec, state: st.State, fact: ev.Held) -> Sequence[ev.Decis
 
 
 def _kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> Sequence[ev.Decision]:
-    decisions: list[ev.Decision] = []
-    for number in fact.trials or tuple(state.running):
-        trial = state.trials[number]
-        if trial.is_live() and (trial.ending is None or trial.ending.reason != "killed"):
-            decisions.append(
-                ev.Signal(fact.time, number, trial.attempt, "ask", "killed", save=False)
-            )
-        elif trial.state in (st.WAITING, st.PAUSED) and not trial.is_live():
-            decisions.append(ev.Settled(fact.time, number, st.KILLED, "killed by hand"))
-    return decisions
+    trial = state.trials[fact.trial]
+    if trial.is_live():
+        if trial.ending is not None and trial.ending.reason == "killed":
+            return ()
+        return (ev.Signal(fact.time, fact.trial, trial.attempt, "ask", "killed", save=False),)
+    if trial.state in st.ENDED:
+        return ()
+    return (ev.Settled(fact.time, fact.trial, st.KILLED, "killed by hand"),)
 
 
 _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] = {
