@@ -202,6 +202,18 @@ def set_(study: str, *, overrides: tuple[str, ...], runs: Path) -> None:
 
 
 @commands.command()
+@STUDY
+@SET
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@RUNS
+def simulate(study: str, *, overrides: tuple[str, ...], as_json: bool, runs: Path) -> None:
+    """Say what STUDY would have done under other pruning, as --set pruning.reduction=4."""
+    from tuitune.cli.simulate import simulate_study
+
+    sys.exit(simulate_study(study, runs, overrides, as_json=as_json))
+
+
+@commands.command()
 @click.argument("script", type=click.Path(path_type=Path, dir_okay=False))
 def init(script: Path) -> None:
     """Write a study file to start from, read from SCRIPT's argparse without running it."""

@@ -1,0 +1,160 @@
+"""What a recorded study would have done under other pruning."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from tuitune.cli.simulate import simulate_study
+from tuitune.devices.placement import Room
+from tuitune.engine.rows import trial_row
+from tuitune.search.searcher import make_searcher
+from tuitune.simulation.course import Course, Point
+from tuitune.simulation.play import play
+from tuitune.simulation.recorded import read
+from tuitune.simulation.replay import best_tenth, compare, thinned
+from tuitune.store.journal import Journal
+from tuitune.studyfile import load
+
+FILE = """\
+[objective]
+metric = "loss"
+mode = "min"
+value = "{value}"
+[trial]
+target = "train.py:train"
+[space]
+x = {{ low = 0.0, high = 1.0 }}
+[search]
+method = "random"
+trials = {trials}
+concurrency = 4
+[pruning]
+method = "{method}"
+resource = "epoch"
+max = 27
+reduction = {reduction}
+"""
+
+
+class Noisy:
+    """Losses that fall from step to step, with some noise."""
+
+    def begin(self, order):
+        chance = Random(order.trial)
+        level = chance.random()
+        values = [level + chance.uniform(0.5, 2.0) / step for step in range(1, 28)]
+        start = order.resume_step or 0
+        return Course(
+            [Point(s + 1, v, 1.0) for s, v in enumerate(values) if s >= start], saves=True
+        )
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    def record(method="none", reduction=3, trials=60, value="last"):
+        folder = tmp_path / "study"
+        folder.mkdir()
+        text = FILE.format(method=method, reduction=reduction, trials=trials, value=value)
+        (folder / "study.toml").write_text(text)
+        spec = load(folder / "study.toml", check_target=False)
+        result = play(spec, make_searcher(spec.space, spec.search), Noisy(), Room(4.0, 1 << 30))
+        journal = Journal.open(folder / "study.db", "loss")
+        rows = [trial_row(trial, spec.objective) for trial in result.study.state.trials]
+        journal.write(result.facts, rows)
+        journal.close()
+        return spec, result
+
+    return record
+
+
+def simulated(capsys, tmp_path, *overrides):
+    assert simulate_study("study", tmp_path, overrides, as_json=True) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("method", ["none", "asha", "hyperband", "median"])
+def test_the_same_pruning_does_the_same_again(recorded, capsys, tmp_path, method):
+    recorded(method)
+    said = simulated(capsys, tmp_path)
+    assert said["now"] == pytest.approx(said["then"], abs=1e-3)
+    assert not said["lost"]
+    assert not said["unknown"]
+
+
+def test_stricter_pruning_is_what_running_it_does(recorded, capsys, tmp_path):
+    spec, _ = recorded("none")
+    said = simulated(capsys, tmp_path, "pruning.method=asha", "pruning.reduction=4")
+    pruning = replace(spec.pruning, method="asha", reduction=4)
+    real = play(
+        replace(spec, pruning=pruning),
+        make_searcher(spec.space, spec.search),
+        Noisy(),
+        Room(4.0, 1 << 30),
+    )
+    states = {trial.number: trial.state for trial in real.study.state.trials}
+    assert said["now"]["stopped"] == sum(state == "PRUNED" for state in states.values())
+    assert set(said["lost"]) == {n for n in said["good"] if states[n] == "PRUNED"}
+    assert said["now"]["steps"] < said["then"]["steps"] == 60 * 27
+    assert len(said["good"]) == 6
+
+
+def test_trials_that_would_go_on_beyond_their_record_are_unknown(recorded, capsys, tmp_path):
+    _, result = recorded("asha")
+    pruned = [t.number for t in result.study.state.trials if t.state == "PRUNED"]
+    said = simulated(capsys, tmp_path, "pruning.method=none")
+    assert said["unknown"] == pruned
+    assert said["now"]["steps"] == said["then"]["steps"]
+
+
+def test_a_higher_maximum_is_not_known(recorded, capsys, tmp_path):
+    recorded("none", trials=4)
+    said = simulated(capsys, tmp_path, "pruning.max=81")
+    assert said["unknown"] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("value", ["last", "best"])
+def test_leaving_reports_out_changes_nothing(recorded, value):
+    spec, result = recorded("none", value=value)
+    changed = replace(spec, pruning=replace(spec.pruning, method="asha"))
+    recording = read(result.facts, "loss")
+    fewer = [thinned(record, changed) for record in recording.trials]
+    assert sum(len(record.points) for record in fewer) < 60 * 27
+    assert compare(spec, changed, replace(recording, trials=fewer)) == compare(
+        spec, changed, recording
+    )
+    assert best_tenth(spec, fewer) == best_tenth(spec, recording.trials)
+
+
+def test_it_is_told_in_words(recorded, capsys, tmp_path):
+    recorded("asha")
+    words = ("pruning.reduction=4", "pruning.style=stop")
+    assert simulate_study("study", tmp_path, words, as_json=False) == 0
+    said = capsys.readouterr().out
+    assert "study, pruning.reduction=4, pruning.style=stop:" in said
+    assert "epochs" in said
+    assert "saved" in said
+    assert "of the best tenth (" in said
+    assert "beyond the end of their record" in said
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("search.seed=3", "a record can tell only of other pruning"),
+        ("pruning.reductoin=4", "reduction"),
+        ("pruning.reduction=1", "reduction"),
+    ],
+)
+def test_what_can_not_be_simulated_is_refused(recorded, capsys, tmp_path, override, words):
+    recorded(trials=2)
+    assert simulate_study("study", tmp_path, [override], as_json=False) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_no_such_study(capsys, tmp_path):
+    assert simulate_study("nothing", tmp_path, [], as_json=False) == 2
+    assert "nothing" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""What would a study have done under other pruning? Played through again, from its journal."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tuitune.cli.studies import open_study
+from tuitune.cli.text import duration, number, plain, table
+from tuitune.simulation.recorded import read
+from tuitune.simulation.replay import Comparison, compare
+from tuitune.store.errors import StoreError
+from tuitune.studyfile import StudyFileError, load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tuitune.cli.studies import StudyFolder
+    from tuitune.simulation.replay import Side
+
+CHANGEABLE = ("pruning.", "search.concurrency=")
+
+
+def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: bool) -> int:
+    strange = [word for word in overrides if not word.startswith(CHANGEABLE)]
+    if strange:
+        print(
+            f"--set {strange[0]}: a record can tell only of other pruning: set keys of pruning, as "
+            f"in pruning.reduction=4, or search.concurrency",
+            file=sys.stderr,
+        )
+        return 2
+    study = open_study(text, runs)
+    if study is None:
+        return 2
+    try:
+        changed = load(study.path / "study.toml", overrides=overrides, check_target=False)
+        facts = (fact for _, fact in study.reader.facts())
+        recording = read(facts, study.spec.objective.metric)
+        if not any(record.points for record in recording.trials):
+            print(f"{study.name}: no trial has reported yet: nothing to simulate", file=sys.stderr)
+            return 2
+        comparison = compare(study.spec, changed, recording)
+    except (StoreError, StudyFileError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if as_json:
+        print(_json(study, overrides, comparison))
+    else:
+        print(_words(study, overrides, comparison, len(recording.trials)))
+    return 0
+
+
+def _json(study: StudyFolder, overrides: Sequence[str], comparison: Comparison) -> str:
+    record: dict[str, Any] = {"study": study.name, "set": list(overrides), **asdict(comparison)}
+    return msgspec.json.encode(record).decode()
+
+
+def _words(
+    study: StudyFolder, overrides: Sequence[str], comparison: Comparison, trials: int
+) -> str:
+    then, now = comparison.then, comparison.now
+    unit = study.spec.pruning.resource or "report"
+    saved = 1 - now.steps / then.steps if then.steps else 0.0
+    rows = [
+        ["", "recorded", "simulated", ""],
+        [f"{unit}s", str(then.steps), str(now.steps), f"{saved:.0%} saved"],
+        ["time", duration(then.seconds), duration(now.seconds), ""],
+        ["stopped", str(then.stopped), str(now.stopped), f"of {trials} trials"],
+        ["best", _best(then), _best(now), study.spec.objective.metric],
+    ]
+    changes = ", ".join(overrides) or "as it was"
+    lines = [plain(f"{study.name}, {changes}:"), table(rows), _good(comparison)]
+    if comparison.unknown:
+        lines.append(
+            f"{len(comparison.unknown)} trials would have gone on beyond the end of their record; "
+            f"they count up to there, and enter no later rung."
+        )
+    return "\n".join(lines)
+
+
+def _best(side: Side) -> str:
+    if side.best is None:
+        return "-"
+    return f"{number(side.value)} (trial {side.best}{', partial' if side.partial else ''})"
+
+
+def _good(comparison: Comparison) -> str:
+    lost = f"{len(comparison.lost)} would have been stopped"
+    if comparison.lost:
+        shown = ", ".join(map(str, comparison.lost[:10]))
+        lost += f" ({shown}{', …' if len(comparison.lost) > 10 else ''})"
+    if comparison.lost_unknown:
+        lost += f", and of {len(comparison.lost_unknown)} nobody knows"
+    return f"of the best tenth ({len(comparison.good)} trials) {lost}"

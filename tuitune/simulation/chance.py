@@ -1,0 +1,142 @@
+"""What could a study, its trials and its machine be like? All of it drawn from one seed."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+from tuitune.devices.placement import Room
+from tuitune.simulation.course import Course, Point
+from tuitune.space import Choice, FloatRange, SearchSpace
+from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.execution.wire import Order
+    from tuitune.simulation.course import End, Heeds
+    from tuitune.spec import PruningStyle
+
+T = TypeVar("T")
+
+GB = 1 << 30
+ENDS: Sequence[tuple[End, int]] = (
+    ("returns", 80),
+    ("raises", 8),
+    ("killed", 4),
+    ("lost", 4),
+    ("hangs", 4),
+)
+HEEDS: Sequence[tuple[Heeds, int]] = (("ask", 88), ("term", 7), ("kill", 5))
+
+
+def lots(*names: object) -> Random:
+    """A source of chance of its own for whatever bears this name."""
+    return Random("/".join(map(str, names)))  # noqa: S311 - reproducible by design
+
+
+def draw_machine(chance: Random) -> Room:
+    return Room(float(chance.randint(1, 5)), chance.choice((4, 8)) * GB)
+
+
+def draw_study(chance: Random, machine: Room) -> StudySpec:
+    cpus = chance.choice((0.5, 1.0, 1.0, min(2.0, machine.cpus)))
+    values = FloatRange("x", 0.0, 1.0, log=False, step=None, when={})
+    few = Choice("kind", ("a", "b", "c", "d", "e"))
+    return StudySpec(
+        name="s",
+        objective=Objective(
+            "loss", chance.choice(("min", "max")), chance.choice(("last", "last", "best"))
+        ),
+        trial=TrialSpec(
+            target="t.py:train",
+            cpus=cpus,
+            memory=chance.choice((None, None, 2 * GB)),
+            retries=chance.choice((0, 0, 1, 2)),
+            timeout=float(chance.choice((chance.randint(100, 500), 1500))),
+            checkpoint_every=chance.choice((0.0, 10.0, 600.0)),
+            keep_checkpoints=chance.choice(("best", "all", "none")),
+        ),
+        space=SearchSpace((few,) if chance.random() < 0.1 else (values, few)),
+        search=SearchSpec(
+            "random",
+            trials=chance.randint(2, 16),
+            seed=chance.randrange(1000),
+            concurrency=chance.choice((None, None, 1, 2, 3)),
+        ),
+        pruning=_draw_pruning(chance),
+        limits=Limits(
+            time=float(chance.randint(50, 600)) if chance.random() < 0.1 else None,
+            target=chance.choice((0.05, 0.2)) if chance.random() < 0.15 else None,
+        ),
+        file="/s/s.toml",
+    )
+
+
+def _draw_pruning(chance: Random) -> PruningSpec:
+    most = chance.choice((4, 9, 9, 27))
+    reduction = chance.choice((2, 3, 3, 2.5))
+    style: PruningStyle = chance.choice(("auto", "promote", "promote", "stop"))
+    match chance.choice(("asha", "asha", "asha", "brackets", "hyperband", "median", "none")):
+        case "none":
+            return PruningSpec("none", "epoch", max=chance.choice((None, most)))
+        case "median":
+            return PruningSpec("median", "epoch", chance.randint(1, 3), most)
+        case "hyperband":
+            return PruningSpec("hyperband", "epoch", 1, most, reduction, style)
+        case "brackets":
+            return PruningSpec("asha", "epoch", 1, most, reduction, style, brackets=2)
+        case _:
+            return PruningSpec("asha", "epoch", chance.choice((1, 1, 2)), most, reduction, style)
+
+
+class ChanceTarget:
+    """Training code with every kind of misfortune.
+
+    What a trial does hangs on the seed, its number and its attempt alone.
+    """
+
+    def __init__(self, seed: int, most: int) -> None:
+        self._seed = seed
+        self._most = most
+        self._saves = lots(seed, "saves").choice((0.0, 0.5, 1.0, 1.0))  # of all trials
+
+    def begin(self, order: Order) -> Course:
+        own = lots(self._seed, order.trial)
+        chance = lots(self._seed, order.trial, order.attempt)
+        saves = own.random() < self._saves
+        level, rate = own.random(), 0.2 + own.random()
+        stride = own.choice((1, 1, 1, 2, 5))
+        pace = own.choice((0.05, 1.0, 1.0, 5.0, 20.0))
+        first = (order.resume_step or 0) if own.random() < 0.9 else 0
+        last = self._most + chance.choice((0, 0, 0, 2))
+        end: End = _drawn(chance, ENDS)
+        if end != "returns" or own.random() < 0.1:
+            last = chance.randint(first, max(first, self._most))
+        points = [
+            Point(step, _value(chance, level, rate, step), pace * (0.5 + chance.random()))
+            for step in range(first + stride, last + 1, stride)
+        ]
+        return Course(
+            points=points,
+            end=end,
+            saves=saves,
+            startup=chance.choice((0.01, 0.5, 3.0)),
+            leaving=chance.choice((0.0, 0.1, 0.1, 2.0, 40.0)),
+            heeds=_drawn(chance, HEEDS),
+        )
+
+
+def _value(chance: Random, level: float, rate: float, step: int) -> float | None:
+    lot = chance.random()
+    if lot < 0.01:
+        return chance.choice((math.nan, math.inf, -math.inf))
+    if lot < 0.03:
+        return None
+    # few different values, so that ties come up
+    return round(level + math.exp(-rate * step) + 0.1 * chance.random(), 2)
+
+
+def _drawn(chance: Random, lots: Sequence[tuple[T, int]]) -> T:
+    return chance.choices([what for what, _ in lots], [weight for _, weight in lots])[0]

@@ -1,0 +1,60 @@
+"""How does time pass where nothing happens? It jumps to the next timer."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVarTuple, Unpack
+
+    Arguments = TypeVarTuple("Arguments")
+
+
+class StalledError(Exception):
+    """Nothing is due any more, and what was waited for has not come."""
+
+
+class _Jump(selectors.SelectSelector):
+    """Files are never looked at: the time that a loop would wait is the time that has passed."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.now = start
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise StalledError("nothing is due any more")
+        self.now += max(0.0, timeout)
+        return []
+
+
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """An event loop of which a day lasts as long as its callbacks take.
+
+    `failures` are the exceptions that callbacks raised; the same run raises the same ones.
+    """
+
+    def __init__(self, start: float = 1e6) -> None:
+        self._jump = _Jump(start)
+        self.failures: list[BaseException] = []
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        return self._jump.now
+
+    def call_exception_handler(self, context: Mapping[str, Any]) -> None:
+        self.failures.append(context.get("exception") or RuntimeError(str(context["message"])))
+
+    def run_in_executor(  # type: ignore[override]
+        self,
+        executor: None,  # noqa: ARG002 - asyncio's own name
+        function: Callable[[Unpack[Arguments]], Any],
+        *arguments: *Arguments,
+    ) -> asyncio.Future[Any]:
+        """Here and now: a thread would bring its own clock and its own order."""
+        future = self.create_future()
+        future.set_result(function(*arguments))
+        return future

@@ -1,0 +1,163 @@
+"""Is everything safe before it is done, and what is left when an engine dies halfway?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuitune import events as ev
+from tuitune.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tuitune.execution.executor import Executor
+    from tuitune.execution.wire import Order
+    from tuitune.simulation.memory import MemoryJournal
+    from tuitune.store.rows import TrialRow
+
+
+class DiedError(Exception):
+    """The engine is dead: what it would still do does not happen."""
+
+
+class Mortal:
+    """A store that can fail, and whose engine can die in the middle of a commit."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self._journal = journal
+        self._dead = False
+        self.full = False  # its disk takes nothing more
+        self._before: Callable[[], None] | None = None
+        self._after: Callable[[], None] | None = None
+
+    def kill(self) -> None:
+        self._dead = True
+
+    def die_before(self, then: Callable[[], None]) -> None:
+        """Die at the next write, with nothing of it safe."""
+        self._before = then
+
+    def die_after(self, then: Callable[[], None]) -> None:
+        """Die after the next write, with nothing of it done."""
+        self._after = then
+
+    def write(self, facts: Sequence[ev.AnyFact], rows: Sequence[TrialRow]) -> None:
+        if self._before is not None:
+            self._dead = True
+            self._before()
+        if self._dead:
+            raise DiedError
+        if self.full:
+            raise StoreError("study.db: the disk is full")
+        self._journal.write(facts, rows)
+
+    def watched(self, _facts: Sequence[ev.AnyFact]) -> None:
+        if self._after is not None:
+            self._dead = True
+            self._after()
+            raise DiedError
+
+    def snapshot(self, blob: bytes) -> None:
+        if not self._dead and not self.full:
+            self._journal.snapshot(blob)
+
+    def restore(self) -> tuple[bytes | None, Iterator[ev.AnyFact]]:
+        return self._journal.restore()
+
+
+class Guard:
+    """Stands between an engine and its executor, and knows what the journal has.
+
+    `told`: the reports that the engine has heard. Where the store has failed, trials may be
+    answered and let go all the same, but none may start.
+    """
+
+    executor: Executor
+
+    def __init__(
+        self,
+        sink: Callable[[Sequence[ev.Event]], None],
+        journal: MemoryJournal,
+        violated: Callable[[str], None],
+        failed: Callable[[], bool],  # whether the store has
+    ) -> None:
+        self.told: list[ev.Reported] = []
+        self._sink = sink
+        self._journal = journal
+        self._violated = violated
+        self._failed = failed
+        self._read = len(journal.facts)
+        self._launches: set[tuple[int, int]] = set()
+        self._verdicts: set[tuple[int, int]] = set()
+        self._signals: set[tuple[int, int, str]] = set()
+        self._reports: set[tuple[int, int, int]] = set()
+        self._waits: dict[tuple[int, int], int] = {}  # the newest step of each attempt
+        self._live: set[int] = set()
+
+    def sink(self, events: Sequence[ev.Event]) -> None:
+        for event in events:
+            if isinstance(event, ev.Reported):
+                self.told.append(event)
+                self._waits[event.trial, event.attempt] = event.step
+            elif isinstance(event, ev.Exited):
+                self._live.discard(event.trial)
+        self._sink(events)
+
+    async def open(self) -> None:
+        await self.executor.open()
+
+    def launch(self, order: Order) -> None:
+        self._read_on()
+        if order.trial in self._live:
+            self._violated(f"trial {order.trial} was launched while a process of it is there")
+        if (order.trial, order.attempt) not in self._launches:
+            self._violated(f"trial {order.trial} was launched before the journal knew")
+        self._live.add(order.trial)
+        self.executor.launch(order)
+
+    def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
+        self._read_on()
+        if (trial, attempt) not in self._verdicts and not self._failed():
+            self._violated(f"trial {trial} was answered before the journal knew")
+        report = trial, attempt, self._waits.get((trial, attempt))
+        if report not in self._reports and not self._failed():
+            self._violated(f"trial {trial} was answered, and its report is not in the journal")
+        self.executor.answer(trial, attempt, action, save)
+
+    def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
+        self._signalled(trial, attempt, "ask")
+        self.executor.ask_stop(trial, attempt, reason, save)
+
+    def release(self, trial: int, attempt: int) -> None:
+        self._signalled(trial, attempt, "release")
+        self.executor.release(trial, attempt)
+
+    def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
+        self._signalled(trial, attempt, how)
+        self.executor.signal(trial, attempt, how)
+
+    async def sample(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return await self.executor.sample(targets, seed, config)
+
+    async def close(self) -> None:
+        await self.executor.close()
+
+    def _signalled(self, trial: int, attempt: int, how: str) -> None:
+        self._read_on()
+        if (trial, attempt, how) not in self._signals and not self._failed():
+            self._violated(f"trial {trial} was signalled before the journal knew")
+
+    def _read_on(self) -> None:
+        for fact in self._journal.facts[self._read :]:
+            match fact:
+                case ev.Launch():
+                    self._launches.add((fact.trial, fact.attempt))
+                case ev.Verdict():
+                    self._verdicts.add((fact.trial, fact.attempt))
+                case ev.Signal():
+                    self._signals.add((fact.trial, fact.attempt, fact.how))
+                case ev.Reported():
+                    self._reports.add((fact.trial, fact.attempt, fact.step))
+        self._read = len(self._journal.facts)

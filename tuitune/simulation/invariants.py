@@ -1,0 +1,166 @@
+"""What must hold after every event of every study, and when it is over?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune import events as ev
+from tuitune.engine.rows import trial_row
+from tuitune.pruning.rules import bracket_steps
+from tuitune.simulation.ledger import EVENTS, Ledger, groups
+from tuitune.simulation.reference import Rung
+from tuitune.study import Study
+from tuitune.study.state import WAITING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tuitune.pruning.state import PrunerState
+    from tuitune.simulation.reference import Entries
+    from tuitune.spec import StudySpec
+    from tuitune.store.rows import TrialRow
+    from tuitune.study import State
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Invariants:
+    """Compares a study's state with a book that is kept of the same facts without it.
+
+    `after` each event returns what does not hold, in words; empty where all does.
+    """
+
+    def __init__(self, spec: StudySpec, history: Iterable[ev.AnyFact] = ()) -> None:
+        self.ledger = Ledger(spec)
+        for group in groups(history):
+            self.ledger.fold(group)
+        self.ledger.problems.clear()  # they were told when it happened
+
+    def after(self, group: Sequence[ev.AnyFact], state: State) -> list[str]:
+        """`group`: an event with the decisions that followed; `state`: as they leave it."""
+        ledger = self.ledger
+        ledger.fold(group)
+        problems = ledger.problems + _processes(ledger, state) + _rungs(ledger, state.pruner)
+        off = ledger.finished or ledger.halted or ledger.disk_low
+        if ledger.launching and not off:
+            problems += _idle(ledger)
+        ledger.problems = []
+        return problems
+
+
+def _processes(ledger: Ledger, state: State) -> list[str]:
+    """Who runs, waits, stands still or is held, and does every launch have its exit?"""
+    states = {trial.number: trial.state for trial in state.trials}
+    problems = [
+        f"trial {n} is {states.get(n)}, and should be {s}"
+        for n, s in ledger.states.items()
+        if states.get(n) != s
+    ]
+    both = {
+        "trials": (sorted(states), sorted(ledger.states)),
+        "live": (sorted(state.running), sorted(ledger.live)),
+        "waiting": (state.waiting, sorted(n for n, s in ledger.states.items() if s == WAITING)),
+        "promotable": (sorted(state.promotable), sorted(ledger.available)),
+        "held": (sorted(t.number for t in state.trials if t.held), sorted(ledger.held)),
+        "frozen": (
+            sorted(t.number for t in state.trials if t.frozen is not None),
+            sorted(ledger.frozen),
+        ),
+    }
+    problems += [f"{k}: {a}, and should be {b}" for k, (a, b) in both.items() if a != b]
+    ended = ledger.launched - {(n, launch.attempt) for n, launch in ledger.live.items()}
+    if ended != ledger.exited:
+        problems.append(f"launched {sorted(ended)} and exited {sorted(ledger.exited)}")
+    return problems
+
+
+def _rungs(ledger: Ledger, pruner: PrunerState) -> list[str]:
+    """Is every rung filled by the first reports at or past it, and by nothing else?"""
+    entries = _entries(pruner, ledger.spec)
+    expected = {rung: found for rung, found in ledger.expected.rungs.entries.items() if found}
+    return [
+        f"rung {rung.step} of bracket {rung.bracket}: "
+        f"{entries.get(rung)}, and should be {expected.get(rung)}"
+        for rung in sorted({*entries, *expected})
+        if entries.get(rung) != expected.get(rung)
+    ]
+
+
+def _entries(pruner: PrunerState, spec: StudySpec) -> dict[Rung, Entries]:
+    found: dict[Rung, Entries] = {}
+    for bracket, rungs in enumerate(pruner.brackets):
+        for step, rung in zip(bracket_steps(spec.pruning, bracket), rungs, strict=True):
+            if rung.entries:
+                found[Rung(bracket, step)] = {trial: loss for loss, trial in rung.entries}
+            if len({trial for _, trial in rung.entries}) < len(rung.entries):
+                found[Rung(bracket, -step)] = {}
+    return found
+
+
+def _idle(ledger: Ledger) -> list[str]:
+    """Where there is room and something to do, it is done."""
+    if ledger.asking is not None or ledger.inherited or not ledger.has_room():
+        return []
+    work = {
+        "trials that wait": [n for n, s in ledger.states.items() if s == WAITING],
+        "trials to add": ledger.adding,
+        "a trial to promote": ledger.expected.rungs.next(ledger.available),
+        "new trials": ledger.may_ask(),
+    }
+    return [f"a slot is free, and there is work for it: {k}" for k, found in work.items() if found]
+
+
+def over(study: Study, journal: Sequence[ev.AnyFact]) -> list[str]:
+    """What must hold once a study is over, or its engine has died after this journal."""
+    problems = []
+    replayed = Study(study.spec)
+    replayed.replay(journal)
+    if replayed.snapshot() != study.snapshot():
+        problems.append("a replay of the journal is not the state that the run has left")
+    restored = Study(study.spec, study.snapshot())
+    if restored.snapshot() != study.snapshot() or restored.tried != study.tried:
+        problems.append("a snapshot is not the state that it was taken of")
+    return problems + _redecided(study.spec, journal)
+
+
+def _redecided(spec: StudySpec, journal: Sequence[ev.AnyFact]) -> list[str]:
+    """The same events lead to the same decisions, byte for byte."""
+    study = Study(spec)
+    again = [fact for e in journal if type(e) in EVENTS for fact in study.react(e)]  # type: ignore[arg-type]
+    for number, (old, new) in enumerate(zip(journal, again, strict=False), 1):
+        if _encode(old) != _encode(new):
+            return [f"fact {number} is {old}, and was re-decided as {new}"]
+    if len(journal) != len(again):
+        return [f"{len(journal)} facts were re-decided as {len(again)}"]
+    return []
+
+
+def lost_reports(
+    told: Sequence[ev.Reported], journal: Iterable[ev.AnyFact], safe: float
+) -> list[str]:
+    """Reports that the engine was told of until `safe`, and the journal has not; or has twice."""
+
+    def kind(report: ev.Reported) -> tuple[float, int, int, int]:
+        return report.time, report.trial, report.attempt, report.step
+
+    wanted = Counter(kind(report) for report in told)
+    found = Counter(kind(fact) for fact in journal if isinstance(fact, ev.Reported))
+    missing = [
+        f"report {key} is not in the journal"
+        for key in wanted
+        if key[0] <= safe and key not in found
+    ]
+    return missing + [f"report {key} is there twice" for key in found if found[key] > wanted[key]]
+
+
+def stale_rows(study: Study, rows: Mapping[int, TrialRow]) -> list[str]:
+    """Trials that readers see otherwise than they are, once a study is over."""
+    objective = study.spec.objective
+    return [
+        f"the row of trial {trial.number} is {rows.get(trial.number)}"
+        for trial in study.state.trials
+        if _encode(rows.get(trial.number)) != _encode(trial_row(trial, objective))
+    ]

@@ -1,0 +1,216 @@
+"""Does everything hold, whatever happens? One study through many engines, from one seed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tuitune.engine.loop import LAZY_COMMIT, Engine, World
+from tuitune.engine.opening import opening_events, restore
+from tuitune.search.searcher import make_searcher
+from tuitune.simulation.chance import ChanceTarget, draw_machine, draw_study, lots
+from tuitune.simulation.clock import SimulatedLoop, StalledError
+from tuitune.simulation.executor import SimulatedExecutor
+from tuitune.simulation.guard import DiedError, Guard, Mortal
+from tuitune.simulation.hand import Hand
+from tuitune.simulation.invariants import Invariants, lost_reports, over, stale_rows
+from tuitune.simulation.ledger import EVENTS
+from tuitune.simulation.memory import MemoryJournal, MemoryShelf
+from tuitune.study import Study
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from tuitune import events as ev
+    from tuitune.devices.placement import Room
+    from tuitune.spec import StudySpec
+
+LIVES = 6  # engines of one study, at most
+START = 1e6
+TOO_LONG = 1e5  # s of a study's own time
+
+
+@dataclass(slots=True)
+class Report:
+    """What one seed has come to."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    facts: int = 0
+    events: int = 0
+    trials: int = 0
+    engines: int = 0
+    seconds: float = 0.0  # by the study's own clock
+    journal: list[ev.AnyFact] = field(default_factory=list)
+
+
+def endure(seed: int) -> Report:
+    """Draw a study and all that happens to it from the seed, and check it after every event."""
+    chance = lots(seed, "study")
+    machine = draw_machine(chance)
+    ordeal = _Ordeal(seed, draw_study(chance, machine), machine)
+    report = ordeal.run()
+    report.journal = ordeal.journal.facts
+    report.facts = len(report.journal)
+    report.events = sum(type(fact) in EVENTS for fact in report.journal)
+    return report
+
+
+class _Ordeal:
+    """A study's disk, and its engines, one after the other."""
+
+    def __init__(self, seed: int, spec: StudySpec, machine: Room) -> None:
+        self.spec = spec
+        self.machine = machine
+        self.journal = MemoryJournal()
+        self.shelf = MemoryShelf()
+        self.report = Report(seed)
+        self.now = START
+
+    def run(self) -> Report:
+        report = self.report
+        while report.engines < LIVES and not report.violations:
+            life = _Life(self, lots(report.seed, "engine", report.engines))
+            report.engines += 1
+            life.live()
+            self.now = life.loop.time() + 1.0
+            if life.finished is not None and not self._goes_on(life.finished):
+                break
+        report.seconds = self.now - START
+        return report
+
+    def _goes_on(self, finished: ev.Finished) -> bool:
+        """Whether the study is opened once more, with what a user would change for it."""
+        chance = lots(self.report.seed, "again", self.report.engines)
+        if finished.complete and chance.random() < 0.6:
+            return False
+        limits = replace(self.spec.limits, time=None, target=None)
+        search = replace(self.spec.search, trials=self.spec.search.trials + chance.randint(0, 4))
+        self.spec = replace(self.spec, limits=limits, search=search)
+        return True
+
+
+class _Life:
+    """One engine, from its opening to its end or its death."""
+
+    def __init__(self, ordeal: _Ordeal, chance: Random) -> None:
+        self._ordeal = ordeal
+        self._chance = chance
+        self.report = ordeal.report
+        self.loop = SimulatedLoop(ordeal.now)
+        self.finished: ev.Finished | None = None
+        self._last = self.report.engines + 1 >= LIVES
+        self._engine: Engine | None = None
+        self._executor: SimulatedExecutor | None = None
+        self._mortal = Mortal(ordeal.journal)
+        self._guard: Guard | None = None
+        self._safe = math.inf  # reports that were told by then must be in the journal
+        self._began = ordeal.journal.seq
+        self._invariants = Invariants(ordeal.spec, ordeal.journal.history())
+
+    def live(self) -> None:
+        loop = self.loop
+        loop.call_soon(self._open)
+        loop.call_later(TOO_LONG, self._too_long)
+        try:
+            loop.run_forever()
+        except StalledError:
+            self.violated("nothing is due any more, and the study has not ended")
+        for failure in loop.failures:
+            if not isinstance(failure, DiedError):
+                self.violated(f"the engine raised {failure!r}")
+        self._look_back()
+        loop.close()
+
+    def violated(self, words: str) -> None:
+        state = "" if self._engine is None else f" (at {self.loop.time() - START:.3f} s)"
+        self.report.violations.append(words + state)
+        self.loop.stop()
+
+    def _open(self) -> None:
+        ordeal, loop = self._ordeal, self.loop
+        study = _Watched(restore(ordeal.spec, ordeal.journal), self._reacted)
+        searcher = make_searcher(ordeal.spec.space, ordeal.spec.search)
+        self._engine = engine = Engine(
+            study, World(self._mortal, searcher, ordeal.shelf, loop.time, self._mortal.watched)
+        )
+        target = ChanceTarget(self.report.seed, ordeal.spec.pruning.max or 9)
+        latency = lots(self.report.seed, "latency", self.report.engines)
+        guard = self._guard = Guard(
+            engine.take, ordeal.journal, self.violated, lambda: engine.broken is not None
+        )
+        guard.executor = SimulatedExecutor(
+            target,
+            guard.sink,
+            loop,
+            ordeal.shelf,
+            latency=lambda: latency.choice((1e-4, 1e-3, 0.05)),
+            neglected=lambda trial: self.violated(f"trial {trial} waits for a verdict in vain"),
+        )
+        engine.executor = guard
+        engine.finished.add_done_callback(self._ended)
+        horizon = 0.0 if self._last else self._chance.choice((0.0, 60.0, 200.0, 400.0))
+        Hand(engine, loop, self._chance, horizon, lambda: not self._last)
+        if not self._last and self._chance.random() < 0.4:
+            loop.call_later(self._chance.expovariate(1 / 60), self._die)
+        engine.take(opening_events(study, ordeal.machine, loop.time()))
+
+    def _reacted(self, group: list[ev.AnyFact], study: Study) -> None:
+        for problem in self._invariants.after(group, study.state):
+            self.violated(f"after {group[0]}: {problem}")
+
+    def _ended(self, future: Any) -> None:
+        self.finished = future.result()
+        self.loop.stop()
+
+    def _die(self) -> None:
+        """Now, or in its next commit, before the facts are safe or after; or the disk is full."""
+        match self._chance.choice(("now", "before", "after", "full")):
+            case "now":
+                self._mortal.kill()
+                self.loop.stop()
+            case "before":
+                self._mortal.die_before(self.loop.stop)
+            case "full":
+                self._safe = self.loop.time() - 2 * LAZY_COMMIT
+                self._mortal.full = True
+            case _:
+                self._mortal.die_after(self.loop.stop)
+
+    def _too_long(self) -> None:
+        self.violated("the study does not come to an end")
+
+    def _look_back(self) -> None:
+        """All that must hold now that the engine is gone, one way or the other."""
+        ordeal, engine = self._ordeal, self._engine
+        if self.report.violations or engine is None or self._guard is None:
+            return
+        told = self._guard.told
+        if self.finished is not None and engine.broken is None:
+            engine.commit()
+            engine.snapshot()
+            study = engine.study
+            self.report.violations += stale_rows(study, ordeal.journal.rows)
+        else:  # younger ones may go down with the engine
+            self._safe = min(self._safe, self.loop.time() - 2 * LAZY_COMMIT)
+            study = Study(ordeal.spec)
+            study.replay(ordeal.journal.history())
+        self.report.violations += over(study, ordeal.journal.facts)
+        self.report.violations += lost_reports(
+            told, ordeal.journal.facts[self._began :], self._safe
+        )
+        self.report.trials = len(study.state.trials)
+
+
+class _Watched(Study):
+    """A study that shows what each event has led to."""
+
+    def __init__(self, study: Study, look: Any) -> None:
+        super().__init__(study.spec, study.snapshot())
+        self._look = look
+
+    def react(self, event: ev.Event) -> list[ev.AnyFact]:
+        facts = super().react(event)
+        self._look(facts, self)
+        return facts

@@ -1,0 +1,146 @@
+"""What did each trial of a study do, as its journal has it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tuitune import events as ev
+from tuitune.devices.placement import Room
+from tuitune.search.proposal import Proposal
+from tuitune.simulation.course import Course, Point
+from tuitune.study.state import COMPLETE, FAILED, PRUNED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tuitune.execution.wire import Order
+    from tuitune.search.proposal import Tried
+    from tuitune.spec import StudySpec
+
+
+@dataclass(slots=True)
+class Record:
+    """One trial: its curve, which a later attempt takes up where an earlier one has left it."""
+
+    number: int
+    config: dict[str, Any]
+    origin: str
+    why: str
+    state: str = ""
+    points: list[Point] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A study as it was run, and the machine that it ran on last."""
+
+    trials: Sequence[Record]
+    machine: Room
+    saves: bool  # whether some trial wrote a checkpoint
+    steps: int  # of the resource, spent in all attempts together
+    seconds: float  # from its first fact to its last one, without the times between engines
+
+
+def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
+    """Put the curves together. `metric`: the objective's name."""
+    records: list[Record] = []
+    marks: dict[int, float] = {}  # when the work on a trial's next point began
+    machine, saves = Room(1.0, 0), False
+    spent = Spent()
+    seconds, last = 0.0, None
+    for fact in facts:
+        spent.add(fact)
+        if last is not None and type(fact) is not ev.Opened:
+            seconds += fact.time - last
+        last = fact.time
+        match fact:
+            case ev.Opened():
+                machine = Room(fact.cpus, fact.memory)
+            case ev.Proposed() | ev.Added():
+                origin = fact.origin if isinstance(fact, ev.Proposed) else "hand"
+                records.append(Record(fact.trial, fact.config, origin, fact.why))
+            case ev.Launch():
+                marks[fact.trial] = fact.time
+            case ev.Reported():
+                points = records[fact.trial].points
+                while points and points[-1].step >= fact.step:
+                    points.pop()
+                took = max(0.0, fact.time - marks[fact.trial])
+                points.append(Point(fact.step, fact.metrics.get(metric), took))
+                marks[fact.trial] = fact.time
+            case ev.Checkpointed():
+                saves = True
+            case ev.Settled():
+                records[fact.trial].state = fact.state
+            case _:
+                pass
+    return Recording(records, machine, saves, spent.steps, seconds)
+
+
+class Spent:
+    """The resource that attempts have spent, their own starts not counted in."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._at: dict[tuple[int, int], int] = {}
+
+    def add(self, fact: ev.AnyFact) -> None:
+        if isinstance(fact, ev.Started):
+            self._at[fact.trial, fact.attempt] = fact.resumed_from or 0
+        elif isinstance(fact, ev.Reported):
+            attempt = fact.trial, fact.attempt
+            self.steps += max(0, fact.step - self._at.get(attempt, 0))
+            self._at[attempt] = max(fact.step, self._at.get(attempt, 0))
+
+
+class RecordedSearcher:
+    """Proposes what was proposed, in the same order."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    def propose(self, trial: int, tried: Tried) -> Proposal | None:  # noqa: ARG002 - a searcher's
+        if trial >= len(self._records):
+            return None
+        record = self._records[trial]
+        return Proposal(record.config, record.origin, record.why)
+
+
+class RecordedTarget:
+    """Trials do what they did; where one's record ends before its end, nobody knows how it goes on.
+
+    `longest`: the maximum that the records were made with, None where there was none.
+    """
+
+    def __init__(
+        self, records: Sequence[Record], *, saves: bool, longest: int | None, most: int | None
+    ) -> None:
+        self._records = records
+        self._saves = saves
+        # a trial that had come to its end is not known beyond it
+        self._cut = longest if longest is not None and (most is None or most > longest) else None
+
+    def begin(self, order: Order) -> Course:
+        record = self._records[order.trial]
+        start = order.resume_step or 0
+        points = [point for point in record.points if point.step > start]
+        if record.state == FAILED:
+            return Course(points, "raises", self._saves)
+        at = record.points[-1].step if record.points else 0
+        ended = record.state == COMPLETE and (self._cut is None or at < self._cut)
+        return Course(points, "returns" if ended else "unknown", self._saves)
+
+
+def was_stopped(record: Record) -> bool:
+    return record.state == PRUNED
+
+
+def replayable(spec: StudySpec, trials: int) -> StudySpec:
+    """The study without what its records can't tell: retries, timeouts, limits."""
+    return replace(
+        spec,
+        search=replace(spec.search, trials=trials),
+        trial=replace(spec.trial, retries=0, timeout=None),
+        limits=replace(spec.limits, time=None, target=None),
+    )

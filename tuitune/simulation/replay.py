@@ -1,0 +1,156 @@
+"""What would a recorded study have done under other pruning?"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tuitune.pruning.rules import bracket_of, bracket_steps
+from tuitune.simulation.play import play
+from tuitune.simulation.recorded import (
+    RecordedSearcher,
+    RecordedTarget,
+    Spent,
+    replayable,
+    was_stopped,
+)
+from tuitune.study.standing import Standing, best_of, loss
+from tuitune.study.state import COMPLETE, PRUNED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.simulation.course import Point
+    from tuitune.simulation.recorded import Record, Recording
+    from tuitune.spec import StudySpec
+
+GOOD = 10  # the best one in so many trials is a good one
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A study, as it was or as it would have been."""
+
+    steps: int  # of the resource, all attempts together
+    seconds: float  # by its own clock
+    stopped: int  # trials that ended as PRUNED
+    best: int | None  # the trial
+    value: float | None  # its objective
+    step: int | None  # where it had it
+    partial: bool  # no trial was COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Trials are told by their numbers."""
+
+    then: Side
+    now: Side
+    good: Sequence[int]  # the best tenth of the recorded study
+    lost: Sequence[int]  # those of them that the other pruning stops
+    lost_unknown: Sequence[int]  # those that it lets go on beyond their record
+    unknown: Sequence[int]  # all trials that it lets go on beyond their record
+
+
+def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Comparison:
+    """Play the study again as `changed` has it.
+
+    A trial that the recorded study ended early is known only so far: where it should go on beyond
+    that it leaves as if a hand had killed it, so that it enters no rung it has not been seen at.
+    """
+    records = recording.trials
+    spec = replayable(changed, len(records))
+    fewer = [thinned(record, spec) for record in records]
+    target = RecordedTarget(
+        fewer,
+        saves=recording.saves,
+        longest=recorded.pruning.max,
+        most=spec.pruning.max,
+    )
+    played = play(spec, RecordedSearcher(fewer), target, recording.machine)
+    spent = Spent()
+    for fact in played.facts:
+        spent.add(fact)
+    trials = played.study.state.trials
+    good = best_tenth(recorded, records)
+    standings = [
+        Standing(t.number, t.state, t.step, t.counted(spec.objective))
+        for t in trials
+        if t.value is not None
+    ]
+    return Comparison(
+        then=_side(recorded, records, recording),
+        now=_now(spec, standings, spent.steps, played.seconds),
+        good=good,
+        lost=[n for n in good if trials[n].state == PRUNED],
+        lost_unknown=[n for n in good if n in played.unknown],
+        unknown=sorted(played.unknown),
+    )
+
+
+def thinned(record: Record, spec: StudySpec) -> Record:
+    """Only the reports that the pruner could notice, and the last: all others call for nothing."""
+    pruning = spec.pruning
+    if pruning.method == "median":
+        return record
+    gates = list(bracket_steps(pruning, bracket_of(pruning, record.number)))
+    if pruning.max is not None:
+        gates.append(pruning.max)
+    kept: list[Point] = []
+    seconds, filled, best = 0.0, 0, math.inf
+    for place, point in enumerate(record.points):
+        seconds += point.seconds
+        crossed = bisect_left(gates, point.step + 1)
+        if point.value is not None and math.isfinite(point.value):
+            own = loss(point.value, spec.objective)
+            notable = crossed > filled or (spec.objective.value == "best" and own < best)
+            best = min(best, own)
+        else:
+            notable = point.value is not None
+        if notable or place == len(record.points) - 1:
+            kept.append(point._replace(seconds=seconds))
+            seconds = 0.0
+        if point.value is not None:
+            filled = max(filled, crossed)
+    return replace(record, points=kept)
+
+
+def best_tenth(spec: StudySpec, records: Sequence[Record]) -> list[int]:
+    """Of the trials that came to their end; where none has, of all that reported. Best first."""
+    known = [(r, v) for r in records if (v := _value(spec, r)) is not None and math.isfinite(v)]
+    pool = [(r, v) for r, v in known if r.state == COMPLETE] or known
+    pool.sort(key=lambda pair: (loss(pair[1], spec.objective), pair[0].number))
+    return [record.number for record, _ in pool[: math.ceil(len(records) / GOOD)]]
+
+
+def _value(spec: StudySpec, record: Record) -> float | None:
+    values = [point.value for point in record.points if point.value is not None]
+    if not values:
+        return None
+    if spec.objective.value == "last":
+        return values[-1]
+    return min(values, key=lambda value: loss(value, spec.objective))
+
+
+def _side(spec: StudySpec, records: Sequence[Record], recording: Recording) -> Side:
+    standings = [
+        Standing(r.number, r.state, r.points[-1].step, _value(spec, r)) for r in records if r.points
+    ]
+    side = _now(spec, standings, recording.steps, recording.seconds)
+    return replace(side, stopped=sum(map(was_stopped, records)))
+
+
+def _now(spec: StudySpec, standings: Sequence[Standing], steps: int, seconds: float) -> Side:
+    number, partial = best_of(spec, standings)
+    best = next((s for s in standings if s.number == number), None)
+    return Side(
+        steps=steps,
+        seconds=seconds,
+        stopped=sum(standing.state == PRUNED for standing in standings),
+        best=number,
+        value=None if best is None else best.value,
+        step=None if best is None else best.step,
+        partial=partial,
+    )
