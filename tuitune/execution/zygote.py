@@ -15,7 +15,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from tuitune.execution import child, errands, processes, targets
+from tuitune.execution import child, errands, pages, processes, targets
 from tuitune.execution.errands import (
     CancelSample,
     Exited,
@@ -208,6 +208,7 @@ def _prepare(setup: Setup) -> Target | None:
     sys.stderr.flush()
     gc.collect()
     gc.freeze()  # a collection in a trial would touch, and so copy, every page
+    pages.gather()
     return function
 
 
