@@ -29,6 +29,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.Proposed(1.0, 0, {"lr": 0.1, "layers": [1, 2], "name": "é", "on": True}, "sobol", "point 0"),
     ev.Launch(1.1, 0, 1, "cpu:0", 1.0, 0),
     ev.Started(1.2, 0, 1, 4711, None, "abc", "def", dirty=None),
+    ev.Reported(1.5, 1, 0, 1, {"loss": 0.5}, can_save=True),
     ev.Reported(1.3, 0, 1, 1, {"loss": 0.5}),
     ev.Verdict(1.3, 0, 1, 1, "go", True, 0, 1, 1, 0.5, "rung 0: rank 1 of 1"),
     ev.Checkpointed(1.4, 0, 1, 1),
@@ -77,8 +78,8 @@ def row(number: int, **others: Any) -> TrialRow:
 
 
 def test_every_kind_of_fact_comes_back_in_order(journal: Journal, path: Path) -> None:
-    journal.write(EVERY_KIND[:7], [])
-    journal.write(EVERY_KIND[7:], [])
+    journal.write(EVERY_KIND[:8], [])
+    journal.write(EVERY_KIND[8:], [])
     assert list(journal.history()) == EVERY_KIND
     assert journal.seq == len(EVERY_KIND)
     reader = Reader.open(path)
