@@ -43,6 +43,11 @@ def test_what_is_dropped_takes_the_half_written_along(tmp_path):
     assert not shelf.has_checkpoints(0)
 
 
+def test_a_trial_that_was_not_promoted_keeps_what_it_may_go_on_from():
+    trials = [Trial(0, {}, "random", "", state="PRUNED", shelved=True)]
+    assert checkpoints_to_drop(State(trials=trials), "best", 0, None) == [(0, 1)]
+
+
 @pytest.mark.parametrize(
     ("keep", "state", "leader", "kept", "dropped"),
     [

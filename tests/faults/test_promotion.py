@@ -89,6 +89,20 @@ def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
     check_promotions(workshop)
 
 
+def test_trials_raised_at_the_end_send_on_from_checkpoints(workshop: Workshop):
+    best_first = CODE.replace('trial.config["x"]', "trial.number")
+    file = workshop.study(best_first, MORE, trials=2)
+    assert workshop.run(file, "--no-ui").returncode == 1  # nobody of two is sent on
+    assert {t["state"] for t in workshop.trials()} == {"PRUNED"}
+    done = workshop.run(file, "--no-ui", "--trials", 30)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_epochs(workshop)
+    assert [t["state"] for t in workshop.trials()[:2]] == ["COMPLETE", "COMPLETE"]
+    for trial in range(2):
+        lines = (workshop.folder() / f"trials/{trial:04d}/epochs").read_text().splitlines()
+        assert [line for line in lines if line.endswith(" 1")] == ["0 0 1"]
+
+
 def check_epochs(workshop: Workshop) -> None:
     """Attempts go on where the last checkpoint stands; within one no epoch is left out or twice."""
     saves: dict[int, list[ev.Checkpointed]] = {}

@@ -70,7 +70,10 @@ def checkpoints_to_drop(
 
     `kept`: the trial whose checkpoint was kept as the best one's before `ended` ended.
     """
-    if state.trials[ended].state != COMPLETE or keep == "none":
+    trial = state.trials[ended]
+    if trial.shelved:  # it goes on from its checkpoint if more trials are asked for
+        return [(ended, 1)]
+    if trial.state != COMPLETE or keep == "none":
         return [(ended, 0)]
     if keep == "all":
         return []

@@ -83,6 +83,8 @@ def thaw(trial: st.Trial, now: float) -> None:
 
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     trial = state.trials[fact.trial]
+    if not trial.shelved:
+        trial.checkpoint = None  # those of trials that have ended are gone
     trial.complete = trial.diverged = trial.shelved = trial.parked = False
     trial.crashes = 0
     trial.error, trial.ended, trial.note = "", None, "taken up again by hand"
