@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuitune.cli.studies import StudyFolder, short_path
-from tuitune.cli.text import number, table
+from tuitune.cli.text import number, table, which
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import studies_in
 from tuitune.store.registry import known_studies
@@ -37,7 +37,7 @@ def _cells(folder: Path) -> list[str]:
         value = "-"
         if best is not None:
             words = f"{study.spec.objective.metric} {number(best.value)}"
-            value = f"{words} (trial {best.number}{', partial' if partial else ''})"
+            value = f"{words} {which(best.number, partial=partial)}"
         trials = f"{done}/{study.spec.search.trials}"
         return [study.name, study.state(), trials, value, short_path(folder)]
     except (StoreError, StudyFileError) as error:

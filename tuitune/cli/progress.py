@@ -11,7 +11,7 @@ import msgspec
 
 from tuitune import events as ev
 from tuitune.cli.pace import Pace
-from tuitune.cli.text import configuration_words, duration, number, plain
+from tuitune.cli.text import configuration_words, duration, number, plain, which
 from tuitune.space import grid_size
 from tuitune.study.state import COMPLETE, ENDED, FAILED
 
@@ -91,7 +91,7 @@ class Lines:
         if best is None:
             return ""
         value = number(best.counted(self._study.spec.objective))
-        return f"best {value} (trial {best.number}{', partial' if partial else ''})"
+        return f"best {value} {which(best.number, partial=partial)}"
 
     def _line(self, when: float, text: str) -> None:
         clock = time.strftime("%H:%M:%S", time.localtime(when))

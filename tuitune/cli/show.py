@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tuitune.cli.studies import open_study
+from tuitune.cli.summary import best_record, counts
 from tuitune.cli.text import configuration_toml, configuration_words, duration, number, plain, table
 from tuitune.cli.why import print_why
 from tuitune.store.errors import StoreError
-from tuitune.study.state import STATES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,28 +60,17 @@ def _json(study: StudyFolder, rows: list[TrialRow]) -> str:
     record = {
         "study": study.name,
         "state": study.state(),
-        "counts": _counts(rows),
-        "best": best
-        and {
-            "trial": best.number,
-            "value": best.value,
-            "config": best.config,
-            "partial": partial,
-        },
+        "counts": counts(row.state for row in rows),
+        "best": best and best_record(best.number, best.value, best.config, partial=partial),
         "trials": [trial_record(row) for row in rows],
     }
     return msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
 
 
-def _counts(rows: list[TrialRow]) -> dict[str, int]:
-    found = Counter(row.state for row in rows)
-    return {state: found[state] for state in STATES}
-
-
 def _words(study: StudyFolder, rows: list[TrialRow]) -> str:
     spec = study.spec
-    counts = {state: n for state, n in _counts(rows).items() if n}
-    counted = ", ".join(f"{n} {state}" for state, n in counts.items()) or "no trials yet"
+    found = counts(row.state for row in rows)
+    counted = ", ".join(f"{n} {state}" for state, n in found.items() if n) or "no trials yet"
     lines = [
         f"{study.name}: {study.state()}, {counted} of {spec.search.trials} trials; {study.path}"
     ]

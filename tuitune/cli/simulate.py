@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tuitune.cli.studies import open_study
-from tuitune.cli.text import duration, number, plain, table
+from tuitune.cli.text import duration, number, plain, table, which
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import Comparison, compare
 from tuitune.store.errors import StoreError
@@ -86,7 +86,7 @@ def _words(
 def _best(side: Side) -> str:
     if side.best is None:
         return "-"
-    return f"{number(side.value)} (trial {side.best}{', partial' if side.partial else ''})"
+    return f"{number(side.value)} {which(side.best, partial=side.partial)}"
 
 
 def _good(comparison: Comparison) -> str:

@@ -20,6 +20,11 @@ def number(value: float | None) -> str:
     return f"{value:.4g}" if math.isfinite(value) else str(value)
 
 
+def which(trial: int, *, partial: bool) -> str:
+    """The trial that a best value is of."""
+    return f"(trial {trial}{', partial' if partial else ''})"
+
+
 def duration(seconds: float) -> str:
     """Two units at most: 42s, 3m10s, 2h05m, 1d3h."""
     whole = max(0, round(seconds))

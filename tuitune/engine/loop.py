@@ -209,52 +209,48 @@ class Engine:
         proposal = self._world.searcher.propose(number, self.study.tried)
         if proposal is None:
             self.take([ev.Exhausted(self._clock(), exhausted_words(self.study.spec))])
-            return
-        missing = [p for p in self._sampled_by(proposal) if p.name not in proposal.config]
-        if not missing:
-            self._propose(number, proposal, {})
-            return
-        task = self._loop.create_task(self._sample(number, proposal, missing))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        elif self._to_sample(proposal):
+            task = self._loop.create_task(self._sample(number, proposal))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._propose(number, proposal, proposal.config)
 
-    def _sampled_by(self, proposal: Proposal) -> list[Sampled]:
-        space = self.study.spec.space
-        return [p for p in space.sampled if space.is_active(p, proposal.config)]
-
-    async def _sample(self, number: int, proposal: Proposal, missing: list[Sampled]) -> None:
-        """Let the user's own samplers choose what the searcher can't."""
-        assert self.executor is not None
-        seed = f"{self.study.spec.search.seed}/{number}"
-        targets = {p.name: p.target for p in missing}
+    async def _sample(self, number: int, proposal: Proposal) -> None:
         try:
-            values = await self.executor.sample(targets, seed, proposal.config)
+            config = await self._completed(proposal, f"{number}")
         except (SampleError, TargetError) as error:
             why = f"a parameter can't be sampled: {error}"
             self.take([ev.StopAsked(self._clock(), finish=False, why=why)])
             return
-        self._propose(number, proposal, values)
+        self._propose(number, proposal, config)
 
-    async def add(self, proposal: Proposal) -> None:
-        """Make a configuration that a hand has given a trial, its samplers asked first."""
-        missing = [p for p in self._sampled_by(proposal) if p.name not in proposal.config]
-        values: dict[str, Any] = {}
-        if missing:
-            assert self.executor is not None
-            seed = f"{self.study.spec.search.seed}/hand/{self._clock()}"
-            targets = {p.name: p.target for p in missing}
-            values = await self.executor.sample(targets, seed, proposal.config)
-        config = self._in_file_order({**proposal.config, **values})
-        self.take([ev.AddAsked(self._clock(), config, proposal.why)])
-
-    def _in_file_order(self, values: dict[str, Any]) -> dict[str, Any]:
-        names = [p.name for p in self.study.spec.space.parameters if p.name in values]
-        return {name: values[name] for name in names}
-
-    def _propose(self, number: int, proposal: Proposal, sampled: dict[str, Any]) -> None:
-        config = self._in_file_order({**proposal.config, **sampled})
+    def _propose(self, number: int, proposal: Proposal, config: dict[str, Any]) -> None:
         event = ev.Proposed(self._clock(), number, config, proposal.origin, proposal.why)
         self.take([event])
+
+    async def add(self, proposal: Proposal) -> dict[str, Any]:
+        """Make what a hand gave a trial; its configuration. Raises SampleError, TargetError."""
+        config = await self._completed(proposal, f"hand/{self._clock()}")
+        self.take([ev.AddAsked(self._clock(), config, proposal.why)])
+        return config
+
+    def _to_sample(self, proposal: Proposal) -> list[Sampled]:
+        """What the user's own samplers are yet to choose."""
+        space, config = self.study.spec.space, proposal.config
+        return [p for p in space.sampled if p.name not in config and space.is_active(p, config)]
+
+    async def _completed(self, proposal: Proposal, draw: str) -> dict[str, Any]:
+        """The whole configuration, in the file's order."""
+        targets = {p.name: p.target for p in self._to_sample(proposal)}
+        if not targets:
+            return proposal.config
+        assert self.executor is not None
+        seed = f"{self.study.spec.search.seed}/{draw}"
+        values = await self.executor.sample(targets, seed, proposal.config)
+        whole = {**proposal.config, **values}
+        names = (p.name for p in self.study.spec.space.parameters)
+        return {name: whole[name] for name in names if name in whole}
 
     def _tidy(self, number: int) -> None:
         """Remove the checkpoints that nobody will go on from, away from the event loop."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
 from tuitune.engine.document import NotWhileRunningError
+from tuitune.execution.executor import SampleError, TargetError
 from tuitune.search.searcher import complete
 from tuitune.study.state import COMPLETE, ENDED
 from tuitune.studyfile import StudyFileError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from tuitune.engine.loop import Engine
     from tuitune.engine.seams import Paper
+    from tuitune.space import SearchSpace
     from tuitune.study import Trial
 
 Answer = dict[str, Any]
@@ -73,22 +75,18 @@ class Steering:
         if like is not None:
             if not 0 <= like < len(study.state.trials):
                 return {"error": f"no trial {like} to be like"}
-            config = {**study.state.trials[like].config, **config}
-        space = study.spec.space
-        if like is not None:  # what the changed values make inactive goes
-            config = {
-                p.name: config[p.name]
-                for p in space.parameters
-                if p.name in config and space.is_active(p, config)
-            }
-        problems = space.problems(config, partial=True)
+            config = _changed(study.spec.space, study.state.trials[like].config, config)
+        problems = study.spec.space.problems(config, partial=True)
         if problems:
             return {"error": "; ".join(problems)}
         number = len(study.state.trials) + len(study.state.adding)
-        proposal = complete(space, study.spec.search, number, config)
+        proposal = complete(study.spec.space, study.spec.search, number, config)
         why = proposal.why if like is None else f"like trial {like}"
-        await self._engine.add(replace(proposal, why=why))
-        return {"ok": True, "trial": number, "config": proposal.config}
+        try:
+            added = await self._engine.add(replace(proposal, why=why))
+        except (SampleError, TargetError) as error:
+            return {"error": f"a parameter can't be sampled: {error}"}
+        return {"ok": True, "trial": number, "config": added}
 
     def _set(self, overrides: list[str]) -> Answer:
         try:
@@ -98,6 +96,13 @@ class Steering:
         if words:
             self._engine.take([ev.SettingsChanged(self._clock(), settings)])
         return {"ok": True, "changed": words}
+
+
+def _changed(space: SearchSpace, config: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with other values, without what these make inactive."""
+    whole = {**config, **values}
+    given = [p for p in space.parameters if p.name in whole]
+    return {p.name: whole[p.name] for p in given if space.is_active(p, whole)}
 
 
 def _refusal(act: str, trial: Trial) -> str:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from tuitune import events as ev
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tuitune.spec import StudySpec
     from tuitune.study import state as st
+
+    Due = Callable[[st.Trial, float], ev.Decision]
 
 SILENCE = 600.0  # s without a report before a trial is called silent, or
 SILENT_PAUSES = 10.0  # so many times its longest pause between reports, whichever is later
@@ -20,11 +22,9 @@ TIME_IS_UP = "the study's time limit is reached"
 
 def next_deadline(state: st.State) -> float | None:
     """When, in Unix seconds, something is due though nothing happens; None for never."""
-    due = [d for number in state.running for d in _deadlines(state, state.trials[number])]
+    due = [at for number in state.running for at, _ in _deadlines(state, state.trials[number])]
     limit = time_limit(state)
-    if limit is not None:
-        due.append(limit)
-    return min((moment for moment in due if moment < math.inf), default=None)
+    return min(due if limit is None else [*due, limit], default=None)
 
 
 def time_limit(state: st.State) -> float | None:
@@ -34,20 +34,6 @@ def time_limit(state: st.State) -> float | None:
     return state.opened + settings.time_limit - state.elapsed
 
 
-def _deadlines(state: st.State, trial: st.Trial) -> list[float]:
-    if trial.frozen is not None:
-        return []
-    if trial.ending is not None and trial.ending.due < math.inf:
-        return [trial.ending.due]
-    due = [] if trial.silent else [_silent_from(trial)]
-    timeout = state.settings.timeout if state.settings else None
-    return due if timeout is None else [*due, trial.launched + timeout]
-
-
-def _silent_from(trial: st.Trial) -> float:
-    return trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause)
-
-
 def on_deadline(
     _spec: StudySpec, state: st.State, fact: ev.DeadlinePassed
 ) -> Sequence[ev.Decision]:
@@ -55,25 +41,36 @@ def on_deadline(
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
         decisions.append(ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False))
-    for number in state.running:
-        trial = state.trials[number]
-        if trial.frozen is not None:
-            continue
-        if trial.ending is not None and trial.ending.due < math.inf:
-            if trial.ending.due <= fact.time:
-                decisions.append(_further(trial, fact.time))
-            continue
-        timeout = state.settings.timeout if state.settings else None
-        if timeout is not None and trial.launched + timeout <= fact.time:
-            decisions.append(
-                ev.Signal(fact.time, number, trial.attempt, "ask", "timeout", save=False)
-            )
-        elif not trial.silent and _silent_from(trial) <= fact.time:
-            decisions.append(ev.Silent(fact.time, number, trial.attempt, fact.time - trial.heard))
+    for trial in (state.trials[number] for number in state.running):
+        due = [decide for at, decide in _deadlines(state, trial) if at <= fact.time]
+        decisions += [decide(trial, fact.time) for decide in due[:1]]
     return decisions
 
 
-def _further(trial: st.Trial, now: float) -> ev.Signal:
+def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
+    """(when, what follows) of a trial with a process; of several that are due the first follows."""
+    if trial.frozen is not None:
+        return []
+    if trial.ending is not None and trial.ending.due < math.inf:
+        return [(trial.ending.due, _further)]
+    due: list[tuple[float, Due]] = []
+    timeout = state.settings.timeout if state.settings else None
+    if timeout is not None:
+        due.append((trial.launched + timeout, _timed_out))
+    if not trial.silent:
+        due.append((trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause), _silent))
+    return due
+
+
+def _timed_out(trial: st.Trial, now: float) -> ev.Decision:
+    return ev.Signal(now, trial.number, trial.attempt, "ask", "timeout", save=False)
+
+
+def _silent(trial: st.Trial, now: float) -> ev.Decision:
+    return ev.Silent(now, trial.number, trial.attempt, now - trial.heard)
+
+
+def _further(trial: st.Trial, now: float) -> ev.Decision:
     """The next, harsher way to end an attempt that has not left."""
     ending = trial.ending
     assert ending is not None

@@ -106,11 +106,7 @@ def _free_slot(state: st.State) -> str | None:
 
 def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
     """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others."""
-    if (
-        not state.launching
-        or state.disk_low
-        or any(t.held and t.state == st.PAUSED for t in state.trials)
-    ):
+    if not state.launching or state.disk_low or _any_held(state):
         return ()
     if not state.promotable:
         return _finish(state, now)
@@ -120,12 +116,15 @@ def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
     ]
 
 
+def _any_held(state: st.State) -> bool:
+    return any(t.held and t.state == st.PAUSED for t in state.trials)
+
+
 def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
     if state.halted is None:
         return (ev.Finished(now, complete=True, why=state.exhausted),)
     left = state.waiting or state.promotable or _wants_new(state)
-    held = any(t.held and t.state == st.PAUSED for t in state.trials)
-    complete = not left and not held and not state.halted.failed
+    complete = not left and not _any_held(state) and not state.halted.failed
     return (ev.Finished(now, complete=complete, why=state.halted.why),)
 
 
