@@ -86,7 +86,9 @@ def test_a_training_script_pays_for_the_standard_library_alone(tmp_path: Path) -
     assert all(name.startswith("tuitune.execution") for name in ours), ours
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["ls"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["attach", "--help"], ["--version"], ["ls"]]
+)
 def test_a_command_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     loaded = modules_loaded(arguments, tmp_path)
     assert not packages(loaded) & HEAVY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tuitune.store import owner
 
 PATIENCE = 60.0  # s: how long a condition may take before a test gives up on it
 
@@ -41,6 +44,12 @@ def tagged(folder: Path) -> list[int]:
             if f"TUITUNE_STUDY={folder}/".encode() in environment and state not in "ZX":
                 found.append(int(entry.name))
     return found
+
+
+def hear_signals() -> None:
+    """A shell's background job ignores SIGINT, one under nohup SIGHUP, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass
@@ -101,8 +110,7 @@ cpus = 0.5
 
     def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:
         options.setdefault("env", self.environment)
-        # a shell's background job ignores SIGINT, and so would all that it starts
-        options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        options.setdefault("preexec_fn", hear_signals)
         process = subprocess.Popen(
             self.command(*words),
             cwd=self.path,
@@ -125,6 +133,11 @@ cpus = 0.5
     def folder(self, study: str = "study") -> Path:
         return self.path / "runs" / study
 
+    def engine(self, study: str = "study") -> int | None:
+        """The process that runs a study now."""
+        found = owner.running(self.folder(study))
+        return None if found is None else found.pid
+
     def left_over(self) -> list[int]:
         return tagged(self.path)
 
@@ -135,5 +148,7 @@ cpus = 0.5
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-        for pid in self.left_over():
-            os.kill(pid, signal.SIGKILL)
+        engines = [self.engine(folder.name) for folder in (self.path / "runs").glob("*")]
+        for pid in (*filter(None, engines), *self.left_over()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

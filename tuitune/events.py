@@ -108,18 +108,32 @@ class StopAsked(Fact, frozen=True, tag="stop_asked"):
     finish: bool  # let running trials end
     why: str
     now: bool = False  # don't wait for checkpoints: SIGKILL
+    by: str = ""  # what the hand held: "app", "command"; in every act
 
 
 class KillAsked(Fact, frozen=True, tag="kill_asked"):
+    """The kill strikes at once, or waits, and may be taken back meanwhile."""
+
     trial: int
+    after: float = 0.0  # seconds
+    by: str = ""
+
+
+class SpareAsked(Fact, frozen=True, tag="spare_asked"):
+    """Kills that wait are taken back."""
+
+    trials: tuple[int, ...]
+    by: str = ""
 
 
 class PauseAsked(Fact, frozen=True, tag="pause_asked"):
     trials: tuple[int, ...]  # empty: the launching
+    by: str = ""
 
 
 class ResumeAsked(Fact, frozen=True, tag="resume_asked"):
     trials: tuple[int, ...]  # empty: the launching
+    by: str = ""
 
 
 class Held(Fact, frozen=True, tag="held"):
@@ -132,16 +146,19 @@ class Held(Fact, frozen=True, tag="held"):
 class AddAsked(Fact, frozen=True, tag="add_asked"):
     config: dict[str, Any]
     why: str
+    by: str = ""
 
 
 class RetryAsked(Fact, frozen=True, tag="retry_asked"):
     """Take a trial that has ended up again."""
 
     trial: int
+    by: str = ""
 
 
 class SettingsChanged(Fact, frozen=True, tag="settings_changed"):
     settings: Settings
+    by: str = ""
 
 
 class DiskChanged(Fact, frozen=True, tag="disk_changed"):
@@ -267,6 +284,7 @@ Event = (
     | Exited
     | StopAsked
     | KillAsked
+    | SpareAsked
     | PauseAsked
     | ResumeAsked
     | Held

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.engine.orders import attempt_seed, fill_command, spelled
+from tuitune.engine.orders import attempt_seed
+from tuitune.words.command import fill_command, spelled
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_a_trial_is_added_by_hand_and_another_like_it(workshop: Workshop):
 
 
 def test_a_failed_trial_is_taken_up_again(workshop: Workshop):
-    code = SAVING.replace(
+    code = SAVING.replace("0.02", "0.1").replace(
         "    for step",
         '    if trial.number == 0 and trial.attempt == 0:\n        raise ValueError("x")\n    for step',
     )

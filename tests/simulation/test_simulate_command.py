@@ -63,7 +63,7 @@ def recorded(tmp_path):
         spec = load(folder / "study.toml", check_target=False)
         result = play(spec, make_searcher(spec.space, spec.search), Noisy(), Room(4.0, 1 << 30))
         journal = Journal.open(folder / "study.db", "loss")
-        rows = [trial_row(trial, spec.objective) for trial in result.study.state.trials]
+        rows = [trial_row(spec, result.study.state, trial) for trial in result.study.state.trials]
         journal.write(result.facts, rows)
         journal.close()
         return spec, result

@@ -50,7 +50,8 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.StyleChosen(2.1, "promote", "can save"),
     ev.DiskChanged(2.1, low=True, free=0.04),
     ev.Promoted(2.1, 1, 3, 1, 9, 0.5, "rung 3: rank 1 of 9"),
-    ev.KillAsked(2.2, 3),
+    ev.KillAsked(2.2, 3, 8.0, "app"),
+    ev.SpareAsked(2.2, (1, 2), "app"),
     ev.DeadlinePassed(2.3),
     ev.Halted(2.4, "stopped", finish=True, failed=False),
     ev.Finished(2.5, complete=False, why="stopped"),
@@ -330,7 +331,7 @@ def test_a_damaged_database_is_said(path: Path) -> None:
 def test_a_fact_of_the_future_is_said(journal: Journal, path: Path) -> None:
     journal.write(EVERY_KIND[:3], [])
     body = msgspec.msgpack.encode(["teleported", 1.0, 3])
-    journal._db.execute("INSERT INTO journal VALUES(4, 1.0, 'teleported', ?)", (body,))
+    journal._db.execute("INSERT INTO journal VALUES(4, 1.0, 'teleported', NULL, ?)", (body,))
     with pytest.raises(StoreError, match=r"fact 4 of the journal.*newer tuitune"):
         list(journal.history())
 
@@ -344,4 +345,14 @@ def test_nan_is_no_value_but_infinity_is(journal: Journal, path: Path) -> None:
     reader = Reader.open(path)
     assert reader.curve(0) == [(1, 1, None), (1, 2, math.inf), (1, 3, -math.inf)]
     assert [trial.value for trial in reader.trials()] == [None, math.inf, -math.inf]
+    reader.close()
+
+
+def test_a_trials_first_number_outlives_the_engine_that_wrote_it(path: Path) -> None:
+    for number in range(3):
+        journal = Journal.open(path, "loss")
+        journal.write([ev.Ask(1.0, number)], [row(0), row(number)])
+        journal.close()
+    reader = Reader.open(path)
+    assert [trial.born for trial in reader.trials()] == [1, 2, 3]
     reader.close()

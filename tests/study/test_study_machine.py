@@ -92,6 +92,7 @@ class StudyMachine(RuleBasedStateMachine):
                 case ev.Launch():
                     assert fact.trial not in self.live, "two attempts of one trial at once"
                     assert not self.study.state.trials[fact.trial].held
+                    assert fact.trial not in self.study.state.kills
                     self.live[fact.trial] = fact.attempt
                     assert len(self.live) <= min(4, self.study.state.settings.concurrency)
                     self.steps[fact.trial] = 0
@@ -196,7 +197,15 @@ class StudyMachine(RuleBasedStateMachine):
     def kill(self, data):
         trials = [t.number for t in self.study.state.trials if t.state not in ENDED]
         if trials:
-            self.take(ev.KillAsked(self.now, data.draw(st.sampled_from(trials))))
+            after = data.draw(st.sampled_from((0.0, 8.0)))
+            self.take(ev.KillAsked(self.now, data.draw(st.sampled_from(trials)), after))
+
+    @precondition(lambda self: self.study.state.kills)
+    @rule(data=st.data())
+    def spare(self, data):
+        self.take(
+            ev.SpareAsked(self.now, (data.draw(st.sampled_from(sorted(self.study.state.kills))),))
+        )
 
     @precondition(lambda self: self.ending("parked"))
     @rule(data=st.data())
@@ -277,11 +286,12 @@ class StudyMachine(RuleBasedStateMachine):
     @rule(seconds=st.floats(0.5, 900))
     def wait(self, seconds):
         self.now += seconds
-        due = self.study.next_deadline()
-        if due is not None and due <= self.now:
-            self.take(ev.DeadlinePassed(self.now))
-            later = self.study.next_deadline()
-            assert later is None or later > self.now, "a deadline that passed is due again"
+        for _ in range(len(self.study.state.kills) + 1):  # kills strike one at a time
+            due = self.study.next_deadline()
+            if due is not None and due <= self.now:
+                self.take(ev.DeadlinePassed(self.now))
+        later = self.study.next_deadline()
+        assert later is None or later > self.now, "a deadline that passed is due again"
 
     @rule(more=st.integers(0, 3), from_snapshot=st.booleans())
     def engine_dies_and_comes_back(self, more, from_snapshot):
@@ -312,7 +322,7 @@ class StudyMachine(RuleBasedStateMachine):
             t.number
             for t in state.trials
             if t.state == PAUSED and t.parked and not t.held and t.frozen is None
-        }
+        } - set(state.kills)
         assert sorted(state.running) == sorted(self.live)
         assert set(running) == set(self.live) - frozen
         assert frozen == self.frozen
@@ -328,6 +338,7 @@ class StudyMachine(RuleBasedStateMachine):
             assert not (trial.held and trial.state == WAITING), "a held trial may launch"
             assert trial.ending is None or trial.number in self.live
             assert not (trial.state in ENDED and (trial.held or trial.parked))
+            assert not (trial.state in ENDED and trial.number in state.kills)
         assert sum(t.origin == "hand" for t in state.trials) == state.by_hand
 
     @invariant()
@@ -336,7 +347,7 @@ class StudyMachine(RuleBasedStateMachine):
         state = self.study.state
         held = any(t.held and t.state == PAUSED for t in state.trials)
         idle = not self.live and self.asked is None
-        if idle and state.launching and not state.disk_low and not held:
+        if idle and state.launching and not state.disk_low and not held and not state.kills:
             assert state.finished
 
     @invariant()

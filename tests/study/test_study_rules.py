@@ -13,7 +13,7 @@ from tuitune.engine.settings import settings_of
 from tuitune.space import FloatRange, SearchSpace, key
 from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.study import Study
-from tuitune.study.state import COMPLETE, FAILED, KILLED, PRUNED, RUNNING, WAITING
+from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0),))
 ASHA = PruningSpec("asha", "epoch", 1, 9, 3)
@@ -503,4 +503,98 @@ def test_a_waiting_trial_is_killed_without_launching_another_first():
         story.exit(trial, "ValueError: bad")
     for trial in (0, 1):
         story.take(ev.KillAsked(story.now, trial))
+    assert story.states() == [KILLED, KILLED]
+
+
+def test_a_kill_that_waits_strikes_when_it_is_due_and_not_before():
+    story = Story()
+    assert signals(story.take(ev.KillAsked(story.now, 0, 8.0))) == []
+    assert story.study.next_deadline() == story.now + 8.0
+    assert signals(story.pass_time(7.9)) == []
+    assert signals(story.pass_time(0.2)) == [(0, "ask", "killed")]
+    assert story.study.state.kills == {}
+    story.exit(0, stopped=True)
+    assert story.trial(0).state == KILLED
+
+
+def test_a_kill_that_was_taken_back_never_strikes():
+    story = Story()
+    story.take(ev.KillAsked(story.now, 0, 8.0))
+    story.take(ev.SpareAsked(story.now, (0, 1)))
+    assert signals(story.pass_time(20.0)) == []
+    story.exit(0)
+    assert story.trial(0).state != KILLED
+
+
+def test_a_kill_at_once_does_not_wait_for_one_that_does():
+    story = Story()
+    story.take(ev.KillAsked(story.now, 0, 8.0))
+    assert signals(story.take(ev.KillAsked(story.now, 0))) == [(0, "ask", "killed")]
+    assert story.study.state.kills == {}
+    assert signals(story.take(ev.KillAsked(story.now, 0, 8.0))) == []
+    assert story.study.state.kills == {}
+
+
+def test_what_ends_by_itself_is_not_killed_any_more():
+    story = Story()
+    story.report(0, 1, 0.5)
+    story.take(ev.KillAsked(story.now, 0, 8.0))
+    story.exit(0)
+    assert story.trial(0).state == COMPLETE
+    assert story.study.state.kills == {}
+    assert signals(story.pass_time(20.0)) == []
+
+
+def test_a_trial_that_is_to_be_killed_is_not_launched_again():
+    story = Story(search=SearchSpec(trials=2, concurrency=1), trial=TrialSpec("t.py:f", retries=1))
+    story.take(ev.KillAsked(story.now, 0, 8.0))
+    story.exit(0, "ValueError: bad")
+    assert story.trial(0).state == WAITING
+    assert story.trial(1).state == RUNNING
+    story.report(1, 1, 0.5)
+    assert finished(story.exit(1)) is None
+    assert story.trial(0).state == WAITING
+    facts = story.pass_time(10.0)
+    assert story.trial(0).state == KILLED
+    assert finished(facts) is not None
+
+
+def test_a_trial_that_is_to_be_killed_is_not_promoted_unless_it_is_spared():
+    story = Story(search=SearchSpec(trials=3, concurrency=3), pruning=ASHA)
+    story.take(ev.PauseAsked(story.now, ()))
+    for number, value in enumerate((0.1, 0.5)):
+        attempt = story.trial(number).attempt
+        story.take(ev.Reported(story.now, number, attempt, 1, {"loss": value}, can_save=True))
+        story.exit(number, stopped=True)
+    assert story.trial(0).state == PAUSED
+    story.take(ev.KillAsked(story.now, 0, 8.0))
+    assert story.study.state.promotable == {1: True}
+    story.take(ev.ResumeAsked(story.now, ()))
+    story.report(2, 1, 0.9)
+    assert story.trial(0).state == PAUSED
+    facts = story.take(ev.SpareAsked(story.now, (0,)))
+    assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [0]
+
+
+def test_a_study_that_ends_with_a_kill_waiting_is_not_complete():
+    story = Story(search=SearchSpec(trials=1), trial=TrialSpec("t.py:f", retries=1))
+    story.take(ev.KillAsked(story.now, 0, 8.0))
+    story.take(ev.StopAsked(story.now, finish=False, why="asked"))
+    end = finished(story.exit(0, stopped=True))
+    assert end is not None
+    assert not end.complete
+    story.now += 1000.0
+    story.take(ev.Opened(story.now, settings_of(story.spec), 4.0, 8 << 30))
+    facts = story.pass_time(0.1)
+    assert story.trial(0).state == KILLED
+    assert finished(facts) is not None
+
+
+def test_many_kills_that_are_due_at_once_strike_one_after_the_other():
+    story = Story(search=SearchSpec(trials=2, concurrency=2), trial=TrialSpec("t.py:f", retries=1))
+    story.take(ev.PauseAsked(story.now, ()))
+    for trial in (0, 1):
+        story.exit(trial, "ValueError: bad")
+        story.take(ev.KillAsked(story.now, trial, 8.0))
+    story.pass_time(10.0)
     assert story.states() == [KILLED, KILLED]

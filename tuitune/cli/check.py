@@ -5,22 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tuitune.cli.text import configuration_toml, table
 from tuitune.devices.host import host_room
 from tuitune.devices.placement import Room, most_at_once
 from tuitune.engine.settings import CannotRunError, check_machine
 from tuitune.search.searcher import make_searcher
-from tuitune.space import (
-    Choice,
-    Fixed,
-    FloatRange,
-    IntRange,
-    PowerRange,
-    Sampled,
-    grid_size,
-    spell,
-)
+from tuitune.space import grid_size
 from tuitune.studyfile import StudyFileError, load
+from tuitune.words.parameters import condition, domain
+from tuitune.words.text import configuration_toml, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,27 +65,4 @@ def _words(spec: StudySpec) -> str:
 
 
 def _parameter_cells(parameter: Parameter) -> list[str]:
-    parents = "; ".join(
-        f"{name} is {' or '.join(spell(v) for v in values)}"
-        for name, values in parameter.when.items()
-    )
-    when = f"when {parents}" if parents else ""
-    return [parameter.name, _domain(parameter), when]
-
-
-def _domain(parameter: Parameter) -> str:
-    match parameter:
-        case FloatRange(low=low, high=high, log=log, step=step):
-            steps = f", in steps of {step}" if step else ""
-            return f"{low} to {high}{', log' if log else ''}{steps}"
-        case IntRange(low=low, high=high, log=log, step=step):
-            steps = f", in steps of {step}" if step > 1 else ""
-            return f"{low} to {high}, whole{', log' if log else ''}{steps}"
-        case PowerRange(low=low, high=high, base=base):
-            return f"{low} to {high}, powers of {base}"
-        case Choice(values=values, ordered=ordered):
-            return f"one of {', '.join(map(spell, values))}{' (ordered)' if ordered else ''}"
-        case Fixed(value=value):
-            return f"always {spell(value)}"
-        case Sampled(target=target):
-            return f"sampled by {target}"
+    return [parameter.name, domain(parameter), condition(parameter)]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.progress import JsonLines, Lines
 from tuitune.cli.studies import short_path
-from tuitune.cli.summary import summary, summary_json
+from tuitune.cli.summary import exit_status, result_of, summary, summary_json
 from tuitune.events import Finished
 from tuitune.study import Study
-from tuitune.study.state import COMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +46,9 @@ def follow(folder: StudyFolder, *, as_json: bool) -> int:
         return 130
     finally:
         watcher.close()
-    print(summary_json(study) if as_json else summary(study))
-    return 0 if any(t.state == COMPLETE for t in study.state.trials) else 1
+    result = result_of(study)
+    print(summary_json(result) if as_json else summary(result))
+    return exit_status(result)
 
 
 def _ends(facts: Sequence[AnyFact]) -> bool:

@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuitune.cli.studies import StudyFolder, short_path
-from tuitune.cli.text import number, table, which
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import studies_in
 from tuitune.store.registry import known_studies
 from tuitune.study.state import ENDED
 from tuitune.studyfile import StudyFileError
+from tuitune.words.text import number, table, which
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tuitune.words.exported import Form
 
 RUNS = click.option(
     "--runs",
@@ -25,6 +29,8 @@ SET = click.option(
     metavar="KEY=VALUE",
     help="Another value for a key of the study file, as search.trials=20; may be repeated.",
 )
+ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII.")
+NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
 STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 STUDY = click.argument("study")
 
@@ -42,8 +48,15 @@ def commands(context: click.Context) -> None:
     tuitune STUDY.toml        run a study, or go on with it
     tuitune                   this machine's studies
     """  # noqa: D301 - click reads the backspace as "leave these lines alone"
-    if context.invoked_subcommand is None:
-        context.invoke(ls, runs=Path(os.environ.get("TUITUNE_RUNS", "runs")))
+    if context.invoked_subcommand is not None:
+        return
+    runs = Path(os.environ.get("TUITUNE_RUNS", "runs"))
+    from tuitune.cli.app import Look, choose, has_terminal
+
+    if not has_terminal():
+        context.invoke(ls, runs=runs)
+        return
+    sys.exit(choose(runs.absolute(), Look()))
 
 
 @commands.command()
@@ -55,10 +68,14 @@ def commands(context: click.Context) -> None:
 @click.option("--seed", type=int, help="Another [search] seed.")
 @click.option("--trials", type=int, help="Another [search] trials.")
 @SET
+@ASCII
+@NO_COLOR
 @RUNS
 def run(
     file: Path,
     *,
+    ascii_only: bool,
+    no_color: bool,
     no_ui: bool,
     as_json: bool,
     new: bool,
@@ -69,15 +86,52 @@ def run(
     runs: Path,
 ) -> None:
     """Run the study of FILE, or go on with it where it was left."""
-    from tuitune.cli.run import Wish, run_study
+    from tuitune.cli.app import Look, has_terminal, run_with_app
+    from tuitune.cli.wish import Wish
 
     said = list(overrides)
     said += [] if seed is None else [f"search.seed={seed}"]
     said += [] if trials is None else [f"search.trials={trials}"]
-    if not no_ui and not as_json:
-        click.echo("The app isn't there yet in this version; running as with --no-ui.", err=True)
-    wish = Wish(file=file, overrides=tuple(said), runs=runs, new=new, steal=steal, as_json=as_json)
+    wish = Wish(file, runs.absolute(), tuple(said), new=new, steal=steal, as_json=as_json)
+    if not no_ui and not as_json and has_terminal():
+        sys.exit(run_with_app(wish, Look(ascii_only=ascii_only, no_color=no_color)))
+    from tuitune.cli.run import run_study
+
     sys.exit(run_study(wish))
+
+
+@commands.command()
+@click.argument("study", required=False)
+@click.option("--readonly", is_flag=True, help="Look on, and change nothing.")
+@ASCII
+@NO_COLOR
+@RUNS
+def attach(
+    study: str | None, *, readonly: bool, ascii_only: bool, no_color: bool, runs: Path
+) -> None:
+    """Open the app on STUDY; without it on the one that runs, or the newest."""
+    from tuitune.cli.app import Look
+    from tuitune.cli.app import attach as attach_to
+
+    look = Look(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
+    sys.exit(attach_to(study, runs.absolute(), look))
+
+
+@commands.command(hidden=True)
+@STUDY_FILE
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--herald", type=int, required=True)
+@click.option("--steal", is_flag=True)
+@SET
+def engine(
+    file: Path, *, folder: Path, herald: int, steal: bool, overrides: tuple[str, ...]
+) -> None:
+    """Run the study of a folder that was made for it, away from any terminal."""
+    from tuitune.cli.detached import run_detached
+    from tuitune.cli.wish import Wish
+
+    wish = Wish(file, folder.parent, overrides, steal=steal)
+    sys.exit(run_detached(wish, folder, herald))
 
 
 @commands.command()
@@ -116,7 +170,7 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
 @click.option("--to", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Into this file.")
 @RUNS
-def export(study: str, *, form: str, out: Path | None, runs: Path) -> None:
+def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
     """Write a row a trial of STUDY."""
     from tuitune.cli.export import export_study
 

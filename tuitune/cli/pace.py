@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.cli.text import duration
 from tuitune.study.state import ENDED
+from tuitune.words.text import duration
 
 if TYPE_CHECKING:
     from tuitune.study import Study

@@ -11,13 +11,14 @@ import msgspec
 
 from tuitune import events as ev
 from tuitune.cli.pace import Pace
-from tuitune.cli.text import configuration_words, duration, number, plain, which
 from tuitune.space import grid_size
 from tuitune.study.state import COMPLETE, ENDED, FAILED
+from tuitune.words.facts import told, whose
+from tuitune.words.text import configuration_words, number, plain, which
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, TextIO
+    from collections.abc import Sequence
+    from typing import TextIO
 
     from tuitune.study import Study
 
@@ -58,11 +59,11 @@ class Lines:
                     self._quote(tail)
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
+            case _ if type(fact) in SAID:
+                whom = whose(fact)
+                self._line(fact.time, f"{whom}  {told(fact)}" if whom else told(fact))
             case _:
-                tell = WORDS.get(type(fact))
-                words = tell(fact) if tell is not None else ""
-                if words:
-                    self._line(fact.time, plain(words))
+                pass
 
     def _settled(self, fact: ev.Settled) -> str:
         trial = self._study.state.trials[fact.trial]
@@ -131,47 +132,26 @@ class Lines:
             self._write("\r\x1b[K")
 
 
-def _launching(fact: ev.PauseAsked | ev.ResumeAsked) -> str:
-    if fact.trials:  # each trial's own line tells of it
-        return ""
-    if isinstance(fact, ev.PauseAsked):
-        return "launching is paused; `tuitune resume` goes on"
-    return "launching goes on"
-
-
-def _settings(fact: ev.SettingsChanged) -> str:
-    settings = fact.settings
-    at_once = settings.concurrency or "as many as there is room for"
-    return f"settings changed: {settings.trials} trials, {at_once} at once"
-
-
-def _halted(fact: ev.Halted) -> str:
-    how = "waiting for running trials" if fact.finish else "letting trials save and go"
-    return f"{fact.why}; {how}"
-
-
-def _disk(fact: ev.DiskChanged) -> str:
-    if fact.low:
-        return f"only {fact.free:.1%} of the disk is free: nothing is launched until there is more"
-    return "there is room on the disk again: launching goes on"
-
-
 # What is worth a line of its own, beside how trials end.
-WORDS: dict[type, Callable[[Any], str]] = {
-    ev.Warned: lambda f: f"trial {f.trial}  warning: {f.text}",
-    ev.Silent: lambda f: f"trial {f.trial}  silent for {duration(f.seconds)}, still running",
-    ev.Exhausted: lambda f: f"no more configurations: {f.why}",
-    ev.StyleChosen: lambda f: f"pruning style: {f.style} ({f.why})",
-    ev.Promoted: lambda f: f"trial {f.trial}  promoted  ({f.why})",
-    ev.Held: lambda f: f"trial {f.trial}  can't save: it stands still, with all that it holds",
-    ev.Added: lambda f: f"trial {f.trial}  added by hand: {configuration_words(f.config)}",
-    ev.RetryAsked: lambda f: f"trial {f.trial}  taken up again by hand",
-    ev.PauseAsked: _launching,
-    ev.ResumeAsked: _launching,
-    ev.SettingsChanged: _settings,
-    ev.DiskChanged: _disk,
-    ev.Halted: _halted,
-}
+SAID = frozenset(
+    {
+        ev.Warned,
+        ev.Silent,
+        ev.Exhausted,
+        ev.StyleChosen,
+        ev.Promoted,
+        ev.Held,
+        ev.Added,
+        ev.RetryAsked,
+        ev.KillAsked,
+        ev.SpareAsked,
+        ev.PauseAsked,
+        ev.ResumeAsked,
+        ev.SettingsChanged,
+        ev.DiskChanged,
+        ev.Halted,
+    }
+)
 
 
 class JsonLines:

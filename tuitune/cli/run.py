@@ -1,76 +1,64 @@
-"""What does `tuitune FILE` mean now: begin, go on, follow, or tell how it ended?"""
+"""How is a study run in the foreground, with lines in place of the app?"""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import tomli_w
 
 from tuitune.cli.follow import follow
 from tuitune.cli.progress import JsonLines, Lines
-from tuitune.cli.studies import StudyFolder, short_path
-from tuitune.cli.summary import summary, summary_json
+from tuitune.cli.studies import short_path
+from tuitune.cli.summary import exit_status, result_in, result_of, summary, summary_json
+from tuitune.cli.wish import RefusedError, as_run, meaning_of
 from tuitune.control import ControlError
-from tuitune.devices.host import host_room
-from tuitune.engine.run import Opening, Outcome, run
-from tuitune.engine.settings import CannotRunError, check_machine
+from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
+from tuitune.engine.settings import CannotRunError
 from tuitune.execution.executor import TargetError
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import create_study, newest_study
-from tuitune.study.state import COMPLETE
-from tuitune.studyfile import StudyFileError, load, load_document
-from tuitune.studyfile.changes import changes
+from tuitune.store.folder import create_study
+from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuitune.cli.wish import Meaning, Wish
     from tuitune.engine.run import Watcher
     from tuitune.spec import StudySpec
     from tuitune.study import Study
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What was said on the command line."""
-
-    file: Path
-    overrides: tuple[str, ...]
-    runs: Path
-    new: bool
-    steal: bool
-    as_json: bool
-
-
-class RefusedError(Exception):
-    """The study file has become another study's; str() says what differs and the mend."""
+REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedError, ControlError)
 
 
 def run_study(wish: Wish) -> int:
     """The command's exit status: 0 done, 1 no trial completed, 2 refused, 130 interrupted."""
-    wish = replace(wish, runs=wish.runs.absolute())  # trials have another current folder
     try:
-        spec = load(wish.file, overrides=wish.overrides)
-        check_machine(spec, host_room())
-        found = None if wish.new else newest_study(wish.runs, spec.name)
-        if found is None:
-            return _begin(wish, spec)
-        return _go_on(wish, spec, StudyFolder(found))
-    except (
-        StudyFileError,
-        StoreError,
-        CannotRunError,
-        TargetError,
-        RefusedError,
-        ControlError,
-    ) as error:
+        return _do(wish, meaning_of(wish))
+    except REFUSALS as error:
         print(error, file=sys.stderr)
         return 2
+    except StoppedEarlyError as error:
+        print(error, file=sys.stderr)
+        return 130
     except KeyboardInterrupt:
         print("interrupted before the study had begun", file=sys.stderr)
         return 130
+
+
+def _do(wish: Wish, meaning: Meaning) -> int:
+    study = meaning.study
+    if study is None:
+        return _begin(wish, meaning.spec)
+    if meaning.does == "follow":
+        print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
+        return follow(study, as_json=wish.as_json)
+    if meaning.does == "tell":
+        print(f"{study.name}: finished; `--trials N` adds trials, `--new` starts another study")
+        print(summary(result_in(study)))
+        return 0
+    for change in meaning.taken:
+        print(f"{study.name}: taken over: {change}", file=sys.stderr)
+    return _run(wish, meaning.spec, study.path)
 
 
 def _begin(wish: Wish, spec: StudySpec) -> int:
@@ -82,60 +70,19 @@ def _begin(wish: Wish, spec: StudySpec) -> int:
         raise
 
 
-def _go_on(wish: Wish, spec: StudySpec, study: StudyFolder) -> int:
-    taken, refused = changes(study.spec, spec)
-    rows = study.reader.trials()
-    if refused and rows:
-        raise RefusedError(_refusal(wish, study, [str(change) for change in refused]))
-    if study.owner() is not None:
-        print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
-        return follow(study, as_json=wish.as_json)
-    trials_then = study.spec.search.trials
-    if study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then):
-        print(f"{study.name}: finished; `--trials N` adds trials, `--new` starts another study")
-        print(summary(study.replayed()))
-        return 0
-    for change in taken:
-        print(f"{study.name}: taken over: {change}", file=sys.stderr)
-    return _run(wish, spec, study.path)
-
-
-def _refusal(wish: Wish, study: StudyFolder, differences: list[str]) -> str:
-    command = " ".join(["tuitune", short_path(wish.file), *_said(wish), "--new"])
-    lines = [
-        f"{study.name}: {wish.file} has become another study's:",
-        *(f"  {difference}" for difference in differences),
-        f"`{command}` begins that one; or change these keys back to go on with {study.name}.",
-    ]
-    return "\n".join(lines)
-
-
-def _said(wish: Wish) -> list[str]:
-    return [word for override in wish.overrides for word in ("--set", f"'{override}'")]
-
-
 def _run(wish: Wish, spec: StudySpec, folder: Path) -> int:
     def watcher(study: Study) -> Watcher:
         return JsonLines() if wish.as_json else Lines(study, short_path(folder))
 
-    opening = Opening(spec, folder, _as_run(wish, spec.name), wish.file.resolve(), steal=wish.steal)
-    outcome = run(opening, watcher)
-    return _tell(outcome, as_json=wish.as_json)
+    opening = Opening(spec, folder, as_run(wish, spec.name), wish.file.resolve(), steal=wish.steal)
+    return tell(run(opening, watcher), as_json=wish.as_json)
 
 
-def _as_run(wish: Wish, name: str) -> str:
-    """The study file with what was said on the command line worked in."""
-    document = load_document(wish.file, wish.overrides)
-    named = {**document, "study": {**document.get("study", {}), "name": name}}
-    return f"# {wish.file.resolve()} as it was last run\n\n{tomli_w.dumps(named)}"
-
-
-def _tell(outcome: Outcome, *, as_json: bool) -> int:
+def tell(outcome: Outcome, *, as_json: bool) -> int:
+    """Print how a run has ended; the command's exit status."""
     study = outcome.study
-    if as_json:
-        print(summary_json(study))
-    else:
-        print(summary(study))
+    result = result_of(study)
+    print(summary_json(result) if as_json else summary(result))
     if outcome.store_error is not None:
         print(outcome.store_error, file=sys.stderr)
         return 1
@@ -147,4 +94,4 @@ def _tell(outcome: Outcome, *, as_json: bool) -> int:
     if halted is not None and halted.failed:
         print(halted.why, file=sys.stderr)
         return 1
-    return 0 if any(t.state == COMPLETE for t in study.state.trials) else 1
+    return exit_status(result)

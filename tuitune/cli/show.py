@@ -10,9 +10,16 @@ import msgspec
 
 from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counts
-from tuitune.cli.text import configuration_toml, configuration_words, duration, number, plain, table
 from tuitune.cli.why import print_why
 from tuitune.store.errors import StoreError
+from tuitune.words.text import (
+    configuration_toml,
+    configuration_words,
+    duration,
+    number,
+    plain,
+    table,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

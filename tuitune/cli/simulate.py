@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tuitune.cli.studies import open_study
-from tuitune.cli.text import duration, number, plain, table, which
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import Comparison, compare
 from tuitune.store.errors import StoreError
 from tuitune.studyfile import StudyFileError, load
+from tuitune.words.text import duration, number, plain, table, which
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.studies import StudyFolder, open_study
-from tuitune.cli.text import configuration_words
 from tuitune.control import ControlError, request, socket_path
 from tuitune.studyfile.document import parsed
+from tuitune.words.text import configuration_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,8 @@ def _ask(
     if study is None:
         return None, {}
     try:
-        answer = request(socket_path(study.path, "control"), message, timeout=10.0)
+        socket = socket_path(study.path, "control")
+        answer = request(socket, {**message, "by": "command"}, timeout=10.0)
     except ControlError as error:
         words = str(error)
         if study.owner() is None:

@@ -13,7 +13,6 @@ from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import find_study
 from tuitune.store.reader import Reader
-from tuitune.study import Study
 from tuitune.study.standing import Standing, best_of
 from tuitune.studyfile import StudyFileError, load
 
@@ -52,12 +51,6 @@ class StudyFolder:
     def owner(self) -> Owner | None:
         """The engine of this machine that runs it now."""
         return owner.running(self.path)
-
-    def replayed(self) -> Study:
-        """The study as its journal leaves it."""
-        study = Study(self.spec)
-        study.replay(fact for _, fact in self.reader.facts())
-        return study
 
     def state(self) -> str:
         if self.owner() is not None:

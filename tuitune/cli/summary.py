@@ -3,47 +3,92 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tuitune.cli.text import configuration_toml, duration, number
-from tuitune.study.state import STATES
+from tuitune.store.rows import StudyRow
+from tuitune.study.state import COMPLETE, STATES
+from tuitune.words.text import configuration_toml, duration, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
+    from tuitune.cli.studies import StudyFolder
     from tuitune.study import Study
 
 
-def summary(study: Study) -> str:
-    """Counts, time, and the best configuration as TOML."""
+@dataclass(frozen=True, slots=True)
+class Best:
+    trial: int
+    value: float | None
+    config: dict[str, Any]
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a study has come to."""
+
+    name: str
+    metric: str
+    counts: dict[str, int]
+    seconds: float
+    exhausted: str
+    best: Best | None
+
+
+def result_of(study: Study) -> Result:
     state, spec = study.state, study.spec
-    found = counts(trial.state for trial in state.trials)
-    counted = ", ".join(f"{n} {name}" for name, n in found.items() if n)
-    why = f" ({state.exhausted})" if state.exhausted else ""
-    lines = [f"{spec.name}: {counted or 'no trials'} in {duration(state.elapsed)}{why}"]
-    best, partial = study.best()
+    found, partial = study.best()
+    best = None
+    if found is not None:
+        best = Best(found.number, found.counted(spec.objective), found.config, partial)
+    counted = counts(trial.state for trial in state.trials)
+    return Result(spec.name, spec.objective.metric, counted, state.elapsed, state.exhausted, best)
+
+
+def result_in(folder: StudyFolder) -> Result:
+    """The same, as it stands in the store: of a study that no engine runs."""
+    changes = folder.reader.changes()
+    row = changes.study or StudyRow()
+    found, partial = folder.best(changes.rows)
+    best = None if found is None else Best(found.number, found.value, found.config, partial)
+    counted = counts(trial.state for trial in changes.rows)
+    spec = folder.spec
+    return Result(spec.name, spec.objective.metric, counted, row.elapsed, row.exhausted, best)
+
+
+def exit_status(result: Result) -> int:
+    """The exit status of a study that is over."""
+    return 0 if result.counts[COMPLETE] else 1
+
+
+def summary(result: Result) -> str:
+    """Counts, time, and the best configuration as TOML."""
+    counted = ", ".join(f"{n} {name}" for name, n in result.counts.items() if n)
+    why = f" ({result.exhausted})" if result.exhausted else ""
+    lines = [f"{result.name}: {counted or 'no trials'} in {duration(result.seconds)}{why}"]
+    best = result.best
     if best is None:
-        lines.append(f"no trial has reported {spec.objective.metric}")
+        lines.append(f"no trial has reported {result.metric}")
         return "\n".join(lines)
-    value = f"{spec.objective.metric} {number(best.counted(spec.objective))}"
-    lines.append(f"best{' (partial)' if partial else ''}: trial {best.number}, {value}")
+    value = f"{result.metric} {number(best.value)}"
+    lines.append(f"best{' (partial)' if best.partial else ''}: trial {best.trial}, {value}")
     lines.append("")
     lines.append(configuration_toml(best.config).rstrip())
     return "\n".join(lines)
 
 
-def summary_json(study: Study) -> str:
+def summary_json(result: Result) -> str:
     """The same as one JSON object, under the event "summary"."""
-    best, partial = study.best()
-    value = None if best is None else best.counted(study.spec.objective)
+    best = result.best
     record = {
         "event": "summary",
-        "study": study.spec.name,
-        "counts": counts(trial.state for trial in study.state.trials),
-        "best": best and best_record(best.number, value, best.config, partial=partial),
+        "study": result.name,
+        "counts": result.counts,
+        "best": best and best_record(best.trial, best.value, best.config, partial=best.partial),
     }
     return msgspec.json.encode(record).decode()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import tomli_w
-
 from tuitune.engine.settings import CannotRunError, check_machine, settings_of
 from tuitune.store.errors import StoreError
 from tuitune.studyfile import load, load_document
 from tuitune.studyfile.changes import changes
+from tuitune.studyfile.writing import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,5 +61,5 @@ class Document:
             raise NotWhileRunningError(str(error)) from error
         was = study.state.settings
         words = [str(change) for change in taken] if settings != was else []
-        self.write(tomli_w.dumps(load_document(self._path, overrides)))
+        self.write(written(load_document(self._path, overrides)))
         return settings, words

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
 from tuitune.engine.orders import make_order
-from tuitune.engine.rows import trial_row
+from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
 from tuitune.engine.shelf import checkpoints_to_drop
 from tuitune.execution.executor import SampleError, TargetError
 from tuitune.space import grid_size
@@ -17,14 +17,14 @@ from tuitune.store.errors import StoreError
 from tuitune.study.state import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from tuitune.engine.seams import Folders, Store
     from tuitune.execution.executor import Executor
     from tuitune.search.searcher import Proposal, Searcher
     from tuitune.space import Sampled
     from tuitune.spec import StudySpec
-    from tuitune.study import State, Study
+    from tuitune.study import Study
 
 LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
 SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
@@ -87,7 +87,7 @@ class Engine:
                     continue
             urgent = True
             for fact in facts:
-                touched.update(_concerned(fact, study.state))
+                touched.update(concerned(fact, study.state))
         self._schedule(urgent=urgent)
 
     def _schedule(self, *, urgent: bool) -> None:
@@ -132,10 +132,12 @@ class Engine:
     def _write(self, facts: Sequence[ev.AnyFact], touched: set[int]) -> bool:
         if self._broken is not None:
             return True
-        state, objective = self.study.state, self.study.spec.objective
+        spec, state = self.study.spec, self.study.state
         trials = [state.trials[n] for n in touched if n < len(state.trials)]
+        rows = [trial_row(spec, state, trial) for trial in trials]
+        news = any(type(fact) in OF_THE_STUDY for fact in facts)
         try:
-            self._world.journal.write(facts, [trial_row(trial, objective) for trial in trials])
+            self._world.journal.write(facts, rows, study_row(spec, state) if news else None)
             self._since_snapshot += len(facts)
             if self._since_snapshot > max(SNAPSHOT_EVERY, 4 * len(state.trials)):
                 self.snapshot()
@@ -229,10 +231,10 @@ class Engine:
         event = ev.Proposed(self._clock(), number, config, proposal.origin, proposal.why)
         self.take([event])
 
-    async def add(self, proposal: Proposal) -> dict[str, Any]:
+    async def add(self, proposal: Proposal, by: str = "") -> dict[str, Any]:
         """Make what a hand gave a trial; its configuration. Raises SampleError, TargetError."""
         config = await self._completed(proposal, f"hand/{self._clock()}")
-        self.take([ev.AddAsked(self._clock(), config, proposal.why)])
+        self.take([ev.AddAsked(self._clock(), config, proposal.why, by)])
         return config
 
     def _to_sample(self, proposal: Proposal) -> list[Sampled]:
@@ -283,20 +285,6 @@ class Engine:
         if due is not None and due <= now:
             self.take([ev.DeadlinePassed(now)])
         self._set_deadline()
-
-
-def _concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
-    """The trials whose rows may read otherwise after this fact."""
-    match fact:
-        case ev.Ask():
-            return ()
-        case ev.PauseAsked() | ev.ResumeAsked():
-            return fact.trials
-        case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
-            return state.promotable
-        case _:
-            number = getattr(fact, "trial", None)
-            return () if number is None else (number,)
 
 
 def exhausted_words(spec: StudySpec) -> str:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitune.execution.wire import Order
 from tuitune.pruning.rules import judged_from, unfilled
-from tuitune.space import spell
+from tuitune.words.command import fill_command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tuitune.engine.seams import Folders
     from tuitune.spec import StudySpec
     from tuitune.study.state import State, Trial
-
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
 def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> Order:
@@ -47,31 +42,3 @@ def attempt_seed(seed: int, trial: int, attempt: int) -> int:
     """32 bits: another for each attempt of a study, the same when the study is run again."""
     digest = hashlib.sha256(f"{seed}/{trial}/{attempt}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
-
-
-def fill_command(
-    command: tuple[str | tuple[str, ...], ...], configuration: Mapping[str, Any]
-) -> list[str]:
-    """The program's arguments; a group is dropped whole where one of its parameters is inactive."""
-    arguments: list[str] = []
-    for part in command:
-        group = (part,) if isinstance(part, str) else part
-        try:
-            arguments += [_fill(text, configuration) for text in group]
-        except KeyError:
-            if isinstance(part, str):
-                raise
-    return arguments
-
-
-def _fill(text: str, configuration: Mapping[str, Any]) -> str:
-    def replaced(match: re.Match[str]) -> str:
-        name = match[1]
-        return match[0][0] if name is None else spelled(configuration[name])
-
-    return PLACEHOLDER.sub(replaced, text)
-
-
-def spelled(value: Any) -> str:
-    """A value as TOML spells it, but for the quotes around a whole string."""
-    return value if isinstance(value, str) else spell(value)

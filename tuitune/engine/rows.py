@@ -1,36 +1,109 @@
-"""How a trial stands in the store's table, which the app and the commands read."""
+"""How a trial and its study stand in the store's tables, which the app and the commands read."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from tuitune.store.rows import TrialRow
-from tuitune.study.state import PAUSED
+from tuitune import events as ev
+from tuitune.pruning.rules import bracket_count, bracket_of, bracket_steps
+from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.study.state import ENDED, PAUSED, RUNNING
 
 if TYPE_CHECKING:
-    from tuitune.spec import Objective
-    from tuitune.study.state import Trial
+    from collections.abc import Collection
+
+    from tuitune.spec import StudySpec
+    from tuitune.study.state import State, Trial
 
 
-def trial_row(trial: Trial, objective: Objective) -> TrialRow:
+OF_THE_STUDY = frozenset(  # facts after which the study's own row may read otherwise
+    {
+        ev.Opened,
+        ev.Exhausted,
+        ev.PauseAsked,
+        ev.ResumeAsked,
+        ev.SettingsChanged,
+        ev.DiskChanged,
+        ev.StyleChosen,
+        ev.Added,
+        ev.Halted,
+        ev.Finished,
+    }
+)
+
+
+def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
+    number = trial.number
+    filled = state.pruner.filled.get(number, 0)
+    phase, due = _phase(state, trial)
     return TrialRow(
-        number=trial.number,
+        number=number,
         state=trial.state,
         config=trial.config,
         origin=trial.origin,
         why=trial.why,
-        value=trial.counted(objective),
+        value=trial.counted(spec.objective),
         step=trial.step,
         attempt=trial.attempt + 1,
         started=trial.started,
         ended=trial.ended,
         error=trial.error,
         device=trial.device,
-        note=_note(trial),
+        note=_note(state, trial),
+        best=trial.best,
+        bracket=bracket_of(spec.pruning, number),
+        rung=filled - 1 if filled else None,
+        checkpoint=trial.checkpoint,
+        parked=trial.parked,
+        pid=trial.pid,
+        phase=phase,
+        due=due,
+        launched=None if trial.started is None else trial.launched,
     )
 
 
-def _note(trial: Trial) -> str:
+def study_row(spec: StudySpec, state: State) -> StudyRow:
+    halted = state.halted
+    brackets = [bracket_steps(spec.pruning, b) for b in range(bracket_count(spec.pruning))]
+    return StudyRow(
+        settings=state.settings,
+        launching=state.launching,
+        disk_low=state.disk_low,
+        halted="" if halted is None else halted.why,
+        failed=halted is not None and halted.failed,
+        finishing=halted is not None and halted.finish,
+        finished=state.finished,
+        complete=state.complete,
+        style=state.pruner.style,
+        exhausted=state.exhausted,
+        by_hand=state.by_hand,
+        cpus=state.cpus,
+        memory=state.memory,
+        opened=state.opened,
+        elapsed=state.elapsed,
+        rungs=tuple(brackets) if any(brackets) else (),
+    )
+
+
+def _phase(state: State, trial: Trial) -> tuple[str, float | None]:
+    """What goes on within its state, and when that comes to something."""
+    if trial.state in ENDED:
+        return "", None
+    kill = state.kills.get(trial.number)
+    if kill is not None:
+        return "killing", kill
+    if trial.ending is not None:
+        due = trial.ending.due
+        return f"ending:{trial.ending.reason}", due if due < math.inf else None
+    if trial.frozen is not None:
+        return "frozen", None
+    return ("starting", None) if trial.state == RUNNING and trial.pid is None else ("", None)
+
+
+def _note(state: State, trial: Trial) -> str:
+    if trial.number in state.kills:
+        return "is to be killed; that can still be undone"
     if trial.ending is not None and trial.ending.reason != "pruned":
         return f"ending: {trial.ending.reason}"
     if trial.state == PAUSED:
@@ -46,3 +119,17 @@ def _keeps(trial: Trial) -> str:
     if trial.checkpoint is not None:
         return f"holds nothing but its checkpoint of step {trial.checkpoint}"
     return "holds nothing"
+
+
+def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
+    """The trials whose rows may read otherwise after this fact."""
+    match fact:
+        case ev.Ask():
+            return ()
+        case ev.PauseAsked() | ev.ResumeAsked() | ev.SpareAsked():
+            return fact.trials
+        case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
+            return state.promotable
+        case _:
+            number = getattr(fact, "trial", None)
+            return () if number is None else (number,)

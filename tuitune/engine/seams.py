@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.events import AnyFact, Settings
-    from tuitune.store.rows import TrialRow
+    from tuitune.store.rows import StudyRow, TrialRow
     from tuitune.study import Study
 
 
 class Store(Protocol):
     """Where facts are safe: `tuitune.store.journal.Journal`."""
 
-    def write(self, facts: Sequence[AnyFact], rows: Sequence[TrialRow]) -> None:
+    def write(
+        self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+    ) -> None:
         """All of them or none. Raises StoreError."""
 
     def snapshot(self, blob: bytes) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from tuitune.execution.executor import SampleError, TargetError
 from tuitune.search.searcher import complete
 from tuitune.study.state import COMPLETE, ENDED
 from tuitune.studyfile import StudyFileError
+from tuitune.words.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from tuitune.study import Trial
 
 Answer = dict[str, Any]
+LONGEST = 3600.0  # s that a kill may wait
+LONGEST_NAME = 40  # characters of what asks
+OF_MANY: dict[str, type[ev.PauseAsked | ev.ResumeAsked | ev.SpareAsked]] = {
+    "pause": ev.PauseAsked,
+    "resume": ev.ResumeAsked,
+    "spare": ev.SpareAsked,
+}
+ACTS = {"kill", "retry", *OF_MANY}
 
 
 class Steering:
@@ -34,43 +44,55 @@ class Steering:
     async def __call__(self, request: dict[str, Any]) -> Answer:
         if self._engine.study.state.finished:
             return {"error": "the study has just ended"}
+        answer = await self._do(request)
+        await asyncio.sleep(0)  # the commit comes first: what is answered is in the store
+        broken = self._engine.broken
+        return answer if broken is None else {"error": str(broken)}
+
+    async def _do(self, request: dict[str, Any]) -> Answer:
+        by = plain(str(request.get("by", "")))[:LONGEST_NAME]
         match request:
             case {"do": "stop", "finish": bool(finish)}:
-                return self._stop(finish=finish)
-            case {"do": "kill" | "pause" | "resume" | "retry" as act, "trials": list(trials)}:
-                return self._act(act, trials)
+                return self._stop(by, finish=finish, now=request.get("now") is True)
+            case {"do": str(act), "trials": list(trials)} if act in ACTS:
+                return self._act(act, trials, request.get("after", 0.0), by)
             case {"do": "add", "config": dict(config), "like": int() | None as like}:
-                return await self._add(config, like)
+                return await self._add(config, like, by)
             case {"do": "set", "overrides": list(overrides)}:
-                return self._set([str(override) for override in overrides])
+                return self._set([str(override) for override in overrides], by)
             case _:
                 return {"error": f"this engine knows no such request: {request.get('do')}"}
 
-    def _stop(self, *, finish: bool) -> Answer:
-        how = "tuitune stop --finish" if finish else "tuitune stop"
-        self._engine.take([ev.StopAsked(self._clock(), finish, f"stopped by `{how}`")])
+    def _stop(self, by: str, *, finish: bool, now: bool) -> Answer:
+        how = (
+            "when its trials end" if finish else "at once" if now else "as soon as they have saved"
+        )
+        why = f"stopped {how}, by hand"
+        self._engine.take([ev.StopAsked(self._clock(), finish, why, now=now, by=by)])
         return {"ok": True, "running": len(self._engine.study.state.running)}
 
-    def _act(self, act: str, numbers: list[Any]) -> Answer:
+    def _act(self, act: str, numbers: list[Any], after: Any, by: str) -> Answer:
         """On each trial that it makes sense for; for the others the reason comes back."""
-        trials = self._engine.study.state.trials
+        if not isinstance(after, int | float) or not 0 <= after <= LONGEST:
+            return {"error": f"after: {after} s; a kill may wait for 0 to {LONGEST:g} s"}
+        state = self._engine.study.state
+        trials = state.trials
         unknown = [n for n in numbers if not (isinstance(n, int) and 0 <= n < len(trials))]
         if unknown:
             known = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
             return {"error": f"no trial {', '.join(map(str, unknown))}: there are {known}"}
-        refusals = {n: _refusal(act, trials[n]) for n in numbers}
+        refusals = {n: _refusal(act, trials[n], n in state.kills) for n in numbers}
         done = tuple(n for n, why in refusals.items() if not why)
         now = self._clock()
         if act == "retry":
-            self._engine.take([ev.RetryAsked(now, n) for n in done])
+            self._engine.take([ev.RetryAsked(now, n, by) for n in done])
         elif act == "kill":  # one by one: what follows from one end may be the end of another
-            self._engine.take([ev.KillAsked(now, n) for n in done])
+            self._engine.take([ev.KillAsked(now, n, float(after), by) for n in done])
         elif done or not numbers:  # no trial named: the launching
-            asked = ev.PauseAsked if act == "pause" else ev.ResumeAsked
-            self._engine.take([asked(now, done)])
+            self._engine.take([OF_MANY[act](now, done, by)])
         return {"ok": True, "done": list(done), "refused": [w for w in refusals.values() if w]}
 
-    async def _add(self, config: dict[str, Any], like: int | None) -> Answer:
+    async def _add(self, config: dict[str, Any], like: int | None, by: str) -> Answer:
         study = self._engine.study
         if like is not None:
             if not 0 <= like < len(study.state.trials):
@@ -83,18 +105,18 @@ class Steering:
         proposal = complete(study.spec.space, study.spec.search, number, config)
         why = proposal.why if like is None else f"like trial {like}"
         try:
-            added = await self._engine.add(replace(proposal, why=why))
+            added = await self._engine.add(replace(proposal, why=why), by)
         except (SampleError, TargetError) as error:
             return {"error": f"a parameter can't be sampled: {error}"}
         return {"ok": True, "trial": number, "config": added}
 
-    def _set(self, overrides: list[str]) -> Answer:
+    def _set(self, overrides: list[str], by: str) -> Answer:
         try:
             settings, words = self._document.change(overrides, self._engine.study)
         except (StudyFileError, NotWhileRunningError) as error:
             return {"error": str(error)}
         if words:
-            self._engine.take([ev.SettingsChanged(self._clock(), settings)])
+            self._engine.take([ev.SettingsChanged(self._clock(), settings, by)])
         return {"ok": True, "changed": words}
 
 
@@ -105,14 +127,17 @@ def _changed(space: SearchSpace, config: dict[str, Any], values: dict[str, Any])
     return {p.name: whole[p.name] for p in given if space.is_active(p, whole)}
 
 
-def _refusal(act: str, trial: Trial) -> str:
-    """Why this can't be done to this trial; empty where it can."""
+def _refusal(act: str, trial: Trial, doomed: bool) -> str:  # noqa: FBT001
+    """Why this can't be done to this trial; empty where it can. `doomed`: a kill waits for it."""
     ended = trial.state in ENDED
+    dying = trial.is_being_killed()
     reasons = {
         "has not ended": act == "retry" and not ended,
         "is complete: `tuitune add STUDY --like N` tries it again": act == "retry"
         and trial.state == COMPLETE,
         f"has ended, there is nothing to {act}": act != "retry" and ended,
+        "is being killed already": act in {"kill", "spare"} and dying,
+        "is not to be killed": act == "spare" and not ended and not doomed,
         "is paused by hand already": act == "pause" and trial.held,
         "was not paused by hand": act == "resume" and not ended and not trial.held,
     }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tuitune.execution.executor import Executor
     from tuitune.execution.wire import Order
     from tuitune.simulation.memory import MemoryJournal
-    from tuitune.store.rows import TrialRow
+    from tuitune.store.rows import StudyRow, TrialRow
 
 
 class DiedError(Exception):
@@ -41,7 +41,9 @@ class Mortal:
         """Die after the next write, with nothing of it done."""
         self._after = then
 
-    def write(self, facts: Sequence[ev.AnyFact], rows: Sequence[TrialRow]) -> None:
+    def write(
+        self, facts: Sequence[ev.AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+    ) -> None:
         if self._before is not None:
             self._dead = True
             self._before()
@@ -49,7 +51,7 @@ class Mortal:
             raise DiedError
         if self.full:
             raise StoreError("study.db: the disk is full")
-        self._journal.write(facts, rows)
+        self._journal.write(facts, rows, study)
 
     def watched(self, _facts: Sequence[ev.AnyFact]) -> None:
         if self._after is not None:

@@ -21,7 +21,9 @@ PATIENCE = 60.0  # s between two looks at what is still held
 ACTS = {  # and how often, of all
     "pause": 9,
     "resume": 6,
-    "kill": 3,
+    "kill": 2,
+    "kill later": 4,
+    "spare": 3,
     "retry": 6,
     "add": 2,
     "like": 1,
@@ -73,6 +75,11 @@ class Hand:
         match self._chance.choices(list(ACTS), list(ACTS.values()))[0]:
             case "pause" | "resume" | "kill" | "retry" as act:
                 self._ask(do=act, trials=self._some())
+            case "spare":
+                self._ask(do="spare", trials=sorted(self._engine.study.state.kills))
+            case "kill later":
+                after = self._chance.choice((1.0, 8.0, 100.0))
+                self._ask(do="kill", trials=self._some(), after=after)
             case "launching":
                 self._ask(do=self._chance.choice(("pause", "resume")), trials=[])
             case "add":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune import events as ev
-from tuitune.engine.rows import trial_row
+from tuitune.engine.rows import study_row, trial_row
 from tuitune.pruning.rules import bracket_steps
 from tuitune.simulation.ledger import EVENTS, Ledger, groups
 from tuitune.simulation.reference import Rung
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuitune.pruning.state import PrunerState
     from tuitune.simulation.reference import Entries
     from tuitune.spec import StudySpec
-    from tuitune.store.rows import TrialRow
+    from tuitune.store.rows import StudyRow, TrialRow
     from tuitune.study import State
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -64,6 +64,7 @@ def _processes(ledger: Ledger, state: State) -> list[str]:
         "live": (sorted(state.running), sorted(ledger.live)),
         "waiting": (state.waiting, sorted(n for n, s in ledger.states.items() if s == WAITING)),
         "promotable": (sorted(state.promotable), sorted(ledger.available)),
+        "to be killed": (sorted(state.kills.items()), sorted(ledger.kills.items())),
         "held": (sorted(t.number for t in state.trials if t.held), sorted(ledger.held)),
         "frozen": (
             sorted(t.number for t in state.trials if t.frozen is not None),
@@ -104,8 +105,9 @@ def _idle(ledger: Ledger) -> list[str]:
     """Where there is room and something to do, it is done."""
     if ledger.asking is not None or ledger.inherited or not ledger.has_room():
         return []
+    waiting = [n for n, s in ledger.states.items() if s == WAITING and n not in ledger.kills]
     work = {
-        "trials that wait": [n for n, s in ledger.states.items() if s == WAITING],
+        "trials that wait": waiting,
         "trials to add": ledger.adding,
         "a trial to promote": ledger.expected.rungs.next(ledger.available),
         "new trials": ledger.may_ask(),
@@ -156,11 +158,12 @@ def lost_reports(
     return missing + [f"report {key} is there twice" for key in found if found[key] > wanted[key]]
 
 
-def stale_rows(study: Study, rows: Mapping[int, TrialRow]) -> list[str]:
-    """Trials that readers see otherwise than they are, once a study is over."""
-    objective = study.spec.objective
-    return [
+def stale_rows(study: Study, rows: Mapping[int, TrialRow], own: StudyRow | None) -> list[str]:
+    """What readers see otherwise than it is, once a study is over."""
+    spec, state = study.spec, study.state
+    stale = [] if own == study_row(spec, state) else [f"the row of the study is {own}"]
+    return stale + [
         f"the row of trial {trial.number} is {rows.get(trial.number)}"
-        for trial in study.state.trials
-        if _encode(rows.get(trial.number)) != _encode(trial_row(trial, objective))
+        for trial in state.trials
+        if _encode(rows.get(trial.number)) != _encode(trial_row(spec, state, trial))
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tuitune.spec import StudySpec
 
 EVENTS = frozenset(get_args(ev.Event))
+LATE = 0.1  # s
 OUTCOMES = {"stop": PRUNED, "pause": PAUSED, "complete": COMPLETE}
 
 
@@ -56,17 +57,22 @@ class Ledger:
         self.by_hand = 0
         self.held: set[int] = set()
         self.frozen: set[int] = set()
+        self.kills: dict[int, float] = {}  # those that are to be killed, and when
         self.available: set[int] = set()  # wait at a rung, and may be sent on
         self.expected = Expected(spec)
+        self._opened = 0.0
         self._shelved: set[int] = set()
         self._checkpoints: set[int] = set()
         self._crashes: dict[int, int] = {}
         self._voice: set[int] = set()  # live ones whose reports count
+        self._dying: set[int] = set()  # live ones that were told to end for good, by hand
         self._attempt_step: dict[int, int] = {}
         self._bound: dict[int, str] = {}  # the state that a live trial must end in
 
     def fold(self, group: Sequence[ev.AnyFact]) -> None:
         """Take in an event with its decisions."""
+        if type(group[0]) is not ev.Opened:  # what was due while no engine ran comes after it
+            self._overdue(group[0].time)
         for fact in group:
             _FOLDS.get(type(fact), _nothing)(self, fact)
         halted = any(type(fact) is ev.Halted for fact in group)
@@ -74,6 +80,12 @@ class Ledger:
 
     def problem(self, words: str) -> None:
         self.problems.append(words)
+
+    def _overdue(self, now: float) -> None:
+        """Between two events no kill that was due is left out."""
+        late = [n for n, due in self.kills.items() if now > max(due, self._opened) + LATE]
+        if late and not self.finished:
+            self.problem(f"trials {late} were to be killed, and go on")
 
     def may_ask(self) -> bool:
         assert self.settings is not None
@@ -117,6 +129,7 @@ class Ledger:
     def opened(self, fact: ev.Opened) -> None:
         self.settings, self.cpus, self.memory = fact.settings, fact.cpus, fact.memory
         self.inherited = set(self.live)
+        self._opened = fact.time
         self.disk_low = fact.disk_low
         self.halted = self.finished = False
         self.asking = None
@@ -171,7 +184,7 @@ class Ledger:
             self.problem(f"trial {trial} was launched while an attempt of it is live")
         if (trial, fact.attempt) in self.launched:
             self.problem(f"trial {trial}: attempt {fact.attempt} was launched twice")
-        if self.states.get(trial) != WAITING or trial in self.held:
+        if self.states.get(trial) != WAITING or trial in self.held or trial in self.kills:
             self.problem(f"trial {trial} was launched from {self.states.get(trial)}")
         if not self.has_room():
             self.problem(f"trial {trial} was launched where there is no room")
@@ -206,8 +219,11 @@ class Ledger:
             self.states[trial] = RUNNING
         if fact.how != "release" and fact.reason not in ("drain", "paused"):
             self._voice.discard(trial)
-        if fact.reason == "killed" and self._bound.get(trial) != COMPLETE:
-            self._bound[trial] = KILLED
+        if fact.reason == "killed":
+            self.kills.pop(trial, None)
+            self._dying.add(trial)
+            if self._bound.get(trial) != COMPLETE:
+                self._bound[trial] = KILLED
 
     def frozen_(self, fact: ev.Held) -> None:
         live = self.live.get(fact.trial)
@@ -229,6 +245,7 @@ class Ledger:
         self.inherited.discard(fact.trial)
         self.frozen.discard(fact.trial)
         self._voice.discard(fact.trial)
+        self._dying.discard(fact.trial)
         del self.live[fact.trial]
 
     def settled(self, fact: ev.Settled) -> None:
@@ -243,7 +260,12 @@ class Ledger:
         self.states[trial] = state
         if state in ENDED:
             self._ended(trial, state)
-        elif state == PAUSED and trial in self.expected.rungs.parked and trial not in self.held:
+        elif state == PAUSED and trial in self.expected.rungs.parked:
+            self._offer(trial)
+
+    def _offer(self, trial: int) -> None:
+        """It waits at a rung: unless a hand is on it, it may be sent on."""
+        if trial not in self.held and trial not in self.kills:
             self.available.add(trial)
 
     def _count_crash(self, trial: int, state: str) -> None:
@@ -255,6 +277,7 @@ class Ledger:
 
     def _ended(self, trial: int, state: str) -> None:
         self.held.discard(trial)
+        self.kills.pop(trial, None)
         self.available.discard(trial)
         if state == PRUNED and trial in self.expected.rungs.parked:
             self._shelved.add(trial)
@@ -295,9 +318,22 @@ class Ledger:
             if self.states[trial] != PAUSED or trial in self.live:
                 continue
             if trial in self.expected.rungs.parked:
-                self.available.add(trial)
+                self._offer(trial)
             else:
                 self.states[trial] = WAITING
+
+    def kill_asked(self, fact: ev.KillAsked) -> None:
+        trial = fact.trial
+        if fact.after and self.states[trial] not in ENDED and trial not in self._dying:
+            self.kills[trial] = fact.time + fact.after
+            self.available.discard(trial)
+
+    def spare_asked(self, fact: ev.SpareAsked) -> None:
+        for trial in fact.trials:
+            spared = self.kills.pop(trial, None) is not None
+            parked = self.states[trial] == PAUSED and trial in self.expected.rungs.parked
+            if spared and parked and trial not in self.live:
+                self._offer(trial)
 
     def retry_asked(self, fact: ev.RetryAsked) -> None:
         trial = fact.trial
@@ -348,6 +384,8 @@ _FOLDS: dict[type, Callable[[Ledger, Any], None]] = {
     ev.Exited: Ledger.exited_,
     ev.Settled: Ledger.settled,
     ev.Promoted: Ledger.promoted,
+    ev.KillAsked: Ledger.kill_asked,
+    ev.SpareAsked: Ledger.spare_asked,
     ev.PauseAsked: Ledger.pause_asked,
     ev.ResumeAsked: Ledger.resume_asked,
     ev.RetryAsked: Ledger.retry_asked,

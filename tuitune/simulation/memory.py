@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tuitune.events import AnyFact
-    from tuitune.store.rows import TrialRow
+    from tuitune.store.rows import StudyRow, TrialRow
 
 
 class MemoryJournal:
@@ -18,6 +18,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.facts: list[AnyFact] = []
         self.rows: dict[int, TrialRow] = {}
+        self.study: StudyRow | None = None
         self._snapshot: tuple[int, bytes] | None = None
         self._about: dict[str, str] = {}
 
@@ -25,8 +26,11 @@ class MemoryJournal:
     def seq(self) -> int:
         return len(self.facts)
 
-    def write(self, facts: Sequence[AnyFact], rows: Sequence[TrialRow]) -> None:
+    def write(
+        self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+    ) -> None:
         self.facts += facts
+        self.study = study or self.study
         for row in rows:
             self.rows[row.number] = row
 

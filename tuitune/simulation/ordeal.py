@@ -191,7 +191,8 @@ class _Life:
             engine.commit()
             engine.snapshot()
             study = engine.study
-            self.report.violations += stale_rows(study, ordeal.journal.rows)
+            journal = ordeal.journal
+            self.report.violations += stale_rows(study, journal.rows, journal.study)
         else:  # younger ones may go down with the engine
             self._safe = min(self._safe, self.loop.time() - 2 * LAZY_COMMIT)
             study = Study(ordeal.spec)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from tuitune.events import AnyFact, Fact, Reported
+from tuitune.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, SpareAsked
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ SELECT seq, time, trial, attempt, step, metrics, can_save FROM reports WHERE seq
 UNION ALL
 SELECT seq, time, NULL, NULL, NULL, body, NULL FROM journal WHERE seq > :since
 ORDER BY seq LIMIT :page"""
+OF_TRIAL = """
+SELECT seq, body FROM journal WHERE seq BETWEEN :first AND :last AND (
+    trial = :trial OR kind IN ('pause_asked', 'resume_asked', 'spare_asked')) ORDER BY seq"""
+SPAN = (
+    "SELECT born, CASE WHEN ended IS NULL THEN :most ELSE changed END FROM trials WHERE number = :n"
+)
+LAST = 2**63 - 1
+OF_MANY = (PauseAsked, ResumeAsked, SpareAsked)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
@@ -59,7 +67,8 @@ def to_columns(
                     )
                 )
             else:
-                journal.append((number, fact.time, _kinds[type(fact)], _encode(fact)))
+                kind, trial = _kinds[type(fact)], getattr(fact, "trial", None)
+                journal.append((number, fact.time, kind, trial, _encode(fact)))
         except (TypeError, ValueError, OverflowError) as error:
             raise StoreError(f"a fact can't be kept: {fact!r}: {error}") from error
     return journal, reports
@@ -76,6 +85,31 @@ def read(db: sqlite3.Connection, since: int) -> Iterator[tuple[int, AnyFact]]:
         since = page[-1][0]
 
 
+def of_trial(db: sqlite3.Connection, trial: int) -> list[tuple[int, AnyFact]]:
+    """What befell this trial but its reports, in order; what was done to several at once, too."""
+    first, last = span(db, trial)
+    rows = db.execute(OF_TRIAL, {"first": first, "last": last, "trial": trial})
+    found = [(seq, _decoded(seq, body)) for seq, body in rows]
+    return [(n, f) for n, f in found if not isinstance(f, OF_MANY) or trial in f.trials]
+
+
+def span(db: sqlite3.Connection, trial: int) -> tuple[int, int]:
+    """The numbers between which all facts of a trial lie, reports among them."""
+    found = db.execute(SPAN, {"most": LAST, "n": trial}).fetchone()
+    return (0, LAST) if found is None else (found[0], found[1])
+
+
+def newest(
+    db: sqlite3.Connection, count: int, kinds: Sequence[type[Fact]], before: int
+) -> list[tuple[int, AnyFact]]:
+    """The last `count` facts of these kinds numbered below `before`, the newest first."""
+    marks = ",".join("?" * len(kinds))
+    query = f"""SELECT seq, body FROM journal WHERE seq < ? AND kind IN ({marks})
+        ORDER BY seq DESC LIMIT ?"""  # noqa: S608 - marks and nothing else
+    found = db.execute(query, (before, *map(kind_of, kinds), count))
+    return [(seq, _decoded(seq, body)) for seq, body in found]
+
+
 def at(db: sqlite3.Connection, seq: int) -> AnyFact:
     """The fact of this number, which is there."""
     return _fact(db.execute(FACTS, {"since": seq - 1, "page": 1}).fetchone())
@@ -83,10 +117,14 @@ def at(db: sqlite3.Connection, seq: int) -> AnyFact:
 
 def _fact(row: tuple[Any, ...]) -> AnyFact:
     seq, time, trial, attempt, step, body, can_save = row
+    if trial is None:
+        return _decoded(seq, body)
+    return Reported(time, trial, attempt, step, _decode_metrics(body), bool(can_save))
+
+
+def _decoded(seq: int, body: bytes) -> AnyFact:
     try:
-        if trial is None:
-            return _decode.decode(body)
-        return Reported(time, trial, attempt, step, _decode_metrics(body), bool(can_save))
+        return _decode.decode(body)
     except msgspec.MsgspecError as error:
         raise StoreError(
             f"fact {seq} of the journal can't be read ({error}); it is damaged, or a newer "

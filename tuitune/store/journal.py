@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
 
 from tuitune.store import facts as fact_rows
 from tuitune.store import rows as trial_rows
 from tuitune.store import schema
 from tuitune.store.errors import StoreError, explain, explained
+from tuitune.store.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tuitune.devices.sample import DeviceSample
     from tuitune.events import AnyFact
-    from tuitune.store.rows import TrialRow
+    from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 
-ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?)"
+ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
 ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
 PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
 NEWEST = """SELECT max(
     coalesce((SELECT max(seq) FROM journal), 0),
     coalesce((SELECT max(seq) FROM reports), 0),
     coalesce((SELECT max(changed) FROM trials), 0))"""
+PUT_ABOUT = "REPLACE INTO about VALUES(?,?)"
 WAL_CHECK = 64  # writes between two looks at the size of the log
 
 
@@ -40,8 +46,10 @@ class Journal:
         self._log = path.with_name(path.name + "-wal")
         self._until_check = WAL_CHECK
         self._log_limit = schema.WAL_LIMIT
+        self._samples = Samples(db)
         with explained(path):
             (self.seq,) = db.execute(NEWEST).fetchone()
+            self._born: dict[int, int] = dict(db.execute("SELECT number, born FROM trials"))
 
     @staticmethod
     def open(path: Path, metric: str) -> Journal:
@@ -57,17 +65,22 @@ class Journal:
             db.close()
             raise
 
-    def write(self, facts: Sequence[AnyFact], rows: Sequence[TrialRow]) -> None:
-        """Appends the facts, numbered on from `seq`, and puts the trials' rows: all or nothing.
+    def write(
+        self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+    ) -> None:
+        """Appends the facts, numbered on from `seq`, and puts the rows: all or nothing.
 
-        Without facts the rows' change still takes a number of its own, so that readers see it.
+        Without facts the trials' change still takes a number of its own, so that readers see it.
         Raises StoreError (disk full, not writable); the database and `seq` are as before then.
         """
         if not facts and not rows:
             return
         last = self.seq + (len(facts) or 1)
         journal, reports = fact_rows.to_columns(facts, self.seq, self._metric)
-        trials = [trial_rows.to_columns(row, last) for row in rows]
+        born = self._born
+        for row in rows:  # a trial's first row comes with its first fact
+            born.setdefault(row.number, self.seq + 1)
+        trials = [trial_rows.to_columns(row, born[row.number], last) for row in rows]
         execute, executemany = self._db.execute, self._db.executemany
         try:
             execute("BEGIN IMMEDIATE")
@@ -77,6 +90,8 @@ class Journal:
                 executemany(ADD_REPORT, reports)
             if trials:
                 executemany(PUT_TRIAL, trials)
+            if study is not None:
+                execute(PUT_ABOUT, ("study", _json(study)))
             execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - raised again once rolled back
             self._give_up(error)
@@ -88,13 +103,18 @@ class Journal:
 
     def snapshot(self, blob: bytes) -> None:
         """Keeps the study's state as of `seq`, in place of any earlier one."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.execute("DELETE FROM snapshots")
             self._db.execute("INSERT INTO snapshots VALUES(?,?)", (self.seq, blob))
-            self._db.execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001 - raised again once rolled back
-            self._give_up(error)
+
+    def sample(self, samples: Sequence[DeviceSample]) -> None:
+        """Keeps telemetry for a while. Raises StoreError."""
+        with self._transaction():
+            self._samples.add(samples)
+
+    def tell(self, engine: EngineRow) -> None:
+        """What the engine says of itself, in place of what it said before. Raises StoreError."""
+        self.put("engine", _json(engine))
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
         """The newest snapshot, None where there is none, and every fact after it, in order."""
@@ -110,7 +130,7 @@ class Journal:
     def put(self, key: str, value: str) -> None:
         """Keeps a small text about the study, in place of an earlier one under this key."""
         with explained(self._path):
-            self._db.execute("REPLACE INTO about VALUES(?,?)", (key, value))
+            self._db.execute(PUT_ABOUT, (key, value))
 
     def get(self, key: str) -> str | None:
         with explained(self._path):
@@ -125,6 +145,15 @@ class Journal:
         with explained(self._path):
             for _, fact in fact_rows.read(self._db, since):
                 yield fact
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - raised again once rolled back
+            self._give_up(error)
 
     def _give_up(self, error: BaseException) -> NoReturn:
         """Leaves no transaction open, whatever went wrong inside it."""
@@ -149,3 +178,7 @@ class Journal:
             (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._db.execute(f"PRAGMA busy_timeout = {int(schema.PATIENCE * 1000)}")
         self._log_limit = size + schema.WAL_LIMIT // 8 if busy else schema.WAL_LIMIT
+
+
+def _json(row: msgspec.Struct) -> str:
+    return msgspec.json.encode(row).decode()

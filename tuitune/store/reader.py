@@ -5,74 +5,92 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.events import Reported
+from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
-from tuitune.store import rows as trial_rows
+from tuitune.store import samples as sample_rows
 from tuitune.store import schema
+from tuitune.store.changes import Changes, Report, Watch, read_trials
+from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
+from tuitune.store.facts import LAST
+from tuitune.words.facts import NOTABLE
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tuitune.devices.sample import DeviceSample
     from tuitune.events import AnyFact, Fact
     from tuitune.store.rows import TrialRow
 
-COLUMNS = ",".join(trial_rows.COLUMNS)
-TRIALS = f"SELECT {COLUMNS} FROM trials ORDER BY number"  # noqa: S608 - our own names
-# the + keeps SQLite from walking all trials in order instead of the few that changed
-CHANGED = f"SELECT {COLUMNS} FROM trials WHERE changed > ? ORDER BY +number"  # noqa: S608 - as above
-CURVE = "SELECT attempt, step, value FROM reports WHERE trial = ? ORDER BY seq"
-CURVES = "SELECT trial, step, value FROM reports ORDER BY seq"
+__all__ = ["Changes", "Curve", "Reader", "Report"]
 
 
 class Reader:
-    """A study's database, read only. Values are the objective's; None is missing or NaN."""
+    """A study's database, read only. Values are the objective's; None is missing or NaN.
+
+    Every method raises StoreError where the database can't be read any more.
+    """
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db = db
         self._path = path
+        self._watch = Watch(db)
 
     @staticmethod
     def open(path: Path) -> Reader:
         """Raises StoreError: not there, not a study's database, of an unknown version."""
         return Reader(schema.open_to_read(path), path)
 
+    def changes(self, since: int | None = None) -> Changes:
+        """What is new after number `since`; None for all but the reports, which `curves` has."""
+        with explained(self._path):
+            return self._watch.look(since)
+
     def trials(self, since: int = 0) -> list[TrialRow]:
         """The trials that changed after change number `since`, by trial number."""
         with explained(self._path):
-            found = self._db.execute(CHANGED, (since,)) if since else self._db.execute(TRIALS)
-            rows = found.fetchall()
-        return [trial_rows.from_columns(row) for row in rows]
+            return read_trials(self._db, since)
 
-    def curve(self, trial: int) -> list[tuple[int, int, float | None]]:
-        """(attempt, step, value) of every report of a trial, in the order they came."""
-        with explained(self._path):
-            return self._db.execute(CURVE, (trial,)).fetchall()
+    def curves(self, until: int | None = None, points: int | None = None) -> dict[int, Curve]:
+        """Every trial's curve, of the facts up to number `until`.
 
-    def curves(self) -> dict[int, list[tuple[int, float | None]]]:
-        """(step, value) of every trial, steps rising.
-
-        A report of a later attempt takes the place of what earlier ones said of its step and of
-        those after it.
+        `points`: of long curves so many points or more are kept, and less than twice as many.
         """
         with explained(self._path):
-            rows = self._db.execute(CURVES).fetchall()
-        curves: dict[int, list[tuple[int, float | None]]] = {}
-        for trial, step, value in rows:
-            points = curves.get(trial)
-            if points is None:
-                curves[trial] = [(step, value)]
-                continue
-            while points and points[-1][0] >= step:
-                points.pop()
-            points.append((step, value))
-        return curves
+            return curve_rows.read_all(self._db, until, points)
+
+    def curve(self, trial: int, metric: str | None = None) -> list[tuple[int, int, float | None]]:
+        """(attempt, step, value) of every report of a trial, in the order they came."""
+        with explained(self._path):
+            return curve_rows.read_one(self._db, trial, metric)
+
+    def metrics(self) -> list[str]:
+        """The names of what was reported lately."""
+        with explained(self._path):
+            return curve_rows.read_names(self._db)
 
     def facts(self, since: int = 0) -> list[tuple[int, AnyFact]]:
         """(number, fact) of every fact numbered above `since`, in order."""
         with explained(self._path):
             return list(fact_rows.read(self._db, since))
+
+    def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
+        """(number, fact) of all that befell a trial but its reports, in order."""
+        with explained(self._path):
+            return fact_rows.of_trial(self._db, trial)
+
+    def newest(self, count: int, before: int | None = None) -> list[tuple[int, AnyFact]]:
+        """(number, fact) of the last that is worth telling of the study, the newest first."""
+        with explained(self._path):
+            last = LAST if before is None else before
+            return fact_rows.newest(self._db, count, NOTABLE, last)
+
+    def samples(self, since: float = 0.0) -> list[DeviceSample]:
+        """The telemetry of later than `since` (Unix seconds) that is still kept, in order."""
+        with explained(self._path):
+            return sample_rows.read(self._db, since)
 
     def last(self, kinds: Sequence[type[Fact]]) -> AnyFact | None:
         """The newest fact of these kinds, None where there is none."""

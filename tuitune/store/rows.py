@@ -1,11 +1,12 @@
-"""What does a reader see of one trial?"""
+"""What does a reader see of a trial, of its study, and of the engine that runs it?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from tuitune.events import Settings
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -31,16 +32,60 @@ class TrialRow(msgspec.Struct, frozen=True):
     error: str = ""
     device: str = ""
     note: str = ""
-    changed: int = 0  # the number of its last change: set by the journal, whatever is given
+    best: float | None = None  # of all that it has reported, whatever the study counts with
+    bracket: int = 0
+    rung: int | None = None  # the highest that it has filled, from 0 in its bracket
+    checkpoint: int | None = None  # the newest one's step
+    parked: bool = False  # waits at its rung to be promoted
+    pid: int | None = None  # of the live attempt
+    phase: str = ""  # "starting" | "killing" (it can be undone) | "ending:REASON" | "frozen"
+    due: float | None = None  # killing: when that happens; ending: when it is told more harshly
+    launched: float | None = None  # the newest attempt
+    # Set by the journal, whatever is given:
+    born: int = 0  # the number of its first fact
+    changed: int = 0  # the number of its last change
+
+
+Phase = Literal["importing", "running", "ended", "failed"]
+
+
+class StudyRow(msgspec.Struct, frozen=True):
+    """The study as it stands. Times are Unix seconds."""
+
+    settings: Settings | None = None
+    launching: bool = True  # False: paused by hand
+    disk_low: bool = False  # nothing is launched until there is room
+    halted: str = ""  # why nothing more starts
+    failed: bool = False  # halted because trials keep failing
+    finishing: bool = False  # halted, and running trials may come to their end
+    finished: bool = False
+    complete: bool = False  # finished, with nothing left to do; else it can go on
+    style: str = ""  # "promote" | "stop", once that is known
+    exhausted: str = ""  # why the searcher has no more
+    by_hand: int = 0  # trials beyond those that the settings ask for
+    cpus: float = 0.0  # of this machine
+    memory: int = 0  # bytes of this machine
+    opened: float = 0.0  # when this engine took it up; once it is finished, when it ended
+    elapsed: float = 0.0  # seconds of the engines before
+    rungs: tuple[tuple[int, ...], ...] = ()  # the steps of each bracket's
+
+
+class EngineRow(msgspec.Struct, frozen=True):
+    """What the newest engine has said of itself; whether it lives is `store.owner`'s to tell."""
+
+    phase: Phase
+    words: str  # the newest line of what the import prints; the traceback; why it ended
+    time: float
 
 
 COLUMNS = TrialRow.__struct_fields__
+PARKED = COLUMNS.index("parked")
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
 
-def to_columns(row: TrialRow, changed: int) -> tuple[object, ...]:
+def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
     """The row's columns, in the order of COLUMNS.
 
     Raises StoreError for a configuration that holds a value which can't be stored.
@@ -63,10 +108,22 @@ def to_columns(row: TrialRow, changed: int) -> tuple[object, ...]:
         row.error,
         row.device,
         row.note,
+        row.best,
+        row.bracket,
+        row.rung,
+        row.checkpoint,
+        row.parked,
+        row.pid,
+        row.phase,
+        row.due,
+        row.launched,
+        born,
         changed,
     )
 
 
 def from_columns(columns: Sequence[Any]) -> TrialRow:
-    number, state, config, *rest = columns
-    return TrialRow(number, state, _unpack(config), *rest)
+    values = list(columns)
+    values[2] = _unpack(values[2])
+    values[PARKED] = bool(values[PARKED])
+    return TrialRow(*values)

@@ -12,15 +12,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION = 0x74756974  # "tuit", in the file's header
-VERSION = 1
+VERSION = 2
 WAL_LIMIT = 64 * 1024 * 1024  # bytes
 PATIENCE = 5.0  # seconds to wait for a lock
 
 # `value` is the objective's, NULL where it is missing or NaN; `metrics` has the whole report.
+# A fact of several trials, or of none, has no `trial` here. No index by trial: it would cost every
+# write a page more, and all of a trial lies between `born` and, once it has ended, `changed`.
+# `kept` samples outlive the others.
 TABLES = (
     "CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE journal(
-        seq INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL)""",
+        seq INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, trial INTEGER,
+        body BLOB NOT NULL)""",
     """CREATE TABLE reports(
         seq INTEGER PRIMARY KEY, time REAL NOT NULL, trial INTEGER NOT NULL,
         attempt INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, metrics BLOB NOT NULL,
@@ -29,8 +33,14 @@ TABLES = (
         number INTEGER PRIMARY KEY, state TEXT NOT NULL, config BLOB NOT NULL,
         origin TEXT NOT NULL, why TEXT NOT NULL, value REAL, step INTEGER,
         attempt INTEGER NOT NULL, started REAL, ended REAL, error TEXT NOT NULL,
-        device TEXT NOT NULL, note TEXT NOT NULL, changed INTEGER NOT NULL)""",
+        device TEXT NOT NULL, note TEXT NOT NULL, best REAL, bracket INTEGER NOT NULL,
+        rung INTEGER, checkpoint INTEGER, parked INTEGER NOT NULL, pid INTEGER,
+        phase TEXT NOT NULL, due REAL, launched REAL, born INTEGER NOT NULL,
+        changed INTEGER NOT NULL)""",
     "CREATE INDEX trials_changed ON trials(changed)",
+    """CREATE TABLE samples(
+        time REAL NOT NULL, device TEXT NOT NULL, kept INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY(time, device)) WITHOUT ROWID""",
     "CREATE TABLE snapshots(seq INTEGER PRIMARY KEY, state BLOB NOT NULL)",
 )
 
@@ -87,9 +97,9 @@ def check(db: sqlite3.Connection, path: Path) -> None:
             f"place with --runs DIR"
         )
     if version != VERSION:
-        how = "newer" if version > VERSION else "older"
+        how = "a newer" if version > VERSION else "an older"
         raise StoreError(
-            f"{path}: its format is version {version}, written by a {how} tuitune; this one reads "
+            f"{path}: its format is version {version}, written by {how} tuitune; this one reads "
             f"version {VERSION}: use the tuitune that made the study, or start again with --new"
         )
 

@@ -40,10 +40,17 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial.launched = trial.heard = fact.time
     trial.pause = 0.0
     trial.silent = trial.diverged = False
+    trial.pid = None
     if trial.started is None:
         trial.started = fact.time
     state.waiting.remove(fact.trial)
     state.running.append(fact.trial)
+
+
+def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
+    trial = state.trials[fact.trial]
+    if trial.attempt == fact.attempt and trial.is_live():
+        trial.pid = fact.pid
 
 
 def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
@@ -99,6 +106,8 @@ def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
 def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
     trial = state.trials[fact.trial]
     thaw(trial, fact.time)  # one that stands still hears it, and leaves
+    if fact.reason == "killed":
+        state.kills.pop(fact.trial, None)
     if fact.how == "release":
         return
     grace = {"ask": ASK_GRACE[fact.reason], "term": TERM_GRACE, "kill": KILL_GRACE}[fact.how]
@@ -112,7 +121,7 @@ def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
 def exited(_spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
     trial = state.trials[fact.trial]
     state.running.remove(fact.trial)
-    trial.frozen = None
+    trial.frozen = trial.pid = None
     trial.error = fact.error
     trial.device, trial.cpus, trial.memory = "", 0.0, 0
 
@@ -137,6 +146,7 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
     if trial.number in state.waiting:
         state.waiting.remove(trial.number)
     state.promotable.pop(trial.number, None)
+    state.kills.pop(trial.number, None)
     trial.shelved = fact.state == st.PRUNED and trial.parked
     trial.parked = trial.held = False
     trial.state = fact.state

@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
+from tuitune.study import state as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuitune.spec import StudySpec
-    from tuitune.study import state as st
 
     Due = Callable[[st.Trial, float], ev.Decision]
 
@@ -23,6 +23,8 @@ TIME_IS_UP = "the study's time limit is reached"
 def next_deadline(state: st.State) -> float | None:
     """When, in Unix seconds, something is due though nothing happens; None for never."""
     due = [at for number in state.running for at, _ in _deadlines(state, state.trials[number])]
+    if not state.finished:
+        due += state.kills.values()
     limit = time_limit(state)
     return min(due if limit is None else [*due, limit], default=None)
 
@@ -37,6 +39,9 @@ def time_limit(state: st.State) -> float | None:
 def on_deadline(
     _spec: StudySpec, state: st.State, fact: ev.DeadlinePassed
 ) -> Sequence[ev.Decision]:
+    struck = [n for n, at in state.kills.items() if at <= fact.time and not state.finished]
+    if struck:  # one at a time, by itself: its end may be the end of others, and the rest stays due
+        return kill(state.trials[struck[0]], fact.time)
     decisions: list[ev.Decision] = []
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
@@ -45,6 +50,17 @@ def on_deadline(
         due = [decide for at, decide in _deadlines(state, trial) if at <= fact.time]
         decisions += [decide(trial, fact.time) for decide in due[:1]]
     return decisions
+
+
+def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
+    """What ends a trial for good; nothing where it has ended, or is being killed."""
+    if trial.is_live():
+        if trial.is_being_killed():
+            return ()
+        return (ev.Signal(now, trial.number, trial.attempt, "ask", "killed", save=False),)
+    if trial.state in st.ENDED:
+        return ()
+    return (ev.Settled(now, trial.number, st.KILLED, "killed by hand"),)
 
 
 def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:

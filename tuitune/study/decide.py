@@ -8,7 +8,7 @@ from tuitune import events as ev
 from tuitune.devices.placement import Room, most_at_once, place
 from tuitune.pruning import rules
 from tuitune.study import state as st
-from tuitune.study.deadlines import TIME_IS_UP, on_deadline, time_limit
+from tuitune.study.deadlines import TIME_IS_UP, kill, on_deadline, time_limit
 from tuitune.study.endings import settle
 from tuitune.study.judging import on_report, reaches, target_words
 
@@ -76,9 +76,10 @@ def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision
     device = _free_slot(state)
     if device is None:
         return ()
-    if state.waiting:
+    waiting = next((n for n in state.waiting if n not in state.kills), None)
+    if waiting is not None:
         assert state.settings is not None
-        trial = state.trials[state.waiting[0]]
+        trial = state.trials[waiting]
         cpus, memory = state.settings.cpus, state.settings.memory or 0
         return (ev.Launch(now, trial.number, trial.attempt + 1, device, cpus, memory),)
     if state.adding:
@@ -106,7 +107,7 @@ def _free_slot(state: st.State) -> str | None:
 
 def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
     """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others."""
-    if not state.launching or state.disk_low or _any_held(state):
+    if not state.launching or state.disk_low or state.kills or _any_held(state):
         return ()
     if not state.promotable:
         return _finish(state, now)
@@ -123,8 +124,9 @@ def _any_held(state: st.State) -> bool:
 def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
     if state.halted is None:
         return (ev.Finished(now, complete=True, why=state.exhausted),)
-    left = state.waiting or state.promotable or _wants_new(state)
-    complete = not left and not _any_held(state) and not state.halted.failed
+    left = bool(state.waiting or state.promotable or state.kills)
+    left = left or _wants_new(state) or _any_held(state)
+    complete = not left and not state.halted.failed
     return (ev.Finished(now, complete=complete, why=state.halted.why),)
 
 
@@ -208,14 +210,7 @@ def _held(_spec: StudySpec, state: st.State, fact: ev.Held) -> Sequence[ev.Decis
 
 
 def _kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> Sequence[ev.Decision]:
-    trial = state.trials[fact.trial]
-    if trial.is_live():
-        if trial.ending is not None and trial.ending.reason == "killed":
-            return ()
-        return (ev.Signal(fact.time, fact.trial, trial.attempt, "ask", "killed", save=False),)
-    if trial.state in st.ENDED:
-        return ()
-    return (ev.Settled(fact.time, fact.trial, st.KILLED, "killed by hand"),)
+    return () if fact.after > 0 else kill(state.trials[fact.trial], fact.time)
 
 
 _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] = {
@@ -239,5 +234,6 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.StopAsked: _stop_asked,
     ev.Halted: _halt,
     ev.KillAsked: _kill_asked,
+    ev.SpareAsked: _fill,
     ev.DeadlinePassed: on_deadline,
 }

@@ -34,7 +34,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
     state.opened = fact.time
     state.disk_low = fact.disk_low
     state.halted = None
-    state.finished = False
+    state.finished = state.complete = False
     state.asking = None
     state.streak = state.same = 0
     if not state.pruner.style and spec.pruning.style != "auto":
@@ -104,7 +104,7 @@ def _halted(_spec: StudySpec, state: st.State, fact: ev.Halted) -> None:
 
 
 def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
-    state.finished = True
+    state.finished, state.complete = True, fact.complete
     state.elapsed += fact.time - state.opened
     state.opened = fact.time
 
@@ -115,6 +115,7 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Proposed: _proposed,
     ev.Exhausted: _exhausted,
     ev.Launch: attempts.launch,
+    ev.Started: attempts.started,
     ev.Reported: attempts.reported,
     ev.Checkpointed: attempts.checkpointed,
     ev.Verdict: attempts.verdict,
@@ -125,6 +126,8 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.DiskChanged: _disk_changed,
     ev.StyleChosen: _style_chosen,
     ev.Promoted: waiting.promoted,
+    ev.KillAsked: waiting.kill_asked,
+    ev.SpareAsked: waiting.spare_asked,
     ev.PauseAsked: waiting.pause_asked,
     ev.ResumeAsked: waiting.resume_asked,
     ev.Held: waiting.held,

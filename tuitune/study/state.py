@@ -67,10 +67,14 @@ class Trial(msgspec.Struct, array_like=True):
     note: str = ""  # how it came to its state, in words
     known: int = 0  # the furthest step that had an objective
     news: bool = False  # its newest report made it known
+    pid: int | None = None  # of the live attempt, once it has one
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
         return self.state == RUNNING or self.frozen is not None
+
+    def is_being_killed(self) -> bool:
+        return self.ending is not None and self.ending.reason == "killed"
 
     def counted(self, objective: Objective) -> float | None:
         """The value that this trial counts with; None before its first one."""
@@ -110,3 +114,7 @@ class State(msgspec.Struct, array_like=True):
     same: int = 0  # of these, with the newest one's error, each within seconds
     last_crash: str = ""
     leader: int | None = None  # best of those that have reached the maximum
+    kills: dict[
+        int, float
+    ] = {}  # trials that are to be killed, and when; until then it can be undone
+    complete: bool = False  # finished, and nothing is left to do

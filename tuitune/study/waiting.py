@@ -23,7 +23,7 @@ def wait(state: st.State, trial: st.Trial) -> None:
 
 def pause(state: st.State, trial: st.Trial) -> None:
     trial.state = st.PAUSED
-    if trial.parked and not trial.held:
+    if trial.parked and not trial.held and trial.number not in state.kills:
         state.promotable[trial.number] = True
 
 
@@ -60,6 +60,21 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
                 pause(state, trial)
             else:
                 wait(state, trial)
+
+
+def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
+    trial = state.trials[fact.trial]
+    if fact.after <= 0 or trial.state in st.ENDED or trial.is_being_killed():
+        return
+    state.kills[fact.trial] = fact.time + fact.after
+    state.promotable.pop(fact.trial, None)
+
+
+def spare_asked(_spec: StudySpec, state: st.State, fact: ev.SpareAsked) -> None:
+    for trial in (state.trials[number] for number in fact.trials):
+        spared = state.kills.pop(trial.number, None) is not None
+        if spared and trial.state == st.PAUSED and not trial.is_live():
+            pause(state, trial)
 
 
 def held(_spec: StudySpec, state: st.State, fact: ev.Held) -> None:

@@ -31,7 +31,7 @@ def read(path: Path) -> tuple[int, int]:
     reader = Reader.open(path)
     trials, curves = reader.trials(), reader.curves()
     assert min(trials, key=lambda trial: trial.value).config
-    return len(trials), sum(map(len, curves.values()))
+    return len(trials), sum(len(curve.steps) for curve in curves.values())
 
 
 serve(build, read)

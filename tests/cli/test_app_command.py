@@ -1,0 +1,213 @@
+"""The commands around the app: what opens it on what, and what they say when it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workshop import Workshop, wait_until
+
+from tuitune import ui
+from tuitune.cli import app as app_command
+from tuitune.cli import launch
+from tuitune.cli.app import Look, attach, choose, run_with_app
+from tuitune.cli.wish import Wish
+from tuitune.control import request, socket_path
+from tuitune.store import owner
+from tuitune.store.reader import Reader
+from tuitune.studyfile import StudyFileError
+
+SLOW = """
+import time
+
+def train(trial):
+    for step in range(1000):
+        time.sleep(0.02)
+        trial.report(loss=trial.config["x"])
+"""
+GOOD = """
+def train(trial):
+    trial.report(loss=trial.config["x"])
+"""
+
+
+class Screen:
+    """Stands where the app is: keeps what it was opened with, does one thing, and is closed."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[Path, dict[str, Any]]] = []
+        self.do: Callable[[Path, dict[str, Any]], None] = lambda *_: None
+        self.chosen: Path | None = None
+
+    def open_app(self, folder: Path, **options: Any) -> int:
+        self.opened.append((folder, options))
+        self.do(folder, options)
+        return 0
+
+    def open_list(self, _runs: Path, **_options: Any) -> Path | None:
+        return self.chosen
+
+
+@pytest.fixture
+def screen(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Screen:
+    made = Screen()
+    monkeypatch.setattr(ui, "open_app", made.open_app)
+    monkeypatch.setattr(ui, "open_list", made.open_list)
+    monkeypatch.setattr(app_command, "has_terminal", lambda: True)
+    monkeypatch.setattr(app_command, "_load_app", lambda _look: None)
+    monkeypatch.setattr(launch, "QUICK", 30.0)
+    monkeypatch.setenv("XDG_STATE_HOME", str(workshop.path / "state"))
+    monkeypatch.chdir(workshop.path)
+    return made
+
+
+def run(workshop: Workshop, file: Path, *overrides: str) -> int:
+    return run_with_app(Wish(file, workshop.path / "runs", overrides), Look())
+
+
+def until_done(folder: Path, _options: dict[str, Any]) -> None:
+    wait_until(lambda: owner.running(folder) is None, "the engine's end")
+
+
+def test_left_running_it_says_how_to_come_back(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    assert run(workshop, workshop.study(SLOW)) == 0
+    assert "study: running on; `tuitune attach study` shows it" in capsys.readouterr().out
+    assert workshop.engine()
+    assert attach(None, workshop.path / "runs", Look(readonly=True)) == 0
+    assert [folder.resolve() for folder, _ in screen.opened] == [workshop.folder()] * 2
+    assert [options["readonly"] for _, options in screen.opened] == [False, True]
+    assert screen.opened[1][1]["file"] == "study.toml"
+
+
+def test_finished_it_prints_the_summary(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    screen.do = until_done
+    file = workshop.study(GOOD)
+    assert run(workshop, file) == 0
+    assert "study: 3 COMPLETE in " in capsys.readouterr().out
+    assert run(workshop, file) == 0  # opened once more, on what is over
+    assert "best: trial " in capsys.readouterr().out
+    assert len(screen.opened) == 2
+
+
+def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    def stop(folder: Path, _options: dict[str, Any]) -> None:
+        request(socket_path(folder, "control"), {"do": "stop", "finish": False}, timeout=20)
+        until_done(folder, {})
+
+    def restart(_folder: Path, options: dict[str, Any]) -> None:
+        assert workshop.engine() is None
+        assert options["restart"]() == ""
+        assert workshop.engine()
+
+    screen.do = stop
+    assert run(workshop, workshop.study(SLOW)) == 130
+    assert "`tuitune study.toml` goes on with it" in capsys.readouterr().out
+    screen.do = restart
+    assert attach("study", workshop.path / "runs", Look()) == 0
+
+
+def test_an_import_that_failed_while_the_app_was_open_is_told_and_leaves_nothing(
+    workshop: Workshop,
+    screen: Screen,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(launch, "QUICK", 0.0)
+    screen.do = until_done
+    code = "import time\ntime.sleep(0.5)\nraise RuntimeError('no data')\ndef train(trial): ...\n"
+    assert run(workshop, workshop.study(code)) == 2
+    assert "RuntimeError: no data" in capsys.readouterr().err
+    assert not workshop.folder().exists()
+
+
+def test_trials_that_all_fail_are_told(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    screen.do = until_done
+    assert run(workshop, workshop.study("def train(trial): raise ValueError('x')\n", trials=9)) == 1
+    assert "all with: ValueError: x" in capsys.readouterr().err
+
+
+def test_what_can_not_begin_opens_no_app(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    file = workshop.study(GOOD)
+    assert run(workshop, file, "trial.cpus=1000") == 2
+    assert "CPU slots" in capsys.readouterr().err
+    assert run(workshop, file, "space.x.low=9") == 2
+    assert run(workshop, workshop.path / "nothing.toml") == 2
+    assert screen.opened == []
+    assert not (workshop.path / "runs").exists()
+
+
+def test_attach_takes_the_one_that_runs_then_the_newest_and_asks_where_several_run(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    runs = workshop.path / "runs"
+    assert attach(None, runs, Look()) == 0  # no study: an empty list
+    assert attach("nothing", runs, Look()) == 2
+    assert "no such study" in capsys.readouterr().err
+    workshop.run(workshop.study(GOOD, name="old"), "--no-ui")
+    workshop.run(workshop.study(GOOD, name="young"), "--no-ui")
+    attach(None, runs, Look())
+    run(workshop, workshop.study(SLOW, name="slow"))
+    workshop.run(workshop.path / "old.toml", "--no-ui", "--trials", 4)
+    attach(None, runs, Look())
+    assert [folder.name for folder, _ in screen.opened] == ["young", "slow", "slow"]
+    run(workshop, workshop.study(SLOW, name="other"))
+    screen.chosen = workshop.folder("slow")
+    assert attach(None, runs, Look()) == 0
+    assert choose(runs, Look()) == 0
+    assert [folder.name for folder, _ in screen.opened[3:]] == ["other", "slow", "slow"]
+
+
+def test_interrupted_before_it_began_no_engine_and_no_folder_are_left(
+    workshop: Workshop,
+    screen: Screen,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def interrupt(_look: Look) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app_command, "_load_app", interrupt)
+    assert run(workshop, workshop.study(SLOW)) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert screen.opened == []
+    wait_until(lambda: not workshop.left_over(), "the end of all processes")
+    assert not workshop.folder().exists()
+
+
+def test_what_the_app_does_not_show_is_not_kept(workshop: Workshop, screen: Screen):
+    """The journal of a study that was begun by the app is that of any other."""
+    screen.do = until_done
+    run(workshop, workshop.study(GOOD))
+    reader = Reader.open(workshop.folder() / "study.db")
+    assert reader.get("source") == str(workshop.path / "study.toml")
+    reader.close()
+
+
+def test_without_a_terminal_attach_says_what_prints(workshop: Workshop):
+    done = workshop.run("attach", "study")
+    assert done.returncode == 2
+    assert "needs a terminal" in done.stderr
+    assert workshop.run().stdout.startswith("No studies yet")
+
+
+def test_a_study_file_that_is_broken_by_now_is_said(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    def broken(*_: Any) -> None:
+        raise StudyFileError([])
+
+    workshop.run(workshop.study(GOOD), "--no-ui")
+    screen.do = broken
+    assert attach("study", workshop.path / "runs", Look()) == 2

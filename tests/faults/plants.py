@@ -1,0 +1,341 @@
+"""Known bugs, each planted while its context lasts: the simulation must find every one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from tuitune import events as ev
+from tuitune.engine.loop import Engine
+from tuitune.pruning import halving, rules
+from tuitune.simulation.executor import SimulatedExecutor
+from tuitune.simulation.memory import MemoryJournal
+from tuitune.study import (
+    State,
+    Study,
+    attempts,
+    deadlines,
+    decide,
+    endings,
+    evolve,
+    judging,
+    machine,
+)
+from tuitune.study.state import FAILED, PAUSED, WAITING
+
+
+@contextmanager
+def lost_report() -> Iterator[None]:
+    """One report in eight never gets into the journal."""
+    write = MemoryJournal.write
+    count = 0
+
+    def forgetful(self: MemoryJournal, facts: Any, rows: Any) -> None:
+        nonlocal count
+        kept = []
+        for fact in facts:
+            count += isinstance(fact, ev.Reported)
+            if not (isinstance(fact, ev.Reported) and count % 8 == 0):
+                kept.append(fact)
+        write(self, kept, rows)
+
+    with patch.object(MemoryJournal, "write", forgetful):
+        yield
+
+
+@contextmanager
+def doubled_attempt() -> Iterator[None]:
+    """A launch is carried out twice."""
+    launch = Engine._launch
+
+    def twice(self: Engine, fact: ev.Launch) -> None:
+        launch(self, fact)
+        if fact.trial == 2:
+            launch(self, fact)
+
+    with patch.object(Engine, "_launch", twice):
+        yield
+
+
+@contextmanager
+def rung_filled_late() -> Iterator[None]:
+    """Some trials fill a rung with their next report in place of the first one past it."""
+    enter = rules.enter
+    skipped: set[tuple[int, int]] = set()
+
+    def late(state: Any, pruning: Any, mode: Any, trial: int, step: int, *rest: Any) -> None:
+        key = id(state), trial
+        if trial % 3 == 1 and rest[-1] == "go" and key not in skipped:
+            skipped.add(key)
+            return
+        enter(state, pruning, mode, trial, step, *rest)
+
+    with patch.object(rules, "enter", late):
+        yield
+
+
+@contextmanager
+def promotion_too_many() -> Iterator[None]:
+    """A rung sends on one more than its best floor(n / reduction)."""
+    sent_on = halving.sent_on
+    with patch.object(halving, "sent_on", lambda n, reduction: min(n, sent_on(n, reduction) + 1)):
+        yield
+
+
+@contextmanager
+def forgotten_trial() -> Iterator[None]:
+    """A trial that is to run again is on no list."""
+
+    def forget(state: State, trial: Any) -> None:
+        trial.state = WAITING
+        state.promotable.pop(trial.number, None)
+
+    with patch.object(attempts, "wait", forget):
+        yield
+
+
+@contextmanager
+def device_promised_twice() -> Iterator[None]:
+    """What runs is not taken off what there is."""
+    most = decide.most_at_once
+    with (
+        patch.object(decide, "place", lambda *_: "host"),
+        patch.object(decide, "most_at_once", lambda *given: most(*given) + 1),
+    ):
+        yield
+
+
+@contextmanager
+def retry_too_many() -> Iterator[None]:
+    """A trial that has used up its retries gets one more."""
+    crashed = endings._crashed
+
+    def lenient(state: State, trial: Any, exit_: Any, error: str) -> ev.Settled:
+        settled = crashed(state, trial, exit_, error)
+        allowed = state.settings.retries if state.settings else 0
+        if settled.state == FAILED and trial.crashes == allowed:
+            return msgspec.structs.replace(settled, state=PAUSED if trial.held else WAITING)
+        return settled
+
+    with patch.object(endings, "_crashed", lenient):
+        yield
+
+
+@contextmanager
+def verdict_redecided_otherwise() -> Iterator[None]:
+    """A verdict hangs on something that the journal doesn't know."""
+    judge = rules.judge
+    count = 0
+
+    def whimsical(*given: Any) -> Any:
+        nonlocal count
+        count += 1
+        judgement = judge(*given)
+        return judgement and msgspec.structs.replace(judgement, why=f"{judgement.why} ({count})")
+
+    with patch.object(rules, "judge", whimsical):
+        yield
+
+
+@contextmanager
+def dead_attempt_heard() -> Iterator[None]:
+    """What a trial says after it was told to leave still counts."""
+    with (
+        patch.object(attempts, "listens", lambda trial, _attempt: trial.is_live()),
+        patch.object(judging, "listens", lambda trial, _attempt: trial.is_live()),
+    ):
+        yield
+
+
+@contextmanager
+def deed_before_word() -> Iterator[None]:
+    """Verdicts are answered before they are in the store."""
+    commit = Engine.commit
+
+    def hasty(self: Engine) -> None:
+        for fact in self._pending:
+            if isinstance(fact, ev.Verdict):
+                self._act(fact)
+        commit(self)
+
+    with patch.object(Engine, "commit", hasty):
+        yield
+
+
+@contextmanager
+def snapshot_with_a_hole() -> Iterator[None]:
+    """A snapshot forgets which trials a hand has paused."""
+    snapshot = Study.snapshot
+
+    def leaky(self: Study) -> bytes:
+        state = msgspec.msgpack.decode(snapshot(self), type=State)
+        for trial in state.trials:
+            trial.held = False
+        return msgspec.msgpack.encode(state)
+
+    with patch.object(Study, "snapshot", leaky):
+        yield
+
+
+@contextmanager
+def held_one_promoted() -> Iterator[None]:
+    """A trial that a hand has paused stays among those that a free slot may send on."""
+    pause_asked = evolve._FOLDS[ev.PauseAsked]
+
+    def careless(spec: Any, state: State, fact: ev.PauseAsked) -> None:
+        waiting = dict(state.promotable)
+        pause_asked(spec, state, fact)
+        state.promotable.update(waiting)
+
+    with patch.dict(evolve._FOLDS, {ev.PauseAsked: careless}):
+        yield
+
+
+@contextmanager
+def verdict_overruled_by_a_stop() -> Iterator[None]:
+    """Stopping a study at once makes trials that were pruned run again."""
+
+    def halt(_spec: Any, state: State, fact: ev.Halted) -> list[ev.Signal]:
+        how = "kill" if fact.now else "ask"
+        live = [state.trials[number] for number in state.running]
+        return [
+            ev.Signal(fact.time, t.number, t.attempt, how, "drain", save=False)
+            for t in live
+            if not t.complete
+        ] or decide._fill(_spec, state, fact)
+
+    with patch.dict(decide._RULES, {ev.Halted: halt}):
+        yield
+
+
+@contextmanager
+def failure_not_counted() -> Iterator[None]:
+    """A trial that fails doesn't count as worst in its next rung."""
+    with patch.object(rules, "fail", lambda *_: None):
+        yield
+
+
+@contextmanager
+def exit_told_twice() -> Iterator[None]:
+    """The executor tells of an exit once more."""
+    arrive = SimulatedExecutor._arrive
+
+    def stutter(self: SimulatedExecutor, event: ev.Event) -> None:
+        arrive(self, event)
+        if isinstance(event, ev.Exited) and event.trial == 1:
+            arrive(self, event)
+
+    with patch.object(SimulatedExecutor, "_arrive", stutter):
+        yield
+
+
+@contextmanager
+def verdict_never_given() -> Iterator[None]:
+    """A trial that was told to stop is never answered."""
+    act = Engine._act
+
+    def mute(self: Engine, fact: ev.AnyFact) -> None:
+        if not (isinstance(fact, ev.Verdict) and fact.trial == 1):
+            act(self, fact)
+
+    with patch.object(Engine, "_act", mute):
+        yield
+
+
+@contextmanager
+def verdict_lost_with_the_disk() -> Iterator[None]:
+    """Where the disk is full, trials wait for verdicts that could not be written."""
+    break_ = Engine._break
+
+    def silent(self: Engine, error: Any, facts: Any) -> None:
+        break_(self, error, [fact for fact in facts if isinstance(fact, ev.Launch)])
+
+    with patch.object(Engine, "_break", silent):
+        yield
+
+
+@contextmanager
+def kill_forgotten() -> Iterator[None]:
+    """A kill that waits never strikes."""
+    due, next_deadline = deadlines.on_deadline, deadlines.next_deadline
+
+    def forgetful(spec: Any, state: State, fact: ev.DeadlinePassed) -> Any:
+        kept, state.kills = state.kills, {}
+        try:
+            return due(spec, state, fact)
+        finally:
+            state.kills = kept
+
+    def blind(state: State) -> float | None:
+        kept, state.kills = state.kills, {}
+        try:
+            return next_deadline(state)
+        finally:
+            state.kills = kept
+
+    with (
+        patch.dict(decide._RULES, {ev.DeadlinePassed: forgetful}),
+        patch.object(machine, "next_deadline", blind),
+    ):
+        yield
+
+
+@contextmanager
+def condemned_one_launched() -> Iterator[None]:
+    """A trial that waits to be killed is launched like any other."""
+    start = decide._start
+
+    def blind(spec: Any, state: State, now: float) -> Any:
+        kept, state.kills = state.kills, {}
+        try:
+            return start(spec, state, now)
+        finally:
+            state.kills = kept
+
+    with patch.object(decide, "_start", blind):
+        yield
+
+
+@contextmanager
+def kill_that_a_restart_undoes() -> Iterator[None]:
+    """A snapshot forgets which trials are to be killed."""
+    snapshot = Study.snapshot
+
+    def leaky(self: Study) -> bytes:
+        state = msgspec.msgpack.decode(snapshot(self), type=State)
+        state.kills = {}
+        return msgspec.msgpack.encode(state)
+
+    with patch.object(Study, "snapshot", leaky):
+        yield
+
+
+PLANTS: dict[str, Callable[[], Any]] = {
+    plant.__name__.replace("_", "-"): plant
+    for plant in (
+        lost_report,
+        doubled_attempt,
+        rung_filled_late,
+        promotion_too_many,
+        forgotten_trial,
+        device_promised_twice,
+        retry_too_many,
+        verdict_redecided_otherwise,
+        dead_attempt_heard,
+        deed_before_word,
+        snapshot_with_a_hole,
+        held_one_promoted,
+        verdict_overruled_by_a_stop,
+        failure_not_counted,
+        exit_told_twice,
+        verdict_never_given,
+        verdict_lost_with_the_disk,
+        kill_forgotten,
+        condemned_one_launched,
+        kill_that_a_restart_undoes,
+    )
+}

@@ -1,0 +1,64 @@
+"""Facts in words: one plain line each, whatever trials and hands have put into them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuitune import events as ev
+from tuitune.words.facts import NOTABLE, TELL, told, whose
+
+SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fact", "whom", "words"),
+    [
+        (ev.KillAsked(0.0, 3, 8.0, "app"), "trial 3", "to be killed by hand in 8 s (app)"),
+        (ev.KillAsked(0.0, 3), "trial 3", "to be killed by hand"),
+        (ev.SpareAsked(0.0, (3, 4), "app"), "trials 3, 4", "the kill is taken back (app)"),
+        (ev.PauseAsked(0.0, (), "command"), "", "launching is paused by hand (command)"),
+        (ev.PauseAsked(0.0, (5,)), "trial 5", "to be paused by hand"),
+        (ev.ResumeAsked(0.0, ()), "", "launching goes on, by hand"),
+        (
+            ev.SettingsChanged(0.0, SETTINGS),
+            "",
+            "settings changed: 20 trials, as many as there is room for at once",
+        ),
+        (
+            ev.Verdict(0.0, 2, 0, 3, "stop", False, 3, 3, 3, 0.5, "rung 3: rank 3 of 3, cut 0.5"),
+            "trial 2",
+            "stop: rung 3: rank 3 of 3, cut 0.5",
+        ),
+        (
+            ev.Halted(0.0, "stopped", finish=False, failed=False),
+            "",
+            "nothing more starts, running trials save and leave: stopped",
+        ),
+        (
+            ev.Finished(0.0, complete=False, why="stopped"),
+            "",
+            "the study has stopped, and can go on: stopped",
+        ),
+        (ev.Ask(0.0, 1), "trial 1", ""),
+    ],
+)
+def test_what_happened_and_to_whom(fact: ev.AnyFact, whom: str, words: str) -> None:
+    assert (whose(fact), told(fact)) == (whom, words)
+
+
+def test_nothing_in_a_fact_steers_a_terminal() -> None:
+    evil = "\x1b]0;owned\x07\n\r"
+    for fact in (
+        ev.Warned(0.0, 1, 1, evil),
+        ev.KillAsked(0.0, 1, 0.0, evil),
+        ev.Added(0.0, 1, {"x": evil}, evil),
+        ev.Exited(0.0, 1, 1, 1, None, evil, evil, 0, lost=False),
+    ):
+        assert told(fact).isprintable()
+        assert "owned" in told(fact)
+
+
+def test_the_study_is_told_of_decisions_and_acts_and_not_of_every_step() -> None:
+    assert {ev.Verdict, ev.Promoted, ev.KillAsked, ev.Settled, ev.Proposed} <= set(NOTABLE)
+    assert not {ev.Started, ev.Checkpointed, ev.Reported} & set(NOTABLE)
+    assert set(NOTABLE) <= set(TELL)

@@ -1,0 +1,158 @@
+"""How is the app opened on a study, and what is said when it is closed?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitune.cli.launch import StartError, begin_engine, remove_unbegun
+from tuitune.cli.studies import StudyFolder, open_study, short_path
+from tuitune.cli.summary import exit_status, result_in, summary
+from tuitune.cli.wish import RefusedError, Wish
+from tuitune.control import ControlError
+from tuitune.engine.settings import CannotRunError
+from tuitune.store.errors import StoreError
+from tuitune.store.folder import studies_in
+from tuitune.store.registry import known_studies
+from tuitune.studyfile import StudyFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROBLEMS = (
+    StartError,
+    RefusedError,
+    StudyFileError,
+    StoreError,
+    CannotRunError,
+    ControlError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the app is to look and what it may do."""
+
+    readonly: bool = False
+    ascii_only: bool = False
+    no_color: bool = False
+
+
+def has_terminal() -> bool:
+    """Whether an app can be shown: it reads keys, and steers what it writes to."""
+    try:
+        return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):  # closed, or never there
+        return False
+
+
+def run_with_app(wish: Wish, look: Look) -> int:
+    """Begin, go on with or attach to what the wish means, and show it."""
+    try:
+        study = begin_engine(wish, meanwhile=partial(_load_app, look))
+        return _show(study, wish, look)
+    except PROBLEMS as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted before the study had begun", file=sys.stderr)
+        return 130
+
+
+def attach(text: str | None, runs: Path, look: Look) -> int:
+    """Show a study: this one, else the only one that runs, else the newest."""
+    if not has_terminal():
+        print("the app needs a terminal; `tuitune show STUDY` prints instead", file=sys.stderr)
+        return 2
+    if text is not None:
+        study = open_study(text, runs)
+        return 2 if study is None else _show_stored(study, look)
+    folders = list(dict.fromkeys([*known_studies(), *studies_in(runs)]))
+    running = [folder for folder in folders if StudyFolder(folder).owner() is not None]
+    if len(running) > 1 or not folders:
+        return choose(runs, look)
+    return _show_stored(StudyFolder((running or folders)[0]), look)
+
+
+def choose(runs: Path, look: Look) -> int:
+    """Show this machine's studies, and the one that is chosen."""
+    from tuitune.ui import open_list  # noqa: PLC0415 - only who sees an app pays for it
+
+    try:
+        folder = open_list(runs, ascii_only=look.ascii_only, no_color=look.no_color)
+    except PROBLEMS as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0 if folder is None else _show_stored(StudyFolder(folder), look)
+
+
+def _show_stored(study: StudyFolder, look: Look) -> int:
+    try:
+        source = study.reader.get("source")
+        file = Path(source or study.path / "study.toml")
+        return _show(study, Wish(file, study.path.parent), look)
+    except PROBLEMS as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _show(study: StudyFolder, wish: Wish, look: Look) -> int:
+    from tuitune.ui import open_app  # noqa: PLC0415 - only who sees an app pays for it
+
+    code = open_app(
+        study.path,
+        file=short_path(wish.file.absolute()),
+        readonly=look.readonly,
+        ascii_only=look.ascii_only,
+        no_color=look.no_color,
+        restart=_restart(study.path, wish),
+    )
+    return code or farewell(StudyFolder(study.path), short_path(wish.file.absolute()))
+
+
+def _restart(folder: Path, wish: Wish) -> Callable[[], str]:
+    def restart() -> str:
+        try:
+            begin_engine(wish, StudyFolder(folder))
+        except PROBLEMS as error:
+            return str(error)
+        return ""
+
+    return restart
+
+
+def farewell(study: StudyFolder, file: str) -> int:
+    """How to come back, or how it ended: what stays on the terminal. The exit status."""
+    name = study.name
+    if study.owner() is not None:
+        words = f"`tuitune attach {name}` shows it, `tuitune stop {name}` stops it"
+        print(f"{name}: running on; {words}")
+        return 0
+    changes = study.reader.changes()
+    engine, row = changes.engine, changes.study
+    if engine is not None and engine.phase == "failed":
+        print(engine.words, file=sys.stderr)
+        remove_unbegun(study.path)
+        return 2
+    if row is not None and row.failed:
+        print(row.halted, file=sys.stderr)
+        return 1
+    if study.state() != "finished":
+        print(f"{name}: interrupted; `tuitune {file}` goes on with it")
+        return 130
+    result = result_in(study)
+    print(summary(result))
+    return exit_status(result)
+
+
+def _load_app(look: Look) -> None:
+    """While the engine starts."""
+    from tuitune.ui import options  # noqa: PLC0415 - only who sees an app pays for it
+
+    asked = options.options_for(os.environ, **asdict(look))
+    options.prepare(os.environ, asked, no_color=look.no_color)
+    import tuitune.ui.app  # noqa: F401, PLC0415 - what is prepared is read when Textual is imported

@@ -1,0 +1,85 @@
+"""How does an engine run that no terminal is there for? Its words go to the study's engine.log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from tuitune.cli.progress import Lines
+from tuitune.cli.run import REFUSALS, tell
+from tuitune.cli.wish import as_run
+from tuitune.engine.run import Opening, StoppedEarlyError, run
+from tuitune.store.errors import StoreError
+from tuitune.studyfile import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tuitune import events as ev
+    from tuitune.cli.wish import Wish
+    from tuitune.study import Study
+
+
+class Mouth:
+    """Tells whoever started this engine how that went, for as long as they listen."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - trials are not to hold it open
+
+    def say(self, **word: Any) -> None:
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):  # they have gone on
+                os.write(self._descriptor, json.dumps(word).encode() + b"\n")
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+
+
+class Log:
+    """Lines for each thing worth keeping; notes are the import's own words, which are there."""
+
+    def __init__(self, lines: Lines, mouth: Mouth) -> None:
+        self._lines = lines
+        self._mouth = mouth
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
+        self._mouth.close()  # trials start: all that can go wrong is in the store from here on
+        self._lines(facts)
+
+    def note(self, text: str) -> None: ...
+
+    def close(self) -> None:
+        self._lines.close()
+
+
+def run_detached(wish: Wish, folder: Path, herald: int) -> int:
+    """Run the study of this folder; what stands against it is said to the herald's other end."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    mouth = Mouth(herald)
+
+    def watcher(study: Study) -> Log:
+        return Log(Lines(study, str(folder)), mouth)
+
+    def listening() -> None:
+        mouth.say(listening=True)
+
+    try:
+        spec = load(wish.file, overrides=wish.overrides)
+        opening = Opening(
+            spec, folder, as_run(wish, spec.name), wish.file.resolve(), steal=wish.steal
+        )
+        return tell(run(opening, watcher, listening), as_json=False)
+    except REFUSALS as error:
+        mouth.say(error=str(error), held=isinstance(error, StoreError))
+        print(error)
+        return 2
+    except StoppedEarlyError as error:
+        print(error)
+        return 130

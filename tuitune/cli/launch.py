@@ -1,0 +1,190 @@
+"""How does an engine begin that outlives the terminal it was asked for at?"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from tuitune.cli.logind import shelter
+from tuitune.cli.studies import StudyFolder
+from tuitune.cli.wish import meaning_of
+from tuitune.store import owner
+from tuitune.store.errors import StoreError
+from tuitune.store.folder import DOCUMENT, create_study
+from tuitune.store.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tuitune.cli.wish import Wish
+
+PATIENCE = 60.0  # s until an engine has the study and answers
+QUICK = 0.15  # s more in which an import that fails at once may say so
+TAKING = 2.0  # s in which an engine that has the lock writes its name
+STEP = 0.02  # s
+TAIL = 15  # lines
+
+
+class StartError(Exception):
+    """No engine could begin; str() says why, in words or as the training code's traceback."""
+
+
+def begin_engine(
+    wish: Wish,
+    study: StudyFolder | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> StudyFolder:
+    """The study that the wish means, with an engine unless it is finished.
+
+    `meanwhile` is called while the engine starts. What the import of the training code says later
+    than at once is in the store. Raises StartError, and whatever `meaning_of` raises.
+    """
+    meaning = meaning_of(wish, study)
+    if meaning.does in {"follow", "tell"}:
+        assert meaning.study is not None
+        return meaning.study
+    folder = create_study(wish.runs, meaning.spec.name) if meaning.study is None else None
+    found = StudyFolder(folder) if folder is not None else meaning.study
+    assert found is not None
+    for change in meaning.taken:
+        print(f"{found.name}: taken over: {change}", file=sys.stderr)
+    try:
+        _start(wish, found.path, meanwhile)
+    except BaseException:
+        remove_unbegun(found.path)
+        raise
+    return StudyFolder(found.path)  # read anew: the study file may be another now
+
+
+def remove_unbegun(folder: Path) -> bool:
+    """Remove a study in which nothing has happened, unless an engine has it."""
+    try:
+        held = owner.claim(folder)
+    except StoreError:
+        return False
+    try:
+        unbegun = not _has_facts(folder)
+        if unbegun:
+            shutil.rmtree(folder)
+    except (OSError, StoreError):
+        return False
+    finally:
+        held.release()
+    return unbegun
+
+
+def _has_facts(folder: Path) -> bool:
+    path = folder / "study.db"
+    if not path.exists():
+        return False
+    reader = Reader.open(path)
+    try:
+        return reader.changes().seq > 0
+    finally:
+        reader.close()
+
+
+def _start(wish: Wish, folder: Path, meanwhile: Callable[[], None]) -> None:
+    """Raises StartError; and KeyboardInterrupt, with the engine told to end."""
+    place = shelter()
+    if place.words:
+        print(f"{folder.name}: {place.words}", file=sys.stderr)
+    ears, mouth = os.pipe()
+    try:
+        engine = _spawn(wish, folder, mouth, place.prefix)
+    finally:
+        os.close(mouth)
+    try:
+        with contextlib.closing(Herald(ears)) as herald:
+            meanwhile()
+            _listen(herald, folder)
+    except KeyboardInterrupt:
+        engine.terminate()
+        engine.wait()
+        raise
+
+
+def _spawn(
+    wish: Wish, folder: Path, mouth: int, prefix: tuple[str, ...]
+) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "tuitune", "engine", str(wish.file.absolute())]
+    words += ["--folder", str(folder)]
+    words += ["--herald", str(mouth)]
+    words += [word for override in wish.overrides for word in ("--set", override)]
+    words += ["--steal"] if wish.steal else []
+    with (folder / "engine.log").open("ab") as log:
+        return subprocess.Popen(
+            [*prefix, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[mouth],
+            start_new_session=True,
+        )
+
+
+def _listen(herald: Herald, folder: Path) -> None:
+    word = herald.hear(PATIENCE)
+    if word == {"listening": True}:
+        word = herald.hear(QUICK)
+        if word is None or "error" not in word:
+            return
+    if word is not None and "error" in word:
+        if word.get("held") and _another_runs(folder):
+            return
+        raise StartError(word["error"])
+    if word is None:
+        raise StartError(f"{folder}: its engine has not answered within {PATIENCE:g} s")
+    raise StartError(f"{folder}: its engine died at its start:\n{_tail(folder)}")
+
+
+def _another_runs(folder: Path) -> bool:
+    """Whether an engine that was begun at the same moment has the study."""
+    end = time.monotonic() + TAKING
+    while time.monotonic() < end:
+        if owner.running(folder) is not None and (folder / DOCUMENT).exists():
+            return True
+        time.sleep(STEP)
+    return False
+
+
+def _tail(folder: Path) -> str:
+    try:
+        text = (folder / "engine.log").read_text(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-TAIL:])
+
+
+class Herald:
+    """What an engine says of its start: a JSON object a line."""
+
+    def __init__(self, ears: int) -> None:
+        self._ears = ears
+        self._heard = b""
+
+    def hear(self, seconds: float) -> dict[str, Any] | None:
+        """The next word; None where none comes in time, {} where the engine has gone silent."""
+        end = time.monotonic() + seconds
+        while b"\n" not in self._heard:
+            ready, _, _ = select.select([self._ears], [], [], max(0.0, end - time.monotonic()))
+            if not ready:
+                return None
+            received = os.read(self._ears, 65536)
+            if not received:
+                return {}
+            self._heard += received
+        line, _, self._heard = self._heard.partition(b"\n")
+        word: dict[str, Any] = json.loads(line)
+        return word
+
+    def close(self) -> None:
+        os.close(self._ears)

@@ -1,0 +1,88 @@
+"""What does `tuitune FILE` mean now: begin, go on, follow, or tell how it ended?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tuitune.cli.studies import StudyFolder, short_path
+from tuitune.devices.host import host_room
+from tuitune.engine.settings import check_machine
+from tuitune.store.folder import newest_study
+from tuitune.studyfile import load, load_document
+from tuitune.studyfile.changes import changes
+from tuitune.studyfile.writing import written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tuitune.spec import StudySpec
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was said on the command line."""
+
+    file: Path
+    runs: Path  # absolute: trials have another current folder
+    overrides: tuple[str, ...] = ()
+    new: bool = False
+    steal: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a wish comes to. `taken`: what the study file has that the study is yet to take over."""
+
+    does: Literal["begin", "go on", "follow", "tell"]
+    spec: StudySpec
+    study: StudyFolder | None  # None where one is to begin
+    taken: Sequence[str] = ()
+
+
+class RefusedError(Exception):
+    """The study file has become another study's; str() says what differs and the mend."""
+
+
+def meaning_of(wish: Wish, study: StudyFolder | None = None) -> Meaning:
+    """Of this study, or of the newest that the file has begun.
+
+    Raises StudyFileError, CannotRunError, StoreError and RefusedError.
+    """
+    spec = load(wish.file, overrides=wish.overrides)
+    check_machine(spec, host_room())
+    if study is None:
+        found = None if wish.new else newest_study(wish.runs, spec.name)
+        if found is None:
+            return Meaning("begin", spec, None)
+        study = StudyFolder(found)
+    taken, refused = changes(study.spec, spec)
+    rows = study.reader.trials()
+    if refused and rows:
+        raise RefusedError(_refusal(wish, study, [str(change) for change in refused]))
+    if study.owner() is not None:
+        return Meaning("follow", spec, study)
+    trials_then = study.spec.search.trials
+    if study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then):
+        return Meaning("tell", spec, study)
+    return Meaning("go on", spec, study, [str(change) for change in taken])
+
+
+def as_run(wish: Wish, name: str) -> str:
+    """The study file with what was said on the command line worked in."""
+    document = load_document(wish.file, wish.overrides)
+    named = {**document, "study": {**document.get("study", {}), "name": name}}
+    return f"# {wish.file.resolve()} as it was last run\n\n{written(named)}"
+
+
+def _refusal(wish: Wish, study: StudyFolder, differences: list[str]) -> str:
+    said = [word for override in wish.overrides for word in ("--set", f"'{override}'")]
+    command = " ".join(["tuitune", short_path(wish.file), *said, "--new"])
+    lines = [
+        f"{study.name}: {wish.file} has become another study's:",
+        *(f"  {difference}" for difference in differences),
+        f"`{command}` begins that one; or change these keys back to go on with {study.name}.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,126 @@
+"""How busy are this machine and the trials on it? A look a second, which costs a millisecond."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+
+from tuitune.devices.placement import HOST
+from tuitune.devices.sample import DeviceSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tuitune.devices.placement import Room
+
+PROC = Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
+
+
+class HostSampler:
+    """Knows what it saw last: loads are those of the time between two looks."""
+
+    def __init__(self, machine: Room, folder: Path) -> None:
+        self._machine = machine
+        self._folder = folder
+        self._name = _model()
+        self._before: _Look | None = None
+
+    def sample(self, now: float, trials: Mapping[int, int], slots_used: float) -> DeviceSample:
+        """`trials`: the processes of those that run. Times in Unix seconds."""
+        memory = psutil.virtual_memory()
+        look, before = _look(now, trials), self._before
+        self._before = look
+        return DeviceSample(
+            time=now,
+            device=HOST,
+            kind="host",
+            name=self._name,
+            utilisation=None if before is None else look.busy_since(before),
+            memory_used=memory.total - memory.available,
+            memory_total=memory.total,
+            trials=tuple(sorted(trials)),
+            load=os.getloadavg()[0],
+            slots=self._machine.cpus,
+            slots_used=slots_used,
+            trials_cpu=None if before is None else look.since(before, "trials"),
+            engine_cpu=None if before is None else look.since(before, "engine"),
+            disk_free=_disk_free(self._folder),
+        )
+
+
+class _Look(NamedTuple):
+    """CPU ticks so far, by process."""
+
+    time: float
+    trials: dict[int, int]
+    engine: dict[int, int]
+    busy: float  # s of all cores, since the machine's start
+    all: float
+
+    def busy_since(self, before: _Look) -> float | None:
+        """The machine's share; psutil.cpu_percent would remember another moment for each thread."""
+        spent = self.all - before.all
+        return min(1.0, max(0.0, (self.busy - before.busy) / spent)) if spent > 0 else None
+
+    def since(self, before: _Look, which: str) -> float:
+        """Cores that were busy since then; what has ended meanwhile is not counted."""
+        now, then = getattr(self, which), getattr(before, which)
+        spent = sum(max(0, ticks - then.get(pid, 0)) for pid, ticks in now.items())
+        return float(spent) / TICKS / max(self.time - before.time, 1e-3)
+
+
+def _look(now: float, trials: Mapping[int, int]) -> _Look:
+    own = os.getpid()
+    ours = {own, *_children(own)} - set(trials.values())
+    of_trials = {pid for leader in trials.values() for pid in _tree(leader)}
+    times = psutil.cpu_times()
+    counted = sum(times) - times.guest - times.guest_nice  # which are in user and nice already
+    busy = counted - times.idle - times.iowait
+    return _Look(now, _ticks(of_trials), _ticks(ours), busy, counted)
+
+
+def _tree(leader: int) -> Iterator[int]:
+    yield leader
+    for child in _children(leader):
+        yield from _tree(child)
+
+
+def _children(pid: int) -> list[int]:
+    """Those that its first thread has started: others' are rare, and dear to find."""
+    try:
+        return [int(word) for word in (PROC / f"{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _ticks(pids: set[int]) -> dict[int, int]:
+    found = {}
+    for pid in pids:
+        try:
+            fields = (PROC / f"{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[pid] = int(fields[11]) + int(fields[12])
+    return found
+
+
+def _disk_free(folder: Path) -> float | None:
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    return usage.free / usage.total if usage.total else None
+
+
+def _model() -> str:
+    try:
+        lines = (PROC / "cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return "CPU"
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "CPU")

@@ -1,0 +1,90 @@
+"""How did trials' values go? Of all trials in little memory, of one in full."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from tuitune.store.facts import LAST, span
+
+if TYPE_CHECKING:
+    import sqlite3
+
+ALL = "SELECT trial, step, value FROM reports WHERE seq <= ? ORDER BY seq"
+VALUES = """SELECT attempt, step, value FROM reports
+    WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
+METRICS = """SELECT attempt, step, metrics FROM reports
+    WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
+NAMES = "SELECT metrics FROM reports ORDER BY seq DESC LIMIT 100"
+
+_metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
+
+
+class Curve(NamedTuple):
+    """A trial's values, steps rising; NaN where one is missing.
+
+    A report of a later attempt takes the place of what earlier ones said of its step and of
+    those after it.
+    """
+
+    steps: array[int]
+    values: array[float]
+
+    def add(self, step: int, value: float | None) -> None:
+        steps, values = self
+        while steps and steps[-1] >= step:
+            steps.pop()
+            values.pop()
+        steps.append(step)
+        values.append(math.nan if value is None else value)
+
+    def thin(self) -> None:
+        """Keep every second point, and the first and the last."""
+        for column in self:
+            del column[1:-1:2]
+
+
+def new_curve() -> Curve:
+    return Curve(array("q"), array("d"))
+
+
+def read_all(db: sqlite3.Connection, until: int | None, points: int | None) -> dict[int, Curve]:
+    """By trial, up to fact `until`; of `points` or more only some, and never twice as many."""
+    curves: dict[int, Curve] = {}
+    most = 2 * points if points else LAST
+    for trial, step, value in db.execute(ALL, (LAST if until is None else until,)):
+        curve = curves.get(trial)
+        if curve is None:
+            curve = curves[trial] = new_curve()
+        steps, values = curve
+        if value is not None and (not steps or steps[-1] < step):
+            steps.append(step)  # as `add` does: a call for each of millions takes twice as long
+            values.append(value)
+        else:
+            curve.add(step, value)
+        if len(steps) >= most:
+            curve.thin()
+    return curves
+
+
+def read_one(
+    db: sqlite3.Connection, trial: int, metric: str | None
+) -> list[tuple[int, int, float | None]]:
+    """(attempt, step, value) in the order they came: of a metric, or of the objective."""
+    first, last = span(db, trial)
+    if metric is None:
+        return db.execute(VALUES, (first, last, trial)).fetchall()
+    found = (
+        (a, step, _metrics(body).get(metric))
+        for a, step, body in db.execute(METRICS, (first, last, trial))
+    )
+    return [(a, step, None if v is None or math.isnan(v) else v) for a, step, v in found]
+
+
+def read_names(db: sqlite3.Connection) -> list[str]:
+    """The metrics of the newest reports, in their order."""
+    bodies = [body for (body,) in db.execute(NAMES)]
+    return list(dict.fromkeys(name for body in bodies for name in _metrics(body)))

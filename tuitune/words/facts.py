@@ -1,0 +1,120 @@
+"""What has happened, and why, in one line of words?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuitune import events as ev
+from tuitune.words.text import configuration_words, duration, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def told(fact: ev.AnyFact) -> str:
+    """Without whom it befell; empty for what is not worth a line."""
+    tell = TELL.get(type(fact))
+    return "" if tell is None else plain(tell(fact)) + _hand(fact)
+
+
+def whose(fact: ev.AnyFact) -> str:
+    """Whom it befell: "trial 7", "trials 3, 4"; empty where it is the study."""
+    trial = getattr(fact, "trial", None)
+    if trial is not None:
+        return f"trial {trial}"
+    trials = getattr(fact, "trials", ())
+    if not trials:
+        return ""
+    return f"trial{'s' if len(trials) > 1 else ''} {', '.join(map(str, trials))}"
+
+
+def _hand(fact: ev.AnyFact) -> str:
+    by = getattr(fact, "by", "")
+    return f" ({plain(by)})" if by else ""
+
+
+def _started(fact: ev.Started) -> str:
+    origin = f" from step {fact.resumed_from}" if fact.resumed_from else ""
+    dirty = " with uncommitted changes" if fact.dirty else ""
+    commit = f", commit {fact.commit}{dirty}" if fact.commit else ""
+    return f"attempt {fact.attempt} started{origin}: process {fact.pid}, code {fact.code}{commit}"
+
+
+def _exited(fact: ev.Exited) -> str:
+    how = f"signal {fact.signal}" if fact.signal else f"exit status {fact.code}"
+    return f"attempt {fact.attempt} ended: {fact.error or ('lost' if fact.lost else how)}"
+
+
+def _opened(fact: ev.Opened) -> str:
+    full = ", but the disk is too full to launch on" if fact.disk_low else ""
+    return f"an engine took the study up: {fact.cpus:g} CPU slots{full}"
+
+
+def _paused(fact: ev.PauseAsked) -> str:
+    return "to be paused by hand" if fact.trials else "launching is paused by hand"
+
+
+def _resumed(fact: ev.ResumeAsked) -> str:
+    return "let go on by hand" if fact.trials else "launching goes on, by hand"
+
+
+def _to_be_killed(fact: ev.KillAsked) -> str:
+    return f"to be killed by hand{f' in {fact.after:g} s' if fact.after else ''}"
+
+
+def _settings(fact: ev.SettingsChanged) -> str:
+    settings = fact.settings
+    at_once = settings.concurrency or "as many as there is room for"
+    return f"settings changed: {settings.trials} trials, {at_once} at once"
+
+
+def _halted(fact: ev.Halted) -> str:
+    how = "running trials come to their end" if fact.finish else "running trials save and leave"
+    return f"nothing more starts, {'running trials are killed' if fact.now else how}: {fact.why}"
+
+
+def _disk(fact: ev.DiskChanged) -> str:
+    if fact.low:
+        return f"only {fact.free:.1%} of the disk is free: nothing is launched until there is more"
+    return "there is room on the disk again: launching goes on"
+
+
+def _finished(fact: ev.Finished) -> str:
+    how = "the study is finished" if fact.complete else "the study has stopped, and can go on"
+    return f"{how}{f': {fact.why}' if fact.why else ''}"
+
+
+TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
+    ev.Opened: _opened,
+    ev.Proposed: lambda f: f"proposed: {f.why}: {configuration_words(f.config)}",
+    ev.Exhausted: lambda f: f"no more configurations: {f.why}",
+    ev.Launch: lambda f: f"attempt {f.attempt} launched on {f.device}",
+    ev.Started: _started,
+    ev.Checkpointed: lambda f: f"checkpoint at step {f.step}",
+    ev.Verdict: lambda f: f"{f.action}: {f.why}",
+    ev.StyleChosen: lambda f: f"pruning style: {f.style} ({f.why})",
+    ev.AddAsked: lambda f: f"a trial is added by hand: {configuration_words(f.config)}",
+    ev.Added: lambda f: f"added by hand: {f.why}: {configuration_words(f.config)}",
+    ev.Promoted: lambda f: f"promoted: {f.why}",
+    ev.Held: lambda f: f"attempt {f.attempt} stands still",
+    ev.PauseAsked: _paused,
+    ev.ResumeAsked: _resumed,
+    ev.KillAsked: _to_be_killed,
+    ev.SpareAsked: lambda _: "the kill is taken back",
+    ev.RetryAsked: lambda _: "taken up again by hand",
+    ev.Signal: lambda f: f"told to end ({f.reason}): {f.how}",
+    ev.Exited: _exited,
+    ev.Settled: lambda f: f"{f.state}: {f.why}",
+    ev.Warned: lambda f: f"warning: {f.text}",
+    ev.Silent: lambda f: f"silent for {duration(f.seconds)}",
+    ev.SettingsChanged: _settings,
+    ev.DiskChanged: _disk,
+    ev.Halted: _halted,
+    ev.Finished: _finished,
+}
+# What tells of the study as a whole: what was decided, what hands did, how trials ended.
+NOTABLE: tuple[type[ev.Fact], ...] = tuple(
+    kind
+    for kind in TELL
+    if kind not in {ev.Launch, ev.Started, ev.Checkpointed, ev.Signal, ev.Exited}
+)
