@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import app
 import asha_alone
 import flatness
 import memory
@@ -31,6 +32,7 @@ ALL = {
     "opening": opening.BENCHMARK,
     "memory": memory.BENCHMARK,
     "flatness": flatness.BENCHMARK,
+    "app": app.BENCHMARK,
 }
 
 

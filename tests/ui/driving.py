@@ -1,0 +1,144 @@
+"""The app on a real study with a real engine: keys go in, what the engine did comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from workshop import PATIENCE, Workshop, wait_until
+
+from tuitune.store import owner
+from tuitune.store.errors import StoreError
+from tuitune.studyfile import StudyFileError
+from tuitune.ui.actions.keymap import Keymap
+from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.app import StudyApp
+from tuitune.ui.options import Options
+from tuitune.ui.source import Source
+
+# Reports until a file named after it, or for all, says that it may end; saves when asked.
+TRAIN = """
+import pathlib, time
+
+def train(trial):
+    start = int((trial.resume_path / "step").read_text()) if trial.resume_path else 0
+    for step in range(start + 1, 100_000):
+        trial.report(
+            loss=trial.config["x"] + 1 / step,
+            save=lambda folder: (folder / "step").write_text(str(step)),
+        )
+        here = pathlib.Path("end")
+        if here.exists() or pathlib.Path(f"end-{trial.number}").exists():
+            return
+        if pathlib.Path(f"fail-{trial.number}").exists():
+            raise ValueError("told to fail")
+        time.sleep(0.02)
+"""
+
+
+class Driver:
+    """The app, its keyboard, and what is on its screen."""
+
+    def __init__(self, app: StudyApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        await self.pilot.press(*text)
+
+    async def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Waits for it while the app goes on; AssertionError, with the screen, where it doesn't come."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"{what} did not come; the screen says\n{self.screen()}")
+            await self.pilot.pause(0.02)
+
+    async def until_state(self, number: int, *states: str) -> None:
+        def reached() -> bool:
+            row = self.app.picture.row(number)
+            return row is not None and row.state in states
+
+        await self.until(reached, f"trial {number} {states}")
+
+    async def until_running(self, count: int) -> None:
+        """With a report each, so that they can save."""
+
+        def reached() -> bool:
+            rows = self.app.picture.rows
+            return sum(row.state == "RUNNING" and row.step is not None for row in rows) >= count
+
+        await self.until(reached, f"{count} running trials")
+
+    async def until_said(self, words: str) -> None:
+        await self.until(lambda: words in self.said(), repr(words))
+
+    async def cursor_to(self, number: int) -> None:
+        await self.press("colon", *str(number), "enter")
+        await self.until(lambda: self.app.view.cursor == number, f"the cursor on trial {number}")
+
+    def said(self) -> str:
+        """The flash line."""
+        flash = self.app.bottom.flash
+        return "" if flash is None else flash.text
+
+    def asked(self) -> str:
+        question = self.app.bottom.question
+        return "" if question is None else question.text
+
+    def screen(self) -> str:
+        """All that is on the terminal, line by line."""
+        width, height = self.app.size
+        lines = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip()[:width] for strip in lines[:height])
+
+    def facts(self, trial: int) -> list[Any]:
+        return [fact for _, fact in self.app.picture.sources.facts_of(trial)]
+
+
+def start(workshop: Workshop, *, trials: int = 4, more: str = "") -> Path:
+    """An engine on a study of two trials at a time; its folder."""
+    file = workshop.study(TRAIN, more, trials=trials)
+    workshop.start(file, "--no-ui")
+    folder = workshop.folder()
+    wait_until(lambda: owner.running(folder) and can_be_read(folder), "the engine")
+    return folder
+
+
+def can_be_read(folder: Path) -> bool:
+    """The file is written, and the database has the study in it."""
+    try:
+        source = Source(folder, "study.toml", time.time())
+    except (StoreError, StudyFileError):
+        return False
+    opened = source.picture.study.settings is not None
+    source.close()
+    return opened
+
+
+def drive(
+    folder: Path,
+    scenario: Callable[[Driver], Awaitable[None]],
+    *,
+    readonly: bool = False,
+    restart: Callable[[], str] | None = None,
+    size: tuple[int, int] = (120, 40),
+) -> StudyApp:
+    """Plays the scenario on the app; the app as it was left."""
+
+    async def play() -> StudyApp:
+        source = Source(folder, "study.toml", time.time())
+        options = Options(readonly=readonly, tick=0.05)
+        app = StudyApp(source, Keymap(ACTIONS), options, restart)
+        async with app.run_test(size=size) as pilot:
+            await scenario(Driver(app, pilot))
+        return app
+
+    return asyncio.run(play())

@@ -1,0 +1,256 @@
+"""Builders of what a pane's function is given: a picture of a study from plain rows, and a look at it."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuitune.devices.sample import DeviceSample
+from tuitune.events import Settings
+from tuitune.space import SearchSpace
+from tuitune.space.parameters import Choice, FloatRange, IntRange
+from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.study.standing import Standing, best_of
+from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
+from tuitune.ui.bottom import Bottom
+from tuitune.ui.curves import Curves
+from tuitune.ui.glyphs import ASCII, FULL
+from tuitune.ui.look import Look
+from tuitune.ui.picture import HISTORY, Engine, Picture
+from tuitune.ui.trials.order import Order
+from tuitune.ui.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tuitune.events import AnyFact
+    from tuitune.store.reader import Curve
+    from tuitune.ui.lines import Line
+
+NOW = 1_750_000_000.0  # Unix s of every picture unless told
+OPENED = NOW - 3600.0
+LIVE_PID = 4000
+
+LETTERS = {
+    "w": WAITING,
+    "r": RUNNING,
+    "p": PAUSED,
+    "c": COMPLETE,
+    "x": PRUNED,
+    "f": FAILED,
+    "k": KILLED,
+}
+
+
+def spec(**changes: Any) -> StudySpec:
+    """A small study with one parameter of each common kind, pruned by asha over 27 epochs."""
+    return StudySpec(
+        **{
+            "name": "toy",
+            "objective": Objective("val_loss", "min"),
+            "trial": TrialSpec(target="toy.py:train"),
+            "space": SearchSpace(
+                (
+                    FloatRange("lr", 1e-4, 1e-1, log=True),
+                    IntRange("layers", 1, 6),
+                    Choice("optimizer", ("sgd", "adamw")),
+                )
+            ),
+            "search": SearchSpec(method="sobol", trials=20),
+            "pruning": PruningSpec(method="asha", resource="epoch", max=27),
+            "limits": Limits(),
+            "file": "/studies/toy.toml",
+            **changes,
+        }
+    )
+
+
+def row(number: int = 0, state: str = COMPLETE, **changes: Any) -> TrialRow:
+    """A trial that is as plausible as its state allows. `state`: a whole name, or a letter of it."""
+    state = LETTERS.get(state, state)
+    fields: dict[str, Any] = {
+        "number": number,
+        "state": state,
+        "config": {"lr": 0.001 * (1 + number % 9), "layers": 1 + number % 6, "optimizer": "sgd"},
+        "origin": "sobol",
+        "why": f"point {number} of the sequence",
+        "changed": number + 1,
+    }
+    if state != WAITING:
+        started = OPENED + 10.0 * number
+        fields |= {
+            "attempt": 1,
+            "started": started,
+            "launched": started,
+            "step": 9,
+            "value": 0.5 + 0.01 * number,
+            "best": 0.5 + 0.01 * number,
+            "rung": 1,
+        }
+    if state == RUNNING:
+        fields |= {"device": "cpu", "pid": LIVE_PID + number}
+    if state == COMPLETE:
+        fields |= {"step": 27, "rung": 2}
+    if state in {COMPLETE, PRUNED, FAILED, KILLED}:
+        fields["ended"] = fields["started"] + 120.0
+    if state == FAILED:
+        fields |= {"error": "ValueError: no such thing", "note": "exit status 1"}
+    return TrialRow(**{**fields, **changes})
+
+
+def rows(letters: str) -> list[TrialRow]:
+    """Trials in these states, one a letter: "ccrrw"."""
+    return [row(number, letter) for number, letter in enumerate(letters)]
+
+
+def study(**changes: Any) -> StudyRow:
+    settings = changes.pop("settings", Settings(20, None, 1.0, None, 0, None, None, None))
+    fields: dict[str, Any] = {
+        "cpus": 8.0,
+        "memory": 16 << 30,
+        "opened": OPENED,
+        "style": "promote",
+        "rungs": ((1, 3, 9),),
+    }
+    return StudyRow(settings=settings, **{**fields, **changes})
+
+
+def host(time: float = NOW, **changes: Any) -> DeviceSample:
+    fields: dict[str, Any] = {
+        "time": time,
+        "device": "host",
+        "kind": "host",
+        "name": "gpu07",
+        "utilisation": 0.62,
+        "memory_used": 6 << 30,
+        "memory_total": 16 << 30,
+        "trials": (3, 4),
+        "load": 5.2,
+        "slots": 8.0,
+        "slots_used": 2.0,
+        "trials_cpu": 1.9,
+        "engine_cpu": 0.04,
+        "disk_free": 0.4,
+    }
+    return DeviceSample(**{**fields, **changes})
+
+
+def gpu(index: int = 0, time: float = NOW, **changes: Any) -> DeviceSample:
+    fields: dict[str, Any] = {
+        "time": time,
+        "device": f"GPU-{index:04d}",
+        "kind": "gpu",
+        "name": "NVIDIA H100 80GB HBM3",
+        "index": index,
+        "utilisation": 0.93,
+        "memory_used": 61 << 30,
+        "memory_total": 80 << 30,
+        "temperature": 71.0,
+        "power": 640.0,
+        "power_limit": 700.0,
+        "trials": (3,),
+    }
+    return DeviceSample(**{**fields, **changes})
+
+
+class StubSources:
+    """What tests say that the store holds."""
+
+    def __init__(
+        self,
+        facts: dict[int, list[AnyFact]] | None = None,
+        newest: Sequence[AnyFact] = (),
+        curves: dict[tuple[int, str], Curve] | None = None,
+    ) -> None:
+        self._facts = facts or {}
+        self._newest = [*enumerate(newest, 1)]
+        self._curves = curves or {}
+
+    def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
+        return [*enumerate(self._facts.get(trial, []), 1)]
+
+    def newest(self) -> list[tuple[int, AnyFact]]:
+        return self._newest[::-1]
+
+    def curve(self, trial: int, metric: str) -> Curve:
+        return self._curves[trial, metric]
+
+
+def picture(
+    rows: Iterable[TrialRow] = (),
+    *,
+    spec: StudySpec | None = None,
+    study: StudyRow | None = None,
+    engine: str = "running",
+    words: str = "",
+    heard: float = NOW - 1.0,
+    since: float = NOW - 4.0,
+    devices: Iterable[DeviceSample] = (),
+    facts: dict[int, list[AnyFact]] | None = None,
+    newest: Sequence[AnyFact] = (),
+    curves: dict[int, Curve] | None = None,
+    folder: Path = Path("/studies/runs/toy"),
+    now: float = NOW,
+) -> Picture:
+    """A picture with all that follows from its rows. `facts`: by trial, oldest first; so `newest`."""
+    spec = spec or _spec()
+    made = Picture(
+        spec,
+        folder,
+        Path(spec.file).name,
+        Curves(),
+        study or _study(),
+        StubSources(facts, newest),
+        Engine(engine, heard=heard, since=since, words=words),  # type: ignore[arg-type]
+        list(rows),
+        metrics=(spec.objective.metric,),
+        now=now,
+        version=1,
+    )
+    made.counts = dict(Counter(row.state for row in made.rows))
+    made.best, made.partial = best_of(
+        spec, (Standing(r.number, r.state, r.step or 0, r.value) for r in made.rows)
+    )
+    made.host = "gpu07"
+    made.pace.follow(made)
+    if curves:
+        made.curves.load(curves)
+    for sample in devices:
+        made.devices.setdefault(sample.device, deque(maxlen=HISTORY)).append(sample)
+    return made
+
+
+class StubKeymap:
+    """Shows an action's id for its key, so that a test sees which one is meant."""
+
+    def shown(self, action: str) -> str:
+        return f"<{action}>"
+
+
+def look(
+    picture: Picture,
+    *,
+    ascii: bool = False,  # noqa: A002 - what the command line calls it
+    readonly: bool = False,
+    order: Order | None = None,
+    **view: Any,
+) -> Look:
+    """A look at the picture; what else is given is set in the view: `look(p, cursor=3)`."""
+    seen = View()
+    for name, value in view.items():
+        setattr(seen, name, value)
+    if order is None:
+        order = Order()
+        order.follow(picture, seen)
+    glyphs = ASCII if ascii else FULL
+    return Look(picture, seen, order, glyphs, Bottom(), StubKeymap(), readonly)  # type: ignore[arg-type]
+
+
+def text(lines: Iterable[Line]) -> str:
+    """The lines as they are read on a screen, without their roles."""
+    return "\n".join("".join(part for part, _ in line).rstrip() for line in lines)
+
+
+_spec, _study = spec, study

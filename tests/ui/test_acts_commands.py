@@ -1,0 +1,118 @@
+"""The command line: names, what they take, completion."""
+
+from __future__ import annotations
+
+import pictures
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pictures import picture, rows
+
+from tuitune.ui.actions.keymap import Keymap
+from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.commands import common_start, completed, execute, hint, name_of, understood
+
+
+def look():
+    made = pictures.look(picture(rows("ccr")))
+    object.__setattr__(made, "keymap", Keymap(ACTIONS))
+    return made
+
+
+class Desk:
+    """Notes what would be done."""
+
+    def __init__(self):
+        self.done = []
+        self.picture = look().picture
+
+    def look(self):
+        return look()
+
+    def act(self, name, argument=""):
+        self.done.append((name, argument))
+
+    def say(self, text, role="text"):
+        self.done.append(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("trials 200", ("study.trials", "200")),
+        (":trials 200 ", ("study.trials", "200")),
+        ("concurrency 4", ("study.concurrency", "4")),
+        ("concurrency", ("study.concurrency", "")),
+        ("trial.kill", ("trial.kill", "")),
+        ("Pause Launching", ("study.pause", "")),
+        ("pause", ("trial.pause", "")),
+        ("shot", ("app.shot", "")),
+        ("shot my picture.svg", ("app.shot", "my picture.svg")),
+        ("export json out.json", ("app.export", "json out.json")),
+        ("sort lr", ("table.sort", "lr")),
+        ("quit", ("app.quit", "")),
+        ("restart", ("study.restart", "")),
+        ("log", ("pane.log", "")),
+    ],
+)
+def test_a_line_means_an_action(line, done):
+    desk = Desk()
+    execute(desk, line)
+    assert desk.done == [done]
+
+
+def test_every_action_has_a_name_that_means_it():
+    for action in ACTIONS:
+        found = understood(ACTIONS, name_of(action, ACTIONS))
+        assert found is not None
+        assert found.action is action
+        assert understood(ACTIONS, action.id) == (action, "")
+
+
+def test_nothing_typed_does_nothing():
+    desk = Desk()
+    for line in ("", "  ", ":"):
+        execute(desk, line)
+    assert desk.done == []
+
+
+def test_a_mistake_is_answered_with_what_is_near():
+    desk = Desk()
+    execute(desk, "concurency 4")
+    execute(desk, "pause launching 5")
+    assert desk.done[0].startswith("concurency: no such command; did you mean concurrency")
+    assert "takes nothing more" in desk.done[1]
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_is_answered(line):
+    desk = Desk()
+    if line.strip().removeprefix("t").isdigit():
+        return
+    execute(desk, line)
+    assert len(desk.done) <= 1
+    assert isinstance(hint(look(), line), str)
+    assert completed(look(), line).startswith(line.lstrip()[:1]) or completed(look(), line) == line
+
+
+def test_tab_types_what_all_candidates_share():
+    assert completed(look(), "conc") == "concurrency "
+    assert completed(look(), "restar") == "restart"
+    assert completed(look(), "export j") == "export json"
+    assert completed(look(), "export ") == "export "
+    assert completed(look(), "zzz") == "zzz"
+
+
+@given(st.lists(st.text(alphabet="abc", max_size=5), min_size=1, max_size=5))
+def test_the_common_start_is_the_longest(words):
+    start = common_start(words)
+    assert all(word.startswith(start) for word in words)
+    longer = {word[: len(start) + 1] for word in words}
+    assert len(longer) > 1 or start in words
+
+
+def test_the_hint_names_what_an_action_takes():
+    assert hint(look(), "trials").startswith(":trials N  ")
+    assert "csv|json" in hint(look(), "export csv")
+    assert hint(look(), "17") == "goes to trial 17"
+    assert "concurrency" in hint(look(), "c")

@@ -1,0 +1,53 @@
+"""What is copied of trials, word for word."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from pathlib import Path
+
+import pictures
+from pictures import picture, row
+
+from tuitune.spec import TrialSpec
+from tuitune.studyfile.document import parsed
+from tuitune.ui.actions.copying import added, commands, configurations, ids, logs
+
+CONFIG = {"lr": 1e-05, "name": 'it\'s "x"', "betas": [0.9, 0.999], "bias": True}
+
+
+def test_ids_are_as_the_commands_take_them():
+    assert ids([row(3), row(17)]) == "3 17"
+
+
+def test_a_configuration_is_toml():
+    assert tomllib.loads(configurations([row(3, config=CONFIG)])) == CONFIG
+
+
+def test_several_configurations_have_their_trials_names():
+    text = configurations([row(3, config=CONFIG), row(4, config=CONFIG)])
+    first, second = text.split("# t0004\n")
+    assert first.startswith("# t0003\n")
+    assert tomllib.loads(second) == CONFIG
+
+
+def test_the_command_adds_the_same_configuration():
+    words = shlex.split(added(picture(), [row(3, config=CONFIG)]))
+    assert words[:3] == ["tuitune", "add", "/studies/runs/toy"]
+    assert {path[0]: value for path, value in map(parsed, words[3:])} == CONFIG
+
+
+def test_the_program_of_a_trial_is_as_it_was_run():
+    trial = TrialSpec(
+        command=("python", "train.py", "--lr", "{lr}", ("--momentum", "{momentum}"), "{{a b}}")
+    )
+    made = picture(spec=pictures.spec(trial=trial))
+    text = commands(made, [row(0, config={"lr": 0.1}), row(1, config={"lr": 0.2, "momentum": 0.9})])
+    assert [shlex.split(line) for line in text.splitlines()] == [
+        ["python", "train.py", "--lr", "0.1", "{a b}"],
+        ["python", "train.py", "--lr", "0.2", "--momentum", "0.9", "{a b}"],
+    ]
+
+
+def test_a_log_is_where_the_engine_writes_it():
+    assert logs(Path("/r/toy"), [row(3)]) == "/r/toy/trials/0003/output.log"

@@ -1,0 +1,146 @@
+"""Help and summary as text, and why trials can't be acted on."""
+
+from __future__ import annotations
+
+import pictures
+import pytest
+from pictures import picture, row, rows, study, text
+
+from tuitune.ui.actions import targets as on
+from tuitune.ui.actions.keymap import Keymap
+from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.lines import width_of
+from tuitune.ui.screens.help import help_lines
+from tuitune.ui.screens.keylist import key_lines
+from tuitune.ui.summary import leaders, summary_lines
+
+
+def look(made, **more):
+    seen = pictures.look(made, **more)
+    object.__setattr__(seen, "keymap", Keymap(ACTIONS))
+    return seen
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("screen", [help_lines, summary_lines, key_lines])
+def test_a_screen_fits_its_width_and_can_be_ascii(screen, width):
+    lines = screen(look(picture(rows("ccrrxfkwp")), ascii=True), width)
+    assert all(width_of(line) <= width for line in lines)
+    assert text(lines).isascii()
+
+
+@pytest.mark.parametrize("focus", ["trials", "curve", "detail", "why", "log"])
+def test_help_begins_with_the_focused_pane_and_misses_no_action(focus):
+    seen = text(help_lines(look(picture(rows("cr")), focus=focus), 200))
+    assert seen.startswith(f"In this pane ({focus})")
+    for action in ACTIONS:
+        if action.pane in (None, focus):
+            assert action.title in seen
+
+
+def test_help_says_what_looking_on_cannot_do():
+    seen = text(help_lines(look(picture(rows("cr")), readonly=True), 200))
+    assert "grey: not with --readonly" in seen
+
+
+def test_the_best_are_told_in_their_order():
+    made = picture(
+        [
+            row(0, "c", value=0.3),
+            row(1, "c", value=0.1),
+            row(2, "r", value=0.01),
+            row(3, "c", value=0.2),
+        ]
+    )
+    assert [leader.number for leader in leaders(made)] == [1, 3, 0]
+
+
+def test_without_a_complete_trial_the_best_so_far_are_told():
+    made = picture([row(0, "r", value=0.3), row(1, "x", value=0.1)])
+    assert [leader.number for leader in leaders(made)] == [1, 0]
+    assert "not complete" in text(summary_lines(look(made), 80))
+
+
+def test_a_summary_without_a_report_says_so():
+    seen = text(summary_lines(look(picture(rows("ww"))), 80))
+    assert "no trial has reported val_loss yet" in seen
+
+
+@pytest.mark.parametrize(
+    ("why_not", "fields", "words"),
+    [
+        (on.why_no_pause, {"state": "r"}, ""),
+        (on.why_no_pause, {"state": "w"}, ""),
+        (on.why_no_pause, {"state": "p", "parked": True}, ""),
+        (on.why_no_pause, {"state": "p"}, "is paused already"),
+        (on.why_no_pause, {"state": "r", "phase": "ending:pruned"}, "is on its way out"),
+        (on.why_no_pause, {"state": "c"}, "is done"),
+        (on.why_no_resume, {"state": "p"}, ""),
+        (on.why_no_resume, {"state": "r", "phase": "ending:paused"}, ""),
+        (on.why_no_resume, {"state": "r"}, "is not paused: it runs"),
+        (on.why_no_resume, {"state": "x"}, "was pruned"),
+        (on.why_no_kill, {"state": "r"}, ""),
+        (on.why_no_kill, {"state": "w"}, ""),
+        (on.why_no_kill, {"state": "r", "phase": "killing"}, "is to be killed already"),
+        (on.why_no_kill, {"state": "r", "phase": "ending:killed"}, "is being killed"),
+        (on.why_no_kill, {"state": "k"}, "was killed"),
+        (on.why_no_retry, {"state": "f"}, ""),
+        (on.why_no_retry, {"state": "k"}, ""),
+        (on.why_no_retry, {"state": "x"}, ""),
+        (on.why_no_retry, {"state": "r"}, "has not ended: it runs"),
+        (on.why_no_retry, {"state": "c"}, "is done; it can be enqueued again as a new trial"),
+    ],
+)
+def test_why_a_trial_cannot_be_acted_on(why_not, fields, words):
+    assert why_not(row(0, **fields)) == words
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("running", ""),
+        ("silent", ""),
+        ("importing", "the training code is still being imported"),
+        ("gone", "no engine runs; :restart starts one"),
+        ("failed", "no engine runs; :restart starts one"),
+        ("finished", "the study is finished; `tuitune toy.toml --trials N` goes on with more"),
+    ],
+)
+def test_without_an_engine_the_next_step_is_said(engine, words):
+    assert on.no_engine(look(picture(rows("cr"), engine=engine))) == words
+
+
+def test_marks_come_before_the_cursor_and_those_that_cannot_are_left_out():
+    seen = look(picture(rows("crrr")), cursor=3, marks={0, 1, 2})
+    chosen = on.targets(seen, on.why_no_pause)
+    assert chosen.states == {1: "RUNNING", 2: "RUNNING"}
+    assert chosen.left_out == ("t0000 is done",)
+    assert chosen.words() == "t0001, t0002"
+    assert on.none_can(seen, on.why_no_pause) == ""
+    alone = look(picture(rows("crrr")), cursor=3)
+    assert on.targets(alone, on.why_no_pause).numbers == [3]
+
+
+def test_when_none_can_the_first_reason_is_told():
+    seen = look(picture(rows("ccx")), marks={0, 1, 2})
+    assert on.none_can(seen, on.why_no_kill) == "t0000 is done, and 2 more can't either"
+    assert on.none_can(look(picture()), on.why_no_kill) == "there are no trials yet"
+
+
+def test_many_are_counted_by_state():
+    seen = look(picture(rows("rrrwp")), marks={0, 1, 2, 3, 4})
+    words = on.targets(seen, on.why_no_kill).words()
+    assert words == "5 trials (3 running, 1 waiting, 1 paused)"
+
+
+def test_what_has_moved_since_the_key_press_is_told():
+    seen = look(picture(rows("rr")), marks={0, 1})
+    chosen = on.targets(seen, on.why_no_pause)
+    assert chosen.still(picture(rows("cr"))) == ([1], ["t0000 is done by now"])
+
+
+def test_how_long_a_finished_study_took_is_told():
+    made = picture(
+        rows("cc"), engine="finished", study=study(finished=True, complete=True, elapsed=90.0)
+    )
+    assert "finished: 2 of 20 trials in 1m30s" in text(summary_lines(look(made), 80))

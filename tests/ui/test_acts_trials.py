@@ -1,0 +1,255 @@
+"""Every act on trials, against a real engine with real trials."""
+
+from __future__ import annotations
+
+import pytest
+from driving import drive, start
+from workshop import Workshop
+
+
+def test_pause_resume_and_what_why_tells(workshop):
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.cursor_to(0)
+        await driver.press("p")
+        await driver.until_said("pausing t0000")
+        await driver.until_state(0, "PAUSED")
+        await driver.press("p")
+        await driver.until_said("pause: t0000 is paused already")
+        await driver.press("r")
+        await driver.until_said("resuming t0000")
+        await driver.until_state(0, "RUNNING", "WAITING")
+        kinds = [type(fact).__name__ for fact in driver.facts(0)]
+        assert "PauseAsked" in kinds
+        assert "ResumeAsked" in kinds
+        asked = next(fact for fact in driver.facts(0) if type(fact).__name__ == "PauseAsked")
+        assert asked.by == "app"
+
+    drive(start(workshop), scenario)
+
+
+def test_a_pause_is_taken_back_by_undo(workshop):
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.cursor_to(1)
+        await driver.press("p")
+        await driver.until_state(1, "PAUSED")
+        await driver.until(lambda: driver.app.bottom.undo is not None, "an undo")
+        assert "undo pause t0001" in driver.screen()
+        await driver.press("u")
+        await driver.until_said("resumed t0001")
+        await driver.until_state(1, "RUNNING", "WAITING")
+        await driver.press("u")
+        await driver.until_said("undo: there is nothing to take back")
+
+    drive(start(workshop), scenario)
+
+
+def test_a_kill_waits_and_can_be_undone_from_any_app(workshop):
+    folder = start(workshop)
+
+    async def kill(driver):
+        await driver.until_running(2)
+        await driver.cursor_to(0)
+        await driver.press("x")
+        await driver.until_said("killing t0000")
+        await driver.until(lambda: driver.app.picture.rows[0].phase == "killing", "the kill")
+        assert "undo kill t0000" in driver.screen()
+
+    async def undo(driver):
+        await driver.press("u")
+        await driver.until_said("spared t0000")
+        await driver.until(lambda: driver.app.picture.rows[0].phase == "", "its sparing")
+        assert driver.app.picture.rows[0].state == "RUNNING"
+
+    drive(folder, kill)
+    drive(folder, undo)
+
+
+def test_a_kill_that_is_not_undone_ends_the_trial(workshop):
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.cursor_to(1)
+        await driver.press("x")
+        await driver.until_state(1, "KILLED")
+        await driver.press("x")
+        await driver.until_said("kill: t0001 was killed")
+        await driver.press("E")
+        await driver.until_said("taking up again t0001")
+        await driver.until_state(1, "RUNNING", "WAITING")
+
+    drive(start(workshop), scenario)
+
+
+def test_many_are_asked_about_and_the_default_is_no(workshop):
+    """More than half of what runs is confirmed by its count alone."""
+
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.press("g", "space", "space")
+        assert len(driver.app.view.marks) == 2
+        await driver.press("x")
+        await driver.until(driver.asked, "a question")
+        assert "kill t0000, t0001? 2 of 2 that run; type 2 to do it" in driver.screen()
+        await driver.press("y", "enter")
+        assert driver.asked() == ""
+        await driver.press("x")
+        await driver.until(driver.asked, "a question")
+        await driver.press("escape")
+        assert driver.asked() == ""
+        await driver.pilot.pause(0.3)
+        assert {row.phase for row in driver.app.picture.rows} == {""}
+        await driver.press("x")
+        await driver.until(driver.asked, "a question")
+        await driver.press("2", "enter")
+        await driver.until_said("killing t0000, t0001")
+        await driver.press("u")
+        await driver.until_said("spared t0000, t0001")
+
+    drive(start(workshop, trials=2), scenario)
+
+
+def four_at_a_time(scenario):
+    async def whole(driver):
+        await driver.until_running(2)
+        await driver.press(":", *"concurrency 4", "enter")
+        await driver.until_said("at most 4 at a time")
+        await scenario(driver)
+
+    return whole
+
+
+def test_half_or_less_of_what_runs_is_confirmed_by_y(workshop):
+    async def scenario(driver):
+        await driver.until_running(4)
+        await driver.cursor_to(0)
+        await driver.press("space")
+        await driver.cursor_to(1)
+        await driver.press("space", "p")
+        await driver.until(driver.asked, "a question")
+        assert "pause t0000, t0001?" in driver.screen()
+        await driver.press("enter")
+        assert driver.asked() == ""
+        await driver.press("p", "y")
+        await driver.until_said("pausing t0000, t0001")
+        await driver.until_state(0, "PAUSED")
+        await driver.until_state(1, "PAUSED")
+
+    drive(start(workshop), four_at_a_time(scenario))
+
+
+def test_targets_stay_those_of_the_key_press(workshop):
+    """What has changed while the question stood is left out, and that is said."""
+
+    async def scenario(driver):
+        await driver.until_running(4)
+        await driver.cursor_to(0)
+        await driver.press("space")
+        await driver.cursor_to(1)
+        await driver.press("space", "p")
+        await driver.until(driver.asked, "a question")
+        (workshop.path / "end-1").touch()
+        await driver.until_state(1, "COMPLETE")
+        await driver.press("y")
+        await driver.until_state(0, "PAUSED")
+        await driver.until_said("t0001 is done by now")
+
+    drive(start(workshop), four_at_a_time(scenario))
+
+
+def test_a_key_that_cannot_act_says_why(workshop):
+    async def scenario(driver):
+        await driver.until_running(2)
+        (workshop.path / "end-0").touch()
+        await driver.until_state(0, "COMPLETE")
+        await driver.cursor_to(0)
+        for key, words in (
+            ("p", "pause: t0000 is done"),
+            ("r", "resume: t0000 is done"),
+            ("x", "kill: t0000 is done"),
+            ("E", "retry: t0000 is done; it can be enqueued again as a new trial"),
+            ("R", "resume launching: it is not paused"),
+        ):
+            await driver.press(key)
+            await driver.until_said(words)
+        await driver.press("e")
+        await driver.until_said("added t0003")
+        await driver.until(
+            lambda: len(driver.app.picture.rows) > 4, "a fifth trial"
+        ) if False else None
+
+    drive(start(workshop), scenario)
+
+
+@pytest.mark.parametrize("key", ["p", "r", "x", "u", "e", "E", "a", "P", "R", "+", "-", "T", "Q"])
+def test_looking_on_changes_nothing(readonly_study, key):
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.press(key)
+        await driver.until_said("only looks on (--readonly)")
+        assert driver.app.bottom.question is None
+        assert len(driver.app.screen_stack) == 1
+
+    drive(readonly_study, scenario, readonly=True)
+
+
+@pytest.fixture(scope="module")
+def readonly_study(tmp_path_factory):
+    made = Workshop(tmp_path_factory.mktemp("readonly").resolve())
+    try:
+        yield start(made)
+    finally:
+        made.close()
+
+
+def test_what_the_filter_shows_is_acted_on_by_marking_all(workshop):
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.press("/", *"trial:1", "enter")
+        await driver.press("*")
+        assert driver.app.view.marks == {1}
+        await driver.press("p")
+        await driver.until_said("pausing t0001")
+        await driver.until_state(1, "PAUSED")
+        assert driver.app.picture.rows[0].state == "RUNNING"
+
+    drive(start(workshop), scenario)
+
+
+def test_a_failed_trial_is_retried(workshop):
+    async def scenario(driver):
+        await driver.until_running(2)
+        (workshop.path / "fail-0").touch()
+        await driver.until_state(0, "FAILED")
+        (workshop.path / "fail-0").unlink()
+        await driver.press("n")
+        await driver.until(lambda: driver.app.view.cursor == 0, "the failed trial")
+        await driver.press("E")
+        await driver.until_said("taking up again t0000")
+        await driver.until_state(0, "RUNNING", "WAITING")
+
+    drive(start(workshop), scenario)
+
+
+def test_a_trial_is_added_by_hand(workshop):
+    async def scenario(driver):
+        await driver.until_running(2)
+        await driver.cursor_to(0)
+        x = driver.app.picture.rows[0].config["x"]
+        await driver.press("a")
+        await driver.until(lambda: len(driver.app.screen_stack) == 2, "the form")
+        await driver.pilot.pause()
+        assert str(x) in driver.screen()
+        await driver.press("ctrl+u", "7")
+        await driver.until(lambda: "is not within 0.0 to 1.0" in driver.screen(), "the mistake")
+        await driver.press("enter")
+        assert len(driver.app.screen_stack) == 2
+        await driver.press("ctrl+u", *"0.25", "enter")
+        await driver.until_said("will be x=0.25")
+        assert driver.said().startswith("t0002 ")
+        (workshop.path / "end-0").touch()
+        await driver.until_state(2, "RUNNING")
+        assert driver.app.picture.rows[2].config == {"x": 0.25}
+        assert driver.app.picture.study.by_hand == 1
+
+    drive(start(workshop), scenario)

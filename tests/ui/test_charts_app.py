@@ -1,0 +1,34 @@
+"""The charts' keys on a real study with a real engine."""
+
+from __future__ import annotations
+
+from driving import drive, start
+
+PRUNING = """
+[pruning]
+method = "asha"
+max = 100000
+"""
+
+
+def test_each_views_key_shows_it(workshop):
+    folder = start(workshop, more=PRUNING)
+
+    async def scenario(driver):
+        await driver.press("3")
+        await driver.until(lambda: "Curve loss" in driver.screen(), "the curve")
+        await driver.until(lambda: "a t000" in driver.screen(), "the cursor's line")
+        await driver.press("right")
+        assert driver.app.view.inspected is not None
+        for key, title in (
+            ("B", "Best so far"),
+            ("I", "Importance by permutation"),
+            ("C", "Parallel coordinates"),
+            ("D", "loss by x"),
+            ("H", "Rungs asha"),
+            ("H", "Curve loss"),
+        ):
+            await driver.press(key)
+            await driver.until(lambda title=title: title in driver.screen(), title)
+
+    drive(folder, scenario)

@@ -1,0 +1,120 @@
+"""The rungs as they are counted trial by trial, against counting everything anew."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import look, picture, row, study, text
+from searches import RUNGS, curve, search
+
+from tuitune.ui.charts.rungbook import Book
+from tuitune.ui.charts.rungs import Rungs
+from tuitune.ui.lines import Size
+
+PATHS = ["r", "p", "x", "c", "f", "parked"]
+
+
+def one(number, change, rung, part):
+    return row(
+        number,
+        "p" if part == "parked" else part,
+        rung=rung,
+        parked=part == "parked",
+        changed=change,
+        bracket=number % 2,
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 2), st.sampled_from(PATHS)),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_the_book_counts_as_one_would_from_the_rows_alone(history):
+    curves = {n: curve([float((n * 7 + step * 3) % 11) for step in range(1, 28)]) for n in range(6)}
+    rungs = (RUNGS, RUNGS[1:])
+    pic = picture([one(n, 0, None, "r") for n in range(6)], study=study(rungs=rungs), curves=curves)
+    book = Book()
+    furthest = [-1] * 6
+    for change, (number, by, part) in enumerate(history, 1):
+        top = len(rungs[number % 2]) - 1
+        furthest[number] = min(top, furthest[number] + by)
+        rung = None if furthest[number] < 0 else furthest[number]
+        pic.rows[number] = one(number, change, rung, part)
+        pic.version += 1
+        if change % 3 == 0:
+            book.follow(pic)
+    pic.version += 1
+    book.follow(pic)
+    for bracket, steps in enumerate(rungs):
+        members = [r for r in pic.rows if r.bracket == bracket]
+        for place, step in enumerate(steps):
+            rung = book.rung(bracket, place)
+            entered = [r for r in members if r.rung is not None and r.rung >= place]
+            assert rung.losses == sorted(curves[r.number].values[step - 1] for r in entered)
+            there = [r for r in entered if r.rung == place]
+            assert rung.waits == {r.number for r in there if r.parked and r.state == "PAUSED"}
+            assert rung.here == {
+                r.number for r in there if r.state in ("RUNNING", "PAUSED") and not r.parked
+            }
+            assert rung.ended == sum(r.state in ("PRUNED", "FAILED") for r in there)
+            on = [r for r in entered if r.rung > place or r.state == "COMPLETE"]
+            assert rung.on() == len(on)
+
+
+def test_a_failed_trial_is_worst_in_its_next_rung_until_it_gets_there():
+    curves = {0: curve([1.0] * 27)}
+    pic = picture([one(0, 1, 0, "f")], study=study(rungs=(RUNGS,)), curves=curves)
+    book = Book()
+    book.follow(pic)
+    assert book.rung(0, 1).failed == 1
+    assert book.rung(0, 1).cut(1.0) is None
+    pic.rows[0] = one(0, 2, 1, "r")
+    pic.version += 1
+    book.follow(pic)
+    assert book.rung(0, 1).failed == 0
+    assert book.rung(0, 1).entries() == 1
+
+
+def test_a_diverged_report_counts_as_worst():
+    curves = {n: curve([math.nan if n == 0 else float(n)]) for n in range(3)}
+    pic = picture(
+        [row(n, "x", rung=0) for n in range(3)], study=study(rungs=((1,),)), curves=curves
+    )
+    book = Book()
+    book.follow(pic)
+    assert book.rung(0, 0).losses == [1.0, 2.0, math.inf]
+    assert book.rung(0, 0).cut(3) == 1.0
+
+
+def test_a_large_study_is_entered_in_several_looks():
+    pic = search(2500)
+    book = Book()
+    entered = []
+    for _ in range(4):
+        book.follow(pic)
+        entered.append(book.rung(0, 0).entries())
+    assert entered == [1000, 2000, 2500, 2500]
+
+
+def test_the_view_tells_who_waits_where_and_what_the_cut_is():
+    pic = search(120)
+    view = Rungs()
+    at = look(pic, cursor=5)
+    view.key(at)
+    words = text(view.draw(at, Size(100, 20)).lines)
+    assert "27" in words
+    assert "complete" in words
+    waiting = [r for r in pic.rows if r.parked]
+    assert all(f"t{r.number:04d}" in words for r in waiting)
+    own = next(line for line in words.splitlines() if line.startswith(">"))
+    assert own.split()[1] == str(RUNGS[pic.rows[5].rung])
+    first = next(line for line in words.splitlines() if line[:10].split()[-1:] == ["1"])
+    losses = sorted(v for n in range(120) if not math.isnan(v := pic.curves.points(n).values[0]))
+    assert first.split()[first.split().index("1") + 1] == "120"
+    assert f"{losses[39]:.4g}" in first

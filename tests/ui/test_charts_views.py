@@ -1,0 +1,225 @@
+"""The views of the search as they are read on a screen, and when they are drawn again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import look, picture, row, rows, spec, study, text
+from rich.cells import cell_len
+from searches import curve, search
+
+from tuitune.space import SearchSpace
+from tuitune.space.parameters import Choice, FloatRange
+from tuitune.spec import Objective, PruningSpec
+from tuitune.store.changes import Report
+from tuitune.ui.charts.best import improvements
+from tuitune.ui.lines import Size, width_of
+from tuitune.ui.panes.curve import CurvePane, chart_named
+from tuitune.ui.view import CHARTS
+
+SEARCH = search(120)
+SIZES = [Size(40, 12), Size(80, 20)]
+
+
+def seen(pic=SEARCH, **view):
+    fields = {"cursor": 118, "marks": {3, 118, 40}, "chart": "curve", **view}
+    return look(pic, **fields)
+
+
+def shown(seen_at, size=SIZES[1]):
+    """A pane's text; the model that importance needs is waited for."""
+    pane = CurvePane()
+    pane.lines(seen_at, size)
+    if seen_at.view.chart == "importance":
+        pane._charts["importance"].wait()
+    return text(pane.lines(seen_at, size))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size.width}x{size.height}")
+@pytest.mark.parametrize("ascii_only", [False, True], ids=["full", "ascii"])
+@pytest.mark.parametrize("chart", CHARTS)
+def test_each_view_looks_as_it_did(chart, ascii_only, size, snapshot):
+    words = shown(seen(chart=chart, ascii=ascii_only), size)
+    assert words == snapshot
+    assert not ascii_only or words.isascii()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"log_y": True},
+        {"inspected": 5},
+        {"overlay": False},
+        {"chart": "best", "by_time": True},
+        {"chart": "slice", "parameter": "optimizer"},
+        {"chart": "slice", "parameter": "momentum", "log_y": True},
+    ],
+    ids=str,
+)
+def test_each_way_to_look_looks_as_it_did(view, snapshot):
+    assert shown(seen(**view)) == snapshot
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([chart for chart in CHARTS if chart != "importance"]),
+    st.integers(1, 130),
+    st.integers(1, 40),
+    st.booleans(),
+    st.booleans(),
+    st.one_of(st.none(), st.integers(0, 119)),
+)
+def test_no_view_leaves_its_pane(chart, width, height, ascii_only, log_y, cursor):
+    at = seen(chart=chart, ascii=ascii_only, log_y=log_y, cursor=cursor)
+    lines = CurvePane().lines(at, Size(width, height))
+    assert len(lines) <= height
+    assert all(width_of(line) <= width for line in lines)
+
+
+values = st.lists(st.floats(width=32), min_size=1, max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(values, min_size=1, max_size=4),
+    st.booleans(),
+    st.one_of(st.none(), st.integers(0, 50)),
+)
+def test_any_values_can_be_drawn(reported, log_y, inspected):
+    pic = picture(rows("c" * len(reported)), curves=dict(enumerate(map(curve, reported))))
+    for chart in ("curve", "best", "parallel", "slice", "rungs"):
+        at = look(pic, cursor=0, marks={1, 2, 3}, chart=chart, log_y=log_y, inspected=inspected)
+        lines = CurvePane().lines(at, Size(60, 14))
+        assert all(width_of(line) <= 60 for line in lines)
+
+
+def test_lines_have_letters_at_their_ends_and_in_the_legend():
+    words = shown(seen())
+    assert "a t0118 (cursor)" in words
+    assert "b t0003 (marked)" in words
+    assert "* t" in words
+    plot = [line.split("│", 1)[-1].split("┤", 1)[-1] for line in words.splitlines()[1:-2]]
+    for letter in "abc*":
+        assert any(letter in line.split(f"{letter} t0")[0] for line in plot), letter
+
+
+def test_what_is_cut_off_is_marked_and_what_is_no_number_is_named():
+    curves = {0: curve([1.0, 0.5, 0.4, 0.3]), 1: curve([1.0, 1e9, math.nan, 1e12])}
+    pic = picture(rows("cr"), curves=curves)
+    assert pic.best == 0
+    words = shown(look(pic, cursor=1))
+    first_line = words.splitlines()[1]
+    assert "^" in first_line
+    assert "nan" in first_line
+    assert "1e+12" in words
+    ticks = [line.split("┤")[0] for line in words.splitlines() if "┤" in line]
+    assert all(float(tick) <= 1.0 for tick in ticks)
+    pic = picture(rows("r"), curves={0: curve([0.3, math.inf])})
+    assert "inf" in shown(look(pic, cursor=0)).splitlines()[1]
+
+
+def test_the_read_out_has_each_lines_value_at_the_step():
+    curves = {0: curve([1.0, 0.5, 0.25]), 1: curve([2.0, 1.5])}
+    pic = picture(rows("cr"), curves=curves)
+    words = shown(look(pic, cursor=1, inspected=2))
+    assert "epoch 2" in words
+    assert "1.5" in next(line for line in words.splitlines() if "a t0001" in line)
+    assert "0.5" in next(line for line in words.splitlines() if "* t0000" in line)
+    words = shown(look(pic, cursor=1, inspected=3))
+    assert next(line for line in words.splitlines() if "a t0001" in line).rstrip().endswith("-")
+
+
+@pytest.mark.parametrize(
+    ("chart", "letters", "words"),
+    [
+        ("curve", "", "no trials yet"),
+        ("curve", "w", "t0"),
+        ("best", "rr", "no trial has ended with a value yet"),
+        ("importance", "ccr", "needs 8 finished trials, has 2"),
+        ("parallel", "cr", "needs 2 ended trials with a value, has 1"),
+        ("slice", "ww", "no trial with lr has a value yet"),
+    ],
+)
+def test_empty_views_say_what_they_wait_for(chart, letters, words):
+    pic = picture(rows(letters))
+    assert words in shown(look(pic, chart=chart, cursor=0 if letters else None))
+
+
+def test_without_rungs_that_is_said():
+    none = spec(pruning=PruningSpec(method="none"))
+    pic = picture(rows("cc"), spec=none, study=study(rungs=((),)))
+    assert "pruning.method is none" in shown(look(pic, chart="rungs"))
+    nothing = spec(space=replace(spec().space, parameters=()))
+    pic = picture(rows("cc"), spec=nothing)
+    assert "no parameter takes more than one value" in shown(look(pic, chart="slice"))
+
+
+def test_names_from_trials_and_files_can_not_steer_the_terminal_nor_shift_a_line():
+    wild = Choice("op\x1b[2Jt", ("\N{CJK UNIFIED IDEOGRAPH-4E00}dam", "s\x1bgd"))
+    lr = FloatRange("lr", 1e-4, 1e-1, log=True)
+    trials = [row(n, "c", config={wild.name: wild.values[n % 2], "lr": 0.01}) for n in range(12)]
+    objective = Objective("lo\x1b[31mss", "min")
+    pic = picture(trials, spec=spec(space=SearchSpace((wild, lr)), objective=objective))
+    for chart in CHARTS:
+        words = shown(look(pic, chart=chart, cursor=1, parameter=wild.name))
+        assert "\x1b" not in words
+        assert all(cell_len(line) <= SIZES[1].width for line in words.splitlines())
+
+
+def test_nothing_is_drawn_again_while_nothing_has_changed():
+    for chart in CHARTS:
+        pane, at = CurvePane(), seen(chart=chart)
+        pane.lines(at, SIZES[1])
+        if chart == "importance":
+            pane._charts[chart].wait()
+            pane.lines(at, SIZES[1])
+        first = pane.lines(at, SIZES[1])
+        SEARCH.version += 1
+        assert pane.lines(at, SIZES[1]) is first, chart
+
+
+def test_a_report_of_a_trial_that_is_drawn_changes_the_curve_and_no_other_does():
+    pic = search(30)
+    pane, at = CurvePane(), look(pic, cursor=28, marks=set())
+    first = pane.lines(at, SIZES[1])
+    pic.curves.add(Report(0, 0.0, 4, 1, 30, 0.1, {}))
+    assert pane.lines(at, SIZES[1]) is first
+    pic.curves.add(Report(0, 0.0, 28, 1, 30, 0.1, {}))
+    assert pane.lines(at, SIZES[1]) is not first
+
+
+def test_another_study_is_another_picture():
+    pane = CurvePane()
+    one = text(pane.lines(look(search(30), cursor=2, chart="rungs"), SIZES[1]))
+    other = text(pane.lines(look(search(60), cursor=2, chart="rungs"), SIZES[1]))
+    assert one != other
+    assert len(
+        {type(chart_named(name)).__name__ + str(chart_named(name)) for name in CHARTS}
+    ) == len(CHARTS)
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=30), st.sampled_from(["min", "max"]))
+def test_each_best_is_better_than_all_before_it(found, mode):
+    steps = improvements(found, 1 if mode == "min" else -1)
+    better = min if mode == "min" else max
+    for place in range(len(found)):
+        newest = [step for step in steps if step <= place][-1]
+        assert found[newest] == better(found[: place + 1])
+        assert found.index(found[newest]) == newest
+
+
+def test_best_names_the_trials_that_set_it_and_says_when_none_is_complete():
+    values_of = [0.9, 0.5, 0.7, 0.3]
+    complete = [row(n, "c", value=value) for n, value in enumerate(values_of)]
+    words = shown(look(picture(complete), chart="best"))
+    assert "0.3 t0003, over trials" in words
+    assert all(f"t000{n}" in words for n in (0, 1, 3))
+    assert "t0002" not in words
+    pruned = [row(n, "x", value=value) for n, value in enumerate(values_of)]
+    assert "none complete" in shown(look(picture(pruned), chart="best"))
+    highest = picture(complete, spec=spec(objective=Objective("accuracy", "max")))
+    assert "0.9 t0000" in shown(look(highest, chart="best"))

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.color import ColorType
+
+from tuitune.ui.lines import cut, ends, fit, line, padded, width_of
+from tuitune.ui.options import LOCAL, REMOTE, options_for
+from tuitune.ui.paint import ANSI, ATTRIBUTES, BACKGROUNDS, COLOURS, Paint
+from tuitune.ui.pane import changed_cells
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+roles = st.sampled_from(["", "muted", "accent bold", "error on-cursor"])
+lines = st.lists(st.tuples(texts.map(lambda t: fit(t, cell_len(t) or 1)), roles), max_size=6).map(
+    tuple
+)
+widths = st.integers(0, 60)
+
+
+@given(texts, widths, st.booleans())
+def test_what_is_fitted_has_exactly_its_cells_and_can_steer_no_terminal(text, width, right):
+    fitted = fit(text, width, right=right)
+    assert cell_len(fitted) == width
+    assert fitted.isprintable()
+
+
+@given(lines, widths)
+def test_a_padded_line_is_as_wide_as_it_is_told(spans, width):
+    assert width_of(padded(spans, width)) == width
+    assert width_of(cut(spans, width)) <= width
+
+
+@given(lines, lines, widths)
+def test_two_ends_fill_the_line_and_the_right_one_gives_way(left, right, width):
+    whole = ends(left, right, width)
+    assert width_of(whole) == width
+    if width_of(left) + width_of(right) < width:
+        assert whole[-len(right) :] == right if right else True
+
+
+def test_empty_parts_are_left_out():
+    assert line("", ("", "muted"), "a", ("b", "error")) == (("a", ""), ("b", "error"))
+
+
+@given(lines, lines, st.integers(1, 60))
+def test_what_is_painted_again_covers_all_that_differs(old, new, width):
+    old, new = padded(old, width), padded(new, width)
+    assume(old != new)
+    region = changed_cells(old, new, 3, width)
+    assert region.y == 3
+    assert region.height == 1
+    before, after = cells(old), cells(new)
+    differing = [x for x in range(width) if before[x] != after[x]]
+    assert all(region.x <= x < region.right for x in differing)
+    assert region.right <= max(width, 1)
+
+
+def cells(spans):
+    return [(char, role) for text, role in spans for char in _cells(text)]
+
+
+def _cells(text):
+    return [
+        part for char in text for part in [char, *[""] * (cell_len(char) - 1)][: cell_len(char)]
+    ]
+
+
+@pytest.mark.parametrize("many", [True, False])
+@pytest.mark.parametrize("word", [*COLOURS, *BACKGROUNDS, *ATTRIBUTES])
+def test_each_word_of_a_role_has_a_style(word, many):
+    style = Paint(many_colours=many).style(word)
+    kinds = {style.color.type, style.bgcolor.type}
+    allowed = {ColorType.EIGHT_BIT} if many else {ColorType.STANDARD, ColorType.DEFAULT}
+    assert kinds <= allowed
+
+
+def test_both_sets_of_colours_know_the_same_words():
+    assert set(COLOURS) == set(ANSI)
+
+
+def test_an_unknown_word_is_a_mistake_of_ours():
+    with pytest.raises(KeyError):
+        Paint(many_colours=True).style("purplish")
+
+
+@given(lines, st.integers(1, 60))
+def test_a_strip_is_as_wide_as_its_pane(spans, width):
+    assert Paint(many_colours=True).strip(spans, width).cell_length == width
+
+
+def test_over_ssh_there_are_half_as_many_looks():
+    utf8 = {"TERM": "xterm-256color", "LANG": "en_US.UTF-8"}
+    here = options_for(utf8, readonly=False, ascii_only=False, no_color=False)
+    there = options_for(
+        {**utf8, "SSH_CONNECTION": "a b c d"}, readonly=False, ascii_only=False, no_color=False
+    )
+    assert (here.tick, there.tick) == (LOCAL, REMOTE)
+    assert not here.ascii
+    assert here.many_colours
+
+
+@pytest.mark.parametrize(
+    ("environment", "ascii_only", "many"),
+    [
+        ({"TERM": "xterm", "LANG": "C.UTF-8"}, False, False),
+        ({"TERM": "linux", "LANG": "C"}, True, False),
+        ({"TERM": "xterm", "COLORTERM": "truecolor", "LC_ALL": "de_DE.UTF-8"}, False, True),
+        ({"TERM": "tmux-256color", "NO_COLOR": "1"}, False, False),
+        ({"TERM": "vt100", "LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, True, False),
+    ],
+)
+def test_a_terminal_gets_what_it_says_it_can_show(environment, ascii_only, many):
+    options = options_for(environment, readonly=False, ascii_only=False, no_color=False)
+    assert (options.ascii, options.many_colours) == (ascii_only, many)

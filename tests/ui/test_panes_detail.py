@@ -1,0 +1,160 @@
+"""A trial in detail: its configuration, what it does, and why, at each size."""
+
+import pytest
+from pictures import NOW, look, picture, row, rows, spec, study, text
+
+from tuitune.events import Exited, Verdict
+from tuitune.space import SearchSpace
+from tuitune.space.parameters import FloatRange
+from tuitune.ui.lines import Size, width_of
+from tuitune.ui.panes import detail
+from tuitune.ui.panes.detail import DetailPane
+
+WIDTHS = (60, 80, 140, 200)
+VERDICT = Verdict(NOW - 60, 0, 1, 3, "go", True, 1, 9, 33, 0.52, "rung 3: rank 9 of 33")
+
+
+def drawn(trial, width=60, height=24, facts=(), engine="running", **view):
+    pict = picture([trial], facts={0: list(facts)}, engine=engine, **view.pop("parts", {}))
+    return DetailPane().lines(look(pict, cursor=0, **view), Size(width, height))
+
+
+def said(trial, *args, **kwargs):
+    return text(drawn(trial, *args, **kwargs))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("height", [1, 3, 8, 30])
+@pytest.mark.parametrize("letter", "wrpcxfk")
+@pytest.mark.parametrize("engine", ["running", "silent", "gone", "finished"])
+def test_nothing_is_wider_or_higher_than_the_pane(width, height, letter, engine):
+    lines = drawn(row(0, letter), width, height, [VERDICT], engine)
+    assert len(lines) <= height
+    assert all(width_of(line) <= width for line in lines)
+
+
+def test_values_stand_aligned_in_the_spaces_order_as_the_file_spells_them():
+    given = {"optimizer": "sgd", "layers": 3, "lr": 0.0123456789, "beta": [0.9, True]}
+    shown = said(row(0, config=given)).splitlines()
+    assert shown[1:5] == [
+        "lr        0.0123456789",
+        "layers    3",
+        'optimizer "sgd"',
+        "beta      [0.9, true]",
+    ]
+
+
+def test_many_parameters_stand_in_columns():
+    names = [f"p{n:02d}" for n in range(40)]
+    space = SearchSpace(tuple(FloatRange(name, 0.0, 1.0) for name in names))
+    wide = row(0, config=dict.fromkeys(names, 0.5))
+    shown = said(wide, 100, 20, parts={"spec": spec(space=space)})
+    assert all(f"{name} 0.5" in shown for name in names)
+    assert "now" in shown  # half of the pane is left for the rest
+
+
+def test_three_lines_have_what_is_needed_most():
+    shown = said(row(0, "r"), 80, 3, [VERDICT]).splitlines()
+    assert "t0000  ▸ run  rung 1 (epoch 3), 9th of 33 there, next check at epoch 9" in shown[0]
+    assert shown[1] == "lr 1.00e-3  layers 1  optimizer sgd"
+    assert shown[2].startswith("runs  cpu, pid 4000")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"phase": "starting", "launched": NOW - 12}, "is starting, 12s"),
+        ({"phase": "killing", "due": NOW + 6}, "is killed in 6s; <trial.undo> takes that back"),
+        ({"phase": "ending:pruned"}, "is told to stop: pruned"),
+        ({"phase": "ending:drain", "due": NOW + 9}, "the study stops, told more harshly in 9s"),
+        ({"step": 0, "value": None, "launched": NOW - 12}, "runs, no report yet, 12s"),
+    ],
+)
+def test_what_it_does_in_words(changes, words):
+    assert words in said(row(0, "r", **changes), 80)
+
+
+def test_what_one_that_does_not_run_waits_for():
+    assert "stands still" in said(row(0, "p", phase="frozen"), 80)
+    assert "waits at rung 1 (epoch 3) to be promoted" in said(row(0, "p", parked=True), 80)
+    assert "waits for its turn" in said(row(0, "w"), 80)
+    assert "paused by hand" in said(row(0, "p", note="paused by hand; goes on from step 3"), 80)
+
+
+def test_a_trial_that_never_reports_is_asked_about_with_the_last_line_of_its_log(tmp_path):
+    log = tmp_path / "trials" / "0000" / "output.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("loading data\n\x1b[1mstep 100\x1b[0m\n")
+    quiet = row(0, "r", step=0, value=None, launched=NOW - 65)
+    shown = said(quiet, 100, parts={"folder": tmp_path})
+    assert "no report after 1m05s: is report() called? log: step 100" in shown
+
+
+def test_without_an_engine_what_ran_is_lost_and_says_from_where_it_goes_on():
+    assert "goes on from epoch 6" in said(row(0, "r", checkpoint=6), 80, engine="gone")
+    assert "goes on from the start" in said(row(0, "r"), 80, engine="gone")
+
+
+def test_an_error_is_shown_whole_with_what_was_printed_last():
+    error = "ValueError: " + "a long reason " * 12 + "THE END"
+    gone = Exited(NOW, 0, 0, 1, None, error, "Traceback\n  line 3\nValueError", 0, lost=False)
+    shown = said(row(0, "f", error=error), 60, 40, [gone])
+    assert "THE END" in shown
+    assert "  line 3" in shown
+
+
+def test_where_it_runs_and_since_when():
+    shown = said(row(0, "r", checkpoint=6, attempt=2, value=0.3, best=0.2), 80)
+    assert "cpu, pid 4000, 2 attempts, checkpoint at epoch 6" in shown
+    assert "0.3 at epoch 9/27, best 0.2" in shown
+    assert "ago" in shown
+    assert "sobol: point 0 of the sequence" in shown
+
+
+def test_a_long_text_is_scrolled_and_never_past_its_end():
+    failed = row(0, "f", error="\n".join(f"line {n}" for n in range(60)))
+    assert "line 59" not in said(failed, 60, 10)
+    seen = look(picture([failed]), cursor=0)
+    size = Size(60, 10)
+    last = detail.length(seen, size)
+    shown = said(failed, 60, 10, scrolled={"detail": last + 100})
+    assert len(shown.splitlines()) == 10
+    assert "sobol: point 0" in shown
+    assert "above" in shown.splitlines()[0]
+
+
+def test_no_text_of_a_trial_can_be_an_escape_code():
+    wild = row(0, "f", error="\x1b[2J\x07bad", config={"lr\x1b[0m": "\x1b]0;x\x07"}, device="\x9bm")
+    for height in (3, 30):
+        assert said(wild, 80, height).replace("\n", "").isprintable()
+
+
+def test_before_the_first_trial_it_tells_what_is_awaited_and_the_first_keys():
+    cases = [
+        ("importing", "toy.py:train is being imported, 4s"),
+        ("running", "sobol is asked for the first configuration"),
+        ("failed", "ValueError: no data"),
+        ("gone", "<study.restart> restarts the engine, or `tuitune toy.toml` goes on"),
+        ("finished", "the study is finished, without a trial"),
+    ]
+    for engine, words in cases:
+        pict = picture([], engine=engine, words="Traceback\nValueError: no data")
+        shown = text(DetailPane().lines(look(pict), Size(100, 20)))
+        assert words in shown
+        assert "<app.help>  all keys" in shown
+
+
+def test_paused_launching_and_a_full_disk_explain_why_no_trial_comes():
+    paused = picture([], study=study(launching=False))
+    assert "<study.resume> goes on" in text(DetailPane().lines(look(paused), Size(80, 9)))
+    full = picture([], study=study(disk_low=True))
+    assert "disk is too full" in text(DetailPane().lines(look(full), Size(80, 9)))
+
+
+def test_the_same_second_is_not_drawn_twice():
+    pict = picture(rows("r"))
+    pane, seen = DetailPane(), look(pict, cursor=0)
+    first = pane.lines(seen, Size(80, 9))
+    assert pane.lines(seen, Size(80, 9)) is first
+    pict.rows[0] = row(0, "r", step=10)
+    assert pane.lines(seen, Size(80, 9)) is not first

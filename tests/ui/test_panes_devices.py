@@ -1,0 +1,133 @@
+"""The devices: hosts and GPUs, at each width, whatever of them is not known."""
+
+import pytest
+from pictures import NOW, gpu, host, look, picture, rows, text
+
+from tuitune.devices.sample import DeviceSample
+from tuitune.ui.glyphs import ASCII, FULL
+from tuitune.ui.lines import Size, width_of
+from tuitune.ui.meters import bar, history
+from tuitune.ui.panes.devices import DevicesPane, wanted
+
+WIDTHS = (60, 80, 140, 200)
+
+
+def drawn(samples, width=140, height=None, **changes):
+    pict = picture(rows("rrrrr"), devices=samples, **changes)
+    size = Size(width, height or 1 + wanted(pict, width))
+    return DevicesPane().lines(look(pict), size)
+
+
+def said(samples, width=140, height=None, **changes):
+    return text(drawn(samples, width, height, **changes))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_host_tells_of_slots_memory_and_the_trials_on_it(width):
+    shown = said([host()], width)
+    for words in ("1 Host", "gpu07  8 CPU slots", "2/8 slots", "load 5.2", "6/16G", "t0003"):
+        assert words in shown
+
+
+@pytest.mark.parametrize("width", [140, 200])
+def test_there_is_room_for_the_trials_own_cpu_on_a_wide_screen(width):
+    assert "trials 1.9 cores" in said([host()], width)
+    assert "engine 4%" in said([host()], width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_gpu_has_its_meters_and_no_line_is_too_long(width):
+    cards = [gpu(n, trials=(n, n + 4)) for n in range(4)]
+    lines = drawn([host(), *cards], width)
+    assert all(width_of(line) <= width for line in lines)
+    shown = text(lines)
+    assert shown.count("93%") == 4
+    assert "4 x H100" in shown
+    for number in range(4):
+        assert f"t000{number}" in shown
+
+
+def test_two_gpus_stand_on_a_line_of_eighty_columns():
+    cards = [gpu(n) for n in range(4)]
+    assert wanted(picture(devices=[host(), *cards]), 80) == 3
+    assert wanted(picture(devices=[host(), *cards]), 140) == 5
+    first = said(cards, 80).splitlines()[1]
+    assert first.startswith("0 ")
+    assert "│2 " in first
+
+
+def test_a_gpu_that_others_use_says_who_and_what_follows():
+    taken = gpu(0, trials=(), foreign=("pid 8812 alice 40 GB",), note="not used")
+    for width in WIDTHS:
+        assert "pid 8812 alice" in said([taken], width)
+    assert "pid 8812 alice 40 GB - not used" in said([taken], 200)
+
+
+@pytest.mark.parametrize("kind", ["gpu", "mig", "host"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_nobody_knows_is_a_dash(kind, width):
+    bare = DeviceSample(NOW, "host" if kind == "host" else "GPU-1", kind, "some name")
+    assert " -" in said([bare], width)
+
+
+def test_more_trials_than_there_is_room_for_are_counted():
+    assert "t0002 +13" in said([host(trials=tuple(range(16)))], 80)
+
+
+def test_devices_without_a_line_are_counted():
+    lines = drawn([host(), *(gpu(n) for n in range(8))], 140, 4)
+    assert len(lines) == 4
+    assert "+ 7 more" in text(lines)
+
+
+def test_old_figures_say_how_old_they_are():
+    assert "last seen 2m00s ago" in said([host(time=NOW - 120)], engine="gone")
+
+
+def test_before_the_first_sample_and_without_an_engine():
+    assert "are being looked at" in said([])
+    assert "no engine" in said([], engine="gone")
+
+
+def test_names_of_others_processes_can_not_steer_the_terminal():
+    shown = said([gpu(0, foreign=("pid 1 \x1b[2Jeve",), note="a\x07b")])
+    assert shown.replace("\n", "").isprintable()
+
+
+def test_what_is_hot_near_its_limit_or_nearly_full_is_a_warning():
+    def roles(**changes):
+        return {role for line in drawn([gpu(0, **changes)]) for _, role in line}
+
+    assert not {"warning", "error"} & roles()
+    assert "warning" in roles(temperature=90.0)
+    assert "warning" in roles(power=699.0)
+    assert "error" in roles(memory_used=79 << 30)
+    assert "disk 96% full" in said([host(disk_free=0.04)], 200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_ascii_means_ascii(width):
+    pict = picture(rows("r"), devices=[host(), gpu(0), gpu(1)])
+    assert text(DevicesPane().lines(look(pict, ascii=True), Size(width, 6))).isascii()
+
+
+def test_a_new_sample_is_shown_and_the_same_one_is_not_drawn_again():
+    pict = picture(rows("r"), devices=[host()])
+    pane = DevicesPane()
+    first = pane.lines(look(pict), Size(80, 2))
+    assert pane.lines(look(pict), Size(80, 2)) is first
+    pict.devices["host"].append(host(NOW + 1, slots_used=7.0))
+    assert "7/8 slots" in text(pane.lines(look(pict), Size(80, 2)))
+
+
+def test_a_little_is_not_nothing_and_nearly_all_is_shown():
+    assert text([bar(0.02, 10, FULL)]) == "█" + "·" * 9
+    assert text([bar(0.0, 10, FULL)]) == "·" * 10
+    assert text([bar(7.0, 10, ASCII)]) == "#" * 10
+    assert text([bar(None, 4, ASCII)]) == "...."
+
+
+def test_a_history_ends_at_the_right():
+    assert history([0.0, 1.0], 3, ASCII) == " _@"
+    assert history([None, None, 0.0, 0.0, 1.0, 1.0], 3, FULL) == "\u2800⣀⣿"
+    assert history([], 2, FULL) == "\u2800\u2800"

@@ -1,0 +1,147 @@
+"""The two lines of the status: what they say in each state of the engine, and at each width."""
+
+import pytest
+from pictures import NOW, OPENED, gpu, host, look, picture, row, rows, spec, study, text
+
+from tuitune.events import Settings
+from tuitune.ui.lines import Size, width_of
+from tuitune.ui.panes import status
+
+WIDTHS = (60, 80, 140, 200)
+ENGINES = ("importing", "running", "silent", "gone", "failed", "finished")
+
+
+def said(pict, width=140, **view):
+    return text(status.lines(look(pict, **view), Size(width, 2)))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("letters", ["", "w", "rr", "fff", "ccrrwpxfk"])
+def test_two_lines_that_fit_whatever_the_state(width, engine, letters):
+    lines = status.lines(look(picture(rows(letters), engine=engine)), Size(width, 2))
+    assert len(lines) == 2
+    assert [width_of(line) for line in lines] == [width, width]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ascii_means_ascii(engine):
+    pict = picture(rows("ccrrwpxfk"), engine=engine, devices=[host()])
+    assert text(status.lines(look(pict, ascii=True), Size(140, 2))).isascii()
+
+
+def test_a_wide_screen_has_words_beside_the_signs():
+    first = said(picture(rows("ccrrwpxfk"))).splitlines()[0]
+    assert "▸ 2 run  = 1 paus  . 1 wait  ✓ 2 done  ▾ 1 prun  ! 1 fail  x 1 kill" in first
+
+
+def test_eighty_columns_have_the_signs_alone():
+    first = said(picture(rows("ccrrwpxfk")), 80).splitlines()[0]
+    assert "▸ 2  = 1  . 1  ✓ 2  ▾ 1  ! 1  x 1" in first
+    assert first.endswith("5/20")
+
+
+def test_states_without_a_trial_are_left_out():
+    assert "prun" not in said(picture(rows("cr")))
+
+
+def test_the_best_with_its_trial_and_its_age():
+    pict = picture([row(0), row(1, value=0.1, ended=NOW - 240)])
+    assert "best val_loss 0.1 *t0001 4m ago" in said(pict)
+    assert "best 0.1 *t0001" in said(pict, 60)
+
+
+def test_a_best_that_is_not_complete_says_so():
+    assert "so far" in said(picture(rows("r")))
+    assert "partial" in said(picture(rows("x")))
+
+
+def test_the_rate_is_not_told_before_three_trials_have_ended():
+    assert "eta -" in said(picture([row(n, ended=NOW - n - 1) for n in range(2)]))
+
+
+def test_the_rate_and_what_is_left_are_measured():
+    ended = [row(n, started=OPENED, ended=OPENED + 600.0 * (n + 1)) for n in range(6)]
+    second = said(picture(ended)).splitlines()[1]
+    assert "6 trials/h" in second
+    assert "eta 2h20m" in second  # 14 of 20 are left, ten minutes each
+    assert "elapsed 1h00m" in second
+
+
+def test_a_limit_of_time_ends_the_estimate():
+    settings = Settings(20, None, 1.0, None, 0, None, 4000.0, None)
+    ended = [row(n, started=OPENED, ended=OPENED + 600.0 * (n + 1)) for n in range(6)]
+    assert "eta 6m40s" in said(picture(ended, study=study(settings=settings)))
+
+
+def test_how_busy_the_devices_are():
+    assert "cpu 2/8 slots" in said(picture(rows("r"), devices=[host()]))
+    both = [host(), gpu(0, utilisation=0.9), gpu(1, utilisation=0.5)]
+    assert "gpu 70% busy" in said(picture(rows("r"), devices=both))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    ("engine", "changes", "words"),
+    [
+        ("running", {}, "engine ok"),
+        ("running", {"launching": False}, "launching paused"),
+        ("running", {"halted": "stopped by hand"}, "stopping"),
+        ("running", {"disk_low": True}, "disk full"),
+        ("silent", {}, "engine silent 7s"),
+        ("importing", {}, "importing training code 4s"),
+        ("gone", {}, "engine gone - <study.restart>"),
+        ("gone", {"finished": True}, "interrupted - <study.restart>"),
+        ("failed", {}, "engine failed - <study.restart>"),
+        ("finished", {"finished": True, "complete": True}, "finished"),
+    ],
+)
+def test_the_health_of_the_engine_has_its_place_at_every_width(width, engine, changes, words):
+    pict = picture(rows("ccr"), engine=engine, heard=NOW - 7, study=study(**changes))
+    assert words in said(pict, width).splitlines()[1]
+
+
+def test_what_runs_without_an_engine_is_lost():
+    assert "? 2 lost" in said(picture(rows("rr"), engine="gone"))
+
+
+def test_who_only_looks_on_is_not_told_of_keys_that_act():
+    pict = picture(rows("cr"), engine="gone")
+    shown = text(status.lines(look(pict, readonly=True), Size(140, 2)))
+    assert "study.restart" not in shown
+    assert "`tuitune toy.toml` goes on" in shown
+    assert " readonly " in shown
+
+
+def test_a_frozen_view_is_always_said_to_be_so():
+    for width in WIDTHS:
+        assert " frozen " in said(picture(rows("ccrrwpxfk")), width, frozen=True)
+
+
+def test_all_failed_shows_the_last_line_of_the_error_and_the_way_to_the_log():
+    failed = [row(n, "f", error="Traceback\n  in train\nValueError: lr") for n in range(3)]
+    assert "all 3 trials failed: ValueError: lr" in said(picture(failed), 80)
+    assert "<log.open> log" in said(picture(failed))
+
+
+def test_one_failure_among_running_trials_is_no_alarm_yet():
+    assert "the only trial" not in said(picture(rows("frr")))
+
+
+def test_finished_shows_the_best_and_what_comes_next():
+    finished = study(finished=True, complete=True, elapsed=120.0, exhausted="the grid is done")
+    shown = said(picture(rows("ccx"), engine="finished", study=finished))
+    for words in (
+        "best val_loss 0.5",
+        "the grid is done",
+        "<app.summary> summary",
+        "elapsed 2m00s",
+    ):
+        assert words in shown
+
+
+def test_names_from_files_are_cut_and_cleaned():
+    wild = spec(file="/studies/\x1b[2J" + "x" * 300 + ".toml")
+    shown = said(picture(rows("cr"), spec=wild), 80)
+    assert "\x1b" not in shown
+    assert "~" in shown

@@ -1,0 +1,105 @@
+"""The whole screen as it was last seen to be right: each size, each state of a study, each pane."""
+
+from __future__ import annotations
+
+import time
+
+import pictures
+import pytest
+from pictures import NOW
+from stills import app, study_picture
+
+from tuitune.ui.layout import NUMBERED
+from tuitune.ui.view import CHARTS
+
+SIZES = [(60, 16), (80, 24), (120, 40), (160, 48), (200, 60)]
+
+
+@pytest.fixture(autouse=True)
+def _same_clock_everywhere(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_each_size(snap_compare, size):
+    keys = ["j", "j", "space", "j"]
+    assert snap_compare(app(study_picture()), terminal_size=size, press=keys)
+
+
+GPUS = [pictures.gpu(n, utilisation=0.1 * n, trials=(n,)) for n in range(7)]
+FOREIGN = pictures.gpu(7, trials=(), foreign=("pid 8812 alice 40 GB",), note="not taken")
+GONE = {"engine": "gone", "heard": NOW - 600, "words": "killed by signal 9"}
+WORLDS = {
+    "importing": study_picture("", engine="importing", words="downloading weights", devices=()),
+    "first run": study_picture(""),
+    "no report yet": pictures.picture(
+        [pictures.row(0, "r", step=None, value=None, best=None, rung=None, phase="starting")]
+    ),
+    "all failed": study_picture(
+        "fff", study=pictures.study(halted="the first 3 trials ended, all with: ValueError")
+    ),
+    "could not start": study_picture("", engine="failed", words="ImportError: no module torch"),
+    "finished": study_picture(
+        "ccxxcxxcx" * 2 + "cx",
+        engine="finished",
+        study=pictures.study(finished=True, complete=True, opened=NOW - 9, elapsed=700.0),
+    ),
+    "engine gone": study_picture(**GONE),
+    "engine silent": study_picture(engine="silent", heard=NOW - 9),
+    "launching paused": study_picture(study=pictures.study(launching=False)),
+    "disk full": study_picture(study=pictures.study(disk_low=True)),
+    "stopping": study_picture(study=pictures.study(halted="stopped by hand")),
+    "eight GPUs": study_picture(devices=[pictures.host(), *GPUS, FOREIGN]),
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_each_state_of_a_study(snap_compare, world):
+    assert snap_compare(app(WORLDS[world]), terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("pane", NUMBERED)
+def test_each_pane_with_all_the_room(snap_compare, pane):
+    keys = [str(NUMBERED.index(pane) + 1), "z"]
+    assert snap_compare(app(study_picture()), terminal_size=(80, 24), press=keys)
+
+
+@pytest.mark.parametrize("chart", [chart for chart in CHARTS if chart != "importance"])
+def test_each_view_of_the_search(snap_compare, chart):
+    shown = app(study_picture())
+    shown.view.chart = chart
+    assert snap_compare(shown, terminal_size=(120, 40))
+
+
+WAYS = {
+    "help": ["?"],
+    "a question": ["*", "x"],
+    "a menu": ["s"],
+    "a copy": ["y"],
+    "a filter": ["/", *"state:done"],
+    "a form": ["a"],
+    "a command": [":", *"tri"],
+    "marks": ["space", "space", "space"],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_ask(snap_compare, way):
+    assert snap_compare(app(study_picture()), terminal_size=(80, 24), press=WAYS[way])
+
+
+LOOKS = {
+    "ascii": {"ascii": True},
+    "sixteen colours": {"many_colours": False},
+    "looking on": {"readonly": True},
+}
+
+
+@pytest.mark.parametrize("how", LOOKS)
+def test_each_kind_of_terminal(snap_compare, how):
+    shown = app(study_picture(), **LOOKS[how])
+    assert snap_compare(shown, terminal_size=(120, 40), press=["j", "space"])

@@ -1,0 +1,305 @@
+"""Real terminals around real studies: lost, stalled, resized, without colours, and told lies."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import unicodedata
+
+import pytest
+from windows import DONE, TRAIN, Windows, finish, stored, told
+from workshop import wait_until
+
+COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
+MANY = re.compile(rb"\x1b\[(?:[0-9;]*;)?[34]8;[25];")
+EXACT = re.compile(rb"\x1b\[(?:[0-9;]*;)?[34]8;2;")
+ATTRIBUTES = re.compile(rb"\x1b\[(?:[0-9;]*;)?[1237]m")
+
+
+@pytest.fixture
+def windows(workshop):
+    opened = Windows(workshop)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def running(workshop, windows):
+    """A window on a study whose trials report."""
+    window = windows.open(workshop.study(TRAIN, trials=4))
+    window.until("t0001", "run", "best ")
+    return window
+
+
+@pytest.fixture
+def finished(workshop):
+    workshop.run(workshop.study(DONE), "--no-ui")
+
+
+def nothing_was_missed(workshop):
+    finish(workshop)
+    reported = told(workshop)
+    assert len(reported) == 4
+    assert all(reported.values())
+    assert stored(workshop) == reported
+
+
+def test_a_terminal_that_is_lost_takes_the_app_with_it_and_nothing_else(workshop, windows, running):
+    running.terminal.hang_up()
+    wait_until(running.terminal.ended, "the app's end")
+    nothing_was_missed(workshop)
+    again = windows.open("attach", "study")
+    again.until("4/4", "finished", "t0003  ✓ done")
+
+
+def test_a_terminal_that_stalls_holds_up_nothing_but_the_screen(workshop, running):
+    """Nobody reads it until the study is over."""
+
+    def is_full():
+        before, reports = running.terminal.unread(), sum(map(len, told(workshop).values()))
+        wait_until(lambda: sum(map(len, told(workshop).values())) > reports + 150, "reports")
+        return 0 < before == running.terminal.unread()
+
+    wait_until(is_full, "a terminal that is full")
+    nothing_was_missed(workshop)
+    running.until("4/4", "finished", "t0003  ✓ done")
+    running.press("?")
+    running.until("Every key")
+    running.press("\x1b")
+    running.until("4/4", gone="Every key")
+    running.press("q")
+    assert "4 COMPLETE in " in running.left()
+    assert running.terminal.status == 0
+
+
+def test_ctrl_c_ends_nothing_and_kill_9_of_the_app_ends_only_the_app(workshop, windows, running):
+    running.press("\x03")
+    running.until("q leaves the app, and the study runs on")
+    assert not running.terminal.ended()
+    os.kill(running.terminal.pid, signal.SIGKILL)
+    wait_until(running.terminal.ended, "the app's end")
+    assert workshop.engine()
+    again = windows.open("attach", "study")
+    again.until("t0001", "run", "best ")
+    nothing_was_missed(workshop)
+
+
+def test_leaving_says_how_to_come_back_and_in_the_end_what_came_of_it(workshop, windows, running):
+    running.press("q")
+    words = running.left()
+    assert "study: running on; `tuitune attach study` shows it" in words
+    assert running.terminal.status == 0
+    again = windows.open("attach", "study")
+    again.until("run", "best ")
+    finish(workshop)
+    again.until("finished")
+    again.press("q")
+    words = again.left()
+    assert "4 COMPLETE in " in words
+    assert "best: trial " in words
+
+
+def every_screen(window):
+    """Goes once through all that the app can show, on a study that is finished."""
+    window.until("finished", "t0002")
+    window.press("/")
+    window.until("enter")
+    window.press("state:done\r")
+    window.until("filter")
+    window.press("\x1b")
+    window.until("t0002")
+    window.press("*")
+    window.press("s")
+    window.until("esc none")
+    window.press("\x1b")
+    for key, words in (("?", "Every key"), ("i", "Summary"), (":keys\r", "key")):
+        window.press(key)
+        window.until(words)
+        window.press("\x1b")
+        window.until("t0002", "leave")
+    for key in "3BICDH3":
+        window.press(key)
+        window.terminal.pump(0.3)
+    window.press("q")
+    window.left()
+    return window.terminal.text
+
+
+def test_256_colours_are_sent_by_their_number(windows, finished):
+    text = every_screen(windows.open("attach", "study"))
+    assert MANY.search(text)
+    assert not EXACT.search(text)
+
+
+def test_a_terminal_that_says_no_more_gets_its_own_sixteen_colours(windows, finished):
+    text = every_screen(windows.open("attach", "study", variables={"TERM": "xterm"}))
+    assert COLOURS.search(text)
+    assert not MANY.search(text)
+
+
+@pytest.mark.parametrize("how", ["NO_COLOR", "--no-color"])
+def test_without_colours_there_are_attributes_alone(windows, finished, how):
+    asked = {"variables": {"NO_COLOR": "1"}} if how == "NO_COLOR" else {}
+    words = ["--no-color"] if how == "--no-color" else []
+    text = every_screen(windows.open("attach", "study", *words, **asked))
+    assert ATTRIBUTES.search(text)
+    assert not COLOURS.search(text)
+
+
+@pytest.mark.parametrize("how", ["vt100", "--ascii"])
+def test_plain_ascii_is_nothing_but_ascii(windows, finished, how):
+    plain = {"TERM": "vt100", "LANG": "C", "LC_ALL": "C"}
+    asked = {"variables": plain} if how == "vt100" else {}
+    words = ["--ascii"] if how == "--ascii" else []
+    window = windows.open("attach", "study", *words, size=(80, 24), **asked)
+    assert every_screen_of_ascii(window).isascii()
+
+
+def every_screen_of_ascii(window):
+    return every_screen(window)
+
+
+LIES = """
+import sys
+ESCAPES = "\\x1b]0;OWNED\\x07\\x1b[2J\\x1b[31;42m\\x9b2J"
+
+def train(trial):
+    print(ESCAPES + "[red]printed[/red] 漢字 a\\u200bb \\u202eabc")
+    trial.report(loss=1.0)
+    if trial.number == 1:
+        raise ValueError(ESCAPES + "[b]raised[/b] 漢字 \\u202eabc")
+"""
+LIES_OF_THE_FILE = """
+[[space.name.oneof]]
+"""
+
+
+def test_text_of_trials_and_files_is_never_an_escape_code_nor_markup(workshop, windows):
+    names = ["\x1b]0;OWNED\x07", "[red]name[/red]", "漢字漢字漢字", "a\u200bb", "\u202ertl"]
+    file = workshop.study(LIES, trials=4)
+    listed = ", ".join('"' + escaped(name) + '"' for name in names)
+    file.write_text(file.read_text().replace("[search]", f"name = [{listed}]\n[search]"))
+    workshop.run(file, "--no-ui")
+    window = windows.open("attach", "study", size=(160, 48))
+    window.until("finished", "t0003")
+    for key in "GkkkgjlwI":
+        window.press(key)
+        window.terminal.pump(0.2)
+    window.press("3:1\r")
+    window.until("[b]raised[/b]")
+    window.until("[red]printed[/red]")
+    window.press("i")
+    window.until("Summary")
+    window.press("\x1b")
+    window.press("q")
+    words = window.left()
+    text = window.terminal.text
+    for harm in (b"OWNED\x07", b"\x1b[31;42m", "\x9b".encode(), "\u202e".encode()):
+        assert harm not in text
+    assert window.screen.title == "" or "OWNED" not in window.screen.title
+    assert "\x1b]" not in words
+
+
+def escaped(text):
+    return "".join(c if c.isprintable() and c != "\u200b" else f"\\u{ord(c):04x}" for c in text)
+
+
+def test_wide_and_invisible_signs_leave_the_columns_where_they_are(workshop, windows):
+    file = workshop.study(DONE, trials=5)
+    names = ["漢字漢字漢字", "a\u200bb", "e\u0301te\u0301", "\u202ertl", "\U0001f600"]
+    listed = ", ".join('"' + escaped(name) + '"' for name in names)
+    file.write_text(file.read_text().replace("[search]", f"name = [{listed}]\n[search]"))
+    workshop.run(file, "--no-ui")
+    window = windows.open("attach", "study", size=(120, 40))
+    window.until("finished", "t0004")
+    window.press("w")
+    window.until("name")
+    rows = [
+        line for line in window.screen.display if re.search(r"^..? .* t000\d|^> . t000\d", line)
+    ]
+    bars = {cells_before(line, "│") for line in rows}
+    assert len(bars) == 1, window.shown()
+
+
+def cells_before(line, sign):
+    before = line.partition(sign)[0]
+    return sum(
+        2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c)
+        for c in before
+    )
+
+
+def test_another_size_is_another_layout(running):
+    for columns, lines, words in (
+        (60, 16, "q leave"),
+        (40, 10, "best "),
+        (200, 60, "5 Why"),
+        (80, 24, "q leave"),
+    ):
+        running.resize(columns, lines)
+        running.until(words)
+        assert max(map(len, running.shown().splitlines())) <= columns
+    running.press("j")
+    running.until("> ")
+
+
+def test_two_apps_see_what_the_other_does(workshop, windows, running):
+    other = windows.open("attach", "study", "--ascii", size=(80, 24))
+    other.until("t0001", "run")
+    running.press(":0\r")
+    running.press("x")
+    running.until("killing t0000", "undo kill t0000")
+    other.press(":0\r")
+    other.until("is killed in")
+    other.press("u")
+    other.until("spared t0000")
+    running.until(gone="is killed in")
+    running.press("q")
+    running.left()
+    other.press("P")
+    other.until("no new trial is launched")
+    finish_launching(workshop, other)
+
+
+def finish_launching(workshop, window):
+    window.press("R")
+    window.until("launched again")
+    nothing_was_missed(workshop)
+
+
+def test_who_only_looks_on_changes_nothing(workshop, windows, running):
+    other = windows.open("attach", "study", "--readonly")
+    other.until("t0001", "run")
+    for key in "pxaP+Q":
+        other.press(key)
+        other.until("only looks on")
+        other.press("?")
+        other.until("Every key")
+        other.press("\x1b")
+        other.until(gone="Every key")
+    nothing_was_missed(workshop)
+
+
+def test_alone_it_lists_the_studies_and_opens_the_chosen_one(workshop, windows, finished):
+    window = windows.open(size=(80, 24))
+    window.until("study", "finished")
+    window.press("\r")
+    window.until("t0002", "4 t000")
+    window.press("q")
+    assert "3 COMPLETE in " in window.left()
+
+
+def test_a_terminal_without_a_screen_gets_lines(workshop, windows):
+    window = windows.open(workshop.study(DONE), variables={"TERM": "dumb"})
+    window.while_read(window.terminal.ended, "its end")
+    text = window.terminal.text.decode()
+    assert "trial 2" in text
+    assert "best: trial" in text
+    assert "\x1b" not in text
+    listing = windows.open(variables={"TERM": "dumb"})
+    listing.while_read(listing.terminal.ended, "its end")
+    assert b"study" in listing.terminal.text
+    assert b"\x1b" not in listing.terminal.text

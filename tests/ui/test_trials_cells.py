@@ -1,0 +1,133 @@
+"""Numbers as short as their column, curves as a few dots."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuitune.space.parameters import FloatRange, IntRange
+from tuitune.store.curves import Curve
+from tuitune.ui.trials import cells
+from tuitune.ui.trials.sparkline import heights, sampled, sparkline
+
+
+def curve(*values):
+    return Curve(array("q", range(1, len(values) + 1)), array("d", values))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "-"),
+        (0.0, "0.0000"),
+        (0.0712, "0.0712"),
+        (0.00312, "3.12e-3"),
+        (-12.3456, "-12.3456"),
+        (1234.5, "1234.5000"),
+        (99999.0, "1.00e5"),
+        (1e-300, "1.00e-300"),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+    ],
+)
+def test_metrics(value, shown):
+    assert cells.metric(value) == shown
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e99, max_value=1e99))
+def test_a_metric_fits_its_column_and_keeps_its_first_figures(value):
+    if abs(value) < 1e-99:
+        return
+    shown = cells.metric(value)
+    assert len(shown) <= cells.METRIC_WIDTH + 1
+    assert math.isclose(float(shown), value, rel_tol=6e-3)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "shown"),
+    [
+        (FloatRange("lr", 1e-5, 1e-1, log=True), 0.1, "1.00e-1"),
+        (FloatRange("dropout", 0.0, 0.5), 0.25, "0.250"),
+        (FloatRange("scale", 0.0, 50.0), 12.0, "12.00"),
+        (FloatRange("weight", 0.0, 1e-3), 5e-4, "5.00e-4"),
+        (FloatRange("huge", 0.0, 1e9), 5e8, "5.00e8"),
+        (IntRange("layers", 1, 6), 4, "4"),
+        (IntRange("big", 1, 10**12), 123_456_789, "1.23e8"),
+    ],
+)
+def test_parameters(parameter, value, shown):
+    assert cells.parameter(value, cells.form_of(parameter)) == shown
+
+
+def test_what_is_no_number_is_spelt_as_in_the_study_file():
+    assert cells.parameter("adamw") == "adamw"
+    assert cells.parameter(value=True) == "true"
+    assert cells.parameter([0.9, "x"]) == '[0.9, "x"]'
+
+
+def test_counts_and_times():
+    assert [cells.count(n) for n in (0, 99_999, 100_000, 2 * 10**9)] == [
+        "0",
+        "99999",
+        "100k",
+        "2000M",
+    ]
+    assert [cells.elapsed(s) for s in (4, 599, 600, 3599, 7500)] == [
+        "4s",
+        "9m59s",
+        "10m",
+        "59m",
+        "2h05m",
+    ]
+
+
+def test_a_falling_curve_falls_and_a_rising_one_rises():
+    assert sparkline(curve(4, 3, 2, 1), 4, ascii_only=True) == "'-._"
+    assert sparkline(curve(1, 2, 3, 4), 4, ascii_only=True) == "_.-'"
+    assert sparkline(curve(3, 2, 1, 1), 2, ascii_only=False) == "⠑⣄"
+
+
+def test_a_short_curve_is_short_and_none_is_blank():
+    assert len(sparkline(curve(2, 1), 6, ascii_only=False).rstrip()) == 1
+    assert sparkline(curve(), 6, ascii_only=False) == " " * 6
+
+
+def test_what_stays_is_level_and_what_is_no_number_a_gap():
+    assert sparkline(curve(1, 1, math.nan, 1), 4, ascii_only=True) == ".. ."
+    assert sparkline(curve(math.nan, math.inf), 2, ascii_only=True) == "  "
+
+
+def test_one_diverged_value_leaves_the_others_their_shape():
+    values = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 1e6]
+    assert len(set(heights(values, 4)[:-1])) >= 3
+
+
+def test_decades_are_seen_on_a_log_scale():
+    assert heights([1000.0, 100.0, 10.0, 1.0], 4) == [3, 2, 1, 0]
+
+
+@given(st.lists(st.floats(), max_size=60), st.integers(1, 12), st.booleans())
+def test_a_sparkline_is_as_wide_as_it_should_be(values, width, ascii_only):
+    shown = sparkline(curve(*values), width, ascii_only=ascii_only)
+    assert len(shown) == width
+    assert not ascii_only or shown.isascii()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=60))
+def test_levels_rise_with_values(values):
+    levels = heights(values, 4)
+    pairs = sorted(zip(values, levels, strict=True))
+    assert all(0 <= level <= 3 for level in levels)
+    assert all(a[1] <= b[1] for a, b in pairwise(pairs))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=200), st.integers(1, 16))
+def test_the_newest_value_is_always_among_those_drawn(values, most):
+    drawn = sampled(values, most)
+    assert len(drawn) == min(most, len(values))
+    assert drawn[-1] == values[-1]

@@ -1,0 +1,282 @@
+"""What the keys of the table do to the view, by the same actions that the app runs."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from pictures import look, picture, row, rows
+
+from tuitune.ui.actions import arranging, marking, moving, sifting
+from tuitune.ui.lines import Size
+from tuitune.ui.panes import trials
+from tuitune.ui.trials.filtering import ALL
+from tuitune.ui.trials.order import Order
+from tuitune.ui.trials.sorting import BY_VALUE, Sort
+from tuitune.ui.view import View
+
+ACTIONS = {
+    action.id: action
+    for module in (moving, sifting, arranging, marking)
+    for action in module.ACTIONS
+}
+
+
+class StubDesk:
+    """An app without a screen."""
+
+    def __init__(self, seen, lines=10):
+        self.picture = seen
+        self.view = View()
+        self.order = Order()
+        self.order.lines = lines
+        self.order.follow(seen, self.view)
+        self.said = []
+        self.asked = None
+        self.open = None
+        self.done = []
+
+    def look(self):
+        made = look(self.picture, order=self.order)
+        for name in self.view.__dataclass_fields__:
+            setattr(made.view, name, getattr(self.view, name))
+        return made
+
+    def size_of(self, pane):
+        return Size(80, self.order.lines + 2)
+
+    def say(self, text, role="text"):
+        self.said.append(text)
+
+    def prompt(self, prompt):
+        self.asked = prompt
+
+    def menu(self, menu):
+        self.open = menu
+
+    def act(self, name, argument=""):
+        self.done.append(name)
+
+    def do(self, *names, argument=None):
+        """As the app does: only what can be done."""
+        for name in names:
+            action = ACTIONS[name]
+            reason = action.why_not(self.look()) if action.why_not else ""
+            if reason:
+                self.say(reason)
+            elif argument is not None:
+                action.argument.run(self, argument)
+            else:
+                action.run(self)
+        return self
+
+    def choose(self, title):
+        choice = next(c for c in self.open.choices if c.title.lstrip("+-") == title)
+        self.open = None
+        choice.run()
+
+
+def desk(letters="c" * 50, lines=10):
+    return StubDesk(picture(rows(letters)), lines)
+
+
+def test_lines_pages_and_ends():
+    one = desk()
+    assert one.do("move.down", "move.down", "move.up").view.cursor == 1
+    assert one.do("move.page_down").view.cursor == 10
+    assert one.do("move.half_down").view.cursor == 15
+    assert one.do("move.half_up", "move.page_up").view.cursor == 1
+    assert one.do("move.page_up").view.cursor == 0
+    assert (one.do("move.last").view.cursor, one.view.top) == (49, 40)
+    assert one.do("move.down").view.cursor == 49
+    assert (one.do("move.first").view.cursor, one.view.top) == (0, 0)
+
+
+def test_nothing_moves_where_nothing_is():
+    one = desk("")
+    one.do("move.down", "move.last", "move.best", "move.failed", "trial.mark", "trial.mark_range")
+    assert one.view.cursor is None
+    assert "no trial has reported yet" in one.said
+    assert "no trial is shown" in one.said
+
+
+def test_to_the_best_the_next_failed_and_by_number():
+    one = desk("wfccfc")
+    assert one.do("move.best").view.cursor == 2
+    assert one.do("move.failed").view.cursor == 4
+    assert one.do("move.failed").view.cursor == 1  # round
+    assert one.do("move.trial", argument="t0005").view.cursor == 5
+    one.do("move.trial", argument="17")
+    one.do("move.trial", argument="x")
+    assert one.said == ["there is no t0017", "x is no number of a trial"]
+
+
+def test_what_is_filtered_out_is_not_gone_to():
+    one = desk("cfc").do("table.filter", argument="state:done")
+    one.do("move.trial", argument="1")
+    one.do("move.failed")
+    assert one.said == ["t0001 is filtered out: /state:done", "those that failed are filtered out"]
+
+
+def test_marks_one_by_one_and_all():
+    one = desk("ccrr")
+    assert one.do("trial.mark", "trial.mark").view.marks == {0, 1}
+    assert one.do("move.first", "trial.mark").view.marks == {1}
+    one.do("table.filter", argument="state:run")
+    assert one.do("trial.mark_all").view.marks == {1, 2, 3}
+    assert one.do("trial.mark_all").view.marks == {1}
+
+
+def test_a_range_grows_and_shrinks_with_the_cursor_until_it_is_closed():
+    one = desk().do("trial.mark", "move.down", "trial.mark_range", "move.down", "move.down")
+    assert one.view.marks == {0, 2, 3, 4}
+    assert one.do("move.up", "move.up", "move.up").view.marks == {0, 1, 2}
+    one.do("trial.mark_range", "move.last")
+    assert one.view.marks == {0, 1, 2}
+    assert one.view.anchor is None
+
+
+def test_a_range_whose_beginning_is_filtered_out_ends():
+    one = desk("crrr").do("trial.mark_range")
+    one.do("table.filter", argument="state:run")
+    one.do("move.down")
+    assert one.view.anchor is None
+    assert one.view.marks == {0}
+
+
+def test_the_filter_is_seen_while_it_is_typed():
+    one = desk("crrf").do("table.filter")
+    assert "state:run" in one.asked.hint("")
+    one.asked.seen("state:r")
+    assert one.order.numbers == [1, 2]
+    assert one.asked.hint("state:r") == "2 of 4"
+    one.asked.seen("state:rx")
+    assert one.order.numbers == [1, 2]  # what was understood last still holds
+    assert "no state rx" in one.asked.hint("state:rx")
+    one.asked.done("state:run")
+    assert one.view.filter.text == "state:run"
+
+
+def test_escape_brings_the_filter_before_back():
+    one = desk("crrf").do("table.filter", argument="state:run")
+    one.do("table.filter")
+    assert one.asked.text == "state:run"
+    one.asked.seen("state:fail")
+    one.asked.dropped()
+    assert one.order.numbers == [1, 2]
+
+
+def test_a_filter_that_is_not_understood_is_given_back_to_be_mended():
+    one = desk("crrf").do("table.filter")
+    first = one.asked
+    first.done("lr<")
+    assert one.asked is not first
+    assert one.asked.text == "lr<"
+    assert one.view.filter == ALL
+    one.do("table.filter", argument="lr<")
+    assert one.said == ["lr< … what?"]
+
+
+def test_sorted_by_a_letter_turned_and_by_the_column_beside():
+    one = desk("crw").do("table.sort")
+    assert "val_loss" in [choice.title for choice in one.open.choices]
+    assert "note" not in [choice.title for choice in one.open.choices]
+    one.choose("lr")
+    assert one.view.sort == Sort("config.lr")
+    assert one.do("table.turn").view.sort == Sort("config.lr", reversed=True)
+    assert one.do("table.sort_right").view.sort == Sort("config.layers")
+    assert one.do("table.sort_left").view.sort == Sort("config.lr")
+    one.do("table.sort", argument="val_loss")
+    assert one.view.sort == BY_VALUE
+    one.do("table.sort", argument="nonsense")
+    assert one.said == ["no column is called nonsense"]
+
+
+def test_by_the_column_beside_goes_round_and_begins_anew_where_it_is_hidden():
+    one = desk("c")
+    one.view.hidden = frozenset({"value"})
+    assert one.do("table.sort_right").view.sort == Sort("trial")
+    assert one.do("table.sort_left").view.sort == Sort("tries")
+
+
+def test_columns_are_chosen_one_after_another():
+    one = desk("c").do("table.columns")
+    assert "trial" not in [choice.title.lstrip("+-") for choice in one.open.choices]
+    one.choose("lr")
+    one.choose("rung")  # it stays open
+    assert one.view.hidden == {"config.lr", "rung"}
+    assert "-lr" in [choice.title for choice in one.open.choices]
+    one.choose("lr")
+    assert one.view.hidden == {"rung"}
+    one.choose("all")
+    assert one.view.hidden == frozenset()
+    one.do("table.columns", argument="best")
+    assert one.view.hidden == {"best"}
+
+
+def test_sideways_ends_with_the_last_column():
+    one = desk("c")
+    for _ in range(30):
+        one.do("table.right")
+    furthest = one.view.first_column
+    assert 0 < furthest < 30
+    assert one.do("table.left").view.first_column == furthest - 1
+    assert one.do("table.wide").view.first_column == 0
+    assert one.view.wide
+
+
+def test_frozen_and_on_again():
+    one = desk("c").do("table.freeze")
+    assert one.view.frozen
+    assert not one.do("table.freeze").view.frozen
+
+
+def test_a_click_takes_the_cursor_there_and_two_open_the_trial():
+    one = desk()
+    trials.click(one, 10, 5, double=False)
+    assert (one.view.cursor, one.done) == (3, [])
+    trials.click(one, 10, 5, double=True)
+    assert one.done == ["pane.enter"]
+    trials.click(one, 10, 0, double=False)
+    assert one.view.cursor == 3
+
+
+def test_a_click_on_a_head_sorts_by_it_and_the_next_turns_it():
+    one = desk("cc")
+    heads = trials.lines(one.look(), Size(80, 12))[1]
+    at = "".join(part for part, _ in heads).index("layers")
+    trials.click(one, at, 1, double=False)
+    assert one.view.sort == Sort("config.layers")
+    trials.click(one, at, 1, double=False)
+    assert one.view.sort == Sort("config.layers", reversed=True)
+
+
+@pytest.mark.parametrize(
+    ("turns", "top", "cursor"), [((3,), 3, 3), ((300,), 40, 40), ((20, -3), 17, 20)]
+)
+def test_the_wheel_moves_the_window_and_drags_the_cursor_along(turns, top, cursor):
+    one = desk()
+    for lines in turns:
+        trials.wheel(one, lines)
+    assert (one.view.top, one.view.cursor) == (top, cursor)
+
+
+def test_moving_goes_on_from_where_the_trial_went():
+    one = desk("c" * 20).do("move.down", "move.down")
+    changed = msgspec.structs.replace(one.picture.rows[2], value=0.605)  # between 10 and 11
+    one.picture.rows[2], one.picture.changed = changed, {2}
+    one.order.follow(one.picture, one.view)
+    assert one.do("move.down").view.cursor == 11
+
+
+def test_no_two_keys_are_the_same():
+    keys = [key for action in ACTIONS.values() for key in action.keys]
+    assert len(keys) == len(set(keys))
+    assert all(action.help.endswith((".", "12")) for action in ACTIONS.values())
+
+
+def test_rows_of_any_kind_stand_the_actions():
+    one = StubDesk(picture([row(0, "w"), row(1, "r", value=None, step=0)]))
+    for name, action in ACTIONS.items():
+        if name != "table.filter":
+            action.run(one)
+    assert one.order.numbers

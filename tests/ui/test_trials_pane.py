@@ -1,0 +1,241 @@
+"""The table as it is read on a screen, at every width."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pictures import NOW, gpu, look, picture, row, rows, spec, study, text
+
+from tuitune.space import SearchSpace
+from tuitune.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
+from tuitune.spec import Objective, PruningSpec
+from tuitune.store.curves import Curve
+from tuitune.ui.lines import Size, width_of
+from tuitune.ui.panes import trials
+from tuitune.ui.trials.columns import columns, last_first_column, seen
+from tuitune.ui.trials.filtering import parse
+from tuitune.ui.trials.sorting import Sort
+from tuitune.ui.view import View
+
+WIDTHS = (60, 80, 120, 200)
+MANY = spec(
+    space=SearchSpace(
+        (
+            FloatRange("lr", 1e-5, 1e-1, log=True),
+            FloatRange("dropout", 0.0, 0.5),
+            IntRange("layers", 1, 12),
+            PowerRange("batch", 16, 1024),
+            Choice("optimizer", ("sgd", "adamw")),
+            Fixed("seed", 3),
+            Choice("flip", (True, False)),
+            Sampled("betas", "toy.py:betas"),
+            *(FloatRange(f"w{place}", -1.0, 1.0) for place in range(8)),
+        )
+    )
+)
+
+
+def falling(first, count):
+    values = [first + math.exp(-step / 3) for step in range(count)]
+    return Curve(array("q", range(1, count + 1)), array("d", values))
+
+
+def table(seen_picture, width=80, height=12, **view):
+    return text(trials.lines(look(seen_picture, **view), Size(width, height))).splitlines()
+
+
+def mixed():
+    """A table of every state, with one curve."""
+    states = [
+        row(
+            0,
+            "c",
+            value=0.0712,
+            best=0.0712,
+            config={"lr": 3.1e-3, "layers": 4, "optimizer": "adamw"},
+        ),
+        row(1, "r", value=0.079, step=3, started=NOW - 1320),
+        row(2, "p", value=0.0822, started=NOW - 42),
+        row(3, "x", value=0.153),
+        row(4, "f", value=None, error="Traceback …\nValueError: no such thing"),
+        row(5, "k", value=123.4),
+        row(6, "r", value=None, step=0, best=None, rung=None, phase="starting", started=NOW - 4),
+        row(7, "w", config={"lr": 1e-4, "layers": 1}),
+    ]
+    return picture(states, curves={0: falling(0.0712, 27), 1: falling(0.079, 3)})
+
+
+def test_the_table_at_80_columns():
+    assert table(mixed(), marks={2}, cursor=1) == [
+        "─ 2 Trials 8 by val_loss ▴ ──────────────────────── 1 marked  4 more columns > ─",
+        "    trial  state   rung   step   val_loss▴ curve        lr  layers    time",
+        "  * t0000  ✓ done     2  27/27     0.0712  ⠑⢄⣀⣀⣀⣀  3.10e-3       4   2m00s",
+        ">   t0001  ▸ run      1   3/27     0.0790  ⠱⡀      2.00e-3       2     22m",
+        " +  t0002  = paus     1   9/27     0.0822          3.00e-3       3     42s",
+        "    t0003  ▾ prun     1   9/27     0.1530          4.00e-3       4   2m00s",
+        "    t0005  x kill     1   9/27   123.4000          6.00e-3       6   2m00s",
+        "    t0004  ! fail     1   9/27        nan          5.00e-3       5   2m00s",
+        "    t0006  ◌ init     -   0/27          -          7.00e-3       1      4s",
+        "    t0007  . wait     -   0/27          -          1.00e-4       1       -",
+    ]
+
+
+def test_at_60_columns_what_matters_is_there():
+    lines = table(mixed(), 60)
+    assert lines[0] == "─ 2 Trials 8 by val_loss ▴ " + "─" * 14 + " 6 more columns > ─"
+    assert lines[1].split() == ["trial", "state", "step", "val_loss▴", "curve", "lr", "time"]
+    assert lines[2].split()[:6] == [">", "*", "t0000", "✓", "done", "27/27"]
+
+
+def test_wider_tables_have_more_columns_and_the_note_gets_the_rest():
+    assert "best" in table(mixed(), 120)[1]
+    lines = table(mixed(), 200)
+    assert lines[1].split()[-3:] == ["time", "tries", "note"]
+    failed = next(line for line in lines if "t0004" in line)
+    assert failed.endswith("ValueError: no such thing")
+
+
+def test_ascii_has_no_sign_of_another_set():
+    lines = table(mixed(), 200, ascii=True)
+    assert text([((line, ""),) for line in lines]).isascii()
+    assert "v done" in lines[2]
+    assert "'" in lines[2]  # the curve begins high
+
+
+def test_every_column_comes_by_sideways_in_the_order_of_the_study_file():
+    seen_picture = picture(rows("c"), spec=MANY)
+    made = columns(seen_picture)
+    last = last_first_column(made, View(), 80)
+    shown = [
+        [column.key for column in seen(made, View(first_column=first), 80)]
+        for first in range(last + 1)
+    ]
+    every = list(dict.fromkeys(key for keys in shown[1:] for key in keys))
+    assert every == [column.key for column in made if column.key != "rung"]
+    assert shown[last][-1] == "note"
+    assert [k for k in every if k.startswith("config.")][:7] == [
+        f"config.{name}"
+        for name in ("lr", "dropout", "layers", "batch", "optimizer", "flip", "betas")
+    ]
+
+
+def test_wide_shows_parameters_before_all_else_and_hidden_columns_go():
+    seen_picture = picture(rows("c"), spec=MANY)
+    assert table(seen_picture, wide=True)[1].split()[:5] == [
+        "trial", "state", "lr", "dropout", "layers",
+    ]  # fmt: skip
+    assert "lr" not in table(seen_picture, hidden=frozenset({"config.lr"}))[1].split()
+
+
+def test_parameters_are_written_so_that_their_points_stand_in_line():
+    config = {
+        "lr": 0.00312, "dropout": 0.1, "layers": 12, "batch": 64, "optimizer": "sgd",
+        "flip": True, "betas": [0.9, 0.99], "w0": -0.5,
+    }  # fmt: skip
+    seen_picture = picture([row(0, config=config)], spec=MANY)
+    line = table(seen_picture, 200, wide=True)[2]
+    for cell in ("3.12e-3", "0.100", " 12 ", " 64 ", " sgd ", " true ", "[0.9, 0~", "-0.500"):
+        assert cell in line
+    assert " - " in line  # what it doesn't have
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_column_moves_while_values_change(width):
+    before = picture([row(0, "r", value=0.1, step=1, started=NOW - 5)], spec=MANY)
+    after = picture(
+        [row(0, "c", value=-1.5e-17, step=27, started=NOW - 90000, ended=NOW, best=1e300)],
+        spec=MANY,
+    )
+    heads = [table(one, width)[1] for one in (before, after)]
+    assert heads[0] == heads[1]
+    starts = [
+        [width_of(line) for line in trials.lines(look(one), Size(width, 3))]
+        for one in (before, after)
+    ]
+    assert starts[0] == starts[1]
+
+
+def test_the_window_shows_the_cursor_at_any_height():
+    seen_picture = picture(rows("c" * 100))
+    assert "t0070" in "\n".join(table(seen_picture, height=5, cursor=70))
+    assert len(table(seen_picture, height=5, cursor=70)) == 5
+
+
+def test_what_hides_trials_is_said_above_them():
+    seen_picture = picture(rows("crfcc"))
+    view = {"filter": parse("state:done", seen_picture.spec), "frozen": True, "anchor": 0}
+    title = table(seen_picture, 120, marks={0, 3}, **view)[0]
+    assert "Trials 3 of 5" in title
+    assert "/state:done" in title
+    assert "frozen" in title
+    assert "range 2 marked" in title
+    assert "by val_loss ▾" in table(seen_picture, sort=Sort("value", reversed=True))[0]
+
+
+def test_a_filter_that_finds_nothing_says_how_to_see_all_again():
+    seen_picture = picture(rows("cc"))
+    lines = table(seen_picture, filter=parse("state:run", seen_picture.spec))
+    assert "Trials 0 of 2" in lines[0]
+    assert lines[2] == "no trial is like that: <pane.back> shows all again"
+
+
+def test_before_the_first_trial_it_says_what_is_awaited():
+    lines = table(picture([]))
+    assert lines[0].startswith("─ 2 Trials 0")
+    assert "first configuration" in "\n".join(lines[1:])
+
+
+def test_gpus_are_named_by_their_index_and_only_where_there_are_some():
+    trial = row(0, "r", device="GPU-0003,GPU-0001")
+    devices = [gpu(3), gpu(1)]
+    assert "gpu" in table(picture([trial], devices=devices), 100)[1]
+    assert " 3,1 " in table(picture([trial], devices=devices), 100)[2]
+    assert "gpu" not in table(picture([trial]), 100)[1]
+
+
+def test_without_rungs_or_a_maximum_those_columns_are_plain():
+    of = spec(pruning=PruningSpec(), objective=Objective("a_very_long_metric_name", "max"))
+    lines = table(picture([row(0, step=123_456)], spec=of, study=study(rungs=())), 80)
+    assert "rung" not in lines[1]
+    assert "a_very_long~▾" in lines[1]
+    assert " 123k " in lines[2]
+
+
+def test_text_of_trials_steers_no_terminal():
+    of = spec(space=SearchSpace((Choice("name", ("a\x1b[2J", "b")),)))
+    trial = row(0, "f", config={"name": "a\x1b[2J"}, error="\x1b]0;x\x07bad")
+    assert "\x1b" not in text(trials.lines(look(picture([trial], spec=of)), Size(200, 5)))
+
+
+def test_no_two_columns_have_one_letter():
+    letters = [column.letter for column in columns(picture([], spec=MANY)) if column.letter]
+    assert len(letters) == len(set(letters)) == len(columns(picture([], spec=MANY)))
+
+
+@given(
+    states=st.text("crwpxfk", max_size=12),
+    width=st.integers(60, 220),
+    height=st.integers(1, 20),
+    first=st.integers(0, 30),
+    wide=st.booleans(),
+    cursor=st.none() | st.integers(0, 20),
+)
+def test_it_never_leaves_its_room(states, width, height, first, wide, cursor):
+    seen_picture = picture(rows(states), spec=MANY)
+    lines = trials.lines(
+        look(seen_picture, wide=wide, first_column=first, cursor=cursor), Size(width, height)
+    )
+    assert len(lines) <= height
+    assert all(width_of(line) <= width for line in lines)
+
+
+@given(st.integers(60, 300), st.integers(60, 300))
+def test_a_wider_table_has_no_fewer_columns(one, other):
+    made = columns(picture([], spec=MANY))
+    counts = [len(seen(made, View(), width)) for width in sorted((one, other))]
+    assert all(less <= more for less, more in pairwise(counts))

@@ -1,0 +1,56 @@
+"""The app: it reads the store, sends requests to the engine, and owns no truth.
+
+Nothing of Textual is imported before an app is opened: a script that runs without one pays nothing.
+"""
+
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from typing import TYPE_CHECKING
+
+from tuitune.ui.options import options_for, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def open_app(  # noqa: PLR0913 - what may be said on the command line
+    folder: Path,
+    *,
+    file: str = "",
+    readonly: bool = False,
+    ascii_only: bool = False,
+    no_color: bool = False,
+    restart: Callable[[], str] | None = None,
+) -> int:
+    """Show the study of this folder until its user leaves.
+
+    file: the study file as the user would name it. restart: starts an engine on the study, and
+    says why where it can't. Raises StoreError, StudyFileError and KeyFileError, in words.
+    """
+    gc.disable()  # until the first paint: all that is made until then stays
+    options = options_for(os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color)
+    prepare(os.environ, options, no_color=no_color)
+    from tuitune.ui.app import StudyApp
+    from tuitune.ui.configuration import load_keymap
+    from tuitune.ui.source import Source
+
+    source = Source(folder, file or str(folder), time.time())
+    app = StudyApp(source, load_keymap(), options, None if readonly else restart)
+    app.run()
+    return app.return_code or 0
+
+
+def open_list(runs: Path, *, ascii_only: bool = False, no_color: bool = False) -> Path | None:
+    """The study folder that was chosen, None where the user left."""
+    options = options_for(os.environ, readonly=True, ascii_only=ascii_only, no_color=no_color)
+    prepare(os.environ, options, no_color=no_color)
+    from tuitune.ui.configuration import load_keymap
+    from tuitune.ui.studies_app import StudiesApp
+
+    return StudiesApp(runs, load_keymap(), options).run()

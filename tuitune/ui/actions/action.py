@@ -1,0 +1,134 @@
+"""What is an action? Data: keys, help, palette and command line are made from one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuitune.ui.bottom import Bottom
+    from tuitune.ui.lines import Size
+    from tuitune.ui.look import Look
+    from tuitune.ui.picture import Picture
+    from tuitune.ui.trials.order import Order
+    from tuitune.ui.view import View
+
+Group = Literal["Move", "Look", "Trials", "Study", "App"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way on from a menu: a key, what it does in words, and doing it."""
+
+    key: str
+    title: str
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A key that waits for a second one."""
+
+    title: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Asked before an act; anything but yes is no. `word`: it has to be typed where it is set."""
+
+    text: str
+    yes: Callable[[], None]
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A line to type; `seen` hears of each change, `done` of the line at the end."""
+
+    sign: str  # "/" or ":"
+    text: str
+    done: Callable[[str], None]
+    seen: Callable[[str], None] | None = None
+    dropped: Callable[[], None] | None = None  # escape
+    hint: Callable[[str], str] | None = None  # what to say below of what is typed so far
+    complete: Callable[[str], str] | None = None  # tab: the line with more of it typed
+
+
+class Desk(Protocol):
+    """What an action may do; the app is one."""
+
+    picture: Picture
+    view: View
+    order: Order
+    bottom: Bottom
+    readonly: bool
+
+    def act(self, name: str, argument: str = "") -> None:
+        """Do the action of this id, with what was typed behind its name, or say why not."""
+
+    def look(self) -> Look: ...
+
+    def size_of(self, pane: str) -> Size:
+        """Of a pane, in cells; (0, 0) where it is not on the screen."""
+
+    def say(self, text: str, role: str = "text") -> None:
+        """On the flash line, for some seconds."""
+
+    def ask(self, question: Question) -> None: ...
+
+    def menu(self, menu: Menu) -> None: ...
+
+    def prompt(self, prompt: Prompt) -> None: ...
+
+    def send(self, request: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+        """Ask the engine, off the screen's thread; an error is said and `then` is not called."""
+
+    def copy(self, text: str, what: str) -> None:
+        """To the terminal's clipboard (OSC 52)."""
+
+    def show(self, screen: str) -> None:
+        """Open a screen of `screens`: "help", "add", "summary", "keys", "palette"."""
+
+    def write(self, kind: str, path: str) -> None:
+        """A picture of the screen or a table of the trials, into a file."""
+
+    def restart(self) -> None:
+        """Start an engine on this study where there is none."""
+
+    def move(self) -> None:
+        """The view has changed: bring the table's window to its cursor and paint."""
+
+    def redraw(self) -> None:
+        """The whole screen once more, whatever the terminal shows."""
+
+    def leave(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What may stand behind an action's name on the command line."""
+
+    usage: str  # "N", "[FILE]"
+    run: Callable[[Desk, str], None]
+    values: Callable[[Look], Sequence[str]] | None = None  # to complete from
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a user can do."""
+
+    id: str  # "trial.pause": what the key file and the command line call it
+    keys: tuple[str, ...]  # as the terminal names them; changed by the key file
+    title: str  # two or three words
+    help: str  # a sentence
+    group: Group
+    run: Callable[[Desk], None]
+    pane: str | None = None  # only where this pane has the focus; None: everywhere
+    dangerous: bool = False  # changes the study: not there with --readonly
+    why_not: Callable[[Look], str] | None = (
+        None  # a reason why it can't be done now, "" where it can
+    )
+    argument: Argument | None = None

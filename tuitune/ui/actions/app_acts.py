@@ -1,0 +1,153 @@
+"""What can be done to the app itself? Help, the command line, a picture of the screen, leaving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tuitune.ui.actions.action import Action, Argument
+from tuitune.ui.commands import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.ui.actions.action import Desk
+    from tuitune.ui.look import Look
+
+FORMS: Final = ("csv", "json")
+
+
+def show_help(desk: Desk) -> None:
+    desk.show("help")
+
+
+def show_palette(desk: Desk) -> None:
+    """Its frame has signs that are not ASCII: the command line does the same there."""
+    if desk.look().glyphs.ascii:
+        command_line(desk)
+    else:
+        desk.show("palette")
+
+
+def show_summary(desk: Desk) -> None:
+    desk.show("summary")
+
+
+def show_keys(desk: Desk) -> None:
+    desk.show("keys")
+
+
+def open_command_line(desk: Desk) -> None:
+    command_line(desk)
+
+
+def shot(desk: Desk) -> None:
+    desk.write("svg", "")
+
+
+def shot_to(desk: Desk, path: str) -> None:
+    desk.write("svg", path)
+
+
+def export(desk: Desk) -> None:
+    desk.write("csv", "")
+
+
+def export_to(desk: Desk, text: str) -> None:
+    form, _, path = text.partition(" ")
+    if form not in FORMS:
+        desk.say(f"export: {form} is no form; write :export csv, or json, and a file", "warning")
+        return
+    desk.write(form, path.strip())
+
+
+def redraw(desk: Desk) -> None:
+    desk.redraw()
+
+
+def interrupt(desk: Desk) -> None:
+    """In other programs it kills; here a slip must not end days of training."""
+    shown = desk.look().keymap.shown
+    words = f"{shown('app.quit')} leaves the app, and the study runs on"
+    desk.say(f"{words}; {shown('study.stop')} stops the study", "info")
+
+
+def leave(desk: Desk) -> None:
+    desk.leave()
+
+
+def _forms(_: Look) -> Sequence[str]:
+    return FORMS
+
+
+ACTIONS: Final = (
+    Action("app.help", ("?", "f1"), "help", "Every key, and what it does.", "App", show_help),
+    Action(
+        "app.commands",
+        (":",),
+        "command line",
+        "Any action by its name, some with more: a number, a file, a trial.",
+        "App",
+        open_command_line,
+    ),
+    Action(
+        "app.palette", ("ctrl+p",), "palette", "All actions, to choose from.", "App", show_palette
+    ),
+    Action(
+        "app.summary",
+        ("i",),
+        "summary",
+        "The best configuration, the top five, counts, times and files.",
+        "App",
+        show_summary,
+    ),
+    Action(
+        "app.keys",
+        (),
+        "keys and their file",
+        "Where keys are changed, and the names of all actions.",
+        "App",
+        show_keys,
+    ),
+    Action(
+        "app.shot",
+        (),
+        "picture",
+        "Writes the screen into an SVG file.",
+        "App",
+        shot,
+        argument=Argument("[FILE]", shot_to),
+    ),
+    Action(
+        "app.export",
+        (),
+        "export the trials",
+        "Writes all trials into a file, as CSV or JSON.",
+        "App",
+        export,
+        argument=Argument("csv|json [FILE]", export_to, _forms),
+    ),
+    Action(
+        "app.redraw",
+        ("ctrl+r",),
+        "draw again",
+        "Paints the whole screen once more, where something else has written on it.",
+        "App",
+        redraw,
+    ),
+    Action(
+        "app.interrupt",
+        ("ctrl+c",),
+        "how to leave",
+        "Ends nothing: says how to leave, and how to stop the study.",
+        "App",
+        interrupt,
+    ),
+    Action(
+        "app.quit",
+        ("q",),
+        "leave",
+        "Closes the app. The study runs on; `tuitune attach` comes back to it.",
+        "App",
+        leave,
+    ),
+)

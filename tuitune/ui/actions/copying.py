@@ -1,0 +1,103 @@
+"""What can be copied of a trial, or of those with a mark?"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from tuitune.space import spell
+from tuitune.store.folder import TRIALS
+from tuitune.ui.actions.action import Action, Choice, Menu
+from tuitune.ui.actions.targets import meant
+from tuitune.ui.trials.cells import label
+from tuitune.words.command import fill_command
+from tuitune.words.text import configuration_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.actions.action import Desk
+    from tuitune.ui.look import Look
+    from tuitune.ui.picture import Picture
+
+OUTPUT: Final = "output.log"
+
+
+def copy(desk: Desk) -> None:
+    """The trials are those of this moment, whatever moves while the menu is open."""
+    picture = desk.picture
+    rows = meant(desk.look())
+    names = label(rows[0].number) if len(rows) == 1 else f"{len(rows)} trials"
+
+    def choice(key: str, title: str, text: Callable[[], str]) -> Choice:
+        return Choice(key, title, lambda: desk.copy(text(), f"{title} of {names}"))
+
+    choices = [
+        choice("i", "id", lambda: ids(rows)),
+        choice("c", "configuration", lambda: configurations(rows)),
+        choice("a", "tuitune add", lambda: added(picture, rows)),
+        choice("l", "log path", lambda: logs(picture.folder, rows)),
+    ]
+    if picture.spec.trial.command is not None:
+        choices.insert(2, choice("r", "command", lambda: commands(picture, rows)))
+    desk.menu(Menu(f"copy of {names}", tuple(choices)))
+
+
+def ids(rows: Sequence[TrialRow]) -> str:
+    """As the commands take them: `tuitune show STUDY --why 3`."""
+    return " ".join(str(row.number) for row in rows)
+
+
+def configurations(rows: Sequence[TrialRow]) -> str:
+    """TOML; several ones under their trial's name."""
+    if len(rows) == 1:
+        return configuration_toml(rows[0].config)
+    return "\n".join(f"# {label(row.number)}\n{configuration_toml(row.config)}" for row in rows)
+
+
+def commands(picture: Picture, rows: Sequence[TrialRow]) -> str:
+    """The program of each trial, as it was run in the study file's folder."""
+    command = picture.spec.trial.command or ()
+    return "\n".join(shlex.join(fill_command(command, row.config)) for row in rows)
+
+
+def added(picture: Picture, rows: Sequence[TrialRow]) -> str:
+    """What adds the same configuration to the study, to be changed by hand."""
+    return "\n".join(
+        shlex.join(["tuitune", "add", place(picture.folder), *map(_pair, row.config.items())])
+        for row in rows
+    )
+
+
+def logs(folder: Path, rows: Sequence[TrialRow]) -> str:
+    return "\n".join(str(folder / TRIALS / f"{row.number:04d}" / OUTPUT) for row in rows)
+
+
+def place(folder: Path) -> str:
+    """The study as a command finds it from anywhere on this machine."""
+    return os.fspath(folder.resolve())
+
+
+def _pair(item: tuple[str, object]) -> str:
+    name, value = item
+    return f"{name}={spell(value)}"
+
+
+def _nothing(look: Look) -> str:
+    return "" if meant(look) else "there are no trials yet"
+
+
+ACTIONS: Final = (
+    Action(
+        "trial.copy",
+        ("y",),
+        "copy",
+        "Its id, its configuration as TOML, a command with it, or the path of its log.",
+        "Trials",
+        copy,
+        why_not=_nothing,
+    ),
+)

@@ -1,0 +1,306 @@
+"""The app: what comes from the store is shown, and what is pressed is done."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App
+from textual.widgets import Input
+
+from tuitune.store.errors import StoreError
+from tuitune.ui import layout
+from tuitune.ui.bottom import Bottom
+from tuitune.ui.glyphs import ASCII, FULL
+from tuitune.ui.lines import Size
+from tuitune.ui.look import Look
+from tuitune.ui.outside import Outside
+from tuitune.ui.paint import THEME, Paint
+from tuitune.ui.palette import ActionCommands
+from tuitune.ui.pane import LinePane
+from tuitune.ui.panes import table as panes
+from tuitune.ui.trials.order import Order
+from tuitune.ui.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+
+    from tuitune.ui.actions.action import Menu, Prompt, Question
+    from tuitune.ui.actions.keymap import Keymap
+    from tuitune.ui.options import Options
+    from tuitune.ui.picture import Picture
+    from tuitune.ui.source import Source
+
+
+class StudyApp(App[None]):
+    """One study on the screen. It owns the view, and nothing of the study."""
+
+    CSS_PATH: ClassVar = "app.tcss"
+    COMMANDS: ClassVar = {ActionCommands}
+    AUTO_FOCUS: ClassVar = ""
+    ENABLE_COMMAND_PALETTE: ClassVar = False  # opened by an action of our own, from its table
+    TITLE = "tuitune"
+
+    def __init__(
+        self,
+        source: Source,
+        keymap: Keymap,
+        options: Options,
+        restart: Callable[[], str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(ansi_color=True)  # colours go out as they are numbered, not as RGB
+        self.keymap = keymap
+        self.options = options
+        self.readonly = options.readonly
+        self.picture: Picture = source.picture
+        self.view = View()
+        self.order = Order()
+        self.bottom = Bottom()
+        self._source = source
+        self._clock = clock
+        self._outside = Outside(self, source, restart)
+        self._paint = Paint(many_colours=options.many_colours)
+        self._glyphs = ASCII if options.ascii else FULL
+        self._drawn = panes.make_panes()
+        self._panes = {name: LinePane(name, self._paint) for name in layout.PANES}
+        self._boxes: dict[str, layout.Box] = {}
+        self._shown: object = None
+
+    # --- the screen ------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield from self._panes.values()
+        yield Input(id="line", compact=True, select_on_focus=False)
+
+    def on_mount(self) -> None:
+        self.register_theme(THEME)
+        self.theme = "tuitune" if self.options.many_colours else "ansi-dark"
+        self.order.follow(self.picture, self.view)
+        self.call_after_refresh(self._painted)
+        self.set_interval(self.options.tick, self._tick)
+
+    def _painted(self) -> None:
+        """The first time: what could wait begins."""
+        gc.freeze()  # ten thousand trials are no garbage, and need no looking through
+        gc.enable()
+        self._outside.fetch_curves()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange(event.size.width, event.size.height)
+        self.paint()
+
+    def _tick(self) -> None:
+        """Read what is new, and show it; nothing new is nothing painted."""
+        if not self.view.frozen:
+            try:
+                self._source.refresh(self._clock())
+            except StoreError as error:
+                self.say(str(error), "error")
+            self.order.follow(self.picture, self.view)
+        expired = self.bottom.expire(time.monotonic())
+        # times are shown in whole seconds, and stand still where no engine runs
+        moment = (self.picture.version, int(self.picture.now) if self._lives() else 0)
+        if expired or moment != self._shown:
+            self._shown = moment
+            self.paint()
+
+    def _lives(self) -> bool:
+        return self.picture.engine.state in ("importing", "running", "silent")
+
+    def paint(self) -> None:
+        """Show every pane as it is now; what is the same is not painted again."""
+        if self.size.width == 0:  # not on a screen yet
+            return
+        self._arrange(self.size.width, self.size.height)
+        look = self.look()
+        for name, box in self._boxes.items():
+            lines = self._drawn[name](look, Size(box.width, box.height))
+            self._panes[name].show(lines, box.width, box.height)
+
+    def look(self) -> Look:
+        return Look(
+            picture=self.picture,
+            view=self.view,
+            order=self.order,
+            glyphs=self._glyphs,
+            bottom=self.bottom,
+            keymap=self.keymap,
+            readonly=self.readonly,
+        )
+
+    def _arrange(self, width: int, height: int) -> None:
+        view = self.view
+        devices = panes.device_lines(self.picture, width)
+        boxes = layout.arrange(width, height, devices, view.zoomed)
+        if view.zoomed is None and view.focus not in boxes:  # it has no place at this size
+            boxes = layout.arrange(width, height, devices, view.focus)
+        if boxes == self._boxes:
+            return
+        self._boxes = boxes
+        for name, pane in self._panes.items():
+            pane.place(boxes.get(name))
+        table = boxes.get(layout.TRIALS)
+        if table is not None:
+            self.order.lines = max(1, table.height - 2)  # below its title and its heads
+        flash = boxes.get(layout.FLASH)
+        if flash is not None:
+            self.query_one("#line", Input).styles.offset = (1, flash.y)
+
+    # --- the keyboard and the mouse --------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        if len(self.screen_stack) > 1:
+            return
+        if self.bottom.prompt is not None:
+            self._key_of_prompt(event, self.bottom.prompt)
+            return
+        event.stop()
+        event.prevent_default()
+        if self.bottom.takes(event.key, event.character):
+            self.paint()
+            return
+        action = self.keymap.find(event.key, event.character, self.view.focus)
+        if action is not None:
+            self.act(action)
+
+    def act(self, name: str, argument: str = "") -> None:
+        """Do the action of this id, with what was typed behind its name, or say why not."""
+        action = self.keymap.actions[name]
+        reason = action.why_not(self.look()) if action.why_not else ""
+        if action.dangerous and self.readonly:
+            reason = "this app only looks on (--readonly)"
+        if reason:
+            self.say(f"{action.title}: {reason}", "warning")
+        elif argument and action.argument is not None:
+            action.argument.run(self, argument)
+        else:
+            action.run(self)
+        self.paint()
+
+    def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
+        event.stop()
+        if event.pane in layout.NUMBERED:
+            self.view.focus = event.pane
+        panes.click(self, event.pane, event.column, event.line, double=event.double)
+        self.paint()
+
+    def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
+        event.stop()
+        panes.wheel(self, event.pane, event.lines)
+        self.paint()
+
+    def action_help_quit(self) -> None:
+        """ctrl+c over another screen."""
+        self.act("app.interrupt")
+
+    async def action_quit(self) -> None:
+        self.leave()
+
+    # --- what actions may do: see actions.action.Desk ---------------------------------------------
+
+    def size_of(self, pane: str) -> Size:
+        box = self._boxes.get(pane)
+        return Size(0, 0) if box is None else Size(box.width, box.height)
+
+    def say(self, text: str, role: str = "text") -> None:
+        self.bottom.say(text, role, time.monotonic())
+        self.paint()
+
+    def ask(self, question: Question) -> None:
+        self.bottom.question = question
+        if question.word:
+            self._begin_prompt(self.bottom.typed(question))
+        self.paint()
+
+    def menu(self, menu: Menu) -> None:
+        self.bottom.menu = menu
+        self.paint()
+
+    def prompt(self, prompt: Prompt) -> None:
+        self._begin_prompt(prompt)
+
+    def send(self, request: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+        self._outside.send(request, then)
+
+    def copy(self, text: str, what: str) -> None:
+        self.copy_to_clipboard(text)
+        self._outside.keep_copy(text, what)
+
+    def show(self, screen: str) -> None:
+        from tuitune.ui.screens.table import screen_named  # noqa: PLC0415 - not for the first paint
+
+        self.push_screen(screen_named(screen, self))
+
+    def write(self, kind: str, path: str) -> None:
+        self._outside.write(kind, path)
+
+    def restart(self) -> None:
+        self._outside.restart()
+
+    def move(self) -> None:
+        self.order.follow(self.picture, self.view)
+        self.paint()
+
+    def redraw(self) -> None:
+        self.refresh(layout=True)
+
+    def leave(self) -> None:
+        self.exit()
+
+    # --- the line to type on ---------------------------------------------------------------------
+
+    def _begin_prompt(self, prompt: Prompt) -> None:
+        self.bottom.prompt, self.bottom.typed_so_far = prompt, prompt.text
+        line = self.query_one("#line", Input)
+        line.display = True
+        with line.prevent(Input.Changed):
+            line.value = prompt.text
+        line.cursor_position = len(prompt.text)
+        line.focus()
+        self.paint()
+
+    def _key_of_prompt(self, event: events.Key, prompt: Prompt) -> None:
+        if event.key == "escape":
+            event.stop()
+            self._end_prompt(prompt.dropped)
+        elif event.key == "tab" and prompt.complete is not None:
+            line = self.query_one("#line", Input)
+            line.value = prompt.complete(line.value)
+            line.cursor_position = len(line.value)
+
+    def _end_prompt(self, then: Callable[[], None] | None) -> None:
+        self.bottom.prompt = None
+        self.bottom.question = None
+        line = self.query_one("#line", Input)
+        line.display = False
+        self.set_focus(None)
+        if then is not None:
+            then()
+        self.move()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        prompt = self.bottom.prompt
+        if event.input.id == "line" and prompt is not None:
+            event.stop()
+            self.bottom.typed_so_far = event.value
+            if prompt.seen is not None:
+                prompt.seen(event.value)
+                self.move()
+            else:
+                self.paint()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        prompt = self.bottom.prompt
+        if event.input.id == "line" and prompt is not None:
+            event.stop()
+            done = prompt.done
+            self._end_prompt(lambda: done(event.value))
+
+    def on_unmount(self) -> None:
+        self._outside.close()
+        self._source.close()

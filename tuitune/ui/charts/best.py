@@ -1,0 +1,164 @@
+"""How good was the best so far, trial by trial or over time, and who set it?"""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tuitune.study.state import COMPLETE
+from tuitune.ui.charts.canvas import Ink
+from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
+from tuitune.ui.charts.ranges import shown_range
+from tuitune.ui.charts.scales import scale
+from tuitune.ui.charts.standing import epoch, some
+from tuitune.ui.trials.cells import label
+from tuitune.words.text import duration, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.charts.frame import Frame
+    from tuitune.ui.lines import Size
+    from tuitune.ui.look import Look
+
+ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
+EACH: Final = Ink("faint", ".", under=True)
+STEP: Final = Ink("success", "#")
+DOTS: Final = 400  # single trials that are drawn behind the line
+UNITS: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)  # of seconds, and again of minutes
+
+
+class Ended(NamedTuple):
+    """A trial that counts: where it came on the axis below, and what it has reached."""
+
+    trial: int
+    at: float
+    value: float
+
+
+class Counted(NamedTuple):
+    """The trials that the best is among, by when they ended."""
+
+    trials: Sequence[int]
+    places: Sequence[float]
+    values: Sequence[float]
+    partial: bool  # none of them is complete
+
+    def ended(self, place: int) -> Ended:
+        return Ended(self.trials[place], self.places[place], self.values[place])
+
+
+def key(look: Look) -> object:
+    return epoch(look), look.view.by_time, look.view.log_y
+
+
+def draw(look: Look, size: Size) -> Drawing:
+    view, picture = look.view, look.picture
+    title = "Best so far"
+    found = counted(look)
+    if not found.trials:
+        why = "no trial has ended with a value yet: the best so far begins with the first"
+        return Drawing(title, words(why), actions=ACTIONS[:1])
+    sign = 1 if picture.spec.objective.mode == "min" else -1
+    steps = [found.ended(place) for place in improvements(found.values, sign)]
+    each = [found.ended(place) for place in some(range(len(found.trials)), DOTS)]
+    drawn = [step.value for step in steps], [one.value for one in each]
+    shown = shown_range(drawn, log=view.log_y)
+    if shown is None:
+        return Drawing(
+            title, words("no value above 0, so nothing to show on a log scale"), actions=ACTIONS
+        )
+    x = scale(0.0, found.places[-1])
+    made = frame(size, x, scale(*shown, log=view.log_y), look.glyphs)
+    if made is None:
+        return Drawing(title, too_small())
+    for one in each:
+        if not made.beyond(one.value):
+            made.canvas.dot(made.across(one.at), made.down(one.value), EACH)
+    made.canvas.path(_stairs(made, steps, found.places[-1]), STEP)
+    _name_steps(made, steps, view.cursor)
+    last = steps[-1]
+    over = "time" if view.by_time else "trials"
+    note = f"{number(last.value)} {label(last.trial)}, over {over}"
+    note += ", none complete" if found.partial else ""
+    if view.by_time:
+        below, name = _time_ticks(made), ""
+    else:
+        below, name = value_ticks(x, made.canvas.width), "ended"
+    return Drawing(title, made.lines(below, name), note, ACTIONS)
+
+
+def counted(look: Look) -> Counted:
+    """Those that are complete; where none is, all that have ended with a value."""
+    every = look.picture.rows
+    complete = [row for row in every if row.state == COMPLETE]
+    rows = [
+        row
+        for row in complete or [row for row in every if row.ended is not None]
+        if row.value is not None and isfinite(row.value)
+    ]
+    rows.sort(key=_end)
+    places: Sequence[float] = range(1, len(rows) + 1)
+    if look.view.by_time:
+        begun = min((row.started for row in every if row.started is not None), default=0.0)
+        places = [_end(row) - begun for row in rows]
+    values = [row.value for row in rows if row.value is not None]
+    return Counted([row.number for row in rows], places, values, not complete)
+
+
+def improvements(values: Sequence[float], sign: int) -> list[int]:
+    """The places of those that were better than all before them; sign: 1 if less is better."""
+    found: list[int] = []
+    best = inf
+    for place, value in enumerate(values):
+        if sign * value < best:
+            best = sign * value
+            found.append(place)
+    return found
+
+
+def _end(row: TrialRow) -> float:
+    return row.ended or 0.0
+
+
+def _stairs(made: Frame, steps: Sequence[Ended], last: float) -> list[tuple[int, int]]:
+    path: list[tuple[int, int]] = []
+    for step in steps:
+        x, y = made.across(step.at), made.down(step.value)
+        if path:
+            path.append((x, path[-1][1]))
+        path.append((x, y))
+    path.append((made.across(last), path[-1][1]))
+    return path
+
+
+def _name_steps(made: Frame, steps: Sequence[Ended], cursor: int | None) -> None:
+    """The trial that set each best, the newest first, as far as there is room beside its step."""
+    for step in reversed(steps):
+        column, line = made.across(step.at) // 2, made.down(step.value) // 4
+        name = label(step.trial)
+        left = column - len(name)
+        places = (
+            (column + 1, line - 1),
+            (column + 1, line + 1),
+            (left, line + 1),
+            (left, line - 1),
+        )
+        for start, at in places:
+            if made.canvas.is_free(start, at, len(name)):
+                role = "accent bold" if step.trial == cursor else "muted"
+                made.canvas.write(start, at, name, role)
+                break
+
+
+def _time_ticks(made: Frame) -> list[Tick]:
+    """At whole seconds, minutes, hours or days."""
+    seconds = made.x.high
+    most = max(2, made.canvas.width // 12)
+    units = [unit * base for base in (1.0, 60.0, 3600.0, 86400.0) for unit in UNITS]
+    step = next((unit for unit in units if seconds / unit <= most), units[-1])
+    while seconds / step > most:
+        step *= 2
+    count = int(seconds / step)
+    return [Tick(made.x.at(i * step), duration(i * step)) for i in range(count + 1)]

@@ -1,0 +1,151 @@
+"""Which dots make a line of a chart? Braille, 2 x 4 dots a cell; in ASCII a sign a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rich.cells import cell_len
+
+from tuitune.words.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuitune.ui.lines import Line, Span
+
+BITS: Final = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a dot, by line, column
+BRAILLE: Final = " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))
+
+
+def narrow(text: str) -> str:
+    """One cell a sign, so that it can be written on a canvas; what can't be is a question mark."""
+    return "".join(sign if cell_len(sign) == 1 else "?" for sign in plain(text))
+
+
+class Ink(NamedTuple):
+    """How one line is drawn. `sign` stands for its dots in ASCII."""
+
+    role: str
+    sign: str
+    dash: str = "1"  # "1" for a dot that is drawn and "0" for one that is not, over and over
+    under: bool = False  # gives way wherever another ink draws in the same cell
+
+
+class Canvas:
+    """Dots are counted from the top left corner; all that is drawn has to lie inside."""
+
+    def __init__(self, width: int, height: int, *, ascii_only: bool = False) -> None:
+        self.width = width  # cells
+        self.height = height
+        self.across = 2 * width  # dots
+        self.down = 4 * height
+        self._ascii = ascii_only
+        self._bits = bytearray(width * height)
+        self._owners = bytearray(width * height)  # the ink that drew last: its number, from 1
+        self._inks: list[Ink] = []
+        self._texts: dict[int, dict[int, Span]] = {}  # by line, then by column
+
+    def dot(self, x: int, y: int, ink: Ink) -> None:
+        self.path([(x, y)], ink)
+
+    def path(self, points: Sequence[tuple[int, int]], ink: Ink) -> None:
+        """A connected line through these dots, dashed as its ink is."""
+        if not points:
+            return
+        draw, length = self._pen(ink), len(ink.dash)
+        drawn_here = [sign == "1" for sign in ink.dash]
+        x, y = points[0]
+        draw(x, y)
+        drawn = 1
+        for to_x, to_y in points[1:]:
+            dx, dy = to_x - x, to_y - y
+            most = max(abs(dx), abs(dy))
+            for i in range(1, most + 1):
+                if drawn_here[drawn % length]:
+                    draw(
+                        x + (2 * dx * i + most) // (2 * most), y + (2 * dy * i + most) // (2 * most)
+                    )
+                drawn += 1
+            x, y = to_x, to_y
+
+    def write(self, column: int, line: int, text: str, role: str) -> None:
+        """Signs over the dots, one cell each; what lies outside is left out."""
+        if not 0 <= line < self.height:
+            return
+        written = self._texts.setdefault(line, {})
+        for place, sign in enumerate(text, column):
+            if 0 <= place < self.width:
+                written[place] = (sign, role)
+
+    def is_free(self, column: int, line: int, cells: int = 1) -> bool:
+        """Whether these cells are inside, without a dot and without a sign."""
+        if not (0 <= line < self.height and column >= 0 and column + cells <= self.width):
+            return False
+        start = line * self.width + column
+        written = self._texts.get(line, {})
+        return not any(self._bits[start : start + cells]) and not any(
+            place in written for place in range(column, column + cells)
+        )
+
+    def dots_in(self, column: int, line: int, cells: int, lines: int) -> int:
+        """How many cells of this block have dots."""
+        rows = range(max(0, line), min(self.height, line + lines))
+        column = max(0, column)
+        return sum(
+            cells - self._bits[y * self.width + column : y * self.width + column + cells].count(0)
+            for y in rows
+        )
+
+    def lines(self) -> list[Line]:
+        """What has been drawn, each line of the canvas's width."""
+        return [self._line(y) for y in range(self.height)]
+
+    def _line(self, y: int) -> Line:
+        start, end = y * self.width, (y + 1) * self.width
+        owners = self._owners[start:end]
+        texts = self._texts.get(y)
+        if not any(owners) and not texts:
+            return ((" " * self.width, ""),)
+        roles = ["", *(ink.role for ink in self._inks)]
+        if self._ascii:
+            marks = [" ", *(ink.sign for ink in self._inks)]
+            signs = [marks[owner] for owner in owners]
+        else:
+            signs = [BRAILLE[bits] for bits in self._bits[start:end]]
+        spoken = [roles[owner] for owner in owners]
+        for place, (sign, role) in (texts or {}).items():
+            signs[place], spoken[place] = sign, role
+        return _runs(signs, spoken)
+
+    def _pen(self, ink: Ink) -> Callable[[int, int], None]:
+        if ink not in self._inks:
+            self._inks.append(ink)
+        number = self._inks.index(ink) + 1
+        bits, owners, width = self._bits, self._owners, self.width
+        under = frozenset(i for i, known in enumerate(self._inks, 1) if known.under)
+
+        def over(x: int, y: int) -> None:
+            cell = (y >> 2) * width + (x >> 1)
+            if owners[cell] in under:
+                bits[cell] = 0
+            bits[cell] |= BITS[y & 3][x & 1]
+            owners[cell] = number
+
+        def below(x: int, y: int) -> None:
+            cell = (y >> 2) * width + (x >> 1)
+            if not owners[cell] or owners[cell] in under:
+                bits[cell] |= BITS[y & 3][x & 1]
+                owners[cell] = number
+
+        return below if ink.under else over
+
+
+def _runs(signs: Sequence[str], roles: Sequence[str]) -> Line:
+    """Neighbours of one role as one span."""
+    spans: list[Span] = []
+    start = 0
+    for place in range(1, len(signs) + 1):
+        if place == len(signs) or roles[place] != roles[start]:
+            spans.append(("".join(signs[start:place]), roles[start]))
+            start = place
+    return tuple(spans)

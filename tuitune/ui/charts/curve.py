@@ -1,0 +1,215 @@
+"""How does the metric of these trials go, over what they spend?"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
+from tuitune.ui.charts.legend import Entry, put_legend
+from tuitune.ui.charts.overlay import curve, left_out, metric, overlaid, stamp
+from tuitune.ui.charts.ranges import shown_range
+from tuitune.ui.charts.scales import scale
+from tuitune.ui.charts.tracing import draw_trace, trace
+from tuitune.ui.phrases import missing
+from tuitune.ui.trial_words import resource
+from tuitune.ui.trials.cells import label
+from tuitune.words.text import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.store.curves import Curve
+    from tuitune.ui.charts.frame import Frame
+    from tuitune.ui.charts.overlay import Overlaid
+    from tuitune.ui.charts.scales import Scale
+    from tuitune.ui.charts.tracing import Dot, Trace
+    from tuitune.ui.lines import Size
+    from tuitune.ui.look import Look
+
+ACTIONS: Final = (
+    ("chart.log", "log"),
+    ("chart.metric", "metric"),
+    ("chart.overlay", "overlay"),
+    ("chart.right", "read"),
+)
+NEAR: Final = 4  # cells between two rungs below which the second is left out
+ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))  # where a letter may stand
+
+
+class _Line(NamedTuple):
+    shown: Overlaid
+    curve: Curve
+
+
+class CurveChart:
+    """Remembers where each curve runs, so that only what has grown is traced anew."""
+
+    def __init__(self) -> None:
+        self._traces: dict[int, tuple[object, Trace]] = {}
+
+    def key(self, look: Look) -> object:
+        view = look.view
+        shown = tuple((one.trial, one.part, stamp(look, one.trial)) for one in overlaid(look))
+        asked = (metric(look), view.log_y, view.inspected, left_out(look))
+        return shown, asked, look.picture.study.rungs, _waited(look)
+
+    def draw(self, look: Look, size: Size) -> Drawing:
+        view = look.view
+        title = f"Curve {metric(look)}"
+        lines = [_Line(one, curve(look, one.trial)) for one in overlaid(look)]
+        reported = [line for line in lines if line.curve.steps]
+        if not reported:
+            return Drawing(title, words(*_nothing(look, lines)), actions=ACTIONS[1:2])
+        scales = _scales(look, reported)
+        if scales is None:
+            return Drawing(title, words(*_no_number(look, reported)), actions=ACTIONS[:2])
+        made = frame(size, *scales, look.glyphs)
+        if made is None:
+            return Drawing(title, too_small())
+        self._draw_lines(look, made, reported)
+        put_legend(made.canvas, [_entry(line, view.inspected) for line in lines])
+        name = resource(look.picture)
+        drawn = made.lines(_ticks(made, view.inspected), name)
+        return Drawing(title, drawn, _note(look, view.inspected, name), ACTIONS)
+
+    def _draw_lines(self, look: Look, made: Frame, lines: Sequence[_Line]) -> None:
+        """The cursor's on top; then rungs and letters where there is room."""
+        traces = {line.shown.trial: self._trace(look, made, line) for line in lines}
+        self._traces = traces
+        for line in reversed(lines):
+            draw_trace(made.canvas, traces[line.shown.trial][1], line.shown.ink)
+        _draw_rungs(made, look)
+        if look.view.inspected is not None:
+            _draw_upright(made, look.view.inspected, "accent")
+        for line in lines:
+            end = traces[line.shown.trial][1].end
+            if end is not None:
+                _write_letter(made, line.shown, end)
+
+    def _trace(self, look: Look, made: Frame, line: _Line) -> tuple[object, Trace]:
+        trial = line.shown.trial
+        canvas = made.canvas
+        key = metric(look), stamp(look, trial), made.x, made.y, canvas.width, canvas.height
+        known = self._traces.get(trial)
+        return known if known is not None and known[0] == key else (key, trace(made, line.curve))
+
+
+def _waited(look: Look) -> object:
+    """What the words about a trial without reports depend on."""
+    row = look.picture.row(look.view.cursor)
+    if row is None or curve(look, row.number).steps:
+        return len(look.picture.rows) == 0
+    return row.changed, look.picture.engine.state, int(look.picture.now)
+
+
+def _scales(look: Look, lines: Sequence[_Line]) -> tuple[Scale, Scale] | None:
+    """Of steps and of values; None where there is no number to show. The best trial is trusted."""
+    trusted = sorted(lines, key=lambda line: "best" not in line.shown.part)
+    shown = shown_range((line.curve.values for line in trusted), log=look.view.log_y)
+    if shown is None:
+        return None
+    first = min(line.curve.steps[0] for line in lines)
+    last = max(line.curve.steps[-1] for line in lines)
+    x = scale(0 if first <= last / 10 else first, _room_for(last, look.picture.spec.pruning.max))
+    return x, scale(*shown, log=look.view.log_y)
+
+
+def _room_for(last: int, most: int | None) -> int:
+    """Somewhat more than the last step, so that not every report moves all that is drawn."""
+    if most is not None and last <= most:
+        return min(most, _room_for(last, None))
+    unit: int = max(1, 10 ** (len(str(last)) - 1) // 20)
+    return -(-last // unit) * unit
+
+
+def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
+    """The line's letter at its last value, beside it where there is room."""
+    column, line = end
+    role = f"{shown.ink.role} bold"
+    for right, down in ENDS:
+        if made.canvas.is_free(column + right, line + down) or (right, down) == (0, 0):
+            made.canvas.write(column + right, line + down, shown.letter, role)
+            return
+
+
+def _draw_rungs(made: Frame, look: Look) -> None:
+    """Where the trial under the cursor is judged, in its bracket."""
+    rungs = look.picture.study.rungs
+    row = look.picture.row(look.view.cursor)
+    bracket = 0 if row is None else row.bracket
+    taken = -NEAR
+    for place, step in enumerate(rungs[bracket] if bracket < len(rungs) else ()):
+        column = made.across(step) // 2
+        if not made.x.low <= step <= made.x.high or column < taken + NEAR:
+            continue
+        taken = column
+        _draw_upright(made, step, "faint")
+        for at, sign in enumerate(f"r{place}", column + 1):
+            if made.canvas.is_free(at, 0):
+                made.canvas.write(at, 0, sign, "faint")
+
+
+def _draw_upright(made: Frame, step: float, role: str) -> None:
+    column = made.across(step) // 2
+    sign = ":" if made.ascii_only else "\N{BOX DRAWINGS LIGHT TRIPLE DASH VERTICAL}"
+    for at in range(made.canvas.height):
+        if made.canvas.is_free(column, at):
+            made.canvas.write(column, at, sign, role)
+
+
+def _ticks(made: Frame, inspected: int | None) -> list[Tick]:
+    ticks = value_ticks(made.x, made.canvas.width)
+    if inspected is None:
+        return ticks
+    return [Tick(made.x.at(inspected), str(inspected)), *ticks]
+
+
+def _entry(line: _Line, inspected: int | None) -> Entry:
+    shown = line.shown
+    return Entry(
+        shown.words(),
+        f"{shown.letter} {label(shown.trial)}",
+        _said(line, inspected),
+        shown.ink.role,
+    )
+
+
+def _said(line: _Line, inspected: int | None) -> str:
+    """The newest value, or the one at the step that is read: its own, or the last before it."""
+    steps, values = line.curve
+    if not steps:
+        return "no reports yet"
+    if inspected is None:
+        return number(values[-1])
+    place = bisect_right(steps, inspected) - 1
+    if place < 0 or inspected > steps[-1]:
+        return "-"
+    at = "" if steps[place] == inspected else f" @{steps[place]}"
+    return number(values[place]) + at
+
+
+def _note(look: Look, inspected: int | None, name: str) -> str:
+    parts = [f"{name} {inspected}"] if inspected is not None else []
+    parts += ["log y"] if look.view.log_y else []
+    more = left_out(look)
+    return ", ".join(parts + ([f"{more} marked not drawn"] if more else []))
+
+
+def _nothing(look: Look, lines: list[_Line]) -> list[str]:
+    if not look.picture.rows:
+        return ["no trials yet: the first one's curve will be here"]
+    if not lines:
+        return ["no trial is chosen"]
+    row = look.picture.row(lines[0].shown.trial)
+    if row is not None and metric(look) == look.picture.spec.objective.metric:
+        return [missing(look, row)]
+    return [f"{label(lines[0].shown.trial)} reports no {metric(look)}"]
+
+
+def _no_number(look: Look, lines: list[_Line]) -> list[str]:
+    values = [value for line in lines for value in line.curve.values]
+    if look.view.log_y and any(math.isfinite(value) for value in values):
+        return ["no value above 0, so nothing to show on a log scale"]
+    return [f"no finite value: {len(values)} reports are all nan or infinite"]

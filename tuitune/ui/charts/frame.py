@@ -1,0 +1,130 @@
+"""How do axes stand around a chart? A canvas with ticks and names, and where a value lies on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from tuitune.ui.charts.canvas import Canvas
+from tuitune.ui.lines import fit
+from tuitune.words.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.ui.charts.scales import Scale
+    from tuitune.ui.glyphs import Glyphs
+    from tuitune.ui.lines import Line, Size
+
+LEAST = (16, 4)  # columns and lines below which there is no chart
+BELOW = 2  # lines of the axis below
+
+
+class Drawing(NamedTuple):
+    """A view of the search: what its rule says, which actions that names, and its lines."""
+
+    title: str
+    lines: list[Line]
+    note: str = ""
+    actions: Sequence[tuple[str, str]] = ()  # (id, one or two words)
+
+
+class Tick(NamedTuple):
+    """A place on the axis below, 0 to 1, and its name."""
+
+    place: float
+    name: str
+
+
+@dataclass(slots=True)
+class Frame:
+    """Axes of one chart."""
+
+    canvas: Canvas
+    x: Scale
+    y: Scale
+    gutter: int  # cells left of the canvas: the axis and its names
+    ascii_only: bool
+    names: dict[int, str] = field(default_factory=dict)  # of the axis at the left, by line
+
+    def across(self, value: float) -> int:
+        """The dot column of an x; what lies beyond the scale is at its edge."""
+        return dot(self.x.at(value), self.canvas.across)
+
+    def down(self, value: float) -> int:
+        """The dot line of a y, from the top; what lies beyond the scale is at its edge."""
+        return self.canvas.down - 1 - dot(self.y.at(value), self.canvas.down)
+
+    def beyond(self, value: float) -> int:
+        """1 above the range, -1 below it or nowhere on it, 0 within."""
+        return beyond(self.y.at(value))
+
+    def lines(self, ticks: Sequence[Tick], name: str) -> list[Line]:
+        """The canvas with its axes: as many lines as the size that the frame was made for."""
+        corner, bar, tick, across, stem = "└│┤─┬" if not self.ascii_only else "+|+-+"
+        width = self.gutter - 1
+        framed: list[Line] = []
+        for y, drawn in enumerate(self.canvas.lines()):
+            label = self.names.get(y)
+            sign = bar if label is None else tick
+            side = (fit(label or "", width, right=True), "muted"), (sign, "rule")
+            framed.append((*side, *drawn))
+        below, words = self._below(ticks, name, across, stem)
+        framed.append((((" " * width) + corner + below, "rule"),))
+        framed.append(((" " * self.gutter, ""), (words, "muted")))
+        return framed
+
+    def _below(self, ticks: Sequence[Tick], name: str, across: str, stem: str) -> tuple[str, str]:
+        """Earlier ticks come first where there is no room for all names."""
+        width = self.canvas.width
+        line, words = [across] * width, [" "] * width
+        if name and len(name) < width:
+            words[width - len(name) :] = name
+        for place, label in ticks:
+            column = min(dot(place, self.canvas.across) // 2, width - 1)
+            start = max(0, min(column - len(label) // 2, width - len(label)))
+            end = start + len(label)
+            if end <= width and not "".join(words[max(0, start - 1) : end + 1]).strip():
+                line[column] = stem
+                words[start:end] = label
+        return "".join(line), "".join(words)
+
+
+def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
+    """A frame of this size, axes included; None where that is too small."""
+    height = size.height - BELOW
+    ticks = y.ticks(max(2, height // 4))
+    words = y.words(ticks)
+    gutter = max((len(word) for word in words), default=0) + 1
+    width = size.width - gutter
+    if width < LEAST[0] or height < LEAST[1]:
+        return None
+    made = Frame(Canvas(width, height, ascii_only=glyphs.ascii), x, y, gutter, glyphs.ascii)
+    for tick, word in zip(ticks, words, strict=True):
+        made.names[made.down(tick) // 4] = word
+    return made
+
+
+def value_ticks(x: Scale, width: int) -> list[Tick]:
+    """The ticks of a scale, about one every twelve cells."""
+    values = x.ticks(max(2, width // 12))
+    return [Tick(x.at(v), word) for v, word in zip(values, x.words(values), strict=True)]
+
+
+def too_small() -> list[Line]:
+    return [(("too small for a chart: z zooms", "muted"),)]
+
+
+def words(*texts: str) -> list[Line]:
+    """Where there is nothing to draw yet: why, and what would be here."""
+    return [(), *(((f"  {plain(text)}", "muted"),) for text in texts)]
+
+
+def dot(at: float, dots: int) -> int:
+    """The dot of a place from 0 to 1; of one beyond them the nearest, of NaN the first."""
+    return round(at * (dots - 1)) if 0 <= at <= 1 else dots - 1 if at > 1 else 0
+
+
+def beyond(at: float) -> int:
+    """1 above 1, -1 below 0 or nowhere, 0 between them; rounding errors apart."""
+    return 0 if -1e-9 <= at <= 1 + 1e-9 else 1 if at > 1 else -1

@@ -1,0 +1,172 @@
+"""Which values do the good trials share? An axis a parameter, a line a trial."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tuitune.ui.charts.axis import Axis, axes
+from tuitune.ui.charts.canvas import Canvas, Ink
+from tuitune.ui.charts.frame import Drawing, too_small, words
+from tuitune.ui.charts.ranges import shown_range
+from tuitune.ui.charts.scales import scale
+from tuitune.ui.charts.standing import epoch, merit, some
+from tuitune.ui.lines import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.lines import Line, Size
+    from tuitune.ui.look import Look
+
+ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
+GOOD: Final = Ink("line-a", "#")
+OTHER: Final = Ink("faint", ".", "10", under=True)
+OWN: Final = Ink("line-b bold", "o", "1100")
+MOST: Final = 800  # trials that are looked at
+GOODS: Final = 8  # lines of the best tenth that are drawn
+OTHERS: Final = 24
+LEAST: Final = 7  # cells between two axes
+SAMPLES: Final = ("\u2812\u2812\u2812", "\u2802 \u2802", "\u2812\u2802\u2812")  # in braille
+ABSENT: Final = 3  # dots at the bottom for trials that don't have the parameter
+
+
+class _Plot(NamedTuple):
+    canvas: Canvas
+    axes: Sequence[Axis]
+    columns: Sequence[int]  # cells of the axes, the metric's last
+    metric: Axis
+    upward: bool  # the metric's better end at the top
+    absent: bool  # some parameter is not there in every trial
+
+
+def key(look: Look) -> object:
+    return epoch(look), look.view.log_y
+
+
+def draw(look: Look, size: Size) -> Drawing:
+    picture = look.picture
+    title = "Parallel coordinates"
+    looked_at = some(picture.rows, MOST)
+    rows = [row for row in looked_at if row.ended is not None and row.value is not None]
+    if len(rows) < 2:
+        return Drawing(
+            title, words(f"needs 2 ended trials with a value, has {len(rows)}"), actions=ACTIONS[1:]
+        )
+    every = axes(picture.spec.space, rows)
+    fitting = max(0, (size.width - 8) // LEAST)
+    if not every:
+        return Drawing(title, words("no parameter takes more than one value"), actions=ACTIONS[1:])
+    if fitting < 1 or size.height < 8:
+        return Drawing(title, too_small())
+    values = [row.value for row in rows if row.value is not None]
+    shown = shown_range([values], log=look.view.log_y)
+    if shown is None:
+        return Drawing(title, words("no value that this scale could show"), actions=ACTIONS)
+    metric = Axis(picture.spec.objective.metric, scale(*shown, log=look.view.log_y))
+    plot = _plot(look, size, every[:fitting], metric)
+    rows = sorted(rows, key=lambda row: merit(row, picture.spec.objective))
+    tenth = max(1, math.ceil(len(rows) / 10))
+    for row in some(rows[tenth:], OTHERS):
+        plot.canvas.path(_path(plot, row), OTHER)
+    for row in some(rows[:tenth], GOODS):
+        plot.canvas.path(_path(plot, row), GOOD)
+    own = picture.row(look.view.cursor)
+    if own is not None and own.value is not None:
+        plot.canvas.path(_path(plot, own), OWN)
+    _write_axes(plot, look)
+    _write_ends(plot, look)
+    hidden = len(every) - len(plot.axes)
+    sampled = len(looked_at) < len(picture.rows)
+    of = f", a sample of {len(picture.rows)}" if sampled else ""
+    note = f"best {tenth} of {len(rows)}{of}" + (
+        f", {hidden} parameters don't fit" if hidden else ""
+    )
+    return Drawing(title, _lines(plot, look, tenth), note, ACTIONS)
+
+
+def _plot(look: Look, size: Size, shown: Sequence[Axis], metric: Axis) -> _Plot:
+    canvas = Canvas(size.width, size.height - 4, ascii_only=look.glyphs.ascii)
+    gap = (size.width - 9) / len(shown)
+    columns = [1 + round(place * gap) for place in range(len(shown) + 1)]
+    absent = any(parameter.when for parameter in look.picture.spec.space.parameters)
+    upward = look.picture.spec.objective.mode == "max"
+    return _Plot(canvas, shown, columns, metric, upward, absent)
+
+
+def _path(plot: _Plot, row: TrialRow) -> list[tuple[int, int]]:
+    places = [axis.at(row.config) for axis in plot.axes]
+    at = plot.metric.at({plot.metric.name: row.value})
+    places.append(at if at is None or plot.upward else 1 - at)
+    return [(2 * column, _down(plot, at)) for column, at in zip(plot.columns, places, strict=True)]
+
+
+def _down(plot: _Plot, at: float | None) -> int:
+    """The dot line of a place on an axis; what is not there runs along the bottom."""
+    bottom = plot.canvas.down - 1
+    if at is None:
+        return bottom
+    if plot.absent:
+        bottom -= ABSENT + 1
+    return bottom - round(at * bottom)
+
+
+def _write_axes(plot: _Plot, look: Look) -> None:
+    canvas, bar = plot.canvas, look.glyphs.bar
+    for column, axis in zip(plot.columns, [*plot.axes, plot.metric], strict=True):
+        for line in range(canvas.height):
+            canvas.write(column, line, bar, "rule")
+        if axis.scale is not None:
+            continue
+        room = max(1, plot.columns[1] - plot.columns[0] - 2)
+        for at, name in axis.ticks(0):
+            canvas.write(column + 1, _down(plot, at) // 4, fit(name, min(room, len(name))), "text")
+
+
+def _write_ends(plot: _Plot, look: Look) -> None:
+    """The cursor's and the best trial's signs, where their lines meet the metric's axis."""
+    glyphs, picture = look.glyphs, look.picture
+    for trial, sign, role in (
+        (look.view.cursor, glyphs.cursor, OWN.role),
+        (picture.best, glyphs.best, "success bold"),
+    ):
+        row = picture.row(trial)
+        if row is not None and row.value is not None:
+            column, down = _path(plot, row)[-1]
+            plot.canvas.write(column // 2 + (sign == glyphs.best), down // 4, sign, role)
+
+
+def _lines(plot: _Plot, look: Look, tenth: int) -> list[Line]:
+    """Names, the high ends, the plot, the low ends; below, what the lines are."""
+    width = plot.canvas.width
+    shown = [*plot.axes, plot.metric]
+    ends = [axis.ends() if axis.scale is not None else ("", "") for axis in shown]
+    low, high = [end[0] for end in ends], [end[1] for end in ends]
+    if not plot.upward:
+        low[-1], high[-1] = high[-1], low[-1]
+    solid, dotted, dashed = ("###", ". .", "ooo") if look.glyphs.ascii else SAMPLES
+    legend: Line = (
+        (f" {solid} best {tenth}", GOOD.role),
+        (f"  {dotted} others", "muted"),
+        (f"  {dashed} cursor", OWN.role),
+        ("  at the bottom: not there" if plot.absent else "", "muted"),
+    )
+    return [
+        _spread(plot, [axis.name for axis in shown], width, "title"),
+        _spread(plot, high, width, "muted"),
+        *plot.canvas.lines(),
+        _spread(plot, low, width, "muted"),
+        tuple(span for span in legend if span[0]),
+    ]
+
+
+def _spread(plot: _Plot, texts: Sequence[str], width: int, role: str) -> Line:
+    """Each text at its axis, cut where the next one begins."""
+    line = ""
+    for place, (column, text) in enumerate(zip(plot.columns, texts, strict=True)):
+        after = plot.columns[place + 1] - 1 if place + 1 < len(plot.columns) else width
+        start = max(0, column - 1)
+        line = fit(line, start) if start else ""
+        line += fit(text, min(len(text), after - start))
+    return ((line, role),)

@@ -1,0 +1,160 @@
+"""What does one parameter do to the metric? Every trial at its value of the parameter."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING
+from tuitune.ui.charts.axis import axes
+from tuitune.ui.charts.frame import Drawing, Tick, beyond, dot, frame, too_small, words
+from tuitune.ui.charts.ranges import shown_range
+from tuitune.ui.charts.scales import Scale, scale
+from tuitune.ui.charts.standing import epoch, some
+from tuitune.words.text import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.charts.axis import Axis
+    from tuitune.ui.charts.frame import Frame
+    from tuitune.ui.lines import Line, Size
+    from tuitune.ui.look import Look
+
+ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
+MOST: Final = 800  # trials that are looked at
+ROLES: Final = {  # from what is drawn first to what lies on top
+    KILLED: "faint",
+    FAILED: "error",
+    PAUSED: "warning",
+    PRUNED: "muted",
+    COMPLETE: "text",
+    RUNNING: "success",
+}
+EVERY: Final = 3.0  # s between two drawings of what runs
+SPREAD: Final = 0.618033988749895  # the golden ratio's: neighbours fall far apart
+UNIT: Final = Scale(0.0, 1.0)
+
+
+def key(look: Look) -> object:
+    picture, view = look.picture, look.view
+    runs = picture.counts.get(RUNNING, 0) and int(picture.now / EVERY)
+    return epoch(look), runs, view.parameter, view.log_y
+
+
+def chosen(look: Look) -> tuple[Axis | None, int, int]:
+    """The axis that is shown, its place from 1, and how many there are."""
+    found = axes(look.picture.spec.space, look.picture.rows)
+    names = [axis.name for axis in found]
+    if not found:
+        return None, 0, 0
+    place = names.index(look.view.parameter) if look.view.parameter in names else 0
+    return found[place], place + 1, len(found)
+
+
+def draw(look: Look, size: Size) -> Drawing:
+    metric = look.picture.spec.objective.metric
+    axis, place, count = chosen(look)
+    if axis is None:
+        return Drawing(f"{metric} by parameter", words("no parameter takes more than one value"))
+    title = f"{metric} by {axis.name} ({place} of {count})"
+    looked_at = some(look.picture.rows, MOST)
+    rows = [row for row in looked_at if row.value is not None and axis.name in row.config]
+    if not rows:
+        return Drawing(
+            title, words(f"no trial with {axis.name} has a value yet"), actions=ACTIONS[:1]
+        )
+    values = [row.value for row in rows if row.value is not None]
+    own = [row.value for row in rows if row.number == look.picture.best and row.value is not None]
+    shown = shown_range([values, own], log=look.view.log_y)
+    if shown is None:
+        return Drawing(title, words("no value that this scale could show"), actions=ACTIONS)
+    y = scale(*shown, log=look.view.log_y)
+    made = frame(size._replace(height=size.height - 1), UNIT, y, look.glyphs)
+    if made is None:
+        return Drawing(title, too_small())
+    clipped = _put(made, look, axis, rows)
+    ticks = [Tick(at, name) for at, name in axis.ticks(max(2, made.canvas.width // 12))]
+    if axis.scale is None:
+        ticks = _narrow(ticks, made.canvas.width)
+    note = f"{clipped} beyond the range" if clipped else ""
+    lines = [
+        *made.lines(ticks, "" if axis.scale is None else "log" if axis.scale.log else ""),
+        _legend(look, rows, len(looked_at)),
+    ]
+    return Drawing(title, lines, note, ACTIONS)
+
+
+def _put(made: Frame, look: Look, axis: Axis, rows: Sequence[TrialRow]) -> int:
+    """The trials' signs, the important ones on top; how many lie beyond the range."""
+    order = {state: place for place, state in enumerate(ROLES)}
+    ranked = sorted(rows, key=lambda row: order.get(row.state, -1))
+    canvas, glyphs = made.canvas, look.glyphs
+    clipped = 0
+    for row, column, at in _places(made, axis, ranked):
+        side = 0 if 0 <= at <= 1 else beyond(at)
+        clipped += side != 0
+        sign = "^" if side > 0 else "v" if side else glyphs.states.get(row.state, ".")
+        line = (canvas.down - 1 - dot(at, canvas.down)) // 4
+        canvas.write(column, line, sign, ROLES.get(row.state, "faint"))
+    for trial, sign, role in (
+        (look.view.cursor, glyphs.cursor, "accent bold"),
+        (look.picture.best, glyphs.best, "success bold"),
+    ):
+        special = look.picture.row(trial)
+        for _, column, at in _places(made, axis, [special] if special is not None else []):
+            line = (canvas.down - 1 - dot(at, canvas.down)) // 4
+            canvas.write(column, line, sign, role)
+    return clipped
+
+
+def _places(
+    made: Frame, axis: Axis, rows: Sequence[TrialRow]
+) -> Iterator[tuple[TrialRow, int, float]]:
+    """(trial, column, place on the metric's axis) of those that have both."""
+    values = [math.nan if row.value is None else row.value for row in rows]
+    ats = axis.all([row.config for row in rows])
+    spread = 0.0 if axis.scale is not None else 0.6 / len(axis.names)
+    for row, across, at in zip(rows, ats, made.y.all(values), strict=True):
+        if across is None or row.value is None:
+            continue
+        # about its column's middle, by number: at the same place in every drawing
+        aside = ((row.number * SPREAD) % 1.0 - 0.5) * spread if spread else 0.0
+        yield row, dot(across + aside, made.canvas.across) // 2, at
+
+
+def _narrow(ticks: Sequence[Tick], width: int) -> list[Tick]:
+    """Names of categories, cut to their columns."""
+    room = max(1, width // len(ticks) - 1)
+    return [Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks]
+
+
+def _legend(look: Look, rows: Sequence[TrialRow], looked_at: int) -> Line:
+    """The signs that are there, and what they stand for."""
+    there = {row.state for row in rows}
+    signs, glyphs = look.glyphs.states, look.glyphs
+    parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
+    words = {
+        COMPLETE: "done",
+        RUNNING: "run",
+        PRUNED: "prun",
+        PAUSED: "paus",
+        FAILED: "fail",
+        KILLED: "kill",
+    }
+    parts += [
+        (f"{signs[state]} {word}", ROLES[state]) for state, word in words.items() if state in there
+    ]
+    best = look.picture.row(look.picture.best)
+    line: Line = ((" ", ""),)
+    for text, role in parts:
+        line = (*line, (text, role), (" ", ""))
+    every = len(look.picture.rows)
+    if looked_at < every:
+        line = (*line, (f"{looked_at} of {every} trials ", "muted"))
+    return (
+        line
+        if best is None or best.value is None
+        else (*line, (f"best {number(best.value)}", "muted"))
+    )

@@ -1,0 +1,155 @@
+"""What does a line behind a colon mean? An action by its name, or a trial's number."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from tuitune.ui.actions.action import Prompt
+from tuitune.ui.actions.moving import jump_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tuitune.ui.actions.action import Action, Desk
+    from tuitune.ui.look import Look
+
+NUMBER = re.compile(r"t?[0-9]{1,9}", re.ASCII)
+MOST = 12  # candidates that are named
+
+
+class Command(NamedTuple):
+    """A line understood: this action, and what was typed behind its name."""
+
+    action: Action
+    argument: str
+
+
+def command_line(desk: Desk, text: str = "") -> None:
+    """Opens it, with this much typed already."""
+    desk.prompt(
+        Prompt(
+            ":",
+            text,
+            done=lambda line: execute(desk, line),
+            hint=lambda line: hint(desk.look(), line),
+            complete=lambda line: completed(desk.look(), line),
+        )
+    )
+
+
+def execute(desk: Desk, line: str) -> None:
+    """Does what the line says, or says what is wrong with it."""
+    line = line.strip().removeprefix(":").strip()
+    if not line:
+        return
+    if NUMBER.fullmatch(line):
+        jump_to(desk, line)
+        return
+    actions = desk.look().keymap.actions
+    command = understood(actions.values(), line)
+    if command is None:
+        desk.say(unknown(actions.values(), line), "warning")
+        return
+    action, argument = command
+    if argument and action.argument is None:
+        desk.say(f"{name_of(action, actions.values())} takes nothing more: {argument}", "warning")
+    else:
+        desk.act(action.id, argument)
+
+
+def understood(actions: Iterable[Action], line: str) -> Command | None:
+    """By id, by the last word of an id, or by title; None where it is none of these."""
+    known = names(actions)
+    whole = known.get(line.lower())
+    if whole is not None:
+        return Command(whole, "")
+    first, _, rest = line.partition(" ")
+    action = known.get(first.lower())
+    return None if action is None else Command(action, rest.strip())
+
+
+def names(actions: Iterable[Action]) -> Mapping[str, Action]:
+    """Whatever an action may be called.
+
+    A short name that several have is that one's which takes something behind it (`:trials 200`),
+    else the first one's.
+    """
+    listed = sorted(actions, key=lambda action: action.argument is None)
+    found: dict[str, Action] = {action.id: action for action in listed}
+    for action in listed:
+        found.setdefault(action.id.rpartition(".")[2], action)
+    for action in listed:
+        found.setdefault(action.title.lower(), action)
+    return found
+
+
+def name_of(action: Action, actions: Iterable[Action]) -> str:
+    """The shortest name that means this action."""
+    short = action.id.rpartition(".")[2]
+    return short if names(actions)[short] is action else action.id
+
+
+def unknown(actions: Iterable[Action], line: str) -> str:
+    """What to say of a line that means nothing."""
+    first = line.split(maxsplit=1)[0]
+    near = difflib.get_close_matches(first, names(actions), n=2)
+    mend = f"did you mean {' or '.join(near)}?" if near else "? lists all there is"
+    return f"{first}: no such command; {mend}"
+
+
+def candidates(look: Look, line: str) -> Sequence[str]:
+    """How the last word may go on."""
+    actions = look.keymap.actions.values()
+    first, space, rest = line.lstrip().partition(" ")
+    if not space:
+        shortest = [name_of(action, actions) for action in actions]
+        found = [name for name in shortest if name.startswith(first)]
+        return found or [action.id for action in actions if action.id.startswith(first)]
+    action = names(actions).get(first)
+    if action is None or action.argument is None or action.argument.values is None:
+        return []
+    return [value for value in action.argument.values(look) if value.startswith(rest)]
+
+
+def completed(look: Look, line: str) -> str:
+    """The line with as much more as all candidates have in common."""
+    found = candidates(look, line)
+    if not found:
+        return line
+    head, space, _ = line.lstrip().partition(" ")
+    start = f"{head} " if space else ""
+    if len(found) > 1:
+        return start + common_start(found)
+    takes_more = not space and names(look.keymap.actions.values())[found[0]].argument is not None
+    return start + found[0] + (" " if takes_more else "")
+
+
+def common_start(words: Sequence[str]) -> str:
+    """As much as all begin with."""
+    least, most = min(words), max(words)
+    return next((least[:at] for at, c in enumerate(least) if c != most[at]), least)
+
+
+def hint(look: Look, line: str) -> str:
+    """What could be typed, or what it would do."""
+    line = line.strip().removeprefix(":")
+    if not line:
+        return "an action's name, or a trial's number; tab completes"
+    if NUMBER.fullmatch(line):
+        return f"goes to trial {line.removeprefix('t')}"
+    actions = look.keymap.actions.values()
+    command = understood(actions, line)
+    if command is not None:
+        return _usage(command.action, actions)
+    found = candidates(look, line)
+    if not found:
+        return unknown(actions, line)
+    more = f"  and {len(found) - MOST} more" if len(found) > MOST else ""
+    return "  ".join(found[:MOST]) + more
+
+
+def _usage(action: Action, actions: Iterable[Action]) -> str:
+    usage = "" if action.argument is None else f" {action.argument.usage}"
+    return f":{name_of(action, actions)}{usage}  {action.help}"

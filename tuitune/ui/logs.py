@@ -1,0 +1,183 @@
+"""What stands near a place of a log file? Read around that place only, however long the file is."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from tuitune.words.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "output.log"
+BLOCK = 1 << 14  # bytes read at a time
+LONGEST = 1 << 13  # bytes of one line; what is longer is shown as several
+SEARCHED = 1 << 26  # bytes that one search goes through
+ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours, the cursor
+    r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
+    r"|[ -/]*[0-~])"
+)
+
+
+class Stamp(NamedTuple):
+    """Changes whenever the file does: written to, cut, or put in another's place."""
+
+    inode: int
+    size: int
+    written: int  # ns
+
+
+def log_file(folder: Path, trial: int) -> Path:
+    """What a trial prints, in the study's folder."""
+    return folder / "trials" / f"{trial:04d}" / NAME
+
+
+def stamp(path: Path) -> Stamp | None:
+    """None where there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def lines_before(path: Path, end: int, count: int) -> list[str]:
+    """The last `count` lines up to byte `end`, as a terminal would show them; [] without a file."""
+    with _opened(path) as log:
+        if log is None or count <= 0:
+            return []
+        start = _back(log, end, count)
+        return shown_lines(os.pread(log, end - start, start))[-count:]
+
+
+def back(path: Path, end: int, count: int) -> int:
+    """The byte before which a page ends whose end is `count` lines above that of `end`."""
+    with _opened(path) as log:
+        return end if log is None else _back(log, end, count)
+
+
+def on(path: Path, end: int, count: int) -> int:
+    """The same `count` lines further down; the file's end where it ends before."""
+    with _opened(path) as log:
+        if log is None:
+            return end
+        limit = min(os.fstat(log).st_size, end + count * LONGEST)
+        while count > 0 and end < limit:
+            block = os.pread(log, min(BLOCK, limit - end), end)
+            at = 0
+            while count > 0 and (newline := block.find(b"\n", at)) >= 0:
+                at = newline + 1
+                count -= 1
+            end += at if count == 0 else max(1, len(block))
+    return min(end, limit)
+
+
+def find_before(path: Path, end: int, text: str) -> int | None:
+    """The end of the nearest line above byte `end` that holds `text`, whatever its capitals.
+
+    None where there is none in the SEARCHED bytes before.
+    """
+    wanted = text.lower().encode()
+    with _opened(path) as log:
+        if log is None or not wanted:
+            return None
+        last = max(0, end - SEARCHED)
+        while end > last:
+            start = max(last, end - (1 << 20))
+            block = os.pread(log, end - start, start).lower()
+            at = block.rfind(wanted)
+            if at >= 0:
+                return on(path, start + at, 1)
+            end = start + len(wanted) - 1 if start > last else start
+    return None
+
+
+def find_after(path: Path, start: int, text: str) -> int | None:
+    """The same downwards: the end of the first line at or after byte `start`."""
+    wanted = text.lower().encode()
+    with _opened(path) as log:
+        if log is None or not wanted:
+            return None
+        last = start + SEARCHED
+        while start < last:
+            block = os.pread(log, 1 << 20, start).lower()
+            at = block.find(wanted)
+            if at >= 0:
+                return on(path, start + at, 1)
+            if len(block) < 1 << 20:
+                return None
+            start += len(block) - len(wanted) + 1
+    return None
+
+
+def last_line(path: Path) -> str:
+    """The newest line that says something, "" where there is none."""
+    found = stamp(path)
+    lines = lines_before(path, found.size, 10) if found else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def shown_lines(raw: bytes) -> list[str]:
+    """The lines of these bytes, without escape codes and what a carriage return wrote over.
+
+    A character of which only the first bytes are there, at the very end, is left out.
+    """
+    *whole, rest = raw.split(b"\n")
+    lines = [*whole, _cut(rest)] if rest else whole
+    return [_shown(piece) for line in lines for piece in _pieces(line)]
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    line = line.rstrip(b"\r").rpartition(b"\r")[2]  # what a terminal would be showing
+    return [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)] or [b""]
+
+
+def _shown(line: bytes) -> str:
+    text = ESCAPES.sub("", line.decode("utf-8", "replace"))
+    return plain(text.expandtabs(8))
+
+
+def _cut(line: bytes) -> bytes:
+    """Without the bytes of an unfinished character at its end."""
+    for back in range(1, min(4, len(line)) + 1):
+        first = line[-back]
+        if first >= 0xC0:
+            whole = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+            return line if back >= whole else line[:-back]
+        if first < 0x80:
+            break
+    return line
+
+
+def _back(log: int, end: int, count: int) -> int:
+    """Where the last `count` lines up to `end` begin; a newline right before it ends the last."""
+    at = end - 1 if end and os.pread(log, 1, end - 1) == b"\n" else end
+    floor = max(0, end - count * LONGEST)
+    while at > floor:
+        start = max(floor, at - BLOCK)
+        block = os.pread(log, at - start, start)
+        found = len(block)
+        while count > 0 and (found := block.rfind(b"\n", 0, found)) >= 0:
+            count -= 1
+            if count == 0:
+                return start + found + 1
+        at = start
+    return floor
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
+    try:
+        log = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    try:
+        yield log
+    finally:
+        os.close(log)

@@ -1,0 +1,32 @@
+"""What does a pane's function get? All that it may read, and nothing that it could change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.ui.actions.keymap import Keymap
+    from tuitune.ui.bottom import Bottom
+    from tuitune.ui.glyphs import Glyphs
+    from tuitune.ui.lines import Line, Size
+    from tuitune.ui.picture import Picture
+    from tuitune.ui.trials.order import Order
+    from tuitune.ui.view import View
+
+    Pane = Callable[["Look", Size], list[Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One moment: the study, the user's view of it, and how this terminal draws."""
+
+    picture: Picture
+    view: View
+    order: Order  # the trials that the table shows, in its order
+    glyphs: Glyphs
+    bottom: Bottom  # what the two last lines are busy with
+    keymap: Keymap  # which key does what, for the panes that name keys
+    readonly: bool = False

@@ -1,0 +1,91 @@
+"""Curve: what the search looks like, by the view that the user has chosen."""
+
+# ruff: noqa: PLC0415 - a view is imported by who looks at it: the first paint has no time for six
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tuitune.ui.charts.curve import CurveChart
+from tuitune.ui.layout import CURVE
+from tuitune.ui.lines import stacked
+from tuitune.ui.panes.titles import rule
+from tuitune.words.text import plain
+
+if TYPE_CHECKING:
+    from tuitune.ui.charts.frame import Drawing
+    from tuitune.ui.lines import Line, Size
+    from tuitune.ui.look import Look
+    from tuitune.ui.picture import Picture
+
+
+class Chart(Protocol):
+    """One view. It is drawn again when its key is another one."""
+
+    def key(self, look: Look) -> object: ...
+
+    def draw(self, look: Look, size: Size) -> Drawing: ...
+
+
+def chart_named(name: str) -> Chart:
+    """As `view.chart` has it; those that remember something are made for one study."""
+    match name:
+        case "best":
+            from tuitune.ui.charts import best
+
+            return best
+        case "importance":
+            from tuitune.ui.charts.importance import Importance
+
+            return Importance()
+        case "parallel":
+            from tuitune.ui.charts import parallel
+
+            return parallel
+        case "slice":
+            from tuitune.ui.charts import slices
+
+            return slices
+        case "rungs":
+            from tuitune.ui.charts.rungs import Rungs
+
+            return Rungs()
+        case _:
+            return CurveChart()
+
+
+class CurvePane:
+    """Keeps the last drawing, and what the views remember, of one study."""
+
+    def __init__(self) -> None:
+        self._picture: Picture | None = None
+        self._charts: dict[str, Chart] = {}
+        self._key: object = None
+        self._lines: list[Line] = []
+
+    def lines(self, look: Look, size: Size) -> list[Line]:
+        if look.picture is not self._picture:
+            self._picture, self._charts, self._key = look.picture, {}, None
+        name = look.view.chart
+        if name not in self._charts:
+            self._charts[name] = chart_named(name)
+        chart = self._charts[name]
+        focused = look.view.focus == CURVE
+        key = (name, size, look.glyphs, focused, chart.key(look))
+        if key != self._key:
+            drawing = chart.draw(look, size._replace(height=size.height - 1))
+            self._lines = stacked([_title(look, drawing, size.width), *drawing.lines], size)
+            self._key = key
+        return self._lines
+
+
+def _title(look: Look, drawing: Drawing, width: int) -> Line:
+    """The view's name, what is to be noted, and as many of its keys as there is room for."""
+    title = plain(f"{drawing.title}, {drawing.note}" if drawing.note else drawing.title)
+    keys = [f"{look.keymap.shown(action)} {words}" for action, words in drawing.actions]
+    while keys:
+        line = rule(look, CURVE, title, width, right="  ".join(keys))
+        if any(keys[0] in text for text, _ in line):
+            return line
+        keys.pop()
+    return rule(look, CURVE, title, width)

@@ -1,0 +1,170 @@
+"""What is there to know of the trial under the cursor?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+
+from tuitune.space import spell
+from tuitune.study.state import FAILED
+from tuitune.ui.glyphs import WORDS, shown_state
+from tuitune.ui.health import engine_gone
+from tuitune.ui.layout import DETAIL
+from tuitune.ui.lines import Line, Size, cut, fit, line, padded
+from tuitune.ui.memo import Memo
+from tuitune.ui.panes.titles import rule
+from tuitune.ui.phrases import awaited, missing
+from tuitune.ui.scrolling import window
+from tuitune.ui.trial_words import doing, last_words, place, standing, times, value
+from tuitune.ui.trials.cells import form_of, label, parameter
+from tuitune.ui.wrapping import wrapped
+from tuitune.words.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.events import AnyFact
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.look import Look
+    from tuitune.ui.picture import Picture
+
+SMALL = 4  # lines up to which only the most needed is said, each on one line
+LABEL = 8  # cells of the names of facts
+GAP = 3  # blanks between two columns of the configuration
+
+
+class DetailPane:
+    """The trial under the cursor."""
+
+    def __init__(self) -> None:
+        self._shown = Memo[list[Line]]()
+
+    def lines(self, look: Look, size: Size) -> list[Line]:
+        picture, view = look.picture, look.view
+        row = picture.row(view.cursor)
+        if row is None:
+            title = rule(look, DETAIL, "no trial", size.width)
+            return [title, *(cut(text, size.width) for text in awaited(look))][: size.height]
+        facts = picture.sources.facts_of(row.number)
+        scrolled = view.scrolled.get(DETAIL, 0)
+        moment = int(picture.now), picture.engine.state, picture.study.rungs
+        key = (row, facts, moment, size, scrolled, view.focus, look.glyphs.ascii)
+        return self._shown.get(key, partial(_lines, look, size, row, facts))
+
+
+def _lines(
+    look: Look, size: Size, row: TrialRow, facts: Sequence[tuple[int, AnyFact]]
+) -> list[Line]:
+    content = whole(look, row, facts, size)
+    shown, right = window(content, size.height - 1, look.view.scrolled.get(DETAIL, 0))
+    where = standing(look.picture, row, facts) if size.height <= SMALL else ""
+    title = "  ".join((label(row.number), _state(look, row), where)).rstrip()
+    title = fit(title, min(cell_len(title), size.width - 8))
+    return [rule(look, DETAIL, title, size.width, right=right), *shown]
+
+
+def whole(
+    look: Look, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], size: Size
+) -> list[Line]:
+    """All there is to tell, of which the pane shows what it has room for."""
+    if size.height <= SMALL:
+        return _small(look, row, size.width)
+    columns = _columns(look.picture, row, size)
+    return [*columns, *_facts(look, row, facts, size.width)]
+
+
+def length(look: Look, size: Size) -> int:
+    """In lines, the title left out."""
+    row = look.picture.row(look.view.cursor)
+    if row is None:
+        return 0
+    return len(whole(look, row, look.picture.sources.facts_of(row.number), size))
+
+
+def _small(look: Look, row: TrialRow, width: int) -> list[Line]:
+    """The configuration on one line, what the trial does on the next."""
+    spans: list[tuple[str, str]] = []
+    known = look.picture.spec.space.by_name
+    for name, given in _configuration(look.picture, row):
+        short = parameter(given, form_of(known[name]) if name in known else "")
+        spans += [(f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")]
+    words = _told(look, row) if row.state != FAILED else row.error.strip() or row.note
+    second = [
+        (plain(words), _role(look, row)),
+        (f"  {place(look.picture, row)}", "muted"),
+    ]
+    return [cut(tuple(spans), width), cut(line(*second), width)]
+
+
+def _columns(picture: Picture, row: TrialRow, size: Size) -> list[Line]:
+    """Names and values aligned, in as few columns as leave half of the pane for the rest."""
+    cells = [(plain(name), plain(spell(given))) for name, given in _configuration(picture, row)]
+    if not cells:
+        return []
+    names = max(cell_len(name) for name, _ in cells)
+    values = min(max(cell_len(given) for _, given in cells), max(8, size.width - names - 1))
+    cell = names + 1 + values
+    possible = max(1, (size.width + GAP) // (cell + GAP))
+    wanted = -(-len(cells) // max(1, (size.height - 1) // 2))
+    columns = min(possible, wanted)
+    made: list[Line] = []
+    for start in range(0, len(cells), columns):
+        spans: list[tuple[str, str]] = []
+        for name, given in cells[start : start + columns]:
+            spans += [(fit(name, names), "muted"), (" " + fit(given, values), ""), (" " * GAP, "")]
+        made.append(cut(tuple(spans[:-1]), size.width))
+    return made
+
+
+def _facts(
+    look: Look, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], width: int
+) -> list[Line]:
+    picture = look.picture
+    role = _role(look, row)
+    said = f"{row.origin}: {row.why}" if row.why else row.origin
+    made = _fact("now", _told(look, row), role, width)
+    made += _fact("value", value(picture, row), "", width)
+    made += _fact("rung", standing(picture, row, facts), "", width)
+    made += _fact("place", place(picture, row), "", width)
+    made += _fact("time", times(picture, row), "", width)
+    if row.error.strip() not in row.note:
+        made += _fact("error", row.error.strip(), "error", width)
+    made += _fact("from", said, "muted", width)
+    if row.state == FAILED:
+        made += _fact("printed", last_words(facts).rstrip(), "muted", width)
+    return made
+
+
+def _fact(label: str, words: str, role: str, width: int) -> list[Line]:
+    """A named fact, wrapped beside its name; nothing where there are no words."""
+    if not words:
+        return []
+    first, *more = wrapped(words, width - LABEL)
+    lines = [line((fit(label, LABEL), "muted"), (first, role))]
+    lines += [line((" " * LABEL, ""), (text, role)) for text in more]
+    return [padded(cut(text, width), width) for text in lines]
+
+
+def _told(look: Look, row: TrialRow) -> str:
+    if not row.step and row.started is not None and not row.phase and not row.note:
+        return missing(look, row)
+    return doing(look, row)
+
+
+def _state(look: Look, row: TrialRow) -> str:
+    shown = shown_state(row, engine_gone=engine_gone(look.picture))
+    return f"{look.glyphs.state(shown)} {WORDS[shown][0]}"
+
+
+def _role(look: Look, row: TrialRow) -> str:
+    return WORDS[shown_state(row, engine_gone=engine_gone(look.picture))][1]
+
+
+def _configuration(picture: Picture, row: TrialRow) -> list[tuple[str, Any]]:
+    """In the space's order; what the space doesn't know comes last."""
+    known = [parameter.name for parameter in picture.spec.space.parameters]
+    names = [name for name in known if name in row.config]
+    names += [name for name in row.config if name not in known]
+    return [(name, row.config[name]) for name in names]

@@ -1,0 +1,201 @@
+"""What is the hardware doing, and which trials are on it?"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from tuitune.ui import device_words as say
+from tuitune.ui.layout import DEVICES
+from tuitune.ui.lines import Line, Size, fit, line, padded, width_of
+from tuitune.ui.memo import Memo
+from tuitune.ui.meters import bar, history, load_role
+from tuitune.ui.panes.titles import rule
+from tuitune.ui.pieces import Piece, joined
+from tuitune.ui.trials.cells import label
+from tuitune.words.text import duration, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.devices.sample import DeviceSample
+    from tuitune.ui.look import Look
+    from tuitune.ui.picture import Picture
+
+WIDE_FROM = 110  # columns from which a device has a line for itself
+TWO_TRIALS, ONE_TRIAL = len("t0003 t0004"), len("t0003 +1")
+STALE_AFTER = 5.0  # s without a sample after which it is said
+
+
+def wanted(picture: Picture, width: int) -> int:
+    """How many lines all devices would fill, the title left out."""
+    cards = sum(1 for samples in picture.devices.values() if samples and samples[-1].kind != "host")
+    host = 1 if "host" in picture.devices or not cards else 0
+    return host + (cards if width >= WIDE_FROM else (cards + 1) // 2)
+
+
+class DevicesPane:
+    """What the devices are doing."""
+
+    def __init__(self) -> None:
+        self._shown = Memo[list[Line]]()
+
+    def lines(self, look: Look, size: Size) -> list[Line]:
+        picture = look.picture
+        newest = tuple(samples[-1] for samples in picture.devices.values() if samples)
+        age = picture.now - max((sample.time for sample in newest), default=0.0)
+        stale = duration(age) if newest and age > STALE_AFTER else ""
+        key = (newest, stale, look.view.focus, size, look.glyphs.ascii, picture.engine.state)
+        return self._shown.get(key, partial(_lines, look, size, newest, stale))
+
+
+def _lines(look: Look, size: Size, newest: Sequence[DeviceSample], stale: str) -> list[Line]:
+    cards = sorted((s for s in newest if s.kind != "host"), key=lambda s: (s.index or 0, s.device))
+    hosts = [sample for sample in newest if sample.kind == "host"]
+    title = "GPUs" if cards else "Host"
+    right = _kinds(cards) if cards else _slots(hosts)
+    right = f"last seen {stale} ago" if stale else right
+    shown = [rule(look, DEVICES, title, size.width, right=right)]
+    if not newest:
+        gone = look.picture.engine.state != "running"
+        words = "no engine looks at the devices" if gone else "the devices are being looked at"
+        return [*shown, line((f" {words}", "muted"))][: size.height]
+    if size.width >= WIDE_FROM:
+        shown += [_card(look, sample, size.width) for sample in cards]
+    else:
+        shown += _pairs(look, cards, size.width)
+    shown += [_host(look, sample, size.width) for sample in hosts]
+    if len(shown) > size.height:
+        more = f" + {len(shown) - size.height + 1} more lines of devices"
+        shown = [*shown[: size.height - 1], line((more, "muted"))]
+    return shown[: max(1, size.height)]
+
+
+def _pairs(look: Look, cards: Sequence[DeviceSample], width: int) -> list[Line]:
+    """Two a line, the first half of them in the left column."""
+    left, right = cards[: (len(cards) + 1) // 2], cards[(len(cards) + 1) // 2 :]
+    half = (width - 1) // 2
+    made: list[Line] = []
+    for number, card in enumerate(left):
+        one = padded(_small_card(look, card, half), half)
+        if number < len(right):
+            bar_between = (look.glyphs.bar, "rule")
+            one = (*one, bar_between, *_small_card(look, right[number], width - half - 1))
+        made.append(one)
+    return made
+
+
+def _small_card(look: Look, sample: DeviceSample, width: int) -> Line:
+    index = Piece(9, line((say.index(sample), "title")))
+    if sample.foreign or sample.note:
+        return joined([index, Piece(8, line(_users(sample, width - 3)))], width, 1)
+    meter = _busy(look, sample, 7 if width >= 38 else 5)
+    power = say.power(sample)
+    pieces = [
+        index,
+        Piece(7, line(*meter, (f"{say.percent(sample.utilisation):>4}", ""))),
+        Piece(6, line((f"{say.gib(sample.memory_used)}G", say.memory_role(sample)))),
+        Piece(5, line((say.temperature(sample), say.heat(sample)))),
+        Piece(4, line((f"{power[0]:>5}", power[1]))),
+    ]
+    return _with_trials(pieces, sample, width, 1, TWO_TRIALS if width >= 38 else ONE_TRIAL)
+
+
+def _card(look: Look, sample: DeviceSample, width: int) -> Line:
+    name = say.short_name(sample.name)
+    memory = say.share(sample.memory_used, sample.memory_total)
+    power = say.power(sample)
+    pieces = [
+        Piece(9, line((f" {say.index(sample)} {fit(name, 8)}", "title"))),
+        Piece(
+            8, line(("util ", "muted"), *bar(sample.utilisation, 16, look.glyphs, role="success"))
+        ),
+        Piece(8, line((f"{say.percent(sample.utilisation):>4}", ""))),
+        Piece(
+            7, line(("mem ", "muted"), *bar(memory, 12, look.glyphs, role=say.memory_role(sample)))
+        ),
+        Piece(7, line((f"{say.gib(sample.memory_used):>3}/{say.gib(sample.memory_total)}G", ""))),
+        Piece(6, line((f"{say.temperature(sample):>4}", say.heat(sample)))),
+        Piece(5, line((f"{power[0]:>5}", power[1]))),
+        Piece(4, line((_history(look, sample, 10), "info"))),
+    ]
+    if sample.foreign or sample.note:
+        used = joined(pieces, width, 2)
+        return (*used, ("  ", ""), _users(sample, width - width_of(used) - 2))
+    return _with_trials(pieces, sample, width, 2)
+
+
+def _busy(look: Look, sample: DeviceSample, width: int) -> Line:
+    return bar(sample.utilisation, width, look.glyphs, role="success")
+
+
+def _host(look: Look, sample: DeviceSample, width: int) -> Line:
+    wide = width >= WIDE_FROM
+    slots = say.share(sample.slots_used, sample.slots)
+    memory = say.share(sample.memory_used, sample.memory_total)
+    cells = 12 if wide else 8
+    load = "-" if sample.load is None else f"{sample.load:.1f}"
+    cores = "" if sample.trials_cpu is None else f"trials {sample.trials_cpu:.1f} cores"
+    engine = "" if sample.engine_cpu is None else f"engine {sample.engine_cpu:.0%}"
+    pieces = [
+        Piece(9, line((" cpu ", "muted"), *bar(slots, cells, look.glyphs, role="success"))),
+        Piece(9, line((f"{say.whole(sample.slots_used)}/{say.whole(sample.slots)} slots", ""))),
+        Piece(6, line(("load ", "muted"), (load, say.strained(sample)))),
+        Piece(7, line(("mem ", "muted"), *bar(memory, cells, look.glyphs, role=load_role(memory)))),
+        Piece(7, line((f"{say.gib(sample.memory_used)}/{say.gib(sample.memory_total)}G", ""))),
+        Piece(4, line((cores, "muted"))),
+        Piece(2, line((engine, "muted"))),
+        Piece(3, line((say.disk(sample), "warning"))),
+        Piece(5, line((_history(look, sample, 10 if wide else 5), "info"))),
+    ]
+    least = TWO_TRIALS if width >= 80 else ONE_TRIAL
+    return _with_trials(pieces, sample, width, 2 if wide else 1, least)
+
+
+def _with_trials(
+    pieces: list[Piece], sample: DeviceSample, width: int, gap: int, least: int = TWO_TRIALS
+) -> Line:
+    """The pieces, and behind them as many of the trials as there is room for.
+
+    least: cells for trials before which pieces give way.
+    """
+    wanted = min(len(_trials(sample.trials, width)), least)
+    left = joined(pieces, width - wanted - gap, gap)
+    words = _trials(sample.trials, width - width_of(left) - gap)
+    return (*left, (" " * gap, ""), (words, "accent")) if words else left
+
+
+def _trials(trials: Sequence[int], room: int) -> str:
+    """As "t0003 t0004 +2"; "" where there is no room for that."""
+    names = [label(number) for number in trials]
+    for shown in range(len(names), 0, -1):
+        more = f" +{len(names) - shown}" if shown < len(names) else ""
+        words = " ".join(names[:shown]) + more
+        if len(words) <= room:
+            return words
+    return ""
+
+
+def _users(sample: DeviceSample, room: int) -> tuple[str, str]:
+    """Why nothing of ours is placed there: others' processes, and what was made of them."""
+    words = ", ".join(sample.foreign)
+    told = " - ".join(part for part in (words, sample.note) if part)
+    return fit(told, room).rstrip(), "warning"
+
+
+def _history(look: Look, sample: DeviceSample, width: int) -> str:
+    kept = look.picture.devices[sample.device]
+    newest = islice(kept, max(0, len(kept) - 2 * width), None)
+    return history([s.utilisation for s in newest], width, look.glyphs)
+
+
+def _kinds(cards: Sequence[DeviceSample]) -> str:
+    names = {say.short_name(sample.name) for sample in cards}
+    return f"{len(cards)} x {' / '.join(sorted(names))}"
+
+
+def _slots(hosts: Sequence[DeviceSample]) -> str:
+    if not hosts or hosts[0].slots is None:
+        return ""
+    return f"{plain(hosts[0].name)}  {hosts[0].slots:g} CPU slots"

@@ -1,0 +1,51 @@
+"""What was just done, what is being asked, and what can still be taken back?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.ui.lines import cut, ends, fit, line, width_of
+from tuitune.words.text import plain
+
+if TYPE_CHECKING:
+    from tuitune.ui.lines import Line, Size
+    from tuitune.ui.look import Look
+
+
+def lines(look: Look, size: Size) -> list[Line]:
+    """One line: what is open comes before what was said."""
+    bottom = look.bottom
+    if bottom.prompt is not None:
+        return [line((bottom.prompt.sign, "accent bold"))]
+    if bottom.question is not None:
+        return [_question(bottom.question.text, size.width)]
+    if bottom.menu is not None:
+        return [cut(line((f"{bottom.menu.title}?", "accent bold")), size.width)]
+    undo = _undo(look)
+    room = size.width - width_of(undo) - (1 if undo else 0)
+    flash = bottom.flash
+    said = () if flash is None else line((fit(flash.text, room).rstrip(), flash.role))
+    return [ends(said, undo, size.width)]
+
+
+def _question(text: str, width: int) -> Line:
+    text = plain(text)
+    answer = line(("  y", "accent bold"), (" yes, any other key no", "muted"))
+    if width_of(line(text)) + width_of(answer) <= width:
+        return line((text, "warning bold"), *answer)
+    short = line(("  y", "accent bold"), ("/", "muted"), ("N", "bold"))
+    return line((fit(text, width - width_of(short)).rstrip(), "warning bold"), *short)
+
+
+def _undo(look: Look) -> Line:
+    """Its key, and for how long it works."""
+    undo = look.bottom.undo
+    if undo is None:
+        return ()
+    left = look.bottom.seconds_left()
+    key = look.keymap.shown("trial.undo")
+    return line(
+        (f"  {key}", "accent bold"),
+        (f" undo {plain(undo.title)}", "muted"),
+        ("" if left is None else f" {left}s", "warning"),
+    )

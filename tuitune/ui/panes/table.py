@@ -1,0 +1,50 @@
+"""Which function draws which pane, and what does a click or the wheel do there?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.ui import layout
+from tuitune.ui.actions import reading
+from tuitune.ui.panes import curve, detail, devices, flash, keys, log, status, trials, why
+from tuitune.ui.panes.titles import bar
+
+if TYPE_CHECKING:
+    from tuitune.ui.actions.action import Desk
+    from tuitune.ui.look import Pane
+    from tuitune.ui.picture import Picture
+
+
+def make_panes() -> dict[str, Pane]:
+    """A function for each pane; some remember what they showed last, so every app has its own."""
+    return {
+        layout.STATUS: status.lines,
+        layout.DEVICES: devices.DevicesPane().lines,
+        layout.TRIALS: trials.lines,
+        layout.CURVE: curve.CurvePane().lines,
+        layout.DETAIL: detail.DetailPane().lines,
+        layout.WHY: why.WhyPane().lines,
+        layout.LOG: log.LogPane().lines,
+        layout.FLASH: flash.lines,
+        layout.KEYS: keys.lines,
+        **dict.fromkeys(layout.BARS, bar),
+    }
+
+
+def device_lines(picture: Picture, width: int) -> int:
+    """How many lines the devices would fill, without their title."""
+    return devices.wanted(picture, width)
+
+
+def click(desk: Desk, pane: str, column: int, line: int, *, double: bool) -> None:
+    """In the table a click takes the cursor there; twice is enter."""
+    if pane == layout.TRIALS:
+        trials.click(desk, column, line, double=double)
+
+
+def wheel(desk: Desk, pane: str, lines: int) -> None:
+    """Scrolls what lies under the mouse, whatever has the focus."""
+    if pane == layout.TRIALS:
+        trials.wheel(desk, lines)
+    elif pane in (layout.DETAIL, layout.WHY, layout.LOG):
+        reading.scroll(desk, pane, lines)

@@ -1,0 +1,137 @@
+"""How is a trial added by hand? A form with a line a parameter, checked while it is typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.suggester import SuggestFromList
+from textual.widgets import Input, Static
+
+from tuitune.space import Choice, Fixed
+from tuitune.ui.form import filled, read_form, typed
+from tuitune.ui.trials.cells import label
+from tuitune.words.text import configuration_words
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from tuitune.space import Parameter
+    from tuitune.ui.app import StudyApp
+    from tuitune.ui.form import Field, Form
+
+KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties a line   esc leaves"
+
+
+class Row(Vertical):
+    """A parameter: its name, what is typed, and below it what it may be or what is wrong."""
+
+    def __init__(self, parameter: Parameter, text: str) -> None:
+        super().__init__()
+        self.parameter = parameter
+        known = parameter.values if isinstance(parameter, Choice) else ()
+        self.line = Input(
+            text,
+            compact=True,
+            select_on_focus=False,
+            disabled=isinstance(parameter, Fixed),
+            suggester=SuggestFromList([typed(value) for value in known]) if known else None,
+        )
+        self.below = Static(classes="below")
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Static(Content(self.parameter.name), classes="name")
+            yield self.line
+        yield self.below
+
+    def show(self, field: Field) -> None:
+        self.below.update(Content(field.below()))
+        self.set_class(bool(field.problem), "wrong")
+        self.set_class(not field.exists, "absent")
+
+
+class AddScreen(Screen[None]):
+    """Filled with the configuration of the cursor's trial."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    AddScreen { background: $background; }
+    AddScreen > Static { height: 1; color: $accent; text-style: bold; }
+    AddScreen > #foot { dock: bottom; color: $foreground-muted; text-style: none; }
+    Row { height: 2; }
+    Row Horizontal { height: 1; }
+    Row .name { width: 22; height: 1; text-style: bold; }
+    Row Input { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
+    Row .below { height: 1; padding-left: 22; color: $foreground-muted; }
+    Row.wrong .below { color: $error; text-style: bold; }
+    Row.absent .name { text-style: dim; }
+    """
+
+    def __init__(self, app: StudyApp) -> None:
+        super().__init__()
+        self._study_app = app
+        self._space = app.picture.spec.space
+        like = app.picture.row(app.view.cursor)
+        texts = filled(self._space, like.config if like is not None else {})
+        self._like = "" if like is None else f", filled with {label(like.number)}"
+        self._rows = [Row(p, texts.get(p.name, "")) for p in self._space.parameters]
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(f"A new trial{self._like}"))
+        with VerticalScroll(can_focus=False) as scroll:
+            scroll.styles.scrollbar_size_vertical = 0 if self._study_app.options.ascii else 1
+            yield from self._rows
+        yield Static(KEYS, id="foot")
+
+    def on_mount(self) -> None:
+        self._show(self._form())
+        first = next((row for row in self._rows if not row.line.disabled), None)
+        if first is not None:
+            first.line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show(self._form())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._submit()
+
+    def on_key(self, event: events.Key) -> None:
+        """The other keys are the line's own."""
+        if event.key == "escape":
+            event.stop()
+            self.dismiss()
+        elif event.key == "enter" and self.focused is None:
+            event.stop()
+            self._submit()
+        elif event.key in ("up", "down"):
+            event.stop()
+            (self.focus_next if event.key == "down" else self.focus_previous)()
+
+    def _form(self) -> Form:
+        return read_form(self._space, {row.parameter.name: row.line.value for row in self._rows})
+
+    def _show(self, form: Form) -> None:
+        for row, field in zip(self._rows, form.fields, strict=True):
+            row.show(field)
+        self.query_one("#foot", Static).update(Content(form.problem or KEYS))
+
+    def _submit(self) -> None:
+        """Only what is right is sent; else the first line that is wrong gets the keys."""
+        form = self._form()
+        wrong = next(
+            (row for row, f in zip(self._rows, form.fields, strict=True) if f.problem), None
+        )
+        if wrong is not None:
+            wrong.line.focus()
+            return
+        self.dismiss()
+        self._study_app.send({"do": "add", "config": form.config, "like": None}, self._added)
+
+    def _added(self, answer: dict[str, Any]) -> None:
+        words = configuration_words(answer["config"])
+        self._study_app.say(f"{label(answer['trial'])} will be {words}, once there is room", "info")

@@ -1,0 +1,126 @@
+"""Which keys are there, and what do they do? All of it is made from the table of actions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from textwrap import wrap
+from typing import TYPE_CHECKING, Final, get_args
+
+from tuitune.ui.actions.action import Group
+from tuitune.ui.glyphs import WORDS
+from tuitune.ui.lines import Line, fit, line, padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tuitune.ui.actions.action import Action
+    from tuitune.ui.look import Look
+
+KEYS = 12  # cells for an action's keys
+TITLE = 20  # and for its title, where its sentence stands behind it
+SENTENCES_FROM = 60  # cells of a column
+LOOKING_ON: Final = "not with --readonly"
+
+MEANING: Final = {
+    "wait": "waits for its turn",
+    "init": "is being started",
+    "run": "runs",
+    "paus": "paused",
+    "stop": "saves or is about to be ended",
+    "done": "complete",
+    "prun": "pruned",
+    "fail": "failed",
+    "kill": "killed",
+    "lost": "its engine is gone",
+}
+
+
+def help_lines(look: Look, width: int) -> list[Line]:
+    """Two columns: the focused pane's keys first, then by group, then the signs."""
+    gap = 2
+    column = (width - gap) // 2
+    blocks = [*_blocks(look, column), _legend(look)]
+    lines = [one for block in blocks for one in (*block, ())]
+    half = _cut_at(blocks, (len(lines) + 1) // 2)
+    left, right = lines[:half], lines[half:]
+    height = max(len(left), len(right))
+    pairs = zip(_filled(left, height), _filled(right, height), strict=True)
+    return [(*padded(one, column), (" " * gap, ""), *padded(two, column)) for one, two in pairs]
+
+
+def _blocks(look: Look, width: int) -> Iterable[list[Line]]:
+    """Of other panes than the focused one only their digit is told: each has this screen."""
+    actions = look.keymap.actions.values()
+    focused = [action for action in actions if action.pane == look.view.focus]
+    if focused:
+        yield _block(look, f"In this pane ({look.view.focus})", focused, width)
+    for group in get_args(Group):
+        found = [action for action in actions if action.group == group and action.pane is None]
+        if found:
+            yield _block(look, group, found, width)
+
+
+def _block(look: Look, title: str, actions: Sequence[Action], width: int) -> list[Line]:
+    """A reason that holds for several is said once, above them."""
+    reasons = [why_not(look, action) for action in actions]
+    shared = {reason for reason, count in Counter(reasons).items() if reason and count > 1}
+    told = [
+        line((words, "faint"))
+        for reason in sorted(shared)
+        for words in wrap(f"grey: {reason}", width)
+    ]
+    entries = (
+        _entry(look, action, reason, width, said="" if reason in shared else reason)
+        for action, reason in zip(actions, reasons, strict=True)
+    )
+    return [line((title, "title bold")), *told, *entries]
+
+
+def _entry(look: Look, action: Action, reason: str, width: int, *, said: str) -> Line:
+    """Keys, title, and the sentence or why it can't be done now."""
+    keys = " ".join(look.keymap.keys(action.id)) or look.keymap.shown(action.id)
+    key = (fit(keys, KEYS) + " ", "faint" if reason else "accent")
+    role = "faint" if reason else "text"
+    room = width - KEYS - 1
+    if width < SENTENCES_FROM:
+        text = f"{action.title}: {said}" if said else action.title
+        return line(key, (fit(text, room), role))
+    words = fit(said or action.help, max(0, room - TITLE - 1))
+    return line(
+        key, (fit(action.title, TITLE) + " ", role), (words, "faint" if reason else "muted")
+    )
+
+
+def why_not(look: Look, action: Action) -> str:
+    """Why it can't be done now; empty where it can."""
+    if action.dangerous and look.readonly:
+        return LOOKING_ON
+    return action.why_not(look) if action.why_not else ""
+
+
+def _legend(look: Look) -> list[Line]:
+    signs = [
+        line((f"{look.glyphs.state(state)} {word:<4}", role), (f"  {MEANING[word]}", "muted"))
+        for state, (word, role) in WORDS.items()
+    ]
+    others = (
+        (look.glyphs.cursor, "cursor"),
+        (look.glyphs.mark, "mark"),
+        (look.glyphs.best, "best"),
+    )
+    marks = [span for sign, word in others for span in ((sign, "accent"), (f" {word}  ", "muted"))]
+    return [line(("Signs", "title bold")), *signs, tuple(marks)]
+
+
+def _cut_at(blocks: Sequence[Sequence[Line]], half: int) -> int:
+    """The end of the block that comes nearest to half of all lines."""
+    ends: list[int] = []
+    total = 0
+    for block in blocks:
+        total += len(block) + 1
+        ends.append(total)
+    return min(ends, key=lambda end: abs(end - half))
+
+
+def _filled(lines: Sequence[Line], height: int) -> list[Line]:
+    return [*lines, *([()] * (height - len(lines)))]

@@ -1,0 +1,37 @@
+"""Where are keys changed, and what are the actions called there?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.ui.configuration import key_file
+from tuitune.ui.lines import Line, cut, fit, line
+
+if TYPE_CHECKING:
+    from tuitune.ui.look import Look
+
+NAME, KEYS = 24, 18
+
+
+def key_lines(look: Look, width: int) -> list[Line]:
+    """The file, how it is written, and every action."""
+    file = key_file()
+    there = "it is there" if file.exists() else "it is not there yet"
+    lines = [
+        line((f"{file} ", "bold"), (f"({there})", "muted")),
+        (),
+        line(("[keys]", "info")),
+        line(
+            ('"trial.pause" = ["p", "f5"]', "info"), ("      # [] takes all its keys away", "muted")
+        ),
+        (),
+    ]
+    for id_, action in look.keymap.actions.items():
+        keys = " ".join(look.keymap.keys(id_))
+        words = fit(action.help, max(0, width - NAME - KEYS - 2)).rstrip()
+        lines.append(
+            line(
+                (fit(id_, NAME) + " ", "text"), (fit(keys, KEYS) + " ", "accent"), (words, "muted")
+            )
+        )
+    return [cut(one, width) for one in lines]

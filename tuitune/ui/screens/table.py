@@ -1,0 +1,56 @@
+"""Which screens are there besides the panes?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual.command import CommandPalette
+
+from tuitune.ui.actions.copying import configurations
+from tuitune.ui.paint import Paint
+from tuitune.ui.screens.add import AddScreen
+from tuitune.ui.screens.help import help_lines
+from tuitune.ui.screens.keylist import key_lines
+from tuitune.ui.screens.lines import LinesScreen
+from tuitune.ui.summary import summary_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.screen import Screen
+
+    from tuitune.ui.app import StudyApp
+    from tuitune.ui.lines import Line
+    from tuitune.ui.look import Look
+
+
+def screen_named(name: str, app: StudyApp) -> Screen[Any]:
+    """Raises KeyError for a name that none of them has."""
+    made: dict[str, Callable[[], Screen[Any]]] = {
+        "help": lambda: _lines(app, "help", help_lines),
+        "summary": lambda: _lines(app, "summary", summary_lines, copies=True),
+        "keys": lambda: _lines(app, "keys", key_lines),
+        "palette": CommandPalette,
+        "add": lambda: AddScreen(app),
+    }
+    return made[name]()
+
+
+def _lines(
+    app: StudyApp,
+    title: str,
+    text: Callable[[Look, int], list[Line]],
+    *,
+    copies: bool = False,
+) -> LinesScreen:
+    """Shows the moment at which it was opened."""
+    look = app.look()
+    paint = Paint(many_colours=app.options.many_colours)
+    best = app.picture.row(app.picture.best)
+    more = {}
+    if copies and best is not None:
+        what = "the best configuration"
+        more["y"] = ("copy the configuration", lambda: app.copy(configurations([best]), what))
+    return LinesScreen(
+        title, lambda width: text(look, width), paint, rule=look.glyphs.rule, more=more
+    )

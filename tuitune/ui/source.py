@@ -1,0 +1,176 @@
+"""Where does the picture come from? One look at the store a tick, and only at what is new."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from tuitune.store import owner
+from tuitune.store.reader import Reader
+from tuitune.store.rows import StudyRow
+from tuitune.study.standing import Standing, best_of, loss
+from tuitune.study.state import COMPLETE
+from tuitune.studyfile import load
+from tuitune.ui.curves import Curves
+from tuitune.ui.onlookers import Onlookers
+from tuitune.ui.picture import HISTORY, Picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuitune.store.reader import Changes, Curve, Report
+    from tuitune.store.rows import EngineRow, TrialRow
+    from tuitune.ui.picture import EngineState
+
+SILENT_AFTER = 5.0  # s without a word of an engine that lives: it samples its devices every second
+POINTS = 20  # half of those of each curve that are read at first
+LOOK_AT_PROCESS = 1.0  # s between two looks whether the engine lives
+
+
+class Source:
+    """Keeps a picture of one study up to date. Raises StoreError and StudyFileError at first."""
+
+    def __init__(self, folder: Path, file: str, now: float) -> None:
+        self._reader = Reader.open(folder / "study.db")
+        spec = load(folder / "study.toml", check_target=False)
+        first = self._reader.changes()
+        self._seq = first.seq
+        self._engine: EngineRow | None = None
+        self._alive = False
+        self._process_at = -math.inf
+        self._sampled = now - HISTORY
+        self._early: list[Report] | None = []  # came before the curves of old were there
+        self._until = first.seq
+        onlookers = Onlookers(self._reader, spec.objective.metric)
+        self.picture = Picture(spec, folder, file, Curves(), first.study or StudyRow(), onlookers)
+        onlookers.picture = self.picture
+        self.picture.host = socket.gethostname()
+        self._take(first, now)
+        self.picture.engine.heard = _last_sign(self.picture.rows, self.picture.study.opened)
+        self._look_at_engine(now)
+
+    def refresh(self, now: float) -> None:
+        """What is new since the last time. Raises StoreError where the database can't be read."""
+        picture = self.picture
+        picture.now = now
+        picture.changed = set()
+        changes = self._reader.changes(self._seq)
+        self._seq = changes.seq
+        if changes:
+            self._take(changes, now)
+            picture.engine.heard = now
+        if now - self._process_at >= LOOK_AT_PROCESS:
+            self._look_at_engine(now)
+
+    def read_curves(self) -> dict[int, Curve]:
+        """The curves of old: work for another thread, which has a reader of its own for it."""
+        reader = Reader.open(self.picture.folder / "study.db")
+        try:
+            return reader.curves(until=self._until, points=POINTS)
+        finally:
+            reader.close()
+
+    def curves_of_old(self, curves: dict[int, Curve]) -> None:
+        """What `read_curves` has read: it comes before what was reported since."""
+        early, self._early = self._early, None
+        self.picture.curves.load(curves)
+        for report in early or ():
+            self.picture.curves.add(report)
+        self.picture.changed.update(curves)
+        self.picture.version += 1
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _take(self, changes: Changes, now: float) -> None:
+        picture = self.picture
+        picture.now = now
+        if changes.study is not None:
+            picture.study = changes.study
+        if changes.engine is not None:
+            self._engine = changes.engine
+        counts = Counter(picture.counts)
+        for row in changes.rows:
+            self._place(row, counts)
+        picture.counts = dict(counts)
+        self._find_best(changes.rows)
+        if self._early is None:
+            for report in changes.reports:
+                picture.curves.add(report)
+        else:
+            self._early += changes.reports
+        picture.changed.update(report.trial for report in changes.reports)
+        if changes.reports or not picture.metrics:
+            picture.metrics = self._metrics(changes.reports)
+        picture.pace.follow(picture)
+        picture.version += 1
+
+    def _place(self, row: TrialRow, counts: Counter[str]) -> None:
+        rows = self.picture.rows
+        counts[row.state] += 1
+        if row.number < len(rows):
+            counts[rows[row.number].state] -= 1
+            rows[row.number] = row
+        else:
+            rows.append(row)  # trials are numbered without a gap, and come in order
+        self.picture.changed.add(row.number)
+
+    def _find_best(self, rows: list[TrialRow]) -> None:
+        """Only what changed is compared, as long as the best of before still stands."""
+        picture = self.picture
+        objective = picture.spec.objective
+        leader = picture.row(picture.best)
+        moved = leader is None or any(row.number == leader.number for row in rows)
+        if leader is None or moved or picture.partial or leader.state != COMPLETE:
+            standings = (Standing(r.number, r.state, r.step or 0, r.value) for r in picture.rows)
+            picture.best, picture.partial = best_of(picture.spec, standings)
+            return
+        for row in rows:
+            if row.state == COMPLETE and row.value is not None:
+                own = loss(row.value, objective), row.number
+                if own < (loss(leader.value, objective), leader.number):
+                    leader, picture.best = row, row.number
+
+    def _metrics(self, reports: list[Report]) -> tuple[str, ...]:
+        known = self.picture.metrics
+        if not known:
+            return tuple(self._reader.metrics())
+        more = dict.fromkeys(name for report in reports[-50:] for name in report.metrics)
+        return (*known, *(name for name in more if name not in known))
+
+    def _look_at_engine(self, now: float) -> None:
+        """Its process, and what it says of the devices."""
+        self._process_at = now
+        picture = self.picture
+        self._alive = owner.running(picture.folder) is not None
+        samples = self._reader.samples(self._sampled)
+        for sample in samples:
+            known = picture.devices.setdefault(sample.device, deque(maxlen=HISTORY))
+            known.append(sample)
+            self._sampled = max(self._sampled, sample.time)
+        if samples:
+            picture.engine.heard = max(picture.engine.heard, self._sampled)
+        state = self._engine_state(now)
+        if samples or state != picture.engine.state:
+            picture.version += 1
+        if state != picture.engine.state or not picture.engine.since:
+            picture.engine.since = now if self._engine is None else self._engine.time
+        picture.engine.state = state
+        picture.engine.words = "" if self._engine is None else self._engine.words
+
+    def _engine_state(self, now: float) -> EngineState:
+        phase = "" if self._engine is None else self._engine.phase
+        if self._alive:
+            if phase == "importing":
+                return "importing"
+            return "silent" if now - self.picture.engine.heard > SILENT_AFTER else "running"
+        if self.picture.study.finished and self.picture.study.complete:
+            return "finished"
+        return "failed" if phase == "failed" else "gone"
+
+
+def _last_sign(rows: list[TrialRow], opened: float) -> float:
+    """When the study was last heard of, as far as its trials tell. Unix s."""
+    return max(max((row.ended or row.launched or 0.0 for row in rows), default=0.0), opened)

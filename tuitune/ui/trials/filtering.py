@@ -1,0 +1,68 @@
+"""Which trials does the table show? What is typed after the slash: understood once, asked often.
+
+Words of which each must hold: "adam state:run lr<1e-3 has:error !tag trial:12,15 rung>=2". A bare
+word is looked for in what is told of a trial, ":" is within, "=" is equal, "!" in front is not.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from dataclasses import field as part
+from typing import TYPE_CHECKING, Final
+
+from tuitune.ui.trials.comparing import FilterError
+from tuitune.ui.trials.terms import field, word
+
+if TYPE_CHECKING:
+    from tuitune.spec import StudySpec
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.picture import Picture
+    from tuitune.ui.trials.comparing import Test
+
+__all__ = ["ALL", "Filter", "FilterError", "parse"]
+
+_WORDS = re.compile(r'(?:"[^"]*"?|[^\s"])+')
+_FIELD = re.compile(r'([^<>=!:"]+)(<=|>=|!=|<|>|=|:)(.*)', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Of a trial all tests must hold. Two that were typed alike are the same."""
+
+    text: str = ""
+    tests: tuple[Test, ...] = part(default=(), compare=False, repr=False)
+
+    def matches(self, row: TrialRow, picture: Picture) -> bool:
+        for test in self.tests:  # noqa: SIM110 - a generator costs more than most tests do
+            if not test(row, picture):
+                return False
+        return True
+
+
+ALL: Final = Filter()
+
+
+def parse(text: str, spec: StudySpec) -> Filter:
+    """Raises FilterError, in words."""
+    words = _WORDS.findall(text)
+    if not words:
+        return ALL
+    return Filter(text.strip(), tuple(_test(one, spec) for one in words))
+
+
+def _test(text: str, spec: StudySpec) -> Test:
+    if text.startswith("!"):
+        return _not(text[1:], spec)
+    found = _FIELD.fullmatch(text)
+    if found is None:
+        return word(text.replace('"', ""), spec)
+    name, sign, asked = found.groups()
+    return field(name, sign, asked.replace('"', ""), spec)
+
+
+def _not(text: str, spec: StudySpec) -> Test:
+    if not text:
+        raise FilterError("! … not what?")
+    test = _test(text, spec)
+    return lambda row, picture: not test(row, picture)
