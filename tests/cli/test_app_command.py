@@ -56,7 +56,7 @@ def screen(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Screen:
     monkeypatch.setattr(ui, "open_app", made.open_app)
     monkeypatch.setattr(ui, "open_list", made.open_list)
     monkeypatch.setattr(app_command, "has_terminal", lambda: True)
-    monkeypatch.setattr(app_command, "_load_app", lambda _look: None)
+    monkeypatch.setattr(ui, "load", lambda **_: None)
     monkeypatch.setattr(launch, "QUICK", 30.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(workshop.path / "state"))
     monkeypatch.chdir(workshop.path)
@@ -175,10 +175,10 @@ def test_interrupted_before_it_began_no_engine_and_no_folder_are_left(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    def interrupt(_look: Look) -> None:
+    def interrupt(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app_command, "_load_app", interrupt)
+    monkeypatch.setattr(ui, "load", interrupt)
     assert run(workshop, workshop.study(SLOW)) == 130
     assert "interrupted" in capsys.readouterr().err
     assert screen.opened == []

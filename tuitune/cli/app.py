@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuitune import ui
 from tuitune.cli.launch import StartError, begin_engine, remove_unbegun
 from tuitune.cli.studies import StudyFolder, open_study, short_path
 from tuitune.cli.summary import exit_status, result_in, summary
@@ -30,6 +31,7 @@ PROBLEMS = (
     StoreError,
     CannotRunError,
     ControlError,
+    ui.KeyFileError,
 )
 
 
@@ -53,7 +55,7 @@ def has_terminal() -> bool:
 def run_with_app(wish: Wish, look: Look) -> int:
     """Begin, go on with or attach to what the wish means, and show it."""
     try:
-        study = begin_engine(wish, meanwhile=partial(_load_app, look))
+        study = begin_engine(wish, meanwhile=partial(ui.load, **asdict(look)))
         return _show(study, wish, look)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
@@ -80,10 +82,8 @@ def attach(text: str | None, runs: Path, look: Look) -> int:
 
 def choose(runs: Path, look: Look) -> int:
     """Show this machine's studies, and the one that is chosen."""
-    from tuitune.ui import open_list  # noqa: PLC0415 - only who sees an app pays for it
-
     try:
-        folder = open_list(runs, ascii_only=look.ascii_only, no_color=look.no_color)
+        folder = ui.open_list(runs, ascii_only=look.ascii_only, no_color=look.no_color)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
@@ -101,9 +101,7 @@ def _show_stored(study: StudyFolder, look: Look) -> int:
 
 
 def _show(study: StudyFolder, wish: Wish, look: Look) -> int:
-    from tuitune.ui import open_app  # noqa: PLC0415 - only who sees an app pays for it
-
-    code = open_app(
+    code = ui.open_app(
         study.path,
         file=short_path(wish.file.absolute()),
         readonly=look.readonly,
@@ -147,12 +145,3 @@ def farewell(study: StudyFolder, file: str) -> int:
     result = result_in(study)
     print(summary(result))
     return exit_status(result)
-
-
-def _load_app(look: Look) -> None:
-    """While the engine starts."""
-    from tuitune.ui import options  # noqa: PLC0415 - only who sees an app pays for it
-
-    asked = options.options_for(os.environ, **asdict(look))
-    options.prepare(os.environ, asked, no_color=look.no_color)
-    import tuitune.ui.app  # noqa: F401, PLC0415 - what is prepared is read when Textual is imported

@@ -40,7 +40,7 @@ class StartError(Exception):
 def begin_engine(
     wish: Wish,
     study: StudyFolder | None = None,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> StudyFolder:
     """The study that the wish means, with an engine unless it is finished.
 
@@ -92,7 +92,7 @@ def _has_facts(folder: Path) -> bool:
         reader.close()
 
 
-def _start(wish: Wish, folder: Path, meanwhile: Callable[[], None]) -> None:
+def _start(wish: Wish, folder: Path, meanwhile: Callable[[], object]) -> None:
     """Raises StartError; and KeyboardInterrupt, with the engine told to end."""
     place = shelter()
     if place.words:

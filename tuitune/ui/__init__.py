@@ -12,11 +12,27 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.ui.options import options_for, prepare
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tuitune.ui.options import Options
+
+
+class KeyFileError(Exception):
+    """The file of keys can't be followed; the text names each mistake and its mend."""
+
+
+def load(*, readonly: bool = False, ascii_only: bool = False, no_color: bool = False) -> Options:
+    """Import what an app needs, as this terminal wants it: may be done while an engine starts."""
+    from tuitune.ui.options import options_for, prepare
+
+    gc.disable()  # until the first paint: all that is made until then stays
+    options = options_for(os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color)
+    prepare(os.environ, options, no_color=no_color)
+    import tuitune.ui.app  # noqa: F401 - after what Textual reads as it is imported
+
+    return options
 
 
 def open_app(  # noqa: PLR0913 - what may be said on the command line
@@ -33,23 +49,21 @@ def open_app(  # noqa: PLR0913 - what may be said on the command line
     file: the study file as the user would name it. restart: starts an engine on the study, and
     says why where it can't. Raises StoreError, StudyFileError and KeyFileError, in words.
     """
-    gc.disable()  # until the first paint: all that is made until then stays
-    options = options_for(os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color)
-    prepare(os.environ, options, no_color=no_color)
+    options = load(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     from tuitune.ui.app import StudyApp
     from tuitune.ui.configuration import load_keymap
     from tuitune.ui.source import Source
 
+    keymap = load_keymap()
     source = Source(folder, file or str(folder), time.time())
-    app = StudyApp(source, load_keymap(), options, None if readonly else restart)
+    app = StudyApp(source, keymap, options, None if readonly else restart)
     app.run()
     return app.return_code or 0
 
 
 def open_list(runs: Path, *, ascii_only: bool = False, no_color: bool = False) -> Path | None:
-    """The study folder that was chosen, None where the user left."""
-    options = options_for(os.environ, readonly=True, ascii_only=ascii_only, no_color=no_color)
-    prepare(os.environ, options, no_color=no_color)
+    """The study folder that was chosen, None where the user left. Raises KeyFileError."""
+    options = load(ascii_only=ascii_only, no_color=no_color)
     from tuitune.ui.configuration import load_keymap
     from tuitune.ui.studies_app import StudiesApp
 

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_config_path
 
+from tuitune.ui import KeyFileError
 from tuitune.ui.actions.keymap import Keymap, clashes
 from tuitune.ui.actions.table import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-
-class KeyFileError(Exception):
-    """The file of keys can't be followed; the text names each mistake and its mend."""
 
 
 def key_file() -> Path:
