@@ -1,0 +1,69 @@
+"""Makes the pictures of the README from a real study: `python docs/screenshots.py`.
+
+Runs spaces/digits.toml in a folder of its own, opens the app on it while it runs, and writes what
+is on the screen as SVG beside this file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitune.store.errors import StoreError
+from tuitune.study.state import ENDED
+from tuitune.ui.actions.keymap import Keymap
+from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.app import StudyApp
+from tuitune.ui.options import Options
+from tuitune.ui.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE = Path(__file__).parent
+STUDY = HERE.parent / "spaces" / "digits.toml"
+ENDED_FIRST = 24  # trials that have ended when the first picture is taken
+PICTURES: Sequence[tuple[str, tuple[int, int], Sequence[str]]] = (
+    ("app", (140, 42), ("j", "space", "j", "space", "j")),
+    ("small", (80, 24), ("j", "j")),
+)
+
+
+async def take(folder: Path) -> None:
+    for name, size, keys in PICTURES:
+        source = Source(folder, "spaces/digits.toml", time.time())
+        app = StudyApp(source, Keymap(ACTIONS, {}), Options())
+        async with app.run_test(size=size) as pilot:
+            while sum(row.state in ENDED for row in app.picture.rows) < ENDED_FIRST:
+                await pilot.pause(0.1)
+            await pilot.press(*keys)
+            await pilot.pause(0.6)
+            picture = app.export_screenshot(title="tuitune spaces/digits.toml")
+            (HERE / f"{name}.svg").write_text(picture)
+
+
+def opened(folder: Path) -> bool:
+    try:
+        Source(folder, "", time.time()).close()
+    except (OSError, StoreError):
+        return False
+    return True
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as runs:
+        command = [sys.executable, "-m", "tuitune", str(STUDY), "--no-ui", "--runs", runs]
+        study = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.DEVNULL)
+        while not opened(Path(runs) / "digits"):
+            time.sleep(0.1)
+        asyncio.run(take(Path(runs) / "digits"))
+        study.wait()
+
+
+if __name__ == "__main__":
+    main()
