@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from nvml_world import World, build
 from workshop import Workshop
 
 
@@ -16,3 +18,20 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def shims(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders with a libnvidia-ml.so.1: of a driver of today, and of one before 510."""
+    root = tmp_path_factory.mktemp("nvml")
+    return {"new": build(root / "new"), "old": build(root / "old", "-DOLD_DRIVER")}
+
+
+@pytest.fixture
+def world(tmp_path: Path, shims: dict[str, Path]) -> World:
+    """A machine with GPUs that are none: NVIDIA's own binding talks to a shim."""
+    return World(tmp_path / "world.txt", shims["new"]).write()
+
+
+settings.register_profile("any-machine", deadline=None)  # a busy machine fails nothing
+settings.load_profile("any-machine")

@@ -52,7 +52,9 @@ class Terminal:
             listened = [] if self.fd == GONE else [self.fd]
             ready, _, _ = select.select(listened, [], [], min(left, 0.05))
             if ready and not self._read():
-                return until is not None and until(self)
+                if self.ended():
+                    return until is not None and until(self)
+                time.sleep(0.01)  # it has closed its terminal, and is about to end
             if until is not None and until(self):
                 return True
         return False

@@ -100,8 +100,9 @@ def test_help_loads_no_engine(tmp_path: Path) -> None:
     assert not packages(loaded) & {"asyncio", "sqlite3"}
 
 
-def test_an_engine_loads_nothing_heavy(tmp_path: Path) -> None:
-    (tmp_path / "light.toml").write_text(STUDY)
+@pytest.mark.parametrize("trials", [2, 8])  # with eight its model is asked, in another process
+def test_an_engine_loads_nothing_heavy(trials: int, tmp_path: Path) -> None:
+    (tmp_path / "light.toml").write_text(STUDY.replace("trials = 2", f"trials = {trials}"))
     (tmp_path / "target.py").write_text(TARGET)
     loaded = modules_loaded(["light.toml", "--no-ui", "--runs", "runs"], tmp_path)
     assert "tuitune.engine" in loaded

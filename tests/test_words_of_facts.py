@@ -7,6 +7,7 @@ import pytest
 from tuitune import events as ev
 from tuitune.words.facts import NOTABLE, TELL, told, whose
 
+GPU = ev.Gpu("g", 1, "A100", 1)
 SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
 
 
@@ -40,6 +41,14 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
             "the study has stopped, and can go on: stopped",
         ),
         (ev.Ask(0.0, 1), "trial 1", ""),
+        (ev.DevicesChanged(0.0, (GPU,), "GPU 1: lost"), "", "GPU 1: lost"),
+        (ev.DevicesChanged(0.0, (GPU,)), "", ""),  # of how busy it is nobody needs a line
+        (ev.Packed(0.0, "A100", 2, True, 1.6, "2 at once do +60%"), "", "A100: 2 at once do +60%"),
+        (
+            ev.Opened(0.0, SETTINGS, 8.0, 1, gpus=(GPU,)),
+            "",
+            "an engine took the study up: 8 CPU slots, 1 GPU",
+        ),
     ],
 )
 def test_what_happened_and_to_whom(fact: ev.AnyFact, whom: str, words: str) -> None:

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from tuitune.execution.worker import Trial, TrialStopped, current
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuitune.execution.worker import Trial, TrialStopped, current
 
 __all__ = ["Trial", "TrialStopped", "current"]
+
+
+def __getattr__(name: str) -> Any:
+    """Only where it is asked for: an app that is opened is no training script."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tuitune.execution import worker  # noqa: PLC0415 - see above
+
+    return getattr(worker, name)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-StopReason = Literal["pruned", "killed", "drain", "timeout", "target", "parked", "paused"]
+StopReason = Literal["pruned", "killed", "drain", "timeout", "target", "parked", "paused", "moved"]
 Action = Literal["go", "stop", "pause", "complete"]
 SignalHow = Literal["ask", "term", "kill", "release"]
 
@@ -27,6 +27,26 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     timeout: float | None  # seconds, an attempt
     time_limit: float | None  # seconds, the study
     target: float | None
+    gpus: float | Literal["auto"] = 0.0  # a trial
+    on_foreign: Literal["drain", "pause", "ignore"] = "drain"  # somebody comes to a GPU of ours
+
+
+class Gpu(msgspec.Struct, frozen=True, array_like=True):
+    """A GPU, or a MIG instance, as far as placement reads it."""
+
+    uuid: str
+    index: int
+    name: str  # its model's
+    memory: int  # bytes that trials may fill; 0: nobody can tell
+    obstacle: str = ""  # why nothing starts on it now, in words
+    lost: bool = False  # what runs on it can't go on either
+    foreign: bool = False  # somebody else's process computes on it
+    packs: bool = True  # several trials may share it
+    busy: float = 0.0  # the share of the time that others keep it busy, in quarters
+    links: dict[str, int] = {}  # UUID of another -> how close it is, up to 100
+    joins: bool = True  # a trial may have it beside another one
+    unified: bool = False  # its memory is the host's
+    claimed: bool = False  # somebody else has been on it for so long that trials may make way
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):
@@ -45,6 +65,7 @@ class Opened(Fact, frozen=True, tag="opened"):
     cpus: float  # CPU slots of this machine
     memory: int  # bytes of this machine
     disk_low: bool = False  # see DiskChanged
+    gpus: tuple[Gpu, ...] = ()  # see DevicesChanged
 
 
 class Proposed(Fact, frozen=True, tag="proposed"):
@@ -102,6 +123,7 @@ class Exited(Fact, frozen=True, tag="exited"):
     max_rss: int  # bytes
     lost: bool  # ended by the world and not by itself: no retry is spent
     stopped: bool = False  # it left through TrialStopped, so it did not finish its work
+    oom: bool = False  # a GPU had no memory left for it
 
 
 class StopAsked(Fact, frozen=True, tag="stop_asked"):
@@ -168,6 +190,21 @@ class DiskChanged(Fact, frozen=True, tag="disk_changed"):
     free: float  # share of the whole
 
 
+class DevicesChanged(Fact, frozen=True, tag="devices_changed"):
+    """What placement reads of the GPUs that this study may use is no longer as it was."""
+
+    gpus: tuple[Gpu, ...]
+    why: str = ""  # which can't be used any more, or again; empty where neither is so
+
+
+class Footprint(Fact, frozen=True, tag="footprint"):
+    """An attempt has been seen to hold more of a GPU's memory than ever before."""
+
+    trial: int
+    attempt: int
+    memory: int  # bytes, on the GPU where it holds most
+
+
 class DeadlinePassed(Fact, frozen=True, tag="deadline"):
     """The study's own next deadline is due."""
 
@@ -179,6 +216,7 @@ class Ask(Fact, frozen=True, tag="ask"):
     """Ask the searcher for the configuration of this trial; it sees the journal up to here."""
 
     trial: int
+    ahead: bool = False  # before there is a slot for it
 
 
 class Launch(Fact, frozen=True, tag="launch"):
@@ -187,6 +225,8 @@ class Launch(Fact, frozen=True, tag="launch"):
     device: str
     cpus: float
     memory: int
+    gpus: tuple[str, ...] = ()  # UUIDs
+    share: float = 0.0  # of each; 0: as many trials as packing lets it bear
 
 
 class Verdict(Fact, frozen=True, tag="verdict"):
@@ -247,6 +287,17 @@ class Settled(Fact, frozen=True, tag="settled"):
     state: str
     why: str
     crashed: bool = False  # by its own doing: counts for retries and for giving up
+    crowded: bool = False  # its neighbours on a GPU left it too little memory: it goes on alone
+
+
+class Packed(Fact, frozen=True, tag="packed"):
+    """It was measured how many trials one GPU of this model bears."""
+
+    model: str
+    most: int
+    open: bool  # whether one more will be tried
+    gain: float  # work a second of one trial more, by that of as many as before
+    why: str
 
 
 class Silent(Fact, frozen=True, tag="silent"):
@@ -292,6 +343,8 @@ Event = (
     | RetryAsked
     | SettingsChanged
     | DiskChanged
+    | DevicesChanged
+    | Footprint
     | DeadlinePassed
 )
 Decision = (
@@ -303,6 +356,7 @@ Decision = (
     | Promoted
     | Added
     | Settled
+    | Packed
     | Silent
     | Halted
     | Finished

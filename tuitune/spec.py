@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 Mode = Literal["min", "max"]
 ValueOf = Literal["last", "best"]
 KeepCheckpoints = Literal["best", "all", "none"]
-SearchMethod = Literal["random", "sobol", "grid"]
+SearchMethod = Literal["random", "sobol", "grid", "tpe", "bayes"]
 PruningMethod = Literal["none", "asha", "hyperband", "median"]
 PruningStyle = Literal["auto", "promote", "stop"]
+OnForeign = Literal["drain", "pause", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,18 @@ class TrialSpec:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpec:
-    method: SearchMethod = "sobol"
+    method: SearchMethod = "bayes"
     trials: int = 100  # a grid's default is its size: the reader of the file has put it here
     seed: int = 0
     concurrency: int | None = None  # None: as many as there is room for
     points: tuple[Mapping[str, Any], ...] = ()
     levels: int = 5
+    learn_from: tuple[str, ...] = ()  # folders or names of earlier studies, as the file has them
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether configurations come from a model of what the trials reported."""
+        return self.method in ("bayes", "tpe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class DevicesSpec:
+    """Which of the machine's GPUs a study takes, and how it bears others on them."""
+
+    allow: tuple[str | int, ...] = ()  # UUIDs or nvidia-smi's numbers; empty: all that we may see
+    leave_free: int = 0
+    share: bool = False  # take GPUs on which others compute, too
+    on_foreign: OnForeign = "drain"  # when somebody comes to one that we have
+
+
+@dataclass(frozen=True, slots=True)
 class StudySpec:
     name: str
     objective: Objective
@@ -81,3 +98,4 @@ class StudySpec:
     pruning: PruningSpec
     limits: Limits
     file: str  # the study file's absolute path; targets and commands live beside it
+    devices: DevicesSpec = DevicesSpec()

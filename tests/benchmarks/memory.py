@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tree
@@ -11,12 +12,14 @@ from table import Benchmark, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from table import Place
 
+MODELLED = 1000  # trials
+
 FIGURES = {
     "memory": Figure("PSS of ours but the trials, light target", "MB", 60),
+    "model": Figure("PSS of ours but the trials, 1,000 trials asked of the model", "MB", 200),
     "trial": Figure("private memory of a live forked torch trial", "MB", 20),
 }
 
@@ -46,6 +49,32 @@ def held(command: Sequence[str], place: Place, name: str) -> tuple[float, float]
     return found[0]
 
 
+def modelled(place: Place) -> float:
+    """The most of ours but the trials, over the last of MODELLED trials."""
+    folder = place.folder / "modelled"
+    folder.mkdir()
+    found: list[float] = []
+
+    def watch(pid: int, marks: Path) -> None:
+        deadline = time.monotonic() + tree.PATIENCE
+        while time.monotonic() < deadline and Path(f"/proc/{pid}/stat").exists():
+            started = tree.read_marks(marks)
+            if len(started) >= MODELLED - 20:
+                trials = {mark["pid"] for mark in started}
+                family = tree.family(pid)
+                if len(family) < 2:  # it has ended, and waits to be asked how
+                    return
+                found.append(sum(tree.memory(process)[0] for process in family - trials))
+            time.sleep(0.1)
+
+    sets = [f"search.trials={MODELLED}", "search.concurrency=2", "trial.cpus=0"]
+    words = [word for setting in sets for word in ("--set", setting)]
+    file, runs = str(tree.MEASURED / "modelled.toml"), str(folder / "runs")
+    command = [sys.executable, "-m", "tuitune", file, "--no-ui", "--runs", runs, *words]
+    tree.run(command, folder, place.core, watch=watch)
+    return max(found)
+
+
 def our_command(kind: str, place: Place) -> list[str]:
     runs, file = str(place.folder / f"{kind}-runs"), str(tree.MEASURED / f"{kind}.toml")
     sets = ["search.trials=2", "search.concurrency=2", "trial.cpus=0"]
@@ -56,6 +85,7 @@ def our_command(kind: str, place: Place) -> list[str]:
 def ours(place: Place) -> dict[str, float]:
     return {
         "memory": held(our_command("light", place), place, "light")[0],
+        "model": modelled(place),
         "trial": held(our_command("torched", place), place, "torched")[1],
     }
 

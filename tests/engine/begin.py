@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 from tuitune.cli import launch
-from tuitune.cli.app import PROBLEMS
 from tuitune.cli.wish import Wish
 
 
@@ -22,7 +21,7 @@ def main(file: str, *overrides: str) -> int:
     wish = Wish(Path(file), Path("runs").absolute(), overrides)
     try:
         study = launch.begin_engine(wish)
-    except PROBLEMS as error:
+    except launch.PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
     print(study.path, flush=True)

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import msgspec
 
 from tuitune import events as ev
+from tuitune.devices.gpus import Loads
 from tuitune.engine.loop import Engine
 from tuitune.pruning import halving, rules
 from tuitune.simulation.executor import SimulatedExecutor
@@ -24,6 +25,7 @@ from tuitune.study import (
     evolve,
     judging,
     machine,
+    seats,
 )
 from tuitune.study.state import FAILED, PAUSED, WAITING
 
@@ -101,10 +103,10 @@ def forgotten_trial() -> Iterator[None]:
 @contextmanager
 def device_promised_twice() -> Iterator[None]:
     """What runs is not taken off what there is."""
-    most = decide.most_at_once
+    most = seats.most_at_once
     with (
-        patch.object(decide, "place", lambda *_: "host"),
-        patch.object(decide, "most_at_once", lambda *given: most(*given) + 1),
+        patch.object(seats, "place", lambda *_: "host"),
+        patch.object(seats, "most_at_once", lambda *given: most(*given) + 1),
     ):
         yield
 
@@ -314,6 +316,37 @@ def kill_that_a_restart_undoes() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def gpu_promised_twice() -> Iterator[None]:
+    """Who is on a GPU already is forgotten."""
+    with patch.object(seats, "loads_of", lambda _state: Loads({})):
+        yield
+
+
+@contextmanager
+def obstacle_overlooked() -> Iterator[None]:
+    """GPUs that are lost, or somebody else's, are used all the same."""
+    choose = seats.choose
+
+    def careless(gpus: Any, *given: Any, **more: Any) -> Any:
+        return choose([msgspec.structs.replace(g, obstacle="") for g in gpus], *given, **more)
+
+    with patch.object(seats, "choose", careless):
+        yield
+
+
+@contextmanager
+def crowded_trial_among_others() -> Iterator[None]:
+    """One that ran out of memory among neighbours is put among neighbours again."""
+    choose = seats.choose
+
+    def sociable(*given: Any, alone: bool = False, **more: Any) -> Any:
+        return choose(*given, **more)
+
+    with patch.object(seats, "choose", sociable):
+        yield
+
+
 PLANTS: dict[str, Callable[[], Any]] = {
     plant.__name__.replace("_", "-"): plant
     for plant in (
@@ -337,5 +370,8 @@ PLANTS: dict[str, Callable[[], Any]] = {
         kill_forgotten,
         condemned_one_launched,
         kill_that_a_restart_undoes,
+        gpu_promised_twice,
+        obstacle_overlooked,
+        crowded_trial_among_others,
     )
 }

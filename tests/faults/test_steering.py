@@ -169,6 +169,7 @@ def test_a_failed_trial_is_taken_up_again(workshop: Workshop):
         "    for step",
         '    if trial.number == 0 and trial.attempt == 0:\n        raise ValueError("x")\n    for step',
     )
+    code = code.replace("sleep(0.02)", "sleep(0.1)")  # trial 1 outlives two commands
     engine = workshop.start(workshop.study(code, MORE, trials=2), "--no-ui")
     begun(workshop, 1)
     wait_until(lambda: state_of(workshop, 0) == "FAILED", "the failure")

@@ -54,7 +54,9 @@ def test_missing_keys_are_what_the_method_has_for_that_trial(method):
 
 def test_a_given_parent_decides_what_is_filled_in():
     points = tuple({"optimizer": choice} for choice in ("sgd", "adam") * 4)
-    for proposal, point in zip(run(space, SearchSpec(points=points), 8), points, strict=True):
+    for proposal, point in zip(
+        run(space, SearchSpec("sobol", points=points), 8), points, strict=True
+    ):
         assert proposal.config["optimizer"] == point["optimizer"]
         assert ("momentum" in proposal.config) == (point["optimizer"] == "sgd")
         assert not space.problems(proposal.config, partial=False)
@@ -70,21 +72,21 @@ def test_a_grid_fills_in_its_own_values():
 
 
 def test_empty_points_are_the_methods_own_to_the_last_digit():
-    given = run(space, SearchSpec(seed=2, points=({},) * 50), 50)
-    bare = run(space, SearchSpec(seed=2), 50)
+    given = run(space, SearchSpec("sobol", seed=2, points=({},) * 50), 50)
+    bare = run(space, SearchSpec("sobol", seed=2), 50)
     assert [p.config for p in given] == [p.config for p in bare]
     assert {p.origin for p in given} == {"point"}
 
 
 def test_a_point_given_twice_is_tried_once():
     points = (whole, whole, {"lr": 0.05, "optimizer": "adam", "layers": 6})
-    found = run(space, SearchSpec(points=points), 3)
+    found = run(space, SearchSpec("sobol", points=points), 3)
     assert [p.why for p in found] == ["given point 0", "given point 2", "Sobol point 2"]
 
 
 def test_values_get_the_type_of_the_file():
     where = SearchSpace((FloatRange("x", 0.0, 2.0), Choice("batch", (2, 4))))
-    found = run(where, SearchSpec(points=({"x": 1, "batch": 4.0},)), 1)[0]
+    found = run(where, SearchSpec("sobol", points=({"x": 1, "batch": 4.0},)), 1)[0]
     assert key(found.config) == key({"x": 1.0, "batch": 4})
 
 

@@ -81,8 +81,8 @@ def test_points_are_written_in_whole_bits():
 
 def test_axes_beyond_the_table_are_uniform_seeded_and_their_own():
     space = cube(DIMENSIONS + 3)
-    one, again = (make_searcher(space, SearchSpec(seed=3)) for _ in range(2))
-    other = make_searcher(space, SearchSpec(seed=4))
+    one, again = (make_searcher(space, SearchSpec("sobol", seed=3)) for _ in range(2))
+    other = make_searcher(space, SearchSpec("sobol", seed=4))
     tail = f"x{DIMENSIONS + 2}"
     drawn = [one.propose(trial, set()).config[tail] for trial in range(200)]
     assert drawn == [again.propose(trial, set()).config[tail] for trial in range(200)]
@@ -92,9 +92,9 @@ def test_axes_beyond_the_table_are_uniform_seeded_and_their_own():
 
 
 def test_trial_n_gets_point_n_whatever_was_asked_before():
-    searcher = make_searcher(cube(3), SearchSpec(seed=9))
+    searcher = make_searcher(cube(3), SearchSpec("sobol", seed=9))
     forward = [searcher.propose(trial, set()) for trial in range(20)]
-    fresh = make_searcher(cube(3), SearchSpec(seed=9))
+    fresh = make_searcher(cube(3), SearchSpec("sobol", seed=9))
     assert [fresh.propose(trial, set()) for trial in reversed(range(20))] == forward[::-1]
     assert forward[12].why == "Sobol point 12"
     assert forward[12].origin == "sobol"
@@ -107,7 +107,7 @@ def test_a_finite_space_of_powers_of_two_is_gone_through_without_a_detour(seed):
     space = SearchSpace(
         (IntRange("a", 0, 7), Choice("b", ("p", "q", "r", "s"))),
     )
-    searcher, tried = make_searcher(space, SearchSpec(seed=seed)), set()
+    searcher, tried = make_searcher(space, SearchSpec("sobol", seed=seed)), set()
     for trial in range(32):
         proposal = searcher.propose(trial, tried)
         assert proposal.why == f"Sobol point {trial}"

@@ -55,7 +55,7 @@ TABLES = [
     # unknown words
     ({"objective": RIGHT["objective"] + '\nvalu = "best"'}, '[objective] valu = "best": there is no such key; did you mean value?'),
     ({"serch": "trials = 3"}, "serch: there is no such table; did you mean [search]?"),
-    ({"zebra": "x = 3"}, "zebra: there is no such table; there are: study, objective, trial, space, search, pruning, limits"),
+    ({"zebra": "x = 3"}, "zebra: there is no such table; there are: study, objective, trial, space, search, pruning, limits, devices"),
     ({"search": "Trials = 3"}, "[search] Trials = 3: there is no such key; did you mean trials?"),
     ({"search": "max = 3"}, "[search] max = 3: there is no such key here; it belongs in [pruning]"),
     ({"study": "zebra = 3"}, "[study] zebra = 3: there is no such key; there are: name"),
@@ -94,8 +94,11 @@ TABLES = [
     ({"search": "trials = true"}, "[search] trials = true: is true or false, not a whole number; write trials = 1, say"),
     ({"search": "trials = 0"}, "[search] trials = 0: is not a whole number of 1 or more; write trials = 1 or more"),
     ({"search": "seed = 99999999999999999999"}, "[search] seed = 99999999999999999999: is not a whole number of 0 or more; write seed = 0 or more"),
-    ({"search": 'method = "tpe"'}, '[search] method = "tpe": is not built yet in this version; use method = "sobol"'),
-    ({"search": 'method = "bayes"'}, '[search] method = "bayes": is not built yet in this version; use method = "sobol"'),
+    ({"search": 'method = "HEBOSearch"'}, '[search] method = "HEBOSearch": is no method; did you mean "bayes"?'),
+    ({"search": 'learn_from = "runs/a"'}, '[search] learn_from = "runs/a": is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of earlier ones'),
+    ({"search": "learn_from = [1]"}, '[search] learn_from = [1]: is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of earlier ones'),
+    ({"search": 'method = "sobol"', "space": "x = { low = 1, high = 9, likely = 2 }"}, '[search] method = "sobol": makes no use of what is likely for x; use method = "bayes", or leave likely out'),
+    ({"search": 'method = "grid"\nlearn_from = ["a"]'}, '[search] learn_from = ["a"]: is not for method = "grid", which learns from no trial; use method = "bayes"'),
     ({"search": 'method = "sobal"'}, '[search] method = "sobal": is no method; did you mean "sobol"?'),
     ({"search": 'method = "grid_search"'}, '[search] method = "grid_search": is no method; did you mean "grid"?'),
     ({"search": "levels = 1"}, "[search] levels = 1: is not a whole number of 2 or more; write levels = 2 or more"),
@@ -122,6 +125,12 @@ TABLES = [
     ({"trial": RIGHT["trial"] + '\nmemory = "8G"'}, '[trial] memory = "8G": is no size; write memory = "8GB", "512MB" or "8GiB"'),
     ({"trial": RIGHT["trial"] + "\ncpus = -1"}, "[trial] cpus = -1: is below 0; write cpus = 0 or more"),
     ({"trial": RIGHT["trial"] + "\ngpus = 1.5"}, "[trial] gpus = 1.5: is neither whole nor a fraction of one GPU; write 2 or 0.5, say"),
+    ({"devices": "allow = 0"}, '[devices] allow = 0: is a whole number, not a list; write allow = [0, 1], or UUIDs: allow = ["GPU-5a1c"]'),
+    ({"devices": "allow = []"}, "[devices] allow = []: allows no GPU; leave it out for all, or set gpus = 0 in [trial]"),
+    ({"devices": 'allow = ["cuda:0"]'}, "[devices] allow = [\"cuda:0\"]: names GPUs by nvidia-smi's number or by UUID; write allow = [0, 1], or UUIDs: allow = [\"GPU-5a1c\"]"),
+    ({"devices": "share = 1"}, "[devices] share = 1: is a whole number; write share = true or share = false"),
+    ({"devices": "leave_free = -1"}, "[devices] leave_free = -1: is not a whole number of 0 or more; write leave_free = 0 or more"),
+    ({"devices": 'on_foreign = "kill"'}, '[devices] on_foreign = "kill": is no on_foreign; write "drain" or "pause" or "ignore"'),
     ({"trial": RIGHT["trial"] + '\ngpus = "all"'}, '[trial] gpus = "all": is text; write gpus = 1, a fraction such as 0.5, or "auto"'),
     ({"trial": RIGHT["trial"] + "\nenv = { A = 1 }"}, '[trial.env] A = 1: is a whole number, not text; write A = "1"'),
     ({"trial": RIGHT["trial"] + '\nenv = { "A=B" = "1" }'}, '[trial.env] A=B = "1": can\'t be a variable of the environment; write NAME = "text"'),
@@ -191,6 +200,13 @@ PARAMETERS = [
     ("{ value = 1, when = { opt = [] } }", "when gives opt no value; name one or take it out"),
     ("{ value = 1, when = { lr = 0.5 } }", "when names lr, which takes any value between two ends; name a parameter with countable values, or give that one a step"),
     ("{ value = 1, when = 3 }", "when is a whole number; write when = { parameter = value }"),
+    ("{ value = 1, likely = 1 }", "likely means nothing beside value; leave one of them out"),
+    ("{ low = 1, high = 9, likely = 10 }", "likely = 10 is not within 1 to 9; write one of its values, or leave likely out"),
+    ("{ low = 1, high = 9, likely = [2, 2.5] }", "likely = 2.5 is not a whole number; write one of its values, or leave likely out"),
+    ("{ low = 1, high = 9, likely = [4, 2] }", "likely has its low end above its high one; write likely = [2, 4]"),
+    ("{ low = 1, high = 9, likely = [2, 3, 4] }", "likely is one value, or [low, high] of those that are likely; write likely = [2, 4], say"),
+    ("{ low = 1, high = 9, likely = [] }", "likely is an empty list; write likely = 1, say, or leave it out"),
+    ('{ choices = ["a", "b"], likely = "c" }', 'likely = "c" is not "a" or "b"; write one of its values, or leave likely out'),
     ("{ value = 1, when = { x = 1 } }", "its when goes round in a circle: x needs x; take one of these conditions out"),
 ]  # fmt: skip
 
@@ -508,7 +524,7 @@ TOML_VALUES = st.recursive(
 @given(
     st.dictionaries(
         st.sampled_from(
-            ["study", "objective", "trial", "space", "search", "pruning", "limits", "z"]
+            ["study", "objective", "trial", "space", "search", "pruning", "limits", "devices", "z"]
         ),
         TOML_VALUES
         | st.dictionaries(
@@ -537,6 +553,8 @@ TOML_VALUES = st.recursive(
                     "min",
                     "max",
                     "reduction",
+                    "allow",
+                    "share",
                     "lr",
                 ]
             ),

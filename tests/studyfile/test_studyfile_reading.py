@@ -41,7 +41,7 @@ env      = { WANDB_MODE = "offline" }
 val_accuracy = 'acc=([0-9.]+)'
 
 [space]
-lr           = { low = 1e-4, high = 1e-1, log = true }
+lr           = { low = 1e-4, high = 1e-1, log = true, likely = 3e-3 }
 l1           = { low = 4, high = 256, powers_of = 2 }
 weight_decay = { low = 0.0, high = 0.3, step = 0.05 }
 layers       = { low = 1, high = 6 }
@@ -54,7 +54,8 @@ l2           = { sample = "cifar.py:sample_l2" }
 dropout      = 0.1
 
 [search]
-method      = "sobol"
+method      = "bayes"
+learn_from  = ["runs/cifar-1"]
 trials      = 100
 seed        = 0
 concurrency = 8
@@ -73,6 +74,12 @@ brackets  = 1
 [limits]
 time   = "4h"
 target = 0.95
+
+[devices]
+allow      = [0, "GPU-5a1c"]
+leave_free = 1
+share      = false
+on_foreign = "drain"
 """
 
 SMALL = """
@@ -118,7 +125,7 @@ def test_everything_that_a_study_file_can_say(study, tmp_path):
         env={"WANDB_MODE": "offline"},
     )
     assert spec.space.parameters == (
-        FloatRange("lr", 1e-4, 1e-1, log=True),
+        FloatRange("lr", 1e-4, 1e-1, log=True, likely=(3e-3,)),
         PowerRange("l1", 4, 256, 2),
         FloatRange("weight_decay", 0.0, 0.3, step=0.05),
         IntRange("layers", 1, 6),
@@ -131,7 +138,7 @@ def test_everything_that_a_study_file_can_say(study, tmp_path):
         Fixed("dropout", 0.1),
     )
     points = ({"lr": 0.01, "optimizer": "sgd"},)
-    assert spec.search == SearchSpec(concurrency=8, points=points)
+    assert spec.search == SearchSpec(concurrency=8, points=points, learn_from=("runs/cifar-1",))
     assert spec.pruning == PruningSpec("asha", "epoch", max=27)
     assert spec.limits == Limits(time=14400.0, target=0.95)
 
@@ -370,7 +377,7 @@ def test_overrides_are_toml_or_else_text(study, tmp_path):
     ]
     spec = load(tmp_path / "study.toml", overrides=overrides)
     assert (spec.search.trials, spec.name, spec.trial.timeout) == (20, "my run", 90.0)
-    assert spec.space.by_name["lr"] == FloatRange("lr", 1e-3, 1e-1, log=True)
+    assert spec.space.by_name["lr"] == FloatRange("lr", 1e-3, 1e-1, log=True, likely=(3e-3,))
     assert spec.space.by_name["optimizer"] == Choice("optimizer", ("sgd",))
     assert spec.space.by_name["new"] == Fixed("new", 3)
     assert spec.limits.target == 0.5
@@ -383,3 +390,21 @@ def test_the_document_as_run_has_the_overrides(study, tmp_path):
     assert document["search"]["trials"] == 20
     assert document["limits"]["time"] == "1h"
     assert document["space"]["dropout"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("said", "likely"),
+    [
+        ("{ low = 1e-4, high = 1.0, log = true, likely = 1e-2 }", (1e-2,)),
+        ("{ low = 1e-4, high = 1.0, likely = [1e-3, 1] }", (1e-3, 1.0)),
+        ("{ low = 1, high = 9, likely = [3, 3] }", (3,)),
+        ("{ low = 4, high = 64, powers_of = 2, likely = 16 }", (16,)),
+        ('{ choices = ["a", "b", "c"], likely = "b" }', ("b",)),
+        ('{ choices = ["a", "b", "c"], likely = ["c", "a"] }', ("c", "a")),
+        ("{ choices = [[1, 2], [3, 4]], likely = [1, 2] }", ([1, 2],)),
+    ],
+)
+def test_what_is_likely(study, said, likely):
+    found = parameter(study, said).likely
+    assert found == likely
+    assert [type(value) for value in found] == [type(value) for value in likely]

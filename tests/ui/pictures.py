@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuitune.devices.sample import DeviceSample
 from tuitune.events import Settings
@@ -14,6 +14,7 @@ from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, 
 from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.study.standing import Standing, best_of
 from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
+from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.bottom import Bottom
 from tuitune.ui.curves import Curves
 from tuitune.ui.glyphs import ASCII, FULL
@@ -224,6 +225,8 @@ def picture(
 
 class StubKeymap:
     """Shows an action's id for its key, so that a test sees which one is meant."""
+
+    actions: ClassVar = {action.id: action for action in ACTIONS}
 
     def shown(self, action: str) -> str:
         return f"<{action}>"

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 from driving import drive, start
+from textual.events import Key
 from workshop import Workshop, wait_until
 
 from tuitune.store import owner
@@ -237,3 +238,19 @@ def test_a_finished_study_says_how_it_can_go_on(finished):
             )
 
     drive(finished, scenario)
+
+
+def test_keys_that_come_at_once_with_the_line_are_typed_on_it(running):
+    """As in a paste, or over a slow connection."""
+
+    async def scenario(driver):
+        await driver.until_running(2)
+        for key in (Key("colon", ":"), Key("1", "1"), Key("7", "7"), Key("backspace", "\x08")):
+            driver.app.post_message(key)
+        driver.app.post_message(Key("enter", "\r"))
+        driver.app.post_message(Key("z", "z"))
+        await driver.until(lambda: driver.app.view.zoomed, "the zoom")
+        assert driver.app.view.cursor == 1
+        assert driver.app.bottom.prompt is None
+
+    drive(running, scenario)

@@ -159,3 +159,30 @@ def test_a_prompt_is_told_below_while_it_is_typed(bottom):
     bottom.typed_so_far = "tri"
     assert shown(bottom, keys) == "[tri]"
     assert shown(bottom) == ":"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_menu_of_many_choices_begins_behind_its_title(bottom, width):
+    words = ["trial", "state", "rung", "step", "val_accuracy", "best", "optimizer", "lr"]
+    words += ["momentum", "weight_decay", "batch_size", "channels", "layers", "dropout", "time"]
+    keys_of = "abcdefghijklmnopq"
+    bottom.menu = Menu(
+        "sort by",
+        tuple(Choice(key, word, lambda: None) for key, word in zip(keys_of, words, strict=False)),
+    )
+    above, below = shown(bottom, width=width), shown(bottom, keys, width=width)
+    assert above.startswith("sort by?  a tr")
+    assert below.endswith("esc none")
+    for key, word in zip(keys_of, words, strict=False):
+        assert f" {key} {word[:2]}" in f" {above} {below}"
+
+
+def test_what_steers_is_not_offered_where_it_can_not_be_done(bottom):
+    def offered(**more):
+        pict = picture(engine=more.pop("engine", "running"))
+        return text(keys.lines(pictures.look(pict, **more), Size(200, 1)))
+
+    assert "pause" in offered()
+    for without in ({"readonly": True}, {"engine": "finished"}, {"engine": "gone"}):
+        assert "pause" not in offered(**without)
+        assert "filter" in offered(**without)

@@ -7,6 +7,7 @@ import pytest
 from pictures import picture, row, rows, study, text
 
 from tuitune.ui.actions import targets as on
+from tuitune.ui.actions import trial_acts
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.lines import width_of
@@ -129,8 +130,24 @@ def test_when_none_can_the_first_reason_is_told():
 
 def test_many_are_counted_by_state():
     seen = look(picture(rows("rrrwp")), marks={0, 1, 2, 3, 4})
-    words = on.targets(seen, on.why_no_kill).words()
-    assert words == "5 trials (3 running, 1 waiting, 1 paused)"
+    chosen = on.targets(seen, on.why_no_kill)
+    assert (chosen.words(), chosen.details()) == ("5 trials", "3 run, 1 wait, 1 paus")
+
+
+def test_a_question_says_first_what_is_to_be_typed_and_fits_80_columns():
+    asked = []
+
+    class Desk:
+        picture = picture(rows("rrrwp" + "c" * 21))
+        ask = asked.append
+        bottom = None
+
+        def look(self):
+            return look(self.picture, marks=set(range(26)))
+
+    trial_acts.kill(Desk())
+    assert asked[0].text == "type 5 to kill 5 trials (3 run, 1 wait, 1 paus; 21 can't be)"
+    assert asked[0].word == "5"
 
 
 def test_what_has_moved_since_the_key_press_is_told():

@@ -84,7 +84,7 @@ def test_the_study_is_stopped_by_typing_it(workshop, key, ended):
         await driver.press(key, *"no", "enter")
         assert driver.app.bottom.prompt is None
         await driver.press("Q", key)
-        assert "type stop to do it" in driver.screen()
+        assert "type stop to stop the study" in driver.screen()
         await driver.press(*"stop", "enter")
         await driver.until_said("stopping: 2 running trials")
         await driver.until(lambda: driver.app.picture.engine.state == "gone", "the engine's end")

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.color import ColorType
 
 from tuitune.ui.lines import cut, ends, fit, line, padded, width_of
-from tuitune.ui.options import LOCAL, REMOTE, options_for
+from tuitune.ui.options import FAR, LOCAL, NEAR, REMOTE, options_for
 from tuitune.ui.paint import ANSI, ATTRIBUTES, BACKGROUNDS, COLOURS, Paint
 from tuitune.ui.pane import changed_cells
 
@@ -97,6 +97,7 @@ def test_over_ssh_there_are_half_as_many_looks():
         {**utf8, "SSH_CONNECTION": "a b c d"}, readonly=False, ascii_only=False, no_color=False
     )
     assert (here.tick, there.tick) == (LOCAL, REMOTE)
+    assert (here.devices_tick, there.devices_tick) == (NEAR, FAR)
     assert not here.ascii
     assert here.many_colours
 

@@ -158,3 +158,11 @@ def test_the_same_second_is_not_drawn_twice():
     assert pane.lines(seen, Size(80, 9)) is first
     pict.rows[0] = row(0, "r", step=10)
     assert pane.lines(seen, Size(80, 9)) is not first
+
+
+def test_a_rung_is_named_by_its_number_and_its_step_whoever_speaks_of_it():
+    parked = row(0, "p", parked=False, note="rung 3: rank 2 of 5, as trial 4 at rung 9 comes first")
+    shown = " ".join(said(parked, 140).split())
+    assert "rung 1 (epoch 3): rank 2 of 5, as trial 4 at rung 2 (epoch 9) comes first" in shown
+    unknown = row(0, "x", note="rung 7: rank 2 of 5")  # of no bracket that is known
+    assert "rung 7: rank 2 of 5" in said(unknown, 140)

@@ -63,6 +63,25 @@ def test_a_gpu_that_others_use_says_who_and_what_follows():
     assert "pid 8812 alice 40 GB - not used" in said([taken], 200)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_trials_that_others_have_come_to_are_still_shown(width):
+    drained = gpu(0, trials=(3, 7), foreign=("pid 8812 alice",), note="nothing more starts")
+    lines = drawn([drained], width)
+    assert all(width_of(line) <= width for line in lines)
+    assert "t0003" in text(lines)
+    assert "pid 8812" in text(lines)
+
+
+def test_what_packing_does_is_told_where_there_is_room_for_it():
+    packed = "2 x 4.0 of 80.0 GB, +67% over one"
+    cards = [gpu(n, trials=(n, n + 4), packed=packed) for n in range(2)]
+    assert packed in said(cards, 200)
+    assert "+67% over one" in said(cards, 109)
+    for width in WIDTHS:
+        assert all(width_of(line) <= width for line in drawn(cards, width))
+        assert "t0001" in said(cards, width)
+
+
 @pytest.mark.parametrize("kind", ["gpu", "mig", "host"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_what_nobody_knows_is_a_dash(kind, width):
@@ -84,8 +103,18 @@ def test_old_figures_say_how_old_they_are():
     assert "last seen 2m00s ago" in said([host(time=NOW - 120)], engine="gone")
 
 
+def test_without_an_engine_nothing_of_ours_is_on_them():
+    samples = [host(trials=(3, 4), slots_used=2.0), gpu(0, trials=(7,))]
+    for engine in ("gone", "finished", "failed"):
+        shown = said(samples, engine=engine)
+        assert "0/8 slots" in shown
+        assert "t000" not in shown
+        assert "cores" not in shown
+
+
 def test_before_the_first_sample_and_without_an_engine():
     assert "are being looked at" in said([])
+    assert "are being looked at" in said([], engine="importing")
     assert "no engine" in said([], engine="gone")
 
 

@@ -145,3 +145,10 @@ def test_names_from_files_are_cut_and_cleaned():
     shown = said(picture(rows("cr"), spec=wild), 80)
     assert "\x1b" not in shown
     assert "~" in shown
+
+
+def test_words_of_others_that_are_cut_are_seen_to_be():
+    failed = [row(number, "f", error="ValueError: " + "a long story " * 20) for number in range(3)]
+    shown = said(picture(failed), 80).splitlines()[1]
+    assert "all 3 trials failed: ValueError: a long" in shown
+    assert "~ " in shown

@@ -242,7 +242,7 @@ def test_a_click_takes_the_cursor_there_and_two_open_the_trial():
 
 def test_a_click_on_a_head_sorts_by_it_and_the_next_turns_it():
     one = desk("cc")
-    heads = trials.lines(one.look(), Size(80, 12))[1]
+    heads = trials.TrialsPane().lines(one.look(), Size(80, 12))[1]
     at = "".join(part for part, _ in heads).index("layers")
     trials.click(one, at, 1, double=False)
     assert one.view.sort == Sort("config.layers")
@@ -280,3 +280,17 @@ def test_rows_of_any_kind_stand_the_actions():
         if name != "table.filter":
             action.run(one)
     assert one.order.numbers
+
+
+def test_a_trial_that_was_chosen_is_not_swapped_for_a_new_leader():
+    """Also where the cursor stood on it already, so that the next act meets the same trial."""
+    desk = StubDesk(picture(rows("rr")))
+    desk.view.cursor = desk.order.numbers[0]
+    desk.order.follow(desk.picture, desk.view)
+    chosen, other = desk.order.numbers
+    moving.jump(desk, chosen)
+    desk.picture.rows[other] = msgspec.structs.replace(desk.picture.rows[other], value=0.0)
+    desk.picture.changed = {other}
+    desk.order.follow(desk.picture, desk.view)
+    assert desk.order.numbers == [other, chosen]
+    assert desk.view.cursor == chosen

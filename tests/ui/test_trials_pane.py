@@ -16,7 +16,7 @@ from tuitune.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerR
 from tuitune.spec import Objective, PruningSpec
 from tuitune.store.curves import Curve
 from tuitune.ui.lines import Size, width_of
-from tuitune.ui.panes import trials
+from tuitune.ui.panes.trials import TrialsPane
 from tuitune.ui.trials.columns import columns, last_first_column, seen
 from tuitune.ui.trials.filtering import parse
 from tuitune.ui.trials.sorting import Sort
@@ -46,7 +46,7 @@ def falling(first, count):
 
 
 def table(seen_picture, width=80, height=12, **view):
-    return text(trials.lines(look(seen_picture, **view), Size(width, height))).splitlines()
+    return text(TrialsPane().lines(look(seen_picture, **view), Size(width, height))).splitlines()
 
 
 def mixed():
@@ -154,7 +154,7 @@ def test_no_column_moves_while_values_change(width):
     heads = [table(one, width)[1] for one in (before, after)]
     assert heads[0] == heads[1]
     starts = [
-        [width_of(line) for line in trials.lines(look(one), Size(width, 3))]
+        [width_of(line) for line in TrialsPane().lines(look(one), Size(width, 3))]
         for one in (before, after)
     ]
     assert starts[0] == starts[1]
@@ -209,7 +209,7 @@ def test_without_rungs_or_a_maximum_those_columns_are_plain():
 def test_text_of_trials_steers_no_terminal():
     of = spec(space=SearchSpace((Choice("name", ("a\x1b[2J", "b")),)))
     trial = row(0, "f", config={"name": "a\x1b[2J"}, error="\x1b]0;x\x07bad")
-    assert "\x1b" not in text(trials.lines(look(picture([trial], spec=of)), Size(200, 5)))
+    assert "\x1b" not in text(TrialsPane().lines(look(picture([trial], spec=of)), Size(200, 5)))
 
 
 def test_no_two_columns_have_one_letter():
@@ -227,7 +227,7 @@ def test_no_two_columns_have_one_letter():
 )
 def test_it_never_leaves_its_room(states, width, height, first, wide, cursor):
     seen_picture = picture(rows(states), spec=MANY)
-    lines = trials.lines(
+    lines = TrialsPane().lines(
         look(seen_picture, wide=wide, first_column=first, cursor=cursor), Size(width, height)
     )
     assert len(lines) <= height

@@ -1,4 +1,9 @@
-"""How is the app opened on a study, and what is said when it is closed?"""
+"""How is the app opened on a study, and what is said when it is closed?
+
+What only an engine's beginning or the last words need is imported then: the screen comes first.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
@@ -10,29 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune import ui
-from tuitune.cli.launch import StartError, begin_engine, remove_unbegun
 from tuitune.cli.studies import StudyFolder, open_study, short_path
-from tuitune.cli.summary import exit_status, result_in, summary
-from tuitune.cli.wish import RefusedError, Wish
 from tuitune.control import ControlError
-from tuitune.engine.settings import CannotRunError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import studies_in
 from tuitune.store.registry import known_studies
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tuitune.cli.wish import Wish
 
-PROBLEMS = (
-    StartError,
-    RefusedError,
-    StudyFileError,
-    StoreError,
-    CannotRunError,
-    ControlError,
-    ui.KeyFileError,
-)
+PROBLEMS = (StudyFileError, StoreError, ControlError, ui.KeyFileError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +47,13 @@ def has_terminal() -> bool:
 
 def run_with_app(wish: Wish, look: Look) -> int:
     """Begin, go on with or attach to what the wish means, and show it."""
+    from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
+    from tuitune.cli.launch import begin_engine
+
     try:
         study = begin_engine(wish, meanwhile=partial(ui.load, **asdict(look)))
-        return _show(study, wish, look)
-    except PROBLEMS as error:
+        return _show(study, wish.file, look, wish)
+    except (*PROBLEMS, *NOT_BEGUN) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -94,37 +90,44 @@ def _show_stored(study: StudyFolder, look: Look) -> int:
     try:
         source = study.reader.get("source")
         file = Path(source or study.path / "study.toml")
-        return _show(study, Wish(file, study.path.parent), look)
+        return _show(study, file, look)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _show(study: StudyFolder, wish: Wish, look: Look) -> int:
+def _show(study: StudyFolder, file: Path, look: Look, wish: Wish | None = None) -> int:
+    """wish: what an engine that is begun again is to run, the study as it is where that is None."""
+    named = short_path(file.absolute())
     code = ui.open_app(
         study.path,
-        file=short_path(wish.file.absolute()),
+        file=named,
         readonly=look.readonly,
         ascii_only=look.ascii_only,
         no_color=look.no_color,
-        restart=_restart(study.path, wish),
+        restart=partial(_restart, study.path, file, wish),
     )
-    return code or farewell(StudyFolder(study.path), short_path(wish.file.absolute()))
+    return code or farewell(StudyFolder(study.path), named)
 
 
-def _restart(folder: Path, wish: Wish) -> Callable[[], str]:
-    def restart() -> str:
-        try:
-            begin_engine(wish, StudyFolder(folder))
-        except PROBLEMS as error:
-            return str(error)
-        return ""
+def _restart(folder: Path, file: Path, wish: Wish | None) -> str:
+    """Begins an engine; says why where it can't."""
+    from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
+    from tuitune.cli.launch import begin_engine
+    from tuitune.cli.wish import Wish
 
-    return restart
+    try:
+        begin_engine(wish or Wish(file, folder.parent), StudyFolder(folder))
+    except NOT_BEGUN as error:
+        return str(error)
+    return ""
 
 
 def farewell(study: StudyFolder, file: str) -> int:
     """How to come back, or how it ended: what stays on the terminal. The exit status."""
+    from tuitune.cli.launch import remove_unbegun
+    from tuitune.cli.summary import exit_status, result_in, summary
+
     name = study.name
     if study.owner() is not None:
         words = f"`tuitune attach {name}` shows it, `tuitune stop {name}` stops it"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from tuitune.cli.gpus import gpu_lines
 from tuitune.devices.host import host_room
 from tuitune.devices.placement import Room, most_at_once
-from tuitune.engine.settings import CannotRunError, check_machine
-from tuitune.search.searcher import make_searcher
-from tuitune.space import grid_size
+from tuitune.devices.probe import look
+from tuitune.devices.snapshots import Snapshot
+from tuitune.engine.learning import learn
+from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
+from tuitune.search.searcher import Proposal, make_searcher
+from tuitune.space import Choice, grid_size, likely_of, spell
 from tuitune.studyfile import StudyFileError, load
 from tuitune.words.parameters import condition, domain
 from tuitune.words.text import configuration_toml, table
@@ -17,6 +21,7 @@ from tuitune.words.text import configuration_toml, table
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuitune.engine.learning import Learned
     from tuitune.space import Parameter
     from tuitune.spec import StudySpec
 
@@ -25,15 +30,17 @@ def check_file(file: Path, overrides: tuple[str, ...]) -> int:
     """0, or 2 with every problem on stderr."""
     try:
         spec = load(file, overrides=overrides)
-        check_machine(spec, host_room())
+        seen = look() if wants_gpus(spec) else Snapshot(absent=True)
+        check_machine(spec, host_room(), seen)
+        learned = learn(spec)
     except (StudyFileError, CannotRunError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(_words(spec))
+    print(_words(spec, learned, seen))
     return 0
 
 
-def _words(spec: StudySpec) -> str:
+def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
     machine = host_room()
     need = Room(spec.trial.cpus, spec.trial.memory or 0)
     at_once = most_at_once(machine, need, spec.search.concurrency)
@@ -53,16 +60,22 @@ def _words(spec: StudySpec) -> str:
         "",
         f"space: {size}",
         f"search: {spec.search.trials} trials by {spec.search.method}, {judged}",
+        *(f"learns from {words}" for words in learned.words),
         f"devices: {machine.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once",
+        *gpu_lines(spec, seen),
         "",
         "one sample:",
     ]
     proposal = make_searcher(space, spec.search).propose(0, set())
-    sample = configuration_toml(proposal.config) if proposal else ""
+    sample = configuration_toml(proposal.config) if isinstance(proposal, Proposal) else ""
     lines += [f"  {line}" for line in sample.splitlines()]
     lines += [f"  # {p.name}: sampled by {p.target}" for p in space.sampled]
     return "\n".join(lines)
 
 
 def _parameter_cells(parameter: Parameter) -> list[str]:
-    return [parameter.name, domain(parameter), condition(parameter)]
+    likely = " to ".join(map(spell, likely_of(parameter)))
+    if isinstance(parameter, Choice):
+        likely = " or ".join(map(spell, likely_of(parameter)))
+    believed = f"likely {likely}" if likely else ""
+    return [parameter.name, domain(parameter), believed, condition(parameter)]

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.logind import shelter
 from tuitune.cli.studies import StudyFolder
-from tuitune.cli.wish import meaning_of
+from tuitune.cli.wish import RefusedError, meaning_of
+from tuitune.engine.settings import CannotRunError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT, create_study
 from tuitune.store.reader import Reader
+from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,9 @@ class StartError(Exception):
     """No engine could begin; str() says why, in words or as the training code's traceback."""
 
 
+PROBLEMS = (StartError, RefusedError, CannotRunError, StudyFileError, StoreError)
+
+
 def begin_engine(
     wish: Wish,
     study: StudyFolder | None = None,
@@ -45,7 +50,7 @@ def begin_engine(
     """The study that the wish means, with an engine unless it is finished.
 
     `meanwhile` is called while the engine starts. What the import of the training code says later
-    than at once is in the store. Raises StartError, and whatever `meaning_of` raises.
+    than at once is in the store. Raises PROBLEMS.
     """
     meaning = meaning_of(wish, study)
     if meaning.does in {"follow", "tell"}:

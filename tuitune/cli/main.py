@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tuitune.cli.devices import device_options
+from tuitune.cli.devices import said as device_words
+
 if TYPE_CHECKING:
     from tuitune.words.exported import Form
 
@@ -67,6 +70,7 @@ def commands(context: click.Context) -> None:
 @click.option("--steal", is_flag=True, help="Take the study over from an engine on another host.")
 @click.option("--seed", type=int, help="Another [search] seed.")
 @click.option("--trials", type=int, help="Another [search] trials.")
+@device_options
 @SET
 @ASCII
 @NO_COLOR
@@ -89,7 +93,7 @@ def run(
     from tuitune.cli.app import Look, has_terminal, run_with_app
     from tuitune.cli.wish import Wish
 
-    said = list(overrides)
+    said = [*overrides, *device_words(click.get_current_context())]
     said += [] if seed is None else [f"search.seed={seed}"]
     said += [] if trials is None else [f"search.trials={trials}"]
     wish = Wish(file, runs.absolute(), tuple(said), new=new, steal=steal, as_json=as_json)
@@ -136,12 +140,22 @@ def engine(
 
 @commands.command()
 @STUDY_FILE
+@device_options
 @SET
 def check(file: Path, *, overrides: tuple[str, ...]) -> None:
     """Say what is wrong with FILE, or what a run of it would do."""
     from tuitune.cli.check import check_file
 
-    sys.exit(check_file(file, overrides))
+    said = (*overrides, *device_words(click.get_current_context()))
+    sys.exit(check_file(file, said))
+
+
+@commands.command()
+def doctor() -> None:
+    """Say what this machine's GPUs and its set-up are like, and what stands in the way."""
+    from tuitune.cli.doctor import examine
+
+    sys.exit(examine())
 
 
 @commands.command()

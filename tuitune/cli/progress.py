@@ -11,6 +11,7 @@ import msgspec
 
 from tuitune import events as ev
 from tuitune.cli.pace import Pace
+from tuitune.devices.news import news
 from tuitune.space import grid_size
 from tuitune.study.state import COMPLETE, ENDED, FAILED
 from tuitune.words.facts import told, whose
@@ -34,7 +35,7 @@ class Lines:
         self._pace = Pace(study)
         self._where = where
         self._stream = stream or sys.stdout
-        self._live = self._stream.isatty()
+        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._painted = 0.0
         self._deaf = False
         self._noted = 0.0
@@ -52,6 +53,8 @@ class Lines:
         match fact:
             case ev.Opened():
                 self._line(fact.time, opening_words(self._study, self._where))
+                if words := news((), fact.gpus):
+                    self._line(fact.time, plain(words))
             case ev.Settled():
                 self._line(fact.time, self._settled(fact))
                 tail = self._tails.pop(fact.trial, "")
@@ -59,9 +62,9 @@ class Lines:
                     self._quote(tail)
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
-            case _ if type(fact) in SAID:
+            case _ if type(fact) in SAID and (words := told(fact)):
                 whom = whose(fact)
-                self._line(fact.time, f"{whom}  {told(fact)}" if whom else told(fact))
+                self._line(fact.time, f"{whom}  {words}" if whom else words)
             case _:
                 pass
 
@@ -149,7 +152,9 @@ SAID = frozenset(
         ev.ResumeAsked,
         ev.SettingsChanged,
         ev.DiskChanged,
+        ev.DevicesChanged,
         ev.Halted,
+        ev.Packed,
     }
 )
 
@@ -199,6 +204,9 @@ def opening_words(study: Study, where: str) -> str:
         style = state.pruner.style or "style by what trials can do"
         parts.append(f"{pruning.method} ({style}) over {resource} {pruning.min} to {pruning.max}")
     parts.append(f"{state.cpus:g} CPU slots, {settings.cpus:g} a trial")
+    if settings.gpus != 0:
+        each = settings.gpus if settings.gpus == "auto" else f"{settings.gpus:g}"
+        parts.append(f"{len(state.gpus)} GPUs, {each} a trial")
     if state.disk_low:
         parts.append("but the disk is too full to launch on")
     if state.trials:

@@ -65,7 +65,7 @@ def _begin(wish: Wish, spec: StudySpec) -> int:
     folder = create_study(wish.runs, spec.name)
     try:
         return _run(wish, spec, folder)
-    except TargetError:
+    except (TargetError, CannotRunError):
         shutil.rmtree(folder)  # nothing has happened in it yet
         raise
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.devices.host import host_room
+from tuitune.devices.probe import has_driver, look
 from tuitune.engine.settings import check_machine
 from tuitune.store.folder import newest_study
 from tuitune.studyfile import load, load_document
@@ -52,7 +53,7 @@ def meaning_of(wish: Wish, study: StudyFolder | None = None) -> Meaning:
     Raises StudyFileError, CannotRunError, StoreError and RefusedError.
     """
     spec = load(wish.file, overrides=wish.overrides)
-    check_machine(spec, host_room())
+    check_machine(spec, host_room(), None if has_driver() else look())
     if study is None:
         found = None if wish.new else newest_study(wish.runs, spec.name)
         if found is None:

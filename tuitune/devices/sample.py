@@ -28,3 +28,4 @@ class DeviceSample(msgspec.Struct, frozen=True, omit_defaults=True):
     trials_cpu: float | None = None  # cores
     engine_cpu: float | None = None  # cores, the process that starts trials included
     disk_free: float | None = None  # share of the study folder's disk
+    packed: str = ""  # of a GPU: how its trials share it, and what they gain by that

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuitune.engine.settings import CannotRunError, check_machine, settings_of
+from tuitune.engine.settings import CannotRunError, check_machine, has_gpus, settings_of
 from tuitune.store.errors import StoreError
 from tuitune.studyfile import load, load_document
 from tuitune.studyfile.changes import changes
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.devices.placement import Room
+    from tuitune.devices.snapshots import Snapshot
     from tuitune.events import Settings
     from tuitune.study import Study
 
@@ -27,9 +28,10 @@ class NotWhileRunningError(Exception):
 class Document:
     """`study.toml` of a study folder."""
 
-    def __init__(self, folder: Path, machine: Room) -> None:
+    def __init__(self, folder: Path, machine: Room, seen: Snapshot) -> None:
         self._path = folder / "study.toml"
         self._machine = machine
+        self._seen = seen
 
     def write(self, text: str) -> None:
         """Replace it whole or not at all. Raises StoreError."""
@@ -47,7 +49,7 @@ class Document:
         """
         spec = load(self._path, overrides=overrides, check_target=False)
         taken, refused = changes(study.spec, replace(spec, file=study.spec.file))
-        settings = settings_of(spec)
+        settings = settings_of(spec, has_gpus=has_gpus(spec, self._seen))
         still = [str(change) for change in refused]
         late = [str(change) for change in taken if not change.is_setting]
         if still:
@@ -56,7 +58,7 @@ class Document:
             said = "; ".join(late)
             raise NotWhileRunningError(f"{said}: stop the study, then run its file with that")
         try:
-            check_machine(spec, self._machine)
+            check_machine(spec, self._machine, self._seen)
         except CannotRunError as error:
             raise NotWhileRunningError(str(error)) from error
         was = study.state.settings

@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
+from tuitune.engine.asking import Asking
 from tuitune.engine.orders import make_order
 from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
 from tuitune.engine.shelf import checkpoints_to_drop
-from tuitune.execution.executor import SampleError, TargetError
-from tuitune.space import grid_size
 from tuitune.store.errors import StoreError
 from tuitune.study.state import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.engine.seams import Folders, Store
+    from tuitune.engine.seams import Folders, Oracle, Store
     from tuitune.execution.executor import Executor
+    from tuitune.search.history import Past
     from tuitune.search.searcher import Proposal, Searcher
-    from tuitune.space import Sampled
-    from tuitune.spec import StudySpec
     from tuitune.study import Study
 
 LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
@@ -39,6 +37,8 @@ class World:
     shelf: Folders
     clock: Callable[[], float]  # Unix seconds
     watch: Callable[[Sequence[ev.AnyFact]], None]  # sees facts once they are safe
+    oracle: Oracle | None = None  # where the search needs a model
+    foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
 
 
 class Engine:
@@ -63,9 +63,9 @@ class Engine:
         self._deadline: asyncio.TimerHandle | None = None
         self._deadline_at = math.inf
         self._since_snapshot = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._kept = study.state.leader
         self._broken: StoreError | None = None
+        self._asking = Asking(self, world)
         self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
 
     @property
@@ -80,6 +80,7 @@ class Engine:
         for event in events:
             facts = study.react(event)
             pending += facts
+            self._asking.note(facts)
             if type(event) is ev.Reported:
                 self._advanced.add(event.trial)
                 urgent = urgent or len(facts) > 1
@@ -175,7 +176,7 @@ class Engine:
                 action = "stop" if fact.action == "pause" else fact.action
                 executor.answer(fact.trial, fact.attempt, action, fact.save)
             case ev.Ask():
-                self._ask(fact.trial)
+                self._asking.ask(fact.trial)
             case ev.Launch() if executor is not None:
                 self._launch(fact)
             case ev.Signal() if executor is not None:
@@ -207,52 +208,18 @@ class Engine:
             return
         self.executor.launch(order)
 
-    def _ask(self, number: int) -> None:
-        proposal = self._world.searcher.propose(number, self.study.tried)
-        if proposal is None:
-            self.take([ev.Exhausted(self._clock(), exhausted_words(self.study.spec))])
-        elif self._to_sample(proposal):
-            task = self._loop.create_task(self._sample(number, proposal))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        else:
-            self._propose(number, proposal, proposal.config)
-
-    async def _sample(self, number: int, proposal: Proposal) -> None:
-        try:
-            config = await self._completed(proposal, f"{number}")
-        except (SampleError, TargetError) as error:
-            why = f"a parameter can't be sampled: {error}"
-            self.take([ev.StopAsked(self._clock(), finish=False, why=why)])
-            return
-        self._propose(number, proposal, config)
-
-    def _propose(self, number: int, proposal: Proposal, config: dict[str, Any]) -> None:
-        event = ev.Proposed(self._clock(), number, config, proposal.origin, proposal.why)
-        self.take([event])
-
     async def add(self, proposal: Proposal, by: str = "") -> dict[str, Any]:
         """Make what a hand gave a trial; its configuration. Raises SampleError, TargetError."""
-        config = await self._completed(proposal, f"hand/{self._clock()}")
+        config = await self._asking.completed(proposal, f"hand/{self._clock()}")
         self.take([ev.AddAsked(self._clock(), config, proposal.why, by)])
         return config
 
-    def _to_sample(self, proposal: Proposal) -> list[Sampled]:
-        """What the user's own samplers are yet to choose."""
-        space, config = self.study.spec.space, proposal.config
-        return [p for p in space.sampled if p.name not in config and space.is_active(p, config)]
-
-    async def _completed(self, proposal: Proposal, draw: str) -> dict[str, Any]:
-        """The whole configuration, in the file's order."""
-        targets = {p.name: p.target for p in self._to_sample(proposal)}
-        if not targets:
-            return proposal.config
+    async def sample(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What the user's own samplers choose. Raises SampleError, TargetError."""
         assert self.executor is not None
-        seed = f"{self.study.spec.search.seed}/{draw}"
-        values = await self.executor.sample(targets, seed, proposal.config)
-        whole = {**proposal.config, **values}
-        names = (p.name for p in self.study.spec.space.parameters)
-        return {name: whole[name] for name in names if name in whole}
+        return await self.executor.sample(targets, seed, config)
 
     def _tidy(self, number: int) -> None:
         """Remove the checkpoints that nobody will go on from, away from the event loop."""
@@ -285,9 +252,3 @@ class Engine:
         if due is not None and due <= now:
             self.take([ev.DeadlinePassed(now)])
         self._set_deadline()
-
-
-def exhausted_words(spec: StudySpec) -> str:
-    if spec.search.method == "grid":
-        return f"all {grid_size(spec.space, spec.search.levels)} points of the grid have been tried"
-    return f"all {spec.space.size} configurations of the space have been tried"

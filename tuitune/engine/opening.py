@@ -23,10 +23,15 @@ def restore(spec: StudySpec, journal: Store) -> Study:
 
 
 def opening_events(
-    study: Study, machine: Room, now: float, *, disk_low: bool = False
+    study: Study,
+    machine: Room,
+    now: float,
+    *,
+    disk_low: bool = False,
+    gpus: tuple[ev.Gpu, ...] = (),
 ) -> list[ev.Event]:
     """The study is ours; what a dead engine had running is lost."""
     running = [study.state.trials[n] for n in study.state.running]
     lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
-    settings = settings_of(study.spec)
-    return [ev.Opened(now, settings, machine.cpus, machine.memory, disk_low), *lost]
+    settings = settings_of(study.spec, has_gpus=bool(gpus))
+    return [ev.Opened(now, settings, machine.cpus, machine.memory, disk_low, gpus), *lost]

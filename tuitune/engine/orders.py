@@ -35,7 +35,20 @@ def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> O
         threads=max(1, int(trial.cpus)),
         command=None if command is None else tuple(fill_command(command, trial.config)),
         metrics=dict(spec.trial.metrics),
+        env=gpu_environment(spec, state, trial),
     )
+
+
+def gpu_environment(spec: StudySpec, state: State, trial: Trial) -> dict[str, str]:
+    """Only its own GPUs are there for a trial, from cuda:0 on; none where it is to have none."""
+    if trial.gpus:
+        visible = ",".join(trial.gpus)
+        return {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    asked_for_none = state.settings is not None and state.settings.gpus == 0
+    said = spec.trial.gpus is not None or bool(state.gpus)  # else there may be some of other makers
+    if asked_for_none and said and "CUDA_VISIBLE_DEVICES" not in spec.trial.env:
+        return {"CUDA_VISIBLE_DEVICES": ""}
+    return {}
 
 
 def attempt_seed(seed: int, trial: int, attempt: int) -> int:

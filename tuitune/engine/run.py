@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Protocol
 from tuitune import events as ev
 from tuitune.control import serve, socket_path
 from tuitune.devices.host import host_room
+from tuitune.devices.probe import look
+from tuitune.devices.snapshots import Snapshot
 from tuitune.engine import disk, telemetry
+from tuitune.engine.beside import Ours, make_gpus, make_oracle, warm
 from tuitune.engine.document import Document
 from tuitune.engine.door import Door, StoppedEarlyError
 from tuitune.engine.importing import told
+from tuitune.engine.learning import learned_once
 from tuitune.engine.loop import Engine, World
 from tuitune.engine.opening import opening_events, restore
-from tuitune.engine.settings import check_machine
+from tuitune.engine.settings import check_machine, wants_gpus
 from tuitune.engine.shelf import Shelf
 from tuitune.engine.steering import Steering
 from tuitune.execution.executor import Plan, TargetError
@@ -35,15 +39,17 @@ from tuitune.store.rows import EngineRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tuitune.devices.placement import Room
+    from tuitune.engine.gpus import Gpus
     from tuitune.spec import StudySpec
     from tuitune.store.owner import Claim
     from tuitune.store.rows import Phase
     from tuitune.study import Study
+    from tuitune.thinking import ModelProcess
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
 HEARTBEAT = 10.0  # s
+NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
 SETTLED = 0.5  # s after which the first trials have started, and there is time for other things
 
 
@@ -93,19 +99,21 @@ def run(
     """
     spec, folder = opening.spec, opening.folder
     machine = host_room()
-    check_machine(spec, machine)
+    seen = look() if wants_gpus(spec) else NOT_LOOKED
+    check_machine(spec, machine, seen)
     held = claim(folder, steal=opening.steal)
     try:
         journal = Journal.open(folder / "study.db", spec.objective.metric)
         try:
-            document = Document(folder, machine)
+            document = Document(folder, machine, seen)
             _describe(opening, document, journal)
             study = restore(spec, journal)
             if study.state.opening and not study.state.finished:
                 sweep(str(folder))  # what a dead engine left behind must be gone before we start
-            world = _Open(study, journal, held, machine, document)
+            foreign = learned_once(spec, journal)
+            ours = Ours(study, journal, held, machine, document, foreign, seen)
             with _last_words(journal):
-                return asyncio.run(_run(world, watcher(study), listening))
+                return asyncio.run(_run(ours, watcher(study), listening))
         finally:
             journal.close()
     finally:
@@ -133,20 +141,9 @@ def _say(journal: Journal, phase: Phase, words: str = "") -> None:
         journal.tell(EngineRow(phase, words, time.time()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """A study that is ours to run."""
-
-    study: Study
-    journal: Journal
-    held: Claim
-    machine: Room
-    document: Document
-
-
-async def _run(opened: _Open, watcher: Watcher, listening: Callable[[], None]) -> Outcome:
-    study, held, journal = opened.study, opened.held, opened.journal
-    folder = held.folder
+async def _run(ours: Ours, watcher: Watcher, listening: Callable[[], None]) -> Outcome:
+    study, journal = ours.study, ours.journal
+    folder = ours.held.folder
     interruptions: list[ev.StopAsked] = []
 
     def watch(facts: Sequence[ev.AnyFact]) -> None:
@@ -157,38 +154,34 @@ async def _run(opened: _Open, watcher: Watcher, listening: Callable[[], None]) -
         watcher.note(text)
         _say(journal, "importing", text)
 
-    spec = study.spec
-    searcher = make_searcher(spec.space, spec.search)
-    engine = Engine(study, World(journal, searcher, Shelf(folder / "trials"), time.time, watch))
-    executor = LocalExecutor(_plan(spec, folder), engine.take, time.time)
+    oracle = make_oracle(ours, watcher.note)
+    engine = _engine(ours, oracle, watch)
+    gpus = make_gpus(ours, watcher.note)
+    executor = LocalExecutor(
+        _plan(study.spec, folder), gpus.pass_on if gpus else engine.take, time.time
+    )
     engine.executor = executor
     door = Door()
-    control = await serve(socket_path(folder, "control"), door)
-    try:
+    async with contextlib.AsyncExitStack() as closing:  # the last that is named here closes first
+        closing.callback(watcher.close)
+        if gpus is not None:
+            closing.callback(gpus.close)
+        closing.push_async_callback(executor.close)
+        if gpus is not None:
+            closing.callback(gpus.let_pass)
+        if oracle is not None:
+            closing.push_async_callback(oracle.close)
+        control = await serve(socket_path(folder, "control"), door)
+        closing.callback(control.close)
+        if gpus is not None:
+            gpus.start(ours.seen)
         _say(journal, "importing")
         listening()
         async with told(folder / "engine.log", note):
             await door.wait_for(executor.open())
         _say(journal, "running")
-        door.open(Steering(engine, opened.document, time.time))
-        beside = [
-            asyncio.create_task(_beat(held, engine)),
-            asyncio.create_task(disk.watch(folder, engine)),
-            asyncio.create_task(_sample(engine, opened)),
-        ]
-        try:
-            _listen_to_signals(engine)
-            low = disk.free_share(folder) < disk.LEAST_FREE
-            engine.take(opening_events(study, opened.machine, time.time(), disk_low=low))
-            finished = await engine.finished
-        finally:
-            for task in beside:
-                task.cancel()
-            remember(folder)
-    finally:
-        control.close()
-        await executor.close()
-        watcher.close()
+        door.open(Steering(engine, ours.document, time.time))
+        finished = await _to_its_end(engine, ours, gpus, oracle)
     _say(journal, "ended", finished.why)
     if engine.broken is None:
         engine.commit()
@@ -196,6 +189,45 @@ async def _run(opened: _Open, watcher: Watcher, listening: Callable[[], None]) -
             engine.snapshot()
     interrupted = bool(interruptions) and not finished.complete
     return Outcome(study, finished, interrupted, engine.broken)
+
+
+def _engine(
+    ours: Ours, oracle: ModelProcess | None, watch: Callable[[Sequence[ev.AnyFact]], None]
+) -> Engine:
+    spec = ours.study.spec
+    searcher = make_searcher(spec.space, spec.search, informed=bool(ours.foreign))
+    shelf = Shelf(ours.held.folder / "trials")
+    world = World(ours.journal, searcher, shelf, time.time, watch, oracle, ours.foreign)
+    return Engine(ours.study, world)
+
+
+async def _to_its_end(
+    engine: Engine, ours: Ours, gpus: Gpus | None, oracle: ModelProcess | None
+) -> ev.Finished:
+    """From the first event of this engine to the last."""
+    folder = ours.held.folder
+    beside = [
+        asyncio.create_task(work)
+        for work in (
+            _beat(ours.held, engine),
+            disk.watch(folder, engine),
+            _sample(engine, ours, gpus),
+            warm(oracle, ours.study.spec.search.trials, SETTLED),
+        )
+    ]
+    try:
+        _listen_to_signals(engine)
+        low = disk.free_share(folder) < disk.LEAST_FREE
+        there = gpus.now if gpus else ()
+        now = time.time()
+        engine.take(opening_events(ours.study, ours.machine, now, disk_low=low, gpus=there))
+        if gpus is not None:
+            gpus.tell(engine.take)
+        return await engine.finished
+    finally:
+        for task in beside:
+            task.cancel()
+        remember(folder)
 
 
 def _plan(spec: StudySpec, folder: Path) -> Plan:
@@ -225,10 +257,9 @@ def _listen_to_signals(engine: Engine) -> None:
             loop.add_signal_handler(number, stop, number)
 
 
-async def _sample(engine: Engine, opened: _Open) -> None:
+async def _sample(engine: Engine, ours: Ours, gpus: Gpus | None) -> None:
     await asyncio.sleep(SETTLED)
-    folder = opened.held.folder
-    await telemetry.watch(engine, opened.journal, opened.machine, folder, time.time)
+    await telemetry.watch(engine, ours, gpus, time.time)
 
 
 async def _beat(held: Claim, engine: Engine) -> None:

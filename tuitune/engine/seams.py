@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from tuitune.events import AnyFact, Settings
+    from tuitune.search.history import History
+    from tuitune.search.proposal import Proposal
     from tuitune.store.rows import StudyRow, TrialRow
     from tuitune.study import Study
 
@@ -39,6 +41,15 @@ class Folders(Protocol):
     def has_checkpoints(self, trial: int) -> bool: ...
 
     def drop_checkpoints(self, trial: int, keep: int) -> None: ...
+
+
+class Oracle(Protocol):
+    """Where the study's model is: `tuitune.thinking.ModelProcess`."""
+
+    async def propose(
+        self, trial: int, history: History, tried: Collection[str]
+    ) -> Proposal | None:
+        """As `tuitune.search.history.Model`. Raises ModelError where the model has no answer."""
 
 
 class Paper(Protocol):

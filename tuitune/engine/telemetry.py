@@ -6,32 +6,73 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from tuitune.devices.sample import DeviceSample
 from tuitune.store.errors import StoreError
+from tuitune.study.sharing import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.devices.placement import Room
+    from tuitune.devices.snapshots import GpuSample
+    from tuitune.engine.beside import Ours
+    from tuitune.engine.gpus import Gpus
     from tuitune.engine.loop import Engine
-    from tuitune.store.journal import Journal
+    from tuitune.events import Gpu
+    from tuitune.study import State
 
 PERIOD = 1.0  # s
 
 
-async def watch(
-    engine: Engine, journal: Journal, machine: Room, folder: Path, clock: Callable[[], float]
-) -> None:
+async def watch(engine: Engine, ours: Ours, gpus: Gpus | None, clock: Callable[[], float]) -> None:
     """Until it is cancelled. Looks in a thread: a disk that hangs must not stop the engine."""
     from tuitune.devices.host_sampler import HostSampler  # noqa: PLC0415 - not before trials start
 
-    sampler = await asyncio.to_thread(HostSampler, machine, folder)
+    sampler = await asyncio.to_thread(HostSampler, ours.machine, ours.held.folder)
     while engine.broken is None:
         state = engine.study.state
         running = [state.trials[number] for number in state.running]
         pids = {trial.number: trial.pid for trial in running if trial.pid is not None}
         used = sum(trial.cpus for trial in running)
         sample = await asyncio.to_thread(sampler.sample, clock(), pids, used)
+        seen = () if gpus is None else gpu_samples(gpus.devices, gpus.strangers, state, clock())
         with contextlib.suppress(StoreError):  # the next fact will tell of it
-            journal.sample([sample])
+            ours.journal.sample([sample, *seen])
         await asyncio.sleep(PERIOD)
+
+
+def gpu_samples(
+    devices: Sequence[GpuSample], strangers: Mapping[str, Sequence[str]], state: State, now: float
+) -> list[DeviceSample]:
+    """What was last seen of each GPU, with what the study makes of it."""
+    ours = {gpu.uuid: gpu for gpu in state.gpus}
+    on: dict[str, list[int]] = {}
+    for trial in (state.trials[number] for number in state.running):
+        for uuid in trial.gpus:
+            on.setdefault(uuid, []).append(trial.number)
+    return [
+        DeviceSample(
+            now,
+            device.uuid,
+            "mig" if device.parent else "gpu",
+            device.name,
+            index=device.index,
+            utilisation=None if device.utilisation is None else device.utilisation / 100,
+            memory_used=device.memory_used,
+            memory_total=device.memory_total,
+            temperature=device.temperature,
+            power=device.power,
+            power_limit=device.power_limit,
+            trials=tuple(on.get(device.uuid, ())),
+            foreign=tuple(strangers.get(device.uuid, ())),
+            note=_note(device, ours.get(device.uuid)),
+            packed=words_of(state, ours[device.uuid]) if device.uuid in ours else "",
+        )
+        for device in devices
+    ]
+
+
+def _note(device: GpuSample, ours: Gpu | None) -> str:
+    """Why nothing is placed on it; who else is on it is told beside that."""
+    if ours is None:
+        return device.trouble
+    return "nothing more starts" if ours.obstacle and ours.foreign else ours.obstacle

@@ -8,12 +8,12 @@ ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def command(python: str, module: str, *arguments: str) -> list[str]:
-    """The argv that runs `main` of tuitune.execution.`module`.
+    """The argv that runs `main` of tuitune.`module`.
 
     Not `-m`: it would put the current folder first, and a user's random.py before Python's.
     """
     code = (
         f"import sys; sys.path.insert(0, {ROOT!r}); "
-        f"from tuitune.execution.{module} import main; sys.path.remove({ROOT!r}); main()"
+        f"from tuitune.{module} import main; sys.path.remove({ROOT!r}); main()"
     )
     return [python, "-P", "-c", code, *arguments]

@@ -168,7 +168,12 @@ class Nursery:
         handed = [order, self._tidy_write, *(() if result is None else (result,))]
         numbers = [str(number) for number in (*handed, self._pid)]
         argv = bootstrap.command(
-            sys.executable, "fresh", kind, self._setup.folder, self._setup.target or "", *numbers
+            sys.executable,
+            "execution.fresh",
+            kind,
+            self._setup.folder,
+            self._setup.target or "",
+            *numbers,
         )
         for descriptor in handed:
             os.set_inheritable(descriptor, True)  # noqa: FBT003

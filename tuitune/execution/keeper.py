@@ -131,7 +131,9 @@ class Keeper(asyncio.Protocol):
     def _spawn(self, control: int) -> subprocess.Popen[bytes]:
         """From the engine's main thread: a zygote that imports dies with the thread it is of."""
         log = Path(self._plan.study_folder, "engine.log")
-        argv = bootstrap.command(self._plan.python, "zygote", str(control), str(os.getpid()))
+        argv = bootstrap.command(
+            self._plan.python, "execution.zygote", str(control), str(os.getpid())
+        )
         with log.open("ab") as output:
             return subprocess.Popen(
                 argv,

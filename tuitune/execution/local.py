@@ -14,6 +14,7 @@ from tuitune import events
 from tuitune.execution import errands, wire, words
 from tuitune.execution.attempts import Attempt
 from tuitune.execution.executor import TargetError
+from tuitune.execution.gpu_memory import is_gpu_oom
 from tuitune.execution.keeper import Keeper, trial_environment
 from tuitune.execution.listener import (
     Checkpoint,
@@ -315,10 +316,11 @@ class LocalExecutor:
         trial, number = attempt.key
         now = self._clock()
         peak, stopped = end.max_rss, attempt.stopped
+        oom = bool(error) and is_gpu_oom(error, tail)
         self._sink(
             [
                 events.Exited(
-                    now, trial, number, end.code, end.signal, error, tail, peak, lost, stopped
+                    now, trial, number, end.code, end.signal, error, tail, peak, lost, stopped, oom
                 )
             ]
         )

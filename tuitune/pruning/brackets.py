@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _ALMOST = 1e-9  # what floating point takes from a whole number: 33 / 1.1 must be 30, not 29.999
 _FIRST_DEAL = 1024
+_TRIPLE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,20 @@ def bracket_of(pruning: PruningSpec, trial: int) -> int:
 def bracket_steps(pruning: PruningSpec, bracket: int) -> tuple[int, ...]:
     """The steps of a bracket's rungs, ascending; the last bracket may have none."""
     return plan(pruning).steps[bracket]
+
+
+@cache
+def milestones(pruning: PruningSpec) -> tuple[int, ...]:
+    """The resources at which the curves of two trials can be told apart, ascending.
+
+    The rungs of the lowest bracket, which are those of all of them, and `max`. The median has none
+    of its own, and is given min * 3^k. Empty where nothing is pruned.
+    """
+    if pruning.method == "none" or pruning.max is None:
+        return ()
+    if pruning.method == "median":
+        return (*_rungs(pruning.min, pruning.max, _TRIPLE, 0), pruning.max)
+    return (*plan(pruning).steps[0], pruning.max)
 
 
 def reach(pruning: PruningSpec, trial: int, step: int) -> int:

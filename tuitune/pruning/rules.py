@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from tuitune.pruning import halving, median
-from tuitune.pruning.brackets import bracket_count, bracket_of, bracket_steps, plan, reach
+from tuitune.pruning.brackets import (
+    bracket_count,
+    bracket_of,
+    bracket_steps,
+    milestones,
+    plan,
+    reach,
+)
 from tuitune.pruning.halving import enter, fail, promotion, send
 from tuitune.pruning.state import Judgement, Promotion, PrunerState
 
@@ -31,6 +38,7 @@ __all__ = [
     "fail",
     "judge",
     "judged_from",
+    "milestones",
     "next_rung",
     "observe",
     "promotion",

@@ -11,7 +11,7 @@ from tuitune.space import Fixed, Sampled, to_unit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tuitune.search.proposal import Method, Tried
+    from tuitune.search.proposal import AskModel, Method, Tried
     from tuitune.space import SearchSpace
 
 
@@ -26,7 +26,7 @@ class PointsFirst:
     method: Method
     points: tuple[Proposal, ...]
 
-    def propose(self, trial: int, tried: Tried) -> Proposal | None:
+    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
         for index, point in enumerate(self.points):
             # Sampled values are no part of an identity: then only the number tells what is due.
             due = index == trial and is_new(self.space, point.config, tried)

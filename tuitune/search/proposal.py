@@ -25,6 +25,11 @@ class Proposal:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskModel:
+    """The answer of a searcher that leaves this trial to the study's model."""
+
+
 class Tried(Protocol):
     """The identities of all configurations so far, as `identity` makes them; it only grows."""
 
@@ -35,7 +40,7 @@ class Tried(Protocol):
 class Searcher(Protocol):
     """A function of the space, the search's settings, the trial's number and what was tried."""
 
-    def propose(self, trial: int, tried: Tried) -> Proposal | None:
+    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
         """The configuration of this trial; None where nothing untried is left."""
         ...
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, assert_never
 
 from tuitune.search.grid import grid_searcher
 from tuitune.search.points import complete_point, points_first
-from tuitune.search.proposal import Method, Proposal, Searcher, Tried, identity
+from tuitune.search.proposal import AskModel, Method, Proposal, Searcher, Tried, identity
 from tuitune.search.random_search import RandomSearcher
 from tuitune.search.sobol import sobol_searcher
+from tuitune.search.start import start_then_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,15 +18,24 @@ if TYPE_CHECKING:
     from tuitune.space import SearchSpace
     from tuitune.spec import SearchSpec
 
-__all__ = ["Proposal", "Searcher", "Tried", "complete", "identity", "make_searcher"]
+__all__ = [
+    "AskModel",
+    "Proposal",
+    "Searcher",
+    "Tried",
+    "complete",
+    "identity",
+    "make_searcher",
+]
 
 
-def make_searcher(space: SearchSpace, search: SearchSpec) -> Searcher:
-    """The searcher of a study: a function of these two, the trial's number and what was tried.
+def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = False) -> Searcher:
+    """The searcher of a study: a function of these, the trial's number and what was tried.
 
-    ValueError for a grid over a sampled parameter.
+    informed: trials of earlier studies are there to learn from. ValueError for a grid over a
+    sampled parameter.
     """
-    method = _method(space, search)
+    method = _method(space, search, informed=informed)
     return points_first(space, method, search.points) if search.points else method
 
 
@@ -33,10 +43,12 @@ def complete(
     space: SearchSpace, search: SearchSpec, trial: int, given: Mapping[str, Any]
 ) -> Proposal:
     """A configuration given by hand; what it leaves out is as the method plans it for `trial`."""
-    return complete_point(space, _method(space, search).planned(trial), "given by hand", given)
+    return complete_point(
+        space, _method(space, search, informed=False).planned(trial), "given by hand", given
+    )
 
 
-def _method(space: SearchSpace, search: SearchSpec) -> Method:
+def _method(space: SearchSpace, search: SearchSpec, *, informed: bool) -> Method:
     match search.method:
         case "random":
             return RandomSearcher(space, search.seed)
@@ -44,5 +56,7 @@ def _method(space: SearchSpace, search: SearchSpec) -> Method:
             return sobol_searcher(space, search.seed)
         case "grid":
             return grid_searcher(space, search.levels)
+        case "bayes" | "tpe":
+            return start_then_model(space, search.seed, informed=informed)
         case _:
             assert_never(search.method)

@@ -71,12 +71,16 @@ class SobolSearcher:
     seed: int
     sequence: SobolSequence
 
-    def planned(self, index: int) -> Proposal:
+    def coordinates(self, index: int) -> list[float]:
+        """Point number `index` of the whole space."""
         point = self.sequence.point(index)
         further = len(self.space.searched) - len(point)
         random = Random(f"{self.seed}/{index}/further")  # noqa: S311 - reproducible by design
-        point += [random.random() for _ in range(further)]
-        return Proposal(self.space.configuration(point), "sobol", f"Sobol point {index}")
+        return point + [random.random() for _ in range(further)]
+
+    def planned(self, index: int) -> Proposal:
+        config = self.space.configuration(self.coordinates(index))
+        return Proposal(config, "sobol", f"Sobol point {index}")
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:
         planned = self.planned(trial)

@@ -48,6 +48,7 @@ class _Exit(NamedTuple):
     error: str = ""
     lost: bool = False
     stopped: bool = False
+    oom: bool = False
 
 
 def _stays(message: Stop | Verdict) -> bool:
@@ -134,6 +135,9 @@ class Attempt:
                 self._exit(_Exit(code=None, signal=KILL, error="killed (SIGKILL)"))
             case "lost":
                 self._exit(_Exit(code=None, lost=True))
+            case "oom":
+                error = "OutOfMemoryError: CUDA out of memory"
+                self._exit(_Exit(code=1, error=error, oom=True))
             case "unknown":
                 self._around.unknown(self)
                 self._leave("unknown")
@@ -256,6 +260,7 @@ class Attempt:
                 0,
                 how.lost,
                 how.stopped,
+                how.oom,
             )
         )
 

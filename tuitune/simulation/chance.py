@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tuitune.devices.placement import Room
 from tuitune.simulation.course import Course, Point
@@ -14,9 +15,10 @@ from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuitune.events import Gpu
     from tuitune.execution.wire import Order
     from tuitune.simulation.course import End, Heeds
-    from tuitune.spec import PruningStyle
+    from tuitune.spec import OnForeign, PruningStyle
 
 T = TypeVar("T")
 
@@ -27,6 +29,7 @@ ENDS: Sequence[tuple[End, int]] = (
     ("killed", 4),
     ("lost", 4),
     ("hangs", 4),
+    ("oom", 4),
 )
 HEEDS: Sequence[tuple[Heeds, int]] = (("ask", 88), ("term", 7), ("kill", 5))
 
@@ -71,6 +74,23 @@ def draw_study(chance: Random, machine: Room) -> StudySpec:
             target=chance.choice((0.05, 0.2)) if chance.random() < 0.15 else None,
         ),
         file="/s/s.toml",
+    )
+
+
+def with_gpus(chance: Random, spec: StudySpec, gpus: Sequence[Gpu]) -> StudySpec:
+    """The study, asking for what these can give it."""
+    if not gpus:
+        return spec
+    several = float(min(2, len(gpus)))
+    wishes: Sequence[float | Literal["auto"] | None]
+    wishes = (None, 0.0, 1.0, 0.5, "auto", "auto", several)
+    wish = chance.choice(wishes)
+    moods: Sequence[OnForeign] = ("drain", "pause", "ignore")
+    foreign = chance.choice(moods)
+    return replace(
+        spec,
+        trial=replace(spec.trial, gpus=wish),
+        devices=replace(spec.devices, on_foreign=foreign),
     )
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tuitune.execution.wire import Order
 
-End = Literal["returns", "raises", "killed", "lost", "hangs", "unknown"]
+End = Literal["returns", "raises", "killed", "lost", "hangs", "oom", "unknown"]
 Heeds = Literal["ask", "term", "kill"]
 
 

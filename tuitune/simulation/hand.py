@@ -127,6 +127,7 @@ class Hand:
             f"retries={chance.randint(0, 2)}",
             f"timeout={chance.randint(50, 400)}.0",
             f"cpus={chance.choice((0.5, 1.0))}",
+            *([f"gpus={chance.choice((0.5, 1.0))}"] if self._engine.study.state.gpus else []),
         )
         return chance.choice(changes)
 

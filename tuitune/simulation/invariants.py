@@ -103,7 +103,9 @@ def _entries(pruner: PrunerState, spec: StudySpec) -> dict[Rung, Entries]:
 
 def _idle(ledger: Ledger) -> list[str]:
     """Where there is room and something to do, it is done."""
-    if ledger.asking is not None or ledger.inherited or not ledger.has_room():
+    if ledger.asking is not None or ledger.inherited:
+        return []
+    if not ledger.has_room() or not ledger.has_gpus():
         return []
     waiting = [n for n, s in ledger.states.items() if s == WAITING and n not in ledger.kills]
     work = {

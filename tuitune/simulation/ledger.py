@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from tuitune import events as ev
 from tuitune.simulation.expected import Expected
+from tuitune.simulation.leases import Leases
 from tuitune.study.state import COMPLETE, ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Ledger:
         self.available: set[int] = set()  # wait at a rung, and may be sent on
         self.expected = Expected(spec)
         self._opened = 0.0
+        self.leases = Leases()
         self._shelved: set[int] = set()
         self._checkpoints: set[int] = set()
         self._crashes: dict[int, int] = {}
@@ -107,6 +109,11 @@ class Ledger:
             and sum(launch.memory for launch in held) + (settings.memory or 0) <= self.memory
         )
 
+    def has_gpus(self) -> bool:
+        """Whether one more trial is sure to find the GPUs that it needs."""
+        assert self.settings is not None
+        return self.settings.gpus == 0 or self.leases.has_room(self.settings.gpus)
+
     def starts(self, what: str) -> None:
         """Something new is started, which is not always allowed."""
         if self.halted or self.finished or self.disk_low or not self.launching:
@@ -128,6 +135,7 @@ class Ledger:
 
     def opened(self, fact: ev.Opened) -> None:
         self.settings, self.cpus, self.memory = fact.settings, fact.cpus, fact.memory
+        self.leases.opened(fact.gpus)
         self.inherited = set(self.live)
         self._opened = fact.time
         self.disk_low = fact.disk_low
@@ -188,6 +196,8 @@ class Ledger:
             self.problem(f"trial {trial} was launched from {self.states.get(trial)}")
         if not self.has_room():
             self.problem(f"trial {trial} was launched where there is no room")
+        assert self.settings is not None
+        self.problems += self.leases.launched(fact, self.settings.gpus)
         self.live[trial] = fact
         self.launched.add((trial, fact.attempt))
         self.states[trial] = RUNNING
@@ -217,7 +227,7 @@ class Ledger:
         if trial in self.frozen:
             self.frozen.discard(trial)
             self.states[trial] = RUNNING
-        if fact.how != "release" and fact.reason not in ("drain", "paused"):
+        if fact.how != "release" and fact.reason not in ("drain", "paused", "moved"):
             self._voice.discard(trial)
         if fact.reason == "killed":
             self.kills.pop(trial, None)
@@ -247,6 +257,7 @@ class Ledger:
         self._voice.discard(fact.trial)
         self._dying.discard(fact.trial)
         del self.live[fact.trial]
+        self.leases.left(fact)
 
     def settled(self, fact: ev.Settled) -> None:
         trial, state = fact.trial, fact.state
@@ -257,6 +268,7 @@ class Ledger:
             self.problem(f"trial {trial} had ended, and ended once more")
         if fact.crashed:
             self._count_crash(trial, state)
+        self.problems += self.leases.settled(fact)
         self.states[trial] = state
         if state in ENDED:
             self._ended(trial, state)
@@ -347,6 +359,9 @@ class Ledger:
     def disk_changed(self, fact: ev.DiskChanged) -> None:
         self.disk_low = fact.low
 
+    def devices_changed(self, fact: ev.DevicesChanged) -> None:
+        self.leases.opened(fact.gpus)
+
     def halt(self, _fact: ev.Halted) -> None:
         self.halted = True
 
@@ -390,6 +405,7 @@ _FOLDS: dict[type, Callable[[Ledger, Any], None]] = {
     ev.ResumeAsked: Ledger.resume_asked,
     ev.RetryAsked: Ledger.retry_asked,
     ev.DiskChanged: Ledger.disk_changed,
+    ev.DevicesChanged: Ledger.devices_changed,
     ev.Halted: Ledger.halt,
     ev.Finished: Ledger.finish,
 }

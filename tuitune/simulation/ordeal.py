@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tuitune.engine.loop import LAZY_COMMIT, Engine, World
 from tuitune.engine.opening import opening_events, restore
 from tuitune.search.searcher import make_searcher
-from tuitune.simulation.chance import ChanceTarget, draw_machine, draw_study, lots
+from tuitune.simulation.box import Box, draw_gpus
+from tuitune.simulation.chance import ChanceTarget, draw_machine, draw_study, lots, with_gpus
 from tuitune.simulation.clock import SimulatedLoop, StalledError
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.guard import DiedError, Guard, Mortal
@@ -17,17 +18,20 @@ from tuitune.simulation.hand import Hand
 from tuitune.simulation.invariants import Invariants, lost_reports, over, stale_rows
 from tuitune.simulation.ledger import EVENTS
 from tuitune.simulation.memory import MemoryJournal, MemoryShelf
+from tuitune.simulation.oracle import ModelHere, oracle_of
 from tuitune.study import Study
+from tuitune.thinking import ModelError
 
 if TYPE_CHECKING:
     from random import Random
 
     from tuitune import events as ev
     from tuitune.devices.placement import Room
-    from tuitune.spec import StudySpec
+    from tuitune.spec import SearchMethod, StudySpec
 
 LIVES = 6  # engines of one study, at most
 START = 1e6
+METHODS: tuple[SearchMethod, ...] = ("random", "tpe", "bayes")
 TOO_LONG = 1e5  # s of a study's own time
 
 
@@ -49,7 +53,13 @@ def endure(seed: int) -> Report:
     """Draw a study and all that happens to it from the seed, and check it after every event."""
     chance = lots(seed, "study")
     machine = draw_machine(chance)
-    ordeal = _Ordeal(seed, draw_study(chance, machine), machine)
+    gpus = draw_gpus(lots(seed, "gpus"))
+    if gpus:  # so that it's not the CPUs that keep trials from sharing them
+        machine = replace(machine, cpus=4 * machine.cpus)
+    spec = with_gpus(lots(seed, "wish"), draw_study(chance, machine), gpus)
+    method = lots(seed, "method").choices(METHODS, (20, 4, 1))[0]
+    spec = replace(spec, search=replace(spec.search, method=method))
+    ordeal = _Ordeal(seed, spec, machine, gpus)
     report = ordeal.run()
     report.journal = ordeal.journal.facts
     report.facts = len(report.journal)
@@ -60,7 +70,8 @@ def endure(seed: int) -> Report:
 class _Ordeal:
     """A study's disk, and its engines, one after the other."""
 
-    def __init__(self, seed: int, spec: StudySpec, machine: Room) -> None:
+    def __init__(self, seed: int, spec: StudySpec, machine: Room, gpus: tuple[ev.Gpu, ...]) -> None:
+        self.gpus = gpus
         self.spec = spec
         self.machine = machine
         self.journal = MemoryJournal()
@@ -132,9 +143,10 @@ class _Life:
         ordeal, loop = self._ordeal, self.loop
         study = _Watched(restore(ordeal.spec, ordeal.journal), self._reacted)
         searcher = make_searcher(ordeal.spec.space, ordeal.spec.search)
-        self._engine = engine = Engine(
-            study, World(self._mortal, searcher, ordeal.shelf, loop.time, self._mortal.watched)
+        world = World(
+            self._mortal, searcher, ordeal.shelf, loop.time, self._mortal.watched, self._oracle()
         )
+        self._engine = engine = Engine(study, world)
         target = ChanceTarget(self.report.seed, ordeal.spec.pruning.max or 9)
         latency = lots(self.report.seed, "latency", self.report.engines)
         guard = self._guard = Guard(
@@ -154,7 +166,21 @@ class _Life:
         Hand(engine, loop, self._chance, horizon, lambda: not self._last)
         if not self._last and self._chance.random() < 0.4:
             loop.call_later(self._chance.expovariate(1 / 60), self._die)
-        engine.take(opening_events(study, ordeal.machine, loop.time()))
+        gpus = lots(self.report.seed, "gpus", self.report.engines)
+        box = Box(engine, loop, gpus, ordeal.gpus, horizon)
+        engine.take(opening_events(study, ordeal.machine, loop.time(), gpus=box.gpus))
+
+    def _oracle(self) -> ModelHere | None:
+        """A model that thinks for long, and dies now and then."""
+        chance = lots(self.report.seed, "model", self.report.engines)
+        slow = chance.choice((0.0, 0.01, 3.0))
+
+        def latency() -> float:
+            if chance.random() < 0.05:
+                raise ModelError("it died")
+            return slow * chance.random()
+
+        return oracle_of(self._ordeal.spec, latency)
 
     def _reacted(self, group: list[ev.AnyFact], study: Study) -> None:
         for problem in self._invariants.after(group, study.state):

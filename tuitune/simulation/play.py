@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.devices.placement import Room
+    from tuitune.engine.seams import Oracle
     from tuitune.search.searcher import Searcher
     from tuitune.simulation.course import Target
     from tuitune.spec import StudySpec
@@ -32,24 +33,35 @@ class Played:
     unknown: frozenset[int]  # trials that should have gone on where their record ends
 
 
-def play(spec: StudySpec, searcher: Searcher, target: Target, machine: Room) -> Played:
+def play(
+    spec: StudySpec,
+    searcher: Searcher,
+    target: Target,
+    machine: Room,
+    oracle: Oracle | None = None,
+) -> Played:
     """Run the study, from nothing to its end, with the real engine.
 
-    Raises whatever a callback of the engine raised, and StalledError where nothing is due and
-    the study has not ended.
+    oracle: its model, where the searcher leaves trials to one. Raises whatever a callback of the
+    engine raised, and StalledError where nothing is due and the study has not ended.
     """
     loop = SimulatedLoop()
     try:
-        return loop.run_until_complete(_play(loop, spec, searcher, target, machine))
+        world = World(
+            MemoryJournal(), searcher, MemoryShelf(), loop.time, lambda _facts: None, oracle
+        )
+        return loop.run_until_complete(_play(loop, spec, world, target, machine))
     finally:
         loop.close()
 
 
 async def _play(
-    loop: SimulatedLoop, spec: StudySpec, searcher: Searcher, target: Target, machine: Room
+    loop: SimulatedLoop, spec: StudySpec, world: World, target: Target, machine: Room
 ) -> Played:
-    study, journal, shelf = Study(spec), MemoryJournal(), MemoryShelf()
-    engine = Engine(study, World(journal, searcher, shelf, loop.time, lambda _facts: None))
+    study, journal, shelf = Study(spec), world.journal, world.shelf
+    assert isinstance(journal, MemoryJournal)
+    assert isinstance(shelf, MemoryShelf)
+    engine = Engine(study, world)
     unknown: set[int] = set()
 
     def let_go(trial: int) -> None:

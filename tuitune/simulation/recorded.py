@@ -40,6 +40,7 @@ class Recording:
     saves: bool  # whether some trial wrote a checkpoint
     steps: int  # of the resource, spent in all attempts together
     seconds: float  # from its first fact to its last one, without the times between engines
+    together: int = 0  # the most trials that were on GPUs at once
 
 
 def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
@@ -49,6 +50,8 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
     machine, saves = Room(1.0, 0), False
     spent = Spent()
     seconds, last = 0.0, None
+    on_gpus: set[int] = set()
+    together = 0
     for fact in facts:
         spent.add(fact)
         if last is not None and type(fact) is not ev.Opened:
@@ -62,6 +65,10 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
                 records.append(Record(fact.trial, fact.config, origin, fact.why))
             case ev.Launch():
                 marks[fact.trial] = fact.time
+                on_gpus |= {fact.trial} if fact.gpus else set()
+                together = max(together, len(on_gpus))
+            case ev.Exited():
+                on_gpus.discard(fact.trial)
             case ev.Reported():
                 points = records[fact.trial].points
                 while points and points[-1].step >= fact.step:
@@ -75,7 +82,7 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
                 records[fact.trial].state = fact.state
             case _:
                 pass
-    return Recording(records, machine, saves, spent.steps, seconds)
+    return Recording(records, machine, saves, spent.steps, seconds, together)
 
 
 class Spent:
@@ -136,11 +143,15 @@ def was_stopped(record: Record) -> bool:
     return record.state == PRUNED
 
 
-def replayable(spec: StudySpec, trials: int) -> StudySpec:
-    """The study without what its records can't tell: retries, timeouts, limits."""
+def replayable(spec: StudySpec, trials: int, together: int) -> StudySpec:
+    """The study without what its records can't tell: retries, timeouts, limits.
+
+    In place of its GPUs stands how many trials were on them at once.
+    """
+    caps = [cap for cap in (spec.search.concurrency, together) if cap]
     return replace(
         spec,
-        search=replace(spec.search, trials=trials),
-        trial=replace(spec.trial, retries=0, timeout=None),
+        search=replace(spec.search, trials=trials, concurrency=min(caps, default=None)),
+        trial=replace(spec.trial, retries=0, timeout=None, gpus=0.0),
         limits=replace(spec.limits, time=None, target=None),
     )

@@ -61,7 +61,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
     that it leaves as if a hand had killed it, so that it enters no rung it has not been seen at.
     """
     records = recording.trials
-    spec = replayable(changed, len(records))
+    spec = replayable(changed, len(records), recording.together)
     fewer = [thinned(record, spec) for record in records]
     target = RecordedTarget(
         fewer,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tuitune.space.beliefs import likely_of, likely_units
 from tuitune.space.counting import grid_size, parents_first
+from tuitune.space.fitting import UnfitError, fitted
 from tuitune.space.parameters import (
     Choice,
     Fixed,
@@ -34,8 +36,10 @@ __all__ = [
     "PowerRange",
     "Sampled",
     "SearchSpace",
+    "UnfitError",
     "Value",
     "any_of",
+    "fitted",
     "from_unit",
     "grid_axis",
     "grid_size",
@@ -43,6 +47,8 @@ __all__ = [
     "index_of",
     "key",
     "levels",
+    "likely_of",
+    "likely_units",
     "parents_first",
     "same",
     "spell",

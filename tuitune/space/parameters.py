@@ -25,6 +25,7 @@ class FloatRange:
     log: bool = False
     step: float | None = None  # never together with log
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    likely: tuple[float, ...] = ()  # where the user expects the best: one value, or low and high
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class IntRange:
     log: bool = False
     step: int = 1  # always 1 with log
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    likely: tuple[int, ...] = ()  # where the user expects the best: one value, or low and high
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class PowerRange:
     high: int | float
     base: int = 2
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    likely: tuple[float, ...] = ()  # where the user expects the best: one value, or low and high
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Choice:
     values: tuple[Value, ...]
     ordered: bool = False
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    likely: tuple[Value, ...] = ()  # the values among which the user expects the best
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ def index_of(parameter: Parameter, value: object) -> int | None:
     count = levels(parameter)
     if count is None or isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    index = _nearest_index(parameter, value)
+    index = nearest_index(parameter, value)
     if index is None or not 0 <= index < count:
         return None
     found = value_at(parameter, index)
@@ -247,7 +251,7 @@ def _continuous_to_unit(parameter: FloatRange, value: object) -> float:
     return min(max((at / 2 - bottom / 2) / width, 0.0), 1.0) if width else 0.5
 
 
-def _nearest_index(parameter: Parameter, value: float) -> int | None:
+def nearest_index(parameter: Parameter, value: float) -> int | None:
     if not abs(value) <= LARGEST_FLOAT:  # infinite, not a number, or too long a whole one
         return None
     match parameter:

@@ -79,7 +79,7 @@ class EngineRow(msgspec.Struct, frozen=True):
 
 
 COLUMNS = TrialRow.__struct_fields__
-PARKED = COLUMNS.index("parked")
+PARKED = COLUMNS.index("parked") - 3  # behind the configuration
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -123,7 +123,6 @@ def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
 
 
 def from_columns(columns: Sequence[Any]) -> TrialRow:
-    values = list(columns)
-    values[2] = _unpack(values[2])
-    values[PARKED] = bool(values[PARKED])
-    return TrialRow(*values)
+    number, state, config, *more = columns
+    more[PARKED] = bool(more[PARKED])
+    return TrialRow(number, state, _unpack(config), *more)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from tuitune.pruning import rules
+from tuitune.study import ahead, sharing
 from tuitune.study import state as st
 from tuitune.study.standing import leads, listens, loss, next_gate
 from tuitune.study.waiting import pause, thaw, wait
@@ -24,6 +26,7 @@ ASK_GRACE = {
     "target": 20.0,
     "parked": 20.0,
     "paused": math.inf,  # it goes on until its next report, whenever that is
+    "moved": math.inf,  # the same
 }
 TERM_GRACE = 10.0
 KILL_GRACE = 10.0
@@ -45,6 +48,9 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
         trial.started = fact.time
     state.waiting.remove(fact.trial)
     state.running.append(fact.trial)
+    if state.ahead == fact.trial:
+        state.ahead = None
+    sharing.launched(state, trial, fact)
 
 
 def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
@@ -63,6 +69,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     trial.heard = fact.time
     trial.silent = False
     trial.step = max(trial.step, step)
+    sharing.heard(state, trial, fact)
     value = fact.metrics.get(spec.objective.metric)
     if value is None or step <= trial.known:  # seen before: kept, and never judged again
         return
@@ -74,6 +81,17 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
         trial.diverged = True
     if trial.best is None or loss(value, spec.objective) < loss(trial.best, spec.objective):
         trial.best = value
+    _mark(spec, trial, step)
+
+
+def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
+    """Keep what it counts with at the highest milestone that this report is the first to pass."""
+    steps = rules.milestones(spec.pruning)
+    passed = bisect_right(steps, step)
+    if passed and (not trial.curve or trial.curve[-1][0] < steps[passed - 1]):
+        counted = math.nan if trial.diverged else trial.counted(spec.objective)
+        assert counted is not None
+        trial.curve.append((steps[passed - 1], counted))
 
 
 def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> None:
@@ -118,18 +136,24 @@ def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
     state.trials[fact.trial].silent = True
 
 
-def exited(_spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
+def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
     trial = state.trials[fact.trial]
+    if not fact.lost:
+        ahead.exited(spec, state, fact.time - trial.launched)
     state.running.remove(fact.trial)
     trial.frozen = trial.pid = None
     trial.error = fact.error
     trial.device, trial.cpus, trial.memory = "", 0.0, 0
+    sharing.left(state, trial, fact)
 
 
 def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
     trial = state.trials[fact.trial]
     trial.note = fact.why
     trial.ending = None
+    if fact.crowded:
+        sharing.crowded(state, trial)
+    sharing.gone(trial)
     if fact.state == st.WAITING:
         wait(state, trial)
     elif fact.state == st.PAUSED:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.devices.placement import Room, most_at_once, place
 from tuitune.pruning import rules
+from tuitune.study import ahead, sharing
 from tuitune.study import state as st
 from tuitune.study.deadlines import TIME_IS_UP, kill, on_deadline, time_limit
 from tuitune.study.endings import settle
 from tuitune.study.judging import on_report, reaches, target_words
+from tuitune.study.seats import first_to_seat, ready, seat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
     from tuitune.spec import StudySpec
+    from tuitune.study.seats import Seat
 
 SAME_CRASHES = 3  # of the same error, before any trial has reported
 CRASHES_IN_ROW = 10
@@ -72,37 +74,43 @@ def _inherited(state: st.State) -> bool:
 
 
 def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
-    """What a free slot takes: what was interrupted, what a hand added, a promotion, a new one."""
-    device = _free_slot(state)
-    if device is None:
+    """What room is taken by: what was interrupted, what a hand added, a promotion, a new one."""
+    found = first_to_seat(state)
+    if found is not None:
+        return (_launch(state, *found, now),)
+    place = seat(state)
+    if place is None:
+        return (ev.Ask(now, len(state.trials), ahead=True),) if _may_ask_ahead(spec, state) else ()
+    if any(not state.trials[n].alone for n in ready(state)):  # the first of them holds the rest up
         return ()
-    waiting = next((n for n in state.waiting if n not in state.kills), None)
-    if waiting is not None:
-        assert state.settings is not None
-        trial = state.trials[waiting]
-        cpus, memory = state.settings.cpus, state.settings.memory or 0
-        return (ev.Launch(now, trial.number, trial.attempt + 1, device, cpus, memory),)
+    return _next(spec, state, place, now)
+
+
+def _next(spec: StudySpec, state: st.State, place: Seat, now: float) -> Sequence[ev.Decision]:
+    """What takes this room where nothing that was interrupted waits for it."""
     if state.adding:
         addition = state.adding[0]
         return (ev.Added(now, len(state.trials), addition.config, addition.why),)
     sent = rules.promotion(state.pruner, spec.pruning, state.promotable)
     if sent is not None:
         return (ev.Promoted(now, sent.trial, sent.rung, sent.rank, sent.n, sent.cut, sent.why),)
+    if state.ahead in state.waiting and state.ahead not in state.kills:
+        return (_launch(state, state.trials[state.ahead], place, now),)
     return (ev.Ask(now, len(state.trials)),) if _may_ask(state) else ()
 
 
-def _free_slot(state: st.State) -> str | None:
-    settings = state.settings
-    assert settings is not None
-    machine = Room(state.cpus, state.memory)
-    need = Room(settings.cpus, settings.memory or 0)
-    if len(state.running) >= most_at_once(machine, need, settings.concurrency):
-        return None
-    held = Room(
-        sum(state.trials[n].cpus for n in state.running),
-        sum(state.trials[n].memory for n in state.running),
-    )
-    return place(machine, held, need)
+def _may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
+    """One, while nothing else is sure to take the next slot."""
+    if state.waiting or state.adding or not _may_ask(state) or not ahead.pays(spec, state):
+        return False
+    return rules.promotion(state.pruner, spec.pruning, state.promotable) is None
+
+
+def _launch(state: st.State, trial: st.Trial, at: Seat, now: float) -> ev.Launch:
+    assert state.settings is not None
+    cpus, memory = state.settings.cpus, state.settings.memory or 0
+    number, attempt = trial.number, trial.attempt + 1
+    return ev.Launch(now, number, attempt, at.device, cpus, memory, at.gpus, at.share)
 
 
 def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
@@ -138,6 +146,24 @@ def _verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> Sequence[ev.
     return _fill(spec, state, fact) if state.promotable else ()
 
 
+def _reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[ev.Decision]:
+    """Its verdict; and of one that is packed, what it tells of its neighbours and itself."""
+    decisions = on_report(spec, state, fact)
+    trial = state.trials[fact.trial]
+    if trial.pace is None:
+        return decisions
+    packed = sharing.found(state, trial, fact.time)
+    if packed is not None:
+        return (*decisions, packed)
+    return decisions or _fill(spec, state, fact)
+
+
+def _devices_changed(
+    spec: StudySpec, state: st.State, fact: ev.DevicesChanged
+) -> Sequence[ev.Decision]:
+    return [*sharing.moved(state, fact), *_fill(spec, state, fact)]
+
+
 def _exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> Sequence[ev.Decision]:
     return (settle(spec, state, fact),)
 
@@ -153,7 +179,7 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
     if state.trials[fact.trial].shelved and state.promotable:
         return ()  # one of many that wind up together: the last of them looks on
-    return _fill(spec, state, fact)
+    return [*sharing.make_way(state, fact.time), *_fill(spec, state, fact)]
 
 
 def _stop_asked(_spec: StudySpec, state: st.State, fact: ev.StopAsked) -> Sequence[ev.Decision]:
@@ -224,10 +250,12 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.RetryAsked: _fill,
     ev.SettingsChanged: _fill,
     ev.DiskChanged: _fill,
+    ev.DevicesChanged: _devices_changed,
+    ev.Packed: _fill,
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,
     ev.Held: _held,
-    ev.Reported: on_report,
+    ev.Reported: _reported,
     ev.Verdict: _verdict,
     ev.Exited: _exited,
     ev.Settled: _settled,

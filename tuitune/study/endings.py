@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuitune import events as ev
+from tuitune.study import sharing
 from tuitune.study import state as st
 
 if TYPE_CHECKING:
@@ -18,11 +21,24 @@ def settle(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
         return _complete(trial, exit_)
     if trial.ending is not None:
         return _ended(spec, state, trial, trial.ending.reason, exit_)
-    if exit_.lost:
-        return _back(trial, exit_, "its process was lost with the one that ran it")
+    taken = _taken(state, trial, exit_)
+    if taken is not None:
+        return taken
     if exit_.error:
         return _crashed(state, trial, exit_, exit_.error)
     return _returned(spec, state, trial, exit_)
+
+
+def _taken(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | None:
+    """What the world has ended, by no fault of the trial's; None where it ended by itself."""
+    if exit_.lost:
+        return _back(trial, exit_, "its process was lost with the one that ran it")
+    if exit_.error and sharing.is_lost(state, trial):
+        return _back(trial, exit_, "its GPU was lost")
+    if sharing.is_crowded(state, trial, exit_):
+        why = "too little memory was left on its GPU beside others; it waits for one alone"
+        return msgspec.structs.replace(_back(trial, exit_, why), crowded=True)
+    return None
 
 
 def _complete(trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
@@ -37,10 +53,11 @@ def _ended(
     if reason == "timeout":
         timeout = state.settings.timeout if state.settings else None
         return _crashed(state, trial, exit_, f"ran past its timeout of {timeout or 0:g} s")
-    if reason in ("drain", "paused"):
+    if reason in ("drain", "paused", "moved"):
         if not exit_.error and not exit_.stopped and not exit_.lost and exit_.code == 0:
             return _returned(spec, state, trial, exit_)  # it was done before it heard of it
-        return _back(trial, exit_, "paused by hand" if trial.held else "interrupted")
+        why = "left its GPU" if reason == "moved" else "interrupted"
+        return _back(trial, exit_, "paused by hand" if trial.held else why)
     ends: dict[str, tuple[str, str]] = {
         "pruned": (st.PRUNED, trial.note),
         "parked": (st.PAUSED, trial.note),

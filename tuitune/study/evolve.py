@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.study import attempts, waiting
+from tuitune.study import ahead, attempts, sharing, waiting
 from tuitune.study import state as st
 from tuitune.study.standing import next_gate
 
@@ -33,9 +33,10 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
         state.elapsed += state.now - state.opened
     state.opened = fact.time
     state.disk_low = fact.disk_low
+    state.gpus = fact.gpus
     state.halted = None
     state.finished = state.complete = False
-    state.asking = None
+    state.asking = state.ahead = None
     state.streak = state.same = 0
     if not state.pruner.style and spec.pruning.style != "auto":
         state.pruner.style = spec.pruning.style
@@ -62,12 +63,14 @@ def _take_up(state: st.State) -> None:
 
 def _ask(_spec: StudySpec, state: st.State, fact: ev.Ask) -> None:
     state.asking = fact.trial
+    ahead.asked(state, fact)
 
 
 def _proposed(spec: StudySpec, state: st.State, fact: ev.Proposed) -> None:
     trial = st.Trial(number=fact.trial, config=fact.config, origin=fact.origin, why=fact.why)
     _append(spec, state, trial)
     state.asking = None
+    ahead.answered(spec, state, fact.time)
 
 
 def _exhausted(_spec: StudySpec, state: st.State, fact: ev.Exhausted) -> None:
@@ -124,6 +127,9 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Exited: attempts.exited,
     ev.Settled: attempts.settled,
     ev.DiskChanged: _disk_changed,
+    ev.DevicesChanged: sharing.changed,
+    ev.Footprint: sharing.grown,
+    ev.Packed: sharing.packed,
     ev.StyleChosen: _style_chosen,
     ev.Promoted: waiting.promoted,
     ev.KillAsked: waiting.kill_asked,

@@ -64,7 +64,7 @@ def listens(trial: Trial, attempt: int) -> bool:
     """
     if trial.attempt != attempt or trial.state != RUNNING or trial.complete:
         return False
-    return trial.ending is None or trial.ending.reason in ("drain", "paused")
+    return trial.ending is None or trial.ending.reason in ("drain", "paused", "moved")
 
 
 def leads(spec: StudySpec, state: State, trial: Trial) -> bool:

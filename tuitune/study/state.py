@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tuitune.events import Halted, Settings, SignalHow, StopReason
+from tuitune.devices.packing import Pace, Packing
+from tuitune.events import Gpu, Halted, Settings, SignalHow, StopReason
 from tuitune.pruning.rules import PrunerState
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class Trial(msgspec.Struct, array_like=True):
     known: int = 0  # the furthest step that had an objective
     news: bool = False  # its newest report made it known
     pid: int | None = None  # of the live attempt, once it has one
+    curve: list[tuple[int, float]] = []  # what it counted with at each milestone of the pruning
+    gpus: tuple[str, ...] = ()  # UUIDs, while it runs
+    share: float = 0.0  # of each; 0: packed
+    peak: int = 0  # bytes that the newest attempt has held of a GPU
+    grown: float = 0.0  # when that last became more
+    rest: int = 0  # bytes that it held when it seemed to have stopped growing
+    pace: Pace | None = None  # of the newest attempt, where it is packed
+    company: float = -math.inf  # when another was last on a GPU of its
+    alone: bool = False  # it needs a GPU with nobody else on it
+    crowded: int = 0  # how often its neighbours left it too little memory
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
@@ -114,7 +125,11 @@ class State(msgspec.Struct, array_like=True):
     same: int = 0  # of these, with the newest one's error, each within seconds
     last_crash: str = ""
     leader: int | None = None  # best of those that have reached the maximum
-    kills: dict[
-        int, float
-    ] = {}  # trials that are to be killed, and when; until then it can be undone
+    kills: dict[int, float] = {}  # trials to be killed, and when; until then it can be undone
     complete: bool = False  # finished, and nothing is left to do
+    asked: float = 0.0  # when the newest question was put
+    ahead: int | None = None  # the trial that was asked for before there was a slot for it
+    asks: list[float] = []  # how long the newest answers took, s
+    lasted: list[float] = []  # how long the newest attempts took, s
+    gpus: tuple[Gpu, ...] = ()  # that this study may use
+    packing: Packing = msgspec.field(default_factory=Packing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,7 @@ def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     if not trial.shelved:
         trial.checkpoint = None  # those of trials that have ended are gone
     trial.complete = trial.diverged = trial.shelved = trial.parked = False
+    trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
     trial.crashes = 0
     trial.error, trial.ended, trial.note = "", None, "taken up again by hand"
     trial.gate = next_gate(spec, state, trial)

@@ -19,14 +19,18 @@ SETTINGS = frozenset(
         ("trial", "timeout"),
         ("limits", "time"),
         ("limits", "target"),
+        ("trial", "gpus"),
+        ("devices", "on_foreign"),
     }
 )
 # What a study may change while it goes on; every other key makes it another study.
 FREE = SETTINGS | {
-    ("trial", "gpus"),
     ("trial", "env"),
     ("trial", "checkpoint_every"),
     ("trial", "keep_checkpoints"),
+    ("devices", "allow"),
+    ("devices", "leave_free"),
+    ("devices", "share"),
 }
 
 
@@ -47,7 +51,7 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
     """(those that are taken over, those that need a new study)."""
     taken: list[Change] = []
     refused: list[Change] = []
-    for table in ("objective", "trial", "search", "pruning", "limits"):
+    for table in ("objective", "trial", "search", "pruning", "limits", "devices"):
         old, new = getattr(before, table), getattr(now, table)
         for field in fields(old):
             was, is_ = getattr(old, field.name), getattr(new, field.name)

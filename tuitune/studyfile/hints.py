@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tuitune.studyfile.elsewhere import DISTRIBUTIONS, ELSEWHERE, IN_PARAMETER, VALUES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -25,9 +27,10 @@ KEYS: dict[str, tuple[str, ...]] = {
         "metrics",
     ),
     "space": (),
-    "search": ("method", "trials", "seed", "concurrency", "points", "levels"),
+    "search": ("method", "trials", "seed", "concurrency", "points", "levels", "learn_from"),
     "pruning": ("method", "resource", "min", "max", "reduction", "style", "brackets"),
     "limits": ("time", "target"),
+    "devices": ("allow", "leave_free", "share", "on_foreign"),
 }
 
 PARAMETER_KEYS = (
@@ -42,167 +45,13 @@ PARAMETER_KEYS = (
     "value",
     "sample",
     "when",
+    "likely",
 )
-
-# The words of Ray Tune and Optuna, lower case, and where the same thing is said here.
-_ELSEWHERE = {
-    "config": "the table [space]",
-    "param_space": "the table [space]",
-    "parameters": "the table [space]",
-    "params": "the table [space]",
-    "search_space": "the table [space]",
-    "num_samples": "trials in [search]",
-    "n_trials": "trials in [search]",
-    "max_trials": "trials in [search]",
-    "n_jobs": "concurrency in [search]",
-    "max_concurrent": "concurrency in [search]",
-    "max_concurrent_trials": "concurrency in [search]",
-    "search_alg": "method in [search]",
-    "searcher": "method in [search]",
-    "sampler": "method in [search]",
-    "algorithm": "method in [search]",
-    "points_to_evaluate": "points in [search]",
-    "enqueue_trial": "points in [search]",
-    "random_state": "seed in [search]",
-    "random_seed": "seed in [search]",
-    "random_search_seed": "seed in [search]",
-    "scheduler": "method in [pruning]",
-    "pruner": "method in [pruning]",
-    "grace_period": "min in [pruning]",
-    "min_resource": "min in [pruning]",
-    "min_t": "min in [pruning]",
-    "max_t": "max in [pruning]",
-    "max_resource": "max in [pruning]",
-    "max_epochs": "max in [pruning]",
-    "reduction_factor": "reduction in [pruning]",
-    "eta": "reduction in [pruning]",
-    "time_attr": "resource in [pruning]",
-    "direction": 'mode = "min" or "max" in [objective]',
-    "directions": 'mode = "min" or "max" in [objective]',
-    "study_name": "name in [study]",
-    "trainable": "target in [trial]",
-    "objective_function": "target in [trial]",
-    "function": "target in [trial]",
-    "script": "command in [trial]",
-    "program": "command in [trial]",
-    "gpu": "gpus in [trial]",
-    "num_gpus": "gpus in [trial]",
-    "cpu": "cpus in [trial]",
-    "num_cpus": "cpus in [trial]",
-    "resources": "gpus, cpus and memory in [trial]",
-    "resources_per_trial": "gpus, cpus and memory in [trial]",
-    "max_failures": "retries in [trial]",
-    "max_retries": "retries in [trial]",
-    "checkpoint_freq": "checkpoint_every in [trial]",
-    "checkpoint_frequency": "checkpoint_every in [trial]",
-    "num_to_keep": "keep_checkpoints in [trial]",
-    "environment": "env in [trial]",
-    "env_vars": "env in [trial]",
-    "time_budget_s": 'time in [limits], as "4h" or "90s"',
-    "time_budget": 'time in [limits], as "4h" or "90s"',
-    "stop": "target in [limits] for a value, max in [pruning] for a length",
-    "storage": "the option --runs: a study lives in a folder",
-    "storage_path": "the option --runs: a study lives in a folder",
-    "local_dir": "the option --runs: a study lives in a folder",
-    "load_if_exists": "what the same command does anyway: it goes on with the study",
-    "resume": "what the same command does anyway: it goes on with the study",
-}
-
-# The same for what is said of one parameter.
-_IN_PARAMETER = {
-    "min": "low",
-    "lower": "low",
-    "minimum": "low",
-    "start": "low",
-    "from": "low",
-    "max": "high",
-    "upper": "high",
-    "maximum": "high",
-    "stop": "high",
-    "to": "high",
-    "q": "step",
-    "base": "powers_of",
-    "scale": "log = true",
-    "prior": "log = true",
-    "log_scale": "log = true",
-    "distribution": "log = true, step = … or choices = […]",
-    "values": "choices",
-    "categories": "choices",
-    "options": "choices",
-    "items": "choices",
-    "condition": "when",
-    "conditions": "when",
-    "if": "when",
-    "depends_on": "when",
-    "parent": "when",
-    "sampler": "sample",
-    "sample_from": "sample",
-    "default": "a point: points = [{ … }] in [search]",
-}
-
-_FLOATS = '{{ low = {0}, high = {1}, type = "float" }}'
-_LOG_FLOATS = '{{ low = {0}, high = {1}, log = true, type = "float" }}'
-_WHOLES = "{{ low = {0}, high = {1} }}, both ends included"
-_LIST = "a list: [1, 2, 3]"
-
-# How Ray Tune and Optuna name distributions.
-_DISTRIBUTIONS = {
-    "uniform": _FLOATS,
-    "quniform": '{{ low = {0}, high = {1}, step = …, type = "float" }}',
-    "loguniform": _LOG_FLOATS,
-    "log_uniform": _LOG_FLOATS,
-    "qloguniform": _LOG_FLOATS,
-    "randint": _WHOLES,
-    "int_uniform": _WHOLES,
-    "qrandint": "{{ low = {0}, high = {1}, step = … }}, both ends included",
-    "lograndint": "{{ low = {0}, high = {1}, log = true }}, both ends included",
-    "choice": _LIST,
-    "categorical": _LIST,
-    "grid_search": _LIST + ', with method = "grid" in [search]',
-    "randn": '{{ sample = "file.py:function" }}',
-    "sample_from": '{{ sample = "file.py:function" }}',
-    "suggest_float": _FLOATS,
-    "suggest_uniform": _FLOATS,
-    "suggest_loguniform": _LOG_FLOATS,
-    "suggest_int": _WHOLES,
-    "suggest_categorical": _LIST,
-    "suggest_discrete_uniform": '{{ low = {0}, high = {1}, step = …, type = "float" }}',
-}
 
 # Compiled where a mistake needs them, not at every start.
 _CALL = r"(?s)(?:\w+\.)*(\w+)\((?:\s*(-?[\d.e+-]+)\s*,\s*(-?[\d.e+-]+))?.*"
 
 _PLACE = r"(\w+)\b.* in \[(\w+)\]"
-
-_VALUES = {
-    "minimize": "min",
-    "minimise": "min",
-    "minimum": "min",
-    "maximize": "max",
-    "maximise": "max",
-    "maximum": "max",
-    "successive_halving": "asha",
-    "successivehalvingpruner": "asha",
-    "ashascheduler": "asha",
-    "asynchyperband": "asha",
-    "asynchyperbandscheduler": "asha",
-    "hb": "hyperband",
-    "hyperbandpruner": "hyperband",
-    "hyperbandscheduler": "hyperband",
-    "median_stopping": "median",
-    "medianpruner": "median",
-    "medianstoppingrule": "median",
-    "fifo": "none",
-    "nop": "none",
-    "noppruner": "none",
-    "random_search": "random",
-    "randomsampler": "random",
-    "basicvariantgenerator": "random",
-    "grid_search": "grid",
-    "gridsampler": "grid",
-    "qmc": "sobol",
-    "qmcsampler": "sobol",
-}
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -226,8 +75,8 @@ def unknown_key(table: str, key: str) -> str:
     plain = key.lower().replace("-", "_")
     if plain in KEYS[table]:
         return f"there is no such key; did you mean {plain}?"
-    if plain in _ELSEWHERE:
-        return f"there is no such key; here it is {_ELSEWHERE[plain]}"
+    if plain in ELSEWHERE:
+        return f"there is no such key; here it is {ELSEWHERE[plain]}"
     homes = [name for name, keys in KEYS.items() if plain in keys]
     if homes:
         return f"there is no such key here; it belongs in {' or '.join(f'[{h}]' for h in homes)}"
@@ -242,7 +91,7 @@ def unknown_key(table: str, key: str) -> str:
 def meant(table: str, key: str) -> tuple[str, str] | None:
     """Give the table and key that an unknown key most likely stands for."""
     plain = key.lower().replace("-", "_")
-    elsewhere = re.match(_PLACE, _ELSEWHERE.get(plain, ""))
+    elsewhere = re.match(_PLACE, ELSEWHERE.get(plain, ""))
     if elsewhere:
         return elsewhere[2], elsewhere[1]
     for home in (table, *KEYS):
@@ -255,8 +104,8 @@ def meant(table: str, key: str) -> tuple[str, str] | None:
 def unknown_table(name: str) -> str:
     """Say what to do about a table, or a key above all tables, that a study file doesn't have."""
     plain = name.lower().replace("-", "_")
-    if plain in _ELSEWHERE:
-        return f"there is no such table; here it is {_ELSEWHERE[plain]}"
+    if plain in ELSEWHERE:
+        return f"there is no such table; here it is {ELSEWHERE[plain]}"
     homes = [table for table, keys in KEYS.items() if plain in keys]
     if homes:
         return f"stands outside its table; it belongs in {' or '.join(f'[{h}]' for h in homes)}"
@@ -269,8 +118,8 @@ def unknown_table(name: str) -> str:
 def unknown_in_parameter(key: str, value: object) -> str:
     """Say what to do about a key that no parameter has."""
     plain = key.lower().replace("-", "_")
-    if plain in _IN_PARAMETER:
-        return f"{key}: there is no such key; here it is {_IN_PARAMETER[plain]}"
+    if plain in IN_PARAMETER:
+        return f"{key}: there is no such key; here it is {IN_PARAMETER[plain]}"
     ends = value if isinstance(value, list) else []
     as_here = distribution(plain, [str(end) for end in ends])
     if as_here:
@@ -280,7 +129,7 @@ def unknown_in_parameter(key: str, value: object) -> str:
 
 def distribution(word: str, ends: list[str]) -> str:
     """Write a distribution of Ray Tune or Optuna as a study file does; empty for other words."""
-    template = _DISTRIBUTIONS.get(word.lower(), "")
+    template = DISTRIBUTIONS.get(word.lower(), "")
     low, high = ends if len(ends) == 2 else ("…", "…")
     return template.format(low, high)
 
@@ -294,7 +143,7 @@ def called(text: str) -> str:
 def unknown_value(value: str, known: Iterable[str]) -> str:
     """End a message about a word that isn't one of the allowed ones."""
     names = list(known)
-    meant = _VALUES.get(value.lower())
+    meant = VALUES.get(value.lower())
     if meant not in names:
         meant = nearest(value, names)
     there = " or ".join(f'"{name}"' for name in names)

@@ -17,6 +17,7 @@ from tuitune.space import (
     same,
     spell,
 )
+from tuitune.studyfile.beliefs import with_likely
 from tuitune.studyfile.hints import PARAMETER_KEYS, called, distribution, unknown_in_parameter
 from tuitune.studyfile.problems import Problems, WrongValueError, kind, value_words
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BESIDE = {  # the key that makes a parameter what it is, and those that may stand beside it
-    "choices": {"ordered", "when"},
+    "choices": {"ordered", "when", "likely"},
     "value": {"when"},
     "sample": {"when"},
-    "low": {"high", "log", "step", "powers_of", "type", "when"},
+    "low": {"high", "log", "step", "powers_of", "type", "when", "likely"},
 }
 _MOST_VALUES = 2**53  # more can't be told apart as floats
 
@@ -47,8 +48,19 @@ def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str,
                 problems.add("space", name, said, str(wrong))
         else:
             if not unknown:
-                found[name] = parameter
+                found[name] = _believed(parameter, said, problems)
     return found
+
+
+def _believed(parameter: Parameter, said: Any, problems: Problems) -> Parameter:
+    """With what the user expects; a belief with a problem is left out."""
+    if not _is_table(said) or "likely" not in said:
+        return parameter
+    try:
+        return with_likely(parameter, said["likely"])
+    except WrongValueError as wrong:
+        problems.add("space", parameter.name, said, str(wrong))
+    return parameter
 
 
 def _is_table(said: object) -> bool:

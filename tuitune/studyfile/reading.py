@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tuitune.space import Sampled, SearchSpace
 from tuitune.spec import Limits, Objective, StudySpec
 from tuitune.studyfile.conditions import read_conditions
+from tuitune.studyfile.devices import read_devices
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
 from tuitune.studyfile.parameters import read_parameters
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
@@ -60,6 +61,7 @@ def read_study(
             target=read["limits"].number("target", None),
         ),
         file=str(path),
+        devices=read_devices(read["devices"]),
     )
 
 

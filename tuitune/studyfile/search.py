@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.space import Sampled, SearchSpace, grid_size, grid_width
+from tuitune.space import Sampled, SearchSpace, grid_size, grid_width, likely_of
 from tuitune.spec import SearchSpec
 from tuitune.studyfile.problems import kind, value_words
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from tuitune.studyfile.table import Table
 
 _DEFAULT = SearchSpec()
-_METHODS: tuple[SearchMethod, ...] = ("random", "sobol", "grid")
-_LATER = {"bayes": 'method = "sobol"', "tpe": 'method = "sobol"'}
+_METHODS: tuple[SearchMethod, ...] = ("bayes", "tpe", "sobol", "random", "grid")
+_MODELLED = ("bayes", "tpe")
 _LARGEST_GRID = 10_000_000
 
 
 def read_search(table: Table, names: Collection[str], space: SearchSpace) -> SearchSpec:
     """Read [search]; names are all of [space], space has those without problems."""
-    method = table.one_of("method", _DEFAULT.method, _METHODS, _LATER)
+    method = table.one_of("method", _DEFAULT.method, _METHODS)
     trials = table.whole("trials", None, low=1)
     levels = table.whole("levels", _DEFAULT.levels, low=2)
     if trials is None:
         trials = _grid(table, space, levels) if method == "grid" else _DEFAULT.trials
     elif method == "grid":
         _grid_is_possible(table, space, levels)
+    _beliefs_are_used(table, method, space)
     return SearchSpec(
         method=method,
         trials=trials,
@@ -36,7 +37,35 @@ def read_search(table: Table, names: Collection[str], space: SearchSpace) -> Sea
         concurrency=table.whole("concurrency", None, low=1),
         points=_points(table, names, space),
         levels=levels,
+        learn_from=_learn_from(table, method),
     )
+
+
+def _learn_from(table: Table, method: SearchMethod) -> tuple[str, ...]:
+    said = table.content.get("learn_from", [])
+    if not isinstance(said, list) or not all(isinstance(name, str) and name for name in said):
+        table.wrong(
+            "learn_from",
+            'is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of '
+            "earlier ones",
+        )
+        return ()
+    if said and method not in _MODELLED:
+        table.wrong(
+            "learn_from",
+            f'is not for method = "{method}", which learns from no trial; use method = "bayes"',
+        )
+    return tuple(said)
+
+
+def _beliefs_are_used(table: Table, method: SearchMethod, space: SearchSpace) -> None:
+    believed = [parameter.name for parameter in space.searched if likely_of(parameter)]
+    if believed and method not in _MODELLED:
+        table.wrong(
+            "method",
+            f"makes no use of what is likely for {', '.join(believed)}; "
+            'use method = "bayes", or leave likely out',
+        )
 
 
 def _grid(table: Table, space: SearchSpace, levels: int) -> int:

@@ -83,19 +83,16 @@ class Table:
         key: str,
         default: Default,
         words: tuple[Word, ...],
-        later: Mapping[str, str] | None = None,
     ) -> Word | Default:
-        """Read one of the words; later ones aren't built yet, and each names what to use."""
+        """Read one of the words."""
         value = self.content.get(key)
         if value is None:
             return default
-        if isinstance(value, str) and later and value in later:
-            self.wrong(key, f"is not built yet in this version; use {later[value]}")
-        elif not isinstance(value, str):
+        if not isinstance(value, str):
             there = " or ".join(f'"{word}"' for word in words)
             self.wrong(key, f"is {kind(value)}; write {there}")
         elif value not in words:
-            self.wrong(key, f"is no {key}; {unknown_value(value, (*words, *(later or ())))}")
+            self.wrong(key, f"is no {key}; {unknown_value(value, words)}")
         else:
             return next(word for word in words if word == value)
         return default

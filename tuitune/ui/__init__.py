@@ -55,7 +55,7 @@ def open_app(  # noqa: PLR0913 - what may be said on the command line
     from tuitune.ui.source import Source
 
     keymap = load_keymap()
-    source = Source(folder, file or str(folder), time.time())
+    source = Source(folder, file or str(folder), time.time(), options.devices_tick)
     app = StudyApp(source, keymap, options, None if readonly else restart)
     app.run()
     return app.return_code or 0

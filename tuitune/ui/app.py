@@ -12,11 +12,12 @@ from textual.widgets import Input
 from tuitune.store.errors import StoreError
 from tuitune.ui import layout
 from tuitune.ui.bottom import Bottom
+from tuitune.ui.dress import dress
 from tuitune.ui.glyphs import ASCII, FULL
 from tuitune.ui.lines import Size
 from tuitune.ui.look import Look
 from tuitune.ui.outside import Outside
-from tuitune.ui.paint import THEME, Paint
+from tuitune.ui.paint import Paint
 from tuitune.ui.palette import ActionCommands
 from tuitune.ui.pane import LinePane
 from tuitune.ui.panes import table as panes
@@ -54,6 +55,7 @@ class StudyApp(App[None]):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(ansi_color=True)  # colours go out as they are numbered, not as RGB
+        dress(self, many_colours=options.many_colours)
         self.keymap = keymap
         self.options = options
         self.readonly = options.readonly
@@ -70,6 +72,7 @@ class StudyApp(App[None]):
         self._panes = {name: LinePane(name, self._paint) for name in layout.PANES}
         self._boxes: dict[str, layout.Box] = {}
         self._shown: object = None
+        self._begun = False
 
     # --- the screen ------------------------------------------------------------------------------
 
@@ -78,9 +81,8 @@ class StudyApp(App[None]):
         yield Input(id="line", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
-        self.register_theme(THEME)
-        self.theme = "tuitune" if self.options.many_colours else "ansi-dark"
-        self.order.follow(self.picture, self.view)
+        self._begun = True
+        self.move()
         self.call_after_refresh(self._painted)
         self.set_interval(self.options.tick, self._tick)
 
@@ -114,7 +116,7 @@ class StudyApp(App[None]):
 
     def paint(self) -> None:
         """Show every pane as it is now; what is the same is not painted again."""
-        if self.size.width == 0:  # not on a screen yet
+        if not self._begun or self.size.width == 0:  # not on a screen yet
             return
         self._arrange(self.size.width, self.size.height)
         look = self.look()
@@ -171,6 +173,8 @@ class StudyApp(App[None]):
     def act(self, name: str, argument: str = "") -> None:
         """Do the action of this id, with what was typed behind its name, or say why not."""
         action = self.keymap.actions[name]
+        if action.dangerous:
+            self.order.hold()  # the next key is meant for the same trial
         reason = action.why_not(self.look()) if action.why_not else ""
         if action.dangerous and self.readonly:
             reason = "this app only looks on (--readonly)"
@@ -261,17 +265,28 @@ class StudyApp(App[None]):
         with line.prevent(Input.Changed):
             line.value = prompt.text
         line.cursor_position = len(prompt.text)
-        line.focus()
+        self.call_after_refresh(self._to_line)  # when all keys that came with this one are here
         self.paint()
 
+    def _to_line(self) -> None:
+        if self.bottom.prompt is not None:
+            self.query_one("#line", Input).focus()
+
     def _key_of_prompt(self, event: events.Key, prompt: Prompt) -> None:
+        """Those that the line leaves, and those that came before it was there: a paste, a burst."""
+        line = self.query_one("#line", Input)
         if event.key == "escape":
             event.stop()
             self._end_prompt(prompt.dropped)
         elif event.key == "tab" and prompt.complete is not None:
-            line = self.query_one("#line", Input)
             line.value = prompt.complete(line.value)
             line.cursor_position = len(line.value)
+        elif event.key == "enter":
+            self._submitted(line.value)
+        elif event.key == "backspace":
+            line.action_delete_left()
+        elif event.is_printable and event.character is not None:
+            line.insert_text_at_cursor(event.character)
 
     def _end_prompt(self, then: Callable[[], None] | None) -> None:
         self.bottom.prompt = None
@@ -295,11 +310,14 @@ class StudyApp(App[None]):
                 self.paint()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        prompt = self.bottom.prompt
-        if event.input.id == "line" and prompt is not None:
+        if event.input.id == "line":
             event.stop()
-            done = prompt.done
-            self._end_prompt(lambda: done(event.value))
+            self._submitted(event.value)
+
+    def _submitted(self, text: str) -> None:
+        prompt = self.bottom.prompt
+        if prompt is not None:
+            self._end_prompt(lambda: prompt.done(text))
 
     def on_unmount(self) -> None:
         self._outside.close()

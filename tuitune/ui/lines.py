@@ -34,7 +34,10 @@ def line(*parts: str | Span) -> Line:
 
 def width_of(line: Line) -> int:
     """In cells."""
-    return sum(cell_len(text) for text, _ in line)
+    cells = 0
+    for text, _ in line:
+        cells += len(text) if text.isascii() else cell_len(text)
+    return cells
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:

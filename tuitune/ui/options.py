@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
 LOCAL, REMOTE = 0.25, 0.5  # s between two looks at the store
+NEAR, FAR = 1.0, 2.0  # s between two looks at the devices, each of which has news every second
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Options:
     ascii: bool = False
     many_colours: bool = True  # False: the terminal's own sixteen, or none with NO_COLOR
     tick: float = LOCAL
+    devices_tick: float = NEAR
 
 
 def options_for(
@@ -28,7 +30,8 @@ def options_for(
     remote = "SSH_CONNECTION" in environment
     bare = no_color or "NO_COLOR" in environment or not _has_many(environment)
     ascii_only = ascii_only or not _is_utf8(environment)
-    return Options(readonly, ascii_only, not bare, REMOTE if remote else LOCAL)
+    ticks = (REMOTE, FAR) if remote else (LOCAL, NEAR)
+    return Options(readonly, ascii_only, not bare, *ticks)
 
 
 def prepare(environment: MutableMapping[str, str], options: Options, *, no_color: bool) -> None:
@@ -37,6 +40,8 @@ def prepare(environment: MutableMapping[str, str], options: Options, *, no_color
     environment.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     if options.tick == REMOTE:
         environment.setdefault("TEXTUAL_FPS", "15")
+    for name in ("COLUMNS", "LINES"):  # Textual would believe them and never hear of another size
+        environment.pop(name, None)
     if no_color:
         environment["NO_COLOR"] = "1"
 

@@ -34,7 +34,8 @@ class Pace:
             return
         before = len(self.settled)
         for number in picture.changed:
-            self._place(picture.rows[number])
+            settled = _is_settled(picture.rows[number])
+            (self.settled.add if settled else self.settled.discard)(number)
         if len(self.settled) != before:
             self._steps.append((picture.now, len(self.settled)))
 
@@ -57,21 +58,18 @@ class Pace:
 
     def _begin(self, picture: Picture) -> None:
         self._opened = picture.study.opened
-        self.settled.clear()
         self._steps.clear()
-        times = [self._place(row) for row in picture.rows]
-        recent = sorted(t for t in times if t is not None and t >= self._opened)
+        settled = [row for row in picture.rows if _is_settled(row)]
+        self.settled = {row.number for row in settled}
+        times = (row.ended or row.launched or 0.0 for row in settled)
+        recent = sorted(t for t in times if t >= self._opened)
         first = len(self.settled) - len(recent)
         self._steps.append((self._opened, first))
         self._steps.extend((t, first + count) for count, t in enumerate(recent, 1))
 
-    def _place(self, row: TrialRow) -> float | None:
-        """When it was settled, as far as its row tells; None where it is not."""
-        if row.state in ENDED or row.parked:
-            self.settled.add(row.number)
-            return row.ended or row.launched
-        self.settled.discard(row.number)
-        return None
+
+def _is_settled(row: TrialRow) -> bool:
+    return row.state in ENDED or row.parked
 
 
 def elapsed(picture: Picture) -> float:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
-from textual.theme import Theme
 
 from tuitune.ui.lines import cut, width_of
 
@@ -60,20 +59,6 @@ BACKGROUNDS: Mapping[str, str] = {
     "on-mark": "color(235)",
 }
 ATTRIBUTES = frozenset({"bold", "dim", "italic", "underline", "reverse"})
-
-THEME = Theme(  # the same for widgets of Textual's own
-    name="tuitune",
-    primary="#afafd7",
-    accent="#ffaf5f",
-    foreground="#d0d0d0",
-    background="#1c1c1c",
-    surface="#262626",
-    panel="#3a3a3a",
-    success="#87d787",
-    warning="#ffd75f",
-    error="#ff8787",
-    dark=True,
-)
 
 
 class Paint:

@@ -47,6 +47,7 @@ class LinePane(Widget):
         super().__init__(id=name)
         self.pane = name
         self._paint = paint
+        self._shown: Sequence[Line] = ()  # what was handed over last
         self._lines: list[Line] = []
         self._strips: list[Strip] = []
 
@@ -62,6 +63,9 @@ class LinePane(Widget):
     def show(self, lines: Sequence[Line], width: int, height: int) -> None:
         """These lines from now on; only what differs is painted."""
         whole = len(self._lines) != height
+        if lines is self._shown and not whole:
+            return
+        self._shown = lines
         if whole:
             self._lines = [()] * height
             self._strips = [Strip.blank(width, self._paint.blank)] * height
@@ -69,7 +73,7 @@ class LinePane(Widget):
         for y in range(height):
             new = lines[y] if y < len(lines) else ()
             old = self._lines[y]
-            if new == old:
+            if new is old or new == old:
                 continue
             self._lines[y] = new
             self._strips[y] = self._paint.strip(new, width)

@@ -36,7 +36,8 @@ def _awaited(look: Look) -> list[Line]:
     age = duration(picture.now - engine.since)
     if engine.state == "importing":
         code = spec.trial.target or "the command"
-        newest = [line(("  " + plain(engine.words), "muted"))] if engine.words else []
+        words = plain(engine.words).replace(f"{picture.folder}/", "")
+        newest = [line(("  " + words, "muted"))] if words else []
         return [_said(f"{code} is being imported, {age}"), *newest]
     if picture.study.disk_low:
         return [line(("nothing starts: the disk is too full; make room, and it goes on", "error"))]

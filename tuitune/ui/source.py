@@ -15,6 +15,7 @@ from tuitune.study.state import COMPLETE
 from tuitune.studyfile import load
 from tuitune.ui.curves import Curves
 from tuitune.ui.onlookers import Onlookers
+from tuitune.ui.options import NEAR
 from tuitune.ui.picture import HISTORY, Picture
 
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 
 SILENT_AFTER = 5.0  # s without a word of an engine that lives: it samples its devices every second
 POINTS = 20  # half of those of each curve that are read at first
-LOOK_AT_PROCESS = 1.0  # s between two looks whether the engine lives
 
 
 class Source:
-    """Keeps a picture of one study up to date. Raises StoreError and StudyFileError at first."""
+    """Keeps a picture of one study up to date. Raises StoreError and StudyFileError at first.
 
-    def __init__(self, folder: Path, file: str, now: float) -> None:
+    devices_tick: seconds between two looks at the devices and at whether the engine lives.
+    """
+
+    def __init__(self, folder: Path, file: str, now: float, devices_tick: float = NEAR) -> None:
+        self._devices_tick = devices_tick
         self._reader = Reader.open(folder / "study.db")
         spec = load(folder / "study.toml", check_target=False)
         first = self._reader.changes()
@@ -61,7 +65,7 @@ class Source:
         if changes:
             self._take(changes, now)
             picture.engine.heard = now
-        if now - self._process_at >= LOOK_AT_PROCESS:
+        if now - self._process_at >= self._devices_tick:
             self._look_at_engine(now)
 
     def read_curves(self) -> dict[int, Curve]:
@@ -91,10 +95,7 @@ class Source:
             picture.study = changes.study
         if changes.engine is not None:
             self._engine = changes.engine
-        counts = Counter(picture.counts)
-        for row in changes.rows:
-            self._place(row, counts)
-        picture.counts = dict(counts)
+        self._place(changes.rows)
         self._find_best(changes.rows)
         if self._early is None:
             for report in changes.reports:
@@ -107,15 +108,19 @@ class Source:
         picture.pace.follow(picture)
         picture.version += 1
 
-    def _place(self, row: TrialRow, counts: Counter[str]) -> None:
-        rows = self.picture.rows
-        counts[row.state] += 1
-        if row.number < len(rows):
-            counts[rows[row.number].state] -= 1
-            rows[row.number] = row
-        else:
-            rows.append(row)  # trials are numbered without a gap, and come in order
-        self.picture.changed.add(row.number)
+    def _place(self, changed: list[TrialRow]) -> None:
+        picture = self.picture
+        rows, known = picture.rows, len(picture.rows)
+        counts = Counter(picture.counts)
+        counts.update(row.state for row in changed)
+        counts.subtract(rows[row.number].state for row in changed if row.number < known)
+        picture.counts = dict(counts)
+        picture.changed.update(row.number for row in changed)
+        for row in changed:
+            if row.number < known:
+                rows[row.number] = row
+        # trials are numbered without a gap, and come in order
+        rows += [row for row in changed if row.number >= known]
 
     def _find_best(self, rows: list[TrialRow]) -> None:
         """Only what changed is compared, as long as the best of before still stands."""
@@ -124,7 +129,11 @@ class Source:
         leader = picture.row(picture.best)
         moved = leader is None or any(row.number == leader.number for row in rows)
         if leader is None or moved or picture.partial or leader.state != COMPLETE:
-            standings = (Standing(r.number, r.state, r.step or 0, r.value) for r in picture.rows)
+            known = [row for row in picture.rows if row.value is not None]
+            complete = [row for row in known if row.state == COMPLETE]
+            standings = (
+                Standing(r.number, r.state, r.step or 0, r.value) for r in complete or known
+            )
             picture.best, picture.partial = best_of(picture.spec, standings)
             return
         for row in rows:

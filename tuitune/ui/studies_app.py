@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App
 from textual.widgets import Input
 
+from tuitune.ui.dress import dress
 from tuitune.ui.glyphs import ASCII, FULL
 from tuitune.ui.layout import TRIALS, Box
 from tuitune.ui.lines import Line, Size, line
-from tuitune.ui.paint import THEME, Paint
+from tuitune.ui.paint import Paint
 from tuitune.ui.pane import LinePane
 from tuitune.ui.panes.studies import Listing, study_lines
 from tuitune.ui.studies import Studies
@@ -41,6 +42,7 @@ class StudiesApp(App["Path | None"]):
 
     def __init__(self, runs: Path, keymap: Keymap, options: Options) -> None:
         super().__init__()
+        dress(self, many_colours=options.many_colours)
         self._studies = Studies(runs)
         self.keymap = keymap
         self._options = options
@@ -68,8 +70,6 @@ class StudiesApp(App["Path | None"]):
         yield Input(id="line", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
-        self.register_theme(THEME)
-        self.theme = "tuitune" if self._options.many_colours else "ansi-dark"
         self._studies.refresh()
         self.set_interval(TICK, self._tick)
 

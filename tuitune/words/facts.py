@@ -47,7 +47,9 @@ def _exited(fact: ev.Exited) -> str:
 
 def _opened(fact: ev.Opened) -> str:
     full = ", but the disk is too full to launch on" if fact.disk_low else ""
-    return f"an engine took the study up: {fact.cpus:g} CPU slots{full}"
+    count = len(fact.gpus)
+    gpus = f", {count} GPU{'s' if count > 1 else ''}" if count else ""
+    return f"an engine took the study up: {fact.cpus:g} CPU slots{gpus}{full}"
 
 
 def _paused(fact: ev.PauseAsked) -> str:
@@ -109,6 +111,8 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Silent: lambda f: f"silent for {duration(f.seconds)}",
     ev.SettingsChanged: _settings,
     ev.DiskChanged: _disk,
+    ev.DevicesChanged: lambda f: f.why,
+    ev.Packed: lambda f: f"{f.model}: {f.why}",
     ev.Halted: _halted,
     ev.Finished: _finished,
 }

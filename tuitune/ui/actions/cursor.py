@@ -19,6 +19,7 @@ def to_line(desk: Desk, line: int) -> None:
     if numbers:
         desk.view.cursor = numbers[max(0, min(line, len(numbers) - 1))]
         extend(desk)
+        desk.order.hold()  # also where it stood there already
         desk.order.follow(desk.picture, desk.view)
 
 

@@ -72,7 +72,7 @@ def stop(desk: Desk) -> None:
     )
 
     def choice(key: str, title: str, how: dict[str, bool], words: str) -> Choice:
-        text = f"stop the study: {running} running {words}; type stop to do it"
+        text = f"type stop to stop the study: {running} running {words}"
         request = {"do": "stop", **how}
         yes = lambda: desk.send(request, lambda answer: _stopping(desk, answer, words))  # noqa: E731
         return Choice(key, title, lambda: desk.ask(Question(text, yes, "stop")))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tuitune.study.state import COMPLETE, ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
+from tuitune.ui.glyphs import WORDS as SHORT
 from tuitune.ui.trials.cells import label
 
 if TYPE_CHECKING:
@@ -55,12 +56,17 @@ class Targets:
         return same, moved
 
     def words(self) -> str:
-        """The trials by name where they are few, else counted by state."""
+        """The trials by name where they are few, else how many."""
         if len(self.states) <= NAMED:
             return ", ".join(label(number) for number in self.states)
-        by_state = Counter(self.states.values())
-        counted = ", ".join(f"{count} {state.lower()}" for state, count in by_state.items())
-        return f"{len(self.states)} trials ({counted})"
+        return f"{len(self.states)} trials"
+
+    def details(self) -> str:
+        """How those that are not named stand, and how many were left out; as short as it gets."""
+        by_state = Counter(self.states.values()) if len(self.states) > NAMED else {}
+        counted = ", ".join(f"{n} {SHORT[state][0]}" for state, n in by_state.items())
+        left_out = f"{len(self.left_out)} can't be" if self.left_out else ""
+        return "; ".join(part for part in (counted, left_out) if part)
 
 
 def meant(look: Look) -> Sequence[TrialRow]:

@@ -89,17 +89,14 @@ def _act(desk: Desk, act: str, why_not: WhyNot, *, asks: bool = False) -> None:
 
 def _question(desk: Desk, act: str, chosen: Targets) -> Question:
     """More than half of what runs is not stopped by a slip: its count has to be typed."""
-    picture = desk.picture
+    details = chosen.details()
     verb = "take up again" if act == "retry" else act
-    text = f"{verb} {chosen.words()}?"
-    if chosen.left_out:
-        text += f" ({len(chosen.left_out)} others can't be)"
+    text = f"{verb} {chosen.words()}{f' ({details})' if details else ''}"
     running = sum(state == RUNNING for state in chosen.states.values())
-    word = ""
-    if act != "retry" and 2 * running > picture.counts.get(RUNNING, 0):
-        word = str(len(chosen.states))
-        text += f" {running} of {picture.counts[RUNNING]} that run; type {word} to do it"
-    return Question(text, lambda: _send(desk, act, chosen), word)
+    if act == "retry" or 2 * running <= desk.picture.counts.get(RUNNING, 0):
+        return Question(f"{text}?", lambda: _send(desk, act, chosen))
+    word = str(len(chosen.states))
+    return Question(f"type {word} to {text}", lambda: _send(desk, act, chosen), word)
 
 
 def _send(desk: Desk, act: str, chosen: Targets) -> None:

@@ -49,7 +49,8 @@ class DetailPane:
             return [title, *(cut(text, size.width) for text in awaited(look))][: size.height]
         facts = picture.sources.facts_of(row.number)
         scrolled = view.scrolled.get(DETAIL, 0)
-        moment = int(picture.now), picture.engine.state, picture.study.rungs
+        time = int(picture.now) if row.ended is None else times(picture, row)
+        moment = time, picture.engine.state, picture.study.rungs
         key = (row, facts, moment, size, scrolled, view.focus, look.glyphs.ascii)
         return self._shown.get(key, partial(_lines, look, size, row, facts))
 

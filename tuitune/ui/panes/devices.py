@@ -6,7 +6,10 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tuitune.ui import device_words as say
+from tuitune.ui.health import engine_gone
 from tuitune.ui.layout import DEVICES
 from tuitune.ui.lines import Line, Size, fit, line, padded, width_of
 from tuitune.ui.memo import Memo
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 WIDE_FROM = 110  # columns from which a device has a line for itself
 TWO_TRIALS, ONE_TRIAL = len("t0003 t0004"), len("t0003 +1")
+USERS = len(" pid 8812 alice")  # cells that are kept for others' processes
 STALE_AFTER = 5.0  # s without a sample after which it is said
 
 
@@ -44,6 +48,7 @@ class DevicesPane:
     def lines(self, look: Look, size: Size) -> list[Line]:
         picture = look.picture
         newest = tuple(samples[-1] for samples in picture.devices.values() if samples)
+        newest = tuple(map(_free, newest)) if engine_gone(picture) else newest
         age = picture.now - max((sample.time for sample in newest), default=0.0)
         stale = duration(age) if newest and age > STALE_AFTER else ""
         key = (newest, stale, look.view.focus, size, look.glyphs.ascii, picture.engine.state)
@@ -58,7 +63,7 @@ def _lines(look: Look, size: Size, newest: Sequence[DeviceSample], stale: str) -
     right = f"last seen {stale} ago" if stale else right
     shown = [rule(look, DEVICES, title, size.width, right=right)]
     if not newest:
-        gone = look.picture.engine.state != "running"
+        gone = engine_gone(look.picture)
         words = "no engine looks at the devices" if gone else "the devices are being looked at"
         return [*shown, line((f" {words}", "muted"))][: size.height]
     if size.width >= WIDE_FROM:
@@ -70,6 +75,11 @@ def _lines(look: Look, size: Size, newest: Sequence[DeviceSample], stale: str) -
         more = f" + {len(shown) - size.height + 1} more lines of devices"
         shown = [*shown[: size.height - 1], line((more, "muted"))]
     return shown[: max(1, size.height)]
+
+
+def _free(sample: DeviceSample) -> DeviceSample:
+    """Without an engine nothing of ours is on it, whatever was when it was last seen."""
+    return replace(sample, trials=(), slots_used=0.0, trials_cpu=None, engine_cpu=None)
 
 
 def _pairs(look: Look, cards: Sequence[DeviceSample], width: int) -> list[Line]:
@@ -89,7 +99,7 @@ def _pairs(look: Look, cards: Sequence[DeviceSample], width: int) -> list[Line]:
 def _small_card(look: Look, sample: DeviceSample, width: int) -> Line:
     index = Piece(9, line((say.index(sample), "title")))
     if sample.foreign or sample.note:
-        return joined([index, Piece(8, line(_users(sample, width - 3)))], width, 1)
+        return _with_users([index], sample, width, 1)
     meter = _busy(look, sample, 7 if width >= 38 else 5)
     power = say.power(sample)
     pieces = [
@@ -99,7 +109,8 @@ def _small_card(look: Look, sample: DeviceSample, width: int) -> Line:
         Piece(5, line((say.temperature(sample), say.heat(sample)))),
         Piece(4, line((f"{power[0]:>5}", power[1]))),
     ]
-    return _with_trials(pieces, sample, width, 1, TWO_TRIALS if width >= 38 else ONE_TRIAL)
+    least = TWO_TRIALS if width >= 38 else ONE_TRIAL
+    return _with_packing(_with_trials(pieces, sample, width, 1, least), sample, width, 1)
 
 
 def _card(look: Look, sample: DeviceSample, width: int) -> Line:
@@ -121,9 +132,23 @@ def _card(look: Look, sample: DeviceSample, width: int) -> Line:
         Piece(4, line((_history(look, sample, 10), "info"))),
     ]
     if sample.foreign or sample.note:
-        used = joined(pieces, width, 2)
-        return (*used, ("  ", ""), _users(sample, width - width_of(used) - 2))
-    return _with_trials(pieces, sample, width, 2)
+        return _with_users(pieces, sample, width, 2)
+    return _with_packing(_with_trials(pieces, sample, width, 2), sample, width, 2)
+
+
+def _with_users(pieces: list[Piece], sample: DeviceSample, width: int, gap: int) -> Line:
+    """Our trials that are still there, and whoever else is."""
+    made = _with_trials(pieces, sample, width - USERS, gap, ONE_TRIAL)
+    return (*made, (" " * gap, ""), _users(sample, width - width_of(made) - gap))
+
+
+def _with_packing(made: Line, sample: DeviceSample, width: int, gap: int) -> Line:
+    """How its trials share it and what they gain; the gain alone where there is room for that."""
+    room = width - width_of(made) - gap
+    for words in (sample.packed, sample.packed.rpartition(", ")[2]):
+        if 0 < len(words) <= room:
+            return (*made, (" " * gap, ""), (words, "muted"))
+    return made
 
 
 def _busy(look: Look, sample: DeviceSample, width: int) -> Line:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.ui.lines import cut, ends, fit, line, width_of
+from tuitune.ui.choices import menu_lines
+from tuitune.ui.lines import ends, fit, line, width_of
 from tuitune.words.text import plain
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def lines(look: Look, size: Size) -> list[Line]:
     if bottom.question is not None:
         return [_question(bottom.question.text, size.width)]
     if bottom.menu is not None:
-        return [cut(line((f"{bottom.menu.title}?", "accent bold")), size.width)]
+        return [menu_lines(bottom.menu, size.width)[0]]
     undo = _undo(look)
     room = size.width - width_of(undo) - (1 if undo else 0)
     flash = bottom.flash

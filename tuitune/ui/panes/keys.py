@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from tuitune.ui.choices import fitting, menu_lines
+from tuitune.ui.health import engine_gone
 from tuitune.ui.layout import CURVE, DETAIL, DEVICES, LOG, TRIALS, WHY
-from tuitune.ui.lines import cut, fit, line, width_of
+from tuitune.ui.lines import Line, fit, line
+from tuitune.ui.memo import Memo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tuitune.ui.lines import Line, Size
+    from tuitune.ui.lines import Size
     from tuitune.ui.look import Look
 
     Named = Sequence[tuple[str, str]]
@@ -55,8 +59,22 @@ PANES: Final[Mapping[str, Named]] = {
 }
 
 
+class KeysPane:
+    """One line, remembered while nothing is open."""
+
+    def __init__(self) -> None:
+        self._shown = Memo[list[Line]]()
+
+    def lines(self, look: Look, size: Size) -> list[Line]:
+        bottom, gone = look.bottom, engine_gone(look.picture)
+        if bottom.prompt or bottom.menu or bottom.question:
+            return lines(look, size)
+        key = look.view.focus, look.readonly, gone, size
+        return self._shown.get(key, partial(lines, look, size))
+
+
 def lines(look: Look, size: Size) -> list[Line]:
-    """One line."""
+    """One line, as it is now."""
     bottom = look.bottom
     if bottom.prompt is not None:
         hint = bottom.prompt.hint
@@ -64,29 +82,16 @@ def lines(look: Look, size: Size) -> list[Line]:
         role = "warning" if bottom.question is not None else "muted"
         return [line((fit(words, size.width).rstrip(), role))]
     if bottom.menu is not None:
-        named = [(choice.key, choice.title) for choice in bottom.menu.choices]
-        return [_fitting([*named, ("esc", "none")], size.width)]
+        return [menu_lines(bottom.menu, size.width)[1]]
     if bottom.question is not None:
         return [line(("enter", "bold"), (" is no", "muted"))]
     actions = [*FIRST, *PANES.get(look.view.focus, ()), *MORE]
-    shown = [(look.keymap.shown(id_), word) for id_, word in actions]
+    shown = [(look.keymap.shown(id_), word) for id_, word in actions if _is_of_use(look, id_)]
     last = [(look.keymap.shown(id_), word) for id_, word in LAST]
-    return [_fitting(shown, size.width, last)]
+    return [fitting(shown, size.width, last)]
 
 
-def _fitting(named: Named, width: int, last: Named = ()) -> Line:
-    """As many as there is room for; `last` is always there."""
-    spans: list[tuple[str, str]] = []
-    end = tuple(span for key, word in last for span in _part("  ", key, word))
-    left = width - width_of(end)
-    for key, word in named:
-        part = _part("  " if spans else "", key, word)
-        if width_of(part) > left:
-            continue
-        left -= width_of(part)
-        spans += part
-    return cut((*spans, *end), width)
-
-
-def _part(gap: str, key: str, word: str) -> Line:
-    return line((gap, ""), (key, "accent"), (f" {word}", "muted"))
+def _is_of_use(look: Look, id_: str) -> bool:
+    """What steers is not, without an engine and for who only looks on."""
+    steers = look.keymap.actions[id_].dangerous
+    return not (steers and (look.readonly or engine_gone(look.picture)))

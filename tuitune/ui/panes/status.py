@@ -58,13 +58,18 @@ def _second(look: Look, width: int) -> Line:
     room = width - width_of(right) - 1
     told = notice(look)
     pieces = [
-        Piece(9, cut(told, room) if told else _best(look, width)),
+        Piece(9, _cut_to(told, room) if told else _best(look, width)),
         Piece(1, line((why_ended(look), "muted"))),
         Piece(7, next_step(look)),
         *_figures(look.picture),
     ]
     left = joined(pieces, room, GAP)
     return ends(cut(left, room), right, width)
+
+
+def _cut_to(told: Line, width: int) -> Line:
+    """Words of others may be long: what is cut is seen to be."""
+    return tuple((fit(text, width).rstrip(), role) for text, role in told)
 
 
 def _flags(look: Look) -> Line:

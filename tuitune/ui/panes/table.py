@@ -20,13 +20,13 @@ def make_panes() -> dict[str, Pane]:
     return {
         layout.STATUS: status.lines,
         layout.DEVICES: devices.DevicesPane().lines,
-        layout.TRIALS: trials.lines,
+        layout.TRIALS: trials.TrialsPane().lines,
         layout.CURVE: curve.CurvePane().lines,
         layout.DETAIL: detail.DetailPane().lines,
         layout.WHY: why.WhyPane().lines,
         layout.LOG: log.LogPane().lines,
         layout.FLASH: flash.lines,
-        layout.KEYS: keys.lines,
+        layout.KEYS: keys.KeysPane().lines,
         **dict.fromkeys(layout.BARS, bar),
     }
 

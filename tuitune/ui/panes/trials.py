@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.layout import TRIALS
 from tuitune.ui.lines import Line, Size, cut, fit, line, padded, stacked, width_of
+from tuitune.ui.memo import Memo
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.phrases import awaited
-from tuitune.ui.trials.columns import GAP, SIGNS, columns, last_first_column, ordered, seen
+from tuitune.ui.trials.columns import (
+    GAP,
+    SIGNS,
+    Column,
+    columns,
+    last_first_column,
+    ordered,
+    seen,
+    shape,
+)
 from tuitune.ui.trials.filtering import ALL
 from tuitune.ui.trials.order import window
-from tuitune.ui.trials.rows import trial_lines
+from tuitune.ui.trials.rows import TrialLines
 from tuitune.ui.trials.sorting import Sort, rises
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tuitune.ui.actions.action import Desk
     from tuitune.ui.look import Look
-    from tuitune.ui.trials.columns import Column
 
 ABOVE: Final = 2  # lines above the first trial: the rule and the heads
 ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
@@ -27,26 +36,45 @@ ASCII_ARROWS: Final = "v^"
 TYPED: Final = 40  # cells of a filter that the rule has room for, at most
 
 
-def lines(look: Look, size: Size) -> list[Line]:
+class TrialsPane:
     """The rule, the heads of the columns, and as many trials as there is room for."""
-    made = columns(look.picture)
-    shown = seen(made, look.view, size.width)
-    title = _rule(look, made, shown, size.width)
-    if not look.picture.rows:
-        return stacked([title, *awaited(look)], size)
-    return [title, _heads(look, shown, size.width), *_trials(look, shown, size)][: size.height]
+
+    def __init__(self) -> None:
+        self._columns = Memo[Sequence[Column]]()
+        self._shown = Memo[Sequence[Column]]()
+        self._above = Memo[list[Line]]()
+        self._lines = TrialLines()
+
+    def lines(self, look: Look, size: Size) -> list[Line]:
+        picture, view, width = look.picture, look.view, size.width
+        made = self._columns.get(shape(picture), partial(columns, picture))
+        columns_of_view = made, width, view.wide, view.first_column, view.hidden
+        shown = self._shown.get(columns_of_view, partial(seen, made, view, width))
+        if not picture.rows:
+            return stacked([_rule(look, made, shown, width), *awaited(look)], size)
+        # fmt: off
+        key = (
+            shown, columns_of_view, view.focus, view.sort, view.filter, view.frozen,
+            len(view.marks), view.anchor, len(look.order.numbers), len(picture.rows), look.glyphs,
+        )
+        # fmt: on
+        above = self._above.get(key, partial(_above, look, made, shown, width))
+        return [*above, *self._trials(look, shown, size)][: size.height]
+
+    def _trials(self, look: Look, shown: Sequence[Column], size: Size) -> list[Line]:
+        numbers, rows = look.order.numbers, look.picture.rows
+        if not numbers:
+            back = look.keymap.shown("pane.back")
+            said = line("no trial is like that: ", (back, "accent"), " shows all again")
+            return [cut(said, size.width)]
+        height = max(1, size.height - ABOVE)
+        cursor = look.order.position(look.view.cursor) or 0
+        top = window(look.view.top, cursor, len(numbers), height)
+        return self._lines.of(look, shown, [rows[n] for n in numbers[top : top + height]])
 
 
-def _trials(look: Look, shown: Sequence[Column], size: Size) -> list[Line]:
-    numbers, rows = look.order.numbers, look.picture.rows
-    if not numbers:
-        back = look.keymap.shown("pane.back")
-        said = line("no trial is like that: ", (back, "accent"), " shows all again")
-        return [cut(said, size.width)]
-    height = max(1, size.height - ABOVE)
-    cursor = look.order.position(look.view.cursor) or 0
-    top = window(look.view.top, cursor, len(numbers), height)
-    return trial_lines(look, shown, (rows[number] for number in numbers[top : top + height]))
+def _above(look: Look, made: Sequence[Column], shown: Sequence[Column], width: int) -> list[Line]:
+    return [_rule(look, made, shown, width), _heads(look, shown, width)]
 
 
 def _rule(look: Look, made: Sequence[Column], shown: Sequence[Column], width: int) -> Line:
@@ -97,7 +125,7 @@ def _unseen(look: Look, made: Sequence[Column], shown: Sequence[Column], width: 
         return ""
     left = "< " if view.first_column > 0 else ""
     right = " >" if view.first_column < last_first_column(made, view, width) else ""
-    return f"{left}{count} more columns{right}"
+    return f"{left}{count} more column{'s' if count > 1 else ''}{right}"
 
 
 def _heads(look: Look, shown: Sequence[Column], width: int) -> Line:

@@ -22,7 +22,7 @@ from tuitune.ui.layout import WHY
 from tuitune.ui.lines import Line, Size, cut, line
 from tuitune.ui.memo import Memo
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.trial_words import clock
+from tuitune.ui.trial_words import clock, rungs_numbered
 from tuitune.ui.trials.cells import label
 from tuitune.ui.wrapping import wrapped
 from tuitune.words.facts import told, whose
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tuitune.ui.look import Look
+    from tuitune.ui.picture import Picture
 
 
 class WhyPane:
@@ -51,7 +52,7 @@ class WhyPane:
 def length(look: Look, size: Size) -> int:
     """In lines, the title left out."""
     trial = _trial(look)
-    told_lines = _told(_facts(look, trial), size.width, look.picture.now, study=trial is None)
+    told_lines = _told(look.picture, _facts(look, trial), size.width, study=trial is None)
     return sum(1 for _ in told_lines)
 
 
@@ -75,7 +76,7 @@ def _lines(
     other = f"{key} {'one trial' if study else 'the study'}"
     height = max(0, size.height - 1)
     top = max(0, look.view.scrolled.get(WHY, 0))
-    told_lines = _told(facts, size.width, look.picture.now, study=study)
+    told_lines = _told(look.picture, facts, size.width, study=study)
     shown = list(islice(told_lines, top, top + height))
     if not shown:
         shown = [line(("nothing was decided yet" if not top else "nothing older", "muted"))]
@@ -83,18 +84,20 @@ def _lines(
 
 
 def _told(
-    facts: Sequence[tuple[int, AnyFact]], width: int, now: float, *, study: bool
+    picture: Picture, facts: Sequence[tuple[int, AnyFact]], width: int, *, study: bool
 ) -> Iterator[Line]:
     came_of: dict[int, str] = {}  # why each trial came to its newest state
     for _, fact in facts:
         words = told(fact)
+        if isinstance(fact, Verdict | Promoted | Settled):
+            words = rungs_numbered(picture, fact.trial, words)
         if isinstance(fact, Settled):
             came_of[fact.trial] = fact.why
         if not words or (isinstance(fact, Checkpointed) and not study) or _is_said(fact, came_of):
             continue
         if study and (who := whose(fact)):
             words = f"{who}  {words}"
-        when = clock(fact.time, now) + " "
+        when = clock(fact.time, picture.now) + " "
         for number, text in enumerate(wrapped(words, width - len(when))):
             before = when if number == 0 else " " * len(when)
             yield cut(line((before, "muted"), (text, _role(fact))), width)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tuitune.space.parameters import Parameter, Value
+    from tuitune.spec import StudySpec
     from tuitune.ui.picture import Picture
     from tuitune.ui.view import View
 
@@ -47,19 +48,28 @@ class Column:
         return self.key not in {CURVE, NOTE}
 
 
+def shape(picture: Picture) -> tuple[StudySpec, int, bool, bool]:
+    """All that the columns follow from: spec, figures of the last trial, GPUs and rungs or not."""
+    return (
+        picture.spec,
+        len(str(max(picture.total, len(picture.rows)) - 1)),
+        any(sample[-1].kind != "host" for sample in picture.devices.values() if sample),
+        any(picture.study.rungs),
+    )
+
+
 def columns(picture: Picture) -> tuple[Column, ...]:
     """Every column of this study in the table's order; parameters in that of its file."""
-    spec = picture.spec
-    most = len(str(max(picture.total, len(picture.rows)) - 1))
+    spec, most, gpus, rungs = shape(picture)
     steps = 5 if spec.pruning.max is None else 2 * len(cells.count(spec.pruning.max)) + 1
     metric = spec.objective.metric
     made = [
         Column("trial", "trial", max(5, 1 + most), 99, right=False),
         Column("state", "state", 6, 99, right=False),
     ]
-    if any(sample[-1].kind != "host" for sample in picture.devices.values() if sample):
+    if gpus:
         made.append(Column("device", "gpu", 4, 5, right=False))
-    if any(picture.study.rungs):
+    if rungs:
         made.append(Column("rung", "rung", 4, 6))
     made += [
         Column("step", "step", max(4, steps), 8),

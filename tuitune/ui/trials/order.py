@@ -40,6 +40,10 @@ class Order:
             return None
         return self._line(number, self._placed[number])
 
+    def hold(self) -> None:
+        """The cursor's trial was chosen by a hand: no new leader takes its place."""
+        self._untouched = None
+
     def follow(self, picture: Picture, view: View) -> None:
         """Take up what has changed in the picture, the sort or the filter."""
         made_for = (view.sort, view.filter.tests, picture.engine.state)

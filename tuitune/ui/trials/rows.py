@@ -16,11 +16,12 @@ from tuitune.ui.trials.sorting import PARAMETER, duration_of
 from tuitune.ui.trials.sparkline import sparkline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from tuitune.store.rows import TrialRow
     from tuitune.ui.lines import Line, Span
     from tuitune.ui.look import Look
+    from tuitune.ui.picture import Picture
     from tuitune.ui.trials.columns import Column
 
     Text = Callable[[TrialRow], str]
@@ -29,11 +30,36 @@ QUIET: Final = frozenset({WAITING, PRUNED, KILLED})  # states whose lines stand 
 fitted = lru_cache(maxsize=8192)(fit)  # at most looks a cell is as it was
 
 
-def trial_lines(look: Look, columns: Sequence[Column], rows: Iterable[TrialRow]) -> list[Line]:
-    """A line for each, as wide as the columns are together."""
-    made = [_cell(column, look, " " * GAP) for column in columns[:-1]]
-    made += [_cell(column, look, "") for column in columns[-1:]]
-    return [_line(row, look, made) for row in rows]
+class TrialLines:
+    """A line for each trial that is seen, made anew only where something of it has changed."""
+
+    def __init__(self) -> None:
+        self._made_for: tuple[object, ...] = ()
+        self._cells: list[_Cell] = []
+        self._known: dict[int, tuple[tuple[object, ...], Line]] = {}  # by trial
+
+    def of(self, look: Look, columns: Sequence[Column], rows: Sequence[TrialRow]) -> list[Line]:
+        """As wide as the columns are together."""
+        picture = look.picture
+        made_for = picture.curves, columns, look.glyphs, engine_gone(picture), _indices(picture)
+        if made_for != self._made_for:
+            self._made_for, self._known = made_for, {}
+            self._cells = [_cell(column, look, " " * GAP) for column in columns[:-1]]
+            self._cells += [_cell(column, look, "") for column in columns[-1:]]
+        self._known = {row.number: self._kept(row, look) for row in rows}
+        return [line for _, line in self._known.values()]
+
+    def _kept(self, row: TrialRow, look: Look) -> tuple[tuple[object, ...], Line]:
+        number, picture, view = row.number, look.picture, look.view
+        moment = _time(picture)(row) if row.ended is None else ""
+        # fmt: off
+        key = (
+            row, picture.curves.stamp(number), moment,
+            number == picture.best, number == view.cursor, number in view.marks,
+        )
+        # fmt: on
+        known = self._known.get(number)
+        return known if known and known[0] == key else (key, _line(row, look, self._cells))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +118,7 @@ def _drawn(column: Column, look: Look) -> tuple[Text, Text | None]:  # noqa: PLR
         case "step":
             return _step(look.picture.spec.pruning.max), None
         case "time":
-            return _time(look.picture.now), None
+            return _time(look.picture), None
         case _ if key == CURVE:
             return _curve(look, column.width), _curve_role
         case _ if key == NOTE:
@@ -118,10 +144,14 @@ def _state(look: Look) -> tuple[Text, Text]:
     return text, lambda row: WORDS[shown_state(row, engine_gone=gone)][1]
 
 
+def _indices(picture: Picture) -> dict[str, str]:
+    """Of the GPUs, by their names: what other tools call them by."""
+    newest = (samples[-1] for samples in picture.devices.values() if samples)
+    return {sample.device: str(sample.index) for sample in newest if sample.index is not None}
+
+
 def _device(look: Look) -> Text:
-    """GPUs by their index, which is what other tools call them by."""
-    newest = (samples[-1] for samples in look.picture.devices.values() if samples)
-    indices = {sample.device: str(sample.index) for sample in newest if sample.index is not None}
+    indices = _indices(look.picture)
 
     def text(row: TrialRow) -> str:
         return ",".join(indices.get(name, name) or "-" for name in row.device.split(","))
@@ -134,9 +164,9 @@ def _step(most: int | None) -> Text:
     return lambda row: cells.count(row.step or 0) + of
 
 
-def _time(now: float) -> Text:
+def _time(picture: Picture) -> Text:
     def text(row: TrialRow) -> str:
-        seconds = duration_of(row, now)
+        seconds = duration_of(row, picture.now)
         return "-" if seconds is None else cells.elapsed(seconds)
 
     return text

@@ -1,0 +1,85 @@
+"""A study that learns from earlier ones: found, mapped into its space, or refused with the mend."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.workshop import Workshop
+
+TRAIN = """
+def train(trial):
+    for epoch in range(9):
+        trial.report(epoch=epoch + 1, loss=(trial.config["x"] - 0.3) ** 2 + 1 / (epoch + 1))
+"""
+PRUNING = '[pruning]\nmethod = "asha"\nresource = "epoch"\nmax = 9\n'
+
+
+@pytest.fixture
+def earlier(workshop: Workshop) -> Workshop:
+    assert (
+        workshop.run(workshop.study(TRAIN, PRUNING, trials=12, name="old"), "--no-ui").returncode
+        == 0
+    )
+    return workshop
+
+
+def later(workshop: Workshop, learn_from: str, *changes: tuple[str, str]) -> str:
+    file = workshop.study(TRAIN, PRUNING, trials=4, name="new")
+    text = file.read_text().replace(
+        'method = "random"', f'method = "tpe"\nlearn_from = {learn_from}'
+    )
+    for was, now in changes:
+        assert was in text
+        text = text.replace(was, now)
+    file.write_text(text)
+    return file.name
+
+
+@pytest.mark.parametrize("name", ["runs/old", "old"])
+def test_its_model_is_asked_from_the_first_trial_on(earlier: Workshop, name: str):
+    file = later(earlier, f'["{name}"]')
+    checked = earlier.run("check", file)
+    assert f"learns from {name}: 12 of 12 trials" in checked.stdout
+    done = earlier.run(file, "--no-ui")
+    assert done.returncode == 0, done.stderr
+    trials = earlier.trials("new")
+    assert {trial["origin"] for trial in trials} <= {"tpe", "exploration"}
+    assert any("of 12 trials" in t["why"] or "of 1" in t["why"] for t in trials)
+
+
+def test_what_it_has_learned_stays_when_the_earlier_study_goes(earlier: Workshop):
+    file = later(earlier, '["runs/old"]')
+    assert earlier.run(file, "--no-ui").returncode == 0
+    shutil.rmtree(earlier.path / "runs" / "old")
+    more = earlier.run(file, "--no-ui", "--trials", "8")
+    assert more.returncode == 0, more.stderr
+    assert {trial["origin"] for trial in earlier.trials("new")} <= {"tpe", "exploration"}
+
+
+def test_trials_are_mapped_or_left_out_in_words(earlier: Workshop):
+    file = later(
+        earlier,
+        '["runs/old"]',
+        ("x = { low = 0.0, high = 1.0 }", "x = { low = 0.0, high = 0.5 }\ndepth = [1, 2, 3]"),
+    )
+    said = earlier.run("check", file).stdout
+    assert " left out, as x is from 0.0 to 0.5 here; depth is taken in the middle" in said
+
+
+@pytest.mark.parametrize(
+    ("learn_from", "changes", "words"),
+    [
+        ('["runs/none"]', (), 'learn_from = "runs/none": there is no such study; name its folder'),
+        ('["runs/old"]', (('mode = "min"', 'mode = "max"'),), "seeks the min of loss, and this study the max of loss; leave it out"),
+        ('["runs/old"]', (("low = 0.0, high = 1.0", "low = 2.0, high = 3.0"),), "none of its 12 trials can be used (12 left out, as x is from 2.0 to 3.0 here)"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_learned_from_is_refused(earlier: Workshop, learn_from, changes, words):
+    file = later(earlier, learn_from, *changes)
+    for command in (["check", file], [file, "--no-ui"]):
+        done = earlier.run(*command)
+        assert done.returncode == 2
+        assert words in done.stderr
+    assert not (earlier.path / "runs" / "new").exists()

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuitune.devices import doctor
+from tuitune.devices.snapshots import DeviceProcess, GpuSample, Snapshot
+
+
+def how(*findings: doctor.Finding) -> list[str]:
+    return [finding.how for finding in findings]
+
+
+def test_no_gpu_is_a_note_and_a_broken_driver_is_wrong():
+    assert how(doctor.driver(Snapshot(problem="no driver", absent=True))) == ["note"]
+    assert how(doctor.driver(Snapshot(problem="NVML: mismatch"))) == ["wrong"]
+    assert how(doctor.driver(Snapshot((GpuSample("g0", 0, "A100"),)))) == ["ok"]
+
+
+def test_a_package_that_shadows_nvidias_own_file_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert doctor.binding() == []
+    (tmp_path / "pynvml").mkdir()
+    (tmp_path / "pynvml/__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(__import__("sys").modules, "pynvml", raising=False)
+    (finding,) = doctor.binding()
+    assert finding.how == "wrong"
+    assert "pip uninstall -y pynvml" in finding.words
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        (GpuSample("g", 0, "A", trouble="GPU is lost"), "GPU is lost"),
+        (GpuSample("g", 0, "A", mode="exclusive"), "nvidia-smi -c 0"),
+        (GpuSample("g", 0, "A", processes=None), "lists no processes"),
+        (GpuSample("g", 0, "A", processes=(DeviceProcess(9, "", "", 1),)), "--pid=host"),
+        (
+            GpuSample(
+                "g", 0, "A", processes=(DeviceProcess(9, "r", "nvidia-cuda-mps-server", 1, (9,)),)
+            ),
+            "MPS",
+        ),
+    ],
+)
+def test_what_is_odd_about_a_device_is_said_with_the_mend(device: GpuSample, words: str):
+    (finding,) = doctor.one(device)
+    assert words in finding.words
+
+
+def test_a_device_that_is_well_gives_nothing_to_say():
+    assert doctor.one(GpuSample("g", 0, "A")) == []
+
+
+def test_numbers_of_gpus_that_differ_are_ambiguous():
+    seen = Snapshot((GpuSample("g", 0, "A100"), GpuSample("h", 1, "T4")))
+    (finding,) = doctor.order(seen, {"CUDA_VISIBLE_DEVICES": "1"})
+    assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in finding.words
+    both = {"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    assert "CUDA_DEVICE_ORDER" not in doctor.order(seen, both)[0].words
+    assert doctor.order(seen, {}) == []
+
+
+def test_limits_that_are_low_are_noted(tmp_path: Path):
+    assert how(doctor.files(1024), doctor.files(65536), doctor.files(-1)) == ["note", "ok", "ok"]
+    assert how(doctor.shared_memory(tmp_path / "none")) == ["note"]
+
+
+def test_a_logout_that_ends_studies_is_wrong_unless_one_lingers(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor.os, "getuid", lambda: 1000)
+    kills = {"KillUserProcesses": "yes"}
+    assert how(doctor.logout(kills)) == ["wrong"]
+    assert how(doctor.logout({**kills, "Linger": "yes"})) == ["ok"]
+    assert how(doctor.logout({})) == ["ok"]

@@ -1,0 +1,184 @@
+"""NVIDIA's own binding on a library that answers as drivers do, the bad ones included."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from nvml_world import GB, World
+
+from tuitune.devices.nvml import Nvml, NvmlError
+from tuitune.devices.snapshots import Link
+
+Load = Callable[[World], None]
+MIB = 1 << 20
+
+
+def test_every_device_is_told_with_all_that_it_can_tell(world: World, loaded: Load):
+    loaded(world.with_gpus(8, util=37, temp=61))
+    snapshot = Nvml().read()
+    assert snapshot.driver == "570.86.15"
+    assert [device.uuid for device in snapshot.devices] == [f"GPU-{i}" for i in range(8)]
+    first = snapshot.devices[0]
+    assert (first.name, first.index, first.trouble) == ("NVIDIA A100", 0, "")
+    assert first.memory_total == (80 * GB - 500) * MIB  # what the driver keeps is nobody's
+    assert first.memory_used == 10 * MIB
+    assert (first.utilisation, first.temperature, first.power, first.power_limit) == (
+        37,
+        61,
+        60,
+        400,
+    )
+    assert (first.processes, first.unified, first.mode) == ((), False, "default")
+
+
+def test_processes_have_users_and_ancestors(world: World, loaded: Load):
+    world.processes = [
+        {"gpu": 0, "pid": os.getpid(), "memory": 300},
+        {"gpu": 0, "pid": 2**22 + 5, "memory": -1},  # as from inside a container
+        {"gpu": 0, "pid": 1, "memory": 9, "kind": "G"},  # a desktop's
+        {"gpu": 1, "pid": os.getpid(), "memory": 100, "kind": "M"},  # through MPS
+    ]
+    loaded(world.with_gpus(2))
+    first, second = Nvml().read().devices
+    assert first.processes is not None
+    ours, hidden = first.processes
+    assert (ours.pid, ours.user, ours.memory) == (os.getpid(), getpass.getuser(), 300 * MIB)
+    assert ours.ancestors[:2] == (os.getpid(), os.getppid())
+    assert (hidden.user, hidden.name, hidden.memory, hidden.ancestors) == ("", "", None, ())
+    assert second.processes is not None
+    assert [process.pid for process in second.processes] == [os.getpid()]
+
+
+def test_a_lost_gpu_drops_out_by_name_and_the_others_stay(world: World, loaded: Load):
+    loaded(world.with_gpus(3))
+    nvml = Nvml()
+    nvml.read()
+    world.gpus[1]["error"] = 15
+    world.write()
+    good, lost, other = nvml.read().devices
+    assert (lost.uuid, lost.name) == ("GPU-1", "NVIDIA A100")
+    assert "lost" in lost.trouble.lower()
+    assert not good.trouble
+    assert not other.trouble
+
+
+def test_a_gpu_that_needs_a_reset_or_a_permission_is_in_trouble(world: World, loaded: Load):
+    world.with_gpus(3)
+    world.gpus[0]["handle"] = 4
+    world.gpus[1]["no.memory"] = 16
+    loaded(world.write())
+    forbidden, reset, good = Nvml().read().devices
+    assert "permission" in forbidden.trouble.lower()
+    assert forbidden.uuid == ""
+    assert "requires restart" in reset.trouble
+    assert not good.trouble
+
+
+def test_an_old_driver_is_read_by_its_own_calls(world: World, loaded: Load, shims: dict[str, Path]):
+    world.library = shims["old"]
+    loaded(world.with_gpus(1))
+    nvml = Nvml()
+    idle = nvml.read().devices[0]
+    assert idle.memory_used == 0  # at rest all that is used is the driver's own
+    world.processes = [{"gpu": 0, "pid": 7, "memory": 200}]
+    world.gpus[0]["used"] = 210
+    world.write()
+    busy = nvml.read().devices[0]
+    assert busy.memory_used == 200 * MIB
+    assert busy.processes is not None
+    assert [process.pid for process in busy.processes] == [7]
+    assert busy.temperature == 30
+
+
+def test_mig_instances_are_devices_and_their_gpu_is_none(world: World, loaded: Load):
+    world.with_gpus(2, mig=0)
+    world.gpus[0]["mig"] = 1
+    world.migs = [
+        {"gpu": 0, "uuid": f"MIG-{i}", "name": "1g.10gb", "total": 10 * GB} for i in range(2)
+    ]
+    world.processes = [{"gpu": 0, "mig": 1, "pid": 7, "memory": 5}]
+    loaded(world.write())
+    one, two, whole = Nvml().read().devices
+    assert [d.uuid for d in (one, two, whole)] == ["MIG-0", "MIG-1", "GPU-1"]
+    assert (one.parent, one.utilisation, one.memory_total) == ("GPU-0", None, 10 * GB * MIB)
+    assert [len(d.processes or ()) for d in (one, two)] == [0, 1]
+
+
+def test_mig_without_instances_says_so(world: World, loaded: Load):
+    loaded(world.with_gpus(1, mig=1))
+    assert "no instance" in Nvml().read().devices[0].trouble
+
+
+def test_numbers_that_make_no_sense_are_left_out(world: World, loaded: Load):
+    loaded(world.with_gpus(1, util=2147483632, temp=100000, power=-1, limit=-1, used=-1))
+    device = Nvml().read().devices[0]
+    assert device.utilisation is device.temperature is device.power is device.memory_used is None
+    assert not device.trouble
+
+
+def test_a_device_without_memory_of_its_own_has_the_hosts(world: World, loaded: Load):
+    loaded(world.with_gpus(1, **{"no.memory": 3, "no.util": 3, "no.processes": 3}))
+    device = Nvml().read().devices[0]
+    assert device.unified
+    assert device.memory_total is not None
+    assert device.memory_total > 1 << 28
+    assert device.processes is None
+
+
+def test_compute_modes_are_told(world: World, loaded: Load):
+    world.with_gpus(2)
+    world.gpus[0]["mode"], world.gpus[1]["mode"] = 2, 3
+    loaded(world.write())
+    forbidden, exclusive = Nvml().read().devices
+    assert "compute mode" in forbidden.trouble
+    assert exclusive.mode == "exclusive"
+
+
+def test_links_are_told_by_their_closeness(world: World, loaded: Load):
+    world.links = [{"a": 0, "b": 1, "nvlink": 1}, {"a": 2, "b": 3, "level": 10}]
+    loaded(world.with_gpus(4))
+    assert Nvml().read().links == (Link("GPU-0", "GPU-1", 100), Link("GPU-2", "GPU-3", 40))
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "absent"),
+    [(9, "Driver", True), (18, "restart the machine", False), (999, "NVML", False)],
+)
+def test_a_driver_that_does_not_start_says_why(
+    world: World, loaded: Load, code: int, words: str, absent: bool
+):
+    world.driver["init"] = code
+    loaded(world.with_gpus(1))
+    with pytest.raises(NvmlError, match=words) as raised:
+        Nvml()
+    assert raised.value.absent == absent
+
+
+def test_a_driver_that_is_upgraded_under_us_ends_it_with_the_mend(world: World, loaded: Load):
+    loaded(world.with_gpus(2))
+    nvml = Nvml()
+    nvml.read()
+    for gpu in world.gpus:
+        gpu["no.util"] = 18
+    world.write()
+    with pytest.raises(NvmlError, match="restart the machine"):
+        nvml.read()
+
+
+def test_no_gpu_is_no_mishap(world: World, loaded: Load):
+    loaded(world)
+    with pytest.raises(NvmlError, match="no GPU") as raised:
+        Nvml().read()
+    assert raised.value.absent
+
+
+def test_a_pynvml_that_stands_before_nvidias_own_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pynvml", types.ModuleType("pynvml"))
+    with pytest.raises(NvmlError, match="pip uninstall -y pynvml"):
+        Nvml()

@@ -1,0 +1,195 @@
+"""The sampler's process and who watches over it: real processes, a library that hangs and dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from nvml_world import World
+from workshop import wait_until
+
+from tuitune.devices import probe
+from tuitune.devices.snapshots import Snapshot
+from tuitune.devices.watchdog import Patience, Watchdog
+
+STALE = 1.5  # s; a loaded machine must not be taken for a driver that hangs
+
+
+@pytest.fixture
+def here(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    return world
+
+
+def watched(
+    scenario: Callable[[Watchdog, Callable[..., Awaitable[Snapshot]]], Awaitable[None]],
+    **more: float,
+) -> None:
+    """Run a scenario with a watchdog, and a way to wait for a snapshot of some kind."""
+
+    async def play() -> None:
+        seen: asyncio.Queue[Snapshot] = asyncio.Queue()
+        watchdog = Watchdog(seen.put_nowait, patience=Patience(stale=STALE, **more))
+
+        async def until(condition: Callable[[Snapshot], object]) -> Snapshot:
+            async with asyncio.timeout(60):
+                while True:
+                    snapshot = await seen.get()
+                    if condition(snapshot):
+                        return snapshot
+
+        watchdog.start()
+        try:
+            await scenario(watchdog, until)
+        finally:
+            watchdog.close()
+
+    asyncio.run(play())
+
+
+def well(snapshot: Snapshot) -> bool:
+    return not snapshot.problem
+
+
+def troubles(snapshot: Snapshot) -> list[bool]:
+    return [bool(device.trouble) for device in snapshot.devices]
+
+
+def test_it_looks_again_and_at_once_when_asked(here: World):
+    here.with_gpus(2)
+
+    async def scenario(watchdog, until):
+        await until(well)
+        here.gpus[1]["util"] = 77
+        here.write()
+        watchdog.ask()
+        await until(lambda s: well(s) and s.devices[1].utilisation == 77)
+
+    watched(scenario)
+
+
+@pytest.mark.parametrize("how", ["hang", "crash"])
+def test_a_device_that_nvml_hangs_or_crashes_on_is_left_alone(here: World, how: str):
+    here.with_gpus(3)
+
+    async def scenario(_watchdog, until):
+        await until(well)
+        here.gpus[1][how] = 1
+        here.write()
+        told = await until(lambda s: s.problem)
+        assert "while GPU 1 was read" in told.problem
+        after = await until(well)
+        assert troubles(after) == [False, True, False]
+        assert after.devices[1].uuid == "GPU-1"  # it is still known which one that was
+
+    watched(scenario)
+
+
+@pytest.mark.parametrize("how", ["hang", "crash"])
+def test_a_device_that_was_left_alone_comes_back_when_it_is_well(here: World, how: str):
+    here.with_gpus(2)
+
+    async def scenario(watchdog, until):
+        await until(well)
+        here.gpus[1][how] = 1
+        here.write()
+        assert "while GPU 1 was read" in (await until(lambda s: s.problem)).problem
+        await until(lambda s: watchdog._apart[1] > 0.2)  # tried once more, in vain, and the
+        del here.gpus[1][how]
+        here.write()
+        back = await until(lambda s: s.problem or not any(troubles(s)))
+        assert not back.problem  # others were heard of all the while
+        assert [device.uuid for device in back.devices] == ["GPU-0", "GPU-1"]
+
+    watched(scenario, apart=0.1)
+
+
+def test_a_device_that_stays_ill_is_tried_less_and_less_often(here: World):
+    here.with_gpus(2, crash=1)
+    del here.gpus[0]["crash"]
+    here.write()
+
+    async def scenario(watchdog, until):
+        await until(lambda s: well(s) and watchdog._apart.get(1, 0.0) >= 0.8)
+        assert watchdog._skip == {1}
+        assert not watchdog._closed
+
+    watched(scenario, apart=0.1)
+
+
+def test_a_driver_that_hangs_at_its_start_is_told_and_tried_again(here: World):
+    here.driver["hang"] = 1
+    here.with_gpus(1)
+
+    async def scenario(watchdog, until):
+        assert "has not answered" in (await until(lambda s: s.problem)).problem
+        del here.driver["hang"]
+        here.write()
+        await until(well)
+
+    watched(scenario, first=STALE)
+
+
+def test_a_driver_that_does_not_start_says_so_and_is_tried_later(here: World):
+    here.driver["init"] = 18
+    here.with_gpus(1)
+
+    async def scenario(_watchdog, until):
+        assert "restart the machine" in (await until(lambda s: s.problem)).problem
+
+    watched(scenario)
+
+
+def test_it_ends_with_whoever_started_it(here: World):
+    here.with_gpus(1)
+    code = (
+        "import asyncio, os\n"
+        "from tuitune.devices.watchdog import Watchdog\n"
+        "async def main():\n"
+        "    seen = asyncio.Queue()\n"
+        "    dog = Watchdog(seen.put_nowait); dog.start(); await seen.get()\n"
+        "    print(dog._process.pid, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    pid = int(done.stdout)
+
+    def gone() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        except OSError:
+            return True
+
+    wait_until(gone, "the sampler's end")
+
+
+def look() -> Snapshot:
+    """A process of its own: the loader reads LD_LIBRARY_PATH once."""
+    code = (
+        "import msgspec; from tuitune.devices.probe import look; "
+        "print(msgspec.json.encode(look()).decode())"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return msgspec.convert(json.loads(done.stdout), Snapshot)
+
+
+def test_one_look_tells_all_though_nvml_hangs_on_one_device(here: World):
+    here.with_gpus(3)
+    assert troubles(look()) == [False, False, False]
+    here.gpus[2]["crash"] = 1
+    here.write()
+    assert troubles(look()) == [False, False, True]
+
+
+def test_without_a_driver_nothing_is_started(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(probe, "LIBRARY", "libnvidia-none.so.1")
+    assert probe.look().absent

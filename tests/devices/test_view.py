@@ -1,0 +1,181 @@
+"""What placement hears of all that was seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuitune.devices.snapshots import DeviceProcess, GpuSample, Link, Snapshot
+from tuitune.devices.view import Tenant, View
+from tuitune.spec import DevicesSpec
+
+ENGINE, TRIAL = 100, 200
+GB = 10**9
+MB = 10**6
+OURS = DeviceProcess(300, "me", "python", 3 * GB, (300, TRIAL, ENGINE, 1))
+HERS = DeviceProcess(7, "anna", "python", 2 * GB, (7, 1))
+HIDDEN = DeviceProcess(9999, "", "", 3 * GB)
+
+
+def device(*processes: DeviceProcess, used: int = 10 * MB, **more) -> GpuSample:
+    return GpuSample("g0", 0, "A100", 80 * GB, used, processes=processes, **more)
+
+
+class Scene:
+    def __init__(self, **spec) -> None:
+        self.view = View(DevicesSpec(**spec), ENGINE)
+        self.now = 1000.0
+
+    def look(self, *devices: GpuSample, tenants=(), after: float = 1.0, problem: str = ""):
+        self.now += after
+        snapshot = Snapshot(devices, problem=problem)
+        return self.view.look(() if problem else devices, snapshot, tenants, self.now)
+
+
+def tenant() -> Tenant:
+    return Tenant(TRIAL, ("g0",), {TRIAL}, began=1000.0)
+
+
+def test_a_quiet_gpu_is_ours_to_take():
+    (gpu,) = Scene().look(device())
+    assert (gpu.uuid, gpu.memory, gpu.obstacle, gpu.packs) == ("g0", 80 * GB, "", True)
+
+
+def test_somebody_elses_process_stands_in_the_way_until_it_has_been_gone_for_a_while():
+    scene = Scene()
+    (gpu,) = scene.look(device(HERS))
+    assert gpu.obstacle == "anna's python (pid 7, 2.0 GB) computes on it"
+    assert gpu.foreign
+    (gpu,) = scene.look(device(), after=2)
+    assert gpu.obstacle == "somebody else has only just left it"
+    (gpu,) = scene.look(device(), after=12)
+    assert gpu.obstacle == ""
+
+
+def test_it_may_be_shared_and_then_has_less_memory_and_is_busy():
+    scene = Scene(share=True)
+    for _ in range(120):
+        (gpu,) = scene.look(device(HERS, utilisation=60))
+    assert (gpu.obstacle, gpu.foreign, gpu.memory, gpu.busy) == ("", True, 78 * GB, 0.5)
+
+
+@pytest.mark.parametrize(("on_foreign", "stays"), [("drain", False), ("ignore", True)])
+def test_who_comes_to_a_gpu_of_ours_makes_us_leave_it_or_not(on_foreign, stays):
+    scene = Scene(on_foreign=on_foreign)
+    scene.look(device())
+    (gpu,) = scene.look(device(OURS, HERS), tenants=[tenant()])
+    assert gpu.foreign
+    assert (gpu.obstacle == "") == stays
+
+
+def test_one_who_stays_claims_it_and_one_who_only_looks_in_does_not():
+    scene = Scene(on_foreign="pause")
+    assert not scene.look(device(OURS, HERS), tenants=[tenant()])[0].claimed
+    assert not scene.look(device(OURS), tenants=[tenant()], after=50)[0].claimed
+    assert not scene.look(device(OURS, HERS), tenants=[tenant()], after=50)[0].claimed
+    assert not scene.look(device(OURS, HERS), tenants=[tenant()], after=59)[0].claimed
+    scene.look(device(OURS), tenants=[tenant()], after=1)  # between two runs of hers
+    assert scene.look(device(OURS, HERS), tenants=[tenant()], after=5)[0].claimed
+    assert not scene.look(device(OURS), tenants=[tenant()])[0].claimed
+
+
+def test_what_stands_in_the_way_is_told_anew_for_another_one_and_not_for_more_memory():
+    scene = Scene()
+    (first,) = scene.look(device(HERS))
+    grown = DeviceProcess(HERS.pid, HERS.user, HERS.name, 40 * GB, HERS.ancestors)
+    (gpu,) = scene.look(device(grown))
+    assert gpu.obstacle == first.obstacle
+    assert scene.view.strangers == {"g0": ("anna's python (pid 7, 40.0 GB)",)}
+    (gpu,) = scene.look(device(DeviceProcess(8, "bob", "python", GB, (8, 1))))
+    assert gpu.obstacle.startswith("bob's")
+    scene.look(problem="it hangs")
+    assert scene.view.strangers == {}
+
+
+def test_where_the_memory_is_the_hosts_its_use_by_others_hides_nobody():
+    scene, ours = Scene(), tenant()
+    scene.look(device(unified=True))
+    ours.began = scene.now
+    (gpu,) = scene.look(device(used=9 * GB, unified=True), tenants=[ours], after=5)
+    assert (gpu.unified, gpu.memory) == (True, 80 * GB)
+    (gpu,) = scene.look(device(HIDDEN, used=9 * GB, unified=True), tenants=[ours], after=5)
+    assert gpu.memory == 0  # now processes that nobody knows are listed
+
+
+def test_our_own_are_no_strangers_even_when_they_have_just_died():
+    scene = Scene()
+    (gpu,) = scene.look(device(OURS), tenants=[tenant()])
+    assert not gpu.foreign
+    dead = DeviceProcess(OURS.pid, "", "", 3 * GB)
+    (gpu,) = scene.look(device(dead))
+    assert not gpu.foreign
+    scene.look(device())
+    (gpu,) = scene.look(device(dead))  # the number is somebody else's now
+    assert gpu.foreign
+
+
+def test_an_mps_server_is_nobody():
+    server = DeviceProcess(5, "root", "nvidia-cuda-mps-server", 30 * MB, (5, 1))
+    assert not Scene().look(device(server))[0].foreign
+
+
+def test_a_gpu_in_trouble_or_gone_is_lost_and_the_rest_stays():
+    scene = Scene()
+    other = GpuSample("g1", 1, "A100", 80 * GB, 0)
+    scene.look(device(), other)
+    first, second = scene.look(device(trouble="GPU is lost"), other)
+    assert (first.lost, first.obstacle, second.obstacle) == (True, "GPU is lost", "")
+    first, second = scene.look(device())
+    assert (first.lost, second.lost) == (False, True)
+
+
+def test_while_nothing_is_heard_nothing_starts_and_nothing_is_lost():
+    scene = Scene()
+    scene.look(device())
+    (gpu,) = scene.look(problem="NVML has not answered for 5 s")
+    assert "has not answered" in gpu.obstacle
+    assert not gpu.lost
+
+
+def test_footprints_are_of_whole_trees_and_told_when_they_grow():
+    scene, ours = Scene(), tenant()
+    other = DeviceProcess(301, "me", "python", GB, (301, 300, TRIAL, ENGINE, 1))
+    assert scene.view.footprints([device(OURS)], [ours]) == [(ours, 3 * GB)]
+    assert scene.view.footprints([device(OURS)], [ours]) == []
+    assert scene.view.footprints([device(OURS, other, HERS)], [ours]) == [(ours, 4 * GB)]
+    assert scene.view.footprints([device()], [ours]) == []
+
+
+def test_a_container_that_hides_processes_makes_it_judge_by_the_devices_memory():
+    scene, ours = Scene(), tenant()
+    scene.look(device())  # nobody there: this is how it is at rest
+    ours.began = scene.now
+    (gpu,) = scene.look(device(HIDDEN, used=3 * GB), tenants=[ours], after=5)
+    assert not gpu.foreign  # it is ours
+    assert gpu.memory == 0  # so that nothing is packed there
+    grown = scene.view.footprints([device(HIDDEN, used=3 * GB)], [ours])
+    assert grown == [(ours, 3 * GB - 10 * MB)]
+    (gpu,) = scene.look(device(HIDDEN, used=3 * GB), after=5)
+    assert gpu.foreign  # we have nothing there
+
+
+def test_memory_is_held_until_its_processes_and_bytes_are_gone():
+    scene, ours = Scene(), tenant()
+    scene.look(device())
+    scene.view.footprints([device(OURS)], [ours])
+    dead = DeviceProcess(OURS.pid, "", "", 3 * GB)
+    assert scene.view.is_held(device(dead, used=3 * GB), ours, [])
+    assert scene.view.is_held(device(used=3 * GB), ours, [])  # and nobody is listed
+    assert not scene.view.is_held(device(used=20 * MB), ours, [])
+
+
+def test_exclusive_devices_and_instances_are_not_packed():
+    assert not Scene().look(device(mode="exclusive"))[0].packs
+    (instance,) = Scene().look(device(parent="GPU-x"))
+    assert (instance.packs, instance.joins) == (False, False)
+
+
+def test_links_go_both_ways():
+    view = View(DevicesSpec(), ENGINE)
+    devices = (device(), GpuSample("g1", 1, "A100", 80 * GB, 0))
+    first, second = view.look(devices, Snapshot(devices, (Link("g0", "g1", 100),)), (), 1.0)
+    assert (first.links, second.links) == ({"g1": 100}, {"g0": 100})

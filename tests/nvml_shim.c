@@ -1,0 +1,301 @@
+/* A world of GPUs in a text file, spoken of as libnvidia-ml does. The file, named by NVML_WORLD,
+ * is read again at every call, so that a test can change the world under whoever looks at it.
+ *
+ *   driver init=0 version=550.54.15 hang=0
+ *   gpu uuid=GPU-a name=NVIDIA_A100 total=80 used=1 reserved=1 util=0 temp=30 power=60 limit=400
+ *       [mode=0] [mig=0] [error=15] [handle=4] [hang=1] [crash=1] [no.util=3] [no.memory=3] ...
+ *   mig gpu=0 uuid=MIG-a total=10 used=0
+ *   process gpu=0 pid=12 memory=100 [kind=C|G|M] [mig=0] [live=1]
+ *   link a=0 b=1 [level=10] [nvlink=1]
+ *
+ * Processes with live=1 are there, and add to the memory used, as long as they live; programs
+ * append themselves to a second file, NVML_WORLD.live. Memory is in MiB, power in W; -1 is NVML's word for "not available". With -DOLD_DRIVER the calls
+ * that came with driver 510 are missing.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef unsigned int uint;
+typedef unsigned long long u64;
+typedef struct { char kind[16], text[480]; } Line;
+typedef struct { uint pid; u64 memory; uint gi, ci; } Process;
+
+enum { OK = 0, BAD_ARGUMENT = 2, UNSUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
+enum { LINES = 128, MIGS = 1000 };
+
+static Line lines[LINES];
+static int count;
+
+static void read_file(const char *path) {
+    FILE *file = fopen(path, "r");
+    if (!file) return;
+    while (count < LINES && fscanf(file, "%15s %479[^\n]", lines[count].kind, lines[count].text) == 2)
+        count++;
+    fclose(file);
+}
+
+static void look(void) {
+    const char *path = getenv("NVML_WORLD");
+    char live[512];
+    count = 0;
+    if (!path) return;
+    read_file(path);
+    snprintf(live, sizeof live, "%s.live", path);
+    read_file(live);
+}
+
+static Line *nth(const char *kind, int n) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(lines[i].kind, kind) && n-- == 0) return &lines[i];
+    return NULL;
+}
+
+static const char *value(const Line *line, const char *key) {
+    static char text[128];
+    char wanted[40];
+    snprintf(wanted, sizeof wanted, " %s=", key);
+    const char *found = strncmp(line->text, wanted + 1, strlen(wanted + 1)) ? strstr(line->text, wanted) : line->text - 1;
+    if (!found || sscanf(found + strlen(wanted), "%127s", text) != 1) return NULL;
+    return text;
+}
+
+static long long number(const Line *line, const char *key, long long otherwise) {
+    const char *found = line ? value(line, key) : NULL;
+    return found ? atoll(found) : otherwise;
+}
+
+static u64 mib(const Line *line, const char *key) {
+    long long found = number(line, key, 0);
+    return found < 0 ? (u64)-1 : (u64)found << 20;
+}
+
+static int is_mig(void *device) { return (long)device >= MIGS; }
+
+/* The line of a device, or the error that the world has for this call. */
+static int find(void *device, const char *call, Line **line) {
+    look();
+    *line = is_mig(device) ? nth("mig", (long)device - MIGS) : nth("gpu", (long)device - 1);
+    if (!*line) return BAD_ARGUMENT;
+    Line *whole = is_mig(device) ? nth("gpu", number(*line, "gpu", 0)) : *line;
+    char key[40];
+    snprintf(key, sizeof key, "no.%s", call);
+    if (number(whole, "hang", 0)) for (;;) pause();
+    if (number(whole, "crash", 0)) raise(SIGSEGV);
+    long long error = number(whole, "error", 0);
+    return error ? error : number(*line, key, 0);
+}
+
+static int spell(const Line *line, const char *key, char *into, uint size) {
+    const char *found = value(line, key);
+    if (!found) return NOT_FOUND;
+    snprintf(into, size, "%s", found);
+    for (char *c = into; *c; c++) if (*c == '_') *c = ' ';
+    return OK;
+}
+
+int nvmlInitWithFlags(uint flags) {
+    (void)flags;
+    look();
+    Line *driver = nth("driver", 0);
+    if (number(driver, "hang", 0)) for (;;) pause();
+    return number(driver, "init", 0);
+}
+int nvmlShutdown(void) { return OK; }
+const char *nvmlErrorString(int code) { (void)code; return "some error"; }
+
+int nvmlSystemGetDriverVersion(char *into, uint size) {
+    look();
+    Line *driver = nth("driver", 0);
+    return driver ? spell(driver, "version", into, size) : NOT_FOUND;
+}
+
+int nvmlDeviceGetCount_v2(uint *devices) {
+    look();
+    for (*devices = 0; nth("gpu", *devices); ++*devices) {}
+    return OK;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(uint index, void **device) {
+    look();
+    Line *line = nth("gpu", index);
+    *device = (void *)(long)(index + 1);
+    return line ? number(line, "handle", 0) : BAD_ARGUMENT;
+}
+
+int nvmlDeviceGetUUID(void *device, char *into, uint size) {
+    Line *line;
+    int error = find(device, "uuid", &line);
+    return error ? error : spell(line, "uuid", into, size);
+}
+
+int nvmlDeviceGetName(void *device, char *into, uint size) {
+    Line *line;
+    int error = find(device, "name", &line);
+    return error ? error : spell(line, "name", into, size);
+}
+
+static u64 held(void *device);
+
+typedef struct { u64 total, free, used; } Memory;
+int nvmlDeviceGetMemoryInfo(void *device, Memory *memory) {
+    Line *line;
+    int error = find(device, "memory", &line);
+    if (error) return error;
+    memory->total = mib(line, "total");
+    memory->used = mib(line, "used") + held(device) + mib(line, "reserved");
+    memory->free = memory->total - memory->used;
+    return OK;
+}
+
+#define WHOLE_NUMBER(function, call, key, scale)            \
+    int function(void *device, uint *into) {                \
+        Line *line;                                         \
+        int error = find(device, call, &line);              \
+        if (error) return error;                            \
+        long long found = number(line, key, 0);             \
+        *into = found < 0 ? (uint)-1 : (uint)(found * scale); \
+        return OK;                                          \
+    }
+WHOLE_NUMBER(nvmlDeviceGetPowerUsage, "power", "power", 1000)
+WHOLE_NUMBER(nvmlDeviceGetEnforcedPowerLimit, "limit", "limit", 1000)
+WHOLE_NUMBER(nvmlDeviceGetComputeMode, "mode", "mode", 1)
+
+int nvmlDeviceGetTemperature(void *device, int sensor, uint *into) {
+    (void)sensor;
+    Line *line;
+    int error = find(device, "temp", &line);
+    if (!error) *into = (uint)number(line, "temp", 0);
+    return error;
+}
+
+typedef struct { uint gpu, memory; } Utilisation;
+int nvmlDeviceGetUtilizationRates(void *device, Utilisation *into) {
+    Line *line;
+    int error = is_mig(device) ? UNSUPPORTED : find(device, "util", &line);
+    if (error) return error;
+    if (number(line, "mig", 0)) return UNSUPPORTED;
+    into->gpu = (uint)number(line, "util", 0);
+    into->memory = 0;
+    return OK;
+}
+
+int nvmlDeviceGetMigMode(void *device, uint *now, uint *pending) {
+    Line *line;
+    int error = find(device, "mig", &line);
+    if (error) return error;
+    if (number(line, "mig", -1) < 0) return UNSUPPORTED;
+    *now = *pending = (uint)number(line, "mig", 0);
+    return OK;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(void *device, uint *most) {
+    (void)device;
+    *most = 7;
+    return OK;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(void *device, uint index, void **mig) {
+    look();
+    for (int i = 0, n = 0; nth("mig", i); i++)
+        if (number(nth("mig", i), "gpu", 0) == (long)device - 1 && n++ == (int)index) {
+            *mig = (void *)(long)(MIGS + i);
+            return OK;
+        }
+    return NOT_FOUND;
+}
+
+static int is_there(const Line *process) {
+    return !number(process, "live", 0) || kill((pid_t)number(process, "pid", 0), 0) == 0;
+}
+
+static u64 held(void *device) {
+    u64 sum = 0;
+    Line *process;
+    for (int i = 0; (process = nth("process", i)); i++)
+        if (number(process, "live", 0) && is_there(process) &&
+            number(process, "gpu", -1) == (long)device - 1)
+            sum += mib(process, "memory");
+    return sum;
+}
+
+static int belongs(const Line *process, void *device, char kind) {
+    if (!is_there(process)) return 0;
+    const char *found = value(process, "kind");
+    if ((found ? *found : 'C') != kind) return 0;
+    if (is_mig(device)) return number(process, "mig", -1) == (long)device - MIGS;
+    return number(process, "gpu", -1) == (long)device - 1;
+}
+
+#define PROCESSES(function, call, kind)                                                \
+    int function(void *device, uint *size, Process *into) {                               \
+        Line *line, *process;                                                          \
+        int error = find(device, call, &line);                                         \
+        uint room = into ? *size : 0, found = 0;                                       \
+        if (error) return error;                                                       \
+        for (int i = 0; (process = nth("process", i)); i++) {                          \
+            if (!belongs(process, device, kind)) continue;                             \
+            if (found < room) {                                                        \
+                memset(&into[found], 0, sizeof *into);                                 \
+                into[found].pid = (uint)number(process, "pid", 0);                     \
+                into[found].memory = mib(process, "memory");                           \
+            }                                                                          \
+            found++;                                                                   \
+        }                                                                              \
+        *size = found;                                                                 \
+        return found > room ? TOO_SMALL : OK;                                          \
+    }
+PROCESSES(nvmlDeviceGetComputeRunningProcesses_v2, "processes", 'C')
+
+int nvmlDeviceGetTopologyCommonAncestor(void *one, void *other, int *level) {
+    Line *line;
+    int error = find(one, "topology", &line);
+    if (error) return error;
+    *level = 50;
+    for (int i = 0; (line = nth("link", i)); i++) {
+        long a = number(line, "a", -1) + 1, b = number(line, "b", -1) + 1;
+        if ((a == (long)one && b == (long)other) || (b == (long)one && a == (long)other))
+            *level = (int)number(line, "level", 10);
+    }
+    return OK;
+}
+
+int nvmlDeviceGetP2PStatus(void *one, void *other, int what, int *status) {
+    Line *line;
+    int error = find(one, "p2p", &line);
+    if (error) return error;
+    *status = 5;
+    for (int i = 0; (line = nth("link", i)); i++) {
+        long a = number(line, "a", -1) + 1, b = number(line, "b", -1) + 1;
+        if (((a == (long)one && b == (long)other) || (b == (long)one && a == (long)other)) && what == 2)
+            *status = (int)number(line, "nvlink", 0) ? 0 : 5;
+    }
+    return OK;
+}
+
+#ifndef OLD_DRIVER
+PROCESSES(nvmlDeviceGetComputeRunningProcesses_v3, "processes", 'C')
+PROCESSES(nvmlDeviceGetMPSComputeRunningProcesses_v3, "processes", 'M')
+
+typedef struct { uint version; u64 total, reserved, free, used; } Memory2;
+int nvmlDeviceGetMemoryInfo_v2(void *device, Memory2 *memory) {
+    Line *line;
+    int error = find(device, "memory", &line);
+    if (error) return error;
+    memory->total = mib(line, "total");
+    memory->reserved = mib(line, "reserved");
+    memory->used = mib(line, "used") + (number(line, "used", 0) < 0 ? 0 : held(device));
+    memory->free = memory->total - memory->reserved - memory->used;
+    return OK;
+}
+
+typedef struct { uint version; int sensor, temperature; } Temperature;
+int nvmlDeviceGetTemperatureV(void *device, Temperature *into) {
+    Line *line;
+    int error = find(device, "temp", &line);
+    if (!error) into->temperature = (int)number(line, "temp", 0);
+    return error;
+}
+#endif

@@ -1,0 +1,58 @@
+"""The world that the tests' libnvidia-ml.so.1 speaks of, written so that it is never half there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SOURCE = Path(__file__).with_name("nvml_shim.c")
+GB = 1024  # MiB
+
+
+def build(folder: Path, *flags: str) -> Path:
+    """The folder with a library made of the shim; the compiler's own words where it can't be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    library = folder / "libnvidia-ml.so.1"
+    options = ["-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", *flags]
+    subprocess.run(["gcc", *options, "-o", library, SOURCE], check=True)
+    return folder
+
+
+@dataclass
+class World:
+    """Change it, then `write` it."""
+
+    file: Path
+    library: Path  # the folder of the shim
+    token: str = ""  # in all UUIDs: locks on GPUs are the machine's, and other tests run on it
+    driver: dict[str, Any] = field(default_factory=lambda: {"version": "570.86.15"})
+    gpus: list[dict[str, Any]] = field(default_factory=list)
+    migs: list[dict[str, Any]] = field(default_factory=list)
+    processes: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"LD_LIBRARY_PATH": str(self.library), "NVML_WORLD": str(self.file)}
+
+    def with_gpus(self, count: int, **more: Any) -> World:
+        usual = {"name": "NVIDIA_A100", "total": 80 * GB, "used": 10, "reserved": 500}
+        usual |= {"util": 0, "temp": 30, "power": 60, "limit": 400}
+        self.gpus = [{"uuid": f"GPU-{self.token}{i}", **usual, **more} for i in range(count)]
+        return self.write()
+
+    def write(self) -> World:
+        kinds = {"driver": [self.driver], "gpu": self.gpus, "mig": self.migs}
+        kinds |= {"process": self.processes, "link": self.links}
+        lines = [
+            " ".join([kind, *(f"{key}={value}" for key, value in item.items())])
+            for kind, items in kinds.items()
+            for item in items
+        ]
+        aside = self.file.with_suffix(".new")
+        aside.write_text("\n".join(lines) + "\n")
+        os.replace(aside, self.file)  # noqa: PTH105
+        return self

@@ -1,0 +1,145 @@
+"""What a trial of another study comes to in this one: its configuration, and its curve."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuitune.pruning.rules import milestones
+from tuitune.search.foreign import Earlier, past_of
+from tuitune.space import (
+    Choice,
+    Fixed,
+    FloatRange,
+    IntRange,
+    PowerRange,
+    Sampled,
+    SearchSpace,
+    UnfitError,
+    fitted,
+)
+from tuitune.spec import Objective, PruningSpec
+
+LOSS = Objective("loss", "min")
+RUNGS = (1, 3, 9)
+SPACE = SearchSpace(
+    (
+        FloatRange("momentum", 0.0, 1.0, when={"optimizer": ("sgd",)}),
+        FloatRange("lr", 1e-4, 1.0, log=True),
+        FloatRange("decay", 0.0, 0.3, step=0.05),
+        IntRange("layers", 1, 9, step=2),
+        PowerRange("width", 4, 64),
+        Choice("optimizer", ("sgd", "adam")),
+        Fixed("epochs", 3),
+        Sampled("seed", "t.py:f"),
+    )
+)
+WHOLE = {
+    "momentum": 0.5,
+    "lr": 0.01,
+    "decay": 0.1,
+    "layers": 3,
+    "width": 16,
+    "optimizer": "sgd",
+    "epochs": 3,
+    "seed": 7,
+}
+
+
+def test_what_fits_stays_as_it_is_in_this_files_order():
+    found, lacking = fitted(SPACE, dict(reversed(WHOLE.items())))
+    assert found == WHOLE
+    assert list(found) == list(WHOLE)
+    assert not lacking
+
+
+def test_numbers_go_to_the_nearest_value_and_strangers_are_left_out():
+    found, _ = fitted(SPACE, {**WHOLE, "decay": 0.11, "width": 15.0, "layers": 3.4, "other": 1})
+    assert (found["decay"], found["width"], found["layers"]) == (0.1, 16, 3)
+    assert "other" not in found
+
+
+def test_what_is_lacking_stands_in_the_middle():
+    found, lacking = fitted(SPACE, {"optimizer": "adam", "momentum": 0.9})
+    assert lacking == ["lr", "decay", "layers", "width"]
+    assert found["lr"] == pytest.approx(0.01)
+    assert "momentum" not in found  # it does not exist beside adam
+    assert not SPACE.problems(found, partial=False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"lr": 2.0}, "lr is from 0.0001 to 1.0 here"),
+        ({"lr": "fast"}, "lr is a number here"),
+        ({"lr": math.nan}, "lr is from 0.0001 to 1.0 here"),
+        ({"optimizer": "lion"}, 'optimizer is never "lion" here'),
+        ({"epochs": 4}, "epochs is always 3 here"),
+    ],
+)
+def test_what_has_no_place_is_told(changed, words):
+    with pytest.raises(UnfitError) as told:
+        fitted(SPACE, {**WHOLE, **changed})
+    assert str(told.value) == words
+
+
+@given(st.dictionaries(st.sampled_from(list(WHOLE)), st.integers(-5, 70) | st.floats(0, 2)))
+def test_whatever_fits_is_a_configuration_of_this_space(config):
+    try:
+        found, _ = fitted(SPACE, config)
+    except UnfitError:
+        return
+    assert not SPACE.problems(found, partial=False)
+
+
+def past(state, value, points, objective=LOSS, rungs=RUNGS, *, comparable=True):
+    step = points[-1][0] if points else 0
+    earlier = Earlier(0, {"x": 1}, state, step, value, points)
+    return past_of(earlier, objective, rungs, comparable=comparable)
+
+
+def test_a_curve_is_read_at_the_rungs_and_at_its_end():
+    points = [(at, 10.0 - at) for at in range(1, 6)]
+    found = past("PRUNED", 5.0, points)
+    assert (found.curve, found.state) == (((1, 9.0), (3, 7.0), (5, 5.0)), "ended")
+    assert past("PRUNED", 5.0, [(4, 6.0)]).curve == ((3, 6.0), (4, 6.0))  # one, sparse
+    longer = past("COMPLETE", 1.0, [(at, float(at)) for at in range(1, 28)])
+    assert longer.curve == ((1, 1.0), (3, 3.0), (9, 9.0))  # beyond the maximum nothing counts
+
+
+def test_the_best_so_far_counts_where_the_study_says_so():
+    best = Objective("loss", "min", "best")
+    points = [(1, 2.0), (2, 1.0), (3, 5.0), (4, None), (9, 4.0)]
+    assert past("COMPLETE", 1.0, points, best).curve == ((1, 2.0), (3, 1.0), (9, 1.0))
+
+
+def test_other_resources_leave_the_end_of_complete_trials():
+    points = [(100, 3.0), (200, 2.0)]
+    assert past("COMPLETE", 2.0, points, comparable=False).curve == ((9, 2.0),)
+    assert past("PRUNED", 2.0, points, comparable=False) is None
+    assert past("COMPLETE", 2.0, points, rungs=()).curve == ((200, 2.0),)
+
+
+def test_failures_are_kept_and_what_tells_nothing_is_not():
+    assert past("FAILED", None, []).state == "failed"
+    assert past("COMPLETE", None, [(1, None)]).state == "failed"  # it diverged
+    assert past("KILLED", None, []) is None
+    assert past("RUNNING", 2.0, [(1, 2.0)]).state == "ended"
+
+
+@pytest.mark.parametrize(
+    ("pruning", "found"),
+    [
+        (PruningSpec("none"), ()),
+        (PruningSpec("none", max=9), ()),
+        (PruningSpec("asha", min=1, max=27), (1, 3, 9, 27)),
+        (PruningSpec("asha", min=1, max=27, brackets=3), (1, 3, 9, 27)),
+        (PruningSpec("hyperband", min=2, max=50), (2, 6, 18, 50)),
+        (PruningSpec("median", min=4, max=40), (4, 12, 36, 40)),
+    ],
+)
+def test_milestones_are_the_rungs_and_the_maximum(pruning, found):
+    assert milestones(pruning) == found

@@ -1,0 +1,46 @@
+"""Which GPUs would a study use, and which not, in words?"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from tuitune.devices.allowed import allowed
+from tuitune.devices.view import View
+
+if TYPE_CHECKING:
+    from tuitune.devices.snapshots import GpuSample, Snapshot
+    from tuitune.spec import StudySpec
+
+
+def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
+    """What a study of this file would find; it can be used. One line where there is nothing."""
+    if spec.trial.gpus == 0:
+        return ["GPUs: none asked for"]
+    if seen.problem:
+        return [f"GPUs: none ({seen.problem}); trials run on the CPUs"]
+    ours = allowed(seen.devices, os.environ, spec.devices.allow)
+    if not ours:
+        return ["GPUs: none that we may use; trials run on the CPUs"]
+    gpus = spec.trial.gpus or 1.0
+    each = "auto, as many on each as measured" if gpus == "auto" else f"{gpus:g} a trial"
+    free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
+    told = View(spec.devices, os.getpid()).look(ours, seen, (), time.time())
+    obstacles = {gpu.uuid: gpu.obstacle for gpu in told}
+    return [f"GPUs: {each}{free}"] + [
+        f"  {line(device)}: {obstacles.get(device.uuid) or 'would be used'}" for device in ours
+    ]
+
+
+def line(device: GpuSample) -> str:
+    """One device, as: 0 NVIDIA A100 (GPU-5a1c…), 0.3 of 85.9 GB, 0% busy."""
+    memory = "memory unknown"
+    if device.memory_total is not None:
+        used = "?" if device.memory_used is None else f"{device.memory_used / 1e9:.1f}"
+        memory = f"{used} of {device.memory_total / 1e9:.1f} GB"
+        memory += " shared with the host" if device.unified else ""
+    busy = "" if device.utilisation is None else f", {device.utilisation}% busy"
+    uuid = device.uuid or "UUID unknown"
+    short = uuid if len(uuid) <= 12 else f"{uuid[:12]}…"
+    return f"{device.index} {device.name} ({short}), {memory}{busy}"

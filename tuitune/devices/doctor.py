@@ -1,0 +1,136 @@
+"""What of this machine stands in the way of a study, or may do so one day?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tuitune.devices.nvml import SHADOWED
+from tuitune.devices.view import MPS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuitune.devices.snapshots import GpuSample, Snapshot
+
+FEW_FILES = 4096
+LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill
+
+
+class Finding(NamedTuple):
+    """`words` end with the mend where there is one."""
+
+    how: Literal["ok", "note", "wrong"]
+    what: str
+    words: str
+
+
+def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
+    return [
+        driver(seen),
+        *binding(),
+        *(finding for device in seen.devices for finding in one(device)),
+        *order(seen, environment),
+        files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+        shared_memory(Path("/dev/shm")),  # noqa: S108 - where data loaders keep their batches
+        logout(_logind()),
+    ]
+
+
+def driver(seen: Snapshot) -> Finding:
+    if seen.absent:
+        return Finding("note", "GPUs", f"none: {seen.problem}; trials run on the CPUs")
+    if seen.problem:
+        return Finding("wrong", "GPUs", seen.problem)
+    return Finding("ok", "GPUs", f"{len(seen.devices)}, driver {seen.driver or 'unknown'}")
+
+
+def binding() -> list[Finding]:
+    """NVIDIA's binding is one file; a package of its name is another distribution's."""
+    found = importlib.util.find_spec("pynvml")
+    if found is None:
+        return [Finding("wrong", "pynvml", "is missing; run: pip install nvidia-ml-py")]
+    if found.submodule_search_locations is not None:
+        return [Finding("wrong", "pynvml", SHADOWED)]
+    return []
+
+
+def one(device: GpuSample) -> list[Finding]:
+    """What is odd about a device."""
+    what = f"GPU {device.index}"
+    if device.trouble:
+        return [Finding("wrong", what, device.trouble)]
+    found = []
+    if device.mode == "exclusive":
+        words = "its compute mode lets one process at a time use it: no two trials share it"
+        found.append(Finding("note", what, f"{words}; sudo nvidia-smi -c 0 lets them"))
+    processes = device.processes
+    if processes is None:
+        words = "its driver lists no processes: others on it can't be seen, and trials don't share"
+        found.append(Finding("note", what, words))
+    hidden = [process.pid for process in processes or () if not process.ancestors]
+    if hidden:
+        words = f"processes {', '.join(map(str, hidden))} on it can't be seen from here"
+        mend = "in a container start it with --pid=host"
+        found.append(Finding("note", what, f"{words}; {mend}"))
+    if any(process.name.startswith(MPS) for process in processes or ()):
+        words = "an MPS server runs on it: trials that share it may run at once, and die together"
+        found.append(Finding("note", what, words))
+    return found
+
+
+def order(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return []
+    words = f"CUDA_VISIBLE_DEVICES={visible}: only these are used"
+    differ = len({device.name for device in seen.devices}) > 1
+    if differ and "PCI_BUS_ID" not in environment.get("CUDA_DEVICE_ORDER", ""):
+        words += "; the GPUs differ: export CUDA_DEVICE_ORDER=PCI_BUS_ID, or write UUIDs"
+    return [Finding("note", "shell", words)]
+
+
+def files(limit: int) -> Finding:
+    if limit == resource.RLIM_INFINITY or limit >= FEW_FILES:
+        return Finding("ok", "open files", "enough")
+    return Finding("note", "open files", f"at most {limit}; ulimit -n {FEW_FILES} gives more")
+
+
+def shared_memory(folder: Path) -> Finding:
+    try:
+        size = shutil.disk_usage(folder).total
+    except OSError:
+        return Finding("note", str(folder), "is not there; data loaders may need it")
+    if size >= LITTLE_SHM:
+        return Finding("ok", str(folder), f"{size / 1e9:.1f} GB")
+    mend = "a container gets more with --shm-size=8g"
+    return Finding("note", str(folder), f"{size / 1e6:.0f} MB for all data loaders; {mend}")
+
+
+def logout(logind: Mapping[str, str]) -> Finding:
+    if os.getuid() == 0 or logind.get("KillUserProcesses") != "yes":
+        return Finding("ok", "logout", "studies outlive it")
+    if logind.get("Linger") == "yes":
+        return Finding("ok", "logout", "studies outlive it, since you linger")
+    return Finding("wrong", "logout", "ends your studies; run: loginctl enable-linger")
+
+
+def _logind() -> dict[str, str]:
+    """What logind says of itself and of this user; nothing where it isn't there."""
+    manager = ["busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"]
+    killing = _said([*manager, "org.freedesktop.login1.Manager", "KillUserProcesses"])
+    linger = _said(["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"])
+    return {"KillUserProcesses": "yes" if "true" in killing else "no", "Linger": linger.strip()}
+
+
+def _said(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout

@@ -1,0 +1,82 @@
+"""Which study has which GPU? One lock a UUID, between the studies and the users of a machine.
+
+The kernel drops a lock when the process that has it dies, so that none is ever left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a machine meet
+
+
+class Locks:
+    """The GPUs that are ours. `who` is what others read of us, such as "study cifar of anna"."""
+
+    def __init__(self, who: str, folder: Path | None = None) -> None:
+        self._who = who
+        self._folder = folder or next(f for f in FOLDERS if os.access(f, os.W_OK))
+        self._held: dict[str, int] = {}
+
+    def __contains__(self, uuid: object) -> bool:
+        return uuid in self._held
+
+    def take(self, uuid: str) -> str:
+        """Empty where it is ours from now on; else who has it, in words."""
+        if uuid in self._held:
+            return ""
+        path = self._path(uuid)
+        try:
+            lock = self._open(path)
+        except OSError as error:
+            return f"its lock can't be opened: {error}"
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(lock, 200, 0).decode("utf-8", "replace").strip()
+            os.close(lock)
+            return holder or "another study"
+        if not _is_at(path, lock):  # who had it has removed it meanwhile
+            os.close(lock)
+            return self.take(uuid)
+        with contextlib.suppress(OSError):  # the lock counts, not the words in it
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, self._who.encode(), 0)
+        self._held[uuid] = lock
+        return ""
+
+    def drop(self, uuid: str) -> None:
+        if (lock := self._held.pop(uuid, None)) is not None:
+            path = self._path(uuid)
+            with contextlib.suppress(OSError):  # it may be another user's file
+                if _is_at(path, lock):
+                    path.unlink()
+            os.close(lock)
+
+    def close(self) -> None:
+        for uuid in list(self._held):
+            self.drop(uuid)
+
+    def _path(self, uuid: str) -> Path:
+        return self._folder / f"tuitune-{uuid}.lock"
+
+    def _open(self, path: Path) -> int:
+        """Without O_CREAT where it is there: the kernel refuses that for others' files there."""
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            lock = os.open(path, flags | os.O_CREAT, 0o666)
+            with contextlib.suppress(OSError):
+                os.fchmod(lock, 0o666)  # whatever the umask: others must be able to take it, too
+            return lock
+
+
+def _is_at(path: Path, lock: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(lock).st_ino
+    except OSError:
+        return False

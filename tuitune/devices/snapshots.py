@@ -1,0 +1,59 @@
+"""What was seen of this machine's GPUs at one moment? Sizes in bytes, power in watts."""
+
+from __future__ import annotations
+
+import msgspec
+
+RETRY = 30.0  # s from a snapshot with a problem to the next try
+
+
+class DeviceProcess(msgspec.Struct, frozen=True):
+    """Somebody's process that computes on a device."""
+
+    pid: int
+    user: str  # empty where it can't be seen from here, as from inside a container
+    name: str
+    memory: int | None
+    ancestors: tuple[int, ...] = ()  # from itself up to the first process
+
+
+class GpuSample(msgspec.Struct, frozen=True):
+    """A GPU, or a MIG instance. None is what the device or its driver can't tell."""
+
+    uuid: str  # empty where the device was never well enough to say it
+    index: int  # as nvidia-smi counts; a MIG instance has its GPU's
+    name: str
+    memory_total: int | None = None  # what programs may use, the driver's own left out
+    memory_used: int | None = None
+    utilisation: int | None = None  # percent of the time in which any kernel ran
+    temperature: int | None = None  # degrees Celsius
+    power: float | None = None
+    power_limit: float | None = None
+    mode: str = "default"  # or "exclusive", "prohibited"
+    trouble: str = ""  # why it can't be used, in words
+    parent: str = ""  # a MIG instance's GPU
+    unified: bool = False  # it has the host's memory and none of its own
+    processes: tuple[DeviceProcess, ...] | None = ()
+
+
+class Link(msgspec.Struct, frozen=True):
+    """How close two GPUs are: 100 over NVLink, 40 by the same PCIe switch, less further off."""
+
+    one: str
+    other: str
+    closeness: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A device is about to be touched: if nothing more is heard, it is to blame."""
+
+    reading: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    devices: tuple[GpuSample, ...] = ()
+    links: tuple[Link, ...] = ()
+    driver: str = ""
+    problem: str = ""  # why nothing could be seen, with the mend
+    absent: bool = False  # there is no GPU or no driver here: that is no mishap
+    again: bool = False  # whoever was to look has failed, and another is about to

@@ -1,0 +1,75 @@
+"""Who works beside an engine on the study that is its own: a model, and a watch over the GPUs?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuitune.devices.locks import Locks
+from tuitune.engine.gpus import Gpus
+from tuitune.engine.settings import has_gpus, settings_of
+from tuitune.pruning.rules import milestones
+from tuitune.search.start import START
+from tuitune.thinking import Brief, ModelProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.devices.placement import Room
+    from tuitune.devices.snapshots import Snapshot
+    from tuitune.engine.document import Document
+    from tuitune.events import Settings
+    from tuitune.search.history import Past
+    from tuitune.store.journal import Journal
+    from tuitune.store.owner import Claim
+    from tuitune.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A study that is ours to run, and what we run it on."""
+
+    study: Study
+    journal: Journal
+    held: Claim
+    machine: Room
+    document: Document
+    foreign: tuple[Past, ...]  # trials of earlier studies that it learns from
+    seen: Snapshot  # of the GPUs
+
+
+def make_oracle(ours: Ours, note: Callable[[str], None]) -> ModelProcess | None:
+    """The model's process, not started yet; None where the method has no model."""
+    spec = ours.study.spec
+    if not spec.search.is_modelled:
+        return None
+    rungs = milestones(spec.pruning)
+    brief = Brief(spec.space, spec.search, spec.objective.mode, rungs, ours.foreign)
+    return ModelProcess(brief, ours.held.folder, note)
+
+
+async def warm(oracle: ModelProcess | None, trials: int, after: float) -> None:
+    """Have the model ready when the first trials have started, and before it is asked."""
+    if oracle is not None and trials > START:
+        await asyncio.sleep(after)
+        with contextlib.suppress(OSError):  # it will be said when it is asked
+            await oracle.warm()
+
+
+def make_gpus(ours: Ours, note: Callable[[str], None]) -> Gpus | None:
+    """A watch over the GPUs, not started yet; None where the study may use none."""
+    study = ours.study
+    if not has_gpus(study.spec, ours.seen):
+        return None
+    who = f"study {study.spec.name} of {getpass.getuser()} (pid {os.getpid()})"
+
+    def settings() -> Settings:
+        return study.state.settings or settings_of(study.spec, has_gpus=True)
+
+    locks, devices = Locks(who), study.spec.devices
+    return Gpus(devices, os.environ, locks, study.state, settings, time.time, note)

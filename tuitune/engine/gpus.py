@@ -1,0 +1,250 @@
+"""What does a study hear of the GPUs, which of them are its own, and when is one free again?"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune import events as ev
+from tuitune.devices.allowed import NotAllowedError, allowed
+from tuitune.devices.gpus import THIRDS
+from tuitune.devices.news import news
+from tuitune.devices.view import Tenant, View
+from tuitune.devices.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tuitune.devices.locks import Locks
+    from tuitune.devices.snapshots import GpuSample, Snapshot
+    from tuitune.spec import DevicesSpec
+    from tuitune.study import State
+
+    Take = Callable[[Sequence[ev.Event]], None]
+
+VACATING = 30.0  # s that memory may stay behind, before the GPU is shown as still held
+FRESH = 2.0  # s that a snapshot may take when asked for
+AGAIN = 0.05  # s between two looks whether memory is back
+LEFT_FREE = "left free for others"
+
+
+class Gpus:
+    """Stands between the sampler, the executor and the study.
+
+    An Exited of a trial with GPUs is passed on when their memory is back: until then they are not
+    free.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - it joins this many
+        self,
+        spec: DevicesSpec,
+        environment: Mapping[str, str],
+        locks: Locks,
+        state: State,
+        settings: Callable[[], ev.Settings],
+        clock: Callable[[], float],
+        note: Callable[[str], None],
+    ) -> None:
+        self._spec = spec
+        self._environment = environment
+        self._locks = locks
+        self._state = state
+        self._settings = settings
+        self._clock = clock
+        self._note = note
+        self._take: Take | None = None
+        self._view = View(spec, os.getpid())
+        self._watchdog: Watchdog | None = None
+        self._devices: Sequence[GpuSample] = ()
+        self._tenants: dict[tuple[int, int], Tenant] = {}
+        self._leaving: dict[tuple[int, int], Tenant] = {}
+        self._stuck: dict[str, str] = {}  # GPUs with memory of an attempt that is long gone
+        self._fresh = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._problem = ""
+        self._closing = False
+        self.now: tuple[ev.Gpu, ...] = ()
+
+    @property
+    def devices(self) -> Sequence[GpuSample]:
+        """As they were last seen, for whoever shows them."""
+        return self._devices
+
+    @property
+    def strangers(self) -> Mapping[str, Sequence[str]]:
+        """Who else computes on each, in words."""
+        return self._view.strangers
+
+    def start(self, first: Snapshot) -> None:
+        self.seen(first)
+        self._watchdog = Watchdog(self.seen, known=first.devices)
+        self._watchdog.start()
+
+    def tell(self, take: Take) -> None:
+        """From now on let the study hear of changes."""
+        self._take = take
+
+    def let_pass(self) -> None:
+        """Hold nothing back any more: the executor closes."""
+        self._closing = True
+
+    def close(self) -> None:
+        """Let the GPUs go, once nothing of ours is on them."""
+        self._closing = True
+        if self._watchdog is not None:
+            self._watchdog.close()
+        self._locks.close()
+
+    # --- what the sampler says -------------------------------------------------------------------
+
+    def seen(self, snapshot: Snapshot) -> None:
+        now = self._clock()
+        try:
+            devices = allowed(snapshot.devices, self._environment, self._spec.allow)
+        except NotAllowedError as error:
+            devices, snapshot = [], msgspec.structs.replace(snapshot, problem=str(error))
+        self._tell_problem(snapshot.problem)
+        tenants = [*self._tenants.values(), *self._leaving.values()]
+        gpus = self._view.look(devices, snapshot, tenants, now)
+        if not snapshot.problem:
+            self._devices = devices
+            self._report_footprints(now)
+        gpus = [self._with_obstacle(gpu, self._stuck.get(gpu.uuid, "")) for gpu in gpus]
+        self._change(tuple(self._leased(gpus)), now)
+        self._fresh.set()
+
+    def _report_footprints(self, now: float) -> None:
+        keys = {id(tenant): key for key, tenant in self._tenants.items()}
+        found = self._view.footprints(self._devices, list(self._tenants.values()))
+        if found and self._take is not None:
+            self._take([ev.Footprint(now, *keys[id(tenant)], memory) for tenant, memory in found])
+
+    def _change(self, gpus: tuple[ev.Gpu, ...], now: float) -> None:
+        before, self.now = self.now, gpus
+        if gpus != before and self._take is not None:
+            self._take([ev.DevicesChanged(now, gpus, news(before, gpus))])
+
+    def _tell_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._note(f"the GPUs: {problem}" if problem else "the GPUs are heard of again")
+
+    # --- which are ours --------------------------------------------------------------------------
+
+    def _leased(self, gpus: Iterable[ev.Gpu]) -> list[ev.Gpu]:
+        """With a lock for each that we may start on, and a reason for each other."""
+        gpus = list(gpus)
+        used = {uuid for tenant in self._tenants.values() for uuid in tenant.uuids}
+        for gpu in gpus:
+            if gpu.obstacle and gpu.uuid in self._locks and gpu.uuid not in used:
+                self._locks.drop(gpu.uuid)
+        free = [gpu for gpu in gpus if not gpu.obstacle]
+        free.sort(key=lambda gpu: (gpu.uuid not in self._locks, gpu.busy, -gpu.index))
+        taken, reasons = 0, dict[str, str]()
+        for gpu in free:
+            others = sum(1 for reason in reasons.values() if reason != LEFT_FREE)
+            if taken >= min(len(free) - others - self._spec.leave_free, self._wanted()):
+                reasons[gpu.uuid] = LEFT_FREE
+                if gpu.uuid not in used:
+                    self._locks.drop(gpu.uuid)
+            elif holder := self._locks.take(gpu.uuid):
+                reasons[gpu.uuid] = f"taken by {holder}"
+            else:
+                taken += 1
+        return [self._with_obstacle(gpu, reasons.get(gpu.uuid, "")) for gpu in gpus]
+
+    def _wanted(self) -> float:
+        """How many this study can use at all."""
+        settings = self._settings()
+        if settings.gpus == 0:
+            return 0
+        if settings.concurrency is None:
+            return math.inf
+        each = 1.0 if settings.gpus == "auto" else settings.gpus
+        return math.ceil(settings.concurrency * each - THIRDS)
+
+    @staticmethod
+    def _with_obstacle(gpu: ev.Gpu, obstacle: str) -> ev.Gpu:
+        if not obstacle or gpu.obstacle:
+            return gpu
+        return msgspec.structs.replace(gpu, obstacle=obstacle)
+
+    # --- what the executor says ------------------------------------------------------------------
+
+    def pass_on(self, events: Sequence[ev.Event]) -> None:
+        """The executor's sink."""
+        assert self._take is not None
+        through: list[ev.Event] = []
+        for event in events:
+            if isinstance(event, ev.Started):
+                self._started(event)
+            elif isinstance(event, ev.Exited) and self._is_tenant(event):
+                self._leave(event)
+                continue
+            through.append(event)
+        if through:
+            self._take(through)
+
+    def _started(self, event: ev.Started) -> None:
+        uuids = self._state.trials[event.trial].gpus
+        if uuids:
+            key = event.trial, event.attempt
+            self._tenants[key] = Tenant(event.pid, uuids, {event.pid}, began=self._clock())
+
+    def _is_tenant(self, event: ev.Exited) -> bool:
+        return (event.trial, event.attempt) in self._tenants and not self._closing
+
+    def _leave(self, event: ev.Exited) -> None:
+        key = event.trial, event.attempt
+        self._leaving[key] = self._tenants.pop(key)
+        task = asyncio.get_running_loop().create_task(self._vacate(key, event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
+        """Wait for its memory, then let the study know of its end."""
+        tenant = self._leaving[key]
+        end = self._clock() + VACATING
+        while await self._look_again() and self._held_by(tenant):
+            if self._clock() > end:
+                task = asyncio.get_running_loop().create_task(self._unstick(tenant, event.trial))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                break
+            await asyncio.sleep(AGAIN)
+        del self._leaving[key]
+        assert self._take is not None
+        self._take([msgspec.structs.replace(event, time=self._clock())])
+
+    async def _unstick(self, tenant: Tenant, trial: int) -> None:
+        """Show who keeps a GPU from being used again, until nobody does."""
+        while held := self._held_by(tenant):
+            why = f"trial {trial} has ended, and its memory is still held there"
+            self._stuck.update(dict.fromkeys(held, why))
+            await asyncio.sleep(1.0)
+            for uuid in held:
+                self._stuck.pop(uuid, None)
+
+    async def _look_again(self) -> bool:
+        """A snapshot taken from now on has come; False where none does."""
+        if self._watchdog is None or self._closing or self._problem:
+            return False
+        self._fresh.clear()
+        self._watchdog.ask()
+        try:
+            await asyncio.wait_for(self._fresh.wait(), FRESH)
+        except TimeoutError:
+            return False
+        return not self._problem
+
+    def _held_by(self, tenant: Tenant) -> list[str]:
+        others = list(self._tenants.values())
+        return [
+            device.uuid
+            for device in self._devices
+            if device.uuid in tenant.uuids and self._view.is_held(device, tenant, others)
+        ]

@@ -1,0 +1,153 @@
+"""Which earlier studies does this one learn from, and what do they tell it?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune.engine.settings import CannotRunError
+from tuitune.pruning.rules import milestones
+from tuitune.search.foreign import Earlier, past_of
+from tuitune.search.history import Past
+from tuitune.space import UnfitError, fitted
+from tuitune.store.errors import StoreError
+from tuitune.store.reader import Reader
+from tuitune.store.registry import DATABASE, known_studies
+from tuitune.studyfile import StudyFileError, load
+
+if TYPE_CHECKING:
+    from tuitune.space import SearchSpace
+    from tuitune.spec import StudySpec
+    from tuitune.store.curves import Curve
+    from tuitune.store.journal import Journal
+
+KEY = "learned"  # among the texts that a study's database keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Trials of earlier studies in this one's space, and one line of words for each study."""
+
+    trials: tuple[Past, ...]
+    words: tuple[str, ...]
+
+
+def learn(spec: StudySpec) -> Learned:
+    """Read the studies of [search] learn_from. Raises CannotRunError for what can't be used."""
+    trials: list[Past] = []
+    words: list[str] = []
+    for name in spec.search.learn_from:
+        folder = _folder(name, spec)
+        found, said = _read(folder, name, spec, len(trials))
+        trials += found
+        words.append(said)
+    return Learned(tuple(trials), tuple(words))
+
+
+def learned_once(spec: StudySpec, journal: Journal) -> tuple[Past, ...]:
+    """The same, kept in the study: what it has learned from may change or go afterwards."""
+    if not spec.search.learn_from:
+        return ()
+    kept = journal.get(KEY)
+    if kept is None:
+        trials = learn(spec).trials
+        journal.put(KEY, json.dumps(msgspec.to_builtins(trials)))
+        return trials
+    return msgspec.convert(json.loads(kept), tuple[Past, ...])
+
+
+def _folder(name: str, spec: StudySpec) -> Path:
+    """Beside the study file, below the current folder, or a study that was run on this machine."""
+    places = [Path(spec.file).parent / name, Path.cwd() / name]
+    named = [folder for folder in known_studies() if folder.name == name]
+    for folder in [*places, *named]:
+        if (folder / DATABASE).is_file():
+            return folder
+    raise _refused(
+        spec,
+        name,
+        "there is no such study; name its folder, such as runs/cifar-1, or see tuitune ls",
+    )
+
+
+def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Past], str]:
+    try:
+        theirs = load(folder / "study.toml", check_target=False)
+        reader = Reader.open(folder / DATABASE)
+        try:
+            rows, curves = reader.trials(), reader.curves()
+        finally:
+            reader.close()
+    except (StoreError, StudyFileError) as error:
+        raise _refused(spec, name, f"can't be read: {error}") from error
+    _same_objective(spec, theirs, name)
+    rungs = milestones(spec.pruning)
+    comparable = theirs.pruning.resource == spec.pruning.resource
+    found: list[Past] = []
+    tally = _Tally()
+    for row in rows:
+        config = tally.fit(spec.space, row.config)
+        if config is None:
+            continue
+        points = _points(curves.get(row.number))
+        number = count + len(found)
+        earlier = Earlier(number, config, row.state, row.step or 0, row.value, points)
+        past = past_of(earlier, spec.objective, rungs, comparable=comparable)
+        if past is not None:
+            found.append(past)
+    if not found:
+        raise _refused(spec, name, f"none of its {len(rows)} trials can be used{tally.words()}")
+    return found, f"{name}: {len(found)} of {len(rows)} trials{tally.words()}"
+
+
+def _points(curve: Curve | None) -> list[tuple[int, float | None]]:
+    """(resource, value), None where that is missing or not finite."""
+    if curve is None:
+        return []
+    pairs = zip(curve.steps, curve.values, strict=True)
+    return [(step, value if math.isfinite(value) else None) for step, value in pairs]
+
+
+def _same_objective(spec: StudySpec, theirs: StudySpec, name: str) -> None:
+    ours, other = spec.objective, theirs.objective
+    if (ours.metric, ours.mode) != (other.metric, other.mode):
+        raise _refused(
+            spec,
+            name,
+            f"seeks the {other.mode} of {other.metric}, and this study the {ours.mode} of "
+            f"{ours.metric}; leave it out",
+        )
+
+
+class _Tally:
+    """Why trials were left out, and what others were given."""
+
+    def __init__(self) -> None:
+        self._unfit: Counter[str] = Counter()
+        self._lacking: Counter[str] = Counter()
+
+    def fit(self, space: SearchSpace, config: dict[str, object]) -> dict[str, object] | None:
+        try:
+            here, lacking = fitted(space, config)
+        except UnfitError as why:
+            self._unfit[str(why)] += 1
+            return None
+        self._lacking.update(lacking)
+        return here
+
+    def words(self) -> str:
+        parts = [f"{n} left out, as {why}" for why, n in self._unfit.most_common(3)]
+        parts += [
+            f"{p} is taken in the middle of its range in {n}" for p, n in self._lacking.items()
+        ]
+        return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _refused(spec: StudySpec, name: str, words: str) -> CannotRunError:
+    return CannotRunError(f'{spec.file}: [search] learn_from = "{name}": {words}')

@@ -1,0 +1,141 @@
+"""What do trials on one GPU do to each other? A model of machines, for policies to be tried on.
+
+A trial alone keeps its GPU busy for a share `duty` of each step and does other things (loading,
+launching, logging) in the rest. k of them are the closed queue of Reiser & Lavenberg 1980 (mean
+value analysis, one station and a delay), and each further one costs all a share `friction`
+(caches, context switches). Memory grows as a trial goes on; where more is asked for than the GPU
+has, the one that asks dies.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+What = Literal["report", "end", "memory", "oom"]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One trial's demands. Seconds are those of a GPU of its own."""
+
+    reports: Sequence[float]  # seconds of work before each
+    duty: float
+    friction: float
+    memory: Sequence[tuple[float, int]]  # (after this many seconds of work, bytes), rising
+
+    @property
+    def work(self) -> float:
+        return sum(self.reports)
+
+
+class Happening(NamedTuple):
+    time: float
+    what: What
+    trial: int
+    value: int  # the report's number, or bytes
+
+
+@dataclass(slots=True)
+class _Running:
+    program: Program
+    gpu: int
+    began: float
+    done: float = 0.0  # seconds of work
+    told: int = 0  # reports
+    grown: int = 0  # steps of memory
+    marks: list[float] = field(default_factory=list)  # the work at which each report comes
+
+    def next_mark(self) -> tuple[float, What]:
+        """The work at which something happens next. Memory is asked for before work is done."""
+        memory = self.program.memory
+        if self.grown < len(memory):
+            at = memory[self.grown][0]
+            if at <= self.marks[self.told]:
+                return at, "memory"
+        return self.marks[self.told], "report"
+
+
+class SimulatedGpus:
+    """`gpus` equal ones with so many bytes each, and a clock of their own."""
+
+    def __init__(self, gpus: int, memory: int) -> None:
+        self.memory = memory
+        self.now = 0.0
+        self.wasted = 0.0  # seconds of work of those that died
+        self.hurt = 0  # of those that died, how many had been there before another came
+        self.running: dict[int, _Running] = {}
+        self._on: list[list[int]] = [[] for _ in range(gpus)]
+
+    def start(self, trial: int, program: Program, gpu: int) -> None:
+        marks, sum_ = [], 0.0
+        for seconds in program.reports:
+            sum_ += seconds
+            marks.append(sum_)
+        self.running[trial] = _Running(program, gpu, self.now, marks=marks)
+        self._on[gpu].append(trial)
+
+    def residents(self, gpu: int) -> Sequence[int]:
+        return self._on[gpu]
+
+    def held(self, gpu: int) -> int:
+        return sum(self._held(self.running[trial]) for trial in self._on[gpu])
+
+    def step(self) -> Happening:
+        """Let time pass until something happens. There must be something that runs."""
+        paces = [pace([self.running[t].program for t in trials]) for trials in self._on]
+        first, wait = -1, math.inf
+        for number, one in self.running.items():
+            left = (one.next_mark()[0] - one.done) / paces[one.gpu]
+            if left < wait:
+                first, wait = number, left
+        for one in self.running.values():
+            one.done += max(0.0, wait) * paces[one.gpu]
+        self.now += max(0.0, wait)
+        one = self.running[first]
+        one.done, what = one.next_mark()
+        return self._grow(first, one) if what == "memory" else self._report(first, one)
+
+    def _report(self, trial: int, one: _Running) -> Happening:
+        one.told += 1
+        if one.told < len(one.marks):
+            return Happening(self.now, "report", trial, one.told)
+        self._leave(trial)
+        return Happening(self.now, "end", trial, one.told)
+
+    def _grow(self, trial: int, one: _Running) -> Happening:
+        wanted = one.program.memory[one.grown][1]
+        others = self.held(one.gpu) - self._held(one)
+        if others + wanted > self.memory:
+            self.wasted += one.done
+            neighbours = [self.running[t] for t in self._on[one.gpu] if t != trial]
+            self.hurt += any(other.began > one.began for other in neighbours)
+            self._leave(trial)
+            return Happening(self.now, "oom", trial, wanted)
+        one.grown += 1
+        return Happening(self.now, "memory", trial, wanted)
+
+    def _leave(self, trial: int) -> None:
+        self._on[self.running.pop(trial).gpu].remove(trial)
+
+    @staticmethod
+    def _held(one: _Running) -> int:
+        return one.program.memory[one.grown - 1][1] if one.grown else 0
+
+
+def pace(programs: Sequence[Program]) -> float:
+    """Of each of these, together on one GPU, by its pace alone."""
+    if not programs:
+        return 1.0
+    duty = sum(program.duty for program in programs) / len(programs)
+    friction = sum(program.friction for program in programs) / len(programs)
+    queue = 0.0
+    seconds = 1.0
+    for count in range(1, len(programs) + 1):
+        seconds = duty * (1 + queue) + (1 - duty)
+        queue = count / seconds * duty * (1 + queue)
+    return 1 / seconds / (1 + friction * (len(programs) - 1))
