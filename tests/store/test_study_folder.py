@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 import pytest
 
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import create_study, find_study, newest_study, studies_in
+from tuitune.store.folder import all_studies, create_study, find_study, newest_study, studies_in
 from tuitune.store.registry import remember
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +110,19 @@ def test_the_registry_finds_what_lies_elsewhere(runs: Path, tmp_path: Path) -> N
     assert find_study("cifar", runs) == tmp_path / "far" / "cifar-2"
     near = begun(runs, "cifar")
     assert find_study("cifar", runs) == near
+
+
+def test_a_study_that_is_here_and_known_is_listed_once(runs: Path, tmp_path: Path) -> None:
+    far, never_run = begun(tmp_path / "far", "cifar"), begun(runs, "a")
+    near = begun(runs, "cifar")
+    for age, folder in enumerate((near, far)):
+        remember(folder)
+        for entry in (tmp_path / "state" / "tuitune" / "studies").iterdir():
+            if str(folder) in entry.read_text():
+                os.utime(entry, (age, age))  # clocks may be coarse
+    (create_study(tmp_path / "far", "abandoned") / "study.db").touch()
+    remember(tmp_path / "far" / "abandoned")
+    assert all_studies(Path("../runs")) == [far, near, never_run]
 
 
 def test_a_name_in_two_places_is_asked_about(runs: Path, tmp_path: Path) -> None:

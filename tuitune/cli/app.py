@@ -18,8 +18,7 @@ from tuitune import ui
 from tuitune.cli.studies import StudyFolder, open_study, short_path
 from tuitune.control import ControlError
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import studies_in
-from tuitune.store.registry import known_studies
+from tuitune.store.folder import all_studies
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def attach(text: str | None, runs: Path, look: Look) -> int:
     if text is not None:
         study = open_study(text, runs)
         return 2 if study is None else _show_stored(study, look)
-    folders = list(dict.fromkeys([*known_studies(), *studies_in(runs)]))
+    folders = all_studies(runs)
     running = [folder for folder in folders if StudyFolder(folder).owner() is not None]
     if len(running) > 1 or not folders:
         return choose(runs, look)

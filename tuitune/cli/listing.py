@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import studies_in
-from tuitune.store.registry import known_studies
+from tuitune.store.folder import all_studies
 from tuitune.study.state import ENDED
 from tuitune.studyfile import StudyFileError
 from tuitune.words.text import number, table, which
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 
 
 def list_studies(runs: Path) -> int:
-    """Those of the runs folder and those that the registry remembers, each once."""
-    folders = dict.fromkeys(p.resolve() for p in [*studies_in(runs), *known_studies()])
-    rows = [_cells(folder) for folder in folders if folder.exists()]
+    """Those of the runs folder and those that the registry knows, the one run last first."""
+    rows = [_cells(folder) for folder in all_studies(runs)]
     if not rows:
         print("No studies yet. `tuitune STUDY.toml` runs one; `tuitune init SCRIPT` drafts one.")
         return 0

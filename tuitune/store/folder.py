@@ -62,6 +62,15 @@ def studies_in(runs: Path) -> list[Path]:
     return [folder for folder in folders if _is_study(folder)]
 
 
+def all_studies(runs: Path) -> list[Path]:
+    """The folders of the studies of a runs folder and of those that the registry knows.
+
+    Absolute, each once: the one run last first, then those that were never run on this machine.
+    """
+    folders = (folder.resolve() for folder in [*known_studies(), *studies_in(runs)])
+    return list(dict.fromkeys(folder for folder in folders if _is_study(folder)))
+
+
 def find_study(text: str, runs: Path) -> Path:
     """The study folder that `text` names: in the runs folder, the registry, or as a path.
 
