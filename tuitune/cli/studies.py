@@ -13,7 +13,7 @@ from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import find_study
 from tuitune.store.reader import Reader
-from tuitune.study.standing import Standing, best_of
+from tuitune.study.standing import best_of
 from tuitune.studyfile import StudyFileError, load
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class StudyFolder:
 
     def best(self, rows: Sequence[TrialRow]) -> tuple[TrialRow | None, bool]:
         """The best trial, and whether it is a partial one."""
-        standings = (Standing(r.number, r.state, r.step or 0, r.value) for r in rows)
-        number, partial = best_of(self.spec, standings)
+        number, partial = best_of(self.spec, rows)
         return next((r for r in rows if r.number == number), None), partial
 
 

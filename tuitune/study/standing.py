@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tuitune.pruning import rules
 from tuitune.study.state import COMPLETE, RUNNING
@@ -22,8 +22,21 @@ def loss(value: float | None, objective: Objective) -> float:
     return value if objective.mode == "min" else -value
 
 
+class Comparable(Protocol):
+    """A trial as it counts in a comparison: a row of the store is one."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def step(self) -> int | None: ...
+    @property
+    def value(self) -> float | None: ...
+
+
 class Standing(NamedTuple):
-    """A trial as it counts in a comparison."""
+    """The same of what is no row."""
 
     number: int
     state: str
@@ -31,7 +44,7 @@ class Standing(NamedTuple):
     value: float | None
 
 
-def best_of(spec: StudySpec, standings: Iterable[Standing]) -> tuple[int | None, bool]:
+def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | None, bool]:
     """The best COMPLETE trial; where there is none, the one that got furthest, and True: partial.
 
     Among the unfinished the furthest rung comes first, then the value, then the earlier trial.
@@ -39,8 +52,8 @@ def best_of(spec: StudySpec, standings: Iterable[Standing]) -> tuple[int | None,
     known = [s for s in standings if s.value is not None]
     done = [s for s in known if s.state == COMPLETE]
 
-    def order(standing: Standing) -> tuple[int, float, int]:
-        rung = 0 if done else rules.reach(spec.pruning, standing.number, standing.step)
+    def order(standing: Comparable) -> tuple[int, float, int]:
+        rung = 0 if done else rules.reach(spec.pruning, standing.number, standing.step or 0)
         return -rung, loss(standing.value, spec.objective), standing.number
 
     best = min(done or known, key=order, default=None)
