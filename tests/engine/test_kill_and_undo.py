@@ -117,10 +117,8 @@ def test_stopped_at_once_by_the_app_and_the_journal_says_who(workshop: Workshop)
     engine.communicate(timeout=60)
     assert engine.returncode == 130
     reader = Reader.open(workshop.folder() / "study.db")
-    stop = reader.last([ev.StopAsked])
-    study = reader.changes().study
+    (stop,) = [fact for _, fact in reader.facts() if isinstance(fact, ev.StopAsked)]
+    study = reader.study()
     reader.close()
-    assert isinstance(stop, ev.StopAsked)
     assert (stop.now, stop.by) == (True, "app")
-    assert study is not None
     assert (study.finished, study.complete, study.halted) == (True, False, stop.why)

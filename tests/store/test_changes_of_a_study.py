@@ -13,22 +13,7 @@ from tuitune.store.reader import Reader
 from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal.open(tmp_path / "study.db", "loss")
-    yield journal
-    journal.close()
-
-
-@pytest.fixture
-def reader(journal: Journal, tmp_path: Path) -> Iterator[Reader]:
-    reader = Reader.open(tmp_path / "study.db")
-    yield reader
-    reader.close()
 
 
 def report(step: int, **metrics: float) -> ev.Reported:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -18,9 +18,6 @@ from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.store.rows import TrialRow
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SETTINGS = ev.Settings(10, None, 1.0, None, 0, None, None, 0.95)
 EVERY_KIND: list[ev.AnyFact] = [
@@ -61,18 +58,6 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.Halted(2.4, "stopped", finish=True, failed=False),
     ev.Finished(2.5, complete=False, why="stopped"),
 ]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "study.db"
-
-
-@pytest.fixture
-def journal(path: Path) -> Iterator[Journal]:
-    journal = Journal.open(path, "loss")
-    yield journal
-    journal.close()
 
 
 def report(trial: int, step: int, **metrics: float) -> ev.Reported:

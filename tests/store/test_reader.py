@@ -13,25 +13,10 @@ from tuitune import events as ev
 from tuitune.store.curves import Curve
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
-from tuitune.store.rows import TrialRow
+from tuitune.store.rows import StudyRow, StudyState, TrialRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal.open(tmp_path / "study.db", "loss")
-    yield journal
-    journal.close()
-
-
-@pytest.fixture
-def reader(journal: Journal, tmp_path: Path) -> Iterator[Reader]:
-    reader = Reader.open(tmp_path / "study.db")
-    yield reader
-    reader.close()
+    pass
 
 
 def report(trial: int, attempt: int, step: int, loss: float) -> ev.Reported:
@@ -47,8 +32,8 @@ def test_an_empty_study(reader: Reader) -> None:
     assert reader.curves() == {}
     assert reader.curve(0) == []
     assert reader.facts() == []
-    assert reader.last([ev.Finished, ev.Reported]) is None
-    assert reader.last([]) is None
+    assert reader.study() == StudyRow()
+    assert reader.study().state(running=False) == "interrupted"
 
 
 def test_a_row_comes_back_as_it_was_put(journal: Journal, reader: Reader) -> None:
@@ -115,20 +100,21 @@ def test_a_later_attempt_takes_the_place_of_what_it_trains_again(
     assert reader.curve(1) == [(1, 4, 40.0)]
 
 
-def test_the_newest_fact_of_some_kinds(journal: Journal, reader: Reader) -> None:
-    facts: list[ev.AnyFact] = [
-        ev.Ask(1.0, 0),
-        ev.Exhausted(2.0, "all"),
-        report(0, 1, 1, 1.0),
-        ev.Ask(3.0, 1),
-        ev.Halted(4.0, "why", finish=True, failed=False),
-    ]
-    journal.write(facts, [])
-    assert reader.last([ev.Ask]) == facts[3]
-    assert reader.last([ev.Ask, ev.Halted]) == facts[4]
-    assert reader.last([ev.Exhausted, ev.Finished]) == facts[1]
-    assert reader.last([ev.Reported, ev.Exhausted]) == facts[2]
-    assert reader.last([ev.Finished]) is None
+@pytest.mark.parametrize(
+    ("study", "state"),
+    [
+        (StudyRow(), "interrupted"),
+        (StudyRow(finished=True), "interrupted"),
+        (StudyRow(finished=True, complete=True), "finished"),
+    ],
+)
+def test_how_a_study_stands(
+    journal: Journal, reader: Reader, study: StudyRow, state: StudyState
+) -> None:
+    journal.write([ev.Ask(1.0, 0)], [], study)
+    assert reader.study() == study
+    assert reader.study().state(running=False) == state
+    assert reader.study().state(running=True) == "running"
 
 
 def test_facts_since_a_number(journal: Journal, reader: Reader) -> None:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitune.events import Finished, Opened
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import find_study
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from tuitune.spec import StudySpec
     from tuitune.store.owner import Owner
-    from tuitune.store.rows import TrialRow
+    from tuitune.store.rows import StudyState, TrialRow
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,8 @@ class StudyFolder:
         """The engine of this machine that runs it now."""
         return owner.running(self.path)
 
-    def state(self) -> str:
-        if self.owner() is not None:
-            return "running"
-        last = self.reader.last([Opened, Finished])
-        return "finished" if isinstance(last, Finished) and last.complete else "interrupted"
+    def state(self) -> StudyState:
+        return self.reader.study().state(running=self.owner() is not None)
 
     def best(self, rows: Sequence[TrialRow]) -> tuple[TrialRow | None, bool]:
         """The best trial, and whether it is a partial one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from tuitune.store import rows as trial_rows
+from tuitune.store import schema
 from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 
 if TYPE_CHECKING:
@@ -20,13 +21,9 @@ TRIALS = f"SELECT {COLUMNS} FROM trials ORDER BY number"  # noqa: S608 - our own
 CHANGED = f"SELECT {COLUMNS} FROM trials WHERE changed > ? ORDER BY +number"  # noqa: S608 - as above
 REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
     WHERE seq > ? ORDER BY seq LIMIT ?"""
-NEWEST = """SELECT max(
-    coalesce((SELECT max(seq) FROM journal), 0),
-    coalesce((SELECT max(seq) FROM reports), 0),
-    coalesce((SELECT max(changed) FROM trials), 0))"""
 
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
-_study = msgspec.json.Decoder(StudyRow).decode
+read_study = msgspec.json.Decoder(StudyRow).decode
 _engine = msgspec.json.Decoder(EngineRow).decode
 
 
@@ -80,14 +77,14 @@ class Watch:
         return found
 
     def _read(self, since: int | None) -> Changes:
-        (seq,) = self._db.execute(NEWEST).fetchone()
+        (seq,) = self._db.execute(schema.NEWEST).fetchone()
         study, engine = self._new("study"), self._new("engine")
         reports = [] if since is None or since >= seq else read_reports(self._db, since)
         return Changes(
             seq=reports[-1].seq if len(reports) == MOST else seq,
             rows=[] if since == seq else read_trials(self._db, since or 0),
             reports=reports,
-            study=None if study is None else _study(study),
+            study=None if study is None else read_study(study),
             engine=None if engine is None else _engine(engine),
         )
 

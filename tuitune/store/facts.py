@@ -35,10 +35,6 @@ _decode_metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 _kinds: dict[type[Any], str] = {kind: kind.__struct_config__.tag for kind in get_args(AnyFact)}
 
 
-def kind_of(fact: type[Fact]) -> str:
-    return _kinds[fact]
-
-
 def to_columns(
     facts: Sequence[AnyFact], seq: int, metric: str
 ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
@@ -106,13 +102,8 @@ def newest(
     marks = ",".join("?" * len(kinds))
     query = f"""SELECT seq, body FROM journal WHERE seq < ? AND kind IN ({marks})
         ORDER BY seq DESC LIMIT ?"""  # noqa: S608 - marks and nothing else
-    found = db.execute(query, (before, *map(kind_of, kinds), count))
+    found = db.execute(query, (before, *(_kinds[kind] for kind in kinds), count))
     return [(seq, _decoded(seq, body)) for seq, body in found]
-
-
-def at(db: sqlite3.Connection, seq: int) -> AnyFact:
-    """The fact of this number, which is there."""
-    return _fact(db.execute(FACTS, {"since": seq - 1, "page": 1}).fetchone())
 
 
 def _fact(row: tuple[Any, ...]) -> AnyFact:

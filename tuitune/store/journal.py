@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
 ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
 PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
-NEWEST = """SELECT max(
-    coalesce((SELECT max(seq) FROM journal), 0),
-    coalesce((SELECT max(seq) FROM reports), 0),
-    coalesce((SELECT max(changed) FROM trials), 0))"""
 PUT_ABOUT = "REPLACE INTO about VALUES(?,?)"
 WAL_CHECK = 64  # writes between two looks at the size of the log
 
@@ -48,7 +44,7 @@ class Journal:
         self._log_limit = schema.WAL_LIMIT
         self._samples = Samples(db)
         with explained(path):
-            (self.seq,) = db.execute(NEWEST).fetchone()
+            (self.seq,) = db.execute(schema.NEWEST).fetchone()
             self._born: dict[int, int] = dict(db.execute("SELECT number, born FROM trials"))
 
     @staticmethod

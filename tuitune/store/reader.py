@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.events import Reported
 from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
 from tuitune.store import samples as sample_rows
 from tuitune.store import schema
-from tuitune.store.changes import Changes, Report, Watch, read_trials
+from tuitune.store.changes import Changes, Report, Watch, read_study, read_trials
 from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
 from tuitune.store.facts import LAST
+from tuitune.store.rows import StudyRow
 from tuitune.words.facts import NOTABLE
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tuitune.devices.sample import DeviceSample
-    from tuitune.events import AnyFact, Fact
+    from tuitune.events import AnyFact
     from tuitune.store.rows import TrialRow
 
 __all__ = ["Changes", "Curve", "Reader", "Report"]
@@ -47,6 +46,11 @@ class Reader:
         """What is new after number `since`; None for all but the reports, which `curves` has."""
         with explained(self._path):
             return self._watch.look(since)
+
+    def study(self) -> StudyRow:
+        """The study as it stands."""
+        text = self.get("study")
+        return StudyRow() if text is None else read_study(text)
 
     def trials(self, since: int = 0) -> list[TrialRow]:
         """The trials that changed after change number `since`, by trial number."""
@@ -92,12 +96,6 @@ class Reader:
         with explained(self._path):
             return sample_rows.read(self._db, since)
 
-    def last(self, kinds: Sequence[type[Fact]]) -> AnyFact | None:
-        """The newest fact of these kinds, None where there is none."""
-        with explained(self._path):
-            newest = max((self._newest(kind) for kind in kinds), default=0)
-            return fact_rows.at(self._db, newest) if newest else None
-
     def get(self, key: str) -> str | None:
         """A small text about the study, None where none was put under this key."""
         with explained(self._path):
@@ -106,14 +104,3 @@ class Reader:
 
     def close(self) -> None:
         self._db.close()
-
-    def _newest(self, kind: type[Fact]) -> int:
-        if kind is Reported:
-            row = self._db.execute("SELECT max(seq) FROM reports").fetchone()
-        else:
-            name = fact_rows.kind_of(kind)
-            # backwards: the kinds asked for are among the last, and an index costs every write
-            row = self._db.execute(
-                "SELECT seq FROM journal WHERE kind = ? ORDER BY seq DESC LIMIT 1", (name,)
-            ).fetchone()
-        return (row and row[0]) or 0

@@ -46,6 +46,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     changed: int = 0  # the number of its last change
 
 
+StudyState = Literal["running", "finished", "interrupted"]
 Phase = Literal["importing", "running", "ended", "failed"]
 
 
@@ -68,6 +69,12 @@ class StudyRow(msgspec.Struct, frozen=True):
     opened: float = 0.0  # when this engine took it up; once it is finished, when it ended
     elapsed: float = 0.0  # seconds of the engines before
     rungs: tuple[tuple[int, ...], ...] = ()  # the steps of each bracket's
+
+    def state(self, *, running: bool) -> StudyState:
+        """running: whether an engine runs it now, as `store.owner` tells."""
+        if running:
+            return "running"
+        return "finished" if self.finished and self.complete else "interrupted"
 
 
 class EngineRow(msgspec.Struct, frozen=True):

@@ -43,6 +43,11 @@ TABLES = (
         PRIMARY KEY(time, device)) WITHOUT ROWID""",
     "CREATE TABLE snapshots(seq INTEGER PRIMARY KEY, state BLOB NOT NULL)",
 )
+# the number of the last fact, or of the last change without one
+NEWEST = """SELECT max(
+    coalesce((SELECT max(seq) FROM journal), 0),
+    coalesce((SELECT max(seq) FROM reports), 0),
+    coalesce((SELECT max(changed) FROM trials), 0))"""
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
