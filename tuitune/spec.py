@@ -71,6 +71,11 @@ class PruningSpec:
     style: PruningStyle = "auto"
     brackets: int = 1
 
+    @property
+    def unit(self) -> str:
+        """What a trial spends one of at a time, as words name it: "epoch"."""
+        return self.resource or "report"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -127,14 +127,14 @@ def test_worst_last_and_best_last_send_on_their_share(worse):
 def test_the_first_at_a_rung_waits_since_a_third_of_one_is_none():
     verdict = Pruner(asha(), style="promote").report(7, 1, 123.0)
     assert told(verdict) == ("pause", (1, 1, 1, None))
-    assert verdict.why == "rung 1: rank 1 of 1, too few to send one on: waits"
+    assert verdict.why == "rung 0 (report 1): rank 1 of 1, too few to send one on: waits"
 
 
 def test_a_newcomer_among_the_best_keeps_its_slot():
     pruner, parked = waiting(asha(), [0.3, 0.4])
     verdict = pruner.report(2, 1, 0.2, parked)
     assert told(verdict) == ("go", (1, 1, 3, 0.2))
-    assert verdict.why == "rung 1: rank 1 of 3, 0.2 within 0.2: goes on"
+    assert verdict.why == "rung 0 (report 1): rank 1 of 3, 0.2 within 0.2: goes on"
     assert pruner.promotion(parked) is None
 
 
@@ -142,10 +142,10 @@ def test_a_newcomer_that_makes_room_for_another_waits_and_the_other_goes():
     pruner, parked = waiting(asha(), [0.3, 0.4])
     verdict = pruner.report(2, 1, 0.5, parked)
     assert told(verdict) == ("pause", (1, 3, 3, 0.3))
-    assert verdict.why == "rung 1: rank 3 of 3, 0.5 not within 0.3: waits"
+    assert verdict.why == "rung 0 (report 1): rank 3 of 3, 0.5 not within 0.3: waits"
     promotion = pruner.promotion({*parked, 2})
     assert sent(promotion) == (0, 1, 1, 3, 0.3)
-    assert promotion.why == "rung 1: rank 1 of 3, 0.3 within 0.3: promoted"
+    assert promotion.why == "rung 0 (report 1): rank 1 of 3, 0.3 within 0.3: promoted"
 
 
 def test_a_newcomer_lets_whoever_comes_first_have_the_slot():
@@ -153,7 +153,7 @@ def test_a_newcomer_lets_whoever_comes_first_have_the_slot():
     verdict = pruner.report(5, 1, 0.35, parked)
     assert told(verdict) == ("pause", (1, 2, 6, 0.35))
     assert verdict.why == (
-        "rung 1: rank 2 of 6, 0.35 within 0.35: waits, as trial 0 at rung 1 comes first"
+        "rung 0 (report 1): rank 2 of 6, 0.35 within 0.35: waits, as trial 0 at rung 0 (report 1) comes first"
     )
 
 
@@ -170,6 +170,20 @@ def test_the_highest_rung_comes_first_over_all_brackets():
     for trial in high[2:4]:
         rules.enter(pruner.state, pruning, "min", trial, 4, 9.0, "pause")
     assert sent(pruner.promotion(everybody)) == (high[2], 4, 1, 2, 9.0)
+
+
+def test_a_rung_is_named_by_its_number_its_resource_and_its_bracket_of_several():
+    pruning = asha(brackets=2, reduction=2.0, high=5, resource="epoch")
+    dealt = [rules.bracket_of(pruning, trial) for trial in range(12)]
+    low, high = ([trial for trial in range(12) if dealt[trial] == b] for b in (0, 1))
+    pruner = Pruner(pruning, style="promote")
+    for trial in high[:2]:
+        rules.enter(pruner.state, pruning, "min", trial, 4, 0.5, "pause")
+    pruner.report(low[0], 2, 0.4)
+    assert pruner.report(low[1], 2, 0.3, high).why == (
+        "rung 1 (epoch 2) of bracket 0: rank 1 of 2, 0.3 within 0.3: "
+        f"waits, as trial {high[0]} at rung 1 (epoch 4) of bracket 1 comes first"
+    )
 
 
 def test_who_is_held_by_hand_keeps_its_place_and_nobody_takes_it():
@@ -210,7 +224,7 @@ def test_what_is_not_finite_ends_a_trial_and_waits_nowhere(value):
     pruner = Pruner(asha(), style="promote")
     verdict = pruner.report(0, 3, value)
     assert (verdict.action, verdict.rung, verdict.rank, verdict.n) == ("stop", 3, 1, 1)
-    assert verdict.why == f"diverged: {value:g}, rung 3"
+    assert verdict.why == f"diverged: {value:g}, rung 1 (report 3)"
 
 
 def test_a_report_that_crosses_several_rungs_waits_at_the_highest():
@@ -236,7 +250,7 @@ def test_a_trial_taken_up_again_is_not_sent_on_from_where_it_once_waited():
 def test_stop_the_first_at_a_rung_goes_on():
     verdict = Pruner(asha(style="stop")).report(7, 1, 123.0)
     assert told(verdict) == ("go", (1, 1, 1, 123.0))
-    assert verdict.why == "rung 1: rank 1 of 1, 123 within 123: goes on"
+    assert verdict.why == "rung 0 (report 1): rank 1 of 1, 123 within 123: goes on"
 
 
 def test_stop_a_third_goes_on_and_says_by_which_figures():
@@ -246,7 +260,7 @@ def test_stop_a_third_goes_on_and_says_by_which_figures():
     assert told(pruner.report(5, 1, 0.105)) == ("go", (1, 2, 6, 0.105))
     verdict = pruner.report(6, 1, 0.107)
     assert told(verdict) == ("stop", (1, 3, 7, 0.105))
-    assert verdict.why == "rung 1: rank 3 of 7, 0.107 not within 0.105: stopped"
+    assert verdict.why == "rung 0 (report 1): rank 3 of 7, 0.107 not within 0.105: stopped"
 
 
 def test_stop_sends_nobody_on():
@@ -295,7 +309,10 @@ def test_a_tie_that_ends_a_trial_says_so():
     pruner = Pruner(asha(style="stop"))
     pruner.report(0, 1, 0.5)
     verdict = pruner.report(1, 1, 0.5)
-    assert verdict.why == "rung 1: rank 2 of 2, 0.5 not within 0.5 of earlier trials: stopped"
+    assert (
+        verdict.why
+        == "rung 0 (report 1): rank 2 of 2, 0.5 not within 0.5 of earlier trials: stopped"
+    )
 
 
 def test_numbers_that_look_alike_get_more_digits():
@@ -326,7 +343,7 @@ def test_a_trial_that_diverged_between_rungs_ends_at_the_next():
     assert pruner.report(0, 2, NAN) is None
     verdict = pruner.report(0, 3, 0.1)
     assert verdict.action == "stop"
-    assert verdict.why == "diverged: an earlier report was not finite, rung 3"
+    assert verdict.why == "diverged: an earlier report was not finite, rung 1 (report 3)"
     assert told(pruner.report(1, 3, 0.2))[1][:3] == (1, 2, 2)
 
 

@@ -92,17 +92,19 @@ def test_a_worse_best_than_the_median_of_averages_ends_a_trial_with_its_figures(
     pruner = completed(Pruner(median()), [1, 3, 2], [2, 4, 6], [5, 5, 5])
     verdict = pruner.report(0, 3, 4.5)
     assert told(verdict) == ("stop", (3, 3, 4, 4.0))
-    assert verdict.why == "step 3: best 4.5 not within 4, the median running average of 3: stopped"
+    assert (
+        verdict.why == "report 3: best 4.5 not within 4, the median running average of 3: stopped"
+    )
     verdict = pruner.report(1, 2, 2.5)
     assert told(verdict) == ("go", (2, 2, 4, 3.0))
-    assert verdict.why == "step 2: best 2.5 within 3, the median running average of 3: goes on"
+    assert verdict.why == "report 2: best 2.5 within 3, the median running average of 3: goes on"
 
 
 def test_an_equal_best_goes_on():
     pruner = completed(Pruner(median()), [2.0])
     verdict = pruner.report(0, 1, 2.0)
     assert told(verdict) == ("go", (1, 1, 2, 2.0))
-    assert verdict.why == "step 1: best 2 equal to 2, the running average of 1: goes on"
+    assert verdict.why == "report 1: best 2 equal to 2, the running average of 1: goes on"
 
 
 def test_the_best_so_far_counts_and_not_the_newest():
@@ -142,13 +144,13 @@ def test_what_is_not_finite_ends_a_trial_even_the_first(value):
     pruner = Pruner(median())
     verdict = pruner.report(0, 1, value)
     assert (verdict.action, verdict.rank, verdict.n, verdict.cut) == ("stop", 1, 1, None)
-    assert verdict.why == f"diverged: {value:g}, step 1"
+    assert verdict.why == f"diverged: {value:g}, report 1"
 
 
 def test_one_before_min_ends_it_at_min():
     pruner = Pruner(median(low=2))
     assert pruner.report(0, 1, NAN) is None
-    assert pruner.report(0, 2, 0.5).why == "diverged: an earlier report was not finite, step 2"
+    assert pruner.report(0, 2, 0.5).why == "diverged: an earlier report was not finite, report 2"
 
 
 def test_a_complete_trial_that_diverged_counts_as_worst():

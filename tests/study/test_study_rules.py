@@ -133,7 +133,7 @@ def test_the_weaker_trial_stops_at_its_rung_and_is_pruned_whatever_its_exit():
     assert (cut.action, cut.rung, cut.rank, cut.n, cut.cut) == ("stop", 1, 2, 2, 0.5)
     story.exit(1, "killed", code=None, signal=9)
     assert story.trial(1).state == PRUNED
-    assert "rung 1" in story.trial(1).note
+    assert "rung 0 (epoch 1)" in story.trial(1).note
 
 
 def test_between_rungs_nothing_is_decided():
@@ -408,7 +408,7 @@ def test_promotion_waits_for_a_slot_and_takes_the_best_of_the_highest_rung():
     facts = story.exit(2, stopped=True)
     assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [1]
     assert story.trial(1).state == RUNNING
-    assert "rung 1" in story.trial(1).note
+    assert "rung 0 (epoch 1)" in story.trial(1).note
 
 
 def test_those_that_no_slot_needs_any_more_end_and_go_on_when_trials_are_raised():

@@ -51,8 +51,7 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
     pruning = spec.pruning
     judged = "no pruning"
     if pruning.method != "none":
-        resource = pruning.resource or "report"
-        judged = f"{pruning.method} over {resource} {pruning.min} to {pruning.max}"
+        judged = f"{pruning.method} over {pruning.unit} {pruning.min} to {pruning.max}"
     lines = [
         f"{spec.file}: ok",
         "",

@@ -71,17 +71,16 @@ class Lines:
     def _settled(self, fact: ev.Settled) -> str:
         trial = self._study.state.trials[fact.trial]
         objective = self._study.spec.objective
-        resource = self._study.spec.pruning.resource or "report"
         parts = [f"trial {fact.trial}", f"{fact.state:<8}"]
         if trial.value is not None:
-            parts.append(f"{resource} {trial.step}")
+            parts.append(f"{self._study.spec.pruning.unit} {trial.step}")
             parts.append(f"{objective.metric} {number(trial.counted(objective))}")
         if fact.state in ENDED:
             parts.append(f"{self._pace.done}/{self._pace.total}")
             parts.append(self._best())
             parts.append(self._pace.remaining())
         if fact.state != COMPLETE:
-            parts.append(f"({plain(fact.why)})")
+            parts.append(plain(fact.why))
         else:
             parts.append(configuration_words(trial.config))
         return "  ".join(part for part in parts if part)
@@ -200,9 +199,10 @@ def opening_words(study: Study, where: str) -> str:
     parts = [f"{spec.name}: {settings.trials} trials by {search}"]
     pruning = spec.pruning
     if pruning.method != "none":
-        resource = pruning.resource or "report"
         style = state.pruner.style or "style by what trials can do"
-        parts.append(f"{pruning.method} ({style}) over {resource} {pruning.min} to {pruning.max}")
+        parts.append(
+            f"{pruning.method} ({style}) over {pruning.unit} {pruning.min} to {pruning.max}"
+        )
     parts.append(f"{state.cpus:g} CPU slots, {settings.cpus:g} a trial")
     if settings.gpus != 0:
         each = settings.gpus if settings.gpus == "auto" else f"{settings.gpus:g}"

@@ -64,7 +64,7 @@ def _words(
     study: StudyFolder, overrides: Sequence[str], comparison: Comparison, trials: int
 ) -> str:
     then, now = comparison.then, comparison.now
-    unit = study.spec.pruning.resource or "report"
+    unit = study.spec.pruning.unit
     saved = 1 - now.steps / then.steps if then.steps else 0.0
     rows = [
         ["", "recorded", "simulated", ""],

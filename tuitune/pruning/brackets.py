@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tuitune.spec import PruningSpec
@@ -17,21 +17,32 @@ _FIRST_DEAL = 1024
 _TRIPLE = 3.0
 
 
+class RungPlace(NamedTuple):
+    """number: of the rung in its bracket, from 0."""
+
+    step: int
+    bracket: int
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The rungs of a study.
 
     steps: for each bracket its rungs, ascending. weights: the brackets' shares of the trials.
-    order: (step, bracket, place in the bracket) of all rungs, in the order in which a free slot
-    looks through them: the highest step first, then the lower bracket. cycle: after how many
-    trials the dealing starts again. dealt: the brackets of its first ones.
+    order: all rungs, in the order in which a free slot looks through them: the highest step first,
+    then the lower bracket. cycle: after how many trials the dealing starts again. dealt: the
+    brackets of its first ones.
     """
 
     steps: tuple[tuple[int, ...], ...]
     weights: tuple[int, ...]
-    order: tuple[tuple[int, int, int], ...]
+    order: tuple[RungPlace, ...]
     cycle: int
     dealt: tuple[int, ...]
+
+    def rung(self, bracket: int, number: int) -> RungPlace:
+        return RungPlace(self.steps[bracket][number], bracket, number)
 
     def bracket_of(self, trial: int) -> int:
         """The bracket of a trial; a late one of a long cycle has to be dealt to first."""
@@ -65,11 +76,11 @@ def plan(pruning: PruningSpec) -> Plan:
     )
     weights = tuple(_share(held, held - 1 - first, pruning.reduction) for first in range(brackets))
     order = [
-        (step, bracket, place)
+        RungPlace(step, bracket, number)
         for bracket, rungs in enumerate(steps)
-        for place, step in enumerate(rungs)
+        for number, step in enumerate(rungs)
     ]
-    order.sort(key=lambda rung: (-rung[0], rung[1]))
+    order.sort(key=lambda rung: (-rung.step, rung.bracket))
     return Plan(steps, weights, tuple(order), sum(weights), _deal(weights, _FIRST_DEAL))
 
 

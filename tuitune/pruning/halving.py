@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from math import inf
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from tuitune.pruning import verdicts
 from tuitune.pruning.brackets import bracket_of, plan, sent_on
-from tuitune.pruning.state import Judgement, Promotion, Rung
-from tuitune.pruning.words import compared, diverged, loss_of, value_of
+from tuitune.pruning.state import Rung
+from tuitune.pruning.verdicts import Place
+from tuitune.pruning.words import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from tuitune.pruning.brackets import Plan
-    from tuitune.pruning.state import Entry, PrunerState
+    from tuitune.pruning.brackets import RungPlace
+    from tuitune.pruning.state import Entry, Judgement, Promotion, PrunerState
     from tuitune.spec import Mode, PruningSpec
 
 
@@ -25,15 +27,6 @@ class Report(NamedTuple):
     step: int
     value: float
     diverged: bool
-
-
-class _Place(NamedTuple):
-    """Where a newcomer comes in a rung that has taken it up; cut: the loss of the last kept one."""
-
-    rank: int
-    n: int
-    kept: int
-    cut: float
 
 
 def judge(
@@ -52,19 +45,19 @@ def judge(
     crossed = _crossed(state, steps, report.trial, report.step)
     if not crossed:
         return None
-    loss = inf if report.diverged else loss_of(report.value, mode)
-    newcomer = (loss, report.trial)
-    if (state.style or pruning.style) == "promote":
-        top = crossed[-1]
-        place = _place(_rung(state, bracket, top).entries, newcomer, pruning.reduction, least=0)
-        if loss == inf:
-            return _diverged(steps[top], place, report.value, mode)
-        ahead = None
-        if place.rank <= place.kept:
-            at = (steps[top], bracket, top)
-            ahead = _ahead(state, laid, pruning.reduction, at, newcomer, available)
-        return _wait_or_go(steps[top], place, loss, mode, ahead)
-    return _stop_or_go(state, pruning, mode, report, (bracket, crossed, loss))
+    newcomer = (inf if report.diverged else loss_of(report.value, mode), report.trial)
+    promotes = (state.style or pruning.style) == "promote"
+    # to be sent on it has to be among the best of the highest, to stay in all of them
+    rungs = [laid.rung(bracket, number) for number in (crossed[-1:] if promotes else crossed)]
+    least = 0 if promotes else 1
+    places = [_place(state, rung, newcomer, pruning.reduction, least=least) for rung in rungs]
+    place = next((place for place in places if not place.within), places[-1])
+    if newcomer[0] == inf:
+        return verdicts.diverged(pruning, mode, place, report.value)
+    if not promotes:
+        return verdicts.stop_or_go(pruning, mode, place)
+    ahead = _ahead(state, pruning, place.rung, newcomer, available) if place.within else None
+    return verdicts.wait_or_go(pruning, mode, place, ahead)
 
 
 def enter(  # noqa: PLR0913, PLR0917 - a verdict has this many facts
@@ -118,11 +111,12 @@ def promotion(
     """Whom a free slot sends on: the best of the highest rung that may send one; None: nobody."""
     if not state.waiting:
         return None
-    for step, bracket, place in plan(pruning).order:
-        rung = state.brackets[bracket][place]
+    for at in plan(pruning).order:
+        rung = state.brackets[at.bracket][at.number]
         entry = _next(rung, pruning.reduction, available)
         if entry is not None:
-            return _promotion(step, rung, entry, pruning.reduction, state.mode)
+            place = _held_place(rung, at, entry, pruning.reduction)
+            return verdicts.promoted(pruning, state.mode, place, entry[1])
     return None
 
 
@@ -136,8 +130,11 @@ def send(state: PrunerState, pruning: PruningSpec, trial: int, rung: int) -> Non
 # --- one rung ------------------------------------------------------------------------------------
 
 
-def _place(entries: list[Entry], newcomer: Entry, reduction: float, *, least: int) -> _Place:
+def _place(
+    state: PrunerState, rung: RungPlace, newcomer: Entry, reduction: float, *, least: int
+) -> Place:
     """As it will be; a failure of the newcomer's own in this rung counts no more."""
+    entries = state.brackets[rung.bracket][rung.number].entries if state.brackets else []
     rank = bisect_left(entries, newcomer) + 1
     n = len(entries) + 1 - _holds(entries, (inf, newcomer[1]))
     kept = max(least, sent_on(n, reduction))
@@ -147,7 +144,15 @@ def _place(entries: list[Entry], newcomer: Entry, reduction: float, *, least: in
         cut = newcomer[0]
     else:
         cut = entries[kept - 2 if rank < kept else kept - 1][0]
-    return _Place(rank, n, kept, cut)
+    return Place(rung, rank, n, kept, newcomer[0], cut)
+
+
+def _held_place(rung: Rung, at: RungPlace, entry: Entry, reduction: float) -> Place:
+    """Of one that has long come to this rung."""
+    n = len(rung.entries)
+    kept = sent_on(n, reduction)
+    rank = bisect_left(rung.entries, entry) + 1
+    return Place(at, rank, n, kept, entry[0], rung.entries[kept - 1][0])
 
 
 def _next(rung: Rung, reduction: float, available: Container[int]) -> Entry | None:
@@ -186,10 +191,6 @@ def _rungs(state: PrunerState, pruning: PruningSpec) -> list[list[Rung]]:
     return state.brackets
 
 
-def _rung(state: PrunerState, bracket: int, place: int) -> Rung:
-    return state.brackets[bracket][place] if state.brackets else Rung()
-
-
 def _crossed(state: PrunerState, steps: tuple[int, ...], trial: int, step: int) -> range:
     """The rungs of its bracket, counted from 0, that a report at `step` fills."""
     first = state.filled.get(trial, 0)
@@ -202,101 +203,25 @@ def _leave(state: PrunerState, bracket: int, trial: int) -> None:
         _drop(state.brackets[bracket][state.filled[trial] - 1].waiting, (loss, trial))
 
 
-def _ahead(  # noqa: PLR0913, PLR0917 - the search of a free slot, up to the newcomer
+def _ahead(
     state: PrunerState,
-    laid: Plan,
-    reduction: float,
-    own: tuple[int, int, int],
+    pruning: PruningSpec,
+    own: RungPlace,
     newcomer: Entry,
     available: Container[int],
-) -> tuple[int, int] | None:
+) -> tuple[int, RungPlace] | None:
     """(trial, rung) that a free slot would take before the newcomer, which waits in `own`."""
     if not state.waiting:
         return None
-    for rung in laid.order:
-        step, bracket, place = rung
-        if rung == own:
+    for at in plan(pruning).order:
+        if at == own:
             break
-        entry = _next(state.brackets[bracket][place], reduction, available)
+        entry = _next(state.brackets[at.bracket][at.number], pruning.reduction, available)
         if entry is not None:
-            return entry[1], step
-    for entry in state.brackets[own[1]][own[2]].waiting:
+            return entry[1], at
+    for entry in state.brackets[own.bracket][own.number].waiting:
         if entry > newcomer:
             break
         if entry[1] in available:
-            return entry[1], own[0]
+            return entry[1], own
     return None
-
-
-# --- verdicts ------------------------------------------------------------------------------------
-
-
-def _stop_or_go(
-    state: PrunerState,
-    pruning: PruningSpec,
-    mode: Mode,
-    report: Report,
-    crossing: tuple[int, range, float],
-) -> Judgement:
-    """It goes on only while in the best max(1, floor(n / reduction)) of every rung it fills."""
-    bracket, crossed, loss = crossing
-    steps = plan(pruning).steps[bracket]
-    step, place = 0, _Place(1, 1, 1, loss)
-    for rung in crossed:
-        step = steps[rung]
-        entries = _rung(state, bracket, rung).entries
-        place = _place(entries, (loss, report.trial), pruning.reduction, least=1)
-        if place.rank > place.kept:
-            break
-    if loss == inf:
-        return _diverged(step, place, report.value, mode)
-    if place.rank <= place.kept:
-        return _judgement("go", "goes on", step, place, loss, mode)
-    return _judgement("stop", "stopped", step, place, loss, mode)
-
-
-def _wait_or_go(
-    step: int, place: _Place, loss: float, mode: Mode, ahead: tuple[int, int] | None
-) -> Judgement:
-    """It keeps the slot that it would free if that slot would go to itself."""
-    if place.rank > place.kept:
-        return _judgement("pause", "waits", step, place, loss, mode)
-    if ahead is None:
-        return _judgement("go", "goes on", step, place, loss, mode)
-    ends = f"waits, as trial {ahead[0]} at rung {ahead[1]} comes first"
-    return _judgement("pause", ends, step, place, loss, mode)
-
-
-def _judgement(  # noqa: PLR0913, PLR0917 - figures and words
-    action: Literal["go", "stop", "pause"],
-    ends: str,
-    step: int,
-    place: _Place,
-    loss: float,
-    mode: Mode,
-) -> Judgement:
-    cut = value_of(place.cut, mode)
-    why = f"{_words(step, place, loss, mode)}: {ends}"
-    return Judgement(action, step, place.rank, place.n, cut, why)
-
-
-def _diverged(step: int, place: _Place, value: float, mode: Mode) -> Judgement:
-    cut = value_of(place.cut, mode)
-    return Judgement("stop", step, place.rank, place.n, cut, diverged(value, f"rung {step}"))
-
-
-def _promotion(step: int, rung: Rung, entry: Entry, reduction: float, mode: Mode) -> Promotion:
-    n = len(rung.entries)
-    kept = sent_on(n, reduction)
-    rank = bisect_left(rung.entries, entry) + 1
-    place = _Place(rank, n, kept, rung.entries[kept - 1][0])
-    why = f"{_words(step, place, entry[0], mode)}: promoted"
-    return Promotion(entry[1], step, rank, n, value_of(place.cut, mode), why)
-
-
-def _words(step: int, place: _Place, loss: float, mode: Mode) -> str:
-    start = f"rung {step}: rank {place.rank} of {place.n}"
-    if place.kept == 0:
-        return f"{start}, too few to send one on"
-    value, cut = value_of(loss, mode), value_of(place.cut, mode)
-    return f"{start}, {compared(value, cut, within=place.rank <= place.kept)}"

@@ -39,7 +39,7 @@ def judge(  # noqa: PLR0913, PLR0917 - a report has this many facts
     column = _column(averages, step)
     newest = loss_of(value, mode)
     if spoilt or newest == inf:
-        return _diverged(column, value, step, mode)
+        return _diverged(column, value, mode, pruning, step)
     if not column:
         return None
     curve = averages.curves.get(trial)
@@ -50,7 +50,7 @@ def judge(  # noqa: PLR0913, PLR0917 - a report has this many facts
     what = compared(own, cut, within=within) if own != cut else f"{own:.4g} equal to {cut:.4g}"
     number = len(column)
     of = "the running average of 1" if number == 1 else f"the median running average of {number}"
-    why = f"step {step}: best {what}, {of}: {'goes on' if within else 'stopped'}"
+    why = f"{pruning.unit} {step}: best {what}, {of}: {'goes on' if within else 'stopped'}"
     rank = bisect_left(column, best) + 1
     return Judgement("go" if within else "stop", step, rank, number + 1, cut, why)
 
@@ -107,7 +107,10 @@ def _median(column: list[float]) -> float:
     return (column[middle - 1] + column[middle]) / 2
 
 
-def _diverged(column: list[float], value: float, step: int, mode: Mode) -> Judgement:
+def _diverged(
+    column: list[float], value: float, mode: Mode, pruning: PruningSpec, step: int
+) -> Judgement:
     cut = value_of(_median(column), mode) if column else None
     rank = bisect_left(column, inf) + 1
-    return Judgement("stop", step, rank, len(column) + 1, cut, diverged(value, f"step {step}"))
+    why = diverged(value, f"{pruning.unit} {step}")
+    return Judgement("stop", step, rank, len(column) + 1, cut, why)

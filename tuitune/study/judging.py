@@ -53,7 +53,7 @@ def _at_gate(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported
 ) -> Sequence[ev.Decision]:
     if _ends(spec, fact):
-        why = f"reached {spec.pruning.resource or 'report'} {spec.pruning.max}"
+        why = f"reached {spec.pruning.unit} {spec.pruning.max}"
         return (_plain_verdict(fact, "complete", why, save=_keeps(spec, state, trial)),)
     style = _style(spec, state, fact)
     pruner = state.pruner
