@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,9 +13,6 @@ from tuitune.store.curves import Curve
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.store.rows import StudyRow, StudyState, TrialRow
-
-if TYPE_CHECKING:
-    pass
 
 
 def report(trial: int, attempt: int, step: int, loss: float) -> ev.Reported:
