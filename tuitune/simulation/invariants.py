@@ -44,8 +44,7 @@ class Invariants:
         ledger = self.ledger
         ledger.fold(group)
         problems = ledger.problems + _processes(ledger, state) + _rungs(ledger, state.pruner)
-        off = ledger.finished or ledger.halted or ledger.disk_low
-        if ledger.launching and not off:
+        if not ledger.study.begins_nothing:
             problems += _idle(ledger)
         ledger.problems = []
         return problems
@@ -61,20 +60,22 @@ def _processes(ledger: Ledger, state: State) -> list[str]:
     ]
     both = {
         "trials": (sorted(states), sorted(ledger.states)),
-        "live": (sorted(state.running), sorted(ledger.live)),
+        "live": (sorted(state.running), sorted(ledger.attempts.live)),
         "waiting": (state.waiting, sorted(n for n, s in ledger.states.items() if s == WAITING)),
         "promotable": (sorted(state.promotable), sorted(ledger.available)),
         "to be killed": (sorted(state.kills.items()), sorted(ledger.kills.items())),
         "held": (sorted(t.number for t in state.trials if t.held), sorted(ledger.held)),
         "frozen": (
             sorted(t.number for t in state.trials if t.frozen is not None),
-            sorted(ledger.frozen),
+            sorted(ledger.attempts.frozen),
         ),
     }
     problems += [f"{k}: {a}, and should be {b}" for k, (a, b) in both.items() if a != b]
-    ended = ledger.launched - {(n, launch.attempt) for n, launch in ledger.live.items()}
-    if ended != ledger.exited:
-        problems.append(f"launched {sorted(ended)} and exited {sorted(ledger.exited)}")
+    ended = ledger.attempts.launched - {
+        (n, launch.attempt) for n, launch in ledger.attempts.live.items()
+    }
+    if ended != ledger.attempts.exited:
+        problems.append(f"launched {sorted(ended)} and exited {sorted(ledger.attempts.exited)}")
     return problems
 
 
@@ -103,16 +104,14 @@ def _entries(pruner: PrunerState, spec: StudySpec) -> dict[Rung, Entries]:
 
 def _idle(ledger: Ledger) -> list[str]:
     """Where there is room and something to do, it is done."""
-    if ledger.asking is not None or ledger.inherited:
-        return []
-    if not ledger.has_room() or not ledger.has_gpus():
+    if ledger.study.asking is not None or ledger.attempts.inherited or not ledger.has_room():
         return []
     waiting = [n for n, s in ledger.states.items() if s == WAITING and n not in ledger.kills]
     work = {
         "trials that wait": waiting,
-        "trials to add": ledger.adding,
+        "trials to add": ledger.study.adding,
         "a trial to promote": ledger.expected.rungs.next(ledger.available),
-        "new trials": ledger.may_ask(),
+        "new trials": ledger.study.may_ask,
     }
     return [f"a slot is free, and there is work for it: {k}" for k, found in work.items() if found]
 
