@@ -12,7 +12,7 @@ from tuitune.space import SearchSpace
 from tuitune.space.parameters import Choice, FloatRange, IntRange
 from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.store.rows import StudyRow, TrialRow
-from tuitune.study.standing import Standing, best_of
+from tuitune.study.standing import best_of
 from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.bottom import Bottom
@@ -211,9 +211,7 @@ def picture(
         version=1,
     )
     made.counts = dict(Counter(row.state for row in made.rows))
-    made.best, made.partial = best_of(
-        spec, (Standing(r.number, r.state, r.step or 0, r.value) for r in made.rows)
-    )
+    made.best, made.partial = best_of(spec, made.rows)
     made.host = "gpu07"
     made.pace.follow(made)
     if curves:
@@ -238,6 +236,8 @@ def look(
     ascii: bool = False,  # noqa: A002 - what the command line calls it
     readonly: bool = False,
     order: Order | None = None,
+    bottom: Bottom | None = None,
+    keymap: Any = None,
     **view: Any,
 ) -> Look:
     """A look at the picture; what else is given is set in the view: `look(p, cursor=3)`."""
@@ -248,7 +248,7 @@ def look(
         order = Order()
         order.follow(picture, seen)
     glyphs = ASCII if ascii else FULL
-    return Look(picture, seen, order, glyphs, Bottom(), StubKeymap(), readonly)  # type: ignore[arg-type]
+    return Look(picture, seen, order, glyphs, bottom or Bottom(), keymap or StubKeymap(), readonly)
 
 
 def text(lines: Iterable[Line]) -> str:

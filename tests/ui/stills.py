@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STATES = "ccxxrrxfckxcxxrpxcxxwxcxxx"
 RUNG_STEPS = (1, 3, 9, 27)
+RANKED = "rung 1 (epoch 3): rank 2 of 7"
 
 
 class Still:
@@ -35,6 +36,10 @@ class Still:
 
     def refresh(self, now: float) -> None:
         self.picture.now = now
+
+    def complete(self, numbers: object) -> None: ...
+
+    def fill(self) -> None: ...
 
     def read_curves(self) -> dict[int, Curve]:
         return {}
@@ -59,9 +64,10 @@ def trial(number: int, letter: str) -> TrialRow:
     rung = sum(step >= at for at in RUNG_STEPS[:-1]) - 1
     more: dict[str, Any] = {"step": step, "value": value, "best": value, "rung": rung}
     if letter == "p":
-        more |= {"parked": True, "checkpoint": 9, "note": "rung 9: rank 3 of 8"}
+        more |= {"parked": True, "checkpoint": 9, "note": "rung 2 (epoch 9): rank 3 of 8"}
     if letter == "x":
-        more["note"] = f"rung {step}: rank 7 of 9, {value:.4g} not within 0.2213: stopped"
+        where = f"rung {RUNG_STEPS.index(step)} (epoch {step})"
+        more["note"] = f"{where}: rank 7 of 9, {value:.4g} not within 0.2213: stopped"
     fields = {name: getattr(row, name) for name in row.__struct_fields__}
     return type(row)(**{**fields, **more})
 
@@ -78,9 +84,7 @@ def study_picture(states: str = STATES, **more: Any) -> Picture:
         row.number: [
             ev.Proposed(NOW - 900, row.number, config, "sobol", f"point {row.number}"),
             ev.Launch(NOW - 890, row.number, 0, "cpu", 1.0, 0),
-            ev.Verdict(
-                NOW - 700, row.number, 0, 3, "go", False, 1, 2, 7, 0.41, "rung 3: rank 2 of 7"
-            ),
+            ev.Verdict(NOW - 700, row.number, 0, 3, "go", False, 1, 2, 7, 0.41, RANKED),
             ev.KillAsked(NOW - 60, row.number, 8.0, "app"),
         ]
         for row in rows

@@ -18,9 +18,7 @@ def bottom():
 
 
 def look_at(bottom, **more):
-    look = pictures.look(picture(), **more)
-    object.__setattr__(look, "bottom", bottom)
-    return look
+    return pictures.look(picture(), bottom=bottom, **more)
 
 
 def shown(bottom, pane=flash, width=80, **more):
@@ -146,8 +144,7 @@ def test_the_key_line_fits_and_keeps_help_and_leaving(bottom, width, focus):
         def shown(self, action):
             return "k"
 
-    look = look_at(bottom, focus=focus)
-    object.__setattr__(look, "keymap", Short())
+    look = look_at(bottom, focus=focus, keymap=Short())
     (line,) = keys.lines(look, Size(width, 1))
     assert width_of(line) <= width
     assert text([line]).startswith("k help")

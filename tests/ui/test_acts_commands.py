@@ -14,9 +14,7 @@ from tuitune.ui.commands import common_start, completed, execute, hint, name_of,
 
 
 def look():
-    made = pictures.look(picture(rows("ccr")))
-    object.__setattr__(made, "keymap", Keymap(ACTIONS))
-    return made
+    return pictures.look(picture(rows("ccr")), keymap=Keymap(ACTIONS))
 
 
 class Desk:

@@ -17,9 +17,7 @@ from tuitune.ui.summary import leaders, summary_lines
 
 
 def look(made, **more):
-    seen = pictures.look(made, **more)
-    object.__setattr__(seen, "keymap", Keymap(ACTIONS))
-    return seen
+    return pictures.look(made, keymap=Keymap(ACTIONS), **more)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

@@ -11,7 +11,8 @@ from tuitune.ui.panes import detail
 from tuitune.ui.panes.detail import DetailPane
 
 WIDTHS = (60, 80, 140, 200)
-VERDICT = Verdict(NOW - 60, 0, 1, 3, "go", True, 1, 9, 33, 0.52, "rung 3: rank 9 of 33")
+RANKED = "rung 1 (epoch 3): rank 9 of 33"
+VERDICT = Verdict(NOW - 60, 0, 1, 3, "go", True, 1, 9, 33, 0.52, RANKED)
 
 
 def drawn(trial, width=60, height=24, facts=(), engine="running", **view):
@@ -160,9 +161,7 @@ def test_the_same_second_is_not_drawn_twice():
     assert pane.lines(seen, Size(80, 9)) is not first
 
 
-def test_a_rung_is_named_by_its_number_and_its_step_whoever_speaks_of_it():
-    parked = row(0, "p", parked=False, note="rung 3: rank 2 of 5, as trial 4 at rung 9 comes first")
-    shown = " ".join(said(parked, 140).split())
-    assert "rung 1 (epoch 3): rank 2 of 5, as trial 4 at rung 2 (epoch 9) comes first" in shown
-    unknown = row(0, "x", note="rung 7: rank 2 of 5")  # of no bracket that is known
-    assert "rung 7: rank 2 of 5" in said(unknown, 140)
+def test_a_rung_is_named_by_its_number_and_its_step_as_the_pruner_names_it():
+    assert "rung 1 (epoch 3)" in said(row(0, "r", rung=1), 140)
+    assert "rung 9" in said(row(0, "r", rung=9), 140)  # of no bracket that is known
+    assert RANKED in said(row(0, "x", note=RANKED), 140)

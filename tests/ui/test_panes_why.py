@@ -11,8 +11,7 @@ from tuitune.ui.panes import why
 from tuitune.ui.panes.why import WhyPane
 
 WIDTHS = (60, 80, 140, 200)
-RUNG = "rung 3: rank 9 of 33, 0.0991 not within 0.0942"
-NUMBERED = "rung 1 (epoch 3): rank 9 of 33, 0.0991 not within 0.0942"  # as the table numbers it
+RUNG = "rung 1 (epoch 3): rank 9 of 33, 0.0991 not within 0.0942"
 FACTS = [
     ev.Proposed(OPENED, 1, {"lr": 0.1}, "sobol", "point 1 of the sequence"),
     ev.Launch(OPENED + 1, 1, 0, "cpu", 1.0, 0),
@@ -49,7 +48,7 @@ def test_the_newest_comes_first_and_each_has_its_time():
 
 
 def test_the_verdict_has_its_figures_and_the_hand_its_name():
-    assert f"stop: {NUMBERED}" in said()
+    assert f"stop: {RUNG}" in said()
     by_hand = next(line for line in said().splitlines() if "killed by hand" in line)
     assert "(app)" in by_hand
 
@@ -62,8 +61,8 @@ def test_what_is_told_with_its_outcome_is_not_told_twice():
         ev.Settled(NOW - 1, 1, "FAILED", "ValueError: lr"),
     ]
     shown = said(facts=[verdict, pruned, *failed])
-    assert shown.count(NUMBERED) == shown.count("ValueError: lr") == 1
-    assert said(facts=[verdict]).count(NUMBERED) == 1
+    assert shown.count(RUNG) == shown.count("ValueError: lr") == 1
+    assert said(facts=[verdict]).count(RUNG) == 1
 
 
 def test_checkpoints_of_a_trial_are_no_decisions():

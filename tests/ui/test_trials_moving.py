@@ -37,7 +37,7 @@ class StubDesk:
 
     def look(self):
         made = look(self.picture, order=self.order)
-        for name in self.view.__dataclass_fields__:
+        for name in self.view.__struct_fields__:
             setattr(made.view, name, getattr(self.view, name))
         return made
 

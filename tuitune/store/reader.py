@@ -8,7 +8,7 @@ from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
 from tuitune.store import samples as sample_rows
 from tuitune.store import schema
-from tuitune.store.changes import Changes, Report, Watch, read_study, read_trials
+from tuitune.store.changes import Changes, Report, Watch, read_some, read_study, read_trials
 from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
 from tuitune.store.facts import LAST
@@ -17,6 +17,7 @@ from tuitune.words.facts import NOTABLE
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tuitune.devices.sample import DeviceSample
@@ -42,10 +43,13 @@ class Reader:
         """Raises StoreError: not there, not a study's database, of an unknown version."""
         return Reader(schema.open_to_read(path), path)
 
-    def changes(self, since: int | None = None) -> Changes:
-        """What is new after number `since`; None for all but the reports, which `curves` has."""
+    def changes(self, since: int | None = None, *, outlined: bool = False) -> Changes:
+        """What is new after number `since`; None for all but the reports, which `curves` has.
+
+        outlined: every trial's row, with no more than `rows.OUTLINE` of it.
+        """
         with explained(self._path):
-            return self._watch.look(since)
+            return self._watch.look(since, outlined=outlined)
 
     def study(self) -> StudyRow:
         """The study as it stands."""
@@ -56,6 +60,11 @@ class Reader:
         """The trials that changed after change number `since`, by trial number."""
         with explained(self._path):
             return read_trials(self._db, since)
+
+    def some(self, numbers: Iterable[int]) -> list[TrialRow]:
+        """These trials, those that are not there left out."""
+        with explained(self._path):
+            return read_some(self._db, numbers)
 
     def curves(self, until: int | None = None, points: int | None = None) -> dict[int, Curve]:
         """Every trial's curve, of the facts up to number `until`.

@@ -87,6 +87,10 @@ class EngineRow(msgspec.Struct, frozen=True):
 
 COLUMNS = TrialRow.__struct_fields__
 PARKED = COLUMNS.index("parked") - 3  # behind the configuration
+# What trials are counted, sorted and timed by: a third of the work of whole rows.
+OUTLINE = (
+    "number", "state", "value", "step", "started", "ended", "best", "rung", "parked", "launched",
+)  # fmt: skip
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -133,3 +137,21 @@ def from_columns(columns: Sequence[Any]) -> TrialRow:
     number, state, config, *more = columns
     more[PARKED] = bool(more[PARKED])
     return TrialRow(number, state, _unpack(config), *more)
+
+
+def from_outline(columns: Sequence[Any]) -> TrialRow:
+    """A row that has the columns of OUTLINE, and the defaults in place of all others."""
+    number, state, value, step, started, ended, best, rung, parked, launched = columns
+    return TrialRow(
+        number,
+        state,
+        {},
+        value=value,
+        step=step,
+        started=started,
+        ended=ended,
+        best=best,
+        rung=rung,
+        parked=bool(parked),
+        launched=launched,
+    )

@@ -82,12 +82,16 @@ class StudyApp(App[None]):
 
     def on_mount(self) -> None:
         self._begun = True
-        self.move()
+        self.order.follow(self.picture, self.view)
+        self._source.complete(self.order.numbers[: self.size.height])
+        self.paint()
         self.call_after_refresh(self._painted)
         self.set_interval(self.options.tick, self._tick)
 
     def _painted(self) -> None:
         """The first time: what could wait begins."""
+        self._source.fill()
+        self.move()
         gc.freeze()  # ten thousand trials are no garbage, and need no looking through
         gc.enable()
         self._outside.fetch_curves()

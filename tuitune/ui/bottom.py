@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.ui.actions.action import Prompt
 from tuitune.ui.actions.keymap import pressed
+from tuitune.ui.records import Record
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Choice, Menu, Question
@@ -16,8 +16,7 @@ SHORT, LONG = 4.0, 8.0  # s that a message stays: news, and what went wrong
 SEEN = 2.0  # s after which what was asked of the engine is in the picture
 
 
-@dataclass(frozen=True, slots=True)
-class Flash:
+class Flash(Record, frozen=True):
     """A message. `until`: monotonic s."""
 
     text: str
@@ -25,8 +24,7 @@ class Flash:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(Record, frozen=True):
     """How the last act is taken back, as long as it can be."""
 
     title: str  # what was done
@@ -35,8 +33,7 @@ class Undo:
     until: float = math.inf  # monotonic s
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Record, frozen=True):
     """A number asked of the engine that its answer has not confirmed yet. `until`: monotonic s."""
 
     value: int

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.space import Choice, Fixed, Sampled, index_of, parents_first, spell, value_problem
 from tuitune.studyfile.document import parsed
+from tuitune.ui.records import Record
 from tuitune.words.parameters import condition, domain
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 METHOD = "left empty: the search chooses it"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Record, frozen=True):
     """A parameter in the form."""
 
     parameter: Parameter
@@ -42,8 +41,7 @@ class Field:
         return known if free else f"{known}; {METHOD}"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Record, frozen=True):
     """All fields, in the order of the study file."""
 
     fields: tuple[Field, ...]

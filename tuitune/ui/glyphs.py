@@ -6,10 +6,12 @@ circles and triangles are Ambiguous and two cells wide in CJK terminals.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
+from tuitune.ui.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,12 +48,11 @@ _SIGNS = {
 _ASCII = {**_SIGNS, STARTING: "o", RUNNING: ">", COMPLETE: "v", PRUNED: "-"}
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(Record, frozen=True):
     """One set of signs."""
 
     ascii: bool = False
-    states: Mapping[str, str] = field(default_factory=lambda: _SIGNS)
+    states: Mapping[str, str] = msgspec.field(default_factory=lambda: _SIGNS)
     rule: str = "─"
     bar: str = "│"
     full: str = "█"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tuitune.ui.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -12,8 +13,7 @@ LOCAL, REMOTE = 0.25, 0.5  # s between two looks at the store
 NEAR, FAR = 1.0, 2.0  # s between two looks at the devices, each of which has news every second
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Record, frozen=True):
     """Said on the command line, or seen in the environment."""
 
     readonly: bool = False

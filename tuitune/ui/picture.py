@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import msgspec
+
 from tuitune.ui.pace import Pace
+from tuitune.ui.records import Holder
 
 if TYPE_CHECKING:
     from collections import deque
@@ -38,8 +40,7 @@ class Sources(Protocol):
         """Another metric than the objective."""
 
 
-@dataclass(slots=True)
-class Engine:
+class Engine(Holder):
     """The process that runs the study, as far as can be seen from here."""
 
     state: EngineState = "gone"
@@ -48,8 +49,7 @@ class Engine:
     words: str = ""  # importing: what the import prints; failed: its traceback; gone: how it ended
 
 
-@dataclass(slots=True)
-class Picture:
+class Picture(Holder):
     """The study as the store has it. `version` moves with every change of anything here."""
 
     spec: StudySpec
@@ -58,15 +58,15 @@ class Picture:
     curves: Curves
     study: StudyRow
     sources: Sources  # what is only read when somebody looks at it
-    engine: Engine = field(default_factory=Engine)
-    rows: list[TrialRow] = field(default_factory=list)  # by trial number
-    changed: set[int] = field(default_factory=set)  # trials that this refresh changed
-    counts: dict[str, int] = field(default_factory=dict)  # by state
+    engine: Engine = msgspec.field(default_factory=Engine)
+    rows: list[TrialRow] = msgspec.field(default_factory=list)  # by trial number
+    changed: set[int] = msgspec.field(default_factory=set)  # trials that this refresh changed
+    counts: dict[str, int] = msgspec.field(default_factory=dict)  # by state
     best: int | None = None
     partial: bool = False  # no trial is complete: the best is the one that got furthest
     metrics: tuple[str, ...] = ()  # all that trials have reported, the objective first
-    devices: dict[str, deque[DeviceSample]] = field(default_factory=dict)
-    pace: Pace = field(default_factory=Pace)
+    devices: dict[str, deque[DeviceSample]] = msgspec.field(default_factory=dict)
+    pace: Pace = msgspec.field(default_factory=Pace)
     host: str = ""  # this machine's name
     now: float = 0.0  # Unix s of this refresh
     version: int = 0

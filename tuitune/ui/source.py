@@ -8,10 +8,10 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from tuitune.store import owner
-from tuitune.store.reader import Reader
+from tuitune.store.reader import Changes, Reader
 from tuitune.store.rows import StudyRow
-from tuitune.study.standing import Standing, best_of, loss
-from tuitune.study.state import COMPLETE
+from tuitune.study.standing import best_of, loss
+from tuitune.study.state import COMPLETE, RUNNING
 from tuitune.studyfile import load
 from tuitune.ui.curves import Curves
 from tuitune.ui.onlookers import Onlookers
@@ -19,9 +19,10 @@ from tuitune.ui.options import NEAR
 from tuitune.ui.picture import HISTORY, Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from tuitune.store.reader import Changes, Curve, Report
+    from tuitune.store.reader import Curve, Report
     from tuitune.store.rows import EngineRow, TrialRow
     from tuitune.ui.picture import EngineState
 
@@ -32,6 +33,7 @@ POINTS = 20  # half of those of each curve that are read at first
 class Source:
     """Keeps a picture of one study up to date. Raises StoreError and StudyFileError at first.
 
+    Of most trials only the outline is there until `fill`: what they are counted and sorted by.
     devices_tick: seconds between two looks at the devices and at whether the engine lives.
     """
 
@@ -39,7 +41,7 @@ class Source:
         self._devices_tick = devices_tick
         self._reader = Reader.open(folder / "study.db")
         spec = load(folder / "study.toml", check_target=False)
-        first = self._reader.changes()
+        first = self._reader.changes(outlined=True)
         self._seq = first.seq
         self._engine: EngineRow | None = None
         self._alive = False
@@ -54,6 +56,15 @@ class Source:
         self._take(first, now)
         self.picture.engine.heard = _last_sign(self.picture.rows, self.picture.study.opened)
         self._look_at_engine(now)
+
+    def complete(self, numbers: Iterable[int]) -> None:
+        """Whole rows of these trials and of those that run: what is seen first."""
+        running = (row.number for row in self.picture.rows if row.state == RUNNING)
+        self._place(self._reader.some({*numbers, *running}))
+
+    def fill(self) -> None:
+        """Whole rows of all trials."""
+        self._take(Changes(self._seq, rows=self._reader.trials()), self.picture.now)
 
     def refresh(self, now: float) -> None:
         """What is new since the last time. Raises StoreError where the database can't be read."""
@@ -129,12 +140,7 @@ class Source:
         leader = picture.row(picture.best)
         moved = leader is None or any(row.number == leader.number for row in rows)
         if leader is None or moved or picture.partial or leader.state != COMPLETE:
-            known = [row for row in picture.rows if row.value is not None]
-            complete = [row for row in known if row.state == COMPLETE]
-            standings = (
-                Standing(r.number, r.state, r.step or 0, r.value) for r in complete or known
-            )
-            picture.best, picture.partial = best_of(picture.spec, standings)
+            picture.best, picture.partial = best_of(picture.spec, picture.rows)
             return
         for row in rows:
             if row.state == COMPLETE and row.value is not None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, studies_in
 from tuitune.store.reader import Reader
 from tuitune.store.registry import known_studies
-from tuitune.study.standing import Standing, best_of
+from tuitune.study.standing import best_of
 from tuitune.study.state import ENDED
 from tuitune.studyfile import StudyFileError, load
+from tuitune.ui.records import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +31,7 @@ AT_ONCE = 0.1  # s of reading between two looks at the keyboard
 ORDER: tuple[StudyState, ...] = ("running", "interrupted", "finished", "…", "unreadable")
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Holder):
     """One study. Times are Unix seconds."""
 
     folder: Path
@@ -49,13 +50,12 @@ class Entry:
         return self.folder.name
 
 
-@dataclass(slots=True)
-class _Book:
+class _Book(Holder):
     """What was read of a study so far."""
 
     reader: Reader
     spec: StudySpec
-    rows: dict[int, TrialRow] = field(default_factory=dict)
+    rows: dict[int, TrialRow] = msgspec.field(default_factory=dict)
     study: StudyRow | None = None
     seq: int | None = None
 
@@ -137,8 +137,7 @@ def _describe(entry: Entry, book: _Book, *, runs: bool) -> None:
     entry.total = spec.search.trials
     if study is not None and study.settings is not None:
         entry.total = study.settings.trials + study.by_hand
-    standings = (Standing(r.number, r.state, r.step or 0, r.value) for r in rows)
-    entry.trial, entry.partial = best_of(spec, standings)
+    entry.trial, entry.partial = best_of(spec, rows)
     best = None if entry.trial is None else book.rows[entry.trial]
     entry.metric, entry.best = spec.objective.metric, None if best is None else best.value
     entry.problem = ""

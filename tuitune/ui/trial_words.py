@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
     from tuitune.ui.look import Look
     from tuitune.ui.picture import Picture
-
-OF_PRUNER = re.compile(r"\brung (\d+)\b(?! \()")
 
 ENDING: Mapping[str, str] = {
     "pruned": "is told to stop: pruned",
@@ -45,8 +42,7 @@ def doing(look: Look, row: TrialRow) -> str:
         return acting
     if row.parked:
         return f"waits at {_rung(picture, row)} to be promoted"
-    note = rungs_numbered(picture, row.number, plain(row.note))
-    return DOES[row.state] if row.state == RUNNING else note or DOES[row.state]
+    return DOES[row.state] if row.state == RUNNING else plain(row.note) or DOES[row.state]
 
 
 def _acting(look: Look, row: TrialRow) -> str:
@@ -158,31 +154,12 @@ def ordinal(count: int) -> str:
     return f"{count}{tail}"
 
 
-def rungs_numbered(picture: Picture, trial: int, words: str) -> str:
-    """What the pruner says, which names a rung by its step, with the table's number before that."""
-    row = picture.row(trial)
-    steps = _steps(picture, row) if row is not None else ()
-
-    def named(found: re.Match[str]) -> str:
-        step = int(found[1])
-        return rung_named(picture, steps.index(step), step) if step in steps else found[0]
-
-    return OF_PRUNER.sub(named, words)
-
-
-def rung_named(picture: Picture, number: int, step: int) -> str:
-    """As "rung 1 (epoch 3)": by its number from 0, and its step."""
-    return f"rung {number} ({resource(picture)} {step})"
-
-
 def _rung(picture: Picture, row: TrialRow) -> str:
-    number, steps = row.rung or 0, _steps(picture, row)
-    return rung_named(picture, number, steps[number]) if number < len(steps) else f"rung {number}"
-
-
-def _steps(picture: Picture, row: TrialRow) -> Sequence[int]:
-    rungs = picture.study.rungs
-    return rungs[row.bracket] if row.bracket < len(rungs) else ()
+    """As "rung 1 (epoch 3)": by its number from 0, and its step."""
+    number, rungs = row.rung or 0, picture.study.rungs
+    steps = rungs[row.bracket] if row.bracket < len(rungs) else ()
+    step = f" ({resource(picture)} {steps[number]})" if number < len(steps) else ""
+    return f"rung {number}{step}"
 
 
 def _next_check(picture: Picture, row: TrialRow, steps: Sequence[int]) -> int | None:

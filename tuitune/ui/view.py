@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from tuitune.ui.layout import TRIALS
+from tuitune.ui.records import Holder
 from tuitune.ui.trials.filtering import ALL, Filter
 from tuitune.ui.trials.sorting import BY_VALUE, Sort
 
 CHARTS: Final = ("curve", "best", "importance", "parallel", "slice", "rungs")
 
 
-@dataclass(slots=True)
-class View:
+class View(Holder):
     """Changed by the user's keys alone; read by the panes."""
 
     focus: str = TRIALS
@@ -21,7 +22,7 @@ class View:
 
     cursor: int | None = None  # the trial under the cursor: it follows the trial, not the line
     top: int = 0  # the first line of the table that is seen
-    marks: set[int] = field(default_factory=set)
+    marks: set[int] = msgspec.field(default_factory=set)
     anchor: int | None = None  # where a range of marks begins, a trial's number
     kept: frozenset[int] = frozenset()  # the marks from before the range
     sort: Sort = BY_VALUE
@@ -39,7 +40,9 @@ class View:
     overlay: bool = True  # the curves of marked trials too
     inspected: int | None = None  # the step at which the curves' values are read out
 
-    scrolled: dict[str, int] = field(default_factory=dict)  # lines that a pane is scrolled up by
+    scrolled: dict[str, int] = msgspec.field(
+        default_factory=dict
+    )  # lines that a pane is scrolled up by
     log_trial: int | None = None  # None: the cursor's
     wrap: bool = False  # the log's long lines
     find: str = ""  # in the log

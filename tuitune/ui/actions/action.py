@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from tuitune.ui.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 Group = Literal["Move", "Look", "Trials", "Study", "App"]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record, frozen=True):
     """One way on from a menu: a key, what it does in words, and doing it."""
 
     key: str
@@ -27,16 +27,14 @@ class Choice:
     run: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Menu:
+class Menu(Record, frozen=True):
     """A key that waits for a second one."""
 
     title: str
     choices: tuple[Choice, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Record, frozen=True):
     """Asked before an act; anything but yes is no. `word`: it has to be typed where it is set."""
 
     text: str
@@ -44,8 +42,7 @@ class Question:
     word: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Record, frozen=True):
     """A line to type; `seen` hears of each change, `done` of the line at the end."""
 
     sign: str  # "/" or ":"
@@ -107,8 +104,7 @@ class Desk(Protocol):
     def leave(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Record, frozen=True):
     """What may stand behind an action's name on the command line."""
 
     usage: str  # "N", "[FILE]"
@@ -116,8 +112,7 @@ class Argument:
     values: Callable[[Look], Sequence[str]] | None = None  # to complete from
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Record, frozen=True):
     """Something that a user can do."""
 
     id: str  # "trial.pause": what the key file and the command line call it

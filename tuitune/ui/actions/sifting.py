@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from tuitune.ui.actions.action import Action, Argument, Choice, Menu, Prompt
 from tuitune.ui.trials.columns import columns, named, ordered

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tuitune.study.state import COMPLETE, ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.ui.glyphs import WORDS as SHORT
+from tuitune.ui.records import Record
 from tuitune.ui.trials.cells import label
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ WORDS: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(Record, frozen=True):
     """Trials, and the state that each had when the key was pressed."""
 
     states: Mapping[int, str]

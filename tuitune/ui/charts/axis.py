@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
 from tuitune.ui.charts.canvas import narrow
 from tuitune.ui.charts.scales import Scale, scale, tidy
+from tuitune.ui.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -19,15 +21,14 @@ if TYPE_CHECKING:
 MOST: Final = 12  # different values of a sampled parameter that still are categories
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(Record, frozen=True):
     """Of one parameter. `scale` where its values are numbers, else `names` of its categories."""
 
     name: str
     scale: Scale | None = None
     names: tuple[str, ...] = ()
     ordered: bool = True
-    places: Mapping[Hashable, int] = field(default_factory=dict)
+    places: Mapping[Hashable, int] = msgspec.field(default_factory=dict)
 
     def at(self, config: Mapping[str, Any]) -> float | None:
         """From 0 to 1; the middle of its column for a category. None: it is not in `config`."""

@@ -8,9 +8,12 @@ the trials that a tree has not seen rises when one parameter's values are dealt 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from tuitune.ui.records import Holder, Record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -20,8 +23,7 @@ SMALL: Final = 4  # trials that a leaf may hold
 DEEP: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Record, frozen=True):
     """One parameter in every trial. NaN: it is not there. Unordered: the numbers are mere names."""
 
     values: Sequence[float]
@@ -39,13 +41,12 @@ class Fit(NamedTuple):
     rank: float
 
 
-@dataclass(slots=True)
-class _Tree:
-    feature: list[int] = field(default_factory=list)  # of each node; -1 for a leaf
-    cut: list[float] = field(default_factory=list)
-    low: list[int] = field(default_factory=list)  # the node of those below the cut
-    high: list[int] = field(default_factory=list)
-    mean: list[float] = field(default_factory=list)
+class _Tree(Holder):
+    feature: list[int] = msgspec.field(default_factory=list)  # of each node; -1 for a leaf
+    cut: list[float] = msgspec.field(default_factory=list)
+    low: list[int] = msgspec.field(default_factory=list)  # the node of those below the cut
+    high: list[int] = msgspec.field(default_factory=list)
+    mean: list[float] = msgspec.field(default_factory=list)
 
     def add(self, mean: float) -> int:
         self.feature.append(-1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from tuitune.ui.charts.canvas import Canvas
 from tuitune.ui.lines import fit
+from tuitune.ui.records import Holder
 from tuitune.words.text import plain
 
 if TYPE_CHECKING:
@@ -36,8 +38,7 @@ class Tick(NamedTuple):
     name: str
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(Holder):
     """Axes of one chart."""
 
     canvas: Canvas
@@ -45,7 +46,7 @@ class Frame:
     y: Scale
     gutter: int  # cells left of the canvas: the axis and its names
     ascii_only: bool
-    names: dict[int, str] = field(default_factory=dict)  # of the axis at the left, by line
+    names: dict[int, str] = msgspec.field(default_factory=dict)  # of the axis at the left, by line
 
     def across(self, value: float) -> int:
         """The dot column of an x; what lies beyond the scale is at its edge."""

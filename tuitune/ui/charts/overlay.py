@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.charts.canvas import Ink
+from tuitune.ui.records import Record
 from tuitune.ui.trials.cells import label
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ OTHERS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Overlaid:
+class Overlaid(Record, frozen=True):
     """One trial of a chart."""
 
     trial: int

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import msgspec
 
 from tuitune.study.standing import loss
 from tuitune.study.state import COMPLETE, ENDED, FAILED
+from tuitune.ui.records import Holder
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
@@ -27,11 +29,12 @@ class Place(NamedTuple):
     part: Part
 
 
-@dataclass(slots=True)
-class Rung:
-    losses: list[float] = field(default_factory=list)  # of those that filled it, the best first
-    here: set[int] = field(default_factory=set)  # run on from here, or are paused by hand
-    waits: set[int] = field(default_factory=set)
+class Rung(Holder):
+    losses: list[float] = msgspec.field(
+        default_factory=list
+    )  # of those that filled it, the best first
+    here: set[int] = msgspec.field(default_factory=set)  # run on from here, or are paused by hand
+    waits: set[int] = msgspec.field(default_factory=set)
     ended: int = 0
     complete: int = 0  # that filled no higher rung
     failed: int = 0  # count as worst, in the rung that they would have reached next

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from tuitune.ui.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,8 +15,7 @@ LARGEST: Final = 1e300  # beyond it differences overflow
 SMALLEST: Final = 1e-280  # what is nearer to 0 is 0
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Record, frozen=True):
     """From low to high, both finite; with `log` both above 0."""
 
     low: float

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tuitune.study.state import COMPLETE, RUNNING
 from tuitune.ui.lines import Line, cut, ends, fit, line, marked, padded
+from tuitune.ui.records import Record
 from tuitune.ui.trials.cells import label
 from tuitune.words.text import duration, number
 
@@ -34,8 +34,7 @@ HEADS: Final = ("study", "state", "trials", "best", "changed", "folder")
 FOLDER_FROM: Final = 100  # columns
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Record, frozen=True):
     """The list at one moment."""
 
     entries: Sequence[Entry]

@@ -22,7 +22,7 @@ from tuitune.ui.layout import WHY
 from tuitune.ui.lines import Line, Size, cut, line
 from tuitune.ui.memo import Memo
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.trial_words import clock, rungs_numbered
+from tuitune.ui.trial_words import clock
 from tuitune.ui.trials.cells import label
 from tuitune.ui.wrapping import wrapped
 from tuitune.words.facts import told, whose
@@ -89,8 +89,6 @@ def _told(
     came_of: dict[int, str] = {}  # why each trial came to its newest state
     for _, fact in facts:
         words = told(fact)
-        if isinstance(fact, Verdict | Promoted | Settled):
-            words = rungs_numbered(picture, fact.trial, words)
         if isinstance(fact, Settled):
             came_of[fact.trial] = fact.why
         if not words or (isinstance(fact, Checkpointed) and not study) or _is_said(fact, came_of):

@@ -6,10 +6,12 @@ that matter most are seen; scrolled sideways, all of them come by in their order
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from tuitune.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
+from tuitune.ui.records import Record
 from tuitune.ui.trials import cells
 from tuitune.ui.trials.sorting import PARAMETER
 
@@ -30,8 +32,7 @@ LEAST_NOTE: Final = 16  # cells below which a note says nothing
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Record, frozen=True):
     """`weight`: the lighter ones are left out first where there is no room."""
 
     key: str

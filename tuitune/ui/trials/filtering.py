@@ -7,10 +7,9 @@ word is looked for in what is told of a trial, ":" is within, "=" is equal, "!" 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from dataclasses import field as part
 from typing import TYPE_CHECKING, Final
 
+from tuitune.ui.records import Record
 from tuitune.ui.trials.comparing import FilterError
 from tuitune.ui.trials.terms import field, word
 
@@ -26,12 +25,11 @@ _WORDS = re.compile(r'(?:"[^"]*"?|[^\s"])+')
 _FIELD = re.compile(r'([^<>=!:"]+)(<=|>=|!=|<|>|=|:)(.*)', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Of a trial all tests must hold. Two that were typed alike are the same."""
+class Filter(Record, frozen=True):
+    """What was typed, and the tests that it means: all of them must hold of a trial."""
 
     text: str = ""
-    tests: tuple[Test, ...] = part(default=(), compare=False, repr=False)
+    tests: tuple[Test, ...] = ()
 
     def matches(self, row: TrialRow, picture: Picture) -> bool:
         for test in self.tests:  # noqa: SIM110 - a generator costs more than most tests do

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ from tuitune.study.state import KILLED, PRUNED, WAITING
 from tuitune.ui.glyphs import WORDS, shown_state
 from tuitune.ui.health import engine_gone
 from tuitune.ui.lines import fit, marked
+from tuitune.ui.records import Record
 from tuitune.ui.trials import cells
 from tuitune.ui.trials.columns import CURVE, GAP, NOTE
 from tuitune.ui.trials.sorting import PARAMETER, duration_of
@@ -62,8 +62,7 @@ class TrialLines:
         return known if known and known[0] == key else (key, _line(row, look, self._cells))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
+class _Cell(Record, frozen=True):
     """One column of one moment. `role`: of its own, "" where it is the line's."""
 
     text: Text

@@ -7,12 +7,12 @@ time, the lowest parameter. `reversed` is the other way. Equals stand in the ord
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.space.parameters import Choice, Fixed, Sampled, index_of, spell
 from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
+from tuitune.ui.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,7 @@ LIVELY: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(Record, frozen=True):
     """`key`: a column's."""
 
     key: str

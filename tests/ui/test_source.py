@@ -1,0 +1,67 @@
+"""What is read of a study before its first picture, and after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuitune.store.journal import Journal
+from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.ui.source import Source
+
+STUDY = """
+[objective]
+metric = "loss"
+mode = "min"
+[trial]
+command = ["true"]
+[space]
+lr = { low = 0.1, high = 1.0 }
+"""
+
+
+def trial(number: int, state: str = "COMPLETE", **more) -> TrialRow:
+    fields = {"value": 1.0 + number, "step": 3, "started": 5.0, "launched": 5.0, **more}
+    return TrialRow(number, state, {"lr": 0.1 * number}, "sobol", "drawn", **fields)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY)
+    made = Journal.open(tmp_path / "study.db", "loss")
+    rows = [trial(0), trial(1, "RUNNING"), trial(2, value=0.5), trial(3, "FAILED", error="Boom")]
+    made.write([], rows, StudyRow())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def source(tmp_path, journal):
+    made = Source(tmp_path, "study.toml", 100.0)
+    yield made
+    made.close()
+
+
+def test_the_first_look_has_what_trials_are_counted_and_sorted_by(source):
+    picture = source.picture
+    assert picture.counts == {"COMPLETE": 2, "RUNNING": 1, "FAILED": 1}
+    assert picture.best == 2
+    assert [row.config for row in picture.rows] == [{}] * 4
+
+
+def test_what_is_seen_and_what_runs_is_completed_before_all_the_rest(source):
+    source.complete([3])
+    rows = source.picture.rows
+    assert (rows[3].error, rows[1].config["lr"], rows[0].config) == ("Boom", 0.1, {})
+    source.fill()
+    assert [row.config["lr"] for row in source.picture.rows] == [0.0, 0.1, 0.2, 0.1 * 3]
+    assert source.picture.changed == {0, 1, 2, 3}
+    assert sum(source.picture.counts.values()) == 4
+
+
+def test_what_changed_between_the_two_looks_is_counted_once(source, journal):
+    journal.write([], [trial(1, value=0.1), trial(4, "RUNNING")], StudyRow())
+    source.fill()
+    source.refresh(101.0)
+    picture = source.picture
+    assert picture.counts == {"COMPLETE": 3, "RUNNING": 1, "FAILED": 1}
+    assert (picture.best, len(picture.rows)) == (1, 5)
