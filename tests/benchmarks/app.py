@@ -29,9 +29,11 @@ STEADY = 20.0  # s that it is watched
 SETTLE = 4.0  # s before that, for curves of old and the like
 STARTS = 7
 MEGABYTE = 1 << 20
+EMPTY = [sys.executable, str(tree.MEASURED / "app_empty.py")]
 TYPICAL, HEAVY = 4.0, 500.0  # reports a second
 FIGURES = {
     "paint": Figure("first paint of 10,000 trials, CPU", "s", 0.4),
+    "empty": Figure("first paint of an empty app of Textual's, CPU", "s"),
     "attach": Figure("`attach` to its first paint, wall", "s", 1.0),
     "cpu": Figure("steady, 16 of 10,000 trials running, 8 devices, 120x40, CPU", "%", 2.0),
     "memory": Figure("memory, PSS", "MB", 80.0),
@@ -107,7 +109,7 @@ def measure(place: Place, command: Sequence[str], sign: bytes, *, keys: bool) ->
     opened = opener(place, [*command, str(folder)], sign)
     figures: dict[str, float] = {}
     with fed(folder, TYPICAL):
-        figures |= _opening(opened)
+        figures |= _opening(opened, "paint", "attach")
         figures |= _steady(opened)
         for size in SIZES:
             figures[f"bytes {size}"] = _rate(opened(size))
@@ -120,16 +122,19 @@ def measure(place: Place, command: Sequence[str], sign: bytes, *, keys: bool) ->
     return figures
 
 
-def _opening(opened: Callable[..., terminal.Terminal]) -> dict[str, float]:
-    """The median of several starts, after one that reads all files from the disk."""
+def _opening(
+    opened: Callable[..., terminal.Terminal], paint: str, wall: str = ""
+) -> dict[str, float]:
+    """The median of several starts, after one that reads all files from the disk, by these names."""
     opened("120x40").close()
-    attach, paint = [], []
+    walls, paints = [], []
     for _ in range(STARTS):
         program = opened("120x40")
-        attach.append(time.monotonic() - program.began)
-        paint.append(program.cpu())
+        walls.append(time.monotonic() - program.began)
+        paints.append(program.cpu())
         program.close()
-    return {"attach": statistics.median(attach), "paint": statistics.median(paint)}
+    figures = {paint: statistics.median(paints)}
+    return {**figures, wall: statistics.median(walls)} if wall else figures
 
 
 def _steady(opened: Callable[..., terminal.Terminal]) -> dict[str, float]:
@@ -193,7 +198,8 @@ def _cpu_of(program: terminal.Terminal, keys: str) -> float:
 
 def ours(place: Place) -> Mapping[str, float]:
     command = [sys.executable, "-m", "tuitune", "attach"]
-    return measure(place, command, b" help", keys=True)
+    empty = _opening(opener(place, EMPTY, b"here"), "empty")
+    return {**empty, **measure(place, command, b" help", keys=True)}
 
 
 def widgets(place: Place) -> Mapping[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -25,6 +24,8 @@ def socket_path(folder: Path, kind: str) -> Path:
 
     Raises ControlError where the folder of this user's sockets isn't this user's own.
     """
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL: only who asks an engine pays
+
     digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     place = private_folder(Path(f"/tmp/tuitune-{os.getuid()}"))  # noqa: S108 - checked there
     return place / f"{digest}.{kind}"

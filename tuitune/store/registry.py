@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -16,6 +15,8 @@ def remember(folder: Path) -> bool:
 
     False where the user's state folder can't be written: a study runs without it too.
     """
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL: only who remembers a study pays
+
     folder = folder.resolve()
     try:
         place = _place()
