@@ -57,6 +57,7 @@ class Workshop:
     """A folder with a study file and its training code, and the command line on it."""
 
     path: Path
+    waits: float | None = None  # s that the engine waits at each step, where that is to be short
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -92,7 +93,9 @@ cpus = 0.5
         )
 
     def command(self, *words: object) -> list[str]:
-        return [sys.executable, "-m", "tuitune", *map(str, words)]
+        hasty = [str(Path(__file__).with_name("hasty.py")), str(self.waits)]
+        tuitune = ["-m", "tuitune"] if self.waits is None else hasty
+        return [sys.executable, *tuitune, *map(str, words)]
 
     def run(
         self, *words: object, timeout: float = 90, **options: Any

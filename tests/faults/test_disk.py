@@ -11,10 +11,11 @@ from workshop import Workshop
 SCRIPT = """
 mount -t tmpfs -o size=40m none "$1"
 dd if=/dev/zero of="$1/ballast" bs=1M count=39 2>/dev/null
-{ "$2" -m tuitune study.toml --no-ui --runs "$1"; echo "status $?"; } > out.txt 2>&1 &
+runs=$1; shift
+{ "$@" study.toml --no-ui --runs "$runs"; echo "status $?"; } > out.txt 2>&1 &
 until grep -q "too full" out.txt; do sleep 0.1; done
-test ! -e "$1/study/trials/0000"
-rm "$1/ballast"
+test ! -e "$runs/study/trials/0000"
+rm "$runs/ballast"
 wait
 cat out.txt
 """
@@ -27,9 +28,9 @@ def test_nothing_is_launched_on_a_full_disk(workshop: Workshop):
     workshop.study("def train(trial):\n    trial.report(loss=1.0)\n", trials=2)
     runs = workshop.path / "runs"
     runs.mkdir()
-    python = workshop.command()[0]
+    workshop.waits = 0.1
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-ec", SCRIPT, "sh", str(runs), python],
+        ["unshare", "-rm", "sh", "-ec", SCRIPT, "sh", str(runs), *workshop.command()],
         cwd=workshop.path,
         env=workshop.environment,
         capture_output=True,

@@ -43,18 +43,18 @@ reduction = 3
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_killed_at_twenty_random_instants_it_ends_as_if_it_never_was(workshop: Workshop):
-    trials = 500
-    file = workshop.study(CODE, MORE, trials=trials)
+    file = workshop.study(CODE, MORE, trials=5000)
     rng = random.Random(7)
     for _ in range(20):
         engine = workshop.start(file, "--no-ui")
-        end = time.monotonic() + rng.uniform(0.2, 1.0)
+        end = time.monotonic() + rng.uniform(0.2, 0.7)
         wait_until(lambda t=end: time.monotonic() > t)
         assert engine.poll() is None, engine.communicate()[0]
         engine.kill()
         engine.communicate()
         wait_until(lambda: not workshop.left_over(), "the end of all trials")
-    done = workshop.run(file, "--no-ui", timeout=200)
+    trials = len(workshop.trials()) + 20
+    done = workshop.run(file, "--no-ui", "--trials", trials, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert workshop.left_over() == []
     rows = workshop.trials()

@@ -57,7 +57,7 @@ def processes(workshop: Workshop, engine: int) -> dict[str, list[int]]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
-    file = workshop.study(CODE, MORE, trials=700)
+    file = workshop.study(CODE, MORE, trials=5000)
     rng = random.Random(11)
     kills: Counter[str] = Counter()
     engine = workshop.start(file, "--no-ui")
@@ -78,11 +78,13 @@ def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
             engine.communicate()
             wait_until(lambda: not workshop.left_over(), "the end of all trials")
             engine = workshop.start(file, "--no-ui")
+    trials = len(workshop.trials()) + 50
+    assert workshop.run("set", "study", f"search.trials={trials}").returncode == 0
     output = engine.communicate(timeout=200)[0]
     assert engine.returncode == 0, output[-3000:]
     assert workshop.left_over() == []
     rows = workshop.trials()
-    assert len(rows) == 700
+    assert len(rows) == trials
     assert {row["state"] for row in rows} <= {"COMPLETE", "PRUNED"}
     check_epochs(workshop)
     check_journal(workshop)

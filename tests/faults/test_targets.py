@@ -93,6 +93,7 @@ def test_a_trial_that_hangs_is_ended_at_its_timeout(workshop: Workshop):
             except BaseException:
                 pass
     """
+    workshop.waits = 0.3
     file = workshop.study(code, 'timeout = "1s"', trials=1)
     done = workshop.run(file, "--no-ui")
     assert done.returncode == 1, done.stdout
