@@ -163,7 +163,7 @@ def test_the_study_file_says_the_lectures_study():
 def test_it_downloads_once_and_learns(workshop: Workshop, site: Site):
     bring_study(workshop, site)
     good = points(l1=64, l2=64, lr=0.02, batch_size=4)
-    done = workshop.run(*words("search.trials=4", "pruning.min=3", "pruning.max=6", good))
+    done = workshop.run(*words("search.trials=2", "pruning.min=3", "pruning.max=6", good))
     assert done.returncode == 0, done.stdout + done.stderr
     shown = workshop.show("cifar")
     assert shown["best"]["value"] > 0.4  # a guess is right once in ten
@@ -172,13 +172,9 @@ def test_it_downloads_once_and_learns(workshop: Workshop, site: Site):
     log = (workshop.folder("cifar") / "engine.log").read_text()
     assert f"CIFAR-10 is not in {workshop.path / 'data'} yet" in log
     assert "100" in log.split("yet")[1]  # the download's progress, in percent
-    assert (workshop.path / "data/cifar-10-batches-py/data_batch_1").exists()
-
-    asked = list(site.asked)
-    assert asked
-    again = workshop.run(*words(*ONE_EPOCH), "--new")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert site.asked == asked
+    assert site.asked
+    unpacked = workshop.path / "data/cifar-10-batches-py"  # so the next study downloads nothing
+    assert {file.name: file.read_bytes() for file in unpacked.iterdir()} == FILES
     assert workshop.left_over() == []
 
 
@@ -186,7 +182,7 @@ def test_a_trial_goes_on_from_its_checkpoint(workshop: Workshop, site: Site):
     bring_study(workshop, site)
     unpack(workshop.path / "data")
     often = 'trial.checkpoint_every="0s"'
-    command = words("search.trials=1", "pruning.method=none", often)
+    command = words("search.trials=1", "pruning.method=none", "pruning.max=6", often)
     running = workshop.start(*command)
     saved = workshop.folder("cifar") / "trials/0000/checkpoints"
     wait_until(lambda: list(saved.glob("0*")), "a checkpoint")
@@ -195,7 +191,7 @@ def test_a_trial_goes_on_from_its_checkpoint(workshop: Workshop, site: Site):
     done = workshop.run(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     (trial,) = workshop.trials("cifar")
-    assert (trial["state"], trial["step"], trial["attempts"]) == ("COMPLETE", 10, 2)
+    assert (trial["state"], trial["step"], trial["attempts"]) == ("COMPLETE", 6, 2)
     assert "attempt 1 started from step" in workshop.run("show", "cifar", "--why", 0).stdout
     assert site.asked == []
     assert [entry.name for entry in (workshop.path / "data").iterdir()] == ["cifar-10-batches-py"]
