@@ -281,7 +281,7 @@ def test_a_long_import_is_told_of_with_what_it_prints(workshop: Workshop):
     import time
 
     print("fetching 1%", flush=True)
-    time.sleep(2.5)
+    time.sleep(1.5)
 
     def train(trial):
         trial.report(loss=1.0)

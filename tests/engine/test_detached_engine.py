@@ -195,7 +195,7 @@ def test_what_stands_against_a_start_is_said_at_the_terminal(workshop: Workshop)
 
 
 def test_a_study_of_another_machine_is_refused(workshop: Workshop):
-    file = workshop.study(CODE, MORE, trials=1)
+    file = workshop.study("def train(trial):\n    return 1.0\n", MORE, trials=1)
     begin(workshop, file)
     ended(workshop)
     there = '{"host":"far","boot":"x","pid":1,"started":1,"since":1.0,"heartbeat":1.0}'

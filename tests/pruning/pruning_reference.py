@@ -70,9 +70,9 @@ class Asha:
             if self.brackets.of(trial) != bracket:
                 continue
             reports = self.reports.get(trial, [])
-            past = [place for place, (step, _) in enumerate(reports) if step >= rung]
-            if past:
-                until = [value for _, value in reports[: past[0] + 1]]
+            past = next((place for place, (step, _) in enumerate(reports) if step >= rung), None)
+            if past is not None:
+                until = [value for _, value in reports[: past + 1]]
                 found.append((trial, until[-1] if all(map(is_number, until)) else None))
             elif any(self.next_rung(trial, step) == rung for step in self.failed.get(trial, [])):
                 found.append((trial, None))

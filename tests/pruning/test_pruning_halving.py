@@ -46,7 +46,7 @@ def play(random):
     world.drain()
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(st.integers(0, 2**40))
 def test_verdicts_and_promotions_are_the_references(seed):
     play(Random(seed))

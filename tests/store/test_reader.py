@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuitune import events as ev
@@ -132,22 +132,19 @@ def test_curves_of_interleaved_trials(journal: Journal, reader: Reader) -> None:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     attempts=st.lists(
         st.lists(st.integers(1, 30), min_size=1, unique=True).map(sorted), min_size=1, max_size=4
     )
 )
 def test_curves_rise_and_end_with_the_newest_report(
-    attempts: list[list[int]], tmp_path_factory: pytest.TempPathFactory
+    journal: Journal, reader: Reader, attempts: list[list[int]]
 ) -> None:
-    path = tmp_path_factory.mktemp("curves") / "study.db"
-    journal = Journal.open(path, "loss")
+    trial = journal.seq  # each example's is another one
     for attempt, steps in enumerate(attempts, 1):
-        journal.write([report(0, attempt, step, float(attempt)) for step in steps], [])
-    reader = Reader.open(path)
-    curve = points(reader.curves()[0])
-    reader.close()
-    journal.close()
+        journal.write([report(trial, attempt, step, float(attempt)) for step in steps], [])
+    curve = points(reader.curves()[trial])
     steps = [step for step, _ in curve]
     assert steps == sorted(set(steps))
     newest = attempts[-1]
