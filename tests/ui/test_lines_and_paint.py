@@ -115,3 +115,36 @@ def test_over_ssh_there_are_half_as_many_looks():
 def test_a_terminal_gets_what_it_says_it_can_show(environment, ascii_only, many):
     options = options_for(environment, readonly=False, ascii_only=False, no_color=False)
     assert (options.ascii, options.many_colours) == (ascii_only, many)
+
+
+@given(lines, st.integers(1, 60), st.booleans())
+def test_a_blank_in_its_neighbours_letters_looks_as_before(spans, width, many):
+    paint = Paint(many_colours=many)
+
+    def seen(char, style):
+        ground = (style.bgcolor, style.underline, style.reverse and style.color)
+        return (char, ground) if char == " " else (char, ground, style)
+
+    shown = [
+        seen(char, segment.style)
+        for segment in paint.strip(spans, width)
+        for char in _cells(segment.text)
+    ]
+    asked = [seen(char, paint.style(role)) for char, role in cells(cut(spans, width))]
+    assert shown[: len(asked)] == asked
+
+
+def test_most_of_a_line_with_gaps_is_one_change_of_style():
+    line = (("    ", "accent bold"), ("t0003 ", "muted"), ("  ", ""), ("0.5", "muted"), ("  ", ""))
+    assert len(list(Paint(many_colours=True).strip(line, 40))) == 1
+    barred = (("t0003", "accent on-cursor"), ("  ", ""), ("0.5", ""))
+    assert [s.text for s in Paint(many_colours=True).strip(barred, 12)] == ["t0003", "  0.5  "]
+
+
+def test_with_few_colours_the_cursor_is_one_bar_whatever_stands_on_it():
+    spans = (("> ", "accent"), ("! fail", "error"), ("0.5", "text"), ("a", "info"))
+    few = Paint(many_colours=False)
+    bar = few.strip(tuple((text, f"{role} on-cursor") for text, role in spans), 30)
+    assert len({(s.style.color, s.style.bgcolor, s.style.reverse) for s in bar}) == 1
+    assert all(segment.style.reverse for segment in bar)
+    assert len({s.style.color for s in few.strip(spans, 30)}) > 1

@@ -79,15 +79,26 @@ class Paint:
     def strip(self, line: Line, width: int) -> Strip:
         """The line, filled with blanks of its last span's background."""
         line = cut(line, width)
-        cells = width_of(line)
-        segments = [Segment(text, self.style(role)) for text, role in line]
-        if cells < width:
-            segments.append(Segment(" " * (width - cells), self._tail(line)))
-        return Strip(Segment.simplify(segments), width)
+        missing = width - width_of(line)
+        spans = [*line, (" " * missing, self._tail(line))] if missing > 0 else line
+        inked: list[tuple[str, Style]] = []
+        for text, role in spans:
+            style = self.style(role)
+            before, last = inked[-1] if inked else ("", style)
+            blank = text.isspace()
+            if (blank or not before or before.isspace() or style is last) and _grounded(
+                style, last
+            ):
+                # a blank looks the same in letters of either style: most bytes are changes of style
+                inked[-1:] = [(before + text, last if blank else style)]
+            else:
+                inked.append((text, style))
+        return Strip([Segment(text, style) for text, style in inked], width)
 
-    def _tail(self, line: Line) -> Style:
+    @staticmethod
+    def _tail(line: Line) -> str:
         words = line[-1][1].split() if line else ()
-        return self.style(" ".join(w for w in words if w in BACKGROUNDS or w == "reverse"))
+        return " ".join(w for w in words if w in BACKGROUNDS or w == "reverse")
 
     def _made(self, role: str) -> Style:
         colours = COLOURS if self._many else ANSI
@@ -102,5 +113,17 @@ class Paint:
                     attributes.add("reverse" if word == "on-cursor" else "bold")
             else:
                 colour = colours[word]
-        background = under if self._many else "default"
-        return Style.parse(f"{' '.join(sorted(attributes))} {colour} on {background}")
+        if not self._many:
+            under = "default"
+            if "on-cursor" in role:  # reversed, each colour of its own would be a patch in the bar
+                colour = "default"
+        return Style.parse(f"{' '.join(sorted(attributes))} {colour} on {under}")
+
+
+def _grounded(one: Style, other: Style) -> bool:
+    """Whether the two look the same where there is no letter."""
+    return one is other or (
+        one.bgcolor == other.bgcolor
+        and one.underline == other.underline
+        and (one.reverse and one.color) == (other.reverse and other.color)
+    )
