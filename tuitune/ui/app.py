@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
-from textual.widgets import Input
 
 from tuitune.store.errors import StoreError
 from tuitune.ui import layout
@@ -21,6 +20,7 @@ from tuitune.ui.paint import Paint
 from tuitune.ui.palette import ActionCommands
 from tuitune.ui.pane import LinePane
 from tuitune.ui.panes import table as panes
+from tuitune.ui.prompting import Prompting
 from tuitune.ui.trials.order import Order
 from tuitune.ui.view import View
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.widgets import Input
 
     from tuitune.ui.actions.action import Menu, Prompt, Question
     from tuitune.ui.actions.keymap import Keymap
@@ -63,6 +64,7 @@ class StudyApp(App[None]):
         self.view = View()
         self.order = Order()
         self.bottom = Bottom()
+        self._prompting = Prompting(self)
         self._source = source
         self._clock = clock
         self._outside = Outside(self, source, restart)
@@ -78,7 +80,7 @@ class StudyApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield from self._panes.values()
-        yield Input(id="line", compact=True, select_on_focus=False)
+        yield self._prompting.line
 
     def on_mount(self) -> None:
         self._begun = True
@@ -155,7 +157,7 @@ class StudyApp(App[None]):
             self.order.lines = max(1, table.height - 2)  # below its title and its heads
         flash = boxes.get(layout.FLASH)
         if flash is not None:
-            self.query_one("#line", Input).styles.offset = (1, flash.y)
+            self._prompting.stand(flash.y)
 
     # --- the keyboard and the mouse --------------------------------------------------------------
 
@@ -163,7 +165,7 @@ class StudyApp(App[None]):
         if len(self.screen_stack) > 1:
             return
         if self.bottom.prompt is not None:
-            self._key_of_prompt(event, self.bottom.prompt)
+            self._prompting.key(event, self.bottom.prompt)
             return
         event.stop()
         event.prevent_default()
@@ -189,6 +191,14 @@ class StudyApp(App[None]):
         else:
             action.run(self)
         self.paint()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._prompting.changed(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._prompting.submitted(event.value)
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
         event.stop()
@@ -222,7 +232,7 @@ class StudyApp(App[None]):
     def ask(self, question: Question) -> None:
         self.bottom.question = question
         if question.word:
-            self._begin_prompt(self.bottom.typed(question))
+            self._prompting.begin(self.bottom.typed(question))
         self.paint()
 
     def menu(self, menu: Menu) -> None:
@@ -230,7 +240,7 @@ class StudyApp(App[None]):
         self.paint()
 
     def prompt(self, prompt: Prompt) -> None:
-        self._begin_prompt(prompt)
+        self._prompting.begin(prompt)
 
     def send(self, request: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
         self._outside.send(request, then)
@@ -259,69 +269,6 @@ class StudyApp(App[None]):
 
     def leave(self) -> None:
         self.exit()
-
-    # --- the line to type on ---------------------------------------------------------------------
-
-    def _begin_prompt(self, prompt: Prompt) -> None:
-        self.bottom.prompt, self.bottom.typed_so_far = prompt, prompt.text
-        line = self.query_one("#line", Input)
-        line.display = True
-        with line.prevent(Input.Changed):
-            line.value = prompt.text
-        line.cursor_position = len(prompt.text)
-        self.call_after_refresh(self._to_line)  # when all keys that came with this one are here
-        self.paint()
-
-    def _to_line(self) -> None:
-        if self.bottom.prompt is not None:
-            self.query_one("#line", Input).focus()
-
-    def _key_of_prompt(self, event: events.Key, prompt: Prompt) -> None:
-        """Those that the line leaves, and those that came before it was there: a paste, a burst."""
-        line = self.query_one("#line", Input)
-        if event.key == "escape":
-            event.stop()
-            self._end_prompt(prompt.dropped)
-        elif event.key == "tab" and prompt.complete is not None:
-            line.value = prompt.complete(line.value)
-            line.cursor_position = len(line.value)
-        elif event.key == "enter":
-            self._submitted(line.value)
-        elif event.key == "backspace":
-            line.action_delete_left()
-        elif event.is_printable and event.character is not None:
-            line.insert_text_at_cursor(event.character)
-
-    def _end_prompt(self, then: Callable[[], None] | None) -> None:
-        self.bottom.prompt = None
-        self.bottom.question = None
-        line = self.query_one("#line", Input)
-        line.display = False
-        self.set_focus(None)
-        if then is not None:
-            then()
-        self.move()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        prompt = self.bottom.prompt
-        if event.input.id == "line" and prompt is not None:
-            event.stop()
-            self.bottom.typed_so_far = event.value
-            if prompt.seen is not None:
-                prompt.seen(event.value)
-                self.move()
-            else:
-                self.paint()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "line":
-            event.stop()
-            self._submitted(event.value)
-
-    def _submitted(self, text: str) -> None:
-        prompt = self.bottom.prompt
-        if prompt is not None:
-            self._end_prompt(lambda: prompt.done(text))
 
     def on_unmount(self) -> None:
         self._outside.close()
