@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from tuitune.space import likely_of, spell
+from tuitune.words.parameters import condition, domain
+
 if TYPE_CHECKING:
+    from tuitune.space import Parameter
     from tuitune.spec import StudySpec
 
 # What an engine takes up while it runs.
@@ -36,15 +40,15 @@ FREE = SETTINGS | {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One key that differs, in words."""
+    """One key that differs, with what it was and is in words."""
 
     key: str
-    before: Any
-    now: Any
+    before: str
+    now: str
     is_setting: bool = False  # a running engine takes it up, too
 
     def __str__(self) -> str:
-        return f"{self.key}: was {self.before!r}, is {self.now!r}"
+        return f"{self.key}: was {self.before}, is {self.now}"
 
 
 def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Change]]:
@@ -59,7 +63,8 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
                 continue
             place = (table, field.name)
             free = place in FREE or _appended(table, field.name, was, is_)
-            change = Change(f"[{table}] {field.name}", was, is_, place in SETTINGS)
+            words = _words(was), _words(is_)
+            change = Change(f"[{table}] {field.name}", *words, is_setting=place in SETTINGS)
             (taken if free else refused).append(change)
     refused += _space_changes(before, now)
     return taken, refused
@@ -74,7 +79,19 @@ def _space_changes(before: StudySpec, now: StudySpec) -> list[Change]:
     new = {p.name: p for p in now.space.parameters}
     names = [*old, *(name for name in new if name not in old)]
     return [
-        Change(f"[space] {name}", old.get(name, "absent"), new.get(name, "absent"))
+        Change(f"[space] {name}", _parameter(old.get(name)), _parameter(new.get(name)))
         for name in names
         if old.get(name) != new.get(name)
     ]
+
+
+def _words(value: Any) -> str:
+    return "not set" if value is None or value == () else spell(value)
+
+
+def _parameter(parameter: Parameter | None) -> str:
+    if parameter is None:
+        return "absent"
+    likely = ", ".join(map(spell, likely_of(parameter)))
+    parts = [domain(parameter), condition(parameter), likely and f"likely {likely}"]
+    return ", ".join(part for part in parts if part)
