@@ -36,7 +36,7 @@ def _cells(folder: Path) -> list[str]:
         if best is not None:
             words = f"{study.spec.objective.metric} {number(best.value)}"
             value = f"{words} {which(best.number, partial=partial)}"
-        trials = f"{done}/{study.spec.search.trials}"
+        trials = f"{done}/{study.total()}"
         return [study.name, study.state(), trials, value, short_path(folder)]
     except (StoreError, StudyFileError) as error:
         print(error, file=sys.stderr)

@@ -78,9 +78,7 @@ def _words(study: StudyFolder, rows: list[TrialRow]) -> str:
     spec = study.spec
     found = counts(row.state for row in rows)
     counted = ", ".join(f"{n} {state}" for state, n in found.items() if n) or "no trials yet"
-    lines = [
-        f"{study.name}: {study.state()}, {counted} of {spec.search.trials} trials; {study.path}"
-    ]
+    lines = [f"{study.name}: {study.state()}, {counted} of {study.total()} trials; {study.path}"]
     best, partial = study.best(rows)
     if best is not None:
         what = f"{spec.objective.metric} {number(best.value)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import find_study
+from tuitune.store.folder import DATABASE, DOCUMENT, find_study
 from tuitune.store.reader import Reader
 from tuitune.study.standing import best_of
 from tuitune.studyfile import StudyFileError, load
@@ -35,17 +35,17 @@ class StudyFolder:
 
     @cached_property
     def reader(self) -> Reader:
-        return Reader.open(self.path / "study.db")
+        return Reader.open(self.path / DATABASE)
 
     @cached_property
     def spec(self) -> StudySpec:
         """The study file as run."""
-        return load(self.path / "study.toml", check_target=False)
+        return load(self.path / DOCUMENT, check_target=False)
 
     @property
     def source(self) -> str:
         """The study file, as a user would name it from here."""
-        return short_path(Path(self.reader.get("source") or self.path / "study.toml"))
+        return short_path(Path(self.reader.get("source") or self.path / DOCUMENT))
 
     def owner(self) -> Owner | None:
         """The engine of this machine that runs it now."""
@@ -53,6 +53,10 @@ class StudyFolder:
 
     def state(self) -> StudyState:
         return self.reader.study().state(running=self.owner() is not None)
+
+    def total(self) -> int:
+        """How many trials it is to have."""
+        return self.reader.study().total or self.spec.search.trials
 
     def best(self, rows: Sequence[TrialRow]) -> tuple[TrialRow | None, bool]:
         """The best trial, and whether it is a partial one."""

@@ -70,6 +70,11 @@ class StudyRow(msgspec.Struct, frozen=True):
     elapsed: float = 0.0  # seconds of the engines before
     rungs: tuple[tuple[int, ...], ...] = ()  # the steps of each bracket's
 
+    @property
+    def total(self) -> int | None:
+        """How many trials it is to have, those added by hand among them; None: none has begun."""
+        return None if self.settings is None else self.settings.trials + self.by_hand
+
     def state(self, *, running: bool) -> StudyState:
         """running: whether an engine runs it now, as `store.owner` tells."""
         if running:
