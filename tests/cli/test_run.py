@@ -46,6 +46,9 @@ def test_a_finished_study_is_told_again_and_not_run_again(workshop: Workshop):
     again = workshop.run(file, "--no-ui")
     assert again.returncode == 0
     assert "finished" in again.stdout
+    as_json = workshop.run(file, "--json")
+    assert [json.loads(line)["event"] for line in as_json.stdout.splitlines()] == ["summary"]
+    assert as_json.returncode == 0
     assert len(workshop.trials()) == 2
 
 
@@ -64,7 +67,7 @@ def test_another_space_is_refused_with_the_command_that_mends_it(workshop: Works
     file.write_text(file.read_text().replace("high = 1.0", "high = 2.0"))
     refused = workshop.run(file, "--no-ui")
     assert refused.returncode == 2
-    assert "[space] x" in refused.stderr
+    assert "[space] x: was 0.0 to 1.0, is 0.0 to 2.0" in refused.stderr
     assert "tuitune study.toml --new" in refused.stderr
     anew = workshop.run(file, "--no-ui", "--new")
     assert anew.returncode == 0, anew.stderr

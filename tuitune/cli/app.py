@@ -18,7 +18,7 @@ from tuitune import ui
 from tuitune.cli.studies import StudyFolder, open_study, short_path
 from tuitune.control import ControlError
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import all_studies
+from tuitune.store.folder import DOCUMENT, all_studies
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def choose(runs: Path, look: Look) -> int:
 def _show_stored(study: StudyFolder, look: Look) -> int:
     try:
         source = study.reader.get("source")
-        file = Path(source or study.path / "study.toml")
+        file = Path(source or study.path / DOCUMENT)
         return _show(study, file, look)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
@@ -125,7 +125,7 @@ def _restart(folder: Path, file: Path, wish: Wish | None) -> str:
 def farewell(study: StudyFolder, file: str) -> int:
     """How to come back, or how it ended: what stays on the terminal. The exit status."""
     from tuitune.cli.launch import remove_unbegun
-    from tuitune.cli.summary import exit_status, result_in, summary
+    from tuitune.cli.summary import print_result, result_in
 
     name = study.name
     if study.owner() is not None:
@@ -144,6 +144,4 @@ def farewell(study: StudyFolder, file: str) -> int:
     if study.state() != "finished":
         print(f"{name}: interrupted; `tuitune {file}` goes on with it")
         return 130
-    result = result_in(study)
-    print(summary(result))
-    return exit_status(result)
+    return print_result(result_in(study))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.progress import JsonLines, Lines
 from tuitune.cli.studies import short_path
-from tuitune.cli.summary import exit_status, result_of, summary, summary_json
+from tuitune.cli.summary import print_result, result_of
 from tuitune.events import Finished
 from tuitune.study import Study
 
@@ -46,9 +46,7 @@ def follow(folder: StudyFolder, *, as_json: bool) -> int:
         return 130
     finally:
         watcher.close()
-    result = result_of(study)
-    print(summary_json(result) if as_json else summary(result))
-    return exit_status(result)
+    return print_result(result_of(study), as_json=as_json)
 
 
 def _ends(facts: Sequence[AnyFact]) -> bool:

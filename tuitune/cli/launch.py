@@ -18,7 +18,7 @@ from tuitune.cli.wish import RefusedError, meaning_of
 from tuitune.engine.settings import CannotRunError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DOCUMENT, create_study
+from tuitune.store.folder import DATABASE, DOCUMENT, create_study
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
 
@@ -87,7 +87,7 @@ def remove_unbegun(folder: Path) -> bool:
 
 
 def _has_facts(folder: Path) -> bool:
-    path = folder / "study.db"
+    path = folder / DATABASE
     if not path.exists():
         return False
     reader = Reader.open(path)

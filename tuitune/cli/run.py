@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 from tuitune.cli.follow import follow
+from tuitune.cli.launch import remove_unbegun
 from tuitune.cli.progress import JsonLines, Lines
 from tuitune.cli.studies import short_path
-from tuitune.cli.summary import exit_status, result_in, result_of, summary, summary_json
+from tuitune.cli.summary import print_result, result_in, result_of
 from tuitune.cli.wish import RefusedError, as_run, meaning_of
 from tuitune.control import ControlError
 from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
@@ -48,26 +48,18 @@ def run_study(wish: Wish) -> int:
 def _do(wish: Wish, meaning: Meaning) -> int:
     study = meaning.study
     if study is None:
-        return _begin(wish, meaning.spec)
+        return _run(wish, meaning.spec, create_study(wish.runs, meaning.spec.name))
     if meaning.does == "follow":
         print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
         return follow(study, as_json=wish.as_json)
     if meaning.does == "tell":
-        print(f"{study.name}: finished; `--trials N` adds trials, `--new` starts another study")
-        print(summary(result_in(study)))
-        return 0
+        if not wish.as_json:
+            mend = "`--trials N` adds trials, `--new` starts another study"
+            print(f"{study.name}: finished; {mend}")
+        return print_result(result_in(study), as_json=wish.as_json)
     for change in meaning.taken:
         print(f"{study.name}: taken over: {change}", file=sys.stderr)
     return _run(wish, meaning.spec, study.path)
-
-
-def _begin(wish: Wish, spec: StudySpec) -> int:
-    folder = create_study(wish.runs, spec.name)
-    try:
-        return _run(wish, spec, folder)
-    except (TargetError, CannotRunError):
-        shutil.rmtree(folder)  # nothing has happened in it yet
-        raise
 
 
 def _run(wish: Wish, spec: StudySpec, folder: Path) -> int:
@@ -75,14 +67,18 @@ def _run(wish: Wish, spec: StudySpec, folder: Path) -> int:
         return JsonLines() if wish.as_json else Lines(study, short_path(folder))
 
     opening = Opening(spec, folder, as_run(wish, spec.name), wish.file.resolve(), steal=wish.steal)
-    return tell(run(opening, watcher), as_json=wish.as_json)
+    try:
+        outcome = run(opening, watcher)
+    except BaseException:
+        remove_unbegun(folder)
+        raise
+    return tell(outcome, as_json=wish.as_json)
 
 
 def tell(outcome: Outcome, *, as_json: bool) -> int:
     """Print how a run has ended; the command's exit status."""
     study = outcome.study
-    result = result_of(study)
-    print(summary_json(result) if as_json else summary(result))
+    status = print_result(result_of(study), as_json=as_json)
     if outcome.store_error is not None:
         print(outcome.store_error, file=sys.stderr)
         return 1
@@ -94,4 +90,4 @@ def tell(outcome: Outcome, *, as_json: bool) -> int:
     if halted is not None and halted.failed:
         print(halted.why, file=sys.stderr)
         return 1
-    return exit_status(result)
+    return status

@@ -12,6 +12,7 @@ from tuitune.cli.studies import open_study
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import Comparison, compare
 from tuitune.store.errors import StoreError
+from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import StudyFileError, load
 from tuitune.words.text import duration, number, plain, table, which
 
@@ -38,7 +39,7 @@ def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: 
     if study is None:
         return 2
     try:
-        changed = load(study.path / "study.toml", overrides=overrides, check_target=False)
+        changed = load(study.path / DOCUMENT, overrides=overrides, check_target=False)
         facts = (fact for _, fact in study.reader.facts())
         recording = read(facts, study.spec.objective.metric)
         if not any(record.points for record in recording.trials):

@@ -60,12 +60,13 @@ def result_in(folder: StudyFolder) -> Result:
     return Result(spec.name, spec.objective.metric, counted, row.elapsed, row.exhausted, best)
 
 
-def exit_status(result: Result) -> int:
-    """The exit status of a study that is over."""
+def print_result(result: Result, *, as_json: bool = False) -> int:
+    """Print how a study that is over has ended; the exit status: 0, or 1: no trial completed."""
+    print(_summary_json(result) if as_json else _summary(result))
     return 0 if result.counts[COMPLETE] else 1
 
 
-def summary(result: Result) -> str:
+def _summary(result: Result) -> str:
     """Counts, time, and the best configuration as TOML."""
     counted = ", ".join(f"{n} {name}" for name, n in result.counts.items() if n)
     why = f" ({result.exhausted})" if result.exhausted else ""
@@ -81,7 +82,7 @@ def summary(result: Result) -> str:
     return "\n".join(lines)
 
 
-def summary_json(result: Result) -> str:
+def _summary_json(result: Result) -> str:
     """The same as one JSON object, under the event "summary"."""
     best = result.best
     record = {
