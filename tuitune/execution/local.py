@@ -15,17 +15,9 @@ from tuitune.execution import errands, wire, words
 from tuitune.execution.attempts import Attempt
 from tuitune.execution.executor import TargetError
 from tuitune.execution.gpu_memory import is_gpu_oom
+from tuitune.execution.hearing import heard
 from tuitune.execution.keeper import Keeper, trial_environment
-from tuitune.execution.listener import (
-    Checkpoint,
-    Done,
-    Held,
-    Hello,
-    Listener,
-    Report,
-    Warn,
-    odd_numbers,
-)
+from tuitune.execution.listener import Hello, Listener
 from tuitune.execution.provenance import Commit, Sources, commit_of, files_of
 from tuitune.execution.sampling import Samples
 
@@ -246,28 +238,7 @@ class LocalExecutor:
             if attempt is None:
                 connection.close()
                 return
-        now, (trial, number) = self._clock(), attempt.key
-        facts: list[Event] = []
-        for said in messages:
-            match said:
-                case Report():
-                    if said.odd:
-                        said.metrics.update(odd_numbers(said.odd))
-                    connection.waits = connection.waits or said.wait
-                    facts.append(
-                        events.Reported(now, trial, number, said.step, said.metrics, said.saves)
-                    )
-                case Checkpoint():
-                    facts.append(events.Checkpointed(now, trial, number, said.step))
-                case Warn():
-                    facts.append(events.Warned(now, trial, number, words.plain(said.text)))
-                case Held():
-                    facts.append(events.Held(now, trial, number))
-                case Done():
-                    attempt.said = said.error
-                    attempt.stopped = attempt.stopped or said.stopped
-                case Hello():
-                    continue
+        facts = heard(attempt, connection, messages, self._clock())
         if facts:
             self._sink(facts)
 

@@ -1,0 +1,45 @@
+"""What do a trial's messages tell of it?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune import events
+from tuitune.execution import words
+from tuitune.execution.listener import Checkpoint, Done, Held, Report, Warn, odd_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.events import Event
+    from tuitune.execution.attempts import Attempt
+    from tuitune.execution.listener import Connection, Said
+
+
+def heard(
+    attempt: Attempt, connection: Connection, messages: Iterable[Said], now: float
+) -> list[Event]:
+    """The events that they are; what is no event of the study is noted on the attempt."""
+    trial, number = attempt.key
+    facts: list[Event] = []
+    for said in messages:
+        match said:
+            case Report():
+                if said.odd:
+                    said.metrics.update(odd_numbers(said.odd))
+                connection.waits = connection.waits or said.wait
+                facts.append(
+                    events.Reported(now, trial, number, said.step, said.metrics, said.saves)
+                )
+            case Checkpoint():
+                facts.append(events.Checkpointed(now, trial, number, said.step))
+            case Warn():
+                facts.append(events.Warned(now, trial, number, words.plain(said.text)))
+            case Held():
+                facts.append(events.Held(now, trial, number))
+            case Done():
+                attempt.said = said.error
+                attempt.stopped = attempt.stopped or said.stopped
+            case _:  # a greeting
+                pass
+    return facts
