@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from workshop import Workshop, wait_until
 
-from tests.workshop import Workshop, wait_until
 from tuitune.execution.processes import tagged
 from tuitune.search.start import START
 
@@ -89,7 +89,7 @@ def test_a_model_that_is_killed_is_started_again_and_then_done_without(workshop:
 
 
 def test_a_killed_engine_takes_its_model_along_and_the_study_goes_on(workshop: Workshop):
-    file = study(workshop, "bayes", 24)
+    file = study(workshop, "bayes", 16)
     engine = workshop.start(file, "--no-ui")
     begun = workshop.folder() / "study.db"
     wait_until(lambda: begun.exists() and models(workshop), "a model")
@@ -100,7 +100,7 @@ def test_a_killed_engine_takes_its_model_along_and_the_study_goes_on(workshop: W
     wait_until(lambda: not models(workshop), "the end of the model")
     assert workshop.run(file, "--no-ui").returncode == 0
     after = workshop.trials()
-    assert len(after) == 24
+    assert len(after) == 16
     for then, now in zip(before, after, strict=False):
         assert (then["config"], then["why"]) == (now["config"], now["why"])
     assert not workshop.left_over()

@@ -167,17 +167,26 @@ def test_a_trial_is_added_by_hand_and_another_like_it(workshop: Workshop):
 
 
 def test_a_failed_trial_is_taken_up_again(workshop: Workshop):
-    code = SAVING.replace("0.02", "0.1").replace(
-        "    for step",
-        '    if trial.number == 0 and trial.attempt == 0:\n        raise ValueError("x")\n    for step',
-    )
-    code = code.replace("sleep(0.02)", "sleep(0.1)")  # trial 1 outlives two commands
-    engine = workshop.start(workshop.study(code, MORE, trials=2), "--no-ui")
+    code = """
+    import time
+    from pathlib import Path
+
+    def train(trial):
+        if trial.number == 0 and trial.attempt == 0:
+            raise ValueError("x")
+        for step in range(1, 6):
+            trial.report(step=step, loss=1.0)
+            print("step", step, flush=True)
+        while not Path("go").exists():
+            time.sleep(0.01)
+    """
+    engine = workshop.start(workshop.study(code, trials=2), "--no-ui")
     begun(workshop, 1)
     wait_until(lambda: state_of(workshop, 0) == "FAILED", "the failure")
     assert workshop.run("retry", "study", 0).returncode == 0
     refused = workshop.run("retry", "study", 1)
     assert "has not ended" in refused.stderr
+    workshop.write("go", "")
     assert engine.wait(60) == 0
     assert [t["state"] for t in workshop.trials()] == ["COMPLETE"] * 2
 
