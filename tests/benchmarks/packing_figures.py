@@ -1,23 +1,25 @@
 """Packing by measurement against one a GPU, the best fixed k, and admission by free memory.
 
-python tests/benchmarks/packing_figures.py [--seeds N] [--trials N] [--gpus N]
+python tests/benchmarks/packing_figures.py [--seeds N] [--first N] [--trials N] [--gpus N]
 
 A model of machines, not machines: `tuitune.simulation.gpus` says what it assumes. Ours is the
-study's own state machine, told what a sampler and the trials would tell it. Each figure is the
+study's own state machine, told what a sampler and the trials would tell it. Each rate is the
 mean over the seeds of trials done an hour, by one-a-GPU; hurt: trials that died because another
-was put beside them. exit status 1 where a bound is broken.
+was put beside them; "safe" is the best fixed k by which no trial ran out of memory. Two mixes: one
+by which the policy was made, and one that chance has drawn. Exit status 1 where a bound is broken.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
+from measured.packed_mixes import GB, KINDS, Drawn, Kind
 
 from tuitune import events as ev
 from tuitune.engine.settings import settings_of
@@ -26,50 +28,13 @@ from tuitune.space import FloatRange, SearchSpace
 from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.study import Study
 
-GB = 10**9
+if TYPE_CHECKING:
+    from tuitune.simulation.gpus import PaceOf
+
 MEMORY = 80 * GB
 FIXED = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 LEAST_OF_BEST, LEAST_OF_ONE = 0.95, 0.97
-
-
-def programs(name: str, chance: Random) -> Program:
-    """One trial of a workload: most as all others of it, some with a wider spread."""
-    duty, friction, memory, growth, seconds, count = {
-        "tiny net": (0.08, 0.01, 1.2, 1.05, 6.0, 30),
-        "loader-bound": (0.25, 0.02, 4.0, 1.1, 20.0, 20),
-        "half busy": (0.55, 0.04, 9.0, 1.1, 30.0, 20),
-        "full": (0.97, 0.12, 12.0, 1.1, 30.0, 20),
-        "contended": (0.8, 0.35, 8.0, 1.1, 30.0, 20),
-        "grows late": (0.3, 0.03, 16.0, 1.6, 25.0, 20),
-        "large": (0.35, 0.03, 45.0, 1.15, 30.0, 20),
-        "mixed sizes": (0.3, 0.03, 6.0, 1.1, 25.0, 20),
-        "short": (0.2, 0.02, 2.0, 1.05, 2.5, 12),
-        "noisy": (0.4, 0.03, 5.0, 1.1, 20.0, 20),
-    }[name]
-    noise = 0.35 if name == "noisy" else 0.05
-    if name == "mixed sizes":
-        scale = chance.choice((0.5, 1.0, 2.0, 4.0))  # as a batch size would
-        memory, seconds, duty = memory * scale, seconds * math.sqrt(scale), min(0.9, duty * scale)
-    memory *= 1 + 0.05 * chance.random()
-    seconds *= 0.8 + 0.4 * chance.random()
-    reports = [seconds * chance.lognormvariate(0, noise) for _ in range(count)]
-    late = sum(reports[: count * 3 // 4])
-    steps = ((0.0, 0.4), (0.2 * seconds, 0.9), (reports[0] + 0.1 * seconds, 1.0), (late, growth))
-    return Program(reports, duty, friction, [(at, int(memory * GB * s)) for at, s in steps])
-
-
-WORKLOADS = (
-    "tiny net",
-    "loader-bound",
-    "half busy",
-    "full",
-    "contended",
-    "grows late",
-    "large",
-    "mixed sizes",
-    "short",
-    "noisy",
-)
+DRAWN = 12
 
 
 @dataclass
@@ -83,9 +48,9 @@ class Result:
 class Plain:
     """Starts whatever waits wherever `room` finds some; who runs out of memory starts anew."""
 
-    def __init__(self, todo: list[Program], gpus: int) -> None:
+    def __init__(self, todo: list[Program], gpus: int, pace_of: PaceOf) -> None:
         self.todo = todo
-        self.box = SimulatedGpus(gpus, MEMORY)
+        self.box = SimulatedGpus(gpus, MEMORY, pace_of)
         self.waiting = list(range(len(todo)))
         self.gpus = gpus
         self.alone: set[int] = set()
@@ -132,9 +97,9 @@ def by_free_memory(box: SimulatedGpus, gpu: int) -> bool:
 class Ours:
     """The study itself, and a world that answers it at once."""
 
-    def __init__(self, todo: list[Program], gpus: int) -> None:
+    def __init__(self, todo: list[Program], gpus: int, pace_of: PaceOf) -> None:
         self.todo = todo
-        self.box = SimulatedGpus(gpus, MEMORY)
+        self.box = SimulatedGpus(gpus, MEMORY, pace_of)
         spec = StudySpec(
             name="s",
             objective=Objective("loss", "min"),
@@ -192,76 +157,94 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def row(name: str, seeds: int, trials: int, gpus: int) -> tuple[str, float, float, float, int]:
-    """The table's line; ours by the best k, the best without OOM, and one a GPU; how many hurt."""
-    one, ours, free, best, safe = [], [], [], [], []
-    for seed in range(seeds):
-        chance = Random(f"{name}/{seed}")
-        todo = [programs(name, chance) for _ in range(trials)]
-        results = {k: Plain(todo, gpus).run(fixed(k)) for k in FIXED}
+@dataclass
+class Row:
+    """One workload over all seeds: `each` has (one a GPU, best k, its result, safe, free, ours)."""
+
+    name: str
+    each: list[tuple[Result, int, Result, Result, Result, Result]]
+
+    def line(self) -> str:
+        _, ks, best, _, free, ours = zip(*self.each, strict=True)
+        cells = [
+            f"{self.name:<13} {self._rate(2):>6.2f} {mean(list(ks)):>5.1f}",
+            f"{sum(r.ooms for r in best):>5} {sum(r.hurt for r in best):>5}",
+            f"{self._rate(4):>7.2f} {sum(r.ooms for r in free):>5} {sum(r.hurt for r in free):>5}",
+            f"{self.of_one():>7.2f} {mean([r.most for r in ours]):>5.1f}",
+            f"{sum(r.ooms for r in ours):>5} {self.hurt():>5}",
+            f"{100 * self.of_best():>8.1f}% {100 * self.of_safe():>8.1f}%",
+        ]
+        return " ".join(cells)
+
+    def of_one(self) -> float:
+        return self._rate(5)
+
+    def of_best(self) -> float:
+        return mean([best.seconds / ours.seconds for _, _, best, _, _, ours in self.each])
+
+    def of_safe(self) -> float:
+        return mean([safe.seconds / ours.seconds for _, _, _, safe, _, ours in self.each])
+
+    def hurt(self) -> int:
+        return sum(ours.hurt for *_, ours in self.each)
+
+    def _rate(self, which: int) -> float:
+        return mean([results[0].seconds / results[which].seconds for results in self.each])
+
+
+def row(workload: Kind | Drawn, seeds: range, trials: int, gpus: int) -> Row:
+    each = []
+    for seed in seeds:
+        chance, pace_of = Random(f"{workload.name}/{seed}"), workload.pace_of()
+        todo = [workload.trial(chance) for _ in range(trials)]
+        results = {k: Plain(todo, gpus, pace_of).run(fixed(k)) for k in FIXED}
         k = min(results, key=lambda k: results[k].seconds)
-        one.append(results[1])
-        best.append((k, results[k]))
-        safe.append(min(r.seconds for r in results.values() if not r.ooms))
-        free.append(Plain(todo, gpus).run(by_free_memory))
-        ours.append(Ours(todo, gpus).run())
+        safe = min((r for r in results.values() if not r.ooms), key=lambda r: r.seconds)
+        free = Plain(todo, gpus, pace_of).run(by_free_memory)
+        ours = Ours(todo, gpus, pace_of).run()
+        each.append((results[1], k, results[k], safe, free, ours))
+    return Row(workload.name, each)
 
-    def rate(results: list[Result]) -> float:
-        return mean([a.seconds / r.seconds for a, r in zip(one, results, strict=True)])
 
-    fixed_results = [r for _, r in best]
-    of_best = mean([b.seconds / o.seconds for (_, b), o in zip(best, ours, strict=True)])
-    of_safe = mean([seconds / o.seconds for seconds, o in zip(safe, ours, strict=True)])
-    hurt = sum(r.hurt for r in ours)
-    cells = [
-        f"{name:<13}",
-        f"{rate(fixed_results):>6.2f}",
-        f"{mean([k for k, _ in best]):>5.1f}",
-        f"{sum(r.ooms for r in fixed_results):>5}",
-        f"{sum(r.hurt for r in fixed_results):>5}",
-        f"{rate(free):>7.2f}",
-        f"{sum(r.ooms for r in free):>5}",
-        f"{sum(r.hurt for r in free):>5}",
-        f"{rate(ours):>7.2f}",
-        f"{mean([r.most for r in ours]):>5.1f}",
-        f"{sum(r.ooms for r in ours):>5}",
-        f"{hurt:>5}",
-        f"{100 * of_best:>8.1f}%",
-        f"{100 * of_safe:>8.1f}%",
-    ]
-    return " ".join(cells), of_best, of_safe, rate(ours), hurt
+def bounds(mix: str, rows: list[Row]) -> dict[str, bool]:
+    of_best, of_safe = mean([r.of_best() for r in rows]), mean([r.of_safe() for r in rows])
+    worst, hurt = min(r.of_one() for r in rows), sum(r.hurt() for r in rows)
+    print(f"{mix}: {100 * of_safe:.1f}% of the best fixed k without out-of-memory")
+    return {
+        f"{mix}: {100 * of_best:.1f}% of the best fixed k (at least 95%)": of_best >= LEAST_OF_BEST,
+        f"{mix}: {100 * worst:.1f}% of one a GPU, at worst (at least 97%)": worst >= LEAST_OF_ONE,
+        f"{mix}: {hurt} neighbours hurt (none)": hurt == 0,
+    }
 
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Packing by measurement, on simulated GPUs.")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--trials", type=int, default=240)
     parser.add_argument("--gpus", type=int, default=4)
     said = parser.parse_args(words)
-    print(f"{said.gpus} GPUs of 80 GB, {said.trials} trials, {said.seeds} seeds")
-    print(
-        f"{'':<13} {'best fixed k':<24} {'by free memory':<19} {'ours':<27} {'of best':>7} {'safe':>9}"
-    )
+    seeds = range(said.first, said.first + said.seeds)
+    print(f"{said.gpus} GPUs of {MEMORY // GB} GB, {said.trials} trials, {said.seeds} seeds")
+    groups = ("best fixed k", "by free memory", "ours", "of best", "safe")
+    print(f"{'':<13} {{:<24}} {{:<19}} {{:<27}} {{:>7}} {{:>9}}".format(*groups))
     heads = ("rate", "k", "OOM", "hurt", "rate", "OOM", "hurt", "rate", "most", "OOM", "hurt")
     widths = (6, 5, 5, 5, 7, 5, 5, 7, 5, 5, 5)
     print(f"{'':<13} " + " ".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)))
-    rows = []
-    for name in WORKLOADS:
-        line, *figures = row(name, said.seeds, said.trials, said.gpus)
-        rows.append(figures)
-        print(line, flush=True)
-    of_best, of_safe = mean([r[0] for r in rows]), mean([r[1] for r in rows])
-    worst, hurt = min(r[2] for r in rows), sum(r[3] for r in rows)
-    print(f"of the best fixed k, over all: {100 * of_best:.1f}%, its out-of-memories forgiven")
-    bounds = {
-        f"of the best fixed k without OOM, over all: {100 * of_safe:.1f}% (at least 95%)": of_safe
-        >= 0.95,
-        f"of one a GPU, at worst: {100 * worst:.1f}% (at least 97%)": worst >= 0.97,
-        f"neighbours hurt: {hurt} (none)": hurt == 0,
+    held: dict[str, bool] = {}
+    mixes: dict[str, list[Kind] | list[Drawn]] = {
+        "made by": [Kind(name) for name in KINDS],
+        "drawn": [Drawn(number) for number in range(DRAWN)],
     }
-    for words_, holds in bounds.items():
-        print(f"{'ok' if holds else 'BROKEN':<7}{words_}")
-    return 0 if all(bounds.values()) else 1
+    for mix, workloads in mixes.items():
+        rows = []
+        for workload in workloads:
+            rows.append(row(workload, seeds, said.trials, said.gpus))
+            print(rows[-1].line(), flush=True)
+        held |= bounds(mix, rows)
+    for bound, holds in held.items():
+        print(f"{'ok' if holds else 'BROKEN':<7}{bound}")
+    return 0 if all(held.values()) else 1
 
 
 if __name__ == "__main__":

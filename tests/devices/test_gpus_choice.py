@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.devices.gpus import Loads, choose, next_empty
-from tuitune.devices.packing import Bearing, Packing, Resident
+from tuitune.devices.pacing import Bearing
+from tuitune.devices.packing import Packing, Resident
 from tuitune.events import Gpu
 
 GB = 10**9
-WHOLE = Resident(1.0, 0, 0, is_paced=False)
-PACKED = Resident(0.0, 4 * GB, 4 * GB, is_paced=True)
+WHOLE = Resident(1.0, 0, 0)
+PACKED = Resident(0.0, 4 * GB, 4 * GB, is_under_way=True, intervals=2)
 
 
 def machine(count: int, **more) -> list[Gpu]:
@@ -24,8 +25,8 @@ def loads(packing: Packing | None = None, **residents) -> Loads:
     return Loads(residents, packing or Packing(ended=5, high=4 * GB, low=4 * GB))
 
 
-def known(most: int, **more) -> Packing:
-    return Packing({"A100": Bearing(most, **more)}, ended=5, high=4 * GB, low=4 * GB)
+def known(kept: int, step: int = 0) -> Packing:
+    return Packing({"A100": Bearing(kept, step)}, ended=5, high=4 * GB, low=4 * GB)
 
 
 def test_the_idlest_is_taken_and_the_last_of_equals():
@@ -57,38 +58,45 @@ def test_several_are_the_closest_to_each_other():
 
 
 def test_fractions_fill_a_gpu_before_they_break_another_but_take_an_empty_one_first():
-    half = Resident(0.5, 0, 0, is_paced=False)
+    half = Resident(0.5, 0, 0)
     gpus = machine(2)
     assert choose(gpus, loads(g1=[half]), 0.5) == ("g0",)
     assert choose(gpus, loads(g0=[half], g1=[half, half]), 0.5) == ("g0",)
     assert choose(gpus, loads(g0=[half, half], g1=[half, half]), 0.5) is None
-    third = Resident(1 / 3, 0, 0, is_paced=False)
+    third = Resident(1 / 3, 0, 0)
     assert choose(machine(1), loads(g0=[third, third]), 1 / 3) == ("g0",)
 
 
 def test_fractions_know_of_memory_too():
-    large = Resident(0.25, 30 * GB, 30 * GB, is_paced=False)
+    large = Resident(0.25, 30 * GB, 30 * GB)
     packing = Packing(ended=5, high=30 * GB, low=30 * GB)
     assert choose(machine(1), loads(packing, g0=[large]), 0.25) == ("g0",)
     assert choose(machine(1), loads(packing, g0=[large, large]), 0.25) is None
 
 
 def test_kinds_of_requests_do_not_mix_on_one_gpu():
-    half = Resident(0.5, 0, 0, is_paced=False)
+    half = Resident(0.5, 0, 0)
     for resident, wish in ((half, "auto"), (PACKED, 0.5), (WHOLE, 0.5), (WHOLE, "auto")):
         assert choose(machine(1), loads(known(9), g0=[resident]), wish) is None
+
+
+STARTS = PACKED._replace(is_under_way=False, intervals=0)
 
 
 @pytest.mark.parametrize(
     ("packing", "residents", "admitted"),
     [
-        (known(1), [PACKED], True),  # one more, to be measured
-        (known(1, open=False), [PACKED], False),
-        (known(1), [PACKED._replace(is_paced=False)], False),  # nothing to compare with yet
-        (known(1), [PACKED, PACKED], False),  # it is being measured
-        (known(3, open=False), [PACKED, PACKED], True),  # was found to be good
-        (known(3, open=False), [PACKED, PACKED, PACKED], False),
-        (Packing(), [PACKED._replace(rest=0)], False),  # it may still grow
+        (known(1, 1), [PACKED], True),  # one more, to be measured
+        (known(1), [PACKED], False),
+        (known(1, 1), [PACKED._replace(intervals=1)], False),  # not enough to compare with yet
+        (known(1, 1), [PACKED, PACKED], False),  # it is being measured
+        (known(3), [PACKED, STARTS], True),  # was found to be good
+        (known(3), [PACKED, PACKED, PACKED], False),
+        (known(2, 2), [PACKED, PACKED._replace(intervals=1)], True),
+        (known(2, 2), [PACKED, PACKED, PACKED], True),  # the second newcomer of two
+        (known(2, 2), [PACKED, PACKED, STARTS], False),  # the first one is on its way
+        (known(2, 2), [PACKED, PACKED, PACKED, PACKED], False),
+        (Packing(), [PACKED._replace(peak=30 * GB, rest=0)], False),  # it may still grow
         (Packing(), [PACKED], True),
         (Packing(), [PACKED._replace(peak=0)], False),  # nobody knows what it holds
         (known(9), [PACKED._replace(peak=76 * GB, rest=76 * GB)], False),  # no room
@@ -99,12 +107,14 @@ def test_packing_admits_by_what_was_measured(packing, residents, admitted):
     assert found == (("g0",) if admitted else None)
 
 
-def test_one_gpu_of_a_model_is_tried_at_a_time():
-    assert choose(machine(2), loads(known(1), g0=[PACKED], g1=[PACKED, PACKED]), "auto") is None
+def test_the_first_neighbour_is_tried_on_one_gpu_of_a_model_and_further_ones_on_all():
+    two, three = [PACKED] * 2, [PACKED] * 3
+    assert choose(machine(2), loads(known(1, 1), g0=[PACKED], g1=two), "auto") is None
+    assert choose(machine(2), loads(known(2, 1), g0=two, g1=three), "auto") == ("g0",)
 
 
 def test_gpus_that_can_not_be_shared_are_not():
-    half = Resident(0.5, 0, 0, is_paced=False)
+    half = Resident(0.5, 0, 0)
     assert choose(machine(1, packs=False), loads(known(9), g0=[PACKED]), "auto") is None
     assert choose(machine(1, packs=False), loads(g0=[half]), 0.5) is None
 
@@ -127,10 +137,10 @@ def test_the_one_who_must_be_alone_waits_for_the_emptiest():
 def test_nothing_is_ever_promised_twice(wishes, count, most):
     gpus, residents = machine(count), {f"g{i}": [] for i in range(count)}
     for wish in wishes:
-        found = choose(gpus, Loads(residents, known(most, open=False)), wish)
+        found = choose(gpus, Loads(residents, known(most)), wish)
         share = 0.0 if wish == "auto" else min(1.0, wish)
         for uuid in found or ():
-            residents[uuid].append(Resident(share, 4 * GB, 4 * GB, is_paced=True))
+            residents[uuid].append(Resident(share, 4 * GB, 4 * GB))
     for here in residents.values():
         assert sum(r.share for r in here) <= 1 + 1e-6
         assert len({r.share == 0 for r in here}) <= 1
@@ -146,14 +156,14 @@ def test_memory_that_is_the_hosts_is_shared_with_what_trials_have_of_the_host():
     assert (
         choose(one, Loads(pool, packing, 8 * GB, 0, [PACKED]), "auto") is None
     )  # a cgroup's limit
-    half = [Resident(0.5, 4 * GB, 4 * GB, is_paced=False)]
+    half = [Resident(0.5, 4 * GB, 4 * GB)]
     assert choose(one, Loads({"g0": half}, packing, 80 * GB, 72 * GB, half), 0.5) is None
     own = machine(1)
     assert choose(own, Loads(pool, packing, 80 * GB, 72 * GB), "auto") == ("g0",)
 
 
 def test_an_empty_gpu_is_taken_unless_another_one_has_its_memory():
-    two, full = machine(2, unified=True), [Resident(1.0, 75 * GB, 75 * GB, is_paced=False)]
+    two, full = machine(2, unified=True), [Resident(1.0, 75 * GB, 75 * GB)]
     assert choose(two, Loads({"g0": full}, known(9), 80 * GB, 0, full), 1) is None
     assert choose(two, Loads({"g0": [PACKED]}, known(9), 80 * GB, 0, [PACKED]), 1) == ("g1",)
     # one who is alone on the machine has to be tried, whatever is expected of it

@@ -265,9 +265,10 @@ def test_auto_measures_one_alone_then_lets_one_more_join_and_keeps_it_if_more_is
     story.change(0, obstacle="anna's")
     story.report(2, 1)
     story.exit(2)
-    assert words_of(story.study.state, gpu) == "2 x 4.0 of 80.0 GB, +67% over one"
-    assert packed[0].gain == pytest.approx(2 * 5 / 6)
-    assert packed[0].why.startswith("2 trials at once do +67% over 1")
+    gain = f"{packed[0].gain - 1:+.0%}"
+    assert words_of(story.study.state, gpu) == f"2 x 4.0 of 80.0 GB, {gain} over one"
+    assert 1.4 < packed[0].gain < 2 * 5 / 6  # so few reports are not taken at their word
+    assert packed[0].why.startswith(f"2 trials at once do {gain} over 1")
 
 
 def test_auto_does_not_keep_what_hinders():

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tuitune.devices.packing import KNOWN_PEAKS, Bearing, Packing, Resident, fits, promised, reserve
+from tuitune.devices.pacing import CALM, Bearing
+from tuitune.devices.packing import Packing, Resident, fits, promised, reserve
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -133,7 +134,7 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     reserved = loads.reserved()
     if reserved is None:
         return None
-    bearings, ended = loads.packing.bearings, loads.packing.ended
+    bearings = loads.packing.bearings
 
     def bearing(gpu: Gpu) -> Bearing:
         return bearings.get(gpu.name, Bearing())
@@ -144,19 +145,24 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
         if gpu.packs
         and gpu.memory
         and all(not r.share and r.peak for r in loads.on(gpu))
-        and (ended >= KNOWN_PEAKS or all(r.rest for r in loads.on(gpu)))
         and loads.fit(gpu, reserved)
     ]
-    below = [gpu for gpu in shared if len(loads.on(gpu)) < bearing(gpu).most]
+    below = [gpu for gpu in shared if len(loads.on(gpu)) < bearing(gpu).kept]
     if below:
         return min(below, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)))
-    probed = {gpu.name for gpu in usable if len(loads.on(gpu)) > bearing(gpu).most}
+    tried = {gpu.name for gpu in usable if len(loads.on(gpu)) > 1 == bearing(gpu).kept}
     ready = [
-        gpu
-        for gpu in shared
-        if gpu.name not in probed
-        and bearing(gpu).open
-        and len(loads.on(gpu)) == bearing(gpu).most
-        and all(r.is_paced for r in loads.on(gpu))
+        gpu for gpu in shared if gpu.name not in tried and _is_ready(bearing(gpu), loads.on(gpu))
     ]
-    return min(ready, key=_idleness, default=None)
+    return min(ready, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
+
+
+def _is_ready(bearing: Bearing, residents: Sequence[Resident]) -> bool:
+    """For one more than is known to be good: the ones before are under way, and measured."""
+    company = len(residents)
+    if company >= bearing.kept + bearing.step:
+        return False
+    if company > bearing.kept:
+        return all(r.is_under_way for r in residents)
+    least = CALM if company == 1 else 1
+    return all(r.intervals >= least for r in residents)

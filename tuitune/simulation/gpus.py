@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    PaceOf = Callable[[Sequence["Program"]], float]
 
 What = Literal["report", "end", "memory", "oom"]
 
@@ -61,10 +63,14 @@ class _Running:
 
 
 class SimulatedGpus:
-    """`gpus` equal ones with so many bytes each, and a clock of their own."""
+    """`gpus` equal ones with so many bytes each, and a clock of their own.
 
-    def __init__(self, gpus: int, memory: int) -> None:
+    `pace_of`: another model of what programs that are together do to each other.
+    """
+
+    def __init__(self, gpus: int, memory: int, pace_of: PaceOf | None = None) -> None:
         self.memory = memory
+        self._pace_of = pace_of or pace
         self.now = 0.0
         self.wasted = 0.0  # seconds of work of those that died
         self.hurt = 0  # of those that died, how many had been there before another came
@@ -87,7 +93,7 @@ class SimulatedGpus:
 
     def step(self) -> Happening:
         """Let time pass until something happens. There must be something that runs."""
-        paces = [pace([self.running[t].program for t in trials]) for trials in self._on]
+        paces = [self._pace_of([self.running[t].program for t in trials]) for trials in self._on]
         first, wait = -1, math.inf
         for number, one in self.running.items():
             left = (one.next_mark()[0] - one.done) / paces[one.gpu]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from tuitune.devices import pacing
 from tuitune.devices.gpus import Loads, choose, next_empty
 from tuitune.devices.packing import Resident
 from tuitune.devices.placement import Room, most_at_once, place
@@ -75,7 +76,7 @@ def loads_of(state: st.State) -> Loads:
     residents: dict[str, list[Resident]] = {}
     for trial in (state.trials[number] for number in state.running):
         for uuid in trial.gpus:
-            residents.setdefault(uuid, []).append(_resident(trial))
+            residents.setdefault(uuid, []).append(_resident(state, trial))
     pools = [gpu.uuid for gpu in state.gpus if gpu.unified]
     pooled = [resident for uuid in pools for resident in residents.get(uuid, ())]
     assert state.settings is not None
@@ -98,15 +99,29 @@ def gpus_of(state: st.State, trial: st.Trial) -> list[Gpu]:
     return [gpu for gpu in state.gpus if gpu.uuid in trial.gpus]
 
 
+def model_of(state: st.State, trial: st.Trial) -> str:
+    """Of its GPU."""
+    return next((gpu.name for gpu in gpus_of(state, trial)), "")
+
+
+def bearing_of(state: st.State, trial: st.Trial) -> pacing.Bearing:
+    """What GPUs of that model bear."""
+    return state.packing.bearings.get(model_of(state, trial), pacing.Bearing())
+
+
 def words(gpus: Iterable[Gpu], uuids: Iterable[str]) -> str:
     """Devices as nvidia-smi counts them: "GPU 2+3"."""
     wanted = set(uuids)
     return "GPU " + "+".join(str(gpu.index) for gpu in gpus if gpu.uuid in wanted)
 
 
-def _resident(trial: st.Trial) -> Resident:
+def _resident(state: st.State, trial: st.Trial) -> Resident:
     pace = trial.pace
-    return Resident(trial.share, trial.peak, trial.rest, pace is not None and pace.now > 0)
+    if pace is None:
+        return Resident(trial.share, trial.peak, trial.rest)
+    intervals = min(pace.calm, pacing.intervals(bearing_of(state, trial), pace))
+    under_way = pace.reports > 0 and pace.calm > 0
+    return Resident(trial.share, trial.peak, trial.rest, under_way, intervals)
 
 
 def _aside(state: st.State, loads: Loads) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.devices import packing
-from tuitune.study.seats import gpus_of, neighbours
+from tuitune.devices import pacing, packing
+from tuitune.study.seats import bearing_of, gpus_of, model_of, neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,10 @@ REPORTS_TO_COUNT = 2  # of an attempt, for its peak to tell what others will hol
 def launched(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
     trial.gpus, trial.share = fact.gpus, fact.share
     trial.peak, trial.grown, trial.rest = 0, fact.time, 0
-    packed = bool(fact.gpus) and not fact.share
-    trial.pace = packing.Pace() if packed else None
-    if fact.gpus:
-        _turn_all(state, trial, fact.time)
+    trial.pace = None
+    if fact.gpus and not fact.share:
+        trial.pace = pacing.Pace()
+        state.packing.bearings.setdefault(model_of(state, trial), pacing.Bearing())
 
 
 def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
@@ -40,7 +40,9 @@ def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
     well = reports >= REPORTS_TO_COUNT and not fact.oom and not fact.lost
     if trial.peak:
         packing.remember(state.packing, trial.peak, trial.rest, ended=well)
-    _turn_all(state, trial, fact.time)
+    if trial.pace is not None:
+        pacing.retry(bearing_of(state, trial), state.packing.ended)
+    _turn(state, trial, fact.time)
 
 
 def gone(trial: st.Trial) -> None:
@@ -52,24 +54,22 @@ def heard(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     pace = trial.pace
     if pace is None:
         return
-    bearing = _bearing(state, trial)
-    packing.heard(bearing, pace, fact.step, fact.time)
-    under_way = pace.reports >= packing.STRIDE_REPORTS
+    pacing.heard(bearing_of(state, trial), pace, fact.step, fact.time)
+    if pace.reports == 1:
+        _turn(state, trial, fact.time)
+    under_way = pace.reports >= REPORTS_TO_COUNT
     if under_way and trial.peak and not trial.rest and fact.time - trial.grown >= SETTLED:
         trial.rest = trial.peak
-    others = neighbours(state, trial)
-    if pace.reports == packing.STRIDE_REPORTS:
-        for other in others:
-            if other.pace is not None:
-                packing.restart(other.pace)
-    if pace.now and all(o.pace and o.pace.reports >= packing.STRIDE_REPORTS for o in others):
-        packing.compare(bearing, pace)
 
 
 def grown(_spec: StudySpec, state: st.State, fact: ev.Footprint) -> None:
     trial = state.trials[fact.trial]
-    if trial.is_live() and trial.attempt == fact.attempt and fact.memory > trial.peak:
-        trial.peak, trial.grown = fact.memory, fact.time
+    if not trial.is_live() or trial.attempt != fact.attempt or fact.memory <= trial.peak:
+        return
+    first = not trial.peak
+    trial.peak, trial.grown = fact.memory, fact.time
+    if first:
+        _turn(state, trial, fact.time)
 
 
 def changed(_spec: StudySpec, state: st.State, fact: ev.DevicesChanged) -> None:
@@ -80,35 +80,28 @@ def crowded(state: st.State, trial: st.Trial) -> None:
     trial.alone = True
     trial.crowded += 1
     company = 1 + len(neighbours(state, trial))
-    packing.crowd(state.packing, _model(state, trial), company)
+    packing.crowd(state.packing, model_of(state, trial), company)
 
 
 def packed(_spec: StudySpec, state: st.State, fact: ev.Packed) -> None:
     bearing = state.packing.bearings[fact.model]
-    bearing.most, bearing.open = fact.most, fact.open
+    pacing.settle(bearing, fact.most, fact.gain, state.packing.ended, open_=fact.open)
 
 
-def _turn_all(state: st.State, trial: st.Trial, now: float) -> None:
-    """Everybody on its GPUs has one neighbour more, or less."""
-    others = neighbours(state, trial)
-    if others:
+def _turn(state: st.State, trial: st.Trial, now: float) -> None:
+    """More, or fewer, compute on its GPUs than before: all who are there take note."""
+    there = neighbours(state, trial)
+    if there:
         trial.company = now
-    for one in (trial, *others):
-        if one.number not in state.running:
-            continue
-        around = neighbours(state, one)
-        if one is not trial:
-            one.company = now
+    for other in there:
+        other.company = now
+    if trial.number in state.running:
+        there.append(trial)
+    computing = [one for one in there if one.peak or (one.pace and one.pace.reports)]
+    starting = sum(1 for one in computing if one.pace and not one.pace.reports)
+    for one in there:
         if one.pace is not None:
-            packing.turn(one.pace, 1 + len(around))
-
-
-def _bearing(state: st.State, trial: st.Trial) -> packing.Bearing:
-    return state.packing.bearings.setdefault(_model(state, trial), packing.Bearing())
-
-
-def _model(state: st.State, trial: st.Trial) -> str:
-    return next((gpu.name for gpu in gpus_of(state, trial)), "")
+            pacing.turn(one.pace, len(computing), starting, now)
 
 
 # --- what follows --------------------------------------------------------------------------------
@@ -166,7 +159,7 @@ def words_of(state: st.State, gpu: ev.Gpu) -> str:
         return ""
     largest = max(trial.peak for trial in here)
     text = f"{len(here)} x {largest / 1e9:.1f} of {gpu.memory / 1e9:.1f} GB"
-    gain = packing.over_one(state.packing.bearings.get(gpu.name, packing.Bearing()), len(here))
+    gain = pacing.over_one(state.packing.bearings.get(gpu.name, pacing.Bearing()), len(here))
     return text if gain is None or len(here) == 1 else f"{text}, {gain - 1:+.0%} over one"
 
 
@@ -176,13 +169,11 @@ def _leave(now: float, trial: st.Trial, how: ev.SignalHow) -> ev.Signal:
 
 def found(state: st.State, trial: st.Trial, now: float) -> ev.Packed | None:
     """What its newest report has shown of how many trials its GPU bears."""
-    model = _model(state, trial)
-    bearing = state.packing.bearings.get(model)
-    finding = None if bearing is None else packing.judge(bearing)
+    finding = pacing.judge(bearing_of(state, trial))
     if finding is None:
         return None
-    few = finding.few
-    what = f"{few + 1} trials at once do {100 * (finding.gain - 1):+.0f}% over {few}"
-    then = f"up to {finding.most} are put together"
-    then += ", and one more may be tried" if finding.open else ""
-    return ev.Packed(now, model, finding.most, finding.open, finding.gain, f"{what}; {then}")
+    what = f"{finding.many} trials at once do {100 * (finding.gain - 1):+.0f}% over {finding.few}"
+    then = f"up to {finding.kept} are put together"
+    then += ", and more are tried" if finding.open else ""
+    model, why = model_of(state, trial), f"{what}; {then}"
+    return ev.Packed(now, model, finding.kept, finding.open, finding.gain, why)

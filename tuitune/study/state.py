@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tuitune.devices.packing import Pace, Packing
+from tuitune.devices.pacing import Pace
+from tuitune.devices.packing import Packing
 from tuitune.events import Gpu, Halted, Settings, SignalHow, StopReason
 from tuitune.pruning.rules import PrunerState
 

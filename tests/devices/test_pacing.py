@@ -1,0 +1,193 @@
+"""How many trials one GPU bears: what is learnt from how they slow each other."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from tuitune.devices import pacing
+from tuitune.devices.pacing import Bearing, Finding, Pace
+
+
+class Gpu:
+    """Trials on one GPU that report in turn, each after so many seconds."""
+
+    def __init__(self, bearing: Bearing, count: int, chance: Random | None = None) -> None:
+        self.bearing, self.chance, self.now = bearing, chance, 1000.0
+        self.paces = [Pace(company=count) for _ in range(count)]
+        self.steps = [0] * count
+
+    def report(self, seconds: float, times: int, own: float = 1.0) -> Finding | None:
+        """`own`: how much slower each one is than the one before, of itself."""
+        for _ in range(times):
+            self.now += seconds * (self.chance.lognormvariate(0, 0.3) if self.chance else 1.0)
+            for place, pace in enumerate(self.paces):
+                self.steps[place] += round(16 / own**place)
+                pacing.heard(self.bearing, pace, self.steps[place], self.now)
+        return pacing.judge(self.bearing)
+
+    def join(self) -> None:
+        self.paces.append(Pace())
+        self.steps.append(0)
+        self._turn()
+
+    def leave(self) -> None:
+        self.paces.pop()
+        self._turn()
+
+    def _turn(self) -> None:
+        starting = sum(1 for pace in self.paces if not pace.reports)
+        for pace in self.paces:
+            pacing.turn(pace, len(self.paces), starting, self.now)
+
+    def begin(self) -> None:
+        """The newest one has reported: from now on it is known to compute."""
+        pacing.heard(self.bearing, self.paces[-1], 16, self.now)
+        self.steps[-1] = 16
+        self._turn()
+
+
+def joined(
+    before: float, after: float, few: int = 1, *, bearing: Bearing | None = None, reports: int = 12
+) -> Finding | None:
+    """What is found where one more slows all others from `before` to `after` seconds."""
+    gpu = Gpu(bearing or Bearing(few), few)
+    gpu.report(before, reports)
+    gpu.join()
+    gpu.begin()
+    return gpu.report(after, reports)
+
+
+def settle(bearing: Bearing, finding: Finding, ended: int = 4) -> None:
+    pacing.settle(bearing, finding.kept, finding.gain, ended, open_=finding.open)
+
+
+def test_one_more_is_kept_where_all_together_do_a_tenth_more():
+    finding = joined(1.0, 1.3, reports=60)
+    assert finding is not None
+    assert (finding.few, finding.many, finding.kept, finding.open) == (1, 2, 2, True)
+    assert finding.gain == pytest.approx(2 / 1.3, rel=0.05)
+
+
+@pytest.mark.parametrize("after", [1.9, 2.1, 3.0])
+def test_one_more_is_not_kept_where_all_together_do_less_than_that(after):
+    finding = joined(1.0, after, reports=60)
+    assert finding is not None
+    assert (finding.kept, finding.open) == (1, False)
+
+
+def test_of_one_more_among_many_a_part_of_a_tenth_is_asked():
+    finding = joined(1.0, 1.1, few=8, reports=60)  # 9 / 8 / 1.1: +2.3%, and 1.6% would do
+    assert finding is not None
+    assert finding.kept == 9
+    finding = joined(1.0, 1.12, few=8, reports=60)  # +0.4%
+    assert finding is not None
+    assert finding.kept == 8
+
+
+def test_who_leaves_tells_as_much_as_who_joins():
+    gpu = Gpu(Bearing(), 2)
+    gpu.report(1.3, 30)
+    gpu.leave()
+    finding = gpu.report(1.0, 30)
+    assert finding is not None
+    assert finding.kept == 2
+
+
+def test_trials_that_differ_do_not_blur_it():
+    gpu = Gpu(Bearing(3), 3)
+    gpu.report(1.0, 30, own=2.0)
+    gpu.join()
+    gpu.begin()
+    finding = gpu.report(1.2, 30, own=2.0)
+    assert finding is not None
+    assert finding.gain == pytest.approx(4 / 3 / 1.2, rel=0.05)
+
+
+def test_few_figures_find_nothing():
+    assert joined(1.0, 1.5, reports=2) is None
+
+
+def test_noise_asks_for_more_figures_and_is_seldom_taken_for_a_finding():
+    wrong = 0
+    for seed in range(60):
+        gpu = Gpu(Bearing(), 1, Random(seed))
+        gpu.report(1.0, 6)
+        gpu.join()
+        gpu.begin()
+        finding = None
+        for _ in range(400):
+            finding = gpu.report(1.3, 1)  # 2 / 1.3 is a gain of 54%, and an interval's noise 30%
+            if finding is not None:
+                break
+        wrong += finding is None or finding.kept != 2
+    assert wrong <= 6
+
+
+def test_what_one_who_has_not_begun_to_compute_does_to_others_is_not_counted():
+    gpu = Gpu(Bearing(), 1)
+    gpu.report(1.0, 6)
+    gpu.join()
+    alone, newcomer = gpu.paces
+    for step in range(7, 30):  # its data loads, and nobody is hindered yet
+        gpu.now += 1.0
+        pacing.heard(gpu.bearing, alone, 16 * step, gpu.now)
+    assert newcomer.reports == 0
+    assert gpu.bearing.xx == 0
+    assert pacing.judge(gpu.bearing) is None
+
+
+def test_one_that_stood_still_for_an_hour_changes_little():
+    gpu = Gpu(Bearing(), 1)
+    gpu.report(1.0, 40)
+    gpu.join()
+    gpu.begin()
+    gpu.report(3600.0, 1)
+    finding = gpu.report(1.2, 60)
+    assert finding is not None
+    assert finding.kept == 2
+
+
+def test_where_nobody_is_hindered_twice_as_many_are_tried_and_half_of_that_where_that_was_too_many():
+    bearing = Bearing(2)
+    settle(bearing, Finding(2, 3, 1.49, 3, open=True))
+    assert (bearing.kept, bearing.step) == (3, 3)
+    settle(bearing, Finding(3, 6, 1.0, 3, open=True))
+    assert (bearing.kept, bearing.step) == (3, 1)
+    settle(bearing, Finding(3, 4, 1.3, 4, open=True))
+    assert (bearing.kept, bearing.step) == (4, 1)  # six are too many, and five may do
+    settle(bearing, Finding(4, 5, 1.0, 4, open=False))
+    assert (bearing.kept, bearing.step) == (4, 0)
+
+
+def test_what_was_kept_is_left_where_it_hinders_after_all():
+    bearing = Bearing(3, 0, gains={2: 1.8, 3: 2.2})
+    gpu = Gpu(bearing, 3)
+    gpu.report(2.0, 30)
+    gpu.leave()
+    finding = gpu.report(1.0, 30)
+    assert finding is not None
+    assert (finding.few, finding.many, finding.kept, finding.open) == (2, 3, 2, False)
+    settle(bearing, finding)
+    assert bearing.kept == 2
+    assert bearing.gains == {2: 1.8}
+
+
+def test_it_is_tried_again_when_twice_as_many_have_ended_but_not_where_one_alone_does_most():
+    bearing, lonely = Bearing(3, 0, closed=10), Bearing(1, 0, closed=10)
+    for ended in (11, 19):
+        pacing.retry(bearing, ended)
+        assert bearing.step == 0
+    pacing.retry(bearing, 20)
+    pacing.retry(lonely, 20)
+    assert (bearing.step, lonely.step) == (1, 0)
+
+
+def test_what_so_many_do_over_one_is_told_where_it_was_measured():
+    bearing = Bearing(4, gains={2: 1.8, 4: 2.6})
+    found = [pacing.over_one(bearing, count) for count in range(1, 6)]
+    assert found[:2] == [1.0, 1.8]
+    assert found[2] is not None
+    assert 1.8 < found[2] < 2.6
+    assert found[3:] == [2.6, None]
