@@ -40,14 +40,15 @@ class Table:
         return int(self.observations.finite.sum())
 
     def contenders(self, kept: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Rows, of the lines kept, among which the best is sought; waiting ones come last.
+        """Rows, of the lines kept, among which the best is sought.
 
-        What is believed of waiting trials counts too: only more than that is an improvement. A
-        lucky draw is no merit of its configuration, so all are given typical ones.
+        Trials that have shown nothing are none: what is hoped of the most hopeful of them is too
+        high a mark to improve on. A lucky draw is no merit of its configuration, so all are given
+        typical ones.
         """
         finite = kept[self.observations.finite[kept]]
         own = finite[self.observations.trials[finite] >= 0]
-        rows = np.concatenate([self.rows[own if len(own) else finite], self.waiting])
+        rows = self.rows[own if len(own) else finite]
         return self.whole(rows[:, : rows.shape[1] - len(self.typical)])
 
     def whole(self, searched: NDArray[np.float64]) -> NDArray[np.float64]:
