@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-
-from tests.workshop import Workshop
+from workshop import Workshop
 
 TRAIN = """
 def train(trial):
@@ -18,10 +17,8 @@ PRUNING = '[pruning]\nmethod = "asha"\nresource = "epoch"\nmax = 9\n'
 
 @pytest.fixture
 def earlier(workshop: Workshop) -> Workshop:
-    assert (
-        workshop.run(workshop.study(TRAIN, PRUNING, trials=12, name="old"), "--no-ui").returncode
-        == 0
-    )
+    old = workshop.study(TRAIN, PRUNING, trials=12, name="old")
+    assert workshop.run(old, "--no-ui").returncode == 0
     return workshop
 
 
@@ -46,7 +43,9 @@ def test_its_model_is_asked_from_the_first_trial_on(earlier: Workshop, name: str
     assert done.returncode == 0, done.stderr
     trials = earlier.trials("new")
     assert {trial["origin"] for trial in trials} <= {"tpe", "exploration"}
-    assert any("of 12 trials" in t["why"] or "of 1" in t["why"] for t in trials)
+    # how many have come to the rung that it compares them at is chance; here there is none yet
+    assert "good and" in trials[0]["why"]
+    assert "trials at" in trials[0]["why"]
 
 
 def test_what_it_has_learned_stays_when_the_earlier_study_goes(earlier: Workshop):

@@ -72,7 +72,7 @@ def test_a_study_shorter_than_its_start_needs_no_model(workshop: Workshop):
 def test_a_model_that_is_killed_is_started_again_and_then_done_without(workshop: Workshop):
     """36 trials of 0.2 s, two at once: both deaths come well before the last of them is asked."""
     engine = workshop.start(study(workshop, "tpe", 36), "--no-ui", "--json")
-    begun = workshop.folder() / "study.db"
+    begun = workshop.folder() / "study.toml"  # the last thing that a study needs to be one
     wait_until(lambda: begun.exists() and modelled(workshop), "a proposal of the model")
     for _ in range(2):
         (pid,) = wait_until(lambda: models(workshop), "a model's process")
@@ -91,7 +91,7 @@ def test_a_model_that_is_killed_is_started_again_and_then_done_without(workshop:
 def test_a_killed_engine_takes_its_model_along_and_the_study_goes_on(workshop: Workshop):
     file = study(workshop, "bayes", 16)
     engine = workshop.start(file, "--no-ui")
-    begun = workshop.folder() / "study.db"
+    begun = workshop.folder() / "study.toml"  # the last thing that a study needs to be one
     wait_until(lambda: begun.exists() and models(workshop), "a model")
     wait_until(lambda: len(workshop.trials()) > START + 2, "proposals of the model")
     engine.kill()
