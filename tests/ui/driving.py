@@ -80,6 +80,13 @@ class Driver:
     async def until_said(self, words: str) -> None:
         await self.until(lambda: words in self.said(), repr(words))
 
+    async def until_shown(self, *words: str) -> None:
+        def shown() -> bool:
+            screen = self.screen()
+            return all(word in screen for word in words)
+
+        await self.until(shown, f"{words} on the screen")
+
     async def cursor_to(self, number: int) -> None:
         await self.press("colon", *str(number), "enter")
         await self.until(lambda: self.app.view.cursor == number, f"the cursor on trial {number}")

@@ -60,10 +60,9 @@ def test_a_study_is_chosen_from_the_list(three):
     async def play():
         app = StudiesApp(three.path / "runs", Keymap(ACTIONS), Options())
         async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause(0.2)
-            screen = text_of(app)
-            assert "Studies 3" in screen
-            assert "going" in screen
+            while not ("Studies 3" in text_of(app) and "interrupted" in text_of(app)):
+                await pilot.pause(0.02)
+            assert "going" in text_of(app)
             await pilot.press("/", *"half", "enter")
             assert "Studies 1" in text_of(app)
             await pilot.press("escape")

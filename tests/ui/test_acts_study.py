@@ -24,6 +24,9 @@ def test_launching_pauses_and_comes_back(workshop):
         await driver.until(lambda: not driver.app.picture.study.launching, "the pause")
         await driver.press("R")
         await driver.until_said("trials are launched again")
+        await driver.press("P", "R")  # before the first one's answer
+        await driver.until_said("trials are launched again")
+        await driver.until(lambda: driver.app.picture.study.launching, "launching")
 
     drive(start(workshop), scenario)
 

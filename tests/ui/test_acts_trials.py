@@ -74,11 +74,16 @@ def test_a_kill_that_is_not_undone_ends_the_trial(workshop):
         await driver.until_state(1, "KILLED")
         await driver.press("x")
         await driver.until_said("kill: t0001 was killed")
-        await driver.press("E")
-        await driver.until_said("taking up again t0001")
-        await driver.until_state(1, "RUNNING", "WAITING")
+        await retry(driver, 1)
 
     drive(start(workshop), scenario)
+
+
+async def retry(driver, number):
+    """The trial under the cursor."""
+    await driver.press("E")
+    await driver.until_said(f"taking up again t{number:04d}")
+    await driver.until_state(number, "RUNNING", "WAITING")
 
 
 def test_many_are_asked_about_and_the_default_is_no(workshop):
@@ -165,6 +170,7 @@ def test_a_key_that_cannot_act_says_why(workshop):
         await driver.until_running(2)
         (workshop.path / "end-0").touch()
         await driver.until_state(0, "COMPLETE")
+        await driver.until_state(2, "RUNNING")
         await driver.cursor_to(0)
         for key, words in (
             ("p", "pause: t0000 is done"),
@@ -177,9 +183,13 @@ def test_a_key_that_cannot_act_says_why(workshop):
             await driver.until_said(words)
         await driver.press("e")
         await driver.until_said("added t0003")
-        await driver.until(
-            lambda: len(driver.app.picture.rows) > 4, "a fifth trial"
-        ) if False else None
+        (workshop.path / "end-1").touch()
+        config = driver.app.picture.rows[0].config
+
+        def added():
+            return [row for row in driver.app.picture.rows[1:] if row.config == config]
+
+        await driver.until(added, "a trial like it")
 
     drive(start(workshop), scenario)
 
@@ -227,9 +237,7 @@ def test_a_failed_trial_is_retried(workshop):
         (workshop.path / "fail-0").unlink()
         await driver.press("n")
         await driver.until(lambda: driver.app.view.cursor == 0, "the failed trial")
-        await driver.press("E")
-        await driver.until_said("taking up again t0000")
-        await driver.until_state(0, "RUNNING", "WAITING")
+        await retry(driver, 0)
 
     drive(start(workshop), scenario)
 
@@ -240,9 +248,7 @@ def test_a_trial_is_added_by_hand(workshop):
         await driver.cursor_to(0)
         x = driver.app.picture.rows[0].config["x"]
         await driver.press("a")
-        await driver.until(lambda: len(driver.app.screen_stack) == 2, "the form")
-        await driver.pilot.pause()
-        assert str(x) in driver.screen()
+        await driver.until_shown("A new trial, filled with t0000", str(x))
         await driver.press("ctrl+u", "7")
         await driver.until(lambda: "is not within 0.0 to 1.0" in driver.screen(), "the mistake")
         await driver.press("enter")

@@ -145,6 +145,17 @@ def test_before_the_first_trial_it_tells_what_is_awaited_and_the_first_keys():
         assert "<app.help>  all keys" in shown
 
 
+def test_the_end_of_a_long_traceback_is_all_there_in_a_narrow_pane():
+    error = "ModuleNotFoundError: No module named 'torch'; it is looked for where tuitune runs"
+    words = "\n".join(
+        [f'  File "/studies/{"deep/" * n}toy.py", line {n}' for n in range(30)] + [error]
+    )
+    pict = picture([], engine="failed", words=words)
+    shown = text(DetailPane().lines(look(pict), Size(50, 24)))
+    assert error in " ".join(shown.split())
+    assert "restarts the engine" in shown
+
+
 def test_paused_launching_and_a_full_disk_explain_why_no_trial_comes():
     paused = picture([], study=study(launching=False))
     assert "<study.resume> goes on" in text(DetailPane().lines(look(paused), Size(80, 9)))

@@ -34,7 +34,7 @@ class Undo(Record, frozen=True):
 
 
 class Wanted(Record, frozen=True):
-    """A number asked of the engine that its answer has not confirmed yet. `until`: monotonic s."""
+    """What was asked of the engine and the picture does not show yet. `until`: monotonic s."""
 
     value: int
     until: float
@@ -52,6 +52,7 @@ class Bottom:
         self.typed_so_far = ""  # on the prompt's line
         self.undo: Undo | None = None
         self.concurrency: Wanted | None = None
+        self.launching: Wanted | None = None
 
     def say(self, text: str, role: str, now: float) -> None:
         self.now = max(self.now, now)
@@ -71,6 +72,8 @@ class Bottom:
             changed = True
         if self.concurrency is not None and now >= self.concurrency.until:
             self.concurrency = None
+        if self.launching is not None and now >= self.launching.until:
+            self.launching = None
         return changed or counted != self.seconds_left()
 
     def seconds_left(self) -> int | None:

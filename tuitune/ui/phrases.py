@@ -9,6 +9,7 @@ from tuitune.ui.health import RESTART, engine_gone
 from tuitune.ui.lines import Line, line
 from tuitune.ui.logs import last_line, log_file
 from tuitune.ui.trials.cells import label
+from tuitune.ui.wrapping import wrapped
 from tuitune.words.text import duration, plain
 
 if TYPE_CHECKING:
@@ -20,18 +21,19 @@ SOME = 3  # failures that are told of while other trials still run
 PATIENCE = 60.0  # s without a first report after which it is asked for
 LOOKED_AT = 200  # newest trials among which one without a report is looked for
 TRACEBACK = 12  # last lines of it that are shown
+ANY = 1000  # cells, where what is said is cut later
 
 
-def awaited(look: Look) -> list[Line]:
+def awaited(look: Look, width: int) -> list[Line]:
     """What stands where there is no trial yet: what is awaited, then the keys to begin with."""
-    told = _awaited(look)
+    told = _awaited(look, width)
     return [*told, (), *first_keys(look)]
 
 
-def _awaited(look: Look) -> list[Line]:
+def _awaited(look: Look, width: int) -> list[Line]:
     picture = look.picture
     if engine_gone(picture):
-        return _gone(look)
+        return _gone(look, width)
     engine, spec = picture.engine, picture.spec
     age = duration(picture.now - engine.since)
     if engine.state == "importing":
@@ -47,22 +49,30 @@ def _awaited(look: Look) -> list[Line]:
     return [_said(f"{spec.search.method} is asked for the first configuration, {age}")]
 
 
-def _gone(look: Look) -> list[Line]:
+def _gone(look: Look, width: int) -> list[Line]:
     """The study has no trial, and no engine that would start one."""
     engine = look.picture.engine
     if engine.state == "finished":
         return [_said("the study is finished, without a trial")]
     if engine.state == "failed":
-        tail = engine.words.rstrip().splitlines()[-TRACEBACK:]
         return [
             line(("the study could not start:", "error bold")),
-            *(line(("  " + plain(words), "error")) for words in tail),
+            *(line(("  " + words, "error")) for words in _tail(engine.words, width - 2)),
             _said(f"mend it, then {how_to_go_on(look)}"),
         ]
     return [
         line((f"no trial was started, and no engine runs ({_ended(look)})", "warning")),
         _said(how_to_go_on(look)),
     ]
+
+
+def _tail(words: str, width: int) -> list[str]:
+    """The end of a traceback, where it says what happened, in full width and not cut."""
+    lines: list[str] = []
+    for text in words.rstrip().splitlines():
+        indent = " " * (len(text) - len(text.lstrip()))
+        lines += [indent + part for part in wrapped(text.lstrip(), width - len(indent))]
+    return lines[-TRACEBACK:]
 
 
 def first_keys(look: Look) -> list[Line]:
@@ -155,7 +165,7 @@ def _first_report(look: Look) -> Line:
     rows = look.picture.rows[-LOOKED_AT:]
     oldest = next((row for row in rows if row.state == RUNNING), None)
     if oldest is None:
-        return _awaited(look)[0] if not rows else ()
+        return _awaited(look, ANY)[0] if not rows else ()
     late = look.picture.now - (oldest.launched or look.picture.now) >= PATIENCE
     return line((missing(look, oldest), "warning" if late else "info"))
 

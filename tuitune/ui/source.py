@@ -41,10 +41,10 @@ class Source:
         self._devices_tick = devices_tick
         self._reader = Reader.open(folder / "study.db")
         spec = load(folder / "study.toml", check_target=False)
+        self._alive = owner.running(folder) is not None
         first = self._reader.changes(outlined=True)
         self._seq = first.seq
         self._engine: EngineRow | None = None
-        self._alive = False
         self._process_at = -math.inf
         self._sampled = now - HISTORY
         self._early: list[Report] | None = []  # came before the curves of old were there
@@ -71,12 +71,15 @@ class Source:
         picture = self.picture
         picture.now = now
         picture.changed = set()
+        due = now - self._process_at >= self._devices_tick
+        if due:  # before its last words are read, so that none is missing once it is gone
+            self._alive = owner.running(picture.folder) is not None
         changes = self._reader.changes(self._seq)
         self._seq = changes.seq
         if changes:
             self._take(changes, now)
             picture.engine.heard = now
-        if now - self._process_at >= self._devices_tick:
+        if due:
             self._look_at_engine(now)
 
     def read_curves(self) -> dict[int, Curve]:
@@ -156,10 +159,9 @@ class Source:
         return (*known, *(name for name in more if name not in known))
 
     def _look_at_engine(self, now: float) -> None:
-        """Its process, and what it says of the devices."""
+        """How it stands, and what it says of the devices."""
         self._process_at = now
         picture = self.picture
-        self._alive = owner.running(picture.folder) is not None
         samples = self._reader.samples(self._sampled)
         for sample in samples:
             known = picture.devices.setdefault(sample.device, deque(maxlen=HISTORY))

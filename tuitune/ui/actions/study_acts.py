@@ -22,6 +22,7 @@ def pause_launching(desk: Desk) -> None:
         desk.bottom.undo = Undo("pause launching", back, "launching again")
         desk.say("no new trial is launched; those that run go on", "info")
 
+    desk.bottom.launching = Wanted(value=False, until=time.monotonic() + SEEN)
     desk.send({"do": "pause", "trials": []}, then)
 
 
@@ -31,6 +32,7 @@ def resume_launching(desk: Desk) -> None:
         desk.bottom.undo = Undo("resume launching", back, "no new trial is launched")
         desk.say("trials are launched again", "info")
 
+    desk.bottom.launching = Wanted(value=True, until=time.monotonic() + SEEN)
     desk.send({"do": "resume", "trials": []}, then)
 
 
@@ -141,11 +143,17 @@ def _settings_trials(look: Look) -> int:
 
 
 def _no_pause(look: Look) -> str:
-    return no_engine(look) or ("" if look.picture.study.launching else "it is paused already")
+    return no_engine(look) or ("" if _launching(look) else "it is paused already")
 
 
 def _no_resume(look: Look) -> str:
-    return no_engine(look) or ("it is not paused" if look.picture.study.launching else "")
+    return no_engine(look) or ("it is not paused" if _launching(look) else "")
+
+
+def _launching(look: Look) -> bool:
+    """Whether trials are launched, or are about to be."""
+    wanted = look.bottom.launching
+    return look.picture.study.launching if wanted is None else bool(wanted.value)
 
 
 def _no_stop(look: Look) -> str:

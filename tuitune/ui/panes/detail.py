@@ -12,7 +12,7 @@ from tuitune.study.state import FAILED
 from tuitune.ui.glyphs import WORDS, shown_state
 from tuitune.ui.health import engine_gone
 from tuitune.ui.layout import DETAIL
-from tuitune.ui.lines import Line, Size, cut, fit, line, padded
+from tuitune.ui.lines import Line, Size, cut, fit, line, padded, stacked
 from tuitune.ui.memo import Memo
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.phrases import awaited, missing
@@ -46,7 +46,7 @@ class DetailPane:
         row = picture.row(view.cursor)
         if row is None:
             title = rule(look, DETAIL, "no trial", size.width)
-            return [title, *(cut(text, size.width) for text in awaited(look))][: size.height]
+            return stacked([title, *awaited(look, size.width)], size)
         facts = picture.sources.facts_of(row.number)
         scrolled = view.scrolled.get(DETAIL, 0)
         time = int(picture.now) if row.ended is None else times(picture, row)

@@ -51,7 +51,7 @@ class TrialsPane:
         columns_of_view = made, width, view.wide, view.first_column, view.hidden
         shown = self._shown.get(columns_of_view, partial(seen, made, view, width))
         if not picture.rows:
-            return stacked([_rule(look, made, shown, width), *awaited(look)], size)
+            return stacked([_rule(look, made, shown, width), *awaited(look, width)], size)
         # fmt: off
         key = (
             shown, columns_of_view, view.focus, view.sort, view.filter, view.frozen,
