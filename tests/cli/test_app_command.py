@@ -95,6 +95,16 @@ def test_finished_it_prints_the_summary(
     assert len(screen.opened) == 2
 
 
+def test_closed_while_the_engine_of_a_finished_study_leaves_it_prints_the_summary(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    assert workshop.run(workshop.study(GOOD), "--no-ui").returncode == 0
+    here = owner.claim(workshop.folder())
+    assert attach("study", workshop.path / "runs", Look()) == 0
+    here.release()
+    assert "study: 3 COMPLETE in " in capsys.readouterr().out
+
+
 def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
     workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
 ):

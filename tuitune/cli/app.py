@@ -19,6 +19,7 @@ from tuitune.cli.studies import StudyFolder, open_study, short_path
 from tuitune.control import ControlError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT, all_studies
+from tuitune.store.rows import StudyRow
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
@@ -128,20 +129,21 @@ def farewell(study: StudyFolder, file: str) -> int:
     from tuitune.cli.summary import print_result, result_in
 
     name = study.name
-    if study.owner() is not None:
+    changes = study.reader.changes()
+    engine, row = changes.engine, changes.study or StudyRow()
+    leaving = row.finished and engine is not None and engine.phase != "importing"
+    if study.owner() is not None and not leaving:
         words = f"`tuitune attach {name}` shows it, `tuitune stop {name}` stops it"
         print(f"{name}: running on; {words}")
         return 0
-    changes = study.reader.changes()
-    engine, row = changes.engine, changes.study
     if engine is not None and engine.phase == "failed":
         print(engine.words, file=sys.stderr)
         remove_unbegun(study.path)
         return 2
-    if row is not None and row.failed:
+    if row.failed:
         print(row.halted, file=sys.stderr)
         return 1
-    if study.state() != "finished":
+    if row.state(running=False) != "finished":
         print(f"{name}: interrupted; `tuitune {file}` goes on with it")
         return 130
     return print_result(result_in(study))

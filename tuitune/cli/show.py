@@ -93,11 +93,13 @@ def _table(study: StudyFolder, rows: list[TrialRow]) -> str:
     spec = study.spec
     resource = spec.pruning.resource or "reports"
     head = ["trial", "state", spec.objective.metric, resource, "time", "configuration", "note"]
-    return table([head, *(_cells(row) for row in rows)])
+    now = None if study.owner() is None else time.time()
+    return table([head, *(_cells(row, now) for row in rows)])
 
 
-def _cells(row: TrialRow) -> list[str]:
-    end = row.ended or (time.time() if row.device else None)  # it holds a device while it runs
+def _cells(row: TrialRow, now: float | None) -> list[str]:
+    """now: None where no engine runs the study, so that nothing goes on."""
+    end = row.ended or (now if row.device else None)  # it holds a device while it runs
     lasted = "-" if row.started is None or end is None else duration(end - row.started)
     return [
         str(row.number),
