@@ -20,9 +20,6 @@ SELECT seq, time, trial, attempt, step, metrics, can_save FROM reports WHERE seq
 UNION ALL
 SELECT seq, time, NULL, NULL, NULL, body, NULL FROM journal WHERE seq > :since
 ORDER BY seq LIMIT :page"""
-OF_TRIAL = """
-SELECT seq, body FROM journal WHERE seq BETWEEN :first AND :last AND (
-    trial = :trial OR kind IN ('pause_asked', 'resume_asked', 'spare_asked')) ORDER BY seq"""
 SPAN = (
     "SELECT born, CASE WHEN ended IS NULL THEN :most ELSE changed END FROM trials WHERE number = :n"
 )
@@ -33,6 +30,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
 _decode_metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 _kinds: dict[type[Any], str] = {kind: kind.__struct_config__.tag for kind in get_args(AnyFact)}
+
+OF_TRIAL = f"""
+SELECT seq, body FROM journal WHERE seq BETWEEN :first AND :last AND (
+    trial = :trial OR kind IN {tuple(map(_kinds.get, OF_MANY))}) ORDER BY seq"""  # noqa: S608 - our own names
 
 
 def to_columns(
