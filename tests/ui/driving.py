@@ -106,9 +106,6 @@ class Driver:
         lines = self.app.screen._compositor.render_strips()
         return "\n".join(strip.text.rstrip()[:width] for strip in lines[:height])
 
-    def facts(self, trial: int) -> list[Any]:
-        return [fact for _, fact in self.app.picture.sources.facts_of(trial)]
-
 
 def start(workshop: Workshop, *, trials: int = 4, more: str = "") -> Path:
     """An engine on a study of two trials at a time; its folder."""

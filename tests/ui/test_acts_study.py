@@ -27,6 +27,8 @@ def test_launching_pauses_and_comes_back(workshop):
         await driver.press("P", "R")  # before the first one's answer
         await driver.until_said("trials are launched again")
         await driver.until(lambda: driver.app.picture.study.launching, "launching")
+        await driver.press("5", "z", "w")
+        await driver.until_shown("is paused by hand (app)", "launching goes on, by hand (app)")
 
     drive(start(workshop), scenario)
 
@@ -49,6 +51,8 @@ def test_concurrency_goes_up_and_down_by_keys_and_by_number(workshop):
         await driver.press(":", *"concurrency 1", "enter")
         await driver.until_said("at most 1 at a time, 4 before")
         await driver.until(lambda: cap(driver) == 1, "a cap of 1")
+        await driver.press("5", "z", "w")
+        await driver.until_shown("settings changed: 4 trials, 1 at once (app)")
         await driver.press("-")
         await driver.until_said("at least one trial at a time")
         await driver.press(":", *"concurrency many", "enter")
@@ -91,6 +95,8 @@ def test_the_study_is_stopped_by_typing_it(workshop, key, ended):
         await driver.press(*"stop", "enter")
         await driver.until_said("stopping: 2 running trials")
         await driver.until(lambda: driver.app.picture.engine.state == "gone", "the engine's end")
+        await driver.press("5", "z", "w")
+        await driver.until_shown("nothing more starts, running trials")
         assert {row.state for row in driver.app.picture.rows} <= set(ended.split())
         await driver.press("p")
         await driver.until_said("no engine runs; :restart starts one")

@@ -19,11 +19,8 @@ def test_pause_resume_and_what_why_tells(workshop):
         await driver.press("r")
         await driver.until_said("resuming t0000")
         await driver.until_state(0, "RUNNING", "WAITING")
-        kinds = [type(fact).__name__ for fact in driver.facts(0)]
-        assert "PauseAsked" in kinds
-        assert "ResumeAsked" in kinds
-        asked = next(fact for fact in driver.facts(0) if type(fact).__name__ == "PauseAsked")
-        assert asked.by == "app"
+        await driver.press("5", "z")
+        await driver.until_shown("to be paused by hand (app)", "let go on by hand (app)")
 
     drive(start(workshop), scenario)
 
@@ -60,6 +57,9 @@ def test_a_kill_waits_and_can_be_undone_from_any_app(workshop):
         await driver.press("u")
         await driver.until_said("spared t0000")
         await driver.until(lambda: driver.app.picture.rows[0].phase == "", "its sparing")
+        await driver.cursor_to(0)
+        await driver.press("5", "z")
+        await driver.until_shown("to be killed by hand in 8 s (app)", "is taken back (app)")
         assert driver.app.picture.rows[0].state == "RUNNING"
 
     drive(folder, kill)
@@ -84,6 +84,8 @@ async def retry(driver, number):
     await driver.press("E")
     await driver.until_said(f"taking up again t{number:04d}")
     await driver.until_state(number, "RUNNING", "WAITING")
+    await driver.press("5", "z")
+    await driver.until_shown("taken up again by hand (app)")
 
 
 def test_many_are_asked_about_and_the_default_is_no(workshop):
@@ -260,5 +262,7 @@ def test_a_trial_is_added_by_hand(workshop):
         await driver.until_state(2, "RUNNING")
         assert driver.app.picture.rows[2].config == {"x": 0.25}
         assert driver.app.picture.study.by_hand == 1
+        await driver.press("5", "z", "w")
+        await driver.until_shown("a trial is added by hand: x=0.25 (app)")
 
     drive(start(workshop), scenario)
