@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from taking import take
 
 from tuitune import events as ev
 from tuitune.engine.orders import gpu_environment
@@ -52,11 +53,7 @@ class Story:
         self.take(ev.Opened(self.now, settings, 16.0, 64 << 30, gpus=gpus))
 
     def take(self, event: ev.Event) -> list[ev.AnyFact]:
-        facts = self.study.react(event)
-        for fact in list(facts):
-            if isinstance(fact, ev.Ask):
-                facts += self.take(ev.Proposed(self.now, fact.trial, {"x": 0.5}, "random", ""))
-        return facts
+        return take(self.study, event, self.now)
 
     def report(self, trial: int, step: int, after: float = 0.0) -> list[ev.AnyFact]:
         self.now += after

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from taking import take
 
 from tuitune import events as ev
 from tuitune.engine.settings import settings_of
@@ -38,11 +39,7 @@ class Story:
         self.take(ev.Opened(self.now, settings_of(self.spec), cpus, 8 << 30))
 
     def take(self, event: ev.Event) -> list[ev.AnyFact]:
-        facts = self.study.react(event)
-        for fact in list(facts):
-            if isinstance(fact, ev.Ask):
-                facts += self.take(ev.Proposed(self.now, fact.trial, {"x": 0.5}, "random", ""))
-        return facts
+        return take(self.study, event, self.now)
 
     def report(self, trial: int, step: int, loss: float | None) -> list[ev.AnyFact]:
         metrics = {"other": 1.0} if loss is None else {"loss": loss}

@@ -9,17 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.store.errors import StoreError
-from tuitune.store.registry import known_studies
+from tuitune.store.registry import DATABASE, known_studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATABASE = "study.db"
+__all__ = [
+    "DATABASE",
+    "DOCUMENT",
+    "NAME",
+    "TRIALS",
+    "all_studies",
+    "create_study",
+    "find_study",
+    "newest_study",
+    "studies_in",
+]
+
 DOCUMENT = "study.toml"
 TRIALS = "trials"
-NAME = (
-    ".study"  # the study's name: a folder called cifar-2 may be cifar's second or cifar-2's first
-)
+NAME = ".study"  # holds its name: a folder called cifar-2 may be cifar's second or cifar-2's own
 NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
