@@ -9,8 +9,8 @@
  *   link a=0 b=1 [level=10] [nvlink=1]
  *
  * Processes with live=1 are there, and add to the memory used, as long as they live; programs
- * append themselves to a second file, NVML_WORLD.live. Memory is in MiB, power in W; -1 is NVML's word for "not available". With -DOLD_DRIVER the calls
- * that came with driver 510 are missing.
+ * append themselves to a second file, NVML_WORLD.live. Memory is in MiB, power in W; -1 is NVML's
+ * word for "not available". With -DOLD_DRIVER the calls that came with driver 510 are missing.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -123,6 +123,16 @@ int nvmlDeviceGetHandleByIndex_v2(uint index, void **device) {
     Line *line = nth("gpu", index);
     *device = (void *)(long)(index + 1);
     return line ? number(line, "handle", 0) : BAD_ARGUMENT;
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
+    Line *line;
+    look();
+    for (uint i = 0; (line = nth("gpu", i)); i++) {
+        const char *found = value(line, "uuid");
+        if (found && !strcmp(found, uuid)) return nvmlDeviceGetHandleByIndex_v2(i, device);
+    }
+    return NOT_FOUND;
 }
 
 int nvmlDeviceGetUUID(void *device, char *into, uint size) {

@@ -1,9 +1,11 @@
-"""What a real GPU says: costs of NVML, memory after a kill, and packing against fixed k.
+"""What a real GPU says: NVML's costs, the meters, memory after a kill, and packing against fixed k.
 
-python tests/benchmarks/gpu_figures.py [--trials N] [--most K]        needs one idle GPU and torch
+python tests/benchmarks/gpu_figures.py [--trials N] [--most K] [--epochs N]
 
-The study trains a small convolutional network on made-up images of CIFAR-10's size, which a loader
-with augmentation brings to the GPU. Each line of the table is one whole run of it.
+Needs an idle GPU, torch and scikit-learn; nvidia-smi is what the meters are held against. Two
+studies, scikit-learn's digits and made-up images of CIFAR-10's size, run with one a GPU, each fixed
+k up to K, and `auto`: a line each. Exit status 1 where a bound is broken, 2 where there is nothing
+to measure.
 """
 
 from __future__ import annotations
@@ -11,47 +13,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuitune.devices.nvml import Nvml
 from tuitune.devices.probe import look
 
-NET = """
-import time
-import torch
-from torch import nn
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
-IMAGES = torch.rand(8192, 3, 32, 32)
-LABELS = torch.randint(0, 10, (8192,))
+    from tuitune.devices.snapshots import GpuSample
 
-def train(trial):
-    assert torch.cuda.device_count() == 1, torch.cuda.device_count()
-    width = trial.config["width"]
-    model = nn.Sequential(
-        nn.Conv2d(3, width, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(width, 2 * width, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(50 * width, 10),
-    ).cuda()
-    optimizer = torch.optim.SGD(model.parameters(), lr=trial.config["lr"])
-    for epoch in range(12):
-        for batch in torch.randperm(len(IMAGES)).split(128):
-            images = IMAGES[batch].flip(3) + 0.01 * torch.randn(len(batch), 3, 32, 32)
-            loss = nn.functional.cross_entropy(model(images.cuda()), LABELS[batch].cuda())
-            optimizer.zero_grad(); loss.backward(); optimizer.step()
-        trial.report(epoch=epoch + 1, loss=loss)
-"""
+TARGETS = Path(__file__).parent / "measured/on_gpu.py"
 STUDY = """
 [objective]
 metric = "loss"
 mode = "min"
 [trial]
-target = "net.py:train"
+target = "{target}:{function}"
 cpus = {cpus}
 gpus = {gpus}
 [space]
@@ -62,88 +49,225 @@ method = "random"
 trials = {trials}
 [pruning]
 resource = "epoch"
-max = 12
+max = {epochs}
 """
 HOLDER = """
-import torch, time
-held = torch.zeros(1 << 30, device="cuda")
+import time, torch
+held = torch.zeros(1 << 30, device="cuda")  # 4 GiB
 print("held", flush=True)
 time.sleep(100)
 """
+HELD = 1 << 30  # bytes of a holder, at least
+CALLS = (
+    "nvmlDeviceGetUtilizationRates",
+    "nvmlDeviceGetMemoryInfo",
+    "nvmlDeviceGetComputeRunningProcesses",
+    "nvmlDeviceGetPowerUsage",
+    "nvmlDeviceGetComputeMode",
+    "nvmlDeviceGetMigMode",
+)
+MEMORY_APART, DEGREES_APART = 64 << 20, 3  # that a meter may be off nvidia-smi's
+LEAST_OF_BEST, LEAST_OF_ONE = 0.95, 0.97
+AGAIN = 20  # readings for a median
 
 
-def nvml_costs() -> str:
+class Ran(NamedTuple):
+    seconds: float
+    words: str
+    is_well: bool  # all trials completed, and none had CUDA from before its fork
+
+
+# --- NVML ----------------------------------------------------------------------------------------
+
+
+def nvml_costs(uuid: str) -> Iterator[str]:
+    import pynvml  # type: ignore[import-untyped]  # noqa: PLC0415 - after the driver was seen
+
     start = time.perf_counter()
     nvml = Nvml()
-    first = time.perf_counter() - start
+    yield f"NVML: {time.perf_counter() - start:.3f} s to start"
+    yield f"NVML: {1e3 * _cost(nvml.read):.2f} ms to read all devices"
+    handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+    for name in CALLS:
+        try:
+            cost = _cost(partial(getattr(pynvml, name), handle))
+        except (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError) as error:
+            yield f"  {name}: {error}"
+        else:
+            yield f"  {name}: {1e6 * cost:.0f} us"
+
+
+def _cost(call: Callable[[], object]) -> float:
     costs = []
-    for _ in range(50):
+    for _ in range(AGAIN):
         start = time.perf_counter()
-        nvml.read()
+        call()
         costs.append(time.perf_counter() - start)
-    return f"NVML: {first:.3f} s to start, {1000 * median(costs):.2f} ms to read all devices"
+    return median(costs)
 
 
-def seconds_to_free(index: int) -> str:
-    """From SIGKILL of a process with 4 GiB to its memory being back."""
+def one(nvml: Nvml, uuid: str) -> GpuSample:
+    return next(device for device in nvml.read().devices if device.uuid == uuid)
+
+
+def used(nvml: Nvml, uuid: str) -> int:
+    return one(nvml, uuid).memory_used or 0
+
+
+# --- with somebody on it -------------------------------------------------------------------------
+
+
+def held_then_killed(uuid: str) -> Iterator[tuple[str, bool]]:
+    """The meters while a process holds memory, and the seconds from its kill until that is back."""
     nvml = Nvml()
-
-    def used() -> int:
-        return nvml.read().devices[index].memory_used or 0
-
-    idle = used()
+    idle = used(nvml, uuid)
+    yield from meters(nvml, uuid, "at rest")
     process = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    process.stdout.readline()
-    held = used()
-    start = time.perf_counter()
-    process.send_signal(signal.SIGKILL)
-    while used() > idle + (100 << 20):
-        time.sleep(0.002)
-    freed = time.perf_counter() - start
-    process.wait()
-    return f"kill: {(held - idle) / 1e9:.2f} GB were back after {freed:.3f} s"
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        held = used(nvml, uuid) - idle
+        yield from meters(nvml, uuid, "with a process")
+        start = time.perf_counter()
+        process.send_signal(signal.SIGKILL)
+        while used(nvml, uuid) > idle + (100 << 20) and time.perf_counter() < start + 60:
+            process.poll()  # one that nobody has waited for is still a process to some
+            time.sleep(0.002)
+        freed = time.perf_counter() - start
+        back = used(nvml, uuid) <= idle + (100 << 20)
+        words = f"kill: {held / 1e9:.2f} GB were {'' if back else 'not '}back after {freed:.3f} s"
+        yield words, back and held >= HELD and said.strip() == "held"
+    finally:
+        process.kill()
+        process.wait()
 
 
-def run(folder: Path, gpus: str, trials: int, most: int) -> tuple[float, str]:
-    """Seconds of a whole study, and what packing found."""
-    cpus = max(0.1, (os.cpu_count() or 1) / most / 2)
-    (folder / "net.py").write_text(NET)
-    (folder / "net.toml").write_text(STUDY.format(gpus=gpus, trials=trials, cpus=cpus))
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "tuitune", "net.toml", "--json", "--new"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
+def meters(nvml: Nvml, uuid: str, when: str) -> Iterator[tuple[str, bool]]:
+    """Ours beside nvidia-smi's; utilisation and power are of windows of its own, and only told."""
+    if shutil.which("nvidia-smi") is None:
+        yield f"meters {when}: there is no nvidia-smi to hold them against", True
+        return
+    try:
+        theirs, ours = nvidia_smi(uuid), one(nvml, uuid)
+    except subprocess.CalledProcessError as error:
+        yield f"meters {when}: nvidia-smi: {error.stdout.strip()}", False
+        return
+    whole, kept = theirs["memory.total"], theirs["memory.reserved"]
+    total = whole if whole is None or kept is None else whole - kept
+    pairs = (
+        ("memory used, MiB", _mib(ours.memory_used), theirs["memory.used"], MEMORY_APART >> 20),
+        ("memory total, MiB", _mib(ours.memory_total), total, MEMORY_APART >> 20),
+        ("temperature, C", ours.temperature, theirs["temperature.gpu"], DEGREES_APART),
+        ("utilisation, %", ours.utilisation, theirs["utilization.gpu"], None),
+        ("power, W", ours.power, theirs["power.draw"], None),
+        ("processes", len(ours.processes or ()), theirs["processes"], 0),
+    )
+    for name, our, their, apart in pairs:
+        agree = apart is None or our is None or their is None or abs(our - their) <= apart
+        sign = "" if agree else "  they DIFFER"
+        yield f"meters {when}: {name}: {our}, nvidia-smi {their}{sign}", agree
+
+
+def nvidia_smi(uuid: str) -> dict[str, Any]:
+    """Its figures of one GPU, in its units; None for what it doesn't tell."""
+    names = ("memory.total", "memory.reserved", "memory.used", "temperature.gpu")
+    names += ("utilization.gpu", "power.draw")
+    line = _said("--query-gpu=" + ",".join(names), uuid)[0]
+    found: dict[str, Any] = {n: _figure(w) for n, w in zip(names, line.split(","), strict=True)}
+    found["processes"] = len(_said("--query-compute-apps=pid", uuid))
+    return found
+
+
+def _said(query: str, uuid: str) -> list[str]:
+    command = ["nvidia-smi", query, "--format=csv,noheader,nounits", f"--id={uuid}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.strip()]
+
+
+def _figure(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:  # [N/A]
+        return None
+
+
+def _mib(size: int | None) -> int | None:
+    return None if size is None else size >> 20
+
+
+# --- studies -------------------------------------------------------------------------------------
+
+
+def run(study: str, gpus: str, said: argparse.Namespace) -> Ran:
+    """A whole study: how long it took, what packing found, and how its trials began."""
+    cpus = max(0.05, (os.cpu_count() or 1) / said.most / 2)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(TARGETS, folder)
+        form = {"target": TARGETS.name, "function": study, "trials": said.trials}
+        form |= {"gpus": gpus, "cpus": cpus, "epochs": said.epochs}
+        (folder / "study.toml").write_text(STUDY.format(**form))
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "tuitune", "study.toml", "--json"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        seconds = time.perf_counter() - start
+        began = folder / "began.jsonl"
+        lines = began.read_text().splitlines() if began.exists() else []
     facts = [json.loads(line) for line in done.stdout.splitlines() if '"event"' in line]
-    crowded = sum(fact.get("crowded", False) for fact in facts)
+    settled = [fact for fact in facts if fact["event"] == "settled"]
+    completed = sum(fact["state"] == "COMPLETE" for fact in settled)
+    crowded = sum(fact.get("crowded", False) for fact in settled)
+    touched = sum(note["initialised"] or note["opened"] for note in map(json.loads, lines))
     found = [fact["why"] for fact in facts if fact["event"] == "packed"]
-    fresh = [f["text"] for f in facts if f["event"] == "warned" and "imports all anew" in f["text"]]
-    words = f"exit {done.returncode}, {crowded} out of memory among neighbours"
-    return seconds, "; ".join([words, *fresh, *found])
+    words = f"{completed} of {said.trials} complete, {crowded} out of memory among neighbours, "
+    words += f"{touched} of {len(lines)} with CUDA from before their fork"
+    if done.returncode:
+        found.append(f"exit {done.returncode}: {done.stderr.strip()[-300:]}")
+    is_well = not done.returncode and completed == said.trials and not touched
+    return Ran(seconds, "; ".join([words, *found]), is_well)
+
+
+def compare(study: str, said: argparse.Namespace) -> Iterator[tuple[str, bool]]:
+    yield f"{study}: {'gpus':<8}{'seconds':>9}  by one a GPU", True
+    fixed: dict[int, float] = {}
+    for k in range(1, said.most + 1):
+        ran = run(study, repr(1 / k) if k > 1 else "1", said)
+        fixed[k] = ran.seconds
+        yield _line(study, f"1/{k}", ran, fixed[1]), ran.is_well
+    ran = run(study, '"auto"', said)
+    yield _line(study, "auto", ran, fixed[1]), ran.is_well
+    best = min(fixed, key=lambda k: fixed[k])
+    of_best, of_one = fixed[best] / ran.seconds, fixed[1] / ran.seconds
+    words = f"{study}: auto is {100 * of_best:.1f}% of the best fixed k, {best}"
+    yield words, of_best >= LEAST_OF_BEST and of_one >= LEAST_OF_ONE
+
+
+def _line(study: str, gpus: str, ran: Ran, one_each: float) -> str:
+    return f"{study}: {gpus:<8}{ran.seconds:>9.1f}  {one_each / ran.seconds:.2f}  {ran.words}"
 
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Figures of a real GPU.")
     parser.add_argument("--trials", type=int, default=32)
     parser.add_argument("--most", type=int, default=8, help="the largest fixed k")
+    parser.add_argument("--epochs", type=int, default=12)
     said = parser.parse_args(words)
     seen = look()
-    if seen.problem:
-        print(f"nothing to measure: {seen.problem}", file=sys.stderr)
+    idle = [d for d in seen.devices if d.uuid and not d.trouble and d.processes == ()]
+    if seen.problem or not idle:
+        print(f"nothing to measure: {seen.problem or 'no GPU is idle'}", file=sys.stderr)
         return 2
-    device = seen.devices[0]
-    print(f"{device.name}, driver {seen.driver}; only GPU {device.index} is used")
+    device = idle[0]
+    print(f"{device.name}, driver {seen.driver}; only GPU {device.index} is used", flush=True)
     os.environ |= {"CUDA_VISIBLE_DEVICES": device.uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    print(nvml_costs())
-    print(seconds_to_free(0))
-    print(f"{'gpus':<8}{'seconds':>9}  by one a GPU")
-    one = 0.0
-    for gpus in ("1", *(f"{1 / k:.6f}" for k in range(2, said.most + 1)), '"auto"'):
-        with tempfile.TemporaryDirectory() as folder:
-            seconds, found = run(Path(folder), gpus, said.trials, said.most)
-        one = one or seconds
-        print(f"{gpus[:7]:<8}{seconds:>9.1f}  {one / seconds:.2f}  {found}", flush=True)
-    return 0
+    for line in nvml_costs(device.uuid):
+        print(line, flush=True)
+    holds = True
+    for study in ("", "digits", "cifar"):
+        for line, well in compare(study, said) if study else held_then_killed(device.uuid):
+            print(line if well else f"BROKEN {line}", flush=True)
+            holds = holds and well
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":
