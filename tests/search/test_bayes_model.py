@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from random import Random
 
@@ -124,6 +125,20 @@ def test_running_trials_are_not_repeated():
         waiting.append(Past(trial, proposal.config, (), "pending"))
     gaps = [math.dist(a, b) for i, a in enumerate(asked) for b in asked[:i]]
     assert min(gaps) > 1e-3
+
+
+def test_a_trial_that_has_shown_nothing_is_no_mark_to_improve_on():
+    """The words name the mark; that of a hopeful running trial would be lower."""
+    space = SearchSpace((FloatRange("x", 0.0, 1.0),))
+    past = [
+        ended(i, {"x": x}, abs(x - 0.5)) for i, x in enumerate((0.0, 0.15, 0.3, 0.7, 0.85, 1.0))
+    ]
+    running = Past(6, {"x": 0.5}, (), "pending")
+    model = bayes_model(space, 0, "min")
+    alone = model.propose(7, History(tuple(past)), set()).why
+    beside = model.propose(7, History((*past, running)), set()).why
+    assert (mark := re.search(r"on (\S+);", alone)) is not None
+    assert f"on {mark[1]};" in beside
 
 
 def test_failures_are_avoided():
