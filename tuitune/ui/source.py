@@ -45,7 +45,7 @@ class Source:
         first = self._reader.changes(outlined=True)
         self._seq = first.seq
         self._engine: EngineRow | None = None
-        self._process_at = -math.inf
+        self._looked_at = -math.inf
         self._sampled = now - HISTORY
         self._early: list[Report] | None = []  # came before the curves of old were there
         self._until = first.seq
@@ -55,7 +55,8 @@ class Source:
         self.picture.host = socket.gethostname()
         self._take(first, now)
         self.picture.engine.heard = _last_sign(self.picture.rows, self.picture.study.opened)
-        self._look_at_engine(now)
+        self._look_at_devices(now)
+        self._place_engine(now)
 
     def complete(self, numbers: Iterable[int]) -> None:
         """Whole rows of these trials and of those that run: what is seen first."""
@@ -71,7 +72,7 @@ class Source:
         picture = self.picture
         picture.now = now
         picture.changed = set()
-        due = now - self._process_at >= self._devices_tick
+        due = now - self._looked_at >= self._devices_tick
         if due:  # before its last words are read, so that none is missing once it is gone
             self._alive = owner.running(picture.folder) is not None
         changes = self._reader.changes(self._seq)
@@ -80,7 +81,9 @@ class Source:
             self._take(changes, now)
             picture.engine.heard = now
         if due:
-            self._look_at_engine(now)
+            self._look_at_devices(now)
+        if due or changes.engine is not None:
+            self._place_engine(now)
 
     def read_curves(self) -> dict[int, Curve]:
         """The curves of old: work for another thread, which has a reader of its own for it."""
@@ -158,9 +161,9 @@ class Source:
         more = dict.fromkeys(name for report in reports[-50:] for name in report.metrics)
         return (*known, *(name for name in more if name not in known))
 
-    def _look_at_engine(self, now: float) -> None:
-        """How it stands, and what it says of the devices."""
-        self._process_at = now
+    def _look_at_devices(self, now: float) -> None:
+        """What the engine says of them; it is heard of in that too."""
+        self._looked_at = now
         picture = self.picture
         samples = self._reader.samples(self._sampled)
         for sample in samples:
@@ -169,13 +172,18 @@ class Source:
             self._sampled = max(self._sampled, sample.time)
         if samples:
             picture.engine.heard = max(picture.engine.heard, self._sampled)
-        state = self._engine_state(now)
-        if samples or state != picture.engine.state:
             picture.version += 1
-        if state != picture.engine.state or not picture.engine.since:
-            picture.engine.since = now if self._engine is None else self._engine.time
-        picture.engine.state = state
-        picture.engine.words = "" if self._engine is None else self._engine.words
+
+    def _place_engine(self, now: float) -> None:
+        """How it stands at this moment."""
+        engine, told = self.picture.engine, self._engine
+        state = self._engine_state(now)
+        if state != engine.state:
+            self.picture.version += 1
+        if state != engine.state or not engine.since:
+            engine.since = now if told is None else told.time
+        engine.state = state
+        engine.words = "" if told is None else told.words
 
     def _engine_state(self, now: float) -> EngineState:
         phase = "" if self._engine is None else self._engine.phase
