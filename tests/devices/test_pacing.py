@@ -174,14 +174,20 @@ def test_what_was_kept_is_left_where_it_hinders_after_all():
     assert bearing.gains == {2: 1.8}
 
 
-def test_it_is_tried_again_when_twice_as_many_have_ended_but_not_where_one_alone_does_most():
-    bearing, lonely = Bearing(3, 0, closed=10), Bearing(1, 0, closed=10)
-    for ended in (11, 19):
-        pacing.retry(bearing, ended)
+def test_it_is_tried_again_when_many_more_have_ended_and_seldom_where_one_alone_did_most():
+    for kept, soon, late in ((3, 19, 20), (1, 39, 40)):
+        bearing = Bearing(kept, 0, ceiling=kept + 1, closed=10)
+        pacing.retry(bearing, soon)
         assert bearing.step == 0
-    pacing.retry(bearing, 20)
-    pacing.retry(lonely, 20)
-    assert (bearing.step, lonely.step) == (1, 0)
+        pacing.retry(bearing, late)
+        assert (bearing.step, bearing.ceiling, bearing.closed) == (1, 0, late)
+
+
+def test_two_are_given_up_only_when_it_is_plain():
+    few, many = ((joined(1.0, 2.3, few, reports=4)) for few in (1, 8))
+    assert few is None  # of so few reports
+    assert many is not None
+    assert many.kept == 8
 
 
 def test_what_so_many_do_over_one_is_told_where_it_was_measured():

@@ -277,7 +277,7 @@ def test_auto_does_not_keep_what_hinders():
         story.report(0, step, after=5.0)
     story.hold(1, 4 * GB)
     facts: list[ev.AnyFact] = []
-    for more in range(1, 6):
+    for more in range(1, 16):
         facts += story.report(1, more, after=12.0) + story.report(0, step + more)
     packed = [fact for fact in facts if isinstance(fact, ev.Packed)]
     assert [(fact.most, fact.open) for fact in packed] == [(1, False)]

@@ -16,9 +16,11 @@ import msgspec
 
 LEAST_GAIN = 1.10  # for twice as many; of some more among many a part of that can be asked
 PRIOR = 0.5  # of the ideal gain's logarithm: how far one may be expected to be off the least one
-SURE, DOUBTFUL = 1.5, 2.0  # standard errors that a gain must be above the least one, or below,
+SURE = 1.5  # standard errors that a gain must be above the least one, to be kept,
+DOUBTFUL, LONELY = 2.0, 3.0  # or below it; and so for two, since all that can be had is at stake,
 SHARP = 0.02  # unless the error is as small as this
 FALLEN = 3.0  # standard errors below no gain at all, to take a step back from what was kept
+AGAIN, SELDOM = 2, 4  # times as many trials have ended: more are tried again, or two are
 FEW, UNHINDERED = 4, 0.93  # below it twice as many are tried where each keeps so much of its pace
 
 LEAST_SECONDS = 1.0  # of an interval; shorter ones are taken together
@@ -163,7 +165,8 @@ def judge(bearing: Bearing) -> Finding | None:
     if not bearing.step:
         return Finding(few, many, gain, few, open=False) if log < -FALLEN * error else None
     over = log - _least(few, many)
-    if -DOUBTFUL * error < over < SURE * error and error > SHARP:
+    doubtful = LONELY if few == 1 else DOUBTFUL
+    if -doubtful * error < over < SURE * error and error > SHARP:
         return None
     if over > 0:
         more = not bearing.ceiling or many + 1 < bearing.ceiling
@@ -186,11 +189,12 @@ def settle(bearing: Bearing, kept: int, gain: float, ended: int, *, open_: bool)
 
 
 def retry(bearing: Bearing, ended: int) -> None:
-    """Twice as many trials have ended: what was found may have been chance, or be so no more.
+    """Many more trials have ended: what was found may have been chance, or be so no more.
 
-    Not where one alone does most: another beside it costs more than it may gain.
+    Seldom where one alone did most: another beside it costs more than elsewhere.
     """
-    if not bearing.step and bearing.kept > 1 and ended >= 2 * bearing.closed:
+    times = SELDOM if bearing.kept == 1 else AGAIN
+    if not bearing.step and ended >= times * max(1, bearing.closed):
         bearing.step, bearing.ceiling, bearing.closed = 1, 0, ended
         _anew(bearing)
 
