@@ -153,6 +153,16 @@ def test_a_diverged_trial_does_not_ruin_the_range_of_a_good_one(good, diverged):
     assert both.span() <= GROWTH * least * (1 + 1e-9)
 
 
+def test_a_slow_trial_is_shown_from_where_it_comes_near_a_quick_one():
+    quick = [0.955, *([0.99] * 26)]
+    slow = [0.10, 0.60, *(0.98 - 0.2 / step for step in range(2, 27))]
+    shown = shown_range([quick, slow])
+    assert shown.high == 0.99
+    assert sum(value >= shown.low for value in slow) == 25
+    assert shown.low < 0.955
+    assert shown_range([quick, [0.1] * 27]) == shown_range([quick])
+
+
 def test_a_usual_curve_is_shown_whole_and_a_spike_is_not():
     falling = [0.1 + 1.5 * math.exp(-step / 4) for step in range(81)]
     assert shown_range([falling]) == (min(falling), max(falling))

@@ -26,36 +26,40 @@ class Range(NamedTuple):
 def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range | None:
     """The range of several lines, the most trusted first: its own is always shown, spikes apart.
 
-    Another line widens the range by as much as it needs, or not at all where that is more than
-    GROWTH times what the lines before it need. None: no finite value (with log: none above 0).
+    Another line widens the range by as much as it needs, and to GROWTH times what the lines before
+    it need at most; a line that would be off by more than half of it even then doesn't at all.
+    None: no finite value (with log: none above 0).
     """
     shown: Range | None = None
     for line in lines:
-        own = _interval(_drawable(line, log=log))
-        if own is None:
-            continue
-        if shown is None:
-            shown = own
-            continue
-        wider = Range(min(shown.low, own.low), max(shown.high, own.high))
-        least = max(shown.span(), 0.05 * max(abs(shown.low), abs(shown.high)))
-        if wider.span() <= GROWTH * least:
-            shown = wider
+        usual = _usual(_drawable(line, log=log))
+        if usual:
+            shown = Range(usual[0], usual[-1]) if shown is None else _widened(shown, usual)
     if shown is None or not log:
         return shown
     return Range(10.0**shown.low, 10.0**shown.high)
 
 
-def _interval(values: list[float]) -> Range | None:
-    """The extremes of those that lie at most FAR times as far from the median as nine in ten do."""
+def _widened(shown: Range, ordered: list[float]) -> Range:
+    """So that it holds these values too, as far as that is not too much."""
+    most = GROWTH * max(shown.span(), 0.05 * max(abs(shown.low), abs(shown.high)))
+    above = [value for value in ordered if value >= shown.high - most]
+    low = min(above[0], shown.low) if above else shown.low
+    held = [value for value in above if value <= low + most]
+    if 2 * len(held) < len(ordered):
+        return shown
+    return Range(low, max(held[-1], shown.high))
+
+
+def _usual(values: list[float]) -> list[float]:
+    """Those that lie at most FAR times as far from the median as nine in ten do, in order."""
     if not values:
-        return None
+        return []
     ordered = sorted(values if len(values) <= MOST else _some(values))
     median = ordered[(len(ordered) - 1) // 2]
     away = sorted(abs(value - median) for value in ordered)
     usual = FAR * away[(len(away) - 1) * 9 // 10] or SPIKE * (abs(median) or 1.0)
-    kept = [value for value in ordered if abs(value - median) <= usual]
-    return Range(kept[0], kept[-1])
+    return [value for value in ordered if abs(value - median) <= usual]
 
 
 def _some(values: list[float]) -> list[float]:
