@@ -375,7 +375,7 @@ def redecided(journal: list[ev.AnyFact], spec: StudySpec) -> list[ev.AnyFact]:
 
 TestStudyMachine = StudyMachine.TestCase
 TestStudyMachine.settings = settings(
-    max_examples=400,
+    max_examples=250,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
