@@ -158,6 +158,36 @@ def test_what_can_not_begin_opens_no_app(
     assert not (workshop.path / "runs").exists()
 
 
+def test_an_app_that_can_not_be_shown_leaves_no_engine_behind(
+    workshop: Workshop,
+    screen: Screen,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def load(**_: Any) -> None:
+        raise ui.KeyFileError("keys.toml: no such act")
+
+    monkeypatch.setattr(ui, "load", load)
+    assert run(workshop, workshop.study(SLOW)) == 2
+    assert "no such act" in capsys.readouterr().err
+    assert screen.opened == []
+    assert workshop.engine() is None
+    assert not workshop.left_over()
+
+
+def test_an_app_that_can_not_open_says_that_the_study_runs(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    def refuse(*_: Any) -> None:
+        raise ui.KeyFileError("keys.toml: no such act")
+
+    screen.do = refuse
+    assert run(workshop, workshop.study(SLOW)) == 2
+    said = capsys.readouterr()
+    assert "no such act" in said.err
+    assert "study: running on; `tuitune attach study` shows it" in said.out
+
+
 def test_attach_takes_the_one_that_runs_then_the_newest_and_asks_where_several_run(
     workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
 ):

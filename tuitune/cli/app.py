@@ -99,14 +99,20 @@ def _show_stored(study: StudyFolder, look: Look) -> int:
 def _show(study: StudyFolder, file: Path, look: Look, wish: Wish | None = None) -> int:
     """wish: what an engine that is begun again is to run, the study as it is where that is None."""
     named = short_path(file.absolute())
-    code = ui.open_app(
-        study.path,
-        file=named,
-        readonly=look.readonly,
-        ascii_only=look.ascii_only,
-        no_color=look.no_color,
-        restart=partial(_restart, study.path, file, wish),
-    )
+    try:
+        code = ui.open_app(
+            study.path,
+            file=named,
+            readonly=look.readonly,
+            ascii_only=look.ascii_only,
+            no_color=look.no_color,
+            restart=partial(_restart, study.path, file, wish),
+        )
+    except PROBLEMS as error:
+        print(error, file=sys.stderr)
+        if study.owner() is not None:
+            print(_running_on(study.name))
+        return 2
     return code or farewell(StudyFolder(study.path), named)
 
 
@@ -133,8 +139,7 @@ def farewell(study: StudyFolder, file: str) -> int:
     engine, row = changes.engine, changes.study or StudyRow()
     leaving = row.finished and engine is not None and engine.phase != "importing"
     if study.owner() is not None and not leaving:
-        words = f"`tuitune attach {name}` shows it, `tuitune stop {name}` stops it"
-        print(f"{name}: running on; {words}")
+        print(_running_on(name))
         return 0
     if engine is not None and engine.phase == "failed":
         print(engine.words, file=sys.stderr)
@@ -147,3 +152,7 @@ def farewell(study: StudyFolder, file: str) -> int:
         print(f"{name}: interrupted; `tuitune {file}` goes on with it")
         return 130
     return print_result(result_in(study))
+
+
+def _running_on(name: str) -> str:
+    return f"{name}: running on; `tuitune attach {name}` shows it, `tuitune stop {name}` stops it"

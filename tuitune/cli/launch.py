@@ -98,7 +98,7 @@ def _has_facts(folder: Path) -> bool:
 
 
 def _start(wish: Wish, folder: Path, meanwhile: Callable[[], object]) -> None:
-    """Raises StartError; and KeyboardInterrupt, with the engine told to end."""
+    """Raises StartError, and what `meanwhile` raises, with the engine told to end."""
     place = shelter()
     if place.words:
         print(f"{folder.name}: {place.words}", file=sys.stderr)
@@ -111,7 +111,7 @@ def _start(wish: Wish, folder: Path, meanwhile: Callable[[], object]) -> None:
         with contextlib.closing(Herald(ears)) as herald:
             meanwhile()
             _listen(herald, folder)
-    except KeyboardInterrupt:
+    except BaseException:
         engine.terminate()
         engine.wait()
         raise
