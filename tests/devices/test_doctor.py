@@ -35,7 +35,7 @@ def test_a_package_that_shadows_nvidias_own_file_is_wrong(
     ("device", "words"),
     [
         (GpuSample("g", 0, "A", trouble="GPU is lost"), "GPU is lost"),
-        (GpuSample("g", 0, "A", mode="exclusive"), "nvidia-smi -c 0"),
+        (GpuSample("g", 0, "A", mode="exclusive"), "nvidia-smi -i 0 -c 0"),
         (GpuSample("g", 0, "A", processes=None), "lists no processes"),
         (GpuSample("g", 0, "A", processes=(DeviceProcess(9, "", "", 1),)), "--pid=host"),
         (
@@ -55,13 +55,23 @@ def test_a_device_that_is_well_gives_nothing_to_say():
     assert doctor.one(GpuSample("g", 0, "A")) == []
 
 
+def test_what_the_shell_leaves_to_us_is_told():
+    seen = Snapshot((GpuSample("g", 0, "A100"), GpuSample("h", 1, "A100")))
+    assert doctor.shell(seen, {}) == []
+    (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "1"})
+    assert finding.words == "CUDA_VISIBLE_DEVICES=1 leaves to us: GPU 1"
+    (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "7,1"})
+    assert finding.words.startswith("CUDA_VISIBLE_DEVICES=7,1 leaves no GPU to us; unset it")
+    assert doctor.shell(Snapshot(problem="none"), {"CUDA_VISIBLE_DEVICES": "1"}) == []
+
+
 def test_numbers_of_gpus_that_differ_are_ambiguous():
     seen = Snapshot((GpuSample("g", 0, "A100"), GpuSample("h", 1, "T4")))
-    (finding,) = doctor.order(seen, {"CUDA_VISIBLE_DEVICES": "1"})
+    (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "1"})
+    assert finding.how == "wrong"
     assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in finding.words
     both = {"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    assert "CUDA_DEVICE_ORDER" not in doctor.order(seen, both)[0].words
-    assert doctor.order(seen, {}) == []
+    assert doctor.shell(seen, both)[0].how == "note"
 
 
 def test_limits_that_are_low_are_noted(tmp_path: Path):

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import pytest
 from workshop import wait_until
 
 from tuitune.devices.locks import Locks
@@ -79,3 +81,42 @@ def test_the_lock_of_a_study_that_was_killed_is_free(tmp_path: Path):
     other.stdout.close()
     wait_until(lambda: ours.take("GPU-1") == "", "the lock")
     ours.close()
+
+
+OTHER = """
+import os, sys
+from pathlib import Path
+from tuitune.devices.locks import Locks
+
+os.setgid(65534)
+os.setuid(65534)  # nobody, from here on
+
+locks = Locks("study digits of ben", Path(sys.argv[1]))
+for word in sys.stdin:
+    print(locks.take("GPU-1") if word.strip() == "take" else locks.drop("GPU-1"), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user can be had by root alone")
+def test_two_users_never_have_the_same_gpu():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o1777)  # as /dev/shm
+        ours = Locks("study cifar of anna", folder)
+        command = [sys.executable, "-c", OTHER, name]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, text=True, **pipes) as other:
+
+            def says(word: str) -> str:
+                other.stdin.write(f"{word}\n")
+                other.stdin.flush()
+                return other.stdout.readline().strip()
+
+            assert ours.take("GPU-1") == ""
+            assert says("take") == "study cifar of anna"
+            ours.drop("GPU-1")
+            assert says("take") == ""
+            assert ours.take("GPU-1") == "study digits of ben"
+            says("drop")
+            assert ours.take("GPU-1") == ""
+        ours.close()

@@ -126,12 +126,16 @@ def test_a_driver_that_hangs_at_its_start_is_told_and_tried_again(here: World):
     watched(scenario, first=STALE)
 
 
-def test_a_driver_that_does_not_start_says_so_and_is_tried_later(here: World):
+def test_a_driver_that_does_not_start_says_so_and_is_tried_again(here: World):
     here.driver["init"] = 18
     here.with_gpus(1)
 
-    async def scenario(_watchdog, until):
+    async def scenario(watchdog, until):
         assert "restart the machine" in (await until(lambda s: s.problem)).problem
+        del here.driver["init"]
+        here.write()
+        watchdog.ask()  # which it does by itself every half minute
+        await until(well)
 
     watched(scenario)
 

@@ -17,7 +17,7 @@ HIDDEN = DeviceProcess(9999, "", "", 3 * GB)
 
 
 def device(*processes: DeviceProcess, used: int = 10 * MB, **more) -> GpuSample:
-    return GpuSample("g0", 0, "A100", 80 * GB, used, processes=processes, **more)
+    return GpuSample("g0", 0, "A100", 80 * GB, used, **{"processes": processes, **more})
 
 
 class Scene:
@@ -56,6 +56,17 @@ def test_it_may_be_shared_and_then_has_less_memory_and_is_busy():
     for _ in range(120):
         (gpu,) = scene.look(device(HERS, utilisation=60))
     assert (gpu.obstacle, gpu.foreign, gpu.memory, gpu.busy) == ("", True, 78 * GB, 0.5)
+
+
+def test_a_gpu_that_somebody_unseen_keeps_busy_is_not_the_idlest():
+    scene, ours = Scene(), tenant()
+    for _ in range(120):  # a desktop's, or of a driver that lists no processes
+        (gpu,) = scene.look(device(utilisation=90, processes=None))
+    assert gpu.busy == 1.0
+    scene = Scene()
+    for _ in range(120):
+        (gpu,) = scene.look(device(OURS, utilisation=90), tenants=[ours])
+    assert gpu.busy == 0.0  # that is our own
 
 
 @pytest.mark.parametrize(("on_foreign", "stays"), [("drain", False), ("ignore", True)])

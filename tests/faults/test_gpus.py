@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -96,6 +96,84 @@ def test_every_trial_has_a_gpu_of_its_own(shop: Workshop, world: World):
     assert not [pair for pair in at_once(found) if pair[0]["gpus"] == pair[1]["gpus"]]
     assert list(at_once(found))  # and both were used
     assert shop.left_over() == []
+
+
+EIGHT = """
+def train(trial):
+    note(trial)
+    until("go")
+    trial.report(loss=1.0)
+"""
+
+
+def test_eight_gpus_run_eight_trials_at_once(shop: Workshop, world: World):
+    world.with_gpus(8)
+    wishes = ("--set", "search.concurrency=20", "--set", "trial.cpus=0")
+    process = shop.start(study(shop, EIGHT, trials=9), "--no-ui", *wishes)
+    wait_until(lambda: len(notes(shop)) == 8, "eight trials")
+    assert sorted(one["gpus"] for one in notes(shop)) == [[i] for i in range(8)]
+    (shop.path / "go").touch()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert len(notes(shop)) == 9
+
+
+def old_driver(world: World, shims: dict[str, Path]) -> None:
+    world.library = shims["old"]
+    world.with_gpus(2)
+
+
+def mig(world: World, _shims: dict[str, Path]) -> None:
+    world.with_gpus(1, mig=1)
+    names = [f"MIG-{world.token}{i}" for i in range(2)]
+    world.migs = [{"gpu": 0, "uuid": uuid, "name": "1g", "total": 9000} for uuid in names]
+    world.write()
+
+
+def no_numbers(world: World, _shims: dict[str, Path]) -> None:
+    world.with_gpus(2, util=2147483632, temp=100000, power=-1, limit=-1, used=-1)
+
+
+def no_permission(world: World, _shims: dict[str, Path]) -> None:
+    world.with_gpus(3)
+    world.gpus[2]["handle"] = 4
+    world.write()
+
+
+@pytest.mark.parametrize("make", [old_driver, mig, no_numbers, no_permission])
+def test_a_machine_that_is_odd_is_used_all_the_same(
+    shop: Workshop,
+    world: World,
+    shims: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[World, dict[str, Path]], None],
+):
+    make(world, shims)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    code = EIGHT.replace('until("go")', "until_two()") + (
+        "\ndef until_two():\n"
+        "    while len(Path('notes.txt').read_text().splitlines()) < 2:\n"
+        "        time.sleep(0.01)\n"
+    )
+    done = shop.run(study(shop, code, trials=2), "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(one["gpus"] for one in notes(shop)) == [[0], [1]]
+
+
+def test_a_command_has_its_gpu_too(shop: Workshop, world: World):
+    world.with_gpus(1)
+    code = "import os; print('loss=1', os.environ['CUDA_VISIBLE_DEVICES'], file=open('seen', 'w'))"
+    shop.write("say.py", code + "; print('loss=1')")
+    file = shop.study("", "[trial.metrics]\nloss = 'loss=([0-9.]+)'", trials=1)
+    file.write_text(
+        file.read_text().replace(
+            'target = "study_train.py:train"', 'command = ["python", "say.py"]'
+        )
+    )
+    done = shop.run(file, "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (shop.path / "seen").read_text().split()[1] == world.gpus[0]["uuid"]
 
 
 def test_gpus_that_are_linked_go_together(shop: Workshop, world: World):
@@ -201,6 +279,47 @@ def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: 
         stranger.wait()
 
 
+@pytest.mark.slow
+def test_somebody_who_comes_to_our_gpu_keeps_us_from_it_until_she_has_left(
+    shop: Workshop, world: World
+):
+    world.with_gpus(1)
+    code = "\ndef train(trial):\n    hold()\n    note(trial)\n    until('go')\n    trial.report(loss=1.0)\n"
+    process = shop.start(study(shop, code, trials=2), "--no-ui")
+    wait_until(lambda: notes(shop), "the first trial")
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    try:
+        world.processes = [{"gpu": 0, "pid": stranger.pid, "memory": 2100}]
+        world.write()
+        until_said(process, f"(pid {stranger.pid}, 2.2 GB) computes on it")
+        (shop.path / "go").touch()
+        until_said(process, "trial 0  COMPLETE")  # it may finish
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert len(notes(shop)) == 1
+    world.processes = []
+    world.write()
+    until_said(process, "somebody else has only just left it")
+    assert len(notes(shop)) == 1
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "GPU 0: free again" in output
+    assert len(notes(shop)) == 2
+
+
+def until_said(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stdout is not None
+    seen: list[str] = []
+
+    def said() -> bool:
+        seen.append(process.stdout.readline())
+        assert seen[-1], "".join(seen)
+        return words in seen[-1]
+
+    wait_until(said, words)
+
+
 SHARING = """
 from tuitune.devices.host import host_room
 
@@ -264,6 +383,22 @@ def test_nvml_may_hang_or_crash_on_one_device_and_the_study_goes_on(
     assert "is left alone for 1m00s" in output
     assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 3
     assert shop.left_over() == []
+
+
+def test_a_driver_that_is_upgraded_under_a_study_is_told_and_nobody_is_hurt(
+    shop: Workshop, world: World
+):
+    world.with_gpus(2)
+    process = shop.start(study(shop, EIGHT, trials=2), "--no-ui")
+    wait_until(lambda: len(notes(shop)) == 2, "two trials")
+    for gpu in world.gpus:
+        gpu["no.util"] = 18
+    world.write()
+    until_said(process, "the driver was upgraded while it was loaded; restart the machine")
+    (shop.path / "go").touch()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 2
 
 
 CROWDED = """
@@ -337,14 +472,7 @@ def test_two_studies_never_take_the_same_gpu(shop: Workshop, world: World):
     first = shop.start(study(shop, code, trials=1), "--no-ui")
     wait_until(lambda: notes(shop), "the first study's trial")
     second = shop.start(study(shop, code, trials=1, name="other"), "--no-ui")
-    assert second.stdout is not None
-    seen: list[str] = []
-
-    def waits() -> bool:
-        seen.append(second.stdout.readline())
-        return "GPU 0: " in seen[-1]
-
-    wait_until(waits, "word of the other study")
+    until_said(second, "GPU 0: ")
     assert len(notes(shop)) == 1
     (shop.path / "go").touch()
     assert first.wait(60) == 0
@@ -386,5 +514,21 @@ def test_doctor_tells_what_is_there_and_what_is_wrong(shop: Workshop, world: Wor
     assert done.returncode == 1
     assert "GPUs: 3, driver 570.86.15" in done.stdout
     assert "wrong  GPU 1: GPU is lost" in done.stdout
-    assert "nvidia-smi -c 0" in done.stdout
+    assert "nvidia-smi -i 2 -c 0" in done.stdout
     assert "--pid=host" in done.stdout
+    shown = shop.run("check", study(shop, SIMPLE)).stdout
+    assert "GPU (UUID unknown), memory unknown: GPU is lost" in shown
+    assert "no two trials share it; sudo nvidia-smi -i 2 -c 0 lets them" in shown
+
+
+def test_another_distributions_pynvml_is_found_by_all_commands(
+    shop: Workshop, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.with_gpus(1)
+    shop.write("shadow/pynvml/__init__.py", "def nvmlInit():\n    pass\n")
+    monkeypatch.setenv("PYTHONPATH", str(shop.path / "shadow"))
+    file = study(shop, SIMPLE)
+    for command in (["doctor"], ["check", file], [file, "--no-ui"]):
+        done = shop.run(*command)
+        assert done.returncode == (1 if command == ["doctor"] else 2), done.stdout + done.stderr
+        assert "pip uninstall -y pynvml" in done.stdout + done.stderr

@@ -7,11 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 from tuitune.devices.allowed import allowed
+from tuitune.devices.doctor import one
 from tuitune.devices.view import View
 
 if TYPE_CHECKING:
     from tuitune.devices.snapshots import GpuSample, Snapshot
     from tuitune.spec import StudySpec
+
+LEFT_OUT = "left out by CUDA_VISIBLE_DEVICES or [devices] allow"
 
 
 def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
@@ -21,16 +24,19 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     if seen.problem:
         return [f"GPUs: none ({seen.problem}); trials run on the CPUs"]
     ours = allowed(seen.devices, os.environ, spec.devices.allow)
-    if not ours:
-        return ["GPUs: none that we may use; trials run on the CPUs"]
     gpus = spec.trial.gpus or 1.0
     each = "auto, as many on each as measured" if gpus == "auto" else f"{gpus:g} a trial"
     free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
+    head = f"{each}{free}" if ours else "none that we may use; trials run on the CPUs"
     told = View(spec.devices, os.getpid()).look(ours, seen, (), time.time())
-    obstacles = {gpu.uuid: gpu.obstacle for gpu in told}
-    return [f"GPUs: {each}{free}"] + [
-        f"  {line(device)}: {obstacles.get(device.uuid) or 'would be used'}" for device in ours
-    ]
+    words = {gpu.uuid: gpu.obstacle or "would be used" for gpu in told}
+    lines = [f"GPUs: {head}"]
+    for device in seen.devices:
+        why = device.trouble or words.get(device.uuid, LEFT_OUT)
+        lines.append(f"  {line(device)}: {why}")
+        notes = one(device) if device.uuid in words and not device.trouble else ()
+        lines += [f"    {note.words}" for note in notes]
+    return lines
 
 
 def line(device: GpuSample) -> str:

@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tuitune.devices.nvml import SHADOWED
+from tuitune.devices.allowed import NotAllowedError, allowed
+from tuitune.devices.nvml import SHADOWED, default_mode
 from tuitune.devices.view import MPS
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ class Finding(NamedTuple):
 def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
     return [
         driver(seen),
-        *binding(),
+        *(finding for finding in binding() if finding.words != seen.problem),
         *(finding for device in seen.devices for finding in one(device)),
-        *order(seen, environment),
+        *shell(seen, environment),
         files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         shared_memory(Path("/dev/shm")),  # noqa: S108 - where data loaders keep their batches
         logout(_logind()),
@@ -68,7 +69,7 @@ def one(device: GpuSample) -> list[Finding]:
     found = []
     if device.mode == "exclusive":
         words = "its compute mode lets one process at a time use it: no two trials share it"
-        found.append(Finding("note", what, f"{words}; sudo nvidia-smi -c 0 lets them"))
+        found.append(Finding("note", what, f"{words}; {default_mode(device.index)} lets them"))
     processes = device.processes
     if processes is None:
         words = "its driver lists no processes: others on it can't be seen, and trials don't share"
@@ -84,15 +85,20 @@ def one(device: GpuSample) -> list[Finding]:
     return found
 
 
-def order(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
+def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
     visible = environment.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
+    if visible is None or not seen.devices:
         return []
-    words = f"CUDA_VISIBLE_DEVICES={visible}: only these are used"
-    differ = len({device.name for device in seen.devices}) > 1
-    if differ and "PCI_BUS_ID" not in environment.get("CUDA_DEVICE_ORDER", ""):
-        words += "; the GPUs differ: export CUDA_DEVICE_ORDER=PCI_BUS_ID, or write UUIDs"
-    return [Finding("note", "shell", words)]
+    said = f"CUDA_VISIBLE_DEVICES={visible}"
+    try:
+        left = allowed(seen.devices, environment, ())
+    except NotAllowedError as error:
+        return [Finding("wrong", "shell", str(error))]
+    if not left:
+        mend = "unset it, or write numbers or UUIDs of nvidia-smi -L"
+        return [Finding("note", "shell", f"{said} leaves no GPU to us; {mend}")]
+    numbers = ", ".join(str(device.index) for device in left)
+    return [Finding("note", "shell", f"{said} leaves to us: GPU {numbers}")]
 
 
 def files(limit: int) -> Finding:

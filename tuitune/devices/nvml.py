@@ -17,6 +17,7 @@ NO_NUMBER = 1 << 62  # NVML writes all bits set where it has none
 MOST_WATTS = 20_000
 MODES = {2: "prohibited", 3: "exclusive"}
 NVLINK = 100  # the closeness of two GPUs, see Link
+ALONE = "NVML hangs or crashes on it; it is tried again from time to time"
 SHADOWED = (
     "another distribution's pynvml stands before NVIDIA's own; "
     "run: pip uninstall -y pynvml && pip install --force-reinstall nvidia-ml-py"
@@ -72,11 +73,7 @@ class Nvml:
         well: list[tuple[str, Any]] = []
         for index in range(count):
             if index in self._skip:
-                devices.append(
-                    self._troubled(
-                        index, "NVML hangs or crashes on it; it is tried again from time to time"
-                    )
-                )
+                devices.append(self._troubled(index, ALONE))
                 continue
             reading(index)
             try:
@@ -127,7 +124,7 @@ class Nvml:
             power=_watts(self._ask(nvml.nvmlDeviceGetPowerUsage, handle)),
             power_limit=_watts(self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
             mode=mode,
-            trouble="its compute mode forbids programs" if mode == "prohibited" else "",
+            trouble=_forbidden(index) if mode == "prohibited" else "",
             parent=parent,
             unified=unified,
             processes=processes,
@@ -254,6 +251,15 @@ def _library() -> ModuleType:
     if not hasattr(pynvml, "_nvmlGetFunctionPointer"):
         raise NvmlError(SHADOWED)
     return pynvml  # type: ignore[no-any-return]
+
+
+def default_mode(index: int) -> str:
+    """The command that lets all programs use a GPU."""
+    return f"sudo nvidia-smi -i {index} -c 0"
+
+
+def _forbidden(index: int) -> str:
+    return f"its compute mode forbids programs; {default_mode(index)} lets them"
 
 
 def _said(error: Any) -> str:

@@ -130,7 +130,7 @@ class View:
             self._came.pop(uuid, None)
         if not strangers and not ours and not device.processes and device.memory_used is not None:
             self._idle[uuid] = min(self._idle.get(uuid, device.memory_used), device.memory_used)
-        self._follow(device, passed, others=bool(strangers))
+        self._follow(device, passed, others=bool(strangers) or not ours)
         tolerated = self._spec.share or (ours and self._spec.on_foreign == "ignore")
         obstacle = "" if tolerated else self._obstacle(uuid, strangers, now)
         memory = (device.memory_total or 0) - (self._others.get(uuid, 0) if strangers else 0)

@@ -67,6 +67,7 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
         there = allowed(seen.devices, os.environ, spec.devices.allow)
     except NotAllowedError as error:
         return str(error)
+    there = [device for device in there if not device.trouble]
     count = 1.0 if gpus == "auto" else gpus
     if count is not None and count > 1:
         there = [device for device in there if not device.parent]  # instances don't go together
