@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.space import (
@@ -235,7 +235,6 @@ def finite_spaces(draw):
 
 
 @given(finite_spaces())
-@settings(deadline=None)
 def test_size_is_the_number_of_distinct_configurations(space):
     every = list(space.configurations())
     assert space.size == len(every) == len({key(one) for one in every}) == grid_size(space, 5)

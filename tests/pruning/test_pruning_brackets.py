@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pruning_reference import Brackets
 
@@ -71,7 +71,6 @@ def test_a_cycle_deals_each_bracket_its_configurations_of_the_paper():
     assert [two.count(0), two.count(1)] == [81, 34]
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 5),
     st.integers(1, 200),

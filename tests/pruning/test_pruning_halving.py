@@ -46,13 +46,13 @@ def play(random):
     world.drain()
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.integers(0, 2**40))
 def test_verdicts_and_promotions_are_the_references(seed):
     play(Random(seed))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.randoms(use_true_random=False))
 def test_they_are_so_in_the_smallest_studies(random):
     play(random)
@@ -75,7 +75,7 @@ def test_they_are_so_in_a_longer_one(method, style, seed):
 # --- promote: who goes on ------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.permutations(range(30)), st.integers(1, 8), st.sampled_from([2.0, 3.0, 4.0]))
 def test_in_the_end_all_of_the_best_have_gone_on_in_whatever_order_they_came(order, slots, eta):
     pruning = asha(high=10, reduction=eta)

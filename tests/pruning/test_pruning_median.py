@@ -69,13 +69,13 @@ def play(random):
             pruner.store()
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(st.integers(0, 2**40))
 def test_verdicts_are_the_references(seed):
     play(Random(seed))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.randoms(use_true_random=False))
 def test_they_are_so_in_the_smallest_studies(random):
     play(random)

@@ -377,6 +377,5 @@ TestStudyMachine = StudyMachine.TestCase
 TestStudyMachine.settings = settings(
     max_examples=250,
     stateful_step_count=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
