@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -69,6 +70,9 @@ def test_another_space_is_refused_with_the_command_that_mends_it(workshop: Works
     assert refused.returncode == 2
     assert "[space] x: was 0.0 to 1.0, is 0.0 to 2.0" in refused.stderr
     assert "tuitune study.toml --new" in refused.stderr
+    quoted = workshop.run(file, "--no-ui", "--set", 'trial.env={A="it\'s"}').stderr
+    command = next(line.split("`")[1] for line in quoted.splitlines() if "--new" in line)
+    assert shlex.split(command)[2:4] == ["--set", 'trial.env={A="it\'s"}']
     anew = workshop.run(file, "--no-ui", "--new")
     assert anew.returncode == 0, anew.stderr
     assert workshop.folder("study-2").exists()

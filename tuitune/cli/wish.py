@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -79,8 +80,8 @@ def as_run(wish: Wish, name: str) -> str:
 
 
 def _refusal(wish: Wish, study: StudyFolder, differences: list[str]) -> str:
-    said = [word for override in wish.overrides for word in ("--set", f"'{override}'")]
-    command = " ".join(["tuitune", short_path(wish.file), *said, "--new"])
+    said = [word for override in wish.overrides for word in ("--set", override)]
+    command = shlex.join(["tuitune", short_path(wish.file), *said, "--new"])
     lines = [
         f"{study.name}: {wish.file} has become another study's:",
         *(f"  {difference}" for difference in differences),
