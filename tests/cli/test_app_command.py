@@ -13,6 +13,7 @@ from tuitune import ui
 from tuitune.cli import app as app_command
 from tuitune.cli import launch
 from tuitune.cli.app import Look, attach, choose, run_with_app
+from tuitune.cli.studies import StudyFolder
 from tuitune.cli.wish import Wish
 from tuitune.control import request, socket_path
 from tuitune.store import owner
@@ -117,11 +118,19 @@ def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
         assert options["restart"]() == ""
         assert workshop.engine()
 
-    screen.do = stop
-    assert run(workshop, workshop.study(SLOW)) == 130
+    def stop_with_more(folder: Path, options: dict[str, Any]) -> None:
+        asked = {"do": "set", "overrides": ["search.trials=50"]}
+        request(socket_path(folder, "control"), asked, timeout=20)
+        stop(folder, options)
+
+    screen.do = stop_with_more
+    assert run(workshop, workshop.study(SLOW), "search.concurrency=1") == 130
     assert "`tuitune study.toml` goes on with it" in capsys.readouterr().out
     screen.do = restart
     assert attach("study", workshop.path / "runs", Look()) == 0
+    settings = StudyFolder(workshop.folder()).reader.study().settings
+    assert settings is not None
+    assert (settings.trials, settings.concurrency) == (50, 1)  # of the study, not of its file
 
 
 def test_an_import_that_failed_while_the_app_was_open_is_told_and_leaves_nothing(

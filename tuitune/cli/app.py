@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,11 +122,20 @@ def _restart(folder: Path, file: Path, wish: Wish | None) -> str:
     from tuitune.cli.launch import begin_engine
     from tuitune.cli.wish import Wish
 
+    study = StudyFolder(folder)
+    said = wish or Wish(file, folder.parent)
     try:
-        begin_engine(wish or Wish(file, folder.parent), StudyFolder(folder))
+        begin_engine(replace(said, overrides=(*said.overrides, *_kept(study))), study)
     except NOT_BEGUN as error:
         return str(error)
     return ""
+
+
+def _kept(study: StudyFolder) -> list[str]:
+    """What the app itself changes of a study: it goes on with that, whatever the file says."""
+    search = study.spec.search
+    asked = {"trials": search.trials, "concurrency": search.concurrency}
+    return [f"search.{name}={number}" for name, number in asked.items() if number is not None]
 
 
 def farewell(study: StudyFolder, file: str) -> int:
