@@ -183,3 +183,10 @@ def test_what_steers_is_not_offered_where_it_can_not_be_done(bottom):
     for without in ({"readonly": True}, {"engine": "finished"}, {"engine": "gone"}):
         assert "pause" not in offered(**without)
         assert "filter" in offered(**without)
+
+
+def test_where_no_engine_could_take_it_back_no_undo_is_offered(bottom):
+    bottom.undo = Undo("pause t0003", {}, "resumed t0003")
+    assert "undo pause t0003" in shown(bottom)
+    gone = pictures.look(picture(engine="gone"), bottom=bottom)
+    assert "undo" not in text(flash.lines(gone, Size(80, 1)))

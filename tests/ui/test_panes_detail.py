@@ -145,6 +145,13 @@ def test_before_the_first_trial_it_tells_what_is_awaited_and_the_first_keys():
         assert "<app.help>  all keys" in shown
 
 
+def test_a_configuration_that_is_too_long_says_how_much_more_there_is():
+    config = {"lr": 0.003, "layers": 2, "optimizer": "sgd"}
+    small = DetailPane().lines(look(picture([row(0, "r", config=config)]), cursor=0), Size(24, 3))
+    assert text(small).splitlines()[1].endswith("layers 2  +1")
+    assert "optimizer sgd" in said(row(0, "r", config=config), 60, 3)
+
+
 def test_the_end_of_a_long_traceback_is_all_there_in_a_narrow_pane():
     error = "ModuleNotFoundError: No module named 'torch'; it is looked for where tuitune runs"
     words = "\n".join(

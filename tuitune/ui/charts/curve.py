@@ -117,11 +117,10 @@ def _scales(look: Look, lines: Sequence[_Line]) -> tuple[Scale, Scale] | None:
 
 
 def _room_for(last: int, most: int | None) -> int:
-    """Somewhat more than the last step, so that not every report moves all that is drawn."""
-    if most is not None and last <= most:
-        return min(most, _room_for(last, None))
-    unit: int = max(1, 10 ** (len(str(last)) - 1) // 20)
-    return -(-last // unit) * unit
+    """Up to a quarter more than the last step, so that few reports move all that is drawn."""
+    unit: int = 1 << max(0, last.bit_length() - 3)
+    room = -(-last // unit) * unit
+    return room if most is None or last > most else min(most, room)
 
 
 def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:

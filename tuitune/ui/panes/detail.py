@@ -12,7 +12,7 @@ from tuitune.study.state import FAILED
 from tuitune.ui.glyphs import WORDS, shown_state
 from tuitune.ui.health import engine_gone
 from tuitune.ui.layout import DETAIL
-from tuitune.ui.lines import Line, Size, cut, fit, line, padded, stacked
+from tuitune.ui.lines import Line, Size, cut, fit, line, padded, stacked, width_of
 from tuitune.ui.memo import Memo
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.phrases import awaited, missing
@@ -86,17 +86,27 @@ def length(look: Look, size: Size) -> int:
 
 def _small(look: Look, row: TrialRow, width: int) -> list[Line]:
     """The configuration on one line, what the trial does on the next."""
-    spans: list[tuple[str, str]] = []
     known = look.picture.spec.space.by_name
+    pairs: list[Line] = []
     for name, given in _configuration(look.picture, row):
         short = parameter(given, form_of(known[name]) if name in known else "")
-        spans += [(f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")]
+        pairs.append(line((f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")))
     words = _told(look, row) if row.state != FAILED else row.error.strip() or row.note
     second = [
         (plain(words), _role(look, row)),
         (f"  {place(look.picture, row)}", "muted"),
     ]
-    return [cut(tuple(spans), width), cut(line(*second), width)]
+    return [_as_many(pairs, width), cut(line(*second), width)]
+
+
+def _as_many(pairs: list[Line], width: int) -> Line:
+    """Those that have room, and how many more there are."""
+    kept, left = list(pairs), 0
+    while len(kept) > 1 and sum(map(width_of, kept)) + (len(f"+{left}") if left else 0) > width:
+        kept.pop()
+        left += 1
+    more = line((f"+{left}", "muted")) if left else ()
+    return cut((*(span for pair in kept for span in pair), *more), width)
 
 
 def _columns(picture: Picture, row: TrialRow, size: Size) -> list[Line]:

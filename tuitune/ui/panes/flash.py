@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.ui.choices import menu_lines
+from tuitune.ui.health import engine_gone
 from tuitune.ui.lines import ends, fit, line, width_of
 from tuitune.words.text import plain
 
@@ -41,7 +42,7 @@ def _question(text: str, width: int) -> Line:
 def _undo(look: Look) -> Line:
     """Its key, and for how long it works."""
     undo = look.bottom.undo
-    if undo is None:
+    if undo is None or engine_gone(look.picture):
         return ()
     left = look.bottom.seconds_left()
     key = look.keymap.shown("trial.undo")
