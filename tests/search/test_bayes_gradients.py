@@ -44,12 +44,17 @@ shapes = st.tuples(
 )
 
 
+def density_problem(shape):
+    """Logarithms of hyperparameters, and what else their density hangs on."""
+    layout, rows, rungs, logs, outcomes = problem(*shape)
+    pairs = pairs_of(layout, rows, rungs, shape[4])
+    return logs, pairs, outcomes, prior_of(len(layout.categories), shape[4])
+
+
 @settings(max_examples=60, deadline=None)
 @given(shapes)
 def test_the_posterior_density_slopes_as_it_changes(shape):
-    layout, rows, rungs, logs, outcomes = problem(*shape)
-    pairs = pairs_of(layout, rows, rungs, shape[4])
-    prior = prior_of(len(layout.categories), shape[4])
+    logs, pairs, outcomes, prior = density_problem(shape)
     value, slopes = negative_log_posterior(logs, pairs, outcomes, prior)
     assert np.isfinite(value)
     for place in range(len(logs)):
@@ -63,11 +68,9 @@ def test_the_posterior_density_slopes_as_it_changes(shape):
 @settings(max_examples=60, deadline=None)
 @given(shapes)
 def test_the_posterior_density_is_that_of_the_textbook(shape):
-    layout, rows, rungs, logs, outcomes = problem(*shape)
-    pairs = pairs_of(layout, rows, rungs, shape[4])
-    prior = prior_of(len(layout.categories), shape[4])
+    logs, pairs, outcomes, prior = density_problem(shape)
     value, _ = negative_log_posterior(logs, pairs, outcomes, prior)
-    lower = np.tril(covariance(pairs, from_logs(logs, len(layout.categories))).matrix)
+    lower = np.tril(covariance(pairs, from_logs(logs, pairs.distances.shape[1])).matrix)
     matrix = lower + np.tril(lower, -1).T
     _, log_determinant = np.linalg.slogdet(matrix)
     likelihood = 0.5 * outcomes @ np.linalg.solve(matrix, outcomes) + 0.5 * log_determinant
