@@ -14,7 +14,7 @@ from tuitune.space import SearchSpace
 from tuitune.space.parameters import Choice, FloatRange, IntRange, Sampled
 from tuitune.spec import Objective
 from tuitune.ui.trials.filtering import ALL, parse
-from tuitune.ui.trials.order import Order, window
+from tuitune.ui.trials.order import NEAR, Order, window
 from tuitune.ui.trials.sorting import Sort, rises
 from tuitune.ui.view import View
 
@@ -185,18 +185,18 @@ def test_the_cursor_goes_with_its_trial():
     assert view.top == 30 - order.lines
 
 
-def test_until_it_is_moved_the_cursor_stays_on_the_first_line():
+def test_what_is_marked_is_looked_at_and_not_left_for_a_better_one():
     seen = picture(rows("c" * 30))
     order, view = followed(seen)
     assert view.cursor == 0
-    change(seen, 20, value=0.01)
+    change(seen, 0, value=9.0)
     order.follow(seen, view)
-    assert (view.cursor, view.top) == (20, 0)
-    view.marks.add(20)
+    assert (view.cursor, view.top) == (1, 0)
+    view.marks.add(1)
     order.follow(seen, view)
-    change(seen, 25, value=0.001)
+    change(seen, 1, value=9.0)
     order.follow(seen, view)
-    assert view.cursor == 20  # it has a mark: it is looked at
+    assert view.cursor == 1
 
 
 def test_in_the_middle_of_the_table_the_cursors_line_stands_still():
@@ -265,3 +265,17 @@ def test_a_picture_of_another_study_is_sorted_anew():
     other.sources = StubSources()
     order.follow(other, view)
     assert order.numbers == [0, 1]
+
+
+def test_a_cursor_nobody_has_moved_stays_among_the_first_and_is_not_taken_along_by_each_leader():
+    seen = picture([row(n, "r", value=1.0 + n) for n in range(9)])
+    order, view = followed(seen)
+    assert view.cursor == 0
+    for number in range(1, NEAR + 1):
+        change(seen, number, value=0.1 - number / 100)
+        order.follow(seen, view)
+        assert order.numbers[0] == number
+        assert view.cursor == (0 if number < NEAR else number)
+    view.sort = Sort("trial", reversed=True)
+    order.follow(seen, view)
+    assert view.cursor == 8

@@ -1,7 +1,8 @@
 """In which order does the table show which trials, and which of its lines are seen?
 
 Each look moves only what has changed. The cursor stays on its trial wherever that goes. Until a
-user has moved it, it stays on the first line instead: there is the best trial.
+user has moved it, it stays among the first lines instead: there are the best trials. It leaves one
+of them only when that has gone further down, so that two which lead in turn don't take it along.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tuitune.ui.picture import Picture
     from tuitune.ui.view import View
 
+NEAR = 5  # lines of the first, among which a cursor that nobody has moved stays on its trial
 FEW = 8  # one in so many trials changed: it is cheaper to sort them all
 
 
@@ -111,7 +113,10 @@ class Order:
         if asked and self._hidden is not None and self._hidden in self._placed:
             view.cursor, self._hidden = self._hidden, None
         elif view.cursor is None or view.cursor == self._untouched:
-            view.cursor = self._untouched = self.numbers[0] if self.numbers else None
+            at = self.position(view.cursor)
+            if asked or at is None or at >= NEAR:
+                view.cursor = self.numbers[0] if self.numbers else None
+            self._untouched = view.cursor
         elif view.cursor not in self._placed:
             self._hidden = view.cursor if self._hidden is None else self._hidden
             view.cursor = self._nearest(line)
