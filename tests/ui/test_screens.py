@@ -7,7 +7,7 @@ import time
 import pictures
 import pytest
 from pictures import NOW
-from stills import app, study_picture
+from stills import app, study_picture, with_log
 
 from tuitune.ui.layout import NUMBERED
 from tuitune.ui.view import CHARTS
@@ -66,6 +66,11 @@ def test_each_state_of_a_study(snap_compare, world):
 def test_each_pane_with_all_the_room(snap_compare, pane):
     keys = [str(NUMBERED.index(pane) + 1), "z"]
     assert snap_compare(app(study_picture()), terminal_size=(80, 24), press=keys)
+
+
+def test_a_trials_output_with_all_the_room(snap_compare, tmp_path):
+    shown = app(study_picture(folder=with_log(tmp_path, 0)))
+    assert snap_compare(shown, terminal_size=(80, 24), press=["6", "z"])
 
 
 @pytest.mark.parametrize("chart", [chart for chart in CHARTS if chart != "importance"])

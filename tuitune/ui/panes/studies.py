@@ -31,7 +31,8 @@ ROLES: Final[Mapping[str, str]] = {
 }
 SIGNS: Final[Mapping[str, str]] = {"interrupted": "=", "unreadable": "?"}
 HEADS: Final = ("study", "state", "trials", "best", "changed", "folder")
-FOLDER_FROM: Final = 100  # columns
+CHANGED_FROM: Final = 72  # columns
+FOLDER_FROM: Final = 100
 
 
 class Listing(Record, frozen=True):
@@ -67,7 +68,7 @@ def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
     role = ROLES.get(entry.state, "muted")
     cells = (
         entry.name,
-        entry.state,
+        "..." if entry.state == "…" and glyphs.ascii else entry.state,
         f"{entry.done}/{'-' if entry.total is None else entry.total}",
         entry.problem or best_words(entry),
         f"{duration(max(0.0, listing.now - entry.when))} ago",
@@ -89,11 +90,11 @@ def best_words(entry: Entry) -> str:
 
 
 def _widths(entries: Sequence[Entry], width: int) -> list[int]:
-    """Of name, state, trials, best, changed and folder; the last has what is left."""
-    name = max(5, min(24, max(len(entry.name) for entry in entries)))
+    """Of name, state, trials, best, changed and folder, as far as there is room for them."""
+    name = max(5, min(24, width // 4, max(len(entry.name) for entry in entries)))
     trials = max(6, *(len(f"{entry.done}/{entry.total}") for entry in entries))
     best = max(4, min(36, max(len(entry.problem or best_words(entry)) for entry in entries)))
-    widths = [name, 11, trials, best, 11]
+    widths = [name, 11, trials, best, *([11] if width >= CHANGED_FROM else [])]
     left = width - 4 - sum(widths) - 2 * len(widths)
     if width >= FOLDER_FROM and left >= 10:
         return [*widths, left]

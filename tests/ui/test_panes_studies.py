@@ -1,0 +1,45 @@
+"""The list of studies, as it was last seen to be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pictures import NOW, text
+
+from tuitune.ui.glyphs import ASCII, FULL
+from tuitune.ui.lines import Size, width_of
+from tuitune.ui.panes.studies import Listing, study_lines
+from tuitune.ui.studies import Entry
+
+RUNS = Path("/home/ada/runs")
+ENTRIES = [
+    Entry(RUNS / "cifar", "running", 41, 100, "val_accuracy", 0.9312, 17, when=NOW - 2),
+    Entry(RUNS / "cifar-2", "interrupted", 3, 100, "val_accuracy", 0.71, 2, True, NOW - 7200),
+    Entry(RUNS / "a-study-whose-name-is-long", "finished", 40, 40, "loss", 1e-5, 3, when=NOW - 9e5),
+    Entry(RUNS / "old", "unreadable", when=NOW - 60, problem="study.db: not a study's database"),
+    Entry(RUNS / "next", when=NOW - 1),
+]
+GLYPHS = {"full": FULL, "ascii": ASCII}
+
+
+@pytest.mark.parametrize("glyphs", GLYPHS)
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_list_looks_as_it_did(snapshot, width, glyphs):
+    lines = study_lines(Listing(ENTRIES, 1, "", GLYPHS[glyphs], NOW), Size(width, 9))
+    assert all(width_of(line) <= width for line in lines)
+    assert text(lines).isascii() or glyphs == "full"
+    assert text(lines) == snapshot
+
+
+@pytest.mark.parametrize(("words", "said"), [("", "No studies yet."), ("x", "esc shows all again")])
+def test_an_empty_list_says_why_and_what_to_do(words, said):
+    assert said in text(study_lines(Listing([], 0, words, FULL, NOW), Size(80, 9)))
+
+
+def test_the_chosen_one_is_seen_however_many_there_are():
+    many = [Entry(RUNS / f"study-{number}", "finished", when=NOW) for number in range(60)]
+    for at in (0, 30, 59):
+        shown = text(study_lines(Listing(many, at, "", FULL, NOW), Size(80, 10)))
+        assert f"> ✓ study-{at} " in shown
+        assert len(shown.splitlines()) == 10
