@@ -197,3 +197,32 @@ def test_what_so_many_do_over_one_is_told_where_it_was_measured():
     assert found[2] is not None
     assert 1.8 < found[2] < 2.6
     assert found[3:] == [2.6, None]
+
+
+def test_a_gain_over_one_is_made_of_all_steps_on_the_way():
+    bearing = Bearing(2, 1, gains={2: 1.8})
+    settle(bearing, Finding(2, 3, 1.3, 3, open=True))
+    assert pacing.over_one(bearing, 3) == pytest.approx(1.8 * 1.3)
+
+
+def test_reports_in_quick_succession_are_one_figure():
+    gpu = Gpu(Bearing(), 1)
+    gpu.report(0.01, 100)
+    assert pacing.intervals(gpu.bearing, gpu.paces[0]) == 0
+    gpu.report(0.01, 10)
+    assert pacing.intervals(gpu.bearing, gpu.paces[0]) == 1
+
+
+def test_when_somebody_has_left_the_others_are_looked_at_anew():
+    gpu = Gpu(Bearing(2), 3)
+    gpu.report(1.0, 4)
+    gpu.leave()
+    assert [pace.calm for pace in gpu.paces] == [0, 0]
+    gpu.report(1.0, 1)
+    assert [pace.calm for pace in gpu.paces] == [1, 1]
+
+
+def test_how_fast_fewer_are_than_what_is_compared_tells_nothing_of_it():
+    gpu = Gpu(Bearing(3, 0), 1)
+    gpu.report(1.0, 9)
+    assert pacing.intervals(gpu.bearing, gpu.paces[0]) == 0

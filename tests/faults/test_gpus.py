@@ -251,6 +251,17 @@ def test_asking_for_more_than_there_is_is_an_error_with_the_mend(
     assert not shop.folder().exists()
 
 
+def test_a_gpu_that_can_not_be_used_does_not_count(shop: Workshop, world: World):
+    world.with_gpus(2)
+    world.gpus[1]["mode"] = 2
+    world.write()
+    file = study(shop, SIMPLE)
+    assert shop.run("check", file, "--gpus", "1").returncode == 0
+    done = shop.run("check", file, "--gpus", "2")
+    assert done.returncode == 2
+    assert "1 GPUs of this machine are ours to use" in done.stderr
+
+
 def test_a_driver_that_is_broken_is_not_passed_over(shop: Workshop, world: World):
     world.driver["init"] = 18
     world.with_gpus(1)

@@ -9,6 +9,7 @@ import pytest
 from taking import take
 
 from tuitune import events as ev
+from tuitune.devices.pacing import Bearing
 from tuitune.engine.orders import gpu_environment
 from tuitune.engine.settings import settings_of
 from tuitune.space import FloatRange, SearchSpace
@@ -282,6 +283,18 @@ def test_auto_does_not_keep_what_hinders():
     packed = [fact for fact in facts if isinstance(fact, ev.Packed)]
     assert [(fact.most, fact.open) for fact in packed] == [(1, False)]
     assert len(story.where()) == 2  # nobody is put out for it
+
+
+def test_auto_tries_one_more_again_when_many_more_have_ended():
+    story = Story(machine(1), "auto", trials=9)
+    story.study.state.packing.bearings["A100"] = bearing = Bearing(2, 0, closed=2)
+    for number in range(4):
+        assert bearing.step == 0
+        story.hold(number, 4 * GB)
+        for step in (1, 2):
+            story.report(number, step, after=20.0)
+        story.exit(number)
+    assert bearing.step == 1
 
 
 def test_what_was_learnt_outlives_the_engine_and_a_replay_is_the_same():

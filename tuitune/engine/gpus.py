@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Take = Callable[[Sequence[ev.Event]], None]
 
 VACATING = 30.0  # s that memory may stay behind, before the GPU is shown as still held
-FRESH = 2.0  # s that a snapshot may take when asked for
 AGAIN = 0.05  # s between two looks whether memory is back
 LEFT_FREE = "left free for others"
 
@@ -62,7 +61,7 @@ class Gpus:
         self._devices: Sequence[GpuSample] = ()
         self._tenants: dict[tuple[int, int], Tenant] = {}
         self._leaving: dict[tuple[int, int], Tenant] = {}
-        self._stuck: dict[str, str] = {}  # GPUs with memory of an attempt that is long gone
+        self._stuck: list[tuple[Tenant, int]] = []  # whose memory stayed when their trial had ended
         self._fresh = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem = ""
@@ -91,10 +90,11 @@ class Gpus:
     def let_pass(self) -> None:
         """Hold nothing back any more: the executor closes."""
         self._closing = True
+        self._fresh.set()
 
     def close(self) -> None:
         """Let the GPUs go, once nothing of ours is on them."""
-        self._closing = True
+        self.let_pass()
         if self._watchdog is not None:
             self._watchdog.close()
         self._locks.close()
@@ -108,14 +108,18 @@ class Gpus:
         except NotAllowedError as error:
             devices, snapshot = [], msgspec.structs.replace(snapshot, problem=str(error))
         self._tell_problem(snapshot.problem)
-        tenants = [*self._tenants.values(), *self._leaving.values()]
-        gpus = self._view.look(devices, snapshot, tenants, now)
+        gpus = self._view.look(devices, snapshot, self._ours(), now)
         if not snapshot.problem:
             self._devices = devices
             self._report_footprints(now)
-        gpus = [self._with_obstacle(gpu, self._stuck.get(gpu.uuid, "")) for gpu in gpus]
+        stuck = self._still_stuck()
+        gpus = [self._with_obstacle(gpu, stuck.get(gpu.uuid, "")) for gpu in gpus]
         self._change(tuple(self._leased(gpus)), now)
         self._fresh.set()
+
+    def _ours(self) -> list[Tenant]:
+        """Attempts of which something may be on a GPU."""
+        return [*self._tenants.values(), *self._leaving.values()]
 
     def _report_footprints(self, now: float) -> None:
         keys = {id(tenant): key for key, tenant in self._tenants.items()}
@@ -138,7 +142,7 @@ class Gpus:
     def _leased(self, gpus: Iterable[ev.Gpu]) -> list[ev.Gpu]:
         """With a lock for each that we may start on, and a reason for each other."""
         gpus = list(gpus)
-        used = {uuid for tenant in self._tenants.values() for uuid in tenant.uuids}
+        used = {uuid for tenant in self._ours() for uuid in tenant.uuids}
         for gpu in gpus:
             if gpu.obstacle and gpu.uuid in self._locks and gpu.uuid not in used:
                 self._locks.drop(gpu.uuid)
@@ -211,35 +215,30 @@ class Gpus:
         end = self._clock() + VACATING
         while await self._look_again() and self._held_by(tenant):
             if self._clock() > end:
-                task = asyncio.get_running_loop().create_task(self._unstick(tenant, event.trial))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._stuck.append((tenant, event.trial))
                 break
             await asyncio.sleep(AGAIN)
         del self._leaving[key]
         assert self._take is not None
         self._take([msgspec.structs.replace(event, time=self._clock())])
 
-    async def _unstick(self, tenant: Tenant, trial: int) -> None:
-        """Show who keeps a GPU from being used again, until nobody does."""
-        while held := self._held_by(tenant):
-            why = f"trial {trial} has ended, and its memory is still held there"
-            self._stuck.update(dict.fromkeys(held, why))
-            await asyncio.sleep(1.0)
-            for uuid in held:
-                self._stuck.pop(uuid, None)
+    def _still_stuck(self) -> dict[str, str]:
+        """Why a GPU can't be used though its trial has ended, until its memory is back."""
+        held = [(tenant, trial, self._held_by(tenant)) for tenant, trial in self._stuck]
+        self._stuck = [(tenant, trial) for tenant, trial, uuids in held if uuids]
+        return {
+            uuid: f"trial {trial} has ended, and its memory is still held there"
+            for _, trial, uuids in held
+            for uuid in uuids
+        }
 
     async def _look_again(self) -> bool:
-        """A snapshot taken from now on has come; False where none does."""
-        if self._watchdog is None or self._closing or self._problem:
-            return False
-        self._fresh.clear()
-        self._watchdog.ask()
-        try:
-            await asyncio.wait_for(self._fresh.wait(), FRESH)
-        except TimeoutError:
-            return False
-        return not self._problem
+        """A snapshot taken from now on has come; False where none can."""
+        if self._watchdog is not None and not self._closing and not self._problem:
+            self._fresh.clear()
+            self._watchdog.ask()
+            await self._fresh.wait()  # its watchdog has a word for it, too, if none comes
+        return self._watchdog is not None and not self._closing and not self._problem
 
     def _held_by(self, tenant: Tenant) -> list[str]:
         others = list(self._tenants.values())
