@@ -169,6 +169,18 @@ def test_a_container_that_hides_processes_makes_it_judge_by_the_devices_memory()
     assert gpu.foreign  # we have nothing there
 
 
+def test_one_who_has_just_died_is_not_taken_for_a_container_for_good():
+    scene, ours = Scene(), tenant()
+    scene.look(device())
+    ours.began = scene.now
+    dead = DeviceProcess(HERS.pid, "", "", 2 * GB)  # and ours has not begun to compute
+    scene.look(device(dead, used=2 * GB), tenants=[ours], after=5)
+    assert scene.view.blind
+    (gpu,) = scene.look(device(OURS, used=3 * GB), tenants=[ours])
+    assert not scene.view.blind
+    assert gpu.memory == 80 * GB
+
+
 def test_memory_is_held_until_its_processes_and_bytes_are_gone():
     scene, ours = Scene(), tenant()
     scene.look(device())

@@ -73,7 +73,9 @@ class View:
             why = f"nothing is heard of it: {snapshot.problem}"
             return [self._gpu(known, why) for known in self._names.values()]
         self._know_ours(devices, tenants)
-        if any(self._is_hidden(device, tenants, now) for device in devices):
+        if self._ours:  # they can be told apart after all
+            self.blind = False
+        elif any(self._is_hidden(device, tenants, now) for device in devices):
             self.blind = True
         passed, self._seen = now - self._seen, now
         gpus = []
