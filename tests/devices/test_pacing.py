@@ -60,6 +60,7 @@ def joined(
 
 
 def settle(bearing: Bearing, finding: Finding, ended: int = 4) -> None:
+    bearing.reached = finding.many
     pacing.settle(bearing, finding.kept, finding.gain, ended, open_=finding.open)
 
 
@@ -226,3 +227,15 @@ def test_how_fast_fewer_are_than_what_is_compared_tells_nothing_of_it():
     gpu = Gpu(Bearing(3, 0), 1)
     gpu.report(1.0, 9)
     assert pacing.intervals(gpu.bearing, gpu.paces[0]) == 0
+
+
+def test_half_way_to_what_was_reached_is_tried_and_not_to_what_was_aimed_at():
+    gpu = Gpu(Bearing(4, 4), 4)
+    gpu.report(1.0, 30)
+    for _ in range(2):
+        gpu.join()
+        gpu.begin()
+    finding = gpu.report(3.0, 30)
+    assert finding == Finding(4, 6, finding.gain, 4, open=True)
+    pacing.settle(gpu.bearing, finding.kept, finding.gain, 4, open_=finding.open)
+    assert (gpu.bearing.ceiling, gpu.bearing.step) == (6, 1)

@@ -171,7 +171,7 @@ def judge(bearing: Bearing) -> Finding | None:
     if over > 0:
         more = not bearing.ceiling or many + 1 < bearing.ceiling
         return Finding(few, many, gain, many, open=more)
-    return Finding(few, many, gain, few, open=bearing.step > 1)
+    return Finding(few, many, gain, few, open=many > few + 1)
 
 
 def settle(bearing: Bearing, kept: int, gain: float, ended: int, *, open_: bool) -> None:
@@ -179,7 +179,7 @@ def settle(bearing: Bearing, kept: int, gain: float, ended: int, *, open_: bool)
     bearing.noise, bearing.noise_count = _noise(bearing), min(_noise_count(bearing), NOISE_MOST)
     before, over = bearing.kept, bearing.gains.get(bearing.kept, 1.0)
     if kept == before:
-        bearing.ceiling = before + bearing.step
+        bearing.ceiling = bearing.reached
     bearing.gains = {count: known for count, known in bearing.gains.items() if count <= kept}
     if kept > before:
         bearing.gains[kept] = over * gain
@@ -199,12 +199,12 @@ def retry(bearing: Bearing, ended: int) -> None:
         _anew(bearing)
 
 
-def limit(bearing: Bearing, most: int) -> None:
-    """More than so many were too many."""
+def limit(bearing: Bearing, most: int, ended: int) -> None:
+    """More than so many were too many when so many trials had ended."""
     if bearing.kept + bearing.step > most:
         bearing.gains = {count: known for count, known in bearing.gains.items() if count <= most}
         bearing.kept = min(bearing.kept, most)
-        bearing.step = most - bearing.kept
+        bearing.step, bearing.closed = most - bearing.kept, ended
         _anew(bearing)
 
 

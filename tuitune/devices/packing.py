@@ -54,7 +54,7 @@ def crowd(packing: Packing, model: str, company: int) -> None:
     """So many were too many: promise more memory to each, and put fewer together."""
     packing.raised *= RAISE
     if company > 1:
-        limit(packing.bearings.setdefault(model, Bearing()), company - 1)
+        limit(packing.bearings.setdefault(model, Bearing()), company - 1, packing.ended)
 
 
 def reserve(packing: Packing, peaks: Iterable[int] = ()) -> int | None:
