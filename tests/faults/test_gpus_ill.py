@@ -1,0 +1,206 @@
+"""What GPUs, their driver and other people do to a study, and what it makes of that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from gpu_studies import SIMPLE, WAITING, notes, study, until_said
+from nvml_world import World
+from workshop import Workshop, wait_until
+
+
+def test_a_driver_that_is_broken_is_not_passed_over(shop: Workshop, world: World):
+    world.driver["init"] = 18
+    world.with_gpus(1)
+    done = shop.run(study(shop, SIMPLE), "--no-ui")
+    assert done.returncode == 2
+    assert "restart the machine" in done.stderr
+    assert "gpus = 0" in done.stderr
+
+
+def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: World):
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    try:
+        world.processes = [{"gpu": 1, "pid": stranger.pid, "memory": 2100}]
+        world.with_gpus(2)
+        file = study(shop, SIMPLE, trials=2)
+        shown = shop.run("check", file).stdout
+        assert f"(pid {stranger.pid}, 2.2 GB) computes on it" in shown
+        assert "would be used" in shown
+        assert shop.run(file, "--no-ui").returncode == 0
+        assert [one["gpus"] for one in notes(shop)] == [[0], [0]]
+        again = shop.run(file, "--no-ui", "--new", "--share", "--trials", "4")
+        assert again.returncode == 0
+        assert [1] in [one["gpus"] for one in notes(shop)]
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.slow
+def test_somebody_who_comes_to_our_gpu_keeps_us_from_it_until_she_has_left(
+    shop: Workshop, world: World
+):
+    world.with_gpus(1)
+    code = "\ndef train(trial):\n    hold()\n    note(trial)\n    until('go')\n    trial.report(loss=1.0)\n"
+    process = shop.start(study(shop, code, trials=2), "--no-ui")
+    wait_until(lambda: notes(shop), "the first trial")
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    try:
+        world.processes = [{"gpu": 0, "pid": stranger.pid, "memory": 2100}]
+        world.write()
+        until_said(process, f"(pid {stranger.pid}, 2.2 GB) computes on it")
+        (shop.path / "go").touch()
+        until_said(process, "trial 0  COMPLETE")  # it may finish
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert len(notes(shop)) == 1
+    world.processes = []
+    world.write()
+    until_said(process, "somebody else has only just left it")
+    assert len(notes(shop)) == 1
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "GPU 0: free again" in output
+    assert len(notes(shop)) == 2
+
+
+LONG = """
+def train(trial):
+    hold()
+    note(trial)
+    if trial.number == 0 and trial.attempt == 0:
+        until("never")
+    trial.report(loss=1.0)
+"""
+
+
+def test_trials_on_a_lost_gpu_go_on_elsewhere(shop: Workshop, world: World):
+    world.with_gpus(2)
+    process = shop.start(study(shop, LONG, trials=3), "--no-ui")
+    first = wait_until(lambda: [n for n in notes(shop) if n["trial"] == 0], "the first trial")[0]
+    lost = first["gpus"][0]
+    world.gpus[lost]["error"] = 15
+    world.write()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert f"GPU {lost}: GPU is lost" in output
+    again = [n for n in notes(shop) if n["trial"] == 0]
+    assert [n["gpus"] for n in again] == [[lost], [1 - lost]]
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 3
+
+
+@pytest.mark.parametrize("how", ["hang", "crash"])
+def test_nvml_may_hang_or_crash_on_one_device_and_the_study_goes_on(
+    shop: Workshop, world: World, how: str
+):
+    world.with_gpus(2)
+    process = shop.start(study(shop, LONG, trials=3), "--no-ui")
+    first = wait_until(lambda: [n for n in notes(shop) if n["trial"] == 0], "the first trial")[0]
+    world.gpus[first["gpus"][0]][how] = 1
+    world.write()
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, output
+    assert "is left alone for 1m00s" in output
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 3
+    assert shop.left_over() == []
+
+
+def test_a_driver_that_is_upgraded_under_a_study_is_told_and_nobody_is_hurt(
+    shop: Workshop, world: World
+):
+    world.with_gpus(2)
+    process = shop.start(study(shop, WAITING, trials=2), "--no-ui")
+    wait_until(lambda: len(notes(shop)) == 2, "two trials")
+    for gpu in world.gpus:
+        gpu["no.util"] = 18
+    world.write()
+    until_said(process, "the driver was upgraded while it was loaded; restart the machine")
+    (shop.path / "go").touch()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 2
+
+
+CROWDED = """
+import torch_like
+
+def train(trial):
+    hold(50000)
+    note(trial)
+    if trial.number == 1 and trial.attempt == 0 and {crowded}:
+        until("joined")
+        raise torch_like.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+    if trial.number == 0:
+        Path("joined").touch()
+        time.sleep(1.0)
+    trial.report(loss=1.0)
+"""
+TORCH_LIKE = "class OutOfMemoryError(RuntimeError):\n    pass\n"
+
+
+def test_out_of_memory_among_neighbours_is_not_the_trials_fault(shop: Workshop, world: World):
+    world.with_gpus(1)
+    shop.write("torch_like.py", TORCH_LIKE)
+    code = CROWDED.format(crowded=True)
+    done = shop.run(study(shop, code, "gpus = 0.5", trials=2), "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 2
+    assert [n["attempt"] for n in notes(shop) if n["trial"] == 1] == [0, 1]
+    assert "it waits for one alone" in shop.run("show", "study", "--why", "1").stdout
+
+
+def test_out_of_memory_alone_is_the_trials_own(shop: Workshop, world: World):
+    world.with_gpus(2)
+    shop.write("torch_like.py", TORCH_LIKE)
+    code = CROWDED.format(crowded=True)
+    done = shop.run(study(shop, code, trials=2), "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE", "FAILED"]
+    assert "CUDA out of memory" in shop.trials()[1]["note"]
+
+
+STUCK = """
+def train(trial):
+    if trial.number == 0:
+        hold(live=0)  # as of a process that its driver can't let go of
+    note(trial)
+    trial.report(loss=1.0)
+"""
+
+
+def test_a_gpu_is_free_again_only_when_its_memory_is_back(shop: Workshop, world: World):
+    world.with_gpus(1)
+    process = shop.start(study(shop, STUCK, trials=2), "--no-ui")
+    wait_until(lambda: notes(shop), "the first trial")
+    log = shop.folder() / "study.db"
+    wait_until(log.exists)
+    reported = lambda: shop.trials()[0]["step"] == 1  # noqa: E731
+    wait_until(reported, "its report")
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:  # nothing may happen meanwhile
+        assert len(notes(shop)) == 1
+        time.sleep(0.1)
+    world.file.with_name("world.txt.live").unlink()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert len(notes(shop)) == 2
+
+
+def test_two_studies_never_take_the_same_gpu(shop: Workshop, world: World):
+    world.with_gpus(1)
+    code = "\ndef train(trial):\n    hold()\n    note(trial)\n    until('go')\n    trial.report(loss=1.0)\n"
+    first = shop.start(study(shop, code, trials=1), "--no-ui")
+    wait_until(lambda: notes(shop), "the first study's trial")
+    second = shop.start(study(shop, code, trials=1, name="other"), "--no-ui")
+    until_said(second, "GPU 0: ")
+    assert len(notes(shop)) == 1
+    (shop.path / "go").touch()
+    assert first.wait(60) == 0
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, output
+    assert len(notes(shop)) == 2
