@@ -577,3 +577,9 @@ def test_messages_shorten_long_values_and_keep_to_one_line():
     problems.add("space", "x", "a\nb" + "c" * 200, "is long")
     assert problems.found[0].startswith('s.toml: [space] x = "a\\nbccc')
     assert len(problems.found[0]) < 120
+
+
+def test_a_name_that_is_an_escape_code_steers_no_terminal():
+    told = str(StudyFileError(["[space] x\x1b]0;OWNED\x07: no name", "\x1b[2J"]))
+    assert told.replace("\n", "").isprintable()
+    assert len(told.splitlines()) == 2

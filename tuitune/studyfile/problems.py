@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuitune.space import spell
+from tuitune.words.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +23,10 @@ _LONGEST = 80  # characters of a value in a message
 
 
 class StudyFileError(Exception):
-    """A study file that can't be used. Its text is all problems, one a line."""
+    """A study file that can't be used. Its text is all problems, one a line, safe to print."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
+        super().__init__("\n".join(map(plain, problems)))
         self.problems = list(problems)
 
 
