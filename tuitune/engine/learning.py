@@ -17,8 +17,9 @@ from tuitune.search.foreign import Earlier, past_of
 from tuitune.search.history import Past
 from tuitune.space import UnfitError, fitted
 from tuitune.store.errors import StoreError
+from tuitune.store.folder import DATABASE
 from tuitune.store.reader import Reader
-from tuitune.store.registry import DATABASE, known_studies
+from tuitune.store.registry import known_studies
 from tuitune.studyfile import StudyFileError, load
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import msgspec
 
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, studies_in
+from tuitune.store.folder import DATABASE, DOCUMENT, all_studies
 from tuitune.store.reader import Reader
-from tuitune.store.registry import known_studies
+from tuitune.store.rows import StudyRow
 from tuitune.study.standing import best_of
 from tuitune.study.state import ENDED
 from tuitune.studyfile import StudyFileError, load
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.spec import StudySpec
-    from tuitune.store.rows import StudyRow, TrialRow
+    from tuitune.store.rows import TrialRow
 
 StudyState = Literal["running", "finished", "interrupted", "unreadable", "…"]
 
@@ -56,7 +56,7 @@ class _Book(Holder):
     reader: Reader
     spec: StudySpec
     rows: dict[int, TrialRow] = msgspec.field(default_factory=dict)
-    study: StudyRow | None = None
+    study: StudyRow = msgspec.field(default_factory=StudyRow)
     seq: int | None = None
 
 
@@ -91,9 +91,9 @@ class Studies:
         self._books.clear()
 
     def _find(self) -> None:
-        folders = dict.fromkeys(p.resolve() for p in [*studies_in(self._runs), *known_studies()])
+        folders = all_studies(self._runs)
         for folder in folders:
-            if folder not in self.entries and folder.exists():
+            if folder not in self.entries:
                 self.entries[folder] = Entry(folder, when=_changed(folder))
         for folder in [folder for folder in self.entries if folder not in folders]:
             del self.entries[folder]
@@ -130,13 +130,10 @@ class Studies:
 def _describe(entry: Entry, book: _Book, *, runs: bool) -> None:
     rows: Iterable[TrialRow] = book.rows.values()
     counts = Counter(row.state for row in rows)
-    study, spec = book.study, book.spec
-    complete = study is not None and study.finished and study.complete
-    entry.state = "running" if runs else "finished" if complete else "interrupted"
+    spec = book.spec
+    entry.state = book.study.state(running=runs)
     entry.done = sum(counts[state] for state in ENDED)
-    entry.total = spec.search.trials
-    if study is not None and study.settings is not None:
-        entry.total = study.settings.trials + study.by_hand
+    entry.total = spec.search.trials if book.study.total is None else book.study.total
     entry.trial, entry.partial = best_of(spec, rows)
     best = None if entry.trial is None else book.rows[entry.trial]
     entry.metric, entry.best = spec.objective.metric, None if best is None else best.value
