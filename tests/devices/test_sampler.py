@@ -113,31 +113,24 @@ def test_a_device_that_stays_ill_is_tried_less_and_less_often(here: World):
     watched(scenario, apart=0.1)
 
 
-def test_a_driver_that_hangs_at_its_start_is_told_and_tried_again(here: World):
-    here.driver["hang"] = 1
+@pytest.mark.parametrize(
+    ("how", "value", "words"),
+    [("hang", 1, "has not answered"), ("init", 18, "restart the machine")],
+)
+def test_a_driver_that_does_not_start_is_told_of_and_tried_again(
+    here: World, how: str, value: int, words: str
+):
+    here.driver[how] = value
     here.with_gpus(1)
 
     async def scenario(watchdog, until):
-        assert "has not answered" in (await until(lambda s: s.problem)).problem
-        del here.driver["hang"]
+        assert words in (await until(lambda s: s.problem)).problem
+        del here.driver[how]
         here.write()
+        watchdog.ask()  # where the driver fails it looks by itself every half minute alone
         await until(well)
 
     watched(scenario, first=STALE)
-
-
-def test_a_driver_that_does_not_start_says_so_and_is_tried_again(here: World):
-    here.driver["init"] = 18
-    here.with_gpus(1)
-
-    async def scenario(watchdog, until):
-        assert "restart the machine" in (await until(lambda s: s.problem)).problem
-        del here.driver["init"]
-        here.write()
-        watchdog.ask()  # which it does by itself every half minute
-        await until(well)
-
-    watched(scenario)
 
 
 def test_it_ends_with_whoever_started_it(here: World):
