@@ -29,8 +29,8 @@ HERE = Path(__file__).parent
 STUDY = HERE.parent / "spaces" / "digits.toml"
 ENDED_FIRST = 24  # trials that have ended when the first picture is taken
 PICTURES: Sequence[tuple[str, tuple[int, int], Sequence[str]]] = (
-    ("app", (140, 42), ("j", "space", "j", "space", "j")),
-    ("small", (80, 24), ("j", "j")),
+    ("app", (140, 42), ("g", "space", "j", "space", "j")),
+    ("small", (80, 24), ("g", "j", "j")),
 )
 
 
