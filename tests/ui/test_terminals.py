@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
@@ -277,6 +278,35 @@ def test_who_only_looks_on_changes_nothing(workshop, windows, running):
         other.press("\x1b")
         other.until(gone="esc back")
     nothing_was_missed(workshop)
+
+
+def test_what_is_copied_goes_to_the_terminals_clipboard(windows, finished):
+    window = windows.open("attach", "study")
+    window.until("finished", "t0002")
+    window.press(":2\r")
+    window.until("4 t0002")
+    window.press("yi")
+    window.until("copied id of t0002")
+    assert b"\x1b]52;c;" + base64.b64encode(b"2") in window.terminal.text
+
+
+def test_keys_of_ones_own_are_taken_and_a_mistake_among_them_is_told(workshop, windows, finished):
+    file = workshop.path / "config" / "tuitune" / "keys.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[keys]\n"app.summary" = ["W"]\n"app.quit" = ["Z", "q"]\n')
+    window = windows.open("attach", "study")
+    window.until("finished", "W summary", "Z leave")
+    window.press("W")
+    window.until("3 of 3 trials")
+    window.press("\x1b")
+    window.until("W summary", gone="esc back")
+    window.press("Z")
+    assert "3 COMPLETE in " in window.left()
+    file.write_text('[keys]\n"app.sumary" = ["W"]\n')
+    mistaken = windows.open("attach", "study")
+    mistaken.while_read(mistaken.terminal.ended, "its end")
+    assert mistaken.terminal.status == 2
+    assert b"did you mean app.summary?" in mistaken.terminal.text
 
 
 def test_alone_it_lists_the_studies_and_opens_the_chosen_one(workshop, windows, finished):

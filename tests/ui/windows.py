@@ -105,7 +105,8 @@ class Windows:
         variables: Mapping[str, str] | None = None,
     ) -> Window:
         """`tuitune WORDS`, with colours unless the variables say otherwise."""
-        place = {"XDG_STATE_HOME": str(self._workshop.path / "state"), **PLAIN_TERMINAL}
+        homes = {name: str(self._workshop.path / name) for name in ("state", "config")}
+        place = {f"XDG_{name.upper()}_HOME": path for name, path in homes.items()} | PLAIN_TERMINAL
         command = ["/usr/bin/env", "-u", "NO_COLOR", "-u", "SSH_CONNECTION"]
         given = {**place, **(variables or {})}
         command += [f"{name}={value}" for name, value in given.items()]
