@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
 
+import pytest
+from stills import Still, study_picture
+
+from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.ui.actions.keymap import Keymap
+from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.app import StudyApp
+from tuitune.ui.options import Options
 from tuitune.ui.source import Source
 
 STUDY = """
@@ -65,3 +73,28 @@ def test_what_changed_between_the_two_looks_is_counted_once(source, journal):
     picture = source.picture
     assert picture.counts == {"COMPLETE": 3, "RUNNING": 1, "FAILED": 1}
     assert (picture.best, len(picture.rows)) == (1, 5)
+
+
+class Lost(Still):
+    """Its database has gone since it was opened."""
+
+    def complete(self, numbers: object) -> None:
+        self.fill()
+
+    def refresh(self, now: float) -> None:
+        self.fill()
+
+    def fill(self) -> None:
+        raise StoreError("study.db: there is no such file any more")
+
+
+def test_a_store_that_goes_away_is_said_and_what_was_seen_stays():
+    async def play():
+        app = StudyApp(Lost(study_picture()), Keymap(ACTIONS), Options(tick=0.02))
+        async with app.run_test(size=(80, 24)) as pilot:
+            for _ in range(5):
+                await pilot.pause(0.02)
+                assert "no such file any more" in app.bottom.flash.text
+            assert len(app.order.numbers) == len(app.picture.rows) > 0
+
+    asyncio.run(play())

@@ -85,14 +85,15 @@ class StudyApp(App[None]):
     def on_mount(self) -> None:
         self._begun = True
         self.order.follow(self.picture, self.view)
-        self._source.complete(self.order.numbers[: self.size.height])
+        seen = self.order.numbers[: self.size.height]
+        self._read(lambda: self._source.complete(seen))
         self.paint()
         self.call_after_refresh(self._painted)
         self.set_interval(self.options.tick, self._tick)
 
     def _painted(self) -> None:
         """The first time: what could wait begins."""
-        self._source.fill()
+        self._read(self._source.fill)
         self.move()
         gc.freeze()  # ten thousand trials are no garbage, and need no looking through
         gc.enable()
@@ -105,10 +106,7 @@ class StudyApp(App[None]):
     def _tick(self) -> None:
         """Read what is new, and show it; nothing new is nothing painted."""
         if not self.view.frozen:
-            try:
-                self._source.refresh(self._clock())
-            except StoreError as error:
-                self.say(str(error), "error")
+            self._read(lambda: self._source.refresh(self._clock()))
             self.order.follow(self.picture, self.view)
         expired = self.bottom.expire(time.monotonic())
         # times are shown in whole seconds, and stand still where no engine runs
@@ -116,6 +114,13 @@ class StudyApp(App[None]):
         if expired or moment != self._shown:
             self._shown = moment
             self.paint()
+
+    def _read(self, read: Callable[[], None]) -> None:
+        """From the store, which may have gone meanwhile."""
+        try:
+            read()
+        except StoreError as error:
+            self.say(str(error), "error")
 
     def _lives(self) -> bool:
         return self.picture.engine.state in ("importing", "running", "silent")
