@@ -152,7 +152,7 @@ def test_without_gpus_trials_see_none_though_there_are_some(shop: Workshop, worl
 @pytest.mark.parametrize(
     ("gpus", "count", "words"),
     [
-        ("3", 2, "2 GPUs of this machine are ours to use"),
+        ("3", 2, "2 GPUs here are ours to use"),
         ("1", 0, "the driver knows of no GPU"),
         ("auto", 0, "set gpus = 0"),
     ],
@@ -178,7 +178,7 @@ def test_a_gpu_that_can_not_be_used_does_not_count(shop: Workshop, world: World)
     assert shop.run("check", file, "--gpus", "1").returncode == 0
     done = shop.run("check", file, "--gpus", "2")
     assert done.returncode == 2
-    assert "1 GPUs of this machine are ours to use" in done.stderr
+    assert "1 GPU here is ours to use" in done.stderr
 
 
 SHARING = """

@@ -73,7 +73,8 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
         there = [device for device in there if not device.parent]  # instances don't go together
     if count is None or count <= max(0, len(there) - spec.devices.leave_free):
         return ""
-    what = f"{len(there)} GPUs of this machine are ours to use"
+    some = "1 GPU here is" if len(there) == 1 else f"{len(there)} GPUs here are"
+    what = f"{some} ours to use"
     if spec.devices.leave_free:
-        what += f", and {spec.devices.leave_free} of them stay free for others"
+        what += f", {spec.devices.leave_free} of which must stay free for others"
     return f"{asked}{what}; ask for fewer, or set gpus = 0 to run on CPUs"
