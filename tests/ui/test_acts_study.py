@@ -71,6 +71,11 @@ def test_the_number_of_trials_is_typed(workshop):
         await driver.until_said("200 trials in all, 4 before")
         await driver.until(lambda: driver.app.picture.total == 200, "200 trials")
         assert "/200" in driver.screen()
+        await driver.press(":", *"trials 1", "enter")
+        assert "trials have begun: end the study with those that run?" in driver.screen()
+        await driver.press("n")
+        await driver.press(":", *"trials 150", "enter")
+        await driver.until_said("150 trials in all, 200 before")
         await driver.press(":", *"trials all", "enter")
         await driver.until_said("trials: all is not a whole number from 1")
 

@@ -51,10 +51,17 @@ def concurrency(desk: Desk, text: str) -> None:
 
 
 def trials(desk: Desk, text: str) -> None:
+    """Asked before where it is fewer than there are: the study ends then, and no undo helps."""
     number = _whole(desk, "trials", text)
-    if number is not None:
-        was = _settings_trials(desk.look())
-        _set(desk, "search.trials", number, was, f"{number} trials in all, {was} before")
+    if number is None:
+        return
+    was, begun = _settings_trials(desk.look()), len(desk.picture.rows)
+    words = f"{number} trials in all, {was} before"
+    if number >= begun:
+        _set(desk, "search.trials", number, was, words)
+        return
+    text = f"{begun} trials have begun: end the study with those that run?"
+    desk.ask(Question(text, lambda: _set(desk, "search.trials", number, was, words)))
 
 
 def ask_trials(desk: Desk) -> None:
