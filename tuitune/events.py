@@ -288,6 +288,7 @@ class Settled(Fact, frozen=True, tag="settled"):
     why: str
     crashed: bool = False  # by its own doing: counts for retries and for giving up
     crowded: bool = False  # its neighbours on a GPU left it too little memory: it goes on alone
+    error: str = ""  # of one that crashed: what went wrong, whether or not it is tried again
 
 
 class Packed(Fact, frozen=True, tag="packed"):

@@ -209,6 +209,18 @@ def test_three_quick_deaths_of_one_error_before_any_report_stop_the_launching():
     assert "FileNotFoundError" in end.why
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+def test_the_end_after_three_quick_deaths_says_what_they_died_of(retries: int):
+    trial = TrialSpec(command=("train",), retries=retries, metrics={"loss": "loss=(.*)"})
+    story = Story(trial=trial, search=SearchSpec(trials=50, concurrency=1))
+    end = None
+    while end is None:
+        end = finished(story.exit(story.study.state.running[0]))
+    why = "ended without a report of loss: no line of its output matches"
+    assert f"all with: {why}" in end.why
+    assert story.trial(0).error.startswith(why)
+
+
 def test_three_different_deaths_do_not():
     story = Story(search=SearchSpec(trials=50, concurrency=1))
     for number, error in enumerate(["A: 1", "B: 2", "C: 3", "D: 4"]):

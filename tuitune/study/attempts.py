@@ -161,6 +161,7 @@ def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
     else:
         _end(spec, state, trial, fact)
     if fact.crashed:
+        trial.error = fact.error or trial.error  # journals of old have it of the exit alone
         _count_crash(state, trial, fact.time)
     elif fact.state in (st.COMPLETE, st.PRUNED):
         state.streak = state.same = 0

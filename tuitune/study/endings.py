@@ -77,6 +77,8 @@ def _back(trial: st.Trial, exit_: ev.Exited, why: str) -> ev.Settled:
 def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
     if trial.value is None:
         why = f"ended without a report of {spec.objective.metric}"
+        if spec.trial.metrics:
+            why += ": no line of its output matches the pattern in [trial.metrics]"
         return _crashed(state, trial, exit_, why)
     return ev.Settled(exit_.time, trial.number, st.COMPLETE, "returned")
 
@@ -84,7 +86,7 @@ def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exite
 def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: str) -> ev.Settled:
     retries = state.settings.retries if state.settings else 0
     if trial.crashes >= retries:
-        return ev.Settled(exit_.time, trial.number, st.FAILED, error, crashed=True)
+        return ev.Settled(exit_.time, trial.number, st.FAILED, error, crashed=True, error=error)
     again = st.PAUSED if trial.held else st.WAITING
     why = f"retry {trial.crashes + 1} of {retries} after: {error}"
-    return ev.Settled(exit_.time, trial.number, again, why, crashed=True)
+    return ev.Settled(exit_.time, trial.number, again, why, crashed=True, error=error)
