@@ -56,6 +56,17 @@ def test_a_terminal_that_is_lost_takes_the_app_with_it_and_nothing_else(workshop
     again.until("4/4", "finished", "t0003  ✓ done")
 
 
+def test_a_terminal_that_is_lost_ends_an_app_begun_under_nohup_too(windows, finished):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        window = windows.open("attach", "study")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    window.until("finished")
+    window.terminal.hang_up()
+    wait_until(window.terminal.ended, "the app's end")
+
+
 def test_a_terminal_that_stalls_holds_up_nothing_but_the_screen(workshop, running):
     """Nobody reads it until the study is over."""
 

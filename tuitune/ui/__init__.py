@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def open_app(  # noqa: PLR0913 - what may be said on the command line
     keymap = load_keymap()
     source = Source(folder, file or str(folder), time.time(), options.devices_tick)
     app = StudyApp(source, keymap, options, None if readonly else restart)
+    _end_with_terminal()
     app.run()
     return app.return_code or 0
 
@@ -67,4 +69,11 @@ def open_list(runs: Path, *, ascii_only: bool = False, no_color: bool = False) -
     from tuitune.ui.configuration import load_keymap
     from tuitune.ui.studies_app import StudiesApp
 
-    return StudiesApp(runs, load_keymap(), options).run()
+    app = StudiesApp(runs, load_keymap(), options)
+    _end_with_terminal()
+    return app.run()
+
+
+def _end_with_terminal() -> None:
+    """Also where the signal of its loss was ignored by who has started us, as by nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
