@@ -103,7 +103,7 @@ def pairs_of(
 class Covariance:
     """The covariance of rows with themselves, noise included, and what its slopes are made of.
 
-    matrix: its lower triangle; what is above the diagonal means nothing.
+    matrix: its lower triangle; above the diagonal it is 0.
     """
 
     matrix: NDArray[np.float64]
@@ -146,7 +146,7 @@ def covariance(pairs: Pairs, at: Hyperparameters) -> Covariance:
     alike, slope = matern(pairs.distances @ (1.0 / np.square(at.lengths)))
     between = at.rung_correlations.ravel()[pairs.rung_pairs]
     values = at.scale * (alike * between) + pairs.offsets
-    matrix = np.empty((pairs.count, pairs.count))
+    matrix = np.zeros((pairs.count, pairs.count))
     matrix[pairs.first, pairs.second] = values
     matrix.flat[:: pairs.count + 1] = at.scale + OFFSET + at.noise
     return Covariance(matrix, pairs, at, alike, slope, between)
