@@ -181,6 +181,7 @@ class RetryAsked(Fact, frozen=True, tag="retry_asked"):
 class SettingsChanged(Fact, frozen=True, tag="settings_changed"):
     settings: Settings
     by: str = ""
+    what: str = ""  # what differs, in words
 
 
 class DiskChanged(Fact, frozen=True, tag="disk_changed"):

@@ -137,14 +137,18 @@ def test_launching_pauses_and_settings_change_while_it_runs(workshop: Workshop):
     changed = workshop.run("set", "study", "search.trials=4", "search.concurrency=2")
     assert changed.returncode == 0, changed.stderr
     assert "[search] trials: was 2, is 4" in changed.stdout
+    further = workshop.run("set", "study", "limits.time=1h", "search.trials=4")
+    assert further.stdout == "study: [limits] time: was not set, is 3600 s\n"
     refused = workshop.run("set", "study", "pruning.max=80")
     assert refused.returncode == 2
     assert "another study" in refused.stderr
     wait_until(lambda: state_of(workshop, 0) == "COMPLETE", "trial 0")
     assert len(workshop.trials()) == 1
     workshop.run("resume", "study")
-    assert engine.wait(60) == 0
+    said = [s for s in engine.communicate(timeout=60)[0].splitlines() if "settings changed" in s]
+    assert engine.returncode == 0
     assert [t["state"] for t in workshop.trials()] == ["COMPLETE"] * 4
+    assert said[-1].endswith("settings changed: [limits] time: was not set, is 3600 s (command)")
     again = workshop.run(file, "--no-ui", "--trials", 4)  # what was set has become the study's
     assert "finished" in again.stdout
 

@@ -73,10 +73,10 @@ def test_nothing_differs_from_itself(tmp_path):
 
 def test_changes_are_told_as_a_study_file_says_it(tmp_path):
     likely = "space.y={low=1, high=8, likely=2}"
-    overrides = ("space.x=[0.5, 1]", likely, "limits.target=0.5", "trial.retries=1")
+    overrides = ("space.x=[0.5, 1]", likely, "limits.target=0.5", "trial.memory=8GB")
     taken, refused = changes(read(tmp_path), read(tmp_path, *overrides))
     assert [str(change) for change in (*taken, *refused)] == [
-        "[trial] retries: was 0, is 1",
+        "[trial] memory: was not set, is 8 GB",
         "[limits] target: was not set, is 0.5",
         "[space] x: was 0.0 to 1.0, is one of 0.5, 1 (ordered)",
         "[space] y: was absent, is 1 to 8, whole, likely 2",

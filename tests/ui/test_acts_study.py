@@ -52,7 +52,7 @@ def test_concurrency_goes_up_and_down_by_keys_and_by_number(workshop):
         await driver.until_said("at most 1 at a time, 4 before")
         await driver.until(lambda: cap(driver) == 1, "a cap of 1")
         await driver.press("5", "z", "w")
-        await driver.until_shown("settings changed: 4 trials, 1 at once (app)")
+        await driver.until_shown("settings changed: [search] concurrency: was 4, is 1 (app)")
         await driver.press("-")
         await driver.until_said("at least one trial at a time")
         await driver.press(":", *"concurrency many", "enter")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuitune.engine.settings import CannotRunError, check_machine, has_gpus, settings_of
@@ -48,7 +47,7 @@ class Document:
         Raises StudyFileError, and NotWhileRunningError for what a running study can't take up.
         """
         spec = load(self._path, overrides=overrides, check_target=False)
-        taken, refused = changes(study.spec, replace(spec, file=study.spec.file))
+        taken, refused = changes(study.spec, spec)
         settings = settings_of(spec, has_gpus=has_gpus(spec, self._seen))
         still = [str(change) for change in refused]
         late = [str(change) for change in taken if not change.is_setting]
@@ -61,7 +60,9 @@ class Document:
             check_machine(spec, self._machine, self._seen)
         except CannotRunError as error:
             raise NotWhileRunningError(str(error)) from error
-        was = study.state.settings
-        words = [str(change) for change in taken] if settings != was else []
+        words = []
+        if settings != study.state.settings:
+            before = load(self._path, check_target=False)  # what was set since it began is in it
+            words = [str(change) for change in changes(before, spec)[0]]
         self.write(written(load_document(self._path, overrides)))
         return settings, words

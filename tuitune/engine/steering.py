@@ -116,7 +116,7 @@ class Steering:
         except (StudyFileError, NotWhileRunningError) as error:
             return {"error": str(error)}
         if words:
-            self._engine.take([ev.SettingsChanged(self._clock(), settings, by)])
+            self._engine.take([ev.SettingsChanged(self._clock(), settings, by, "; ".join(words))])
         return {"ok": True, "changed": words}
 
 

@@ -63,7 +63,7 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
                 continue
             place = (table, field.name)
             free = place in FREE or _appended(table, field.name, was, is_)
-            words = _words(was), _words(is_)
+            words = _words(field.name, was), _words(field.name, is_)
             change = Change(f"[{table}] {field.name}", *words, is_setting=place in SETTINGS)
             (taken if free else refused).append(change)
     refused += _space_changes(before, now)
@@ -85,8 +85,12 @@ def _space_changes(before: StudySpec, now: StudySpec) -> list[Change]:
     ]
 
 
-def _words(value: Any) -> str:
-    return "not set" if value is None or value == () else spell(value)
+def _words(name: str, value: Any) -> str:
+    if value is None or value == ():
+        return "not set"
+    if name in {"time", "timeout", "checkpoint_every"}:
+        return f"{value:g} s"
+    return f"{value / 1e9:g} GB" if name == "memory" else spell(value)
 
 
 def _parameter(parameter: Parameter | None) -> str:

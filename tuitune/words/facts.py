@@ -65,6 +65,8 @@ def _to_be_killed(fact: ev.KillAsked) -> str:
 
 
 def _settings(fact: ev.SettingsChanged) -> str:
+    if fact.what:
+        return f"settings changed: {fact.what}"
     settings = fact.settings
     at_once = settings.concurrency or "as many as there is room for"
     return f"settings changed: {settings.trials} trials, {at_once} at once"
