@@ -235,6 +235,13 @@ def test_a_finite_space_ends_when_all_was_tried():
     assert len(tried_of(space, past)) == 12
 
 
+def test_a_finite_space_ends_where_every_trial_failed_too():
+    space = SearchSpace((IntRange("n", 1, 4),))
+    past = tuple(Past(n, {"n": n + 1}, (), "failed") for n in range(4))
+    tried = tried_of(space, past)
+    assert bayes_model(space, 0, "min").propose(4, History(past), tried) is None
+
+
 def test_duplicates_do_no_harm():
     config = MIXED.configuration([0.3] * len(MIXED.searched))
     past = [ended(trial, config, 1.0 + trial % 2) for trial in range(20)]

@@ -55,9 +55,11 @@ class BayesModel:
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         ladder = Ladder(self.rungs, bool(history.foreign))
         observations = ladder.observations(history, self.mode)
-        early = self.portfolio.early(trial, history, observations, tried)
-        if early is not None:
-            return early
+        proven = self.portfolio.proven(history, observations, tried)
+        if proven is not None:
+            return proven
+        if early := self.portfolio.too_early(history, observations):
+            return self.portfolio.starting(trial, tried, early)
         random = np.random.default_rng([abs(self.seed), int(self.seed < 0), trial])
         if self.portfolio.explores(random):
             return self.portfolio.exploring(trial, tried)

@@ -35,18 +35,30 @@ class Portfolio:
     sobol: SobolSearcher
     cheap: bool  # bad trials are stopped at a rung
 
-    def early(
-        self, trial: int, history: History, observations: Observations, tried: Tried
-    ) -> Proposal | None:
-        """What comes before the model; None where it has the word."""
-        proven = self._proven(history, observations, tried)
-        if proven is not None:
-            return proven
-        if self.cheap and len(history.past) < SPREAD and not history.foreign:
-            return self._sobol(trial, tried, "sobol start", "short runs are a cheap way to explore")
-        if len(np.unique(observations.trials[observations.finite])) < LEAST:
-            return self._sobol(trial, tried, "sobol start", "too few outcomes to model")
+    def proven(self, history: History, observations: Observations, tried: Tried) -> Proposal | None:
+        """The next of the best of earlier studies; None where there is none, or they had turns."""
+        if not history.foreign or len(tried) >= EARLY:
+            return None
+        foreign = observations.only((observations.trials < 0) & observations.finite)
+        drawn = {parameter.name for parameter in self.space.sampled}
+        for place in np.argsort(foreign.outcomes, kind="stable")[:PROVEN]:
+            past = history.foreign[int(foreign.trials[place])]  # negative: counted from the end
+            config = {name: value for name, value in past.config.items() if name not in drawn}
+            if identity(self.space, config) not in tried:
+                words = f"among the best of earlier studies, {past.curve[-1][1]:.4g} there"
+                return Proposal(config, "bayes", words)
         return None
+
+    def too_early(self, history: History, observations: Observations) -> str:
+        """Why the model has not the word yet; empty where it has."""
+        if self.cheap and len(history.past) < SPREAD and not history.foreign:
+            return "short runs are a cheap way to explore"
+        if len(np.unique(observations.trials[observations.finite])) < LEAST:
+            return "too few outcomes to model"
+        return ""
+
+    def starting(self, trial: int, tried: Tried, why: str) -> Proposal | None:
+        return self._sobol(trial, tried, "sobol start", why)
 
     def explores(self, random: np.random.Generator) -> bool:
         return bool(random.random() < (CHEAP_SHARE if self.cheap else SHARE))
@@ -63,21 +75,6 @@ class Portfolio:
         if config is None:
             return None
         return Proposal(config, "bayes", "drawn from what is left: all the model likes was tried")
-
-    def _proven(
-        self, history: History, observations: Observations, tried: Tried
-    ) -> Proposal | None:
-        if not history.foreign or len(tried) >= EARLY:
-            return None
-        foreign = observations.only((observations.trials < 0) & observations.finite)
-        drawn = {parameter.name for parameter in self.space.sampled}
-        for place in np.argsort(foreign.outcomes, kind="stable")[:PROVEN]:
-            past = history.foreign[int(foreign.trials[place])]  # negative: counted from the end
-            config = {name: value for name, value in past.config.items() if name not in drawn}
-            if identity(self.space, config) not in tried:
-                words = f"among the best of earlier studies, {past.curve[-1][1]:.4g} there"
-                return Proposal(config, "bayes", words)
-        return None
 
     def _sobol(self, trial: int, tried: Tried, origin: str, words: str) -> Proposal | None:
         found = self.sobol.propose(trial, tried)
