@@ -76,6 +76,8 @@ def test_another_space_is_refused_with_the_command_that_mends_it(workshop: Works
     anew = workshop.run(file, "--no-ui", "--new")
     assert anew.returncode == 0, anew.stderr
     assert workshop.folder("study-2").exists()
+    assert "study-2: 2 COMPLETE" in anew.stdout
+    assert "study-2: 2 COMPLETE" in workshop.run(file, "--no-ui").stdout
     assert workshop.show("study")["study"] == "study-2"  # a bare name means the newest
 
 
@@ -93,6 +95,7 @@ def test_every_event_is_an_object_with_json(workshop: Workshop):
     done = workshop.run(workshop.study(GOOD, trials=2), "--json")
     assert done.returncode == 0, done.stderr
     objects = [json.loads(line) for line in done.stdout.splitlines()]
+    assert objects[0]["settings"]["trials"] == 2
     kinds = [one["event"] for one in objects]
     assert kinds[0] == "opened"
     assert kinds[-2:] == ["finished", "summary"]

@@ -166,7 +166,27 @@ def test_a_second_engine_follows_the_first_and_never_runs_beside_it(workshop: Wo
     second = workshop.run(file, "--no-ui")
     assert "an engine runs it already" in second.stderr
     assert second.returncode == 0
+    opened = second.stdout.splitlines()[0]  # as it was told then: nothing had been done
+    assert "study: 2 trials" in opened
+    assert "goes on with" not in opened
     assert first.wait(60) == 0
+    assert [t["attempts"] for t in workshop.trials()] == [1, 1]
+
+
+def test_of_two_that_are_started_at_once_one_follows(workshop: Workshop):
+    code = """
+    import time
+
+    def train(trial):
+        for step in range(50):
+            trial.report(loss=1.0)
+            time.sleep(0.01)
+    """
+    file = workshop.study(code, trials=2)
+    both = [workshop.start(file, "--no-ui") for _ in range(2)]
+    said = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert "following it" in "".join(said)
     assert [t["attempts"] for t in workshop.trials()] == [1, 1]
 
 

@@ -9,10 +9,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.progress import Lines
-from tuitune.cli.run import REFUSALS, tell
-from tuitune.cli.wish import as_run
-from tuitune.engine.run import Opening, StoppedEarlyError, run
-from tuitune.store.errors import StoreError
+from tuitune.cli.run import REFUSALS, opening_of, tell
+from tuitune.engine.run import StoppedEarlyError, run
+from tuitune.store.errors import HeldError
 from tuitune.studyfile import load
 
 if TYPE_CHECKING:
@@ -72,12 +71,9 @@ def run_detached(wish: Wish, folder: Path, herald: int) -> int:
 
     try:
         spec = load(wish.file, overrides=wish.overrides)
-        opening = Opening(
-            spec, folder, as_run(wish, spec.name), wish.file.resolve(), steal=wish.steal
-        )
-        return tell(run(opening, watcher, listening), as_json=False)
+        return tell(run(opening_of(wish, spec, folder), watcher, listening), as_json=False)
     except REFUSALS as error:
-        mouth.say(error=str(error), held=isinstance(error, StoreError))
+        mouth.say(error=str(error), held=isinstance(error, HeldError))
         print(error)
         return 2
     except StoppedEarlyError as error:

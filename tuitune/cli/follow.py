@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -31,14 +32,15 @@ def follow(folder: StudyFolder, *, as_json: bool) -> int:
             alive = folder.owner() is not None  # before the look, so that nothing is missed
             found = folder.reader.facts(seen)
             facts = [fact for _, fact in found]
-            study.replay(facts)
-            watcher(facts)
+            for fact in facts:  # one by one: what is said of each is how the study stood then
+                study.evolve(fact)
+                watcher([fact])
             seen = found[-1][0] if found else seen
             if study.state.finished and (not alive or _ends(facts)):
                 break
             if not alive:
-                words = f"{folder.name}: its engine is gone; `tuitune {folder.source}` goes on"
-                print(words, file=sys.stderr)
+                command = f"`tuitune {shlex.quote(folder.source)}`"
+                print(f"{folder.name}: its engine is gone; {command} goes on", file=sys.stderr)
                 return 130
             time.sleep(POLL)
     except KeyboardInterrupt:

@@ -143,7 +143,7 @@ def _listen(herald: Herald, folder: Path) -> None:
         if word is None or "error" not in word:
             return
     if word is not None and "error" in word:
-        if word.get("held") and _another_runs(folder):
+        if word.get("held") and another_runs(folder):
             return
         raise StartError(word["error"])
     if word is None:
@@ -151,8 +151,8 @@ def _listen(herald: Herald, folder: Path) -> None:
     raise StartError(f"{folder}: its engine died at its start:\n{_tail(folder)}")
 
 
-def _another_runs(folder: Path) -> bool:
-    """Whether an engine that was begun at the same moment has the study."""
+def another_runs(folder: Path) -> bool:
+    """Whether an engine that was begun at the same moment has this study, which is held."""
     end = time.monotonic() + TAKING
     while time.monotonic() < end:
         if owner.running(folder) is not None and (folder / DOCUMENT).exists():

@@ -185,8 +185,18 @@ class JsonLines:
 
 def fact_record(fact: ev.AnyFact) -> dict[str, object]:
     """A fact as an object: its kind under "event", then its fields. Not-finite numbers are null."""
-    tag = type(fact).__struct_config__.tag
-    return {"event": tag, **msgspec.structs.asdict(fact)}
+    return {"event": type(fact).__struct_config__.tag, **_record(fact)}
+
+
+def _record(struct: msgspec.Struct) -> dict[str, object]:
+    """Structs within it too, which encode as lists by themselves."""
+    return {name: _by_name(value) for name, value in msgspec.structs.asdict(struct).items()}
+
+
+def _by_name(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_by_name(one) for one in value]
+    return _record(value) if isinstance(value, msgspec.Struct) else value
 
 
 def opening_words(study: Study, where: str) -> str:

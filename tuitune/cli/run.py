@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuitune.cli.follow import follow
-from tuitune.cli.launch import remove_unbegun
+from tuitune.cli.launch import another_runs, remove_unbegun
 from tuitune.cli.progress import JsonLines, Lines
-from tuitune.cli.studies import short_path
+from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.cli.summary import print_result, result_in, result_of
 from tuitune.cli.wish import RefusedError, as_run, meaning_of
 from tuitune.control import ControlError
 from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
 from tuitune.engine.settings import CannotRunError
 from tuitune.execution.executor import TargetError
-from tuitune.store.errors import StoreError
+from tuitune.store.errors import HeldError, StoreError
 from tuitune.store.folder import create_study
 from tuitune.studyfile import StudyFileError
 
@@ -50,8 +51,7 @@ def _do(wish: Wish, meaning: Meaning) -> int:
     if study is None:
         return _run(wish, meaning.spec, create_study(wish.runs, meaning.spec.name))
     if meaning.does == "follow":
-        print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
-        return follow(study, as_json=wish.as_json)
+        return _follow(study, wish)
     if meaning.does == "tell":
         if not wish.as_json:
             mend = "`--trials N` adds trials, `--new` starts another study"
@@ -62,17 +62,33 @@ def _do(wish: Wish, meaning: Meaning) -> int:
     return _run(wish, meaning.spec, study.path)
 
 
+def _follow(study: StudyFolder, wish: Wish) -> int:
+    print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
+    return follow(study, as_json=wish.as_json)
+
+
 def _run(wish: Wish, spec: StudySpec, folder: Path) -> int:
     def watcher(study: Study) -> Watcher:
         return JsonLines() if wish.as_json else Lines(study, short_path(folder))
 
-    opening = Opening(spec, folder, as_run(wish, spec.name), wish.file.resolve(), steal=wish.steal)
+    opening = opening_of(wish, spec, folder)
     try:
         outcome = run(opening, watcher)
+    except HeldError:
+        if not another_runs(folder):
+            raise
+        return _follow(StudyFolder(folder), wish)
     except BaseException:
         remove_unbegun(folder)
         raise
     return tell(outcome, as_json=wish.as_json)
+
+
+def opening_of(wish: Wish, spec: StudySpec, folder: Path) -> Opening:
+    """The study under its folder's name, which is another than the file's once there are two."""
+    named = replace(spec, name=folder.name)
+    text = as_run(wish, folder.name)
+    return Opening(named, folder, text, wish.file.resolve(), steal=wish.steal)
 
 
 def tell(outcome: Outcome, *, as_json: bool) -> int:

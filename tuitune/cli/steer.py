@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -79,10 +80,17 @@ def _ask(
     except ControlError as error:
         words = str(error)
         if study.owner() is None:
-            words = f"no engine runs it; `tuitune {study.source}` goes on with it"
+            words = _without_engine(study)
         print(f"{study.name}: {words}", file=sys.stderr)
         return None, {}
     if "error" in answer:
         print(f"{study.name}: {answer['error']}", file=sys.stderr)
         return None, {}
     return study, answer
+
+
+def _without_engine(study: StudyFolder) -> str:
+    file = shlex.quote(study.source)
+    if study.state() == "finished":  # the file alone would only tell how it ended
+        return f"finished, no engine runs it; `tuitune {file} --trials N` goes on with more"
+    return f"no engine runs it; `tuitune {file}` goes on with it"

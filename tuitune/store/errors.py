@@ -15,6 +15,10 @@ class StoreError(Exception):
     """A study can't be remembered or read; the text says which file, why, and the mend."""
 
 
+class HeldError(StoreError):
+    """Another engine of this machine has the study."""
+
+
 WORDS = {
     sqlite3.SQLITE_FULL: "no space is left on its disk; free some, then run the same command again",
     sqlite3.SQLITE_READONLY: "it can't be written; make the file and its folder writable, or "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tuitune.store.errors import StoreError
+from tuitune.store.errors import HeldError, StoreError
 
 LOCK = ".lock"
 ROW = ".owner"
@@ -170,14 +170,14 @@ def _is_at(path: Path, file: int) -> bool:
 def _refusal(folder: Path, found: Owner | None) -> StoreError:
     alive = found is not None and is_alive(found)
     if found is None or alive is False:
-        return StoreError(f"{folder}: another process holds {LOCK}; end it, then try again")
+        return HeldError(f"{folder}: another process holds {LOCK}; end it, then try again")
     if alive is None:
         ago = max(0, round(time.time() - found.heartbeat))
         return StoreError(
             f"{folder}: the study belongs to {_name(found)}, last heard of {ago} s ago; see that "
             f"no engine runs there, then take it over with --steal"
         )
-    return StoreError(
+    return HeldError(
         f"{folder}: {_name(found)} runs this study; stop it first with `tuitune stop {folder.name}`"
     )
 
