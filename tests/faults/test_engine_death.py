@@ -11,7 +11,10 @@ import pytest
 from workshop import Workshop, wait_until
 
 from tuitune import events as ev
+from tuitune.cli import run
+from tuitune.cli.wish import Meaning, Wish
 from tuitune.store.reader import Reader
+from tuitune.studyfile import load
 
 # Each attempt keeps a lock while it lives, and notes what it was told to go on with.
 CODE = """
@@ -173,20 +176,25 @@ def test_a_second_engine_follows_the_first_and_never_runs_beside_it(workshop: Wo
     assert [t["attempts"] for t in workshop.trials()] == [1, 1]
 
 
-def test_of_two_that_are_started_at_once_one_follows(workshop: Workshop):
+def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, monkeypatch, capsys):
+    """Each has seen no engine; then one of them has the lock."""
     code = """
     import time
 
     def train(trial):
-        for step in range(50):
+        for step in range(100):
             trial.report(loss=1.0)
             time.sleep(0.01)
     """
-    file = workshop.study(code, trials=2)
-    both = [workshop.start(file, "--no-ui") for _ in range(2)]
-    said = [one.communicate(timeout=60)[0] for one in both]
-    assert [one.returncode for one in both] == [0, 0], said
-    assert "following it" in "".join(said)
+    wish = Wish(workshop.study(code, trials=2), workshop.path / "runs")
+    seen = Meaning("begin", load(wish.file), None)
+    first = workshop.start(wish.file, "--no-ui")
+    wait_until((workshop.folder() / "trials/0000").exists, "the first engine")
+    monkeypatch.setattr(run, "meaning_of", lambda _: seen)
+    monkeypatch.setattr(run, "create_study", lambda *_: workshop.folder())
+    assert run.run_study(wish) == 0
+    assert "following it" in capsys.readouterr().err
+    assert first.wait(60) == 0
     assert [t["attempts"] for t in workshop.trials()] == [1, 1]
 
 
