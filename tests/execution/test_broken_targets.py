@@ -180,7 +180,7 @@ def test_reports_that_are_not_legal_cost_one_warning_of_each_kind(bench):
     texts = [fact.text for fact in bench.of(events.Warned)]
     assert texts == [
         "a report with epoch = 0 was dropped: it counts from 1",
-        "a report without the objective 'loss' is never judged",
+        "a report of other without the objective 'loss' is never judged",
         "loss = 'good' (str) is not a number: left out",
         "returned a tuple, neither a number nor a mapping: left out",
     ]

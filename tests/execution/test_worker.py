@@ -71,6 +71,11 @@ def test_a_report_without_the_objective_is_never_judged_but_the_maximum_ends_it_
         made.report(epoch=4, loss=1)
 
 
+def test_a_report_without_a_name_says_how_it_is_given_one():
+    with pytest.raises(TypeError, match=r"metrics by name, as report\(loss=0.3\), not a float"):
+        trial(Told()).report(0.3)
+
+
 def test_the_default_resource_counts_on_from_the_checkpoint():
     channel = Told()
     made = trial(channel, resource=None, resume_step=5)

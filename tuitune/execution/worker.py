@@ -119,6 +119,9 @@ class Trial:
         Raises TrialStopped when the trial must end. Waits for a verdict only at a rung.
         """
         if metrics is not None:
+            if not hasattr(metrics, "keys"):
+                kind = type(metrics).__name__
+                raise TypeError(f"report takes metrics by name, as report(loss=0.3), not a {kind}")
             values = {**metrics, **values}
         with self._lock:
             if self._ended is not None:
@@ -196,14 +199,14 @@ class Trial:
         return f"a report with {name} = {step} after {self._step} was dropped: it went backwards"
 
     def _tell(self, step: int, values: dict[str, Any], *, saves: bool) -> Verdict | Stop | None:
-        judged = self._metric in values
-        wait = judged and step >= self._wait_at
+        wait = self._metric in values and step >= self._wait_at
         line, refused = line_of(step, values, wait=wait, saves=saves)
         if refused:
-            wait = self._refuse(refused) and wait
+            self._refuse(refused)
+            wait = wait and self._metric not in refused
             line = line_of(step, values, wait=wait, saves=saves)[0]
-        elif not judged:
-            self._miss()
+        if self._metric not in values or self._metric in refused:
+            self._miss([name for name in values if name not in refused])
         self._send(line)
         if not wait:
             if step >= self._wait_at and step >= (self._order.max_resource or NEVER):
@@ -220,19 +223,15 @@ class Trial:
         except OSError:
             raise TrialStopped("the engine is gone") from None
 
-    def _refuse(self, refused: dict[str, object]) -> bool:
-        """Say what is left out of a report; whether it can still be judged."""
+    def _refuse(self, refused: dict[str, object]) -> None:
         name, value = next(iter(refused.items()))
         kind = type(value).__name__
         self._warn("value", f"{name} = {value!r:.100} ({kind}) is not a number: left out")
-        if self._metric not in refused:
-            return True
-        self._miss()
-        return False
 
-    def _miss(self) -> None:
+    def _miss(self, told: list[str]) -> None:
         if self._metric:  # outside tuitune there is none
-            self._warn("metric", f"a report without the objective {self._metric!r} is never judged")
+            what = f"a report of {', '.join(told):.100}" if told else "a report"
+            self._warn("metric", f"{what} without the objective {self._metric!r} is never judged")
 
     def _next_wait(self, step: int) -> int:
         """Where the first report past `step` waits next."""
