@@ -114,6 +114,8 @@ TABLES = [
     ({"pruning": 'method = "asha"\nmax = 9\nreduction = 1'}, "[pruning] reduction = 1: keeps every trial; write reduction = 3, say"),
     ({"pruning": 'method = "asha"\nmax = 9\nmin = 9'}, "[pruning] min = 9: leaves nothing to prune below max = 9; write a smaller min"),
     ({"limits": "time = 90"}, '[limits] time = 90: is no duration; write time = "90s"'),
+    ({"pruning": 'method = "asha"\nmax = 1'}, "[pruning] max = 1: leaves nothing to prune before the end; write a larger max"),
+    ({"pruning": 'resource = "loss"'}, '[pruning] resource = "loss": is the metric; name the key that counts epochs or steps, or leave it out'),
     ({"limits": 'time = "2 hours"'}, '[limits] time = "2 hours": is no duration; write time = "90s", "10m" or "1h30m"'),
     ({"limits": 'time = "0s"'}, '[limits] time = "0s": leaves no time at all; leave the key out for no limit'),
     ({"limits": "target = nan"}, "[limits] target = nan: is not finite; write a number or leave the key out"),

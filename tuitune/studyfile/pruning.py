@@ -43,7 +43,9 @@ def read_pruning(table: Table) -> PruningSpec:
 
 def _check_range(table: Table, pruning: PruningSpec) -> None:
     table.needs("max", "27, the most that a trial may spend")
-    if pruning.max is not None and pruning.min >= pruning.max:
+    if pruning.max == 1:
+        table.wrong("max", "leaves nothing to prune before the end; write a larger max")
+    elif pruning.max is not None and pruning.min >= pruning.max:
         table.wrong(
             "min", f"leaves nothing to prune below max = {pruning.max}; write a smaller min"
         )

@@ -49,6 +49,9 @@ def read_study(
     trial = read_trial(read["trial"], parameters, space, folder, missing="trial" not in document)
     if trial.command is not None:
         check_metrics(problems, trial.metrics, objective.metric, pruning.resource)
+    if pruning.resource is not None and pruning.resource == objective.metric:
+        words = "is the metric; name the key that counts epochs or steps, or leave it out"
+        problems.add("pruning", "resource", pruning.resource, words)
     return StudySpec(
         name=_name(read["study"], path),
         objective=objective,
