@@ -110,6 +110,7 @@ def test_metric_and_pattern_come_from_what_the_script_prints(script):
     ("printed", "metric", "mode"),
     [
         ("print(f'loss={1}')", "loss", "min"),
+        (r"print(f'\x1b[32mval acc: \x1b[1m{1}\x1b[0m')", "val_acc", "max"),
         ("print(f'acc {1} test/loss: {2}')", "test_loss", "min"),
         ("print(f'{1} F1 = {2}')", "f1", "max"),
         ("print(f'time {1}')", "val_loss", "min"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitune.cli.arguments import Argument, read_arguments
 from tuitune.cli.ranges import Line, suggest, toml_key
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NUMBER = "([-+.0-9eE]+|nan|inf)"
 _LABEL = re.compile(r"([A-Za-z][\w/-]*(?: [A-Za-z][\w/-]*)?)(\s*[=:]?\s*)$")
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _GOOD = re.compile(r"acc|f1|auc|score|r2|bleu|map|iou|precision|recall|reward")
 _BAD = re.compile(r"loss|err|mse|rmse|mae|perplexity|ppl|nll")
 _HELD_OUT = re.compile(r"val|test|eval|dev")
@@ -146,7 +147,8 @@ def _labels(node: ast.JoinedStr) -> list[tuple[str, str]]:
     """Find each "val loss: " that a value follows, as (val_loss, "val loss: ")."""
     found: list[tuple[str, str]] = []
     for part, after in zip(node.values, node.values[1:], strict=False):
-        text: Any = part.value if isinstance(part, ast.Constant) else ""
+        text = str(part.value) if isinstance(part, ast.Constant) else ""
+        text = _COLOUR.sub("", text)  # no pattern sees it
         label = _LABEL.search(text) if isinstance(after, ast.FormattedValue) else None
         if label:
             name = re.sub(r"\W+", "_", label[1].lower())
