@@ -205,4 +205,4 @@ def test_without_an_engine_the_command_that_runs_one_is_told(workshop: Workshop)
     ):
         done = workshop.run(*words)
         assert done.returncode == 2
-        assert "`tuitune study.toml` goes on with it" in done.stderr
+        assert "`tuitune study.toml --trials N` goes on with more" in done.stderr

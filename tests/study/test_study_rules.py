@@ -199,6 +199,22 @@ def test_a_failed_trial_counts_as_worst_where_it_would_have_been_judged():
     assert (verdict.action, verdict.rank, verdict.n) == ("go", 1, 3)
 
 
+@pytest.mark.parametrize("how", ["pruned", "killed", "paused", "drained"])
+def test_that_a_trial_was_told_to_end_is_no_error_of_it(how: str):
+    story = Story(pruning=ASHA, search=SearchSpec(trials=9, concurrency=3))
+    for number in range(3):
+        story.report(number, 1, float(number))
+    if how == "killed":
+        story.take(ev.KillAsked(story.now, 2))
+    elif how == "paused":
+        story.take(ev.PauseAsked(story.now, (2,)))
+    elif how == "drained":
+        story.take(ev.StopAsked(story.now, finish=False, why="by hand"))
+    story.exit(2, "terminated (SIGTERM)", code=None, signal=15)
+    assert story.trial(2).state != FAILED
+    assert story.trial(2).error == ""
+
+
 def test_three_quick_deaths_of_one_error_before_any_report_stop_the_launching():
     story = Story(search=SearchSpec(trials=50, concurrency=1))
     for number in range(2):

@@ -150,6 +150,10 @@ def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
 def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
     trial = state.trials[fact.trial]
     trial.note = fact.why
+    if fact.crashed:
+        trial.error = fact.error or trial.error  # journals of old have it of the exit alone
+    elif trial.ending is not None:
+        trial.error = ""  # it was told to end: its SIGTERM is no error
     trial.ending = None
     if fact.crowded:
         sharing.crowded(state, trial)
@@ -161,7 +165,6 @@ def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
     else:
         _end(spec, state, trial, fact)
     if fact.crashed:
-        trial.error = fact.error or trial.error  # journals of old have it of the exit alone
         _count_crash(state, trial, fact.time)
     elif fact.state in (st.COMPLETE, st.PRUNED):
         state.streak = state.same = 0
