@@ -21,10 +21,13 @@ BELIEVED = SearchSpace(
 
 
 @pytest.mark.parametrize("method", ["bayes", "tpe"])
-def test_the_first_trials_are_sobols_and_the_next_the_models(method):
+def test_after_the_middle_the_first_trials_are_sobols_and_the_next_the_models(method):
     searcher = make_searcher(PLAIN, SearchSpec(method, seed=3))
     sobol = make_searcher(PLAIN, SearchSpec("sobol", seed=3))
-    for trial in range(START):
+    middle = searcher.propose(0, set())
+    assert middle.config == {"lr": pytest.approx(1e-2), "o": sobol.propose(0, set()).config["o"]}
+    assert middle.why == "the middle of every range"
+    for trial in range(1, START):
         assert searcher.propose(trial, set()).config == sobol.propose(trial, set()).config
     assert searcher.propose(START, set()) == AskModel()
     assert searcher.propose(0, set()).origin == "sobol start"
@@ -58,6 +61,14 @@ def test_every_other_point_of_the_start_is_drawn_to_what_is_likely():
     assert len({p.config["dropout"] for p in start}) == START
     plain = [p for p in start[1::2] if not 5e-4 < p.config["lr"] < 2e-2 or p.config["o"] != "b"]
     assert plain
+
+
+def test_what_has_no_middle_begins_anywhere():
+    unordered = SearchSpace((Choice("o", ("a", "b", "c")),))
+    assert make_searcher(unordered, SearchSpec("bayes")).propose(0, set()).why == "Sobol point 0"
+    ordered = SearchSpace((Choice("width", (16, 32, 64)), IntRange("layers", 1, 5)))
+    first = make_searcher(ordered, SearchSpec("bayes", seed=8)).propose(0, set())
+    assert first.config == {"width": 32, "layers": 3}
 
 
 def test_a_space_smaller_than_the_start_is_exhausted():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 START = 6  # trials; a model of fewer than these says no more than chance would
 SIGMAS = 2.0  # from one end of what is likely to the other
 LEAST_SIGMA = 0.05  # of a range: one likely value still means those around it
+MIDDLE = 0.5
 ORIGIN = "sobol start"
 
 
@@ -24,9 +25,10 @@ ORIGIN = "sobol start"
 class StartThenModel:
     """Sobol's points for the first trials, then whatever the model proposes.
 
-    Where the user believes in something, every other point of the start is drawn from that, the
-    first of them exactly where it is likeliest. informed: earlier studies are there to learn from,
-    so that the model has the first word already.
+    The first is the middle of every range: ranges are set around what is thought good. Where the
+    user believes in more, every other point of the start is drawn from that, the first of them
+    exactly where it is likeliest. informed: earlier studies are there to learn from, so that the
+    model has the first word already.
     """
 
     space: SearchSpace
@@ -34,9 +36,9 @@ class StartThenModel:
     informed: bool
 
     def planned(self, index: int) -> Proposal:
-        point = self.sobol.coordinates(index)
+        point, source = self._point(index)
         if index % 2 or not any(map(likely_of, self.space.searched)):
-            return Proposal(self.space.configuration(point), ORIGIN, f"Sobol point {index}")
+            return Proposal(self.space.configuration(point), ORIGIN, source)
         likely = [
             _pulled(parameter, coordinate, exact=index == 0)
             for parameter, coordinate in zip(self.space.searched, point, strict=True)
@@ -45,8 +47,17 @@ class StartThenModel:
         if index == 0:  # to the last digit, where one value was named
             named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
             config = {name: named.get(name, value) for name, value in config.items()}
-        why = f"Sobol point {index}, drawn to what is likely"
+        why = f"{source}, drawn to what is likely"
         return Proposal(config, ORIGIN, why)
+
+    def _point(self, index: int) -> tuple[list[float], str]:
+        """Coordinates, and where they are from."""
+        point = self.sobol.coordinates(index)
+        if index or not any(map(_has_middle, self.space.searched)):
+            return point, f"Sobol point {index}"
+        both = zip(self.space.searched, point, strict=True)
+        middle = [MIDDLE if _has_middle(parameter) else place for parameter, place in both]
+        return middle, "the middle of every range"
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
         if trial >= START or self.informed:
@@ -57,6 +68,10 @@ class StartThenModel:
         config = draw_untried(self.space, self.sobol.seed, trial, tried)
         why = f"random draw {trial}, as {planned.why} was tried before"
         return None if config is None else Proposal(config, ORIGIN, why)
+
+
+def _has_middle(parameter: Parameter) -> bool:
+    return parameter.ordered if isinstance(parameter, Choice) else True
 
 
 def start_then_model(space: SearchSpace, seed: int, *, informed: bool) -> StartThenModel:
