@@ -81,6 +81,18 @@ def test_another_space_is_refused_with_the_command_that_mends_it(workshop: Works
     assert workshop.show("study")["study"] == "study-2"  # a bare name means the newest
 
 
+def test_what_is_no_number_is_nobodys_best_while_it_runs_as_later(workshop: Workshop):
+    code = "def train(trial):\n    trial.report(loss=float('nan') if trial.number < 2 else 1.0)\n"
+    file = workshop.study(code, trials=2)
+    done = workshop.run(file, "--no-ui", "--set", "search.concurrency=1")
+    assert done.returncode == 0, done.stderr
+    assert "best" not in done.stdout
+    assert "no trial has reported a number for loss" in done.stdout
+    assert workshop.show()["best"] is None
+    more = workshop.run(file, "--no-ui", "--trials", 3, "--set", "search.concurrency=1")
+    assert "best: trial 2, loss 1" in more.stdout
+
+
 def test_the_command_line_wins_over_the_file_and_is_remembered(workshop: Workshop):
     file = workshop.study(GOOD, trials=9)
     done = workshop.run(file, "--no-ui", "--trials", 2, "--seed", 5, "--set", "space.x=0.25")

@@ -73,7 +73,7 @@ def _summary(result: Result) -> str:
     lines = [f"{result.name}: {counted or 'no trials'} in {duration(result.seconds)}{why}"]
     best = result.best
     if best is None:
-        lines.append(f"no trial has reported {result.metric}")
+        lines.append(f"no trial has reported a number for {result.metric}")
         return "\n".join(lines)
     value = f"{result.metric} {number(best.value)}"
     lines.append(f"best{' (partial)' if best.partial else ''}: trial {best.trial}, {value}")

@@ -48,8 +48,9 @@ def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | Non
     """The best COMPLETE trial; where there is none, the one that got furthest, and True: partial.
 
     Among the unfinished the furthest rung comes first, then the value, then the earlier trial.
+    What is no number is nobody's best: the store has none either.
     """
-    known = [s for s in standings if s.value is not None]
+    known = [s for s in standings if s.value is not None and not math.isnan(s.value)]
     done = [s for s in known if s.state == COMPLETE]
 
     def order(standing: Comparable) -> tuple[int, float, int]:
@@ -82,10 +83,14 @@ def listens(trial: Trial, attempt: int) -> bool:
 
 def leads(spec: StudySpec, state: State, trial: Trial) -> bool:
     """Whether it is better than every trial that has reached the end so far."""
+    objective = spec.objective
+    value = trial.counted(objective)
+    if value is None or math.isnan(value):
+        return False
     if state.leader is None or state.leader == trial.number:
         return True
-    objective, leader = spec.objective, state.trials[state.leader]
-    own = loss(trial.counted(objective), objective), trial.number
+    leader = state.trials[state.leader]
+    own = loss(value, objective), trial.number
     return own < (loss(leader.counted(objective), objective), leader.number)
 
 
