@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -11,6 +12,7 @@ def main() -> None:
         sys.exit(
             "tuitune runs on Linux: it needs its process control (sessions, subreapers, /proc)"
         )
+    _fill_streams()
     from tuitune.cli.main import commands  # noqa: PLC0415 - the check above comes first
 
     words = sys.argv[1:]
@@ -18,6 +20,21 @@ def main() -> None:
     if first is not None and words[first].endswith(".toml"):
         words.insert(0, "run")
     commands(words, prog_name="tuitune")
+
+
+def _fill_streams() -> None:
+    """Put /dev/null where a stream was closed.
+
+    Else the next file that is opened takes its number, and what is printed goes there.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - the library's own
+            stream = os.fdopen(descriptor, "w" if descriptor else "r", closefd=False)
+            setattr(sys, name, stream)
 
 
 if __name__ == "__main__":

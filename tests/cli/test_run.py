@@ -93,6 +93,24 @@ def test_what_is_no_number_is_nobodys_best_while_it_runs_as_later(workshop: Work
     assert "best: trial 2, loss 1" in more.stdout
 
 
+@pytest.mark.parametrize("where", [">&-", "2>&- >&-", "<&-", "> /dev/full", "| true"])
+def test_it_ends_as_it_does_where_nobody_listens(workshop: Workshop, where: str):
+    """What trials print goes to their logs alone, whatever is open."""
+    code = GOOD.replace("    for", "    print('printed' * 99)\n    for")
+    words = shlex.join(workshop.command(workshop.study(code, trials=20), "--no-ui"))
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words} {where}"],
+        cwd=workshop.path,
+        env=workshop.environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert workshop.show()["counts"]["COMPLETE"] == 20
+
+
 def test_the_command_line_wins_over_the_file_and_is_remembered(workshop: Workshop):
     file = workshop.study(GOOD, trials=9)
     done = workshop.run(file, "--no-ui", "--trials", 2, "--seed", 5, "--set", "space.x=0.25")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,7 +64,10 @@ def result_in(folder: StudyFolder) -> Result:
 
 def print_result(result: Result, *, as_json: bool = False) -> int:
     """Print how a study that is over has ended; the exit status: 0, or 1: no trial completed."""
-    print(_summary_json(result) if as_json else _summary(result))
+    try:
+        print(_summary_json(result) if as_json else _summary(result), flush=True)
+    except OSError:  # nobody listens any more: it has ended as it has all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if result.counts[COMPLETE] else 1
 
 
