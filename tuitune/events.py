@@ -262,6 +262,13 @@ class StyleChosen(Fact, frozen=True, tag="style_chosen"):
     why: str
 
 
+class CodeChanged(Fact, frozen=True, tag="code_changed"):
+    """Attempts run with other training code from here on. Both are hashes."""
+
+    before: str
+    now: str
+
+
 class Promoted(Fact, frozen=True, tag="promoted"):
     """A trial that waited at a rung goes on."""
 
@@ -355,6 +362,7 @@ Decision = (
     | Verdict
     | Signal
     | StyleChosen
+    | CodeChanged
     | Promoted
     | Added
     | Settled

@@ -198,6 +198,16 @@ def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, m
     assert [t["attempts"] for t in workshop.trials()] == [1, 1]
 
 
+def test_code_that_was_changed_between_runs_is_told_once(workshop: Workshop):
+    file = workshop.study("def train(trial):\n    trial.report(loss=1.0)\n", trials=2)
+    assert "the training code has changed" not in workshop.run(file, "--no-ui").stdout
+    code = file.with_name("study_train.py")
+    code.write_text(code.read_text().replace("1.0", "0.5"))
+    for trials, times in ((5, 1), (7, 0)):
+        more = workshop.run(file, "--no-ui", "--trials", trials)
+        assert more.stdout.count("the training code has changed") == times
+
+
 def test_two_signals_end_it_at_once_and_it_stays_resumable(workshop: Workshop):
     code = """
     import time

@@ -45,6 +45,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.RetryAsked(2.1, 1),
     ev.SettingsChanged(2.1, ev.Settings(9, None, 1.0, None, 0, None, None, None)),
     ev.StyleChosen(2.1, "promote", "can save"),
+    ev.CodeChanged(2.1, "5dc0778e4b87", "76d9290087a8"),
     ev.DiskChanged(2.1, low=True, free=0.04),
     ev.DevicesChanged(
         2.1, (ev.Gpu("GPU-1", 1, "A100", 80, "lost", lost=True, links={"GPU-2": 9}),)

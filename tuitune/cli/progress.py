@@ -141,6 +141,7 @@ SAID = frozenset(
         ev.Silent,
         ev.Exhausted,
         ev.StyleChosen,
+        ev.CodeChanged,
         ev.Promoted,
         ev.Held,
         ev.Added,

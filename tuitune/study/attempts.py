@@ -55,6 +55,7 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
 
 def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
     trial = state.trials[fact.trial]
+    state.code = state.code or fact.code
     if trial.attempt == fact.attempt and trial.is_live():
         trial.pid = fact.pid
 

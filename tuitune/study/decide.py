@@ -164,6 +164,13 @@ def _devices_changed(
     return [*sharing.moved(state, fact), *_fill(spec, state, fact)]
 
 
+def _started(spec: StudySpec, state: st.State, fact: ev.Started) -> Sequence[ev.Decision]:
+    """A command's code is that of the files it names, which may be others in each trial."""
+    if spec.trial.command is not None or fact.code == state.code:
+        return ()
+    return (ev.CodeChanged(fact.time, state.code, fact.code),)
+
+
 def _exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> Sequence[ev.Decision]:
     return (settle(spec, state, fact),)
 
@@ -255,6 +262,7 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,
     ev.Held: _held,
+    ev.Started: _started,
     ev.Reported: _reported,
     ev.Verdict: _verdict,
     ev.Exited: _exited,

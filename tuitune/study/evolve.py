@@ -98,6 +98,10 @@ def _disk_changed(_spec: StudySpec, state: st.State, fact: ev.DiskChanged) -> No
     state.disk_low = fact.low
 
 
+def _code_changed(_spec: StudySpec, state: st.State, fact: ev.CodeChanged) -> None:
+    state.code = fact.now
+
+
 def _style_chosen(_spec: StudySpec, state: st.State, fact: ev.StyleChosen) -> None:
     state.pruner.style = fact.style
 
@@ -131,6 +135,7 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Footprint: sharing.grown,
     ev.Packed: sharing.packed,
     ev.StyleChosen: _style_chosen,
+    ev.CodeChanged: _code_changed,
     ev.Promoted: waiting.promoted,
     ev.KillAsked: waiting.kill_asked,
     ev.SpareAsked: waiting.spare_asked,

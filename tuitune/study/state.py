@@ -134,3 +134,4 @@ class State(msgspec.Struct, array_like=True):
     lasted: list[float] = []  # how long the newest attempts took, s
     gpus: tuple[Gpu, ...] = ()  # that this study may use
     packing: Packing = msgspec.field(default_factory=Packing)
+    code: str = ""  # a hash of the training code that attempts run with

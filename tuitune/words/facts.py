@@ -96,6 +96,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Started: _started,
     ev.Checkpointed: lambda f: f"checkpoint at step {f.step}",
     ev.Verdict: lambda f: f"{f.action}: {f.why}",
+    ev.CodeChanged: lambda f: f"the training code has changed: {f.now} now, {f.before} before",
     ev.StyleChosen: lambda f: f"pruning style: {f.style} ({f.why})",
     ev.AddAsked: lambda f: f"a trial is added by hand: {configuration_words(f.config)}",
     ev.Added: lambda f: f"added by hand: {f.why}: {configuration_words(f.config)}",
