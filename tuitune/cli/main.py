@@ -169,7 +169,9 @@ def ls(runs: Path) -> None:
 
 @commands.command()
 @STUDY
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one a line."
+)
 @click.option("--why", type=int, metavar="N", help="What was decided about trial N, and why.")
 @RUNS
 def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
