@@ -91,7 +91,8 @@ def tpe_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -
 
 def _words(found: Sides, ratio: float) -> str:
     where = "" if found.rung is None else f" at {found.rung}"
+    good, poor = len(found.good), len(found.poor)
     return (
         f"tpe: {np.exp(min(ratio, 50.0)):.3g} times denser in good trials than in poor ones; "
-        f"{len(found.good)} good and {len(found.poor)} poor of {found.trials} trials{where}"
+        f"{good} good and {poor} poor{where}, those that run or failed among the poor"
     )
