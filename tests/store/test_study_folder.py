@@ -22,6 +22,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def begun(runs: Path, name: str) -> Path:
     folder = create_study(runs, name)
+    assert folder is not None
     (folder / "study.db").touch()
     (folder / "study.toml").touch()
     return folder
@@ -60,6 +61,15 @@ def test_what_a_crash_left_before_the_study_began_is_used_again(runs: Path) -> N
     assert newest_study(runs, "cifar") is None
     assert create_study(runs, "cifar") == folder
     (folder / "trials").mkdir()  # trials have run: never taken for another study
+    assert create_study(runs, "cifar") == runs / "cifar-2"
+
+
+def test_a_study_that_was_begun_meanwhile_is_not_begun_again(runs: Path) -> None:
+    unbegun = create_study(runs, "cifar", beside=False)
+    assert create_study(runs, "cifar", beside=False) == unbegun
+    begun(runs, "cifar")
+    assert create_study(runs, "cifar", beside=False) is None
+    assert [folder.name for folder in runs.iterdir()] == ["cifar"]
     assert create_study(runs, "cifar") == runs / "cifar-2"
 
 

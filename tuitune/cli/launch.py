@@ -56,9 +56,12 @@ def begin_engine(
     if meaning.does in {"follow", "tell"}:
         assert meaning.study is not None
         return meaning.study
-    folder = create_study(wish.runs, meaning.spec.name) if meaning.study is None else None
-    found = StudyFolder(folder) if folder is not None else meaning.study
-    assert found is not None
+    found = meaning.study
+    if found is None:
+        folder = create_study(wish.runs, meaning.spec.name, beside=wish.new)
+        if folder is None:  # somebody has begun it at the same moment
+            return begin_engine(wish, None, meanwhile)
+        found = StudyFolder(folder)
     for change in meaning.taken:
         print(f"{found.name}: taken over: {change}", file=sys.stderr)
     try:

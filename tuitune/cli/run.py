@@ -49,7 +49,10 @@ def run_study(wish: Wish) -> int:
 def _do(wish: Wish, meaning: Meaning) -> int:
     study = meaning.study
     if study is None:
-        return _run(wish, meaning.spec, create_study(wish.runs, meaning.spec.name))
+        folder = create_study(wish.runs, meaning.spec.name, beside=wish.new)
+        if folder is None:  # somebody has begun it at the same moment
+            return _do(wish, meaning_of(wish))
+        return _run(wish, meaning.spec, folder)
     if meaning.does == "follow":
         return _follow(study, wish)
     if meaning.does == "tell":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import fcntl
+import os
 import re
 from itertools import count
 from pathlib import Path
@@ -32,10 +35,11 @@ NAME = ".study"  # holds its name: a folder called cifar-2 may be cifar's second
 NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
-def create_study(runs: Path, name: str) -> Path:
+def create_study(runs: Path, name: str, *, beside: bool = True) -> Path | None:
     """A new folder, for its user alone, for a study of this name: name, name-2, name-3 ...
 
-    One that a crash left before its study had begun is used again. Raises StoreError where
+    One whose study has not begun, or never will as its engine died, is used again. beside: there
+    may be studies of this name; else None where somebody has begun one. Raises StoreError where
     `name` can't be a folder's, or `runs` can't be written.
     """
     if not name or name.startswith(".") or "/" in name or "\0" in name:
@@ -45,9 +49,15 @@ def create_study(runs: Path, name: str) -> Path:
         )
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        folder = next(f for f in _folders(runs, name) if _make(f) or _is_abandoned(f))
-        (folder / ".gitignore").write_text("*\n")
-        (folder / NAME).write_text(name)
+        with _alone(runs):
+            folder = next(f for f in _folders(runs, name) if _is_abandoned(f) or _make(f))
+            # Looked at last: what was passed over above has all that makes it a study by now.
+            if not beside and newest_study(runs, name) is not None:
+                if not (folder / NAME).exists():
+                    folder.rmdir()
+                return None
+            (folder / ".gitignore").write_text("*\n")
+            (folder / NAME).write_text(name)
     except OSError as error:
         raise StoreError(
             f"{error.filename or runs}: can't be written ({error.strerror}); choose another place "
@@ -124,6 +134,18 @@ def _unknown(text: str, runs: Path, studies: list[Path]) -> StoreError:
     else:
         mend = "there are none yet; `tuitune STUDY.toml` runs one"
     return StoreError(f"{text}: no such study in {runs}, on this machine, or as a path; {mend}")
+
+
+@contextlib.contextmanager
+def _alone(runs: Path) -> Iterator[None]:
+    """Nobody else makes a folder there meanwhile, where the file system has locks."""
+    lock = os.open(runs, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _folders(runs: Path, name: str) -> Iterator[Path]:
