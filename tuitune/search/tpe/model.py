@@ -94,5 +94,5 @@ def _words(found: Sides, ratio: float) -> str:
     good, poor = len(found.good), len(found.poor)
     return (
         f"tpe: {np.exp(min(ratio, 50.0)):.3g} times denser in good trials than in poor ones; "
-        f"{good} good and {poor} poor{where}, those that run or failed among the poor"
+        f"{good} good and {poor} poor trials{where}, those that run or failed among the poor"
     )
