@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.engine.settings import CannotRunError, check_machine, has_gpus, settings_of
 from tuitune.store.errors import StoreError
+from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import load, load_document
 from tuitune.studyfile.changes import changes
 from tuitune.studyfile.writing import written
@@ -28,13 +29,13 @@ class Document:
     """`study.toml` of a study folder."""
 
     def __init__(self, folder: Path, machine: Room, seen: Snapshot) -> None:
-        self._path = folder / "study.toml"
+        self._path = folder / DOCUMENT
         self._machine = machine
         self._seen = seen
 
     def write(self, text: str) -> None:
         """Replace it whole or not at all. Raises StoreError."""
-        aside = self._path.with_name("study.toml.new")
+        aside = self._path.with_name(f"{DOCUMENT}.new")
         try:
             aside.write_text(text)
             aside.replace(self._path)

@@ -17,7 +17,7 @@ from tuitune.search.foreign import Earlier, past_of
 from tuitune.search.history import Past
 from tuitune.space import UnfitError, fitted
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE
+from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import Reader
 from tuitune.store.registry import known_studies
 from tuitune.studyfile import StudyFileError, load
@@ -79,7 +79,7 @@ def _folder(name: str, spec: StudySpec) -> Path:
 
 def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Past], str]:
     try:
-        theirs = load(folder / "study.toml", check_target=False)
+        theirs = load(folder / DOCUMENT, check_target=False)
         reader = Reader.open(folder / DATABASE)
         try:
             rows, curves = reader.trials(), reader.curves()

@@ -31,6 +31,7 @@ from tuitune.execution.local import LocalExecutor
 from tuitune.execution.processes import sweep
 from tuitune.search.searcher import make_searcher
 from tuitune.store.errors import StoreError
+from tuitune.store.folder import DATABASE, TRIALS
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.registry import remember
@@ -103,7 +104,7 @@ def run(
     check_machine(spec, machine, seen)
     held = claim(folder, steal=opening.steal)
     try:
-        journal = Journal.open(folder / "study.db", spec.objective.metric)
+        journal = Journal.open(folder / DATABASE, spec.objective.metric)
         try:
             document = Document(folder, machine, seen)
             _describe(opening, document, journal)
@@ -196,7 +197,7 @@ def _engine(
 ) -> Engine:
     spec = ours.study.spec
     searcher = make_searcher(spec.space, spec.search, informed=bool(ours.foreign))
-    shelf = Shelf(ours.held.folder / "trials")
+    shelf = Shelf(ours.held.folder / TRIALS)
     world = World(ours.journal, searcher, shelf, time.time, watch, oracle, ours.foreign)
     return Engine(ours.study, world)
 

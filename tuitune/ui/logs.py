@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from tuitune.store.folder import TRIALS
 from tuitune.words.text import plain
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Stamp(NamedTuple):
 
 def log_file(folder: Path, trial: int) -> Path:
     """What a trial prints, in the study's folder."""
-    return folder / "trials" / f"{trial:04d}" / NAME
+    return folder / TRIALS / f"{trial:04d}" / NAME
 
 
 def stamp(path: Path) -> Stamp | None:

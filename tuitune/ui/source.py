@@ -8,6 +8,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from tuitune.store import owner
+from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import Changes, Reader
 from tuitune.store.rows import StudyRow
 from tuitune.study.standing import best_of, loss
@@ -39,8 +40,8 @@ class Source:
 
     def __init__(self, folder: Path, file: str, now: float, devices_tick: float = NEAR) -> None:
         self._devices_tick = devices_tick
-        self._reader = Reader.open(folder / "study.db")
-        spec = load(folder / "study.toml", check_target=False)
+        self._reader = Reader.open(folder / DATABASE)
+        spec = load(folder / DOCUMENT, check_target=False)
         self._alive = owner.running(folder) is not None
         first = self._reader.changes(outlined=True)
         self._seq = first.seq
@@ -87,7 +88,7 @@ class Source:
 
     def read_curves(self) -> dict[int, Curve]:
         """The curves of old: work for another thread, which has a reader of its own for it."""
-        reader = Reader.open(self.picture.folder / "study.db")
+        reader = Reader.open(self.picture.folder / DATABASE)
         try:
             return reader.curves(until=self._until, points=POINTS)
         finally:
