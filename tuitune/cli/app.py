@@ -19,7 +19,6 @@ from tuitune.cli.studies import StudyFolder, open_study, short_path
 from tuitune.control import ControlError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT, all_studies
-from tuitune.store.rows import StudyRow
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
@@ -144,8 +143,7 @@ def farewell(study: StudyFolder, file: str) -> int:
     from tuitune.cli.summary import print_result, result_in
 
     name = study.name
-    changes = study.reader.changes()
-    engine, row = changes.engine, changes.study or StudyRow()
+    engine, row = study.reader.engine(), study.reader.study()
     leaving = row.finished and engine is not None and engine.phase != "importing"
     if study.owner() is not None and not leaving:
         print(_running_on(name))

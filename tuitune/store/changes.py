@@ -27,7 +27,7 @@ REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
 
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 read_study = msgspec.json.Decoder(StudyRow).decode
-_engine = msgspec.json.Decoder(EngineRow).decode
+read_engine = msgspec.json.Decoder(EngineRow).decode
 
 
 class Report(NamedTuple):
@@ -88,7 +88,7 @@ class Watch:
             rows=self._rows(since or 0, outlined=outlined) if since != seq else [],
             reports=reports,
             study=None if study is None else read_study(study),
-            engine=None if engine is None else _engine(engine),
+            engine=None if engine is None else read_engine(engine),
         )
 
     def _rows(self, since: int, *, outlined: bool) -> list[TrialRow]:

@@ -8,7 +8,15 @@ from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
 from tuitune.store import samples as sample_rows
 from tuitune.store import schema
-from tuitune.store.changes import Changes, Report, Watch, read_some, read_study, read_trials
+from tuitune.store.changes import (
+    Changes,
+    Report,
+    Watch,
+    read_engine,
+    read_some,
+    read_study,
+    read_trials,
+)
 from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
 from tuitune.store.facts import LAST
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 
     from tuitune.devices.sample import DeviceSample
     from tuitune.events import AnyFact
-    from tuitune.store.rows import TrialRow
+    from tuitune.store.rows import EngineRow, TrialRow
 
 __all__ = ["Changes", "Curve", "Reader", "Report"]
 
@@ -55,6 +63,11 @@ class Reader:
         """The study as it stands."""
         text = self.get("study")
         return StudyRow() if text is None else read_study(text)
+
+    def engine(self) -> EngineRow | None:
+        """What the newest engine has said of itself."""
+        text = self.get("engine")
+        return None if text is None else read_engine(text)
 
     def trials(self, since: int = 0) -> list[TrialRow]:
         """The trials that changed after change number `since`, by trial number."""
