@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuitune.devices.pacing import CALM, Bearing
-from tuitune.devices.packing import Packing, Resident, fits, promised, reserve
+from tuitune.devices.packing import Packing, Resident, bearing, fits, promised, reserve
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -134,10 +134,9 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     reserved = loads.reserved()
     if reserved is None:
         return None
-    bearings = loads.packing.bearings
 
-    def bearing(gpu: Gpu) -> Bearing:
-        return bearings.get(gpu.name, Bearing())
+    def of(gpu: Gpu) -> Bearing:
+        return bearing(loads.packing, gpu.name)
 
     shared = [
         gpu
@@ -147,13 +146,11 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
         and all(not r.share and r.peak for r in loads.on(gpu))
         and loads.fit(gpu, reserved)
     ]
-    below = [gpu for gpu in shared if len(loads.on(gpu)) < bearing(gpu).kept]
+    below = [gpu for gpu in shared if len(loads.on(gpu)) < of(gpu).kept]
     if below:
         return min(below, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)))
-    tried = {gpu.name for gpu in usable if len(loads.on(gpu)) > 1 == bearing(gpu).kept}
-    ready = [
-        gpu for gpu in shared if gpu.name not in tried and _is_ready(bearing(gpu), loads.on(gpu))
-    ]
+    tried = {gpu.name for gpu in usable if len(loads.on(gpu)) > 1 == of(gpu).kept}
+    ready = [gpu for gpu in shared if gpu.name not in tried and _is_ready(of(gpu), loads.on(gpu))]
     return min(ready, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
 
 

@@ -40,6 +40,11 @@ class Resident(NamedTuple):
     intervals: int = 0  # for which its pace is known, of what is being tried
 
 
+def bearing(packing: Packing, model: str) -> Bearing:
+    """What GPUs of this model bear, as far as that is known."""
+    return packing.bearings.get(model, Bearing())
+
+
 def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
     """An attempt has held so much at most; ended: it ran to where it was to end."""
     packing.high = max(packing.high, peak)

@@ -234,11 +234,15 @@ class Gpus:
 
     async def _look_again(self) -> bool:
         """A snapshot taken from now on has come; False where none can."""
-        if self._watchdog is not None and not self._closing and not self._problem:
-            self._fresh.clear()
-            self._watchdog.ask()
-            await self._fresh.wait()  # its watchdog has a word for it, too, if none comes
-        return self._watchdog is not None and not self._closing and not self._problem
+        if self._watchdog is None or self._is_blind():
+            return False
+        self._fresh.clear()
+        self._watchdog.ask()
+        await self._fresh.wait()  # its watchdog has a word for it, too, if none comes
+        return not self._is_blind()
+
+    def _is_blind(self) -> bool:
+        return self._closing or bool(self._problem)
 
     def _held_by(self, tenant: Tenant) -> list[str]:
         others = list(self._tenants.values())

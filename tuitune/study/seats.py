@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tuitune.devices import pacing
 from tuitune.devices.gpus import Loads, choose, next_empty
-from tuitune.devices.packing import Resident
+from tuitune.devices.packing import Resident, bearing
 from tuitune.devices.placement import Room, most_at_once, place
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def model_of(state: st.State, trial: st.Trial) -> str:
 
 def bearing_of(state: st.State, trial: st.Trial) -> pacing.Bearing:
     """What GPUs of that model bear."""
-    return state.packing.bearings.get(model_of(state, trial), pacing.Bearing())
+    return bearing(state.packing, model_of(state, trial))
 
 
 def words(gpus: Iterable[Gpu], uuids: Iterable[str]) -> str:

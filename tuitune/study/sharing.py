@@ -159,7 +159,7 @@ def words_of(state: st.State, gpu: ev.Gpu) -> str:
         return ""
     largest = max(trial.peak for trial in here)
     text = f"{len(here)} x {largest / 1e9:.1f} of {gpu.memory / 1e9:.1f} GB"
-    gain = pacing.over_one(state.packing.bearings.get(gpu.name, pacing.Bearing()), len(here))
+    gain = pacing.over_one(packing.bearing(state.packing, gpu.name), len(here))
     return text if gain is None or len(here) == 1 else f"{text}, {gain - 1:+.0%} over one"
 
 
