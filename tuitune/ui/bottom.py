@@ -51,8 +51,7 @@ class Bottom:
         self.prompt: Prompt | None = None
         self.typed_so_far = ""  # on the prompt's line
         self.undo: Undo | None = None
-        self.concurrency: Wanted | None = None
-        self.launching: Wanted | None = None
+        self.wanted: dict[str, Wanted] = {}  # by what it is
 
     def say(self, text: str, role: str, now: float) -> None:
         self.now = max(self.now, now)
@@ -70,10 +69,7 @@ class Bottom:
         if self.undo is not None and now >= self.undo.until:
             self.undo = None
             changed = True
-        if self.concurrency is not None and now >= self.concurrency.until:
-            self.concurrency = None
-        if self.launching is not None and now >= self.launching.until:
-            self.launching = None
+        self.wanted = {what: one for what, one in self.wanted.items() if now < one.until}
         return changed or counted != self.seconds_left()
 
     def seconds_left(self) -> int | None:

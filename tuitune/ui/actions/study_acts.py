@@ -22,7 +22,7 @@ def pause_launching(desk: Desk) -> None:
         desk.bottom.undo = Undo("pause launching", back, "launching again")
         desk.say("no new trial is launched; those that run go on", "info")
 
-    desk.bottom.launching = Wanted(value=False, until=time.monotonic() + SEEN)
+    _want(desk, "launching", value=False)
     desk.send({"do": "pause", "trials": []}, then)
 
 
@@ -32,7 +32,7 @@ def resume_launching(desk: Desk) -> None:
         desk.bottom.undo = Undo("resume launching", back, "no new trial is launched")
         desk.say("trials are launched again", "info")
 
-    desk.bottom.launching = Wanted(value=True, until=time.monotonic() + SEEN)
+    _want(desk, "launching", value=True)
     desk.send({"do": "resume", "trials": []}, then)
 
 
@@ -60,8 +60,8 @@ def trials(desk: Desk, text: str) -> None:
     if number >= begun:
         _set(desk, "search.trials", number, was, words)
         return
-    text = f"{begun} trials have begun: end the study with those that run?"
-    desk.ask(Question(text, lambda: _set(desk, "search.trials", number, was, words)))
+    asked = f"{begun} trials have begun: end the study with those that run?"
+    desk.ask(Question(asked, lambda: _set(desk, "search.trials", number, was, words)))
 
 
 def ask_trials(desk: Desk) -> None:
@@ -104,7 +104,7 @@ def _set_concurrency(desk: Desk, number: int) -> None:
         return
     settings = desk.picture.study.settings
     was = None if settings is None else settings.concurrency
-    desk.bottom.concurrency = Wanted(number, time.monotonic() + SEEN)
+    _want(desk, "concurrency", number)
     words = f"at most {number} at a time"
     _set(
         desk, "search.concurrency", number, was, words if was is None else f"{words}, {was} before"
@@ -124,6 +124,11 @@ def _set(desk: Desk, key: str, number: int, was: int | None, words: str) -> None
     desk.send({"do": "set", "overrides": [f"{key}={number}"]}, then)
 
 
+def _want(desk: Desk, what: str, value: int) -> None:
+    """Until the picture shows it, the next key counts from what was asked for."""
+    desk.bottom.wanted[what] = Wanted(value, time.monotonic() + SEEN)
+
+
 def _whole(desk: Desk, name: str, text: str) -> int | None:
     """The number that was typed; None, saying so, where it is none."""
     if text.isdecimal() and int(text) > 0:
@@ -136,8 +141,9 @@ def _whole(desk: Desk, name: str, text: str) -> int | None:
 
 def _concurrency(look: Look) -> int:
     """What the cap is, or is about to be; where there is none, as many as run."""
-    if look.bottom.concurrency is not None:
-        return look.bottom.concurrency.value
+    wanted = look.bottom.wanted.get("concurrency")
+    if wanted is not None:
+        return wanted.value
     settings = look.picture.study.settings
     if settings is not None and settings.concurrency is not None:
         return settings.concurrency
@@ -159,7 +165,7 @@ def _no_resume(look: Look) -> str:
 
 def _launching(look: Look) -> bool:
     """Whether trials are launched, or are about to be."""
-    wanted = look.bottom.launching
+    wanted = look.bottom.wanted.get("launching")
     return look.picture.study.launching if wanted is None else bool(wanted.value)
 
 

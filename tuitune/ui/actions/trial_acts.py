@@ -58,7 +58,8 @@ def undo(desk: Desk) -> None:
     """The last act of this app; else every kill that waits, whoever asked for it."""
     last = desk.bottom.undo
     if last is not None:
-        desk.bottom.undo = desk.bottom.concurrency = desk.bottom.launching = None
+        desk.bottom.undo = None
+        desk.bottom.wanted.clear()
         desk.send(last.request, lambda answer: _undone(desk, last, answer))
         return
     waiting = _to_be_killed(desk.look())
