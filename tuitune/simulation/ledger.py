@@ -69,7 +69,8 @@ class Ledger:
         for fact in group:
             self._begin(fact)
             self.study.fold(fact)
-            _FOLDS.get(type(fact), _nothing)(self, fact)
+            if fold := _FOLDS.get(type(fact)):
+                fold(self, fact)
         halted = any(type(fact) is ev.Halted for fact in group)
         self.problems += self.expected.over(halted=halted)
         for book in (self.study, self.attempts):
@@ -276,9 +277,6 @@ class Ledger:
         left = [trial for trial, state in self.states.items() if state not in ENDED]
         if fact.complete and left:
             self.problem(f"complete, and forgot trials {left}")
-
-
-def _nothing(_ledger: Ledger, _fact: Any) -> None: ...
 
 
 _FOLDS: dict[type, Callable[[Ledger, Any], None]] = {

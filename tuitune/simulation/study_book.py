@@ -63,7 +63,8 @@ class StudyBook:
         )
 
     def fold(self, fact: ev.AnyFact) -> None:
-        _FOLDS.get(type(fact), _nothing)(self, fact)
+        if fold := _FOLDS.get(type(fact)):
+            fold(self, fact)
 
     def opened(self, fact: ev.Opened) -> None:
         self._cpus, self._memory = fact.cpus, fact.memory
@@ -120,9 +121,6 @@ class StudyBook:
             self.problems.append(f"complete, and forgot {self.adding} trials to add")
         if fact.complete and not self.halted and self.may_ask:
             self.problems.append("complete, with trials that were never asked for")
-
-
-def _nothing(_book: StudyBook, _fact: Any) -> None: ...
 
 
 _FOLDS: dict[type, Callable[[StudyBook, Any], None]] = {

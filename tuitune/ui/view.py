@@ -40,9 +40,8 @@ class View(Holder):
     overlay: bool = True  # the curves of marked trials too
     inspected: int | None = None  # the step at which the curves' values are read out
 
-    scrolled: dict[str, int] = msgspec.field(
-        default_factory=dict
-    )  # lines that a pane is scrolled up by
+    # lines that a pane is scrolled up by
+    scrolled: dict[str, int] = msgspec.field(default_factory=dict)
     log_trial: int | None = None  # None: the cursor's
     wrap: bool = False  # the log's long lines
     find: str = ""  # in the log

@@ -30,9 +30,8 @@ class Place(NamedTuple):
 
 
 class Rung(Holder):
-    losses: list[float] = msgspec.field(
-        default_factory=list
-    )  # of those that filled it, the best first
+    # of those that filled it, the best first
+    losses: list[float] = msgspec.field(default_factory=list)
     here: set[int] = msgspec.field(default_factory=set)  # run on from here, or are paused by hand
     waits: set[int] = msgspec.field(default_factory=set)
     ended: int = 0
