@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,15 +105,16 @@ cpus = 0.5
     def run(
         self, *words: object, timeout: float = 90, **options: Any
     ) -> subprocess.CompletedProcess[str]:
+        return self.call(self.command(*words), timeout=timeout, **options)
+
+    def call(
+        self, command: Sequence[str], timeout: float = 90, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Any program, where a user of this workshop would call it."""
         options.setdefault("env", self.environment)
+        options.setdefault("cwd", self.path)
         return subprocess.run(
-            self.command(*words),
-            cwd=self.path,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            **options,
+            command, capture_output=True, text=True, timeout=timeout, check=False, **options
         )
 
     def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:

@@ -98,15 +98,7 @@ def test_it_ends_as_it_does_where_nobody_listens(workshop: Workshop, where: str)
     """What trials print goes to their logs alone, whatever is open."""
     code = GOOD.replace("    for", "    print('printed' * 99)\n    for")
     words = shlex.join(workshop.command(workshop.study(code, trials=20), "--no-ui"))
-    done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {words} {where}"],
-        cwd=workshop.path,
-        env=workshop.environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    done = workshop.call(["bash", "-c", f"set -o pipefail; {words} {where}"])
     assert (done.returncode, done.stderr) == (0, "")
     assert workshop.show()["counts"]["COMPLETE"] == 20
 
@@ -215,10 +207,8 @@ def test_studies_are_found_from_anywhere(workshop: Workshop):
     elsewhere = workshop.path / "elsewhere"
     elsewhere.mkdir()
     for words in (["ls"], []):
-        listed = subprocess.run(
-            workshop.command(*words), cwd=elsewhere, env=workshop.environment,
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        listed = workshop.run(*words, cwd=elsewhere)
+        assert listed.returncode == 0, listed.stderr
         assert "study" in listed.stdout
         assert "finished" in listed.stdout
 

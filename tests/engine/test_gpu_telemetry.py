@@ -46,15 +46,7 @@ def engine(
 
     def begin(more: str, trials: int) -> None:
         file = workshop.study(CODE, more, trials=trials)
-        done = subprocess.run(
-            [sys.executable, str(BEGIN), str(file)],
-            cwd=workshop.path,
-            env=workshop.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = workshop.call([sys.executable, str(BEGIN), str(file)], timeout=60)
         assert done.returncode == 0, done.stderr
 
     yield begin

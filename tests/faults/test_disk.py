@@ -29,15 +29,8 @@ def test_nothing_is_launched_on_a_full_disk(workshop: Workshop):
     runs = workshop.path / "runs"
     runs.mkdir()
     workshop.waits = 0.1
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-ec", SCRIPT, "sh", str(runs), *workshop.command()],
-        cwd=workshop.path,
-        env=workshop.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = ["unshare", "-rm", "sh", "-ec", SCRIPT, "sh", str(runs), *workshop.command()]
+    done = workshop.call(command, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "launching goes on" in done.stdout
     assert "2 COMPLETE" in done.stdout
