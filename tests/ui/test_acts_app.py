@@ -210,7 +210,10 @@ def test_pictures_and_tables_are_written(finished, elsewhere):
         await driver.until_said("can't be written")
 
     drive(finished, scenario)
-    assert (elsewhere / "study.svg").read_text().startswith("<svg")
+    drawn = (elsewhere / "study.svg").read_text()
+    assert drawn.startswith("<svg")
+    assert "leave" in drawn
+    assert "[FILE]" not in drawn  # nothing of the line that asked for it
     with (elsewhere / "study.csv").open() as file:
         assert [row["state"] for row in csv.DictReader(file)] == ["COMPLETE"] * 4
     assert len(json.loads((elsewhere / "all.json").read_text())) == 4

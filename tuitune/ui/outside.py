@@ -63,6 +63,12 @@ class Outside:
 
     def write(self, kind: str, path: str) -> None:
         """kind: "svg", "csv" or "json"; without a path beside where the command was typed."""
+        if kind == "svg":  # of the screen as it is once the line that asked for it is gone
+            self._app.call_after_refresh(self._write, kind, path)
+        else:
+            self._write(kind, path)
+
+    def _write(self, kind: str, path: str) -> None:
         picture = self._app.picture
         file = Path(path).expanduser() if path else Path(f"{picture.name}.{kind}")
         try:
