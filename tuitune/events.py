@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     target: float | None
     gpus: float | Literal["auto"] = 0.0  # a trial
     on_foreign: Literal["drain", "pause", "ignore"] = "drain"  # somebody comes to a GPU of ours
+    leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
 
 
 class Gpu(msgspec.Struct, frozen=True, array_like=True):
@@ -97,6 +98,22 @@ class Reported(Fact, frozen=True, tag="reported"):
     step: int
     metrics: dict[str, float]
     can_save: bool = False  # it came with a way to write a checkpoint
+    open: bool = False  # more reports of this step may follow: it is not judged yet
+
+
+class SaveStarted(Fact, frozen=True, tag="save_started"):
+    """A checkpoint is being written; Checkpointed or SaveFailed follows."""
+
+    trial: int
+    attempt: int
+    step: int
+
+
+class SaveFailed(Fact, frozen=True, tag="save_failed"):
+    trial: int
+    attempt: int
+    step: int
+    why: str
 
 
 class Checkpointed(Fact, frozen=True, tag="checkpointed"):
@@ -109,6 +126,13 @@ class Warned(Fact, frozen=True, tag="warned"):
     trial: int
     attempt: int
     text: str
+
+
+class Returned(Fact, frozen=True, tag="returned"):
+    """An attempt's function has returned some seconds ago, and its process is still there."""
+
+    trial: int
+    attempt: int
 
 
 class Exited(Fact, frozen=True, tag="exited"):
@@ -189,6 +213,29 @@ class DiskChanged(Fact, frozen=True, tag="disk_changed"):
 
     low: bool
     free: float  # share of the whole
+
+
+class LaunchBlocked(Fact, frozen=True, tag="launch_blocked"):
+    """Nothing can be launched for a reason that may pass, or that reason has passed."""
+
+    cause: Literal["code", "resources"]  # the training code can't be imported; no process, no file
+    why: str  # one line; empty: it has passed
+
+
+class SampleFailed(Fact, frozen=True, tag="sample_failed"):
+    """A trial's configuration could not be completed: one of the user's samplers failed."""
+
+    trial: int
+    config: dict[str, Any]  # without what was to be sampled
+    origin: str
+    why: str
+    error: str  # one line
+
+
+class ClockStepped(Fact, frozen=True, tag="clock_stepped"):
+    """The machine's clock was set; times of what is under way move along with it."""
+
+    by: float  # seconds, below zero where it was set back
 
 
 class DevicesChanged(Fact, frozen=True, tag="devices_changed"):
@@ -339,8 +386,11 @@ Event = (
     | Exhausted
     | Started
     | Reported
+    | SaveStarted
+    | SaveFailed
     | Checkpointed
     | Warned
+    | Returned
     | Exited
     | StopAsked
     | KillAsked
@@ -352,6 +402,9 @@ Event = (
     | RetryAsked
     | SettingsChanged
     | DiskChanged
+    | LaunchBlocked
+    | SampleFailed
+    | ClockStepped
     | DevicesChanged
     | Footprint
     | DeadlinePassed

@@ -29,7 +29,13 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.Reported(1.5, 1, 0, 1, {"loss": 0.5}, can_save=True),
     ev.Reported(1.3, 0, 1, 1, {"loss": 0.5}),
     ev.Verdict(1.3, 0, 1, 1, "go", True, 0, 1, 1, 0.5, "rung 0: rank 1 of 1"),
+    ev.Reported(1.3, 0, 1, 2, {"loss": 0.4}, can_save=True, open=True),
+    ev.Reported(1.3, 0, 1, 2, {"loss": 0.4}, open=True),
+    ev.SaveStarted(1.4, 0, 1, 1),
     ev.Checkpointed(1.4, 0, 1, 1),
+    ev.SaveStarted(1.4, 0, 1, 2),
+    ev.SaveFailed(1.4, 0, 1, 2, "OSError: the disk is full"),
+    ev.Returned(1.5, 0, 1),
     ev.Warned(1.5, 0, 1, "no metric"),
     ev.Silent(1.6, 0, 1, 600.0),
     ev.Signal(1.7, 0, 1, "ask", "killed", save=False),
@@ -47,6 +53,9 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.StyleChosen(2.1, "promote", "can save"),
     ev.CodeChanged(2.1, "5dc0778e4b87", "76d9290087a8"),
     ev.DiskChanged(2.1, low=True, free=0.04),
+    ev.LaunchBlocked(2.1, "code", "train.py: SyntaxError"),
+    ev.SampleFailed(2.1, 4, {"x": 0.5}, "random", "point 4", "ValueError: none"),
+    ev.ClockStepped(2.1, -3600.0),
     ev.DevicesChanged(
         2.1, (ev.Gpu("GPU-1", 1, "A100", 80, "lost", lost=True, links={"GPU-2": 9}),)
     ),

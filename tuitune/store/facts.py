@@ -60,7 +60,7 @@ def to_columns(
                         fact.step,
                         value,
                         packed,
-                        fact.can_save,
+                        fact.can_save + 2 * fact.open,
                     )
                 )
             else:
@@ -108,10 +108,11 @@ def newest(
 
 
 def _fact(row: tuple[Any, ...]) -> AnyFact:
-    seq, time, trial, attempt, step, body, can_save = row
+    seq, time, trial, attempt, step, body, flags = row
     if trial is None:
         return _decoded(seq, body)
-    return Reported(time, trial, attempt, step, _decode_metrics(body), bool(can_save))
+    metrics = _decode_metrics(body)
+    return Reported(time, trial, attempt, step, metrics, bool(flags & 1), bool(flags & 2))
 
 
 def _decoded(seq: int, body: bytes) -> AnyFact:
