@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 import msgspec
 
-StopReason = Literal["pruned", "killed", "drain", "timeout", "target", "parked", "paused", "moved"]
+StopReason = Literal[
+    "pruned",
+    "killed",
+    "drain",
+    "timeout",
+    "target",
+    "parked",
+    "paused",
+    "moved",
+    "returned",  # its function has returned, and its process does not exit
+    "overdue",  # it is complete, and neither returns nor reports
+]
 Action = Literal["go", "stop", "pause", "complete"]
 SignalHow = Literal["ask", "term", "kill", "release"]
 

@@ -38,6 +38,7 @@ class World:
     clock: Callable[[], float]  # Unix seconds
     watch: Callable[[Sequence[ev.AnyFact]], None]  # sees facts once they are safe
     oracle: Oracle | None = None  # where the search needs a model
+    clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
     foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
 
 
@@ -75,6 +76,17 @@ class Engine:
 
     def take(self, events: Sequence[ev.Event]) -> None:
         """Fold events in; their decisions are carried out once both are in the store."""
+        self._note_clock_step()
+        self._fold(events)
+
+    def _note_clock_step(self) -> None:
+        """Before anything that carries the clock's new time is folded in."""
+        by = self._world.clock_step()
+        if by:
+            self._deadline_at = math.inf  # it was told by the clock as it was
+            self._fold((ev.ClockStepped(self._clock(), by),))
+
+    def _fold(self, events: Sequence[ev.Event]) -> None:
         study, pending, touched = self.study, self._pending, self._touched
         urgent = False
         for event in events:
@@ -247,6 +259,7 @@ class Engine:
 
     def _deadline_passed(self) -> None:
         self._deadline_at = math.inf
+        self._note_clock_step()
         due = self.study.next_deadline()
         now = self._clock()
         if due is not None and due <= now:

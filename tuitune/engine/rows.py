@@ -25,6 +25,7 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
         ev.ResumeAsked,
         ev.SettingsChanged,
         ev.DiskChanged,
+        ev.ClockStepped,
         ev.StyleChosen,
         ev.Added,
         ev.Halted,
@@ -105,7 +106,7 @@ def _note(state: State, trial: Trial) -> str:
     if trial.number in state.kills:
         return "is to be killed; that can still be undone"
     if trial.ending is not None and trial.ending.reason != "pruned":
-        return f"ending: {trial.ending.reason}"
+        return f"ending: {trial.ending.reason}{'; writes a checkpoint' if trial.saving else ''}"
     if trial.state == PAUSED:
         return f"{trial.note}; {_keeps(trial)}"
     return "silent for long" if trial.silent else trial.note
@@ -128,6 +129,8 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
             return ()
         case ev.PauseAsked() | ev.ResumeAsked() | ev.SpareAsked():
             return fact.trials
+        case ev.ClockStepped():
+            return tuple(state.running)
         case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
             return state.promotable
         case _:

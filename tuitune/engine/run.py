@@ -17,6 +17,7 @@ from tuitune.devices.probe import look
 from tuitune.devices.snapshots import Snapshot
 from tuitune.engine import disk, telemetry
 from tuitune.engine.beside import Ours, make_gpus, make_oracle, warm
+from tuitune.engine.clock import ClockSteps
 from tuitune.engine.document import Document
 from tuitune.engine.door import Door, StoppedEarlyError
 from tuitune.engine.importing import told
@@ -198,7 +199,9 @@ def _engine(
     spec = ours.study.spec
     searcher = make_searcher(spec.space, spec.search, informed=bool(ours.foreign))
     shelf = Shelf(ours.held.folder / TRIALS)
-    world = World(ours.journal, searcher, shelf, time.time, watch, oracle, ours.foreign)
+    world = World(
+        ours.journal, searcher, shelf, time.time, watch, oracle, ClockSteps(), ours.foreign
+    )
     return Engine(ours.study, world)
 
 

@@ -8,28 +8,15 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from tuitune.pruning import rules
-from tuitune.study import ahead, sharing
+from tuitune.study import ahead, leaving, sharing
 from tuitune.study import state as st
-from tuitune.study.standing import leads, listens, loss, next_gate
+from tuitune.study.standing import listens, loss, next_gate, update_leader
 from tuitune.study.waiting import pause, thaw, wait
 
 if TYPE_CHECKING:
     from tuitune import events as ev
     from tuitune.spec import StudySpec
 
-# Seconds from one step of ending an attempt to the next: asked, SIGTERM, SIGKILL.
-ASK_GRACE = {
-    "pruned": 10.0,
-    "killed": 5.0,
-    "drain": 20.0,
-    "timeout": 10.0,
-    "target": 20.0,
-    "parked": 20.0,
-    "paused": math.inf,  # it goes on until its next report, whenever that is
-    "moved": math.inf,  # the same
-}
-TERM_GRACE = 10.0
-KILL_GRACE = 10.0
 QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
 
 
@@ -37,10 +24,11 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial = state.trials[fact.trial]
     trial.state = st.RUNNING
     trial.attempt = fact.attempt
-    trial.attempt_step = 0
+    trial.attempt_step = trial.valued = trial.pending = trial.saving = 0
+    trial.returned = False
     trial.opening = state.opening
     trial.device, trial.cpus, trial.memory = fact.device, fact.cpus, fact.memory
-    trial.launched = trial.heard = fact.time
+    trial.launched = trial.heard = trial.stepped = fact.time
     trial.pause = 0.0
     trial.silent = trial.diverged = False
     trial.pid = None
@@ -61,28 +49,89 @@ def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
 
 
 def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
+    """Reports of one step are merged: the objective is the last one's.
+
+    A step that an earlier attempt has reported counts again only from the furthest one on. A
+    step lower than the attempt's last one is nobody's rung, but its objective is the newest.
+    """
     trial = state.trials[fact.trial]
     trial.news = False
-    if not listens(trial, fact.attempt) or fact.step <= trial.attempt_step:
+    if not listens(trial, fact.attempt) or _is_beyond(spec, trial, fact.step):
         return
-    step = trial.attempt_step = fact.step
     trial.pause = max(trial.pause, fact.time - trial.heard)
     trial.heard = fact.time
     trial.silent = False
-    trial.step = max(trial.step, step)
-    sharing.heard(state, trial, fact)
+    if fact.step > trial.attempt_step:
+        _advance(state, trial, fact)
     value = fact.metrics.get(spec.objective.metric)
-    if value is None or step <= trial.known:  # seen before: kept, and never judged again
+    if value is None:
         return
-    trial.known = step
-    state.reported = trial.news = True
+    state.reported = True
+    if fact.step > trial.known:
+        _first_value(spec, state, trial, fact, value)
+    elif fact.step == trial.known:
+        trial.news = fact.step == trial.pending and not fact.open
+        _replace_value(spec, trial, value)
+    elif fact.step < trial.valued == trial.known:
+        trial.value = value
+        trial.best = trial.best_before = _better(spec, trial.best, value)
+    state.repeats = state.repeats or fact.step == trial.valued
+    trial.valued = max(trial.valued, fact.step)
+    if trial.news:
+        trial.pending = 0
+        _observe(spec, state, trial, value)
+    if trial.complete:
+        update_leader(spec, state, trial)
+
+
+def _is_beyond(spec: StudySpec, trial: st.Trial, step: int) -> bool:
+    """Whether a complete trial reports more than was asked for: it is about to be stopped."""
+    return trial.complete and spec.pruning.max is not None and step > spec.pruning.max
+
+
+def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
+    """The attempt has reached a step further than all that it has reported."""
+    trial.attempt_step = fact.step
+    trial.step = max(trial.step, fact.step)
+    state.slowest = max(state.slowest, fact.time - trial.stepped)
+    trial.stepped = fact.time
+    sharing.heard(state, trial, fact)
+
+
+def _first_value(
+    spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported, value: float
+) -> None:
+    """An objective of a step that no attempt has reported one of."""
+    if trial.pending and trial.value is not None:  # that step is closed by this one
+        _observe(spec, state, trial, trial.value)
+    trial.best_before = trial.best
+    trial.best = _better(spec, trial.best, value)
     trial.value = value
-    rules.observe(state.pruner, spec.pruning, spec.objective.mode, trial.number, step, value)
+    trial.known = fact.step
+    trial.news = not fact.open
+    trial.pending = fact.step if fact.open else 0
+    _mark(spec, trial, fact.step)
+
+
+def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:
+    trial.best = _better(spec, trial.best_before, value)
+    trial.value = value
+    if trial.marked == trial.known:
+        trial.curve[-1] = (trial.curve[-1][0], _counted(spec, trial))
+
+
+def _observe(spec: StudySpec, state: st.State, trial: st.Trial, value: float) -> None:
+    """What the pruner takes up of a step, once: the objective that is judged."""
+    step, mode = trial.known, spec.objective.mode
+    rules.observe(state.pruner, spec.pruning, mode, trial.number, step, value)
     if not math.isfinite(value):
         trial.diverged = True
-    if trial.best is None or loss(value, spec.objective) < loss(trial.best, spec.objective):
-        trial.best = value
-    _mark(spec, trial, step)
+
+
+def _better(spec: StudySpec, best: float | None, value: float) -> float:
+    if best is None or loss(value, spec.objective) < loss(best, spec.objective):
+        return value
+    return best
 
 
 def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
@@ -90,16 +139,37 @@ def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
     steps = rules.milestones(spec.pruning)
     passed = bisect_right(steps, step)
     if passed and (not trial.curve or trial.curve[-1][0] < steps[passed - 1]):
-        counted = math.nan if trial.diverged else trial.counted(spec.objective)
-        assert counted is not None
-        trial.curve.append((steps[passed - 1], counted))
+        trial.curve.append((steps[passed - 1], _counted(spec, trial)))
+        trial.marked = step
+
+
+def _counted(spec: StudySpec, trial: st.Trial) -> float:
+    """What it counts with; NaN where it has diverged."""
+    value = trial.counted(spec.objective)
+    if value is None or trial.diverged:
+        return math.nan
+    return value
+
+
+def save_started(_spec: StudySpec, state: st.State, fact: ev.SaveStarted) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.saving += 1
+        trial.heard = fact.time
+        trial.silent = False
+
+
+def save_failed(_spec: StudySpec, state: st.State, fact: ev.SaveFailed) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        leaving.save_ended(trial, fact.time)
 
 
 def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> None:
     trial = state.trials[fact.trial]
-    if trial.state == st.RUNNING and trial.attempt == fact.attempt:
+    if trial.is_live() and trial.attempt == fact.attempt:
         trial.checkpoint = fact.step
-        trial.heard = fact.time
+        leaving.save_ended(trial, fact.time)
 
 
 def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
@@ -110,15 +180,14 @@ def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
         rules.enter(state.pruner, spec.pruning, mode, trial.number, fact.step, value, fact.action)
     if fact.action == "complete":
         trial.complete = True
-        if leads(spec, state, trial):
-            state.leader = trial.number
+        update_leader(spec, state, trial)
     elif fact.action == "stop":
         trial.note = fact.why
-        trial.ending = st.Ending("pruned", "ask", fact.time + ASK_GRACE["pruned"])
+        leaving.begin(state, trial, "ask", "pruned", fact.time)
     elif fact.action == "pause":
         trial.note = fact.why
         trial.parked = True
-        trial.ending = st.Ending("parked", "ask", fact.time + ASK_GRACE["parked"])
+        leaving.begin(state, trial, "ask", "parked", fact.time)
     trial.gate = math.inf if trial.complete else next_gate(spec, state, trial)
 
 
@@ -127,10 +196,15 @@ def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
     thaw(trial, fact.time)  # one that stands still hears it, and leaves
     if fact.reason == "killed":
         state.kills.pop(fact.trial, None)
-    if fact.how == "release":
-        return
-    grace = {"ask": ASK_GRACE[fact.reason], "term": TERM_GRACE, "kill": KILL_GRACE}[fact.how]
-    trial.ending = st.Ending(fact.reason, fact.how, fact.time + grace)
+    if fact.how != "release":
+        leaving.begin(state, trial, fact.how, fact.reason, fact.time)
+
+
+def returned(_spec: StudySpec, state: st.State, fact: ev.Returned) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.returned = True
+        leaving.returned(trial, fact.time)
 
 
 def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
@@ -182,8 +256,7 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
     trial.ended = fact.time
     if fact.state == st.COMPLETE:
         rules.complete(state.pruner, spec.pruning, trial.number)
-        if leads(spec, state, trial):
-            state.leader = trial.number
+        update_leader(spec, state, trial)
     elif fact.state == st.FAILED:
         rules.fail(state.pruner, spec.pruning, trial.number)
 

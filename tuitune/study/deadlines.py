@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
+from tuitune.study import leaving
 from tuitune.study import state as st
 
 if TYPE_CHECKING:
@@ -67,19 +68,29 @@ def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
     """(when, what follows) of a trial with a process; of several that are due the first follows."""
     if trial.frozen is not None:
         return []
+    if leaving.is_saving(trial):
+        return []
     if trial.ending is not None and trial.ending.due < math.inf:
         return [(trial.ending.due, _further)]
+    quiet = trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause)
+    if trial.complete:
+        return [] if trial.saving else [(quiet, _overdue)]
     due: list[tuple[float, Due]] = []
     timeout = state.settings.timeout if state.settings else None
     if timeout is not None:
         due.append((trial.launched + timeout, _timed_out))
     if not trial.silent:
-        due.append((trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause), _silent))
+        due.append((quiet, _silent))
     return due
 
 
 def _timed_out(trial: st.Trial, now: float) -> ev.Decision:
     return ev.Signal(now, trial.number, trial.attempt, "ask", "timeout", save=False)
+
+
+def _overdue(trial: st.Trial, now: float) -> ev.Decision:
+    """It has reached the maximum, and holds its slot without a sign of life."""
+    return ev.Signal(now, trial.number, trial.attempt, "ask", "overdue", save=False)
 
 
 def _silent(trial: st.Trial, now: float) -> ev.Decision:

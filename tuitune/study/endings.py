@@ -19,8 +19,8 @@ def settle(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
     trial = state.trials[exit_.trial]
     if trial.complete:
         return _complete(trial, exit_)
-    if trial.ending is not None:
-        return _ended(spec, state, trial, trial.ending.reason, exit_)
+    if trial.ending is not None and trial.ending.reason != "returned":
+        return _ended(spec, state, trial, trial.ending, exit_)
     taken = _taken(state, trial, exit_)
     if taken is not None:
         return taken
@@ -47,31 +47,67 @@ def _complete(trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
 
 
 def _ended(
-    spec: StudySpec, state: st.State, trial: st.Trial, reason: ev.StopReason, exit_: ev.Exited
+    spec: StudySpec, state: st.State, trial: st.Trial, ending: st.Ending, exit_: ev.Exited
 ) -> ev.Settled:
-    time, number = exit_.time, trial.number
+    time, number, reason = exit_.time, trial.number, ending.reason
     if reason == "timeout":
         timeout = state.settings.timeout if state.settings else None
         return _crashed(state, trial, exit_, f"ran past its timeout of {timeout or 0:g} s")
     if reason in ("drain", "paused", "moved"):
-        if not exit_.error and not exit_.stopped and not exit_.lost and exit_.code == 0:
-            return _returned(spec, state, trial, exit_)  # it was done before it heard of it
+        if _is_done(trial, ending, exit_):
+            return _returned(spec, state, trial, exit_)
         why = "left its GPU" if reason == "moved" else "interrupted"
         return _back(trial, exit_, "paused by hand" if trial.held else why)
     ends: dict[str, tuple[str, str]] = {
         "pruned": (st.PRUNED, trial.note),
-        "parked": (st.PAUSED, trial.note),
+        "parked": (st.PAUSED, trial.note + _unsaved(trial)),
         "killed": (st.KILLED, "killed by hand"),
         "target": (st.COMPLETE, "reached the target"),
     }
     return ev.Settled(time, number, *ends[reason])
 
 
+def _is_done(trial: st.Trial, ending: st.Ending, exit_: ev.Exited) -> bool:
+    """Whether its function returned by itself, before it was told that it should leave.
+
+    A signal tells it: an exit status of 0 after one says nothing about the work.
+    """
+    if exit_.error or exit_.stopped or exit_.lost:
+        return False
+    return trial.returned or (ending.how == "ask" and exit_.code == 0)
+
+
 def _back(trial: st.Trial, exit_: ev.Exited, why: str) -> ev.Settled:
     """To where it can go on from: by itself, or when the hand that paused it says so."""
-    where = f"step {trial.checkpoint}" if trial.checkpoint else "the start"
     state = st.PAUSED if trial.held else st.WAITING
-    return ev.Settled(exit_.time, trial.number, state, f"{why}; goes on from {where}")
+    why = f"{why}{_reached(trial)}; goes on from {_origin(trial)}{_how_it_left(trial)}"
+    return ev.Settled(exit_.time, trial.number, state, why)
+
+
+def _origin(trial: st.Trial) -> str:
+    return f"step {trial.checkpoint}" if trial.checkpoint else "the start"
+
+
+def _reached(trial: st.Trial) -> str:
+    """How far it had come, where that is further than its checkpoint."""
+    lost = trial.attempt_step > (trial.checkpoint or 0)
+    return f" at step {trial.attempt_step}" if lost else ""
+
+
+def _how_it_left(trial: st.Trial) -> str:
+    """What kept its newest work from being saved; empty where nothing did."""
+    if trial.saving:
+        return ": a checkpoint was being written, and is not whole"
+    if trial.ending is not None and trial.ending.how != "ask":
+        return ": it did not leave in time, and was ended"
+    return ""
+
+
+def _unsaved(trial: st.Trial) -> str:
+    """Of a trial that waits at a rung: whether what it did up to there is lost."""
+    if trial.checkpoint == trial.attempt_step:
+        return ""
+    return f"; it has no checkpoint of step {trial.attempt_step}: goes on from {_origin(trial)}"
 
 
 def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.study import ahead, attempts, sharing, waiting
+from tuitune.study import ahead, attempts, clock, sharing, waiting
 from tuitune.study import state as st
 from tuitune.study.standing import next_gate
 
@@ -124,13 +124,17 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Launch: attempts.launch,
     ev.Started: attempts.started,
     ev.Reported: attempts.reported,
+    ev.SaveStarted: attempts.save_started,
+    ev.SaveFailed: attempts.save_failed,
     ev.Checkpointed: attempts.checkpointed,
     ev.Verdict: attempts.verdict,
     ev.Signal: attempts.signal,
     ev.Silent: attempts.silent,
+    ev.Returned: attempts.returned,
     ev.Exited: attempts.exited,
     ev.Settled: attempts.settled,
     ev.DiskChanged: _disk_changed,
+    ev.ClockStepped: clock.stepped,
     ev.DevicesChanged: sharing.changed,
     ev.Footprint: sharing.grown,
     ev.Packed: sharing.packed,

@@ -26,14 +26,20 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     if fact.step < trial.gate and settings.target is None:
         return ()
     value = fact.metrics.get(spec.objective.metric)
-    if value is None or not listens(trial, fact.attempt):
+    if value is None or fact.open or _is_settled(trial) or not listens(trial, fact.attempt):
         return ()
+    newest = trial.news or fact.step == trial.known
+    if newest and state.halted is None and reaches(spec, settings.target, trial):
+        return _target_reached(spec, state, trial, fact)
     if not trial.news:
         why = "seen before: never judged again"  # but the trial may wait
         return (_plain_verdict(fact, "go", why, save=False),) if fact.step >= trial.gate else ()
-    if state.halted is None and reaches(spec, settings.target, trial):
-        return _target_reached(spec, state, trial, fact)
     return () if fact.step < trial.gate else _at_gate(spec, state, trial, fact)
+
+
+def _is_settled(trial: st.Trial) -> bool:
+    """Whether no verdict can change any more what becomes of it."""
+    return trial.ending is not None and trial.ending.reason in ("target", "returned", "overdue")
 
 
 def reaches(spec: StudySpec, target: float | None, trial: st.Trial) -> bool:
@@ -128,6 +134,8 @@ def _target_reached(
 ) -> Sequence[ev.Decision]:
     why = target_words(spec, trial)
     halted = ev.Halted(fact.time, why, finish=False, failed=False)
+    if trial.complete:
+        return (halted,)
     save = _keeps(spec, state, trial)
     if _ends(spec, fact):
         return _plain_verdict(fact, "complete", why, save=save), halted

@@ -22,6 +22,9 @@ def loss(value: float | None, objective: Objective) -> float:
     return value if objective.mode == "min" else -value
 
 
+COUNTING = frozenset({"drain", "paused", "moved", "target", "returned", "overdue"})
+
+
 class Comparable(Protocol):
     """A trial as it counts in a comparison: a row of the store is one."""
 
@@ -72,13 +75,13 @@ def best_trial(spec: StudySpec, state: State) -> tuple[Trial | None, bool]:
 
 
 def listens(trial: Trial, attempt: int) -> bool:
-    """Whether what this attempt says still counts: it runs, and was not ended for good.
+    """Whether what this attempt reports counts: it runs, and no verdict has ended it for good.
 
-    One that was asked to save and leave says one thing more: what it saves.
+    One that was asked to save and leave reports once more: what it saves.
     """
-    if trial.attempt != attempt or trial.state != RUNNING or trial.complete:
+    if trial.attempt != attempt or trial.state != RUNNING:
         return False
-    return trial.ending is None or trial.ending.reason in ("drain", "paused", "moved")
+    return trial.ending is None or trial.ending.reason in COUNTING
 
 
 def leads(spec: StudySpec, state: State, trial: Trial) -> bool:
@@ -92,6 +95,19 @@ def leads(spec: StudySpec, state: State, trial: Trial) -> bool:
     leader = state.trials[state.leader]
     own = loss(value, objective), trial.number
     return own < (loss(leader.counted(objective), objective), leader.number)
+
+
+def update_leader(spec: StudySpec, state: State, trial: Trial) -> None:
+    """Compare a trial that has reached the end, or whose value there was replaced."""
+    if state.leader != trial.number:
+        if leads(spec, state, trial):
+            state.leader = trial.number
+        return
+    at_the_end = (t for t in state.trials if t.complete or t.state == COMPLETE)
+    standings = (
+        Standing(t.number, COMPLETE, t.step, t.counted(spec.objective)) for t in at_the_end
+    )
+    state.leader = best_of(spec, standings)[0]
 
 
 def next_gate(spec: StudySpec, state: State, trial: Trial) -> float:

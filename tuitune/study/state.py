@@ -80,6 +80,13 @@ class Trial(msgspec.Struct, array_like=True):
     company: float = -math.inf  # when another was last on a GPU of its
     alone: bool = False  # it needs a GPU with nobody else on it
     crowded: int = 0  # how often its neighbours left it too little memory
+    valued: int = 0  # the furthest step of the newest attempt that had an objective
+    stepped: float = 0.0  # when the newest attempt was launched, or reached a step first
+    pending: int = 0  # the step whose reports are still open, to be judged once it is closed
+    best_before: float | None = None  # the best objective of the steps before `known`
+    marked: int = 0  # the step that added the newest point of `curve`
+    saving: int = 0  # checkpoints that the newest attempt is writing
+    returned: bool = False  # its function has returned
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
@@ -135,3 +142,5 @@ class State(msgspec.Struct, array_like=True):
     gpus: tuple[Gpu, ...] = ()  # that this study may use
     packing: Packing = msgspec.field(default_factory=Packing)
     code: str = ""  # a hash of the training code that attempts run with
+    repeats: bool = False  # some trial has reported the objective of one step several times
+    slowest: float = 0.0  # the longest time that any trial took from one step to the next, s

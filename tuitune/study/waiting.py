@@ -56,6 +56,8 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
         if not trial.held:
             continue
         trial.held = False
+        if not trial.parked:
+            trial.note = "resumed by hand"
         if trial.state == st.PAUSED and not trial.is_live():
             if trial.parked:
                 pause(state, trial)
@@ -92,7 +94,9 @@ def held(_spec: StudySpec, state: st.State, fact: ev.Held) -> None:
 def thaw(trial: st.Trial, now: float) -> None:
     if trial.frozen is not None:
         trial.state = st.RUNNING
-        trial.launched += now - trial.frozen  # standing still is no part of its timeout
+        frozen = now - trial.frozen
+        trial.launched += frozen  # standing still is no part of its timeout
+        trial.stepped += frozen  # nor of the time that a step takes
         trial.heard = now
         trial.frozen = None
 
@@ -103,7 +107,7 @@ def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
         trial.checkpoint = None  # those of trials that have ended are gone
     trial.complete = trial.diverged = trial.shelved = trial.parked = False
     trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
-    trial.crashes = 0
+    trial.crashes = trial.marked = 0
     trial.error, trial.ended, trial.note = "", None, "taken up again by hand"
     trial.gate = next_gate(spec, state, trial)
     wait(state, trial)

@@ -83,6 +83,15 @@ def _disk(fact: ev.DiskChanged) -> str:
     return "there is room on the disk again: launching goes on"
 
 
+def _clock(fact: ev.ClockStepped) -> str:
+    where = "forward" if fact.by > 0 else "back"
+    return f"the clock was set {where} by {duration(abs(fact.by))}; no deadline moves"
+
+
+def _returned(fact: ev.Returned) -> str:
+    return f"attempt {fact.attempt} has returned, and its process does not exit"
+
+
 def _finished(fact: ev.Finished) -> str:
     how = "the study is finished" if fact.complete else "the study has stopped, and can go on"
     return f"{how}{f': {fact.why}' if fact.why else ''}"
@@ -94,6 +103,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Exhausted: lambda f: f"no more configurations: {f.why}",
     ev.Launch: lambda f: f"attempt {f.attempt} launched on {f.device}",
     ev.Started: _started,
+    ev.SaveFailed: lambda f: f"the checkpoint of step {f.step} could not be written: {f.why}",
     ev.Checkpointed: lambda f: f"checkpoint at step {f.step}",
     ev.Verdict: lambda f: f"{f.action}: {f.why}",
     ev.CodeChanged: lambda f: f"the training code has changed: {f.now} now, {f.before} before",
@@ -108,12 +118,14 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.SpareAsked: lambda _: "the kill is taken back",
     ev.RetryAsked: lambda _: "taken up again by hand",
     ev.Signal: lambda f: f"told to end ({f.reason}): {f.how}",
+    ev.Returned: _returned,
     ev.Exited: _exited,
     ev.Settled: lambda f: f"{f.state}: {f.why}",
     ev.Warned: lambda f: f"warning: {f.text}",
     ev.Silent: lambda f: f"silent for {duration(f.seconds)}",
     ev.SettingsChanged: _settings,
     ev.DiskChanged: _disk,
+    ev.ClockStepped: _clock,
     ev.DevicesChanged: lambda f: f.why,
     ev.Packed: lambda f: f"{f.model}: {f.why}",
     ev.Halted: _halted,
