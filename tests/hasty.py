@@ -6,13 +6,14 @@ import sys
 
 from tuitune.__main__ import main
 from tuitune.engine import disk
-from tuitune.study import attempts
+from tuitune.study import leaving
 
 
 def shorten(seconds: float) -> None:
-    for reason, grace in attempts.ASK_GRACE.items():
-        attempts.ASK_GRACE[reason] = grace if grace == float("inf") else seconds
-    attempts.TERM_GRACE = attempts.KILL_GRACE = disk.PERIOD = seconds
+    for reason, grace in leaving.ASK_GRACE.items():
+        leaving.ASK_GRACE[reason] = grace if grace == float("inf") else seconds
+    leaving.LEAST_LEAVE = leaving.AFTER_SAVE = leaving.EXIT_GRACE = seconds
+    leaving.TERM_GRACE = leaving.KILL_GRACE = disk.PERIOD = seconds
 
 
 if __name__ == "__main__":

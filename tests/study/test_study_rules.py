@@ -3,82 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import msgspec
 import pytest
-from taking import take
+from story import ASHA, Story, finished, signals, verdicts
 
 from tuitune import events as ev
 from tuitune.engine.settings import settings_of
-from tuitune.space import FloatRange, SearchSpace, key
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.study import Study
+from tuitune.space import key
+from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
-
-SPACE = SearchSpace((FloatRange("x", 0.0, 1.0),))
-ASHA = PruningSpec("asha", "epoch", 1, 9, 3)
-
-
-class Story:
-    """A study with a world that answers at once: asks are proposed, nothing else moves by itself."""
-
-    def __init__(self, cpus: float = 4.0, **parts: Any) -> None:
-        self.spec = StudySpec(
-            name="s",
-            objective=parts.get("objective", Objective("loss", "min")),
-            trial=parts.get("trial", TrialSpec(target="t.py:train")),
-            space=SPACE,
-            search=parts.get("search", SearchSpec(trials=4, concurrency=2)),
-            pruning=parts.get("pruning", PruningSpec()),
-            limits=parts.get("limits", Limits()),
-            file="/s/s.toml",
-        )
-        self.now = 100.0
-        self.study = Study(self.spec)
-        self.take(ev.Opened(self.now, settings_of(self.spec), cpus, 8 << 30))
-
-    def take(self, event: ev.Event) -> list[ev.AnyFact]:
-        return take(self.study, event, self.now)
-
-    def report(self, trial: int, step: int, loss: float | None) -> list[ev.AnyFact]:
-        metrics = {"other": 1.0} if loss is None else {"loss": loss}
-        attempt = self.trial(trial).attempt
-        return self.take(ev.Reported(self.now, trial, attempt, step, metrics))
-
-    def exit(self, trial: int, error: str = "", **how: Any) -> list[ev.AnyFact]:
-        values = {"code": 1 if error else 0, "signal": None, "lost": False, **how}
-        attempt = self.trial(trial).attempt
-        return self.take(
-            ev.Exited(self.now, trial, attempt, error=error, tail="", max_rss=0, **values)
-        )
-
-    def pass_time(self, seconds: float) -> list[ev.AnyFact]:
-        """Let time pass, with every deadline on the way."""
-        end, facts = self.now + seconds, []
-        while (due := self.study.next_deadline()) is not None and due <= end:
-            self.now = due
-            facts += self.take(ev.DeadlinePassed(self.now))
-        self.now = end
-        return facts
-
-    def trial(self, number: int):
-        return self.study.state.trials[number]
-
-    def states(self) -> list[str]:
-        return [t.state for t in self.study.state.trials]
-
-
-def signals(facts: list[ev.AnyFact]) -> list[tuple[int, str, str]]:
-    return [(f.trial, f.how, f.reason) for f in facts if isinstance(f, ev.Signal)]
-
-
-def verdicts(facts: list[ev.AnyFact]) -> list[ev.Verdict]:
-    return [f for f in facts if isinstance(f, ev.Verdict)]
-
-
-def finished(facts: list[ev.AnyFact]) -> ev.Finished | None:
-    return next((f for f in facts if isinstance(f, ev.Finished)), None)
 
 
 def test_free_slots_are_filled_and_refilled():

@@ -1,0 +1,153 @@
+"""What reports of one step come to: merged, judged once, and heard until the trial ends."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from story import ASHA, Story, signals, verdicts
+
+from tuitune import events as ev
+from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec
+from tuitune.study.state import COMPLETE, RUNNING
+
+MEDIAN = PruningSpec("median", "epoch", 1, 9)
+
+
+def test_a_step_whose_first_report_lacks_the_objective_is_judged_by_the_one_that_has_it():
+    story = Story(pruning=ASHA)
+    assert not verdicts(story.report(0, 1, None))
+    (verdict,) = verdicts(story.report(0, 1, 0.5))
+    assert (verdict.action, verdict.rank) == ("go", 1)
+    assert story.trial(0).value == 0.5
+
+
+def test_a_trial_whose_steps_have_two_reports_each_is_complete():
+    story = Story(pruning=PruningSpec("none", "epoch", 1, 9))
+    for epoch in range(1, 10):
+        story.report(0, epoch, None)
+        story.report(0, epoch, 1 / epoch)
+    story.exit(0)
+    assert story.states()[0] == COMPLETE
+    assert story.trial(0).value == pytest.approx(1 / 9)
+
+
+def test_the_last_report_of_a_step_gives_the_value_and_the_rung_keeps_the_first():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, 0.9)
+    assert not verdicts(story.report(0, 1, 0.2))
+    assert story.trial(0).value == 0.2
+    (verdict,) = verdicts(story.report(1, 1, 0.5))
+    assert (verdict.action, verdict.rank, verdict.n) == ("go", 1, 2)  # 0.9 stands in the rung
+
+
+def test_the_best_of_all_steps_takes_the_last_report_of_each():
+    story = Story(objective=Objective("loss", "min", "best"), pruning=PruningSpec(max=9))
+    story.report(0, 1, 0.1)  # a lucky batch
+    story.report(0, 1, 0.6)
+    story.report(0, 2, 0.3)
+    story.report(0, 2, 0.5)
+    assert story.trial(0).best == 0.5
+
+
+def test_a_lower_step_is_the_newest_value_and_judged_nowhere():
+    story = Story(pruning=ASHA)
+    story.report(0, 2, 0.5)
+    facts = story.report(0, 1, 0.4)
+    assert not verdicts(facts)
+    assert (story.trial(0).value, story.trial(0).step) == (0.4, 2)
+
+
+def test_an_attempt_that_repeats_the_last_step_of_the_one_before_corrects_its_value():
+    story = Story(pruning=ASHA)
+    story.report(0, 2, 0.9)  # the first of several, and its process is lost
+    story.exit(0, error="", code=None, lost=True)
+    story.report(0, 1, 0.95)
+    assert story.trial(0).value == 0.9
+    story.report(0, 2, 0.9)
+    story.report(0, 2, 0.5)
+    assert story.trial(0).value == 0.5
+
+
+def test_an_open_step_is_judged_once_it_is_closed_and_with_its_last_value():
+    story = Story(pruning=ASHA)
+    for loss in (0.9, 0.8, 0.4):
+        assert not verdicts(story.report(0, 1, loss, more=True))
+    (verdict,) = verdicts(story.report(0, 1, 0.4))
+    assert (verdict.action, verdict.step) == ("go", 1)
+    (verdict,) = verdicts(story.report(1, 1, 0.5))
+    assert (verdict.action, verdict.rank) == ("stop", 2)  # 0.4 stands in the rung
+
+
+def test_an_open_step_that_is_never_closed_still_counts_for_the_median():
+    story = Story(pruning=MEDIAN, search=SearchSpec(trials=3, concurrency=2))
+    story.report(0, 1, 0.9, more=True)
+    story.report(0, 1, 0.1, more=True)
+    story.report(0, 9, 0.1)
+    story.exit(0)
+    (verdict,) = verdicts(story.report(1, 1, 0.5))
+    assert verdict.action == "stop"
+    assert verdict.cut == pytest.approx(0.1)
+
+
+def test_a_batch_that_is_not_finite_does_not_end_a_trial_whose_step_ends_well():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, math.nan, more=True)
+    (verdict,) = verdicts(story.report(0, 1, 0.4))
+    assert verdict.action == "go"
+    assert not story.trial(0).diverged
+
+
+def test_that_steps_are_reported_several_times_is_known_of_the_study_from_then_on():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, 0.9)
+    assert not story.study.state.repeats
+    story.report(0, 1, 0.8)
+    assert story.study.state.repeats
+
+
+def test_at_the_maximum_a_trial_is_heard_until_it_returns():
+    story = Story(pruning=ASHA)
+    story.report(0, 9, 0.9)
+    assert not signals(story.report(0, 9, 0.3))
+    assert story.states()[0] == RUNNING
+    story.exit(0)
+    assert (story.states()[0], story.trial(0).value) == (COMPLETE, 0.3)
+
+
+def test_what_is_reported_beyond_the_maximum_does_not_count():
+    story = Story(pruning=ASHA)
+    story.report(0, 9, 0.3)
+    story.report(0, 10, 0.1)
+    story.exit(0)
+    assert (story.trial(0).value, story.trial(0).step) == (0.3, 9)
+
+
+def test_a_last_report_that_is_worse_gives_the_lead_back():
+    story = Story(pruning=PruningSpec(max=9))
+    story.report(0, 9, 0.5)
+    story.exit(0)
+    story.report(1, 9, 0.4)
+    assert story.study.state.leader == 1
+    story.report(1, 9, 0.6)
+    assert story.study.state.leader == 0
+    story.exit(1)
+    best, partial = story.study.best()
+    assert best is not None
+    assert (best.number, partial) == (0, False)
+
+
+def test_the_target_is_reached_by_the_value_that_a_complete_trial_ends_with():
+    story = Story(pruning=PruningSpec(max=9), limits=Limits(target=0.2))
+    story.report(0, 9, 0.5)
+    facts = story.report(0, 9, 0.1)
+    assert any(isinstance(fact, ev.Halted) for fact in facts)
+    assert (0, "ask", "target") not in signals(facts)
+
+
+def test_the_report_that_a_trial_saves_after_the_target_is_the_one_that_counts():
+    story = Story(pruning=ASHA, limits=Limits(target=0.2))
+    assert (0, "ask", "target") in signals(story.report(0, 4, 0.1))
+    assert not verdicts(story.report(0, 5, 0.15))  # it saves this one and leaves
+    story.exit(0, stopped=True)
+    assert (story.states()[0], story.trial(0).value) == (COMPLETE, 0.15)
