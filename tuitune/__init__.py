@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuitune.execution.worker import Trial, TrialStopped, current
+    from tuitune.execution.here import current
+    from tuitune.execution.worker import Trial, TrialStopped
 
 __all__ = ["Trial", "TrialStopped", "current"]
 
@@ -14,6 +15,6 @@ def __getattr__(name: str) -> Any:
     """Only where it is asked for: an app that is opened is no training script."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tuitune.execution import worker  # noqa: PLC0415 - see above
+    from tuitune.execution import here, worker  # noqa: PLC0415 - see above
 
-    return getattr(worker, name)
+    return getattr(here if name == "current" else worker, name)

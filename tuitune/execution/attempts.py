@@ -19,6 +19,7 @@ class Attempt:
     keeper: Keeper | None = None  # None: it waits for a zygote
     is_started: bool = False
     connections: list[Connection] = field(default_factory=list)
+    speaker: Connection | None = None  # the first process that has reported
     stop: Stop | None = None  # asked for: each process that still connects must hear it
     said: str | None = None  # its own word on how it ended
     stopped: bool = False  # it left through TrialStopped
@@ -29,12 +30,24 @@ class Attempt:
 
     @property
     def voice(self) -> Connection | None:
-        """The process that came last speaks for the attempt: a command's own, if it calls."""
+        """The process that reports speaks for the attempt; before one does, the last that came."""
+        if self.speaker is not None and self.speaker.is_open:
+            return self.speaker
         return next((line for line in reversed(self.connections) if line.is_open), None)
 
     @property
     def waiting(self) -> Connection | None:
         return next((line for line in self.connections if line.waits and line.is_open), None)
+
+    def may_report(self, connection: Connection) -> bool:
+        """Only the first process that reports may: no verdict would come for a second one.
+
+        Where no verdict is ever waited for, another may go on when the first is gone.
+        """
+        first = self.speaker
+        if first is None or (not first.is_open and not self.order.waits()):
+            self.speaker = connection
+        return self.speaker is connection
 
     def read_out(self) -> None:
         """Take in all that its processes, which are gone, have left unread."""

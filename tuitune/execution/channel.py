@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from tuitune.execution.wire import (
     Checkpoint,
     Hello,
+    Refused,
     Report,
+    Saving,
     Stop,
     Verdict,
     Warn,
@@ -30,10 +32,10 @@ class Channel(Protocol):
 
     def send(self, line: bytes) -> None: ...
 
-    def poll(self) -> Stop | None:
+    def poll(self) -> Stop | Refused | None:
         """What has arrived, without waiting."""
 
-    def wait(self) -> Heard: ...
+    def wait(self) -> Heard | Refused: ...
 
 
 class SocketChannel:
@@ -50,18 +52,18 @@ class SocketChannel:
     def send(self, line: bytes) -> None:
         self._socket.sendall(line)
 
-    def poll(self) -> Stop | None:
+    def poll(self) -> Stop | Refused | None:
         try:
             received = self._socket.recv(4096, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
         self._take(received)
         while (message := self._next()) is not None:
-            if isinstance(message, Stop):
+            if isinstance(message, Stop | Refused):
                 return message
         return None  # a verdict that a stop overtook, a release that a save overtook
 
-    def wait(self) -> Heard:
+    def wait(self) -> Heard | Refused:
         while (message := self._next()) is None:
             self._take(self._socket.recv(4096))
         return message
@@ -71,7 +73,7 @@ class SocketChannel:
             raise ConnectionResetError("the engine is gone")
         self._buffer += received
 
-    def _next(self) -> Heard | None:
+    def _next(self) -> Heard | Refused | None:
         line, end, rest = self._buffer.partition(b"\n")
         if not end:
             return None
@@ -90,6 +92,8 @@ class PrintedChannel:
                 print(f"report {step}: {shown}", flush=True)  # noqa: T201
             case Warn(text):
                 print(f"warning: {text}", flush=True)  # noqa: T201
+            case Saving(step, failed) if failed:
+                print(f"checkpoint {step} failed: {failed}", flush=True)  # noqa: T201
             case Checkpoint(step):
                 print(f"checkpoint {step}", flush=True)  # noqa: T201
 

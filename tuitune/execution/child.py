@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuitune.execution import processes
 from tuitune.execution.channel import SocketChannel
-from tuitune.execution.wire import Done, Warn, encode
-from tuitune.execution.worker import Trial, TrialStopped, activate
+from tuitune.execution.here import activate
+from tuitune.execution.wire import LONGEST_ERROR, Done, Warn, encode, one_line, sendable
+from tuitune.execution.worker import Trial, TrialStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.execution.wire import Order
-
-LONGEST_ERROR = 500
 
 _disowned: list[object] = []  # kept: to free what a fork shares would first copy it
 
@@ -59,12 +58,12 @@ def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], objec
     leader = os.getpid()
     try:
         trial.returned(function(trial))
-    except TrialStopped:
-        stopped = True
+    except TrialStopped as end:
+        stopped = end.reason != "complete"
     except SystemExit as end:
         code, error = _status(end)
     except BaseException as raised:  # noqa: BLE001 - this is where the trial's errors end up
-        code, error = 1, in_one_line(raised)
+        code, error = 1, one_line(raised)
         print_traceback(raised)
     if os.getpid() != leader:
         os._exit(code)  # a fork that the target made and let return speaks for nobody
@@ -187,13 +186,7 @@ def _status(end: SystemExit) -> tuple[int, str]:
     if isinstance(end.code, int):
         return end.code & 0xFF, ""
     print(end.code, file=sys.stderr)  # noqa: T201 - as Python does
-    return 1, str(end.code)[:LONGEST_ERROR]
-
-
-def in_one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    return f"{name}: {text}"[:LONGEST_ERROR] if text else name
+    return 1, sendable(str(end.code), LONGEST_ERROR)
 
 
 def print_traceback(error: BaseException) -> None:

@@ -10,11 +10,24 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tuitune.execution import child, processes
+from tuitune.execution.command_trial import CommandTrial
 from tuitune.execution.printed import LineCutter, Metrics
-from tuitune.execution.wire import PAUSED, Held, Release, Stop, Warn, encode, encode_order
-from tuitune.execution.worker import Trial, TrialStopped
+from tuitune.execution.turn import SECOND_REPORTER, SecondReporterError
+from tuitune.execution.wire import (
+    PAUSED,
+    Held,
+    Refused,
+    Release,
+    Stop,
+    encode,
+    encode_order,
+    one_line,
+)
+from tuitune.execution.worker import TrialStopped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuitune.execution.channel import SocketChannel
     from tuitune.execution.wire import Heard, Order
 
@@ -34,7 +47,8 @@ def supervise(channel: SocketChannel, order: Order) -> int:
         return NOT_FOUND
     supervisor = _Supervisor(channel, order, process)
     code = supervisor.run()
-    child.tell_done(channel, "", stopped=supervisor.stopping)  # how it ended its status says
+    # How it ended its status says, where the end was not ours.
+    child.tell_done(channel, supervisor.problem, stopped=supervisor.cut_short)
     return code
 
 
@@ -66,20 +80,25 @@ class _Ear:
         self.fileno = channel.fileno
         self.send = channel.send
 
-    def poll(self) -> Stop | None:
-        stop = self._channel.poll()
-        return stop if stop is None or stop.reason != PAUSED else self._stand_still()
+    def poll(self) -> Stop | Refused | None:
+        heard = self._channel.poll()
+        return self._stand_still() if self._is_pause(heard) else heard
 
-    def wait(self) -> Heard:
+    def wait(self) -> Heard | Refused:
         while True:
             heard = self._channel.wait()
-            if not isinstance(heard, Stop) or heard.reason != PAUSED:
+            if not self._is_pause(heard):
                 return heard
             stop = self._stand_still()
             if stop is not None:
                 return stop
 
+    def _is_pause(self, heard: Heard | Refused | None) -> bool:
+        return isinstance(heard, Stop) and heard.reason == PAUSED
+
     def _stand_still(self) -> Stop | None:
+        if self._process.returncode is not None:
+            return None  # it has ended: nothing is left that could stand still
         processes.kill_session(self._process.pid, signal.SIGSTOP)
         self.send(encode(Held()))
         while True:
@@ -96,13 +115,15 @@ class _Supervisor:
         self, channel: SocketChannel, order: Order, process: subprocess.Popen[bytes]
     ) -> None:
         self._channel = _Ear(channel, process)
-        self._trial = Trial(order, self._channel)
+        self._trial = CommandTrial(order, self._channel)
         self._process = process
         self._lines = LineCutter()
         self._metrics = Metrics(order.metrics, order.metric)
-        self._warned = False
-        self.stopping = False
         self._reporting = False
+        self._deaf = False  # what it prints no longer counts, but it may end by itself
+        self.stopping = False
+        self.cut_short = False  # it was ended before its work was complete
+        self.problem = ""  # in words, what it was ended for
 
     def run(self) -> int:
         assert self._process.stdout is not None
@@ -126,6 +147,8 @@ class _Supervisor:
         self._drain(pipe)
         for line in self._lines.flush():
             self._hear(line)
+        if self._process.returncode == 0 and not self.stopping and not self._deaf:
+            self._report(self._trial.finish)
         return self._process.returncode
 
     def _drain(self, pipe: int) -> None:
@@ -145,36 +168,70 @@ class _Supervisor:
         return bool(chunk)
 
     def _hear(self, line: str) -> None:
-        if self.stopping:
+        if self.stopping or self._deaf:
             return
         values = self._metrics.feed(line)
+        problem = self._metrics.problem
+        if problem is not None:
+            self._report(lambda: self._trial.warn("printed", problem))
+        if values is not None:
+            self._report(lambda: self._trial.take(values))
+
+    def _report(self, tell: Callable[[], None]) -> None:
+        """Tell the engine something, and do what follows from it."""
+        self._reporting = True
         try:
-            if self._metrics.problem is not None and not self._warned:
-                self._warned = True
-                self._channel.send(encode(Warn(self._metrics.problem)))
-            if values is not None:
-                self._reporting = True
-                self._trial.report(values)
-        except (TrialStopped, OSError):
+            tell()
+        except TrialStopped as stop:
+            self._end(stop)
+        except ValueError as error:  # no step and no report can be so large
+            self.problem = one_line(error)
+            self._stop()
+        except SecondReporterError:
+            self._yield()
+        except OSError:
             self._stop()
         finally:
             self._reporting = False
 
+    def _end(self, stop: TrialStopped) -> None:
+        if stop.reason != "complete":
+            self.cut_short = True
+            self._stop()
+        elif self._trial.is_complete:
+            self._stop()
+        else:
+            # All that it may spend is spent, but without an objective at the end: it would fail
+            # if it were ended, so it shall end by itself.
+            self._deaf = True
+
+    def _yield(self) -> None:
+        """The command reports by itself, through tuitune.current()."""
+        self._deaf = True
+        self._report(lambda: self._trial.warn("second", f"printed reports: {SECOND_REPORTER}"))
+
     def _listen(self) -> None:
         try:
-            if self._channel.poll() is not None:
-                self._stop()
+            heard = self._channel.poll()
         except OSError:  # the engine is gone
+            self._stop()
+            return
+        if isinstance(heard, Refused):
+            self._yield()
+        elif heard is not None:
+            self.cut_short = True
             self._stop()
 
     def _stop(self) -> None:
         """What it prints from here on no longer counts."""
         self.stopping = True
-        processes.kill_session(self._process.pid, signal.SIGTERM)
-        processes.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
+        if self._process.returncode is None:  # else its pid may be another's by now
+            processes.kill_session(self._process.pid, signal.SIGTERM)
+            processes.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
 
     def _terminate(self, number: int, _: object) -> None:
         """Hand SIGTERM on, and wait for the command to obey."""
+        self.cut_short = True
         self._stop()
         if self._reporting:
             raise TrialStopped(f"signal {number}")  # no verdict may ever come

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events
-from tuitune.execution import words
-from tuitune.execution.listener import Checkpoint, Done, Held, Report, Warn, odd_numbers
+from tuitune.execution import wire, words
+from tuitune.execution.listener import (
+    Checkpoint,
+    Done,
+    Held,
+    Report,
+    Saving,
+    Warn,
+    odd_numbers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +22,8 @@ if TYPE_CHECKING:
     from tuitune.events import Event
     from tuitune.execution.attempts import Attempt
     from tuitune.execution.listener import Connection, Said
+
+REFUSED = wire.encode(wire.Refused())
 
 
 def heard(
@@ -24,13 +34,22 @@ def heard(
     facts: list[Event] = []
     for said in messages:
         match said:
-            case Report():
+            case Report() if attempt.speaker is connection or attempt.may_report(connection):
                 if said.odd:
                     said.metrics.update(odd_numbers(said.odd))
                 connection.waits = connection.waits or said.wait
                 facts.append(
-                    events.Reported(now, trial, number, said.step, said.metrics, said.saves)
+                    events.Reported(
+                        now, trial, number, said.step, said.metrics, said.saves, said.open
+                    )
                 )
+            case Report():
+                connection.send(REFUSED)
+            case Saving() if not said.failed:
+                facts.append(events.SaveStarted(now, trial, number, said.step))
+            case Saving():
+                why = words.plain(said.failed)
+                facts.append(events.SaveFailed(now, trial, number, said.step, why))
             case Checkpoint():
                 facts.append(events.Checkpointed(now, trial, number, said.step))
             case Warn():

@@ -7,15 +7,18 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+
+from tuitune.execution.wire import LONGEST_LINE, MOST_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK = 1 << 18
-LONGEST_LINE = 1 << 22  # a report of more than that is no report
+
+Step = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEP)]  # a larger one must not reach the journal
 
 
 class Hello(msgspec.Struct, tag=True):
@@ -26,15 +29,21 @@ class Hello(msgspec.Struct, tag=True):
 
 
 class Report(msgspec.Struct, tag=True):
-    step: int
+    step: Step
     metrics: dict[str, float]
     wait: bool = False
     saves: bool = False
     odd: dict[str, str] | None = None
+    open: bool = False
+
+
+class Saving(msgspec.Struct, tag=True):
+    step: Step
+    failed: str = ""
 
 
 class Checkpoint(msgspec.Struct, tag=True):
-    step: int
+    step: Step
 
 
 class Warn(msgspec.Struct, tag=True):
@@ -50,7 +59,7 @@ class Held(msgspec.Struct, tag=True):
     pass
 
 
-Said = Hello | Report | Checkpoint | Warn | Done | Held
+Said = Hello | Report | Saving | Checkpoint | Warn | Done | Held
 decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
 

@@ -77,7 +77,9 @@ class Metrics:
             return dict(json.loads(text))
         except ValueError as error:
             self.problem = f"a printed report isn't JSON ({error}): tuitune {text:.100}"
-            return None
+        except RecursionError:
+            self.problem = f"a printed report is nested too deeply: tuitune {text:.100}"
+        return None
 
     def _take(self, name: str, text: str | None) -> None:
         try:

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-from json.encoder import encode_basestring_ascii as quoted
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 
 def line_of(
-    step: int, values: dict[str, Any], *, wait: bool, saves: bool = False
-) -> tuple[bytes, dict[str, object]]:
-    """A Report as `wire.encode` would write it, and the values left out: they are no numbers.
+    step: int, values: dict[str, Any], *, wait: bool, saves: bool = False, is_open: bool = False
+) -> tuple[bytes, dict[Any, object]]:
+    """A Report as `wire.encode` would write it, and the values left out.
 
-    Built by hand: it is a quarter of what json takes, and a trial may report at every step.
+    Those are no numbers, or have names that can't be sent. Built by hand: it is a quarter of what
+    json takes, and a trial may report at every step.
     """
     metrics: list[str] = []
     odd: list[str] = []
-    refused: dict[str, object] = {}
+    refused: dict[Any, object] = {}
     for name, value in values.items():
         number = value if type(value) is float else number_of(value)
-        if number is None:
+        key = quoted(name)
+        if number is None or key is None:
             refused[name] = value
         elif number - number == 0.0:  # neither NaN nor infinite
-            metrics.append(f"{quoted(name)}:{number!r}")
+            metrics.append(f"{key}:{number!r}")
         else:
-            odd.append(f'{quoted(name)}:"{number!r}"')
+            odd.append(f'{key}:"{number!r}"')
     end = "}}\n"
     if odd:
         end = f'}},"odd":{{{",".join(odd)}}}}}\n'
-    waits = ""
+    flags = ""
     if wait:
-        waits = ',"wait":true,"saves":true' if saves else ',"wait":true'
-    text = f'{{"type":"Report","step":{step}{waits},"metrics":{{{",".join(metrics)}{end}'
+        flags = ',"wait":true,"saves":true' if saves else ',"wait":true'
+    elif is_open:
+        flags = ',"open":true'
+    text = f'{{"type":"Report","step":{step}{flags},"metrics":{{{",".join(metrics)}{end}'
     return text.encode(), refused
+
+
+@lru_cache(maxsize=1024)  # a trial reports the same few names again and again
+def quoted(name: object) -> str | None:
+    """A metric's name in JSON; None where it is no text, or text that no reader takes."""
+    if not isinstance(name, str):
+        return None
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    return encode_basestring_ascii(name)
 
 
 def number_of(value: Any) -> float | None:
@@ -50,6 +67,8 @@ def whole(value: Any) -> int | None:
     """A whole number out of 3, 3.0 or anything with .item(); None for all else."""
     if isinstance(value, bool):
         return None
+    if type(value) is int:
+        return value
     number = number_of(value)
     if number is None or not number.is_integer():
         return None

@@ -7,8 +7,9 @@ import os
 import random
 from typing import TYPE_CHECKING, Any
 
-from tuitune.execution.child import in_one_line, lead_session, seed
+from tuitune.execution.child import lead_session, seed
 from tuitune.execution.targets import load
+from tuitune.execution.wire import one_line
 
 if TYPE_CHECKING:
     from tuitune.execution.errands import Sample
@@ -24,7 +25,7 @@ def answer(sample: Sample, folder: str, parent: int, place: int) -> None:
         lead_session(parent)
         text = json.dumps({"values": _values(sample, folder), "error": None})
     except BaseException as error:  # noqa: BLE001 - this is where a sampler's errors end up
-        text = json.dumps({"values": {}, "error": in_one_line(error)})
+        text = json.dumps({"values": {}, "error": one_line(error)})
     os.write(place, text.encode())
 
 

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+LONGEST_LINE = 1 << 22  # bytes; the engine reads no message that is longer
+MOST_STEP = 1 << 53  # the largest whole number that JSON, SQLite and a float all hold exactly
+LONGEST_ERROR = 500
+
 
 class Order(NamedTuple):
     """All that one attempt needs to know. The executor fills in `cwd`, `socket` and `token`."""
@@ -36,6 +40,14 @@ class Order(NamedTuple):
     cwd: str = ""
     socket: str = ""
     token: str = ""
+    repeats: bool = False  # reports of one step have come several times in this study
+    target: float | None = None  # the study ends once the objective is as good as this
+    mode: str = "min"  # of the objective: "min" | "max"
+
+    def waits(self) -> bool:
+        """Whether any report may have to wait for a verdict."""
+        ends = (self.max_resource, self.judged_from, self.target)
+        return bool(self.rungs) or any(end is not None for end in ends)
 
 
 # --- trial -> engine -------------------------------------------------------------------------
@@ -56,6 +68,14 @@ class Report(NamedTuple):
     wait: bool = False
     saves: bool = False  # it came with a way to write a checkpoint; told where it waits
     odd: Mapping[str, str] = {}
+    open: bool = False  # more reports of this step may follow: it is not to be judged yet
+
+
+class Saving(NamedTuple):
+    """A checkpoint begins to be written, or in `failed`, one line, why it could not be."""
+
+    step: int
+    failed: str = ""
 
 
 class Checkpoint(NamedTuple):
@@ -94,14 +114,32 @@ class Release(NamedTuple):
     """Go on: the pause is over."""
 
 
+class Refused(NamedTuple):
+    """Another process of this trial reports: what this one reports does not count."""
+
+
 PAUSED = "paused"  # the one reason for a Stop that a trial which can't save outlives
 
-Message = Hello | Report | Checkpoint | Warn | Done | Held | Verdict | Stop | Release
+Message = (
+    Hello | Report | Saving | Checkpoint | Warn | Done | Held | Verdict | Stop | Release | Refused
+)
 Heard = Verdict | Stop | Release
 
 KINDS: dict[str, type[Message]] = {
     kind.__name__: kind
-    for kind in (Hello, Report, Checkpoint, Warn, Done, Held, Verdict, Stop, Release)
+    for kind in (
+        Hello,
+        Report,
+        Saving,
+        Checkpoint,
+        Warn,
+        Done,
+        Held,
+        Verdict,
+        Stop,
+        Release,
+        Refused,
+    )
 }
 
 
@@ -117,10 +155,10 @@ def decode(line: bytes | str) -> Message:
 
 
 @lru_cache(maxsize=64)
-def heard(line: bytes) -> Heard:
+def heard(line: bytes) -> Heard | Refused:
     """`decode` for the few lines that the engine says, over and over."""
     message = decode(line)
-    assert isinstance(message, Verdict | Stop | Release)
+    assert isinstance(message, Verdict | Stop | Release | Refused)
     return message
 
 
@@ -135,3 +173,15 @@ def encode_order(order: Order) -> str:
 
 def decode_order(text: str | bytes) -> Order:
     return Order(**json.loads(text))
+
+
+def one_line(error: BaseException) -> str:
+    """What was raised, as Done and Saving carry it."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return sendable(f"{name}: {text}" if text else name, LONGEST_ERROR)
+
+
+def sendable(text: str, longest: int) -> str:
+    """Cut, and without the lone surrogates that no JSON reader takes."""
+    return text[:longest].encode("utf-8", "backslashreplace").decode()

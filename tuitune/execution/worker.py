@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tuitune.execution.reading import line_of, whole
+from tuitune.execution.steps import NEVER, Steps
+from tuitune.execution.turn import SecondReporterError, Turn
 from tuitune.execution.wire import (
+    LONGEST_LINE,
+    MOST_STEP,
     PAUSED,
     Checkpoint,
     Done,
     Held,
     Order,
+    Refused,
     Release,
+    Saving,
     Stop,
     Verdict,
     Warn,
-    decode_order,
     encode,
+    one_line,
+    sendable,
 )
 
 if TYPE_CHECKING:
@@ -28,10 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.execution.channel import Channel
-    from tuitune.execution.wire import Heard
 
 LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
-NEVER = 1 << 62
+LONGEST_WARNING = 1000
 
 
 class TrialStopped(SystemExit):
@@ -50,17 +56,23 @@ class TrialStopped(SystemExit):
 
 
 class Trial:
-    """One attempt at one configuration, as its own code sees it."""
+    """One attempt at one configuration, as its own code sees it.
+
+    Any thread may report, but only one process: the first that reports or saves. In a thread,
+    TrialStopped ends that thread alone, and silently; the next report of any other thread raises
+    it again. A trial whose main thread neither reports nor returns after that gets SIGTERM in a
+    while, as every trial that was told to stop.
+    """
 
     def __init__(self, order: Order, channel: Channel) -> None:
         self._order = order
         self._channel = channel
         self._lock = RLock()
+        self._sending = RLock()  # apart: a save in a thread must not wait for a verdict to be told
         self._metric = order.metric
         self._resource = order.resource
-        self._step = 0 if order.resource else order.resume_step or 0
-        self._rungs = list(order.rungs)  # not filled yet, be they below what it goes on from
-        self._wait_at = self._next_wait(0)
+        self._steps = Steps(order)
+        self._turn = Turn()
         self._saved_at = monotonic()
         self._saved = False
         self._look_at = 0.0
@@ -115,47 +127,64 @@ class Trial:
     ) -> None:
         """Tell how the trial does: numbers, or anything with .item(); NaN and infinity are legal.
 
-        `save(folder)` writes a checkpoint and is called only when one is needed.
-        Raises TrialStopped when the trial must end. Waits for a verdict only at a rung.
+        A step may be reported several times: metrics are added to it, and the last objective is
+        its value. It is judged by the first report that has the objective. `save(folder)` writes
+        a checkpoint and is called only when one is needed.
+
+        Waits for a verdict only at a rung, at the maximum and at the study's target. Raises
+        TrialStopped when the trial must end: after the maximum at the first report of a later
+        step. Raises ValueError for a step above 2**53 and for a report of more than 4 MB,
+        RuntimeError where another process of the trial reports.
         """
         if metrics is not None:
             if not hasattr(metrics, "keys"):
                 kind = type(metrics).__name__
                 raise TypeError(f"report takes metrics by name, as report(loss=0.3), not a {kind}")
             values = {**metrics, **values}
+        if self._turn.holder != os.getpid() and not self._turn.take():
+            raise SecondReporterError
         with self._lock:
             if self._ended is not None:
                 raise TrialStopped(self._ended)
-            step = self._count(values)
-            answer = None if step is None else self._tell(step, values, saves=save is not None)
-            now = monotonic()
-            if answer is None and now >= self._look_at:
-                self._look_at = now + LOOK_SECONDS
-                answer = self._look()
-            if answer is not None:
-                self._obey(answer, save)
-            elif save is not None and step is not None:
-                self._save_if_due(now, save)
+            self._take(self._count(values), values, save)
 
     @contextmanager
     def checkpoint(self, step: int) -> Iterator[Path]:
-        """A folder to write a checkpoint of `step` into: whole afterwards, or absent."""
+        """A folder to write a checkpoint of `step` into: whole afterwards, or absent.
+
+        Whatever is raised inside, TrialStopped too, gives the checkpoint up.
+        """
         # A script that never saves doesn't pay for this import.
         from tuitune.execution.checkpoints import clear_remains, written  # noqa: PLC0415
 
+        number = whole(step)
+        if number is None or not 0 <= number <= MOST_STEP:
+            kind = type(step).__name__
+            raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
+        if self._turn.holder != os.getpid() and not self._turn.take():
+            raise SecondReporterError
         folder = self.folder / "checkpoints"
         if not self._saved:
             self._saved = True
             clear_remains(folder)
-        with written(folder, step) as place:
-            yield place
+        self._mention(Saving(number))
+        try:
+            with written(folder, number) as place:
+                yield place
+        except BaseException as error:
+            self._mention(Saving(number, one_line(error)))
+            raise
         self._saved_at = monotonic()
-        self._send(encode(Checkpoint(step)))
+        self._send(encode(Checkpoint(number)))
 
     def returned(self, value: object) -> None:
         """Take what a target returned as its last report. Never raises TrialStopped."""
-        if value is None:
-            return
+        with suppress(TrialStopped), self._lock:
+            if value is not None:
+                self._take_returned(value)
+            self._finish()
+
+    def _take_returned(self, value: object) -> None:
         if isinstance(value, dict):
             values = dict(value)
         elif isinstance(value, int | float) or hasattr(value, "item"):
@@ -164,88 +193,136 @@ class Trial:
             kind = type(value).__name__
             self._warn("returned", f"returned a {kind}, neither a number nor a mapping: left out")
             return
-        if self._resource is not None:
-            values.setdefault(self._resource, max(self._step, 1))
-        elif self._ended is not None:
-            self._step -= 1  # it was the last one's value; the count ends at the maximum
-        self._ended = None
-        self._look_at = NEVER
-        try:
-            self.report(values)
-        except TrialStopped:
+        if not self._turn.take():
+            self._warn("returned", "what was returned is left out: another process has reported")
             return
+        self._look_at = NEVER
+        if self._resource is None and (self._ended or self._steps.is_complete):
+            step: int | None = self._steps.now  # the last one's value: nothing comes after it
+        else:
+            if self._resource is not None:
+                values.setdefault(self._resource, max(self._steps.now, 1))
+            step = self._count(values)
+        self._take(step, values, None)
+
+    def _finish(self) -> None:
+        """Nothing more is reported."""
+        if self._turn.holder != os.getpid() or self._ended is not None:
+            return
+        self._warn_of_lack()
+
+    def _warn_of_lack(self) -> None:
+        if (lack := self._steps.lack()) is not None:
+            self._warn("metric", lack)
 
     def _count(self, values: dict[str, Any]) -> int | None:
         """The step that a report is for, None where it says none that can be."""
-        if self._resource is None:
-            self._step += 1
-            return self._step
-        given = values.pop(self._resource, None)
-        step = given if type(given) is int else whole(given)
-        if step is not None and step > 0 and step >= self._step:
-            self._step = step
-            return step
-        self._warn("step", self._step_problem(given, step))
-        return None
+        steps = self._steps
+        step = values.get(self._resource) if self._resource is not None else None
+        if type(step) is not int:  # in most reports it is, and they are to cost little
+            step = steps.of(values)
+        if step is None or not 0 < step <= MOST_STEP:
+            self._warn("step", steps.problem(values, step))
+            return None
+        if self._resource is not None:
+            del values[self._resource]
+        now = steps.now
+        if step > now:
+            if now >= steps.end and steps.is_beyond(step, objective=self._metric in values):
+                self._ended = "complete"
+                raise TrialStopped("complete")
+            if steps.names:
+                self._warn_of_lack()
+                steps.names = []
+            steps.now = step
+        elif step < now:
+            after = f"{self._resource} = {step} after {steps.now}"
+            self._warn("order", f"{after}: kept, but not judged; count {self._resource} upwards")
+        return step
 
-    def _step_problem(self, given: object, step: int | None) -> str:
-        name = self._resource
-        if given is None:
-            return f"a report without {name!r}, which counts its resource, was dropped"
-        if step == 0:
-            return f"a report with {name} = 0 was dropped: it counts from 1"
-        if step is None or step < 0:
-            return f"a report with {name} = {given!r:.100} was dropped: not a positive whole number"
-        return f"a report with {name} = {step} after {self._step} was dropped: it went backwards"
+    def _take(
+        self,
+        step: int | None,
+        values: dict[str, Any],
+        save: Callable[[Path], object] | None,
+        *,
+        is_open: bool = False,
+    ) -> None:
+        answer = None
+        if step is not None:
+            answer = self._tell(step, values, saves=save is not None, is_open=is_open)
+        now = monotonic()
+        if answer is None and now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            answer = self._look()
+        if answer is not None:
+            self._obey(answer, save)
+        elif save is not None and step is not None:
+            self._save_if_due(now, save)
 
-    def _tell(self, step: int, values: dict[str, Any], *, saves: bool) -> Verdict | Stop | None:
-        wait = self._metric in values and step >= self._wait_at
-        line, refused = line_of(step, values, wait=wait, saves=saves)
+    def _tell(
+        self, step: int, values: dict[str, Any], *, saves: bool, is_open: bool
+    ) -> Verdict | Stop | None:
+        steps = self._steps
+        objective = self._metric in values
+        wait = (
+            objective
+            and step >= steps.judged_from
+            and not is_open
+            and self._ended is None  # else nobody would answer
+            and steps.waits(step, values[self._metric])
+        )
+        line, refused = line_of(step, values, wait=wait, saves=saves, is_open=is_open)
         if refused:
             self._refuse(refused)
-            wait = wait and self._metric not in refused
-            line = line_of(step, values, wait=wait, saves=saves)[0]
-        if self._metric not in values or self._metric in refused:
-            self._miss([name for name in values if name not in refused])
+            if self._metric in refused:
+                objective = wait = False
+                line = line_of(step, values, wait=wait, saves=saves, is_open=is_open)[0]
         self._send(line)
-        if not wait:
-            if step >= self._wait_at and step >= (self._order.max_resource or NEVER):
-                self._ended = "complete"
-            return None
-        self._wait_at = self._next_wait(self._step)
+        if step == steps.now:
+            if objective:
+                steps.told = step
+            elif not steps.names:
+                steps.came_without(name for name in values if name not in refused)
+        return self._answer(step) if wait else None
+
+    def _answer(self, step: int) -> Verdict | Stop:
+        """Wait for what follows from the report of `step`."""
+        self._steps.waited(step)
         while isinstance(answer := self._wait(), Release):
             pass  # its pause was taken back before it had stood still
+        if isinstance(answer, Verdict) and answer.action == "complete":
+            self._steps.complete(step)
         return answer
 
-    def _wait(self) -> Heard:
+    def _wait(self) -> Verdict | Stop | Release:
         try:
-            return self._channel.wait()
+            heard = self._channel.wait()
         except OSError:
             raise TrialStopped("the engine is gone") from None
-
-    def _refuse(self, refused: dict[str, object]) -> None:
-        name, value = next(iter(refused.items()))
-        kind = type(value).__name__
-        self._warn("value", f"{name} = {value!r:.100} ({kind}) is not a number: left out")
-
-    def _miss(self, told: list[str]) -> None:
-        if self._metric:  # outside tuitune there is none
-            what = f"a report of {', '.join(told):.100}" if told else "a report"
-            self._warn("metric", f"{what} without the objective {self._metric!r} is never judged")
-
-    def _next_wait(self, step: int) -> int:
-        """Where the first report past `step` waits next."""
-        while self._rungs and self._rungs[0] <= step:
-            del self._rungs[0]
-        ends = self._order.max_resource or NEVER
-        every = NEVER if self._order.judged_from is None else self._order.judged_from
-        return min(*self._rungs[:1], every, ends, NEVER)
+        if isinstance(heard, Refused):
+            raise SecondReporterError
+        return heard
 
     def _look(self) -> Stop | None:
         try:
-            return self._channel.poll()
+            heard = self._channel.poll()
         except OSError:
             raise TrialStopped("the engine is gone") from None
+        if isinstance(heard, Refused):
+            raise SecondReporterError
+        return heard
+
+    def _refuse(self, refused: dict[Any, object]) -> None:
+        for name, value in refused.items():
+            if line_of(0, {name: 0.0}, wait=False)[1]:
+                kind = type(name).__name__
+                text = f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
+                self._warn("name", text)
+            else:
+                kind = type(value).__name__
+                text = f"{name:.100} = {value!r:.100} ({kind}) is not a number: left out"
+                self._warn("value", text)
 
     def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
         if isinstance(answer, Stop) and answer.reason == PAUSED and save is None:
@@ -254,12 +331,10 @@ class Trial:
         stop = isinstance(answer, Stop) or answer.action == "stop"
         if stop:
             self._ended = answer.reason if isinstance(answer, Stop) else "pruned"
-        elif isinstance(answer, Verdict) and answer.action == "complete":
-            self._ended = "complete"
         if save is not None:
             if answer.save:
                 self._save(save)
-            elif self._ended is None:
+            elif not stop:
                 self._save_if_due(monotonic(), save)
         if stop:
             # Here, since a command's script may end by it with status 0.
@@ -277,59 +352,38 @@ class Trial:
                 return
 
     def _save_if_due(self, now: float, save: Callable[[Path], object]) -> None:
-        if now - self._saved_at >= self._order.checkpoint_every:
+        is_due = now - self._saved_at >= self._order.checkpoint_every
+        if is_due and not self._steps.is_complete:
             self._save(save)
 
     def _save(self, save: Callable[[Path], object]) -> None:
-        with self.checkpoint(self._step) as folder:
+        with self.checkpoint(self._steps.now) as folder:
             save(folder)
 
     def _warn(self, kind: str, text: str) -> None:
         """Once a trial for each kind of mistake: a loop would repeat it at every step."""
         if kind not in self._warned:
             self._warned.add(kind)
-            self._send(encode(Warn(text)))
+            self._send(encode(Warn(sendable(text, LONGEST_WARNING))))
 
     def _send(self, line: bytes) -> None:
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"a report of {len(line):,} bytes: no more than 4 MB can be sent")
         try:
-            self._channel.send(line)
+            with self._sending:
+                self._channel.send(line)
         except OSError:
             raise TrialStopped("the engine is gone") from None
 
+    def _mention(self, message: Saving) -> None:
+        """Say what nothing depends on: a save goes on without an engine, too."""
+        with suppress(TrialStopped):
+            self._send(encode(message))
 
-_here: list[Trial] = []  # this process's trial: a process has one
-
-
-def current() -> Trial:
-    """The trial that this process belongs to.
-
-    In a distributed run only the process with RANK 0 reports; the others' reports do nothing.
-    Outside tuitune it is a stand-in that prints its reports, with an empty configuration.
-    """
-    if not _here:
-        activate(_from_environment())
-    return _here[0]
-
-
-def activate(trial: Trial) -> None:
-    _here[:] = [trial]
-
-
-def _from_environment() -> Trial:
-    # Only the process that asks for its trial pays for sockets.
-    from tuitune.execution.channel import (  # noqa: PLC0415
-        PrintedChannel,
-        SilentChannel,
-        SocketChannel,
-    )
-
-    text = os.environ.get("TUITUNE_TRIAL")
-    if text is None:
-        order = Order(trial=0, attempt=1, config={}, seed=0, folder=".", metric="")
-        return Trial(order, PrintedChannel())
-    order = decode_order(text)
-    rank = os.environ.get("RANK", "0")
-    return Trial(order, SocketChannel(order) if rank in ("", "0") else SilentChannel())
+    def have_forked(self) -> None:
+        """In a child: another thread of the parent may have held these, and is not here."""
+        self._lock, self._sending = RLock(), RLock()
+        self._turn.have_forked()
 
 
 def _path(text: str) -> Path:
