@@ -176,11 +176,12 @@ def test_reports_that_are_not_legal_cost_one_warning_of_each_kind(bench):
     )
     bench.open()
     assert bench.run(bench.order()).error == ""
-    assert bench.steps() == [2, 3, 4, 5]
+    assert bench.steps() == [2, 3, 2, 4, 5]
     texts = [fact.text for fact in bench.of(events.Warned)]
     assert texts == [
         "a report with epoch = 0 was dropped: it counts from 1",
-        "a report of other without the objective 'loss' is never judged",
+        "epoch = 2 after 3: kept, but not judged; count epoch upwards",
+        "epoch = 3 came without the objective 'loss' (only other): it is never judged",
         "loss = 'good' (str) is not a number: left out",
         "returned a tuple, neither a number nor a mapping: left out",
     ]

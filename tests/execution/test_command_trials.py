@@ -179,19 +179,20 @@ def test_current_speaks_for_the_command(bench):
     assert [fact.step for fact in bench.of(events.Checkpointed)] == [3]
 
 
-def test_only_rank_zero_reports(bench):
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK"])
+def test_only_rank_zero_reports(bench, name):
     order = command(
         bench,
-        """
+        f"""
         import os, subprocess, sys
         import tuitune
-        if "RANK" not in os.environ:
+        if "{name}" not in os.environ:
             for rank in "01":
-                subprocess.run([sys.executable, __file__], env={**os.environ, "RANK": rank}, check=True)
+                subprocess.run([sys.executable, __file__], env={{**os.environ, "{name}": rank}}, check=True)
         else:
             trial = tuitune.current()
-            trial.report(epoch=1, loss=float(os.environ["RANK"]))
-            print("rank", os.environ["RANK"], trial.config)
+            trial.report(epoch=1, loss=float(os.environ["{name}"]))
+            print("rank", os.environ["{name}"], trial.config)
         """,
         config={"a": 1},
         env={"PYTHONPATH": str(ROOT)},

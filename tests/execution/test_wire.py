@@ -38,14 +38,18 @@ def test_orders_and_errands_survive_the_wire(text, config, number):
         assert errands.decode(line) == errand
 
 
-@given(st.dictionaries(texts, numbers), st.integers(1, 10**9), st.booleans())
-def test_a_report_written_by_hand_is_what_json_and_the_engine_read(metrics, step, wait):
-    line, refused = line_of(step, metrics, wait=wait)
+@given(
+    st.dictionaries(texts, numbers), st.integers(1, wire.MOST_STEP), st.booleans(), st.booleans()
+)
+def test_a_report_written_by_hand_is_what_json_and_the_engine_read(metrics, step, wait, is_open):
+    is_open = is_open and not wait  # one that is judged is closed
+    line, refused = line_of(step, metrics, wait=wait, is_open=is_open)
     assert not refused
     assert line.count(b"\n") == 1
     report = wire.decode(line)
     (said,) = listener.decoder.decode_lines(line)
-    assert (report.step, report.wait) == (said.step, said.wait) == (step, wait)
+    assert (report.step, report.wait, report.open) == (step, wait, is_open)
+    assert (said.step, said.wait, said.open) == (step, wait, is_open)
     read = {**said.metrics, **listener.odd_numbers(said.odd or {})}
     assert read.keys() == metrics.keys()
     for name, value in metrics.items():
@@ -84,10 +88,20 @@ def test_what_is_no_message_of_ours_is_dropped_and_the_rest_is_read(lines):
 def test_the_engine_and_the_trial_mean_the_same_messages():
     for message in (
         wire.Hello("t", 1, 2, 3),
-        wire.Report(1, {"a": 1.0}, wait=True, odd={"b": "nan"}),
+        wire.Report(1, {"a": 1.0}, wait=True, odd={"b": "nan"}, open=True),
+        wire.Saving(4),
+        wire.Saving(4, "why"),
         wire.Checkpoint(4),
         wire.Warn("w"),
         wire.Done("e", stopped=True),
     ):
         (said,) = listener._decode(wire.encode(message))
         assert msgspec.to_builtins(said) == {"type": type(message).__name__, **message._asdict()}
+
+
+def test_no_step_that_a_journal_cannot_hold_gets_past_the_listener():
+    for step in (-1, wire.MOST_STEP + 1, 10**20):
+        for message in (wire.Report(step, {}), wire.Checkpoint(step), wire.Saving(step)):
+            assert listener._decode(wire.encode(message)) == []
+    for message in (wire.Report(wire.MOST_STEP, {}), wire.Checkpoint(0), wire.Saving(0)):
+        assert len(listener._decode(wire.encode(message))) == 1

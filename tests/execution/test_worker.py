@@ -12,7 +12,16 @@ import pytest
 
 import tuitune
 from tuitune.execution import checkpoints
-from tuitune.execution.wire import Checkpoint, Order, Report, Stop, Verdict, Warn, decode
+from tuitune.execution.wire import (
+    Checkpoint,
+    Order,
+    Report,
+    Saving,
+    Stop,
+    Verdict,
+    Warn,
+    decode,
+)
 from tuitune.execution.worker import Trial, TrialStopped
 
 
@@ -51,24 +60,109 @@ def trial(channel, folder=".", **more):
 GO = Verdict("go", save=False)
 
 
+COMPLETE = Verdict("complete", save=False)
+
+
 def test_only_the_first_report_at_or_past_a_rung_waits():
     channel = Told(GO, GO, GO)
     made = trial(channel, rungs=(1, 3, 9), max_resource=27)
-    for epoch in (1, 1, 2, 10, 11):
+    for epoch in (1, 1, 2, 10, 10, 11):
         made.report(epoch=epoch, loss=0)
-    assert channel.steps() == [(1, True), (1, False), (2, False), (10, True), (11, False)]
+    waits = [(1, True), (1, False), (2, False), (10, True), (10, False), (11, False)]
+    assert channel.steps() == waits
 
 
-def test_a_report_without_the_objective_is_never_judged_but_the_maximum_ends_it_all_the_same():
+def test_only_the_first_report_of_a_step_with_the_objective_waits_for_the_median():
+    channel = Told(GO, GO)
+    made = trial(channel, judged_from=2)
+    for epoch, name in ((1, "loss"), (2, "other"), (2, "loss"), (2, "loss"), (3, "loss")):
+        made.report({"epoch": epoch, name: 1.0})
+    waits = [(1, False), (2, False), (2, True), (2, False), (3, True)]
+    assert channel.steps() == waits
+    assert not channel.of(Warn)
+
+
+def test_a_step_that_ends_without_the_objective_is_warned_of_when_it_has_ended():
     channel = Told(GO)
-    made = trial(channel, rungs=(1,), max_resource=3)
-    made.report(epoch=1, other=1)
-    made.report(epoch=2, loss="x")
+    made = trial(channel, rungs=(1,))
+    for _ in range(2):
+        made.report(epoch=1, other=1)
+        assert not channel.of(Warn)
+    made.report(epoch=2, other=1)
+    (warning,) = channel.of(Warn)
+    assert warning.text.startswith("epoch = 1 came without the objective 'loss' (only other)")
     made.report(epoch=2, loss=1)
-    made.report({"epoch": 3, "other": 1})
-    assert channel.steps() == [(1, False), (2, False), (2, True), (3, False)]
-    with pytest.raises(TrialStopped):
-        made.report(epoch=4, loss=1)
+    assert channel.steps() == [(1, False), (1, False), (2, False), (2, True)]
+
+
+def test_the_last_step_too_is_warned_of_unless_what_is_returned_is_its_objective():
+    for value, warnings in ((None, 1), (0.5, 0)):
+        channel = Told()
+        made = trial(channel)
+        made.report(epoch=1, other=1)
+        made.returned(value)
+        assert len(channel.of(Warn)) == warnings
+    assert channel.steps() == [(1, False), (1, False)]
+
+
+def test_a_lower_step_is_told_and_never_waits():
+    channel = Told()
+    made = trial(channel, rungs=(3,))
+    made.report(epoch=5, other=0)
+    for epoch in (4, 3):
+        made.report(epoch=epoch, loss=0)
+    assert channel.steps() == [(5, False), (4, False), (3, False)]
+    (warning,) = channel.of(Warn)
+    assert warning.text == "epoch = 4 after 5: kept, but not judged; count epoch upwards"
+
+
+def test_a_complete_trial_may_report_its_last_step_again_and_lower_ones():
+    channel = Told(COMPLETE)
+    made = trial(channel, rungs=(1,), max_resource=3, target=0.0)
+    for epoch in (4, 4, 2, 4):
+        made.report(epoch=epoch, loss=1 if len(channel.said) == 0 else -1)
+    assert channel.steps() == [(4, True), (4, False), (2, False), (4, False)]
+    for _ in range(2):
+        with pytest.raises(TrialStopped, match="complete"):
+            made.report(epoch=5, loss=1)
+    assert len(channel.steps()) == 4
+
+
+def test_where_reports_are_counted_the_one_after_the_maximum_is_beyond_it():
+    channel = Told(COMPLETE)
+    made = trial(channel, resource=None, max_resource=2)
+    made.report(loss=1)
+    made.report(loss=1)
+    with pytest.raises(TrialStopped, match="complete"):
+        made.report(loss=1)
+    made.returned(0.5)
+    assert channel.steps() == [(1, False), (2, True), (2, False)]
+
+
+def test_the_maximum_ends_a_trial_without_the_objective_but_one_that_comes_late_counts():
+    for late, answers in (({"other": 1}, 0), ({"loss": 1}, 1)):
+        channel = Told(*[COMPLETE] * answers)
+        made = trial(channel, max_resource=3)
+        made.report(epoch=2, loss=1)
+        made.report(epoch=3, other=1)
+        if not answers:
+            with pytest.raises(TrialStopped, match="complete"):
+                made.report(epoch=4, **late)
+            continue
+        made.report(epoch=4, **late)
+        assert channel.steps()[-1] == (4, True)
+        with pytest.raises(TrialStopped, match="complete"):
+            made.report(epoch=5, loss=1)
+
+
+@pytest.mark.parametrize(("mode", "good", "bad"), [("min", 0.1, 0.3), ("max", 0.3, 0.1)])
+def test_a_value_as_good_as_the_target_waits_between_rungs(mode, good, bad):
+    channel = Told(GO, GO)
+    made = trial(channel, rungs=(9,), target=0.2, mode=mode)
+    for epoch, loss in ((1, bad), (2, good), (2, good), (3, float("nan")), (4, 0.2)):
+        made.report(epoch=epoch, loss=loss)
+    waits = [wait for _, wait in channel.steps()]
+    assert waits == [False, True, False, False, True]
 
 
 def test_a_report_without_a_name_says_how_it_is_given_one():
@@ -143,6 +237,64 @@ def test_a_checkpoint_is_whole_or_absent(tmp_path):
         (folder / "deep" / "whole").write_text("x")
     assert (tmp_path / "checkpoints/00000002/deep/whole").read_text() == "x"
     assert [said.step for said in channel.of(Checkpoint)] == [2]
+    assert channel.of(Saving) == [Saving(1), Saving(1, "ValueError: half"), Saving(2)]
+    kinds = [type(said) for said in channel.said]
+    assert kinds == [Saving, Saving, Saving, Checkpoint]
+
+
+@pytest.mark.parametrize("error", [TrialStopped("killed"), SystemExit(143), KeyboardInterrupt()])
+def test_a_checkpoint_that_is_broken_off_has_failed(tmp_path, error):
+    channel = Told()
+    made = trial(channel, tmp_path)
+    with pytest.raises(type(error)), made.checkpoint(1):
+        raise error
+    assert [bool(said.failed) for said in channel.of(Saving)] == [False, True]
+    assert not channel.of(Checkpoint)
+
+
+@pytest.mark.parametrize("step", [10**20, -1, 1.5, "3", None, True, 1e300])
+def test_a_checkpoint_of_a_step_that_is_none_is_refused(tmp_path, step):
+    channel = Told()
+    with (
+        pytest.raises(ValueError, match=r"a whole number from 0 to 2\*\*53"),
+        trial(channel, tmp_path).checkpoint(step),
+    ):
+        pass
+    assert not channel.said
+
+
+@pytest.mark.parametrize("step", [10**20, 1e300, 2**53 + 1])
+def test_a_step_that_nothing_can_hold_is_an_error(step):
+    channel = Told()
+    with pytest.raises(ValueError, match=r"epoch is above 2\*\*53"):
+        trial(channel).report(epoch=step, loss=1)
+    assert not channel.said
+
+
+def test_metrics_whose_names_cannot_be_sent_are_left_out_and_the_rung_is_judged():
+    channel = Told(GO)
+    made = trial(channel, rungs=(1,))
+    made.report({"epoch": 1, "loss": 1, "\ud800": 2, 3: 4, None: 5, "\U0001f600": 6})
+    (report,) = channel.of(Report)
+    assert report.wait
+    assert report.metrics == {"loss": 1.0, "\U0001f600": 6.0}
+    assert len(channel.of(Warn)) == 1
+
+
+def test_a_report_of_many_megabytes_is_an_error_in_words():
+    channel = Told()
+    with pytest.raises(ValueError, match="bytes: no more than 4 MB can be sent"):
+        trial(channel).report({"epoch": 1, **{f"metric {i}": i for i in range(300_000)}})
+    assert not channel.said
+
+
+def test_a_warning_is_short_and_can_be_read(tmp_path):
+    channel = Told()
+    trial(channel).report({"epoch": 1, "x" * 10**6: "\ud800" * 10**6})
+    trial(channel).report({"epoch": 1, "\ud800" * 10**6: 1})
+    for warning in channel.of(Warn):
+        assert len(warning.text) < 10_000
+        warning.text.encode()
 
 
 def test_a_step_that_is_saved_again_replaces_the_old_and_forgets_what_came_after(tmp_path):
@@ -208,7 +360,12 @@ trial.report({"loss": 0.5, "name": "x"})
 print(trial.config, trial.resume_path, trial.number)
 with trial.checkpoint(1) as folder:
     (folder / "x").touch()
-trial.max_resource
+try:
+    trial.config["lr"]
+except KeyError as error:
+    print(error)
+assert tuitune.current(config={"lr": 0.1}, max_resource=3) is trial
+print(trial.config["lr"], list(range(tuitune.current().max_resource)))
 """
     out, err = python(code, tmp_path).communicate()
     assert out.splitlines() == [
@@ -217,8 +374,19 @@ trial.max_resource
         "report 2: loss=0.5",
         "{} None 0",
         "checkpoint 1",
+        (
+            '"lr: this script was started by hand, so no study gives its configuration; '
+            "for runs by hand say it as tuitune.current(config={'lr': ...})\""
+        ),
+        "0.1 [0, 1, 2]",
     ]
-    assert "AttributeError: trial.max_resource: the study file sets no maximum" in err
+    assert not err
+
+
+def test_by_hand_the_maximum_that_is_missing_names_the_mend(tmp_path):
+    code = "import tuitune\ntuitune.current().max_resource"
+    _, err = python(code, tmp_path).communicate()
+    assert "for runs by hand say it as tuitune.current(max_resource=3)" in err
 
 
 def test_a_trial_stopped_that_nobody_catches_ends_a_script_silently(tmp_path):
@@ -234,7 +402,8 @@ def test_a_training_script_pays_for_little(tmp_path):
     loaded = set(python(code, tmp_path).communicate()[0].split())
     ours = {name for name in loaded if name.partition(".")[0] == "tuitune"}
     assert ours <= {"tuitune"} | {
-        f"tuitune.execution{end}" for end in ("", ".worker", ".wire", ".reading")
+        f"tuitune.execution{end}"
+        for end in ("", ".here", ".worker", ".wire", ".reading", ".steps", ".turn")
     }
     assert not loaded & {
         "asyncio",
