@@ -414,3 +414,33 @@ def test_a_training_script_pays_for_little(tmp_path):
         "ctypes",
         "click",
     }
+
+
+@pytest.mark.parametrize("reason", ["drain", "paused"])
+def test_a_trial_that_is_to_save_and_leave_goes_on_to_the_report_that_can(tmp_path, reason):
+    saved = []
+    channel = Told()
+    own = trial(channel, tmp_path)
+    own.report(epoch=1, train_loss=0.5)
+    own.report(epoch=1, loss=0.5, save=saved.append)
+    channel.arriving = Stop(reason, save=True)
+    own._look_at = 0.0
+    own.report(epoch=2, train_loss=0.4)
+    channel.arriving = None
+    with pytest.raises(TrialStopped):
+        own.report(epoch=2, loss=0.4, save=saved.append)
+    assert len(saved) == 1
+    assert [c.step for c in channel.of(Checkpoint)] == [2]
+
+
+def test_a_verdict_that_sends_it_to_wait_is_obeyed_where_it_can_save(tmp_path):
+    channel = Told(Verdict("stop", save=True))
+    own = trial(channel, tmp_path, rungs=(2, 3))
+    save = lambda folder: (folder / "state").write_text("")  # noqa: E731
+    own.report(epoch=1, loss=0.5)
+    own.report(epoch=1, accuracy=0.5, save=save)
+    own.report(epoch=2, loss=0.4)
+    with pytest.raises(TrialStopped):
+        own.report(epoch=2, accuracy=0.6, save=save)
+    assert [c.step for c in channel.of(Checkpoint)] == [2]
+    assert all(report.saves for report in channel.of(Report) if report.wait)

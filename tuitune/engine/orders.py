@@ -36,6 +36,9 @@ def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> O
         command=None if command is None else tuple(fill_command(command, trial.config)),
         metrics=dict(spec.trial.metrics),
         env=gpu_environment(spec, state, trial),
+        repeats=state.repeats,
+        target=None if state.settings is None else state.settings.target,
+        mode=spec.objective.mode,
     )
 
 

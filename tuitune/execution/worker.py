@@ -77,6 +77,8 @@ class Trial:
         self._saved = False
         self._look_at = 0.0
         self._ended: str | None = None
+        self._can_save = False  # some report has come with a way to save
+        self._postponed: Verdict | Stop | None = None  # until the next report that can save
         self._warned: set[str] = set()
 
     @property
@@ -129,7 +131,8 @@ class Trial:
 
         A step may be reported several times: metrics are added to it, and the last objective is
         its value. It is judged by the first report that has the objective. `save(folder)` writes
-        a checkpoint and is called only when one is needed.
+        a checkpoint and is called only when one is needed; where only some reports have it, a
+        trial that is to save and leave goes on to the next one that does.
 
         Waits for a verdict only at a rung, at the maximum and at the study's target. Raises
         TrialStopped when the trial must end: after the maximum at the first report of a later
@@ -249,12 +252,15 @@ class Trial:
         is_open: bool = False,
     ) -> None:
         answer = None
+        self._can_save = self._can_save or save is not None
         if step is not None:
-            answer = self._tell(step, values, saves=save is not None, is_open=is_open)
+            answer = self._tell(step, values, saves=self._can_save, is_open=is_open)
         now = monotonic()
         if answer is None and now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             answer = self._look()
+        if answer is None and save is not None:
+            answer = self._postponed
         if answer is not None:
             self._obey(answer, save)
         elif save is not None and step is not None:
@@ -270,6 +276,7 @@ class Trial:
             and step >= steps.judged_from
             and not is_open
             and self._ended is None  # else nobody would answer
+            and self._postponed is None  # nor now
             and steps.waits(step, values[self._metric])
         )
         line, refused = line_of(step, values, wait=wait, saves=saves, is_open=is_open)
@@ -325,6 +332,9 @@ class Trial:
                 self._warn("value", text)
 
     def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
+        if save is None and self._can_save and self._is_to_save(answer):
+            self._postponed = answer  # another report of this loop can save
+            return
         if isinstance(answer, Stop) and answer.reason == PAUSED and save is None:
             self._stand_still()
             return
@@ -340,6 +350,11 @@ class Trial:
             # Here, since a command's script may end by it with status 0.
             self._send(encode(Done("", stopped=True)))
             raise TrialStopped(self._ended or "pruned")
+
+    @staticmethod
+    def _is_to_save(answer: Verdict | Stop) -> bool:
+        """Whether it is told to leave, and to save before."""
+        return answer.save and (isinstance(answer, Stop) or answer.action == "stop")
 
     def _stand_still(self) -> None:
         """It can't save, so it keeps all that it holds until it is let go, or ended."""
