@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     gpus: float | Literal["auto"] = 0.0  # a trial
     on_foreign: Literal["drain", "pause", "ignore"] = "drain"  # somebody comes to a GPU of ours
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
+    keep_checkpoints: Literal["best", "all", "none"] = "best"  # of trials that have ended
 
 
 class Gpu(msgspec.Struct, frozen=True, array_like=True):

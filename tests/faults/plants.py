@@ -11,7 +11,9 @@ import msgspec
 
 from tuitune import events as ev
 from tuitune.devices.gpus import Loads
+from tuitune.engine import tidying
 from tuitune.engine.loop import Engine
+from tuitune.engine.tidying import Tidying
 from tuitune.pruning import halving, rules
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.memory import MemoryJournal
@@ -24,6 +26,7 @@ from tuitune.study import (
     endings,
     evolve,
     judging,
+    keeping,
     machine,
     seats,
 )
@@ -347,6 +350,37 @@ def crowded_trial_among_others() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def checkpoint_left() -> Iterator[None]:
+    """A trial that is beaten later keeps its checkpoint."""
+    with patch.object(Tidying, "_beaten", lambda self, state: {}):
+        yield
+
+
+@contextmanager
+def checkpoint_left_by_the_dead() -> Iterator[None]:
+    """Nobody looks after what an engine had no time for."""
+    after = Tidying.after
+
+    def hasty(self: Tidying, facts: Any, state: State) -> None:
+        after(self, [f for f in facts if not isinstance(f, ev.Opened)], state)
+
+    with patch.object(Tidying, "after", hasty):
+        yield
+
+
+@contextmanager
+def checkpoint_lost() -> Iterator[None]:
+    """A trial that failed loses at once what it could go on from."""
+    kept = keeping.kept
+
+    def stingy(state: State, trial: Any) -> int:
+        return 0 if trial.state == FAILED else kept(state, trial)
+
+    with patch.object(tidying, "kept", stingy):
+        yield
+
+
 PLANTS: dict[str, Callable[[], Any]] = {
     plant.__name__.replace("_", "-"): plant
     for plant in (
@@ -373,5 +407,8 @@ PLANTS: dict[str, Callable[[], Any]] = {
         gpu_promised_twice,
         obstacle_overlooked,
         crowded_trial_among_others,
+        checkpoint_left,
+        checkpoint_left_by_the_dead,
+        checkpoint_lost,
     )
 }

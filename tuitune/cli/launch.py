@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from tuitune.cli.wish import RefusedError, meaning_of
 from tuitune.engine.settings import CannotRunError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, create_study
+from tuitune.store.folder import DATABASE, DOCUMENT, create_study, remove_bare
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
 
@@ -73,20 +72,20 @@ def begin_engine(
 
 
 def remove_unbegun(folder: Path) -> bool:
-    """Remove a study in which nothing has happened, unless an engine has it."""
+    """Remove a study in which nothing has happened, unless an engine has it.
+
+    What trials or users have left there is never removed, whatever has become of the database.
+    """
     try:
         held = owner.claim(folder)
     except StoreError:
         return False
     try:
-        unbegun = not _has_facts(folder)
-        if unbegun:
-            shutil.rmtree(folder)
+        return not _has_facts(folder) and remove_bare(folder)
     except (OSError, StoreError):
         return False
     finally:
         held.release()
-    return unbegun
 
 
 def _has_facts(folder: Path) -> bool:

@@ -11,9 +11,9 @@ from tuitune import events as ev
 from tuitune.engine.asking import Asking
 from tuitune.engine.orders import make_order
 from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
-from tuitune.engine.shelf import checkpoints_to_drop
+from tuitune.engine.syncing import Syncing
+from tuitune.engine.tidying import Tidying
 from tuitune.store.errors import StoreError
-from tuitune.study.state import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,9 +64,10 @@ class Engine:
         self._deadline: asyncio.TimerHandle | None = None
         self._deadline_at = math.inf
         self._since_snapshot = 0
-        self._kept = study.state.leader
         self._broken: StoreError | None = None
         self._asking = Asking(self, world)
+        self._tidying = Tidying(world.shelf)
+        self._syncing = Syncing(world.journal, self._sync_failed)
         self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
 
     @property
@@ -127,6 +128,7 @@ class Engine:
             return
         if self._write(facts, touched):
             self._world.watch(facts)
+            self._tend(facts)
             for fact in facts:
                 self._act(fact)
         self._set_deadline()
@@ -164,6 +166,16 @@ class Engine:
         self._since_snapshot = 0
         self._world.journal.snapshot(self.study.snapshot())
 
+    def _tend(self, facts: Sequence[ev.AnyFact]) -> None:
+        """What lies on the disk beside the journal follows it, while it can be written."""
+        if self._broken is None:
+            self._syncing.after(facts)
+            self._tidying.after(facts, self.study.state)
+
+    def _sync_failed(self, error: StoreError) -> None:
+        if self._broken is None:
+            self._break(error, ())
+
     def _break(self, error: StoreError, facts: Sequence[ev.AnyFact]) -> None:
         """The store can't be written: start nothing that it doesn't know, and let all trials go."""
         self._broken = error
@@ -198,8 +210,6 @@ class Engine:
                     executor.release(fact.trial, fact.attempt)
                 else:
                     executor.signal(fact.trial, fact.attempt, fact.how)
-            case ev.Settled():
-                self._tidy(fact.trial)
             case ev.Finished():
                 if not self.finished.done():
                     self.finished.set_result(fact)
@@ -210,6 +220,7 @@ class Engine:
         assert self.executor is not None
         trial = self.study.state.trials[fact.trial]
         try:
+            moved = self._world.shelf.prepare(trial.number, trial.config)
             order = make_order(self.study.spec, self.study.state, trial, self._world.shelf)
         except OSError as error:
             why = f"its folder can't be made: {error}"
@@ -218,6 +229,12 @@ class Engine:
             )
             self.take([exited])
             return
+        if moved:
+            why = (
+                f"its folder held what was trained with another configuration: the journal is "
+                f"older than that. It is in {moved} now, and the trial starts from the beginning"
+            )
+            self.take([ev.Warned(self._clock(), fact.trial, fact.attempt, why)])
         self.executor.launch(order)
 
     async def add(self, proposal: Proposal, by: str = "") -> dict[str, Any]:
@@ -232,17 +249,6 @@ class Engine:
         """What the user's own samplers choose. Raises SampleError, TargetError."""
         assert self.executor is not None
         return await self.executor.sample(targets, seed, config)
-
-    def _tidy(self, number: int) -> None:
-        """Remove the checkpoints that nobody will go on from, away from the event loop."""
-        state = self.study.state
-        keep = self.study.spec.trial.keep_checkpoints
-        if state.trials[number].state not in ENDED:
-            return
-        kept, self._kept = self._kept, state.leader
-        for trial, keeps in checkpoints_to_drop(state, keep, number, kept):
-            if self._world.shelf.has_checkpoints(trial):
-                self._loop.run_in_executor(None, self._world.shelf.drop_checkpoints, trial, keeps)
 
     # --- time --------------------------------------------------------------------------------
 

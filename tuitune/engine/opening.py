@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuitune import events as ev
 from tuitune.engine.settings import settings_of
 from tuitune.study import Study
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuitune.devices.placement import Room
     from tuitune.engine.seams import Store
     from tuitune.spec import StudySpec
 
 
-def restore(spec: StudySpec, journal: Store) -> Study:
-    """The study as it was when its last engine ended."""
-    snapshot, facts = journal.restore()
-    study = Study(spec, snapshot)
+def restore(
+    spec: StudySpec, journal: Store, say: Callable[[str], None] = lambda _text: None
+) -> Study:
+    """The study as it was when its last engine ended. Raises StoreError.
+
+    A snapshot only saves time: where it can't be read, all facts are, and `say` is told.
+    """
+    try:
+        snapshot, facts = journal.restore()
+        study = Study(spec, snapshot)
+    except msgspec.MsgspecError as error:
+        say(f"the study's snapshot can't be read ({error}); all of its journal is read instead")
+        journal.drop_snapshot()
+        study = Study(spec)
+        facts = journal.history()
     study.replay(facts)
     return study
 

@@ -23,7 +23,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> O
         attempt=trial.attempt,
         config=trial.config,
         seed=attempt_seed(spec.search.seed, trial.number, trial.attempt),
-        folder=str(shelf.prepare(trial.number, trial.config)),
+        folder=str(shelf.folder(trial.number)),
         resume_path=None if checkpoint is None else str(checkpoint),
         resume_step=None if checkpoint is None else int(checkpoint.name),
         max_resource=spec.pruning.max,

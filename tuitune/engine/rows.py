@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tuitune import events as ev
 from tuitune.pruning.rules import bracket_count, bracket_of, bracket_steps
 from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.study.keeping import forgotten
 from tuitune.study.state import ENDED, PAUSED, RUNNING
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
             return tuple(state.running)
         case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
             return state.promotable
+        case ev.Finished():
+            return [t.number for t in forgotten(state)] if fact.complete else ()
         case _:
             number = getattr(fact, "trial", None)
             return () if number is None else (number,)

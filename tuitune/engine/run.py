@@ -109,13 +109,14 @@ def run(
         try:
             document = Document(folder, machine, seen)
             _describe(opening, document, journal)
-            study = restore(spec, journal)
+            said: list[str] = []
+            study = restore(spec, journal, said.append)
             if study.state.opening and not study.state.finished:
                 sweep(str(folder))  # what a dead engine left behind must be gone before we start
             foreign = learned_once(spec, journal)
             ours = Ours(study, journal, held, machine, document, foreign, seen)
             with _last_words(journal):
-                return asyncio.run(_run(ours, watcher(study), listening))
+                return asyncio.run(_run(ours, watcher(study), listening, said))
         finally:
             journal.close()
     finally:
@@ -143,7 +144,9 @@ def _say(journal: Journal, phase: Phase, words: str = "") -> None:
         journal.tell(EngineRow(phase, words, time.time()))
 
 
-async def _run(ours: Ours, watcher: Watcher, listening: Callable[[], None]) -> Outcome:
+async def _run(
+    ours: Ours, watcher: Watcher, listening: Callable[[], None], said: Sequence[str]
+) -> Outcome:
     study, journal = ours.study, ours.journal
     folder = ours.held.folder
     interruptions: list[ev.StopAsked] = []
@@ -156,8 +159,15 @@ async def _run(ours: Ours, watcher: Watcher, listening: Callable[[], None]) -> O
         watcher.note(text)
         _say(journal, "importing", text)
 
+    def say(text: str) -> None:
+        loop.call_soon_threadsafe(watcher.note, text)
+
+    loop = asyncio.get_running_loop()
+    for text in said:
+        watcher.note(text)
     oracle = make_oracle(ours, watcher.note)
-    engine = _engine(ours, oracle, watch)
+    shelf = Shelf(folder / TRIALS, say)
+    engine = _engine(ours, oracle, shelf, watch)
     gpus = make_gpus(ours, watcher.note)
     executor = LocalExecutor(
         _plan(study.spec, folder), gpus.pass_on if gpus else engine.take, time.time
@@ -166,6 +176,7 @@ async def _run(ours: Ours, watcher: Watcher, listening: Callable[[], None]) -> O
     door = Door()
     async with contextlib.AsyncExitStack() as closing:  # the last that is named here closes first
         closing.callback(watcher.close)
+        closing.push_async_callback(shelf.close)
         if gpus is not None:
             closing.callback(gpus.close)
         closing.push_async_callback(executor.close)
@@ -194,11 +205,13 @@ async def _run(ours: Ours, watcher: Watcher, listening: Callable[[], None]) -> O
 
 
 def _engine(
-    ours: Ours, oracle: ModelProcess | None, watch: Callable[[Sequence[ev.AnyFact]], None]
+    ours: Ours,
+    oracle: ModelProcess | None,
+    shelf: Shelf,
+    watch: Callable[[Sequence[ev.AnyFact]], None],
 ) -> Engine:
     spec = ours.study.spec
     searcher = make_searcher(spec.space, spec.search, informed=bool(ours.foreign))
-    shelf = Shelf(ours.held.folder / TRIALS)
     world = World(
         ours.journal, searcher, shelf, time.time, watch, oracle, ClockSteps(), ours.foreign
     )

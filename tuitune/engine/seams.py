@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tuitune.events import AnyFact, Settings
@@ -23,24 +23,37 @@ class Store(Protocol):
     ) -> None:
         """All of them or none. Raises StoreError."""
 
+    def sync(self) -> None:
+        """What was written survives a power cut, too; on any thread. Raises StoreError."""
+
     def snapshot(self, blob: bytes) -> None: ...
+
+    def drop_snapshot(self) -> None:
+        """Every fact is read again by the next `restore`."""
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
         """The newest snapshot, and every fact after it."""
+
+    def history(self) -> Iterator[AnyFact]:
+        """Every fact from the beginning."""
 
 
 class Folders(Protocol):
     """Where trials keep their files: `tuitune.engine.shelf.Shelf`."""
 
-    def prepare(self, trial: int, configuration: dict[str, Any]) -> Path:
-        """The trial's folder. Raises OSError."""
+    def folder(self, trial: int) -> Path: ...
+
+    def prepare(self, trial: int, configuration: dict[str, Any]) -> str:
+        """Make the trial's folder. Raises OSError.
+
+        Returns where another configuration's folder was moved that was in its place, else "".
+        """
 
     def newest_checkpoint(self, trial: int) -> Path | None:
         """Its name is the step."""
 
-    def has_checkpoints(self, trial: int) -> bool: ...
-
-    def drop_checkpoints(self, trial: int, keep: int) -> None: ...
+    def leave(self, newest: Mapping[int, int]) -> None:
+        """Soon, only so many of the newest checkpoints of each of these trials are there."""
 
 
 class Oracle(Protocol):

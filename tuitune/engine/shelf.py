@@ -1,81 +1,93 @@
-"""What lies in the trials' folders: configurations, checkpoints, and what of them is kept."""
+"""What lies in the trials' folders: configurations and checkpoints."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-import re
-import shutil
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from tuitune.study.state import COMPLETE
+from tuitune.engine.removal import CHECKPOINTS, Removal, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tuitune.spec import KeepCheckpoints
-    from tuitune.study.state import State
-
-WHOLE = re.compile(r"\d{8,}")
+CONFIGURATION = "config.json"
 
 
 class Shelf:
-    """The folder `trials/` of one study."""
+    """The folder `trials/` of one study. `say` is told of what can't be removed, on any thread."""
 
-    def __init__(self, trials: Path) -> None:
+    def __init__(self, trials: Path, say: Callable[[str], None] = lambda _text: None) -> None:
         self._trials = trials
+        self._removal = Removal(trials, say)
 
     def folder(self, trial: int) -> Path:
         return self._trials / f"{trial:04d}"
 
-    def prepare(self, trial: int, configuration: dict[str, Any]) -> Path:
-        """The trial's folder, made with its configuration in it where it is new."""
+    def prepare(self, trial: int, configuration: dict[str, Any]) -> str:
+        """Make the trial's folder, with its configuration in it. Raises OSError.
+
+        A folder that another configuration was trained in is moved aside, with all that is in it:
+        the journal is older than that one. Returns the name it was moved to, else an empty text.
+        """
+        self._removal.spare(trial)
         folder = self.folder(trial)
-        if not folder.exists():
-            folder.mkdir(parents=True, mode=0o700)
-            (folder / "config.json").write_text(json.dumps(configuration, indent=2) + "\n")
-        return folder
+        ours = json.dumps(configuration, indent=2) + "\n"
+        moved = ""
+        found = _read(folder / CONFIGURATION)
+        if found is not None and not _is_same(found, ours):
+            moved = self._move_aside(folder)
+            found = None
+        if found is None:
+            folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+            _write(folder / CONFIGURATION, ours)
+        return moved
 
     def newest_checkpoint(self, trial: int) -> Path | None:
         """The whole checkpoint with the highest step; the disk knows better than the journal."""
-        found = self._checkpoints(trial)
+        try:
+            found = whole(list((self.folder(trial) / CHECKPOINTS).iterdir()))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         return found[-1] if found else None
 
-    def has_checkpoints(self, trial: int) -> bool:
-        return (self.folder(trial) / "checkpoints").exists()
+    def leave(self, newest: Mapping[int, int]) -> None:
+        """Soon, only so many of the newest checkpoints of each of these trials are there."""
+        self._removal.leave(newest)
 
-    def drop_checkpoints(self, trial: int, keep: int) -> None:
-        """Remove all but a trial's newest `keep` checkpoints, and what was left half written."""
-        folder = self.folder(trial) / "checkpoints"
-        if not folder.exists():
-            return
-        kept = {path.name for path in self._checkpoints(trial)[-keep:]} if keep else set()
-        for path in folder.iterdir():
-            if path.name not in kept:
-                shutil.rmtree(path, ignore_errors=True)
-        if not kept:
-            shutil.rmtree(folder, ignore_errors=True)
+    async def close(self) -> None:
+        """Wait for what is still to be removed."""
+        await asyncio.to_thread(self._removal.close)
 
-    def _checkpoints(self, trial: int) -> list[Path]:
-        folder = self.folder(trial) / "checkpoints"
-        if not folder.exists():
-            return []
-        whole = [path for path in folder.iterdir() if WHOLE.fullmatch(path.name)]
-        return sorted(whole, key=lambda path: int(path.name))
+    def _move_aside(self, folder: Path) -> str:
+        places = (folder.with_name(f"{folder.name}.old-{number}") for number in count(1))
+        place = next(place for place in places if not place.exists())
+        folder.rename(place)
+        return f"{place.parent.name}/{place.name}"
 
 
-def checkpoints_to_drop(
-    state: State, keep: KeepCheckpoints, ended: int, kept: int | None
-) -> list[tuple[int, int]]:
-    """(trial, how many of its newest checkpoints stay) for those with some to lose.
+def _read(path: Path) -> str | None:
+    """What is there; None where nothing is."""
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return None
 
-    `kept`: the trial whose checkpoint was kept as the best one's before `ended` ended.
-    """
-    trial = state.trials[ended]
-    if trial.shelved:  # it goes on from its checkpoint if more trials are asked for
-        return [(ended, 1)]
-    if trial.state != COMPLETE or keep == "none":
-        return [(ended, 0)]
-    if keep == "all":
-        return []
-    beaten = [n for n in (ended, kept) if n is not None and n != state.leader]
-    return [(n, 0) for n in beaten] + ([(ended, 1)] if ended == state.leader else [])
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing, whenever the process dies."""
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether both are the same configuration; what can't be read is nobody's."""
+    if one == other:
+        return True
+    with contextlib.suppress(ValueError, RecursionError):
+        return bool(json.loads(one) == json.loads(other))
+    return False

@@ -17,12 +17,15 @@ KEPT = 2
 @contextmanager
 def written(folder: Path, step: int) -> Iterator[Path]:
     """A folder to write into; afterwards it is `folder`/00000027, or gone after an error."""
+    first = not folder.exists()
     aside = folder / f".tmp-{os.getpid()}-{step}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
         yield aside
         _sync(aside)
+        if first:
+            _sync_beside(folder.parent)
         _publish(aside, folder / f"{step:08d}")
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -64,6 +67,15 @@ def _sync(folder: Path) -> None:
         for name in files:
             _sync_one(Path(place, name))
         _sync_one(Path(place))
+
+
+def _sync_beside(trial: Path) -> None:
+    """The configuration that the checkpoints belong to must outlive a power cut with them."""
+    configuration = trial / "config.json"
+    if configuration.exists():
+        _sync_one(configuration)
+    _sync_one(trial)
+    _sync_one(trial.parent)
 
 
 def _sync_one(path: Path) -> None:

@@ -63,8 +63,18 @@ class Mortal:
         if not self._dead and not self.full:
             self._journal.snapshot(blob)
 
+    def sync(self) -> None:
+        if not self._dead:
+            self._journal.sync()
+
+    def drop_snapshot(self) -> None:
+        self._journal.drop_snapshot()
+
     def restore(self) -> tuple[bytes | None, Iterator[ev.AnyFact]]:
         return self._journal.restore()
+
+    def history(self) -> Iterator[ev.AnyFact]:
+        return self._journal.history()
 
 
 class Guard:

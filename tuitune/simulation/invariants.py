@@ -13,7 +13,8 @@ from tuitune.pruning.rules import bracket_steps
 from tuitune.simulation.ledger import EVENTS, Ledger, groups
 from tuitune.simulation.reference import Rung
 from tuitune.study import Study
-from tuitune.study.state import WAITING
+from tuitune.study.standing import Standing, best_of
+from tuitune.study.state import COMPLETE, ENDED, FAILED, KILLED, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tuitune.spec import StudySpec
     from tuitune.store.rows import StudyRow, TrialRow
     from tuitune.study import State
+    from tuitune.study.state import Trial
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -168,3 +170,44 @@ def stale_rows(study: Study, rows: Mapping[int, TrialRow], own: StudyRow | None)
         for trial in state.trials
         if _encode(rows.get(trial.number)) != _encode(trial_row(spec, state, trial))
     ]
+
+
+def on_the_shelf(study: Study, steps: Mapping[int, Sequence[int]], *, over: bool) -> list[str]:
+    """Checkpoints that were left or lost: the steps of each trial's at the end of an engine.
+
+    over: it has come to its own end, so that it has removed all that was to be removed.
+    """
+    wanted = _wanted(study)
+    trials = study.state.trials
+    lost = [t.number for t in trials if t.checkpoint is not None and t.number in wanted]
+    problems = [f"trial {n} has lost its checkpoint" for n in lost if not steps.get(n)]
+    ended = {t.number for t in trials if t.state in ENDED}
+    left = [n for n, found in steps.items() if n in ended and len(found) > (n in wanted)]
+    problems += [f"trial {n}: its checkpoints {steps[n]} were left" for n in left if over]
+    return problems
+
+
+def _wanted(study: Study) -> set[int]:
+    """Those whose newest checkpoint is there at the end of an engine, where they wrote one."""
+    state = study.state
+    settings = state.settings
+    if settings is None:
+        return set()
+    standings = (Standing(t.number, t.state, t.step, _count(study, t)) for t in state.trials)
+    best, partial = best_of(study.spec, standings)
+    wanted: set[int] = set()
+    for trial in state.trials:
+        goes_on = trial.state in (FAILED, KILLED) or trial.shelved
+        if trial.state == COMPLETE:
+            keep = settings.keep_checkpoints
+            stays = keep == "all" or (keep == "best" and not partial and trial.number == best)
+        else:
+            stays = trial.state not in ENDED or (goes_on and not state.complete)
+            stays = stays or (goes_on and settings.keep_checkpoints == "all")
+        if stays:
+            wanted.add(trial.number)
+    return wanted
+
+
+def _count(study: Study, trial: Trial) -> float | None:
+    return trial.counted(study.spec.objective)

@@ -264,6 +264,8 @@ class Ledger:
         if self.states[trial] not in ENDED:
             self.problem(f"trial {trial} is taken up again, and has not ended")
         self.expected.rungs.parked.pop(trial, None)
+        if self.states[trial] == PRUNED and trial not in self._shelved:
+            self._checkpoints.discard(trial)
         self._shelved.discard(trial)
         self._crashes[trial] = 0
         self.states[trial] = WAITING
@@ -277,6 +279,8 @@ class Ledger:
         left = [trial for trial, state in self.states.items() if state not in ENDED]
         if fact.complete and left:
             self.problem(f"complete, and forgot trials {left}")
+        if fact.complete and self.study.settings.keep_checkpoints != "all":
+            self._checkpoints.difference_update(self._shelved)
 
 
 _FOLDS: dict[type, Callable[[Ledger, Any], None]] = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuitune.study.keeping import WRITTEN
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tuitune.events import AnyFact
     from tuitune.store.rows import StudyRow, TrialRow
@@ -19,6 +21,7 @@ class MemoryJournal:
         self.facts: list[AnyFact] = []
         self.rows: dict[int, TrialRow] = {}
         self.study: StudyRow | None = None
+        self.syncs: list[int] = []  # how many facts were there each time
         self._snapshot: tuple[int, bytes] | None = None
         self._about: dict[str, str] = {}
 
@@ -34,8 +37,14 @@ class MemoryJournal:
         for row in rows:
             self.rows[row.number] = row
 
+    def sync(self) -> None:
+        self.syncs.append(self.seq)
+
     def snapshot(self, blob: bytes) -> None:
         self._snapshot = (self.seq, blob)
+
+    def drop_snapshot(self) -> None:
+        self._snapshot = None
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
         since, blob = self._snapshot or (0, None)
@@ -57,23 +66,26 @@ class MemoryShelf:
     """As `tuitune.engine.shelf.Shelf`: the steps of each trial's whole checkpoints, no files."""
 
     def __init__(self) -> None:
-        self._steps: dict[int, list[int]] = {}
+        self.steps: dict[int, list[int]] = {}
 
     def save(self, trial: int, step: int) -> None:
         """The newest two are kept."""
-        steps = self._steps.setdefault(trial, [])
-        steps[:] = sorted({*steps, step})[-2:]
+        steps = self.steps.setdefault(trial, [])
+        steps[:] = sorted({*steps, step})[-WRITTEN:]
 
-    def prepare(self, trial: int, configuration: dict[str, Any]) -> Path:  # noqa: ARG002
+    def folder(self, trial: int) -> Path:
         return Path(f"trials/{trial:04d}")
 
+    def prepare(self, trial: int, configuration: dict[str, Any]) -> str:  # noqa: ARG002
+        return ""
+
     def newest_checkpoint(self, trial: int) -> Path | None:
-        steps = self._steps.get(trial)
-        return Path(f"trials/{trial:04d}/checkpoints/{steps[-1]:08d}") if steps else None
+        steps = self.steps.get(trial)
+        return self.folder(trial) / f"checkpoints/{steps[-1]:08d}" if steps else None
 
-    def has_checkpoints(self, trial: int) -> bool:
-        return bool(self._steps.get(trial))
-
-    def drop_checkpoints(self, trial: int, keep: int) -> None:
-        steps = self._steps.get(trial, [])
-        self._steps[trial] = steps[len(steps) - keep :] if keep else []
+    def leave(self, newest: Mapping[int, int]) -> None:
+        for trial, keep in newest.items():
+            if trial in self.steps:
+                steps = self.steps.pop(trial)
+                if keep:
+                    self.steps[trial] = steps[-keep:]

@@ -15,7 +15,7 @@ from tuitune.simulation.clock import SimulatedLoop, StalledError
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.guard import DiedError, Guard, Mortal
 from tuitune.simulation.hand import Hand
-from tuitune.simulation.invariants import Invariants, lost_reports, over, stale_rows
+from tuitune.simulation.invariants import Invariants, lost_reports, on_the_shelf, over, stale_rows
 from tuitune.simulation.ledger import EVENTS
 from tuitune.simulation.memory import MemoryJournal, MemoryShelf
 from tuitune.simulation.oracle import ModelHere, oracle_of
@@ -213,7 +213,8 @@ class _Life:
         if self.report.violations or engine is None or self._guard is None:
             return
         told = self._guard.told
-        if self.finished is not None and engine.broken is None:
+        ended = self.finished is not None and engine.broken is None
+        if ended:
             engine.commit()
             engine.snapshot()
             study = engine.study
@@ -224,6 +225,7 @@ class _Life:
             study = Study(ordeal.spec)
             study.replay(ordeal.journal.history())
         self.report.violations += over(study, ordeal.journal.facts)
+        self.report.violations += on_the_shelf(study, ordeal.shelf.steps, over=ended)
         self.report.violations += lost_reports(
             told, ordeal.journal.facts[self._began :], self._safe
         )

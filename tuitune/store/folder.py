@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.registry import DATABASE, known_studies
 
@@ -26,12 +27,18 @@ __all__ = [
     "create_study",
     "find_study",
     "newest_study",
+    "remove_bare",
     "studies_in",
 ]
 
 DOCUMENT = "study.toml"
 TRIALS = "trials"
 NAME = ".study"  # holds its name: a folder called cifar-2 may be cifar's second or cifar-2's own
+# All that an engine makes before its study has begun.
+BARE = re.compile(
+    rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
+    rf"|\.gitignore|engine\.log|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
+)
 NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
@@ -113,6 +120,20 @@ def find_study(text: str, runs: Path) -> Path:
         if _is_study(folder):
             return folder
     raise _unknown(text, runs, [*studies_in(runs), *known])
+
+
+def remove_bare(folder: Path) -> bool:
+    """Remove a study's folder, unless it holds more than an engine makes before it begins.
+
+    Whether it was removed. Raises OSError.
+    """
+    found = sorted(folder.iterdir())
+    if not all(BARE.fullmatch(path.name) and path.is_file() for path in found):
+        return False
+    for path in found:
+        path.unlink()
+    folder.rmdir()
+    return True
 
 
 def _named(runs: Path, text: str) -> Path | None:

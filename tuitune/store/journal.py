@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -97,6 +98,27 @@ class Journal:
             self._until_check = WAL_CHECK
             self._tidy()
 
+    def sync(self) -> None:
+        """What `write` has returned from survives a power cut, too. Raises StoreError.
+
+        On any thread: the database itself is not touched. Without a log (on network file systems)
+        every transaction is synced anyway.
+        """
+        try:
+            _sync(self._log)
+            _sync(self._log.parent)  # it may be new there
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(
+                f"{self._log}: can't be synced to its disk: {error.strerror}"
+            ) from error
+
+    def drop_snapshot(self) -> None:
+        """The next `restore` reads every fact. Raises StoreError."""
+        with self._transaction():
+            self._db.execute("DELETE FROM snapshots")
+
     def snapshot(self, blob: bytes) -> None:
         """Keeps the study's state as of `seq`, in place of any earlier one."""
         with self._transaction():
@@ -134,7 +156,9 @@ class Journal:
         return None if row is None else row[0]
 
     def close(self) -> None:
-        """Closes the database; where no reader is left, everything is in the one file then."""
+        """Closes the database, with everything in the one file unless a reader holds on to more."""
+        with suppress(sqlite3.Error):  # it is as whole with its log
+            self._empty_log()
         self._db.close()
 
     def _facts(self, since: int) -> Iterator[AnyFact]:
@@ -170,10 +194,23 @@ class Journal:
         if size <= self._log_limit:
             return
         with explained(self._path):
-            self._db.execute("PRAGMA busy_timeout = 0")  # a reader that holds on isn't waited for
-            (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self._db.execute(f"PRAGMA busy_timeout = {int(schema.PATIENCE * 1000)}")
+            busy = self._empty_log()
         self._log_limit = size + schema.WAL_LIMIT // 8 if busy else schema.WAL_LIMIT
+
+    def _empty_log(self) -> bool:
+        """Whether a reader has kept it from becoming empty."""
+        self._db.execute("PRAGMA busy_timeout = 0")  # a reader that holds on isn't waited for
+        (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._db.execute(f"PRAGMA busy_timeout = {int(schema.PATIENCE * 1000)}")
+        return bool(busy)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _json(row: msgspec.Struct) -> str:

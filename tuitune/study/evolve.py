@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.study import ahead, attempts, clock, sharing, waiting
+from tuitune.study import ahead, attempts, clock, keeping, sharing, waiting
 from tuitune.study import state as st
 from tuitune.study.standing import next_gate
 
@@ -49,7 +49,10 @@ def _settings_changed(_spec: StudySpec, state: st.State, fact: ev.SettingsChange
 
 
 def _take_up(state: st.State) -> None:
-    """Where more trials are asked for, those that were shelved with a checkpoint may go on."""
+    """Where more trials are asked for, those that were shelved with a checkpoint may go on.
+
+    They have none any more where the study was complete, unless it keeps all of them.
+    """
     assert state.settings is not None
     if len(state.trials) - state.by_hand >= state.settings.trials:
         return
@@ -114,6 +117,8 @@ def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
     state.finished, state.complete = True, fact.complete
     state.elapsed += fact.time - state.opened
     state.opened = fact.time
+    if fact.complete:
+        keeping.forget(state)
 
 
 _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {

@@ -125,7 +125,7 @@ def _plain_verdict(fact: ev.Reported, action: ev.Action, why: str, *, save: bool
 
 def _keeps(spec: StudySpec, state: st.State, trial: st.Trial) -> bool:
     """Whether a finished trial's last checkpoint is worth writing: only the best one's is kept."""
-    keep = spec.trial.keep_checkpoints
+    keep = "none" if state.settings is None else state.settings.keep_checkpoints
     return keep == "all" or (keep == "best" and leads(spec, state, trial))
 
 

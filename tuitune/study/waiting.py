@@ -7,6 +7,7 @@ from bisect import insort
 from typing import TYPE_CHECKING
 
 from tuitune.pruning import rules
+from tuitune.study import keeping
 from tuitune.study import state as st
 from tuitune.study.standing import next_gate
 
@@ -103,8 +104,8 @@ def thaw(trial: st.Trial, now: float) -> None:
 
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     trial = state.trials[fact.trial]
-    if not trial.shelved:
-        trial.checkpoint = None  # those of trials that have ended are gone
+    if not keeping.kept(state, trial):
+        trial.checkpoint = None
     trial.complete = trial.diverged = trial.shelved = trial.parked = False
     trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
     trial.crashes = trial.marked = 0

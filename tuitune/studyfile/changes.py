@@ -21,6 +21,7 @@ SETTINGS = frozenset(
         ("trial", "memory"),
         ("trial", "retries"),
         ("trial", "timeout"),
+        ("trial", "keep_checkpoints"),
         ("limits", "time"),
         ("limits", "target"),
         ("trial", "gpus"),
@@ -31,7 +32,6 @@ SETTINGS = frozenset(
 FREE = SETTINGS | {
     ("trial", "env"),
     ("trial", "checkpoint_every"),
-    ("trial", "keep_checkpoints"),
     ("devices", "allow"),
     ("devices", "leave_free"),
     ("devices", "share"),

@@ -1,0 +1,61 @@
+"""Whose checkpoints are to go after what has happened?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune import events as ev
+from tuitune.study.keeping import kept
+from tuitune.study.state import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.engine.seams import Folders
+    from tuitune.study.state import State
+
+FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts that may end what any trial is kept for
+
+
+class Tidying:
+    """Brings the shelf in line with `tuitune.study.keeping`, for those that facts concern.
+
+    Once for all trials that have ended when a study is opened: this removes what an engine that
+    was killed had no time for.
+    """
+
+    def __init__(self, shelf: Folders) -> None:
+        self._shelf = shelf
+        self._stocked: set[int] = set()  # trials that have ended, and keep a checkpoint
+
+    def after(self, facts: Iterable[ev.AnyFact], state: State) -> None:
+        """`state`: as these facts leave it; they are in the store."""
+        settled: set[int] = set()
+        opened = anyone = False
+        for fact in facts:
+            if isinstance(fact, ev.Settled):
+                settled.add(fact.trial)
+            elif isinstance(fact, ev.Opened):
+                opened = True
+            elif isinstance(fact, FOR_ALL):
+                anyone = True
+        if opened:
+            settled.update(range(len(state.trials)))
+        if not settled and not anyone:
+            return
+        newest = {n: kept(state, state.trials[n]) for n in settled if _has_ended(state, n)}
+        if anyone or state.leader in settled:
+            newest |= self._beaten(state)
+        self._stocked.update(n for n, keeps in newest.items() if keeps)
+        self._stocked.difference_update(n for n, keeps in newest.items() if not keeps)
+        if newest:
+            self._shelf.leave(newest)
+
+    def _beaten(self, state: State) -> dict[int, int]:
+        """Those that kept a checkpoint, and are to keep none."""
+        stocked = (n for n in self._stocked if _has_ended(state, n))
+        return {n: 0 for n in stocked if not kept(state, state.trials[n])}
+
+
+def _has_ended(state: State, number: int) -> bool:
+    return state.trials[number].state in ENDED
