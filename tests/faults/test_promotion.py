@@ -91,9 +91,9 @@ def test_whoever_is_killed_no_saved_epoch_is_trained_again(workshop: Workshop):
     check_promotions(workshop)
 
 
-def test_trials_raised_at_the_end_send_on_from_checkpoints(workshop: Workshop):
+def test_trials_raised_at_the_end_send_on_from_checkpoints_that_are_kept(workshop: Workshop):
     best_first = CODE.replace('trial.config["x"]', "trial.number")
-    file = workshop.study(best_first, MORE, trials=2)
+    file = workshop.study(best_first, 'keep_checkpoints = "all"' + MORE, trials=2)
     assert workshop.run(file, "--no-ui").returncode == 1  # nobody of two is sent on
     assert {t["state"] for t in workshop.trials()} == {"PRUNED"}
     done = workshop.run(file, "--no-ui", "--trials", 30)
@@ -103,6 +103,20 @@ def test_trials_raised_at_the_end_send_on_from_checkpoints(workshop: Workshop):
     for trial in range(2):
         lines = (workshop.folder() / f"trials/{trial:04d}/epochs").read_text().splitlines()
         assert [line for line in lines if line.endswith(" 1")] == ["0 0 1"]
+
+
+@pytest.mark.parametrize("keep", ["best", "none"])
+def test_those_that_were_not_promoted_keep_nothing_once_the_study_is_complete(
+    workshop: Workshop, keep: str
+):
+    best_first = CODE.replace('trial.config["x"]', "trial.number")
+    file = workshop.study(best_first, f'keep_checkpoints = "{keep}"' + MORE, trials=12)
+    assert workshop.run(file, "--no-ui").returncode == 0
+    best = workshop.show()["best"]["trial"]
+    left = [path.parent.name for path in workshop.folder().glob("trials/*/checkpoints")]
+    assert left == ([f"{best:04d}"] if keep == "best" else [])
+    assert workshop.run(file, "--no-ui", "--trials", 13).returncode == 0
+    assert {t["attempts"] for t in workshop.trials() if t["state"] == "PRUNED"} == {1}
 
 
 def check_epochs(workshop: Workshop) -> None:

@@ -370,9 +370,14 @@ def test_promotion_waits_for_a_slot_and_takes_the_best_of_the_highest_rung():
     assert "rung 0 (epoch 1)" in story.trial(1).note
 
 
-def test_those_that_no_slot_needs_any_more_end_and_go_on_when_trials_are_raised():
+@pytest.mark.parametrize(("keep", "then"), [("all", PAUSED), ("best", PRUNED), ("none", PRUNED)])
+def test_those_that_no_slot_needs_any_more_end_and_go_on_where_all_are_kept(keep, then):
     promote = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
-    story = Story(pruning=promote, search=SearchSpec(trials=2, concurrency=2))
+    story = Story(
+        pruning=promote,
+        search=SearchSpec(trials=2, concurrency=2),
+        trial=TrialSpec(target="t.py:train", keep_checkpoints=keep),
+    )
     for number, loss in enumerate([0.3, 0.2]):
         story.report(number, 1, loss)
         story.take(ev.Checkpointed(story.now, number, 0, 1))
@@ -381,11 +386,31 @@ def test_those_that_no_slot_needs_any_more_end_and_go_on_when_trials_are_raised(
     assert "not promoted" in story.trial(0).note
     raised = msgspec.structs.replace(settings_of(story.spec), trials=3)
     story.take(ev.Opened(story.now, raised, 4.0, 8 << 30))
-    assert story.states()[:2] == ["PAUSED", "PAUSED"]
+    assert story.states()[:2] == [then, then]
     (verdict,) = verdicts(story.report(2, 1, 0.9))
     assert verdict.action == "pause"
     story.exit(2, stopped=True)
-    assert story.trial(1).state == RUNNING
+    assert story.trial(1).state == (RUNNING if then == PAUSED else PRUNED)
+
+
+@pytest.mark.parametrize("how", ["fails", "is killed"])
+def test_a_retry_goes_on_from_the_checkpoint_until_the_study_is_complete(how):
+    story = Story(search=SearchSpec(trials=2, concurrency=2))
+    for number in range(2):
+        story.report(number, 1, 0.5)
+        story.take(ev.Checkpointed(story.now, number, 0, 1))
+    if how == "fails":
+        story.exit(0, "it broke")
+    else:
+        story.take(ev.KillAsked(story.now, 0))
+        story.exit(0, stopped=True)
+    assert story.trial(0).state in (FAILED, KILLED)
+    story.take(ev.RetryAsked(story.now, 0))
+    assert (story.trial(0).state, story.trial(0).checkpoint) == (RUNNING, 1)
+    story.exit(0, "it broke again")
+    story.exit(1)
+    assert story.study.state.complete
+    assert story.trial(0).checkpoint is None
 
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")

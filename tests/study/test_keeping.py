@@ -1,0 +1,62 @@
+"""How many of a trial's newest checkpoints stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuitune import events as ev
+from tuitune.study import keeping
+from tuitune.study.state import ENDED, STATES, State, Trial
+
+
+def state(keep: str, *trials: Trial, leader: int | None = None, complete: bool = False) -> State:
+    settings = ev.Settings(9, None, 1.0, None, 0, None, None, None, keep_checkpoints=keep)
+    return State(settings=settings, trials=list(trials), leader=leader, complete=complete)
+
+
+def trial(number: int, state: str, *, shelved: bool = False) -> Trial:
+    return Trial(number, {}, "random", "", state=state, shelved=shelved, checkpoint=3)
+
+
+@pytest.mark.parametrize("keep", ["best", "all", "none"])
+@pytest.mark.parametrize("name", sorted(set(STATES) - ENDED))
+def test_one_that_goes_on_keeps_all_that_it_has(keep, name):
+    one = trial(0, name)
+    assert keeping.kept(state(keep, one), one) == keeping.WRITTEN
+
+
+@pytest.mark.parametrize(
+    ("keep", "number", "stays"),
+    [("best", 0, 0), ("best", 1, 1), ("all", 0, 1), ("none", 0, 0), ("none", 1, 0)],
+)
+@pytest.mark.parametrize("complete", [False, True])
+def test_of_complete_trials_the_best_keeps_its_last(keep, number, stays, complete):
+    trials = [trial(0, "COMPLETE"), trial(1, "COMPLETE")]
+    now = state(keep, *trials, leader=1, complete=complete)
+    assert keeping.kept(now, trials[number]) == stays
+
+
+def test_the_best_before_keeps_its_own_until_the_new_one_has_written_its():
+    before, new = trial(0, "COMPLETE"), trial(1, "RUNNING")
+    assert keeping.kept(state("best", before, new, leader=1), before) == 1
+    new.state = "COMPLETE"
+    assert keeping.kept(state("best", before, new, leader=1), before) == 0
+
+
+@pytest.mark.parametrize("keep", ["best", "all", "none"])
+@pytest.mark.parametrize(
+    ("name", "shelved"), [("FAILED", False), ("KILLED", False), ("PRUNED", True)]
+)
+def test_what_may_go_on_keeps_one_until_the_study_is_complete(keep, name, shelved):
+    one = trial(0, name, shelved=shelved)
+    assert keeping.kept(state(keep, one), one) == 1
+    complete = state(keep, one, complete=True)
+    assert keeping.kept(complete, one) == (keep == "all")
+    keeping.forget(complete)
+    assert (one.checkpoint is None) == (keep != "all")
+
+
+@pytest.mark.parametrize("keep", ["best", "all", "none"])
+def test_a_pruned_one_keeps_none(keep):
+    one = trial(0, "PRUNED")
+    assert keeping.kept(state(keep, one), one) == 0
