@@ -13,6 +13,7 @@ from tuitune import events as ev
 from tuitune.devices.gpus import Loads
 from tuitune.engine import tidying
 from tuitune.engine.loop import Engine
+from tuitune.engine.syncing import Syncing
 from tuitune.engine.tidying import Tidying
 from tuitune.pruning import halving, rules
 from tuitune.simulation.executor import SimulatedExecutor
@@ -381,6 +382,13 @@ def checkpoint_lost() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def journal_never_synced() -> Iterator[None]:
+    """A power cut may take the configuration of a checkpoint."""
+    with patch.object(Syncing, "after", lambda self, facts: None):
+        yield
+
+
 PLANTS: dict[str, Callable[[], Any]] = {
     plant.__name__.replace("_", "-"): plant
     for plant in (
@@ -410,5 +418,6 @@ PLANTS: dict[str, Callable[[], Any]] = {
         checkpoint_left,
         checkpoint_left_by_the_dead,
         checkpoint_lost,
+        journal_never_synced,
     )
 }

@@ -151,6 +151,22 @@ def test_what_an_engine_that_was_killed_left_goes_when_the_study_is_opened(works
     assert held(workshop) == {0: [6]}
 
 
+def test_checkpoints_that_cannot_be_removed_are_said_once_and_go_later(workshop: Workshop):
+    then = """
+        if trial.number == 0 and step == 4:
+            Path(trial.folder).parent.joinpath(".removing").touch()  # in the way, for root too
+    """
+    file = workshop.study(CODE.format(then=then), 'keep_checkpoints = "none"' + MORE, trials=3)
+    done = workshop.run(file, "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("can't be removed") == 1
+    assert done.stderr == ""
+    assert sorted(held(workshop)) == [0, 1, 2]
+    (workshop.folder() / "trials/.removing").unlink()
+    assert workshop.run(file, "--no-ui", "--trials", 4).returncode == 0
+    assert held(workshop) == {}
+
+
 def test_a_trial_never_goes_on_from_another_configurations_weights(workshop: Workshop):
     """The study is put back as it was before trial 1, which then gets another configuration."""
     then = 'while trial.number == 1 and step == 3 and not Path("go").exists(): time.sleep(0.01)'

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any, get_args
 
@@ -356,3 +359,74 @@ def test_a_trials_first_number_outlives_the_engine_that_wrote_it(path: Path) -> 
     reader = Reader.open(path)
     assert [trial.born for trial in reader.trials()] == [1, 2, 3]
     reader.close()
+
+
+def test_a_sync_puts_the_log_and_its_name_on_the_disk(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    journal.write(EVERY_KIND, [row(0)])
+    assert synced == []
+    syncing = threading.Thread(target=journal.sync)
+    syncing.start()
+    syncing.join()
+    log = path.with_name("study.db-wal")
+    assert synced == [log.stat().st_ino, path.parent.stat().st_ino]
+    journal.write(EVERY_KIND, [row(1)])  # its locks are as they were
+    assert list(journal.history()) == 2 * EVERY_KIND
+
+
+def test_a_log_that_cannot_be_synced_is_a_store_error(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    journal.write(EVERY_KIND, [row(0)])
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(StoreError, match=r"study.db-wal: .*Input/output error"):
+        journal.sync()
+
+
+def test_where_there_is_no_log_every_write_is_synced_already(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "is_network", lambda folder: True)
+    journal = Journal.open(path, "loss")
+    journal.write(EVERY_KIND, [row(0)])
+    assert not path.with_name("study.db-wal").exists()
+    journal.sync()
+    journal.close()
+
+
+def test_a_closed_database_has_all_in_one_file_though_it_is_being_read(
+    journal: Journal, path: Path, reader: Reader
+) -> None:
+    journal.write(EVERY_KIND, [row(0)])
+    assert reader.facts()
+    journal.close()
+    assert path.with_name("study.db-wal").stat().st_size == 0
+    journal = Journal.open(path, "loss")
+    journal.write(EVERY_KIND, [row(0)])
+    holds = schema.open_to_read(path)
+    holds.execute("BEGIN")
+    assert holds.execute("SELECT count(*) FROM journal").fetchone()
+    journal.write(EVERY_KIND, [row(0)])
+    journal.close()  # a reader that holds on isn't waited for
+    holds.close()
+    assert len(reader.facts()) == 3 * len(EVERY_KIND)
+
+
+def test_a_snapshot_is_dropped(journal: Journal) -> None:
+    journal.write(EVERY_KIND, [])
+    journal.snapshot(b"damaged")
+    journal.drop_snapshot()
+    blob, facts = journal.restore()
+    assert (blob, list(facts)) == (None, EVERY_KIND)

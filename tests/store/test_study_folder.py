@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tuitune.cli.launch import remove_unbegun
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import all_studies, create_study, find_study, newest_study, studies_in
+from tuitune.store.journal import Journal
+from tuitune.store.owner import claim
 from tuitune.store.registry import remember
 
 
@@ -62,6 +65,44 @@ def test_what_a_crash_left_before_the_study_began_is_used_again(runs: Path) -> N
     assert create_study(runs, "cifar") == folder
     (folder / "trials").mkdir()  # trials have run: never taken for another study
     assert create_study(runs, "cifar") == runs / "cifar-2"
+
+
+def unbegun(runs: Path) -> Path:
+    """As an engine leaves it that has died before its study began."""
+    folder = create_study(runs, "cifar")
+    assert folder is not None
+    held = claim(folder)
+    journal = Journal.open(folder / "study.db", "loss")
+    for name in ("study.toml", "study.toml.new", "engine.log"):
+        (folder / name).touch()
+    assert (folder / "study.db-wal").exists()
+    assert not remove_unbegun(folder)  # an engine has it
+    held.release()
+    journal.put("source", "cifar.toml")
+    journal.close()
+    return folder
+
+
+def test_what_an_engine_left_that_never_began_is_removed(runs: Path) -> None:
+    folder = unbegun(runs)
+    assert remove_unbegun(folder)
+    assert list(runs.iterdir()) == []
+
+
+@pytest.mark.parametrize("database", ["kept", "lost"])
+@pytest.mark.parametrize("name", ["trials/0000/checkpoints/00000001/model.pt", "notes.txt"])
+def test_what_no_engine_made_before_it_began_is_never_removed(
+    runs: Path, name: str, database: str
+) -> None:
+    folder = unbegun(runs)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("precious")
+    if database == "lost":
+        (folder / "study.db").unlink()
+    before = {path.name for path in folder.iterdir()}
+    assert not remove_unbegun(folder)
+    assert (folder / name).read_text() == "precious"
+    assert {path.name for path in folder.iterdir()} >= before
 
 
 def test_a_study_that_was_begun_meanwhile_is_not_begun_again(runs: Path) -> None:

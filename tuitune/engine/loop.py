@@ -168,9 +168,10 @@ class Engine:
 
     def _tend(self, facts: Sequence[ev.AnyFact]) -> None:
         """What lies on the disk beside the journal follows it, while it can be written."""
-        if self._broken is None:
-            self._syncing.after(facts)
-            self._tidying.after(facts, self.study.state)
+        others = [fact for fact in facts if type(fact) is not ev.Reported]
+        if others and self._broken is None:
+            self._syncing.after(others)
+            self._tidying.after(others, self.study.state)
 
     def _sync_failed(self, error: StoreError) -> None:
         if self._broken is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.study.keeping import kept
+from tuitune.study.keeping import kept, may_go_on
 from tuitune.study.state import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tuitune.engine.seams import Folders
-    from tuitune.study.state import State
+    from tuitune.study.state import State, Trial
 
 FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts that may end what any trial is kept for
 
@@ -40,7 +40,7 @@ class Tidying:
             elif isinstance(fact, FOR_ALL):
                 anyone = True
         if opened:
-            settled.update(range(len(state.trials)))
+            settled.update(t.number for t in state.trials if _has_saved(t))
         if not settled and not anyone:
             return
         newest = {n: kept(state, state.trials[n]) for n in settled if _has_ended(state, n)}
@@ -55,6 +55,11 @@ class Tidying:
         """Those that kept a checkpoint, and are to keep none."""
         stocked = (n for n in self._stocked if _has_ended(state, n))
         return {n: 0 for n in stocked if not kept(state, state.trials[n])}
+
+
+def _has_saved(trial: Trial) -> bool:
+    """As far as is known of one that may go on: a complete study has forgotten its checkpoint."""
+    return trial.checkpoint is not None or may_go_on(trial)
 
 
 def _has_ended(state: State, number: int) -> bool:

@@ -211,3 +211,24 @@ def _wanted(study: Study) -> set[int]:
 
 def _count(study: Study, trial: Trial) -> float | None:
     return trial.counted(study.spec.objective)
+
+
+def unsynced(journal: Sequence[ev.AnyFact], syncs: Sequence[int]) -> list[str]:
+    """Attempts that saved and whose launch was not synced, and syncs that nobody needed.
+
+    syncs: how many facts there were at each. Both are those of one engine.
+    """
+    launches = {(f.trial, f.attempt): n for n, f in enumerate(journal) if isinstance(f, ev.Launch)}
+    saved = {(f.trial, f.attempt) for f in journal if isinstance(f, ev.SaveStarted)}
+    saved |= {(f.trial, f.attempt) for f in journal if isinstance(f, ev.Checkpointed)}
+    newest = max(syncs, default=0)
+    problems = [
+        f"attempt {attempt} of trial {trial} saved, and its launch was not synced"
+        for trial, attempt in sorted(saved)
+        if launches[trial, attempt] >= newest
+    ]
+    if len(syncs) > len(saved):
+        problems.append(
+            f"{len(saved)} attempts saved, and the journal was synced {len(syncs)} times"
+        )
+    return problems

@@ -15,7 +15,14 @@ from tuitune.simulation.clock import SimulatedLoop, StalledError
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.guard import DiedError, Guard, Mortal
 from tuitune.simulation.hand import Hand
-from tuitune.simulation.invariants import Invariants, lost_reports, on_the_shelf, over, stale_rows
+from tuitune.simulation.invariants import (
+    Invariants,
+    lost_reports,
+    on_the_shelf,
+    over,
+    stale_rows,
+    unsynced,
+)
 from tuitune.simulation.ledger import EVENTS
 from tuitune.simulation.memory import MemoryJournal, MemoryShelf
 from tuitune.simulation.oracle import ModelHere, oracle_of
@@ -220,6 +227,10 @@ class _Life:
             study = engine.study
             journal = ordeal.journal
             self.report.violations += stale_rows(study, journal.rows, journal.study)
+            self.report.violations += unsynced(
+                journal.facts[self._began :],
+                [seq - self._began for seq in journal.syncs if seq > self._began],
+            )
         else:  # younger ones may go down with the engine
             self._safe = min(self._safe, self.loop.time() - 2 * LAZY_COMMIT)
             study = Study(ordeal.spec)
