@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from story import ASHA, Story, signals
 
@@ -48,7 +49,7 @@ def test_a_study_file_may_say_how_long():
     story = Story(search=SearchSpec(trials=1, concurrency=1))
     settings = story.study.state.settings
     assert settings is not None
-    changed = ev.Settings(*[getattr(settings, f) for f in settings.__struct_fields__[:-1]], 3.0)
+    changed = msgspec.structs.replace(settings, leave_within=3.0)
     story.take(ev.SettingsChanged(story.now, changed))
     stopped(story)
     assert not signals(story.pass_time(2.9))
