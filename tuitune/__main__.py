@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -13,6 +14,7 @@ def main() -> None:
             "tuitune runs on Linux: it needs its process control (sessions, subreapers, /proc)"
         )
     _fill_streams()
+    _write_all_text()
     from tuitune.cli.main import commands  # noqa: PLC0415 - the check above comes first
 
     words = sys.argv[1:]
@@ -35,6 +37,13 @@ def _fill_streams() -> None:
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - the library's own
             stream = os.fdopen(descriptor, "w" if descriptor else "r", closefd=False)
             setattr(sys, name, stream)
+
+
+def _write_all_text() -> None:
+    """What the terminal's encoding doesn't have is written with backslashes, by every command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

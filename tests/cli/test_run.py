@@ -202,6 +202,27 @@ def test_an_export_has_a_row_a_trial(workshop: Workshop):
     assert [r["value"] for r in records] == [t["value"] for t in workshop.trials()]
 
 
+def test_a_parameter_may_be_called_as_a_column_of_the_export(workshop: Workshop):
+    code = "def train(trial):\n    trial.report(loss=trial.config['value'])\n"
+    file = workshop.study(code, trials=1)
+    names = ["trial", "state", "value", "step", "error", "device", "config.step", "x"]
+    space = "\n".join(f'"{name}" = {place}' for place, name in enumerate(names, 70))
+    file.write_text(file.read_text().replace("x = { low = 0.0, high = 1.0 }", space))
+    assert workshop.run(file, "--no-ui").returncode == 0
+    (as_json,) = json.loads(workshop.run("export", "study", "--to", "json").stdout)
+    columns = [
+        "config.trial", "config.state", "config.value", "config.config.step", "config.error",
+        "config.device", "config.step", "x",
+    ]  # fmt: skip
+    (as_csv,) = csv.DictReader(io.StringIO(workshop.run("export", "study").stdout))
+    assert list(as_csv) == list(as_json)
+    assert list(as_csv)[4:12] == columns
+    for row in (as_csv, as_json):
+        assert [int(row[column]) for column in columns] == list(range(70, 78))
+        assert (int(row["trial"]), row["state"], float(row["value"])) == (0, "COMPLETE", 72.0)
+        assert (int(row["step"]), row["error"], row["device"]) == (1, "", "")
+
+
 def test_studies_are_found_from_anywhere(workshop: Workshop):
     workshop.run(workshop.study(GOOD, trials=1), "--no-ui")
     elsewhere = workshop.path / "elsewhere"

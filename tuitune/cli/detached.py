@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tuitune.cli.console import without_waiting
 from tuitune.cli.progress import Lines
 from tuitune.cli.run import REFUSALS, opening_of, tell
 from tuitune.engine.run import StoppedEarlyError, run
@@ -60,6 +62,10 @@ class Log:
 
 def run_detached(wish: Wish, folder: Path, herald: int) -> int:
     """Run the study of this folder; what stands against it is said to the herald's other end."""
+    return without_waiting(partial(_run, wish, folder, herald))
+
+
+def _run(wish: Wish, folder: Path, herald: int) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     mouth = Mouth(herald)
 

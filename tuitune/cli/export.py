@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.studies import open_study
 from tuitune.store.errors import StoreError
+from tuitune.words.as_json import is_utf8
 from tuitune.words.exported import exported
 
 if TYPE_CHECKING:
@@ -21,11 +22,14 @@ def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:
         return 2
     try:
         names = [p.name for p in study.spec.space.parameters]
-        written = exported(study.reader.trials(), names, form)
+        rows = study.reader.trials()
         if out is None:
-            sys.stdout.write(written)
+            ascii_only = not is_utf8(sys.stdout.encoding)
+            sys.stdout.write(exported(rows, names, form, ascii_only=ascii_only))
+            sys.stdout.flush()
         else:
-            out.write_text(written)
+            written = exported(rows, names, form)
+            out.write_text(written, encoding="utf-8", errors="backslashreplace")
     except StoreError as error:
         print(error, file=sys.stderr)
         return 2

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune import events as ev
+from tuitune.cli.console import Outlet
 from tuitune.cli.pace import Pace
 from tuitune.devices.news import news
 from tuitune.space import grid_size
 from tuitune.study.state import COMPLETE, ENDED, FAILED
+from tuitune.words.as_json import as_json, is_utf8
 from tuitune.words.facts import told, whose
 from tuitune.words.text import configuration_words, number, plain, which
 
@@ -37,7 +39,6 @@ class Lines:
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._painted = 0.0
-        self._deaf = False
         self._noted = 0.0
         self._tails: dict[int, str] = {}  # the logs' last lines of trials that are to be settled
 
@@ -110,17 +111,17 @@ class Lines:
             self._pace.remaining(),
         ]
         line = "  ".join(word for word in words if word)
-        self._write("\r\x1b[K" + line[: _width(self._stream) - 1])
+        self._repaint("\r\x1b[K" + line[: _width(self._stream) - 1])
+
+    def _repaint(self, text: str) -> None:
+        if isinstance(self._stream, Outlet):
+            self._stream.repaint(text)
+        else:
+            self._write(text)
 
     def _write(self, text: str) -> None:
-        """The study goes on when nobody listens any more."""
-        if self._deaf:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:
-            self._deaf = True
+        self._stream.write(text)
+        self._stream.flush()
 
     def note(self, text: str) -> None:
         """Said once; a log file gets the next one only after a while, a terminal each."""
@@ -131,6 +132,7 @@ class Lines:
 
     def close(self) -> None:
         if self._live:
+            self._repaint("")  # what is not painted yet is not to come below the result
             self._write("\r\x1b[K")
 
 
@@ -164,17 +166,12 @@ class JsonLines:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
-        self._deaf = False
+        self._ascii = not is_utf8(self._stream.encoding)
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
-        if self._deaf:
-            return
-        lines = [msgspec.json.encode(fact_record(fact)).decode() + "\n" for fact in facts]
-        try:
-            self._stream.write("".join(lines))
-            self._stream.flush()
-        except OSError:
-            self._deaf = True
+        lines = [as_json(fact_record(fact), ascii_only=self._ascii) + "\n" for fact in facts]
+        self._stream.write("".join(lines))
+        self._stream.flush()
 
     def note(self, text: str) -> None:
         """Not into the stream of objects: a person reads it, if anybody does."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from tuitune.cli.console import without_waiting
 from tuitune.cli.follow import follow
 from tuitune.cli.launch import another_runs, remove_unbegun
 from tuitune.cli.progress import JsonLines, Lines
@@ -33,6 +35,10 @@ REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedErro
 
 def run_study(wish: Wish) -> int:
     """The command's exit status: 0 done, 1 no trial completed, 2 refused, 130 interrupted."""
+    return without_waiting(partial(_attempt, wish), json_lines=wish.as_json)
+
+
+def _attempt(wish: Wish) -> int:
     try:
         return _do(wish, meaning_of(wish))
     except REFUSALS as error:

@@ -6,8 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from tuitune.cli.console import print_json
 from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counts
 from tuitune.cli.why import print_why
@@ -36,7 +35,10 @@ def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
         if why is not None:
             return print_why(study, why, as_json=as_json)
         rows = study.reader.trials()
-        print(_json(study, rows) if as_json else _words(study, rows))
+        if as_json:
+            print_json(_record(study, rows), indent=2)
+        else:
+            print(_words(study, rows))
     except StoreError as error:
         print(error, file=sys.stderr)
         return 2
@@ -62,16 +64,15 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
     }
 
 
-def _json(study: StudyFolder, rows: list[TrialRow]) -> str:
+def _record(study: StudyFolder, rows: list[TrialRow]) -> dict[str, Any]:
     best, partial = study.best(rows)
-    record = {
+    return {
         "study": study.name,
         "state": study.state(),
         "counts": counts(row.state for row in rows),
         "best": best and best_record(best.number, best.value, best.config, partial=partial),
         "trials": [trial_record(row) for row in rows],
     }
-    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
 
 
 def _words(study: StudyFolder, rows: list[TrialRow]) -> str:

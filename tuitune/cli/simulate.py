@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from tuitune.cli.console import print_json
 from tuitune.cli.studies import open_study
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import Comparison, compare
@@ -50,15 +49,10 @@ def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: 
         print(error, file=sys.stderr)
         return 2
     if as_json:
-        print(_json(study, overrides, comparison))
+        print_json({"study": study.name, "set": overrides, **asdict(comparison)})
     else:
         print(_words(study, overrides, comparison, len(recording.trials)))
     return 0
-
-
-def _json(study: StudyFolder, overrides: Sequence[str], comparison: Comparison) -> str:
-    record: dict[str, Any] = {"study": study.name, "set": list(overrides), **asdict(comparison)}
-    return msgspec.json.encode(record).decode()
 
 
 def _words(

@@ -8,8 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from tuitune.cli.console import print_json
 from tuitune.store.rows import StudyRow
 from tuitune.study.state import COMPLETE, STATES
 from tuitune.words.text import configuration_toml, duration, number
@@ -65,7 +64,11 @@ def result_in(folder: StudyFolder) -> Result:
 def print_result(result: Result, *, as_json: bool = False) -> int:
     """Print how a study that is over has ended; the exit status: 0, or 1: no trial completed."""
     try:
-        print(_summary_json(result) if as_json else _summary(result), flush=True)
+        if as_json:
+            print_json(_record(result))
+        else:
+            print(_summary(result))
+        sys.stdout.flush()
     except OSError:  # nobody listens any more: it has ended as it has all the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if result.counts[COMPLETE] else 1
@@ -87,16 +90,15 @@ def _summary(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _summary_json(result: Result) -> str:
-    """The same as one JSON object, under the event "summary"."""
+def _record(result: Result) -> dict[str, Any]:
+    """The same as one object, under the event "summary"."""
     best = result.best
-    record = {
+    return {
         "event": "summary",
         "study": result.name,
         "counts": result.counts,
         "best": best and best_record(best.trial, best.value, best.config, partial=best.partial),
     }
-    return msgspec.json.encode(record).decode()
 
 
 def counts(states: Iterable[str]) -> dict[str, int]:

@@ -6,8 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from tuitune.cli.console import print_json
 from tuitune.cli.progress import fact_record
 from tuitune.words.facts import told
 
@@ -26,7 +25,7 @@ def print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
         if not words:
             continue
         if as_json:
-            print(msgspec.json.encode(fact_record(fact)).decode())
+            print_json(fact_record(fact))
         else:
             clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(fact.time))
             print(f"{clock}  {words}")

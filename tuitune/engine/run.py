@@ -8,7 +8,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tuitune import events as ev
 from tuitune.control import serve, socket_path
@@ -27,6 +27,7 @@ from tuitune.engine.opening import opening_events, restore
 from tuitune.engine.settings import check_machine, wants_gpus
 from tuitune.engine.shelf import Shelf
 from tuitune.engine.steering import Steering
+from tuitune.engine.watching import Unfailing, Watcher
 from tuitune.execution.executor import Plan, TargetError
 from tuitune.execution.local import LocalExecutor
 from tuitune.execution.processes import sweep
@@ -53,17 +54,6 @@ __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 HEARTBEAT = 10.0  # s
 NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
 SETTLED = 0.5  # s after which the first trials have started, and there is time for other things
-
-
-class Watcher(Protocol):
-    """Sees every fact once it is in the store."""
-
-    def __call__(self, facts: Sequence[ev.AnyFact]) -> None: ...
-
-    def note(self, text: str) -> None:
-        """Something to say that is no fact of the study."""
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +105,9 @@ def run(
                 sweep(str(folder))  # what a dead engine left behind must be gone before we start
             foreign = learned_once(spec, journal)
             ours = Ours(study, journal, held, machine, document, foreign, seen)
+            seen_by = Unfailing(watcher(study), folder / "engine.log")
             with _last_words(journal):
-                return asyncio.run(_run(ours, watcher(study), listening, said))
+                return asyncio.run(_run(ours, seen_by, listening, said))
         finally:
             journal.close()
     finally:

@@ -77,7 +77,8 @@ class Outside:
             elif kind in ("csv", "json"):
                 names = [parameter.name for parameter in picture.spec.space.parameters]
                 form: Form = "json" if kind == "json" else "csv"
-                file.write_text(exported(picture.rows, names, form))
+                text = exported(picture.rows, names, form)
+                file.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             self._app.say(f"{file}: can't be written: {error.strerror}", "error")
             return
