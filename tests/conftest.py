@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import settings
 from nvml_world import World, build
 from workshop import Workshop
+
+os.environ.pop("TUITUNE_RUNS", None)  # whoever runs the tests keeps studies there
 
 
 @pytest.fixture

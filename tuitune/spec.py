@@ -43,6 +43,7 @@ class TrialSpec:
     checkpoint_every: float = 600.0  # seconds
     keep_checkpoints: KeepCheckpoints = "best"
     env: Mapping[str, str] = field(default_factory=dict)
+    leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
 
 
 @dataclass(frozen=True, slots=True)

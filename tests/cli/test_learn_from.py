@@ -52,6 +52,13 @@ def test_what_it_has_learned_stays_when_the_earlier_study_goes(earlier: Workshop
     file = later(earlier, '["runs/old"]')
     assert earlier.run(file, "--no-ui").returncode == 0
     shutil.rmtree(earlier.path / "runs" / "old")
+    checked = earlier.run("check", file)
+    assert checked.returncode == 0, checked.stderr
+    assert "learns from 12 trials of earlier studies, kept in new since it began" in checked.stdout
+    assert 'learn_from = "runs/old": there is no such study' in checked.stderr
+    assert "what was learned is kept" in checked.stderr
+    elsewhere = earlier.run("check", file, "--runs", "elsewhere")
+    assert (elsewhere.returncode, elsewhere.stdout) == (2, "")
     more = earlier.run(file, "--no-ui", "--trials", "8")
     assert more.returncode == 0, more.stderr
     assert {trial["origin"] for trial in earlier.trials("new")} <= {"tpe", "exploration"}

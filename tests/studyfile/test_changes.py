@@ -35,6 +35,7 @@ def read(tmp_path: Path, *overrides: str):
         'trial.memory="1GB"',
         "trial.retries=2",
         'trial.timeout="1h"',
+        'trial.leave_within="2m"',
         'trial.env={A="b"}',
         'limits.time="1h"',
         "limits.target=0.5",

@@ -101,11 +101,17 @@ TABLES = [
     ({"search": 'method = "grid"\nlearn_from = ["a"]'}, '[search] learn_from = ["a"]: is not for method = "grid", which learns from no trial; use method = "bayes"'),
     ({"search": 'method = "sobal"'}, '[search] method = "sobal": is no method; did you mean "sobol"?'),
     ({"search": 'method = "grid_search"'}, '[search] method = "grid_search": is no method; did you mean "grid"?'),
-    ({"search": "levels = 1"}, "[search] levels = 1: is not a whole number of 2 or more; write levels = 2 or more"),
+    ({"search": 'method = "sobol"\nlevels = 3'}, '[search] levels = 3: is for method = "grid" alone, and this is "sobol"; leave it out, or search a grid'),
+    ({"search": 'method = "grid"\nlevels = 1'}, "[search] levels = 1: is not a whole number of 2 or more; write levels = 2 or more"),
     ({"pruning": 'method = "hyperband"'}, "[pruning] max: is missing; write max = 27, the most that a trial may spend"),
     ({"pruning": 'method = "hyperbandscheduler"\nmax = 9'}, '[pruning] method = "hyperbandscheduler": is no method; did you mean "hyperband"?'),
     ({"pruning": 'method = "MedianStoppingRule"\nmax = 9'}, '[pruning] method = "MedianStoppingRule": is no method; did you mean "median"?'),
     ({"pruning": 'method = "median"\nmax = 9\nstyle = "promote"'}, '[pruning] style = "promote": is not for method = "median", which stops trials for good; leave style out, or use method = "asha"'),
+    ({"pruning": 'method = "median"\nmax = 9\nreduction = 4'}, '[pruning] reduction = 4: is not for method = "median", which has no rungs; leave it out, or use method = "asha"'),
+    ({"pruning": "max = 9\nreduction = 4"}, '[pruning] reduction = 4: does nothing without a method; write method = "asha" too, or leave it out'),
+    ({"trial": RIGHT["trial"] + "\n[trial.metrics]\nloss = 'loss=([0-9.]+)'"}, '[trial] metrics = { loss = "loss=([0-9.]+)" }: has patterns for what a command prints, and a target reports by itself, with trial.report(…); take [trial.metrics] out, or run a command in place of the target'),
+    ({"trial": RIGHT["trial"] + "\nleave_within = 20"}, '[trial] leave_within = 20: is no duration; write leave_within = "20s"'),
+    ({"study": f'name = "{"n" * 300}"'}, f'[study] name = "{"n" * 77} …: has 300 bytes, and it names a folder; write 100 or less'),
     ({"pruning": 'method = "median"\nmax = 9\nbrackets = 2'}, '[pruning] brackets = 2: is not for method = "median", which has no rungs; leave it out'),
     ({"pruning": 'method = "hyperband"\nmax = 9\nbrackets = 2'}, '[pruning] brackets = 2: is not for method = "hyperband", which takes as many as its range holds; leave it out, or use method = "asha"'),
     ({"pruning": 'method = "asha"\nmax = 9\nbrackets = 4'}, "[pruning] brackets = 4: is more than min = 1 to max = 9 with reduction = 3 holds; write brackets = 3 or less"),
@@ -163,7 +169,10 @@ PARAMETERS = [
     ("{ low = 1 }", "has no high end; write high = …"),
     ("{ high = 1 }", "has no low end; write low = … beside high"),
     ('{ low = "1", high = 2 }', "low is text, not a number; write low = 1, say"),
-    ("{ low = 1, high = inf }", "high is beyond all bounds; write a smaller number"),
+    ("{ low = 1, high = inf }", "high is infinite; write the largest value that is worth a trial"),
+    ("{ low = -inf, high = 1 }", "low is infinite; write the smallest value that is worth a trial"),
+    ("{ low = nan, high = 1 }", "low is nan, which is no number; write low = 1.0, say"),
+    ("{ low = 1, high = 99999999999999999999 }", "high has more than 64 bits; write it as a float: high = 1e+20"),
     ("{ low = 1, high = 9, step = 0 }", "step = 0 leads nowhere; write a step above 0"),
     ("{ low = 1, high = 9, step = 9 }", "step is wider than the range, which leaves one value; write a step below 8"),
     ("{ low = 1, high = 9, step = 0.5 }", "steps of 0.5 need ends that aren't whole; write low = 1.0, high = 9.0"),
@@ -262,6 +271,13 @@ def test_points(problems):
         "s.toml: [search] points[2]: lr = 2: is not within 0.1 to 0.9",
         's.toml: [search] points[3]: opt = "x": is not "sgd" or "adam"',
         "s.toml: [search] points[5]: s is not a number, so never equal to itself",
+    ]
+    points = "[{ brokn = 1, lr = 2, s = nan, zebra = 3 }]"
+    assert problems(space=space, search=f"points = {points}")[1:] == [
+        "s.toml: [search] points[0]: brokn: there is no such parameter; did you mean broken?",
+        "s.toml: [search] points[0]: zebra: there is no such parameter; there are: lr, opt, n, broken, s",
+        "s.toml: [search] points[0]: lr = 2: is not within 0.1 to 0.9",
+        "s.toml: [search] points[0]: s is not a number, so never equal to itself",
     ]
     (found,) = problems(search="points = 3")
     assert found.endswith(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
 from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
-from tuitune.studyfile import load, load_document
+from tuitune.studyfile import StudyFileError, load, load_document
 from tuitune.studyfile.hints import KEYS, PARAMETER_KEYS
 from tuitune.studyfile.units import seconds, size
 
@@ -33,12 +33,10 @@ cpus     = 2
 memory   = "8GB"
 retries  = 1
 timeout  = "2h"
+leave_within = "2m"
 checkpoint_every = "10m"
 keep_checkpoints = "best"
 env      = { WANDB_MODE = "offline" }
-
-[trial.metrics]
-val_accuracy = 'acc=([0-9.]+)'
 
 [space]
 lr           = { low = 1e-4, high = 1e-1, log = true, likely = 3e-3 }
@@ -60,7 +58,6 @@ trials      = 100
 seed        = 0
 concurrency = 8
 points      = [{ lr = 0.01, optimizer = "sgd" }]
-levels      = 5
 
 [pruning]
 method    = "asha"
@@ -116,12 +113,12 @@ def test_everything_that_a_study_file_can_say(study, tmp_path):
     assert spec.objective == Objective("val_accuracy", "max", "last")
     assert spec.trial == TrialSpec(
         target="cifar.py:train",
-        metrics={"val_accuracy": "acc=([0-9.]+)"},
         gpus=1.0,
         cpus=2.0,
         memory=8 * 10**9,
         retries=1,
         timeout=7200.0,
+        leave_within=120.0,
         env={"WANDB_MODE": "offline"},
     )
     assert spec.space.parameters == (
@@ -182,7 +179,7 @@ def test_the_list_of_keys_is_what_the_example_says(study):
     document = tomllib.loads(WHOLE)
     for table, keys in KEYS.items():
         if table != "space":
-            assert set(document[table]) | {"command"} >= set(keys), table
+            assert set(document[table]) | {"command", "metrics", "levels"} >= set(keys), table
     said = {key for value in document["space"].values() if isinstance(value, dict) for key in value}
     assert said | {"type"} == set(PARAMETER_KEYS)
 
@@ -408,3 +405,37 @@ def test_what_is_likely(study, said, likely):
     found = parameter(study, said).likely
     assert found == likely
     assert [type(value) for value in found] == [type(value) for value in likely]
+
+
+UNUSED = f"""{SMALL}
+metrics = {{ loss = 'loss=([0-9.]+)' }}
+[space]
+x = [1, 2]
+[search]
+levels = 4
+[pruning]
+method = "median"
+max = 9
+reduction = 4
+"""
+
+
+def test_a_study_that_is_there_already_may_say_what_means_nothing(study):
+    """It was begun when that was let pass, and goes on once its file no longer says it."""
+    with pytest.raises(StudyFileError) as caught:
+        study(UNUSED)
+    assert len(caught.value.problems) == 3
+    there = study(UNUSED, check_target=False)
+    without = "\n".join(
+        line
+        for line in UNUSED.splitlines()
+        if line.split(" ")[0] not in ("metrics", "levels", "reduction")
+    )
+    assert study(without) == there
+
+
+def test_what_set_has_made_meaningless_may_stay_in_the_file(study):
+    text = f'{SMALL}[space]\nx = [1, 2]\n[search]\nmethod = "grid"\nlevels = 4\n'
+    assert study(text, overrides=["search.method=random"]).search.levels == 5
+    with pytest.raises(StudyFileError, match="levels = 3"):
+        study(text, overrides=["search.method=random", "search.levels=3"])

@@ -5,39 +5,71 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from tuitune.cli.forecast import warnings
 from tuitune.cli.gpus import gpu_lines
+from tuitune.cli.studies import StudyFolder
 from tuitune.devices.host import host_room
 from tuitune.devices.placement import Room, most_at_once
 from tuitune.devices.probe import look
 from tuitune.devices.snapshots import Snapshot
-from tuitune.engine.learning import learn
+from tuitune.engine.learning import KEY, Learned, kept, learn
 from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
 from tuitune.search.searcher import Proposal, make_searcher
 from tuitune.space import Choice, grid_size, likely_of, spell
-from tuitune.studyfile import StudyFileError, load
+from tuitune.store.errors import StoreError
+from tuitune.store.folder import newest_study
+from tuitune.studyfile import StudyFileError, load, load_document
+from tuitune.studyfile.changes import changes
 from tuitune.words.parameters import condition, domain
 from tuitune.words.text import configuration_toml, table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuitune.engine.learning import Learned
     from tuitune.space import Parameter
     from tuitune.spec import StudySpec
 
 
-def check_file(file: Path, overrides: tuple[str, ...]) -> int:
-    """0, or 2 with every problem on stderr."""
+def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
+    """0, or 2 with every problem on stderr: as a run of it would be refused."""
     try:
         spec = load(file, overrides=overrides)
         seen = look() if wants_gpus(spec) else Snapshot(absent=True)
         check_machine(spec, host_room(), seen)
-        learned = learn(spec)
-    except (StudyFileError, CannotRunError) as error:
+        begun = _begun(spec, runs)
+        learned, doubts = _learned(spec, begun)
+        doubts += warnings(spec, load_document(file, overrides), begun)
+    except (StudyFileError, CannotRunError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
     print(_words(spec, learned, seen))
+    for doubt in doubts:
+        print(f"{spec.file}: warning: {doubt}", file=sys.stderr)
     return 0
+
+
+def _begun(spec: StudySpec, runs: Path) -> StudyFolder | None:
+    """The study that a run of this file would go on with."""
+    folder = newest_study(runs, spec.name)
+    if folder is None:
+        return None
+    study = StudyFolder(folder)
+    _, refused = changes(study.spec, spec)
+    return None if refused and study.reader.trials() else study
+
+
+def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[str]]:
+    """What it learns from, and what is to be known of it; a study that has begun keeps that."""
+    count = None if begun is None else kept(begun.reader.get(KEY))
+    if begun is None or count is None:
+        return learn(spec), []
+    words = f"{count} trials of earlier studies, kept in {begun.name} since it began"
+    doubts = []
+    try:
+        learn(spec)
+    except CannotRunError as error:
+        doubts.append(f"{str(error).removeprefix(f'{spec.file}: ')}; what was learned is kept")
+    return Learned((), (words,)), doubts
 
 
 def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:

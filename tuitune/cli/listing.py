@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from tuitune.cli.studies import StudyFolder, short_path
@@ -10,7 +9,7 @@ from tuitune.store.errors import StoreError
 from tuitune.store.folder import all_studies
 from tuitune.study.state import ENDED
 from tuitune.studyfile import StudyFileError
-from tuitune.words.text import number, table, which
+from tuitune.words.text import number, plain, table, which
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +27,7 @@ def list_studies(runs: Path) -> int:
 
 def _cells(folder: Path) -> list[str]:
     study = StudyFolder(folder)
+    place = short_path(folder)
     try:
         rows = study.reader.trials()
         best, partial = study.best(rows)
@@ -37,7 +37,10 @@ def _cells(folder: Path) -> list[str]:
             words = f"{study.spec.objective.metric} {number(best.value)}"
             value = f"{words} {which(best.number, partial=partial)}"
         trials = f"{done}/{study.total()}"
-        return [study.name, study.state(), trials, value, short_path(folder)]
+        return [study.name, study.state(), trials, value, place]
     except (StoreError, StudyFileError) as error:
-        print(error, file=sys.stderr)
-        return [study.name, "unreadable", "-", "-", short_path(folder)]
+        words = str(error).partition("\n")[0]
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are listed
+        words = f"it is damaged: {type(error).__name__}: {error}"
+    words = words.removeprefix(f"{folder}/")
+    return [study.name, "unreadable", "-", "-", plain(f"{place}: {words}")]

@@ -142,12 +142,13 @@ def engine(
 @STUDY_FILE
 @device_options
 @SET
-def check(file: Path, *, overrides: tuple[str, ...]) -> None:
+@RUNS
+def check(file: Path, *, overrides: tuple[str, ...], runs: Path) -> None:
     """Say what is wrong with FILE, or what a run of it would do."""
     from tuitune.cli.check import check_file
 
     said = (*overrides, *device_words(click.get_current_context()))
-    sys.exit(check_file(file, said))
+    sys.exit(check_file(file, said, runs.absolute()))
 
 
 @commands.command()
@@ -209,7 +210,7 @@ def stop(study: str, *, finish: bool, runs: Path) -> None:
 @click.argument("trials", type=int, nargs=-1, required=True)
 @RUNS
 def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """End TRIALS of STUDY for good."""
+    """End TRIALS of STUDY. They stay ended unless `retry` takes one up again."""
     from tuitune.cli.steer import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "kill", trials))
@@ -242,7 +243,10 @@ def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @click.argument("trials", type=int, nargs=-1, required=True)
 @RUNS
 def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """Take TRIALS of STUDY up again that failed, were pruned or were killed."""
+    """Take TRIALS of STUDY up again that failed, were pruned or were killed.
+
+    Each goes on from its newest checkpoint where that was kept, and begins anew where not.
+    """
     from tuitune.cli.steer import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "retry", trials))

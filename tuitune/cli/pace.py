@@ -30,7 +30,7 @@ class Pace:
                 trial = self._study.state.trials[number]
                 if trial.started is not None:
                     self._timed += 1
-                    self._spent += fact.time - trial.started
+                    self._spent += max(0.0, fact.time - trial.started)  # a clock may be set
             case ev.RetryAsked(trial=number):
                 self._ended.discard(number)
             case _:

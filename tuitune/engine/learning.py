@@ -17,6 +17,7 @@ from tuitune.search.foreign import Earlier, past_of
 from tuitune.search.history import Past
 from tuitune.space import UnfitError, fitted
 from tuitune.store.errors import StoreError
+from tuitune.store.filesystem import is_file
 from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import Reader
 from tuitune.store.registry import known_studies
@@ -63,12 +64,17 @@ def learned_once(spec: StudySpec, journal: Journal) -> tuple[Past, ...]:
     return msgspec.convert(json.loads(kept), tuple[Past, ...])
 
 
+def kept(text: str | None) -> int | None:
+    """How many trials a study that has begun goes on with, by what it keeps under KEY."""
+    return None if text is None else len(json.loads(text))
+
+
 def _folder(name: str, spec: StudySpec) -> Path:
     """Beside the study file, below the current folder, or a study that was run on this machine."""
     places = [Path(spec.file).parent / name, Path.cwd() / name]
     named = [folder for folder in known_studies() if folder.name == name]
     for folder in [*places, *named]:
-        if (folder / DATABASE).is_file():
+        if is_file(folder / DATABASE):
             return folder
     raise _refused(
         spec,

@@ -31,6 +31,7 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
         target=spec.limits.target,
         gpus=float(has_gpus) if gpus is None else gpus,
         on_foreign=spec.devices.on_foreign,
+        leave_within=spec.trial.leave_within,
         keep_checkpoints=spec.trial.keep_checkpoints,
     )
 

@@ -18,6 +18,11 @@ VALUES = """SELECT attempt, step, value FROM reports
     WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
 METRICS = """SELECT attempt, step, metrics FROM reports
     WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
+LONGEST_PAUSE = """SELECT max(pause) FROM (
+    SELECT time - lag(time) OVER (PARTITION BY trial, attempt ORDER BY seq) AS pause
+    FROM reports)"""
+REPEATED = """SELECT trial, step FROM reports GROUP BY trial, attempt, step
+    HAVING count(*) > 1 LIMIT 1"""
 NAMES = "SELECT metrics FROM reports ORDER BY seq DESC LIMIT 100"
 
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
@@ -88,3 +93,15 @@ def read_names(db: sqlite3.Connection) -> list[str]:
     """The metrics of the newest reports, in their order."""
     bodies = [body for (body,) in db.execute(NAMES)]
     return list(dict.fromkeys(name for body in bodies for name in _metrics(body)))
+
+
+def longest_pause(db: sqlite3.Connection) -> float | None:
+    """Seconds between two reports of one attempt; None where none has reported twice."""
+    (found,) = db.execute(LONGEST_PAUSE).fetchone()
+    return None if found is None else float(found)
+
+
+def repeated(db: sqlite3.Connection) -> tuple[int, int] | None:
+    """A trial and one of its steps that it has reported several times in one attempt."""
+    found: tuple[int, int] | None = db.execute(REPEATED).fetchone()
+    return found

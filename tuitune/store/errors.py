@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -40,15 +42,21 @@ WORDS = {
 
 
 def explain(path: Path, error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes sit above the first byte
+    # text that is not UTF-8 has no code
+    none = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
+    code = getattr(error, "sqlite_errorcode", none) & 0xFF  # extended ones sit above the first byte
     words = WORDS.get(code, "it can't be used")
     return StoreError(f"{path}: {words} ({error})")
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors about the database at `path` into StoreError."""
+    """Turns errors of SQLite, and of rows that are damaged, into StoreError about `path`."""
     try:
         yield
     except sqlite3.Error as error:
         raise explain(path, error) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{path}: {WORDS[sqlite3.SQLITE_CORRUPT]} (what a row holds can't be read: {error})"
+        ) from error

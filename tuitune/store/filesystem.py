@@ -23,6 +23,14 @@ NETWORK = frozenset(
 )
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is one; not where the path can't be looked at: too long, or not allowed."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def kind(path: Path, mounts: str | None = None) -> str:
     """The type of file system that `path` lies on, "" where it can't be told.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
+from tuitune.store.filesystem import is_file
 from tuitune.store.registry import DATABASE, known_studies
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def find_study(text: str, runs: Path) -> Path:
         )
     if matches:
         return matches[0]
-    path = Path(text).expanduser()
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # ~name of nobody
+        path = path.expanduser()
     for folder in (path, path.parent) if path.name in (DATABASE, DOCUMENT) else (path,):
         if _is_study(folder):
             return folder
@@ -183,7 +186,7 @@ def _make(folder: Path) -> bool:
 
 
 def _is_study(folder: Path) -> bool:
-    return (folder / DATABASE).is_file() and not _is_abandoned(folder)
+    return is_file(folder / DATABASE) and not _is_abandoned(folder)
 
 
 def _is_abandoned(folder: Path) -> bool:

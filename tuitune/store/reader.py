@@ -62,12 +62,14 @@ class Reader:
     def study(self) -> StudyRow:
         """The study as it stands."""
         text = self.get("study")
-        return StudyRow() if text is None else read_study(text)
+        with explained(self._path):
+            return StudyRow() if text is None else read_study(text)
 
     def engine(self) -> EngineRow | None:
         """What the newest engine has said of itself."""
         text = self.get("engine")
-        return None if text is None else read_engine(text)
+        with explained(self._path):
+            return None if text is None else read_engine(text)
 
     def trials(self, since: int = 0) -> list[TrialRow]:
         """The trials that changed after change number `since`, by trial number."""
@@ -96,6 +98,16 @@ class Reader:
         """The names of what was reported lately."""
         with explained(self._path):
             return curve_rows.read_names(self._db)
+
+    def longest_pause(self) -> float | None:
+        """Seconds between two reports of one attempt; None where none has reported twice."""
+        with explained(self._path):
+            return curve_rows.longest_pause(self._db)
+
+    def repeated(self) -> tuple[int, int] | None:
+        """A trial and one of its steps that it has reported several times in one attempt."""
+        with explained(self._path):
+            return curve_rows.repeated(self._db)
 
     def facts(self, since: int = 0) -> list[tuple[int, AnyFact]]:
         """(number, fact) of every fact numbered above `since`, in order."""

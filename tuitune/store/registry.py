@@ -7,6 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from tuitune.store.filesystem import is_file
+
 DATABASE = "study.db"
 
 
@@ -38,7 +40,7 @@ def known_studies() -> list[Path]:
     except (OSError, RuntimeError):
         return []
     folders = (_folder(entry) for entry in entries)
-    return [folder for folder in folders if folder is not None and (folder / DATABASE).is_file()]
+    return [folder for folder in folders if folder is not None and is_file(folder / DATABASE)]
 
 
 def _place() -> Path:
@@ -65,6 +67,6 @@ def _forget_removed(place: Path) -> None:
     """Drops studies that were deleted; one whose disk isn't mounted now is kept."""
     for entry in place.glob("*.json"):
         folder = _folder(entry)
-        if folder is None or (folder.parent.is_dir() and not (folder / DATABASE).exists()):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if folder is None or (folder.parent.is_dir() and not (folder / DATABASE).exists()):
                 entry.unlink()

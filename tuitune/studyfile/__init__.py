@@ -22,10 +22,11 @@ def load(
 ) -> StudySpec:
     """Read a study file; overrides are texts such as "search.trials=20".
 
-    A target is looked for by its syntax tree and never imported; without check_target only its
-    form is looked at. Raises StudyFileError with every problem found.
+    A target is looked for by its syntax tree and never imported. Without check_target, as for the
+    file of a study that is there already, only its form is looked at, and keys that mean nothing
+    are let pass. Raises StudyFileError with every problem found.
     """
-    problems = Problems(str(path))
+    problems = Problems(str(path), lenient=not check_target)
     document = read_document(Path(path), overrides, problems)
     if not document and problems.found:
         raise StudyFileError(problems.found)

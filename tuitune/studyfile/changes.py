@@ -22,6 +22,7 @@ SETTINGS = frozenset(
         ("trial", "retries"),
         ("trial", "timeout"),
         ("trial", "keep_checkpoints"),
+        ("trial", "leave_within"),
         ("limits", "time"),
         ("limits", "target"),
         ("trial", "gpus"),
@@ -88,7 +89,7 @@ def _space_changes(before: StudySpec, now: StudySpec) -> list[Change]:
 def _words(name: str, value: Any) -> str:
     if value is None or value == ():
         return "not set"
-    if name in {"time", "timeout", "checkpoint_every"}:
+    if name in {"time", "timeout", "leave_within", "checkpoint_every"}:
         return f"{value:g} s"
     return f"{value / 1e9:g} GB" if name == "memory" else spell(value)
 

@@ -21,6 +21,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "memory",
         "retries",
         "timeout",
+        "leave_within",
         "checkpoint_every",
         "keep_checkpoints",
         "env",

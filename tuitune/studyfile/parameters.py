@@ -163,8 +163,15 @@ def _end(said: Mapping[str, Any], key: str) -> int | float:
     value = said[key]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongValueError(f"{key} is {kind(value)}, not a number; write {key} = 1, say")
-    if not math.isfinite(value) or (abs(value) >= 2**63 and isinstance(value, int)):
-        raise WrongValueError(f"{key} is beyond all bounds; write a smaller number")
+    if math.isnan(value):
+        raise WrongValueError(f"{key} is nan, which is no number; write {key} = 1.0, say")
+    if math.isinf(value):
+        last = "largest" if value > 0 else "smallest"
+        raise WrongValueError(f"{key} is infinite; write the {last} value that is worth a trial")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise WrongValueError(
+            f"{key} has more than 64 bits; write it as a float: {key} = {value:g}"
+        )
     return value
 
 

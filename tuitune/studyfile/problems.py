@@ -38,6 +38,7 @@ class Problems:
     found: list[str] = field(default_factory=list)
     overridden: set[tuple[str, ...]] = field(default_factory=set)  # table and key, from --set
     meant: set[tuple[str, str]] = field(default_factory=set)  # what unknown words stand for
+    lenient: bool = False  # a study that is there already: keys that mean nothing are let pass
 
     def add(self, table: str, key: str, value: object, words: str) -> None:
         """Note what is wrong with a key; a value of None is one that isn't there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuitune.pruning.brackets import most_brackets
@@ -29,6 +30,7 @@ def read_pruning(table: Table) -> PruningSpec:
     )
     if pruning.reduction <= 1:
         table.wrong("reduction", "keeps every trial; write reduction = 3, say")
+    pruning = _without_unused(table, pruning)
     if pruning.method != "none":
         _check_range(table, pruning)
         _check_brackets(table, pruning)
@@ -39,6 +41,24 @@ def read_pruning(table: Table) -> PruningSpec:
             'leave style out, or use method = "asha"',
         )
     return pruning
+
+
+def _without_unused(table: Table, pruning: PruningSpec) -> PruningSpec:
+    """Note what means nothing to the method; it is as if it had not been said."""
+    if pruning.method == "median":
+        table.unused(
+            "reduction",
+            "method",
+            'is not for method = "median", which has no rungs; leave it out, or use '
+            'method = "asha"',
+        )
+    elif pruning.method != "none":
+        return pruning
+    elif "method" not in table.content:  # said outright, "none" is a switch: the rest may stay
+        for key in ("min", "reduction", "style", "brackets"):
+            words = 'does nothing without a method; write method = "asha" too, or leave it out'
+            table.unused(key, "method", words)
+    return replace(pruning, reduction=_DEFAULT.reduction)
 
 
 def _check_range(table: Table, pruning: PruningSpec) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+LONGEST_NAME = 100  # bytes, with room for the -2 of a second study and the names of its files
 _NEEDED = {
     "objective": 'write [objective] with metric = "val_loss" and mode = "min"',
     "trial": 'write [trial] with target = "train.py:train", or a command',
@@ -102,10 +103,15 @@ def _objective(table: Table, *, missing: bool) -> Objective:
 def _name(table: Table, path: Path) -> str:
     name = table.text("name", path.stem)
     plain = name.isprintable() and not set(name) & set("/\\")
-    if not plain or name[0] in ".- " or name.endswith((" ", ".toml")) or len(name.encode()) > 100:
-        table.problems.add(
-            "study", "name", name, 'can\'t name a folder; write a short one such as "cifar"'
-        )
+    words, size = "", len(name.encode())
+    if not plain or name[0] in ".- " or name.endswith((" ", ".toml")):
+        words = 'can\'t name a folder; write a short one such as "cifar"'
+    elif size > LONGEST_NAME:
+        words = f"has {size} bytes, and it names a folder; write {LONGEST_NAME} or less"
+    if words and "name" in table.content:
+        table.wrong("name", words)
+    elif words:
+        table.problems.note(f"its name is the study's, which {words} as name in [study]")
     return name
 
 

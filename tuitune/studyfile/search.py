@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.space import Sampled, SearchSpace, grid_size, grid_width, likely_of
 from tuitune.spec import SearchSpec
+from tuitune.studyfile.hints import did_you_mean
 from tuitune.studyfile.problems import kind, value_words
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _DEFAULT = SearchSpec()
 _METHODS: tuple[SearchMethod, ...] = ("bayes", "tpe", "sobol", "random", "grid")
 _MODELLED = ("bayes", "tpe")
+_NOT_A_GRID = 'is for method = "grid" alone, and this is "{}"; leave it out, or search a grid'
 _LARGEST_GRID = 10_000_000
 
 
@@ -29,6 +31,9 @@ def read_search(table: Table, names: Collection[str], space: SearchSpace) -> Sea
         trials = _grid(table, space, levels) if method == "grid" else _DEFAULT.trials
     elif method == "grid":
         _grid_is_possible(table, space, levels)
+    if method != "grid":
+        table.unused("levels", "method", _NOT_A_GRID.format(method))
+        levels = _DEFAULT.levels
     _beliefs_are_used(table, method, space)
     return SearchSpec(
         method=method,
@@ -117,10 +122,22 @@ def _point(
         table.problems.add("search", key, said, f"is {kind(said)}; write {{ name = value }}")
         return {}
     # A parameter with a problem of its own is no reason for a second one here.
-    usable = {k: v for k, v in said.items() if k in space.by_name or k not in names}
-    found = space.problems(usable, partial=True) or [
-        f"{name} {words}" for name, value in usable.items() if (words := value_words(value))
+    usable = {k: v for k, v in said.items() if k in space.by_name}
+    found = [
+        f"{name}: there is no such parameter; {did_you_mean(name, names)}"
+        for name in said
+        if name not in names
+    ]
+    found += space.problems(usable, partial=True)
+    found += [
+        f"{name} {words}"
+        for name, value in usable.items()
+        if (words := value_words(value)) and not any(_is_about(name, known) for known in found)
     ]
     for words in found:
         table.problems.add("search", key, None, words)
     return {} if found else space.normalised(usable)
+
+
+def _is_about(name: str, words: str) -> bool:
+    return words.startswith((f"{name} ", f"{name}:"))

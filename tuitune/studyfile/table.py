@@ -36,6 +36,16 @@ class Table:
     def wrong(self, key: str, words: str) -> None:
         self.problems.add(self.name, key, self.content.get(key), words)
 
+    def unused(self, key: str, beside: str, words: str) -> None:
+        """Note a key that means nothing beside another one of this table.
+
+        Not where --set has changed the other one alone: it can't take this one out.
+        """
+        changed = self.problems.overridden
+        alone = (self.name, beside) in changed and (self.name, key) not in changed
+        if key in self.content and not alone and not self.problems.lenient:
+            self.wrong(key, words)
+
     def text(self, key: str, default: Default) -> str | Default:
         value = self.content.get(key)
         if value is None:

@@ -53,7 +53,7 @@ def check_target(target: str, folder: Path, arguments: int) -> None:
 def _file_of(module: str, folder: Path) -> Path | None:
     if module.endswith(".py"):
         file = folder / module
-        if file.is_file():
+        if _is_file(file):
             return file
         beside = sorted(path.name for path in folder.glob("*.py"))
         near = nearest(module, beside)
@@ -61,9 +61,16 @@ def _file_of(module: str, folder: Path) -> Path | None:
         raise WrongValueError(f"there is no file {file}; {mend}")
     stem = folder.joinpath(*module.split("."))
     for file in (stem.with_name(stem.name + ".py"), stem / "__init__.py"):
-        if file.is_file():
+        if _is_file(file):
             return file
     return _importable(module)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # too long a name, or not allowed
+        return False
 
 
 def _importable(module: str) -> Path | None:

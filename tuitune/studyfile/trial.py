@@ -29,19 +29,28 @@ def read_trial(
 ) -> TrialSpec:
     """Read [trial]; names are all of [space], folder is where a target is looked for, if at all."""
     target, command = table.text("target", None), table.content.get("command")
-    if command is None and ("trial", "command") not in table.problems.meant and not missing:
-        table.needs("target", '"train.py:train", or a command')
+    if (target, command) == (None, None):
+        if ("trial", "command") not in table.problems.meant and not missing:
+            table.needs("target", '"train.py:train", or a command')
     elif command is not None and "target" in table.content:
         table.wrong("command", "stands beside target, and a trial runs one; take one of them out")
+    elif command is None:
+        table.unused(
+            "metrics",
+            "target",
+            "has patterns for what a command prints, and a target reports by itself, with "
+            "trial.report(…); take [trial.metrics] out, or run a command in place of the target",
+        )
     return TrialSpec(
         target=None if target is None else _target(table, target, folder),
         command=None if command is None else _command(table, names, space),
-        metrics=_patterns(table),
+        metrics={} if command is None else _patterns(table),
         gpus=_gpus(table),
         cpus=table.number("cpus", _DEFAULT.cpus, low=0),
         memory=table.bytes("memory", None),
         retries=table.whole("retries", _DEFAULT.retries, low=0),
         timeout=table.duration("timeout", None),
+        leave_within=table.duration("leave_within", None),
         checkpoint_every=table.duration("checkpoint_every", _DEFAULT.checkpoint_every, zero=True),
         keep_checkpoints=table.one_of(
             "keep_checkpoints", _DEFAULT.keep_checkpoints, ("best", "all", "none")
