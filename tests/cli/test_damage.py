@@ -68,7 +68,14 @@ def test_a_damaged_row_is_told_in_words(workshop: Workshop, words: list[str]):
         ["study.toml", "--no-ui", "--set", f"study.name={LONG}"],
         ["study.toml", "--no-ui", "--runs", LONG],
         ["check", "study.toml", "--set", f"trial.target={LONG}.py:train"],
-        ["check", "study.toml", "--set", f'search={{method="tpe", learn_from=["{LONG}"]}}'],
+        [
+            "check",
+            "study.toml",
+            "--set",
+            "search.method=tpe",
+            "--set",
+            f'search.learn_from=["{LONG}"]',
+        ],
     ],
 )
 def test_a_name_that_is_too_long_is_refused_in_words(workshop: Workshop, words: list[str]):

@@ -36,9 +36,9 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
         spec = load(file, overrides=overrides)
         seen = look() if wants_gpus(spec) else Snapshot(absent=True)
         check_machine(spec, host_room(), seen)
-        begun = _begun(spec, runs)
-        learned, doubts = _learned(spec, begun)
-        doubts += warnings(spec, load_document(file, overrides), begun)
+        begun, doubts = _begun(spec, runs)
+        learned, more = _learned(spec, begun)
+        doubts += more + warnings(spec, load_document(file, overrides), begun)
     except (StudyFileError, CannotRunError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -48,14 +48,18 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
     return 0
 
 
-def _begun(spec: StudySpec, runs: Path) -> StudyFolder | None:
-    """The study that a run of this file would go on with."""
+def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
+    """The study that a run of this file would go on with, and why it can't with one."""
     folder = newest_study(runs, spec.name)
     if folder is None:
-        return None
+        return None, []
     study = StudyFolder(folder)
     _, refused = changes(study.spec, spec)
-    return None if refused and study.reader.trials() else study
+    if not refused or not study.reader.trials():
+        return study, []
+    differences = "; ".join(map(str, refused))
+    words = f"a run is refused without --new, since {study.name} was begun otherwise: {differences}"
+    return None, [words]
 
 
 def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[str]]:

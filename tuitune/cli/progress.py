@@ -157,6 +157,10 @@ SAID = frozenset(
         ev.DevicesChanged,
         ev.Halted,
         ev.Packed,
+        ev.SaveFailed,
+        ev.LaunchBlocked,
+        ev.SampleFailed,
+        ev.ClockStepped,
     }
 )
 

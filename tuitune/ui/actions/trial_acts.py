@@ -209,7 +209,7 @@ ACTIONS: Final = (
         "trial.kill",
         ("x",),
         "kill",
-        "Ends it for good, after 8 s in which that can be undone.",
+        "Ends it, after 8 s in which that can be undone; later only a retry takes it up again.",
         "Trials",
         kill,
         dangerous=True,
