@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from tuitune.__main__ import main
-from tuitune.engine import disk
+from tuitune.engine import again, asking, disk, run
+from tuitune.execution import sampling
 from tuitune.study import leaving
 
 
@@ -14,6 +15,8 @@ def shorten(seconds: float) -> None:
         leaving.ASK_GRACE[reason] = grace if grace == float("inf") else seconds
     leaving.LEAST_LEAVE = leaving.AFTER_SAVE = leaving.EXIT_GRACE = seconds
     leaving.TERM_GRACE = leaving.KILL_GRACE = disk.PERIOD = seconds
+    again.FIRST = again.LONGEST = asking.SLOW = run.HEARTBEAT = seconds
+    sampling.PATIENCE = 10 * seconds
 
 
 if __name__ == "__main__":

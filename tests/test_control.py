@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuitune.control import ControlError, private_folder, request, serve, socket_path
+from tuitune.control import (
+    ControlError,
+    choose_place,
+    leave_place,
+    private_folder,
+    request,
+    serve,
+    socket_path,
+)
 from tuitune.control import client as control_client
 from tuitune.control import server as control_server
 
@@ -289,9 +298,26 @@ def test_sockets_have_short_paths_of_their_own(tmp_path: Path) -> None:
     assert len(paths) == 6
     assert all(len(str(path)) < 80 for path in paths)
     folder = next(iter(paths)).parent
-    assert folder.name == f"tuitune-{os.getuid()}"
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder == Path(f"/tmp/tuitune-{os.getuid()}")
     assert socket_path(deep / "x" / "..", "control") == socket_path(deep, "control")
+
+
+def test_a_study_folder_says_where_its_sockets_are(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    before = socket_path(study, "control")
+    choose_place(study)
+    assert socket_path(study, "control") == before
+    assert before.parent.stat().st_mode & 0o777 == 0o700
+    shutil.copytree(study, tmp_path / "copy")
+    assert socket_path(tmp_path / "copy", "control") != before  # its engine is the first's alone
+    study.rename(tmp_path / "moved")
+    assert socket_path(tmp_path / "moved", "control") == before
+    leave_place(tmp_path / "moved")
+    assert list((tmp_path / "moved").iterdir()) == []
+    assert before.parent.exists()
+    (tmp_path / "copy" / ".sockets").write_text("nonsense")
+    assert socket_path(tmp_path / "copy", "control").parent == before.parent
 
 
 def test_a_folder_for_sockets_must_be_ones_own(tmp_path: Path) -> None:

@@ -40,6 +40,43 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
             "",
             "the study has stopped, and can go on: stopped",
         ),
+        (
+            ev.DiskChanged(0.0, low=True, free=0.004, free_bytes=4_100_000_000),
+            "",
+            (
+                "only 4.1 GB (0.4%) of the disk is free: nothing is launched until there is more, "
+                "or `disk_free` in [limits] is less"
+            ),
+        ),
+        (
+            ev.DiskChanged(0.0, low=True, free=0.04),  # of an earlier version
+            "",
+            (
+                "only 4.0% of the disk is free: nothing is launched until there is more,"
+                " or `disk_free` in [limits] is less"
+            ),
+        ),
+        (
+            ev.LaunchBlocked(0.0, "code", "a.py: x"),
+            "",
+            "nothing is launched until the training code can be imported: a.py: x",
+        ),
+        (
+            ev.LaunchBlocked(0.0, "code", ""),
+            "",
+            "the training code can be imported again: launching goes on",
+        ),
+        (
+            ev.LaunchBlocked(0.0, "resources", "no memory"),
+            "",
+            "nothing is launched for the moment: no memory",
+        ),
+        (ev.LaunchBlocked(0.0, "resources", ""), "", "launching is tried again"),
+        (
+            ev.SampleFailed(0.0, 3, {"x": 1}, "random", "drawn", "no width"),
+            "trial 3",
+            "proposed: drawn: x=1, without what was to be sampled",
+        ),
         (ev.Ask(0.0, 1), "trial 1", ""),
         (ev.DevicesChanged(0.0, (GPU,), "GPU 1: lost"), "", "GPU 1: lost"),
         (ev.DevicesChanged(0.0, (GPU,)), "", ""),  # of how busy it is nobody needs a line

@@ -6,6 +6,8 @@ import io
 import os
 import sys
 
+from tuitune.cli import early
+
 
 def main() -> None:
     """Hand the words over to the commands; a first word that ends in .toml means `run` it."""
@@ -15,13 +17,21 @@ def main() -> None:
         )
     _fill_streams()
     _write_all_text()
+    words = _words()
+    if words[:1] in (["run"], ["engine"]):
+        early.hold_back()
     from tuitune.cli.main import commands  # noqa: PLC0415 - the check above comes first
 
+    commands(words, prog_name="tuitune")
+
+
+def _words() -> list[str]:
+    """What was said on the command line, with the command that stands for a study file alone."""
     words = sys.argv[1:]
     first = next((i for i, word in enumerate(words) if not word.startswith("-")), None)
     if first is not None and words[first].endswith(".toml"):
         words.insert(0, "run")
-    commands(words, prog_name="tuitune")
+    return words
 
 
 def _fill_streams() -> None:

@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     on_foreign: Literal["drain", "pause", "ignore"] = "drain"  # somebody comes to a GPU of ours
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
     keep_checkpoints: Literal["best", "all", "none"] = "best"  # of trials that have ended
+    disk_free: int | None = None  # bytes below which nothing is launched; None: some %; 0: no limit
 
 
 class Gpu(msgspec.Struct, frozen=True, array_like=True):
@@ -225,6 +226,7 @@ class DiskChanged(Fact, frozen=True, tag="disk_changed"):
 
     low: bool
     free: float  # share of the whole
+    free_bytes: int | None = None
 
 
 class LaunchBlocked(Fact, frozen=True, tag="launch_blocked"):

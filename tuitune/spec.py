@@ -82,6 +82,7 @@ class PruningSpec:
 class Limits:
     time: float | None = None  # seconds
     target: float | None = None
+    disk_free: int | None = None  # bytes
 
 
 @dataclass(frozen=True, slots=True)

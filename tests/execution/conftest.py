@@ -105,7 +105,7 @@ class Bench:
         return processes.tagged(str(self.study))
 
     def zygotes(self) -> list[int]:
-        return [keeper.pid for keeper in self.executor._keepers]
+        return [keeper.pid for keeper in self.executor._keepers.all]
 
     def call(self, method: str, *arguments: Any) -> None:
         async def call() -> None:

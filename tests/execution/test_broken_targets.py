@@ -299,7 +299,7 @@ def test_samplers_see_the_configuration_so_far_and_depend_on_the_seed_alone(benc
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("wrong", "gave a object"),
+        ("wrong", r"x \(train.py:wrong\): returned a value of type object"),
         ("raises", "KeyError: 'depth'"),
         ("dies", "exit status 3"),
         ("crashes", "signal 11"),

@@ -172,18 +172,6 @@ def test_changed_code_is_run_by_a_new_zygote_while_the_old_one_ends_its_trials(b
     assert bench.of(events.Started, 2)[0].code == codes[1]
 
 
-def test_code_that_is_broken_meanwhile_fails_its_trials_in_words(bench):
-    bench.write("train.py", "def train(trial):\n    pass\n")
-    bench.open()
-    bench.run(bench.order(0))
-    bench.write("train.py", "def train(trial)\n    pass\n")
-    end = bench.run(bench.order(1))
-    assert end.error.startswith("can't start: SyntaxError")
-    assert "train.py" in end.tail
-    bench.write("train.py", "def train(trial):\n    trial.report(epoch=1, loss=1)\n")
-    assert bench.run(bench.order(2)).error == ""
-
-
 def test_a_target_that_starts_threads_runs_afresh_and_is_told_of_once(bench):
     bench.write(
         "train.py",

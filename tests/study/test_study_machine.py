@@ -73,6 +73,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.steps: dict[int, int] = {}
         self.frozen: set[int] = set()
         self.asked: int | None = None
+        self.unsampled: set[int] = set()
         self.launched: list[tuple[int, int]] = []
         self.exited: list[tuple[int, int]] = []
         self.take(self.opened())
@@ -90,6 +91,7 @@ class StudyMachine(RuleBasedStateMachine):
                     assert fact.trial == len(self.study.state.trials)
                     self.asked = fact.trial
                 case ev.Launch():
+                    assert self.study.state.may_launch
                     assert fact.trial not in self.live, "two attempts of one trial at once"
                     assert not self.study.state.trials[fact.trial].held
                     assert fact.trial not in self.study.state.kills
@@ -137,6 +139,9 @@ class StudyMachine(RuleBasedStateMachine):
         number, self.asked = self.asked, None
         if exhausted == 0:
             self.take(ev.Exhausted(self.now, "nothing left"))
+        elif exhausted == 1:
+            self.unsampled.add(number)
+            self.take(ev.SampleFailed(self.now, number, {"x": x}, "random", "drawn", "no width"))
         else:
             self.take(ev.Proposed(self.now, number, {"x": x}, "random", "drawn"))
 
@@ -252,6 +257,10 @@ class StudyMachine(RuleBasedStateMachine):
     def disk(self, low):
         self.take(ev.DiskChanged(self.now, low, 0.04))
 
+    @rule(cause=st.sampled_from(["code", "resources"]), why=st.sampled_from(["", "why"]))
+    def blocked(self, cause, why):
+        self.take(ev.LaunchBlocked(self.now, cause, why))
+
     @precondition(lambda self: not self.study.state.finished)
     @rule(x=st.floats(0, 1))
     def add(self, x):
@@ -329,7 +338,8 @@ class StudyMachine(RuleBasedStateMachine):
         assert state.waiting == waiting
         assert set(state.promotable) == promotable
         assert len(state.trials) <= self.spec.search.trials + self.added
-        assert all(t.attempt >= 0 or t.state in (WAITING, PAUSED, KILLED) for t in state.trials)
+        unborn = [t for t in state.trials if t.attempt < 0 and t.number not in self.unsampled]
+        assert all(t.state in (WAITING, PAUSED, KILLED) for t in unborn)
 
     @invariant()
     def flags_mean_what_they_say(self):
@@ -347,7 +357,7 @@ class StudyMachine(RuleBasedStateMachine):
         state = self.study.state
         held = any(t.held and t.state == PAUSED for t in state.trials)
         idle = not self.live and self.asked is None
-        if idle and state.launching and not state.disk_low and not held and not state.kills:
+        if idle and state.may_launch and not held and not state.kills:
             assert state.finished
 
     @invariant()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from tuitune import events as ev
 from tuitune.engine.settings import settings_of
 from tuitune.space import key
 from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
+from tuitune.study import Study
 from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 
@@ -582,3 +584,55 @@ def test_many_kills_that_are_due_at_once_strike_one_after_the_other():
         story.take(ev.KillAsked(story.now, trial, 8.0))
     story.pass_time(10.0)
     assert story.states() == [KILLED, KILLED]
+
+
+def test_nothing_launches_or_ends_while_launching_is_blocked():
+    story = Story(search=SearchSpec(trials=3, concurrency=2))
+    story.take(ev.LaunchBlocked(story.now, "code", "train.py: SyntaxError"))
+    story.exit(0, "can't start", lost=True)
+    story.report(1, 1, 0.5)
+    story.exit(1)
+    assert story.states() == [WAITING, COMPLETE]
+    assert story.trial(0).note == "can't start; goes on from the start"
+    assert (story.trial(0).crashes, story.study.state.finished) == (0, False)
+    story.take(ev.LaunchBlocked(story.now, "resources", "no memory"))
+    story.take(ev.LaunchBlocked(story.now, "code", ""))
+    assert story.states() == [WAITING, COMPLETE]
+    story.take(ev.LaunchBlocked(story.now, "resources", ""))
+    assert story.states() == [RUNNING, COMPLETE, RUNNING]
+
+
+def test_the_last_that_waits_at_a_rung_is_not_pruned_while_launching_is_blocked():
+    story = Story(pruning=replace(ASHA, style="promote"), search=SearchSpec(trials=1))
+    story.take(ev.LaunchBlocked(story.now, "code", "why"))
+    story.report(0, 1, 0.5)
+    story.exit(0, stopped=True)
+    assert story.states() == [PAUSED]
+    story.take(ev.LaunchBlocked(story.now, "code", ""))
+    assert story.states() != [PAUSED]
+
+
+def test_a_blocked_study_stops_at_once_and_the_next_engine_looks_anew():
+    story = Story()
+    story.take(ev.LaunchBlocked(story.now, "code", "why"))
+    for trial in (0, 1):
+        story.exit(trial, "can't start", lost=True)
+    end = finished(story.take(ev.StopAsked(story.now, finish=False, why="by hand")))
+    assert end is not None
+    assert not end.complete
+    story.take(ev.Opened(story.now, settings_of(story.spec), 4.0, 8 << 30))
+    assert story.states() == [RUNNING, RUNNING]
+
+
+def test_three_samples_that_fail_alike_halt_the_study():
+    study = Study(Story(search=SearchSpec(trials=20)).spec)
+    facts = study.react(ev.Opened(100.0, settings_of(study.spec), 4.0, 8 << 30))
+    for number in range(3):
+        assert isinstance(facts[-1], ev.Ask)
+        failed = ev.SampleFailed(100.0 + 60 * number, number, {"x": 0.1}, "random", "", "no width")
+        facts = study.react(failed)
+        assert study.state.trials[number].state == FAILED
+    end = finished(facts)
+    assert end is not None
+    assert end.why == "the first 3 trials have failed, all with: no width"
+    assert study.state.trials[0].started is None

@@ -168,6 +168,9 @@ def test_paused_launching_and_a_full_disk_explain_why_no_trial_comes():
     assert "<study.resume> goes on" in text(DetailPane().lines(look(paused), Size(80, 9)))
     full = picture([], study=study(disk_low=True))
     assert "disk is too full" in text(DetailPane().lines(look(full), Size(80, 9)))
+    blocked = picture([], study=study(blocked="train.py: SyntaxError"))
+    shown = text(DetailPane().lines(look(blocked), Size(80, 9)))
+    assert "nothing starts: train.py: SyntaxError" in shown
 
 
 def test_the_same_second_is_not_drawn_twice():

@@ -88,6 +88,7 @@ def test_how_busy_the_devices_are():
         ("running", {"launching": False}, "launching paused"),
         ("running", {"halted": "stopped by hand"}, "stopping"),
         ("running", {"disk_low": True}, "disk full"),
+        ("running", {"blocked": "no memory is left"}, "nothing starts"),
         ("silent", {}, "engine silent 7s"),
         ("importing", {}, "importing training code 4s"),
         ("gone", {}, "engine gone - <study.restart>"),

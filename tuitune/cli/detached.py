@@ -44,17 +44,24 @@ class Mouth:
 
 
 class Log:
-    """Lines for each thing worth keeping; notes are the import's own words, which are there."""
+    """Lines for each thing worth keeping.
+
+    Notes before the first fact repeat what the import has printed, which is in the log already.
+    """
 
     def __init__(self, lines: Lines, mouth: Mouth) -> None:
         self._lines = lines
         self._mouth = mouth
+        self._importing = True
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
+        self._importing = False
         self._mouth.close()  # trials start: all that can go wrong is in the store from here on
         self._lines(facts)
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        if not self._importing:
+            self._lines.note(text)
 
     def close(self) -> None:
         self._lines.close()

@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from tuitune.cli import early
 from tuitune.cli.logind import shelter
 from tuitune.cli.studies import StudyFolder
 from tuitune.cli.wish import RefusedError, meaning_of
@@ -22,7 +24,7 @@ from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tuitune.cli.wish import Wish
@@ -127,7 +129,7 @@ def _spawn(
     words += ["--herald", str(mouth)]
     words += [word for override in wish.overrides for word in ("--set", override)]
     words += ["--steal"] if wish.steal else []
-    with (folder / "engine.log").open("ab") as log:
+    with (folder / "engine.log").open("ab") as log, _held_back():
         return subprocess.Popen(
             [*prefix, *words],
             stdin=subprocess.DEVNULL,
@@ -136,6 +138,16 @@ def _spawn(
             pass_fds=[mouth],
             start_new_session=True,
         )
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """What is started meanwhile gets signals once it says that it can hear them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, early.ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _listen(herald: Herald, folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tuitune.cli import early
 from tuitune.cli.devices import device_options
 from tuitune.cli.devices import said as device_words
 
@@ -98,6 +99,7 @@ def run(
     said += [] if trials is None else [f"search.trials={trials}"]
     wish = Wish(file, runs.absolute(), tuple(said), new=new, steal=steal, as_json=as_json)
     if not no_ui and not as_json and has_terminal():
+        early.let_come()
         sys.exit(run_with_app(wish, Look(ascii_only=ascii_only, no_color=no_color)))
     from tuitune.cli.run import run_study
 

@@ -40,6 +40,7 @@ class Lines:
         self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._painted = 0.0
         self._noted = 0.0
+        self._blocked: dict[str, str] = {}
         self._tails: dict[int, str] = {}  # the logs' last lines of trials that are to be settled
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
@@ -63,11 +64,19 @@ class Lines:
                     self._quote(tail)
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
-            case _ if type(fact) in SAID and (words := told(fact)):
+            case _ if type(fact) in SAID and self._is_news(fact) and (words := told(fact)):
                 whom = whose(fact)
                 self._line(fact.time, f"{whom}  {words}" if whom else words)
             case _:
                 pass
+
+    def _is_news(self, fact: ev.AnyFact) -> bool:
+        """What many trials run into at the same moment is said once."""
+        if not isinstance(fact, ev.LaunchBlocked):
+            return True
+        before = self._blocked.get(fact.cause, "")
+        self._blocked[fact.cause] = fact.why
+        return fact.why != before
 
     def _settled(self, fact: ev.Settled) -> str:
         trial = self._study.state.trials[fact.trial]
@@ -154,12 +163,13 @@ SAID = frozenset(
         ev.ResumeAsked,
         ev.SettingsChanged,
         ev.DiskChanged,
+        ev.LaunchBlocked,
         ev.DevicesChanged,
         ev.Halted,
         ev.Packed,
         ev.SaveFailed,
-        ev.LaunchBlocked,
         ev.SampleFailed,
+        ev.Returned,
         ev.ClockStepped,
     }
 )

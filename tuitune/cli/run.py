@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tuitune.cli import early
 from tuitune.cli.console import without_waiting
 from tuitune.cli.follow import follow
 from tuitune.cli.launch import another_runs, remove_unbegun
@@ -72,6 +73,7 @@ def _do(wish: Wish, meaning: Meaning) -> int:
 
 
 def _follow(study: StudyFolder, wish: Wish) -> int:
+    early.let_come()
     print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
     return follow(study, as_json=wish.as_json)
 

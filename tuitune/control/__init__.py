@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.control.client import ControlError, private_folder, request, socket_path
+from tuitune.control.client import ControlError, private_folder, request
+from tuitune.control.place import choose_place, leave_place, socket_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.control.server import Handler, Server
 
-__all__ = ["ControlError", "private_folder", "request", "serve", "socket_path"]
+__all__ = [
+    "ControlError",
+    "choose_place",
+    "leave_place",
+    "private_folder",
+    "request",
+    "serve",
+    "socket_path",
+]
 
 
 async def serve(path: Path, handler: Handler) -> Server:

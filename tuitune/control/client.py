@@ -1,4 +1,4 @@
-"""Where does an engine listen, and what does it answer?"""
+"""What does an engine answer?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import socket
 import stat
 import struct
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED in unix(7)
 CHUNK = 65536  # bytes
@@ -17,18 +19,6 @@ CHUNK = 65536  # bytes
 
 class ControlError(Exception):
     """No answer, or no safe way to ask; the text says why and the mend."""
-
-
-def socket_path(folder: Path, kind: str) -> Path:
-    """The path of a study's socket: short, since a Unix socket's has 107 bytes at most.
-
-    Raises ControlError where the folder of this user's sockets isn't this user's own.
-    """
-    import hashlib  # noqa: PLC0415 - it loads OpenSSL: only who asks an engine pays
-
-    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    place = private_folder(Path(f"/tmp/tuitune-{os.getuid()}"))  # noqa: S108 - checked there
-    return place / f"{digest}.{kind}"
 
 
 def private_folder(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitune import events as ev
 from tuitune.engine.seen import Seen
-from tuitune.execution.executor import SampleError, TargetError
+from tuitune.execution.executor import NotNowError, SampleError
 from tuitune.search.proposal import AskModel, Proposal
 from tuitune.search.sobol import sobol_searcher
 from tuitune.space import grid_size
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tuitune.space import Sampled
     from tuitune.spec import StudySpec
     from tuitune.study import Study
+
+SLOW = 5.0  # s that a sampler may take before that is worth a word
+AGAIN = 1.0  # s until one is asked again that could not be asked
 
 
 class Asked(Protocol):
@@ -45,6 +48,7 @@ class Asking:
         self._seen = Seen(self._spec, world.foreign) if self._spec.search.is_modelled else None
         self._fixed: dict[int, History] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._slow: set[str] = set()  # samplers whose slowness was told of
 
     def note(self, facts: Sequence[ev.AnyFact]) -> None:
         """Look at an event with all that followed from it: an Ask among them sees up to here."""
@@ -63,12 +67,16 @@ class Asking:
             self._take(number, answer)
 
     async def completed(self, proposal: Proposal, draw: str) -> dict[str, Any]:
-        """The whole configuration, in the file's order. Raises SampleError, TargetError."""
+        """The whole configuration, in the file's order. Raises SampleError."""
         targets = {p.name: p.target for p in self._to_sample(proposal)}
         if not targets:
             return proposal.config
         seed = f"{self._spec.search.seed}/{draw}"
-        values = await self._engine.sample(targets, seed, proposal.config)
+        late = asyncio.get_running_loop().call_later(SLOW, self._say_slow, targets)
+        try:
+            values = await self._engine.sample(targets, seed, proposal.config)
+        finally:
+            late.cancel()
         whole = {**proposal.config, **values}
         names = (p.name for p in self._spec.space.parameters)
         return {name: whole[name] for name in names if name in whole}
@@ -102,14 +110,33 @@ class Asking:
             self._propose(number, answer, answer.config)
 
     async def _sample(self, number: int, proposal: Proposal) -> None:
-        try:
-            config = await self.completed(proposal, f"{number}")
-        except (SampleError, TargetError) as error:
-            why = f"a parameter can't be sampled: {error}"
-            self._engine.take([ev.StopAsked(self._world.clock(), finish=False, why=why)])
-            return
-        if self._is_awaited(number):
+        config: dict[str, Any] | None = None
+        while config is None and self._is_awaited(number):
+            try:
+                config = await self.completed(proposal, f"{number}")
+            except NotNowError:  # said where launching is blocked by the same cause
+                await asyncio.sleep(AGAIN)
+            except SampleError as error:
+                self._fail(number, proposal, str(error))
+                return
+        if config is not None and self._is_awaited(number):
             self._propose(number, proposal, config)
+
+    def _fail(self, number: int, proposal: Proposal, why: str) -> None:
+        if not self._is_awaited(number):
+            return
+        given, origin = proposal.config, proposal.origin
+        error = f"a parameter can't be sampled: {why}"
+        now = self._world.clock()
+        self._engine.take([ev.SampleFailed(now, number, given, origin, proposal.why, error)])
+
+    def _say_slow(self, targets: Mapping[str, str]) -> None:
+        """Once for each function: until it returns, no further trial can start."""
+        if self._slow.issuperset(targets.values()):
+            return
+        self._slow.update(targets.values())
+        sampled = ", ".join(f"{name} by {target}" for name, target in targets.items())
+        self._world.note(f"still waiting for the value of a sampled parameter: {sampled}")
 
     def _propose(self, number: int, proposal: Proposal, config: dict[str, Any]) -> None:
         clock = self._world.clock()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tuitune import events as ev
 
@@ -14,24 +15,45 @@ if TYPE_CHECKING:
 
     from tuitune.engine.loop import Engine
 
-LEAST_FREE = 0.05  # of the whole disk
+LEAST_SHARE = 0.05  # of the whole disk that stays free, or
+LEAST_FREE = 5_000_000_000  # bytes, whichever is less
 PERIOD = 5.0  # s
 
 
-def free_share(folder: Path) -> float:
-    """What is free of the disk that this folder is on, from 0 to 1; 1 where nobody can tell."""
+class Room(NamedTuple):
+    """What is free of a disk."""
+
+    free: int  # bytes
+    share: float  # of the whole
+
+    def is_low(self, least: int | None) -> bool:
+        """`least`: the bytes that the study file wants free; None where it doesn't say."""
+        if least is None:
+            return self.share < LEAST_SHARE and self.free < LEAST_FREE
+        return self.free < least
+
+
+def room(folder: Path) -> Room | None:
+    """On the disk that this folder is on; None where nobody can tell."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError:
-        return 1.0
-    return usage.free / usage.total if usage.total else 1.0
+        return None
+    return Room(usage.free, usage.free / usage.total if usage.total else math.inf)
+
+
+def is_low(folder: Path, least: int | None) -> bool:
+    found = room(folder)
+    return found is not None and found.is_low(least)
 
 
 async def watch(folder: Path, engine: Engine) -> None:
     """Tell the study when the disk has become too full, or has room again."""
     while True:
         await asyncio.sleep(PERIOD)
-        free = free_share(folder)
-        low = free < LEAST_FREE
+        settings, found = engine.study.state.settings, room(folder)
+        if settings is None or found is None:
+            continue
+        low = found.is_low(settings.disk_free)
         if low != engine.study.state.disk_low:
-            engine.take([ev.DiskChanged(time.time(), low, free)])
+            engine.take([ev.DiskChanged(time.time(), low, found.share, found.free)])

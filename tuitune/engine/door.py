@@ -27,8 +27,12 @@ class Door:
             return await self._handler(request)
         if request.get("do") != "stop":
             return {"error": "its training code is still being imported; ask again after that"}
-        self._stopped.set()
+        self.stop()
         return {"ok": True, "running": 0}
+
+    def stop(self) -> None:
+        """Whoever waits for the import waits no longer."""
+        self._stopped.set()
 
     def open(self, handler: Handler) -> None:
         self._handler = handler

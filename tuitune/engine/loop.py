@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
+from tuitune.engine.again import LaunchAgain
 from tuitune.engine.asking import Asking
 from tuitune.engine.orders import make_order
 from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
 from tuitune.engine.syncing import Syncing
 from tuitune.engine.tidying import Tidying
+from tuitune.execution.shortage import shortage
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class World:
     oracle: Oracle | None = None  # where the search needs a model
     clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
     foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
+    note: Callable[[str], None] = lambda _: None  # something to say that is no fact of the study
 
 
 class Engine:
@@ -68,6 +71,7 @@ class Engine:
         self._asking = Asking(self, world)
         self._tidying = Tidying(world.shelf)
         self._syncing = Syncing(world.journal, self._sync_failed)
+        self._again = LaunchAgain(self.take, world.clock, self._loop)
         self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
 
     @property
@@ -211,6 +215,8 @@ class Engine:
                     executor.release(fact.trial, fact.attempt)
                 else:
                     executor.signal(fact.trial, fact.attempt, fact.how)
+            case ev.LaunchBlocked() | ev.Started():
+                self._again.note(fact)
             case ev.Finished():
                 if not self.finished.done():
                     self.finished.set_result(fact)
@@ -224,11 +230,7 @@ class Engine:
             moved = self._world.shelf.prepare(trial.number, trial.config)
             order = make_order(self.study.spec, self.study.state, trial, self._world.shelf)
         except OSError as error:
-            why = f"its folder can't be made: {error}"
-            exited = ev.Exited(
-                self._clock(), fact.trial, fact.attempt, None, None, why, "", 0, lost=False
-            )
-            self.take([exited])
+            self._cannot_launch(fact, error)
             return
         if moved:
             why = (
@@ -238,8 +240,17 @@ class Engine:
             self.take([ev.Warned(self._clock(), fact.trial, fact.attempt, why)])
         self.executor.launch(order)
 
+    def _cannot_launch(self, fact: ev.Launch, error: OSError) -> None:
+        """Its folder can't be made: by its own fault, unless something has run out."""
+        now, lacking = self._clock(), shortage(error.errno)
+        why = f"its folder can't be made: {lacking or error}"
+        blocked: list[ev.Event] = [ev.LaunchBlocked(now, "resources", lacking)] if lacking else []
+        lost = bool(lacking)
+        exited = ev.Exited(now, fact.trial, fact.attempt, None, None, why, "", 0, lost=lost)
+        self.take([*blocked, exited])
+
     async def add(self, proposal: Proposal, by: str = "") -> dict[str, Any]:
-        """Make what a hand gave a trial; its configuration. Raises SampleError, TargetError."""
+        """Make what a hand gave a trial; its configuration. Raises SampleError."""
         config = await self._asking.completed(proposal, f"hand/{self._clock()}")
         self.take([ev.AddAsked(self._clock(), config, proposal.why, by)])
         return config
@@ -247,7 +258,7 @@ class Engine:
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What the user's own samplers choose. Raises SampleError, TargetError."""
+        """What the user's own samplers choose. Raises SampleError."""
         assert self.executor is not None
         return await self.executor.sample(targets, seed, config)
 

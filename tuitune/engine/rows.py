@@ -27,12 +27,15 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
         ev.SettingsChanged,
         ev.DiskChanged,
         ev.ClockStepped,
+        ev.LaunchBlocked,
         ev.StyleChosen,
         ev.Added,
         ev.Halted,
         ev.Finished,
     }
 )
+
+BLOCKED = {"code": "the training code can't be imported: {}", "resources": "{}"}
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
@@ -85,6 +88,7 @@ def study_row(spec: StudySpec, state: State) -> StudyRow:
         opened=state.opened,
         elapsed=state.elapsed,
         rungs=tuple(brackets) if any(brackets) else (),
+        blocked="; ".join(BLOCKED[cause].format(why) for cause, why in state.blocked.items()),
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.control import serve, socket_path
+from tuitune.control import choose_place, leave_place, serve, socket_path
 from tuitune.devices.host import host_room
 from tuitune.devices.probe import look
 from tuitune.devices.snapshots import Snapshot
@@ -26,11 +25,13 @@ from tuitune.engine.loop import Engine, World
 from tuitune.engine.opening import opening_events, restore
 from tuitune.engine.settings import check_machine, wants_gpus
 from tuitune.engine.shelf import Shelf
+from tuitune.engine.signals import Signals
 from tuitune.engine.steering import Steering
 from tuitune.engine.watching import Unfailing, Watcher
 from tuitune.execution.executor import Plan, TargetError
 from tuitune.execution.local import LocalExecutor
 from tuitune.execution.processes import sweep
+from tuitune.execution.shortage import shortage
 from tuitune.search.searcher import make_searcher
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, TRIALS
@@ -138,6 +139,8 @@ def _say(journal: Journal, phase: Phase, words: str = "") -> None:
 async def _run(
     ours: Ours, watcher: Watcher, listening: Callable[[], None], said: Sequence[str]
 ) -> Outcome:
+    door = Door()
+    signals = Signals(door)
     study, journal = ours.study, ours.journal
     folder = ours.held.folder
     interruptions: list[ev.StopAsked] = []
@@ -158,16 +161,17 @@ async def _run(
         watcher.note(text)
     oracle = make_oracle(ours, watcher.note)
     shelf = Shelf(folder / TRIALS, say)
-    engine = _engine(ours, oracle, shelf, watch)
+    engine = _engine(ours, oracle, shelf, watch, watcher.note)
     gpus = make_gpus(ours, watcher.note)
+    choose_place(folder)
     executor = LocalExecutor(
         _plan(study.spec, folder), gpus.pass_on if gpus else engine.take, time.time
     )
     engine.executor = executor
-    door = Door()
     async with contextlib.AsyncExitStack() as closing:  # the last that is named here closes first
         closing.callback(watcher.close)
         closing.push_async_callback(shelf.close)
+        closing.callback(leave_place, folder)
         if gpus is not None:
             closing.callback(gpus.close)
         closing.push_async_callback(executor.close)
@@ -185,7 +189,7 @@ async def _run(
             await door.wait_for(executor.open())
         _say(journal, "running")
         door.open(Steering(engine, ours.document, time.time))
-        finished = await _to_its_end(engine, ours, gpus, oracle)
+        finished = await _to_its_end(engine, ours, gpus, oracle, signals)
     _say(journal, "ended", finished.why)
     if engine.broken is None:
         engine.commit()
@@ -200,17 +204,30 @@ def _engine(
     oracle: ModelProcess | None,
     shelf: Shelf,
     watch: Callable[[Sequence[ev.AnyFact]], None],
+    note: Callable[[str], None],
 ) -> Engine:
     spec = ours.study.spec
     searcher = make_searcher(spec.space, spec.search, informed=bool(ours.foreign))
     world = World(
-        ours.journal, searcher, shelf, time.time, watch, oracle, ClockSteps(), ours.foreign
+        ours.journal,
+        searcher,
+        shelf,
+        time.time,
+        watch,
+        oracle,
+        ClockSteps(),
+        ours.foreign,
+        note,
     )
     return Engine(ours.study, world)
 
 
 async def _to_its_end(
-    engine: Engine, ours: Ours, gpus: Gpus | None, oracle: ModelProcess | None
+    engine: Engine,
+    ours: Ours,
+    gpus: Gpus | None,
+    oracle: ModelProcess | None,
+    signals: Signals,
 ) -> ev.Finished:
     """From the first event of this engine to the last."""
     folder = ours.held.folder
@@ -224,11 +241,11 @@ async def _to_its_end(
         )
     ]
     try:
-        _listen_to_signals(engine)
-        low = disk.free_share(folder) < disk.LEAST_FREE
+        low = disk.is_low(folder, ours.study.spec.limits.disk_free)
         there = gpus.now if gpus else ()
         now = time.time()
         engine.take(opening_events(ours.study, ours.machine, now, disk_low=low, gpus=there))
+        signals.hand_to(engine)
         if gpus is not None:
             gpus.tell(engine.take)
         return await engine.finished
@@ -249,22 +266,6 @@ def _plan(spec: StudySpec, folder: Path) -> Plan:
     )
 
 
-def _listen_to_signals(engine: Engine) -> None:
-    """The first signal lets trials save and leave; the second doesn't wait for them."""
-    loop = asyncio.get_running_loop()
-    seen: list[int] = []
-
-    def stop(number: int) -> None:
-        seen.append(number)
-        why = f"interrupted by {signal.Signals(number).name}"
-        now = len(seen) > 1
-        engine.take([ev.StopAsked(time.time(), finish=False, why=why, now=now)])
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish stands
-            loop.add_signal_handler(number, stop, number)
-
-
 async def _sample(engine: Engine, ours: Ours, gpus: Gpus | None) -> None:
     await asyncio.sleep(SETTLED)
     await telemetry.watch(engine, ours, gpus, time.time)
@@ -279,5 +280,8 @@ async def _beat(held: Claim, engine: Engine) -> None:
         try:
             held.beat()
         except StoreError as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and shortage(cause.errno):
+                continue  # the study is still ours, and the next beat may be written
             engine.take([ev.StopAsked(time.time(), finish=False, why=str(error))])
             return

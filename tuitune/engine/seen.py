@@ -54,7 +54,12 @@ class Seen:
 
 
 def past_of(spec: StudySpec, trial: Trial) -> Past | None:
-    """One trial; None where it tells nothing and will not: killed, with nothing to compare."""
+    """One trial; None where it tells nothing and will not: killed, with nothing to compare.
+
+    Nor does one of which a sampler has failed: it was never launched.
+    """
+    if trial.state == FAILED and trial.started is None:
+        return None
     curve = curve_of(spec, trial)
     fate = _fate(trial)
     if trial.state == KILLED and fate == "ended" and not (curve and milestones(spec.pruning)):

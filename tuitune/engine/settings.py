@@ -33,6 +33,7 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
         on_foreign=spec.devices.on_foreign,
         leave_within=spec.trial.leave_within,
         keep_checkpoints=spec.trial.keep_checkpoints,
+        disk_free=spec.limits.disk_free,
     )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
 from tuitune.engine.document import NotWhileRunningError
-from tuitune.execution.executor import SampleError, TargetError
+from tuitune.execution.executor import SampleError
 from tuitune.search.searcher import complete
-from tuitune.study.state import COMPLETE, ENDED
+from tuitune.study.state import COMPLETE, ENDED, FAILED
 from tuitune.studyfile import StudyFileError
 from tuitune.words.text import plain
 
@@ -106,7 +106,7 @@ class Steering:
         why = proposal.why if like is None else f"like trial {like}"
         try:
             added = await self._engine.add(replace(proposal, why=why), by)
-        except (SampleError, TargetError) as error:
+        except SampleError as error:
             return {"error": f"a parameter can't be sampled: {error}"}
         return {"ok": True, "trial": number, "config": added}
 
@@ -135,6 +135,9 @@ def _refusal(act: str, trial: Trial, doomed: bool) -> str:  # noqa: FBT001
         "has not ended": act == "retry" and not ended,
         "is complete: `tuitune add STUDY --like N` tries it again": act == "retry"
         and trial.state == COMPLETE,
+        "lacks a sampled parameter: `tuitune add STUDY --like N` samples it anew": act == "retry"
+        and trial.state == FAILED
+        and trial.started is None,
         f"has ended, there is nothing to {act}": act != "retry" and ended,
         "is being killed already": act in {"kill", "spare"} and dying,
         "is not to be killed": act == "spare" and not ended and not doomed,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle
+
     from tuitune.execution.keeper import Keeper
     from tuitune.execution.listener import Connection
     from tuitune.execution.wire import Order, Stop
@@ -23,6 +25,9 @@ class Attempt:
     stop: Stop | None = None  # asked for: each process that still connects must hear it
     said: str | None = None  # its own word on how it ended
     stopped: bool = False  # it left through TrialStopped
+    has_returned: bool = False  # its function, or its command, has come to its end
+    exit_timer: TimerHandle | None = None  # until it is told that its process does not exit
+    overstays: bool = False  # and that was told
 
     @property
     def key(self) -> tuple[int, int]:

@@ -71,12 +71,14 @@ class Exited(NamedTuple):
     oom: bool
     left: int = 0  # processes that SIGKILL did not end in time
     error: str = ""  # why no process could be started
+    errno: int = 0  # the same as the kernel's number
 
 
 class Sampled(NamedTuple):
     id: int
     values: Mapping[str, Any]
     error: str | None
+    errno: int = 0  # where no process could be started
 
 
 Errand = Setup | Launch | Kill | Sample | CancelSample | Retire

@@ -33,6 +33,10 @@ class SampleError(Exception):
     """A sampler raised, died, or took too long; str() is that in words."""
 
 
+class NotNowError(SampleError):
+    """No sampler can be called at the moment, by no fault of its own; str() says why."""
+
+
 class Executor(Protocol):
     """Starts attempts and tells what happens to them, through the sink it was made with.
 
@@ -61,7 +65,7 @@ class Executor(Protocol):
     ) -> dict[str, Any]:
         """Call samplers (parameter -> target) in order, each seeing the values before it.
 
-        Raises SampleError, or TargetError where the target can't be imported any more.
+        Raises SampleError.
         """
 
     async def close(self) -> None:

@@ -57,6 +57,8 @@ def heard(
             case Held():
                 facts.append(events.Held(now, trial, number))
             case Done():
+                # the first word of one that is stopped comes where TrialStopped is raised
+                attempt.has_returned = not said.stopped or attempt.said is not None
                 attempt.said = said.error
                 attempt.stopped = attempt.stopped or said.stopped
             case _:  # a greeting

@@ -82,16 +82,22 @@ class Nursery:
     def sample(self, sample: Sample) -> None:
         """Start a sampler. Raises OSError where no process can be had."""
         place = os.memfd_create("sample")
-        if self._fresh:
-            text = json.dumps(sample._asdict())
-            pid = self._spawn("sample", text, place)
-        else:
-            pid = os.fork()
-            if pid == 0:
-                self._close()
-                samplers.answer(sample, self._setup.folder, self._pid, place)
-                child.leave(0, self._tidy_write)
+        try:
+            pid = self._begin_sample(sample, place)
+        except OSError:
+            os.close(place)
+            raise
         self.jobs[pid] = Job(sample.id, 0, place)
+
+    def _begin_sample(self, sample: Sample, place: int) -> int:
+        if self._fresh:
+            return self._spawn("sample", json.dumps(sample._asdict()), place)
+        pid = os.fork()
+        if pid == 0:
+            self._close()
+            samplers.answer(sample, self._setup.folder, self._pid, place)
+            child.leave(0, self._tidy_write)
+        return pid
 
     def kill_trial(self, trial: int, attempt: int, how: str) -> None:
         for pid, job in self.jobs.items():

@@ -60,11 +60,20 @@ class Keeper(asyncio.Protocol):
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has come so far that it could start trials."""
+        return self._ready.done() and self._ready.exception() is None
+
     async def start(self) -> None:
-        """Start it and wait until all is imported. Raises TargetError."""
+        """Start it and wait until all is imported. Raises TargetError, OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = self._spawn(theirs.fileno())
+            try:
+                self._process = self._spawn(theirs.fileno())
+            except OSError:
+                ours.close()
+                raise
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
         self.say(Setup(self._plan.target, self._plan.samplers, self._plan.folder))

@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuitune import events
 from tuitune.execution import errands, wire, words
 from tuitune.execution.attempts import Attempt
-from tuitune.execution.executor import TargetError
+from tuitune.execution.executor import NotNowError, SampleError
 from tuitune.execution.gpu_memory import is_gpu_oom
 from tuitune.execution.hearing import heard
-from tuitune.execution.keeper import Keeper, trial_environment
+from tuitune.execution.keeper import trial_environment
+from tuitune.execution.keepers import Keepers
 from tuitune.execution.listener import Hello, Listener
-from tuitune.execution.provenance import Commit, Sources, commit_of, files_of
-from tuitune.execution.sampling import Samples
+from tuitune.execution.provenance import Sources, files_of
+from tuitune.execution.sampling import Samples, names
+from tuitune.execution.shortage import shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tuitune.events import Event
     from tuitune.execution.executor import Plan
+    from tuitune.execution.keeper import Keeper
     from tuitune.execution.listener import Connection, Said
     from tuitune.execution.wire import Order
 
+EXIT_SECONDS = 5.0  # from the return of a function until its process is said not to exit
 MOST_DEATHS = 3  # of zygotes in a row, without an attempt that ended by itself
 
 
@@ -43,14 +47,13 @@ class LocalExecutor:
         self._clock = clock
         self._listener = Listener(plan.socket, self._hear)
         self._attempts: dict[tuple[int, int], Attempt] = {}
-        self._keeper: Keeper | None = None  # the one that starts trials now
-        self._keepers: set[Keeper] = set()
-        self._starting: asyncio.Task[Keeper] | None = None
+        self._keepers = Keepers(plan, self._take, self._bury, self._have_started)
         self._samples = Samples()
-        self._commit = Commit("", None)
         self._commands: dict[tuple[str, ...], Sources] = {}
         self._deaths = 0
         self._told_fresh = False
+        self._told_code = ""  # why it can't be imported
+        self._is_open = False
         self._closing = False
 
     # --- what the engine asks ----------------------------------------------------------------
@@ -58,10 +61,14 @@ class LocalExecutor:
     async def open(self) -> None:
         """Import the target. Raises TargetError, OSError where the socket can't be bound."""
         self._listener.open()
-        await self._ready_keeper()
+        await self._keepers.open()
+        self._is_open = True
 
     def launch(self, order: Order) -> None:
-        """Never raises: what stands against it comes back as the attempt's Exited."""
+        """Never raises: what stands against it comes back as the attempt's Exited.
+
+        Where the code has changed the attempt waits until that is imported.
+        """
         attempt = Attempt(self._complete(order))
         attempt.order = attempt.order._replace(token=attempt.token)
         self._attempts[attempt.key] = attempt
@@ -70,13 +77,12 @@ class LocalExecutor:
             return
         with contextlib.suppress(OSError):  # the trial itself will say that nobody answers it
             self._listener.open()
-        if self._keeper is not None and self._keeper.sources.have_changed():
-            self._keeper.retire()
-            self._keeper = None
-        if self._keeper is not None:
-            self._hand_over(attempt, self._keeper)
-        else:
-            self._start()
+        keeper = self._keepers.fit()
+        if keeper is not None:
+            self._hand_over(attempt, keeper)
+        elif unimportable := self._keepers.unimportable:
+            words = f"can't start: {unimportable}"
+            asyncio.get_running_loop().call_soon(self._give_back, [attempt], words)
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
         found = self._attempts.get((trial, attempt))
@@ -86,7 +92,11 @@ class LocalExecutor:
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
         found = self._attempts.get((trial, attempt))
-        if found is not None:
+        if found is None:
+            return
+        if found.keeper is None:  # there is nothing yet that could take its time
+            self.signal(trial, attempt, "term")
+        else:
             found.stop = wire.Stop(reason, save)
             if (voice := found.voice) is not None:
                 voice.send(wire.encode(found.stop))
@@ -112,60 +122,58 @@ class LocalExecutor:
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Raises SampleError, TargetError."""
-        return await self._samples.ask(await self._ready_keeper(), targets, seed, config)
+        """Raises SampleError."""
+        keeper = await self._keepers.to_sample()
+        try:
+            return await self._samples.ask(keeper, targets, seed, config)
+        except NotNowError as error:
+            if self._deaths >= MOST_DEATHS:  # no accident any more: it is the sampler's doing
+                raise SampleError(f"{names(targets)}: {error}") from error
+            raise
 
     async def close(self) -> None:
         """Kill whatever is left; each attempt that still ran gets its Exited, as lost."""
         self._closing = True
-        await asyncio.gather(*(keeper.end() for keeper in list(self._keepers)))
-        if self._starting is not None:
-            await asyncio.wait([self._starting])
+        await self._keepers.close()
         for attempt in list(self._attempts.values()):
             self._lose(attempt)
         self._listener.close()
 
     # --- zygotes -----------------------------------------------------------------------------
 
-    async def _ready_keeper(self) -> Keeper:
-        if self._keeper is not None:
-            return self._keeper
-        return await asyncio.shield(self._start())
-
-    def _start(self) -> asyncio.Task[Keeper]:
-        if self._starting is None:
-            self._starting = asyncio.ensure_future(self._start_keeper())
-            self._starting.add_done_callback(self._have_started)
-        return self._starting
-
-    async def _start_keeper(self) -> Keeper:
-        if self._closing:
-            raise TargetError("the executor is closed")
-        keeper = Keeper(self._plan, self._take, self._bury)
-        self._keepers.add(keeper)
-        _, self._commit = await asyncio.gather(keeper.start(), commit_of(self._plan.folder))
-        return keeper
-
-    def _have_started(self, task: asyncio.Task[Keeper]) -> None:
-        self._starting = None
+    def _have_started(self, error: BaseException | None) -> None:
+        """Another zygote is there, or can't be: then those that waited for it are given back."""
+        if not self._is_open:
+            return  # whoever opens it hears of it
         waiting = [attempt for attempt in self._attempts.values() if attempt.keeper is None]
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is None:
-            self._keeper = task.result()
+        keeper = self._keepers.current
+        if error is None and keeper is not None:
+            self._tell_code("")
             for attempt in waiting:
-                self._hand_over(attempt, self._keeper)
+                self._hand_over(attempt, keeper)
             return
-        for attempt in waiting:
-            self._refuse(attempt, error)
+        lacking = shortage(error.errno) if isinstance(error, OSError) else ""
+        if lacking:
+            self._block("resources", lacking)
+        else:
+            self._tell_code(self._keepers.unimportable)
+        self._give_back(waiting, lacking or f"can't start: {self._keepers.unimportable}")
 
-    def _refuse(self, attempt: Attempt, error: BaseException) -> None:
-        """The target was changed, and can't be imported any more."""
-        text = words.plain(str(error)).strip()
-        last = text.splitlines()[-1] if text else type(error).__name__
-        end = errands.Exited(*attempt.key, 1, None, 0, oom=False)
-        self._tell(attempt, end, f"can't start: {last}", text, lost=False)
+    def _tell_code(self, why: str) -> None:
+        """Whether the code can be imported; said where that is news."""
+        if why != self._told_code:
+            self._told_code = why
+            self._block("code", why)
+
+    def _block(self, cause: Literal["code", "resources"], why: str) -> None:
+        self._sink([events.LaunchBlocked(self._clock(), cause, why)])
+
+    def _give_back(self, attempts: Iterable[Attempt], why: str) -> None:
+        """No process of theirs could be started, by no fault of theirs."""
+        for attempt in attempts:
+            if attempt.key in self._attempts:
+                end = errands.Exited(*attempt.key, None, None, 0, oom=False)
+                self._tell(attempt, end, why, "", lost=True)
 
     def _hand_over(self, attempt: Attempt, keeper: Keeper) -> None:
         attempt.keeper = keeper
@@ -178,17 +186,21 @@ class LocalExecutor:
                     self._have_begun(attempt, pid)
             case errands.Exited(trial, number):
                 if (attempt := self._attempts.get((trial, number))) is not None:
-                    self._deaths = 0
-                    self._end(attempt, word)
+                    self._hear_of_end(attempt, word)
             case errands.Sampled():
                 self._samples.take(word)
 
+    def _hear_of_end(self, attempt: Attempt, end: errands.Exited) -> None:
+        if lacking := shortage(end.errno):
+            self._block("resources", lacking)
+            self._give_back([attempt], lacking)
+        else:
+            self._deaths = 0
+            self._end(attempt, end)
+
     def _bury(self, keeper: Keeper) -> None:
         """A zygote is gone, and all that it had started."""
-        self._keepers.discard(keeper)
-        if self._keeper is keeper:
-            self._keeper = None
-        self._deaths += not keeper.is_retired
+        self._deaths += keeper.is_ready and not keeper.is_retired
         for attempt in [found for found in self._attempts.values() if found.keeper is keeper]:
             self._lose(attempt)
         self._samples.lose(keeper)
@@ -209,7 +221,7 @@ class LocalExecutor:
         attempt.is_started = True
         trial, number = attempt.key
         code = self._code_of(attempt)
-        step, commit = attempt.order.resume_step, self._commit
+        step, commit = attempt.order.resume_step, self._keepers.commit
         now = self._clock()
         facts: list[Event] = [
             events.Started(now, trial, number, pid, step, code, commit.name, commit.dirty)
@@ -241,6 +253,13 @@ class LocalExecutor:
         facts = heard(attempt, connection, messages, self._clock())
         if facts:
             self._sink(facts)
+        if attempt.has_returned and attempt.exit_timer is None:
+            loop = asyncio.get_running_loop()
+            attempt.exit_timer = loop.call_later(EXIT_SECONDS, self._has_not_exited, attempt)
+
+    def _has_not_exited(self, attempt: Attempt) -> None:
+        attempt.overstays = True
+        self._sink([events.Returned(self._clock(), *attempt.key)])
 
     def _greet(self, connection: Connection, messages: list[Said]) -> Attempt | None:
         hello = messages[0] if messages else None
@@ -263,6 +282,8 @@ class LocalExecutor:
         self._listener.drain()
         attempt.read_out()
         error = words.error_of(end, attempt.said)
+        if attempt.overstays and attempt.said == "" and attempt.order.command is None:
+            error = ""  # its work was done: that its process had to be ended says nothing of it
         failed = bool(error or end.code or end.signal)
         tail = words.tail_of(Path(attempt.order.folder, "output.log")) if failed else ""
         self._tell(attempt, end, error, tail, lost=False)
@@ -284,6 +305,8 @@ class LocalExecutor:
     ) -> None:
         """The attempt's last word: nothing of it is known from here on."""
         del self._attempts[attempt.key]
+        if attempt.exit_timer is not None:
+            attempt.exit_timer.cancel()
         trial, number = attempt.key
         now = self._clock()
         peak, stopped = end.max_rss, attempt.stopped

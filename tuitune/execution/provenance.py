@@ -28,6 +28,10 @@ class Sources:
         self._stamps = {file: _stamp(file) for file in sorted(files)}
         self.code = self._hash()
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(self._stamps)
+
     def have_changed(self) -> bool:
         """Whether a file's text differs; one that is gone leaves what was imported in use."""
         now = {file: _stamp(file) for file in self._stamps}
@@ -88,6 +92,11 @@ def _read_status(text: str) -> Commit:
         elif not line.startswith("#"):
             dirty = True
     return Commit(name, dirty) if name and name != "initial" else Commit("", None)
+
+
+def stamps(files: Iterable[str]) -> dict[str, Stamp | None]:
+    """What tells whether files have been written since; None for one that is not there."""
+    return {file: _stamp(file) for file in files}
 
 
 def _stamp(file: str) -> Stamp | None:

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tuitune.execution.errands import CancelSample, Sample, Sampled
-from tuitune.execution.executor import SampleError
+from tuitune.execution.executor import NotNowError, SampleError
+from tuitune.execution.shortage import shortage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +37,15 @@ class Samples:
             sampled = await asyncio.wait_for(future, PATIENCE)
         except TimeoutError:
             keeper.say(CancelSample(number))
-            raise SampleError(f"no value after {PATIENCE:.0f} s") from None
+            raise SampleError(f"{names(targets)}: no value after {PATIENCE:g} s") from None
         finally:
             del self._asked[number]
+        if lacking := shortage(sampled.errno):
+            raise NotNowError(lacking)
         if sampled.error is not None:
-            raise SampleError(sampled.error)
+            said = sampled.error
+            named = any(said.startswith(f"{name} (") for name in targets)
+            raise SampleError(said if named else f"{names(targets)}: {said}")
         return dict(sampled.values)
 
     def take(self, sampled: Sampled) -> None:
@@ -50,6 +55,11 @@ class Samples:
 
     def lose(self, keeper: Keeper) -> None:
         """Its process was killed: nobody else will answer."""
-        for number, (asked, _) in list(self._asked.items()):
-            if asked is keeper:
-                self.take(Sampled(number, {}, "the process that it ran in was killed"))
+        for asked, future in self._asked.values():
+            if asked is keeper and not future.done():
+                future.set_exception(NotNowError("the process that it ran in was killed"))
+
+
+def names(targets: Mapping[str, str]) -> str:
+    """Parameters and the functions that sample them, in words."""
+    return ", ".join(f"{name} ({target})" for name, target in targets.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -55,6 +56,30 @@ def _signal_name(number: int) -> str:
 def plain(text: str) -> str:
     """Text that can do nothing to a terminal but show itself."""
     return CONTROLS.sub("", ESCAPES.sub("", text))
+
+
+FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
+
+
+def import_error(traceback: str, folder: str) -> str:
+    """One line: which file of `folder` can't be imported, and why.
+
+    As "train.py: SyntaxError: '(' was never closed (line 12)".
+    """
+    lines = [line for line in traceback.splitlines() if line.strip()]
+    error = lines[-1].strip() if lines else "its import failed"
+    root = f"{os.path.realpath(folder)}/"
+    frames = [(os.path.realpath(file), number) for file, number in FRAME.findall(traceback)]
+    own = [(file, number) for file, number in frames if file.startswith(root)]
+    if not own:
+        return error
+    file, number = own[-1]
+    return f"{file.removeprefix(root)}: {error} (line {number})"
+
+
+def files_in(traceback: str) -> list[str]:
+    """The files that a traceback names."""
+    return [os.path.realpath(file) for file, _ in FRAME.findall(traceback)]
 
 
 def size(count: float) -> str:

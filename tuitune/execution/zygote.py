@@ -148,7 +148,12 @@ class Zygote:
             pid = self._nursery.launch(order)
         except OSError as error:
             problem = f"no process can be started: {error.strerror}"
-            self._say(Exited(order.trial, order.attempt, 1, None, 0, oom=False, error=problem))
+            number = error.errno or 0
+            self._say(
+                Exited(
+                    order.trial, order.attempt, 1, None, 0, oom=False, error=problem, errno=number
+                )
+            )
         else:
             self._say(Started(order.trial, order.attempt, pid))
 
@@ -156,7 +161,8 @@ class Zygote:
         try:
             self._nursery.sample(sample)
         except OSError as error:
-            self._say(Sampled(sample.id, {}, f"no process can be started: {error.strerror}"))
+            problem = f"no process can be started: {error.strerror}"
+            self._say(Sampled(sample.id, {}, problem, error.errno or 0))
 
     def _settle(self) -> None:
         """Tell of those that ended, but only when nothing that they started is left."""
@@ -165,14 +171,21 @@ class Zygote:
         strays: set[int] | None = None  # looked for once, and only if a leader ended untidily
         for ended in self._ended:
             if ended.pid not in tidied:
-                strays = self._nursery.strays() if strays is None else strays
-                if strays and not ended.is_overdue():
+                strays = self._strays() if strays is None else strays
+                if (strays or strays is None) and not ended.is_overdue():
                     waiting.append(ended)
                     continue
             self._tell(ended, len(strays or ()) if ended.pid not in tidied else 0)
         for stray in strays or ():
             processes.kill(stray)
         self._ended = waiting
+
+    def _strays(self) -> set[int] | None:
+        """None where that can't be seen now, as no open file is left on the machine."""
+        try:
+            return self._nursery.strays()
+        except OSError:
+            return None
 
     def _tell(self, ended: Ended, left: int) -> None:
         job = ended.job

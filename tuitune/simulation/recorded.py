@@ -60,8 +60,8 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
         match fact:
             case ev.Opened():
                 machine = Room(fact.cpus, fact.memory)
-            case ev.Proposed() | ev.Added():
-                origin = fact.origin if isinstance(fact, ev.Proposed) else "hand"
+            case ev.Proposed() | ev.SampleFailed() | ev.Added():
+                origin = "hand" if isinstance(fact, ev.Added) else fact.origin
                 records.append(Record(fact.trial, fact.config, origin, fact.why))
             case ev.Launch():
                 marks[fact.trial] = fact.time

@@ -23,6 +23,7 @@ class StudyBook:
         self.adding = 0  # asked for by hand, and not there yet
         self.launching = True
         self.disk_low = False
+        self.blocked: set[str] = set()
         self.halted = False
         self.finished = False
         self._settings: ev.Settings | None = None
@@ -37,7 +38,8 @@ class StudyBook:
 
     @property
     def begins_nothing(self) -> bool:
-        return self.halted or self.finished or self.disk_low or not self.launching
+        shut = self.disk_low or bool(self.blocked) or not self.launching
+        return self.halted or self.finished or shut
 
     @property
     def wants_more(self) -> bool:
@@ -69,6 +71,7 @@ class StudyBook:
     def opened(self, fact: ev.Opened) -> None:
         self._cpus, self._memory = fact.cpus, fact.memory
         self.disk_low = fact.disk_low
+        self.blocked = set()
         self.halted = self.finished = False
         self.asking = None
         self.settings_changed(fact)
@@ -83,7 +86,7 @@ class StudyBook:
             self.problems.append(f"trial {fact.trial} was asked for out of turn")
         self.asking = fact.trial
 
-    def proposed(self, fact: ev.Proposed) -> None:
+    def proposed(self, fact: ev.Proposed | ev.SampleFailed) -> None:
         if fact.trial != self.asking:
             self.problems.append(f"trial {fact.trial} was proposed and not asked for")
         self.asking = None
@@ -110,6 +113,9 @@ class StudyBook:
     def disk_changed(self, fact: ev.DiskChanged) -> None:
         self.disk_low = fact.low
 
+    def launch_blocked(self, fact: ev.LaunchBlocked) -> None:
+        (self.blocked.add if fact.why else self.blocked.discard)(fact.cause)
+
     def halt(self, _fact: ev.Halted) -> None:
         self.halted = True
 
@@ -128,12 +134,14 @@ _FOLDS: dict[type, Callable[[StudyBook, Any], None]] = {
     ev.SettingsChanged: StudyBook.settings_changed,
     ev.Ask: StudyBook.ask,
     ev.Proposed: StudyBook.proposed,
+    ev.SampleFailed: StudyBook.proposed,
     ev.Exhausted: StudyBook.exhausted,
     ev.AddAsked: StudyBook.add_asked,
     ev.Added: StudyBook.added,
     ev.PauseAsked: StudyBook.pause_asked,
     ev.ResumeAsked: StudyBook.resume_asked,
     ev.DiskChanged: StudyBook.disk_changed,
+    ev.LaunchBlocked: StudyBook.launch_blocked,
     ev.Halted: StudyBook.halt,
     ev.Finished: StudyBook.finish,
 }

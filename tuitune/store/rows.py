@@ -69,6 +69,7 @@ class StudyRow(msgspec.Struct, frozen=True):
     opened: float = 0.0  # when this engine took it up; once it is finished, when it ended
     elapsed: float = 0.0  # seconds of the engines before
     rungs: tuple[tuple[int, ...], ...] = ()  # the steps of each bracket's
+    blocked: str = ""  # why nothing can be launched, until that has passed
 
     @property
     def total(self) -> int | None:

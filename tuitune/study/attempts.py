@@ -264,7 +264,7 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
 def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
     trial.crashes += 1
     state.streak += 1
-    quick = now - trial.launched < QUICK_DEATH
+    quick = trial.started is None or now - trial.launched < QUICK_DEATH
     kind = re.sub(r"\d+", "#", trial.error)
     state.same = (state.same + 1 if kind == state.last_crash else 1) if quick else 0
     state.last_crash = kind

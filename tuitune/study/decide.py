@@ -51,8 +51,7 @@ def _fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Dec
         return (ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False),)
     if state.asking is not None or _inherited(state):
         return ()
-    may_launch = state.launching and not state.disk_low
-    started = _start(spec, state, fact.time) if may_launch else ()
+    started = _start(spec, state, fact.time) if state.may_launch else ()
     if started or state.running or state.waiting or _wants_new(state):
         return started
     return _wind_up(state, fact.time)
@@ -115,7 +114,7 @@ def _launch(state: st.State, trial: st.Trial, at: Seat, now: float) -> ev.Launch
 
 def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
     """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others."""
-    if not state.launching or state.disk_low or state.kills or _any_held(state):
+    if not state.may_launch or state.kills or _any_held(state):
         return ()
     if not state.promotable:
         return _finish(state, now)
@@ -175,11 +174,18 @@ def _exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> Sequence[ev.De
     return (settle(spec, state, fact),)
 
 
+def _sample_failed(
+    _spec: StudySpec, _state: st.State, fact: ev.SampleFailed
+) -> Sequence[ev.Decision]:
+    error = fact.error
+    return (ev.Settled(fact.time, fact.trial, st.FAILED, error, crashed=True, error=error),)
+
+
 def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.Decision]:
     if fact.crashed and state.halted is None:
         error = state.trials[fact.trial].error
         if not state.reported and state.same >= SAME_CRASHES:
-            why = f"the first {state.same} trials ended within seconds, all with: {error}"
+            why = f"the first {state.same} trials have failed, all with: {error}"
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
         if state.streak >= CRASHES_IN_ROW:
             why = f"{state.streak} attempts in a row have failed, the last with: {error}"
@@ -257,6 +263,8 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.RetryAsked: _fill,
     ev.SettingsChanged: _fill,
     ev.DiskChanged: _fill,
+    ev.LaunchBlocked: _fill,
+    ev.SampleFailed: _sample_failed,
     ev.DevicesChanged: _devices_changed,
     ev.Packed: _fill,
     ev.PauseAsked: _pause_asked,

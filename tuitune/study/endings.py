@@ -32,7 +32,8 @@ def settle(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
 def _taken(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | None:
     """What the world has ended, by no fault of the trial's; None where it ended by itself."""
     if exit_.lost:
-        return _back(trial, exit_, "its process was lost with the one that ran it")
+        why = exit_.error or "its process was lost with the one that ran it"
+        return _back(trial, exit_, why)
     if exit_.error and sharing.is_lost(state, trial):
         return _back(trial, exit_, "its GPU was lost")
     if sharing.is_crowded(state, trial, exit_):

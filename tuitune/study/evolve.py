@@ -33,6 +33,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
         state.elapsed += state.now - state.opened
     state.opened = fact.time
     state.disk_low = fact.disk_low
+    state.blocked = {}
     state.gpus = fact.gpus
     state.halted = None
     state.finished = state.complete = False
@@ -76,6 +77,14 @@ def _proposed(spec: StudySpec, state: st.State, fact: ev.Proposed) -> None:
     ahead.answered(spec, state, fact.time)
 
 
+def _sample_failed(spec: StudySpec, state: st.State, fact: ev.SampleFailed) -> None:
+    """A trial of its own, which is settled at once: it was never launched."""
+    _append(spec, state, st.Trial(fact.trial, fact.config, fact.origin, fact.why))
+    state.asking = None
+    if state.ahead == fact.trial:
+        state.ahead = None
+
+
 def _exhausted(_spec: StudySpec, state: st.State, fact: ev.Exhausted) -> None:
     state.exhausted = fact.why
     state.asking = None
@@ -99,6 +108,13 @@ def _append(spec: StudySpec, state: st.State, trial: st.Trial) -> None:
 
 def _disk_changed(_spec: StudySpec, state: st.State, fact: ev.DiskChanged) -> None:
     state.disk_low = fact.low
+
+
+def _launch_blocked(_spec: StudySpec, state: st.State, fact: ev.LaunchBlocked) -> None:
+    if fact.why:
+        state.blocked[fact.cause] = fact.why
+    else:
+        state.blocked.pop(fact.cause, None)
 
 
 def _code_changed(_spec: StudySpec, state: st.State, fact: ev.CodeChanged) -> None:
@@ -140,6 +156,8 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Settled: attempts.settled,
     ev.DiskChanged: _disk_changed,
     ev.ClockStepped: clock.stepped,
+    ev.LaunchBlocked: _launch_blocked,
+    ev.SampleFailed: _sample_failed,
     ev.DevicesChanged: sharing.changed,
     ev.Footprint: sharing.grown,
     ev.Packed: sharing.packed,

@@ -44,7 +44,7 @@ class Study:
 
     def evolve(self, fact: ev.AnyFact) -> None:
         evolve(self.spec, self.state, fact)
-        if isinstance(fact, ev.Proposed | ev.Added):
+        if isinstance(fact, ev.Proposed | ev.SampleFailed | ev.Added):
             self.tried.add(self._key(fact.config))
 
     def replay(self, facts: Iterable[ev.AnyFact]) -> None:

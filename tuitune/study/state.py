@@ -144,3 +144,8 @@ class State(msgspec.Struct, array_like=True):
     code: str = ""  # a hash of the training code that attempts run with
     repeats: bool = False  # some trial has reported the objective of one step several times
     slowest: float = 0.0  # the longest time that any trial took from one step to the next, s
+    blocked: dict[str, str] = {}  # what keeps all trials from being launched -> why, in words
+
+    @property
+    def may_launch(self) -> bool:
+        return self.launching and not self.disk_low and not self.blocked

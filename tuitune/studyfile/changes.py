@@ -25,6 +25,7 @@ SETTINGS = frozenset(
         ("trial", "leave_within"),
         ("limits", "time"),
         ("limits", "target"),
+        ("limits", "disk_free"),
         ("trial", "gpus"),
         ("devices", "on_foreign"),
     }
@@ -91,7 +92,7 @@ def _words(name: str, value: Any) -> str:
         return "not set"
     if name in {"time", "timeout", "leave_within", "checkpoint_every"}:
         return f"{value:g} s"
-    return f"{value / 1e9:g} GB" if name == "memory" else spell(value)
+    return f"{value / 1e9:g} GB" if name in {"memory", "disk_free"} else spell(value)
 
 
 def _parameter(parameter: Parameter | None) -> str:

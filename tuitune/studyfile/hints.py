@@ -30,7 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "space": (),
     "search": ("method", "trials", "seed", "concurrency", "points", "levels", "learn_from"),
     "pruning": ("method", "resource", "min", "max", "reduction", "style", "brackets"),
-    "limits": ("time", "target"),
+    "limits": ("time", "target", "disk_free"),
     "devices": ("allow", "leave_free", "share", "on_foreign"),
 }
 

@@ -63,6 +63,7 @@ def read_study(
         limits=Limits(
             time=read["limits"].duration("time", None),
             target=read["limits"].number("target", None),
+            disk_free=read["limits"].bytes("disk_free", None, zero=True),
         ),
         file=str(path),
         devices=read_devices(read["devices"]),

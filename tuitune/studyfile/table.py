@@ -122,13 +122,15 @@ class Table:
             return found
         return default
 
-    def bytes(self, key: str, default: Default) -> int | Default:
-        """Read a size in bytes, above zero."""
+    def bytes(self, key: str, default: Default, *, zero: bool = False) -> int | Default:
+        """Read a size in bytes; zero, which needs no unit, only where it means something."""
         value = self.content.get(key)
         if value is None:
             return default
+        if zero and _is_number(value) and value == 0:
+            return 0
         found = size(value) if isinstance(value, str) else None
-        if not found:
+        if found is None or (found == 0 and not zero):
             example = f'"{value:g}GB"' if _is_number(value) else '"8GB", "512MB" or "8GiB"'
             self.wrong(key, f"is no size; write {key} = {example}")
             return default

@@ -44,6 +44,8 @@ def health(look: Look) -> Span:
             words, role = f"stopping{finish}", "warning bold"
         case _ if study.disk_low:
             words, role = "disk full: nothing starts", "error bold"
+        case _ if study.blocked:
+            words, role = "nothing starts", "error bold"
         case _ if not study.launching:
             words, role = "launching paused", "warning bold"
     return words, role

@@ -43,6 +43,8 @@ def _awaited(look: Look, width: int) -> list[Line]:
         return [_said(f"{code} is being imported, {age}"), *newest]
     if picture.study.disk_low:
         return [line(("nothing starts: the disk is too full; make room, and it goes on", "error"))]
+    if picture.study.blocked:
+        return [line((f"nothing starts: {plain(picture.study.blocked)}", "error"))]
     if not picture.study.launching:
         key = look.keymap.shown("study.resume")
         return [line((f"nothing starts: launching is paused; {key} goes on", "warning"))]
@@ -116,7 +118,7 @@ def next_step(look: Look) -> Line:
 def why_ended(look: Look) -> str:
     """Why nothing more starts; "" while something does, and where everything was tried."""
     study = look.picture.study
-    return plain(study.halted or (study.exhausted if study.finished else ""))
+    return plain(study.halted or (study.exhausted if study.finished else study.blocked))
 
 
 def all_failed(picture: Picture) -> str:

@@ -78,9 +78,28 @@ def _halted(fact: ev.Halted) -> str:
 
 
 def _disk(fact: ev.DiskChanged) -> str:
-    if fact.low:
-        return f"only {fact.free:.1%} of the disk is free: nothing is launched until there is more"
-    return "there is room on the disk again: launching goes on"
+    if not fact.low:
+        return "there is room on the disk again: launching goes on"
+    share = f"{fact.free:.1%}"
+    free = share if fact.free_bytes is None else f"{fact.free_bytes / 1e9:.3g} GB ({share})"
+    mend = "nothing is launched until there is more, or `disk_free` in [limits] is less"
+    return f"only {free} of the disk is free: {mend}"
+
+
+def _blocked(fact: ev.LaunchBlocked) -> str:
+    if fact.cause == "code":
+        if not fact.why:
+            return "the training code can be imported again: launching goes on"
+        return f"nothing is launched until the training code can be imported: {fact.why}"
+    if not fact.why:
+        return "launching is tried again"
+    return f"nothing is launched for the moment: {fact.why}"
+
+
+def _sample_failed(fact: ev.SampleFailed) -> str:
+    """Why it failed is said of how it is settled."""
+    found = configuration_words(fact.config)
+    return f"proposed: {fact.why}: {found}, without what was to be sampled"
 
 
 def _clock(fact: ev.ClockStepped) -> str:
@@ -100,6 +119,7 @@ def _finished(fact: ev.Finished) -> str:
 TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Opened: _opened,
     ev.Proposed: lambda f: f"proposed: {f.why}: {configuration_words(f.config)}",
+    ev.SampleFailed: _sample_failed,
     ev.Exhausted: lambda f: f"no more configurations: {f.why}",
     ev.Launch: lambda f: f"attempt {f.attempt} launched on {f.device}",
     ev.Started: _started,
@@ -126,6 +146,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.SettingsChanged: _settings,
     ev.DiskChanged: _disk,
     ev.ClockStepped: _clock,
+    ev.LaunchBlocked: _blocked,
     ev.DevicesChanged: lambda f: f.why,
     ev.Packed: lambda f: f"{f.model}: {f.why}",
     ev.Halted: _halted,
