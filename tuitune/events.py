@@ -80,6 +80,7 @@ class Opened(Fact, frozen=True, tag="opened"):
     memory: int  # bytes of this machine
     disk_low: bool = False  # see DiskChanged
     gpus: tuple[Gpu, ...] = ()  # see DevicesChanged
+    anchor: Literal["min", "max"] = "min"  # see PruningSpec; the first one holds for the study
 
 
 class Proposed(Fact, frozen=True, tag="proposed"):
@@ -339,6 +340,7 @@ class Promoted(Fact, frozen=True, tag="promoted"):
     n: int
     cut: float | None
     why: str
+    by_rank: bool = True  # False: no trial is complete, and nothing else is left to launch
 
 
 class Added(Fact, frozen=True, tag="added"):

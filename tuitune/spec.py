@@ -64,6 +64,10 @@ class SearchSpec:
 
 @dataclass(frozen=True, slots=True)
 class PruningSpec:
+    """anchor: where the rungs of hyperband are counted from. No key of the study file: studies
+    that were begun before they were counted from `max` keep the rungs that they have.
+    """
+
     method: PruningMethod = "none"
     resource: str | None = None  # None: the count of reports
     min: int = 1
@@ -71,6 +75,7 @@ class PruningSpec:
     reduction: float = 3
     style: PruningStyle = "auto"
     brackets: int = 1
+    anchor: Literal["min", "max"] = "max"
 
     @property
     def unit(self) -> str:

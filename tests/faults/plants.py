@@ -93,6 +93,27 @@ def promotion_too_many() -> Iterator[None]:
 
 
 @contextmanager
+def nothing_trained_to_the_end() -> Iterator[None]:
+    """A study whose rungs sent nobody to the end is over all the same."""
+    with patch.object(rules, "best_waiting", lambda *_: None):
+        yield
+
+
+@contextmanager
+def another_one_trained_to_the_end() -> Iterator[None]:
+    """Where the rungs sent nobody to the end, some other than the best goes on."""
+    best = rules.best_waiting
+
+    def other(state: Any, pruning: Any, available: Any) -> Any:
+        found = best(state, pruning, available)
+        others = [n for n in available if n != found.trial]
+        return best(state, pruning, others) or found
+
+    with patch.object(rules, "best_waiting", other):
+        yield
+
+
+@contextmanager
 def forgotten_trial() -> Iterator[None]:
     """A trial that is to run again is on no list."""
 
@@ -396,6 +417,8 @@ PLANTS: dict[str, Callable[[], Any]] = {
         doubled_attempt,
         rung_filled_late,
         promotion_too_many,
+        nothing_trained_to_the_end,
+        another_one_trained_to_the_end,
         forgotten_trial,
         device_promised_twice,
         retry_too_many,

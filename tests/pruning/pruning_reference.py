@@ -12,7 +12,11 @@ def is_number(value):
 
 
 class Brackets:
-    """Li et al. 2018, Algorithm 1, lines 1 to 4: n_s configurations start at bracket s."""
+    """Li et al. 2018, Algorithm 1: n_s configurations start at bracket s.
+
+    Of hyperband's brackets the rungs are the paper's r_i = R eta^(i - s) for i < s; those of
+    studies that are older than that, and asha's, are r eta^k.
+    """
 
     def __init__(self, pruning):
         self.least, self.most = pruning.min, pruning.max
@@ -25,8 +29,15 @@ class Brackets:
         for bracket in range(wanted):
             s = s_max - bracket
             self.sizes.append(math.ceil(Fraction(s_max + 1, s + 1) * self.eta**s))
-            self.rungs.append(self.rungs_from(bracket))
+            by_paper = pruning.method == "hyperband" and pruning.anchor == "max"
+            self.rungs.append(self.paper_rungs(s) if by_paper else self.rungs_from(bracket))
         self.dealt = []
+
+    def paper_rungs(self, s):
+        """Algorithm 1, line 5; to the nearest whole number, the maximum itself is no rung."""
+        exact = [self.most * self.eta ** (i - s) for i in range(s)]
+        whole = {math.floor(r + Fraction(1, 2)) for r in exact}
+        return sorted(whole - {self.most})
 
     def rungs_from(self, first):
         found, power = set(), first
@@ -106,6 +117,20 @@ class Asha:
                 if value is not None and trial in available and self.stays(trial, rung):
                     return trial, rung, rank, len(entries), candidates[-1][1]
         return None
+
+    def last_resort(self, available):
+        """(trial, rung, rank, n, cut): the furthest, the better value there, the earlier trial."""
+        chosen = None
+        for trial in available:
+            passed = [rung for rung in self.rungs_of(trial) if rung <= self.furthest(trial)]
+            reports = self.reports[trial]
+            value = next(value for step, value in reports if step >= passed[-1])
+            key = -passed[-1], value if self.mode == "min" else -value, trial
+            if chosen is None or key < chosen:
+                chosen = key
+        if chosen is None:
+            return None
+        return chosen[2], *self.figures(chosen[2], -chosen[0], least=0)
 
     def stays(self, trial, rung):
         later = self.next_rung(trial, rung)

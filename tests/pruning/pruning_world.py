@@ -100,7 +100,7 @@ class World:
         self.odd = random.choice([0.0, 0.0, 0.03])
         self.trouble = random.choice([0.0, 0.05, 0.2])
         self.eager = random.choice([1.0, 0.6, 0.2])  # now and then the launching is paused
-        self.verdicts, self.promotions = [], []
+        self.verdicts, self.promotions, self.last_resorts = [], [], []
 
     def all_that(self, *states):
         return [trial for trial, state in self.states.items() if state in states]
@@ -189,8 +189,21 @@ class World:
             self.pruner.store()
 
     def run(self):
-        while self.move():
+        """Until one is complete, where there is nothing else to do the best goes on."""
+        while self.move() or self.go_on():
             pass
+
+    def go_on(self):
+        available = self.available()
+        promotion = rules.best_waiting(self.pruner.state, self.pruning, available)
+        assert sent(promotion) == self.reference.last_resort(available)
+        if promotion is None or self.all_that("complete"):
+            return False
+        assert not promotion.by_rank
+        self.last_resorts.append(promotion.trial)
+        self.send(promotion)
+        self.states[promotion.trial] = "running"
+        return True
 
     def end(self, more):
         """No slot needs the rest: those that could save come back once more trials are wanted."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,13 +51,40 @@ def test_rungs_are_whole_numbers_below_the_maximum_merged(low, high, reduction, 
 def test_hyperbands_brackets_each_start_one_rung_higher():
     assert all_steps(hyperband()) == [(1, 3, 9, 27), (3, 9, 27), (9, 27), (27,), ()]
     assert all_steps(hyperband(high=100)) == [
+        (1, 4, 11, 33),
+        (4, 11, 33),
+        (11, 33),
+        (33,),
+        (),
+    ]
+    assert all_steps(hyperband(low=2, high=5)) == [()]
+
+
+def test_hyperbands_last_bracket_is_never_cut_whatever_the_maximum():
+    """Li et al. 2018: R = 100, eta = 2; bracket 6 is cut at 100 / 64, 100 / 32, ..., 50."""
+    steps = all_steps(hyperband(high=100, reduction=2.0))
+    assert steps[0] == (2, 3, 6, 13, 25, 50)
+    assert steps[-1] == ()
+    assert [len(rungs) for rungs in steps] == [6, 5, 4, 3, 2, 1, 0]
+
+
+def test_a_study_that_was_begun_when_hyperband_counted_from_the_minimum_keeps_its_rungs():
+    assert all_steps(replace(hyperband(high=100), anchor="min")) == [
         (1, 3, 9, 27, 81),
         (3, 9, 27, 81),
         (9, 27, 81),
         (27, 81),
         (81,),
     ]
-    assert all_steps(hyperband(low=2, high=5)) == [(2,)]
+    assert all_steps(replace(hyperband(), anchor="min")) == all_steps(hyperband())
+
+
+def test_ashas_rungs_count_from_the_minimum_always():
+    for anchor in ("min", "max"):
+        assert all_steps(replace(asha(high=100, brackets=2), anchor=anchor)) == [
+            (1, 3, 9, 27, 81),
+            (3, 9, 27, 81),
+        ]
 
 
 def test_asha_takes_the_first_of_them_and_no_more_than_there_are():
@@ -76,9 +105,10 @@ def test_a_cycle_deals_each_bracket_its_configurations_of_the_paper():
     st.integers(1, 200),
     st.sampled_from([1.5, 2.0, 2.5, 3.0, 3.3, 4.0, 10.0]),
     st.integers(0, 5),
+    st.sampled_from(["min", "max"]),
 )
-def test_brackets_are_the_references(low, more, reduction, brackets):
-    pruning = hyperband(low, low + more, reduction)
+def test_brackets_are_the_references(low, more, reduction, brackets, anchor):  # noqa: PLR0913, PLR0917
+    pruning = replace(hyperband(low, low + more, reduction), anchor=anchor)
     if brackets:
         pruning = asha(low, low + more, reduction, brackets)
     reference = Brackets(pruning)

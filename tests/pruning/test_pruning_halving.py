@@ -44,6 +44,7 @@ def play(random):
     world.end(more=random.choice([0, 3, 8]))
     world.run()
     world.drain()
+    return world
 
 
 @settings(max_examples=1500)
@@ -392,3 +393,30 @@ def test_the_state_does_not_depend_on_the_order_of_arrival(order):
     for trial in range(9):
         rules.enter(in_order.state, in_order.pruning, "min", trial, 1, trial / 10, "pause")
     assert pruner.state == in_order.state
+
+
+# --- the last resort -----------------------------------------------------------------------------
+
+
+def test_who_goes_on_where_nothing_else_is_left_is_the_references_choice():
+    """It is compared in every study above; here that it happens often enough to tell."""
+    worlds = [play(Random(seed)) for seed in range(300)]
+    assert sum(len(world.last_resorts) > 0 for world in worlds) > 30
+    assert sum(len(world.last_resorts) > 2 for world in worlds) > 5
+
+
+def test_sent_on_beyond_its_rank_it_leaves_its_rung_and_comes_back_no_more():
+    pruner, parked = waiting(asha(), [0.3, 0.4])
+    promotion = rules.best_waiting(pruner.state, pruner.pruning, parked)
+    assert sent(promotion) == (0, 1, 1, 2, None)
+    pruner.send(promotion)
+    assert pruner.state.waiting == {1: 0.4}
+    assert pruner.report(0, 3, 0.3, {1}).action == "pause"
+    pruner.report(2, 1, 0.9, {0, 1})  # of three at rung 0 the best has gone on
+    assert pruner.promotion({0, 1, 2}) is None
+    assert sent(rules.best_waiting(pruner.state, pruner.pruning, {0, 1, 2}))[:2] == (0, 3)
+
+
+def test_without_anybody_that_waits_nobody_goes_on():
+    pruner, _ = waiting(asha(), [NAN, INF])
+    assert rules.best_waiting(pruner.state, pruner.pruning, ()) is None

@@ -384,15 +384,18 @@ def test_those_that_no_slot_needs_any_more_end_and_go_on_where_all_are_kept(keep
         story.report(number, 1, loss)
         story.take(ev.Checkpointed(story.now, number, 0, 1))
         story.exit(number, stopped=True)
-    assert story.states() == [PRUNED, PRUNED]
+    story.report(1, 9, 0.2)
+    story.exit(1)
+    assert story.states() == [PRUNED, COMPLETE]
     assert "not promoted" in story.trial(0).note
-    raised = msgspec.structs.replace(settings_of(story.spec), trials=3)
+    raised = msgspec.structs.replace(settings_of(story.spec), trials=6)
     story.take(ev.Opened(story.now, raised, 4.0, 8 << 30))
-    assert story.states()[:2] == [then, then]
-    (verdict,) = verdicts(story.report(2, 1, 0.9))
-    assert verdict.action == "pause"
-    story.exit(2, stopped=True)
-    assert story.trial(1).state == (RUNNING if then == PAUSED else PRUNED)
+    assert story.states()[:2] == [then, COMPLETE]
+    for number in range(2, 6):
+        (verdict,) = verdicts(story.report(number, 1, 0.9))
+        assert verdict.action == "pause"
+        story.exit(number, stopped=True)
+    assert story.trial(0).state == (RUNNING if then == PAUSED else PRUNED)
 
 
 @pytest.mark.parametrize("how", ["fails", "is killed"])
@@ -419,7 +422,9 @@ PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
 
 
 def test_many_that_are_not_promoted_end_once_each():
-    story = Story(cpus=30.0, pruning=PROMOTE, search=SearchSpec(trials=2, concurrency=2))
+    story = Story(cpus=30.0, pruning=PROMOTE, search=SearchSpec(trials=3, concurrency=3))
+    story.report(2, 9, 0.1)
+    story.exit(2)
     story.report(0, 1, 0.3)
     story.exit(0, stopped=True)
     story.report(1, 1, 0.2)

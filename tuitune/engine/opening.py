@@ -49,4 +49,6 @@ def opening_events(
     running = [study.state.trials[n] for n in study.state.running]
     lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
     settings = settings_of(study.spec, has_gpus=bool(gpus))
-    return [ev.Opened(now, settings, machine.cpus, machine.memory, disk_low, gpus), *lost]
+    anchor = study.spec.pruning.anchor
+    opened = ev.Opened(now, settings, machine.cpus, machine.memory, disk_low, gpus, anchor)
+    return [opened, *lost]

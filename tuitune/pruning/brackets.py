@@ -58,10 +58,12 @@ class Plan:
 def plan(pruning: PruningSpec) -> Plan:
     """Lay out brackets and rungs. ValueError where the rungs would have no end.
 
-    A bracket's rungs are the whole numbers round(min * reduction^k) below `max`, equal ones
-    merged, k from the bracket's number on (Li et al. 2020, "A System for Massively Parallel
-    Hyperparameter Tuning", with the start not anchored at the maximum). Where nothing has rungs
-    there is one bracket without any.
+    A bracket's rungs are whole numbers below `max`, equal ones merged. With asha they are
+    round(min * reduction^k), k from the bracket's number on (Li et al. 2020, "A System for
+    Massively Parallel Hyperparameter Tuning", with the start not anchored at the maximum). With
+    hyperband bracket b of s_max + 1 has those at max / reduction^k, k from s_max - b down to 1
+    (Li et al. 2018, "Hyperband", Algorithm 1). Where nothing has rungs there is one bracket
+    without any.
     """
     if pruning.method not in {"asha", "hyperband"}:
         return Plan(((),), (1,), (), 1, (0,))
@@ -71,9 +73,12 @@ def plan(pruning: PruningSpec) -> Plan:
         raise ValueError("pruning needs min of at least 1 and reduction above 1 in [pruning]")
     held = most_brackets(pruning.min, pruning.max, pruning.reduction)
     brackets = held if pruning.method == "hyperband" else max(1, min(pruning.brackets, held))
-    steps = tuple(
-        _rungs(pruning.min, pruning.max, pruning.reduction, first) for first in range(brackets)
-    )
+    if pruning.method == "hyperband" and pruning.anchor == "max":
+        steps = tuple(_down(pruning.max, pruning.reduction, held - 1 - b) for b in range(brackets))
+    else:
+        steps = tuple(
+            _rungs(pruning.min, pruning.max, pruning.reduction, first) for first in range(brackets)
+        )
     weights = tuple(_share(held, held - 1 - first, pruning.reduction) for first in range(brackets))
     order = [
         RungPlace(step, bracket, number)
@@ -147,6 +152,12 @@ def _rungs(least: int, most: int, reduction: float, first: int) -> tuple[int, ..
         if not steps or step > steps[-1]:
             steps.append(step)
     return tuple(steps)
+
+
+def _down(most: int, reduction: float, rungs: int) -> tuple[int, ...]:
+    """The nearest whole numbers to most / reduction^k, a half rounded up."""
+    steps = {int(most / reduction**power + 0.5 + _ALMOST) for power in range(1, rungs + 1)}
+    return tuple(sorted(step for step in steps if step < most))
 
 
 def _share(held: int, halvings: int, reduction: float) -> int:

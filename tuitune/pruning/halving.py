@@ -13,7 +13,7 @@ from tuitune.pruning.verdicts import Place
 from tuitune.pruning.words import loss_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
 
     from tuitune.pruning.brackets import RungPlace
     from tuitune.pruning.state import Entry, Judgement, Promotion, PrunerState
@@ -120,6 +120,26 @@ def promotion(
     return None
 
 
+def best_waiting(
+    state: PrunerState, pruning: PruningSpec, available: Iterable[int]
+) -> Promotion | None:
+    """Whoever of these waits at the highest rung, with the best value there; of equals the first.
+
+    Whatever its rank: this is for a study that would else train nothing to the end.
+    """
+    found = [(-_waits_at(state, pruning, n).step, state.waiting[n], n) for n in available]
+    if not found:
+        return None
+    trial = min(found)[2]
+    place = _waiting_place(state, pruning, trial)
+    return verdicts.sent_on_at_the_end(pruning, state.mode, place, trial)
+
+
+def not_promoted(state: PrunerState, pruning: PruningSpec, trial: int) -> str:
+    """Why this one, which waits at a rung, is not sent on: by its place there as it is now."""
+    return verdicts.not_promoted(pruning, state.mode, _waiting_place(state, pruning, trial))
+
+
 def send(state: PrunerState, pruning: PruningSpec, trial: int, rung: int) -> None:
     """Take a trial from the rung at the step `rung`, if it waits there."""
     bracket = bracket_of(pruning, trial)
@@ -152,7 +172,7 @@ def _held_place(rung: Rung, at: RungPlace, entry: Entry, reduction: float) -> Pl
     n = len(rung.entries)
     kept = sent_on(n, reduction)
     rank = bisect_left(rung.entries, entry) + 1
-    return Place(at, rank, n, kept, entry[0], rung.entries[kept - 1][0])
+    return Place(at, rank, n, kept, entry[0], rung.entries[kept - 1][0] if kept else inf)
 
 
 def _next(rung: Rung, reduction: float, available: Container[int]) -> Entry | None:
@@ -201,6 +221,17 @@ def _leave(state: PrunerState, bracket: int, trial: int) -> None:
     loss = state.waiting.pop(trial, None)
     if loss is not None:
         _drop(state.brackets[bracket][state.filled[trial] - 1].waiting, (loss, trial))
+
+
+def _waits_at(state: PrunerState, pruning: PruningSpec, trial: int) -> RungPlace:
+    laid = plan(pruning)
+    return laid.rung(laid.bracket_of(trial), state.filled[trial] - 1)
+
+
+def _waiting_place(state: PrunerState, pruning: PruningSpec, trial: int) -> Place:
+    at = _waits_at(state, pruning, trial)
+    rung = state.brackets[at.bracket][at.number]
+    return _held_place(rung, at, (state.waiting[trial], trial), pruning.reduction)
 
 
 def _ahead(

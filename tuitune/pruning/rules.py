@@ -17,7 +17,7 @@ from tuitune.pruning.brackets import (
     plan,
     reach,
 )
-from tuitune.pruning.halving import enter, fail, promotion, send
+from tuitune.pruning.halving import best_waiting, enter, fail, not_promoted, promotion, send
 from tuitune.pruning.state import Judgement, Promotion, PrunerState
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "Judgement",
     "Promotion",
     "PrunerState",
+    "best_waiting",
     "bracket_count",
     "bracket_of",
     "bracket_steps",
@@ -40,6 +41,7 @@ __all__ = [
     "judged_from",
     "milestones",
     "next_rung",
+    "not_promoted",
     "observe",
     "promotion",
     "reach",

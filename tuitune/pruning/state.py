@@ -54,6 +54,7 @@ class PrunerState(msgspec.Struct, array_like=True):
     style: how verdicts fall; empty until it is chosen. brackets: for each its rungs, lowest first.
     filled: trial -> how many rungs of its bracket its reports have filled; always the lowest.
     waiting: trial -> its loss at the rung where it waits, which is the last that it has filled.
+    anchor: as in the `PruningSpec` that the study was begun with.
     """
 
     style: Literal["", "promote", "stop"] = ""
@@ -62,6 +63,7 @@ class PrunerState(msgspec.Struct, array_like=True):
     filled: dict[int, int] = {}
     waiting: dict[int, float] = {}
     averages: Averages = msgspec.field(default_factory=Averages)
+    anchor: Literal["min", "max"] = "min"
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -82,7 +84,10 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 class Promotion(msgspec.Struct, frozen=True):
-    """Who goes on from where it waits; the figures as in a `Judgement`, rung: what it leaves."""
+    """Who goes on from where it waits; the figures as in a `Judgement`, rung: what it leaves.
+
+    by_rank: it is among those that its rung may send on.
+    """
 
     trial: int
     rung: int
@@ -90,3 +95,4 @@ class Promotion(msgspec.Struct, frozen=True):
     n: int
     cut: float | None
     why: str
+    by_rank: bool = True

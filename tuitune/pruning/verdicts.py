@@ -65,6 +65,21 @@ def promoted(pruning: PruningSpec, mode: Mode, place: Place, trial: int) -> Prom
     return Promotion(trial, place.rung.step, place.rank, place.n, value_of(place.cut, mode), why)
 
 
+def sent_on_at_the_end(pruning: PruningSpec, mode: Mode, place: Place, trial: int) -> Promotion:
+    """The best there is, where its rung may send nobody on."""
+    why = (
+        f"{_words(pruning, mode, place)}; no trial is complete and nothing else is left to "
+        f"launch: the best goes on"
+    )
+    cut = value_of(place.cut, mode)
+    return Promotion(trial, place.rung.step, place.rank, place.n, cut, why, by_rank=False)
+
+
+def not_promoted(pruning: PruningSpec, mode: Mode, place: Place) -> str:
+    """Why a trial that has waited to the end is pruned."""
+    return f"not promoted: {_words(pruning, mode, place)}"
+
+
 def named(pruning: PruningSpec, rung: RungPlace) -> str:
     """As "rung 1 (epoch 3)", by its number from 0 and its step; with its bracket of several."""
     of = f" of bracket {rung.bracket}" if bracket_count(pruning) > 1 else ""

@@ -36,8 +36,8 @@ class Surroundings(Protocol):
     def neglected(self, attempt: Attempt) -> None:
         """It waits for a verdict that does not come."""
 
-    def unknown(self, attempt: Attempt) -> None:
-        """Its record ends here."""
+    def unknown(self, attempt: Attempt) -> bool:
+        """Its record ends here. True where it is to be taken as returning."""
 
 
 class _Exit(NamedTuple):
@@ -139,8 +139,10 @@ class Attempt:
                 error = "OutOfMemoryError: CUDA out of memory"
                 self._exit(_Exit(code=1, error=error, oom=True))
             case "unknown":
-                self._around.unknown(self)
-                self._leave("unknown")
+                if self._around.unknown(self):
+                    self._exit(_Exit())
+                else:
+                    self._leave("unknown")
             case "hangs":
                 pass
 

@@ -25,7 +25,7 @@ class SimulatedExecutor:
     """As `tuitune.execution.executor.Executor`, on a simulated loop.
 
     latency: seconds that the next message takes, either way; None: messages are there at once.
-    unknown: told of trials whose record ends while they should go on.
+    unknown: told of trials whose record ends while they should go on; true: it returns there.
     neglected: told of trials that wait for a verdict, and none comes.
     """
 
@@ -36,7 +36,7 @@ class SimulatedExecutor:
         loop: asyncio.AbstractEventLoop,
         shelf: MemoryShelf,
         latency: Callable[[], float] | None = None,
-        unknown: Callable[[int], None] | None = None,
+        unknown: Callable[[int], bool] | None = None,
         neglected: Callable[[int], None] | None = None,
     ) -> None:
         self.loop = loop
@@ -92,9 +92,8 @@ class SimulatedExecutor:
         else:
             self.loop.call_at(self._turn(self._said, key), self._arrive, event)
 
-    def unknown(self, attempt: Attempt) -> None:
-        if self._unknown is not None:
-            self._unknown(attempt.order.trial)
+    def unknown(self, attempt: Attempt) -> bool:
+        return self._unknown is not None and self._unknown(attempt.order.trial)
 
     def neglected(self, attempt: Attempt) -> None:
         if self._neglected is not None:

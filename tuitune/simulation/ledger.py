@@ -208,6 +208,8 @@ class Ledger:
         self.available.discard(trial)
         if state == PRUNED and trial in self.expected.rungs.parked:
             self._shelved.add(trial)
+            if COMPLETE not in self.states.values():
+                self.problem(f"trial {trial} was not promoted, and none has come to its end")
         else:
             self.expected.rungs.parked.pop(trial, None)
         if state == COMPLETE:
@@ -218,12 +220,22 @@ class Ledger:
     def promoted(self, fact: ev.Promoted) -> None:
         trial = fact.trial
         chosen = self.expected.rungs.next(self.available)
+        if fact.by_rank != (chosen is not None):
+            self.problem(f"trial {trial} was promoted by rank: {fact.by_rank}")
+        if chosen is None and self._is_last_resort():
+            chosen = self.expected.rungs.last_resort(self.available)
         if chosen is None or (trial, fact.rung) != (chosen[0], chosen[1].step):
             whom = "nobody" if chosen is None else f"trial {chosen[0]} at rung {chosen[1].step}"
             self.problem(f"trial {trial} was promoted from rung {fact.rung}, and not {whom}")
         self.available.discard(trial)
         self.expected.rungs.parked.pop(trial, None)
         self.states[trial] = WAITING
+
+    def _is_last_resort(self) -> bool:
+        """Whether nothing else is left to do, and no trial has come to its end."""
+        work = self.attempts.live or self.study.adding or self.study.may_ask
+        hands = self.held or self.kills
+        return not (work or hands or {WAITING, COMPLETE} & set(self.states.values()))
 
     # --- what hands do ---------------------------------------------------------------------------
 

@@ -47,16 +47,30 @@ def play(
     """
     loop = SimulatedLoop()
     try:
-        world = World(
-            MemoryJournal(), searcher, MemoryShelf(), loop.time, lambda _facts: None, oracle
-        )
-        return loop.run_until_complete(_play(loop, spec, world, target, machine))
+        last = _LastResort()
+        world = World(MemoryJournal(), searcher, MemoryShelf(), loop.time, last.watch, oracle)
+        return loop.run_until_complete(_play(loop, spec, world, target, machine, last))
     finally:
         loop.close()
 
 
-async def _play(
-    loop: SimulatedLoop, spec: StudySpec, world: World, target: Target, machine: Room
+class _LastResort:
+    """The trials that go on though no rung sends them, so that one comes to its end."""
+
+    def __init__(self) -> None:
+        self.trials: set[int] = set()
+
+    def watch(self, facts: Sequence[ev.AnyFact]) -> None:
+        self.trials.update(f.trial for f in facts if type(f) is ev.Promoted and not f.by_rank)
+
+
+async def _play(  # noqa: PLR0913, PLR0917 - a world has this many sides
+    loop: SimulatedLoop,
+    spec: StudySpec,
+    world: World,
+    target: Target,
+    machine: Room,
+    last: _LastResort,
 ) -> Played:
     study, journal, shelf = Study(spec), world.journal, world.shelf
     assert isinstance(journal, MemoryJournal)
@@ -64,10 +78,16 @@ async def _play(
     engine = Engine(study, world)
     unknown: set[int] = set()
 
-    def let_go(trial: int) -> None:
-        """No rung is told of it: what it would have shown there, nobody knows."""
+    def let_go(trial: int) -> bool:
+        """No rung is told of it: what it would have shown there, nobody knows.
+
+        One that was to come to its end, whatever it shows, is taken to have done so.
+        """
         unknown.add(trial)
+        if trial in last.trials:
+            return True
         engine.take([ev.KillAsked(loop.time(), trial)])
+        return False
 
     engine.executor = SimulatedExecutor(target, engine.take, loop, shelf, unknown=let_go)
     start = loop.time()

@@ -80,6 +80,18 @@ class Rungs:
                 return min(may, key=lambda n: (entries[n], n)), rung
         return None
 
+    def last_resort(self, available: Collection[int]) -> tuple[int, Rung] | None:
+        """Who goes on where a study has nothing else to do and no trial has come to its end."""
+        best: tuple[int, Rung] | None = None
+        for trial in sorted(available):
+            rung = self.parked[trial]
+            if best is None or rung.step > best[1].step:
+                best = trial, rung
+            elif rung.step == best[1].step:
+                own, other = self.entries[rung][trial], self.entries[best[1]][best[0]]
+                best = (trial, rung) if own < other else best
+        return best
+
     def action(self, due: Due, available: Collection[int]) -> str:
         """The verdict on a report that has been filled in."""
         if due.loss == math.inf:

@@ -17,7 +17,7 @@ from tuitune.simulation.recorded import (
     was_stopped,
 )
 from tuitune.study.standing import Standing, best_of, loss
-from tuitune.study.state import COMPLETE, PRUNED
+from tuitune.study.state import COMPLETE, KILLED, PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
 
     A trial that the recorded study ended early is known only so far: where it should go on beyond
     that it leaves as if a hand had killed it, so that it enters no rung it has not been seen at.
+    Where it is the one trial that goes on to its end without a rung's leave, the study is over.
     """
     records = recording.trials
     spec = replayable(changed, len(records), recording.together)
@@ -76,7 +77,12 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
     trials = played.study.state.trials
     good = best_tenth(recorded, records)
     standings = [
-        Standing(t.number, t.state, t.step, t.counted(spec.objective))
+        Standing(
+            t.number,
+            KILLED if t.number in played.unknown else t.state,
+            t.step,
+            t.counted(spec.objective),
+        )
         for t in trials
         if t.value is not None
     ]

@@ -54,7 +54,7 @@ def _fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Dec
     started = _start(spec, state, fact.time) if state.may_launch else ()
     if started or state.running or state.waiting or _wants_new(state):
         return started
-    return _wind_up(state, fact.time)
+    return _wind_up(spec, state, fact.time)
 
 
 def _wants_new(state: st.State) -> bool:
@@ -92,7 +92,7 @@ def _next(spec: StudySpec, state: st.State, place: Seat, now: float) -> Sequence
         return (ev.Added(now, len(state.trials), addition.config, addition.why),)
     sent = rules.promotion(state.pruner, spec.pruning, state.promotable)
     if sent is not None:
-        return (ev.Promoted(now, sent.trial, sent.rung, sent.rank, sent.n, sent.cut, sent.why),)
+        return (_promoted(sent, now),)
     if state.ahead in state.waiting and state.ahead not in state.kills:
         return (_launch(state, state.trials[state.ahead], place, now),)
     return (ev.Ask(now, len(state.trials)),) if _may_ask(state) else ()
@@ -112,14 +112,29 @@ def _launch(state: st.State, trial: st.Trial, at: Seat, now: float) -> ev.Launch
     return ev.Launch(now, number, attempt, at.device, cpus, memory, at.gpus, at.share)
 
 
-def _wind_up(state: st.State, now: float) -> Sequence[ev.Decision]:
-    """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others."""
+def _promoted(sent: rules.Promotion, now: float) -> ev.Promoted:
+    figures = sent.rank, sent.n, sent.cut
+    return ev.Promoted(now, sent.trial, sent.rung, *figures, sent.why, by_rank=sent.by_rank)
+
+
+def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
+    """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others.
+
+    Where no trial has come to its end, the best of them goes on first, until one has.
+    """
     if not state.may_launch or state.kills or _any_held(state):
         return ()
     if not state.promotable:
         return _finish(state, now)
+    pruner, pruning = state.pruner, spec.pruning
+    if rules.promotion(pruner, pruning, state.promotable) is not None:
+        return ()  # there is no room for it yet
+    if not any(trial.state == st.COMPLETE for trial in state.trials):
+        best = rules.best_waiting(pruner, pruning, state.promotable)
+        if best is not None:
+            return (_promoted(best, now),)
     return [
-        ev.Settled(now, number, st.PRUNED, f"not promoted: {state.trials[number].note}")
+        ev.Settled(now, number, st.PRUNED, rules.not_promoted(pruner, pruning, number))
         for number in sorted(state.promotable)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +29,8 @@ class Study:
     def __init__(self, spec: StudySpec, snapshot: bytes | None = None) -> None:
         self.spec = spec
         self.state = msgspec.msgpack.decode(snapshot, type=State) if snapshot else State()
+        if self.state.opening:
+            self._keep_rungs()
         self._sampled = frozenset(p.name for p in spec.space.sampled)
         self.tried: set[str] = {self._key(t.config) for t in self.state.trials}
 
@@ -46,6 +49,14 @@ class Study:
         evolve(self.spec, self.state, fact)
         if isinstance(fact, ev.Proposed | ev.SampleFailed | ev.Added):
             self.tried.add(self._key(fact.config))
+        elif isinstance(fact, ev.Opened):
+            self._keep_rungs()
+
+    def _keep_rungs(self) -> None:
+        """Those that the study was begun with, whatever a new one would have."""
+        pruning, anchor = self.spec.pruning, self.state.pruner.anchor
+        if pruning.anchor != anchor:
+            self.spec = replace(self.spec, pruning=replace(pruning, anchor=anchor))
 
     def replay(self, facts: Iterable[ev.AnyFact]) -> None:
         """Fold recorded facts in, deciding nothing."""

@@ -30,6 +30,7 @@ SETTINGS = frozenset(
         ("devices", "on_foreign"),
     }
 )
+NO_KEYS = frozenset({("pruning", "anchor")})  # of no study file
 # What a study may change while it goes on; every other key makes it another study.
 FREE = SETTINGS | {
     ("trial", "env"),
@@ -61,9 +62,9 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
         old, new = getattr(before, table), getattr(now, table)
         for field in fields(old):
             was, is_ = getattr(old, field.name), getattr(new, field.name)
-            if was == is_:
-                continue
             place = (table, field.name)
+            if was == is_ or place in NO_KEYS:
+                continue
             free = place in FREE or _appended(table, field.name, was, is_)
             words = _words(field.name, was), _words(field.name, is_)
             change = Change(f"[{table}] {field.name}", *words, is_setting=place in SETTINGS)
