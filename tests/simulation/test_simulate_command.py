@@ -158,3 +158,25 @@ def test_what_can_not_be_simulated_is_refused(recorded, capsys, tmp_path, overri
 def test_no_such_study(capsys, tmp_path):
     assert simulate_study("nothing", tmp_path, [], as_json=False) == 2
     assert "nothing" in capsys.readouterr().err
+
+
+def test_few_trials_that_promote_do_the_same_again(recorded, capsys, tmp_path):
+    _, result = recorded("asha", trials=8)
+    states = [trial.state for trial in result.study.state.trials]
+    assert states.count("COMPLETE") == 1
+    said = simulated(capsys, tmp_path)
+    assert said["now"] == pytest.approx(said["then"], abs=1e-3)
+    assert not said["unknown"]
+
+
+def test_the_one_that_goes_on_at_the_end_ends_the_study_where_its_record_ends(
+    recorded, capsys, tmp_path
+):
+    """Else all that wait would go on, one after the other, since none is ever complete."""
+    spec, result = recorded("asha", trials=2)
+    recording = read(result.facts, "loss")
+    trials = [replace(r, points=r.points[:1], state="PRUNED") for r in recording.trials]
+    comparison = compare(spec, spec, replace(recording, trials=trials))
+    assert len(comparison.unknown) == 1
+    assert comparison.now.partial
+    assert comparison.now.stopped == 1

@@ -14,6 +14,7 @@ from tuitune.devices.probe import look
 from tuitune.devices.snapshots import Snapshot
 from tuitune.engine.learning import KEY, Learned, kept, learn
 from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
+from tuitune.pruning.enough import too_few
 from tuitune.search.searcher import Proposal, make_searcher
 from tuitune.space import Choice, grid_size, likely_of, spell
 from tuitune.store.errors import StoreError
@@ -95,6 +96,7 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
         "",
         f"space: {size}",
         f"search: {spec.search.trials} trials by {spec.search.method}, {judged}",
+        *filter(None, [too_few(pruning, spec.search.trials, "")]),
         *(f"learns from {words}" for words in learned.words),
         f"devices: {machine.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once",
         *gpu_lines(spec, seen),

@@ -13,6 +13,7 @@ from tuitune import events as ev
 from tuitune.cli.console import Outlet
 from tuitune.cli.pace import Pace
 from tuitune.devices.news import news
+from tuitune.pruning.enough import too_few
 from tuitune.space import grid_size
 from tuitune.study.state import COMPLETE, ENDED, FAILED
 from tuitune.words.as_json import as_json, is_utf8
@@ -234,7 +235,8 @@ def opening_words(study: Study, where: str) -> str:
     if state.trials:
         done = sum(t.state in ENDED for t in state.trials)
         parts.append(f"goes on with {done} of {settings.trials} done")
-    return ", ".join(parts) + f"; {where}"
+    few = too_few(pruning, settings.trials, state.pruner.style)
+    return ", ".join(parts) + f"; {few and f'{few}; '}{where}"
 
 
 def _width(stream: TextIO) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuitune import events as ev
 from tuitune.devices.placement import Room
@@ -41,6 +41,7 @@ class Recording:
     steps: int  # of the resource, spent in all attempts together
     seconds: float  # from its first fact to its last one, without the times between engines
     together: int = 0  # the most trials that were on GPUs at once
+    anchor: Literal["min", "max"] = "max"  # of the rungs that it was begun with
 
 
 def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
@@ -48,6 +49,7 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
     records: list[Record] = []
     marks: dict[int, float] = {}  # when the work on a trial's next point began
     machine, saves = Room(1.0, 0), False
+    anchor: Literal["min", "max"] | None = None
     spent = Spent()
     seconds, last = 0.0, None
     on_gpus: set[int] = set()
@@ -60,6 +62,7 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
         match fact:
             case ev.Opened():
                 machine = Room(fact.cpus, fact.memory)
+                anchor = anchor or fact.anchor
             case ev.Proposed() | ev.SampleFailed() | ev.Added():
                 origin = "hand" if isinstance(fact, ev.Added) else fact.origin
                 records.append(Record(fact.trial, fact.config, origin, fact.why))
@@ -82,7 +85,7 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
                 records[fact.trial].state = fact.state
             case _:
                 pass
-    return Recording(records, machine, saves, spent.steps, seconds, together)
+    return Recording(records, machine, saves, spent.steps, seconds, together, anchor or "max")
 
 
 class Spent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tuitune.pruning.rules import bracket_of, bracket_steps
 from tuitune.simulation.play import play
@@ -62,6 +62,9 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
     Where it is the one trial that goes on to its end without a rung's leave, the study is over.
     """
     records = recording.trials
+    recorded = _anchored(recorded, recording.anchor)
+    if recorded.pruning.method == changed.pruning.method:
+        changed = _anchored(changed, recording.anchor)
     spec = replayable(changed, len(records), recording.together)
     fewer = [thinned(record, spec) for record in records]
     target = RecordedTarget(
@@ -94,6 +97,10 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
         lost_unknown=[n for n in good if n in played.unknown],
         unknown=sorted(played.unknown),
     )
+
+
+def _anchored(spec: StudySpec, anchor: Literal["min", "max"]) -> StudySpec:
+    return replace(spec, pruning=replace(spec.pruning, anchor=anchor))
 
 
 def thinned(record: Record, spec: StudySpec) -> Record:
