@@ -64,7 +64,9 @@ class SearchSpec:
 
 @dataclass(frozen=True, slots=True)
 class PruningSpec:
-    """anchor: where the rungs of hyperband are counted from. No key of the study file: studies
+    """Which trials end early, or wait.
+
+    anchor: where the rungs of hyperband are counted from. It is no key of the study file: studies
     that were begun before they were counted from `max` keep the rungs that they have.
     """
 

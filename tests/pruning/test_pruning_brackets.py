@@ -107,7 +107,7 @@ def test_a_cycle_deals_each_bracket_its_configurations_of_the_paper():
     st.integers(0, 5),
     st.sampled_from(["min", "max"]),
 )
-def test_brackets_are_the_references(low, more, reduction, brackets, anchor):  # noqa: PLR0913, PLR0917
+def test_brackets_are_the_references(low, more, reduction, brackets, anchor):
     pruning = replace(hyperband(low, low + more, reduction), anchor=anchor)
     if brackets:
         pruning = asha(low, low + more, reduction, brackets)

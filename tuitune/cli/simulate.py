@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from tuitune.studyfile import StudyFileError, load
 from tuitune.words.text import duration, number, plain, table, which
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
@@ -39,12 +41,14 @@ def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: 
         return 2
     try:
         changed = load(study.path / DOCUMENT, overrides=overrides, check_target=False)
-        facts = (fact for _, fact in study.reader.facts())
-        recording = read(facts, study.spec.objective.metric)
-        if not any(record.points for record in recording.trials):
-            print(f"{study.name}: no trial has reported yet: nothing to simulate", file=sys.stderr)
-            return 2
-        comparison = compare(study.spec, changed, recording)
+        with _without_collections():
+            facts = (fact for _, fact in study.reader.facts())
+            recording = read(facts, study.spec.objective.metric)
+            if not any(record.points for record in recording.trials):
+                words = f"{study.name}: no trial has reported yet: nothing to simulate"
+                print(words, file=sys.stderr)
+                return 2
+            comparison = compare(study.spec, changed, recording)
     except (StoreError, StudyFileError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -53,6 +57,18 @@ def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: 
     else:
         print(_words(study, overrides, comparison, len(recording.trials)))
     return 0
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """The whole record is kept to the end: to look for garbage in it takes as long as the rest."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _words(

@@ -44,8 +44,9 @@ def too_few(pruning: PruningSpec, trials: int, style: str) -> str:
 
 
 def _entries_needed(rungs: int, reduction: float) -> int:
-    """So many that one is left when each of these rungs has sent its best on: reduction^rungs,
-    where that is a whole number.
+    """So many that one is left when each of these rungs has sent its best on.
+
+    This is reduction^rungs where the reduction is a whole number.
     """
     entries = 1
     for _ in range(rungs):

@@ -55,6 +55,17 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
     on_gpus: set[int] = set()
     together = 0
     for fact in facts:
+        if type(fact) is ev.Reported:  # most are; asked first
+            seconds += fact.time - (fact.time if last is None else last)
+            last = fact.time
+            spent.add(fact)
+            trial, step = fact.trial, fact.step
+            points = records[trial].points
+            while points and points[-1].step >= step:
+                points.pop()
+            points.append(Point(step, fact.metrics.get(metric), max(0.0, last - marks[trial])))
+            marks[trial] = last
+            continue
         spent.add(fact)
         if last is not None and type(fact) is not ev.Opened:
             seconds += fact.time - last
@@ -72,13 +83,6 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
                 together = max(together, len(on_gpus))
             case ev.Exited():
                 on_gpus.discard(fact.trial)
-            case ev.Reported():
-                points = records[fact.trial].points
-                while points and points[-1].step >= fact.step:
-                    points.pop()
-                took = max(0.0, fact.time - marks[fact.trial])
-                points.append(Point(fact.step, fact.metrics.get(metric), took))
-                marks[fact.trial] = fact.time
             case ev.Checkpointed():
                 saves = True
             case ev.Settled():
@@ -96,12 +100,14 @@ class Spent:
         self._at: dict[tuple[int, int], int] = {}
 
     def add(self, fact: ev.AnyFact) -> None:
-        if isinstance(fact, ev.Started):
-            self._at[fact.trial, fact.attempt] = fact.resumed_from or 0
-        elif isinstance(fact, ev.Reported):
+        if type(fact) is ev.Reported:
             attempt = fact.trial, fact.attempt
-            self.steps += max(0, fact.step - self._at.get(attempt, 0))
-            self._at[attempt] = max(fact.step, self._at.get(attempt, 0))
+            at = self._at.get(attempt, 0)
+            if fact.step > at:
+                self.steps += fact.step - at
+                self._at[attempt] = fact.step
+        elif type(fact) is ev.Started:
+            self._at[fact.trial, fact.attempt] = fact.resumed_from or 0
 
 
 class RecordedSearcher:

@@ -113,21 +113,31 @@ def thinned(record: Record, spec: StudySpec) -> Record:
         gates.append(pruning.max)
     kept: list[Point] = []
     seconds, filled, best = 0.0, 0, math.inf
+    last = spec.objective.value == "last"
+    due: float = gates[0] if gates else math.inf
+    final = len(record.points) - 1
     for place, point in enumerate(record.points):
         seconds += point.seconds
+        if last and point.step < due and place < final and _is_plain(point.value):
+            continue  # as most are
         crossed = bisect_left(gates, point.step + 1)
         if point.value is not None and math.isfinite(point.value):
             own = loss(point.value, spec.objective)
-            notable = crossed > filled or (spec.objective.value == "best" and own < best)
+            notable = crossed > filled or (not last and own < best)
             best = min(best, own)
         else:
             notable = point.value is not None
-        if notable or place == len(record.points) - 1:
+        if notable or place == final:
             kept.append(point._replace(seconds=seconds))
             seconds = 0.0
         if point.value is not None:
             filled = max(filled, crossed)
+            due = gates[filled] if filled < len(gates) else math.inf
     return replace(record, points=kept)
+
+
+def _is_plain(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def best_tenth(spec: StudySpec, records: Sequence[Record]) -> list[int]:
