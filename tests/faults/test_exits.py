@@ -98,3 +98,19 @@ def test_a_save_that_takes_longer_than_the_grace_is_not_cut_short(workshop: Work
     assert "goes on from step" in row["note"]
     (checkpoint,) = (trial / "checkpoints").iterdir()
     assert int((checkpoint / "epoch").read_text()) == int(checkpoint.name)
+
+
+def test_who_stops_a_study_hears_how_long_that_takes_and_may_not_wait(workshop: Workshop):
+    engine = workshop.start(workshop.study(ANSWERS, trials=1), "--no-ui")
+    trial = workshop.path / "runs" / "study" / "trials" / "0000"
+    wait_until((trial / "reported").exists, "the report")
+    first = workshop.run("stop", "study")
+    assert (
+        "waiting for 1 running trial to save and leave, for at most 20s" in first.stdout
+    )
+    assert workshop.run("stop", "study", "--now", "--finish").returncode == 2
+    second = workshop.run("stop", "study", "--now")
+    assert "killing 1 running trial" in second.stdout
+    output, _ = engine.communicate(timeout=60)
+    assert engine.returncode == 130
+    assert "at most 20s and what a save takes" in output

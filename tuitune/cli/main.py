@@ -199,12 +199,15 @@ def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
 @commands.command()
 @STUDY
 @click.option("--finish", is_flag=True, help="Let the running trials end first.")
+@click.option("--now", is_flag=True, help="Kill the running trials, whether or not they save.")
 @RUNS
-def stop(study: str, *, finish: bool, runs: Path) -> None:
+def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
     """Stop STUDY so that it can go on later: its trials save and leave."""
     from tuitune.cli.steer import stop_study
 
-    sys.exit(stop_study(study, runs, finish=finish))
+    if finish and now:
+        raise click.UsageError("--finish waits for the trials and --now kills them: give one")
+    sys.exit(stop_study(study, runs, finish=finish, now=now))
 
 
 @commands.command()

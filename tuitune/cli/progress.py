@@ -15,10 +15,11 @@ from tuitune.cli.pace import Pace
 from tuitune.devices.news import news
 from tuitune.pruning.enough import too_few
 from tuitune.space import grid_size
+from tuitune.study import leaving
 from tuitune.study.state import COMPLETE, ENDED, FAILED
 from tuitune.words.as_json import as_json, is_utf8
 from tuitune.words.facts import told, whose
-from tuitune.words.text import configuration_words, number, plain, which
+from tuitune.words.text import configuration_words, duration, number, plain, which
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,11 +66,19 @@ class Lines:
                     self._quote(tail)
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
+            case ev.Halted():
+                self._line(fact.time, told(fact) + self._time_to_leave(fact))
             case _ if type(fact) in SAID and self._is_news(fact) and (words := told(fact)):
                 whom = whose(fact)
                 self._line(fact.time, f"{whom}  {words}" if whom else words)
             case _:
                 pass
+
+    def _time_to_leave(self, fact: ev.Halted) -> str:
+        seconds = leaving.longest(self._study.state, fact.time)
+        if fact.finish or fact.now or not seconds:
+            return ""
+        return f"; at most {duration(seconds)} and what a save takes, unless it is stopped again"
 
     def _is_news(self, fact: ev.AnyFact) -> bool:
         """What many trials run into at the same moment is said once."""
@@ -166,7 +175,6 @@ SAID = frozenset(
         ev.DiskChanged,
         ev.LaunchBlocked,
         ev.DevicesChanged,
-        ev.Halted,
         ev.Packed,
         ev.SaveFailed,
         ev.SampleFailed,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuitune.cli.studies import StudyFolder, open_study
 from tuitune.control import ControlError, request, socket_path
 from tuitune.studyfile.document import parsed
-from tuitune.words.text import configuration_words
+from tuitune.words.text import configuration_words, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,12 +18,21 @@ if TYPE_CHECKING:
 DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "taking up again"}
 
 
-def stop_study(study: str, runs: Path, *, finish: bool) -> int:
-    found, answer = _ask(study, runs, {"do": "stop", "finish": finish})
+def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
+    found, answer = _ask(study, runs, {"do": "stop", "finish": finish, "now": now})
     if found is None:
         return 2
-    how = "when they end" if finish else "as soon as they have saved"
-    print(f"{found.name}: stopping; {answer['running']} running trials leave {how}")
+    running = answer["running"]
+    s = "" if running == 1 else "s"
+    if finish:
+        how = f"waiting for {running} running trial{s} to end"
+    elif now:
+        how = f"killing {running} running trial{s}"
+    else:
+        how = f"waiting for {running} running trial{s} to save and leave"
+        if within := answer.get("within"):
+            how += f", for at most {duration(within)} and what a save takes; --now does not wait"
+    print(f"{found.name}: stopping; {how}")
     return 0
 
 

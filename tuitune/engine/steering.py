@@ -10,6 +10,7 @@ from tuitune import events as ev
 from tuitune.engine.document import NotWhileRunningError
 from tuitune.execution.executor import SampleError
 from tuitune.search.searcher import complete
+from tuitune.study import leaving
 from tuitune.study.state import COMPLETE, ENDED, FAILED
 from tuitune.studyfile import StudyFileError
 from tuitune.words.text import plain
@@ -68,8 +69,11 @@ class Steering:
             "when its trials end" if finish else "at once" if now else "as soon as they have saved"
         )
         why = f"stopped {how}, by hand"
-        self._engine.take([ev.StopAsked(self._clock(), finish, why, now=now, by=by)])
-        return {"ok": True, "running": len(self._engine.study.state.running)}
+        clock = self._clock()
+        self._engine.take([ev.StopAsked(clock, finish, why, now=now, by=by)])
+        state = self._engine.study.state
+        within = leaving.longest(state, clock)
+        return {"ok": True, "running": len(state.running), "within": within}
 
     def _act(self, act: str, numbers: list[Any], after: Any, by: str) -> Answer:
         """On each trial that it makes sense for; for the others the reason comes back."""

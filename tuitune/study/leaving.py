@@ -56,6 +56,12 @@ def leave_within(state: st.State, trial: st.Trial, now: float) -> float:
     return max(LEAST_LEAVE, SLOWER * state.slowest, now - trial.stepped)
 
 
+def longest(state: st.State, now: float) -> float:
+    """Seconds until the last trial that was asked to leave is ended, but for saves under way."""
+    endings = [trial.ending for trial in (state.trials[n] for n in state.running) if trial.ending]
+    return max((e.due - now for e in endings if e.how == "ask" and e.due < math.inf), default=0.0)
+
+
 def is_saving(trial: st.Trial) -> bool:
     """Whether its end waits for a checkpoint that is being written."""
     ending = trial.ending
