@@ -105,9 +105,7 @@ def test_who_stops_a_study_hears_how_long_that_takes_and_may_not_wait(workshop: 
     trial = workshop.path / "runs" / "study" / "trials" / "0000"
     wait_until((trial / "reported").exists, "the report")
     first = workshop.run("stop", "study")
-    assert (
-        "waiting for 1 running trial to save and leave, for at most 20s" in first.stdout
-    )
+    assert "waiting for 1 running trial to save and leave, for at most 20s" in first.stdout
     assert workshop.run("stop", "study", "--now", "--finish").returncode == 2
     second = workshop.run("stop", "study", "--now")
     assert "killing 1 running trial" in second.stdout

@@ -46,7 +46,10 @@ def test_a_study_whose_folder_of_sockets_is_taken(workshop: Workshop):
     assert done.stdout.splitlines() == [
         "0 700",
         "study: killing trial 0",
-        "study: stopping; 2 running trials leave as soon as they have saved",
+        (
+            "study: stopping; waiting for 2 running trials to save and leave, for at most 20s and what "
+            "a save takes; --now does not wait"
+        ),
         "status 130",
     ]
     assert list(theirs.iterdir()) == []
