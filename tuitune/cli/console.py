@@ -187,7 +187,10 @@ def without_waiting(work: Callable[[], int], *, json_lines: bool = False) -> int
     At the end a reader that makes progress is waited for, and one that makes none for some
     seconds is not.
     """
-    out, errors = _outlets(json_lines=json_lines)
+    try:
+        out, errors = _outlets(json_lines=json_lines)
+    except io.UnsupportedOperation:  # no file behind them: a caller's own, in memory
+        return work()
     patience = LONG
     try:
         with (
