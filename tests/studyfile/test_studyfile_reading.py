@@ -69,6 +69,7 @@ style     = "auto"
 brackets  = 1
 
 [limits]
+disk_free = "20GB"
 time   = "4h"
 target = 0.95
 
@@ -137,7 +138,7 @@ def test_everything_that_a_study_file_can_say(study, tmp_path):
     points = ({"lr": 0.01, "optimizer": "sgd"},)
     assert spec.search == SearchSpec(concurrency=8, points=points, learn_from=("runs/cifar-1",))
     assert spec.pruning == PruningSpec("asha", "epoch", max=27)
-    assert spec.limits == Limits(time=14400.0, target=0.95)
+    assert spec.limits == Limits(time=14400.0, target=0.95, disk_free=20_000_000_000)
 
 
 @pytest.mark.parametrize(
