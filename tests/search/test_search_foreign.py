@@ -137,7 +137,7 @@ def test_failures_are_kept_and_what_tells_nothing_is_not():
         (PruningSpec("none", max=9), ()),
         (PruningSpec("asha", min=1, max=27), (1, 3, 9, 27)),
         (PruningSpec("asha", min=1, max=27, brackets=3), (1, 3, 9, 27)),
-        (PruningSpec("hyperband", min=2, max=50), (2, 6, 18, 50)),
+        (PruningSpec("hyperband", min=2, max=50), (6, 17, 50)),
         (PruningSpec("median", min=4, max=40), (4, 12, 36, 40)),
     ],
 )

@@ -237,8 +237,10 @@ def test_after_a_restart_it_goes_on_all_the_same():
 
 
 def test_a_study_that_was_over_before_goes_on_when_it_is_given_more():
-    """As versions before this one have left them: all pruned."""
+    """As versions before this one have left them: all pruned, with their checkpoints."""
     story = story_of(2)
+    kept = msgspec.structs.replace(settings_of(story.spec), keep_checkpoints="all")
+    story.take(ev.SettingsChanged(story.now, kept))
     park(story, 0, 0.3)
     park(story, 1, 0.2)
     study = story.study
@@ -246,7 +248,7 @@ def test_a_study_that_was_over_before_goes_on_when_it_is_given_more():
         study.evolve(ev.Settled(story.now, trial, PRUNED, "not promoted"))
     study.evolve(ev.ResumeAsked(story.now, ()))
     study.evolve(ev.Finished(story.now, complete=True, why=""))
-    raised = msgspec.structs.replace(settings_of(story.spec), trials=3)
+    raised = msgspec.structs.replace(kept, trials=3)
     story.take(ev.Opened(story.now, raised, 30.0, 8 << 30))
     assert story.states() == [PAUSED, PAUSED, RUNNING]
     story.take(ev.KillAsked(story.now, 2))

@@ -81,8 +81,8 @@ class LocalExecutor:
         if keeper is not None:
             self._hand_over(attempt, keeper)
         elif unimportable := self._keepers.unimportable:
-            words = f"can't start: {unimportable}"
-            asyncio.get_running_loop().call_soon(self._give_back, [attempt], words)
+            why = f"can't start: {unimportable}"
+            asyncio.get_running_loop().call_soon(self._give_back, [attempt], why)
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
         found = self._attempts.get((trial, attempt))
