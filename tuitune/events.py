@@ -113,6 +113,7 @@ class Reported(Fact, frozen=True, tag="reported"):
     metrics: dict[str, float]
     can_save: bool = False  # it came with a way to write a checkpoint
     open: bool = False  # more reports of this step may follow: it is not judged yet
+    waits: bool = False  # the trial goes on only once it has an answer
 
 
 class SaveStarted(Fact, frozen=True, tag="save_started"):

@@ -33,6 +33,8 @@ from tuitune.study import (
 )
 from tuitune.study.state import FAILED, PAUSED, WAITING
 
+from .mended import MENDED
+
 
 @contextmanager
 def lost_report() -> Iterator[None]:
@@ -40,14 +42,14 @@ def lost_report() -> Iterator[None]:
     write = MemoryJournal.write
     count = 0
 
-    def forgetful(self: MemoryJournal, facts: Any, rows: Any) -> None:
+    def forgetful(self: MemoryJournal, facts: Any, rows: Any, study: Any) -> None:
         nonlocal count
         kept = []
         for fact in facts:
             count += isinstance(fact, ev.Reported)
             if not (isinstance(fact, ev.Reported) and count % 8 == 0):
                 kept.append(fact)
-        write(self, kept, rows)
+        write(self, kept, rows, study)
 
     with patch.object(MemoryJournal, "write", forgetful):
         yield
@@ -251,10 +253,10 @@ def exit_told_twice() -> Iterator[None]:
     """The executor tells of an exit once more."""
     arrive = SimulatedExecutor._arrive
 
-    def stutter(self: SimulatedExecutor, event: ev.Event) -> None:
-        arrive(self, event)
+    def stutter(self: SimulatedExecutor, key: Any, event: ev.Event, waits: Any) -> None:
+        arrive(self, key, event, waits)
         if isinstance(event, ev.Exited) and event.trial == 1:
-            arrive(self, event)
+            arrive(self, key, event, waits)
 
     with patch.object(SimulatedExecutor, "_arrive", stutter):
         yield
@@ -442,5 +444,6 @@ PLANTS: dict[str, Callable[[], Any]] = {
         checkpoint_left_by_the_dead,
         checkpoint_lost,
         journal_never_synced,
+        *MENDED,
     )
 }

@@ -34,6 +34,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.Verdict(1.3, 0, 1, 1, "go", True, 0, 1, 1, 0.5, "rung 0: rank 1 of 1"),
     ev.Reported(1.3, 0, 1, 2, {"loss": 0.4}, can_save=True, open=True),
     ev.Reported(1.3, 0, 1, 2, {"loss": 0.4}, open=True),
+    ev.Reported(1.3, 0, 1, 2, {"loss": 0.4}, can_save=True, waits=True),
     ev.SaveStarted(1.4, 0, 1, 1),
     ev.Checkpointed(1.4, 0, 1, 1),
     ev.SaveStarted(1.4, 0, 1, 2),

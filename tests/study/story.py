@@ -38,12 +38,20 @@ class Story:
         return take(self.study, event, self.now)
 
     def report(
-        self, trial: int, step: int, loss: float | None, *, more: bool = False
+        self,
+        trial: int,
+        step: int,
+        loss: float | None,
+        *,
+        more: bool = False,
+        waits: bool = False,
     ) -> list[ev.AnyFact]:
-        """`more`: other reports of this step may follow."""
+        """`more`: other reports of this step may follow. `waits`: the trial waits for an answer."""
         metrics = {"other": 1.0} if loss is None else {"loss": loss}
         attempt = self.trial(trial).attempt
-        return self.take(ev.Reported(self.now, trial, attempt, step, metrics, open=more))
+        return self.take(
+            ev.Reported(self.now, trial, attempt, step, metrics, open=more, waits=waits)
+        )
 
     def save_started(self, trial: int) -> None:
         number = self.trial(trial)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -131,11 +132,16 @@ class Engine:
         if not facts and not touched:
             return
         if self._write(facts, touched):
-            self._world.watch(facts)
+            self._show(facts)
             self._tend(facts)
             for fact in facts:
                 self._act(fact)
         self._set_deadline()
+
+    def _show(self, facts: Sequence[ev.AnyFact]) -> None:
+        """A watcher may fail, and says so itself; what was decided is done all the same."""
+        with contextlib.suppress(Exception):
+            self._world.watch(facts)
 
     def _rows_due(self) -> set[int]:
         """Trials whose rows show reports that are safe already: not with every verdict."""

@@ -26,8 +26,8 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
         ev.ResumeAsked,
         ev.SettingsChanged,
         ev.DiskChanged,
-        ev.ClockStepped,
         ev.LaunchBlocked,
+        ev.ClockStepped,
         ev.StyleChosen,
         ev.Added,
         ev.Halted,
@@ -135,7 +135,7 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
         case ev.PauseAsked() | ev.ResumeAsked() | ev.SpareAsked():
             return fact.trials
         case ev.ClockStepped():
-            return tuple(state.running)
+            return {*state.running, *state.kills}
         case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
             return state.promotable
         case ev.Finished():

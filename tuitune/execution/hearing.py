@@ -40,7 +40,14 @@ def heard(
                 connection.waits = connection.waits or said.wait
                 facts.append(
                     events.Reported(
-                        now, trial, number, said.step, said.metrics, said.saves, said.open
+                        now,
+                        trial,
+                        number,
+                        said.step,
+                        said.metrics,
+                        said.saves,
+                        said.open,
+                        said.wait,
                     )
                 )
             case Report():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tuitune import events as ev
 from tuitune.execution.wire import PAUSED, Release, Stop, Verdict
+from tuitune.simulation.waits import Waits
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 TERM, KILL = 15, 9
 PATIENCE = 5.0  # s that a verdict may take
+RETURNED_AFTER = 5.0  # s from a function's return until its process is missed
 
 
 class Surroundings(Protocol):
@@ -30,8 +32,14 @@ class Surroundings(Protocol):
     @property
     def shelf(self) -> MemoryShelf: ...
 
-    def tell(self, attempt: Attempt, event: ev.Event) -> None:
-        """Let the engine know, in the order in which the attempt says it."""
+    def clock(self) -> float:
+        """The time that events carry."""
+
+    def tell(self, attempt: Attempt, event: ev.Event, waits: int | None = None) -> None:
+        """Let the engine know, in the order in which the attempt says it.
+
+        waits: the step of a report that it now waits for an answer to.
+        """
 
     def neglected(self, attempt: Attempt) -> None:
         """It waits for a verdict that does not come."""
@@ -67,15 +75,13 @@ class Attempt:
         self._loop = around.loop
         self._heard: deque[Heard] = deque()
         self._next = 0
-        self._reported: Point | None = None
-        self._step = 0 if order.resource else order.resume_step or 0
+        self._waits = Waits(order, repeats=course.command and order.repeats)
         self._saved_at = self._loop.time()
-        self._waiting = False  # for a verdict
+        self._awaited: float | None = None  # when the report was told that waits for a verdict
+        self._then: Callable[[], None] = self._work  # once that verdict is there
         self._still = False  # paused where it is
         self._leaving = False
-        self._told: str | None = None  # why its next report ends it
-        self._rungs = deque(order.rungs)
-        self._wait_at = self._next_wait(0)
+        self._returned: _Exit | None = None  # what its function has left, while its process stays
         self._later(course.startup, self._begin)
 
     # --- what the executor does to it ------------------------------------------------------------
@@ -86,7 +92,7 @@ class Attempt:
         self._heard.append(message)
         if self._still:
             self._listen_still()
-        elif self._waiting:
+        elif self._awaited is not None:
             self._listen_waiting()
 
     def signal(self, number: int) -> None:
@@ -95,8 +101,15 @@ class Attempt:
             return
         self._leaving = True
         delay = 0.0 if number == KILL else self._course.leaving
+        self._later(delay, lambda: self._exit(self._signalled(number)))
+
+    def _signalled(self, number: int) -> _Exit:
+        if self._returned is not None:
+            return self._returned._replace(code=None, signal=number)
+        if number == TERM and self._course.polite:
+            return _Exit()
         words = "killed (SIGKILL)" if number == KILL else "terminated (SIGTERM)"
-        self._later(delay, lambda: self._exit(_Exit(code=None, signal=number, error=words)))
+        return _Exit(code=None, signal=number, error=words)
 
     # --- its work --------------------------------------------------------------------------------
 
@@ -128,9 +141,9 @@ class Attempt:
     def _end(self) -> None:
         match self._course.end:
             case "returns":
-                self._exit(_Exit())
+                self._close(lambda: self._return(_Exit()))
             case "raises":
-                self._exit(_Exit(code=1, error="ValueError: it went wrong"))
+                self._return(_Exit(code=1, error="ValueError: it went wrong"))
             case "killed":
                 self._exit(_Exit(code=None, signal=KILL, error="killed (SIGKILL)"))
             case "lost":
@@ -149,48 +162,66 @@ class Attempt:
     def _report(self, point: Point) -> None:
         if self.gone or self._leaving:
             return
-        if self._told is not None:
-            self._leave(self._told)
+        if point.step > self._waits.now:
+            self._close(lambda: self._tell_of(point))
+        else:
+            self._tell_of(point)
+
+    def _tell_of(self, point: Point) -> None:
+        """Of a command: the steps before it are closed."""
+        step, value = point.step, point.value
+        if self._waits.is_beyond(step, value):
+            self._leave("complete")
             return
-        order = self.order
-        self._reported = point
-        self._step = step = point.step
-        wait = point.value is not None and step >= self._wait_at
-        metrics = {} if point.value is None else {order.metric: point.value}
-        self._tell(
-            ev.Reported(
-                self._now(), order.trial, order.attempt, step, metrics, wait and self._course.saves
-            )
-        )
-        if wait:
-            self._wait_at = self._next_wait(self._step)
-            self._waiting = True
-            self._listen_waiting()
-            if self._waiting:
-                self._later(PATIENCE, lambda: self._wonder(point))
+        is_open = self._course.command and self._waits.stays_open(step, value)
+        if self._waits.taken(step, value, is_open=is_open):
+            self._say(step, value, self._work, waits=True)
             return
+        self._say(step, value, self._work, is_open=is_open)
         while self._heard:
             message = self._heard.popleft()
             if isinstance(message, Stop):  # the others have been overtaken by one
                 self._obey(message)
                 return
-        self._save_if_due()
-        self._work()
+        self._save_if_due(self._work)
 
-    def _wonder(self, point: Point) -> None:
-        if self._waiting and self._reported is point and not self._leaving and not self.gone:
+    def _close(self, then: Callable[[], None]) -> None:
+        """A command's step is over: it is judged now, where it was left open."""
+        value = self._waits.closing() if self._course.command else None
+        if value is None:
+            then()
+        else:
+            self._say(self._waits.now, value, then, waits=True)
+
+    def _say(
+        self,
+        step: int,
+        value: float | None,
+        then: Callable[[], None],
+        *,
+        waits: bool = False,
+        is_open: bool = False,
+    ) -> None:
+        order, course = self.order, self._course
+        metrics = {} if value is None else {order.metric: value}
+        saves = waits and course.saves
+        told = saves, is_open, waits
+        report = ev.Reported(self._now(), order.trial, order.attempt, step, metrics, *told)
+        self._around.tell(self, report, step if waits else None)
+        if waits:
+            self._then = then
+            self._awaited = since = self._loop.time()
+            self._listen_waiting()
+            if self._awaited is not None:
+                self._later(PATIENCE, lambda: self._wonder(since))
+
+    def _wonder(self, since: float) -> None:
+        if self._awaited == since and not self._leaving and not self.gone:
             self._around.neglected(self)
-
-    def _next_wait(self, passed: int) -> float:
-        while self._rungs and self._rungs[0] <= passed:
-            self._rungs.popleft()
-        order = self.order
-        stops = [order.judged_from, order.max_resource, *list(self._rungs)[:1]]
-        return min((s for s in stops if s is not None), default=math.inf)
 
     # --- what it hears ---------------------------------------------------------------------------
 
-    def _obey(self, message: Heard) -> None:
+    def _obey(self, message: Heard, then: Callable[[], None] | None = None) -> None:
         course = self._course
         if isinstance(message, Stop) and message.reason == PAUSED and not course.saves:
             self._still = True
@@ -201,23 +232,21 @@ class Attempt:
             isinstance(message, Verdict) and message.action == "stop"
         )
         if isinstance(message, Verdict) and message.action == "complete":
-            self._told = "complete"
-        if course.saves:
-            if isinstance(message, Stop | Verdict) and message.save:
-                self._save()
-            elif not stop and self._told is None:
-                self._save_if_due()
-        if stop:
-            self._leave("stopped")
+            self._waits.complete()
+        go_on = self._stop if stop else (then or self._work)
+        if course.saves and isinstance(message, Stop | Verdict) and message.save:
+            self._save(go_on)
+        elif stop:
+            go_on()
         else:
-            self._work()
+            self._save_if_due(go_on)
 
     def _listen_waiting(self) -> None:
-        while self._heard and self._waiting:
+        while self._heard and self._awaited is not None:
             message = self._heard.popleft()
             if not isinstance(message, Release):
-                self._waiting = False
-                self._obey(message)
+                self._awaited = None
+                self._obey(message, self._then)
 
     def _listen_still(self) -> None:
         while self._heard and self._still:
@@ -229,22 +258,67 @@ class Attempt:
                 self._still = False
                 self._obey(message)
 
+    # --- how it saves and leaves -----------------------------------------------------------------
+
+    def _save_if_due(self, then: Callable[[], None]) -> None:
+        due = self._loop.time() - self._saved_at >= self.order.checkpoint_every
+        if self._course.saves and due and not self._waits.is_complete:
+            self._save(then)
+        else:
+            then()
+
+    def _save(self, then: Callable[[], None]) -> None:
+        step = self._waits.now
+        self._tell(ev.SaveStarted(self._now(), self.order.trial, self.order.attempt, step))
+        if self._course.saving:
+            self._later(self._course.saving, lambda: self._saved(step, then))
+        else:
+            self._saved(step, then)
+
+    def _saved(self, step: int, then: Callable[[], None]) -> None:
+        if self.gone or self._leaving:
+            return
+        order, course = self.order, self._course
+        if step in course.spoilt:
+            why = "OSError: no space left on device"
+            self._tell(ev.SaveFailed(self._now(), order.trial, order.attempt, step, why))
+            if not course.shrugs:
+                self._return(_Exit(code=1, error=why))
+                return
+        else:
+            self._saved_at = self._loop.time()
+            self._around.shelf.save(order.trial, step, order.config)
+            self._tell(ev.Checkpointed(self._now(), order.trial, order.attempt, step))
+        then()
+
+    def _stop(self) -> None:
+        self._leave("stopped")
+
     def _leave(self, why: str) -> None:
         """TrialStopped is raised."""
         if self._course.heeds != "ask" and why != "unknown":
             return  # it was caught; a signal may help
+        if why == "complete":
+            self._return(_Exit())
+            return
         self._leaving = True
-        stopped = why != "complete"
-        self._later(self._course.leaving, lambda: self._exit(_Exit(stopped=stopped)))
+        self._later(self._course.leaving, lambda: self._exit(_Exit(stopped=True)))
 
-    def _save_if_due(self) -> None:
-        if self._course.saves and self._now() - self._saved_at >= self.order.checkpoint_every:
-            self._save()
+    def _return(self, how: _Exit) -> None:
+        """Its function is over; what is left of its process may stay for a while."""
+        self._leaving = True
+        self._returned = how
+        lingers = self._course.lingers
+        if not lingers:
+            self._exit(how)
+            return
+        self._later(lingers, lambda: self._exit(how))
+        if lingers > RETURNED_AFTER:
+            self._later(RETURNED_AFTER, self._miss)
 
-    def _save(self) -> None:
-        self._saved_at = self._now()
-        self._around.shelf.save(self.order.trial, self._step)
-        self._tell(ev.Checkpointed(self._now(), self.order.trial, self.order.attempt, self._step))
+    def _miss(self) -> None:
+        if not self.gone:
+            self._tell(ev.Returned(self._now(), self.order.trial, self.order.attempt))
 
     def _exit(self, how: _Exit) -> None:
         if self.gone:
@@ -270,4 +344,4 @@ class Attempt:
         self._around.tell(self, event)
 
     def _now(self) -> float:
-        return self._loop.time()
+        return self._around.clock()

@@ -9,6 +9,7 @@ import msgspec
 from tuitune import events as ev
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from tuitune.engine.loop import Engine
@@ -42,16 +43,18 @@ def draw_gpus(chance: Random) -> tuple[ev.Gpu, ...]:
 class Box:
     """Changes moods for `horizon` seconds, then every GPU is well; meanwhile footprints grow."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it changes, when, and by which lots
         self,
         engine: Engine,
         loop: SimulatedLoop,
+        clock: Callable[[], float],
         chance: Random,
         gpus: tuple[ev.Gpu, ...],
         horizon: float,
     ) -> None:
         self._engine = engine
         self._loop = loop
+        self._clock = clock
         self._chance = chance
         self._well = gpus
         self.gpus = gpus
@@ -81,7 +84,7 @@ class Box:
     def _tell(self, gpus: tuple[ev.Gpu, ...]) -> None:
         self.gpus = gpus
         if not self._engine.study.state.finished:
-            self._engine.take([ev.DevicesChanged(self._loop.time(), gpus)])
+            self._engine.take([ev.DevicesChanged(self._clock(), gpus)])
 
     def _look(self) -> None:
         """Some trial has grown."""
@@ -94,6 +97,6 @@ class Box:
             trial = self._chance.choice(new or here)
             memory = trial.peak + self._chance.choice((GB, 2 * GB, 5 * GB))
             if memory < 16 * GB:
-                now = self._loop.time()
+                now = self._clock()
                 self._engine.take([ev.Footprint(now, trial.number, trial.attempt, memory)])
         self._loop.call_later(self._chance.uniform(0.5, 5.0), self._look)

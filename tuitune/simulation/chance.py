@@ -32,6 +32,14 @@ ENDS: Sequence[tuple[End, int]] = (
     ("oom", 4),
 )
 HEEDS: Sequence[tuple[Heeds, int]] = (("ask", 88), ("term", 7), ("kill", 5))
+LINGERS = ((0.0, 90), (8.0, 3), (90.0, 4), (math.inf, 3))  # s
+Habit = Literal["once", "in parts", "by batches", "back and forth"]
+HABITS: Sequence[tuple[Habit, int]] = (
+    ("once", 55),
+    ("in parts", 15),
+    ("by batches", 20),
+    ("back and forth", 10),
+)
 
 
 def lots(*names: object) -> Random:
@@ -94,6 +102,13 @@ def with_gpus(chance: Random, spec: StudySpec, gpus: Sequence[Gpu]) -> StudySpec
     )
 
 
+def with_command(chance: Random, spec: StudySpec) -> StudySpec:
+    """The study, at times of a command that prints its reports."""
+    if chance.random() < 0.8:
+        return spec
+    return replace(spec, trial=replace(spec.trial, target=None, command=("./t", "{kind}")))
+
+
 def _draw_pruning(chance: Random) -> PruningSpec:
     most = chance.choice((4, 9, 9, 27))
     reduction = chance.choice((2, 3, 3, 2.5))
@@ -131,21 +146,55 @@ class ChanceTarget:
         pace = own.choice((0.05, 1.0, 1.0, 5.0, 20.0))
         first = (order.resume_step or 0) if own.random() < 0.9 else 0
         last = self._most + chance.choice((0, 0, 0, 2))
+        habit = _drawn(own, HABITS)
         end: End = _drawn(chance, ENDS)
         if end != "returns" or own.random() < 0.1:
             last = chance.randint(first, max(first, self._most))
-        points = [
-            Point(step, _value(chance, level, rate, step), pace * (0.5 + chance.random()))
-            for step in range(first + stride, last + 1, stride)
-        ]
+        points: list[Point] = []
+        for step in range(first + stride, last + 1, stride):
+            seconds = pace * (0.5 + chance.random())
+            values = [_value(chance, level, rate, step) for _ in range(4)]
+            points += _reports(chance, habit, step, values, seconds)
+            if step >= self._most and chance.random() < 0.4:  # it evaluates its model once more
+                points.append(Point(step, round(level + chance.random(), 2), seconds))
+        spoilt = 0.0 if own.random() < 0.7 else 0.3
         return Course(
             points=points,
             end=end,
-            saves=saves,
+            saves=saves and order.command is None,
+            saving=own.choice((0.0, 0.0, 0.5, 15.0, 25.0, 90.0)),
+            spoilt=frozenset(n for n in range(self._most + 1) if chance.random() < spoilt),
+            shrugs=own.random() < 0.5,
+            lingers=_drawn(chance, LINGERS),
+            polite=own.random() < 0.5,
+            command=order.command is not None,
             startup=chance.choice((0.01, 0.5, 3.0)),
             leaving=chance.choice((0.0, 0.1, 0.1, 2.0, 40.0)),
             heeds=_drawn(chance, HEEDS),
         )
+
+
+def _reports(
+    chance: Random, habit: Habit, step: int, values: Sequence[float | None], seconds: float
+) -> list[Point]:
+    """One step as this training code tells of it."""
+    first, *others = values
+    match habit:
+        case "in parts":  # the objective comes last
+            return [Point(step, None, seconds), Point(step, first, 0.1)]
+        case "by batches":
+            many = chance.randint(0, 3)
+            later = (Point(step, value, seconds / 4) for value in others[:many])
+            return [Point(step, first, seconds), *later]
+        case "back and forth":
+            told = [Point(step, first if chance.random() < 0.7 else None, seconds)]
+            if step > 1 and chance.random() < 0.3:
+                told.append(Point(step - 1, others[0], 0.1))
+            if chance.random() < 0.3:
+                told.append(Point(step, others[1], 0.1))
+            return told
+        case _:
+            return [Point(step, first, seconds)]
 
 
 def _value(chance: Random, level: float, rate: float, step: int) -> float | None:

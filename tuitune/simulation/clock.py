@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     Arguments = TypeVarTuple("Arguments")
 
 
+class WallClock:
+    """The time of day of a simulated machine: its clock can be set, and no timer hears of it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, offset: float = 0.0) -> None:
+        self._loop = loop
+        self.offset = offset  # s ahead of the loop's own time
+
+    def __call__(self) -> float:
+        return self._loop.time() + self.offset
+
+
 class StalledError(Exception):
     """Nothing is due any more, and what was waited for has not come."""
 

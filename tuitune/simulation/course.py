@@ -28,6 +28,7 @@ class Course:
 
     end: what it does after its last point; "killed" is a signal from outside, "lost" takes the
     process away through no fault of its own, "unknown" is where a record ends.
+    spoilt: steps whose checkpoint can't be written; `shrugs`: that is caught, and the work goes on.
     """
 
     points: Sequence[Point]
@@ -36,6 +37,12 @@ class Course:
     startup: float = 0.0  # s from its launch to its first line of work
     leaving: float = 0.0  # s that it takes to leave when it has to
     heeds: Heeds = "ask"  # the mildest way in which it can be made to leave
+    saving: float = 0.0  # s that a checkpoint takes
+    spoilt: frozenset[int] = frozenset()
+    shrugs: bool = False
+    lingers: float = 0.0  # s from its function's return to the exit of its process
+    polite: bool = False  # it answers SIGTERM with an exit status of 0
+    command: bool = False  # its reports are printed, and don't wait for more of their step
 
 
 class Target(Protocol):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from tuitune import events as ev
 from tuitune.execution.wire import Release, Stop, Verdict
 from tuitune.simulation.attempt import KILL, TERM, Attempt
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.events import Event
     from tuitune.execution.wire import Heard, Order
     from tuitune.simulation.course import Target
     from tuitune.simulation.memory import MemoryShelf
 
+Cause = Literal["code", "resources"]
+
 APART = 1e-6  # s between two messages of one attempt, so that their order is never in doubt
+REFUSAL = 0.5  # s from a launch until it is clear that nothing can be launched
 
 
 class SimulatedExecutor:
@@ -27,17 +30,19 @@ class SimulatedExecutor:
     latency: seconds that the next message takes, either way; None: messages are there at once.
     unknown: told of trials whose record ends while they should go on; true: it returns there.
     neglected: told of trials that wait for a verdict, and none comes.
+    clock: the time that events carry; None: the loop's own.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a world has this many sides
         self,
         target: Target,
-        sink: Callable[[Sequence[Event]], None],
+        sink: Callable[[Sequence[ev.Event]], None],
         loop: asyncio.AbstractEventLoop,
         shelf: MemoryShelf,
         latency: Callable[[], float] | None = None,
         unknown: Callable[[int], bool] | None = None,
         neglected: Callable[[int], None] | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.loop = loop
         self.shelf = shelf
@@ -47,16 +52,28 @@ class SimulatedExecutor:
         self._latency = latency
         self._unknown = unknown
         self._neglected = neglected
+        self.clock = clock or loop.time
+        self._waits: dict[tuple[int, int], int] = {}  # the steps that wait for an answer
+        self._lacking: dict[Cause, str] = {}  # why nothing can be launched
+        self._told: set[Cause] = set()  # of these, what the engine knows
         self._said: dict[tuple[int, int], float] = {}
         self._heard: dict[tuple[int, int], float] = {}
 
     async def open(self) -> None: ...
 
     def launch(self, order: Order) -> None:
+        if self._lacking:
+            self.loop.call_later(REFUSAL, self._refuse, order)
+            return
         self.attempts[order.trial, order.attempt] = Attempt(order, self._target.begin(order), self)
 
+    def waiting(self, trial: int, attempt: int) -> int | None:
+        """The step of this attempt that waits for an answer."""
+        return self._waits.get((trial, attempt))
+
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
-        self._send(trial, attempt, Verdict(action, save))
+        if self._waits.pop((trial, attempt), None) is not None:
+            self._send(trial, attempt, Verdict(action, save))
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
         self._send(trial, attempt, Stop(reason, save))
@@ -81,16 +98,41 @@ class SimulatedExecutor:
         for attempt in self.attempts.values():
             attempt.gone = True
 
+    # --- what may be lacking for a while ---------------------------------------------------------
+
+    def lack(self, cause: Cause, why: str) -> None:
+        """Nothing can be launched from now on: the code was edited, or something has run out."""
+        self._lacking[cause] = why
+
+    def have(self, cause: Cause) -> None:
+        """As far as this goes, launches succeed again."""
+        self._lacking.pop(cause, None)
+        if cause in self._told:
+            self._told.discard(cause)
+            self._sink((ev.LaunchBlocked(self.clock(), cause, ""),))
+
+    def _refuse(self, order: Order) -> None:
+        if not self._lacking:
+            self.launch(order)  # it has waited until what was lacking was there
+            return
+        for cause, why in self._lacking.items():
+            if cause not in self._told:
+                self._told.add(cause)
+                self._sink((ev.LaunchBlocked(self.clock(), cause, why),))
+        why = next(iter(self._lacking.values()))
+        end = ev.Exited(self.clock(), order.trial, order.attempt, None, None, why, "", 0, lost=True)
+        self._sink((end,))
+
     # --- the attempts' surroundings --------------------------------------------------------------
 
-    def tell(self, attempt: Attempt, event: Event) -> None:
+    def tell(self, attempt: Attempt, event: ev.Event, waits: int | None = None) -> None:
         key = attempt.order.trial, attempt.order.attempt
         if attempt.gone:
             del self.attempts[key]
         if self._latency is None:
-            self._sink((event,))
+            self._hear(key, event, waits)
         else:
-            self.loop.call_at(self._turn(self._said, key), self._arrive, event)
+            self.loop.call_at(self._turn(self._said, key), self._arrive, key, event, waits)
 
     def unknown(self, attempt: Attempt) -> bool:
         return self._unknown is not None and self._unknown(attempt.order.trial)
@@ -99,8 +141,15 @@ class SimulatedExecutor:
         if self._neglected is not None:
             self._neglected(attempt.order.trial)
 
-    def _arrive(self, event: Event) -> None:
-        self._sink((msgspec.structs.replace(event, time=self.loop.time()),))
+    def _arrive(self, key: tuple[int, int], event: ev.Event, waits: int | None) -> None:
+        self._hear(key, msgspec.structs.replace(event, time=self.clock()), waits)
+
+    def _hear(self, key: tuple[int, int], event: ev.Event, waits: int | None) -> None:
+        if waits is not None:
+            self._waits[key] = waits
+        elif isinstance(event, ev.Exited):
+            self._waits.pop(key, None)
+        self._sink((event,))
 
     def _send(self, trial: int, attempt: int, message: Heard) -> None:
         there = self.attempts.get((trial, attempt))

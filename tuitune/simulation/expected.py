@@ -25,39 +25,64 @@ class Expected:
         self._known: dict[int, int] = {}  # the furthest step with an objective
         self._diverged: set[int] = set()
         self._due: Due | None = None
+        self._top: dict[int, int] = {}  # the furthest step that the newest attempt has reported
+        self._told: dict[int, int] = {}  # the same of those with an objective
+        self._open: dict[int, int] = {}  # the step that more reports may follow of
+        self._newest: dict[int, float] = {}  # the value
 
     def launched(self, trial: int) -> None:
         self._diverged.discard(trial)
+        self._top[trial] = self._told[trial] = 0
+        self._open.pop(trial, None)
 
     def completed(self, trial: int) -> None:
         self._averages.complete(trial)
 
-    def reported(self, fact: ev.Reported) -> None:
-        """A report that counts."""
+    def reported(self, fact: ev.Reported, *, decided: bool) -> None:
+        """A report that counts. decided: no verdict is due on this trial any more."""
         trial, step = fact.trial, fact.step
         value = fact.metrics.get(self._spec.objective.metric)
+        before = self._top[trial]
+        self._top[trial] = max(before, step)
         if value is None:
             return
-        if step <= self._known.get(trial, 0):
-            self._seen(fact)
-            return
-        self._known[trial] = step
+        known = self._known.get(trial, 0)
+        is_first = step > known
+        if is_first and trial in self._open:  # that step is closed by this one
+            self._take_up(trial, self._open.pop(trial), self._newest[trial])
+        closes = not fact.open and (is_first or self._open.get(trial) == step)
+        if is_first or step == known or self._told[trial] == known:
+            self._newest[trial] = value
+        self._known[trial] = max(known, step)
+        self._told[trial] = max(self._told[trial], step)
+        if step < before:
+            return  # a lower step is never judged
+        if is_first and fact.open:
+            self._open[trial] = step
+        if closes:
+            self._open.pop(trial, None)
+            self._take_up(trial, step, value)
+        if not fact.open and not decided:
+            self._due = self._judgement(fact, value) if closes else None
+            self._due = self._due or self._let_go(fact)
+
+    def _take_up(self, trial: int, step: int, value: float) -> None:
+        """The objective that a step is judged by."""
         if not math.isfinite(value):
             self._diverged.add(trial)
-        own = loss(value, self._spec.objective)
-        self._averages.add(trial, step, own)
-        own = math.inf if trial in self._diverged else own
+        self._averages.add(trial, step, loss(value, self._spec.objective))
+
+    def _judgement(self, fact: ev.Reported, value: float) -> Due | None:
+        trial, step = fact.trial, fact.step
+        own = math.inf if trial in self._diverged else loss(value, self._spec.objective)
         rungs = tuple(r for r in self.rungs.ahead_of(trial) if r.step <= step)
         due = Due(trial, fact.attempt, step, own, rungs)
-        if rungs or self._waits(due):
-            self._due = due
+        return due if rungs or self._waits(due) else None
 
-    def _seen(self, fact: ev.Reported) -> None:
-        """Never judged again; but what waits is let go on."""
-        due = Due(fact.trial, fact.attempt, fact.step, math.nan, ())
-        ahead = self.rungs.ahead_of(fact.trial)
-        if self._waits(due) or (ahead and ahead[0].step <= fact.step):
-            self._due = due
+    @staticmethod
+    def _let_go(fact: ev.Reported) -> Due | None:
+        """Not judged, or not again; but what waits is let go on."""
+        return Due(fact.trial, fact.attempt, fact.step, math.nan, ()) if fact.waits else None
 
     def _waits(self, due: Due) -> bool:
         pruning = self._spec.pruning

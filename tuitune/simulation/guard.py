@@ -10,14 +10,14 @@ from tuitune.store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tuitune.execution.executor import Executor
     from tuitune.execution.wire import Order
+    from tuitune.simulation.executor import SimulatedExecutor
     from tuitune.simulation.memory import MemoryJournal
     from tuitune.store.rows import StudyRow, TrialRow
 
 
-class DiedError(Exception):
-    """The engine is dead: what it would still do does not happen."""
+class DiedError(BaseException):
+    """The engine is dead: what it would still do does not happen, whatever it suppresses."""
 
 
 class Mortal:
@@ -80,11 +80,11 @@ class Mortal:
 class Guard:
     """Stands between an engine and its executor, and knows what the journal has.
 
-    `told`: the reports that the engine has heard. Where the store has failed, trials may be
-    answered and let go all the same, but none may start.
+    `told`: the reports that the engine has heard, and when by a clock that nobody sets. Where the
+    store has failed, trials may be answered and let go all the same, but none may start.
     """
 
-    executor: Executor
+    executor: SimulatedExecutor
 
     def __init__(
         self,
@@ -93,24 +93,22 @@ class Guard:
         violated: Callable[[str], None],
         failed: Callable[[], bool],  # whether the store has
     ) -> None:
-        self.told: list[ev.Reported] = []
+        self.told: list[tuple[float, ev.Reported]] = []
         self._sink = sink
         self._journal = journal
         self._violated = violated
         self._failed = failed
         self._read = len(journal.facts)
         self._launches: set[tuple[int, int]] = set()
-        self._verdicts: set[tuple[int, int]] = set()
+        self._verdicts: dict[tuple[int, int, int], str] = {}  # (trial, attempt, step): the newest
         self._signals: set[tuple[int, int, str]] = set()
         self._reports: set[tuple[int, int, int]] = set()
-        self._waits: dict[tuple[int, int], int] = {}  # the newest step of each attempt
         self._live: set[int] = set()
 
     def sink(self, events: Sequence[ev.Event]) -> None:
         for event in events:
             if isinstance(event, ev.Reported):
-                self.told.append(event)
-                self._waits[event.trial, event.attempt] = event.step
+                self.told.append((self.executor.loop.time(), event))
             elif isinstance(event, ev.Exited):
                 self._live.discard(event.trial)
         self._sink(events)
@@ -124,17 +122,33 @@ class Guard:
             self._violated(f"trial {order.trial} was launched while a process of it is there")
         if (order.trial, order.attempt) not in self._launches:
             self._violated(f"trial {order.trial} was launched before the journal knew")
+        step = order.resume_step
+        if step is not None and self.executor.shelf.trained_with(order.trial, step) != order.config:
+            self._violated(f"trial {order.trial} goes on from another configuration's checkpoint")
         self._live.add(order.trial)
         self.executor.launch(order)
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
         self._read_on()
-        if (trial, attempt) not in self._verdicts and not self._failed():
-            self._violated(f"trial {trial} was answered before the journal knew")
-        report = trial, attempt, self._waits.get((trial, attempt))
-        if report not in self._reports and not self._failed():
-            self._violated(f"trial {trial} was answered, and its report is not in the journal")
+        step = self.executor.waiting(trial, attempt)
+        if self._failed():
+            pass
+        elif step is not None:
+            self._answered((trial, attempt, step), action)
+        elif action != "go" and (trial, attempt) in self.executor.attempts:
+            self._violated(f"trial {trial} is told to {action}, and doesn't wait for it")
         self.executor.answer(trial, attempt, action, save)
+
+    def _answered(self, report: tuple[int, int, int], action: str) -> None:
+        """A report that waits gets what was decided on it, once that is safe."""
+        trial, _, step = report
+        verdict = self._verdicts.get(report)
+        if verdict is None:
+            self._violated(f"trial {trial} was answered before the journal knew")
+        elif ("stop" if verdict == "pause" else verdict) != action:
+            self._violated(f"trial {trial} waits at step {step}: {action}, and not {verdict}")
+        if report not in self._reports:
+            self._violated(f"trial {trial} was answered, and its report is not in the journal")
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
         self._signalled(trial, attempt, "ask")
@@ -167,7 +181,7 @@ class Guard:
                 case ev.Launch():
                     self._launches.add((fact.trial, fact.attempt))
                 case ev.Verdict():
-                    self._verdicts.add((fact.trial, fact.attempt))
+                    self._verdicts[fact.trial, fact.attempt, fact.step] = fact.action
                 case ev.Signal():
                     self._signals.add((fact.trial, fact.attempt, fact.how))
                 case ev.Reported():

@@ -29,7 +29,7 @@ ACTS = {  # and how often, of all
     "like": 1,
     "set": 3,
     "launching": 2,
-    "stop": 1,
+    "stop": 2,
     "snapshot": 2,
     "disk": 1,
 }
@@ -51,18 +51,20 @@ class Sheet:
 class Hand:
     """Does things at random moments for `horizon` seconds; then lets everything go on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a hand reaches for all of this
         self,
         engine: Engine,
         loop: SimulatedLoop,
+        clock: Callable[[], float],
         chance: Random,
         horizon: float,
         stops: Callable[[], bool],  # whether a stop may be asked for
     ) -> None:
         self._engine = engine
         self._loop = loop
+        self._clock = clock
         self._chance = chance
-        self._steering = Steering(engine, Sheet(), loop.time)
+        self._steering = Steering(engine, Sheet(), clock)
         self._stops = stops
         self._tasks: set[Any] = set()
         for _ in range(chance.choice((0, 6, 12, 30)) if horizon else 0):
@@ -90,28 +92,37 @@ class Hand:
             case "set":
                 self._ask(do="set", overrides=[self._change()])
             case "stop" if self._stops():
-                now = self._loop.time()
-                finish = self._chance.random() < 0.3
-                self._engine.take([ev.StopAsked(now, finish, "stopped")])
-                if not finish and self._chance.random() < 0.5:
-                    self._loop.call_later(self._chance.uniform(0.0, 8.0), self._stop_now)
+                self._stop()
             case "disk":
                 low = self._chance.random() < 0.5
-                self._engine.take([ev.DiskChanged(self._loop.time(), low, 0.04 if low else 0.2)])
+                self._engine.take([ev.DiskChanged(self._clock(), low, 0.04 if low else 0.2)])
             case "snapshot":
                 self._engine.commit()
                 self._engine.snapshot()
 
+    def _stop(self) -> None:
+        now, chance = self._clock(), self._chance
+        finish = chance.random() < 0.3
+        if chance.random() < 0.5:
+            self._engine.take([ev.PauseAsked(now, tuple(self._running()))])
+        self._engine.take([ev.StopAsked(now, finish, "stopped")])
+        if not finish and chance.random() < 0.3:
+            self._loop.call_later(chance.uniform(0.0, 8.0), self._stop_now)
+
     def _stop_now(self) -> None:
         if not self._engine.study.state.finished:
             why = "stopped, and no longer waited for"
-            self._engine.take([ev.StopAsked(self._loop.time(), finish=False, why=why, now=True)])
+            self._engine.take([ev.StopAsked(self._clock(), finish=False, why=why, now=True)])
 
     def _some(self) -> list[int]:
         """Trials, most often one."""
         trials = len(self._engine.study.state.trials)
         many = self._chance.choice((1, 1, 1, 3))
         return sorted(self._chance.sample(range(trials), min(many, trials)))
+
+    def _running(self) -> list[int]:
+        state = self._engine.study.state
+        return [n for n in state.running if state.trials[n].frozen is None]
 
     def _has_x(self) -> bool:
         return any(p.name == "x" for p in self._engine.study.spec.space.parameters)
@@ -126,6 +137,8 @@ class Hand:
             f"concurrency={chance.choice(('none', 1, 2, 4))}",
             f"retries={chance.randint(0, 2)}",
             f"timeout={chance.randint(50, 400)}.0",
+            f"target={chance.choice(('none', 0.1, 0.3))}",
+            f"leave_within={chance.choice(('none', 5.0, 60.0))}",
             f"cpus={chance.choice((0.5, 1.0))}",
             *([f"gpus={chance.choice((0.5, 1.0))}"] if self._engine.study.state.gpus else []),
         )
@@ -147,10 +160,11 @@ class Hand:
         if state.finished:
             return
         if state.disk_low:
-            self._engine.take([ev.DiskChanged(self._loop.time(), low=False, free=0.2)])
+            self._engine.take([ev.DiskChanged(self._clock(), low=False, free=0.2)])
         if not state.launching:
             self._ask(do="resume", trials=[])
         held = [trial.number for trial in state.trials if trial.held]
-        if held:
+        stops = state.halted is not None and not state.halted.finish  # then it ends by itself
+        if held and not stops:
             self._ask(do="resume", trials=held)
         self._loop.call_later(PATIENCE, self._let_go)

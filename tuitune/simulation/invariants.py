@@ -46,6 +46,7 @@ class Invariants:
         ledger = self.ledger
         ledger.fold(group)
         problems = ledger.problems + _processes(ledger, state) + _rungs(ledger, state.pruner)
+        problems += ledger.values.differences(state)
         if not ledger.study.begins_nothing:
             problems += _idle(ledger)
         ledger.problems = []
@@ -144,20 +145,20 @@ def _redecided(spec: StudySpec, journal: Sequence[ev.AnyFact]) -> list[str]:
 
 
 def lost_reports(
-    told: Sequence[ev.Reported], journal: Iterable[ev.AnyFact], safe: float
+    told: Sequence[tuple[float, ev.Reported]], journal: Iterable[ev.AnyFact], safe: float
 ) -> list[str]:
-    """Reports that the engine was told of until `safe`, and the journal has not; or has twice."""
+    """Reports that the engine was told of until `safe`, and the journal has not; or has twice.
+
+    told: with the times of a clock that nobody sets, as `safe` is.
+    """
 
     def kind(report: ev.Reported) -> tuple[float, int, int, int]:
         return report.time, report.trial, report.attempt, report.step
 
-    wanted = Counter(kind(report) for report in told)
+    wanted = Counter(kind(report) for _, report in told)
+    sure = Counter(kind(report) for at, report in told if at <= safe)
     found = Counter(kind(fact) for fact in journal if isinstance(fact, ev.Reported))
-    missing = [
-        f"report {key} is not in the journal"
-        for key in wanted
-        if key[0] <= safe and key not in found
-    ]
+    missing = [f"report {key} is not in the journal" for key in sure if sure[key] > found[key]]
     return missing + [f"report {key} is there twice" for key in found if found[key] > wanted[key]]
 
 
@@ -172,16 +173,22 @@ def stale_rows(study: Study, rows: Mapping[int, TrialRow], own: StudyRow | None)
     ]
 
 
-def on_the_shelf(study: Study, steps: Mapping[int, Sequence[int]], *, over: bool) -> list[str]:
+def on_the_shelf(
+    study: Study, steps: Mapping[int, Sequence[int]], *, over: bool, behind: bool
+) -> list[str]:
     """Checkpoints that were left or lost: the steps of each trial's at the end of an engine.
 
-    over: it has come to its own end, so that it has removed all that was to be removed.
+    over: it has come to its own end, so that it has removed all that was to be removed. behind: the
+    journal lacks facts, so that it does not know of all that was written or removed.
     """
     wanted = _wanted(study)
     trials = study.state.trials
     lost = [t.number for t in trials if t.checkpoint is not None and t.number in wanted]
-    problems = [f"trial {n} has lost its checkpoint" for n in lost if not steps.get(n)]
-    ended = {t.number for t in trials if t.state in ENDED}
+    problems = [
+        f"trial {n} has lost its checkpoint" for n in lost if not behind and not steps.get(n)
+    ]
+    known = (t for t in trials if t.checkpoint is not None or not behind)
+    ended = {t.number for t in known if t.state in ENDED}
     left = [n for n, found in steps.items() if n in ended and len(found) > (n in wanted)]
     problems += [f"trial {n}: its checkpoints {steps[n]} were left" for n in left if over]
     return problems

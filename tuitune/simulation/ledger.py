@@ -9,6 +9,7 @@ from tuitune.simulation.attempt_book import AttemptBook
 from tuitune.simulation.expected import Expected
 from tuitune.simulation.leases import Leases
 from tuitune.simulation.study_book import StudyBook
+from tuitune.simulation.value_book import ValueBook
 from tuitune.study.state import COMPLETE, ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tuitune.spec import StudySpec
 
 EVENTS = frozenset(get_args(ev.Event))
-LATE = 0.1  # s
+LATE = 2.2  # s; a clock is not said to be set before it is a second off
 BEGINNINGS: dict[type, str] = {
     ev.Ask: "a proposal was asked for",
     ev.Added: "a trial was added",
@@ -51,11 +52,14 @@ class Ledger:
         self.states: dict[int, str] = {}
         self.study = StudyBook()
         self.attempts = AttemptBook()
+        self.values = ValueBook(spec)
+        self.heard = False  # whether the newest report counted
         self.held: set[int] = set()
         self.kills: dict[int, float] = {}  # those that are to be killed, and when
         self.available: set[int] = set()  # wait at a rung, and may be sent on
         self.expected = Expected(spec)
         self._opened = 0.0
+        self._now = False  # this event is a stop that waits for nobody
         self.leases = Leases()
         self._shelved: set[int] = set()
         self._checkpoints: set[int] = set()
@@ -64,7 +68,9 @@ class Ledger:
 
     def fold(self, group: Sequence[ev.AnyFact]) -> None:
         """Take in an event with its decisions."""
-        if type(group[0]) is not ev.Opened:  # what was due while no engine ran comes after it
+        # what was due while no engine ran comes after its opening; and a clock that was set tells
+        # nothing of what is due before all has moved along with it
+        if type(group[0]) not in (ev.Opened, ev.ClockStepped):
             self._overdue(group[0].time)
         for fact in group:
             self._begin(fact)
@@ -73,6 +79,7 @@ class Ledger:
                 fold(self, fact)
         halted = any(type(fact) is ev.Halted for fact in group)
         self.problems += self.expected.over(halted=halted)
+        self._now = False
         for book in (self.study, self.attempts):
             self.problems += book.problems
             book.problems = []
@@ -139,11 +146,14 @@ class Ledger:
         self.attempts.launch(fact)
         self.states[trial] = RUNNING
         self.expected.launched(trial)
+        self.values.launched(trial)
         self._bound.pop(trial, None)
 
     def reported(self, fact: ev.Reported) -> None:
-        if self.attempts.counts(fact):
-            self.expected.reported(fact)
+        self.heard = self.attempts.counts(fact)
+        if self.heard:
+            self.values.reported(fact)
+            self.expected.reported(fact, decided=self.attempts.is_decided(fact.trial))
 
     def style_chosen(self, fact: ev.StyleChosen) -> None:
         self.problems += self.expected.style_chosen(fact)
@@ -153,23 +163,47 @@ class Ledger:
         self.attempts.judged(fact)
         if fact.action != "go":
             self._bound[fact.trial] = OUTCOMES[fact.action]
+        if fact.action == "complete":
+            self.values.completed(fact.trial)
 
     def signal(self, fact: ev.Signal) -> None:
         trial = fact.trial
-        if self.attempts.signal(fact):
+        if self.attempts.signal(fact, now=self._now):
             self.states[trial] = RUNNING
         if fact.reason == "killed":
             self.kills.pop(trial, None)
             if self._bound.get(trial) != COMPLETE:
                 self._bound[trial] = KILLED
 
+    def clock_stepped(self, fact: ev.ClockStepped) -> None:
+        self._opened += fact.by
+        self.kills = {trial: due + fact.by for trial, due in self.kills.items()}
+
+    def halt(self, fact: ev.Halted) -> None:
+        self._now = fact.now
+
+    def save_started(self, fact: ev.SaveStarted) -> None:
+        self.attempts.save_started(fact)
+
+    def save_failed(self, fact: ev.SaveFailed) -> None:
+        self.attempts.save_ended(fact)
+
+    def returned(self, fact: ev.Returned) -> None:
+        self.attempts.returned(fact)
+
     def held_still(self, fact: ev.Held) -> None:
         if self.attempts.freeze(fact):
             self.states[fact.trial] = PAUSED
 
+    def started(self, fact: ev.Started) -> None:
+        if self.attempts.is_live(fact.trial, fact.attempt):
+            at_all = fact.resumed_from is not None
+            (self._checkpoints.add if at_all else self._checkpoints.discard)(fact.trial)
+
     def checkpointed(self, fact: ev.Checkpointed) -> None:
         if self.attempts.is_live(fact.trial, fact.attempt):
             self._checkpoints.add(fact.trial)
+        self.attempts.save_ended(fact)
 
     def exited(self, fact: ev.Exited) -> None:
         if self.attempts.exit(fact):
@@ -177,6 +211,7 @@ class Ledger:
 
     def settled(self, fact: ev.Settled) -> None:
         trial, state = fact.trial, fact.state
+        self.attempts.settled(fact)
         bound = self._bound.pop(trial, state)
         if state != bound:
             self.problem(f"trial {trial} ended as {state}, and was to end as {bound}")
@@ -214,6 +249,7 @@ class Ledger:
             self.expected.rungs.parked.pop(trial, None)
         if state == COMPLETE:
             self.expected.completed(trial)
+            self.values.completed(trial)
         elif state == FAILED:
             self.expected.rungs.fail(trial)
 
@@ -306,7 +342,13 @@ _FOLDS: dict[type, Callable[[Ledger, Any], None]] = {
     ev.StyleChosen: Ledger.style_chosen,
     ev.Verdict: Ledger.verdict,
     ev.Signal: Ledger.signal,
+    ev.ClockStepped: Ledger.clock_stepped,
+    ev.Halted: Ledger.halt,
+    ev.SaveStarted: Ledger.save_started,
+    ev.SaveFailed: Ledger.save_failed,
+    ev.Returned: Ledger.returned,
     ev.Held: Ledger.held_still,
+    ev.Started: Ledger.started,
     ev.Checkpointed: Ledger.checkpointed,
     ev.Exited: Ledger.exited,
     ev.Settled: Ledger.settled,

@@ -23,6 +23,7 @@ class MemoryJournal:
         self.study: StudyRow | None = None
         self.syncs: list[int] = []  # how many facts were there each time
         self._snapshot: tuple[int, bytes] | None = None
+        self._ends: list[int] = []  # of transactions, in facts
         self._about: dict[str, str] = {}
 
     @property
@@ -33,6 +34,7 @@ class MemoryJournal:
         self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
     ) -> None:
         self.facts += facts
+        self._ends.append(self.seq)
         self.study = study or self.study
         for row in rows:
             self.rows[row.number] = row
@@ -53,6 +55,24 @@ class MemoryJournal:
     def history(self) -> Iterator[AnyFact]:
         return iter(self.facts)
 
+    def cut(self, seconds: float, *, restored: bool = False) -> bool:
+        """The power fails: the last few seconds are lost, where not synced; whether any were.
+
+        restored: an older copy was put back in its place, whatever was synced.
+        """
+        if not self.facts:
+            return False
+        oldest = self.facts[-1].time - seconds
+        synced = 0 if restored else max(self.syncs, default=0)
+        kept = [end for end in self._ends if end <= synced or self.facts[end - 1].time < oldest]
+        lost = not kept or kept[-1] < self.seq
+        self._ends = kept
+        del self.facts[kept[-1] if kept else 0 :]
+        self.syncs = [seq for seq in self.syncs if seq <= self.seq]
+        if self._snapshot is not None and self._snapshot[0] > self.seq:
+            self._snapshot = None
+        return lost
+
     def put(self, key: str, value: str) -> None:
         self._about[key] = value
 
@@ -67,17 +87,31 @@ class MemoryShelf:
 
     def __init__(self) -> None:
         self.steps: dict[int, list[int]] = {}
+        self._configurations: dict[int, Mapping[str, Any]] = {}  # as the trials' folders have them
+        self._saved: dict[tuple[int, int], Mapping[str, Any]] = {}  # whose weights a checkpoint has
 
-    def save(self, trial: int, step: int) -> None:
+    def save(self, trial: int, step: int, configuration: Mapping[str, Any]) -> None:
         """The newest two are kept."""
         steps = self.steps.setdefault(trial, [])
         steps[:] = sorted({*steps, step})[-WRITTEN:]
+        self._saved[trial, step] = configuration
+
+    def trained_with(self, trial: int, step: int) -> Mapping[str, Any] | None:
+        """The configuration of the attempt that wrote this checkpoint."""
+        return self._saved.get((trial, step))
 
     def folder(self, trial: int) -> Path:
         return Path(f"trials/{trial:04d}")
 
-    def prepare(self, trial: int, configuration: dict[str, Any]) -> str:  # noqa: ARG002
-        return ""
+    def prepare(self, trial: int, configuration: Mapping[str, Any]) -> str:
+        moved = self._is_anothers(trial, configuration)
+        if moved:
+            self.steps.pop(trial, None)
+        self._configurations[trial] = configuration
+        return f"trials/{trial:04d}.old-1" if moved else ""
+
+    def _is_anothers(self, trial: int, configuration: Mapping[str, Any]) -> bool:
+        return self._configurations.get(trial, configuration) != configuration
 
     def newest_checkpoint(self, trial: int) -> Path | None:
         steps = self.steps.get(trial)

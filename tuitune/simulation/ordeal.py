@@ -6,12 +6,21 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tuitune.engine.clock import ClockSteps
 from tuitune.engine.loop import LAZY_COMMIT, Engine, World
 from tuitune.engine.opening import opening_events, restore
+from tuitune.engine.rows import study_row, trial_row
 from tuitune.search.searcher import make_searcher
 from tuitune.simulation.box import Box, draw_gpus
-from tuitune.simulation.chance import ChanceTarget, draw_machine, draw_study, lots, with_gpus
-from tuitune.simulation.clock import SimulatedLoop, StalledError
+from tuitune.simulation.chance import (
+    ChanceTarget,
+    draw_machine,
+    draw_study,
+    lots,
+    with_command,
+    with_gpus,
+)
+from tuitune.simulation.clock import SimulatedLoop, StalledError, WallClock
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.guard import DiedError, Guard, Mortal
 from tuitune.simulation.hand import Hand
@@ -26,6 +35,8 @@ from tuitune.simulation.invariants import (
 from tuitune.simulation.ledger import EVENTS
 from tuitune.simulation.memory import MemoryJournal, MemoryShelf
 from tuitune.simulation.oracle import ModelHere, oracle_of
+from tuitune.simulation.timely import Timely
+from tuitune.simulation.weather import Weather
 from tuitune.study import Study
 from tuitune.thinking import ModelError
 
@@ -64,6 +75,7 @@ def endure(seed: int) -> Report:
     if gpus:  # so that it's not the CPUs that keep trials from sharing them
         machine = replace(machine, cpus=4 * machine.cpus)
     spec = with_gpus(lots(seed, "wish"), draw_study(chance, machine), gpus)
+    spec = with_command(lots(seed, "command"), spec)
     method = lots(seed, "method").choices(METHODS, (20, 4, 1))[0]
     spec = replace(spec, search=replace(spec.search, method=method))
     ordeal = _Ordeal(seed, spec, machine, gpus)
@@ -85,6 +97,8 @@ class _Ordeal:
         self.shelf = MemoryShelf()
         self.report = Report(seed)
         self.now = START
+        self.behind = False  # the journal lacks facts of some engine
+        self.ahead = 0.0  # s that the machine's clock is ahead of the loops'
 
     def run(self) -> Report:
         report = self.report
@@ -93,10 +107,30 @@ class _Ordeal:
             report.engines += 1
             life.live()
             self.now = life.loop.time() + 1.0
+            self.ahead = life.wall.offset
             if life.finished is not None and not self._goes_on(life.finished):
                 break
+            if life.died():
+                self.behind = True
+                self._lose_power()
         report.seconds = self.now - START
         return report
+
+    def _lose_power(self) -> None:
+        """At times the journal loses what was written last, and the checkpoints are there."""
+        chance = lots(self.report.seed, "power", self.report.engines)
+        if chance.random() < 0.6:
+            return
+        restored = chance.random() < 0.5
+        if self.journal.cut(chance.choice((1.0, 20.0, 120.0)), restored=restored):
+            study = Study(self.spec)
+            study.replay(self.journal.history())
+            state = study.state
+            self.journal.rows = {t.number: trial_row(self.spec, state, t) for t in state.trials}
+            self.journal.study = study_row(self.spec, state) if state.opened else None
+            # what is drawn anew is drawn otherwise, as it is where a model or a hand chooses
+            seed = self.spec.search.seed + 1
+            self.spec = replace(self.spec, search=replace(self.spec.search, seed=seed))
 
     def _goes_on(self, finished: ev.Finished) -> bool:
         """Whether the study is opened once more, with what a user would change for it."""
@@ -117,6 +151,7 @@ class _Life:
         self._chance = chance
         self.report = ordeal.report
         self.loop = SimulatedLoop(ordeal.now)
+        self.wall = WallClock(self.loop, ordeal.ahead)
         self.finished: ev.Finished | None = None
         self._last = self.report.engines + 1 >= LIVES
         self._engine: Engine | None = None
@@ -126,6 +161,7 @@ class _Life:
         self._safe = math.inf  # reports that were told by then must be in the journal
         self._began = ordeal.journal.seq
         self._invariants = Invariants(ordeal.spec, ordeal.journal.history())
+        self._timely = Timely(self._invariants.ledger, ordeal.ahead)
 
     def live(self) -> None:
         loop = self.loop
@@ -141,6 +177,10 @@ class _Life:
         self._look_back()
         loop.close()
 
+    def died(self) -> bool:
+        """Whether it may have heard of more than its journal has."""
+        return self.finished is None or self._engine is None or self._engine.broken is not None
+
     def violated(self, words: str) -> None:
         state = "" if self._engine is None else f" (at {self.loop.time() - START:.3f} s)"
         self.report.violations.append(words + state)
@@ -150,8 +190,16 @@ class _Life:
         ordeal, loop = self._ordeal, self.loop
         study = _Watched(restore(ordeal.spec, ordeal.journal), self._reacted)
         searcher = make_searcher(ordeal.spec.space, ordeal.spec.search)
+        lot = lots(self.report.seed, "weather", self.report.engines)
+        weather = Weather(self._mortal.watched, self.wall, loop, lot)
         world = World(
-            self._mortal, searcher, ordeal.shelf, loop.time, self._mortal.watched, self._oracle()
+            self._mortal,
+            searcher,
+            ordeal.shelf,
+            self.wall,
+            weather.watched,
+            self._oracle(),
+            ClockSteps(self.wall, loop.time),
         )
         self._engine = engine = Engine(study, world)
         target = ChanceTarget(self.report.seed, ordeal.spec.pruning.max or 9)
@@ -166,16 +214,18 @@ class _Life:
             ordeal.shelf,
             latency=lambda: latency.choice((1e-4, 1e-3, 0.05)),
             neglected=lambda trial: self.violated(f"trial {trial} waits for a verdict in vain"),
+            clock=self.wall,
         )
         engine.executor = guard
         engine.finished.add_done_callback(self._ended)
         horizon = 0.0 if self._last else self._chance.choice((0.0, 60.0, 200.0, 400.0))
-        Hand(engine, loop, self._chance, horizon, lambda: not self._last)
+        Hand(engine, loop, self.wall, self._chance, horizon, lambda: not self._last)
+        weather.begin(engine, guard.executor, horizon)
         if not self._last and self._chance.random() < 0.4:
             loop.call_later(self._chance.expovariate(1 / 60), self._die)
         gpus = lots(self.report.seed, "gpus", self.report.engines)
-        box = Box(engine, loop, gpus, ordeal.gpus, horizon)
-        engine.take(opening_events(study, ordeal.machine, loop.time(), gpus=box.gpus))
+        box = Box(engine, loop, self.wall, gpus, ordeal.gpus, horizon)
+        engine.take(opening_events(study, ordeal.machine, self.wall(), gpus=box.gpus))
 
     def _oracle(self) -> ModelHere | None:
         """A model that thinks for long, and dies now and then."""
@@ -190,7 +240,9 @@ class _Life:
         return oracle_of(self._ordeal.spec, latency)
 
     def _reacted(self, group: list[ev.AnyFact], study: Study) -> None:
-        for problem in self._invariants.after(group, study.state):
+        problems = self._invariants.after(group, study.state)
+        problems += self._timely.after(group, self.loop.time())
+        for problem in problems:
             self.violated(f"after {group[0]}: {problem}")
 
     def _ended(self, future: Any) -> None:
@@ -236,7 +288,9 @@ class _Life:
             study = Study(ordeal.spec)
             study.replay(ordeal.journal.history())
         self.report.violations += over(study, ordeal.journal.facts)
-        self.report.violations += on_the_shelf(study, ordeal.shelf.steps, over=ended)
+        self.report.violations += on_the_shelf(
+            study, ordeal.shelf.steps, over=ended, behind=ordeal.behind
+        )
         self.report.violations += lost_reports(
             told, ordeal.journal.facts[self._began :], self._safe
         )

@@ -60,7 +60,7 @@ def to_columns(
                         fact.step,
                         value,
                         packed,
-                        fact.can_save + 2 * fact.open,
+                        fact.can_save + 2 * fact.open + 4 * fact.waits,
                     )
                 )
             else:
@@ -111,8 +111,8 @@ def _fact(row: tuple[Any, ...]) -> AnyFact:
     seq, time, trial, attempt, step, body, flags = row
     if trial is None:
         return _decoded(seq, body)
-    metrics = _decode_metrics(body)
-    return Reported(time, trial, attempt, step, metrics, bool(flags & 1), bool(flags & 2))
+    told = bool(flags & 1), bool(flags & 2), bool(flags & 4)
+    return Reported(time, trial, attempt, step, _decode_metrics(body), *told)
 
 
 def _decoded(seq: int, body: bytes) -> AnyFact:

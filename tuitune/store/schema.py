@@ -19,7 +19,8 @@ PATIENCE = 5.0  # seconds to wait for a lock
 # `value` is the objective's, NULL where it is missing or NaN; `metrics` has the whole report.
 # A fact of several trials, or of none, has no `trial` here. No index by trial: it would cost every
 # write a page more, and all of a trial lies between `born` and, once it has ended, `changed`.
-# `can_save` has two bits of a report: 1 it came with a way to save, 2 more of its step may follow.
+# `can_save` has a report's flags: 1 it came with a way to save, 2 more of its step may follow, 4
+# its trial waits for an answer.
 # `kept` samples outlive the others.
 TABLES = (
     "CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",

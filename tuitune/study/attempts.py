@@ -46,6 +46,7 @@ def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
     state.code = state.code or fact.code
     if trial.attempt == fact.attempt and trial.is_live():
         trial.pid = fact.pid
+        trial.checkpoint = fact.resumed_from  # the disk may know of others than the journal
 
 
 def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
@@ -56,7 +57,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     """
     trial = state.trials[fact.trial]
     trial.news = False
-    if not listens(trial, fact.attempt) or _is_beyond(spec, trial, fact.step):
+    if not listens(trial, fact.attempt) or _is_beyond(trial, fact.step):
         return
     trial.pause = max(trial.pause, fact.time - trial.heard)
     trial.heard = fact.time
@@ -84,9 +85,12 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
         update_leader(spec, state, trial)
 
 
-def _is_beyond(spec: StudySpec, trial: st.Trial, step: int) -> bool:
-    """Whether a complete trial reports more than was asked for: it is about to be stopped."""
-    return trial.complete and spec.pruning.max is not None and step > spec.pruning.max
+def _is_beyond(trial: st.Trial, step: int) -> bool:
+    """Whether a complete trial reports more than was asked for: it is about to be stopped.
+
+    The step that completed it may be beyond the maximum, where it reports every few steps.
+    """
+    return trial.complete and step > trial.known
 
 
 def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
@@ -101,15 +105,16 @@ def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
 def _first_value(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported, value: float
 ) -> None:
-    """An objective of a step that no attempt has reported one of."""
+    """An objective of a step that no attempt has reported one of, nor of a later one."""
+    is_rung = fact.step == trial.attempt_step  # else its attempt has gone further without one
     if trial.pending and trial.value is not None:  # that step is closed by this one
         _observe(spec, state, trial, trial.value)
     trial.best_before = trial.best
     trial.best = _better(spec, trial.best, value)
     trial.value = value
     trial.known = fact.step
-    trial.news = not fact.open
-    trial.pending = fact.step if fact.open else 0
+    trial.news = is_rung and not fact.open
+    trial.pending = fact.step if is_rung and fact.open else 0
     _mark(spec, trial, fact.step)
 
 

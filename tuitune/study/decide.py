@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
@@ -229,12 +230,17 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
             t.number,
             t.attempt,
             how,
-            "drain" if t.ending is None else t.ending.reason,
+            "drain" if _may_stay(t) or t.ending is None else t.ending.reason,
             save=not fact.now,
         )
         for t in (state.trials[n] for n in state.running)
-        if fact.now or (t.ending is None and not t.complete)
+        if fact.now or (_may_stay(t) and not t.complete)
     ]
+
+
+def _may_stay(trial: st.Trial) -> bool:
+    """Whether nothing ends it yet: one that was asked to pause may stand still for ever."""
+    return trial.ending is None or trial.ending.due == math.inf
 
 
 def _pause_asked(spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision]:

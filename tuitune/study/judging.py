@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 
 def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[ev.Decision]:
-    """Most reports call for nothing, and are told apart first."""
+    """Most reports call for nothing, and are told apart first.
+
+    One that waits is always answered, and one that doesn't never is without a rung: the trial would
+    take that answer for the one to its next report.
+    """
     trial = state.trials[fact.trial]
     settings = state.settings
     assert settings is not None
-    if fact.step < trial.gate and settings.target is None:
+    if fact.step < trial.gate and settings.target is None and not fact.waits:
         return ()
     value = fact.metrics.get(spec.objective.metric)
     if value is None or fact.open or _is_settled(trial) or not listens(trial, fact.attempt):
@@ -31,10 +35,12 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     newest = trial.news or fact.step == trial.known
     if newest and state.halted is None and reaches(spec, settings.target, trial):
         return _target_reached(spec, state, trial, fact)
-    if not trial.news:
-        why = "seen before: never judged again"  # but the trial may wait
-        return (_plain_verdict(fact, "go", why, save=False),) if fact.step >= trial.gate else ()
-    return () if fact.step < trial.gate else _at_gate(spec, state, trial, fact)
+    if trial.news and fact.step >= trial.gate:
+        return _at_gate(spec, state, trial, fact)
+    if not fact.waits:
+        return ()
+    why = "goes on to its end" if trial.news else "seen before: never judged again"
+    return (_plain_verdict(fact, "go", why, save=False),)
 
 
 def _is_settled(trial: st.Trial) -> bool:

@@ -57,7 +57,8 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
         if not trial.held:
             continue
         trial.held = False
-        if not trial.parked:
+        is_pruned = trial.ending is not None and trial.ending.reason == "pruned"
+        if not trial.parked and not is_pruned:  # else its note says what a verdict has found
             trial.note = "resumed by hand"
         if trial.state == st.PAUSED and not trial.is_live():
             if trial.parked:

@@ -1,0 +1,89 @@
+"""Which of an attempt's reports wait for a verdict? As `tuitune.execution` makes real ones wait."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuitune.execution.wire import Order
+
+
+class Waits:
+    """Where one attempt is. A step may be reported several times; each waits once at most."""
+
+    def __init__(self, order: Order, *, repeats: bool) -> None:
+        self.now = 0 if order.resource else order.resume_step or 0  # the highest step reported
+        self.is_complete = False
+        self._order = order
+        self._told = 0  # the newest step that had the objective
+        self._complete_at = 0
+        self._repeats = repeats  # of a command: steps come several times
+        self._newest: float | None = None  # the objective of a command's step under way
+        self._rungs = deque(order.rungs)
+        self._wait_at = 0.0
+        self._waited(0)
+
+    def complete(self) -> None:
+        """Its newest report was judged to complete it."""
+        self.is_complete = True
+        self._complete_at = self.now
+
+    def is_beyond(self, step: int, value: float | None) -> bool:
+        """Whether it goes on where it has had all that it may spend."""
+        if self.is_complete:
+            return step > self._complete_at
+        most = self._order.max_resource
+        return most is not None and value is None and step > self.now >= most
+
+    def stays_open(self, step: int, value: float | None) -> bool:
+        """Of a command: whether more reports of this step may follow before it is judged."""
+        if step == self._told and value is not None:
+            self._repeats = True
+        return self._repeats and step >= self.now
+
+    def taken(self, step: int, value: float | None, *, is_open: bool) -> bool:
+        """Take a report up; whether it waits."""
+        if step > self.now:
+            self._newest = None
+        waits = value is not None and not is_open and self._does_wait(step, value)
+        if step >= self.now and value is not None:
+            self._newest = value
+        self.now = max(self.now, step)
+        if value is not None:
+            self._told = max(self._told, step)
+        if waits:
+            self._waited(step)
+        return waits
+
+    def closing(self) -> float | None:
+        """The objective of a step that was left open, and is to be judged now."""
+        value = self._newest
+        if not self._repeats or value is None:
+            return None
+        if not self._does_wait(self.now, value, closing=True):
+            return None
+        self._waited(self.now)
+        return value
+
+    def _does_wait(self, step: int, value: float, *, closing: bool = False) -> bool:
+        if step < self.now or self.is_complete:
+            return False
+        if step >= self._wait_at:
+            return True
+        return (closing or step > self._told) and self._is_as_good_as_the_target(value)
+
+    def _is_as_good_as_the_target(self, value: float) -> bool:
+        target = self._order.target
+        if target is None:
+            return False
+        return value >= target if self._order.mode == "max" else value <= target
+
+    def _waited(self, step: int) -> None:
+        while self._rungs and self._rungs[0] <= step:
+            self._rungs.popleft()
+        order = self._order
+        stops = [order.judged_from, order.max_resource, *list(self._rungs)[:1]]
+        first = min((s for s in stops if s is not None), default=math.inf)
+        self._wait_at = max(first, step + 1)
