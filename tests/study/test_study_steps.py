@@ -90,6 +90,22 @@ def test_an_open_step_that_is_never_closed_still_counts_for_the_median():
     assert verdict.cut == pytest.approx(0.1)
 
 
+def test_a_step_that_an_attempt_left_open_is_judged_when_the_next_one_closes_it():
+    story = Story(pruning=ASHA)
+    story.report(0, 1, 0.9, more=True)
+    story.exit(0, code=None, lost=True)
+    story.report(0, 1, 0.9, more=True)
+    (verdict,) = verdicts(story.report(0, 1, 0.4, waits=True))
+    assert (verdict.rung, verdict.rank) == (1, 1)
+
+
+def test_a_lower_step_does_not_close_one_that_was_left_open():
+    story = Story(pruning=ASHA)
+    story.report(0, 2, 0.9, more=True)
+    story.report(0, 4, None, more=True)
+    assert not verdicts(story.report(0, 2, 0.4))
+
+
 def test_a_batch_that_is_not_finite_does_not_end_a_trial_whose_step_ends_well():
     story = Story(pruning=ASHA)
     story.report(0, 1, math.nan, more=True)

@@ -33,7 +33,6 @@ class Expected:
     def launched(self, trial: int) -> None:
         self._diverged.discard(trial)
         self._top[trial] = self._told[trial] = 0
-        self._open.pop(trial, None)
 
     def completed(self, trial: int) -> None:
         self._averages.complete(trial)

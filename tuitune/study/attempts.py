@@ -24,7 +24,7 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial = state.trials[fact.trial]
     trial.state = st.RUNNING
     trial.attempt = fact.attempt
-    trial.attempt_step = trial.valued = trial.pending = trial.saving = 0
+    trial.attempt_step = trial.valued = trial.saving = 0
     trial.returned = False
     trial.opening = state.opening
     trial.device, trial.cpus, trial.memory = fact.device, fact.cpus, fact.memory
@@ -71,7 +71,8 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     if fact.step > trial.known:
         _first_value(spec, state, trial, fact, value)
     elif fact.step == trial.known:
-        trial.news = fact.step == trial.pending and not fact.open
+        is_newest = fact.step == trial.attempt_step
+        trial.news = is_newest and fact.step == trial.pending and not fact.open
         _replace_value(spec, trial, value)
     elif fact.step < trial.valued == trial.known:
         trial.value = value
