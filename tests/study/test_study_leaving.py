@@ -144,6 +144,15 @@ def test_a_process_that_does_not_exit_after_its_function_has_returned_is_ended()
     assert story.states() == [COMPLETE]
 
 
+def test_a_kill_gives_a_process_that_does_not_exit_no_more_time():
+    story = Story(search=SearchSpec(trials=1, concurrency=1))
+    story.report(0, 1, 0.5)
+    story.take(ev.Returned(story.now, 0, 0))
+    story.pass_time(58.0)
+    assert signals(story.take(ev.KillAsked(story.now, 0))) == [(0, "ask", "killed")]
+    assert signals(story.pass_time(2.1)) == [(0, "term", "killed")]
+
+
 def test_one_that_raised_and_does_not_exit_has_failed():
     story = Story(search=SearchSpec(trials=1, concurrency=1))
     story.take(ev.Returned(story.now, 0, 0))

@@ -31,12 +31,14 @@ HASTY: Final = frozenset({"killed", "pruned", "timeout"})  # no save is waited f
 def begin(
     state: st.State, trial: st.Trial, how: ev.SignalHow, reason: ev.StopReason, now: float
 ) -> None:
-    """It has been told to end."""
+    """It has been told to end. One whose function has returned gets no more time by that."""
     if how == "ask":
-        grace = grace_of(state, trial, reason, now)
+        due = now + grace_of(state, trial, reason, now)
+        if trial.returned and trial.ending is not None:
+            due = min(due, trial.ending.due)
     else:
-        grace = TERM_GRACE if how == "term" else KILL_GRACE
-    trial.ending = st.Ending(reason, how, now + grace)
+        due = now + (TERM_GRACE if how == "term" else KILL_GRACE)
+    trial.ending = st.Ending(reason, how, due)
 
 
 def grace_of(state: st.State, trial: st.Trial, reason: ev.StopReason, now: float) -> float:
