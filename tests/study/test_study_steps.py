@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from story import ASHA, Story, signals, verdicts
 
@@ -97,6 +98,21 @@ def test_a_step_that_an_attempt_left_open_is_judged_when_the_next_one_closes_it(
     story.report(0, 1, 0.9, more=True)
     (verdict,) = verdicts(story.report(0, 1, 0.4, waits=True))
     assert (verdict.rung, verdict.rank) == (1, 1)
+
+
+def test_a_rung_that_was_left_for_another_reason_is_judged_when_the_trial_is_taken_up_again():
+    search = SearchSpec(trials=1, concurrency=1)
+    story = Story(pruning=ASHA, limits=Limits(target=0.2), search=search)
+    assert not verdicts(story.report(0, 1, 0.1, waits=True))  # the target
+    story.take(ev.KillAsked(story.now, 0))
+    story.exit(0, stopped=True)
+    settings = story.study.state.settings
+    assert settings is not None
+    without = msgspec.structs.replace(settings, target=None, trials=2)
+    story.take(ev.RetryAsked(story.now, 0))
+    story.take(ev.Opened(story.now, without, 4.0, 8 << 30))
+    (verdict,) = verdicts(story.report(0, 1, 0.1, waits=True))
+    assert verdict.rung == 1
 
 
 def test_a_lower_step_does_not_close_one_that_was_left_open():

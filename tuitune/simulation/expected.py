@@ -62,7 +62,8 @@ class Expected:
             self._open.pop(trial, None)
             self._take_up(trial, step, value)
         if not fact.open and not decided:
-            self._due = self._judgement(fact, value) if closes else None
+            owed = fact.waits and step == known and self._spec.pruning.method != "median"
+            self._due = self._judgement(fact, value) if closes or owed else None
             self._due = self._due or self._let_go(fact)
 
     def _take_up(self, trial: int, step: int, value: float) -> None:

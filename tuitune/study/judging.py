@@ -35,12 +35,20 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     newest = trial.news or fact.step == trial.known
     if newest and state.halted is None and reaches(spec, settings.target, trial):
         return _target_reached(spec, state, trial, fact)
-    if trial.news and fact.step >= trial.gate:
+    if fact.step >= trial.gate and (trial.news or _is_owed(spec, trial, fact)):
         return _at_gate(spec, state, trial, fact)
     if not fact.waits:
         return ()
     why = "goes on to its end" if trial.news else "seen before: never judged again"
     return (_plain_verdict(fact, "go", why, save=False),)
+
+
+def _is_owed(spec: StudySpec, trial: st.Trial, fact: ev.Reported) -> bool:
+    """Whether an earlier attempt left the rung of this step without a verdict.
+
+    It was ended there for another reason, such as the target, and taken up again since.
+    """
+    return fact.waits and fact.step == trial.known and rules.judged_from(spec.pruning) is None
 
 
 def _is_settled(trial: st.Trial) -> bool:
