@@ -251,7 +251,7 @@ class SampleFailed(Fact, frozen=True, tag="sample_failed"):
 class ClockStepped(Fact, frozen=True, tag="clock_stepped"):
     """The machine's clock was set; times of what is under way move along with it."""
 
-    by: float  # seconds, below zero where it was set back
+    seconds: float  # below zero where it was set back
 
 
 class DevicesChanged(Fact, frozen=True, tag="devices_changed"):

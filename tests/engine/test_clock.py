@@ -44,7 +44,7 @@ def test_less_than_a_second_is_no_step_and_a_step_is_told_once():
 def test_a_kill_goes_its_way_while_the_clock_is_set(workshop: Workshop, shim: Path, by: int):
     clock = workshop.write("clock", "0")
     environment = {**workshop.environment, "LD_PRELOAD": str(shim), "CLOCK_SHIM": str(clock)}
-    workshop.start(workshop.study(CODE, trials=1), "--no-ui", env=environment)
+    engine = workshop.start(workshop.study(CODE, trials=1), "--no-ui", env=environment)
     wait_until((workshop.path / "runs" / "study" / "study.toml").exists, "the study")
     wait_until(lambda: any(t["value"] for t in workshop.trials()), "the trial's report")
     aside = workshop.write("clock.new", str(by))
@@ -54,3 +54,6 @@ def test_a_kill_goes_its_way_while_the_clock_is_set(workshop: Workshop, shim: Pa
     wait_until(lambda: workshop.trials()[0]["state"] == "KILLED", "the end of the trial")
     (trial,) = workshop.trials()
     assert 0 <= trial["ended"] - trial["started"] < 60
+    output, _ = engine.communicate(timeout=60)
+    assert f"the clock was set {'back' if by < 0 else 'forward'} by 1h00m" in output
+    assert "can't be shown" not in output

@@ -36,10 +36,10 @@ def test_a_folder_holds_its_configuration(tmp_path):
 
 def test_the_newest_whole_checkpoint_is_by_number_and_never_a_half_one(tmp_path):
     shelf = Shelf(tmp_path)
-    assert shelf.newest_checkpoint(0) is None
+    assert shelf.newest_checkpoint(0, None) is None
     for name in ("00000009", "00000010", ".tmp-00000011", "100000000"):
         checkpoint(shelf, 0, name)
-    assert shelf.newest_checkpoint(0).name == "100000000"
+    assert shelf.newest_checkpoint(0, None).name == "100000000"
 
 
 def test_what_is_dropped_takes_the_half_written_along(tmp_path):
@@ -118,7 +118,7 @@ def test_another_configurations_folder_is_moved_aside_whole(tmp_path, text):
         checkpoint(shelf, 5, "00000004")
         (shelf.folder(5) / "config.json").write_text(text)
         assert shelf.prepare(5, {"lr": 0.1}) == f"trials/0005.old-{number}"
-        assert shelf.newest_checkpoint(5) is None
+        assert shelf.newest_checkpoint(5, None) is None
         old = tmp_path / "trials" / f"0005.old-{number}"
         assert (old / "config.json").read_text() == text
         assert (old / "checkpoints/00000004/model.pt").exists()
@@ -135,5 +135,5 @@ def test_the_same_configuration_is_known_however_it_is_written(tmp_path):
     assert not shelf.prepare(1, {"lr": 1.0, "n": 3})
     (shelf.folder(0) / "config.json").unlink()  # nobody can tell: as it was before
     assert not shelf.prepare(0, configuration)
-    assert shelf.newest_checkpoint(0).name == "00000001"
+    assert shelf.newest_checkpoint(0, None).name == "00000001"
     assert (shelf.folder(0) / "config.json").exists()

@@ -178,12 +178,22 @@ def test_nobody_goes_on_once_the_study_is_told_to_stop():
     assert not end.complete
 
 
-def test_a_hand_that_holds_a_trial_keeps_the_end_away_and_with_it_the_last_resort():
+def test_of_those_that_no_hand_holds_the_best_goes_on():
     story = story_of(2)
     park(story, 0, 0.3)
     park(story, 1, 0.2)
     story.take(ev.PauseAsked(story.now, (1,)))
-    assert sent(go(story)) == []
+    assert [f.trial for f in sent(go(story))] == [0]
+
+
+def test_where_a_hand_holds_all_of_them_nothing_goes_on_until_it_lets_one_go():
+    story = story_of(2)
+    park(story, 0, 0.3)
+    park(story, 1, 0.2)
+    story.take(ev.PauseAsked(story.now, (0, 1)))
+    facts = go(story)
+    assert sent(facts) == []
+    assert finished(facts) is None
     facts = story.take(ev.ResumeAsked(story.now, (1,)))
     assert [f.trial for f in sent(facts)] == [1]
 

@@ -7,7 +7,7 @@ import pytest
 from story import ASHA, Story, signals
 
 from tuitune import events as ev
-from tuitune.spec import PruningSpec, SearchSpec
+from tuitune.spec import PruningSpec, SearchSpec, TrialSpec
 from tuitune.study.state import COMPLETE, FAILED, PAUSED, RUNNING, WAITING
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
@@ -215,3 +215,24 @@ def test_a_resumed_trial_no_longer_says_that_it_is_paused():
     story.take(ev.ResumeAsked(story.now, (0,)))
     assert story.states() == [RUNNING]
     assert "paused" not in story.trial(0).note
+
+
+def test_its_timeout_ends_a_save_that_hangs_and_the_trial_leaves_as_it_was_to():
+    trial = TrialSpec(target="t.py:train", timeout=100.0)
+    story = Story(pruning=PROMOTE, search=SearchSpec(trials=4, concurrency=1), trial=trial)
+    story.report(0, 1, 0.5)
+    story.save_started(0)
+    assert not signals(story.pass_time(99.0))
+    assert signals(story.pass_time(2.0)) == [(0, "term", "parked")]
+    story.exit(0, error="terminated (SIGTERM)", code=None, signal=15)
+    assert story.states()[0] == PAUSED
+    assert "no checkpoint of step 1" in story.trial(0).note
+
+
+def test_a_save_that_takes_long_is_told_of():
+    story = Story(search=SearchSpec(trials=1, concurrency=1))
+    stopped(story)
+    story.save_started(0)
+    facts = story.pass_time(601.0)
+    assert any(isinstance(fact, ev.Silent) for fact in facts)
+    assert not signals(facts)

@@ -42,6 +42,7 @@ class Lines:
         self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._painted = 0.0
         self._noted = 0.0
+        self._idle = False
         self._blocked: dict[str, str] = {}
         self._tails: dict[int, str] = {}  # the logs' last lines of trials that are to be settled
 
@@ -50,8 +51,20 @@ class Lines:
             if type(fact) is not ev.Reported:
                 self._pace.see(fact)
                 self._tell(fact)
+        self._tell_idle(facts)
         if self._live and time.monotonic() - self._painted > LIVE_EVERY:
             self._paint()
+
+    def _tell_idle(self, facts: Sequence[ev.AnyFact]) -> None:
+        """Nothing runs and nothing will, for as long as a hand holds trials back: said once."""
+        state = self._study.state
+        held = [t.number for t in state.trials if t.held] if not state.running else []
+        idle = bool(held) and not (state.waiting or state.asking or state.halted or state.finished)
+        if idle and not self._idle and facts:
+            numbers = ", ".join(map(str, held))
+            words = f"nothing runs: the study waits for trials paused by hand: {numbers}"
+            self._line(facts[-1].time, f"{words}; resume or kill them")
+        self._idle = idle
 
     def _tell(self, fact: ev.AnyFact) -> None:
         match fact:
@@ -103,6 +116,8 @@ class Lines:
             parts.append(plain(fact.why))
         else:
             parts.append(configuration_words(trial.config))
+            if trial.error:  # its value counts all the same
+                parts.append(f"; after that: {plain(trial.error)}")
         return "  ".join(part for part in parts if part)
 
     def _quote(self, tail: str) -> None:

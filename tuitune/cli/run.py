@@ -110,7 +110,8 @@ def tell(outcome: Outcome, *, as_json: bool) -> int:
         print(outcome.store_error, file=sys.stderr)
         return 1
     if outcome.interrupted:
-        words = f"interrupted: {outcome.finished.why}; the same command goes on from here"
+        why = outcome.finished.why.removeprefix("interrupted ")
+        words = f"interrupted: {why}; the same command goes on from here"
         print(words, file=sys.stderr)
         return 130
     halted = study.state.halted

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> Order:
-    checkpoint = shelf.newest_checkpoint(trial.number)
+    # From the last step nothing would be left to do, and the objective there would never come.
+    checkpoint = shelf.newest_checkpoint(trial.number, but=spec.pruning.max)
     command = spec.trial.command
     return Order(
         trial=trial.number,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from tuitune.spec import StudySpec
-    from tuitune.study.state import State, Trial
+    from tuitune.study.state import Ending, State, Trial
 
 
 OF_THE_STUDY = frozenset(  # facts after which the study's own row may read otherwise
@@ -111,10 +111,29 @@ def _note(state: State, trial: Trial) -> str:
     if trial.number in state.kills:
         return "is to be killed; that can still be undone"
     if trial.ending is not None and trial.ending.reason != "pruned":
-        return f"ending: {trial.ending.reason}{'; writes a checkpoint' if trial.saving else ''}"
+        return _leaving_words(trial, trial.ending)
     if trial.state == PAUSED:
-        return f"{trial.note}; {_keeps(trial)}"
+        by_hand = "paused by hand; " if trial.held and trial.parked else ""
+        return f"{by_hand}{trial.note}; {_keeps(trial)}"
     return "silent for long" if trial.silent else trial.note
+
+
+LEAVES = {
+    "drain": "leaves, since the study stops",
+    "killed": "is being killed",
+    "timeout": "has run past its timeout",
+    "target": "leaves, since the study's target is reached",
+    "parked": "leaves, to wait at its rung",
+    "paused": "leaves, to be paused",
+    "moved": "leaves its GPU to others",
+    "returned": "has returned, and its process does not exit",
+    "overdue": "is complete, and has been silent for long",
+}
+
+
+def _leaving_words(trial: Trial, ending: Ending) -> str:
+    saves = "; writes a checkpoint" if trial.saving else ""
+    return f"{LEAVES.get(ending.reason, ending.reason)}{saves}"
 
 
 def _keeps(trial: Trial) -> str:

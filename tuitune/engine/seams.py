@@ -49,7 +49,7 @@ class Folders(Protocol):
         Returns where another configuration's folder was moved that was in its place, else "".
         """
 
-    def newest_checkpoint(self, trial: int) -> Path | None:
+    def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
         """Its name is the step."""
 
     def leave(self, newest: Mapping[int, int]) -> None:

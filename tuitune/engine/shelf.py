@@ -46,13 +46,16 @@ class Shelf:
             _write(folder / CONFIGURATION, ours)
         return moved
 
-    def newest_checkpoint(self, trial: int) -> Path | None:
-        """The whole checkpoint with the highest step; the disk knows better than the journal."""
+    def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
+        """The whole checkpoint with the highest step, except the step `but`.
+
+        The disk knows better than the journal which are there.
+        """
         try:
             found = whole(list((self.folder(trial) / CHECKPOINTS).iterdir()))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return found[-1] if found else None
+        return next((path for path in reversed(found) if int(path.name) != but), None)
 
     def leave(self, newest: Mapping[int, int]) -> None:
         """Soon, only so many of the newest checkpoints of each of these trials are there."""

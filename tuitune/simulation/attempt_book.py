@@ -12,6 +12,9 @@ HASTY = frozenset({"killed", "pruned", "timeout"})  # these wait for no checkpoi
 DECIDED = frozenset({"target", "overdue", "returned"})  # no verdict changes their end
 
 
+SLACK = 3.0  # s, within which a clock may have been set unnoticed
+
+
 class AttemptBook:
     """The page of a ledger that is about attempts.
 
@@ -31,6 +34,8 @@ class AttemptBook:
         self._ending: dict[int, tuple[str, str]] = {}  # how and why they were told to end, newest
         self._saving: dict[int, int] = {}  # checkpoints that are being written
         self._returned: set[int] = set()  # their function is over
+        self._since: dict[int, float] = {}  # their launch, without the time they stood still
+        self._froze: dict[int, float] = {}
         self._lost: set[int] = set()  # gone, by no fault of their own, and not settled
 
     def is_live(self, trial: int, attempt: int) -> bool:
@@ -70,6 +75,7 @@ class AttemptBook:
         self.live[trial] = fact
         self.launched.add((trial, fact.attempt))
         self._voice.add(trial)
+        self._since[trial] = fact.time
 
     def counts(self, report: ev.Reported) -> bool:
         """Whether it is heard: of a live attempt that no verdict has ended, up to the maximum."""
@@ -99,25 +105,32 @@ class AttemptBook:
         if self.is_live(fact.trial, fact.attempt):
             self._returned.add(fact.trial)
 
-    def signal(self, fact: ev.Signal, *, now: bool) -> bool:
-        """True where it lets a trial that stood still go on. now: nobody waits any longer."""
+    def signal(self, fact: ev.Signal, *, now: bool, timeout: float | None) -> bool:
+        """True where it lets a trial that stood still go on.
+
+        now: nobody waits any longer. timeout: of an attempt; it cuts a save short.
+        """
         trial = fact.trial
         if not self.is_live(trial, fact.attempt):
             self.problems.append(
                 f"trial {trial}: attempt {fact.attempt} was signalled, and is not live"
             )
         if fact.how != "release":
-            self._check(fact, now=now)
+            ran = fact.time - self._since[trial] if trial in self._since else 0.0
+            timed = timeout is not None and ran >= timeout - SLACK
+            self._check(fact, now=now, timed=timed)
             self._ending[trial] = fact.how, fact.reason
             if fact.reason not in HEARD_ON:
                 self._voice.discard(trial)
         if fact.reason == "killed":
             self.dying.add(trial)
         thawed = trial in self.frozen
+        if thawed:
+            self._since[trial] += fact.time - self._froze.pop(trial)
         self.frozen.discard(trial)
         return thawed
 
-    def _check(self, fact: ev.Signal, *, now: bool) -> None:
+    def _check(self, fact: ev.Signal, *, now: bool, timed: bool) -> None:
         """A save is not cut short, nor what a trial does after the maximum."""
         trial = fact.trial
         before = self._ending.get(trial)
@@ -125,7 +138,7 @@ class AttemptBook:
         if now:
             return
         first = fact.how != "ask" and asked and fact.reason not in HASTY
-        if first and self.is_saving(trial):
+        if first and self.is_saving(trial) and not timed:
             self.problems.append(f"trial {trial} was signalled while it writes a checkpoint")
         goes_on = trial in self.complete and trial not in self._returned and before is None
         if goes_on and fact.reason not in {"killed", "overdue"}:
@@ -140,7 +153,13 @@ class AttemptBook:
             return False
         self._ending.pop(trial, None)
         self.frozen.add(trial)
+        self._froze[trial] = fact.time
         return True
+
+    def clock_stepped(self, seconds: float) -> None:
+        for times in (self._since, self._froze):
+            for trial in times:
+                times[trial] += seconds
 
     def exit(self, fact: ev.Exited) -> bool:
         """True where it was live until now."""

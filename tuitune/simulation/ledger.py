@@ -168,7 +168,8 @@ class Ledger:
 
     def signal(self, fact: ev.Signal) -> None:
         trial = fact.trial
-        if self.attempts.signal(fact, now=self._now):
+        timeout = self.study.settings.timeout
+        if self.attempts.signal(fact, now=self._now, timeout=timeout):
             self.states[trial] = RUNNING
         if fact.reason == "killed":
             self.kills.pop(trial, None)
@@ -176,8 +177,9 @@ class Ledger:
                 self._bound[trial] = KILLED
 
     def clock_stepped(self, fact: ev.ClockStepped) -> None:
-        self._opened += fact.by
-        self.kills = {trial: due + fact.by for trial, due in self.kills.items()}
+        self._opened += fact.seconds
+        self.attempts.clock_stepped(fact.seconds)
+        self.kills = {trial: due + fact.seconds for trial, due in self.kills.items()}
 
     def halt(self, fact: ev.Halted) -> None:
         self._now = fact.now
@@ -270,8 +272,7 @@ class Ledger:
     def _is_last_resort(self) -> bool:
         """Whether nothing else is left to do, and no trial has come to its end."""
         work = self.attempts.live or self.study.adding or self.study.may_ask
-        hands = self.held or self.kills
-        return not (work or hands or {WAITING, COMPLETE} & set(self.states.values()))
+        return not (work or self.kills or {WAITING, COMPLETE} & set(self.states.values()))
 
     # --- what hands do ---------------------------------------------------------------------------
 

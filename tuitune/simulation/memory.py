@@ -113,8 +113,8 @@ class MemoryShelf:
     def _is_anothers(self, trial: int, configuration: Mapping[str, Any]) -> bool:
         return self._configurations.get(trial, configuration) != configuration
 
-    def newest_checkpoint(self, trial: int) -> Path | None:
-        steps = self.steps.get(trial)
+    def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
+        steps = [step for step in self.steps.get(trial, ()) if step != but]
         return self.folder(trial) / f"checkpoints/{steps[-1]:08d}" if steps else None
 
     def leave(self, newest: Mapping[int, int]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def stepped(_spec: StudySpec, state: st.State, fact: ev.ClockStepped) -> None:
-    by = fact.by
+    by = fact.seconds
     state.opened += by
     state.asked += by
     state.kills = {number: due + by for number, due in state.kills.items()}

@@ -68,19 +68,30 @@ def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
     """(when, what follows) of a trial with a process; of several that are due the first follows."""
     if trial.frozen is not None:
         return []
+    quiet = trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause)
+    timeout = state.settings.timeout if state.settings else None
     if leaving.is_saving(trial):
-        return []
+        return _deadlines_of_save(trial, quiet, timeout)
     if trial.ending is not None and trial.ending.due < math.inf:
         return [(trial.ending.due, _further)]
-    quiet = trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause)
     if trial.complete:
         return [] if trial.saving else [(quiet, _overdue)]
     due: list[tuple[float, Due]] = []
-    timeout = state.settings.timeout if state.settings else None
     if timeout is not None:
         due.append((trial.launched + timeout, _timed_out))
     if not trial.silent:
         due.append((quiet, _silent))
+    return due
+
+
+def _deadlines_of_save(
+    trial: st.Trial, quiet: float, timeout: float | None
+) -> list[tuple[float, Due]]:
+    """Nothing but its timeout cuts a save short that is the answer to a first request."""
+    assert trial.ending is not None
+    due: list[tuple[float, Due]] = [] if trial.silent else [(quiet, _silent)]
+    if timeout is not None:
+        due.insert(0, (max(trial.ending.due, trial.launched + timeout), _further))
     return due
 
 

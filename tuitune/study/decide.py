@@ -121,19 +121,21 @@ def _promoted(sent: rules.Promotion, now: float) -> ev.Promoted:
 def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
     """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others.
 
-    Where no trial has come to its end, the best of them goes on first, until one has.
+    Where no trial has come to its end, the best that no hand holds goes on first, until one has.
     """
-    if not state.may_launch or state.kills or _any_held(state):
+    if not state.may_launch or state.kills:
         return ()
-    if not state.promotable:
-        return _finish(state, now)
     pruner, pruning = state.pruner, spec.pruning
     if rules.promotion(pruner, pruning, state.promotable) is not None:
         return ()  # there is no room for it yet
-    if not any(trial.state == st.COMPLETE for trial in state.trials):
+    if state.promotable and not any(trial.state == st.COMPLETE for trial in state.trials):
         best = rules.best_waiting(pruner, pruning, state.promotable)
         if best is not None:
             return (_promoted(best, now),)
+    if _any_held(state):
+        return ()
+    if not state.promotable:
+        return _finish(state, now)
     return [
         ev.Settled(now, number, st.PRUNED, rules.not_promoted(pruner, pruning, number))
         for number in sorted(state.promotable)

@@ -48,6 +48,7 @@ def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
         if trial.state == st.WAITING:
             state.waiting.remove(trial.number)
             trial.state = st.PAUSED
+            trial.note = "paused by hand before it was launched"
 
 
 def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> None:

@@ -103,8 +103,8 @@ def _sample_failed(fact: ev.SampleFailed) -> str:
 
 
 def _clock(fact: ev.ClockStepped) -> str:
-    where = "forward" if fact.by > 0 else "back"
-    return f"the clock was set {where} by {duration(abs(fact.by))}; no deadline moves"
+    where = "forward" if fact.seconds > 0 else "back"
+    return f"the clock was set {where} by {duration(abs(fact.seconds))}; no deadline moves"
 
 
 def _returned(fact: ev.Returned) -> str:
