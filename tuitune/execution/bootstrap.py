@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# the environment variables that tell numerical libraries how many threads to start
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 ROOT = str(Path(__file__).resolve().parents[2])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.execution import bootstrap, errands, processes, words
+from tuitune.execution.bootstrap import THREADS
 from tuitune.execution.errands import Failed, Ready, Retire, Setup
 from tuitune.execution.executor import TargetError
 from tuitune.execution.provenance import Sources
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from tuitune.execution.errands import Errand, Word
     from tuitune.execution.executor import Plan
 
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 END_SECONDS = 15.0  # it sweeps for up to ten
 STEP_SECONDS = 0.01
 TAG = "TUITUNE_ZYGOTE"

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuitune.execution import bootstrap
-from tuitune.execution.keeper import THREADS
+from tuitune.execution.bootstrap import THREADS
 from tuitune.search.proposal import Proposal
 from tuitune.thinking import messages
 from tuitune.thinking.messages import Answer, Frames, Question
