@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tuitune import events
-from tuitune.execution import words
+from tuitune.execution import keepers, words
 from tuitune.execution.executor import NotNowError
 
 CODE = """\
@@ -140,3 +140,103 @@ def test_a_zygote_that_has_no_open_file_left(bench):
     resource.prlimit(zygote, resource.RLIMIT_NOFILE, (soft, hard))
     assert bench.run(bench.order(0, 2)).error == ""
     assert sample(bench) == {"x": 7}
+
+
+HANGS = "import time\ntime.sleep(10000)\n" + CODE
+
+
+def begin_to_hang(bench):
+    """A trial waits for an import that doesn't come to an end."""
+    bench.write("train.py", CODE)
+    bench.open()
+    bench.write("train.py", HANGS)
+    bench.launch(bench.order(0))
+    bench.until(lambda: len(bench.zygotes()) == 2)
+
+
+def test_an_import_that_hangs_is_given_up_once_the_file_is_mended(bench):
+    begin_to_hang(bench)
+    bench.write("train.py", MENDED)
+    bench.until(lambda: bench.exits(0))
+    assert (bench.exits(0)[0].error, bench.log(0)) == ("", "second\n")
+    bench.until(lambda: len(bench.zygotes()) == 1)
+
+
+def test_an_import_that_hangs_is_given_up_once_the_file_is_as_it_was(bench):
+    begin_to_hang(bench)
+    before = min(bench.zygotes())
+    bench.write("train.py", CODE)
+    bench.until(lambda: bench.exits(0))
+    assert (bench.exits(0)[0].error, bench.log(0)) == ("", "first\n")
+    bench.until(lambda: bench.zygotes() == [before])
+    assert bench.run(bench.order(1)).error == ""
+
+
+def test_an_import_that_hangs_is_given_up_for_one_that_fails(bench):
+    begin_to_hang(bench)
+    bench.write("train.py", BROKEN)
+    bench.until(lambda: bench.exits(0))
+    assert blocked(bench) == [("code", WHY)]
+    bench.write("train.py", HANGS)
+    bench.until(lambda: len(bench.zygotes()) == 2)
+    bench.write("train.py", CODE)
+    bench.until(lambda: blocked(bench)[1:] == [("code", "")])
+    assert bench.run(bench.order(0, 2)).error == ""
+
+
+def test_an_import_that_takes_its_time_is_told(bench, monkeypatch):
+    monkeypatch.setattr(keepers, "SLOW", 0.2)
+    begin_to_hang(bench)
+    why = "train.py has changed and is being imported"
+    bench.until(lambda: blocked(bench) == [("code", why)])
+    bench.write("train.py", MENDED)
+    bench.until(lambda: bench.exits(0))
+    assert blocked(bench)[0] == ("code", why)
+    assert blocked(bench)[-1] == ("code", "")
+
+
+WRITES = """\
+import time
+from pathlib import Path
+for _ in range(15):
+    Path("made.py").write_text(f"WHEN = {time.time()}")
+    time.sleep(0.1)
+"""
+
+
+def test_an_import_that_writes_beside_the_study_file_comes_to_its_end(bench):
+    bench.write("train.py", CODE)
+    bench.open()
+    bench.write("train.py", WRITES.replace('"made.py"', f'"{bench.folder}/made.py"') + MENDED)
+    assert bench.run(bench.order(0)).error == ""
+    assert bench.log(0) == "second\n"
+
+
+def test_closing_waits_for_no_import_that_hangs(bench):
+    begin_to_hang(bench)
+    bench.runner.run(bench.executor.close())
+    assert bench.exits(0)[0].lost
+    assert not bench.living()
+
+
+def test_a_file_that_is_gone_is_told_until_it_is_back(bench):
+    bench.write("train.py", CODE)
+    bench.open()
+    (bench.folder / "train.py").rename(bench.folder / "aside")
+    end = bench.run(bench.order(0))
+    assert (end.lost, end.error) == (True, "can't start: train.py: no such file")
+    assert blocked(bench) == [("code", "train.py: no such file")]
+    (bench.folder / "aside").rename(bench.folder / "train.py")
+    bench.until(lambda: blocked(bench)[1:] == [("code", "")])
+    assert bench.run(bench.order(0, 2)).error == ""
+
+
+def test_a_module_that_is_gone_is_told_where_it_is_still_imported(bench):
+    bench.write("helper.py", "WORD = 1\n")
+    bench.write("train.py", "import helper\n" + CODE)
+    bench.open()
+    (bench.folder / "helper.py").unlink()
+    assert "No module named 'helper' (line 1)" in bench.run(bench.order(0)).error
+    bench.write("train.py", CODE)
+    bench.until(lambda: blocked(bench)[-1] == ("code", ""))
+    assert bench.run(bench.order(0, 2)).error == ""

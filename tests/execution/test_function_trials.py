@@ -372,3 +372,35 @@ def test_hundreds_of_trials_lose_no_report_and_leave_nobody(bench):
         for trial in range(200)
     )
     assert bench.living() == set(bench.zygotes())
+
+
+LEAVES = """
+import os, signal, time
+def train(trial):
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    trial.report(epoch=1, loss=0)
+    if not trial.config.get("waits"):
+        os._exit(0)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("more", ["", "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"])
+def test_an_exit_with_status_0_before_the_function_returns_is_a_failure(bench, more):
+    bench.write("train.py", more + LEAVES)
+    bench.open()
+    end = bench.run(bench.order())
+    assert end.code == 0
+    assert end.error == "its process exited with status 0 before its function had returned"
+
+
+def test_an_exit_with_status_0_that_was_asked_for_is_none(bench):
+    bench.write("train.py", LEAVES)
+    bench.answers[1] = ("complete", False)
+    bench.open()
+    assert bench.run(bench.order(0, gate=1)).error == ""
+    bench.launch(bench.order(1, config={"waits": True}))
+    bench.until(lambda: bench.steps(1))
+    bench.call("signal", 1, 1, "term")
+    bench.until(lambda: bench.exits(1))
+    assert bench.exits(1)[0].error == ""

@@ -177,7 +177,7 @@ def another_runs(folder: Path) -> bool:
 
 def _tail(folder: Path) -> str:
     try:
-        text = (folder / "engine.log").read_text(errors="replace")
+        text = (folder / "engine.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-TAIL:])

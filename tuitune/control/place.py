@@ -28,7 +28,7 @@ def choose_place(folder: Path) -> None:
         place = _unforeseen()
     aside = folder / f"{PLACE}.{os.getpid()}"
     try:
-        aside.write_text(f"{_identity(folder)}\n{place / _digest(folder)}\n")
+        aside.write_text(f"{_identity(folder)}\n{place / _digest(folder)}\n", encoding="utf-8")
         aside.replace(folder / PLACE)
     except OSError as error:
         raise ControlError(f"{aside}: can't be written ({error.strerror})") from error
@@ -54,7 +54,7 @@ def socket_path(folder: Path, kind: str) -> Path:
 def _noted(folder: Path) -> Path | None:
     """Where its engine says that its sockets are; None where none says so, as in a copy."""
     try:
-        identity, stem = (folder / PLACE).read_text().splitlines()
+        identity, stem = (folder / PLACE).read_text(encoding="utf-8").splitlines()
         return Path(stem) if identity == _identity(folder) else None
     except (OSError, ValueError):
         return None

@@ -93,7 +93,7 @@ def _tree(leader: int) -> Iterator[int]:
 def _children(pid: int) -> list[int]:
     """Those that its first thread has started: others' are rare, and dear to find."""
     try:
-        return [int(word) for word in (PROC / f"{pid}/task/{pid}/children").read_text().split()]
+        return [int(word) for word in (PROC / f"{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
     except OSError:
         return []
 
@@ -102,7 +102,7 @@ def _ticks(pids: set[int]) -> dict[int, int]:
     found = {}
     for pid in pids:
         try:
-            fields = (PROC / f"{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            fields = (PROC / f"{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
         found[pid] = int(fields[11]) + int(fields[12])
@@ -119,7 +119,7 @@ def _disk_free(folder: Path) -> float | None:
 
 def _model() -> str:
     try:
-        lines = (PROC / "cpuinfo").read_text(errors="replace").splitlines()
+        lines = (PROC / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "CPU"
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

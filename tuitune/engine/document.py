@@ -37,7 +37,7 @@ class Document:
         """Replace it whole or not at all. Raises StoreError."""
         aside = self._path.with_name(f"{DOCUMENT}.new")
         try:
-            aside.write_text(text)
+            aside.write_text(text, encoding="utf-8")
             aside.replace(self._path)
         except OSError as error:
             raise StoreError(f"{aside}: can't be written: {error.strerror}") from error

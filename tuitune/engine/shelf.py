@@ -75,7 +75,7 @@ class Shelf:
 def _read(path: Path) -> str | None:
     """What is there; None where nothing is."""
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
 
@@ -83,7 +83,7 @@ def _read(path: Path) -> str | None:
 def _write(path: Path, text: str) -> None:
     """All of it or nothing, whenever the process dies."""
     aside = path.with_name(f".{path.name}")
-    aside.write_text(text)
+    aside.write_text(text, encoding="utf-8")
     aside.replace(path)
 
 

@@ -23,6 +23,7 @@ class Attempt:
     connections: list[Connection] = field(default_factory=list)
     speaker: Connection | None = None  # the first process that has reported
     stop: Stop | None = None  # asked for: each process that still connects must hear it
+    may_end: bool = False  # it was signalled, or answered that it is to stop
     said: str | None = None  # its own word on how it ended
     stopped: bool = False  # it left through TrialStopped
     has_returned: bool = False  # its function, or its command, has come to its end
@@ -43,6 +44,12 @@ class Attempt:
     @property
     def waiting(self) -> Connection | None:
         return next((line for line in self.connections if line.waits and line.is_open), None)
+
+    @property
+    def ends_too_early(self) -> bool:
+        """Whether an end of its process before that of its function was not asked for."""
+        is_function = self.order.command is None
+        return is_function and self.said is None and self.stop is None and not self.may_end
 
     def may_report(self, connection: Connection) -> bool:
         """Only the first process that reports may: no verdict would come for a second one.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tuitune.execution import words
 from tuitune.execution.executor import NotNowError, TargetError
 from tuitune.execution.keeper import Keeper
-from tuitune.execution.provenance import Commit, commit_of, stamps
+from tuitune.execution.provenance import Commit, Sources, commit_of, stamps
 from tuitune.execution.shortage import shortage
 
 if TYPE_CHECKING:
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from tuitune.execution.executor import Plan
     from tuitune.execution.provenance import Stamp
 
-PERIOD = 0.5  # s between two looks at files whose import has failed
+PERIOD = 0.5  # s between two looks at files whose import goes on, or has failed
 AGAIN = 30.0  # s after which their import is tried again though none has changed
+SLOW = 5.0  # s after which is told that an import of changed files goes on
 
 
 class Keepers:
     """The one that works is kept until the code that has changed is imported by another.
 
-    `on_start` is told each time that another was started: None, or why that failed.
+    `on_start` is told each time that another was started: None, or why that failed. It is told
+    None, too, where the files are again what the one that works has imported. `on_slow` is told
+    in words that an import takes its time.
     """
 
     def __init__(
@@ -37,15 +40,20 @@ class Keepers:
         on_word: Callable[[Word], None],
         on_death: Callable[[Keeper], None],
         on_start: Callable[[BaseException | None], None],
+        on_slow: Callable[[str], None],
     ) -> None:
         self._plan = plan
         self._on_word = on_word
         self._on_death = on_death
         self._on_start = on_start
+        self._on_slow = on_slow
+        self._is_open = False
         self._starting: asyncio.Task[Keeper] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._files: tuple[str, ...] = ()  # what the newest import read, or failed at
         self._tried: dict[str, Stamp | None] = {}  # as they were before the newest import
+        self._failed = self._tried  # the same of the newest import that failed
+        self._sources = Sources((), plan.folder)  # what the newest import that worked has read
         self._closing = False
         self.all: set[Keeper] = set()
         self.current: Keeper | None = None  # the one that starts trials now
@@ -55,15 +63,15 @@ class Keepers:
     async def open(self) -> None:
         """Import the target for the first time. Raises TargetError, OSError."""
         await asyncio.shield(self._renew())
+        self._is_open = True
 
     def fit(self) -> Keeper | None:
         """The one to start a trial with; None where the trial must wait for another.
 
         Where the code is known to be `unimportable` none is started: that waits for a change.
         """
-        current = self.current
         if self._starting is None and not self.unimportable:
-            if current is not None and not current.sources.have_changed():
+            if (current := self._as_imported()) is not None:
                 return current
             self._renew()
         return None
@@ -83,9 +91,10 @@ class Keepers:
         self._closing = True
         if self._watching is not None:
             self._watching.cancel()
-        await asyncio.gather(*(keeper.end() for keeper in list(self.all)))
-        if self._starting is not None:
-            await asyncio.wait([self._starting])
+        await self._end_all()
+        while self._starting is not None:
+            await asyncio.wait([self._starting], timeout=PERIOD)
+            await self._end_all()  # one that was just being started
 
     def _able_to_sample(self) -> Keeper | None:
         current = self.current
@@ -93,17 +102,49 @@ class Keepers:
             return None  # its samplers would be imported as they are now
         return current
 
+    async def _end_all(self) -> None:
+        await asyncio.gather(*(keeper.end() for keeper in list(self.all)))
+
+    def _as_imported(self) -> Keeper | None:
+        """The one that works, where the files are as it has imported them."""
+        current = self.current
+        return None if current is None or current.sources.have_changed() else current
+
     def _renew(self) -> asyncio.Task[Keeper]:
         if self._starting is None:
-            self._tried = self._stamps()
             self._starting = asyncio.ensure_future(self._make())
             self._starting.add_done_callback(self._have_made)
         return self._starting
 
     async def _make(self) -> Keeper:
-        if self._closing:
-            raise TargetError("the executor is closed")
-        keeper = Keeper(self._plan, self._on_word, self._bury)
+        """Import the files as they are now, and anew each time that they change meanwhile.
+
+        An import that writes files beside the study file would be given up for ever: each gets
+        twice the time of the one before.
+        """
+        patience = PERIOD
+        loop = asyncio.get_running_loop()
+        telling = loop.call_later(SLOW, self._tell_slow) if self._is_open else None
+        try:
+            while not self._closing:
+                if (current := self._as_imported()) is not None:
+                    return current
+                keeper = Keeper(self._plan, self._on_word, self._bury)
+                self._tried = self._stamps()
+                starting = asyncio.ensure_future(self._start(keeper))
+                await asyncio.wait([starting], timeout=patience if self._is_open else None)
+                if await self._runs_to_its_end(starting):
+                    return starting.result()
+                await keeper.end()
+                await asyncio.wait([starting])
+                starting.exception()  # it was given up: that is no error
+                patience = min(2 * patience, AGAIN)
+        finally:
+            if telling is not None:
+                telling.cancel()
+        raise TargetError("the executor is closed")
+
+    async def _start(self, keeper: Keeper) -> Keeper:
         self.all.add(keeper)
         try:
             _, self.commit = await asyncio.gather(keeper.start(), commit_of(self._plan.folder))
@@ -111,6 +152,21 @@ class Keepers:
             self.all.discard(keeper)
             raise
         return keeper
+
+    async def _runs_to_its_end(self, starting: asyncio.Task[Keeper]) -> bool:
+        """Whether it comes to its end before the files are others than those it imports."""
+        while not starting.done():
+            if self._stamps() != self._tried or self._as_imported() is not None:
+                return False
+            await asyncio.wait([starting], timeout=PERIOD)
+        return True
+
+    def _tell_slow(self) -> None:
+        # where an import has failed, and no file has changed since, its error says more
+        if not self.unimportable or self._tried != self._failed:
+            name = self._sources.changed()
+            what = f"{name} has changed" if name else "it has changed"
+            self._on_slow(f"{what} and is being imported")
 
     def _have_made(self, task: asyncio.Task[Keeper]) -> None:
         self._starting = None
@@ -127,20 +183,28 @@ class Keepers:
 
     def _take_over(self, keeper: Keeper) -> None:
         before, self.current = self.current, keeper
-        if before is not None:
+        if before is not None and before is not keeper:
             before.retire()
+        self._sources = keeper.sources
         self._files = keeper.sources.files
         self.unimportable = ""
 
     def _have_failed(self, error: BaseException) -> None:
         text = words.plain(str(error)).strip() or type(error).__name__
-        self.unimportable = words.import_error(text, self._plan.folder)
+        missing = self._missing_file()
+        self.unimportable = missing or words.import_error(text, self._plan.folder)
         self._files = tuple({*self._files, *words.files_in(text)})
         # those that were not looked at before the import are taken as they are
-        self._tried = {**self._stamps(), **self._tried}
+        self._tried = self._failed = {**self._stamps(), **self._tried}
         self._log(text)
         if self._watching is None or self._watching.done():
             self._watching = asyncio.ensure_future(self._watch())
+
+    def _missing_file(self) -> str:
+        """In words that the target's file is gone, empty where it is there."""
+        place = (self._plan.target or "").rpartition(":")[0]
+        is_gone = place.endswith(".py") and not Path(self._plan.folder, place).exists()
+        return f"{place}: no such file" if is_gone else ""
 
     async def _watch(self) -> None:
         """Import again once a file has changed, and now and then: the cause may be elsewhere."""
@@ -166,6 +230,6 @@ class Keepers:
         """The whole traceback goes to where what the import prints goes."""
         with (
             contextlib.suppress(OSError),
-            Path(self._plan.study_folder, "engine.log").open("a", errors="replace") as log,
+            Path(self._plan.study_folder, "engine.log").open("a", encoding="utf-8", errors="replace") as log,
         ):
             log.write(f"the training code can't be imported:\n{text}\n")

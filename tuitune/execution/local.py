@@ -47,7 +47,7 @@ class LocalExecutor:
         self._clock = clock
         self._listener = Listener(plan.socket, self._hear)
         self._attempts: dict[tuple[int, int], Attempt] = {}
-        self._keepers = Keepers(plan, self._take, self._bury, self._have_started)
+        self._keepers = Keepers(plan, self._take, self._bury, self._have_started, self._tell_code)
         self._samples = Samples()
         self._commands: dict[tuple[str, ...], Sources] = {}
         self._deaths = 0
@@ -88,6 +88,7 @@ class LocalExecutor:
         found = self._attempts.get((trial, attempt))
         if found is not None and (connection := found.waiting) is not None:
             connection.waits = False
+            found.may_end = found.may_end or action != "go"
             connection.send(wire.verdict_line(action, save))
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
@@ -112,6 +113,7 @@ class LocalExecutor:
         found = self._attempts.get((trial, attempt))
         if found is None:
             return
+        found.may_end = True
         if found.keeper is not None:
             found.keeper.say(errands.Kill(trial, attempt, how))
             return
@@ -153,10 +155,9 @@ class LocalExecutor:
                 self._hand_over(attempt, keeper)
             return
         lacking = shortage(error.errno) if isinstance(error, OSError) else ""
+        self._tell_code(self._keepers.unimportable)
         if lacking:
             self._block("resources", lacking)
-        else:
-            self._tell_code(self._keepers.unimportable)
         self._give_back(waiting, lacking or f"can't start: {self._keepers.unimportable}")
 
     def _tell_code(self, why: str) -> None:
@@ -282,6 +283,8 @@ class LocalExecutor:
         self._listener.drain()
         attempt.read_out()
         error = words.error_of(end, attempt.said)
+        if not error and attempt.ends_too_early:
+            error = words.TOO_EARLY
         if attempt.overstays and attempt.said == "" and attempt.order.command is None:
             error = ""  # its work was done: that its process had to be ended says nothing of it
         failed = bool(error or end.code or end.signal)

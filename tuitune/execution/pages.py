@@ -33,7 +33,8 @@ def gather() -> None:
 
 def _anonymous() -> Iterator[tuple[int, int]]:
     """(start, end) of the whole huge pages of memory that no file stands behind."""
-    with open("/proc/self/maps") as maps:  # noqa: PTH123 - pathlib would have to be imported
+    place = "/proc/self/maps"  # pathlib would have to be imported
+    with open(place, encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
         for line in maps:
             found = WRITTEN.match(line.rstrip())
             if found is not None:

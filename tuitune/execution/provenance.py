@@ -33,14 +33,21 @@ class Sources:
         return tuple(self._stamps)
 
     def have_changed(self) -> bool:
-        """Whether a file's text differs; one that is gone leaves what was imported in use."""
+        """Whether a file's text differs, or one is gone."""
         now = {file: _stamp(file) for file in self._stamps}
-        if now == self._stamps or None in now.values():
+        if now == self._stamps:
             return False
+        if any(stamp is None and self._stamps[file] is not None for file, stamp in now.items()):
+            return True
         if self._hash() != self.code:
             return True
         self._stamps = now  # touched, or written again with the same text
         return False
+
+    def changed(self) -> str:
+        """The first file that has been written since, as its folder names it; empty for none."""
+        found = (file for file, stamp in self._stamps.items() if _stamp(file) != stamp)
+        return next((os.path.relpath(file, os.path.realpath(self._folder)) for file in found), "")
 
     def _hash(self) -> str:
         digest = hashlib.sha256()

@@ -25,6 +25,8 @@ NAMES = {
     signal.SIGILL: "illegal instruction",
 }
 
+TOO_EARLY = "its process exited with status 0 before its function had returned"
+
 
 def error_of(end: Exited, said: str | None) -> str:
     """One line, empty where the attempt ended well; `said` is what the trial told of itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
@@ -38,7 +39,7 @@ def kind(path: Path, mounts: str | None = None) -> str:
     """
     if mounts is None:
         try:
-            mounts = MOUNTS.read_text(errors="surrogateescape")
+            mounts = os.fsdecode(MOUNTS.read_bytes())
         except OSError:
             return ""
     target = str(path.resolve())

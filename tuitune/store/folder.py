@@ -64,7 +64,7 @@ def create_study(runs: Path, name: str, *, beside: bool = True) -> Path | None:
                 if not (folder / NAME).exists():
                     folder.rmdir()
                 return None
-            (folder / ".gitignore").write_text("*\n")
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
             (folder / NAME).write_text(name)
     except OSError as error:
         raise StoreError(

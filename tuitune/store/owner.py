@@ -108,7 +108,7 @@ def is_alive(owner: Owner) -> bool | None:
 
 def boot_id() -> str:
     try:
-        return BOOT_ID.read_text().strip()
+        return BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:  # a sandbox without it
         return socket.gethostname()
 
@@ -116,7 +116,7 @@ def boot_id() -> str:
 def start_of(pid: int) -> int | None:
     """When a process started, in clock ticks since boot; None where it's gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()

@@ -25,7 +25,7 @@ def remember(folder: Path) -> bool:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         entry = place / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
         aside = entry.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps({"folder": str(folder)}))
+        aside.write_text(json.dumps({"folder": str(folder)}), encoding="utf-8")
         aside.replace(entry)
     except (OSError, RuntimeError, ValueError):  # no home, not writable, an odd path
         return False
@@ -58,7 +58,7 @@ def _age(entry: Path) -> float:
 
 def _folder(entry: Path) -> Path | None:
     try:
-        return Path(json.loads(entry.read_text())["folder"])
+        return Path(json.loads(entry.read_text(encoding="utf-8"))["folder"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -59,8 +59,12 @@ def leave_within(state: st.State, trial: st.Trial, now: float) -> float:
 
 
 def longest(state: st.State, now: float) -> float:
-    """Seconds until the last trial that was asked to leave is ended, but for saves under way."""
-    endings = [trial.ending for trial in (state.trials[n] for n in state.running) if trial.ending]
+    """Seconds until the last trial that was asked to leave is ended, but for saves under way.
+
+    One without a process, as where it waits for an import, is ended at once.
+    """
+    trials = [state.trials[number] for number in state.running]
+    endings = [trial.ending for trial in trials if trial.ending and trial.pid is not None]
     return max((e.due - now for e in endings if e.how == "ask" and e.due < math.inf), default=0.0)
 
 

@@ -55,7 +55,7 @@ class Outside:
         try:
             place.mkdir(mode=0o700, exist_ok=True)
             kept = place / "copied.txt"
-            kept.write_text(text)
+            kept.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError:
             self._app.say(f"copied {what}", "info")
             return
@@ -73,7 +73,8 @@ class Outside:
         file = Path(path).expanduser() if path else Path(f"{picture.name}.{kind}")
         try:
             if kind == "svg":
-                file.write_text(self._app.export_screenshot(title=f"tuitune {picture.name}"))
+                shot = self._app.export_screenshot(title=f"tuitune {picture.name}")
+                file.write_text(shot, encoding="utf-8", errors="backslashreplace")
             elif kind in ("csv", "json"):
                 names = [parameter.name for parameter in picture.spec.space.parameters]
                 form: Form = "json" if kind == "json" else "csv"
