@@ -385,7 +385,10 @@ def train(trial):
 """
 
 
-@pytest.mark.parametrize("more", ["", "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"])
+THREAD = "import threading\nthreading.Thread(target=lambda: time.sleep(600), daemon=True).start()\n"
+
+
+@pytest.mark.parametrize("more", ["", "import time\n" + THREAD])
 def test_an_exit_with_status_0_before_the_function_returns_is_a_failure(bench, more):
     bench.write("train.py", more + LEAVES)
     bench.open()
@@ -398,7 +401,7 @@ def test_an_exit_with_status_0_that_was_asked_for_is_none(bench):
     bench.write("train.py", LEAVES)
     bench.answers[1] = ("complete", False)
     bench.open()
-    assert bench.run(bench.order(0, gate=1)).error == ""
+    assert bench.run(bench.order(0, max_resource=1)).error == ""
     bench.launch(bench.order(1, config={"waits": True}))
     bench.until(lambda: bench.steps(1))
     bench.call("signal", 1, 1, "term")

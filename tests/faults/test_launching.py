@@ -95,6 +95,26 @@ def test_a_study_with_broken_code_stops_at_once_and_goes_on_later(workshop: Work
     assert [trial["state"] for trial in workshop.trials()] == ["COMPLETE"] * 4
 
 
+def test_a_study_whose_code_hangs_as_it_is_imported_says_so_and_stops_at_once(workshop: Workshop):
+    file = workshop.study(CODE, MORE, trials=4)
+    engine = start(workshop, file)
+    wait_until(lambda: running(workshop) == 2, "two trials")
+    train = workshop.path / "study_train.py"
+    whole = train.read_text()
+    train.write_text("import time\ntime.sleep(10000)\n" + whole)
+    words = "imported: study_train.py has changed and is being imported"
+    wait_until(lambda: words in said(workshop), "the words")
+    states = [trial["state"] for trial in workshop.trials()]
+    assert states.count("COMPLETE") == 2
+    stopped = workshop.run("stop", "study")
+    assert "study: stopping; no trial has a process" in stopped.stdout
+    assert engine.wait(10) == 130  # the grace alone would be longer
+    assert workshop.left_over() == []
+    train.write_text(whole)
+    assert workshop.run(file, "--no-ui").returncode == 0
+    assert [trial["state"] for trial in workshop.trials()] == ["COMPLETE"] * 4
+
+
 def test_parked_trials_are_kept_while_code_is_broken(workshop: Workshop):
     more = MORE.replace("max = 10", "max = 3") + 'min = 1\nmethod = "asha"\nstyle = "promote"\n'
     file = workshop.study(CODE, more, trials=12)

@@ -24,7 +24,9 @@ def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
         return 2
     running = answer["running"]
     s = "" if running == 1 else "s"
-    if finish:
+    if not running:
+        how = "no trial has a process"
+    elif finish:
         how = f"waiting for {running} running trial{s} to end"
     elif now:
         how = f"killing {running} running trial{s}"

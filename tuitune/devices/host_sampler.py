@@ -93,7 +93,10 @@ def _tree(leader: int) -> Iterator[int]:
 def _children(pid: int) -> list[int]:
     """Those that its first thread has started: others' are rare, and dear to find."""
     try:
-        return [int(word) for word in (PROC / f"{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
+        return [
+            int(word)
+            for word in (PROC / f"{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+        ]
     except OSError:
         return []
 
@@ -102,7 +105,12 @@ def _ticks(pids: set[int]) -> dict[int, int]:
     found = {}
     for pid in pids:
         try:
-            fields = (PROC / f"{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            fields = (
+                (PROC / f"{pid}/stat")
+                .read_text(encoding="utf-8", errors="replace")
+                .rpartition(")")[2]
+                .split()
+            )
         except OSError:
             continue
         found[pid] = int(fields[11]) + int(fields[12])

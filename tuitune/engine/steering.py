@@ -73,7 +73,8 @@ class Steering:
         self._engine.take([ev.StopAsked(clock, finish, why, now=now, by=by)])
         state = self._engine.study.state
         within = leaving.longest(state, clock)
-        return {"ok": True, "running": len(state.running), "within": within}
+        running = sum(state.trials[number].pid is not None for number in state.running)
+        return {"ok": True, "running": running, "within": within}
 
     def _act(self, act: str, numbers: list[Any], after: Any, by: str) -> Answer:
         """On each trial that it makes sense for; for the others the reason comes back."""

@@ -230,6 +230,8 @@ class Keepers:
         """The whole traceback goes to where what the import prints goes."""
         with (
             contextlib.suppress(OSError),
-            Path(self._plan.study_folder, "engine.log").open("a", encoding="utf-8", errors="replace") as log,
+            Path(self._plan.study_folder, "engine.log").open(
+                "a", encoding="utf-8", errors="replace"
+            ) as log,
         ):
             log.write(f"the training code can't be imported:\n{text}\n")

@@ -65,7 +65,12 @@ def create_study(runs: Path, name: str, *, beside: bool = True) -> Path | None:
                     folder.rmdir()
                 return None
             (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-            (folder / NAME).write_text(name)
+            (folder / NAME).write_bytes(os.fsencode(name))
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"study name {name!a}: this locale has no such characters in names of files; set "
+            f"LC_ALL=C.UTF-8, or [study] name"
+        ) from error
     except OSError as error:
         raise StoreError(
             f"{error.filename or runs}: can't be written ({error.strerror}); choose another place "
@@ -201,7 +206,7 @@ def _is_abandoned(folder: Path) -> bool:
 def _number(folder: Path, name: str) -> int:
     """Which study of this name the folder holds, from 1; 0 where it is another's."""
     try:
-        own = (folder / NAME).read_text()
+        own = os.fsdecode((folder / NAME).read_bytes())
     except OSError:
         own = folder.name
     if own != name:

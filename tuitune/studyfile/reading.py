@@ -104,7 +104,7 @@ def _objective(table: Table, *, missing: bool) -> Objective:
 def _name(table: Table, path: Path) -> str:
     name = table.text("name", path.stem)
     plain = name.isprintable() and not set(name) & set("/\\")
-    words, size = "", len(name.encode())
+    words, size = "", len(name.encode("utf-8", "surrogateescape"))
     if not plain or name[0] in ".- " or name.endswith((" ", ".toml")):
         words = 'can\'t name a folder; write a short one such as "cifar"'
     elif size > LONGEST_NAME:
