@@ -47,9 +47,8 @@ def shelter(root: Path = Path("/")) -> Shelter:
 def _would_kill(root: Path) -> bool:
     """Whether we are of a session, and what is of a session ends with it."""
     try:
-        if "/session-" not in (root / "proc/self/cgroup").read_text(
-            encoding="utf-8", errors="replace"
-        ):
+        group = root / "proc/self/cgroup"
+        if "/session-" not in group.read_text(encoding="utf-8", errors="replace"):
             return False
         asked = subprocess.run(ASK, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired):
