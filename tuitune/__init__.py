@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuitune.execution.here import current
-    from tuitune.execution.worker import Trial, TrialStopped
+    from tuitune.execution.link import TrialStopped
+    from tuitune.execution.worker import Trial
 
 __all__ = ["Trial", "TrialStopped", "current"]
 

@@ -12,6 +12,7 @@ import pytest
 
 import tuitune
 from tuitune.execution import checkpoints
+from tuitune.execution.link import TrialStopped
 from tuitune.execution.wire import (
     Checkpoint,
     Order,
@@ -22,7 +23,7 @@ from tuitune.execution.wire import (
     Warn,
     decode,
 )
-from tuitune.execution.worker import Trial, TrialStopped
+from tuitune.execution.worker import Trial
 
 
 class Told:
@@ -403,7 +404,17 @@ def test_a_training_script_pays_for_little(tmp_path):
     ours = {name for name in loaded if name.partition(".")[0] == "tuitune"}
     assert ours <= {"tuitune"} | {
         f"tuitune.execution{end}"
-        for end in ("", ".here", ".worker", ".wire", ".reading", ".steps", ".turn")
+        for end in (
+            "",
+            ".here",
+            ".link",
+            ".postponed",
+            ".reading",
+            ".steps",
+            ".turn",
+            ".wire",
+            ".worker",
+        )
     }
     assert not loaded & {
         "asyncio",

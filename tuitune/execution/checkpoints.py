@@ -49,7 +49,11 @@ def _publish(aside: Path, place: Path) -> None:
     old = place.with_name(f".old-{place.name}")  # a folder can't be renamed onto a full one
     shutil.rmtree(old, ignore_errors=True)
     place.rename(old)
-    aside.rename(place)
+    try:
+        aside.rename(place)
+    except OSError:
+        old.rename(place)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tuitune.execution import processes
 from tuitune.execution.channel import SocketChannel
 from tuitune.execution.here import activate
+from tuitune.execution.link import TrialStopped
 from tuitune.execution.wire import LONGEST_ERROR, Done, Warn, encode, one_line, sendable
-from tuitune.execution.worker import Trial, TrialStopped
+from tuitune.execution.worker import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable

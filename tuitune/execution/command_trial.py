@@ -24,6 +24,7 @@ class CommandTrial(Trial):
 
     def __init__(self, order: Order, channel: Channel) -> None:
         super().__init__(order, channel)
+        self._postponed.may_wait = False  # what a command prints never can save
         self._repeats = order.repeats and order.resource is not None
         self._merged: dict[str, Any] = {}  # all that the step under way has reported
 
@@ -53,7 +54,7 @@ class CommandTrial(Trial):
         """The command has exited well: nothing but its verdict is left to wait for."""
         answer_wanted = self._closing()
         if answer_wanted is not None:
-            self._send(answer_wanted)
+            self._link.send(answer_wanted)
             self._answer(self._steps.now)
         self._finish()
 
@@ -64,7 +65,7 @@ class CommandTrial(Trial):
         """A later step has begun: let the one before it be judged."""
         line = self._closing()
         if line is not None:
-            self._send(line)
+            self._link.send(line)
             self._obey(self._answer(self._steps.now), None)
 
     def _closing(self) -> bytes | None:

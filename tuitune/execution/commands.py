@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.execution import child, processes
 from tuitune.execution.command_trial import CommandTrial
+from tuitune.execution.link import TrialStopped
 from tuitune.execution.printed import LineCutter, Metrics
 from tuitune.execution.turn import SECOND_REPORTER, SecondReporterError
 from tuitune.execution.wire import (
@@ -23,7 +24,6 @@ from tuitune.execution.wire import (
     encode_order,
     one_line,
 )
-from tuitune.execution.worker import TrialStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
+from tuitune.execution.link import TrialStopped
 from tuitune.execution.wire import Order, decode_order
 from tuitune.execution.worker import Trial
 
@@ -35,6 +37,18 @@ def current(*, config: Mapping[str, Any] | None = None, max_resource: int | None
 def activate(trial: Trial) -> None:
     _here[:] = [trial]
     os.register_at_fork(after_in_child=trial.have_forked)
+    _end_threads_silently()
+
+
+def _end_threads_silently() -> None:
+    """Python prints a traceback for every thread that ends by a subclass of SystemExit."""
+    before = threading.excepthook
+
+    def hook(raised: threading.ExceptHookArgs) -> None:
+        if not issubclass(raised.exc_type, TrialStopped):
+            before(raised)
+
+    threading.excepthook = hook
 
 
 class StandIn(Trial):

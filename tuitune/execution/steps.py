@@ -20,6 +20,7 @@ class Steps:
     def __init__(self, order: Order) -> None:
         self.resource = order.resource
         self.now = 0 if order.resource else order.resume_step or 0  # the highest one reported
+        self.first = 0  # the first one that this attempt has reported, 0 before it
         self.told = 0  # the newest one that came with the objective
         self.end = order.max_resource or NEVER  # where it has had all that it may spend
         self.is_complete = False

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 from threading import RLock
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from tuitune.execution.link import Link, TrialStopped
+from tuitune.execution.postponed import Postponed
 from tuitune.execution.reading import line_of, whole
 from tuitune.execution.steps import NEVER, Steps
 from tuitune.execution.turn import SecondReporterError, Turn
 from tuitune.execution.wire import (
-    LONGEST_LINE,
     MOST_STEP,
     PAUSED,
     Checkpoint,
     Done,
     Held,
     Order,
-    Refused,
     Release,
     Saving,
     Stop,
     Verdict,
-    Warn,
     encode,
     one_line,
-    sendable,
 )
 
 if TYPE_CHECKING:
@@ -37,22 +36,7 @@ if TYPE_CHECKING:
     from tuitune.execution.channel import Channel
 
 LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
-LONGEST_WARNING = 1000
-
-
-class TrialStopped(SystemExit):
-    """The trial must end: it was pruned, paused, drained or killed, or is complete.
-
-    Not an Exception, so that `except Exception` lets it pass; uncaught it ends a script
-    silently, with status 0.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(0)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
+FULL = (errno.ENOSPC, errno.EDQUOT)  # what a full disk is told by
 
 
 class Trial:
@@ -66,9 +50,8 @@ class Trial:
 
     def __init__(self, order: Order, channel: Channel) -> None:
         self._order = order
-        self._channel = channel
+        self._link = Link(channel)
         self._lock = RLock()
-        self._sending = RLock()  # apart: a save in a thread must not wait for a verdict to be told
         self._metric = order.metric
         self._resource = order.resource
         self._steps = Steps(order)
@@ -77,9 +60,7 @@ class Trial:
         self._saved = False
         self._look_at = 0.0
         self._ended: str | None = None
-        self._can_save = False  # some report has come with a way to save
-        self._postponed: Verdict | Stop | None = None  # until the next report that can save
-        self._warned: set[str] = set()
+        self._postponed = Postponed(self._steps)
 
     @property
     def number(self) -> int:
@@ -132,7 +113,8 @@ class Trial:
         A step may be reported several times: metrics are added to it, and the last objective is
         its value. It is judged by the first report that has the objective. `save(folder)` writes
         a checkpoint and is called only when one is needed; where only some reports have it, a
-        trial that is to save and leave goes on to the next one that does.
+        trial that is to save and leave goes on to the next one that does, for one step more at
+        most.
 
         Waits for a verdict only at a rung, at the maximum and at the study's target. Raises
         TrialStopped when the trial must end: after the maximum at the first report of a later
@@ -170,19 +152,21 @@ class Trial:
         if not self._saved:
             self._saved = True
             clear_remains(folder)
-        self._mention(Saving(number))
+        self._link.mention(Saving(number))
         try:
             with written(folder, number) as place:
                 yield place
         except BaseException as error:
-            self._mention(Saving(number, one_line(error)))
+            self._link.mention(Saving(number, one_line(error)))
             raise
         self._saved_at = monotonic()
-        self._send(encode(Checkpoint(number)))
+        self._link.send(encode(Checkpoint(number)))
 
     def returned(self, value: object) -> None:
         """Take what a target returned as its last report. Never raises TrialStopped."""
         with suppress(TrialStopped), self._lock:
+            if self._ended not in (None, "complete"):
+                return  # it has caught TrialStopped: what it returns is no result of its work
             if value is not None:
                 self._take_returned(value)
             self._finish()
@@ -200,6 +184,7 @@ class Trial:
             self._warn("returned", "what was returned is left out: another process has reported")
             return
         self._look_at = NEVER
+        self._postponed.never_due()
         if self._resource is None and (self._ended or self._steps.is_complete):
             step: int | None = self._steps.now  # the last one's value: nothing comes after it
         else:
@@ -238,6 +223,7 @@ class Trial:
                 self._warn_of_lack()
                 steps.names = []
             steps.now = step
+            steps.first = steps.first or step
         elif step < now:
             after = f"{self._resource} = {step} after {steps.now}"
             self._warn("order", f"{after}: kept, but not judged; count {self._resource} upwards")
@@ -252,15 +238,17 @@ class Trial:
         is_open: bool = False,
     ) -> None:
         answer = None
-        self._can_save = self._can_save or save is not None
+        postponed = self._postponed
+        if save is not None:
+            postponed.can_save = True
         if step is not None:
-            answer = self._tell(step, values, saves=self._can_save, is_open=is_open)
+            answer = self._tell(step, values, saves=postponed.can_save, is_open=is_open)
         now = monotonic()
         if answer is None and now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
-            answer = self._look()
-        if answer is None and save is not None:
-            answer = self._postponed
+            answer = self._link.look()
+        if answer is None and postponed.answer is not None:
+            answer = postponed.due(saves=save is not None)
         if answer is not None:
             self._obey(answer, save)
         elif save is not None and step is not None:
@@ -276,7 +264,7 @@ class Trial:
             and step >= steps.judged_from
             and not is_open
             and self._ended is None  # else nobody would answer
-            and self._postponed is None  # nor now
+            and self._postponed.answer is None  # nor now
             and steps.waits(step, values[self._metric])
         )
         line, refused = line_of(step, values, wait=wait, saves=saves, is_open=is_open)
@@ -285,7 +273,7 @@ class Trial:
             if self._metric in refused:
                 objective = wait = False
                 line = line_of(step, values, wait=wait, saves=saves, is_open=is_open)[0]
-        self._send(line)
+        self._link.send(line)
         if step == steps.now:
             if objective:
                 steps.told = step
@@ -296,29 +284,11 @@ class Trial:
     def _answer(self, step: int) -> Verdict | Stop:
         """Wait for what follows from the report of `step`."""
         self._steps.waited(step)
-        while isinstance(answer := self._wait(), Release):
+        while isinstance(answer := self._link.wait(), Release):
             pass  # its pause was taken back before it had stood still
         if isinstance(answer, Verdict) and answer.action == "complete":
             self._steps.complete(step)
         return answer
-
-    def _wait(self) -> Verdict | Stop | Release:
-        try:
-            heard = self._channel.wait()
-        except OSError:
-            raise TrialStopped("the engine is gone") from None
-        if isinstance(heard, Refused):
-            raise SecondReporterError
-        return heard
-
-    def _look(self) -> Stop | None:
-        try:
-            heard = self._channel.poll()
-        except OSError:
-            raise TrialStopped("the engine is gone") from None
-        if isinstance(heard, Refused):
-            raise SecondReporterError
-        return heard
 
     def _refuse(self, refused: dict[Any, object]) -> None:
         for name, value in refused.items():
@@ -332,8 +302,7 @@ class Trial:
                 self._warn("value", text)
 
     def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
-        if save is None and self._can_save and self._is_to_save(answer):
-            self._postponed = answer  # another report of this loop can save
+        if save is None and self._postponed.waits(answer):
             return
         if isinstance(answer, Stop) and answer.reason == PAUSED and save is None:
             self._stand_still()
@@ -348,18 +317,14 @@ class Trial:
                 self._save_if_due(monotonic(), save)
         if stop:
             # Here, since a command's script may end by it with status 0.
-            self._send(encode(Done("", stopped=True)))
+            self._link.send(encode(Done("", stopped=True)))
             raise TrialStopped(self._ended or "pruned")
-
-    @staticmethod
-    def _is_to_save(answer: Verdict | Stop) -> bool:
-        """Whether it is told to leave, and to save before."""
-        return answer.save and (isinstance(answer, Stop) or answer.action == "stop")
 
     def _stand_still(self) -> None:
         """It can't save, so it keeps all that it holds until it is let go, or ended."""
-        self._send(encode(Held()))
-        while not isinstance(message := self._wait(), Release):
+        self._postponed.take_back()
+        self._link.send(encode(Held()))
+        while not isinstance(message := self._link.wait(), Release):
             paused = isinstance(message, Stop) and message.reason == PAUSED
             go = isinstance(message, Verdict) and message.action == "go"
             if not paused and not go:  # a harsher stop, or the verdict on its last report
@@ -372,32 +337,31 @@ class Trial:
             self._save(save)
 
     def _save(self, save: Callable[[Path], object]) -> None:
-        with self.checkpoint(self._steps.now) as folder:
-            save(folder)
+        """A disk that is full costs the checkpoint, not the trial."""
+        step = self._steps.now
+        try:
+            with self.checkpoint(step) as folder:
+                save(folder)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._saved_at = monotonic()  # as long as ever until the next try
+            what = f"its checkpoint of step {step} could not be written: {error.strerror}"
+            does = "goes on" if self._ended is None else "leaves"
+            self._warn("full", f"{what}; it {does} without")
 
     def _warn(self, kind: str, text: str) -> None:
-        """Once a trial for each kind of mistake: a loop would repeat it at every step."""
-        if kind not in self._warned:
-            self._warned.add(kind)
-            self._send(encode(Warn(sendable(text, LONGEST_WARNING))))
+        self._link.warn(kind, text)
 
-    def _send(self, line: bytes) -> None:
-        if len(line) > LONGEST_LINE:
-            raise ValueError(f"a report of {len(line):,} bytes: no more than 4 MB can be sent")
-        try:
-            with self._sending:
-                self._channel.send(line)
-        except OSError:
-            raise TrialStopped("the engine is gone") from None
-
-    def _mention(self, message: Saving) -> None:
-        """Say what nothing depends on: a save goes on without an engine, too."""
-        with suppress(TrialStopped):
-            self._send(encode(message))
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a trial stays in its process: pass its config, or fork; only one process may report"
+        )
 
     def have_forked(self) -> None:
-        """In a child: another thread of the parent may have held these, and is not here."""
-        self._lock, self._sending = RLock(), RLock()
+        """In a child: another thread of the parent may have held the lock, and is not here."""
+        self._lock = RLock()
+        self._link.have_forked()
         self._turn.have_forked()
 
 
