@@ -15,7 +15,9 @@ from tuitune.execution import checkpoints
 from tuitune.execution.link import TrialStopped
 from tuitune.execution.wire import (
     Checkpoint,
+    Held,
     Order,
+    Release,
     Report,
     Saving,
     Stop,
@@ -425,6 +427,33 @@ def test_a_training_script_pays_for_little(tmp_path):
         "ctypes",
         "click",
     }
+
+
+def test_a_pause_that_finds_no_save_in_time_stands_still_and_then_goes_on():
+    channel = Told(Release(), GO, arriving=Stop("paused", save=True))
+    own = trial(channel, rungs=(9,))
+    for epoch in (1, 2):
+        own.report(epoch=epoch, loss=1)
+        channel.arriving = None
+        own._look_at = 0.0
+    assert channel.of(Held)  # at the first report after the step in which it was told
+    for epoch in (3, 4, 9):
+        own.report(epoch=epoch, loss=1, save=None)
+    assert channel.steps() == [(1, False), (2, False), (3, False), (4, False), (9, True)]
+    assert len(channel.of(Held)) == 1
+
+
+def test_a_second_word_does_not_make_the_wait_for_a_save_longer():
+    channel = Told(Verdict("stop", save=True))
+    own = trial(channel, rungs=(2,), checkpoint_every=9e9)
+    own.report(epoch=1, loss=1, save=print)
+    own.report(epoch=2, loss=1)
+    channel.arriving = Stop("drain", save=True)
+    own._look_at = 0.0
+    own.report(epoch=3, loss=1)
+    own._look_at = 0.0
+    with pytest.raises(TrialStopped, match="drain"):
+        own.report(epoch=4, loss=1)
 
 
 @pytest.mark.parametrize("reason", ["drain", "paused"])
