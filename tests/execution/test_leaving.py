@@ -146,6 +146,25 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_trial(bench, small_disk):
     assert warning.text == WORDS.format(2, "goes on")
 
 
+def test_a_full_disk_is_told_from_other_errors_where_torch_says_it_in_its_own_words(
+    bench, small_disk
+):
+    code = """
+    import torch
+    def train(trial):
+        for epoch in range(1, 5):
+            size = 1 if epoch == 1 else 1_000_000
+            trial.report(
+                epoch=epoch, loss=1.0, save=lambda f: torch.save(torch.zeros(size), f / "w.pt")
+            )
+    """
+    end = run(bench, code, checkpoint_every=0.0)
+    assert (end.code, end.error, bench.steps()) == (0, "", [1, 2, 3, 4])
+    assert saved(bench) == [1]
+    (warning,) = bench.of(events.Warned)
+    assert "No space left on device" in warning.text
+
+
 def test_one_that_is_told_to_save_and_leave_leaves_without_where_the_disk_is_full(bench):
     code = """
     def save(folder):

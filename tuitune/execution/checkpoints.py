@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEPT = 2
+LEAST_FREE = 1 << 16  # bytes
 
 
 @contextmanager
@@ -27,11 +29,23 @@ def written(folder: Path, step: int) -> Iterator[Path]:
         if first:
             _sync_beside(folder.parent)
         _publish(aside, folder / f"{step:08d}")
-    except BaseException:
+    except BaseException as error:
+        is_full = isinstance(error, Exception) and _is_full(aside)
         shutil.rmtree(aside, ignore_errors=True)
+        if is_full:  # libraries say it in words of their own: torch raises a RuntimeError
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside)) from error
         raise
     _sync_one(folder)
     _forget(folder, step)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room for what a library would write at once."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_FREE
 
 
 def clear_remains(folder: Path) -> None:
