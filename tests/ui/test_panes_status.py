@@ -87,7 +87,7 @@ def test_how_busy_the_devices_are():
         ("running", {}, "engine ok"),
         ("running", {"launching": False}, "launching paused"),
         ("running", {"halted": "stopped by hand"}, "stopping"),
-        ("running", {"disk_low": True}, "disk full"),
+        ("running", {"disk_low": True}, "disk low"),
         ("running", {"blocked": "no memory is left"}, "nothing starts"),
         ("silent", {}, "engine silent 7s"),
         ("importing", {}, "importing training code 4s"),
@@ -153,3 +153,12 @@ def test_words_of_others_that_are_cut_are_seen_to_be():
     shown = said(picture(failed), 80).splitlines()[1]
     assert "all 3 trials failed: ValueError: a long" in shown
     assert "~ " in shown
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_why_nothing_starts_is_seen_at_every_width(width):
+    why = "the training code can't be imported: train.py: SyntaxError: invalid syntax (line 3)"
+    shown = said(picture(rows("ccr"), study=study(blocked=why)), width).splitlines()[1]
+    assert "the training code can't" in shown
+    assert "nothing starts" in shown
+    assert "eta -" in shown or width == 80

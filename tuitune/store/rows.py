@@ -76,6 +76,10 @@ class StudyRow(msgspec.Struct, frozen=True):
         """How many trials it is to have, those added by hand among them; None: none has begun."""
         return None if self.settings is None else self.settings.trials + self.by_hand
 
+    @property
+    def may_launch(self) -> bool:
+        return self.launching and not self.disk_low and not self.blocked
+
     def state(self, *, running: bool) -> StudyState:
         """running: whether an engine runs it now, as `store.owner` tells."""
         if running:

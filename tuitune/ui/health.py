@@ -43,7 +43,7 @@ def health(look: Look) -> Span:
             finish = ": running trials finish" if study.finishing else ""
             words, role = f"stopping{finish}", "warning bold"
         case _ if study.disk_low:
-            words, role = "disk full: nothing starts", "error bold"
+            words, role = "disk low: nothing starts", "error bold"
         case _ if study.blocked:
             words, role = "nothing starts", "error bold"
         case _ if not study.launching:

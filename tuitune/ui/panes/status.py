@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ORDER = (RUNNING, PAUSED, WAITING, COMPLETE, PRUNED, FAILED, KILLED)
 WORDS_FROM = 110  # columns from which states have their word beside their sign
 GAP = 3  # blanks between two pieces
+LEAST_REASON = 24  # columns
 
 
 def lines(look: Look, size: Size) -> list[Line]:
@@ -57,14 +58,23 @@ def _second(look: Look, width: int) -> Line:
     right = line((words, role))
     room = width - width_of(right) - 1
     told = notice(look)
+    first = _cut_to(told, room) if told else _best(look, width)
     pieces = [
-        Piece(9, _cut_to(told, room) if told else _best(look, width)),
-        Piece(1, line((why_ended(look), "muted"))),
+        Piece(9, first),
+        _reason(look, room - width_of(first) - GAP),
         Piece(7, next_step(look)),
         *_figures(look.picture),
     ]
     left = joined(pieces, room, GAP)
     return ends(cut(left, room), right, width)
+
+
+def _reason(look: Look, room: int) -> Piece:
+    """Why the study has ended, or why nothing starts: that is not left out for want of room."""
+    words = why_ended(look)
+    if look.picture.study.blocked and not look.picture.study.halted:
+        return Piece(8, _cut_to(line((words, "error")), max(room, LEAST_REASON)))
+    return Piece(1, line((words, "muted")))
 
 
 def _cut_to(told: Line, width: int) -> Line:
@@ -117,7 +127,7 @@ def _figures(picture: Picture) -> list[Piece]:
     pieces = [Piece(3, line((busy(picture), "muted")))]
     if not engine_gone(picture):
         rate = picture.pace.rate(picture.now)
-        left = picture.pace.remaining(picture) if picture.study.launching else None
+        left = picture.pace.remaining(picture) if picture.study.may_launch else None
         if rate is not None:
             pieces.append(Piece(2, line((throughput(rate), "muted"))))
         if not picture.study.halted:
