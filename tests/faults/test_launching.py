@@ -109,6 +109,7 @@ def test_a_study_whose_code_hangs_as_it_is_imported_says_so_and_stops_at_once(wo
     stopped = workshop.run("stop", "study")
     assert "study: stopping; no trial has a process" in stopped.stdout
     assert engine.wait(10) == 130  # the grace alone would be longer
+    assert "at most" not in said(workshop)
     assert workshop.left_over() == []
     train.write_text(whole)
     assert workshop.run(file, "--no-ui").returncode == 0
