@@ -234,7 +234,7 @@ class DiskChanged(Fact, frozen=True, tag="disk_changed"):
 class LaunchBlocked(Fact, frozen=True, tag="launch_blocked"):
     """Nothing can be launched for a reason that may pass, or that reason has passed."""
 
-    cause: Literal["code", "resources"]  # the training code can't be imported; no process, no file
+    cause: Literal["code", "resources"]  # the training code can't be imported, or not yet
     why: str  # one line; empty: it has passed
 
 

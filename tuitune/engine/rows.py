@@ -35,7 +35,7 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
     }
 )
 
-BLOCKED = {"code": "the training code can't be imported: {}", "resources": "{}"}
+BLOCKED = {"code": "the training code has to be imported: {}", "resources": "{}"}
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
