@@ -407,3 +407,17 @@ def test_an_exit_with_status_0_that_was_asked_for_is_none(bench):
     bench.call("signal", 1, 1, "term")
     bench.until(lambda: bench.exits(1))
     assert bench.exits(1)[0].error == ""
+
+
+def test_a_function_that_has_closed_all_files_has_still_returned(bench):
+    bench.write(
+        "train.py",
+        """
+        import os
+        def train(trial):
+            trial.report(epoch=1, loss=0)
+            os.closerange(3, 256)
+        """,
+    )
+    bench.open()
+    assert bench.run(bench.order()).error == ""

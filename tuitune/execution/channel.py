@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -42,6 +43,7 @@ class SocketChannel:
     """The engine hears it."""
 
     def __init__(self, order: Order) -> None:
+        self._order = order
         self._socket = _connect(order.socket)
         self._buffer = b""
         self.send(encode(Hello(order.token, order.trial, order.attempt, os.getpid())))
@@ -51,6 +53,15 @@ class SocketChannel:
 
     def send(self, line: bytes) -> None:
         self._socket.sendall(line)
+
+    def send_last(self, line: bytes) -> None:
+        """On another socket where the target has closed this one, with all that it found open."""
+        try:
+            self.send(line)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOTSOCK):
+                raise
+            SocketChannel(self._order).send(line)
 
     def poll(self) -> Stop | Refused | None:
         try:

@@ -74,7 +74,7 @@ def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], objec
 
 def tell_done(channel: SocketChannel, error: str, *, stopped: bool = False) -> None:
     try:
-        channel.send(encode(Done(error, stopped)))
+        channel.send_last(encode(Done(error, stopped)))
     except OSError:
         return  # the engine is gone, and this process with it
 
