@@ -236,3 +236,15 @@ def test_a_save_that_takes_long_is_told_of():
     facts = story.pass_time(601.0)
     assert any(isinstance(fact, ev.Silent) for fact in facts)
     assert not signals(facts)
+
+
+def test_a_trial_that_waits_for_changed_code_to_be_imported_is_not_timed_out():
+    trial = TrialSpec(target="t.py:train", timeout=100.0)
+    story = Story(search=SearchSpec(trials=1, concurrency=1), trial=trial)
+    story.pass_time(5.0)
+    story.take(ev.LaunchBlocked(story.now, "code", "train.py has changed and is being imported"))
+    assert not story.pass_time(3600.0)
+    story.take(ev.LaunchBlocked(story.now, "code", ""))
+    story.take(ev.Started(story.now, 0, 0, 4711, None, "", "", None))
+    assert not signals(story.pass_time(99.0))
+    assert signals(story.pass_time(2.0)) == [(0, "ask", "timeout")]

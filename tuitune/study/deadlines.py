@@ -66,8 +66,8 @@ def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
 
 def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
     """(when, what follows) of a trial with a process; of several that are due the first follows."""
-    if trial.frozen is not None:
-        return []
+    if trial.frozen is not None or (trial.pid is None and "code" in state.blocked):
+        return []  # it stands still, or waits for the code to be imported
     quiet = trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause)
     timeout = state.settings.timeout if state.settings else None
     if leaving.is_saving(trial):

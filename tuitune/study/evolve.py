@@ -115,8 +115,11 @@ def _disk_changed(_spec: StudySpec, state: st.State, fact: ev.DiskChanged) -> No
 def _launch_blocked(_spec: StudySpec, state: st.State, fact: ev.LaunchBlocked) -> None:
     if fact.why:
         state.blocked[fact.cause] = fact.why
-    else:
-        state.blocked.pop(fact.cause, None)
+        return
+    state.blocked.pop(fact.cause, None)
+    for trial in (state.trials[number] for number in state.running):
+        if fact.cause == "code" and trial.pid is None:  # its time begins now
+            trial.launched = trial.heard = trial.stepped = fact.time
 
 
 def _code_changed(_spec: StudySpec, state: st.State, fact: ev.CodeChanged) -> None:
