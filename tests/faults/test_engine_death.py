@@ -240,7 +240,7 @@ def test_two_signals_end_it_at_once_and_it_stays_resumable(workshop: Workshop):
     wait_until(lambda: log.exists() and workshop.run("show", "study").returncode == 0)
     wait_until(lambda: workshop.trials() and workshop.trials()[0]["value"] == 1.0, "a report")
     engine.terminate()
-    wait_until(lambda: "ending" in str(workshop.trials()[0]["note"]), "the drain")
+    wait_until(lambda: "leaves" in str(workshop.trials()[0]["note"]), "the drain")
     engine.terminate()
     engine.communicate(timeout=60)
     assert engine.returncode == 130
