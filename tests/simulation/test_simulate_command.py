@@ -180,3 +180,67 @@ def test_the_one_that_goes_on_at_the_end_ends_the_study_where_its_record_ends(
     assert len(comparison.unknown) == 1
     assert comparison.now.partial
     assert comparison.now.stopped == 1
+
+
+class Broken:
+    """As Noisy, but the first trials fail before they report, after some seconds of work."""
+
+    def __init__(self, fail):
+        self.fail = fail
+
+    def begin(self, order):
+        if order.trial in self.fail:
+            return Course((), "raises", startup=40.5)
+        return Noisy().begin(order)
+
+
+def failing(tmp_path, fail, retries=0):
+    (tmp_path / "study.toml").write_text(
+        FILE.format(method="asha", reduction=3, trials=30, value="last")
+    )
+    spec = load(tmp_path / "study.toml", check_target=False)
+    spec = replace(spec, trial=replace(spec.trial, retries=retries))
+    searcher = make_searcher(spec.space, spec.search)
+    return spec, play(spec, searcher, Broken(fail), Room(4.0, 1 << 30))
+
+
+def test_trials_that_failed_before_they_reported_take_their_time_and_halt_nothing(tmp_path):
+    spec, result = failing(tmp_path, {0, 1, 2})
+    assert result.study.state.complete  # others had reported by the time that they failed
+    comparison = compare(spec, spec, read(result.facts, "loss"))
+    assert comparison.now == comparison.then
+    assert not comparison.unplayed
+
+
+def test_the_time_of_all_attempts_counts_where_none_reported(tmp_path):
+    _, result = failing(tmp_path, {0}, retries=2)
+    record = read(result.facts, "loss").trials[0]
+    assert record.ending == pytest.approx(3 * 40.5)
+
+
+def test_many_failures_in_a_row_halt_no_replay(tmp_path):
+    """As where a study was halted by them, mended and gone on with."""
+    spec, result = failing(tmp_path, set())
+    recording = read(result.facts, "loss")
+    trials = [
+        replace(r, points=[], state="FAILED", ending=1.0) if r.number < 20 else r
+        for r in recording.trials
+    ]
+    comparison = compare(spec, spec, replace(recording, trials=trials))
+    assert not comparison.unplayed
+    assert comparison.now.value is not None
+
+
+def test_a_replay_that_ends_before_its_last_trial_began_says_so(
+    recorded, capsys, tmp_path, monkeypatch
+):
+    recorded("asha", trials=20)
+
+    def half(spec, *rest, **more):
+        return play(replace(spec, search=replace(spec.search, trials=5)), *rest, **more)
+
+    monkeypatch.setattr("tuitune.simulation.replay.play", half)
+    assert simulate_study("study", tmp_path, [], as_json=False) == 0
+    said = capsys.readouterr().out
+    assert "before 15 of the 20 trials had begun" in said
+    assert simulated(capsys, tmp_path)["unplayed"] == list(range(5, 20))

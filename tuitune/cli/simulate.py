@@ -91,6 +91,12 @@ def _words(
             f"{len(comparison.unknown)} trials would have gone on beyond the end of their record; "
             f"they count up to there, and enter no later rung."
         )
+    if comparison.unplayed:
+        lines.append(
+            f"the simulated study was over ({comparison.ended or 'nothing was left to do'}) before "
+            f"{len(comparison.unplayed)} of the {trials} trials had begun: its column is of the "
+            f"others alone, and can't be compared with the recorded one"
+        )
     return "\n".join(lines)
 
 

@@ -135,10 +135,14 @@ class Attempt:
             point = self._course.points[self._next]
             self._next += 1
             self._later(point.seconds, lambda: self._report(point))
+        elif self._course.ending:
+            self._later(self._course.ending, self._end)
         else:
             self._end()
 
     def _end(self) -> None:
+        if self.gone or self._leaving:
+            return
         match self._course.end:
             case "returns":
                 self._close(lambda: self._return(_Exit()))

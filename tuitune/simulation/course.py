@@ -28,6 +28,7 @@ class Course:
 
     end: what it does after its last point; "killed" is a signal from outside, "lost" takes the
     process away through no fault of its own, "unknown" is where a record ends.
+    ending: seconds of work after its last point, before its end.
     spoilt: steps whose checkpoint can't be written; `shrugs`: that is caught, and the work goes on.
     """
 
@@ -43,6 +44,7 @@ class Course:
     lingers: float = 0.0  # s from its function's return to the exit of its process
     polite: bool = False  # it answers SIGTERM with an exit status of 0
     command: bool = False  # its reports are printed, and don't wait for more of their step
+    ending: float = 0.0
 
 
 class Target(Protocol):

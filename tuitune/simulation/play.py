@@ -39,19 +39,32 @@ def play(
     target: Target,
     machine: Room,
     oracle: Oracle | None = None,
+    *,
+    gives_up: bool = True,
 ) -> Played:
     """Run the study, from nothing to its end, with the real engine.
 
-    oracle: its model, where the searcher leaves trials to one. Raises whatever a callback of the
+    oracle: its model, where the searcher leaves trials to one. gives_up: whether it is halted where
+    trials fail again and again. Raises whatever a callback of the
     engine raised, and StalledError where nothing is due and the study has not ended.
     """
     loop = SimulatedLoop()
     try:
         last = _LastResort()
         world = World(MemoryJournal(), searcher, MemoryShelf(), loop.time, last.watch, oracle)
-        return loop.run_until_complete(_play(loop, spec, world, target, machine, last))
+        study = Study(spec) if gives_up else _Undaunted(spec)
+        return loop.run_until_complete(_play(loop, study, world, target, machine, last))
     finally:
         loop.close()
+
+
+class _Undaunted(Study):
+    """Its trials are known to fail: how many of them do in a row is no reason to end it."""
+
+    def evolve(self, fact: ev.AnyFact) -> None:
+        super().evolve(fact)
+        if type(fact) is ev.Settled:
+            self.state.streak = self.state.same = 0
 
 
 class _LastResort:
@@ -66,13 +79,13 @@ class _LastResort:
 
 async def _play(  # noqa: PLR0913, PLR0917 - a world has this many sides
     loop: SimulatedLoop,
-    spec: StudySpec,
+    study: Study,
     world: World,
     target: Target,
     machine: Room,
     last: _LastResort,
 ) -> Played:
-    study, journal, shelf = Study(spec), world.journal, world.shelf
+    journal, shelf = world.journal, world.shelf
     assert isinstance(journal, MemoryJournal)
     assert isinstance(shelf, MemoryShelf)
     engine = Engine(study, world)

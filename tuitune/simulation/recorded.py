@@ -29,6 +29,7 @@ class Record:
     why: str
     state: str = ""
     points: list[Point] = field(default_factory=list)
+    ending: float = 0.0  # s of work after its last point; where it has none, of all its attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
                 together = max(together, len(on_gpus))
             case ev.Exited():
                 on_gpus.discard(fact.trial)
+                if not fact.lost:  # nobody knows until when it worked
+                    record = records[fact.trial]
+                    worked = max(0.0, fact.time - marks[fact.trial])
+                    record.ending = worked if record.points else record.ending + worked
             case ev.Checkpointed():
                 saves = True
             case ev.Settled():
@@ -142,8 +147,10 @@ class RecordedTarget:
         start = order.resume_step or 0
         points = [point for point in record.points if point.step > start]
         if record.state == FAILED:
-            return Course(points, "raises", self._saves)
-        at = record.points[-1].step if record.points else 0
+            return Course(points, "raises", self._saves, ending=record.ending)
+        if not record.points:
+            return Course(points, "unknown", self._saves, ending=record.ending)
+        at = record.points[-1].step
         ended = record.state == COMPLETE and (self._cut is None or at < self._cut)
         return Course(points, "returns" if ended else "unknown", self._saves)
 

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from tuitune import events as ev
 from tuitune.pruning.rules import bracket_of, bracket_steps
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import (
@@ -52,6 +53,8 @@ class Comparison:
     lost: Sequence[int]  # those of them that the other pruning stops
     lost_unknown: Sequence[int]  # those that it lets go on beyond their record
     unknown: Sequence[int]  # all trials that it lets go on beyond their record
+    ended: str = ""  # why the played study was over before all trials had begun
+    unplayed: Sequence[int] = ()  # those that had not: nothing here counts them in
 
 
 def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Comparison:
@@ -73,10 +76,16 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
         longest=recorded.pruning.max,
         most=spec.pruning.max,
     )
-    played = play(spec, RecordedSearcher(fewer), target, recording.machine)
-    spent = Spent()
+    searcher = RecordedSearcher(fewer)
+    played = play(spec, searcher, target, recording.machine, gives_up=False)
+    spent, begun, why = Spent(), set[int](), ""
     for fact in played.facts:
         spent.add(fact)
+        if isinstance(fact, ev.Launch):
+            begun.add(fact.trial)
+        elif isinstance(fact, ev.Finished):
+            why = fact.why
+    unplayed = [record.number for record in records if record.number not in begun]
     trials = played.study.state.trials
     good = best_tenth(recorded, records)
     standings = [
@@ -93,9 +102,11 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
         then=_side(recorded, records, recording),
         now=_now(spec, standings, spent.steps, played.seconds),
         good=good,
-        lost=[n for n in good if trials[n].state == PRUNED],
+        lost=[n for n in good if n in begun and trials[n].state == PRUNED],
         lost_unknown=[n for n in good if n in played.unknown],
         unknown=sorted(played.unknown),
+        ended=why if unplayed else "",
+        unplayed=unplayed,
     )
 
 
