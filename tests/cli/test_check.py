@@ -113,3 +113,16 @@ def test_a_file_that_has_become_another_studys_is_told_as_the_run_refuses_it(wor
 def test_what_a_switched_off_pruning_says_besides_is_told(workshop: Workshop):
     file = workshop.study(QUICK, '[pruning]\nmethod = "none"\nmax = 3\nreduction = 4\n')
     assert doubts(workshop, file) == ['[pruning] reduction: without effect, since method = "none"']
+
+
+def test_a_runs_folder_that_can_not_be_used_is_told_as_the_run_tells_it(workshop: Workshop):
+    file = workshop.study(QUICK)
+    workshop.write("plain", "")
+    for place in ("/dev/null", "/dev/null/runs", "plain/runs"):
+        environment = {**workshop.environment, "TUITUNE_RUNS": place}
+        checked = workshop.run("check", file, env=environment)
+        run = workshop.run(file, "--no-ui", env=environment)
+        assert (checked.returncode, checked.stdout) == (run.returncode, run.stdout) == (2, "")
+        assert checked.stderr == run.stderr
+    assert workshop.run("check", file, "--runs", "new/runs").returncode == 0
+    assert not (workshop.path / "new").exists()

@@ -11,6 +11,7 @@ import pytest
 
 import tuitune
 from tuitune import events
+from tuitune.execution.provenance import files_of
 
 ROOT = Path(tuitune.__file__).parents[1]
 
@@ -236,3 +237,16 @@ def test_the_code_of_a_command_is_that_of_the_files_it_names(bench):
     bench.run(command(bench, "print(1)\n"))
     bench.run(command(bench, "print(2)\n", trial=1))
     assert bench.of(events.Started, 0)[0].code != bench.of(events.Started, 1)[0].code
+
+
+@pytest.mark.parametrize("word", ["a\0b", "x" * 5000, "x/" * 5000, "\ud800", "", "~", "train.py/x"])
+def test_a_word_that_can_be_no_file_is_none(tmp_path, word):
+    (tmp_path / "train.py").write_text("")
+    found = files_of(["python", "train.py", word], str(tmp_path))
+    assert found == [str(tmp_path.resolve() / "train.py")]
+
+
+def test_a_word_that_no_program_can_get_fails_the_trial_in_words(bench):
+    bench.open(None)
+    end = bench.run(bench.order(command=("python", "a\0b")))
+    assert (end.code, end.error) == (127, "can't run 'python': embedded null byte")

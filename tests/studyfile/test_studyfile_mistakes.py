@@ -116,7 +116,7 @@ TABLES = [
     ({"pruning": 'method = "hyperband"\nmax = 9\nbrackets = 2'}, '[pruning] brackets = 2: is not for method = "hyperband", which takes as many as its range holds; leave it out, or use method = "asha"'),
     ({"pruning": 'method = "asha"\nmax = 9\nbrackets = 4'}, "[pruning] brackets = 4: is more than min = 1 to max = 9 with reduction = 3 holds; write brackets = 3 or less"),
     ({"pruning": 'method = "asha"\nmax = 9\nstyle = "pause"'}, '[pruning] style = "pause": is no style; write "auto" or "promote" or "stop"'),
-    ({"pruning": 'method = "hyperband"\nmax = 9\nreduction = 1.001'}, "[pruning] reduction = 1.001: makes more than 100 brackets; write reduction = 3, say"),
+    ({"pruning": 'method = "hyperband"\nmax = 9\nreduction = 1.001'}, "[pruning] reduction = 1.001: makes more than 1000 rungs; write reduction = 3, say"),
     ({"pruning": 'method = "asha"\nmax = 9\nreduction = 1'}, "[pruning] reduction = 1: keeps every trial; write reduction = 3, say"),
     ({"pruning": 'method = "asha"\nmax = 9\nmin = 9'}, "[pruning] min = 9: leaves nothing to prune below max = 9; write a smaller min"),
     ({"limits": "time = 90"}, '[limits] time = 90: is no duration; write time = "90s"'),
@@ -171,7 +171,7 @@ PARAMETERS = [
     ('{ low = "1", high = 2 }', "low is text, not a number; write low = 1, say"),
     ("{ low = 1, high = inf }", "high is infinite; write the largest value that is worth a trial"),
     ("{ low = -inf, high = 1 }", "low is infinite; write the smallest value that is worth a trial"),
-    ("{ low = nan, high = 1 }", "low is nan, which is no number; write low = 1.0, say"),
+    ("{ low = nan, high = 1 }", "low is nan, which is no number; write low = 0.1, say"),
     ("{ low = 1, high = 99999999999999999999 }", "high has more than 64 bits; write it as a float: high = 1e+20"),
     ("{ low = 1, high = 9, step = 0 }", "step = 0 leads nowhere; write a step above 0"),
     ("{ low = 1, high = 9, step = 9 }", "step is wider than the range, which leaves one value; write a step below 8"),
@@ -601,3 +601,84 @@ def test_a_name_that_is_an_escape_code_steers_no_terminal():
     told = str(StudyFileError(["[space] x\x1b]0;OWNED\x07: no name", "\x1b[2J"]))
     assert told.replace("\n", "").isprintable()
     assert len(told.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "low = nan, high = 1.0",
+        "low = nan, high = 1",
+        "low = nan, high = 0.0",
+        "low = nan, high = -7",
+        "low = nan, high = 1e-9, log = true",
+        'low = nan, high = 9.0, type = "int"',
+        "low = nan, high = 1024, powers_of = 2",
+        "low = 5.0, high = nan",
+        "low = -1e300, high = nan",
+        "low = 1, high = nan, powers_of = 2",
+        "low = 64, high = nan, powers_of = 2",
+    ],
+)
+def test_the_end_proposed_in_place_of_nan_is_accepted(problems, tmp_path, said):
+    (problem,) = problems(space=f"x = {{ {said} }}")
+    end = problem.partition("; write ")[2].removesuffix(", say")
+    key = end.partition(" ")[0]
+    assert f"{key} = nan" in said
+    text = (tmp_path / "s.toml").read_text()
+    (tmp_path / "s.toml").write_text(text.replace(f"{key} = nan", end))
+    load("s.toml")
+
+
+COMMAND = 'command = ["python", "train.py"{}]'
+FILL = "x" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"trial": COMMAND.format(r', "a\u0000b"')}, "holds a NUL character"),
+        ({"trial": COMMAND.format(r', ["a\u0000b"]')}, "holds a NUL character"),
+        ({"trial": COMMAND.format(f', "{FILL}"')}, "the system takes 131071 a word"),
+        (
+            {
+                "trial": COMMAND.format(', "{lr}{a}{a}"'),
+                "space": f'{RIGHT["space"]}\na = "{FILL[:70_000]}"',
+            },
+            "the system takes 131071 a word",
+        ),
+        (
+            {"trial": COMMAND.format(""), "space": f'{RIGHT["space"]}\na = ["b", "{FILL}"]'},
+            "[space] a: its values have up to 200002 bytes",
+        ),
+        (
+            {"trial": f'{RIGHT["trial"]}\n[trial.env]\nA = "{FILL}"'},
+            "the 131071 bytes that the system takes",
+        ),
+        ({"trial": f'{RIGHT["trial"]}\n[trial.env]\nA = "a\\u0000b"'}, "can't be a variable"),
+        ({"trial": f'{RIGHT["trial"]}\nmemory = "9000000TB"'}, "more than there is anywhere"),
+        ({"limits": f'disk_free = "{"9" * 400}TB"'}, "more than there is anywhere"),
+        ({"limits": f'time = "{"9" * 400}s"'}, "is no duration"),
+        (
+            {"pruning": 'method = "asha"\nmax = 81\nreduction = 1.0000000000000002'},
+            "makes more than 1000 rungs; write reduction = 3, say",
+        ),
+        (
+            {"pruning": 'method = "hyperband"\nmax = 9223372036854775807\nreduction = 1.00001'},
+            "makes more than 1000 rungs; write reduction = 3, say",
+        ),
+    ],
+)
+def test_what_no_trial_could_be_given_is_refused(problems, tables, words):
+    (problem,) = problems(**tables)
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    "top", ["[space.a" + ".a" * 5000 + "]\nb = 1", "a" + ".a" * 5000 + " = 1", f"a = {'[' * 200}"]
+)
+def test_a_document_too_deep_is_one_problem(tmp_path, top):
+    (tmp_path / "s.toml").write_text(top + "]" * 200 * top.endswith("["))
+    for read in (load, load_document):
+        with pytest.raises(StudyFileError, match="more than 100 tables or lists within") as caught:
+            read(tmp_path / "s.toml")
+        assert len(caught.value.problems) == 1

@@ -18,7 +18,7 @@ from tuitune.pruning.enough import too_few
 from tuitune.search.searcher import Proposal, make_searcher
 from tuitune.space import Choice, grid_size, likely_of, spell
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import newest_study
+from tuitune.store.folder import check_place, newest_study
 from tuitune.studyfile import StudyFileError, load, load_document
 from tuitune.studyfile.changes import changes
 from tuitune.words.parameters import condition, domain
@@ -53,6 +53,7 @@ def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
     """The study that a run of this file would go on with, and why it can't with one."""
     folder = newest_study(runs, spec.name)
     if folder is None:
+        check_place(runs)
         return None, []
     study = StudyFolder(folder)
     _, refused = changes(study.spec, spec)

@@ -40,8 +40,9 @@ def supervise(channel: SocketChannel, order: Order) -> int:
     assert order.command is not None
     try:
         process = _start(order)
-    except OSError as error:
-        problem = f"can't run {order.command[0]!r}: {error.strerror}"
+    except (OSError, ValueError) as error:  # a NUL character in a word that was sampled
+        why = error.strerror if isinstance(error, OSError) else error
+        problem = f"can't run {order.command[0]!r}: {why}"
         os.write(2, f"tuitune: {problem}\n".encode())
         child.tell_done(channel, problem)
         return NOT_FOUND

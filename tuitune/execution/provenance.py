@@ -64,8 +64,17 @@ class Sources:
 def files_of(command: Iterable[str], folder: str) -> list[str]:
     """The files of `folder` that a command line names: its scripts and their settings."""
     root = os.path.realpath(folder) + os.sep
-    found = {os.path.realpath(os.path.join(folder, word)) for word in command}  # noqa: PTH118
-    return sorted(file for file in found if file.startswith(root) and Path(file).is_file())
+    found = {file for word in command if (file := _file_of(word, folder)).startswith(root)}
+    return sorted(found)
+
+
+def _file_of(word: str, folder: str) -> str:
+    """Its true path; empty for a word that names no file, and may well be no name at all."""
+    try:
+        file = os.path.realpath(os.path.join(folder, word))  # noqa: PTH118
+        return file if Path(file).is_file() else ""
+    except (OSError, ValueError):
+        return ""
 
 
 async def commit_of(folder: str) -> Commit:

@@ -33,7 +33,7 @@ class Played:
     unknown: frozenset[int]  # trials that should have gone on where their record ends
 
 
-def play(
+def play(  # noqa: PLR0913 - a world has this many sides
     spec: StudySpec,
     searcher: Searcher,
     target: Target,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import fcntl
 import os
 import re
@@ -25,6 +26,7 @@ __all__ = [
     "NAME",
     "TRIALS",
     "all_studies",
+    "check_place",
     "create_study",
     "find_study",
     "newest_study",
@@ -40,6 +42,7 @@ BARE = re.compile(
     rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
     rf"|\.gitignore|engine\.log|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
 )
+ELSEWHERE = "choose another place with --runs DIR"
 NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
@@ -73,10 +76,19 @@ def create_study(runs: Path, name: str, *, beside: bool = True) -> Path | None:
         ) from error
     except OSError as error:
         raise StoreError(
-            f"{error.filename or runs}: can't be written ({error.strerror}); choose another place "
-            f"with --runs DIR"
+            f"{error.filename or runs}: can't be written ({error.strerror}); {ELSEWHERE}"
         ) from error
     return folder
+
+
+def check_place(runs: Path) -> None:
+    """Raises StoreError where `create_study` would, as far as that can be told without writing."""
+    place = next(p for p in (runs, *runs.parents) if os.path.lexists(p))
+    trouble = "" if os.access(place, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
+    if not place.is_dir():
+        trouble = os.strerror(errno.ENOTDIR if place != runs else errno.EEXIST)
+    if trouble:
+        raise StoreError(f"{runs}: can't be written ({trouble}); {ELSEWHERE}")
 
 
 def newest_study(runs: Path, name: str) -> Path | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tuitune.studyfile.problems import Problems
 
 _LONGEST = 10**30
+_DEEPEST = 100  # tables and lists within each other
 _PYTHON_WORDS = {"True": "true", "False": "false", "None": "no key at all for none"}
 
 
@@ -32,6 +33,9 @@ def read_document(path: Path, overrides: Sequence[str], problems: Problems) -> d
         return {}
     for override in overrides:
         _override(document, override, problems)
+    if _is_deep(document):
+        problems.note(f"has more than {_DEEPEST} tables or lists within each other; write fewer")
+        return {}
     return {name: _bounded(value) for name, value in document.items()}
 
 
@@ -50,6 +54,14 @@ def _text(path: Path, problems: Problems) -> str | None:
     except OSError as wrong:
         problems.note(f"can't be read: {wrong.strerror}; put it right")
     return None
+
+
+def _is_deep(document: dict[str, Any]) -> bool:
+    level: list[Any] = [document]
+    for _ in range(_DEEPEST + 1):
+        within = [v.values() if isinstance(v, dict) else v for v in level]
+        level = [item for items in within for item in items if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def _bounded(value: Any) -> Any:

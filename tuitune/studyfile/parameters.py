@@ -164,7 +164,7 @@ def _end(said: Mapping[str, Any], key: str) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongValueError(f"{key} is {kind(value)}, not a number; write {key} = 1, say")
     if math.isnan(value):
-        raise WrongValueError(f"{key} is nan, which is no number; write {key} = 1.0, say")
+        raise WrongValueError(f"{key} is nan, which is no number; write {_instead(said, key)}, say")
     if math.isinf(value):
         last = "largest" if value > 0 else "smallest"
         raise WrongValueError(f"{key} is infinite; write the {last} value that is worth a trial")
@@ -173,6 +173,22 @@ def _end(said: Mapping[str, Any], key: str) -> int | float:
             f"{key} has more than 64 bits; write it as a float: {key} = {value:g}"
         )
     return value
+
+
+def _instead(said: Mapping[str, Any], key: str) -> str:
+    """An end that would be accepted beside all else that is said."""
+    other = said.get("high" if key == "low" else "low")
+    usual: list[float] = [0.1, 1] if key == "low" else [1.0, 10]
+    if isinstance(other, int | float) and math.isfinite(other):
+        near = (other / 10, 2 * other - 2) if key == "low" else (other * 10, other * 2)
+        usual += [*near, other - 2 if key == "low" else other + 2]
+    for value in usual:
+        try:
+            _range("x", {**said, key: value})
+        except (WrongValueError, OverflowError):
+            continue
+        return f"{key} = {value}"
+    return "a number"
 
 
 def _flag(said: Mapping[str, Any], key: str, *, default: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ _DEFAULT = PruningSpec()
 _METHODS: tuple[PruningMethod, ...] = ("none", "asha", "hyperband", "median")
 _STYLES: tuple[PruningStyle, ...] = ("auto", "promote", "stop")
 _MOST_BRACKETS = 100
+_MOST_RUNGS = 1000
 
 
 def read_pruning(table: Table) -> PruningSpec:
@@ -84,6 +86,9 @@ def _check_brackets(table: Table, pruning: PruningSpec) -> None:
     if pruning.method == "median" or pruning.reduction <= 1:
         return
     if pruning.max is None or pruning.min >= pruning.max:
+        return
+    if math.log(pruning.max / pruning.min) / math.log(pruning.reduction) > _MOST_RUNGS:
+        table.wrong("reduction", f"makes more than {_MOST_RUNGS} rungs; write reduction = 3, say")
         return
     held = most_brackets(pruning.min, pruning.max, pruning.reduction)
     if pruning.brackets > held:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Default = TypeVar("Default")
 Word = TypeVar("Word", bound=str)
+_MOST_BYTES = 2**62  # what the journal's numbers hold, with room to add
 
 
 class Table:
@@ -133,6 +134,9 @@ class Table:
         if found is None or (found == 0 and not zero):
             example = f'"{value:g}GB"' if _is_number(value) else '"8GB", "512MB" or "8GiB"'
             self.wrong(key, f"is no size; write {key} = {example}")
+            return default
+        if found > _MOST_BYTES:
+            self.wrong(key, f'is more than there is anywhere; write {key} = "8GB", say')
             return default
         return found
 

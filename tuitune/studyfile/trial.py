@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Literal
 
+from tuitune.space import Choice, Fixed
 from tuitune.spec import TrialSpec
-from tuitune.studyfile.commandline import read_command
+from tuitune.studyfile.commandline import LONGEST_WORD, read_command
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from tuitune.space import SearchSpace
+    from tuitune.space import Parameter, SearchSpace
     from tuitune.studyfile.table import Table
 
 _DEFAULT = TrialSpec()
+LONGEST_CONFIGURATION = 100_000  # bytes; beside it stands what else a trial is told
 
 
 def read_trial(
@@ -86,11 +89,44 @@ def _command(
     table: Table, names: Collection[str], space: SearchSpace
 ) -> tuple[str | tuple[str, ...], ...]:
     conditional = {parameter.name for parameter in space.parameters if parameter.when}
+    longest = _check_values(table, space)
     try:
-        return read_command(table.content["command"], names, conditional)
+        return read_command(table.content["command"], names, conditional, longest)
     except WrongValueError as wrong:
         table.wrong("command", str(wrong))
         return ()
+
+
+def _check_values(table: Table, space: SearchSpace) -> Mapping[str, int]:
+    """How many bytes each parameter's values have, at most; of numbers and samples 0.
+
+    A command is told its configuration in one variable of the environment.
+    """
+    longest: dict[str, int] = {}
+    for parameter in space.parameters:
+        texts = [json.dumps(value) for value in _listed(parameter)]
+        longest[parameter.name] = max(map(len, texts), default=0)
+        if any("\\u0000" in text for text in texts):
+            words = "holds a NUL character, which no command can get; leave it out"
+            table.problems.add("space", parameter.name, None, words)
+    if sum(longest.values()) > LONGEST_CONFIGURATION:
+        name = max(longest, key=longest.__getitem__)
+        words = (
+            f"its values have up to {longest[name]} bytes, and the system hands a command no more "
+            f"than {LONGEST_CONFIGURATION} in all; write the name of a file that holds them"
+        )
+        table.problems.add("space", name, None, words)
+    return longest
+
+
+def _listed(parameter: Parameter) -> Sequence[object]:
+    match parameter:
+        case Choice(values=values):
+            return values
+        case Fixed(value=value):
+            return (value,)
+        case _:
+            return ()
 
 
 def _patterns(table: Table) -> dict[str, str]:
@@ -125,7 +161,11 @@ def _gpus(table: Table) -> float | Literal["auto"] | None:
 def _environment(table: Table) -> dict[str, str]:
     environment = table.texts("env")
     for name, text in environment.items():
+        words = ""
         if not name or "=" in name or "\0" in name + text:
             words = 'can\'t be a variable of the environment; write NAME = "text"'
+        elif len(f"{name}={text}".encode("utf-8", "surrogateescape")) > LONGEST_WORD:
+            words = f"has more than the {LONGEST_WORD} bytes that the system takes; write less"
+        if words:
             table.problems.add("trial.env", name, text, words)
     return environment

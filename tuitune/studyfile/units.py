@@ -8,6 +8,7 @@ import re
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([dhms])\s*")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)B\s*")
+MOST_BYTES = 2**63  # and so many are also said for all that is more
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -22,7 +23,7 @@ def seconds(text: str) -> float | None:
             return None
         total += float(part[1]) * _SECONDS[part[2]]
         place = part.end()
-    return total
+    return total if total < math.inf else None
 
 
 def size(text: str) -> int | None:
@@ -31,4 +32,4 @@ def size(text: str) -> int | None:
     if found is None:
         return None
     unit = 1024.0 if found[3] else 1000.0
-    return round(float(found[1]) * math.pow(unit, _POWERS[found[2].lower()]))
+    return round(min(float(found[1]) * math.pow(unit, _POWERS[found[2].lower()]), MOST_BYTES))
