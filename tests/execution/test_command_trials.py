@@ -250,3 +250,27 @@ def test_a_word_that_no_program_can_get_fails_the_trial_in_words(bench):
     bench.open(None)
     end = bench.run(bench.order(command=("python", "a\0b")))
     assert (end.code, end.error) == (127, "can't run 'python': embedded null byte")
+
+
+def test_what_stood_in_place_of_the_objective_is_told(bench):
+    loss = {"metrics": {"loss": r"loss=(\S+)"}, "attempt": 0}
+    end = bench.run(command(bench, "print('loss=-')\n", **loss))
+    words = "ended without a report of loss: the pattern of loss found '-', which is not a number"
+    assert (end.code, end.error) == (0, words)
+    end = bench.run(command(bench, "print('loss=-'); print('loss=1')\n", trial=1, **loss))
+    assert (end.code, end.error) == (0, "")
+    end = bench.run(command(bench, "print('nothing')\n", trial=2, **loss))
+    assert (end.code, end.error) == (0, "")
+
+
+def test_a_step_of_thousands_of_digits_fails_as_it_does_in_a_function(bench):
+    code = "import time\nprint('epoch', '9' * 6000, 'loss 1', flush=True)\ntime.sleep(600)\n"
+    metrics = {"epoch": r"epoch (\d+)", "loss": r"loss (\S+)"}
+    end = bench.run(command(bench, code, metrics=metrics, resource="epoch"))
+    assert end.error.startswith("ValueError: epoch is above 2**53")
+
+
+def test_a_printed_list_is_warned_of_and_what_only_looks_like_one_is_not(bench):
+    bench.run(command(bench, "print('tuitune [1,2]')\nprint('tuitune [info] begun')\n"))
+    (warned,) = bench.of(events.Warned)
+    assert warned.text == 'a printed report is a list, not tuitune {"name": 1}: tuitune [1,2]'

@@ -203,6 +203,21 @@ def test_what_is_too_large_fails_the_trial_in_words(bench, line, words):
     assert not bench.of(events.Reported)
 
 
+@pytest.mark.parametrize("digits", [400, 9000])
+def test_a_whole_number_beyond_all_floats_is_too_large(bench, digits):
+    end = run(
+        bench,
+        f"""
+    def train(trial):
+        trial.report(epoch=1, loss=1.0, other=10**{digits})
+    """,
+    )
+    assert (end.code, end.error) == (0, "")
+    (warning,) = bench.of(events.Warned)
+    assert warning.text.startswith("other is too large: a whole number of ")
+    assert bench.of(events.Reported)[0].metrics == {"loss": 1.0}
+
+
 def test_a_name_that_cannot_be_sent_does_not_hang_a_rung(bench):
     code = r"""
     def train(trial):

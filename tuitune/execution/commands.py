@@ -116,10 +116,12 @@ class _Supervisor:
         self, channel: SocketChannel, order: Order, process: subprocess.Popen[bytes]
     ) -> None:
         self._channel = _Ear(channel, process)
+        self._metric = order.metric
         self._trial = CommandTrial(order, self._channel)
         self._process = process
         self._lines = LineCutter()
-        self._metrics = Metrics(order.metrics, order.metric)
+        self._metrics = Metrics(order.metrics, order.metric, order.resource)
+        self._is_first = order.attempt == 0  # no earlier attempt can have reported
         self._reporting = False
         self._deaf = False  # what it prints no longer counts, but it may end by itself
         self.stopping = False
@@ -150,7 +152,13 @@ class _Supervisor:
             self._hear(line)
         if self._process.returncode == 0 and not self.stopping and not self._deaf:
             self._report(self._trial.finish)
+            self._tell_lack()
         return self._process.returncode
+
+    def _tell_lack(self) -> None:
+        lack = self._metrics.lack
+        if lack and self._is_first and not self.problem:
+            self.problem = f"ended without a report of {self._metric}: {lack}"
 
     def _drain(self, pipe: int) -> None:
         """What was printed before the end, without waiting for anybody who can't be killed."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ ESCAPES = re.compile(
     r"|[ -/]*[0-~])"
 )
 MARK = "tuitune {"
+LIST = "tuitune ["  # never a report, and most likely meant as one
 
 
 class LineCutter:
@@ -50,9 +53,14 @@ class LineCutter:
 class Metrics:
     """Reads reports out of lines: printed as `tuitune {…}`, or found by the file's patterns."""
 
-    def __init__(self, patterns: Mapping[str, str], objective: str) -> None:
+    def __init__(
+        self, patterns: Mapping[str, str], objective: str, resource: str | None = None
+    ) -> None:
         self._patterns = {name: re.compile(pattern) for name, pattern in patterns.items()}
         self._objective = objective
+        self._resource = resource
+        self._found_objective = False
+        self._instead = ""  # in words, what its pattern found that is no number
         self._latest: dict[str, float] = {}
         self.problem: str | None = None  # in words, what the last line got wrong
 
@@ -61,6 +69,9 @@ class Metrics:
         self.problem = None
         if line.lstrip().startswith(MARK):
             return self._printed(line.strip()[len(MARK) - 1 :])
+        if line.lstrip().startswith(LIST) and _is_list(line.strip()[len(LIST) - 1 :]):
+            self.problem = f'a printed report is a list, not tuitune {{"name": 1}}: {line:.100}'
+            return None
         if not self._patterns:
             return None
         found = {
@@ -72,17 +83,39 @@ class Metrics:
             self._take(name, text)
         return dict(self._latest) if self._objective in found and self.problem is None else None
 
+    @property
+    def lack(self) -> str:
+        """In words, what stood where the objective was looked for; empty where that was no lack."""
+        return "" if self._found_objective else self._instead
+
     def _printed(self, text: str) -> dict[str, Any] | None:
         try:
-            return dict(json.loads(text))
+            values = dict(json.loads(text))
         except ValueError as error:
             self.problem = f"a printed report isn't JSON ({error}): tuitune {text:.100}"
         except RecursionError:
             self.problem = f"a printed report is nested too deeply: tuitune {text:.100}"
+        else:
+            self._found_objective = self._found_objective or self._objective in values
+            return values
         return None
 
     def _take(self, name: str, text: str | None) -> None:
         try:
-            self._latest[name] = float(text or "")
+            number = float(text or "")
         except ValueError:
             self.problem = f"the pattern of {name} found {text!r:.100}, which is not a number"
+            if name == self._objective:
+                self._instead = self.problem
+            return
+        if name == self._resource and math.isinf(number) and "inf" not in (text or "").lower():
+            number = math.copysign(sys.float_info.max, number)  # a step beyond all others
+        self._latest[name] = number
+        self._found_objective = self._found_objective or name == self._objective
+
+
+def _is_list(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
+        return False

@@ -296,6 +296,9 @@ class Trial:
                 kind = type(name).__name__
                 text = f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
                 self._warn("name", text)
+            elif isinstance(value, int):  # beyond 10**308; written out it may be endless
+                text = f"{name:.100} is too large: a whole number of {value.bit_length()} bits"
+                self._warn("value", f"{text} is left out")
             else:
                 kind = type(value).__name__
                 text = f"{name:.100} = {value!r:.100} ({kind}) is not a number: left out"

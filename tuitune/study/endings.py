@@ -115,7 +115,7 @@ def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exite
     if trial.value is None:
         why = f"ended without a report of {spec.objective.metric}"
         if spec.trial.metrics:
-            why += ": no line of its output matches the pattern in [trial.metrics]"
+            why += ": no line of its output matches the pattern in [trial.metrics] with a number"
         return _crashed(state, trial, exit_, why)
     return ev.Settled(exit_.time, trial.number, st.COMPLETE, "returned")
 
