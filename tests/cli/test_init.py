@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 import tomllib
 
@@ -168,3 +169,40 @@ def test_odd_names_stay_within_toml(script, tmp_path):
     assert spec.trial.command[1] == 'a "{{b}}.py'
     assert spec.space.by_name["mode"] == Choice("mode", ("a'b", 'c"d'))
     assert spec.space.by_name["a.b"] == FloatRange("a.b", 0.25, 1.0)
+
+
+ADD = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', default=0.1)\n"
+
+
+def test_defaults_that_are_no_numbers_to_search_are_left_out(tmp_path):
+    script = tmp_path / "train.py"
+    deep = "+".join(["1"] * 2500)
+    script.write_text(
+        f"{ADD}p.add_argument('--wd', default=1e400)\np.add_argument('--hidden', default={deep})\n"
+        "p.add_argument('--units', default=-'a')\n"
+    )
+    assert write_draft(script) == 0
+    spec = load(tmp_path / "train.toml")
+    assert [parameter.name for parameter in spec.space.parameters] == ["lr"]
+
+
+def test_the_command_to_check_a_draft_with_can_be_pasted(tmp_path, capsys):
+    (tmp_path / "my train.py").write_text(ADD)
+    assert write_draft(tmp_path / "my train.py") == 0
+    words = shlex.split(capsys.readouterr().out.partition("then: ")[2])
+    assert words == ["tuitune", "check", str(tmp_path / "my train.toml")]
+
+
+@pytest.mark.parametrize("stem", ["t" * 200, "ü" * 120])
+def test_a_long_script_name_gives_a_study_name_within_the_limit(tmp_path, stem):
+    (tmp_path / f"{stem}.py").write_text(ADD)
+    assert write_draft(tmp_path / f"{stem}.py") == 0
+    name = load(tmp_path / f"{stem}.toml").name
+    assert stem.startswith(name)
+    assert 98 < len(name.encode()) <= 100
+
+
+def test_a_script_nested_beyond_what_python_reads_gets_words(tmp_path, capsys):
+    (tmp_path / "train.py").write_text(f"{ADD}x = {'-' * 50_000}1\n")
+    assert write_draft(tmp_path / "train.py") == 2
+    assert "nested too deeply" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,8 @@ def _literal(node: ast.expr | None) -> Any:
     if node is None:
         return None
     try:
-        return ast.literal_eval(node)
-    except ValueError:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
+    is_number = isinstance(value, float)
+    return None if is_number and not math.isfinite(value) else value

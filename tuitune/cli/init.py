@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from tuitune.cli.arguments import Argument, read_arguments
 from tuitune.cli.ranges import Line, suggest, toml_key
 from tuitune.space import spell
+from tuitune.studyfile.reading import LONGEST_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +45,8 @@ def write_draft(script: Path) -> int:
     except OSError as wrong:
         print(f"{file} can't be written: {wrong.strerror}.", file=sys.stderr)
         return 2
-    print(f"{file} is written. Edit its ranges and pattern, then: tuitune check {file}")
+    check = shlex.join(["tuitune", "check", str(file)])
+    print(f"{file} is written. Edit its ranges and pattern, then: {check}")
     return 0
 
 
@@ -70,6 +74,7 @@ def draft(script: Path) -> str:
         [
             f"# A study of {_comment(script.name)}: a start to edit, then: tuitune check FILE",
             "",
+            *_study(script),
             "[objective]",
             f"metric = {spell(metric)}  # what to improve, by the pattern below",
             f'mode = "{mode}"  # "min" or "max"',
@@ -105,8 +110,18 @@ def _tree(script: Path) -> ast.Module:
         raise DraftError(f"{script}, line {wrong.lineno}: {wrong.msg}; is it Python?") from None
     except OSError as wrong:
         raise DraftError(f"{script} can't be read: {wrong.strerror}.") from None
+    except (RecursionError, MemoryError):
+        raise DraftError(f"{script} can't be read: it is nested too deeply.") from None
     except ValueError as wrong:
         raise DraftError(f"{script} can't be read: {wrong}.") from None
+
+
+def _study(script: Path) -> list[str]:
+    """The table [study], where the file's own name is too long for the study's."""
+    name = os.fsencode(script.stem)
+    if len(name) <= LONGEST_NAME:
+        return []
+    return ["[study]", f"name = {spell(name[:LONGEST_NAME].decode('utf-8', 'ignore'))}", ""]
 
 
 def _space(line: Line) -> list[str]:
