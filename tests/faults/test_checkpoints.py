@@ -157,7 +157,7 @@ def test_checkpoints_that_cannot_be_removed_are_said_once_and_go_later(workshop:
             Path(trial.folder).parent.joinpath(".removing").touch()  # in the way, for root too
     """
     file = workshop.study(CODE.format(then=then), 'keep_checkpoints = "none"' + MORE, trials=3)
-    done = workshop.run(file, "--no-ui")
+    done = workshop.run(file, "--no-ui", "--set", "search.concurrency=1")  # none ends before that
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("can't be removed") == 1
     assert done.stderr == ""
