@@ -151,7 +151,7 @@ def farewell(study: StudyFolder, file: str) -> int:
     if engine is not None and engine.phase == "failed":
         print(engine.words, file=sys.stderr)
         remove_unbegun(study.path)
-        return 2
+        return 1 if engine.broke_down else 2
     if row.failed:
         print(row.halted, file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuitune.cli.console import without_waiting
 from tuitune.cli.progress import Lines
 from tuitune.cli.run import REFUSALS, opening_of, tell
+from tuitune.engine.failing import EngineFailedError
 from tuitune.engine.run import StoppedEarlyError, run
 from tuitune.store.errors import HeldError
 from tuitune.studyfile import load
@@ -89,6 +90,10 @@ def _run(wish: Wish, folder: Path, herald: int) -> int:
         mouth.say(error=str(error), held=isinstance(error, HeldError))
         print(error)
         return 2
+    except EngineFailedError as error:
+        mouth.say(error=str(error))
+        print(error)
+        return 1
     except StoppedEarlyError as error:
         print(error)
         return 130

@@ -38,6 +38,10 @@ def follow(folder: StudyFolder, *, as_json: bool) -> int:
             seen = found[-1][0] if found else seen
             if study.state.finished and (not alive or _ends(facts)):
                 break
+            engine = None if alive else folder.reader.engine()
+            if engine is not None and engine.broke_down:
+                print(f"{folder.name}: {engine.words}", file=sys.stderr)
+                return 1
             if not alive:
                 command = f"`tuitune {shlex.quote(folder.source)}`"
                 print(f"{folder.name}: its engine is gone; {command} goes on", file=sys.stderr)

@@ -16,6 +16,7 @@ from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.cli.summary import print_result, result_in, result_of
 from tuitune.cli.wish import RefusedError, as_run, meaning_of
 from tuitune.control import ControlError
+from tuitune.engine.failing import EngineFailedError
 from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
 from tuitune.engine.settings import CannotRunError
 from tuitune.execution.executor import TargetError
@@ -45,6 +46,9 @@ def _attempt(wish: Wish) -> int:
     except REFUSALS as error:
         print(error, file=sys.stderr)
         return 2
+    except EngineFailedError as error:
+        print(error, file=sys.stderr)
+        return 1
     except StoppedEarlyError as error:
         print(error, file=sys.stderr)
         return 130

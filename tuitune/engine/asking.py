@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitune import events as ev
+from tuitune.engine.failing import heed
 from tuitune.engine.seen import Seen
 from tuitune.execution.executor import NotNowError, SampleError
 from tuitune.search.proposal import AskModel, Proposal
@@ -156,6 +157,7 @@ class Asking:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(heed)
 
 
 def exhausted_words(spec: StudySpec) -> str:

@@ -15,6 +15,7 @@ from tuitune.devices.gpus import THIRDS
 from tuitune.devices.news import news
 from tuitune.devices.view import Tenant, View
 from tuitune.devices.watchdog import Watchdog
+from tuitune.engine.failing import heed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -208,6 +209,7 @@ class Gpus:
         task = asyncio.get_running_loop().create_task(self._vacate(key, event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(heed)
 
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
         """Wait for its memory, then let the study know of its end."""

@@ -69,6 +69,7 @@ class Engine:
         self._deadline_at = math.inf
         self._since_snapshot = 0
         self._broken: StoreError | None = None
+        self._failed = False
         self._asking = Asking(self, world)
         self._tidying = Tidying(world.shelf)
         self._syncing = Syncing(world.journal, self._sync_failed)
@@ -82,8 +83,20 @@ class Engine:
 
     def take(self, events: Sequence[ev.Event]) -> None:
         """Fold events in; their decisions are carried out once both are in the store."""
-        self._note_clock_step()
-        self._fold(events)
+        if self._failed:
+            return
+        try:
+            self._note_clock_step()
+            self._fold(events)
+        except Exception as error:
+            self.fail(error)  # whoever called may answer a request with it, and go on
+            raise
+
+    def fail(self, error: BaseException) -> None:
+        """End the run: what is in memory may be half of a step, and only the store is right."""
+        self._failed = True
+        if not self.finished.done():
+            self.finished.set_exception(error)
 
     def _note_clock_step(self) -> None:
         """Before anything that carries the clock's new time is folded in."""
@@ -123,6 +136,8 @@ class Engine:
 
     def commit(self) -> None:
         """Make what is pending safe, show it, and act on it."""
+        if self._failed:
+            return
         self._commit_due = None
         self._commit_soon = False
         facts, self._pending = self._pending, []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune import events as ev
-from tuitune.control import choose_place, leave_place, serve, socket_path
+from tuitune.control import ControlError, choose_place, leave_place, serve, socket_path
 from tuitune.devices.host import host_room
 from tuitune.devices.probe import look
 from tuitune.devices.snapshots import Snapshot
@@ -19,11 +19,12 @@ from tuitune.engine.beside import Ours, make_gpus, make_oracle, warm
 from tuitune.engine.clock import ClockSteps
 from tuitune.engine.document import Document
 from tuitune.engine.door import Door, StoppedEarlyError
+from tuitune.engine.failing import end_by_failures, failure, heed
 from tuitune.engine.importing import told
 from tuitune.engine.learning import learned_once
 from tuitune.engine.loop import Engine, World
 from tuitune.engine.opening import opening_events, restore
-from tuitune.engine.settings import check_machine, wants_gpus
+from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
 from tuitune.engine.shelf import Shelf
 from tuitune.engine.signals import Signals
 from tuitune.engine.steering import Steering
@@ -87,8 +88,8 @@ def run(
 
     `listening` is called once the study is ours and its engine answers requests. Raises
     StoreError (held by another engine, not to be read or written), CannotRunError (asks for what
-    this machine has not), TargetError (the training code can't be imported) and
-    StoppedEarlyError.
+    this machine has not), TargetError (the training code can't be imported), StoppedEarlyError and
+    EngineFailedError.
     """
     spec, folder = opening.spec, opening.folder
     machine = host_room()
@@ -101,13 +102,13 @@ def run(
             document = Document(folder, machine, seen)
             _describe(opening, document, journal)
             said: list[str] = []
-            study = restore(spec, journal, said.append)
-            if study.state.opening and not study.state.finished:
-                sweep(str(folder))  # what a dead engine left behind must be gone before we start
-            foreign = learned_once(spec, journal)
-            ours = Ours(study, journal, held, machine, document, foreign, seen)
-            seen_by = Unfailing(watcher(study), folder / "engine.log")
-            with _last_words(journal):
+            with _last_words(journal, folder):
+                study = restore(spec, journal, said.append)
+                if study.state.opening and not study.state.finished:
+                    sweep(str(folder))  # what a dead engine left must be gone before we start
+                foreign = learned_once(spec, journal)
+                ours = Ours(study, journal, held, machine, document, foreign, seen)
+                seen_by = Unfailing(watcher(study), folder / "engine.log")
                 return asyncio.run(_run(ours, seen_by, listening, said))
         finally:
             journal.close()
@@ -122,13 +123,19 @@ def _describe(opening: Opening, document: Document, journal: Journal) -> None:
 
 
 @contextlib.contextmanager
-def _last_words(journal: Journal) -> Iterator[None]:
-    """An engine that can't begin says so to whoever looks on."""
+def _last_words(journal: Journal, folder: Path) -> Iterator[None]:
+    """An engine that can't begin, or fails, says so to whoever looks on."""
     try:
         yield
     except (TargetError, StoppedEarlyError) as error:
         _say(journal, "failed" if isinstance(error, TargetError) else "ended", str(error))
         raise
+    except (StoreError, ControlError, CannotRunError):
+        raise
+    except Exception as error:
+        failed = failure(error, folder)
+        _say(journal, "failed", str(failed))
+        raise failed from error
 
 
 def _say(journal: Journal, phase: Phase, words: str = "") -> None:
@@ -162,6 +169,7 @@ async def _run(
     oracle = make_oracle(ours, watcher.note)
     shelf = Shelf(folder / TRIALS, say)
     engine = _engine(ours, oracle, shelf, watch, watcher.note)
+    end_by_failures(loop, engine.fail)
     gpus = make_gpus(ours, watcher.note)
     choose_place(folder)
     executor = LocalExecutor(
@@ -240,6 +248,8 @@ async def _to_its_end(
             warm(oracle, ours.study.spec.search.trials, SETTLED),
         )
     ]
+    for task in beside[:2]:  # the others are worth less than the study
+        task.add_done_callback(heed)
     try:
         low = disk.is_low(folder, ours.study.spec.limits.disk_free)
         there = gpus.now if gpus else ()

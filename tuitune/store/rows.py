@@ -87,12 +87,20 @@ class StudyRow(msgspec.Struct, frozen=True):
         return "finished" if self.finished and self.complete else "interrupted"
 
 
+ENGINE_FAILED = "the engine failed: "  # how the words of one begin that did not end by itself
+
+
 class EngineRow(msgspec.Struct, frozen=True):
     """What the newest engine has said of itself; whether it lives is `store.owner`'s to tell."""
 
     phase: Phase
     words: str  # the newest line of what the import prints; the traceback; why it ended
     time: float
+
+    @property
+    def broke_down(self) -> bool:
+        """It failed in the middle of a study; else the training code could not be imported."""
+        return self.phase == "failed" and self.words.startswith(ENGINE_FAILED)
 
 
 COLUMNS = TrialRow.__struct_fields__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.store.rows import ENGINE_FAILED
 from tuitune.study.state import ENDED, FAILED, RUNNING
 from tuitune.ui.health import RESTART, engine_gone
 from tuitune.ui.lines import Line, line
@@ -93,7 +94,9 @@ def notice(look: Look) -> Line:
     if failed := all_failed(picture):
         return line((failed, "error"))
     if picture.engine.state == "failed":
-        return line((f"could not start: {_last_of(picture.engine.words)}", "error"))
+        words = _last_of(picture.engine.words)
+        began = words.startswith(ENGINE_FAILED)
+        return line((words if began else f"could not start: {words}", "error"))
     if picture.best is not None:
         return ()
     if picture.engine.state == "finished":
