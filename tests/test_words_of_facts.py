@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from tuitune import events as ev
 from tuitune.words.facts import NOTABLE, TELL, told, whose
+from tuitune.words.leaving import CAUSES, LEAVES
 
 GPU = ev.Gpu("g", 1, "A100", 1)
 SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
@@ -20,6 +23,22 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
         (ev.PauseAsked(0.0, (), "command"), "", "launching is paused by hand (command)"),
         (ev.PauseAsked(0.0, (5,)), "trial 5", "to be paused by hand"),
         (ev.ResumeAsked(0.0, ()), "", "launching goes on, by hand"),
+        (
+            ev.Signal(0.0, 5, 0, "ask", "drain", save=True),
+            "trial 5",
+            "asked to save and leave: the study stops",
+        ),
+        (
+            ev.Signal(0.0, 5, 0, "term", "timeout", save=False),
+            "trial 5",
+            "SIGTERM: it had not left in time (it has run past its timeout)",
+        ),
+        (ev.Signal(0.0, 5, 0, "kill", "drain", save=False), "trial 5", "SIGKILL: the study stops"),
+        (
+            ev.Signal(0.0, 5, 0, "release", "paused", save=False),
+            "trial 5",
+            "need not leave any more",
+        ),
         (
             ev.SettingsChanged(0.0, SETTINGS),
             "",
@@ -108,3 +127,9 @@ def test_the_study_is_told_of_decisions_and_acts_and_not_of_every_step() -> None
     assert {ev.Verdict, ev.Promoted, ev.KillAsked, ev.Settled, ev.Proposed} <= set(NOTABLE)
     assert not {ev.Started, ev.Checkpointed, ev.Reported} & set(NOTABLE)
     assert set(NOTABLE) <= set(TELL)
+
+
+@pytest.mark.parametrize("reason", get_args(ev.StopReason))
+def test_each_reason_to_leave_has_words(reason: ev.StopReason) -> None:
+    assert reason in LEAVES
+    assert reason in CAUSES

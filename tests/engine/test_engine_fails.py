@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from pathlib import Path
 
 import pytest
 from workshop import Workshop, wait_until
@@ -138,7 +138,7 @@ def test_who_follows_a_run_hears_that_its_engine_failed(workshop: Workshop):
 
 def test_an_engine_without_a_terminal_says_that_it_failed(workshop: Workshop):
     file = workshop.study(CODE, MORE)
-    begin = os.path.join(os.path.dirname(__file__), "begin.py")
+    begin = str(Path(__file__).with_name("begin.py"))
     done = workshop.call([sys.executable, begin, str(file)], env=planted(workshop, IN_COMMIT))
     assert done.returncode == 0, done.stderr
     wait_until(lambda: workshop.engine() is None, "the engine's end")

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import textwrap
 
 import pytest
 from workshop import Workshop, wait_until
@@ -261,3 +262,62 @@ def test_the_database_alone_is_the_study_once_a_run_has_ended(workshop: Workshop
     assert other.facts() == told
     assert isinstance(told[-1][1], ev.Finished)
     other.close()
+
+
+GATED = """
+import time
+
+def train(trial):
+    start = int((trial.resume_path / "step").read_text()) if trial.resume_path else 0
+    for step in range(start, 9):
+        while step == 5 and not (trial.folder / "go").exists():
+            time.sleep(0.01)
+        trial.report(step=step + 1, loss=1.0,
+                     save=lambda folder: (folder / "step").write_text(str(step + 1)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"), [(1, "it goes on from step 4"), (0, "it starts from the beginning")]
+)
+def test_a_checkpoint_that_has_vanished_is_told_of(workshop: Workshop, kept: int, words: str):
+    workshop.waits = 0.5
+    more = 'checkpoint_every = "0s"\n[pruning]\nresource = "step"\nmax = 9\n'
+    file = workshop.study(GATED, more, trials=1)
+    engine = workshop.start(file, "--no-ui")
+    checkpoints = workshop.folder() / "trials" / "0000" / "checkpoints"
+    wait_until((checkpoints / "00000005").exists, "the checkpoint of step 5")
+    engine.send_signal(signal.SIGINT)
+    assert engine.wait(60) == 130
+    for path in sorted(checkpoints.iterdir())[kept:]:
+        shutil.rmtree(path)
+    (workshop.folder() / "trials" / "0000" / "go").touch()
+    done = workshop.run(file, "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"its checkpoint of step 5 is gone: {words}" in done.stdout
+
+
+BETTER_AND_BETTER = """
+def train(trial):
+    for step in range(3):
+        trial.report(step=step + 1, loss=10 - trial.number,
+                     save=lambda folder: (folder / "step").write_text(str(step + 1)))
+"""
+
+
+@pytest.mark.parametrize("keep", ["best", "none", "all"])
+def test_no_row_names_a_checkpoint_that_is_not_kept(workshop: Workshop, keep: str):
+    more = f"""
+    checkpoint_every = "0s"
+    keep_checkpoints = "{keep}"
+    [pruning]
+    resource = "step"
+    max = 3
+    """
+    file = workshop.study(BETTER_AND_BETTER, textwrap.dedent(more), trials=5)
+    done = workshop.run(file, "--no-ui", "--set", "search.concurrency=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    reader = Reader.open(workshop.folder() / "study.db")
+    said = {row.number for row in reader.trials() if row.checkpoint is not None}
+    reader.close()
+    assert said == {"best": {4}, "none": set(), "all": set(range(5))}[keep]

@@ -44,6 +44,10 @@ def test_a_trial_that_was_ended_between_its_last_checkpoint_and_its_last_report(
     assert done.returncode == 0, done.stdout + done.stderr
     (row,) = workshop.trials()
     assert (row["state"], row["step"], row["value"]) == ("COMPLETE", 4, 0.25)
+    why = (
+        "its checkpoint of step 4, the last one, has no report that counts: it goes on from step 3"
+    )
+    assert why in done.stdout
 
 
 SAVES = """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tuitune import events as ev
 from tuitune.engine.again import LaunchAgain
 from tuitune.engine.asking import Asking
-from tuitune.engine.orders import make_order
+from tuitune.engine.orders import lost_checkpoint, make_order
 from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
 from tuitune.engine.syncing import Syncing
 from tuitune.engine.tidying import Tidying
@@ -109,7 +109,10 @@ class Engine:
         study, pending, touched = self.study, self._pending, self._touched
         urgent = False
         for event in events:
+            leader = study.state.leader
             facts = study.react(event)
+            if study.state.leader != leader:  # the one before may keep its checkpoint no longer
+                touched |= self._tidying.stocked
             pending += facts
             self._asking.note(facts)
             if type(event) is ev.Reported:
@@ -120,6 +123,8 @@ class Engine:
             urgent = True
             for fact in facts:
                 touched.update(concerned(fact, study.state))
+                if type(fact) is ev.Settled and fact.trial == leader:
+                    touched |= self._tidying.stocked
         self._schedule(urgent=urgent)
 
     def _schedule(self, *, urgent: bool) -> None:
@@ -246,18 +251,15 @@ class Engine:
 
     def _launch(self, fact: ev.Launch) -> None:
         assert self.executor is not None
-        trial = self.study.state.trials[fact.trial]
+        spec, trial = self.study.spec, self.study.state.trials[fact.trial]
         try:
             moved = self._world.shelf.prepare(trial.number, trial.config)
-            order = make_order(self.study.spec, self.study.state, trial, self._world.shelf)
+            order = make_order(spec, self.study.state, trial, self._world.shelf)
         except OSError as error:
             self._cannot_launch(fact, error)
             return
-        if moved:
-            why = (
-                f"its folder held what was trained with another configuration: the journal is "
-                f"older than that. It is in {moved} now, and the trial starts from the beginning"
-            )
+        why = _moved(moved) if moved else lost_checkpoint(spec, trial, order, self._world.shelf)
+        if why:
             self.take([ev.Warned(self._clock(), fact.trial, fact.attempt, why)])
         self.executor.launch(order)
 
@@ -304,3 +306,10 @@ class Engine:
         if due is not None and due <= now:
             self.take([ev.DeadlinePassed(now)])
         self._set_deadline()
+
+
+def _moved(place: str) -> str:
+    return (
+        f"its folder held what was trained with another configuration: the journal is older than "
+        f"that. It is in {place} now, and the trial starts from the beginning"
+    )

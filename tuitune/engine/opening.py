@@ -28,7 +28,7 @@ def restore(
     try:
         snapshot, facts = journal.restore()
         study = Study(spec, snapshot)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, LookupError) as error:
         say(f"the study's snapshot can't be read ({error}); all of its journal is read instead")
         journal.drop_snapshot()
         study = Study(spec)

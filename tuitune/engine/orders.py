@@ -43,6 +43,18 @@ def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> O
     )
 
 
+def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, shelf: Folders) -> str:
+    """What became of the newest checkpoint that the journal knows of, where another is taken."""
+    known, found = trial.checkpoint, order.resume_step
+    if known is None or (found is not None and found >= known):
+        return ""
+    where = "starts from the beginning" if found is None else f"goes on from step {found}"
+    if known == spec.pruning.max and shelf.newest_checkpoint(trial.number, but=None) is not None:
+        why = f"its checkpoint of step {known}, the last one, has no report that counts"
+        return f"{why}: it {where}, so that there is one"
+    return f"its checkpoint of step {known} is gone: it {where}"
+
+
 def gpu_environment(spec: StudySpec, state: State, trial: Trial) -> dict[str, str]:
     """Only its own GPUs are there for a trial, from cuda:0 on; none where it is to have none."""
     if trial.gpus:

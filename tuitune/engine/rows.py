@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from tuitune import events as ev
 from tuitune.pruning.rules import bracket_count, bracket_of, bracket_steps
 from tuitune.store.rows import StudyRow, TrialRow
-from tuitune.study.keeping import forgotten
-from tuitune.study.state import ENDED, PAUSED, RUNNING
+from tuitune.study.keeping import forgotten, kept
+from tuitune.study.state import COMPLETE, ENDED, PAUSED, RUNNING
+from tuitune.words.leaving import LEAVES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -59,7 +60,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         best=trial.best,
         bracket=bracket_of(spec.pruning, number),
         rung=filled - 1 if filled else None,
-        checkpoint=trial.checkpoint,
+        checkpoint=trial.checkpoint if kept(state, trial) else None,
         parked=trial.parked,
         pid=trial.pid,
         phase=phase,
@@ -118,22 +119,9 @@ def _note(state: State, trial: Trial) -> str:
     return "silent for long" if trial.silent else trial.note
 
 
-LEAVES = {
-    "drain": "leaves, since the study stops",
-    "killed": "is being killed",
-    "timeout": "has run past its timeout",
-    "target": "leaves, since the study's target is reached",
-    "parked": "leaves, to wait at its rung",
-    "paused": "leaves, to be paused",
-    "moved": "leaves its GPU to others",
-    "returned": "has returned, and its process does not exit",
-    "overdue": "is complete, and has been silent for long",
-}
-
-
 def _leaving_words(trial: Trial, ending: Ending) -> str:
     saves = "; writes a checkpoint" if trial.saving else ""
-    return f"{LEAVES.get(ending.reason, ending.reason)}{saves}"
+    return f"{LEAVES[ending.reason]}{saves}"
 
 
 def _keeps(trial: Trial) -> str:
@@ -156,9 +144,14 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
         case ev.ClockStepped():
             return {*state.running, *state.kills}
         case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
-            return state.promotable
+            return {*state.promotable, *_with_checkpoints(state)}
         case ev.Finished():
             return [t.number for t in forgotten(state)] if fact.complete else ()
         case _:
             number = getattr(fact, "trial", None)
             return () if number is None else (number,)
+
+
+def _with_checkpoints(state: State) -> Collection[int]:
+    """Those that keep them or not as the settings say."""
+    return [t.number for t in state.trials if t.state == COMPLETE and t.checkpoint is not None]

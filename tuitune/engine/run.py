@@ -148,8 +148,7 @@ async def _run(
 ) -> Outcome:
     door = Door()
     signals = Signals(door)
-    study, journal = ours.study, ours.journal
-    folder = ours.held.folder
+    study, journal, folder = ours.study, ours.journal, ours.held.folder
     interruptions: list[ev.StopAsked] = []
 
     def watch(facts: Sequence[ev.AnyFact]) -> None:

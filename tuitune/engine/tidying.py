@@ -26,7 +26,7 @@ class Tidying:
 
     def __init__(self, shelf: Folders) -> None:
         self._shelf = shelf
-        self._stocked: set[int] = set()  # trials that have ended, and keep a checkpoint
+        self.stocked: set[int] = set()  # trials that have ended, and keep a checkpoint
 
     def after(self, facts: Iterable[ev.AnyFact], state: State) -> None:
         """`state`: as these facts leave it; they are in the store."""
@@ -46,14 +46,14 @@ class Tidying:
         newest = {n: kept(state, state.trials[n]) for n in settled if _has_ended(state, n)}
         if anyone or state.leader in settled:
             newest |= self._beaten(state)
-        self._stocked.update(n for n, keeps in newest.items() if keeps)
-        self._stocked.difference_update(n for n, keeps in newest.items() if not keeps)
+        self.stocked.update(n for n, keeps in newest.items() if keeps)
+        self.stocked.difference_update(n for n, keeps in newest.items() if not keeps)
         if newest:
             self._shelf.leave(newest)
 
     def _beaten(self, state: State) -> dict[int, int]:
         """Those that kept a checkpoint, and are to keep none."""
-        stocked = (n for n in self._stocked if _has_ended(state, n))
+        stocked = (n for n in self.stocked if _has_ended(state, n))
         return {n: 0 for n in stocked if not kept(state, state.trials[n])}
 
 

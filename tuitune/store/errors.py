@@ -56,7 +56,7 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(path, error) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:  # of another type, too
         raise StoreError(
             f"{path}: {WORDS[sqlite3.SQLITE_CORRUPT]} (what a row holds can't be read: {error})"
         ) from error

@@ -46,7 +46,10 @@ class Journal:
         self._samples = Samples(db)
         with explained(path):
             (self.seq,) = db.execute(schema.NEWEST).fetchone()
-            self._born: dict[int, int] = dict(db.execute("SELECT number, born FROM trials"))
+            # of another type it would not be written again
+            self._born: dict[int, int] = msgspec.convert(
+                dict(db.execute("SELECT number, born FROM trials").fetchall()), dict[int, int]
+            )
 
     @staticmethod
     def open(path: Path, metric: str) -> Journal:

@@ -104,7 +104,6 @@ class EngineRow(msgspec.Struct, frozen=True):
 
 
 COLUMNS = TrialRow.__struct_fields__
-PARKED = COLUMNS.index("parked") - 3  # behind the configuration
 # What trials are counted, sorted and timed by: a third of the work of whole rows.
 OUTLINE = (
     "number", "state", "value", "step", "started", "ended", "best", "rung", "parked", "launched",
@@ -152,24 +151,16 @@ def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
 
 
 def from_columns(columns: Sequence[Any]) -> TrialRow:
-    number, state, config, *more = columns
-    more[PARKED] = bool(more[PARKED])
-    return TrialRow(number, state, _unpack(config), *more)
+    """Raises MsgspecError, TypeError where a column holds what is none of its own."""
+    row = dict(zip(COLUMNS, columns, strict=True))
+    row["config"] = _unpack(row["config"])
+    row["parked"] = bool(row["parked"])
+    return msgspec.convert(row, TrialRow)
 
 
 def from_outline(columns: Sequence[Any]) -> TrialRow:
     """A row that has the columns of OUTLINE, and the defaults in place of all others."""
-    number, state, value, step, started, ended, best, rung, parked, launched = columns
-    return TrialRow(
-        number,
-        state,
-        {},
-        value=value,
-        step=step,
-        started=started,
-        ended=ended,
-        best=best,
-        rung=rung,
-        parked=bool(parked),
-        launched=launched,
-    )
+    row: dict[str, Any] = dict(zip(OUTLINE, columns, strict=True))
+    row["config"] = {}
+    row["parked"] = bool(row["parked"])
+    return msgspec.convert(row, TrialRow)

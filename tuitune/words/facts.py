@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune import events as ev
+from tuitune.words.leaving import signal_words
 from tuitune.words.text import configuration_words, duration, plain
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.KillAsked: _to_be_killed,
     ev.SpareAsked: lambda _: "the kill is taken back",
     ev.RetryAsked: lambda _: "taken up again by hand",
-    ev.Signal: lambda f: f"told to end ({f.reason}): {f.how}",
+    ev.Signal: signal_words,
     ev.Returned: _returned,
     ev.Exited: _exited,
     ev.Settled: lambda f: f"{f.state}: {f.why}",
