@@ -52,6 +52,41 @@ def test_a_damaged_row_is_told_in_words(workshop: Workshop, words: list[str]):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE trials SET config = 'abc' WHERE number = 1",
+        "UPDATE trials SET value = 'abc' WHERE number = 1",
+        "UPDATE trials SET step = 'x', started = 'y' WHERE number = 1",
+        "UPDATE trials SET due = 'x', rung = 'x', parked = 'x', born = 'x', changed = 'x'",
+    ],
+)
+def test_columns_of_another_type_are_told_in_words(workshop: Workshop, change: str):
+    file = workshop.study(CODE, trials=2)
+    assert workshop.run(file, "--no-ui").returncode == 0
+    damage(workshop, "study", change)
+    for words in (["show"], ["show", "--json"], ["export"]):
+        done = workshop.run(*words, "study")
+        assert done.returncode == 2, (words, done.stdout)
+        assert "damaged" in done.stderr
+        assert "Traceback" not in done.stderr
+    done = workshop.run(file, "--no-ui", "--trials", 3)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 2)
+    if done.returncode:
+        assert "damaged" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["show"], ["simulate"]])
+def test_facts_of_another_type_are_told_in_words(workshop: Workshop, words: list[str]):
+    assert workshop.run(workshop.study(CODE, trials=2), "--no-ui").returncode == 0
+    damage(workshop, "study", "UPDATE journal SET body = 'txt'")
+    done = workshop.run(*words, "study", *(["--why", "1"] if words == ["show"] else []))
+    assert done.returncode == 2
+    assert "damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ["show", LONG],

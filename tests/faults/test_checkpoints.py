@@ -216,7 +216,9 @@ def test_a_checkpoint_beyond_what_the_journal_knows_is_gone_on_from(workshop: Wo
     assert starts(workshop, 0) == [0, 5]
 
 
-@pytest.mark.parametrize("damage", ["state = x'93ff00'", "state = zeroblob(length(state))"])
+@pytest.mark.parametrize(
+    "damage", ["state = x'93ff00'", "state = zeroblob(length(state))", "state = 'hello'"]
+)
 def test_a_damaged_snapshot_is_passed_over(workshop: Workshop, damage: str):
     file = workshop.study(CODE.format(then=""), MORE, trials=3)
     assert workshop.run(file, "--no-ui").returncode == 0

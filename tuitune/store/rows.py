@@ -104,10 +104,21 @@ class EngineRow(msgspec.Struct, frozen=True):
 
 
 COLUMNS = TrialRow.__struct_fields__
+PARKED = COLUMNS.index("parked") - 3  # behind the configuration
 # What trials are counted, sorted and timed by: a third of the work of whole rows.
 OUTLINE = (
     "number", "state", "value", "step", "started", "ended", "best", "rung", "parked", "launched",
 )  # fmt: skip
+
+STORED = {field.name: field.type for field in msgspec.structs.fields(TrialRow)} | {
+    "config": bytes,
+    "parked": int,
+}
+# What columns are held to: SQLite lets any of them hold anything.
+WHOLE = msgspec.defstruct("WHOLE", list(STORED.items()), array_like=True)
+OUTLINED = msgspec.defstruct(
+    "OUTLINED", [(name, STORED[name]) for name in OUTLINE], array_like=True
+)
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -151,16 +162,27 @@ def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
 
 
 def from_columns(columns: Sequence[Any]) -> TrialRow:
-    """Raises MsgspecError, TypeError where a column holds what is none of its own."""
-    row = dict(zip(COLUMNS, columns, strict=True))
-    row["config"] = _unpack(row["config"])
-    row["parked"] = bool(row["parked"])
-    return msgspec.convert(row, TrialRow)
+    """Raises MsgspecError where a column holds what is none of its own."""
+    msgspec.convert(columns, WHOLE)
+    number, state, config, *more = columns
+    more[PARKED] = bool(more[PARKED])
+    return TrialRow(number, state, _unpack(config), *more)
 
 
 def from_outline(columns: Sequence[Any]) -> TrialRow:
     """A row that has the columns of OUTLINE, and the defaults in place of all others."""
-    row: dict[str, Any] = dict(zip(OUTLINE, columns, strict=True))
-    row["config"] = {}
-    row["parked"] = bool(row["parked"])
-    return msgspec.convert(row, TrialRow)
+    msgspec.convert(columns, OUTLINED)
+    number, state, value, step, started, ended, best, rung, parked, launched = columns
+    return TrialRow(
+        number,
+        state,
+        {},
+        value=value,
+        step=step,
+        started=started,
+        ended=ended,
+        best=best,
+        rung=rung,
+        parked=bool(parked),
+        launched=launched,
+    )
