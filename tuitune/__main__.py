@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from tuitune.cli import early
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 
 def main() -> None:
@@ -22,7 +28,23 @@ def main() -> None:
         early.hold_back()
     from tuitune.cli.main import commands  # noqa: PLC0415 - the check above comes first
 
-    commands(words, prog_name="tuitune")
+    try:
+        try:
+            commands(words, prog_name="tuitune")
+        finally:
+            sys.stdout.flush()
+    except OutputError as error:
+        _end_without_output(error)
+
+
+def _end_without_output(error: OutputError) -> NoReturn:
+    """Say why nothing was printed, unless whoever read it has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits is written there at the exit
+    if error.errno != errno.EPIPE:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"the output can't be written: {error.strerror}\n")
+            sys.stderr.flush()
+    sys.exit(1)
 
 
 def _words() -> list[str]:
@@ -49,11 +71,30 @@ def _fill_streams() -> None:
             setattr(sys, name, stream)
 
 
+class OutputError(OSError):
+    """Standard output can't be written."""
+
+
+class Output(io.FileIO):
+    """Standard output, whose errors are told from those of other files."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror) from error
+
+
 def _write_all_text() -> None:
     """What the terminal's encoding doesn't have is written with backslashes, by every command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(Output(1, "w", closefd=False)),
+        encoding=sys.stdout.encoding,
+        errors="backslashreplace",
+        line_buffering=sys.stdout.isatty(),
+    )
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -274,3 +274,55 @@ def test_a_watcher_that_fails_is_told_of_once_and_the_study_goes_on(workshop: Wo
     log = (workshop.folder() / "engine.log").read_text()
     assert log.count("Traceback") == 1
     assert "raise RuntimeError" in log
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ls"],
+        ["show", "study"],
+        ["show", "study", "--json"],
+        ["export", "study"],
+        ["check", "study.toml"],
+        ["doctor"],
+        ["--help"],
+        ["show", "--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
+def test_a_full_output_is_told_in_words(workshop: Workshop, words: list[str], unbuffered: str):
+    assert workshop.run(workshop.study(ENDLESS, trials=1), "--no-ui").returncode == 0
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            workshop.command(*words),
+            cwd=workshop.path,
+            env={**workshop.environment, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stderr == "the output can't be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("form", ["--no-ui", "--json"])
+def test_a_run_whose_lines_are_lost_says_so(workshop: Workshop, form: str):
+    file = workshop.study(ENDLESS, trials=2)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            workshop.command(file, form),
+            cwd=workshop.path,
+            env=workshop.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert "lines of the output are lost: there is no room" in done.stderr
+    assert workshop.show()["state"] == "finished"

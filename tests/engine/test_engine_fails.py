@@ -126,7 +126,7 @@ def test_who_follows_a_run_hears_that_its_engine_failed(workshop: Workshop):
     )
     file = workshop.study(code, MORE)
     first = workshop.start(file, "--no-ui", env=planted(workshop, IN_COMMIT))
-    wait_until(lambda: workshop.folder().exists() and workshop.engine(), "the engine")
+    wait_until((workshop.folder() / "trials" / "0000").exists, "the first trial")
     follower = workshop.start(file, "--no-ui")
     assert follower.stdout is not None
     wait_until(lambda: "following it" in follower.stdout.readline(), "the follower")

@@ -206,3 +206,60 @@ def test_without_an_engine_the_command_that_runs_one_is_told(workshop: Workshop)
         done = workshop.run(*words)
         assert done.returncode == 2
         assert "`tuitune study.toml --trials N` goes on with more" in done.stderr
+
+
+def test_show_says_why_nothing_starts(workshop: Workshop):
+    file = workshop.study(
+        """
+        import time
+        from pathlib import Path
+
+        def train(trial):
+            while not Path("go").exists():
+                time.sleep(0.01)
+            trial.report(loss=1.0)
+        """,
+        trials=3,
+    )
+    engine = workshop.start(file, "--no-ui")
+    wait_until((workshop.folder() / "trials" / "0001").exists, "the first trials")
+    assert workshop.show()["nothing_starts"] is None
+    assert "nothing new starts" not in workshop.run("show", "study").stdout
+    assert workshop.run("pause", "study").returncode == 0
+    why = wait_until(lambda: workshop.show()["nothing_starts"], "the pause")
+    assert why == "paused by hand; `tuitune resume study` goes on"
+    assert f"nothing new starts: {why}" in workshop.run("show", "study").stdout
+    assert workshop.run("resume", "study").returncode == 0
+    (workshop.path / "go").touch()
+    assert engine.wait(60) == 0
+    assert workshop.show()["nothing_starts"] is None
+
+
+def test_show_says_that_the_code_stands_in_the_way(workshop: Workshop):
+    file = workshop.study(
+        """
+        import time
+        from pathlib import Path
+
+        def train(trial):
+            while not Path(f"go{trial.number}").exists():
+                time.sleep(0.01)
+            trial.report(loss=1.0)
+        """,
+        trials=4,
+    )
+    engine = workshop.start(file, "--no-ui")
+    begun = lambda: {t["trial"] for t in workshop.trials() if t["started"]}  # noqa: E731
+    wait_until((workshop.folder() / "trials" / "0001").exists, "the first trials")
+    wait_until(lambda: begun() == {0, 1}, "two trials")
+    code = workshop.path / "study_train.py"
+    text = code.read_text()
+    code.write_text("import nowhere_to_be_found\n")
+    (workshop.path / "go0").touch()
+    why = wait_until(lambda: workshop.show()["nothing_starts"], "the failing import")
+    assert why.startswith("the training code can't be imported")
+    assert "nothing new starts: the training code" in workshop.run("show", "study").stdout
+    code.write_text(text)
+    for number in range(1, 4):
+        (workshop.path / f"go{number}").touch()
+    assert engine.wait(60) == 0

@@ -48,6 +48,7 @@ class Outlet(io.TextIOBase):
         self._written = 0
         self._dropped = 0  # lines
         self._deaf = False
+        self.is_full = False  # the disk, and what was written last is lost
         self._thread: threading.Thread | None = None
 
     @property
@@ -168,11 +169,13 @@ class Outlet(io.TextIOBase):
                 return
             chunk = chunk[written:]
             with self._state:
+                self.is_full = False
                 self._written += written
                 self._in_hand = len(chunk)
 
     def _failed(self, error: OSError, chunk: bytes) -> None:
         if error.errno in FULL:
+            self.is_full = True
             self._dropped += chunk.count(b"\n")
             return
         self._deaf = True
@@ -233,4 +236,6 @@ def _see_off(out: Outlet, errors: Outlet, patience: float) -> None:
     if left:
         words = f"{left} bytes of output are lost: nothing was read for {patience:g} s\n"
         errors.write(words)
+    elif out.is_full:
+        errors.write("lines of the output are lost: there is no room on the disk that they go to\n")
     errors.drain(SHORT if left else patience)

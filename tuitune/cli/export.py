@@ -34,6 +34,8 @@ def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"{out or 'standard output'}: can't be written: {error.strerror}", file=sys.stderr)
+        if out is None:
+            raise  # as of every command's output
+        print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
         return 2
     return 0

@@ -64,11 +64,26 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
     }
 
 
+def nothing_starts(study: StudyFolder) -> str:
+    """Why no trial is launched though an engine runs the study; empty where that is not so."""
+    row = study.reader.study()
+    if study.owner() is None or row.finished:
+        return ""
+    if row.halted:
+        return f"the study stops: {row.halted}"
+    if row.disk_low:
+        return "the disk is too full; make room, or lower `disk_free` in [limits]"
+    if row.blocked:
+        return row.blocked
+    return "" if row.launching else f"paused by hand; `tuitune resume {study.name}` goes on"
+
+
 def _record(study: StudyFolder, rows: list[TrialRow]) -> dict[str, Any]:
     best, partial = study.best(rows)
     return {
         "study": study.name,
         "state": study.state(),
+        "nothing_starts": nothing_starts(study) or None,
         "counts": counts(row.state for row in rows),
         "best": best and best_record(best.number, best.value, best.config, partial=partial),
         "trials": [trial_record(row) for row in rows],
@@ -80,6 +95,8 @@ def _words(study: StudyFolder, rows: list[TrialRow]) -> str:
     found = counts(row.state for row in rows)
     counted = ", ".join(f"{n} {state}" for state, n in found.items() if n) or "no trials yet"
     lines = [f"{study.name}: {study.state()}, {counted} of {study.total()} trials; {study.path}"]
+    if why := nothing_starts(study):
+        lines.append(f"nothing new starts: {plain(why)}")
     best, partial = study.best(rows)
     if best is not None:
         what = f"{spec.objective.metric} {number(best.value)}"
