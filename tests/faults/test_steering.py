@@ -257,7 +257,7 @@ def test_show_says_that_the_code_stands_in_the_way(workshop: Workshop):
     code.write_text("import nowhere_to_be_found\n")
     (workshop.path / "go0").touch()
     why = wait_until(lambda: workshop.show()["nothing_starts"], "the failing import")
-    assert why.startswith("the training code can't be imported")
+    assert why.startswith("the training code is not imported: study_train.py")
     assert "nothing new starts: the training code" in workshop.run("show", "study").stdout
     code.write_text(text)
     for number in range(1, 4):

@@ -36,7 +36,7 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
     }
 )
 
-BLOCKED = {"code": "the training code has to be imported: {}", "resources": "{}"}
+BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
