@@ -116,7 +116,7 @@ TABLES = [
     ({"pruning": 'method = "hyperband"\nmax = 9\nbrackets = 2'}, '[pruning] brackets = 2: is not for method = "hyperband", which takes as many as its range holds; leave it out, or use method = "asha"'),
     ({"pruning": 'method = "asha"\nmax = 9\nbrackets = 4'}, "[pruning] brackets = 4: is more than min = 1 to max = 9 with reduction = 3 holds; write brackets = 3 or less"),
     ({"pruning": 'method = "asha"\nmax = 9\nstyle = "pause"'}, '[pruning] style = "pause": is no style; write "auto" or "promote" or "stop"'),
-    ({"pruning": 'method = "hyperband"\nmax = 9\nreduction = 1.001'}, "[pruning] reduction = 1.001: makes more than 1000 rungs; write reduction = 3, say"),
+    ({"pruning": 'method = "hyperband"\nmax = 9\nreduction = 1.001'}, "[pruning] reduction = 1.001: makes more than 100 brackets; write reduction = 3, say"),
     ({"pruning": 'method = "asha"\nmax = 9\nreduction = 1'}, "[pruning] reduction = 1: keeps every trial; write reduction = 3, say"),
     ({"pruning": 'method = "asha"\nmax = 9\nmin = 9'}, "[pruning] min = 9: leaves nothing to prune below max = 9; write a smaller min"),
     ({"limits": "time = 90"}, '[limits] time = 90: is no duration; write time = "90s"'),
@@ -660,11 +660,11 @@ FILL = "x" * 200_000
         ({"limits": f'time = "{"9" * 400}s"'}, "is no duration"),
         (
             {"pruning": 'method = "asha"\nmax = 81\nreduction = 1.0000000000000002'},
-            "makes more than 1000 rungs; write reduction = 3, say",
+            "makes more than 20,000 rungs; write reduction = 3, say",
         ),
         (
             {"pruning": 'method = "hyperband"\nmax = 9223372036854775807\nreduction = 1.00001'},
-            "makes more than 1000 rungs; write reduction = 3, say",
+            "makes more than 20,000 rungs; write reduction = 3, say",
         ),
     ],
 )

@@ -17,7 +17,7 @@ _DEFAULT = PruningSpec()
 _METHODS: tuple[PruningMethod, ...] = ("none", "asha", "hyperband", "median")
 _STYLES: tuple[PruningStyle, ...] = ("auto", "promote", "stop")
 _MOST_BRACKETS = 100
-_MOST_RUNGS = 1000
+_MOST_RUNGS = 20_000  # before those at one step are taken together
 
 
 def read_pruning(table: Table) -> PruningSpec:
@@ -88,7 +88,7 @@ def _check_brackets(table: Table, pruning: PruningSpec) -> None:
     if pruning.max is None or pruning.min >= pruning.max:
         return
     if math.log(pruning.max / pruning.min) / math.log(pruning.reduction) > _MOST_RUNGS:
-        table.wrong("reduction", f"makes more than {_MOST_RUNGS} rungs; write reduction = 3, say")
+        table.wrong("reduction", f"makes more than {_MOST_RUNGS:,} rungs; write reduction = 3, say")
         return
     held = most_brackets(pruning.min, pruning.max, pruning.reduction)
     if pruning.brackets > held:
