@@ -54,44 +54,40 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
 
     A step that an earlier attempt has reported counts again only from the furthest one on. A
     step lower than the attempt's last one is nobody's rung, but its objective is the newest.
+
+    Every report of a study comes by here: comparisons stand where max() would cost a call.
     """
-    trial = state.trials[fact.trial]
+    trial, step = state.trials[fact.trial], fact.step
     trial.news = False
-    if not listens(trial, fact.attempt) or _is_beyond(trial, fact.step):
-        return
+    if not listens(trial, fact.attempt) or (trial.complete and step > trial.known):
+        return  # a complete trial that goes further than its last step is about to be stopped
     trial.pause = max(trial.pause, fact.time - trial.heard)
     trial.heard = fact.time
     trial.silent = False
-    if fact.step > trial.attempt_step:
+    if step > trial.attempt_step:
         _advance(state, trial, fact)
     value = fact.metrics.get(spec.objective.metric)
     if value is None:
         return
     state.reported = True
-    if fact.step > trial.known:
+    if step > trial.known:
         _first_value(spec, state, trial, fact, value)
-    elif fact.step == trial.known:
-        is_newest = fact.step == trial.attempt_step
-        trial.news = is_newest and fact.step == trial.pending and not fact.open
+    elif step == trial.known:
+        is_newest = step == trial.attempt_step
+        trial.news = is_newest and step == trial.pending and not fact.open
         _replace_value(spec, trial, value)
-    elif fact.step < trial.valued == trial.known:
+    elif step < trial.valued == trial.known:
         trial.value = value
         trial.best = trial.best_before = _better(spec, trial.best, value)
-    state.repeats = state.repeats or fact.step == trial.valued
-    trial.valued = max(trial.valued, fact.step)
+    if step > trial.valued:
+        trial.valued = step
+    elif step == trial.valued:
+        state.repeats = True
     if trial.news:
         trial.pending = 0
         _observe(spec, state, trial, value)
     if trial.complete:
         update_leader(spec, state, trial)
-
-
-def _is_beyond(trial: st.Trial, step: int) -> bool:
-    """Whether a complete trial reports more than was asked for: it is about to be stopped.
-
-    The step that completed it may be beyond the maximum, where it reports every few steps.
-    """
-    return trial.complete and step > trial.known
 
 
 def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
@@ -100,7 +96,8 @@ def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     trial.step = max(trial.step, fact.step)
     state.slowest = max(state.slowest, fact.time - trial.stepped)
     trial.stepped = fact.time
-    sharing.heard(state, trial, fact)
+    if trial.pace is not None:
+        sharing.heard(state, trial, fact)
 
 
 def _first_value(
@@ -116,7 +113,8 @@ def _first_value(
     trial.known = fact.step
     trial.news = is_rung and not fact.open
     trial.pending = fact.step if is_rung and fact.open else 0
-    _mark(spec, trial, fact.step)
+    if spec.pruning.method != "none":
+        _mark(spec, trial, fact.step)
 
 
 def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:

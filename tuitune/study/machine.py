@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tuitune.study.state import Trial
 
 
+WITH_CONFIGURATION = (ev.Proposed, ev.SampleFailed, ev.Added)
+
+
 class Study:
     """A study's file, its state, and the configurations that it has tried."""
 
@@ -47,7 +50,7 @@ class Study:
 
     def evolve(self, fact: ev.AnyFact) -> None:
         evolve(self.spec, self.state, fact)
-        if isinstance(fact, ev.Proposed | ev.SampleFailed | ev.Added):
+        if isinstance(fact, WITH_CONFIGURATION):
             self.tried.add(self._key(fact.config))
         elif isinstance(fact, ev.Opened):
             self._keep_rungs()
