@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuitune.core.study.state import ENDED
 from tuitune.store.errors import StoreError
-from tuitune.study.state import ENDED
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.app import StudyApp
-from tuitune.ui.options import Options
-from tuitune.ui.source import Source
+from tuitune.ui.state.options import Options
+from tuitune.ui.state.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from tuitune.__main__ import main
+from tuitune.core.study import leaving
 from tuitune.engine import again, asking, disk, run
-from tuitune.execution import sampling
-from tuitune.study import leaving
+from tuitune.executors.local import sampling
 
 
 def shorten(seconds: float) -> None:

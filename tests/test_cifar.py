@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from workshop import Workshop, wait_until
 
-from tuitune.space import Choice, FloatRange, PowerRange
-from tuitune.spec import PruningSpec
+from tuitune.core.space import Choice, FloatRange, PowerRange
+from tuitune.core.spec import PruningSpec
 from tuitune.studyfile import load
 
 SPACES = Path(__file__).parent.parent / "spaces"

@@ -83,7 +83,7 @@ def test_a_training_script_pays_for_the_standard_library_alone(tmp_path: Path) -
     assert "tuitune" in loaded
     assert packages(loaded) <= sys.stdlib_module_names | {"tuitune"}
     ours = {name for name in loaded if name.startswith("tuitune.")}
-    assert all(name.startswith("tuitune.execution") for name in ours), ours
+    assert all(name.startswith("tuitune.executors.local") for name in ours), ours
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,9 @@ def test_a_command_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> 
 
 def test_help_loads_no_engine(tmp_path: Path) -> None:
     loaded = modules_loaded(["--help"], tmp_path)
-    assert not {name for name in loaded if name.startswith(("tuitune.engine", "tuitune.study"))}
+    assert not {
+        name for name in loaded if name.startswith(("tuitune.engine", "tuitune.core.study"))
+    }
     assert not packages(loaded) & {"asyncio", "sqlite3"}
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.space import (
+from tuitune.core.space import (
     Choice,
     Fixed,
     FloatRange,
@@ -367,6 +367,8 @@ def test_values_are_spelled_as_in_a_study_file():
 
 def test_importing_the_space_costs_little():
     heavy = "numpy scipy asyncio difflib sqlite3 msgspec click"
-    code = f"import sys, tuitune.space; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    code = (
+        f"import sys, tuitune.core.space; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.words.text import configuration_toml, duration, number, plain, table
+from tuitune.messages.text import configuration_toml, duration, number, plain, table
 
 
 @given(st.text())

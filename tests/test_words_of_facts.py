@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from tuitune import events as ev
-from tuitune.words.facts import NOTABLE, TELL, told, whose
-from tuitune.words.leaving import CAUSES, LEAVES
+from tuitune.core import events as ev
+from tuitune.messages.facts import NOTABLE, TELL, told, whose
+from tuitune.messages.leaving import CAUSES, LEAVES
 
 GPU = ev.Gpu("g", 1, "A100", 1)
 SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)

@@ -15,9 +15,9 @@ from pictures import look
 from searches import search
 
 from tuitune.store.changes import Report
-from tuitune.ui.lines import Size
 from tuitune.ui.panes.curve import CurvePane
-from tuitune.ui.view import CHARTS
+from tuitune.ui.render.lines import Size
+from tuitune.ui.state.view import CHARTS
 
 SIZE = Size(80, 20)
 TIMES = 30

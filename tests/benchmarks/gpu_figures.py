@@ -30,7 +30,7 @@ from tuitune.devices.probe import look
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tuitune.devices.snapshots import GpuSample
+    from tuitune.core.placement.snapshots import GpuSample
 
 TARGETS = Path(__file__).parent / "measured/on_gpu.py"
 STUDY = """

@@ -2,7 +2,7 @@
 
 python tests/benchmarks/packing_figures.py [--seeds N] [--first N] [--trials N] [--gpus N]
 
-A model of machines, not machines: `tuitune.simulation.gpus` says what it assumes. Ours is the
+A model of machines, not machines: `simulator.gpus` says what it assumes. Ours is the
 study's own state machine, told what a sampler and the trials would tell it. Each rate is the
 mean over the seeds of trials done an hour, by one-a-GPU; hurt: trials that died because another
 was put beside them; "safe" is the best fixed k by which no trial ran out of memory. Two mixes: one
@@ -15,21 +15,25 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from tuitune.core import events as ev
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study import Study
+from tuitune.engine.settings import settings_of
+
+sys.path.append(str(Path(__file__).parents[1]))
 from measured.packed_mixes import GB, KINDS, Drawn, Kind
 
-from tuitune import events as ev
-from tuitune.engine.settings import settings_of
-from tuitune.simulation.gpus import Program, SimulatedGpus
-from tuitune.space import FloatRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.study import Study
+from simulator.gpus import Program, SimulatedGpus
 
 if TYPE_CHECKING:
-    from tuitune.simulation.gpus import PaceOf
+    from simulator.gpus import PaceOf
 
 MEMORY = 80 * GB
 FIXED = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)

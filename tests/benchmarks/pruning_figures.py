@@ -33,12 +33,14 @@ from typing import Protocol
 
 import numpy as np
 
-from tuitune import events as ev
-from tuitune.devices.placement import Room
+from tuitune.core import events as ev
+from tuitune.core.placement.placement import Room
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import Spent
-from tuitune.simulation.tables import CurveTable
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+
+sys.path.append(str(Path(__file__).parents[1]))
+from simulator.tables import CurveTable
 
 FIRST, REDUCTION = 1, 3
 UNPRUNED = 40  # trials of the unpruned search whose level is to be reached

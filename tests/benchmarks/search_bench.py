@@ -16,17 +16,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tuitune import events as ev
-from tuitune.devices.placement import Room
-from tuitune.search.history import History, Past
-from tuitune.search.models import make_model
-from tuitune.search.proposal import AskModel, identity
-from tuitune.search.searcher import make_searcher
+from tuitune.core import events as ev
+from tuitune.core.placement.placement import Room
+from tuitune.core.search.history import History, Past
+from tuitune.core.search.models import make_model
+from tuitune.core.search.proposal import AskModel, identity
+from tuitune.core.search.searcher import make_searcher
+from tuitune.core.space import Choice, FloatRange, IntRange, PowerRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.course import Course, Point
-from tuitune.simulation.oracle import oracle_of
 from tuitune.simulation.play import play
-from tuitune.space import Choice, FloatRange, IntRange, PowerRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+
+sys.path.append(str(Path(__file__).parents[1]))
+from simulator.oracle import oracle_of
 
 REDUCTION = 3
 

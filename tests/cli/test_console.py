@@ -20,7 +20,7 @@ import pytest
 from workshop import Workshop, wait_until
 
 from tuitune.cli.console import Outlet
-from tuitune.words.as_json import as_json
+from tuitune.messages.as_json import as_json
 
 ENDLESS = """
 import time

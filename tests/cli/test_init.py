@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from tuitune.cli.init import DraftError, draft, write_draft
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange
 from tuitune.studyfile import load
 
 SCRIPT = """

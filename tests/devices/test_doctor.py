@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
 from tuitune.devices import doctor
-from tuitune.devices.snapshots import DeviceProcess, GpuSample, Snapshot
 
 
 def how(*findings: doctor.Finding) -> list[str]:

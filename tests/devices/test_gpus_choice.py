@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.devices.gpus import Loads, choose, next_empty
-from tuitune.devices.pacing import Bearing
-from tuitune.devices.packing import Packing, Resident
-from tuitune.events import Gpu
+from tuitune.core.events import Gpu
+from tuitune.core.placement.gpus import Loads, choose, next_empty
+from tuitune.core.placement.pacing import Bearing
+from tuitune.core.placement.packing import Packing, Resident
 
 GB = 10**9
 WHOLE = Resident(1.0, 0, 0)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from nvml_world import World
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.placement.snapshots import Snapshot
+from tuitune.core.spec import DevicesSpec
+from tuitune.core.study.state import State, Trial
 from tuitune.devices.locks import Locks
-from tuitune.devices.snapshots import Snapshot
 from tuitune.engine import gpus as module
 from tuitune.engine.gpus import Gpus
-from tuitune.spec import DevicesSpec
-from tuitune.study.state import State, Trial
 
 PID = 2**22 + 5  # nobody's
 SETTINGS = ev.Settings(9, None, 1.0, None, 0, None, None, None, 1.0, "drain")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from nvml_world import GB, World
 
+from tuitune.core.placement.snapshots import Link
 from tuitune.devices.nvml import Nvml, NvmlError
-from tuitune.devices.snapshots import Link
 
 Load = Callable[[World], None]
 MIB = 1 << 20

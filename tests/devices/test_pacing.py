@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from tuitune.devices import pacing
-from tuitune.devices.pacing import Bearing, Finding, Pace
+from tuitune.core.placement import pacing
+from tuitune.core.placement.pacing import Bearing, Finding, Pace
 
 
 class Gpu:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.devices import packing
-from tuitune.devices.pacing import Bearing
-from tuitune.devices.packing import Packing, Resident
+from tuitune.core.placement import packing
+from tuitune.core.placement.pacing import Bearing
+from tuitune.core.placement.packing import Packing, Resident
 
 GB = 10**9
 

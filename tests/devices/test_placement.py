@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.devices.placement import HOST, Room, most_at_once, place, shortage
+from tuitune.core.placement.placement import HOST, Room, most_at_once, place, shortage
 
 GB = 10**9
 

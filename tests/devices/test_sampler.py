@@ -14,8 +14,8 @@ import pytest
 from nvml_world import World
 from workshop import wait_until
 
+from tuitune.core.placement.snapshots import Snapshot
 from tuitune.devices import probe
-from tuitune.devices.snapshots import Snapshot
 from tuitune.devices.watchdog import Patience, Watchdog
 
 STALE = 1.5  # s; a loaded machine must not be taken for a driver that hangs

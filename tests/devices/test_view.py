@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.devices.snapshots import DeviceProcess, GpuSample, Link, Snapshot
-from tuitune.devices.view import Tenant, View
-from tuitune.spec import DevicesSpec
+from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
+from tuitune.core.placement.view import Tenant, View
+from tuitune.core.spec import DevicesSpec
 
 ENGINE, TRIAL = 100, 200
 GB = 10**9

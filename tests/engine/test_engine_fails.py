@@ -33,7 +33,7 @@ from tuitune.store.journal import Journal as Part
 name, met = "write", lambda facts, *_: any(getattr(f, "step", 0) == 4 for f in facts)
 """
 IN_FOLD = """
-from tuitune.study import Study as Part
+from tuitune.core.study import Study as Part
 name, met = "react", lambda fact: getattr(fact, "step", 0) == 4
 """
 IN_ACT = """
@@ -41,11 +41,11 @@ from tuitune.engine.shelf import Shelf as Part
 name, met = "prepare", lambda trial, _: trial == 1
 """
 IN_DEADLINE = """
-from tuitune.study import Study as Part
+from tuitune.core.study import Study as Part
 name, met = "react", lambda fact: type(fact).__name__ == "DeadlinePassed"
 """
 IN_SEARCH = """
-from tuitune.search.random_search import RandomSearcher as Part
+from tuitune.core.search.random_search import RandomSearcher as Part
 name, met = "propose", lambda number, _: number == 2
 """
 IN_TASK = """

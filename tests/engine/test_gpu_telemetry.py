@@ -12,8 +12,8 @@ import pytest
 from nvml_world import World
 from workshop import Workshop, wait_until
 
-from tuitune import events as ev
-from tuitune.devices.sample import DeviceSample
+from tuitune.core import events as ev
+from tuitune.core.placement.sample import DeviceSample
 from tuitune.store.reader import Reader
 
 BEGIN = Path(__file__).with_name("begin.py")

@@ -8,8 +8,8 @@ from typing import Any
 
 from workshop import Workshop, wait_until
 
-from tuitune import events as ev
 from tuitune.control import request, socket_path
+from tuitune.core import events as ev
 from tuitune.store.reader import Reader
 from tuitune.store.rows import TrialRow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.engine.again import LaunchAgain
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.engine.orders import attempt_seed
-from tuitune.words.command import fill_command, spelled
+from tuitune.messages.command import fill_command, spelled
 
 
 @pytest.mark.parametrize(

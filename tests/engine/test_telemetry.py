@@ -10,8 +10,8 @@ from pathlib import Path
 
 from workshop import Workshop, wait_until
 
+from tuitune.core.placement.placement import Room
 from tuitune.devices.host_sampler import HostSampler
-from tuitune.devices.placement import Room
 from tuitune.store.reader import Reader
 
 BUSY = """

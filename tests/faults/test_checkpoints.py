@@ -12,7 +12,7 @@ import textwrap
 import pytest
 from workshop import Workshop, wait_until
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 

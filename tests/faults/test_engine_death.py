@@ -10,9 +10,9 @@ from collections import Counter
 import pytest
 from workshop import Workshop, wait_until
 
-from tuitune import events as ev
 from tuitune.cli import run
 from tuitune.cli.wish import Meaning, Wish
+from tuitune.core import events as ev
 from tuitune.store.reader import Reader
 from tuitune.studyfile import load
 

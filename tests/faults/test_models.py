@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from workshop import Workshop, wait_until
 
-from tuitune.execution.processes import tagged
-from tuitune.search.start import START
+from tuitune.core.search.start import START
+from tuitune.trial.processes import tagged
 
 TRAIN = """
 import time
@@ -39,7 +39,7 @@ def models(workshop: Workshop) -> list[int]:
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"tuitune.thinking" in line:
+        if b"tuitune.model_process" in line:
             found.append(pid)
     return found
 

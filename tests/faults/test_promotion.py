@@ -13,7 +13,7 @@ import pytest
 from test_engine_death import check_journal
 from workshop import Workshop, wait_until
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.store.reader import Reader
 
 # Every epoch trained is noted before it is reported, with the attempt that did it.

@@ -7,7 +7,7 @@ import sys
 
 from workshop import Workshop
 
-from tuitune.events import Reported, Warned
+from tuitune.core.events import Reported, Warned
 from tuitune.store.reader import Reader
 
 

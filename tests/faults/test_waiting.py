@@ -5,7 +5,7 @@ from __future__ import annotations
 from test_reports import facts
 from workshop import Workshop, wait_until
 
-from tuitune.events import Reported, Verdict
+from tuitune.core.events import Reported, Verdict
 
 TARGET = """
 [pruning]

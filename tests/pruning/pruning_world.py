@@ -7,8 +7,8 @@ import math
 import msgspec
 from pruning_reference import Asha, is_number
 
-from tuitune.pruning import rules
-from tuitune.spec import PruningSpec
+from tuitune.core.pruning import rules
+from tuitune.core.spec import PruningSpec
 
 ODD = (math.nan, math.inf, -math.inf, -0.0, 1e300, 5e-324)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pruning_reference import Brackets
 
-from tuitune.pruning import rules
-from tuitune.spec import PruningSpec
+from tuitune.core.pruning import rules
+from tuitune.core.spec import PruningSpec
 
 LATE = 10**7
 

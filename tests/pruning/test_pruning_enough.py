@@ -10,8 +10,8 @@ import pytest
 from pruning_reference import Brackets
 from pruning_world import Pruner
 
-from tuitune.pruning.enough import too_few, trials_needed
-from tuitune.spec import PruningSpec
+from tuitune.core.pruning.enough import too_few, trials_needed
+from tuitune.core.spec import PruningSpec
 
 
 def asha(high=200, reduction=3.0, **others):

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pruning_world import Pruner, World, any_pruning, sent, told
 
-from tuitune.pruning import rules
-from tuitune.spec import PruningSpec
+from tuitune.core.pruning import rules
+from tuitune.core.spec import PruningSpec
 
 INF, NAN = math.inf, math.nan
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pruning_reference import Median
 from pruning_world import ODD, Pruner, told
 
-from tuitune.pruning import rules
-from tuitune.spec import PruningSpec
+from tuitune.core.pruning import rules
+from tuitune.core.spec import PruningSpec
 
 INF, NAN = math.inf, math.nan
 

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from tuitune.search.bayes.acquisition import (
+from tuitune.core.search.bayes.acquisition import (
     log_expected_improvement,
     log_h,
     sloped_log_expected_improvement,
 )
-from tuitune.search.bayes.beliefs import Beliefs
-from tuitune.search.bayes.encoding import Layout
-from tuitune.search.bayes.fit import fit, negative_log_posterior, prior_of
-from tuitune.search.bayes.kernel import covariance, from_logs, pairs_of
-from tuitune.search.bayes.posterior import SlopedBelief, posterior
+from tuitune.core.search.bayes.beliefs import Beliefs
+from tuitune.core.search.bayes.encoding import Layout
+from tuitune.core.search.bayes.fit import fit, negative_log_posterior, prior_of
+from tuitune.core.search.bayes.kernel import covariance, from_logs, pairs_of
+from tuitune.core.search.bayes.posterior import SlopedBelief, posterior
 
 STEP = 1e-6
 

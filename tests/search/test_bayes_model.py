@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.search.bayes import bayes_model
-from tuitune.search.bayes import posterior as posterior_room
-from tuitune.search.history import History, Past
-from tuitune.search.proposal import identity
-from tuitune.search.sobol import sobol_searcher
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
+from tuitune.core.search.bayes import bayes_model
+from tuitune.core.search.bayes import posterior as posterior_room
+from tuitune.core.search.history import History, Past
+from tuitune.core.search.proposal import identity
+from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
 
 MIXED = SearchSpace(
     (

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.search.bayes.ascent import ascend
-from tuitune.search.bayes.beliefs import beliefs_of
-from tuitune.search.bayes.candidates import everywhere, nearby, neighbours, points_of
-from tuitune.search.bayes.descent import Enough, Start, descend
-from tuitune.search.bayes.drawn import drawn
-from tuitune.search.bayes.encoding import Layout, encoding_of
-from tuitune.search.bayes.evidence import Ladder, Observations, aim
-from tuitune.search.bayes.kernel import Hyperparameters, covariance, cross, pairs_of, scaled
-from tuitune.search.bayes.posterior import posterior
-from tuitune.search.bayes.subset import EVERY, settled, thinned
-from tuitune.search.bayes.warp import warped
-from tuitune.search.history import History, Past
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
+from tuitune.core.search.bayes.ascent import ascend
+from tuitune.core.search.bayes.beliefs import beliefs_of
+from tuitune.core.search.bayes.candidates import everywhere, nearby, neighbours, points_of
+from tuitune.core.search.bayes.descent import Enough, Start, descend
+from tuitune.core.search.bayes.drawn import drawn
+from tuitune.core.search.bayes.encoding import Layout, encoding_of
+from tuitune.core.search.bayes.evidence import Ladder, Observations, aim
+from tuitune.core.search.bayes.kernel import Hyperparameters, covariance, cross, pairs_of, scaled
+from tuitune.core.search.bayes.posterior import posterior
+from tuitune.core.search.bayes.subset import EVERY, settled, thinned
+from tuitune.core.search.bayes.warp import warped
+from tuitune.core.search.history import History, Past
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
 
 TREE = SearchSpace(
     (

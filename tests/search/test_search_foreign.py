@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.pruning.rules import milestones
-from tuitune.search.foreign import Earlier, past_of
-from tuitune.space import (
+from tuitune.core.pruning.rules import milestones
+from tuitune.core.search.foreign import Earlier, past_of
+from tuitune.core.space import (
     Choice,
     Fixed,
     FloatRange,
@@ -21,7 +21,7 @@ from tuitune.space import (
     UnfitError,
     fitted,
 )
-from tuitune.spec import Objective, PruningSpec
+from tuitune.core.spec import Objective, PruningSpec
 
 LOSS = Objective("loss", "min")
 RUNGS = (1, 3, 9)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.search.gridtree import bisection_levels
-from tuitune.search.searcher import make_searcher
-from tuitune.space import (
+from tuitune.core.search.gridtree import bisection_levels
+from tuitune.core.search.searcher import make_searcher
+from tuitune.core.space import (
     Choice,
     Fixed,
     FloatRange,
@@ -23,7 +23,7 @@ from tuitune.space import (
     grid_size,
     key,
 )
-from tuitune.spec import SearchSpec
+from tuitune.core.spec import SearchSpec
 
 
 def go_through(space, levels=5, limit=None):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.search.searcher import identity, make_searcher
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace, key
-from tuitune.spec import SearchSpec
+from tuitune.core.search.searcher import identity, make_searcher
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace, key
+from tuitune.core.spec import SearchSpec
 
 METHODS = ["random", "sobol", "grid"]
 

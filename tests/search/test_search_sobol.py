@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from tuitune.search.joe_kuo import JOE_KUO
-from tuitune.search.searcher import make_searcher
-from tuitune.search.sobol import BITS, plain_sobol, scrambled_sobol
-from tuitune.space import Choice, FloatRange, IntRange, SearchSpace, key
-from tuitune.spec import SearchSpec
+from tuitune.core.search.joe_kuo import JOE_KUO
+from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.sobol import BITS, plain_sobol, scrambled_sobol
+from tuitune.core.space import Choice, FloatRange, IntRange, SearchSpace, key
+from tuitune.core.spec import SearchSpec
 
 DIMENSIONS = len(JOE_KUO)
 

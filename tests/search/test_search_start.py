@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.search.searcher import AskModel, identity, make_searcher
-from tuitune.search.start import START
-from tuitune.space import Choice, FloatRange, IntRange, SearchSpace
-from tuitune.spec import SearchSpec
+from tuitune.core.search.searcher import AskModel, identity, make_searcher
+from tuitune.core.search.start import START
+from tuitune.core.space import Choice, FloatRange, IntRange, SearchSpace
+from tuitune.core.spec import SearchSpec
 
 PLAIN = SearchSpace((FloatRange("lr", 1e-4, 1.0, log=True), Choice("o", ("a", "b", "c"))))
 BELIEVED = SearchSpace(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.search.history import History, Past
-from tuitune.search.models import make_model
-from tuitune.search.proposal import identity
-from tuitune.search.tpe.density import density
-from tuitune.search.tpe.sides import observations, sides
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace
-from tuitune.spec import SearchSpec
+from tuitune.core.search.history import History, Past
+from tuitune.core.search.models import make_model
+from tuitune.core.search.proposal import identity
+from tuitune.core.search.tpe.density import density
+from tuitune.core.search.tpe.sides import observations, sides
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace
+from tuitune.core.spec import SearchSpec
 
 SPACE = SearchSpace(
     (

@@ -6,17 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.search.searcher import identity, make_searcher
-from tuitune.space import (
-    Choice,
-    Fixed,
-    FloatRange,
-    IntRange,
-    Sampled,
-    SearchSpace,
-    key,
-)
-from tuitune.spec import SearchSpec
+from tuitune.core.search.searcher import identity, make_searcher
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace, key
+from tuitune.core.spec import SearchSpec
 
 METHODS = ["random", "sobol", "grid"]
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune import events as ev
-from tuitune.simulation.gpus import Program, SimulatedGpus, pace
+from simulator.gpus import Program, SimulatedGpus, pace
+from tuitune.core import events as ev
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.recorded import read, replayable
-from tuitune.space import FloatRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 
 SPEC = StudySpec(
     name="s",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from faults import simulate
 
-from tuitune import events as ev
-from tuitune.simulation.ordeal import endure
+from simulator import simulate
+from simulator.ordeal import endure
+from tuitune.core import events as ev
 
 SEEDS = range(60)
 ENOUGH = range(200)  # for every plant; most are caught by the first

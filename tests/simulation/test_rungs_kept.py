@@ -9,18 +9,18 @@ from typing import get_args
 import msgspec
 import pytest
 
-from tuitune import events as ev
-from tuitune.devices.placement import Room
+from tuitune.core import events as ev
+from tuitune.core.placement.placement import Room
+from tuitune.core.pruning.rules import bracket_of
+from tuitune.core.search.searcher import make_searcher
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study import Study
 from tuitune.engine.opening import opening_events
-from tuitune.pruning.rules import bracket_of
-from tuitune.search.searcher import make_searcher
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import compare
-from tuitune.space import FloatRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.study import Study
 from tuitune.studyfile.changes import changes
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from tuitune.cli.simulate import simulate_study
-from tuitune.devices.placement import Room
+from tuitune.core.placement.placement import Room
+from tuitune.core.search.searcher import make_searcher
 from tuitune.engine.rows import trial_row
-from tuitune.search.searcher import make_searcher
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import read

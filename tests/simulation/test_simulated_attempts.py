@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from test_simulated_play import SPEC, Target
 
-from tuitune import events as ev
-from tuitune.devices.placement import Room
+from simulator.invariants import stale_rows
+from tuitune.core import events as ev
+from tuitune.core.placement.placement import Room
+from tuitune.core.search.searcher import make_searcher
+from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
+from tuitune.core.study import Study
 from tuitune.engine.clock import ClockSteps
 from tuitune.engine.loop import Engine, World
 from tuitune.engine.opening import opening_events
-from tuitune.search.searcher import make_searcher
 from tuitune.simulation.clock import SimulatedLoop, WallClock
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.invariants import stale_rows
 from tuitune.simulation.memory import MemoryJournal, MemoryShelf
-from tuitune.spec import PruningSpec, SearchSpec, TrialSpec
-from tuitune.study import Study
 
 ONE = replace(SPEC, search=SearchSpec("random", trials=1), pruning=PruningSpec(max=9))
 

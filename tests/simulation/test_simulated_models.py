@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from tuitune import events as ev
-from tuitune.devices.placement import Room
+from simulator.chance import lots
+from simulator.oracle import oracle_of
+from tuitune.core import events as ev
+from tuitune.core.placement.placement import Room
+from tuitune.core.pruning.rules import milestones
+from tuitune.core.search.history import History
+from tuitune.core.search.models import make_model
+from tuitune.core.search.searcher import AskModel, make_searcher
+from tuitune.core.search.start import START
+from tuitune.core.space import Choice, FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study import Study
 from tuitune.engine.seen import Seen
-from tuitune.pruning.rules import milestones
-from tuitune.search.history import History
-from tuitune.search.models import make_model
-from tuitune.search.searcher import AskModel, make_searcher
-from tuitune.search.start import START
-from tuitune.simulation.chance import lots
+from tuitune.model_process import ModelError
 from tuitune.simulation.course import Course, Point
-from tuitune.simulation.oracle import oracle_of
 from tuitune.simulation.play import play
-from tuitune.space import Choice, FloatRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.study import Study
-from tuitune.thinking import ModelError
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0), Choice("kind", ("a", "b", "c"))))
 PRUNINGS = {

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from tuitune import events as ev
-from tuitune.devices.placement import Room
-from tuitune.search.searcher import make_searcher
+from simulator.tables import CurveTable
+from tuitune.core import events as ev
+from tuitune.core.placement.placement import Room
+from tuitune.core.search.searcher import make_searcher
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.clock import StalledError
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play
-from tuitune.simulation.tables import CurveTable
-from tuitune.space import FloatRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))
 SPEC = StudySpec(

@@ -12,7 +12,7 @@ import resource
 import sys
 from pathlib import Path
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.rows import TrialRow

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.store import schema
 from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal

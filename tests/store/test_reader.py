@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.store.curves import Curve
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader

@@ -6,11 +6,11 @@ from typing import Any
 
 from taking import take
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study import Study
 from tuitune.engine.settings import settings_of
-from tuitune.space import FloatRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.study import Study
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0),))
 ASHA = PruningSpec("asha", "epoch", 1, 9, 3)

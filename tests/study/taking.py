@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tuitune import events as ev
-from tuitune.study import Study
+from tuitune.core import events as ev
+from tuitune.core.study import Study
 
 
 def take(study: Study, event: ev.Event, now: float) -> list[ev.AnyFact]:

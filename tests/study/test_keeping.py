@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune import events as ev
-from tuitune.study import keeping
-from tuitune.study.state import ENDED, STATES, State, Trial
+from tuitune.core import events as ev
+from tuitune.core.study import keeping
+from tuitune.core.study.state import ENDED, STATES, State, Trial
 
 
 def state(keep: str, *trials: Trial, leader: int | None = None, complete: bool = False) -> State:

@@ -8,12 +8,10 @@ import msgspec
 import pytest
 from taking import take
 
-from tuitune import events as ev
-from tuitune.devices.pacing import Bearing
-from tuitune.engine.orders import gpu_environment
-from tuitune.engine.settings import settings_of
-from tuitune.space import FloatRange, SearchSpace
-from tuitune.spec import (
+from tuitune.core import events as ev
+from tuitune.core.placement.pacing import Bearing
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import (
     DevicesSpec,
     Limits,
     Objective,
@@ -22,8 +20,10 @@ from tuitune.spec import (
     StudySpec,
     TrialSpec,
 )
-from tuitune.study import Study
-from tuitune.study.sharing import words_of
+from tuitune.core.study import Study
+from tuitune.core.study.sharing import words_of
+from tuitune.engine.orders import gpu_environment
+from tuitune.engine.settings import settings_of
 
 GB = 10**9
 

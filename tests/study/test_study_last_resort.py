@@ -7,12 +7,12 @@ import pytest
 from taking import take
 from test_study_rules import Story, finished, verdicts
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.pruning import rules
+from tuitune.core.spec import Objective, PruningSpec, SearchSpec, TrialSpec
+from tuitune.core.study import Study
+from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.engine.settings import settings_of
-from tuitune.pruning import rules
-from tuitune.spec import Objective, PruningSpec, SearchSpec, TrialSpec
-from tuitune.study import Study
-from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from story import ASHA, Story, signals
 
-from tuitune import events as ev
-from tuitune.spec import PruningSpec, SearchSpec, TrialSpec
-from tuitune.study.state import COMPLETE, FAILED, PAUSED, RUNNING, WAITING
+from tuitune.core import events as ev
+from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
+from tuitune.core.study.state import COMPLETE, FAILED, PAUSED, RUNNING, WAITING
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
 

@@ -15,12 +15,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study import Study
+from tuitune.core.study.state import ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.engine.settings import settings_of
-from tuitune.space import FloatRange, SearchSpace
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.study import Study
-from tuitune.study.state import ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))
 

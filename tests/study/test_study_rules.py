@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from story import ASHA, Story, finished, signals, verdicts
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.space import key
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
+from tuitune.core.study import Study
+from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.engine.settings import settings_of
-from tuitune.space import key
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
-from tuitune.study import Study
-from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 
 
 def test_free_slots_are_filled_and_refilled():

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from story import ASHA, Story, signals, verdicts
 
-from tuitune import events as ev
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec
-from tuitune.study.state import COMPLETE, RUNNING
+from tuitune.core import events as ev
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec
+from tuitune.core.study.state import COMPLETE, RUNNING
 
 MEDIAN = PruningSpec("median", "epoch", 1, 9)
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from story import ASHA, Story, signals, verdicts
 
-from tuitune import events as ev
-from tuitune.spec import Limits, PruningSpec, SearchSpec, TrialSpec
-from tuitune.study.state import COMPLETE, PAUSED, RUNNING, WAITING
+from tuitune.core import events as ev
+from tuitune.core.spec import Limits, PruningSpec, SearchSpec, TrialSpec
+from tuitune.core.study.state import COMPLETE, PAUSED, RUNNING, WAITING
 
 MEDIAN = PruningSpec("median", "epoch", 1, 9)
 TARGET = Limits(target=0.2)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.studyfile import StudyFileError, load, load_document
 from tuitune.studyfile.hints import KEYS, PARAMETER_KEYS
 from tuitune.studyfile.units import seconds, size

@@ -17,8 +17,8 @@ from tuitune.studyfile import StudyFileError
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.app import StudyApp
-from tuitune.ui.options import Options
-from tuitune.ui.source import Source
+from tuitune.ui.state.options import Options
+from tuitune.ui.state.source import Source
 
 # Reports until a file named after it, or for all, says that it may end; saves when asked.
 TRAIN = """

@@ -6,29 +6,29 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tuitune.devices.sample import DeviceSample
-from tuitune.events import Settings
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import Choice, FloatRange, IntRange
-from tuitune.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.events import Settings
+from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import Choice, FloatRange, IntRange
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study.standing import best_of
+from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.store.rows import StudyRow, TrialRow
-from tuitune.study.standing import best_of
-from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.ui.actions.table import ACTIONS
-from tuitune.ui.bottom import Bottom
-from tuitune.ui.curves import Curves
-from tuitune.ui.glyphs import ASCII, FULL
-from tuitune.ui.look import Look
-from tuitune.ui.picture import HISTORY, Engine, Picture
-from tuitune.ui.trials.order import Order
-from tuitune.ui.view import View
+from tuitune.ui.render.glyphs import ASCII, FULL
+from tuitune.ui.state.bottom import Bottom
+from tuitune.ui.state.curves import Curves
+from tuitune.ui.state.look import Look
+from tuitune.ui.state.picture import HISTORY, Engine, Picture
+from tuitune.ui.state.view import View
+from tuitune.ui.table.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tuitune.events import AnyFact
+    from tuitune.core.events import AnyFact
     from tuitune.store.reader import Curve
-    from tuitune.ui.lines import Line
+    from tuitune.ui.render.lines import Line
 
 NOW = 1_750_000_000.0  # Unix s of every picture unless told
 OPENED = NOW - 3600.0

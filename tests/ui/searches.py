@@ -8,11 +8,11 @@ from random import Random
 
 from pictures import picture, row, spec, study
 
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import Choice, FloatRange, IntRange, PowerRange
-from tuitune.spec import PruningSpec, SearchSpec
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import Choice, FloatRange, IntRange, PowerRange
+from tuitune.core.spec import PruningSpec, SearchSpec
 from tuitune.store.curves import Curve
-from tuitune.ui.picture import Picture
+from tuitune.ui.state.picture import Picture
 
 RUNGS = (1, 3, 9)
 SPACE = SearchSpace(

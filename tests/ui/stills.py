@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pictures
 from pictures import NOW
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.store.reader import Curve
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.app import StudyApp
-from tuitune.ui.options import Options
+from tuitune.ui.state.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.picture import Picture
 
 STATES = "ccxxrrxfckxcxxrpxcxxwxcxxx"
 RUNG_STEPS = (1, 3, 9, 27)

@@ -7,9 +7,9 @@ import pytest
 from pictures import StubKeymap, picture, text
 
 from tuitune.ui.actions.action import Choice, Menu, Prompt, Question
-from tuitune.ui.bottom import LONG, SHORT, Bottom, Undo
-from tuitune.ui.lines import Size, width_of
 from tuitune.ui.panes import flash, keys
+from tuitune.ui.render.lines import Size, width_of
+from tuitune.ui.state.bottom import LONG, SHORT, Bottom, Undo
 
 
 @pytest.fixture

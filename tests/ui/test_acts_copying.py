@@ -9,7 +9,7 @@ from pathlib import Path
 import pictures
 from pictures import picture, row
 
-from tuitune.spec import TrialSpec
+from tuitune.core.spec import TrialSpec
 from tuitune.studyfile.document import parsed
 from tuitune.ui.actions.copying import added, commands, configurations, ids, logs
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
-from tuitune.ui.form import filled, read_form, read_text, typed
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
+from tuitune.ui.state.form import filled, read_form, read_text, typed
 
 SPACE = SearchSpace(
     (

@@ -9,7 +9,7 @@ from textual.keys import Keys
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.keymap import Keymap, clashes, named
 from tuitune.ui.actions.table import ACTIONS
-from tuitune.ui.layout import NUMBERED
+from tuitune.ui.render.layout import NUMBERED
 from tuitune.ui.screens.help import TITLE
 
 

@@ -10,10 +10,10 @@ from tuitune.ui.actions import targets as on
 from tuitune.ui.actions import trial_acts
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
-from tuitune.ui.lines import width_of
+from tuitune.ui.render.lines import width_of
 from tuitune.ui.screens.help import help_lines
 from tuitune.ui.screens.keylist import key_lines
-from tuitune.ui.summary import leaders, summary_lines
+from tuitune.ui.text.summary import leaders, summary_lines
 
 
 def look(made, **more):

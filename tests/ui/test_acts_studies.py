@@ -11,8 +11,8 @@ from workshop import wait_until
 from tuitune.store import owner
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
-from tuitune.ui.options import Options
-from tuitune.ui.studies import Studies
+from tuitune.ui.state.options import Options
+from tuitune.ui.state.studies import Studies
 from tuitune.ui.studies_app import StudiesApp
 
 

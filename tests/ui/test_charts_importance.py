@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pictures import look, picture, row, spec, text
 from searches import SPACE, search
 
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import Choice, FloatRange
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import Choice, FloatRange
 from tuitune.ui.charts.background import Background
 from tuitune.ui.charts.forest import Column, correlation, fit, ranks
 from tuitune.ui.charts.importance import Importance, asked
-from tuitune.ui.lines import Size
+from tuitune.ui.render.lines import Size
 
 SIZE = Size(60, 14)
 

@@ -8,7 +8,7 @@ from searches import curve, search
 
 from tuitune.ui.actions.charting import ACTIONS
 from tuitune.ui.actions.keymap import clashes
-from tuitune.ui.view import View
+from tuitune.ui.state.view import View
 
 BY_ID = {action.id: action for action in ACTIONS}
 

@@ -11,7 +11,7 @@ from searches import RUNGS, curve, search
 
 from tuitune.ui.charts.rungbook import Book
 from tuitune.ui.charts.rungs import Rungs
-from tuitune.ui.lines import Size
+from tuitune.ui.render.lines import Size
 
 PATHS = ["r", "p", "x", "c", "f", "parked"]
 

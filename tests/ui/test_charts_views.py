@@ -12,14 +12,14 @@ from pictures import look, picture, row, rows, spec, study, text
 from rich.cells import cell_len
 from searches import curve, search
 
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import Choice, FloatRange
-from tuitune.spec import Objective, PruningSpec
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import Choice, FloatRange
+from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.changes import Report
 from tuitune.ui.charts.best import improvements
-from tuitune.ui.lines import Size, width_of
 from tuitune.ui.panes.curve import CurvePane, chart_named
-from tuitune.ui.view import CHARTS
+from tuitune.ui.render.lines import Size, width_of
+from tuitune.ui.state.view import CHARTS
 
 SEARCH = search(120)
 SIZES = [Size(40, 12), Size(80, 20)]

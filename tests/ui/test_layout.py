@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.ui import layout
-from tuitune.ui.layout import Box, arrange
+from tuitune.ui.render import layout
+from tuitune.ui.render.layout import Box, arrange
 
 widths, heights, devices = st.integers(1, 300), st.integers(1, 120), st.integers(0, 40)
 zooms = st.none() | st.sampled_from(layout.NUMBERED)

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.color import ColorType
 
-from tuitune.ui.lines import cut, ends, fit, line, padded, width_of
-from tuitune.ui.options import FAR, LOCAL, NEAR, REMOTE, options_for
-from tuitune.ui.paint import ANSI, ATTRIBUTES, BACKGROUNDS, COLOURS, Paint
-from tuitune.ui.pane import changed_cells
+from tuitune.ui.render.lines import cut, ends, fit, line, padded, width_of
+from tuitune.ui.render.paint import ANSI, ATTRIBUTES, BACKGROUNDS, COLOURS, Paint
+from tuitune.ui.render.pane import changed_cells
+from tuitune.ui.state.options import FAR, LOCAL, NEAR, REMOTE, options_for
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 roles = st.sampled_from(["", "muted", "accent bold", "error on-cursor"])

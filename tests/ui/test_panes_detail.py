@@ -3,12 +3,12 @@
 import pytest
 from pictures import NOW, look, picture, row, rows, spec, study, text
 
-from tuitune.events import Exited, Verdict
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import FloatRange
-from tuitune.ui.lines import Size, width_of
+from tuitune.core.events import Exited, Verdict
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import FloatRange
 from tuitune.ui.panes import detail
 from tuitune.ui.panes.detail import DetailPane
+from tuitune.ui.render.lines import Size, width_of
 
 WIDTHS = (60, 80, 140, 200)
 RANKED = "rung 1 (epoch 3): rank 9 of 33"

@@ -3,11 +3,11 @@
 import pytest
 from pictures import NOW, gpu, host, look, picture, rows, text
 
-from tuitune.devices.sample import DeviceSample
-from tuitune.ui.glyphs import ASCII, FULL
-from tuitune.ui.lines import Size, width_of
-from tuitune.ui.meters import bar, history
+from tuitune.core.placement.sample import DeviceSample
 from tuitune.ui.panes.devices import DevicesPane, wanted
+from tuitune.ui.render.glyphs import ASCII, FULL
+from tuitune.ui.render.lines import Size, width_of
+from tuitune.ui.render.meters import bar, history
 
 WIDTHS = (60, 80, 140, 200)
 

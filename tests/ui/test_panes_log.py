@@ -6,8 +6,8 @@ import pytest
 from pictures import NOW, look, picture, row, rows, text
 
 from tuitune.ui.actions import reading
-from tuitune.ui.lines import Size, width_of
 from tuitune.ui.panes.log import LogPane
+from tuitune.ui.render.lines import Size, width_of
 
 WIDTHS = (60, 80, 140, 200)
 SIZE = Size(60, 6)  # five lines of the log

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import NOW, OPENED, picture, row, rows, study
 
-from tuitune.ui.lines import Size, line, stacked, width_of
-from tuitune.ui.pace import elapsed
-from tuitune.ui.pieces import Piece, joined
-from tuitune.ui.wrapping import chopped, wrapped
+from tuitune.ui.render.lines import Size, line, stacked, width_of
+from tuitune.ui.render.pieces import Piece, joined
+from tuitune.ui.render.wrapping import chopped, wrapped
+from tuitune.ui.state.pace import elapsed
 
 
 def change(pict, number, now, **changes):

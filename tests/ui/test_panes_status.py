@@ -3,9 +3,9 @@
 import pytest
 from pictures import NOW, OPENED, gpu, host, look, picture, row, rows, spec, study, text
 
-from tuitune.events import Settings
-from tuitune.ui.lines import Size, width_of
+from tuitune.core.events import Settings
 from tuitune.ui.panes import status
+from tuitune.ui.render.lines import Size, width_of
 
 WIDTHS = (60, 80, 140, 200)
 ENGINES = ("importing", "running", "silent", "gone", "failed", "finished")

@@ -5,10 +5,10 @@ import time
 import pytest
 from pictures import NOW, OPENED, look, picture, rows, text
 
-from tuitune import events as ev
-from tuitune.ui.lines import Size, width_of
+from tuitune.core import events as ev
 from tuitune.ui.panes import why
 from tuitune.ui.panes.why import WhyPane
+from tuitune.ui.render.lines import Size, width_of
 
 WIDTHS = (60, 80, 140, 200)
 RUNG = "rung 1 (epoch 3): rank 9 of 33, 0.0991 not within 0.0942"

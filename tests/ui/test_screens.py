@@ -9,8 +9,8 @@ import pytest
 from pictures import NOW
 from stills import app, study_picture, with_log
 
-from tuitune.ui.layout import NUMBERED
-from tuitune.ui.view import CHARTS
+from tuitune.ui.render.layout import NUMBERED
+from tuitune.ui.state.view import CHARTS
 
 SIZES = [(60, 16), (80, 24), (120, 40), (160, 48), (200, 60)]
 

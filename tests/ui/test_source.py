@@ -13,8 +13,8 @@ from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.app import StudyApp
-from tuitune.ui.options import Options
-from tuitune.ui.source import Source
+from tuitune.ui.state.options import Options
+from tuitune.ui.state.source import Source
 
 STUDY = """
 [objective]

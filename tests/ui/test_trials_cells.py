@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.space.parameters import FloatRange, IntRange
+from tuitune.core.space.parameters import FloatRange, IntRange
 from tuitune.store.curves import Curve
-from tuitune.ui.trials import cells
-from tuitune.ui.trials.sparkline import heights, sampled, sparkline
+from tuitune.ui.table import cells
+from tuitune.ui.table.sparkline import heights, sampled, sparkline
 
 
 def curve(*values):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import picture, row, rows, spec
 
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import Choice, Fixed, FloatRange
-from tuitune.ui.trials.filtering import ALL, FilterError, parse
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import Choice, Fixed, FloatRange
+from tuitune.ui.table.filtering import ALL, FilterError, parse
 
 TOY = spec()
 FIELDS = ("lr", "layers", "val_loss", "metric", "value", "best", "step", "rung", "trial", "tries")

@@ -7,12 +7,12 @@ import pytest
 from pictures import look, picture, row, rows
 
 from tuitune.ui.actions import arranging, marking, moving, sifting
-from tuitune.ui.lines import Size
 from tuitune.ui.panes import trials
-from tuitune.ui.trials.filtering import ALL
-from tuitune.ui.trials.order import Order
-from tuitune.ui.trials.sorting import BY_VALUE, Sort
-from tuitune.ui.view import View
+from tuitune.ui.render.lines import Size
+from tuitune.ui.state.view import View
+from tuitune.ui.table.filtering import ALL
+from tuitune.ui.table.order import Order
+from tuitune.ui.table.sorting import BY_VALUE, Sort
 
 ACTIONS = {
     action.id: action

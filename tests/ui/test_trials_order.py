@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import NOW, StubSources, picture, row, rows, spec
 
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import Choice, FloatRange, IntRange, Sampled
-from tuitune.spec import Objective
-from tuitune.ui.trials.filtering import ALL, parse
-from tuitune.ui.trials.order import NEAR, Order, window
-from tuitune.ui.trials.sorting import Sort, rises
-from tuitune.ui.view import View
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import Choice, FloatRange, IntRange, Sampled
+from tuitune.core.spec import Objective
+from tuitune.ui.state.view import View
+from tuitune.ui.table.filtering import ALL, parse
+from tuitune.ui.table.order import NEAR, Order, window
+from tuitune.ui.table.sorting import Sort, rises
 
 MANY = spec(
     space=SearchSpace(

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import NOW, gpu, look, picture, row, rows, spec, study, text
 
-from tuitune.space import SearchSpace
-from tuitune.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
-from tuitune.spec import Objective, PruningSpec
+from tuitune.core.space import SearchSpace
+from tuitune.core.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
+from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.curves import Curve
-from tuitune.ui.lines import Size, width_of
 from tuitune.ui.panes.trials import TrialsPane
-from tuitune.ui.trials.columns import columns, last_first_column, seen
-from tuitune.ui.trials.filtering import parse
-from tuitune.ui.trials.sorting import Sort
-from tuitune.ui.view import View
+from tuitune.ui.render.lines import Size, width_of
+from tuitune.ui.state.view import View
+from tuitune.ui.table.columns import columns, last_first_column, seen
+from tuitune.ui.table.filtering import parse
+from tuitune.ui.table.sorting import Sort
 
 WIDTHS = (60, 80, 120, 200)
 MANY = spec(

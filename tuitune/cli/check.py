@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 from tuitune.cli.forecast import warnings
 from tuitune.cli.gpus import gpu_lines
 from tuitune.cli.studies import StudyFolder
+from tuitune.core.placement.placement import Room, most_at_once
+from tuitune.core.placement.snapshots import Snapshot
+from tuitune.core.pruning.enough import too_few
+from tuitune.core.search.searcher import Proposal, make_searcher
+from tuitune.core.space import Choice, grid_size, likely_of, spell
 from tuitune.devices.host import host_room
-from tuitune.devices.placement import Room, most_at_once
 from tuitune.devices.probe import look
-from tuitune.devices.snapshots import Snapshot
 from tuitune.engine.learning import KEY, Learned, kept, learn
 from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
-from tuitune.pruning.enough import too_few
-from tuitune.search.searcher import Proposal, make_searcher
-from tuitune.space import Choice, grid_size, likely_of, spell
+from tuitune.messages.parameters import condition, domain
+from tuitune.messages.text import configuration_toml, table
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import check_place, newest_study
 from tuitune.studyfile import StudyFileError, load, load_document
 from tuitune.studyfile.changes import changes
-from tuitune.words.parameters import condition, domain
-from tuitune.words.text import configuration_toml, table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuitune.space import Parameter
-    from tuitune.spec import StudySpec
+    from tuitune.core.space import Parameter
+    from tuitune.core.spec import StudySpec
 
 
 def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:

@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO, cast
 
-from tuitune.words.as_json import as_json, is_utf8
+from tuitune.messages.as_json import as_json, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tuitune import events as ev
     from tuitune.cli.wish import Wish
-    from tuitune.study import Study
+    from tuitune.core import events as ev
+    from tuitune.core.study import Study
 
 
 class Mouth:

@@ -9,8 +9,8 @@ from tuitune.cli.gpus import line
 from tuitune.devices.doctor import Finding, findings
 from tuitune.devices.host import host_room
 from tuitune.devices.probe import look
+from tuitune.messages.text import plain
 from tuitune.store.filesystem import is_network
-from tuitune.words.text import plain
 
 SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
 

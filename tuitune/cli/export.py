@@ -6,14 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuitune.cli.studies import open_study
+from tuitune.messages.as_json import is_utf8
 from tuitune.store.errors import StoreError
-from tuitune.words.as_json import is_utf8
-from tuitune.words.exported import exported
+from tuitune.store.exported import exported
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuitune.words.exported import Form
+    from tuitune.store.exported import Form
 
 
 def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:

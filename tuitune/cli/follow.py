@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from tuitune.cli.progress import JsonLines, Lines
 from tuitune.cli.studies import short_path
 from tuitune.cli.summary import print_result, result_of
-from tuitune.events import Finished
-from tuitune.study import Study
+from tuitune.core.events import Finished
+from tuitune.core.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.cli.studies import StudyFolder
-    from tuitune.events import AnyFact
+    from tuitune.core.events import AnyFact
 
 POLL = 0.5  # s
 

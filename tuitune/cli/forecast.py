@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.words.text import duration
+from tuitune.messages.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tuitune.cli.studies import StudyFolder
-    from tuitune.spec import StudySpec
+    from tuitune.core.spec import StudySpec
 
 FOR_RUNGS = ("reduction", "style", "brackets")  # of [pruning]
 

@@ -6,13 +6,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.devices.allowed import allowed
+from tuitune.core.placement.allowed import allowed
+from tuitune.core.placement.view import View
 from tuitune.devices.doctor import one
-from tuitune.devices.view import View
 
 if TYPE_CHECKING:
-    from tuitune.devices.snapshots import GpuSample, Snapshot
-    from tuitune.spec import StudySpec
+    from tuitune.core.placement.snapshots import GpuSample, Snapshot
+    from tuitune.core.spec import StudySpec
 
 LEFT_OUT = "left out by CUDA_VISIBLE_DEVICES or [devices] allow"
 

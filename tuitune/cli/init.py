@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.arguments import Argument, read_arguments
 from tuitune.cli.ranges import Line, suggest, toml_key
-from tuitune.space import spell
+from tuitune.core.space import spell
 from tuitune.studyfile.reading import LONGEST_NAME
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tuitune.cli.devices import device_options
 from tuitune.cli.devices import said as device_words
 
 if TYPE_CHECKING:
-    from tuitune.words.exported import Form
+    from tuitune.store.exported import Form
 
 RUNS = click.option(
     "--runs",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
-from tuitune.study.state import ENDED
-from tuitune.words.text import duration
+from tuitune.core import events as ev
+from tuitune.core.study.state import ENDED
+from tuitune.messages.text import duration
 
 if TYPE_CHECKING:
-    from tuitune.study import Study
+    from tuitune.core.study import Study
 
 
 class Pace:

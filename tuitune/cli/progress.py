@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune import events as ev
 from tuitune.cli.console import Outlet
 from tuitune.cli.pace import Pace
-from tuitune.devices.news import news
-from tuitune.pruning.enough import too_few
-from tuitune.space import grid_size
-from tuitune.study import leaving
-from tuitune.study.state import COMPLETE, ENDED, FAILED
-from tuitune.words.as_json import as_json, is_utf8
-from tuitune.words.facts import told, whose
-from tuitune.words.text import configuration_words, duration, number, plain, which
+from tuitune.core import events as ev
+from tuitune.core.placement.news import news
+from tuitune.core.pruning.enough import too_few
+from tuitune.core.space import grid_size
+from tuitune.core.study import leaving
+from tuitune.core.study.state import COMPLETE, ENDED, FAILED
+from tuitune.messages.as_json import as_json, is_utf8
+from tuitune.messages.facts import told, whose
+from tuitune.messages.text import configuration_words, duration, number, plain, which
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from tuitune.study import Study
+    from tuitune.core.study import Study
 
 LIVE_EVERY = 0.2  # s between two paints of the live line
 NOTE_EVERY = 15.0  # s between two notes in a log file

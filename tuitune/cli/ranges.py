@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuitune.space import spell
+from tuitune.core.space import spell
 
 if TYPE_CHECKING:
     from tuitune.cli.arguments import Argument

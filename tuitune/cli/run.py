@@ -19,7 +19,7 @@ from tuitune.control import ControlError
 from tuitune.engine.failing import EngineFailedError
 from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
 from tuitune.engine.settings import CannotRunError
-from tuitune.execution.executor import TargetError
+from tuitune.executors.base import TargetError
 from tuitune.store.errors import HeldError, StoreError
 from tuitune.store.folder import create_study
 from tuitune.studyfile import StudyFileError
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.cli.wish import Meaning, Wish
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study import Study
     from tuitune.engine.run import Watcher
-    from tuitune.spec import StudySpec
-    from tuitune.study import Study
 
 REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedError, ControlError)
 

@@ -10,8 +10,7 @@ from tuitune.cli.console import print_json
 from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counts
 from tuitune.cli.why import print_why
-from tuitune.store.errors import StoreError
-from tuitune.words.text import (
+from tuitune.messages.text import (
     configuration_toml,
     configuration_words,
     duration,
@@ -19,6 +18,7 @@ from tuitune.words.text import (
     plain,
     table,
 )
+from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.console import print_json
 from tuitune.cli.studies import open_study
+from tuitune.messages.text import duration, number, plain, table, which
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import Comparison, compare
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import StudyFileError, load
-from tuitune.words.text import duration, number, plain, table, which
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

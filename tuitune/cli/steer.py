@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.studies import StudyFolder, open_study
 from tuitune.control import ControlError, request, socket_path
+from tuitune.messages.text import configuration_words, duration
 from tuitune.studyfile.document import parsed
-from tuitune.words.text import configuration_words, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

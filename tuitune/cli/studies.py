@@ -8,17 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuitune.core.study.standing import best_of
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, find_study
 from tuitune.store.reader import Reader
-from tuitune.study.standing import best_of
 from tuitune.studyfile import StudyFileError, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.spec import StudySpec
+    from tuitune.core.spec import StudySpec
     from tuitune.store.owner import Owner
     from tuitune.store.rows import StudyState, TrialRow
 

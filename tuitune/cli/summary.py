@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
+from tuitune.core.study.state import COMPLETE, STATES
+from tuitune.messages.text import configuration_toml, duration, number
 from tuitune.store.rows import StudyRow
-from tuitune.study.state import COMPLETE, STATES
-from tuitune.words.text import configuration_toml, duration, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tuitune.cli.studies import StudyFolder
-    from tuitune.study import Study
+    from tuitune.core.study import Study
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.console import print_json
 from tuitune.cli.progress import fact_record
-from tuitune.words.facts import told
+from tuitune.messages.facts import told
 
 if TYPE_CHECKING:
     from tuitune.cli.studies import StudyFolder

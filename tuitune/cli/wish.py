@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tuitune.spec import StudySpec
+    from tuitune.core.spec import StudySpec
 
 
 @dataclass(frozen=True, slots=True)

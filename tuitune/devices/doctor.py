@@ -10,14 +10,14 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tuitune.devices.allowed import NotAllowedError, allowed
+from tuitune.core.placement.allowed import NotAllowedError, allowed
+from tuitune.core.placement.view import MPS
 from tuitune.devices.nvml import SHADOWED, default_mode
-from tuitune.devices.view import MPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tuitune.devices.snapshots import GpuSample, Snapshot
+    from tuitune.core.placement.snapshots import GpuSample, Snapshot
 
 FEW_FILES = 4096
 LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tuitune.devices.placement import Room
+from tuitune.core.placement.placement import Room
 
 CGROUPS = Path("/sys/fs/cgroup")
 

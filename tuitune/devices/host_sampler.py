@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
-from tuitune.devices.placement import HOST
-from tuitune.devices.sample import DeviceSample
+from tuitune.core.placement.placement import HOST
+from tuitune.core.placement.sample import DeviceSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tuitune.devices.placement import Room
+    from tuitune.core.placement.placement import Room
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)

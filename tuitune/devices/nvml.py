@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 
+from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
 from tuitune.devices.owners import describe
-from tuitune.devices.snapshots import DeviceProcess, GpuSample, Link, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from tuitune.devices.snapshots import DeviceProcess
+from tuitune.core.placement.snapshots import DeviceProcess
 
 
 def describe(pid: int, memory: int | None) -> DeviceProcess:

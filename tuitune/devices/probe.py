@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 
-from tuitune.devices.snapshots import Snapshot
+from tuitune.core.placement.snapshots import Snapshot
 from tuitune.devices.watchdog import Watchdog
 
 LIBRARY = "libnvidia-ml.so.1"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tuitune.core.placement.snapshots import RETRY, Reading, Snapshot
 from tuitune.devices.nvml import Nvml, NvmlError
-from tuitune.devices.snapshots import RETRY, Reading, Snapshot
-from tuitune.execution.processes import die_with_parent
+from tuitune.trial.processes import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Collection

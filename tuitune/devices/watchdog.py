@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tuitune.devices.snapshots import RETRY, GpuSample, Reading, Snapshot
-from tuitune.execution import bootstrap
-from tuitune.words.text import duration
+from tuitune.core.placement.snapshots import RETRY, GpuSample, Reading, Snapshot
+from tuitune.messages.text import duration
+from tuitune.zygote import bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 
 if TYPE_CHECKING:
     import asyncio

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.search.proposal import AskModel, Proposal
+from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.space import grid_size
 from tuitune.engine.failing import heed
 from tuitune.engine.seen import Seen
-from tuitune.execution.executor import NotNowError, SampleError
-from tuitune.search.proposal import AskModel, Proposal
-from tuitune.search.sobol import sobol_searcher
-from tuitune.space import grid_size
-from tuitune.thinking import ModelError
+from tuitune.executors.base import NotNowError, SampleError
+from tuitune.model_process import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
+    from tuitune.core.search.history import History
+    from tuitune.core.space import Sampled
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study import Study
     from tuitune.engine.loop import World
-    from tuitune.search.history import History
-    from tuitune.space import Sampled
-    from tuitune.spec import StudySpec
-    from tuitune.study import Study
 
 SLOW = 5.0  # s that a sampler may take before that is worth a word
 AGAIN = 1.0  # s until one is asked again that could not be asked

@@ -10,24 +10,24 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuitune.core.pruning.rules import milestones
+from tuitune.core.search.start import START
 from tuitune.devices.locks import Locks
 from tuitune.engine.gpus import Gpus
 from tuitune.engine.settings import has_gpus, settings_of
-from tuitune.pruning.rules import milestones
-from tuitune.search.start import START
-from tuitune.thinking import Brief, ModelProcess
+from tuitune.model_process import Brief, ModelProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuitune.devices.placement import Room
-    from tuitune.devices.snapshots import Snapshot
+    from tuitune.core.events import Settings
+    from tuitune.core.placement.placement import Room
+    from tuitune.core.placement.snapshots import Snapshot
+    from tuitune.core.search.history import Past
+    from tuitune.core.study import Study
     from tuitune.engine.document import Document
-    from tuitune.events import Settings
-    from tuitune.search.history import Past
     from tuitune.store.journal import Journal
     from tuitune.store.owner import Claim
-    from tuitune.study import Study
 
 
 @dataclass(frozen=True, slots=True)

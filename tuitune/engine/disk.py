@@ -8,7 +8,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tuitune.devices.placement import Room
-    from tuitune.devices.snapshots import Snapshot
-    from tuitune.events import Settings
-    from tuitune.study import Study
+    from tuitune.core.events import Settings
+    from tuitune.core.placement.placement import Room
+    from tuitune.core.placement.snapshots import Snapshot
+    from tuitune.core.study import Study
 
 
 class NotWhileRunningError(Exception):

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune import events as ev
-from tuitune.devices.allowed import NotAllowedError, allowed
-from tuitune.devices.gpus import THIRDS
-from tuitune.devices.news import news
-from tuitune.devices.view import Tenant, View
+from tuitune.core import events as ev
+from tuitune.core.placement.allowed import NotAllowedError, allowed
+from tuitune.core.placement.gpus import THIRDS
+from tuitune.core.placement.news import news
+from tuitune.core.placement.view import Tenant, View
 from tuitune.devices.watchdog import Watchdog
 from tuitune.engine.failing import heed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from tuitune.core.placement.snapshots import GpuSample, Snapshot
+    from tuitune.core.spec import DevicesSpec
+    from tuitune.core.study import State
     from tuitune.devices.locks import Locks
-    from tuitune.devices.snapshots import GpuSample, Snapshot
-    from tuitune.spec import DevicesSpec
-    from tuitune.study import State
 
     Take = Callable[[Sequence[ev.Event]], None]
 

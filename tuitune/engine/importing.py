@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from tuitune.execution.words import plain
+from tuitune.executors.local.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tuitune.core.pruning.rules import milestones
+from tuitune.core.search.foreign import Earlier, past_of
+from tuitune.core.search.history import Past
+from tuitune.core.space import UnfitError, fitted
 from tuitune.engine.settings import CannotRunError
-from tuitune.pruning.rules import milestones
-from tuitune.search.foreign import Earlier, past_of
-from tuitune.search.history import Past
-from tuitune.space import UnfitError, fitted
 from tuitune.store.errors import StoreError
 from tuitune.store.filesystem import is_file
 from tuitune.store.folder import DATABASE, DOCUMENT
@@ -24,8 +24,8 @@ from tuitune.store.registry import known_studies
 from tuitune.studyfile import StudyFileError, load
 
 if TYPE_CHECKING:
-    from tuitune.space import SearchSpace
-    from tuitune.spec import StudySpec
+    from tuitune.core.space import SearchSpace
+    from tuitune.core.spec import StudySpec
     from tuitune.store.curves import Curve
     from tuitune.store.journal import Journal
 

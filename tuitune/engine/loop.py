@@ -8,24 +8,24 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.engine.again import LaunchAgain
 from tuitune.engine.asking import Asking
 from tuitune.engine.orders import lost_checkpoint, make_order
 from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
 from tuitune.engine.syncing import Syncing
 from tuitune.engine.tidying import Tidying
-from tuitune.execution.shortage import shortage
+from tuitune.executors.local.shortage import shortage
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tuitune.core.search.history import Past
+    from tuitune.core.search.searcher import Proposal, Searcher
+    from tuitune.core.study import Study
     from tuitune.engine.seams import Folders, Oracle, Store
-    from tuitune.execution.executor import Executor
-    from tuitune.search.history import Past
-    from tuitune.search.searcher import Proposal, Searcher
-    from tuitune.study import Study
+    from tuitune.executors.base import Executor
 
 LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
 SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.study import Study
 from tuitune.engine.settings import settings_of
-from tuitune.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuitune.devices.placement import Room
+    from tuitune.core.placement.placement import Room
+    from tuitune.core.spec import StudySpec
     from tuitune.engine.seams import Store
-    from tuitune.spec import StudySpec
 
 
 def restore(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from tuitune.execution.wire import Order
-from tuitune.pruning.rules import judged_from, unfilled
-from tuitune.words.command import fill_command
+from tuitune.core.pruning.rules import judged_from, unfilled
+from tuitune.messages.command import fill_command
+from tuitune.trial.wire import Order
 
 if TYPE_CHECKING:
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study.state import State, Trial
     from tuitune.engine.seams import Folders
-    from tuitune.spec import StudySpec
-    from tuitune.study.state import State, Trial
 
 
 def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> Order:

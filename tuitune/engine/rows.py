@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
-from tuitune.pruning.rules import bracket_count, bracket_of, bracket_steps
+from tuitune.core import events as ev
+from tuitune.core.pruning.rules import bracket_count, bracket_of, bracket_steps
+from tuitune.core.study.keeping import forgotten, kept
+from tuitune.core.study.state import COMPLETE, ENDED, PAUSED, RUNNING
+from tuitune.messages.leaving import LEAVES
 from tuitune.store.rows import StudyRow, TrialRow
-from tuitune.study.keeping import forgotten, kept
-from tuitune.study.state import COMPLETE, ENDED, PAUSED, RUNNING
-from tuitune.words.leaving import LEAVES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tuitune.spec import StudySpec
-    from tuitune.study.state import Ending, State, Trial
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study.state import Ending, State, Trial
 
 
 OF_THE_STUDY = frozenset(  # facts after which the study's own row may read otherwise

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
 from tuitune.control import ControlError, choose_place, leave_place, serve, socket_path
+from tuitune.core import events as ev
+from tuitune.core.placement.snapshots import Snapshot
+from tuitune.core.search.searcher import make_searcher
 from tuitune.devices.host import host_room
 from tuitune.devices.probe import look
-from tuitune.devices.snapshots import Snapshot
 from tuitune.engine import disk, telemetry
 from tuitune.engine.beside import Ours, make_gpus, make_oracle, warm
 from tuitune.engine.clock import ClockSteps
@@ -29,27 +30,26 @@ from tuitune.engine.shelf import Shelf
 from tuitune.engine.signals import Signals
 from tuitune.engine.steering import Steering
 from tuitune.engine.watching import Unfailing, Watcher
-from tuitune.execution.executor import Plan, TargetError
-from tuitune.execution.local import LocalExecutor
-from tuitune.execution.processes import sweep
-from tuitune.execution.shortage import shortage
-from tuitune.search.searcher import make_searcher
+from tuitune.executors.base import Plan, TargetError
+from tuitune.executors.local.local import LocalExecutor
+from tuitune.executors.local.shortage import shortage
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, TRIALS
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.registry import remember
 from tuitune.store.rows import EngineRow
+from tuitune.trial.processes import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study import Study
     from tuitune.engine.gpus import Gpus
-    from tuitune.spec import StudySpec
+    from tuitune.model_process import ModelProcess
     from tuitune.store.owner import Claim
     from tuitune.store.rows import Phase
-    from tuitune.study import Study
-    from tuitune.thinking import ModelProcess
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 

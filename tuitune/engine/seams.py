@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tuitune.events import AnyFact, Settings
-    from tuitune.search.history import History
-    from tuitune.search.proposal import Proposal
+    from tuitune.core.events import AnyFact, Settings
+    from tuitune.core.search.history import History
+    from tuitune.core.search.proposal import Proposal
+    from tuitune.core.study import Study
     from tuitune.store.rows import StudyRow, TrialRow
-    from tuitune.study import Study
 
 
 class Store(Protocol):
@@ -57,12 +57,12 @@ class Folders(Protocol):
 
 
 class Oracle(Protocol):
-    """Where the study's model is: `tuitune.thinking.ModelProcess`."""
+    """Where the study's model is: `tuitune.model_process.ModelProcess`."""
 
     async def propose(
         self, trial: int, history: History, tried: Collection[str]
     ) -> Proposal | None:
-        """As `tuitune.search.history.Model`. Raises ModelError where the model has no answer."""
+        """As `core.search.history.Model`. Raises ModelError where the model has no answer."""
 
 
 class Paper(Protocol):

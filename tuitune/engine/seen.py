@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
-from tuitune.pruning.rules import milestones
-from tuitune.search.history import Fate, History, Past
-from tuitune.study.state import COMPLETE, FAILED, KILLED, PRUNED
+from tuitune.core import events as ev
+from tuitune.core.pruning.rules import milestones
+from tuitune.core.search.history import Fate, History, Past
+from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tuitune.spec import StudySpec
-    from tuitune.study import State, Trial
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study import State, Trial
 
 
 class Seen:

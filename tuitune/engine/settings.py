@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tuitune.devices.allowed import NotAllowedError, allowed
-from tuitune.devices.placement import Room, shortage
-from tuitune.events import Settings
+from tuitune.core.events import Settings
+from tuitune.core.placement.allowed import NotAllowedError, allowed
+from tuitune.core.placement.placement import Room, shortage
 
 if TYPE_CHECKING:
-    from tuitune.devices.snapshots import Snapshot
-    from tuitune.spec import StudySpec
+    from tuitune.core.placement.snapshots import Snapshot
+    from tuitune.core.spec import StudySpec
 
 
 class CannotRunError(Exception):

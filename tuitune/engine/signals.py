@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 
 if TYPE_CHECKING:
     from tuitune.engine.door import Door

@@ -6,22 +6,22 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.search.searcher import complete
+from tuitune.core.study import leaving
+from tuitune.core.study.state import COMPLETE, ENDED, FAILED
 from tuitune.engine.document import NotWhileRunningError
-from tuitune.execution.executor import SampleError
-from tuitune.search.searcher import complete
-from tuitune.study import leaving
-from tuitune.study.state import COMPLETE, ENDED, FAILED
+from tuitune.executors.base import SampleError
+from tuitune.messages.text import plain
 from tuitune.studyfile import StudyFileError
-from tuitune.words.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuitune.core.space import SearchSpace
+    from tuitune.core.study import Trial
     from tuitune.engine.loop import Engine
     from tuitune.engine.seams import Paper
-    from tuitune.space import SearchSpace
-    from tuitune.study import Trial
 
 Answer = dict[str, Any]
 LONGEST = 3600.0  # s that a kill may wait

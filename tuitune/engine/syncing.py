@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
+from tuitune.core import events as ev
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:

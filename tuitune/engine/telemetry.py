@@ -6,19 +6,19 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from tuitune.devices.sample import DeviceSample
+from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.study.sharing import words_of
 from tuitune.store.errors import StoreError
-from tuitune.study.sharing import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.devices.snapshots import GpuSample
+    from tuitune.core.events import Gpu
+    from tuitune.core.placement.snapshots import GpuSample
+    from tuitune.core.study import State
     from tuitune.engine.beside import Ours
     from tuitune.engine.gpus import Gpus
     from tuitune.engine.loop import Engine
-    from tuitune.events import Gpu
-    from tuitune.study import State
 
 PERIOD = 1.0  # s
 

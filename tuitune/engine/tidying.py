@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
-from tuitune.study.keeping import kept, may_go_on
-from tuitune.study.state import ENDED
+from tuitune.core import events as ev
+from tuitune.core.study.keeping import kept, may_go_on
+from tuitune.core.study.state import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tuitune.core.study.state import State, Trial
     from tuitune.engine.seams import Folders
-    from tuitune.study.state import State, Trial
 
 FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts that may end what any trial is kept for
 
 
 class Tidying:
-    """Brings the shelf in line with `tuitune.study.keeping`, for those that facts concern.
+    """Brings the shelf in line with `tuitune.core.study.keeping`, for those that facts concern.
 
     Once for all trials that have ended when a study is opened: this removes what an engine that
     was killed had no time for.

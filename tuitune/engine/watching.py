@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tuitune import events as ev
+    from tuitune.core import events as ev
 
 
 class Watcher(Protocol):

@@ -1,4 +1,4 @@
-"""How does an attempt behave? As `tuitune.execution.worker` makes real ones behave."""
+"""How does an attempt behave? As `tuitune.trial.worker` makes real ones behave."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from tuitune import events as ev
-from tuitune.execution.wire import PAUSED, Release, Stop, Verdict
+from tuitune.core import events as ev
 from tuitune.simulation.waits import Waits
+from tuitune.trial.wire import PAUSED, Release, Stop, Verdict
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
-    from tuitune.execution.wire import Heard, Order
     from tuitune.simulation.course import Course, Point
     from tuitune.simulation.memory import MemoryShelf
+    from tuitune.trial.wire import Heard, Order
 
 TERM, KILL = 15, 9
 PATIENCE = 5.0  # s that a verdict may take

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.execution.wire import Order
+    from tuitune.trial.wire import Order
 
 End = Literal["returns", "raises", "killed", "lost", "hangs", "oom", "unknown"]
 Heeds = Literal["ask", "term", "kill"]

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from tuitune import events as ev
-from tuitune.execution.wire import Release, Stop, Verdict
+from tuitune.core import events as ev
 from tuitune.simulation.attempt import KILL, TERM, Attempt
+from tuitune.trial.wire import Release, Stop, Verdict
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.execution.wire import Heard, Order
     from tuitune.simulation.course import Target
     from tuitune.simulation.memory import MemoryShelf
+    from tuitune.trial.wire import Heard, Order
 
 Cause = Literal["code", "resources"]
 
@@ -25,7 +25,7 @@ REFUSAL = 0.5  # s from a launch until it is clear that nothing can be launched
 
 
 class SimulatedExecutor:
-    """As `tuitune.execution.executor.Executor`, on a simulated loop.
+    """As `tuitune.executors.base.Executor`, on a simulated loop.
 
     latency: seconds that the next message takes, either way; None: messages are there at once.
     unknown: told of trials whose record ends while they should go on; true: it returns there.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuitune.study.keeping import WRITTEN
+from tuitune.core.study.keeping import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tuitune.events import AnyFact
+    from tuitune.core.events import AnyFact
     from tuitune.store.rows import StudyRow, TrialRow
 
 

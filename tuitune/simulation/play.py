@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuitune import events as ev
+from tuitune.core import events as ev
+from tuitune.core.study import Study
 from tuitune.engine.loop import Engine, World
 from tuitune.engine.opening import opening_events
 from tuitune.simulation.clock import SimulatedLoop
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.memory import MemoryJournal, MemoryShelf
-from tuitune.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.devices.placement import Room
+    from tuitune.core.placement.placement import Room
+    from tuitune.core.search.searcher import Searcher
+    from tuitune.core.spec import StudySpec
     from tuitune.engine.seams import Oracle
-    from tuitune.search.searcher import Searcher
     from tuitune.simulation.course import Target
-    from tuitune.spec import StudySpec
 
 
 @dataclass(frozen=True, slots=True)

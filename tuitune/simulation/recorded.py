@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuitune import events as ev
-from tuitune.devices.placement import Room
-from tuitune.search.proposal import Proposal
+from tuitune.core import events as ev
+from tuitune.core.placement.placement import Room
+from tuitune.core.search.proposal import Proposal
+from tuitune.core.study.state import COMPLETE, FAILED, PRUNED
 from tuitune.simulation.course import Course, Point
-from tuitune.study.state import COMPLETE, FAILED, PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tuitune.execution.wire import Order
-    from tuitune.search.proposal import Tried
-    from tuitune.spec import StudySpec
+    from tuitune.core.search.proposal import Tried
+    from tuitune.core.spec import StudySpec
+    from tuitune.trial.wire import Order
 
 
 @dataclass(slots=True)

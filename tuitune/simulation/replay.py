@@ -7,8 +7,10 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from tuitune import events as ev
-from tuitune.pruning.rules import bracket_of, bracket_steps
+from tuitune.core import events as ev
+from tuitune.core.pruning.rules import bracket_of, bracket_steps
+from tuitune.core.study.standing import Standing, best_of, loss
+from tuitune.core.study.state import COMPLETE, KILLED, PRUNED
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import (
     RecordedSearcher,
@@ -17,15 +19,13 @@ from tuitune.simulation.recorded import (
     replayable,
     was_stopped,
 )
-from tuitune.study.standing import Standing, best_of, loss
-from tuitune.study.state import COMPLETE, KILLED, PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuitune.core.spec import StudySpec
     from tuitune.simulation.course import Point
     from tuitune.simulation.recorded import Record, Recording
-    from tuitune.spec import StudySpec
 
 GOOD = 10  # the best one in so many trials is a good one
 

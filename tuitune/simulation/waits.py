@@ -1,4 +1,4 @@
-"""Which of an attempt's reports wait for a verdict? As `tuitune.execution` makes real ones wait."""
+"""Which of an attempt's reports wait for a verdict? As `trial.steps` has real ones wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuitune.execution.wire import Order
+    from tuitune.trial.wire import Order
 
 
 class Waits:

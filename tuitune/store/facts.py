@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from tuitune.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, SpareAsked
+from tuitune.core.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, SpareAsked
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:

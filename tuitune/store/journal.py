@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tuitune.devices.sample import DeviceSample
-    from tuitune.events import AnyFact
+    from tuitune.core.events import AnyFact
+    from tuitune.core.placement.sample import DeviceSample
     from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 
 ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"

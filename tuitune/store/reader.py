@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.messages.facts import NOTABLE
 from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
 from tuitune.store import samples as sample_rows
@@ -21,15 +22,14 @@ from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
 from tuitune.store.facts import LAST
 from tuitune.store.rows import StudyRow
-from tuitune.words.facts import NOTABLE
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tuitune.devices.sample import DeviceSample
-    from tuitune.events import AnyFact
+    from tuitune.core.events import AnyFact
+    from tuitune.core.placement.sample import DeviceSample
     from tuitune.store.rows import EngineRow, TrialRow
 
 __all__ = ["Changes", "Curve", "Reader", "Report"]

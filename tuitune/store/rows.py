@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from tuitune.events import Settings
+from tuitune.core.events import Settings
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune.devices.sample import DeviceSample
+from tuitune.core.placement.sample import DeviceSample
 
 if TYPE_CHECKING:
     import sqlite3

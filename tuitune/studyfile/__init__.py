@@ -12,7 +12,7 @@ from tuitune.studyfile.reading import read_study
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.spec import StudySpec
+    from tuitune.core.spec import StudySpec
 
 __all__ = ["StudyFileError", "load", "load_document"]
 

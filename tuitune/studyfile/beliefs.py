@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from tuitune.space import Choice, Fixed, Sampled, from_unit, spell, value_problem
-from tuitune.space.words import normal_value
+from tuitune.core.space import Choice, Fixed, Sampled, from_unit, spell, value_problem
+from tuitune.core.space.words import normal_value
 from tuitune.studyfile.problems import WrongValueError
 
 if TYPE_CHECKING:
-    from tuitune.space import Parameter
+    from tuitune.core.space import Parameter
 
 
 def with_likely(parameter: Parameter, said: Any) -> Parameter:

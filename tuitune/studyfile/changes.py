@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from tuitune.space import likely_of, spell
-from tuitune.words.parameters import condition, domain
+from tuitune.core.space import likely_of, spell
+from tuitune.messages.parameters import condition, domain
 
 if TYPE_CHECKING:
-    from tuitune.space import Parameter
-    from tuitune.spec import StudySpec
+    from tuitune.core.space import Parameter
+    from tuitune.core.spec import StudySpec
 
 # What an engine takes up while it runs.
 SETTINGS = frozenset(

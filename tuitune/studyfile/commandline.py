@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuitune.space import spell
+from tuitune.core.space import spell
 from tuitune.studyfile.hints import did_you_mean
 from tuitune.studyfile.problems import WrongValueError, kind
 

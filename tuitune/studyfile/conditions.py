@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuitune.space import (
+from tuitune.core.space import (
     Choice,
     Fixed,
     Parameter,

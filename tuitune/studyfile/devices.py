@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.spec import DevicesSpec
+from tuitune.core.spec import DevicesSpec
 from tuitune.studyfile.problems import kind
 
 if TYPE_CHECKING:

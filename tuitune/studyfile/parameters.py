@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tuitune.space import (
+from tuitune.core.space import (
     Choice,
     Fixed,
     FloatRange,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tuitune.space import spell
-from tuitune.words.text import plain
+from tuitune.core.space import spell
+from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuitune.pruning.brackets import most_brackets
-from tuitune.spec import PruningSpec
+from tuitune.core.pruning.brackets import most_brackets
+from tuitune.core.spec import PruningSpec
 
 if TYPE_CHECKING:
-    from tuitune.spec import PruningMethod, PruningStyle
+    from tuitune.core.spec import PruningMethod, PruningStyle
     from tuitune.studyfile.table import Table
 
 _DEFAULT = PruningSpec()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.space import Sampled, SearchSpace
-from tuitune.spec import Limits, Objective, StudySpec
+from tuitune.core.space import Sampled, SearchSpace
+from tuitune.core.spec import Limits, Objective, StudySpec
 from tuitune.studyfile.conditions import read_conditions
 from tuitune.studyfile.devices import read_devices
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.space import Sampled, SearchSpace, grid_size, grid_width, likely_of
-from tuitune.spec import SearchSpec
+from tuitune.core.space import Sampled, SearchSpace, grid_size, grid_width, likely_of
+from tuitune.core.spec import SearchSpec
 from tuitune.studyfile.hints import did_you_mean
 from tuitune.studyfile.problems import kind, value_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from tuitune.spec import SearchMethod
+    from tuitune.core.spec import SearchMethod
     from tuitune.studyfile.table import Table
 
 _DEFAULT = SearchSpec()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tuitune.space import spell
+from tuitune.core.space import spell
 from tuitune.studyfile.hints import KEYS, unknown_key, unknown_value
 from tuitune.studyfile.problems import Problems, kind
 from tuitune.studyfile.units import seconds, size

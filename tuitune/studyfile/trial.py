@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Literal
 
-from tuitune.space import Choice, Fixed
-from tuitune.spec import TrialSpec
+from tuitune.core.space import Choice, Fixed
+from tuitune.core.spec import TrialSpec
 from tuitune.studyfile.commandline import LONGEST_WORD, read_command
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from tuitune.space import Parameter, SearchSpace
+    from tuitune.core.space import Parameter, SearchSpace
     from tuitune.studyfile.table import Table
 
 _DEFAULT = TrialSpec()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tuitune.ui.options import Options
+    from tuitune.ui.state.options import Options
 
 
 class KeyFileError(Exception):
@@ -26,7 +26,7 @@ class KeyFileError(Exception):
 
 def load(*, readonly: bool = False, ascii_only: bool = False, no_color: bool = False) -> Options:
     """Import what an app needs, as this terminal wants it: may be done while an engine starts."""
-    from tuitune.ui.options import options_for, prepare
+    from tuitune.ui.state.options import options_for, prepare
 
     gc.disable()  # until the first paint: all that is made until then stays
     options = options_for(os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color)
@@ -52,8 +52,8 @@ def open_app(  # noqa: PLR0913 - what may be said on the command line
     """
     options = load(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     from tuitune.ui.app import StudyApp
-    from tuitune.ui.configuration import load_keymap
-    from tuitune.ui.source import Source
+    from tuitune.ui.state.configuration import load_keymap
+    from tuitune.ui.state.source import Source
 
     keymap = load_keymap()
     source = Source(folder, file or str(folder), time.time(), options.devices_tick)
@@ -66,7 +66,7 @@ def open_app(  # noqa: PLR0913 - what may be said on the command line
 def open_list(runs: Path, *, ascii_only: bool = False, no_color: bool = False) -> Path | None:
     """The study folder that was chosen, None where the user left. Raises KeyFileError."""
     options = load(ascii_only=ascii_only, no_color=no_color)
-    from tuitune.ui.configuration import load_keymap
+    from tuitune.ui.state.configuration import load_keymap
     from tuitune.ui.studies_app import StudiesApp
 
     app = StudiesApp(runs, load_keymap(), options)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App
 
 from tuitune.store.errors import StoreError
-from tuitune.ui import layout
-from tuitune.ui.bottom import Bottom
-from tuitune.ui.dress import dress
-from tuitune.ui.glyphs import ASCII, FULL
-from tuitune.ui.lines import Size
-from tuitune.ui.look import Look
 from tuitune.ui.outside import Outside
-from tuitune.ui.paint import Paint
 from tuitune.ui.palette import ActionCommands
-from tuitune.ui.pane import LinePane
 from tuitune.ui.panes import table as panes
 from tuitune.ui.prompting import Prompting
-from tuitune.ui.trials.order import Order
-from tuitune.ui.view import View
+from tuitune.ui.render import layout
+from tuitune.ui.render.dress import dress
+from tuitune.ui.render.glyphs import ASCII, FULL
+from tuitune.ui.render.lines import Size
+from tuitune.ui.render.paint import Paint
+from tuitune.ui.render.pane import LinePane
+from tuitune.ui.state.bottom import Bottom
+from tuitune.ui.state.look import Look
+from tuitune.ui.state.view import View
+from tuitune.ui.table.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from tuitune.ui.actions.action import Menu, Prompt, Question
     from tuitune.ui.actions.keymap import Keymap
-    from tuitune.ui.options import Options
-    from tuitune.ui.picture import Picture
-    from tuitune.ui.source import Source
+    from tuitune.ui.state.options import Options
+    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.source import Source
 
 
 class StudyApp(App[None]):

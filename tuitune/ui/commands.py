@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tuitune.ui.actions.action import Action, Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 NUMBER = re.compile(r"t?[0-9]{1,9}", re.ASCII)
 MOST = 12  # candidates that are named

@@ -7,8 +7,8 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from tuitune.messages.text import plain
 from tuitune.store.folder import TRIALS
-from tuitune.words.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.control import ControlError, request, socket_path
 from tuitune.store.errors import StoreError
-from tuitune.words.exported import exported
+from tuitune.store.exported import exported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuitune.store.exported import Form
     from tuitune.ui.app import StudyApp
-    from tuitune.ui.source import Source
-    from tuitune.words.exported import Form
+    from tuitune.ui.state.source import Source
 
 PATIENCE = 10.0  # s for an engine's answer
 

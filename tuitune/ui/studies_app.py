@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App
 from textual.widgets import Input
 
-from tuitune.ui.dress import dress
-from tuitune.ui.glyphs import ASCII, FULL
-from tuitune.ui.layout import TRIALS, Box
-from tuitune.ui.lines import Line, Size, line
-from tuitune.ui.paint import Paint
-from tuitune.ui.pane import LinePane
 from tuitune.ui.panes.studies import Listing, study_lines
-from tuitune.ui.studies import Studies
+from tuitune.ui.render.dress import dress
+from tuitune.ui.render.glyphs import ASCII, FULL
+from tuitune.ui.render.layout import TRIALS, Box
+from tuitune.ui.render.lines import Line, Size, line
+from tuitune.ui.render.paint import Paint
+from tuitune.ui.render.pane import LinePane
+from tuitune.ui.state.studies import Studies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tuitune.ui.actions.keymap import Keymap
-    from tuitune.ui.options import Options
-    from tuitune.ui.studies import Entry
+    from tuitune.ui.state.options import Options
+    from tuitune.ui.state.studies import Entry
 
 TICK = 1.0  # s between two looks
 HEAD = 2  # lines above the first study

@@ -10,8 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.pruning.rules import PrunerState, enter, judge, next_rung
-from tuitune.spec import PruningSpec
+from tuitune.core.pruning.rules import PrunerState, enter, judge, next_rung
+from tuitune.core.spec import PruningSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from tuitune.simulation.gpus import Program, pace
+from simulator.gpus import Program, pace
 
 if TYPE_CHECKING:
-    from tuitune.simulation.gpus import PaceOf
+    from simulator.gpus import PaceOf
 
 GB = 10**9
 KINDS = {  # duty, friction, GB, its growth, seconds a report, reports

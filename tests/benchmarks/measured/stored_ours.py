@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stored_study import REPORTS, TRIALS, configuration, losses, serve
 
-from tuitune.events import Reported
+from tuitune.core.events import Reported
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.store.rows import TrialRow

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from tuitune.ui.records import Record
+from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tuitune.ui.bottom import Bottom
-    from tuitune.ui.lines import Size
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
-    from tuitune.ui.trials.order import Order
-    from tuitune.ui.view import View
+    from tuitune.ui.render.lines import Size
+    from tuitune.ui.state.bottom import Bottom
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.view import View
+    from tuitune.ui.table.order import Order
 
 Group = Literal["Move", "Look", "Trials", "Study", "App"]
 

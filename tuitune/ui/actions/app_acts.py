@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 FORMS: Final = ("csv", "json")
 

@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.actions.action import Action, Argument, Choice, Menu
-from tuitune.ui.layout import TRIALS
-from tuitune.ui.trials.columns import FIXED, columns, last_first_column, named
+from tuitune.ui.render.layout import TRIALS
+from tuitune.ui.table.columns import FIXED, columns, last_first_column, named
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
-    from tuitune.ui.trials.columns import Column
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.table.columns import Column
 
 
 def choose_columns(desk: Desk) -> None:

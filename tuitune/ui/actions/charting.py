@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from tuitune.ui.actions.action import Action
 from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.overlay import curve, metric, overlaid
-from tuitune.ui.layout import CURVE
+from tuitune.ui.render.layout import CURVE
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 STRIDE: Final = 60  # steps of the read-out, at most, from one end of a chart to the other
 

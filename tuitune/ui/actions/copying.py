@@ -6,13 +6,13 @@ import os
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from tuitune.space import spell
+from tuitune.core.space import spell
+from tuitune.messages.command import fill_command
+from tuitune.messages.text import configuration_toml
 from tuitune.store.folder import TRIALS
 from tuitune.ui.actions.action import Action, Choice, Menu
 from tuitune.ui.actions.targets import meant
-from tuitune.ui.trials.cells import label
-from tuitune.words.command import fill_command
-from tuitune.words.text import configuration_toml
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tuitune.store.rows import TrialRow
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 OUTPUT: Final = "output.log"
 

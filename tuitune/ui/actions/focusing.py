@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.actions.action import Action
-from tuitune.ui.layout import CURVE, DETAIL, DEVICES, LOG, NUMBERED, TRIALS, WHY
-from tuitune.ui.trials.filtering import ALL
+from tuitune.ui.render.layout import CURVE, DETAIL, DEVICES, LOG, NUMBERED, TRIALS, WHY
+from tuitune.ui.table.filtering import ALL
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk

@@ -9,7 +9,7 @@ from tuitune.ui.actions.cursor import extend, line_of, to_line
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 
 def mark(desk: Desk) -> None:

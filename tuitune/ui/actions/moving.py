@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.study.state import FAILED
+from tuitune.core.study.state import FAILED
 from tuitune.ui.actions.action import Action, Argument, Prompt
 from tuitune.ui.actions.cursor import line_of, to_line
-from tuitune.ui.trials.cells import label
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 
 def by_lines(lines: int, desk: Desk) -> None:

@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.actions.action import Action, Prompt
-from tuitune.ui.layout import DETAIL, LOG, WHY
 from tuitune.ui.logs import back, find_after, find_before, log_file, on, stamp
 from tuitune.ui.panes import detail, why
 from tuitune.ui.panes.log import held_at, shown_trial
+from tuitune.ui.render.layout import DETAIL, LOG, WHY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tuitune.ui.actions.action import Desk
     from tuitune.ui.logs import Stamp
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 FAR: Final = 1 << 30  # lines: further than any text goes
 

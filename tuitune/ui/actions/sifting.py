@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from tuitune.ui.actions.action import Action, Argument, Choice, Menu, Prompt
-from tuitune.ui.trials.columns import columns, named, ordered
-from tuitune.ui.trials.filtering import FilterError, parse
-from tuitune.ui.trials.sorting import Sort
+from tuitune.ui.table.columns import columns, named, ordered
+from tuitune.ui.table.filtering import FilterError, parse
+from tuitune.ui.table.sorting import Sort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 EXAMPLE: Final = "state:run lr<1e-3 has:error !word trial:12"
 

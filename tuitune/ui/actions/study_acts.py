@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.study.state import RUNNING
+from tuitune.core.study.state import RUNNING
 from tuitune.ui.actions.action import Action, Argument, Choice, Menu, Question
 from tuitune.ui.actions.targets import no_engine
-from tuitune.ui.bottom import SEEN, Undo, Wanted
 from tuitune.ui.commands import command_line
+from tuitune.ui.state.bottom import SEEN, Undo, Wanted
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 
 def pause_launching(desk: Desk) -> None:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tuitune.study.state import COMPLETE, ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
-from tuitune.ui.glyphs import WORDS as SHORT
-from tuitune.ui.records import Record
-from tuitune.ui.trials.cells import label
+from tuitune.core.study.state import (
+    COMPLETE,
+    ENDED,
+    FAILED,
+    KILLED,
+    PAUSED,
+    PRUNED,
+    RUNNING,
+    WAITING,
+)
+from tuitune.ui.render.glyphs import WORDS as SHORT
+from tuitune.ui.state.records import Record
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
     WhyNot = Callable[[TrialRow], str]
 

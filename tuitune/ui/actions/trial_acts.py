@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.study.state import RUNNING
+from tuitune.core.study.state import RUNNING
 from tuitune.ui.actions.action import Action, Question
 from tuitune.ui.actions.targets import (
     meant,
@@ -17,15 +17,15 @@ from tuitune.ui.actions.targets import (
     why_no_resume,
     why_no_retry,
 )
-from tuitune.ui.bottom import Undo
-from tuitune.ui.trials.cells import label
+from tuitune.ui.state.bottom import Undo
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuitune.ui.actions.action import Desk
     from tuitune.ui.actions.targets import Targets, WhyNot
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 GRACE = 8.0  # s in which a kill can be undone
 DONE: Final = {

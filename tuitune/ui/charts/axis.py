@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tuitune.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
 from tuitune.ui.charts.canvas import narrow
 from tuitune.ui.charts.scales import Scale, scale, tidy
-from tuitune.ui.records import Record
+from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-    from tuitune.space import Parameter, SearchSpace
+    from tuitune.core.space import Parameter, SearchSpace
     from tuitune.store.rows import TrialRow
 
 MOST: Final = 12  # different values of a sampled parameter that still are categories

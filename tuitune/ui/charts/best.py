@@ -5,22 +5,22 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tuitune.study.state import COMPLETE
+from tuitune.core.study.state import COMPLETE
+from tuitune.messages.text import duration, number
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import scale
 from tuitune.ui.charts.standing import epoch, some
-from tuitune.ui.trials.cells import label
-from tuitune.words.text import duration, number
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.frame import Frame
-    from tuitune.ui.lines import Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Size
+    from tuitune.ui.state.look import Look
 
 ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
 EACH: Final = Ink("faint", ".", under=True)

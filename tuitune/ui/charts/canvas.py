@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 
-from tuitune.words.text import plain
+from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tuitune.ui.lines import Line, Span
+    from tuitune.ui.render.lines import Line, Span
 
 BITS: Final = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a dot, by line, column
 BRAILLE: Final = " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))

@@ -6,16 +6,16 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tuitune.messages.text import number
 from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
 from tuitune.ui.charts.legend import Entry, put_legend
 from tuitune.ui.charts.overlay import curve, left_out, metric, overlaid, stamp
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import scale
 from tuitune.ui.charts.tracing import draw_trace, trace
-from tuitune.ui.phrases import missing
-from tuitune.ui.trial_words import resource
-from tuitune.ui.trials.cells import label
-from tuitune.words.text import number
+from tuitune.ui.table.cells import label
+from tuitune.ui.text.phrases import missing
+from tuitune.ui.text.trial_words import resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tuitune.ui.charts.overlay import Overlaid
     from tuitune.ui.charts.scales import Scale
     from tuitune.ui.charts.tracing import Dot, Trace
-    from tuitune.ui.lines import Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Size
+    from tuitune.ui.state.look import Look
 
 ACTIONS: Final = (
     ("chart.log", "log"),

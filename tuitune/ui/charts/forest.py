@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tuitune.ui.records import Holder, Record
+from tuitune.ui.state.records import Holder, Record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

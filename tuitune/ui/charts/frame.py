@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from tuitune.messages.text import plain
 from tuitune.ui.charts.canvas import Canvas
-from tuitune.ui.lines import fit
-from tuitune.ui.records import Holder
-from tuitune.words.text import plain
+from tuitune.ui.render.lines import fit
+from tuitune.ui.state.records import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.ui.charts.scales import Scale
-    from tuitune.ui.glyphs import Glyphs
-    from tuitune.ui.lines import Line, Size
+    from tuitune.ui.render.glyphs import Glyphs
+    from tuitune.ui.render.lines import Line, Size
 
 LEAST = (16, 4)  # columns and lines below which there is no chart
 BELOW = 2  # lines of the axis below

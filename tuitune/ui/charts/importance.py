@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tuitune.space import key as config_key
-from tuitune.study.state import COMPLETE, PRUNED
+from tuitune.core.space import key as config_key
+from tuitune.core.study.state import COMPLETE, PRUNED
 from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.background import Background
 from tuitune.ui.charts.forest import TREES, Column, Fit, fit, ranks
 from tuitune.ui.charts.frame import Drawing, words
 from tuitune.ui.charts.standing import merit, some
-from tuitune.ui.lines import fit as fitted
-from tuitune.ui.wrapping import wrapped
+from tuitune.ui.render.lines import fit as fitted
+from tuitune.ui.render.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from tuitune.spec import StudySpec
+    from tuitune.core.spec import StudySpec
     from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.axis import Axis
-    from tuitune.ui.lines import Line, Size
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 ACTIONS: Final = (("chart.importance", "curve"),)
 LEAST: Final = 8  # trials below which no model is made

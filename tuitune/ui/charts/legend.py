@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tuitune.ui.lines import fit
+from tuitune.ui.render.lines import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.charts.canvas import Ink
-from tuitune.ui.records import Record
-from tuitune.ui.trials.cells import label
+from tuitune.ui.state.records import Record
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.store.curves import Curve
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 MARKED: Final = 5  # more would be a tangle: the others are only counted
 BEST: Final = ("*", "success bold", "11110")

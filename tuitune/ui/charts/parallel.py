@@ -11,14 +11,14 @@ from tuitune.ui.charts.frame import Drawing, too_small, words
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import scale
 from tuitune.ui.charts.standing import epoch, merit, some
-from tuitune.ui.lines import fit
+from tuitune.ui.render.lines import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.lines import Line, Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.look import Look
 
 ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
 GOOD: Final = Ink("line-a", "#")

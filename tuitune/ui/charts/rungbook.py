@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
-from tuitune.study.standing import loss
-from tuitune.study.state import COMPLETE, ENDED, FAILED
-from tuitune.ui.records import Holder
+from tuitune.core.study.standing import loss
+from tuitune.core.study.state import COMPLETE, ENDED, FAILED
+from tuitune.ui.state.records import Holder
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.picture import Picture
 
 AT_ONCE: Final = 1000  # trials that are entered at one look: the first one of a large study
 

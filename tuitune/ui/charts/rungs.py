@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tuitune.messages.text import number
 from tuitune.ui.charts.frame import Drawing, words
 from tuitune.ui.charts.rungbook import Book
-from tuitune.ui.lines import fit
-from tuitune.ui.trial_words import resource
-from tuitune.ui.trials.cells import label
-from tuitune.words.text import number
+from tuitune.ui.render.lines import fit
+from tuitune.ui.table.cells import label
+from tuitune.ui.text.trial_words import resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.ui.charts.rungbook import Rung
-    from tuitune.ui.lines import Line, Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.look import Look
 
 ACTIONS: Final = (("chart.rungs", "curve"),)
 NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # cells of the figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.records import Record
+from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from tuitune.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING
+from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING
+from tuitune.messages.text import number
 from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.frame import Drawing, Tick, beyond, dot, frame, too_small, words
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import Scale, scale
 from tuitune.ui.charts.standing import epoch, some
-from tuitune.words.text import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.axis import Axis
     from tuitune.ui.charts.frame import Frame
-    from tuitune.ui.lines import Line, Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.look import Look
 
 ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
 MOST: Final = 800  # trials that are looked at

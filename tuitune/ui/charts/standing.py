@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from tuitune.study.standing import loss
-from tuitune.study.state import COMPLETE, ENDED
+from tuitune.core.study.standing import loss
+from tuitune.core.study.state import COMPLETE, ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.spec import Objective
+    from tuitune.core.spec import Objective
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 T = TypeVar("T")
 

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from tuitune.messages.text import plain
 from tuitune.ui.charts.curve import CurveChart
-from tuitune.ui.layout import CURVE
-from tuitune.ui.lines import stacked
 from tuitune.ui.panes.titles import rule
-from tuitune.words.text import plain
+from tuitune.ui.render.layout import CURVE
+from tuitune.ui.render.lines import stacked
 
 if TYPE_CHECKING:
     from tuitune.ui.charts.frame import Drawing
-    from tuitune.ui.lines import Line, Size
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 
 class Chart(Protocol):

@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from tuitune.space import spell
-from tuitune.study.state import FAILED
-from tuitune.ui.glyphs import WORDS, shown_state
-from tuitune.ui.health import engine_gone
-from tuitune.ui.layout import DETAIL
-from tuitune.ui.lines import Line, Size, cut, fit, line, padded, stacked, width_of
-from tuitune.ui.memo import Memo
+from tuitune.core.space import spell
+from tuitune.core.study.state import FAILED
+from tuitune.messages.text import plain
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.phrases import awaited, missing
-from tuitune.ui.scrolling import window
-from tuitune.ui.trial_words import doing, last_words, place, standing, times, value
-from tuitune.ui.trials.cells import form_of, label, parameter
-from tuitune.ui.wrapping import wrapped
-from tuitune.words.text import plain
+from tuitune.ui.render.glyphs import WORDS, shown_state
+from tuitune.ui.render.layout import DETAIL
+from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of
+from tuitune.ui.render.memo import Memo
+from tuitune.ui.render.scrolling import window
+from tuitune.ui.render.wrapping import wrapped
+from tuitune.ui.table.cells import form_of, label, parameter
+from tuitune.ui.text.health import engine_gone
+from tuitune.ui.text.phrases import awaited, missing
+from tuitune.ui.text.trial_words import doing, last_words, place, standing, times, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.events import AnyFact
+    from tuitune.core.events import AnyFact
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 SMALL = 4  # lines up to which only the most needed is said, each on one line
 LABEL = 8  # cells of the names of facts

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tuitune.ui import device_words as say
-from tuitune.ui.health import engine_gone
-from tuitune.ui.layout import DEVICES
-from tuitune.ui.lines import Line, Size, fit, line, padded, width_of
-from tuitune.ui.memo import Memo
-from tuitune.ui.meters import bar, history, load_role
+from tuitune.messages.text import duration, plain
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.pieces import Piece, joined
-from tuitune.ui.trials.cells import label
-from tuitune.words.text import duration, plain
+from tuitune.ui.render.layout import DEVICES
+from tuitune.ui.render.lines import Line, Size, fit, line, padded, width_of
+from tuitune.ui.render.memo import Memo
+from tuitune.ui.render.meters import bar, history, load_role
+from tuitune.ui.render.pieces import Piece, joined
+from tuitune.ui.table.cells import label
+from tuitune.ui.text import device_words as say
+from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.devices.sample import DeviceSample
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.core.placement.sample import DeviceSample
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 WIDE_FROM = 110  # columns from which a device has a line for itself
 TWO_TRIALS, ONE_TRIAL = len("t0003 t0004"), len("t0003 +1")

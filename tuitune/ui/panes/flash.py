@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.ui.choices import menu_lines
-from tuitune.ui.health import engine_gone
-from tuitune.ui.lines import ends, fit, line, width_of
-from tuitune.words.text import plain
+from tuitune.messages.text import plain
+from tuitune.ui.render.lines import ends, fit, line, width_of
+from tuitune.ui.state.choices import menu_lines
+from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
-    from tuitune.ui.lines import Line, Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.look import Look
 
 
 def lines(look: Look, size: Size) -> list[Line]:

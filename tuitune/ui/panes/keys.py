@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.choices import fitting, menu_lines
-from tuitune.ui.health import engine_gone
-from tuitune.ui.layout import CURVE, DETAIL, DEVICES, LOG, TRIALS, WHY
-from tuitune.ui.lines import Line, fit, line
-from tuitune.ui.memo import Memo
+from tuitune.ui.render.layout import CURVE, DETAIL, DEVICES, LOG, TRIALS, WHY
+from tuitune.ui.render.lines import Line, fit, line
+from tuitune.ui.render.memo import Memo
+from tuitune.ui.state.choices import fitting, menu_lines
+from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tuitune.ui.lines import Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Size
+    from tuitune.ui.state.look import Look
 
     Named = Sequence[tuple[str, str]]
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from tuitune.ui.layout import LOG
-from tuitune.ui.lines import Line, Size, cut, line
 from tuitune.ui.logs import Stamp, lines_before, log_file, stamp
-from tuitune.ui.memo import Memo
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.trials.cells import label
-from tuitune.ui.wrapping import chopped
+from tuitune.ui.render.layout import LOG
+from tuitune.ui.render.lines import Line, Size, cut, line
+from tuitune.ui.render.memo import Memo
+from tuitune.ui.render.wrapping import chopped
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 
 def shown_trial(look: Look) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.study.state import (
+from tuitune.core.study.state import (
     COMPLETE,
     ENDED,
     FAILED,
@@ -14,19 +14,19 @@ from tuitune.study.state import (
     RUNNING,
     WAITING,
 )
-from tuitune.ui.glyphs import LOST, WORDS
-from tuitune.ui.health import engine_gone, health
-from tuitune.ui.lines import Line, Size, cut, ends, fit, line, width_of
-from tuitune.ui.pace import elapsed
-from tuitune.ui.phrases import next_step, notice, why_ended
-from tuitune.ui.pieces import Piece, joined
-from tuitune.ui.trial_words import ago
-from tuitune.ui.trials.cells import label
-from tuitune.words.text import duration, number, plain
+from tuitune.messages.text import duration, number, plain
+from tuitune.ui.render.glyphs import LOST, WORDS
+from tuitune.ui.render.lines import Line, Size, cut, ends, fit, line, width_of
+from tuitune.ui.render.pieces import Piece, joined
+from tuitune.ui.state.pace import elapsed
+from tuitune.ui.table.cells import label
+from tuitune.ui.text.health import engine_gone, health
+from tuitune.ui.text.phrases import next_step, notice, why_ended
+from tuitune.ui.text.trial_words import ago
 
 if TYPE_CHECKING:
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 ORDER = (RUNNING, PAUSED, WAITING, COMPLETE, PRUNED, FAILED, KILLED)
 WORDS_FROM = 110  # columns from which states have their word beside their sign

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.study.state import COMPLETE, RUNNING
-from tuitune.ui.lines import Line, cut, ends, fit, line, marked, padded
-from tuitune.ui.records import Record
-from tuitune.ui.trials.cells import label
-from tuitune.words.text import duration, number
+from tuitune.core.study.state import COMPLETE, RUNNING
+from tuitune.messages.text import duration, number
+from tuitune.ui.render.lines import Line, cut, ends, fit, line, marked, padded
+from tuitune.ui.state.records import Record
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tuitune.ui.glyphs import Glyphs
-    from tuitune.ui.lines import Size
-    from tuitune.ui.studies import Entry
+    from tuitune.ui.render.glyphs import Glyphs
+    from tuitune.ui.render.lines import Size
+    from tuitune.ui.state.studies import Entry
 
 NONE_YET: Final = (
     "No studies yet.",

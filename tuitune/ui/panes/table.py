@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.ui import layout
 from tuitune.ui.actions import reading
 from tuitune.ui.panes import curve, detail, devices, flash, keys, log, status, trials, why
 from tuitune.ui.panes.titles import bar
+from tuitune.ui.render import layout
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Pane
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.look import Pane
+    from tuitune.ui.state.picture import Picture
 
 
 def make_panes() -> dict[str, Pane]:

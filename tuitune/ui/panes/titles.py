@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.ui.layout import NUMBERED
-from tuitune.ui.lines import Line, ends, line
+from tuitune.ui.render.layout import NUMBERED
+from tuitune.ui.render.lines import Line, ends, line
 
 if TYPE_CHECKING:
-    from tuitune.ui.lines import Size
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Size
+    from tuitune.ui.state.look import Look
 
 
 def rule(  # noqa: PLR0913 - a rule has two ends and something between

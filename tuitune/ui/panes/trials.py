@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.layout import TRIALS
-from tuitune.ui.lines import Line, Size, cut, fit, line, padded, stacked, width_of
-from tuitune.ui.memo import Memo
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.phrases import awaited
-from tuitune.ui.trials.columns import (
+from tuitune.ui.render.layout import TRIALS
+from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of
+from tuitune.ui.render.memo import Memo
+from tuitune.ui.table.columns import (
     GAP,
     SIGNS,
     Column,
@@ -21,14 +20,15 @@ from tuitune.ui.trials.columns import (
     seen,
     shape,
 )
-from tuitune.ui.trials.filtering import ALL
-from tuitune.ui.trials.order import window
-from tuitune.ui.trials.rows import TrialLines
-from tuitune.ui.trials.sorting import Sort, rises
+from tuitune.ui.table.filtering import ALL
+from tuitune.ui.table.order import window
+from tuitune.ui.table.rows import TrialLines
+from tuitune.ui.table.sorting import Sort, rises
+from tuitune.ui.text.phrases import awaited
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import Desk
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 ABOVE: Final = 2  # lines above the first trial: the rule and the heads
 ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tuitune.events import (
+from tuitune.core.events import (
     Added,
     AnyFact,
     Checkpointed,
@@ -17,21 +17,21 @@ from tuitune.events import (
     Verdict,
     Warned,
 )
-from tuitune.study.state import FAILED
-from tuitune.ui.layout import WHY
-from tuitune.ui.lines import Line, Size, cut, line
-from tuitune.ui.memo import Memo
+from tuitune.core.study.state import FAILED
+from tuitune.messages.facts import told, whose
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.trial_words import clock
-from tuitune.ui.trials.cells import label
-from tuitune.ui.wrapping import wrapped
-from tuitune.words.facts import told, whose
+from tuitune.ui.render.layout import WHY
+from tuitune.ui.render.lines import Line, Size, cut, line
+from tuitune.ui.render.memo import Memo
+from tuitune.ui.render.wrapping import wrapped
+from tuitune.ui.table.cells import label
+from tuitune.ui.text.trial_words import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tuitune.ui.look import Look
-    from tuitune.ui.picture import Picture
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
 
 
 class WhyPane:

@@ -10,18 +10,18 @@ from textual.screen import Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
-from tuitune.space import Choice, Fixed
-from tuitune.ui.form import filled, read_form, typed
-from tuitune.ui.trials.cells import label
-from tuitune.words.text import configuration_words
+from tuitune.core.space import Choice, Fixed
+from tuitune.messages.text import configuration_words
+from tuitune.ui.state.form import filled, read_form, typed
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from tuitune.space import Parameter
+    from tuitune.core.space import Parameter
     from tuitune.ui.app import StudyApp
-    from tuitune.ui.form import Field, Form
+    from tuitune.ui.state.form import Field, Form
 
 KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties a line   esc leaves"
 

@@ -7,14 +7,14 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final, get_args
 
 from tuitune.ui.actions.action import Group
-from tuitune.ui.glyphs import WORDS
-from tuitune.ui.lines import Line, fit, line, padded
+from tuitune.ui.render.glyphs import WORDS
+from tuitune.ui.render.lines import Line, fit, line, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tuitune.ui.actions.action import Action
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 KEYS = 12  # cells for an action's keys
 TITLE = 20  # and for its title, where its sentence stands behind it

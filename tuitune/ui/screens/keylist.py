@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.ui.configuration import key_file
-from tuitune.ui.lines import Line, cut, fit, line
+from tuitune.ui.render.lines import Line, cut, fit, line
+from tuitune.ui.state.configuration import key_file
 
 if TYPE_CHECKING:
-    from tuitune.ui.look import Look
+    from tuitune.ui.state.look import Look
 
 NAME, KEYS = 24, 18
 

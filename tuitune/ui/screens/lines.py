@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from tuitune.ui.actions.keymap import pressed
-from tuitune.ui.lines import Line, ends, line
-from tuitune.ui.pane import LinePane
+from tuitune.ui.render.lines import Line, ends, line
+from tuitune.ui.render.pane import LinePane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from tuitune.ui.paint import Paint
+    from tuitune.ui.render.paint import Paint
 
     Text = Callable[[int], list[Line]]  # for a width in cells
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from textual.command import CommandPalette
 
 from tuitune.ui.actions.copying import configurations
-from tuitune.ui.paint import Paint
+from tuitune.ui.render.paint import Paint
 from tuitune.ui.screens.add import AddScreen
 from tuitune.ui.screens.help import help_lines
 from tuitune.ui.screens.keylist import key_lines
 from tuitune.ui.screens.lines import LinesScreen
-from tuitune.ui.summary import summary_lines
+from tuitune.ui.text.summary import summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from tuitune.ui.app import StudyApp
-    from tuitune.ui.lines import Line
-    from tuitune.ui.look import Look
+    from tuitune.ui.render.lines import Line
+    from tuitune.ui.state.look import Look
 
 
 def screen_named(name: str, app: StudyApp) -> Screen[Any]:

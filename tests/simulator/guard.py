@@ -1,0 +1,189 @@
+"""Is everything safe before it is done, and what is left when an engine dies halfway?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuitune.core import events as ev
+from tuitune.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tuitune.simulation.executor import SimulatedExecutor
+    from tuitune.simulation.memory import MemoryJournal
+    from tuitune.store.rows import StudyRow, TrialRow
+    from tuitune.trial.wire import Order
+
+
+class DiedError(BaseException):
+    """The engine is dead: what it would still do does not happen, whatever it suppresses."""
+
+
+class Mortal:
+    """A store that can fail, and whose engine can die in the middle of a commit."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self._journal = journal
+        self._dead = False
+        self.full = False  # its disk takes nothing more
+        self._before: Callable[[], None] | None = None
+        self._after: Callable[[], None] | None = None
+
+    def kill(self) -> None:
+        self._dead = True
+
+    def die_before(self, then: Callable[[], None]) -> None:
+        """Die at the next write, with nothing of it safe."""
+        self._before = then
+
+    def die_after(self, then: Callable[[], None]) -> None:
+        """Die after the next write, with nothing of it done."""
+        self._after = then
+
+    def write(
+        self, facts: Sequence[ev.AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+    ) -> None:
+        if self._before is not None:
+            self._dead = True
+            self._before()
+        if self._dead:
+            raise DiedError
+        if self.full:
+            raise StoreError("study.db: the disk is full")
+        self._journal.write(facts, rows, study)
+
+    def watched(self, _facts: Sequence[ev.AnyFact]) -> None:
+        if self._after is not None:
+            self._dead = True
+            self._after()
+            raise DiedError
+
+    def snapshot(self, blob: bytes) -> None:
+        if not self._dead and not self.full:
+            self._journal.snapshot(blob)
+
+    def sync(self) -> None:
+        if not self._dead:
+            self._journal.sync()
+
+    def drop_snapshot(self) -> None:
+        self._journal.drop_snapshot()
+
+    def restore(self) -> tuple[bytes | None, Iterator[ev.AnyFact]]:
+        return self._journal.restore()
+
+    def history(self) -> Iterator[ev.AnyFact]:
+        return self._journal.history()
+
+
+class Guard:
+    """Stands between an engine and its executor, and knows what the journal has.
+
+    `told`: the reports that the engine has heard, and when by a clock that nobody sets. Where the
+    store has failed, trials may be answered and let go all the same, but none may start.
+    """
+
+    executor: SimulatedExecutor
+
+    def __init__(
+        self,
+        sink: Callable[[Sequence[ev.Event]], None],
+        journal: MemoryJournal,
+        violated: Callable[[str], None],
+        failed: Callable[[], bool],  # whether the store has
+    ) -> None:
+        self.told: list[tuple[float, ev.Reported]] = []
+        self._sink = sink
+        self._journal = journal
+        self._violated = violated
+        self._failed = failed
+        self._read = len(journal.facts)
+        self._launches: set[tuple[int, int]] = set()
+        self._verdicts: dict[tuple[int, int, int], str] = {}  # (trial, attempt, step): the newest
+        self._signals: set[tuple[int, int, str]] = set()
+        self._reports: set[tuple[int, int, int]] = set()
+        self._live: set[int] = set()
+
+    def sink(self, events: Sequence[ev.Event]) -> None:
+        for event in events:
+            if isinstance(event, ev.Reported):
+                self.told.append((self.executor.loop.time(), event))
+            elif isinstance(event, ev.Exited):
+                self._live.discard(event.trial)
+        self._sink(events)
+
+    async def open(self) -> None:
+        await self.executor.open()
+
+    def launch(self, order: Order) -> None:
+        self._read_on()
+        if order.trial in self._live:
+            self._violated(f"trial {order.trial} was launched while a process of it is there")
+        if (order.trial, order.attempt) not in self._launches:
+            self._violated(f"trial {order.trial} was launched before the journal knew")
+        step = order.resume_step
+        if step is not None and self.executor.shelf.trained_with(order.trial, step) != order.config:
+            self._violated(f"trial {order.trial} goes on from another configuration's checkpoint")
+        self._live.add(order.trial)
+        self.executor.launch(order)
+
+    def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:
+        self._read_on()
+        step = self.executor.waiting(trial, attempt)
+        if self._failed():
+            pass
+        elif step is not None:
+            self._answered((trial, attempt, step), action)
+        elif action != "go" and (trial, attempt) in self.executor.attempts:
+            self._violated(f"trial {trial} is told to {action}, and doesn't wait for it")
+        self.executor.answer(trial, attempt, action, save)
+
+    def _answered(self, report: tuple[int, int, int], action: str) -> None:
+        """A report that waits gets what was decided on it, once that is safe."""
+        trial, _, step = report
+        verdict = self._verdicts.get(report)
+        if verdict is None:
+            self._violated(f"trial {trial} was answered before the journal knew")
+        elif ("stop" if verdict == "pause" else verdict) != action:
+            self._violated(f"trial {trial} waits at step {step}: {action}, and not {verdict}")
+        if report not in self._reports:
+            self._violated(f"trial {trial} was answered, and its report is not in the journal")
+
+    def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:
+        self._signalled(trial, attempt, "ask")
+        self.executor.ask_stop(trial, attempt, reason, save)
+
+    def release(self, trial: int, attempt: int) -> None:
+        self._signalled(trial, attempt, "release")
+        self.executor.release(trial, attempt)
+
+    def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
+        self._signalled(trial, attempt, how)
+        self.executor.signal(trial, attempt, how)
+
+    async def sample(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return await self.executor.sample(targets, seed, config)
+
+    async def close(self) -> None:
+        await self.executor.close()
+
+    def _signalled(self, trial: int, attempt: int, how: str) -> None:
+        self._read_on()
+        if (trial, attempt, how) not in self._signals and not self._failed():
+            self._violated(f"trial {trial} was signalled before the journal knew")
+
+    def _read_on(self) -> None:
+        for fact in self._journal.facts[self._read :]:
+            match fact:
+                case ev.Launch():
+                    self._launches.add((fact.trial, fact.attempt))
+                case ev.Verdict():
+                    self._verdicts[fact.trial, fact.attempt, fact.step] = fact.action
+                case ev.Signal():
+                    self._signals.add((fact.trial, fact.attempt, fact.how))
+                case ev.Reported():
+                    self._reports.add((fact.trial, fact.attempt, fact.step))
+        self._read = len(self._journal.facts)

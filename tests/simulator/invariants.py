@@ -1,0 +1,241 @@
+"""What must hold after every event of every study, and when it is over?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simulator.ledger import EVENTS, Ledger, groups
+from simulator.reference import Rung
+from tuitune.core import events as ev
+from tuitune.core.pruning.rules import bracket_steps
+from tuitune.core.study import Study
+from tuitune.core.study.standing import Standing, best_of
+from tuitune.core.study.state import COMPLETE, ENDED, FAILED, KILLED, WAITING
+from tuitune.engine.rows import study_row, trial_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from simulator.reference import Entries
+    from tuitune.core.pruning.state import PrunerState
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study import State
+    from tuitune.core.study.state import Trial
+    from tuitune.store.rows import StudyRow, TrialRow
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Invariants:
+    """Compares a study's state with a book that is kept of the same facts without it.
+
+    `after` each event returns what does not hold, in words; empty where all does.
+    """
+
+    def __init__(self, spec: StudySpec, history: Iterable[ev.AnyFact] = ()) -> None:
+        self.ledger = Ledger(spec)
+        for group in groups(history):
+            self.ledger.fold(group)
+        self.ledger.problems.clear()  # they were told when it happened
+
+    def after(self, group: Sequence[ev.AnyFact], state: State) -> list[str]:
+        """`group`: an event with the decisions that followed; `state`: as they leave it."""
+        ledger = self.ledger
+        ledger.fold(group)
+        problems = ledger.problems + _processes(ledger, state) + _rungs(ledger, state.pruner)
+        problems += ledger.values.differences(state)
+        if not ledger.study.begins_nothing:
+            problems += _idle(ledger)
+        ledger.problems = []
+        return problems
+
+
+def _processes(ledger: Ledger, state: State) -> list[str]:
+    """Who runs, waits, stands still or is held, and does every launch have its exit?"""
+    states = {trial.number: trial.state for trial in state.trials}
+    problems = [
+        f"trial {n} is {states.get(n)}, and should be {s}"
+        for n, s in ledger.states.items()
+        if states.get(n) != s
+    ]
+    both = {
+        "trials": (sorted(states), sorted(ledger.states)),
+        "live": (sorted(state.running), sorted(ledger.attempts.live)),
+        "waiting": (state.waiting, sorted(n for n, s in ledger.states.items() if s == WAITING)),
+        "promotable": (sorted(state.promotable), sorted(ledger.available)),
+        "to be killed": (sorted(state.kills.items()), sorted(ledger.kills.items())),
+        "held": (sorted(t.number for t in state.trials if t.held), sorted(ledger.held)),
+        "frozen": (
+            sorted(t.number for t in state.trials if t.frozen is not None),
+            sorted(ledger.attempts.frozen),
+        ),
+    }
+    problems += [f"{k}: {a}, and should be {b}" for k, (a, b) in both.items() if a != b]
+    ended = ledger.attempts.launched - {
+        (n, launch.attempt) for n, launch in ledger.attempts.live.items()
+    }
+    if ended != ledger.attempts.exited:
+        problems.append(f"launched {sorted(ended)} and exited {sorted(ledger.attempts.exited)}")
+    return problems
+
+
+def _rungs(ledger: Ledger, pruner: PrunerState) -> list[str]:
+    """Is every rung filled by the first reports at or past it, and by nothing else?"""
+    entries = _entries(pruner, ledger.spec)
+    expected = {rung: found for rung, found in ledger.expected.rungs.entries.items() if found}
+    return [
+        f"rung {rung.step} of bracket {rung.bracket}: "
+        f"{entries.get(rung)}, and should be {expected.get(rung)}"
+        for rung in sorted({*entries, *expected})
+        if entries.get(rung) != expected.get(rung)
+    ]
+
+
+def _entries(pruner: PrunerState, spec: StudySpec) -> dict[Rung, Entries]:
+    found: dict[Rung, Entries] = {}
+    for bracket, rungs in enumerate(pruner.brackets):
+        for step, rung in zip(bracket_steps(spec.pruning, bracket), rungs, strict=True):
+            if rung.entries:
+                found[Rung(bracket, step)] = {trial: loss for loss, trial in rung.entries}
+            if len({trial for _, trial in rung.entries}) < len(rung.entries):
+                found[Rung(bracket, -step)] = {}
+    return found
+
+
+def _idle(ledger: Ledger) -> list[str]:
+    """Where there is room and something to do, it is done."""
+    if ledger.study.asking is not None or ledger.attempts.inherited or not ledger.has_room():
+        return []
+    waiting = [n for n, s in ledger.states.items() if s == WAITING and n not in ledger.kills]
+    work = {
+        "trials that wait": waiting,
+        "trials to add": ledger.study.adding,
+        "a trial to promote": ledger.expected.rungs.next(ledger.available),
+        "new trials": ledger.study.may_ask,
+    }
+    return [f"a slot is free, and there is work for it: {k}" for k, found in work.items() if found]
+
+
+def over(study: Study, journal: Sequence[ev.AnyFact]) -> list[str]:
+    """What must hold once a study is over, or its engine has died after this journal."""
+    problems = []
+    replayed = Study(study.spec)
+    replayed.replay(journal)
+    if replayed.snapshot() != study.snapshot():
+        problems.append("a replay of the journal is not the state that the run has left")
+    restored = Study(study.spec, study.snapshot())
+    if restored.snapshot() != study.snapshot() or restored.tried != study.tried:
+        problems.append("a snapshot is not the state that it was taken of")
+    return problems + _redecided(study.spec, journal)
+
+
+def _redecided(spec: StudySpec, journal: Sequence[ev.AnyFact]) -> list[str]:
+    """The same events lead to the same decisions, byte for byte."""
+    study = Study(spec)
+    again = [fact for e in journal if type(e) in EVENTS for fact in study.react(e)]  # type: ignore[arg-type]
+    for number, (old, new) in enumerate(zip(journal, again, strict=False), 1):
+        if _encode(old) != _encode(new):
+            return [f"fact {number} is {old}, and was re-decided as {new}"]
+    if len(journal) != len(again):
+        return [f"{len(journal)} facts were re-decided as {len(again)}"]
+    return []
+
+
+def lost_reports(
+    told: Sequence[tuple[float, ev.Reported]], journal: Iterable[ev.AnyFact], safe: float
+) -> list[str]:
+    """Reports that the engine was told of until `safe`, and the journal has not; or has twice.
+
+    told: with the times of a clock that nobody sets, as `safe` is.
+    """
+
+    def kind(report: ev.Reported) -> tuple[float, int, int, int]:
+        return report.time, report.trial, report.attempt, report.step
+
+    wanted = Counter(kind(report) for _, report in told)
+    sure = Counter(kind(report) for at, report in told if at <= safe)
+    found = Counter(kind(fact) for fact in journal if isinstance(fact, ev.Reported))
+    missing = [f"report {key} is not in the journal" for key in sure if sure[key] > found[key]]
+    return missing + [f"report {key} is there twice" for key in found if found[key] > wanted[key]]
+
+
+def stale_rows(study: Study, rows: Mapping[int, TrialRow], own: StudyRow | None) -> list[str]:
+    """What readers see otherwise than it is, once a study is over."""
+    spec, state = study.spec, study.state
+    stale = [] if own == study_row(spec, state) else [f"the row of the study is {own}"]
+    return stale + [
+        f"the row of trial {trial.number} is {rows.get(trial.number)}"
+        for trial in state.trials
+        if _encode(rows.get(trial.number)) != _encode(trial_row(spec, state, trial))
+    ]
+
+
+def on_the_shelf(
+    study: Study, steps: Mapping[int, Sequence[int]], *, over: bool, behind: bool
+) -> list[str]:
+    """Checkpoints that were left or lost: the steps of each trial's at the end of an engine.
+
+    over: it has come to its own end, so that it has removed all that was to be removed. behind: the
+    journal lacks facts, so that it does not know of all that was written or removed.
+    """
+    wanted = _wanted(study)
+    trials = study.state.trials
+    lost = [t.number for t in trials if t.checkpoint is not None and t.number in wanted]
+    problems = [
+        f"trial {n} has lost its checkpoint" for n in lost if not behind and not steps.get(n)
+    ]
+    known = (t for t in trials if t.checkpoint is not None or not behind)
+    ended = {t.number for t in known if t.state in ENDED}
+    left = [n for n, found in steps.items() if n in ended and len(found) > (n in wanted)]
+    problems += [f"trial {n}: its checkpoints {steps[n]} were left" for n in left if over]
+    return problems
+
+
+def _wanted(study: Study) -> set[int]:
+    """Those whose newest checkpoint is there at the end of an engine, where they wrote one."""
+    state = study.state
+    settings = state.settings
+    if settings is None:
+        return set()
+    standings = (Standing(t.number, t.state, t.step, _count(study, t)) for t in state.trials)
+    best, partial = best_of(study.spec, standings)
+    wanted: set[int] = set()
+    for trial in state.trials:
+        goes_on = trial.state in (FAILED, KILLED) or trial.shelved
+        if trial.state == COMPLETE:
+            keep = settings.keep_checkpoints
+            stays = keep == "all" or (keep == "best" and not partial and trial.number == best)
+        else:
+            stays = trial.state not in ENDED or (goes_on and not state.complete)
+            stays = stays or (goes_on and settings.keep_checkpoints == "all")
+        if stays:
+            wanted.add(trial.number)
+    return wanted
+
+
+def _count(study: Study, trial: Trial) -> float | None:
+    return trial.counted(study.spec.objective)
+
+
+def unsynced(journal: Sequence[ev.AnyFact], syncs: Sequence[int]) -> list[str]:
+    """Attempts that saved and whose launch was not synced, and syncs that nobody needed.
+
+    syncs: how many facts there were at each. Both are those of one engine.
+    """
+    launches = {(f.trial, f.attempt): n for n, f in enumerate(journal) if isinstance(f, ev.Launch)}
+    saved = {(f.trial, f.attempt) for f in journal if isinstance(f, ev.SaveStarted)}
+    saved |= {(f.trial, f.attempt) for f in journal if isinstance(f, ev.Checkpointed)}
+    newest = max(syncs, default=0)
+    problems = [
+        f"attempt {attempt} of trial {trial} saved, and its launch was not synced"
+        for trial, attempt in sorted(saved)
+        if launches[trial, attempt] >= newest
+    ]
+    if len(syncs) > len(saved):
+        problems.append(
+            f"{len(saved)} attempts saved, and the journal was synced {len(syncs)} times"
+        )
+    return problems

@@ -1,0 +1,44 @@
+"""What stands in for the model's process? The model itself, and a time that it takes to think."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tuitune.core.pruning.rules import milestones
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from tuitune.core.search.history import History, Model
+    from tuitune.core.search.proposal import Proposal
+    from tuitune.core.spec import StudySpec
+
+
+class ModelHere:
+    """`tuitune.engine.seams.Oracle` in this process: the same question, the same answer.
+
+    latency: seconds by the simulated clock until the next answer; it may raise ModelError.
+    """
+
+    def __init__(self, model: Model, latency: Callable[[], float] = lambda: 0.0) -> None:
+        self._model = model
+        self._latency = latency
+
+    async def propose(
+        self, trial: int, history: History, tried: Collection[str]
+    ) -> Proposal | None:
+        seconds = self._latency()
+        if seconds:
+            await asyncio.sleep(seconds)
+        return self._model.propose(trial, history, tried)
+
+
+def oracle_of(spec: StudySpec, latency: Callable[[], float] = lambda: 0.0) -> ModelHere | None:
+    """The study's model; None where its search has none."""
+    if not spec.search.is_modelled:
+        return None
+    from tuitune.core.search.models import make_model  # noqa: PLC0415 - loads numpy
+
+    model = make_model(spec.space, spec.search, spec.objective.mode, milestones(spec.pruning))
+    return ModelHere(model, latency)

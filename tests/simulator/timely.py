@@ -1,0 +1,140 @@
+"""Is what is due done in time, by a clock that nobody sets?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuitune.core import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulator.ledger import Ledger
+
+SLACK = 2.2  # s: a clock is not said to be set before it is a second off
+SILENCE = 600.0  # s without a sign of life before a complete trial is ended, or
+PAUSES = 10.0  # so many times its longest pause between reports
+EXIT = 60.0  # s from a function's return to the end of its process
+
+
+@dataclass(slots=True)
+class _Times:
+    """When what happened to a live attempt."""
+
+    launched: float
+    heard: float
+    pause: float = 0.0  # the longest between two signs of life
+    frozen: float | None = None
+    returned: float | None = None
+
+
+class Timely:
+    """Kills, timeouts, silence and exits that hang, beside a ledger that knows who lives.
+
+    `ahead`: how far the study's clock is ahead of this one to begin with.
+    """
+
+    def __init__(self, ledger: Ledger, ahead: float) -> None:
+        self._ledger = ledger
+        self._kills = {n: due - ahead for n, due in ledger.kills.items()}
+        self._times: dict[int, _Times] = {}
+        self._timeout_since = 0.0
+
+    def after(self, group: Sequence[ev.AnyFact], now: float) -> list[str]:
+        """What was done too soon or too late; the ledger has this event already."""
+        first = group[0]
+        # the ledger has the new settings already, by which nothing was due until now
+        is_new = isinstance(first, ev.Opened | ev.SettingsChanged)
+        problems = [] if is_new else self._late(now, group)
+        for fact in group:
+            match fact:
+                case ev.Opened():  # what was due while no engine ran is due from here on
+                    self._kills = {n: max(due, now) for n, due in self._kills.items()}
+                case ev.SettingsChanged():
+                    self._timeout_since = now
+                case ev.Launch():
+                    self._times[fact.trial] = _Times(now, now)
+                case ev.KillAsked() if fact.after and fact.trial in self._ledger.kills:
+                    self._kills[fact.trial] = now + fact.after
+                case ev.Signal():
+                    problems += self._signal(fact, now)
+                case ev.Exited():
+                    self._times.pop(fact.trial, None)
+                case _:
+                    self._hear(fact, now)
+        if isinstance(first, ev.DeadlinePassed):
+            soon = {n for n, due in self._kills.items() if due > now + SLACK}
+            gone = soon - self._ledger.kills.keys()
+            problems += [f"trial {n} was killed before it was due" for n in sorted(gone)]
+        self._kills = {n: due for n, due in self._kills.items() if n in self._ledger.kills}
+        return problems
+
+    def _late(self, now: float, group: Sequence[ev.AnyFact]) -> list[str]:
+        """What was due before this event, and is not part of it."""
+        done = {f.trial for f in group if isinstance(f, ev.Signal | ev.Settled)}
+        if self._ledger.study.finished:
+            return []
+        problems = [
+            f"trial {n} was to be killed {now - due:.1f} s ago"
+            for n, due in self._kills.items()
+            if now > due + SLACK and n not in done
+        ]
+        for trial in self._times.keys() - done:
+            problems += self._overdue(trial, self._times[trial], now)
+        return problems
+
+    def _overdue(self, trial: int, times: _Times, now: float) -> list[str]:
+        book = self._ledger.attempts
+        if times.frozen is not None or book.is_saving(trial):
+            return []
+        if times.returned is not None:
+            late = not book.was_signalled(trial) and now > times.returned + EXIT + SLACK
+            return [f"trial {trial} has returned, and its process stays"] if late else []
+        if book.was_asked(trial):
+            return []
+        timeout = self._ledger.study.settings.timeout
+        if trial in book.complete:
+            late = now > times.heard + max(SILENCE, PAUSES * times.pause) + SLACK
+            return [f"trial {trial} is complete, silent and still there"] if late else []
+        if timeout is None or now <= max(times.launched + timeout, self._timeout_since) + SLACK:
+            return []
+        return [f"trial {trial} runs past its timeout of {timeout} s"]
+
+    def _signal(self, fact: ev.Signal, now: float) -> list[str]:
+        times = self._times.get(fact.trial)
+        if times is None:
+            return []
+        if times.frozen is not None:
+            times.launched += now - times.frozen
+            times.heard, times.frozen = now, None
+        if fact.how != "ask":
+            return []
+        timeout = self._ledger.study.settings.timeout
+        if fact.reason == "timeout" and now < times.launched + (timeout or 0.0) - SLACK:
+            return [f"trial {fact.trial} was timed out too soon"]
+        if fact.reason == "overdue" and now < times.heard + SILENCE - SLACK:
+            silence = now - times.heard
+            return [f"trial {fact.trial} is complete, and was signalled after {silence:.0f} s"]
+        return []
+
+    def _hear(self, fact: ev.AnyFact, now: float) -> None:
+        attempt = getattr(fact, "attempt", None)
+        if attempt is None:
+            return
+        trial: int = fact.trial  # type: ignore[union-attr]
+        times = self._times.get(trial)
+        if times is None or not self._ledger.attempts.is_live(trial, attempt):
+            return
+        match fact:
+            case ev.Reported() if self._ledger.heard:
+                times.pause = max(times.pause, now - times.heard)
+                times.heard = now
+            case ev.SaveStarted() | ev.SaveFailed() | ev.Checkpointed():
+                times.heard = now
+            case ev.Held() if trial in self._ledger.attempts.frozen:
+                times.frozen = now
+            case ev.Returned():
+                times.returned = now
+            case _:
+                pass

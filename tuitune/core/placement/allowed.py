@@ -1,0 +1,67 @@
+"""Which GPUs may a study use, by CUDA_VISIBLE_DEVICES and by its file?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tuitune.core.placement.snapshots import GpuSample
+
+
+class NotAllowedError(Exception):
+    """A list of devices that can't be followed; str() says why, with the mend."""
+
+
+def allowed(
+    devices: Sequence[GpuSample], environment: Mapping[str, str], allow: Sequence[str | int]
+) -> list[GpuSample]:
+    """The devices that both lists have, all of them where there is no list.
+
+    Raises NotAllowedError.
+    """
+    named = [device for device in devices if device.uuid]
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        named = _visible(named, visible, environment.get("CUDA_DEVICE_ORDER", ""))
+    if allow:
+        wanted = {uuid for word in allow for uuid in _meant(devices, word)}
+        named = [device for device in named if device.uuid in wanted]
+    return named
+
+
+def _visible(devices: Sequence[GpuSample], text: str, order: str) -> list[GpuSample]:
+    """As CUDA reads it: an entry that names nothing hides itself and all after it."""
+    found: list[GpuSample] = []
+    for word in (part.strip() for part in text.split(",")):
+        if word.isdigit():
+            _check_order(devices, text, order)
+            matches = [d for d in devices if d.index == int(word) and not d.parent]
+        else:
+            matches = [d for d in devices if word and d.uuid.startswith(word)]
+        if len(matches) != 1 or matches[0] in found:
+            break
+        found.append(matches[0])
+    return found
+
+
+def _check_order(devices: Sequence[GpuSample], text: str, order: str) -> None:
+    """CUDA counts the fastest first unless it is told otherwise, and NVML doesn't."""
+    if order != "PCI_BUS_ID" and len({device.name for device in devices}) > 1:
+        raise NotAllowedError(
+            f"CUDA_VISIBLE_DEVICES={text}: this machine's GPUs differ, and CUDA counts them in an "
+            f"order of its own; export CUDA_DEVICE_ORDER=PCI_BUS_ID, or write UUIDs "
+            f"(nvidia-smi -L)"
+        )
+
+
+def _meant(devices: Sequence[GpuSample], word: str | int) -> list[str]:
+    if isinstance(word, int) or word.isdigit():
+        found = [device.uuid for device in devices if device.index == int(word) and device.uuid]
+    else:
+        found = [device.uuid for device in devices if device.uuid.startswith(word)]
+    if not found:
+        there = ", ".join(f"{device.index} ({device.uuid})" for device in devices if device.uuid)
+        raise NotAllowedError(f"[devices] allow: there is no GPU {word}; there are: {there}")
+    return found

@@ -1,0 +1,165 @@
+"""Which GPUs does one more trial get?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuitune.core.placement.pacing import CALM, Bearing
+from tuitune.core.placement.packing import Packing, Resident, bearing, fits, promised, reserve
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from typing import Literal
+
+    from tuitune.core.events import Gpu
+
+THIRDS = 1e-9  # three thirds of a GPU are a whole one
+
+
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """Who is on each GPU, by its UUID, and what packing has learnt."""
+
+    residents: Mapping[str, Sequence[Resident]]
+    packing: Packing = field(default_factory=Packing)
+    host: float = math.inf  # bytes of the host's memory, of which
+    taken: int = 0  # these are promised to trials, the next one among them
+    pooled: Sequence[Resident] = ()  # on GPUs whose memory is the host's
+
+    def on(self, gpu: Gpu) -> Sequence[Resident]:
+        return self.residents.get(gpu.uuid, ())
+
+    def fit(self, gpu: Gpu, reserved: int) -> bool:
+        if not gpu.unified:
+            return fits(gpu.memory, reserved, self.packing, self.on(gpu))
+        memory = min(gpu.memory, self.host) - self.taken
+        return fits(memory, reserved, self.packing, self.pooled)
+
+    def bears(self, gpu: Gpu) -> bool:
+        """Whether an empty one can be taken: not where others have its memory by another way."""
+        reserved = self.reserved()
+        if not gpu.unified or not self.pooled or reserved is None:
+            return True
+        return self.fit(gpu, reserved)
+
+    def of_host(self) -> int:
+        """Bytes of the host's memory that are promised on GPUs."""
+        reserved = self.reserved()
+        return 0 if reserved is None else promised(reserved, self.packing, self.pooled)
+
+    def reserved(self) -> int | None:
+        return reserve(self.packing, (r.peak for found in self.residents.values() for r in found))
+
+
+def choose(
+    gpus: Iterable[Gpu],
+    loads: Loads,
+    wish: float | Literal["auto"],
+    *,
+    alone: bool = False,
+    aside: Collection[str] = (),
+) -> tuple[str, ...] | None:
+    """The UUIDs for one more trial, or None where there is no room now.
+
+    alone: it takes a GPU with nobody on it. aside: GPUs that others wait for.
+    """
+    usable = [gpu for gpu in gpus if not gpu.obstacle and gpu.uuid not in aside]
+    empty = [gpu for gpu in usable if not loads.on(gpu) and loads.bears(gpu)]
+    if wish != "auto" and wish >= 1:
+        return _together([gpu for gpu in empty if gpu.joins or wish == 1], int(wish))
+    if empty:
+        return (min(empty, key=_idleness).uuid,)
+    if alone:
+        return None
+    found = _packed(usable, loads) if wish == "auto" else _sharing(usable, loads, wish)
+    return None if found is None else (found.uuid,)
+
+
+def next_empty(gpus: Iterable[Gpu], loads: Loads) -> str | None:
+    """The GPU that is likely to be empty first: nothing more is put there for one who waits."""
+    usable = [gpu for gpu in gpus if not gpu.obstacle and loads.on(gpu)]
+    first = min(usable, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
+    return None if first is None else first.uuid
+
+
+def _idleness(gpu: Gpu) -> tuple[float, int]:
+    """The idlest first; among equals the last, since careless programs take the first one."""
+    return gpu.busy, -gpu.index
+
+
+def _together(empty: Sequence[Gpu], count: int) -> tuple[str, ...] | None:
+    """So many whole GPUs, the closest to each other that can be had from each one's side."""
+    if len(empty) < count:
+        return None
+    groups = (_around(gpu, empty, count) for gpu in sorted(empty, key=_idleness))
+    best = max(groups, key=_closeness)  # of equals the first: the idlest
+    return tuple(gpu.uuid for gpu in sorted(best, key=lambda gpu: gpu.index))
+
+
+def _around(first: Gpu, empty: Sequence[Gpu], count: int) -> list[Gpu]:
+    group = [first]
+    while len(group) < count:
+        others = [gpu for gpu in empty if gpu not in group]
+        group.append(min(others, key=lambda gpu: (-_ties(gpu, group), *_idleness(gpu))))
+    return group
+
+
+def _closeness(group: Sequence[Gpu]) -> int:
+    return sum(_ties(gpu, group) for gpu in group)
+
+
+def _ties(gpu: Gpu, others: Iterable[Gpu]) -> int:
+    return sum(gpu.links.get(other.uuid, 0) for other in others)
+
+
+def _sharing(usable: Iterable[Gpu], loads: Loads, share: float) -> Gpu | None:
+    """A GPU with a fraction left; the fullest, so that others stay whole."""
+    reserved = loads.reserved()
+    open_ = [
+        gpu
+        for gpu in usable
+        if gpu.packs
+        and all(0 < r.share < 1 for r in loads.on(gpu))
+        and sum(r.share for r in loads.on(gpu)) + share <= 1 + THIRDS
+        and (not gpu.memory or reserved is None or loads.fit(gpu, reserved))
+    ]
+    taken = {gpu.uuid: sum(r.share for r in loads.on(gpu)) for gpu in open_}
+    return min(open_, key=lambda gpu: (-taken[gpu.uuid], *_idleness(gpu)), default=None)
+
+
+def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
+    """Beside others: up to what was measured; where all have that, one more to measure it."""
+    reserved = loads.reserved()
+    if reserved is None:
+        return None
+
+    def of(gpu: Gpu) -> Bearing:
+        return bearing(loads.packing, gpu.name)
+
+    shared = [
+        gpu
+        for gpu in usable
+        if gpu.packs
+        and gpu.memory
+        and all(not r.share and r.peak for r in loads.on(gpu))
+        and loads.fit(gpu, reserved)
+    ]
+    below = [gpu for gpu in shared if len(loads.on(gpu)) < of(gpu).kept]
+    if below:
+        return min(below, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)))
+    tried = {gpu.name for gpu in usable if len(loads.on(gpu)) > 1 == of(gpu).kept}
+    ready = [gpu for gpu in shared if gpu.name not in tried and _is_ready(of(gpu), loads.on(gpu))]
+    return min(ready, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
+
+
+def _is_ready(bearing: Bearing, residents: Sequence[Resident]) -> bool:
+    """For one more than is known to be good: the ones before are under way, and measured."""
+    company = len(residents)
+    if company >= bearing.kept + bearing.step:
+        return False
+    if company > bearing.kept:
+        return all(r.is_under_way for r in residents)
+    least = CALM if company == 1 else 1
+    return all(r.intervals >= least for r in residents)

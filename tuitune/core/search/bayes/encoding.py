@@ -1,0 +1,211 @@
+"""Which row of numbers is a configuration to the model, and which configurations can a row be?
+
+A row has a place for each searched parameter, then for each sampled one. A number's place holds
+its coordinate in [0, 1], that of a countable one the middle of its cell, 0.5 where it is inactive.
+A category's place holds its number, and one past the last where it is inactive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, index_of, levels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from tuitune.core.space import Parameter, SearchSpace
+
+COUNTABLE = 1000  # finer grids are a continuum to the model, and snapped at the end
+
+
+@dataclass(frozen=True)
+class Column:
+    """One searched parameter's place in a row.
+
+    centres: of its cells in [0, 1], for a category its numbers; None for a continuum.
+    edges: between the cells in [0, 1]; a last cell stands for an inactive category.
+    """
+
+    parameter: Parameter
+    categories: int  # 0 for a number
+    centres: NDArray[np.float64] | None
+    edges: NDArray[np.float64] | None
+
+    @property
+    def inactive(self) -> float:
+        return float(self.categories) if self.categories else 0.5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the kernel has to know of rows: how many categories each place has, 0 for a number."""
+
+    categories: tuple[int, ...]
+
+    @cached_property
+    def expansion(self) -> NDArray[np.intp]:
+        """For each column of `expanded`, the place it comes from."""
+        widths = [1 if count == 0 else count + 1 for count in self.categories]
+        return np.repeat(np.arange(len(widths)), widths)
+
+    @cached_property
+    def _codes(self) -> NDArray[np.float64]:
+        """For each column of `expanded`, the category it stands for; NaN for a number."""
+        codes = [[np.nan] if count == 0 else list(range(count + 1)) for count in self.categories]
+        return np.array([code for of_place in codes for code in of_place])
+
+    def expanded(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Numbers as they are, categories one-hot times sqrt(1/2).
+
+        Squared distances are then differences squared, or 1 where categories differ (Hamming).
+        """
+        values = rows[:, self.expansion]
+        if any(self.categories):
+            hot = (values == self._codes) * np.sqrt(0.5)
+            return np.where(np.isnan(self._codes), values, hot)
+        return values
+
+    def distances(
+        self, rows: NDArray[np.float64], first: NDArray[np.intp], second: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """The squared distance along each place, of each pair: (pairs, places)."""
+        differences = rows[first] - rows[second]
+        hamming = np.array(self.categories) > 0
+        squared = np.square(differences)
+        squared[:, hamming] = differences[:, hamming] != 0.0
+        return squared
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The searched parameters' places, and for which of them which parents decide."""
+
+    space: SearchSpace
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def numbers(self) -> NDArray[np.intp]:
+        """The places that are a continuum: the ones along which a gradient can be followed."""
+        return np.array([i for i, c in enumerate(self.columns) if c.centres is None], dtype=np.intp)
+
+    @cached_property
+    def countables(self) -> tuple[int, ...]:
+        return tuple(i for i, c in enumerate(self.columns) if c.centres is not None)
+
+    def row(self, config: Mapping[str, Any]) -> NDArray[np.float64]:
+        """The searched part of a configuration's row; ValueError if it is none of this space."""
+        row: NDArray[np.float64] = self.snapped(np.array([self.space.point(config)]))[0]
+        return row
+
+    def snapped(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The rows of the configurations that points of the unit cube are read as."""
+        rows = np.empty_like(points)
+        cells = np.zeros(points.shape, dtype=np.intp)
+        for place, column in enumerate(self.columns):
+            if column.centres is None or column.edges is None:
+                rows[:, place] = points[:, place]
+            else:
+                cells[:, place] = np.searchsorted(column.edges, points[:, place], side="right")
+                rows[:, place] = column.centres[cells[:, place]]
+        for place, active in self._activity(cells).items():
+            rows[~active, place] = self.columns[place].inactive
+        return rows
+
+    def point_of_cell(self, place: int, cell: int) -> float:
+        """A coordinate in [0, 1] well inside a cell."""
+        column = self.columns[place]
+        assert column.centres is not None
+        if column.categories:
+            return (cell + 0.5) / column.categories
+        return float(column.centres[cell])
+
+    def cell(self, place: int, coordinate: float) -> int:
+        edges = self.columns[place].edges
+        assert edges is not None
+        return int(np.searchsorted(edges, coordinate, side="right"))
+
+    def _activity(self, cells: NDArray[np.intp]) -> dict[int, NDArray[np.bool_]]:
+        """For each place with conditions, in which rows its parameter is active."""
+        known: dict[int, NDArray[np.bool_]] = {}
+        for place in self._conditional:
+            active = np.ones(len(cells), dtype=bool)
+            for parent, allowed in self._conditions[place].items():
+                if parent < 0:  # a parent without a coordinate of its own decides once for all
+                    active &= bool(allowed)
+                    continue
+                active &= np.isin(cells[:, parent], allowed)
+                active &= known.get(parent, np.True_)
+            known[place] = active
+        return known
+
+    @cached_property
+    def _conditions(self) -> dict[int, dict[int, list[int]]]:
+        """place -> parent's place -> the parent's cells under which it is active."""
+        places = {column.parameter.name: place for place, column in enumerate(self.columns)}
+        found: dict[int, dict[int, list[int]]] = {}
+        for place, column in enumerate(self.columns):
+            for number, (name, allowed) in enumerate(column.parameter.when.items()):
+                conditions = found.setdefault(place, {})
+                parent = self.space.by_name[name]
+                cells = [index_of(parent, value) for value in allowed]
+                holding = [cell for cell in cells if cell is not None]
+                if name in places:
+                    conditions[places[name]] = holding
+                elif isinstance(parent, Fixed) and self._always(parent):
+                    conditions[-1 - number] = holding
+                else:  # what a sampled parent allows is not known before it is drawn
+                    conditions[-1 - number] = []
+        return found
+
+    def _always(self, parameter: Parameter) -> bool:
+        """Whether a fixed parameter exists in every configuration."""
+        return all(
+            isinstance(parent := self.space.by_name[name], Fixed)
+            and self._always(parent)
+            and any(index_of(parent, value) is not None for value in allowed)
+            for name, allowed in parameter.when.items()
+        )
+
+    @cached_property
+    def _conditional(self) -> tuple[int, ...]:
+        """The places with conditions, parents before children."""
+        ordered: list[int] = []
+
+        def put(place: int) -> None:
+            if place in ordered or place not in self._conditions:
+                return
+            for parent in self._conditions[place]:
+                put(parent)
+            ordered.append(place)
+
+        for place in self._conditions:
+            put(place)
+        return tuple(ordered)
+
+
+def encoding_of(space: SearchSpace) -> Encoding:
+    return Encoding(space, tuple(_column(parameter) for parameter in space.searched))
+
+
+def _column(parameter: Parameter) -> Column:
+    count = levels(parameter)
+    unordered = isinstance(parameter, Choice) and not parameter.ordered
+    fine = count is None or (count > COUNTABLE and not unordered)
+    if fine or (isinstance(parameter, FloatRange) and parameter.step is None):
+        return Column(parameter, 0, None, None)
+    assert count is not None
+    even = np.arange(1, count) / count
+    if unordered:
+        return Column(parameter, count, np.arange(count, dtype=float), even)
+    if isinstance(parameter, IntRange) and parameter.log:
+        ends = np.log(np.arange(parameter.low, parameter.high + 2, dtype=float))
+        scale = (ends - ends[0]) / (ends[-1] - ends[0])
+        return Column(parameter, 0, (scale[:-1] + scale[1:]) / 2, scale[1:-1])
+    return Column(parameter, 0, (np.arange(count) + 0.5) / count, even)

@@ -1,0 +1,175 @@
+"""Which configuration does the Gaussian process propose for a trial?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import LinAlgError
+
+from tuitune.core.search.bayes import candidates, subset, words
+from tuitune.core.search.bayes.ascent import ascend
+from tuitune.core.search.bayes.beliefs import Beliefs, beliefs_of
+from tuitune.core.search.bayes.encoding import Encoding, encoding_of
+from tuitune.core.search.bayes.evidence import Ladder
+from tuitune.core.search.bayes.fit import drawn_near, fit
+from tuitune.core.search.bayes.improvement import Improvement
+from tuitune.core.search.bayes.kernel import pairs_of
+from tuitune.core.search.bayes.portfolio import Portfolio
+from tuitune.core.search.bayes.posterior import posterior
+from tuitune.core.search.bayes.table import Table, Tables
+from tuitune.core.search.proposal import Proposal, is_new
+from tuitune.core.search.sobol import sobol_searcher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from tuitune.core.search.bayes.kernel import Hyperparameters
+    from tuitune.core.search.bayes.warp import Scale, Warped
+    from tuitune.core.search.history import History
+    from tuitune.core.search.proposal import Tried
+    from tuitune.core.space import SearchSpace, Value
+    from tuitune.core.spec import Mode
+
+UNIFORM, LOCAL, CENTRES = 512, 200, 5  # candidates: anywhere, and near so many of the best
+CHEAP = 120  # outcomes; with more, fewer candidates are looked at, down to two fifths
+FITS_KEPT = 8
+
+
+@dataclass
+class BayesModel:
+    """What it keeps between questions only saves time: any answer is the same without it."""
+
+    encoding: Encoding
+    beliefs: Beliefs
+    portfolio: Portfolio
+    seed: int
+    mode: Mode
+    rungs: tuple[int, ...]
+    tables: Tables
+    _fits: dict[bytes, Hyperparameters] = field(default_factory=dict)
+
+    def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
+        ladder = Ladder(self.rungs, bool(history.foreign))
+        observations = ladder.observations(history, self.mode)
+        proven = self.portfolio.proven(history, observations, tried)
+        if proven is not None:
+            return proven
+        if early := self.portfolio.too_early(history, observations):
+            return self.portfolio.starting(trial, tried, early)
+        random = np.random.default_rng([abs(self.seed), int(self.seed < 0), trial])
+        if self.portfolio.explores(random):
+            return self.portfolio.exploring(trial, tried)
+        table = self.tables.table(history, ladder, observations)
+        try:
+            found = self._modelled(trial, table, tried, random)
+        except LinAlgError as error:
+            return self.portfolio.fallback(trial, tried, str(error))
+        return found or self.portfolio.rest(trial, tried)
+
+    def _modelled(
+        self, trial: int, table: Table, tried: Tried, random: np.random.Generator
+    ) -> Proposal | None:
+        """The best of what was looked at that was not tried; None where there is none."""
+        # The two scales err in different ways: taking turns is a hedge.
+        scale: Scale = "log" if len(self.rungs) > 1 or trial % 2 else "half-rank"
+        at = self._fitted(table, scale)
+        values, warp = table.observations.warped(scale)
+        kept = subset.thinned(values, subset.MODELLED)
+        rows = np.concatenate([table.rows[kept], table.waiting])
+        waiting = np.full(len(table.waiting), table.aim)
+        levels = np.concatenate([table.observations.levels[kept], waiting])
+        near = drawn_near(at, table.finite, random)
+        believed = posterior(table.layout, near, rows, levels, values[kept])
+        contenders = table.contenders(kept)
+        means = believed.mean(contenders, table.aim)
+        promise = Improvement(table, believed, self.beliefs, float(means.min()))
+        centres = contenders[np.argsort(means, kind="stable")[:CENTRES]]
+        points = self._candidates(centres, len(kept), random)
+        for point in ascend(self.encoding, promise, points, random).points:
+            config = self.encoding.space.configuration(point.tolist())
+            if is_new(self.encoding.space, config, tried):
+                return Proposal(config, "bayes", self._why(promise, at, point, warp))
+        return None
+
+    def _fitted(self, table: Table, scale: Scale) -> Hyperparameters:
+        """Hyperparameters of the first so many trials, which stay the same for a while."""
+        observations = table.observations
+        trials = np.unique(observations.trials[observations.trials >= 0])
+        first = subset.settled(len(trials), len(table.waiting))
+        last = trials[first - 1] if first else -1
+        chosen = np.flatnonzero(observations.trials <= last)
+        values, _ = observations.only(chosen).warped(scale)
+        kept = subset.thinned(values, subset.FITTED)
+        rows, levels, values = (
+            table.rows[chosen[kept]],
+            observations.levels[chosen[kept]],
+            values[kept],
+        )
+        known = b"".join([rows.tobytes(), levels.tobytes(), values.tobytes()])
+        if known not in self._fits:
+            if len(self._fits) >= FITS_KEPT:
+                del self._fits[next(iter(self._fits))]
+            pairs = pairs_of(table.layout, rows, levels, table.ladder.levels)
+            self._fits[known] = fit(pairs, values)
+        return self._fits[known]
+
+    def _candidates(
+        self, centres: NDArray[np.float64], outcomes: int, random: np.random.Generator
+    ) -> NDArray[np.float64]:
+        share = min(1.0, max(0.4, CHEAP / outcomes))
+        searched = centres[:, : len(self.encoding.columns)]
+        around = candidates.points_of(self.encoding, searched, random)
+        parts = [
+            candidates.everywhere(self.encoding, random, int(share * UNIFORM)),
+            candidates.nearby(self.encoding, random, around, int(share * LOCAL)),
+        ]
+        if self.beliefs:
+            parts.append(self.beliefs.drawn(self.encoding, parts[0][: UNIFORM // 4], random))
+        return np.concatenate(parts)
+
+    def _why(
+        self, promise: Improvement, at: Hyperparameters, point: NDArray[np.float64], warp: Warped
+    ) -> str:
+        space, table = self.encoding.space, promise.table
+        row = self.encoding.snapped(point[None, :])
+        mean, deviation = (float(value[0]) for value in promise.belief(row))
+        names = [parameter.name for parameter in (*space.searched, *space.sampled)]
+        parts = [f"model of {table.finite} outcomes"]
+        if len(warp.values):  # else all that is known is on the scale of earlier studies
+            parts += [
+                words.belief_words(warp, mean, deviation, self.mode),
+                words.improvement_words(warp, promise.best, mean, deviation, self.mode),
+            ]
+        parts += [
+            words.importance_words(names, at.lengths),
+            words.rung_words(at, self.rungs, table.aim, int(table.ladder.foreign)),
+        ]
+        return "; ".join(part for part in parts if part)
+
+
+def bayes_model(
+    space: SearchSpace,
+    seed: int,
+    mode: Mode,
+    rungs: Sequence[int] = (),
+    likely: Mapping[str, tuple[Value, ...]] | None = None,
+) -> BayesModel:
+    """A model of a study. rungs: their resources, rising, the maximum last; none without pruning.
+
+    likely: what the user thinks good, by parameter: one value or low and high of a number, some
+    values of a choice.
+    """
+    encoding = encoding_of(space)
+    return BayesModel(
+        encoding,
+        beliefs_of(encoding, likely or {}),
+        Portfolio(space, sobol_searcher(space, seed), cheap=len(rungs) > 1),
+        seed,
+        mode,
+        tuple(rungs),
+        Tables(encoding),
+    )

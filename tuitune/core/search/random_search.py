@@ -1,0 +1,64 @@
+"""Which configuration does chance pick among those not tried yet?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tuitune.core.search.proposal import Proposal, is_new
+
+if TYPE_CHECKING:
+    from tuitune.core.search.proposal import Tried
+    from tuitune.core.space import SearchSpace
+
+_DRAWS = 200  # all of them tried before: less than some 2% of the space is left
+_CHOICE = 64  # of what is left, so many are found before one is picked
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSearcher:
+    """Uniform in the unit cube, each trial from a seed of its own."""
+
+    space: SearchSpace
+    seed: int
+
+    def planned(self, index: int) -> Proposal:
+        config = _draw(self.space, self.seed, index, 0)
+        return Proposal(config, "random", f"random draw {index}")
+
+    def propose(self, trial: int, tried: Tried) -> Proposal | None:
+        config = draw_untried(self.space, self.seed, trial, tried)
+        return None if config is None else Proposal(config, "random", f"random draw {trial}")
+
+
+def draw_untried(space: SearchSpace, seed: int, trial: int, tried: Tried) -> dict[str, Any] | None:
+    """A configuration drawn for this trial that was not tried; None where none is left.
+
+    An endless space can run dry in chance's eyes only, and then repeats itself.
+    """
+    if space.size is None or len(tried) < space.size:
+        for draw in range(_DRAWS):
+            config = _draw(space, seed, trial, draw)
+            if is_new(space, config, tried):
+                return config
+    if space.size is None:
+        return _draw(space, seed, trial, 0)
+    return _pick_from_rest(space, seed, trial, tried)
+
+
+def _draw(space: SearchSpace, seed: int, trial: int, draw: int) -> dict[str, Any]:
+    random = Random(f"{seed}/{trial}/{draw}")  # noqa: S311 - reproducible by design
+    return space.configuration([random.random() for _ in space.searched])
+
+
+def _pick_from_rest(
+    space: SearchSpace, seed: int, trial: int, tried: Tried
+) -> dict[str, Any] | None:
+    untried = (config for config in space.configurations() if is_new(space, config, tried))
+    rest = list(islice(untried, _CHOICE))
+    if not rest:
+        return None
+    random = Random(f"{seed}/{trial}/rest")  # noqa: S311 - reproducible by design
+    return rest[int(random.random() * len(rest))]

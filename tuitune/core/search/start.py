@@ -1,0 +1,96 @@
+"""Which configurations come before there is enough to model?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuitune.core.search.proposal import AskModel, Proposal, is_new
+from tuitune.core.search.random_search import draw_untried
+from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
+from tuitune.core.space import Choice, likely_of, likely_units
+
+if TYPE_CHECKING:
+    from tuitune.core.search.proposal import Tried
+    from tuitune.core.space import Parameter, SearchSpace
+
+START = 6  # trials; a model of fewer than these says no more than chance would
+SIGMAS = 2.0  # from one end of what is likely to the other
+LEAST_SIGMA = 0.05  # of a range: one likely value still means those around it
+MIDDLE = 0.5
+ORIGIN = "sobol start"
+
+
+@dataclass(frozen=True, slots=True)
+class StartThenModel:
+    """Sobol's points for the first trials, then whatever the model proposes.
+
+    The first is the middle of every range: ranges are set around what is thought good. Where the
+    user believes in more, every other point of the start is drawn from that, the first of them
+    exactly where it is likeliest. informed: earlier studies are there to learn from, so that the
+    model has the first word already.
+    """
+
+    space: SearchSpace
+    sobol: SobolSearcher
+    informed: bool
+
+    def planned(self, index: int) -> Proposal:
+        point, source = self._point(index)
+        if index % 2 or not any(map(likely_of, self.space.searched)):
+            return Proposal(self.space.configuration(point), ORIGIN, source)
+        likely = [
+            _pulled(parameter, coordinate, exact=index == 0)
+            for parameter, coordinate in zip(self.space.searched, point, strict=True)
+        ]
+        config = self.space.configuration(likely)
+        if index == 0:  # to the last digit, where one value was named
+            named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
+            config = {name: named.get(name, value) for name, value in config.items()}
+        why = f"{source}, drawn to what is likely"
+        return Proposal(config, ORIGIN, why)
+
+    def _point(self, index: int) -> tuple[list[float], str]:
+        """Coordinates, and where they are from."""
+        point = self.sobol.coordinates(index)
+        if index or not any(map(_has_middle, self.space.searched)):
+            return point, f"Sobol point {index}"
+        both = zip(self.space.searched, point, strict=True)
+        middle = [MIDDLE if _has_middle(parameter) else place for parameter, place in both]
+        return middle, "the middle of every range"
+
+    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
+        if trial >= START or self.informed:
+            return AskModel()
+        planned = self.planned(trial)
+        if is_new(self.space, planned.config, tried):
+            return planned
+        config = draw_untried(self.space, self.sobol.seed, trial, tried)
+        why = f"random draw {trial}, as {planned.why} was tried before"
+        return None if config is None else Proposal(config, ORIGIN, why)
+
+
+def _has_middle(parameter: Parameter) -> bool:
+    return parameter.ordered if isinstance(parameter, Choice) else True
+
+
+def start_then_model(space: SearchSpace, seed: int, *, informed: bool) -> StartThenModel:
+    return StartThenModel(space, sobol_searcher(space, seed), informed)
+
+
+def _pulled(parameter: Parameter, coordinate: float, *, exact: bool) -> float:
+    """The coordinate as a quantile of the belief, a normal distribution cut off at the ends."""
+    likely = likely_units(parameter)
+    if not likely:
+        return coordinate
+    if isinstance(parameter, Choice):
+        return likely[0 if exact else min(int(coordinate * len(likely)), len(likely) - 1)]
+    low, high = likely[0], likely[-1]
+    if exact:
+        return (low + high) / 2
+    from statistics import NormalDist  # noqa: PLC0415 - only a study with beliefs pays for it
+
+    belief = NormalDist((low + high) / 2, max((high - low) / SIGMAS, LEAST_SIGMA))
+    bottom, top = belief.cdf(0.0), belief.cdf(1.0)
+    share = bottom + (top - bottom) * min(max(coordinate, 1e-9), 1 - 1e-9)
+    return min(max(belief.inv_cdf(share), 0.0), 1.0)

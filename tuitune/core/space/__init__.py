@@ -1,0 +1,58 @@
+"""What can a configuration be, and where does it lie in the unit cube?"""
+
+from __future__ import annotations
+
+from tuitune.core.space.beliefs import likely_of, likely_units
+from tuitune.core.space.counting import grid_size, parents_first
+from tuitune.core.space.fitting import UnfitError, fitted
+from tuitune.core.space.parameters import (
+    Choice,
+    Fixed,
+    FloatRange,
+    IntRange,
+    Parameter,
+    PowerRange,
+    Sampled,
+    Value,
+    from_unit,
+    grid_axis,
+    grid_width,
+    index_of,
+    levels,
+    same,
+    spell,
+    to_unit,
+    value_at,
+)
+from tuitune.core.space.searchspace import SearchSpace, key
+from tuitune.core.space.words import any_of, value_problem
+
+__all__ = [
+    "Choice",
+    "Fixed",
+    "FloatRange",
+    "IntRange",
+    "Parameter",
+    "PowerRange",
+    "Sampled",
+    "SearchSpace",
+    "UnfitError",
+    "Value",
+    "any_of",
+    "fitted",
+    "from_unit",
+    "grid_axis",
+    "grid_size",
+    "grid_width",
+    "index_of",
+    "key",
+    "levels",
+    "likely_of",
+    "likely_units",
+    "parents_first",
+    "same",
+    "spell",
+    "to_unit",
+    "value_at",
+    "value_problem",
+]

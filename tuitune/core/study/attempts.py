@@ -1,0 +1,274 @@
+"""What becomes of a trial as its attempts start, report, are ended and exit?"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from tuitune.core.pruning import rules
+from tuitune.core.study import ahead, leaving, sharing
+from tuitune.core.study import state as st
+from tuitune.core.study.standing import listens, loss, next_gate, update_leader
+from tuitune.core.study.waiting import pause, thaw, wait
+
+if TYPE_CHECKING:
+    from tuitune.core import events as ev
+    from tuitune.core.spec import StudySpec
+
+QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
+
+
+def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
+    trial = state.trials[fact.trial]
+    trial.state = st.RUNNING
+    trial.attempt = fact.attempt
+    trial.attempt_step = trial.valued = trial.saving = 0
+    trial.returned = False
+    trial.opening = state.opening
+    trial.device, trial.cpus, trial.memory = fact.device, fact.cpus, fact.memory
+    trial.launched = trial.heard = trial.stepped = fact.time
+    trial.pause = 0.0
+    trial.silent = trial.diverged = False
+    trial.pid = None
+    if trial.started is None:
+        trial.started = fact.time
+    state.waiting.remove(fact.trial)
+    state.running.append(fact.trial)
+    if state.ahead == fact.trial:
+        state.ahead = None
+    sharing.launched(state, trial, fact)
+
+
+def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
+    trial = state.trials[fact.trial]
+    state.code = state.code or fact.code
+    if trial.attempt == fact.attempt and trial.is_live():
+        trial.pid = fact.pid
+        trial.checkpoint = fact.resumed_from  # the disk may know of others than the journal
+
+
+def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
+    """Reports of one step are merged: the objective is the last one's.
+
+    A step that an earlier attempt has reported counts again only from the furthest one on. A
+    step lower than the attempt's last one is nobody's rung, but its objective is the newest.
+
+    Every report of a study comes by here: comparisons stand where max() would cost a call.
+    """
+    trial, step = state.trials[fact.trial], fact.step
+    trial.news = False
+    if not listens(trial, fact.attempt) or (trial.complete and step > trial.known):
+        return  # a complete trial that goes further than its last step is about to be stopped
+    trial.pause = max(trial.pause, fact.time - trial.heard)
+    trial.heard = fact.time
+    trial.silent = False
+    if step > trial.attempt_step:
+        _advance(state, trial, fact)
+    value = fact.metrics.get(spec.objective.metric)
+    if value is None:
+        return
+    state.reported = True
+    if step > trial.known:
+        _first_value(spec, state, trial, fact, value)
+    elif step == trial.known:
+        is_newest = step == trial.attempt_step
+        trial.news = is_newest and step == trial.pending and not fact.open
+        _replace_value(spec, trial, value)
+    elif step < trial.valued == trial.known:
+        trial.value = value
+        trial.best = trial.best_before = _better(spec, trial.best, value)
+    if step > trial.valued:
+        trial.valued = step
+    elif step == trial.valued:
+        state.repeats = True
+    if trial.news:
+        trial.pending = 0
+        _observe(spec, state, trial, value)
+    if trial.complete:
+        update_leader(spec, state, trial)
+
+
+def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
+    """The attempt has reached a step further than all that it has reported."""
+    trial.attempt_step = fact.step
+    trial.step = max(trial.step, fact.step)
+    state.slowest = max(state.slowest, fact.time - trial.stepped)
+    trial.stepped = fact.time
+    if trial.pace is not None:
+        sharing.heard(state, trial, fact)
+
+
+def _first_value(
+    spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported, value: float
+) -> None:
+    """An objective of a step that no attempt has reported one of, nor of a later one."""
+    is_rung = fact.step == trial.attempt_step  # else its attempt has gone further without one
+    if trial.pending and trial.value is not None:  # that step is closed by this one
+        _observe(spec, state, trial, trial.value)
+    trial.best_before = trial.best
+    trial.best = _better(spec, trial.best, value)
+    trial.value = value
+    trial.known = fact.step
+    trial.news = is_rung and not fact.open
+    trial.pending = fact.step if is_rung and fact.open else 0
+    if spec.pruning.method != "none":
+        _mark(spec, trial, fact.step)
+
+
+def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:
+    trial.best = _better(spec, trial.best_before, value)
+    trial.value = value
+    if trial.marked == trial.known:
+        trial.curve[-1] = (trial.curve[-1][0], _counted(spec, trial))
+
+
+def _observe(spec: StudySpec, state: st.State, trial: st.Trial, value: float) -> None:
+    """What the pruner takes up of a step, once: the objective that is judged."""
+    step, mode = trial.known, spec.objective.mode
+    rules.observe(state.pruner, spec.pruning, mode, trial.number, step, value)
+    if not math.isfinite(value):
+        trial.diverged = True
+
+
+def _better(spec: StudySpec, best: float | None, value: float) -> float:
+    if best is None or loss(value, spec.objective) < loss(best, spec.objective):
+        return value
+    return best
+
+
+def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
+    """Keep what it counts with at the highest milestone that this report is the first to pass."""
+    steps = rules.milestones(spec.pruning)
+    passed = bisect_right(steps, step)
+    if passed and (not trial.curve or trial.curve[-1][0] < steps[passed - 1]):
+        trial.curve.append((steps[passed - 1], _counted(spec, trial)))
+        trial.marked = step
+
+
+def _counted(spec: StudySpec, trial: st.Trial) -> float:
+    """What it counts with; NaN where it has diverged."""
+    value = trial.counted(spec.objective)
+    if value is None or trial.diverged:
+        return math.nan
+    return value
+
+
+def save_started(_spec: StudySpec, state: st.State, fact: ev.SaveStarted) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.saving += 1
+        trial.heard = fact.time
+        trial.silent = False
+
+
+def save_failed(_spec: StudySpec, state: st.State, fact: ev.SaveFailed) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        leaving.save_ended(trial, fact.time)
+
+
+def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.checkpoint = fact.step
+        leaving.save_ended(trial, fact.time)
+
+
+def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
+    trial = state.trials[fact.trial]
+    value = math.nan if trial.diverged or trial.value is None else trial.value
+    mode = spec.objective.mode
+    if fact.rung is not None or fact.action == "complete":  # else it judges nothing
+        rules.enter(state.pruner, spec.pruning, mode, trial.number, fact.step, value, fact.action)
+    if fact.action == "complete":
+        trial.complete = True
+        update_leader(spec, state, trial)
+    elif fact.action == "stop":
+        trial.note = fact.why
+        leaving.begin(state, trial, "ask", "pruned", fact.time)
+    elif fact.action == "pause":
+        trial.note = fact.why
+        trial.parked = True
+        leaving.begin(state, trial, "ask", "parked", fact.time)
+    trial.gate = math.inf if trial.complete else next_gate(spec, state, trial)
+
+
+def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
+    trial = state.trials[fact.trial]
+    thaw(trial, fact.time)  # one that stands still hears it, and leaves
+    if fact.reason == "killed":
+        state.kills.pop(fact.trial, None)
+    if fact.how != "release":
+        leaving.begin(state, trial, fact.how, fact.reason, fact.time)
+
+
+def returned(_spec: StudySpec, state: st.State, fact: ev.Returned) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.returned = True
+        leaving.returned(trial, fact.time)
+
+
+def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
+    state.trials[fact.trial].silent = True
+
+
+def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
+    trial = state.trials[fact.trial]
+    if not fact.lost:
+        ahead.exited(spec, state, fact.time - trial.launched)
+    state.running.remove(fact.trial)
+    trial.frozen = trial.pid = None
+    trial.error = fact.error
+    trial.device, trial.cpus, trial.memory = "", 0.0, 0
+    sharing.left(state, trial, fact)
+
+
+def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
+    trial = state.trials[fact.trial]
+    trial.note = fact.why
+    if fact.crashed:
+        trial.error = fact.error or trial.error  # journals of old have it of the exit alone
+    elif trial.ending is not None:
+        trial.error = ""  # it was told to end: its SIGTERM is no error
+    trial.ending = None
+    if fact.crowded:
+        sharing.crowded(state, trial)
+    sharing.gone(trial)
+    if fact.state == st.WAITING:
+        wait(state, trial)
+    elif fact.state == st.PAUSED:
+        pause(state, trial)
+    else:
+        _end(spec, state, trial, fact)
+    if fact.crashed:
+        _count_crash(state, trial, fact.time)
+    elif fact.state in (st.COMPLETE, st.PRUNED):
+        state.streak = state.same = 0
+
+
+def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) -> None:
+    if trial.number in state.waiting:
+        state.waiting.remove(trial.number)
+    state.promotable.pop(trial.number, None)
+    state.kills.pop(trial.number, None)
+    trial.shelved = fact.state == st.PRUNED and trial.parked
+    trial.parked = trial.held = False
+    trial.state = fact.state
+    trial.ended = fact.time
+    if fact.state == st.COMPLETE:
+        rules.complete(state.pruner, spec.pruning, trial.number)
+        update_leader(spec, state, trial)
+    elif fact.state == st.FAILED:
+        rules.fail(state.pruner, spec.pruning, trial.number)
+
+
+def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
+    trial.crashes += 1
+    state.streak += 1
+    quick = trial.started is None or now - trial.launched < QUICK_DEATH
+    kind = re.sub(r"\d+", "#", trial.error)
+    state.same = (state.same + 1 if kind == state.last_crash else 1) if quick else 0
+    state.last_crash = kind

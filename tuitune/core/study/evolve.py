@@ -1,0 +1,183 @@
+"""What is now, after this fact? The only place where a study's state changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.core import events as ev
+from tuitune.core.study import ahead, attempts, clock, keeping, sharing, waiting
+from tuitune.core.study import state as st
+from tuitune.core.study.standing import next_gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from tuitune.core.spec import StudySpec
+
+
+def evolve(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> st.State:
+    """Fold one fact in. Returns the same object, advanced: copies of long studies are not free."""
+    fold = _FOLDS.get(type(fact))
+    if fold is not None:
+        fold(spec, state, fact)
+    state.now = fact.time
+    return state
+
+
+def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
+    state.settings = fact.settings
+    state.cpus, state.memory = fact.cpus, fact.memory
+    if not state.opening:
+        state.pruner.anchor = fact.anchor
+    state.opening += 1
+    if not state.finished and state.opened:  # the engine before died: it ran up to its last fact
+        state.elapsed += state.now - state.opened
+    state.opened = fact.time
+    state.disk_low = fact.disk_low
+    state.blocked = {}
+    state.gpus = fact.gpus
+    state.halted = None
+    state.finished = state.complete = False
+    state.asking = state.ahead = None
+    state.streak = state.same = 0
+    if not state.pruner.style and spec.pruning.style != "auto":
+        state.pruner.style = spec.pruning.style
+    _take_up(state)
+
+
+def _settings_changed(_spec: StudySpec, state: st.State, fact: ev.SettingsChanged) -> None:
+    state.settings = fact.settings
+    _take_up(state)
+
+
+def _take_up(state: st.State) -> None:
+    """Where more trials are asked for, those that were shelved with a checkpoint may go on.
+
+    They have none any more where the study was complete, unless it keeps all of them.
+    """
+    assert state.settings is not None
+    if len(state.trials) - state.by_hand >= state.settings.trials:
+        return
+    state.exhausted = ""
+    for trial in state.trials:
+        if trial.shelved and trial.checkpoint is not None:
+            trial.shelved, trial.parked, trial.ended = False, True, None
+            trial.state = st.PAUSED
+            state.promotable[trial.number] = True
+
+
+def _ask(_spec: StudySpec, state: st.State, fact: ev.Ask) -> None:
+    state.asking = fact.trial
+    ahead.asked(state, fact)
+
+
+def _proposed(spec: StudySpec, state: st.State, fact: ev.Proposed) -> None:
+    trial = st.Trial(number=fact.trial, config=fact.config, origin=fact.origin, why=fact.why)
+    _append(spec, state, trial)
+    state.asking = None
+    ahead.answered(spec, state, fact.time)
+
+
+def _sample_failed(spec: StudySpec, state: st.State, fact: ev.SampleFailed) -> None:
+    """A trial of its own, which is settled at once: it was never launched."""
+    _append(spec, state, st.Trial(fact.trial, fact.config, fact.origin, fact.why))
+    state.asking = None
+    if state.ahead == fact.trial:
+        state.ahead = None
+
+
+def _exhausted(_spec: StudySpec, state: st.State, fact: ev.Exhausted) -> None:
+    state.exhausted = fact.why
+    state.asking = None
+
+
+def _add_asked(_spec: StudySpec, state: st.State, fact: ev.AddAsked) -> None:
+    state.adding.append(st.Addition(fact.config, fact.why))
+
+
+def _added(spec: StudySpec, state: st.State, fact: ev.Added) -> None:
+    del state.adding[0]
+    state.by_hand += 1
+    _append(spec, state, st.Trial(fact.trial, fact.config, "hand", fact.why))
+
+
+def _append(spec: StudySpec, state: st.State, trial: st.Trial) -> None:
+    trial.gate = next_gate(spec, state, trial)
+    state.trials.append(trial)
+    state.waiting.append(trial.number)
+
+
+def _disk_changed(_spec: StudySpec, state: st.State, fact: ev.DiskChanged) -> None:
+    state.disk_low = fact.low
+
+
+def _launch_blocked(_spec: StudySpec, state: st.State, fact: ev.LaunchBlocked) -> None:
+    if fact.why:
+        state.blocked[fact.cause] = fact.why
+        return
+    state.blocked.pop(fact.cause, None)
+    for trial in (state.trials[number] for number in state.running):
+        if fact.cause == "code" and trial.pid is None:  # its time begins now
+            trial.launched = trial.heard = trial.stepped = fact.time
+
+
+def _code_changed(_spec: StudySpec, state: st.State, fact: ev.CodeChanged) -> None:
+    state.code = fact.now
+
+
+def _style_chosen(_spec: StudySpec, state: st.State, fact: ev.StyleChosen) -> None:
+    state.pruner.style = fact.style
+
+
+def _halted(_spec: StudySpec, state: st.State, fact: ev.Halted) -> None:
+    state.halted = fact
+
+
+def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
+    state.finished, state.complete = True, fact.complete
+    state.elapsed += fact.time - state.opened
+    state.opened = fact.time
+    if fact.complete:
+        keeping.forget(state)
+
+
+_FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
+    ev.Opened: _opened,
+    ev.Ask: _ask,
+    ev.Proposed: _proposed,
+    ev.Exhausted: _exhausted,
+    ev.Launch: attempts.launch,
+    ev.Started: attempts.started,
+    ev.Reported: attempts.reported,
+    ev.SaveStarted: attempts.save_started,
+    ev.SaveFailed: attempts.save_failed,
+    ev.Checkpointed: attempts.checkpointed,
+    ev.Verdict: attempts.verdict,
+    ev.Signal: attempts.signal,
+    ev.Silent: attempts.silent,
+    ev.Returned: attempts.returned,
+    ev.Exited: attempts.exited,
+    ev.Settled: attempts.settled,
+    ev.DiskChanged: _disk_changed,
+    ev.LaunchBlocked: _launch_blocked,
+    ev.ClockStepped: clock.stepped,
+    ev.SampleFailed: _sample_failed,
+    ev.DevicesChanged: sharing.changed,
+    ev.Footprint: sharing.grown,
+    ev.Packed: sharing.packed,
+    ev.StyleChosen: _style_chosen,
+    ev.CodeChanged: _code_changed,
+    ev.Promoted: waiting.promoted,
+    ev.KillAsked: waiting.kill_asked,
+    ev.SpareAsked: waiting.spare_asked,
+    ev.PauseAsked: waiting.pause_asked,
+    ev.ResumeAsked: waiting.resume_asked,
+    ev.Held: waiting.held,
+    ev.AddAsked: _add_asked,
+    ev.Added: _added,
+    ev.RetryAsked: waiting.retry_asked,
+    ev.SettingsChanged: _settings_changed,
+    ev.Halted: _halted,
+    ev.Finished: _finished,
+}

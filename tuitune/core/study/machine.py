@@ -1,0 +1,80 @@
+"""One study, moved by events: each folded in, then every decision that follows from it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune.core import events as ev
+from tuitune.core.space import key
+from tuitune.core.study.deadlines import next_deadline
+from tuitune.core.study.decide import decide
+from tuitune.core.study.evolve import evolve
+from tuitune.core.study.standing import best_trial
+from tuitune.core.study.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study.state import Trial
+
+
+WITH_CONFIGURATION = (ev.Proposed, ev.SampleFailed, ev.Added)
+
+
+class Study:
+    """A study's file, its state, and the configurations that it has tried."""
+
+    def __init__(self, spec: StudySpec, snapshot: bytes | None = None) -> None:
+        self.spec = spec
+        self.state = msgspec.msgpack.decode(snapshot, type=State) if snapshot else State()
+        if self.state.opening:
+            self._keep_rungs()
+        self._sampled = frozenset(p.name for p in spec.space.sampled)
+        self.tried: set[str] = {self._key(t.config) for t in self.state.trials}
+
+    def react(self, event: ev.Event) -> list[ev.AnyFact]:
+        """Take an event in. Returns it, followed by the decisions it leads to, all folded in."""
+        facts: list[ev.AnyFact] = []
+        due: deque[ev.AnyFact] = deque((event,))
+        while due:
+            fact = due.popleft()
+            self.evolve(fact)
+            facts.append(fact)
+            due.extend(decide(self.spec, self.state, fact))
+        return facts
+
+    def evolve(self, fact: ev.AnyFact) -> None:
+        evolve(self.spec, self.state, fact)
+        if isinstance(fact, WITH_CONFIGURATION):
+            self.tried.add(self._key(fact.config))
+        elif isinstance(fact, ev.Opened):
+            self._keep_rungs()
+
+    def _keep_rungs(self) -> None:
+        """Those that the study was begun with, whatever a new one would have."""
+        pruning, anchor = self.spec.pruning, self.state.pruner.anchor
+        if pruning.anchor != anchor:
+            self.spec = replace(self.spec, pruning=replace(pruning, anchor=anchor))
+
+    def replay(self, facts: Iterable[ev.AnyFact]) -> None:
+        """Fold recorded facts in, deciding nothing."""
+        for fact in facts:
+            self.evolve(fact)
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self.state)
+
+    def next_deadline(self) -> float | None:
+        return next_deadline(self.state)
+
+    def best(self) -> tuple[Trial | None, bool]:
+        return best_trial(self.spec, self.state)
+
+    def _key(self, configuration: dict[str, object]) -> str:
+        # sampled values come after the searcher's choice, so they are no part of it
+        return key({n: v for n, v in configuration.items() if n not in self._sampled})

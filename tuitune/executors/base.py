@@ -1,0 +1,72 @@
+"""What does the engine ask of whatever runs its trials?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuitune.trial.wire import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the trials of one study are started."""
+
+    target: str | None  # "file.py:function" or "package.module:function"; None: commands
+    folder: str  # the study file's: targets are looked up and commands run there
+    study_folder: str  # runs/<study>: the processes' tag, and engine.log
+    socket: str  # where trials connect: a path under 100 bytes in a folder that only we may enter
+    env: Mapping[str, str] = field(default_factory=dict)  # set before the target is imported
+    samplers: tuple[str, ...] = ()  # the targets of sampled parameters, imported with the target
+    python: str = sys.executable
+
+
+class TargetError(Exception):
+    """The target or a sampler can't be imported; str() is the traceback as Python prints it."""
+
+
+class SampleError(Exception):
+    """A sampler raised, died, or took too long; str() is that in words."""
+
+
+class NotNowError(SampleError):
+    """No sampler can be called at the moment, by no fault of its own; str() says why."""
+
+
+class Executor(Protocol):
+    """Starts attempts and tells what happens to them, through the sink it was made with.
+
+    For each `launch` the sink sees at most one Started, then reports, checkpoints and warnings,
+    then exactly one Exited and nothing after it.
+    """
+
+    async def open(self) -> None:
+        """Import the target. Raises TargetError."""
+
+    def launch(self, order: Order) -> None: ...
+
+    def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
+        """Give a report that waits its verdict: "go", "stop" or "complete"."""
+
+    def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
+        """Let TrialStopped be raised at the attempt's next report."""
+
+    def release(self, trial: int, attempt: int) -> None:
+        """Let a trial go on that was asked to pause and stands still."""
+
+    def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None: ...
+
+    async def sample(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Call samplers (parameter -> target) in order, each seeing the values before it.
+
+        Raises SampleError.
+        """
+
+    async def close(self) -> None:
+        """Kill whatever is left and wait until it is gone."""

@@ -1,0 +1,205 @@
+"""Who is on the line, and what do they say? The engine's side of the trials' socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from tuitune.trial.wire import LONGEST_LINE, MOST_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHUNK = 1 << 18
+
+Step = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEP)]  # a larger one must not reach the journal
+
+
+class Hello(msgspec.Struct, tag=True):
+    token: str
+    trial: int
+    attempt: int
+    pid: int
+
+
+class Report(msgspec.Struct, tag=True):
+    step: Step
+    metrics: dict[str, float]
+    wait: bool = False
+    saves: bool = False
+    odd: dict[str, str] | None = None
+    open: bool = False
+
+
+class Saving(msgspec.Struct, tag=True):
+    step: Step
+    failed: str = ""
+
+
+class Checkpoint(msgspec.Struct, tag=True):
+    step: Step
+
+
+class Warn(msgspec.Struct, tag=True):
+    text: str
+
+
+class Done(msgspec.Struct, tag=True):
+    error: str
+    stopped: bool = False
+
+
+class Held(msgspec.Struct, tag=True):
+    pass
+
+
+Said = Hello | Report | Saving | Checkpoint | Warn | Done | Held
+decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+
+
+class Connection:
+    """One process's line. What it says is handed on in the order it came, a chunk at a time."""
+
+    def __init__(self, end: socket.socket, listener: Listener) -> None:
+        self._socket = end
+        self._listener = listener
+        self._rest = b""
+        self.owner: Any = None  # whoever the listener's `hear` has found behind the token
+        self.waits = False  # for a verdict
+        self.is_open = True
+
+    def send(self, line: bytes) -> None:
+        try:
+            self._socket.send(line)
+        except OSError:  # gone, or so many answers unread that it never waited for one
+            self.close()
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self._listener.forget(self._socket)
+            self._socket.close()
+
+    def read(self) -> bool:
+        """Take in what has arrived; False where there is nothing more for now, or ever."""
+        buffer = self._listener.buffer
+        try:
+            count = self._socket.recv_into(buffer)
+        except BlockingIOError:
+            return False
+        except OSError:
+            count = 0
+        if count == 0:
+            self.close()
+            return False
+        text = bytes(memoryview(buffer)[:count])
+        end = text.rfind(b"\n") + 1
+        if end == 0:
+            self._rest += text
+            if len(self._rest) > LONGEST_LINE:
+                self.close()
+            return self.is_open
+        lines = self._rest + text[:end] if self._rest else text[:end]
+        self._rest = text[end:]
+        self._listener.hear(self, _decode(lines))
+        return self.is_open
+
+
+class Listener:
+    """The socket that trials connect to. `hear` gets each connection's messages in order."""
+
+    def __init__(self, path: str, hear: Callable[[Connection, list[Said]], None]) -> None:
+        self._path = path
+        self.hear = hear
+        self._server: socket.socket | None = None
+        self._inode = -1
+        self._connections: dict[int, Connection] = {}
+        self.buffer = bytearray(CHUNK)
+
+    def open(self) -> None:
+        """Bind, and bind anew where the path has vanished: /tmp may be cleaned."""
+        try:
+            if self._server is not None and os.stat(self._path).st_ino == self._inode:  # noqa: PTH116
+                return  # asked at every launch
+        except OSError:
+            pass
+        self._unbind()
+        Path(self._path).unlink(missing_ok=True)
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        server.setblocking(False)  # noqa: FBT003
+        server.bind(self._path)
+        os.chmod(self._path, 0o600)  # noqa: PTH101
+        server.listen(1024)
+        self._inode = Path(self._path).stat().st_ino
+        self._server = server
+        asyncio.get_running_loop().add_reader(server, self.accept)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._unbind()
+            Path(self._path).unlink(missing_ok=True)
+        for connection in list(self._connections.values()):
+            connection.close()
+
+    def accept(self) -> None:
+        """Take up every process that has called."""
+        while self._server is not None:
+            try:
+                end, _ = self._server.accept()
+            except OSError:  # nobody is left, or no descriptor is
+                return
+            if _is_ours(end):
+                end.setblocking(False)  # noqa: FBT003
+                connection = Connection(end, self)
+                self._connections[end.fileno()] = connection
+                asyncio.get_running_loop().add_reader(end, connection.read)
+            else:
+                end.close()
+
+    def drain(self) -> None:
+        """Read all that was written before now, by processes that may be gone already."""
+        self.accept()
+        for connection in list(self._connections.values()):
+            if connection.owner is None:
+                connection.read()  # it holds a hello at least, if its process has got that far
+
+    def forget(self, end: socket.socket) -> None:
+        asyncio.get_running_loop().remove_reader(end)
+        self._connections.pop(end.fileno(), None)
+
+    def _unbind(self) -> None:
+        if self._server is not None:
+            asyncio.get_running_loop().remove_reader(self._server)
+            self._server.close()
+            self._server = None
+
+
+def odd_numbers(odd: dict[str, str]) -> dict[str, float]:
+    """What JSON has no word for."""
+    return {name: float(text) for name, text in odd.items() if text in ("nan", "inf", "-inf")}
+
+
+def _decode(lines: bytes) -> list[Said]:
+    try:
+        return decoder.decode_lines(lines)
+    except msgspec.MsgspecError:
+        return [said for line in lines.splitlines() for said in _decode_one(line)]
+
+
+def _decode_one(line: bytes) -> list[Said]:
+    try:
+        return [decoder.decode(line)]
+    except msgspec.MsgspecError:  # not ours; whoever wrote it can't be told
+        return []
+
+
+def _is_ours(end: socket.socket) -> bool:
+    answer = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", answer)
+    return user in (os.getuid(), 0)

@@ -1,0 +1,41 @@
+"""Which program does a configuration make of a study's command?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuitune.core.space import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+
+
+def fill_command(
+    command: tuple[str | tuple[str, ...], ...], configuration: Mapping[str, Any]
+) -> list[str]:
+    """The program's arguments; a group is dropped whole where one of its parameters is inactive."""
+    arguments: list[str] = []
+    for part in command:
+        group = (part,) if isinstance(part, str) else part
+        try:
+            arguments += [_fill(text, configuration) for text in group]
+        except KeyError:
+            if isinstance(part, str):
+                raise
+    return arguments
+
+
+def _fill(text: str, configuration: Mapping[str, Any]) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1]
+        return match[0][0] if name is None else spelled(configuration[name])
+
+    return PLACEHOLDER.sub(replaced, text)
+
+
+def spelled(value: Any) -> str:
+    """A value as TOML spells it, but for the quotes around a whole string."""
+    return value if isinstance(value, str) else spell(value)

@@ -1,0 +1,161 @@
+"""What has happened, and why, in one line of words?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuitune.core import events as ev
+from tuitune.messages.leaving import signal_words
+from tuitune.messages.text import configuration_words, duration, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def told(fact: ev.AnyFact) -> str:
+    """Without whom it befell; empty for what is not worth a line."""
+    tell = TELL.get(type(fact))
+    return "" if tell is None else plain(tell(fact)) + _hand(fact)
+
+
+def whose(fact: ev.AnyFact) -> str:
+    """Whom it befell: "trial 7", "trials 3, 4"; empty where it is the study."""
+    trial = getattr(fact, "trial", None)
+    if trial is not None:
+        return f"trial {trial}"
+    trials = getattr(fact, "trials", ())
+    if not trials:
+        return ""
+    return f"trial{'s' if len(trials) > 1 else ''} {', '.join(map(str, trials))}"
+
+
+def _hand(fact: ev.AnyFact) -> str:
+    by = getattr(fact, "by", "")
+    return f" ({plain(by)})" if by else ""
+
+
+def _started(fact: ev.Started) -> str:
+    origin = f" from step {fact.resumed_from}" if fact.resumed_from else ""
+    dirty = " with uncommitted changes" if fact.dirty else ""
+    commit = f", commit {fact.commit}{dirty}" if fact.commit else ""
+    return f"attempt {fact.attempt} started{origin}: process {fact.pid}, code {fact.code}{commit}"
+
+
+def _exited(fact: ev.Exited) -> str:
+    how = f"signal {fact.signal}" if fact.signal else f"exit status {fact.code}"
+    return f"attempt {fact.attempt} ended: {fact.error or ('lost' if fact.lost else how)}"
+
+
+def _opened(fact: ev.Opened) -> str:
+    full = ", but the disk is too full to launch on" if fact.disk_low else ""
+    count = len(fact.gpus)
+    gpus = f", {count} GPU{'s' if count > 1 else ''}" if count else ""
+    return f"an engine took the study up: {fact.cpus:g} CPU slots{gpus}{full}"
+
+
+def _paused(fact: ev.PauseAsked) -> str:
+    return "to be paused by hand" if fact.trials else "launching is paused by hand"
+
+
+def _resumed(fact: ev.ResumeAsked) -> str:
+    return "let go on by hand" if fact.trials else "launching goes on, by hand"
+
+
+def _to_be_killed(fact: ev.KillAsked) -> str:
+    return f"to be killed by hand{f' in {fact.after:g} s' if fact.after else ''}"
+
+
+def _settings(fact: ev.SettingsChanged) -> str:
+    if fact.what:
+        return f"settings changed: {fact.what}"
+    settings = fact.settings
+    at_once = settings.concurrency or "as many as there is room for"
+    return f"settings changed: {settings.trials} trials, {at_once} at once"
+
+
+def _halted(fact: ev.Halted) -> str:
+    how = "running trials come to their end" if fact.finish else "running trials save and leave"
+    return f"nothing more starts, {'running trials are killed' if fact.now else how}: {fact.why}"
+
+
+def _disk(fact: ev.DiskChanged) -> str:
+    if not fact.low:
+        return "there is room on the disk again: launching goes on"
+    share = f"{fact.free:.1%}"
+    free = share if fact.free_bytes is None else f"{fact.free_bytes / 1e9:.3g} GB ({share})"
+    mend = "nothing is launched until there is more, or `disk_free` in [limits] is less"
+    return f"only {free} of the disk is free: {mend}"
+
+
+def _blocked(fact: ev.LaunchBlocked) -> str:
+    if fact.cause == "code":
+        if not fact.why:
+            return "the training code can be imported again: launching goes on"
+        return f"nothing is launched until the training code can be imported: {fact.why}"
+    if not fact.why:
+        return "launching is tried again"
+    return f"nothing is launched for the moment: {fact.why}"
+
+
+def _sample_failed(fact: ev.SampleFailed) -> str:
+    """Why it failed is said of how it is settled."""
+    found = configuration_words(fact.config)
+    return f"proposed: {fact.why}: {found}, without what was to be sampled"
+
+
+def _clock(fact: ev.ClockStepped) -> str:
+    where = "forward" if fact.seconds > 0 else "back"
+    return f"the clock was set {where} by {duration(abs(fact.seconds))}; no deadline moves"
+
+
+def _returned(fact: ev.Returned) -> str:
+    return f"attempt {fact.attempt} has returned, and its process does not exit"
+
+
+def _finished(fact: ev.Finished) -> str:
+    how = "the study is finished" if fact.complete else "the study has stopped, and can go on"
+    return f"{how}{f': {fact.why}' if fact.why else ''}"
+
+
+TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
+    ev.Opened: _opened,
+    ev.Proposed: lambda f: f"proposed: {f.why}: {configuration_words(f.config)}",
+    ev.SampleFailed: _sample_failed,
+    ev.Exhausted: lambda f: f"no more configurations: {f.why}",
+    ev.Launch: lambda f: f"attempt {f.attempt} launched on {f.device}",
+    ev.Started: _started,
+    ev.SaveFailed: lambda f: f"the checkpoint of step {f.step} could not be written: {f.why}",
+    ev.Checkpointed: lambda f: f"checkpoint at step {f.step}",
+    ev.Verdict: lambda f: f"{f.action}: {f.why}",
+    ev.CodeChanged: lambda f: f"the training code has changed: {f.now} now, {f.before} before",
+    ev.StyleChosen: lambda f: f"pruning style: {f.style} ({f.why})",
+    ev.AddAsked: lambda f: f"a trial is added by hand: {configuration_words(f.config)}",
+    ev.Added: lambda f: f"added by hand: {f.why}: {configuration_words(f.config)}",
+    ev.Promoted: lambda f: f"promoted: {f.why}",
+    ev.Held: lambda f: f"attempt {f.attempt} stands still",
+    ev.PauseAsked: _paused,
+    ev.ResumeAsked: _resumed,
+    ev.KillAsked: _to_be_killed,
+    ev.SpareAsked: lambda _: "the kill is taken back",
+    ev.RetryAsked: lambda _: "taken up again by hand",
+    ev.Signal: signal_words,
+    ev.Returned: _returned,
+    ev.Exited: _exited,
+    ev.Settled: lambda f: f"{f.state}: {f.why}",
+    ev.Warned: lambda f: f"warning: {f.text}",
+    ev.Silent: lambda f: f"silent for {duration(f.seconds)}",
+    ev.SettingsChanged: _settings,
+    ev.DiskChanged: _disk,
+    ev.ClockStepped: _clock,
+    ev.LaunchBlocked: _blocked,
+    ev.DevicesChanged: lambda f: f.why,
+    ev.Packed: lambda f: f"{f.model}: {f.why}",
+    ev.Halted: _halted,
+    ev.Finished: _finished,
+}
+# What tells of the study as a whole: what was decided, what hands did, how trials ended.
+NOTABLE: tuple[type[ev.Fact], ...] = tuple(
+    kind
+    for kind in TELL
+    if kind not in {ev.Launch, ev.Started, ev.Checkpointed, ev.Signal, ev.Exited}
+)

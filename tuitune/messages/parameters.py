@@ -1,0 +1,38 @@
+"""What may a parameter be, and when is it there? In the words of the study file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
+
+if TYPE_CHECKING:
+    from tuitune.core.space import Parameter
+
+
+def domain(parameter: Parameter) -> str:
+    """Its bounds, or its values."""
+    match parameter:
+        case FloatRange(low=low, high=high, log=log, step=step):
+            steps = f", in steps of {step}" if step else ""
+            return f"{low} to {high}{', log' if log else ''}{steps}"
+        case IntRange(low=low, high=high, log=log, step=step):
+            steps = f", in steps of {step}" if step > 1 else ""
+            return f"{low} to {high}, whole{', log' if log else ''}{steps}"
+        case PowerRange(low=low, high=high, base=base):
+            return f"{low} to {high}, powers of {base}"
+        case Choice(values=values, ordered=ordered):
+            return f"one of {', '.join(map(spell, values))}{' (ordered)' if ordered else ''}"
+        case Fixed(value=value):
+            return f"always {spell(value)}"
+        case Sampled(target=target):
+            return f"sampled by {target}"
+
+
+def condition(parameter: Parameter) -> str:
+    """When it exists: "when optimizer is "sgd""; empty where it always does."""
+    parents = "; ".join(
+        f"{name} is {' or '.join(spell(v) for v in values)}"
+        for name, values in parameter.when.items()
+    )
+    return f"when {parents}" if parents else ""

@@ -1,0 +1,71 @@
+"""How is a study told to other programs? A row a trial, as CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuitune.messages.as_json import as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tuitune.store.rows import TrialRow
+
+Form = Literal["csv", "json"]
+
+FIRST = ("trial", "state", "value", "step")
+LAST = ("started", "ended", "attempts", "device", "error")
+
+
+def exported(
+    rows: Iterable[TrialRow], names: Sequence[str], form: Form, *, ascii_only: bool = False
+) -> str:
+    """All trials; `names` are the space's parameters in its order. ascii_only: of JSON."""
+    columns = parameter_columns(names)
+    records = [_record(row, columns) for row in rows]
+    if form == "json":
+        return as_json(records, indent=2, ascii_only=ascii_only) + "\n"
+    return _csv(records, columns.values())
+
+
+def parameter_columns(names: Sequence[str]) -> dict[str, str]:
+    """Each parameter's column: its name, or `config.NAME` where a column of ours is called so."""
+    taken = {*FIRST, *LAST}
+    columns = {}
+    for name in names:
+        column = name
+        if name in taken:
+            column = f"config.{name}"
+            while column in names:  # a parameter may be called that, too
+                column = f"config.{column}"
+        columns[name] = column
+    return columns
+
+
+def _record(row: TrialRow, columns: Mapping[str, str]) -> dict[str, Any]:
+    """One trial; an inactive parameter is there without a value."""
+    values = {column: row.config.get(name) for name, column in columns.items()}
+    first = {"trial": row.number, "state": row.state, "value": row.value, "step": row.step}
+    last = {
+        "started": row.started,
+        "ended": row.ended,
+        "attempts": row.attempt,
+        "device": row.device,
+        "error": row.error,
+    }
+    return {**first, **values, **last}
+
+
+def _csv(records: Sequence[dict[str, Any]], parameters: Iterable[str]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*FIRST, *parameters, *LAST], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in r.items()} for r in records)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Lists and booleans as JSON spells them: their Python spelling helps nobody."""
+    return as_json(value) if isinstance(value, bool | list | dict) else value

@@ -1,8 +1,0 @@
-"""A model in a process of its own: what it is told, what it answers, and what if it dies."""
-
-from __future__ import annotations
-
-from tuitune.thinking.client import ModelError, ModelProcess
-from tuitune.thinking.messages import Brief
-
-__all__ = ["Brief", "ModelError", "ModelProcess"]

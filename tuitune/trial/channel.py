@@ -1,0 +1,142 @@
+"""Who hears what a trial says: the engine, the terminal, or nobody?"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from tuitune.trial.wire import (
+    Checkpoint,
+    Hello,
+    Refused,
+    Report,
+    Saving,
+    Stop,
+    Verdict,
+    Warn,
+    decode,
+    encode,
+    heard,
+)
+
+if TYPE_CHECKING:
+    from tuitune.trial.wire import Heard, Order
+
+CONNECT_SECONDS = 5.0  # the engine may be binding its socket anew
+
+
+class Channel(Protocol):
+    """Raises OSError where the other side is gone."""
+
+    def send(self, line: bytes) -> None: ...
+
+    def poll(self) -> Stop | Refused | None:
+        """What has arrived, without waiting."""
+
+    def wait(self) -> Heard | Refused: ...
+
+
+class SocketChannel:
+    """The engine hears it."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._socket = _connect(order.socket)
+        self._buffer = b""
+        self.send(encode(Hello(order.token, order.trial, order.attempt, os.getpid())))
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, line: bytes) -> None:
+        self._socket.sendall(line)
+
+    def send_last(self, line: bytes) -> None:
+        """On another socket where the target has closed this one, with all that it found open."""
+        try:
+            self.send(line)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOTSOCK):
+                raise
+            SocketChannel(self._order).send(line)
+
+    def poll(self) -> Stop | Refused | None:
+        try:
+            received = self._socket.recv(4096, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        self._take(received)
+        while (message := self._next()) is not None:
+            if isinstance(message, Stop | Refused):
+                return message
+        return None  # a verdict that a stop overtook, a release that a save overtook
+
+    def wait(self) -> Heard | Refused:
+        while (message := self._next()) is None:
+            self._take(self._socket.recv(4096))
+        return message
+
+    def _take(self, received: bytes) -> None:
+        if not received:
+            raise ConnectionResetError("the engine is gone")
+        self._buffer += received
+
+    def _next(self) -> Heard | Refused | None:
+        line, end, rest = self._buffer.partition(b"\n")
+        if not end:
+            return None
+        self._buffer = rest
+        return heard(line)
+
+
+class PrintedChannel:
+    """The terminal shows it: a script that was started by hand."""
+
+    def send(self, line: bytes) -> None:
+        match decode(line):
+            case Report(step=step, metrics=metrics, odd=odd):
+                values = {**metrics, **odd}
+                shown = ", ".join(f"{name}={value}" for name, value in values.items())
+                print(f"report {step}: {shown}", flush=True)  # noqa: T201
+            case Warn(text):
+                print(f"warning: {text}", flush=True)  # noqa: T201
+            case Saving(step, failed) if failed:
+                print(f"checkpoint {step} failed: {failed}", flush=True)  # noqa: T201
+            case Checkpoint(step):
+                print(f"checkpoint {step}", flush=True)  # noqa: T201
+
+    def poll(self) -> Stop | None:
+        return None
+
+    def wait(self) -> Heard:
+        return Verdict("go", save=False)
+
+
+class SilentChannel:
+    """Nobody hears it: every process but the first of a distributed trial."""
+
+    def send(self, line: bytes) -> None: ...
+
+    def poll(self) -> Stop | None:
+        return None
+
+    def wait(self) -> Heard:
+        return Verdict("go", save=False)
+
+
+def _connect(path: str) -> socket.socket:
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
+            connection.close()
+            if time.monotonic() > deadline:
+                raise ConnectionError(f"no tuitune engine answers at {path}") from error
+            time.sleep(0.02)
+        else:
+            return connection

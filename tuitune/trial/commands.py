@@ -1,0 +1,255 @@
+"""How is a program that knows nothing of tuitune run as a trial?"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+from tuitune.trial import child, processes
+from tuitune.trial.command_trial import CommandTrial
+from tuitune.trial.link import TrialStopped
+from tuitune.trial.printed import LineCutter, Metrics
+from tuitune.trial.turn import SECOND_REPORTER, SecondReporterError
+from tuitune.trial.wire import PAUSED, Held, Refused, Release, Stop, encode, encode_order, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.trial.channel import SocketChannel
+    from tuitune.trial.wire import Heard, Order
+
+CHUNK = 1 << 16
+NOT_FOUND = 127  # what a shell says
+
+
+def supervise(channel: SocketChannel, order: Order) -> int:
+    """Run the command to its end; its exit status, or minus the signal that it died of."""
+    assert order.command is not None
+    try:
+        process = _start(order)
+    except (OSError, ValueError) as error:  # a NUL character in a word that was sampled
+        why = error.strerror if isinstance(error, OSError) else error
+        problem = f"can't run {order.command[0]!r}: {why}"
+        os.write(2, f"tuitune: {problem}\n".encode())
+        child.tell_done(channel, problem)
+        return NOT_FOUND
+    supervisor = _Supervisor(channel, order, process)
+    code = supervisor.run()
+    # How it ended its status says, where the end was not ours.
+    child.tell_done(channel, supervisor.problem, stopped=supervisor.cut_short)
+    return code
+
+
+def _start(order: Order) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+    slim = order._replace(command=None, metrics={}, env={})
+    environment = {"PYTHONUNBUFFERED": "1", **os.environ, "TUITUNE_TRIAL": encode_order(slim)}
+    return subprocess.Popen(
+        list(order.command or ()),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        start_new_session=True,
+        preexec_fn=lambda: processes.die_with_parent(parent),  # noqa: PLW1509 - we have one thread
+    )
+
+
+class _Ear:
+    """The supervisor's channel to the engine. A pause never gets further than here.
+
+    A command can't be asked to save: it stops where it is, until it is let go or ended.
+    """
+
+    def __init__(self, channel: SocketChannel, process: subprocess.Popen[bytes]) -> None:
+        self._channel = channel
+        self._process = process
+        self.fileno = channel.fileno
+        self.send = channel.send
+
+    def poll(self) -> Stop | Refused | None:
+        heard = self._channel.poll()
+        return self._stand_still() if self._is_pause(heard) else heard
+
+    def wait(self) -> Heard | Refused:
+        while True:
+            heard = self._channel.wait()
+            if not self._is_pause(heard):
+                return heard
+            stop = self._stand_still()
+            if stop is not None:
+                return stop
+
+    def _is_pause(self, heard: Heard | Refused | None) -> bool:
+        return isinstance(heard, Stop) and heard.reason == PAUSED
+
+    def _stand_still(self) -> Stop | None:
+        if self._process.returncode is not None:
+            return None  # it has ended: nothing is left that could stand still
+        processes.kill_session(self._process.pid, signal.SIGSTOP)
+        self.send(encode(Held()))
+        while True:
+            match self._channel.wait():
+                case Release():
+                    processes.kill_session(self._process.pid, signal.SIGCONT)
+                    return None
+                case Stop(reason) as stop if reason != PAUSED:
+                    return stop
+
+
+class _Supervisor:
+    def __init__(
+        self, channel: SocketChannel, order: Order, process: subprocess.Popen[bytes]
+    ) -> None:
+        self._channel = _Ear(channel, process)
+        self._metric = order.metric
+        self._trial = CommandTrial(order, self._channel)
+        self._process = process
+        self._lines = LineCutter()
+        self._metrics = Metrics(order.metrics, order.metric, order.resource)
+        self._is_first = order.attempt == 0  # no earlier attempt can have reported
+        self._reporting = False
+        self._deaf = False  # what it prints no longer counts, but it may end by itself
+        self.stopping = False
+        self.cut_short = False  # it was ended before its work was complete
+        self.problem = ""  # in words, what it was ended for
+
+    def run(self) -> int:
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        bell = _ring_on_exit()
+        signal.signal(signal.SIGTERM, self._terminate)
+        poll = select.poll()
+        for descriptor in (pipe, self._channel.fileno(), bell.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        while self._process.poll() is None:
+            for descriptor, _ in poll.poll():
+                if descriptor == bell.fileno():
+                    bell.recv(4096)
+                elif descriptor == self._channel.fileno():
+                    self._listen()
+                    if self.stopping:  # a second word could only say the same
+                        poll.unregister(descriptor)
+                elif not self._read(pipe):
+                    poll.unregister(pipe)  # it has closed its output, and goes on
+        processes.end_descendants()  # whoever still holds the pipe's other end
+        self._drain(pipe)
+        for line in self._lines.flush():
+            self._hear(line)
+        if self._process.returncode == 0 and not self.stopping and not self._deaf:
+            self._report(self._trial.finish)
+            self._tell_lack()
+        return self._process.returncode
+
+    def _tell_lack(self) -> None:
+        lack = self._metrics.lack
+        if lack and self._is_first and not self.problem:
+            self.problem = f"ended without a report of {self._metric}: {lack}"
+
+    def _drain(self, pipe: int) -> None:
+        """What was printed before the end, without waiting for anybody who can't be killed."""
+        os.set_blocking(pipe, False)
+        try:
+            while self._read(pipe):
+                pass
+        except BlockingIOError:
+            return
+
+    def _read(self, pipe: int) -> bool:
+        chunk = os.read(pipe, CHUNK)
+        _log(chunk)
+        for line in self._lines.feed(chunk):
+            self._hear(line)
+        return bool(chunk)
+
+    def _hear(self, line: str) -> None:
+        if self.stopping or self._deaf:
+            return
+        values = self._metrics.feed(line)
+        problem = self._metrics.problem
+        if problem is not None:
+            self._report(lambda: self._trial.warn("printed", problem))
+        if values is not None:
+            self._report(lambda: self._trial.take(values))
+
+    def _report(self, tell: Callable[[], None]) -> None:
+        """Tell the engine something, and do what follows from it."""
+        self._reporting = True
+        try:
+            tell()
+        except TrialStopped as stop:
+            self._end(stop)
+        except ValueError as error:  # no step and no report can be so large
+            self.problem = one_line(error)
+            self._stop()
+        except SecondReporterError:
+            self._yield()
+        except OSError:
+            self._stop()
+        finally:
+            self._reporting = False
+
+    def _end(self, stop: TrialStopped) -> None:
+        if stop.reason != "complete":
+            self.cut_short = True
+            self._stop()
+        elif self._trial.is_complete:
+            self._stop()
+        else:
+            # All that it may spend is spent, but without an objective at the end: it would fail
+            # if it were ended, so it shall end by itself.
+            self._deaf = True
+
+    def _yield(self) -> None:
+        """The command reports by itself, through tuitune.current()."""
+        self._deaf = True
+        self._report(lambda: self._trial.warn("second", f"printed reports: {SECOND_REPORTER}"))
+
+    def _listen(self) -> None:
+        try:
+            heard = self._channel.poll()
+        except OSError:  # the engine is gone
+            self._stop()
+            return
+        if isinstance(heard, Refused):
+            self._yield()
+        elif heard is not None:
+            self.cut_short = True
+            self._stop()
+
+    def _stop(self) -> None:
+        """What it prints from here on no longer counts."""
+        self.stopping = True
+        if self._process.returncode is None:  # else its pid may be another's by now
+            processes.kill_session(self._process.pid, signal.SIGTERM)
+            processes.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
+
+    def _terminate(self, number: int, _: object) -> None:
+        """Hand SIGTERM on, and wait for the command to obey."""
+        self.cut_short = True
+        self._stop()
+        if self._reporting:
+            raise TrialStopped(f"signal {number}")  # no verdict may ever come
+
+
+def _log(chunk: bytes) -> None:
+    """Write to the trial's log; a full disk must not block the command."""
+    try:
+        while chunk:
+            chunk = chunk[os.write(1, chunk) :]
+    except OSError:
+        return
+
+
+def _ring_on_exit() -> socket.socket:
+    """A socket that is readable after the command has ended."""
+    bell, rope = socket.socketpair()
+    rope.setblocking(False)  # noqa: FBT003
+    signal.set_wakeup_fd(rope.detach(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return bell

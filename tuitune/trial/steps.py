@@ -1,0 +1,99 @@
+"""Which step is a report for, is it too many, and does it wait for a verdict?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuitune.trial.reading import number_of, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tuitune.trial.wire import Order
+
+NEVER = 1 << 62
+
+
+class Steps:
+    """Where one attempt is. A step may be reported several times; each is judged once at most."""
+
+    def __init__(self, order: Order) -> None:
+        self.resource = order.resource
+        self.now = 0 if order.resource else order.resume_step or 0  # the highest one reported
+        self.first = 0  # the first one that this attempt has reported, 0 before it
+        self.told = 0  # the newest one that came with the objective
+        self.end = order.max_resource or NEVER  # where it has had all that it may spend
+        self.is_complete = False
+        self.names: list[str] = []  # of what came for this step without the objective
+        self._metric = order.metric
+        self._rungs = list(order.rungs)  # not filled yet, be they below what it goes on from
+        self._every = NEVER if order.judged_from is None else order.judged_from
+        self._target = order.target
+        self._sign = -1.0 if order.mode == "max" else 1.0
+        self._wait_at = 0
+        self.judged_from = 0  # no report before this step waits
+        self.waited(0)
+
+    def of(self, values: Mapping[str, Any]) -> int | None:
+        """The step that a report says, whatever it is; None where that is no whole number."""
+        if self.resource is None:
+            return self.now + 1
+        given = values.get(self.resource)
+        return given if type(given) is int else whole(given)
+
+    def problem(self, values: Mapping[str, Any], step: int | None) -> str:
+        """In words why a report can't be taken. Raises ValueError where it is far too large."""
+        name = self.resource
+        if step is not None and step > 0:
+            raise ValueError(f"{name} is above 2**53 in a report: no step can be so large")
+        if values.get(name or "") is None:
+            return f"a report without {name!r}, which counts its resource, was dropped"
+        if step == 0:
+            return f"a report with {name} = 0 was dropped: it counts from 1"
+        given = values[name or ""]
+        return f"a report with {name} = {given!r:.100} was dropped: not a positive whole number"
+
+    def is_beyond(self, step: int, *, objective: bool) -> bool:
+        """Whether a report goes on where the trial has already had all that it may spend.
+
+        A trial whose objective comes more seldom than its steps may bring it a little late.
+        """
+        return step > self.now >= self.end and (self.is_complete or not objective)
+
+    def waits(self, step: int, value: object, *, closing: bool = False) -> bool:
+        """Whether a report with the objective is judged: its trial must wait for the answer.
+
+        Of several for one step only the first is, unless a later one closes it.
+        """
+        if step < self.now or self.is_complete:
+            return False
+        return step >= self._wait_at or ((closing or step > self.told) and self._is_target(value))
+
+    def waited(self, step: int) -> None:
+        """`step` is being judged: find where the next wait is."""
+        while self._rungs and self._rungs[0] <= step:
+            del self._rungs[0]
+        self._wait_at = max(min(*self._rungs[:1], self._every, self.end), step + 1)
+        self.judged_from = self._wait_at if self._target is None else 0
+
+    def complete(self, step: int) -> None:
+        """It was judged that this step completes the trial."""
+        self.is_complete = True
+        self.end = step
+
+    def lack(self) -> str | None:
+        """In words that this step has come without the objective, None where it has not."""
+        if not self.names or not self._metric or self.told == self.now:
+            return None
+        unit = self.resource or "report"
+        only = f"{unit} = {self.now} came without the objective {self._metric!r}"
+        return f"{only} (only {', '.join(self.names):.100}): it is never judged"
+
+    def came_without(self, names: Iterable[object]) -> None:
+        self.names = [str(name) for name in names] or ["nothing"]
+
+    def _is_target(self, value: object) -> bool:
+        number = number_of(value)
+        if number is None or self._target is None:
+            return False
+        return self._sign * number <= self._sign * self._target

@@ -1,0 +1,94 @@
+"""What is a line of a pane? Text with roles: no colours, no widgets, so that panes stay pure.
+
+A line is a tuple of (text, role) spans. A role is words: a colour of `paint.COLOURS` and
+attributes, as "muted", "accent bold", "error reverse".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from tuitune.messages.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Span = tuple[str, str]
+Line = tuple[Span, ...]
+
+
+class Size(NamedTuple):
+    """Of a pane, in cells."""
+
+    width: int
+    height: int
+
+
+def line(*parts: str | Span) -> Line:
+    """A line of these parts; a bare text has no role. Empty parts are left out."""
+    spans = ((part, "") if isinstance(part, str) else part for part in parts)
+    return tuple(span for span in spans if span[0])
+
+
+def width_of(line: Line) -> int:
+    """In cells."""
+    cells = 0
+    for text, _ in line:
+        cells += len(text) if text.isascii() else cell_len(text)
+    return cells
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """`text` without control characters, in exactly `width` cells; what is cut ends in a tilde."""
+    if width <= 0:
+        return ""
+    text = plain(text)
+    missing = width - cell_len(text)
+    if missing >= 0:
+        return " " * missing + text if right else text + " " * missing
+    return set_cell_size(text, width - 1) + "~"
+
+
+def cut(line: Line, width: int) -> Line:
+    """The line's first `width` cells."""
+    spans: list[Span] = []
+    left = width
+    for text, role in line:
+        cells = cell_len(text)
+        if cells <= left:
+            spans.append((text, role))
+        elif left > 0:
+            spans.append((set_cell_size(text, left), role))
+        left -= cells
+        if left <= 0:
+            break
+    return tuple(spans)
+
+
+def padded(line: Line, width: int, role: str = "") -> Line:
+    """The line cut or filled with blanks to exactly `width` cells."""
+    missing = width - width_of(line)
+    if missing > 0:
+        return (*line, (" " * missing, role))
+    return cut(line, width) if missing < 0 else line
+
+
+def ends(left: Line, right: Line, width: int, fill: Span = (" ", "")) -> Line:
+    """`left` and `right` at a line's two ends; the right one gives way where they don't fit."""
+    room = width - width_of(left)
+    if room <= width_of(right):
+        return padded(left, width)
+    text, role = fill
+    return (*left, (text * (room - width_of(right)), role), *right)
+
+
+def marked(line: Line, role: str) -> Line:
+    """The line with one role more on every span."""
+    return tuple((text, f"{own} {role}".strip()) for text, own in line)
+
+
+def stacked(lines: Iterable[Line], size: Size) -> list[Line]:
+    """As many of the lines as the pane is high, each cut to its width."""
+    return [cut(line, size.width) for line, _ in zip(lines, range(size.height), strict=False)]

@@ -1,0 +1,129 @@
+"""Which colours do the roles have on this terminal?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tuitune.ui.render.lines import cut, width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuitune.ui.render.lines import Line
+
+# Colours of the palette of 256, by number: half the bytes of exact ones, and every terminal that
+# says it has many colours has these. Most of what an app writes is its colours.
+COLOURS: Mapping[str, str] = {
+    "text": "color(252)",
+    "muted": "color(245)",
+    "faint": "color(240)",
+    "rule": "color(239)",
+    "title": "color(146)",
+    "accent": "color(215)",
+    "info": "color(110)",
+    "success": "color(114)",
+    "warning": "color(221)",
+    "error": "color(210)",
+    "line-a": "color(215)",
+    "line-b": "color(110)",
+    "line-c": "color(176)",
+    "line-d": "color(79)",
+    "line-e": "color(149)",
+    "line-f": "color(211)",
+}
+ANSI: Mapping[str, str] = {
+    "text": "default",
+    "muted": "default",
+    "faint": "bright_black",
+    "rule": "bright_black",
+    "title": "default",
+    "accent": "yellow",
+    "info": "cyan",
+    "success": "green",
+    "warning": "yellow",
+    "error": "red",
+    "line-a": "yellow",
+    "line-b": "cyan",
+    "line-c": "magenta",
+    "line-d": "green",
+    "line-e": "blue",
+    "line-f": "red",
+}
+BACKGROUNDS: Mapping[str, str] = {
+    "under": "color(234)",
+    "on-cursor": "color(237)",
+    "on-mark": "color(235)",
+}
+ATTRIBUTES = frozenset({"bold", "dim", "italic", "underline", "reverse"})
+
+
+class Paint:
+    """Turns lines into strips. Sixteen colours stay the terminal's own; no colour is attributes."""
+
+    def __init__(self, *, many_colours: bool) -> None:
+        self._many = many_colours
+        self._styles: dict[str, Style] = {}
+        self.blank = self.style("")
+
+    def style(self, role: str) -> Style:
+        """Raises KeyError for a word that is neither a colour nor an attribute."""
+        known = self._styles.get(role)
+        if known is None:
+            known = self._styles[role] = self._made(role)
+        return known
+
+    def strip(self, line: Line, width: int) -> Strip:
+        """The line, filled with blanks of its last span's background."""
+        line = cut(line, width)
+        missing = width - width_of(line)
+        spans = [*line, (" " * missing, self._tail(line))] if missing > 0 else line
+        inked: list[tuple[str, Style]] = []
+        for text, role in spans:
+            style = self.style(role)
+            before, last = inked[-1] if inked else ("", style)
+            blank = text.isspace()
+            if (blank or not before or before.isspace() or style is last) and _grounded(
+                style, last
+            ):
+                # a blank looks the same in letters of either style: most bytes are changes of style
+                inked[-1:] = [(before + text, last if blank else style)]
+            else:
+                inked.append((text, style))
+        return Strip([Segment(text, style) for text, style in inked], width)
+
+    @staticmethod
+    def _tail(line: Line) -> str:
+        words = line[-1][1].split() if line else ()
+        return " ".join(w for w in words if w in BACKGROUNDS or w == "reverse")
+
+    def _made(self, role: str) -> Style:
+        colours = COLOURS if self._many else ANSI
+        colour, under = colours["text"], BACKGROUNDS["under"]
+        attributes: set[str] = set()
+        for word in role.split():
+            if word in ATTRIBUTES:
+                attributes.add(word)
+            elif word in BACKGROUNDS:
+                under = BACKGROUNDS[word]
+                if not self._many:  # there is no shade of the terminal's own background
+                    attributes.add("reverse" if word == "on-cursor" else "bold")
+            else:
+                colour = colours[word]
+        if not self._many:
+            under = "default"
+            if "on-cursor" in role:  # reversed, each colour of its own would be a patch in the bar
+                colour = "default"
+        return Style.parse(f"{' '.join(sorted(attributes))} {colour} on {under}")
+
+
+def _grounded(one: Style, other: Style) -> bool:
+    """Whether the two look the same where there is no letter."""
+    return one is other or (
+        one.bgcolor == other.bgcolor
+        and one.underline == other.underline
+        and (one.reverse and one.color) == (other.reverse and other.color)
+    )

@@ -1,0 +1,121 @@
+"""How does a pane reach the terminal? Line by line, and of each line only what changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuitune.ui.render.lines import Line, width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+    from tuitune.ui.render.layout import Box
+    from tuitune.ui.render.paint import Paint
+
+
+class LinePane(Widget):
+    """A rectangle of lines. What it shows is handed to it; it only paints what differs."""
+
+    DEFAULT_CSS = "LinePane { position: absolute; }"
+
+    class Clicked(Message):
+        """Somebody clicked into a pane; `line` is from its top, `column` from its left."""
+
+        def __init__(self, pane: str, column: int, line: int, *, double: bool) -> None:
+            super().__init__()
+            self.pane = pane
+            self.column = column
+            self.line = line
+            self.double = double
+
+    class Wheeled(Message):
+        """The wheel was turned over a pane: `lines` down, or up where negative."""
+
+        def __init__(self, pane: str, lines: int) -> None:
+            super().__init__()
+            self.pane = pane
+            self.lines = lines
+
+    def __init__(self, name: str, paint: Paint) -> None:
+        super().__init__(id=name)
+        self.pane = name
+        self._paint = paint
+        self._shown: Sequence[Line] = ()  # what was handed over last
+        self._lines: list[Line] = []
+        self._strips: list[Strip] = []
+
+    def place(self, box: Box | None) -> None:
+        """Stand there, or be hidden."""
+        self.display = box is not None
+        if box is not None:
+            self.styles.offset = (box.x, box.y)
+            self.styles.width = box.width
+            self.styles.height = box.height
+            self._lines = []
+
+    def show(self, lines: Sequence[Line], width: int, height: int) -> None:
+        """These lines from now on; only what differs is painted."""
+        whole = len(self._lines) != height
+        if lines is self._shown and not whole:
+            return
+        self._shown = lines
+        if whole:
+            self._lines = [()] * height
+            self._strips = [Strip.blank(width, self._paint.blank)] * height
+        regions: list[Region] = []
+        for y in range(height):
+            new = lines[y] if y < len(lines) else ()
+            old = self._lines[y]
+            if new is old or new == old:
+                continue
+            self._lines[y] = new
+            self._strips[y] = self._paint.strip(new, width)
+            if not whole:
+                regions.append(changed_cells(old, new, y, width))
+        if whole:
+            self.refresh()
+        elif regions:
+            self.refresh(*regions)
+
+    def render_line(self, y: int) -> Strip:
+        if y < len(self._strips):
+            return self._strips[y]
+        return Strip.blank(self.size.width, self._paint.blank)
+
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(self.Clicked(self.pane, event.x, event.y, double=event.chain == 2))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.post_message(self.Wheeled(self.pane, 3))
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.post_message(self.Wheeled(self.pane, -3))
+
+
+def changed_cells(old: Line, new: Line, y: int, width: int) -> Region:
+    """The part of line `y` in which the two differ, by whole spans."""
+    same = 0
+    for before, after in zip(old, new, strict=False):
+        if before != after:
+            break
+        same += 1
+    start = width_of(new[:same])
+    total = width_of(new)
+    if total != width_of(old):
+        return Region(start, y, max(1, width - start), 1)
+    tail = 0
+    for before, after in zip(reversed(old[same:]), reversed(new[same:]), strict=False):
+        if before != after:
+            break
+        tail += 1
+    end = total - width_of(new[len(new) - tail :]) if tail else total
+    return Region(start, y, max(1, min(end, width) - start), 1)

@@ -1,0 +1,159 @@
+"""Which studies does this machine know, and how do they stand? Read bit by bit, kept up to date."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from tuitune.core.study.standing import best_of
+from tuitune.core.study.state import ENDED
+from tuitune.store import owner
+from tuitune.store.errors import StoreError
+from tuitune.store.folder import DATABASE, DOCUMENT, all_studies
+from tuitune.store.reader import Reader
+from tuitune.store.rows import StudyRow
+from tuitune.studyfile import StudyFileError, load
+from tuitune.ui.state.records import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tuitune.core.spec import StudySpec
+    from tuitune.store.rows import TrialRow
+
+StudyState = Literal["running", "finished", "interrupted", "unreadable", "…"]
+
+AT_ONCE = 0.1  # s of reading between two looks at the keyboard
+ORDER: tuple[StudyState, ...] = ("running", "interrupted", "finished", "…", "unreadable")
+
+
+class Entry(Holder):
+    """One study. Times are Unix seconds."""
+
+    folder: Path
+    state: StudyState = "…"  # not read yet
+    done: int = 0
+    total: int | None = None
+    metric: str = ""
+    best: float | None = None
+    trial: int | None = None  # the best one
+    partial: bool = False
+    when: float = 0.0  # the newest change
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+class _Book(Holder):
+    """What was read of a study so far."""
+
+    reader: Reader
+    spec: StudySpec
+    rows: dict[int, TrialRow] = msgspec.field(default_factory=dict)
+    study: StudyRow = msgspec.field(default_factory=StudyRow)
+    seq: int | None = None
+
+
+class Studies:
+    """Those of a runs folder and those that the registry remembers, each once."""
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._books: dict[Path, _Book] = {}
+        self.entries: dict[Path, Entry] = {}
+
+    def refresh(self) -> bool:
+        """Reads what is new, for some tenth of a second; true where anything is."""
+        before = {folder: _stamp(entry) for folder, entry in self.entries.items()}
+        self._find()
+        deadline = time.monotonic() + AT_ONCE
+        for entry in sorted(self.entries.values(), key=lambda e: (e.state != "…", -e.when)):
+            if time.monotonic() > deadline:
+                break
+            self._read(entry)
+        return before != {folder: _stamp(entry) for folder, entry in self.entries.items()}
+
+    def listed(self, text: str = "") -> list[Entry]:
+        """Running ones first, then the newest; `text`: words that must all be in what is told."""
+        words = text.lower().split()
+        found = [e for e in self.entries.values() if all(w in _told(e) for w in words)]
+        return sorted(found, key=lambda e: (ORDER.index(e.state), -e.when, e.name))
+
+    def close(self) -> None:
+        for book in self._books.values():
+            book.reader.close()
+        self._books.clear()
+
+    def _find(self) -> None:
+        folders = all_studies(self._runs)
+        for folder in folders:
+            if folder not in self.entries:
+                self.entries[folder] = Entry(folder, when=_changed(folder))
+        for folder in [folder for folder in self.entries if folder not in folders]:
+            del self.entries[folder]
+            book = self._books.pop(folder, None)
+            if book is not None:
+                book.reader.close()
+
+    def _read(self, entry: Entry) -> None:
+        """A study without an engine and without a change costs two looks at files."""
+        runs = owner.running(entry.folder) is not None
+        when = _changed(entry.folder)
+        state: StudyState = "running" if runs else entry.state
+        if when == entry.when and entry.state not in ("…", "unreadable") and state == entry.state:
+            return
+        entry.when = when
+        try:
+            book = self._books.get(entry.folder) or self._open(entry.folder)
+            changes = book.reader.changes(book.seq)
+        except (StoreError, StudyFileError) as error:
+            words = str(error).splitlines()[0].removeprefix(f"{entry.folder}/")
+            entry.state, entry.problem = "unreadable", words
+            return
+        book.seq = changes.seq
+        book.rows.update((row.number, row) for row in changes.rows)
+        book.study = changes.study or book.study
+        _describe(entry, book, runs=runs)
+
+    def _open(self, folder: Path) -> _Book:
+        book = _Book(Reader.open(folder / DATABASE), load(folder / DOCUMENT, check_target=False))
+        self._books[folder] = book
+        return book
+
+
+def _describe(entry: Entry, book: _Book, *, runs: bool) -> None:
+    rows: Iterable[TrialRow] = book.rows.values()
+    counts = Counter(row.state for row in rows)
+    spec = book.spec
+    entry.state = book.study.state(running=runs)
+    entry.done = sum(counts[state] for state in ENDED)
+    entry.total = spec.search.trials if book.study.total is None else book.study.total
+    entry.trial, entry.partial = best_of(spec, rows)
+    best = None if entry.trial is None else book.rows[entry.trial]
+    entry.metric, entry.best = spec.objective.metric, None if best is None else best.value
+    entry.problem = ""
+
+
+def _changed(folder: Path) -> float:
+    """When its database was written last."""
+    newest = 0.0
+    for name in (DATABASE, f"{DATABASE}-wal"):
+        try:
+            newest = max(newest, (folder / name).stat().st_mtime)
+        except OSError:
+            continue
+    return newest
+
+
+def _stamp(entry: Entry) -> tuple[object, ...]:
+    return entry.state, entry.done, entry.total, entry.best, entry.trial, int(entry.when)
+
+
+def _told(entry: Entry) -> str:
+    return f"{entry.name} {entry.state} {entry.folder}".lower()

@@ -1,0 +1,183 @@
+"""Which columns has the table, how wide is each, and which of them are seen?
+
+Widths follow from the study alone, so that no column moves while trials run. At first the columns
+that matter most are seen; scrolled sideways, all of them come by in their order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from tuitune.core.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
+from tuitune.ui.state.records import Record
+from tuitune.ui.table import cells
+from tuitune.ui.table.sorting import PARAMETER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tuitune.core.space.parameters import Parameter, Value
+    from tuitune.core.spec import StudySpec
+    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.view import View
+
+SIGNS: Final = 4  # cells before the first column: cursor, mark, best, a blank
+GAP: Final = 2  # cells between two columns
+CURVE: Final = "curve"
+NOTE: Final = "note"
+FIXED: Final = ("trial", "state")  # never scrolled, never hidden
+LEAST_NOTE: Final = 16  # cells below which a note says nothing
+LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+class Column(Record, frozen=True):
+    """`weight`: the lighter ones are left out first where there is no room."""
+
+    key: str
+    title: str
+    width: int
+    weight: int
+    right: bool = True
+    form: str = ""  # of its numbers, see `cells`
+    letter: str = ""  # of the menus
+
+    @property
+    def sorts(self) -> bool:
+        """Whether trials can be sorted by it."""
+        return self.key not in {CURVE, NOTE}
+
+
+def shape(picture: Picture) -> tuple[StudySpec, int, bool, bool]:
+    """All that the columns follow from: spec, figures of the last trial, GPUs and rungs or not."""
+    return (
+        picture.spec,
+        len(str(max(picture.total, len(picture.rows)) - 1)),
+        any(sample[-1].kind != "host" for sample in picture.devices.values() if sample),
+        any(picture.study.rungs),
+    )
+
+
+def columns(picture: Picture) -> tuple[Column, ...]:
+    """Every column of this study in the table's order; parameters in that of its file."""
+    spec, most, gpus, rungs = shape(picture)
+    steps = 5 if spec.pruning.max is None else 2 * len(cells.count(spec.pruning.max)) + 1
+    metric = spec.objective.metric
+    made = [
+        Column("trial", "trial", max(5, 1 + most), 99, right=False),
+        Column("state", "state", 6, 99, right=False),
+    ]
+    if gpus:
+        made.append(Column("device", "gpu", 4, 5, right=False))
+    if rungs:
+        made.append(Column("rung", "rung", 4, 6))
+    made += [
+        Column("step", "step", max(4, steps), 8),
+        Column("value", metric, min(12, max(cells.METRIC_WIDTH, len(metric))), 11),
+        Column("best", "best", cells.METRIC_WIDTH, 3),
+        Column(CURVE, CURVE, 6, 9, right=False),
+        *_parameters(spec.space.parameters),
+        Column("time", "time", 6, 7),
+        Column("tries", "tries", 5, 2),
+        Column(NOTE, NOTE, LEAST_NOTE, 1, right=False),
+    ]
+    return _lettered(made)
+
+
+def _parameters(parameters: Iterable[Parameter]) -> Iterable[Column]:
+    """What is the same for all trials is no column."""
+    searched = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
+    for place, parameter in enumerate(searched):
+        name, form = parameter.name, cells.form_of(parameter)
+        widest = max(len(name), *(len(cells.parameter(v, form)) for v in _widest(parameter)))
+        right = not isinstance(parameter, Sampled) and not _is_text(parameter)
+        width = min(widest, cells.TEXT_WIDTH)
+        yield Column(PARAMETER + name, name, width, 10 if place == 0 else 4, right, form)
+
+
+def _widest(parameter: Parameter) -> Sequence[Value]:
+    """Values of which one takes as many cells as any."""
+    match parameter:
+        case FloatRange(low=low, high=high) | IntRange(low=low, high=high):
+            return low, high
+        case PowerRange(low=low, high=high):
+            return low, high
+        case Choice(values=values):
+            return values
+    return (" " * 8,)
+
+
+def _is_text(parameter: Parameter) -> bool:
+    return isinstance(parameter, Choice) and any(isinstance(v, str) for v in parameter.values)
+
+
+def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
+    """Each gets a letter of its title where one is free, the ones of every study first."""
+    taken: set[str] = set()
+    given: dict[str, str] = {}
+    for column in sorted(made, key=lambda column: column.key.startswith(PARAMETER)):
+        title = column.key.removeprefix(PARAMETER)
+        wanted = (*title, *title.upper(), *LETTERS)
+        letter = next((c for c in wanted if c in LETTERS and c not in taken), "")
+        taken.add(letter)
+        given[column.key] = letter
+    return tuple(replace(column, letter=given[column.key]) for column in made)
+
+
+def ordered(made: Sequence[Column], view: View) -> list[Column]:
+    """Those that are not hidden; parameters stand before all else where the table is wide."""
+    kept = [column for column in made if column.key not in view.hidden]
+    if not view.wide:
+        return kept
+    return sorted(kept, key=lambda c: (c.key not in FIXED, not c.key.startswith(PARAMETER)))
+
+
+def seen(made: Sequence[Column], view: View, width: int) -> list[Column]:
+    """Those that have room in so many cells; the last one gets what is left."""
+    kept = ordered(made, view)
+    first = min(view.first_column, last_first_column(made, view, width))
+    standing = [column for column in kept if column.key in FIXED]
+    moving = [column for column in kept if column.key not in FIXED]
+    room = width - SIGNS - sum(column.width + GAP for column in standing) + GAP
+    if first > 0 or view.wide:
+        return _widened([*standing, *_fitting(moving[first:], room)], width)
+    by_weight = sorted(moving, key=lambda column: -column.weight)
+    fitting = set(_fitting(by_weight, room))
+    return _widened([*standing, *(column for column in moving if column in fitting)], width)
+
+
+def last_first_column(made: Sequence[Column], view: View, width: int) -> int:
+    """How far the table can be scrolled sideways until its last column is seen."""
+    kept = ordered(made, view)
+    standing = [column for column in kept if column.key in FIXED]
+    moving = [column for column in kept if column.key not in FIXED]
+    room = width - SIGNS - sum(column.width + GAP for column in standing) + GAP
+    fitting = len(_fitting(moving[::-1], room))
+    return max(0, len(moving) - max(1, fitting))
+
+
+def _fitting(wanted: Sequence[Column], room: int) -> list[Column]:
+    """As many of them as have room, from the first."""
+    fitting: list[Column] = []
+    for column in wanted:
+        room -= column.width + GAP
+        if room < 0:
+            break
+        fitting.append(column)
+    return fitting
+
+
+def _widened(found: list[Column], width: int) -> list[Column]:
+    """The note, the one column that has more to say than its width, gets the rest."""
+    if not found or found[-1].key != NOTE:
+        return found
+    last = found[-1]
+    used = SIGNS + sum(column.width + GAP for column in found) - GAP
+    return [*found[:-1], replace(last, width=last.width + max(0, width - used))]
+
+
+def named(text: str, among: Sequence[Column]) -> Column | None:
+    """The one with this title."""
+    name = text.strip()
+    return next((column for column in among if name in (column.title, column.key)), None)

@@ -1,0 +1,144 @@
+"""In which order does the table show which trials, and which of its lines are seen?
+
+Each look moves only what has changed. The cursor stays on its trial wherever that goes. Until a
+user has moved it, it stays among the first lines instead: there are the best trials. It leaves one
+of them only when that has gone further down, so that two which lead in turn don't take it along.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any
+
+from tuitune.ui.table.sorting import TIME, rank_of
+
+if TYPE_CHECKING:
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.view import View
+
+NEAR = 5  # lines of the first, among which a cursor that nobody has moved stays on its trial
+FEW = 8  # one in so many trials changed: it is cheaper to sort them all
+
+
+class Order:
+    """`numbers`: of the trials that are shown, first line first. `lines`: how many are seen."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.lines = 20
+        self._ranks: list[Any] = []  # of `numbers`, by which they are sorted
+        self._placed: dict[int, Any] = {}  # the rank of each
+        self._running: set[int] = set()  # whose ranks change by themselves
+        self._made_for: tuple[object, ...] = ()
+        self._picture: Picture | None = None
+        self._cursor: tuple[int | None, int] = (None, 0)  # after the last look: trial, line
+        self._untouched: int | None = None  # nobody has moved the cursor from this trial
+        self._hidden: int | None = None  # the filter took the cursor's trial away
+
+    def position(self, number: int | None) -> int | None:
+        """The line of a trial, from 0; None where it is not shown."""
+        if number is None or number not in self._placed:
+            return None
+        return self._line(number, self._placed[number])
+
+    def hold(self) -> None:
+        """The cursor's trial was chosen by a hand: no new leader takes its place."""
+        self._untouched = None
+
+    def follow(self, picture: Picture, view: View) -> None:
+        """Take up what has changed in the picture, the sort or the filter."""
+        made_for = (view.sort, view.filter.tests, picture.engine.state)
+        touched = picture.changed | self._running
+        asked = made_for != self._made_for or picture is not self._picture
+        if asked or len(touched) * FEW > len(picture.rows):
+            self._made_for, self._picture = made_for, picture
+            self._sort_all(picture, view)
+        elif touched:
+            self._move(touched, picture, view)
+        self._follow_cursor(view, asked=asked)
+        self._follow_window(view)
+
+    def _sort_all(self, picture: Picture, view: View) -> None:
+        rank, tests = rank_of(view.sort, picture.spec, picture.now), view.filter.tests
+        shown = picture.rows
+        for test in tests:
+            shown = [row for row in shown if test(row, picture)]
+        ranks = list(map(rank, shown))
+        numbers = [row.number for row in shown]
+        # rows come in the order of their numbers, and a sort leaves equals as they are
+        places = sorted(range(len(shown)), key=ranks.__getitem__)
+        self.numbers = [numbers[place] for place in places]
+        self._ranks = [ranks[place] for place in places]
+        self._placed = dict(zip(numbers, ranks, strict=True))
+        moving = view.sort.key == TIME
+        self._running = {row.number for row in shown if _runs(row)} if moving else set()
+
+    def _move(self, touched: set[int], picture: Picture, view: View) -> None:
+        rank, matches = rank_of(view.sort, picture.spec, picture.now), view.filter.matches
+        for number in touched:
+            row = picture.row(number)
+            if row is None:
+                continue
+            self._place(number, rank(row) if matches(row, picture) else None)
+            if view.sort.key == TIME:
+                (self._running.add if _runs(row) else self._running.discard)(number)
+
+    def _place(self, number: int, rank: Any) -> None:
+        """At the line of its rank; at none where that is None."""
+        before = self._placed.pop(number, None)
+        if before is not None:
+            line = self._line(number, before)
+            del self._ranks[line], self.numbers[line]
+        if rank is not None:
+            line = self._line(number, rank)
+            self._ranks.insert(line, rank)
+            self.numbers.insert(line, number)
+            self._placed[number] = rank
+
+    def _line(self, number: int, rank: Any) -> int:
+        """Where a trial of this rank belongs: equals stand in the order of their numbers."""
+        first = bisect_left(self._ranks, rank)
+        return bisect_left(self.numbers, number, first, bisect_right(self._ranks, rank, first))
+
+    # --- the cursor and the window ---------------------------------------------------------------
+
+    def _follow_cursor(self, view: View, *, asked: bool) -> None:
+        """asked: the user has sorted or filtered, which may bring back what a filter took away."""
+        before, line = self._cursor
+        if view.cursor != before:  # a user has moved it
+            self._untouched = self._hidden = None
+        if view.marks or view.anchor is not None or view.zoomed is not None:
+            self._untouched = None  # what is looked at is not to be swapped for another
+        if asked and self._hidden is not None and self._hidden in self._placed:
+            view.cursor, self._hidden = self._hidden, None
+        elif view.cursor is None or view.cursor == self._untouched:
+            at = self.position(view.cursor)
+            if asked or at is None or at >= NEAR:
+                view.cursor = self.numbers[0] if self.numbers else None
+            self._untouched = view.cursor
+        elif view.cursor not in self._placed:
+            self._hidden = view.cursor if self._hidden is None else self._hidden
+            view.cursor = self._nearest(line)
+
+    def _nearest(self, line: int) -> int | None:
+        return self.numbers[min(line, len(self.numbers) - 1)] if self.numbers else None
+
+    def _follow_window(self, view: View) -> None:
+        """The cursor's line stands still on the screen; at the table's top the top does."""
+        before, line = self._cursor
+        now = self.position(view.cursor) or 0
+        if view.top > 0 and view.cursor == before:
+            view.top += now - line
+        view.top = window(view.top, now, len(self.numbers), self.lines)
+        self._cursor = (view.cursor, now)
+
+
+def window(top: int, cursor: int, count: int, lines: int) -> int:
+    """The first line seen of `count`, so that the cursor's is seen too and none is wasted."""
+    top = max(min(top, cursor), cursor - lines + 1)
+    return max(0, min(top, count - lines))
+
+
+def _runs(row: TrialRow) -> bool:
+    return row.started is not None and row.ended is None

@@ -1,0 +1,129 @@
+"""By what are the trials of the table sorted? What is missing comes last, whichever way round.
+
+Each column has a way that people look for first: the best value, the highest rung, the longest
+time, the lowest parameter. `reversed` is the other way. Equals stand in the order of their numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from tuitune.core.space.parameters import Choice, Fixed, Sampled, index_of, spell
+from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
+from tuitune.ui.state.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.core.space.parameters import Parameter
+    from tuitune.core.spec import StudySpec
+    from tuitune.store.rows import TrialRow
+
+    RankOf = Callable[[TrialRow], Any]
+    Number = Callable[[TrialRow], float | None]
+
+PARAMETER: Final = "config."  # stands before a parameter's name in a column's key
+TIME: Final = "time"  # its keys change while nothing happens
+LIVELY: Final = {
+    state: place
+    for place, state in enumerate((RUNNING, PAUSED, WAITING, COMPLETE, PRUNED, FAILED, KILLED))
+}
+
+
+class Sort(Record, frozen=True):
+    """`key`: a column's."""
+
+    key: str
+    reversed: bool = False
+
+
+BY_VALUE: Final = Sort("value")
+
+
+def rank_of(sort: Sort, spec: StudySpec, now: float) -> RankOf:
+    """By what trials are compared; equals by their number. All ranks of one sort compare.
+
+    now: Unix s, for how long trials have been running. Raises KeyError for a column that can't be
+    sorted by.
+    """
+    if sort.key == "device":
+        return _by_text(lambda row: row.device, turned=sort.reversed)
+    if sort.key.startswith(PARAMETER):
+        name = sort.key.removeprefix(PARAMETER)
+        number = _parameter_number(spec.space.by_name[name])
+        if number is None:
+            return _by_text(lambda row: _spelt(row.config.get(name)), turned=sort.reversed)
+        return _by_number(number, -1 if sort.reversed else 1)
+    number, sign = _numbers(spec, now)[sort.key]
+    return _by_number(number, -sign if sort.reversed else sign)
+
+
+def rises(sort: Sort, spec: StudySpec) -> bool:
+    """Whether figures rise from the first line of the table to its last."""
+    falls_at_first = sort.key in _numbers(spec, 0.0) and _numbers(spec, 0.0)[sort.key][1] < 0
+    return falls_at_first is sort.reversed
+
+
+def duration_of(row: TrialRow, now: float) -> float | None:
+    """Seconds from a trial's first launch to its end, or to now."""
+    if row.started is None:
+        return None
+    return (now if row.ended is None else row.ended) - row.started
+
+
+def _numbers(spec: StudySpec, now: float) -> dict[str, tuple[Number, int]]:
+    """By column: its number, and -1 where people look for the highest first."""
+    better = 1 if spec.objective.mode == "min" else -1
+    return {
+        "trial": (attrgetter("number"), 1),
+        "state": (lambda row: LIVELY[row.state], 1),
+        "rung": (attrgetter("rung"), -1),
+        "step": (lambda row: row.step or None, -1),
+        "value": (attrgetter("value"), better),
+        "best": (attrgetter("best"), better),
+        TIME: (lambda row: duration_of(row, now), -1),
+        "tries": (attrgetter("attempt"), -1),
+    }
+
+
+def _by_number(number: Number, sign: int) -> RankOf:
+    def rank(row: TrialRow) -> float:
+        value = number(row)
+        if value is None or not -math.inf < value < math.inf:
+            return math.inf
+        return sign * value
+
+    return rank
+
+
+def _by_text(text: Callable[[TrialRow], str], *, turned: bool) -> RankOf:
+    def rank(row: TrialRow) -> tuple[int, tuple[int, ...]]:
+        value = text(row)
+        if not value:
+            return 1, ()
+        letters = tuple(map(ord, value))
+        # a positive number ends the turned ones, so that "ab" still comes before "a"
+        return 0, (*(-letter for letter in letters), 1) if turned else letters
+
+    return rank
+
+
+def _parameter_number(parameter: Parameter) -> Number | None:
+    """A choice's place in the study file, or the number itself; None for what may be anything."""
+    name = parameter.name
+    if isinstance(parameter, Choice):
+        if all(isinstance(value, int | float) for value in parameter.values):
+            return lambda row: row.config.get(name)
+        if all(isinstance(value, str) for value in parameter.values):
+            places: dict[Any, int] = {value: n for n, value in enumerate(parameter.values)}
+            return lambda row: places.get(row.config.get(name))
+        return lambda row: index_of(parameter, row.config.get(name))
+    if isinstance(parameter, Fixed | Sampled):
+        return None
+    return lambda row: row.config.get(name)
+
+
+def _spelt(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else spell(value)

@@ -1,0 +1,55 @@
+"""How does the study stand, in two or three words, and may it be steered at this moment?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.messages.text import duration
+
+if TYPE_CHECKING:
+    from tuitune.ui.render.lines import Span
+    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.picture import Picture
+
+RESTART = "study.restart"
+
+
+def engine_gone(picture: Picture) -> bool:
+    """Whether no process of an engine is there: nothing runs any more."""
+    return picture.engine.state in {"gone", "failed", "finished"}
+
+
+def health(look: Look) -> Span:
+    """Of the engine and its study, with the key that goes on where it stands still."""
+    picture = look.picture
+    engine, study = picture.engine, picture.study
+    words, role = "engine ok", "success"
+    match engine.state:
+        case "finished":
+            words, role = "finished", "success bold"
+        case "importing":
+            words = f"importing training code {duration(picture.now - engine.since)}"
+            role = "info"
+        case "silent":
+            silent = duration(picture.now - engine.heard)
+            words, role = f"engine silent {silent}", "warning bold"
+        case "failed":
+            words, role = _with_key(look, "engine failed"), "error bold"
+        case "gone":
+            stopped = study.finished or study.halted
+            words = _with_key(look, "interrupted" if stopped else "engine gone")
+            role = "error bold"
+        case _ if study.halted:
+            finish = ": running trials finish" if study.finishing else ""
+            words, role = f"stopping{finish}", "warning bold"
+        case _ if study.disk_low:
+            words, role = "disk low: nothing starts", "error bold"
+        case _ if study.blocked:
+            words, role = "nothing starts", "error bold"
+        case _ if not study.launching:
+            words, role = "launching paused", "warning bold"
+    return words, role
+
+
+def _with_key(look: Look, words: str) -> str:
+    return words if look.readonly else f"{words} - {look.keymap.shown(RESTART)}"
