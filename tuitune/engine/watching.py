@@ -7,6 +7,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Protocol
 
+from tuitune.engine.failing import keep
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -55,5 +57,4 @@ class Unfailing:
         words = f"this can't be shown: {what}; the study goes on, the traceback is in {self._log}\n"
         with contextlib.suppress(Exception):
             sys.stderr.write(words)
-        with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
-            traceback.print_exception(error, file=log)
+        keep(error, self._log)
