@@ -6,7 +6,7 @@ import sys
 
 from tuitune.__main__ import main
 from tuitune.core.study import leaving
-from tuitune.engine import again, asking, disk, run
+from tuitune.engine import disk, launch_retry, proposing, run
 from tuitune.executors.local import sampling
 
 
@@ -15,7 +15,7 @@ def shorten(seconds: float) -> None:
         leaving.ASK_GRACE[reason] = grace if grace == float("inf") else seconds
     leaving.LEAST_LEAVE = leaving.AFTER_SAVE = leaving.EXIT_GRACE = seconds
     leaving.TERM_GRACE = leaving.KILL_GRACE = disk.PERIOD = seconds
-    again.FIRST = again.LONGEST = asking.SLOW = run.HEARTBEAT = seconds
+    launch_retry.FIRST = launch_retry.LONGEST = proposing.SLOW = run.HEARTBEAT = seconds
     sampling.PATIENCE = 10 * seconds
 
 

@@ -19,7 +19,7 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
     [
         (ev.KillAsked(0.0, 3, 8.0, "app"), "trial 3", "to be killed by hand in 8 s (app)"),
         (ev.KillAsked(0.0, 3), "trial 3", "to be killed by hand"),
-        (ev.SpareAsked(0.0, (3, 4), "app"), "trials 3, 4", "the kill is taken back (app)"),
+        (ev.UndoKillAsked(0.0, (3, 4), "app"), "trials 3, 4", "the kill is taken back (app)"),
         (ev.PauseAsked(0.0, (), "command"), "", "launching is paused by hand (command)"),
         (ev.PauseAsked(0.0, (5,)), "trial 5", "to be paused by hand"),
         (ev.ResumeAsked(0.0, ()), "", "launching goes on, by hand"),

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from tuitune.cli import early
+from tuitune.cli import early_signals
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -25,7 +25,7 @@ def main() -> None:
     _write_all_text()
     words = _words()
     if words[:1] in (["run"], ["engine"]):
-        early.hold_back()
+        early_signals.hold_back()
     from tuitune.cli.main import commands  # noqa: PLC0415 - the check above comes first
 
     try:

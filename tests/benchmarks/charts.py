@@ -17,7 +17,7 @@ from searches import search
 from tuitune.store.changes import Report
 from tuitune.ui.panes.curve import CurvePane
 from tuitune.ui.render.lines import Size
-from tuitune.ui.state.view import CHARTS
+from tuitune.ui.state.selection import CHARTS
 
 SIZE = Size(80, 20)
 TIMES = 30

@@ -34,7 +34,7 @@ from typing import Protocol
 import numpy as np
 
 from tuitune.core import events as ev
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import Spent
@@ -116,7 +116,7 @@ def ours(style: str) -> Callable[[Task, list[int], int], Run]:
             "figures.toml",
         )
         result, spent = Run(), Spent()
-        for fact in play(spec, table, table, Room(float(workers), 0)).facts:
+        for fact in play(spec, table, table, HostResources(float(workers), 0)).facts:
             spent.add(fact)
             if isinstance(fact, ev.Reported):
                 result.reports.append((fact.trial, fact.step, fact.metrics["loss"]))

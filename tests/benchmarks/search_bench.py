@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from tuitune.core import events as ev
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.search.history import History, Past
 from tuitune.core.search.models import make_model
 from tuitune.core.search.proposal import AskModel, identity
@@ -160,7 +160,7 @@ def run_study(
     model = oracle_of(spec)
     began = time.process_time()
     played = play(
-        spec, make_searcher(space, search), Recorded(task), Room(float(workers), 0), model
+        spec, make_searcher(space, search), Recorded(task), HostResources(float(workers), 0), model
     )
     spent = time.process_time() - began
     best, trace, asked, full = float("inf"), [], 0, 0

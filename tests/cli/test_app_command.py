@@ -12,9 +12,9 @@ from workshop import Workshop, wait_until
 from tuitune import ui
 from tuitune.cli import app as app_command
 from tuitune.cli import launch
-from tuitune.cli.app import Look, attach, choose, run_with_app
+from tuitune.cli.app import AppOptions, attach, choose, run_with_app
+from tuitune.cli.run_request import RunRequest
 from tuitune.cli.studies import StudyFolder
-from tuitune.cli.wish import Wish
 from tuitune.control import request, socket_path
 from tuitune.store import owner
 from tuitune.store.reader import Reader
@@ -65,7 +65,7 @@ def screen(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Screen:
 
 
 def run(workshop: Workshop, file: Path, *overrides: str) -> int:
-    return run_with_app(Wish(file, workshop.path / "runs", overrides), Look())
+    return run_with_app(RunRequest(file, workshop.path / "runs", overrides), AppOptions())
 
 
 def until_done(folder: Path, _options: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ def test_left_running_it_says_how_to_come_back(
     assert run(workshop, workshop.study(SLOW)) == 0
     assert "study: running on; `tuitune attach study` shows it" in capsys.readouterr().out
     assert workshop.engine()
-    assert attach(None, workshop.path / "runs", Look(readonly=True)) == 0
+    assert attach(None, workshop.path / "runs", AppOptions(readonly=True)) == 0
     assert [folder.resolve() for folder, _ in screen.opened] == [workshop.folder()] * 2
     assert [options["readonly"] for _, options in screen.opened] == [False, True]
     assert screen.opened[1][1]["file"] == "study.toml"
@@ -101,7 +101,7 @@ def test_closed_while_the_engine_of_a_finished_study_leaves_it_prints_the_summar
 ):
     assert workshop.run(workshop.study(GOOD), "--no-ui").returncode == 0
     here = owner.claim(workshop.folder())
-    assert attach("study", workshop.path / "runs", Look()) == 0
+    assert attach("study", workshop.path / "runs", AppOptions()) == 0
     here.release()
     assert "study: 3 COMPLETE in " in capsys.readouterr().out
 
@@ -127,7 +127,7 @@ def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
     assert run(workshop, workshop.study(SLOW), "search.concurrency=1") == 130
     assert "`tuitune study.toml` goes on with it" in capsys.readouterr().out
     screen.do = restart
-    assert attach("study", workshop.path / "runs", Look()) == 0
+    assert attach("study", workshop.path / "runs", AppOptions()) == 0
     settings = StudyFolder(workshop.folder()).reader.study().settings
     assert settings is not None
     assert (settings.trials, settings.concurrency) == (50, 1)  # of the study, not of its file
@@ -201,20 +201,20 @@ def test_attach_takes_the_one_that_runs_then_the_newest_and_asks_where_several_r
     workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
 ):
     runs = workshop.path / "runs"
-    assert attach(None, runs, Look()) == 0  # no study: an empty list
-    assert attach("nothing", runs, Look()) == 2
+    assert attach(None, runs, AppOptions()) == 0  # no study: an empty list
+    assert attach("nothing", runs, AppOptions()) == 2
     assert "no such study" in capsys.readouterr().err
     workshop.run(workshop.study(GOOD, name="old"), "--no-ui")
     workshop.run(workshop.study(GOOD, name="young"), "--no-ui")
-    attach(None, runs, Look())
+    attach(None, runs, AppOptions())
     run(workshop, workshop.study(SLOW, name="slow"))
     workshop.run(workshop.path / "old.toml", "--no-ui", "--trials", 4)
-    attach(None, runs, Look())
+    attach(None, runs, AppOptions())
     assert [folder.name for folder, _ in screen.opened] == ["young", "slow", "slow"]
     run(workshop, workshop.study(SLOW, name="other"))
     screen.chosen = workshop.folder("slow")
-    assert attach(None, runs, Look()) == 0
-    assert choose(runs, Look()) == 0
+    assert attach(None, runs, AppOptions()) == 0
+    assert choose(runs, AppOptions()) == 0
     assert [folder.name for folder, _ in screen.opened[3:]] == ["other", "slow", "slow"]
 
 
@@ -259,4 +259,4 @@ def test_a_study_file_that_is_broken_by_now_is_said(
 
     workshop.run(workshop.study(GOOD), "--no-ui")
     screen.do = broken
-    assert attach("study", workshop.path / "runs", Look()) == 2
+    assert attach("study", workshop.path / "runs", AppOptions()) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuitune.cli import logind
-from tuitune.cli.logind import SCOPE, Shelter, shelter
+from tuitune.cli.logind import SCOPE, SessionScope, scope
 
 
 @pytest.fixture
@@ -36,35 +36,35 @@ def tool(folder: Path, name: str, script: str) -> None:
 
 
 def test_without_linger_a_scope_and_what_is_missing(root: Path):
-    assert shelter(root) == Shelter(SCOPE, logind.WORDS)
+    assert scope(root) == SessionScope(SCOPE, logind.WORDS)
     assert "enable-linger" in logind.WORDS
 
 
 def test_with_linger_a_scope_and_nothing_to_say(root: Path):
     (root / "var/lib/systemd/linger").mkdir(parents=True)
     (root / "var/lib/systemd/linger/ann").touch()
-    assert shelter(root) == Shelter(SCOPE, "")
+    assert scope(root) == SessionScope(SCOPE, "")
 
 
 def test_where_no_user_manager_is_only_words(root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert shelter(root) == Shelter((), logind.WORDS)
+    assert scope(root) == SessionScope((), logind.WORDS)
 
 
 @pytest.mark.parametrize("answer", ["echo 'b false'", "exit 1", "echo"])
 def test_where_nothing_is_killed_nothing_is_needed(root: Path, tmp_path: Path, answer: str):
     tool(tmp_path / "bin", "busctl", answer)
-    assert shelter(root) == Shelter()
+    assert scope(root) == SessionScope()
 
 
 def test_outside_a_session_and_as_root_and_without_systemd(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (root / "proc/self/cgroup").write_text("0::/user.slice/user@1000.service/tmux.scope\n")
-    assert shelter(root) == Shelter()
+    assert scope(root) == SessionScope()
     (root / "proc/self/cgroup").write_text("0::/user.slice/session-3.scope\n")
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    assert shelter(root) == Shelter()
+    assert scope(root) == SessionScope()
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     (root / "run/systemd/system").rmdir()
-    assert shelter(root) == Shelter()
+    assert scope(root) == SessionScope()

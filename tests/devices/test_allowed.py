@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.core.placement.allowed import NotAllowedError, allowed
 from tuitune.core.placement.snapshots import GpuSample
+from tuitune.core.placement.visibility import NotAllowedError, allowed
 
 SAME = [GpuSample(f"GPU-{name}", i, "A100") for i, name in enumerate(("aa1", "ab2", "bb3"))]
 MIXED = [GpuSample("GPU-aa1", 0, "A100"), GpuSample("GPU-bb3", 1, "T4")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tuitune.core.events import Gpu
-from tuitune.core.placement.news import news
+from tuitune.core.placement.gpu_changes import news
 
 WELL = Gpu("g0", 0, "A100", 1), Gpu("g1", 1, "A100", 1)
 HERS = WELL[0], replace(WELL[1], obstacle="anna's")

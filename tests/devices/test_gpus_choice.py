@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tuitune.core.events import Gpu
 from tuitune.core.placement.gpus import Loads, choose, next_empty
-from tuitune.core.placement.pacing import Bearing
 from tuitune.core.placement.packing import Packing, Resident
+from tuitune.core.placement.throughput import Capacity
 
 GB = 10**9
 WHOLE = Resident(1.0, 0, 0)
@@ -26,7 +26,7 @@ def loads(packing: Packing | None = None, **residents) -> Loads:
 
 
 def known(kept: int, step: int = 0) -> Packing:
-    return Packing({"A100": Bearing(kept, step)}, ended=5, high=4 * GB, low=4 * GB)
+    return Packing({"A100": Capacity(kept, step)}, ended=5, high=4 * GB, low=4 * GB)
 
 
 def test_the_idlest_is_taken_and_the_last_of_equals():
@@ -40,9 +40,9 @@ def test_the_idlest_is_taken_and_the_last_of_equals():
 def test_what_stands_in_the_way_is_respected():
     gpus = machine(2)
     gpus[1] = msgspec.structs.replace(gpus[1], obstacle="lost")
-    for wish in (1, 0.5, "auto"):
-        assert choose(gpus, loads(), wish) == ("g0",)
-        assert choose(gpus, loads(), wish, aside=("g0",)) is None
+    for request in (1, 0.5, "auto"):
+        assert choose(gpus, loads(), request) == ("g0",)
+        assert choose(gpus, loads(), request, aside=("g0",)) is None
     assert choose(gpus, loads(), 2) is None
 
 
@@ -76,8 +76,8 @@ def test_fractions_know_of_memory_too():
 
 def test_kinds_of_requests_do_not_mix_on_one_gpu():
     half = Resident(0.5, 0, 0)
-    for resident, wish in ((half, "auto"), (PACKED, 0.5), (WHOLE, 0.5), (WHOLE, "auto")):
-        assert choose(machine(1), loads(known(9), g0=[resident]), wish) is None
+    for resident, request in ((half, "auto"), (PACKED, 0.5), (WHOLE, 0.5), (WHOLE, "auto")):
+        assert choose(machine(1), loads(known(9), g0=[resident]), request) is None
 
 
 STARTS = PACKED._replace(is_under_way=False, intervals=0)
@@ -136,9 +136,9 @@ def test_the_one_who_must_be_alone_waits_for_the_emptiest():
 )
 def test_nothing_is_ever_promised_twice(wishes, count, most):
     gpus, residents = machine(count), {f"g{i}": [] for i in range(count)}
-    for wish in wishes:
-        found = choose(gpus, Loads(residents, known(most)), wish)
-        share = 0.0 if wish == "auto" else min(1.0, wish)
+    for request in wishes:
+        found = choose(gpus, Loads(residents, known(most)), request)
+        share = 0.0 if request == "auto" else min(1.0, request)
         for uuid in found or ():
             residents[uuid].append(Resident(share, 4 * GB, 4 * GB))
     for here in residents.values():

@@ -6,16 +6,16 @@ from random import Random
 
 import pytest
 
-from tuitune.core.placement import pacing
-from tuitune.core.placement.pacing import Bearing, Finding, Pace
+from tuitune.core.placement import throughput
+from tuitune.core.placement.throughput import Capacity, Finding, Throughput
 
 
 class Gpu:
     """Trials on one GPU that report in turn, each after so many seconds."""
 
-    def __init__(self, bearing: Bearing, count: int, chance: Random | None = None) -> None:
-        self.bearing, self.chance, self.now = bearing, chance, 1000.0
-        self.paces = [Pace(company=count) for _ in range(count)]
+    def __init__(self, capacity: Capacity, count: int, chance: Random | None = None) -> None:
+        self.capacity, self.chance, self.now = capacity, chance, 1000.0
+        self.paces = [Throughput(company=count) for _ in range(count)]
         self.steps = [0] * count
 
     def report(self, seconds: float, times: int, own: float = 1.0) -> Finding | None:
@@ -24,11 +24,11 @@ class Gpu:
             self.now += seconds * (self.chance.lognormvariate(0, 0.3) if self.chance else 1.0)
             for place, pace in enumerate(self.paces):
                 self.steps[place] += round(16 / own**place)
-                pacing.heard(self.bearing, pace, self.steps[place], self.now)
-        return pacing.judge(self.bearing)
+                throughput.heard(self.capacity, pace, self.steps[place], self.now)
+        return throughput.judge(self.capacity)
 
     def join(self) -> None:
-        self.paces.append(Pace())
+        self.paces.append(Throughput())
         self.steps.append(0)
         self._turn()
 
@@ -39,29 +39,34 @@ class Gpu:
     def _turn(self) -> None:
         starting = sum(1 for pace in self.paces if not pace.reports)
         for pace in self.paces:
-            pacing.turn(pace, len(self.paces), starting, self.now)
+            throughput.turn(pace, len(self.paces), starting, self.now)
 
     def begin(self) -> None:
         """The newest one has reported: from now on it is known to compute."""
-        pacing.heard(self.bearing, self.paces[-1], 16, self.now)
+        throughput.heard(self.capacity, self.paces[-1], 16, self.now)
         self.steps[-1] = 16
         self._turn()
 
 
 def joined(
-    before: float, after: float, few: int = 1, *, bearing: Bearing | None = None, reports: int = 12
+    before: float,
+    after: float,
+    few: int = 1,
+    *,
+    capacity: Capacity | None = None,
+    reports: int = 12,
 ) -> Finding | None:
     """What is found where one more slows all others from `before` to `after` seconds."""
-    gpu = Gpu(bearing or Bearing(few), few)
+    gpu = Gpu(capacity or Capacity(few), few)
     gpu.report(before, reports)
     gpu.join()
     gpu.begin()
     return gpu.report(after, reports)
 
 
-def settle(bearing: Bearing, finding: Finding, ended: int = 4) -> None:
-    bearing.reached = finding.many
-    pacing.settle(bearing, finding.kept, finding.gain, ended, open_=finding.open)
+def settle(capacity: Capacity, finding: Finding, ended: int = 4) -> None:
+    capacity.reached = finding.many
+    throughput.settle(capacity, finding.kept, finding.gain, ended, open_=finding.open)
 
 
 def test_one_more_is_kept_where_all_together_do_a_tenth_more():
@@ -88,7 +93,7 @@ def test_of_one_more_among_many_a_part_of_a_tenth_is_asked():
 
 
 def test_who_leaves_tells_as_much_as_who_joins():
-    gpu = Gpu(Bearing(), 2)
+    gpu = Gpu(Capacity(), 2)
     gpu.report(1.3, 30)
     gpu.leave()
     finding = gpu.report(1.0, 30)
@@ -97,7 +102,7 @@ def test_who_leaves_tells_as_much_as_who_joins():
 
 
 def test_trials_that_differ_do_not_blur_it():
-    gpu = Gpu(Bearing(3), 3)
+    gpu = Gpu(Capacity(3), 3)
     gpu.report(1.0, 30, own=2.0)
     gpu.join()
     gpu.begin()
@@ -113,7 +118,7 @@ def test_few_figures_find_nothing():
 def test_noise_asks_for_more_figures_and_is_seldom_taken_for_a_finding():
     wrong = 0
     for seed in range(60):
-        gpu = Gpu(Bearing(), 1, Random(seed))
+        gpu = Gpu(Capacity(), 1, Random(seed))
         gpu.report(1.0, 6)
         gpu.join()
         gpu.begin()
@@ -127,20 +132,20 @@ def test_noise_asks_for_more_figures_and_is_seldom_taken_for_a_finding():
 
 
 def test_what_one_who_has_not_begun_to_compute_does_to_others_is_not_counted():
-    gpu = Gpu(Bearing(), 1)
+    gpu = Gpu(Capacity(), 1)
     gpu.report(1.0, 6)
     gpu.join()
     alone, newcomer = gpu.paces
     for step in range(7, 30):  # its data loads, and nobody is hindered yet
         gpu.now += 1.0
-        pacing.heard(gpu.bearing, alone, 16 * step, gpu.now)
+        throughput.heard(gpu.capacity, alone, 16 * step, gpu.now)
     assert newcomer.reports == 0
-    assert gpu.bearing.xx == 0
-    assert pacing.judge(gpu.bearing) is None
+    assert gpu.capacity.xx == 0
+    assert throughput.judge(gpu.capacity) is None
 
 
 def test_one_that_stood_still_for_an_hour_changes_little():
-    gpu = Gpu(Bearing(), 1)
+    gpu = Gpu(Capacity(), 1)
     gpu.report(1.0, 40)
     gpu.join()
     gpu.begin()
@@ -151,37 +156,37 @@ def test_one_that_stood_still_for_an_hour_changes_little():
 
 
 def test_where_nobody_is_hindered_twice_as_many_are_tried_and_half_of_that_where_that_was_too_many():
-    bearing = Bearing(2)
-    settle(bearing, Finding(2, 3, 1.49, 3, open=True))
-    assert (bearing.kept, bearing.step) == (3, 3)
-    settle(bearing, Finding(3, 6, 1.0, 3, open=True))
-    assert (bearing.kept, bearing.step) == (3, 1)
-    settle(bearing, Finding(3, 4, 1.3, 4, open=True))
-    assert (bearing.kept, bearing.step) == (4, 1)  # six are too many, and five may do
-    settle(bearing, Finding(4, 5, 1.0, 4, open=False))
-    assert (bearing.kept, bearing.step) == (4, 0)
+    capacity = Capacity(2)
+    settle(capacity, Finding(2, 3, 1.49, 3, open=True))
+    assert (capacity.kept, capacity.step) == (3, 3)
+    settle(capacity, Finding(3, 6, 1.0, 3, open=True))
+    assert (capacity.kept, capacity.step) == (3, 1)
+    settle(capacity, Finding(3, 4, 1.3, 4, open=True))
+    assert (capacity.kept, capacity.step) == (4, 1)  # six are too many, and five may do
+    settle(capacity, Finding(4, 5, 1.0, 4, open=False))
+    assert (capacity.kept, capacity.step) == (4, 0)
 
 
 def test_what_was_kept_is_left_where_it_hinders_after_all():
-    bearing = Bearing(3, 0, gains={2: 1.8, 3: 2.2})
-    gpu = Gpu(bearing, 3)
+    capacity = Capacity(3, 0, gains={2: 1.8, 3: 2.2})
+    gpu = Gpu(capacity, 3)
     gpu.report(2.0, 30)
     gpu.leave()
     finding = gpu.report(1.0, 30)
     assert finding is not None
     assert (finding.few, finding.many, finding.kept, finding.open) == (2, 3, 2, False)
-    settle(bearing, finding)
-    assert bearing.kept == 2
-    assert bearing.gains == {2: 1.8}
+    settle(capacity, finding)
+    assert capacity.kept == 2
+    assert capacity.gains == {2: 1.8}
 
 
 def test_it_is_tried_again_when_many_more_have_ended_and_seldom_where_one_alone_did_most():
     for kept, soon, late in ((3, 19, 20), (1, 39, 40)):
-        bearing = Bearing(kept, 0, ceiling=kept + 1, closed=10)
-        pacing.retry(bearing, soon)
-        assert bearing.step == 0
-        pacing.retry(bearing, late)
-        assert (bearing.step, bearing.ceiling, bearing.closed) == (1, 0, late)
+        capacity = Capacity(kept, 0, ceiling=kept + 1, closed=10)
+        throughput.retry(capacity, soon)
+        assert capacity.step == 0
+        throughput.retry(capacity, late)
+        assert (capacity.step, capacity.ceiling, capacity.closed) == (1, 0, late)
 
 
 def test_two_are_given_up_only_when_it_is_plain():
@@ -192,8 +197,8 @@ def test_two_are_given_up_only_when_it_is_plain():
 
 
 def test_what_so_many_do_over_one_is_told_where_it_was_measured():
-    bearing = Bearing(4, gains={2: 1.8, 4: 2.6})
-    found = [pacing.over_one(bearing, count) for count in range(1, 6)]
+    capacity = Capacity(4, gains={2: 1.8, 4: 2.6})
+    found = [throughput.over_one(capacity, count) for count in range(1, 6)]
     assert found[:2] == [1.0, 1.8]
     assert found[2] is not None
     assert 1.8 < found[2] < 2.6
@@ -201,21 +206,21 @@ def test_what_so_many_do_over_one_is_told_where_it_was_measured():
 
 
 def test_a_gain_over_one_is_made_of_all_steps_on_the_way():
-    bearing = Bearing(2, 1, gains={2: 1.8})
-    settle(bearing, Finding(2, 3, 1.3, 3, open=True))
-    assert pacing.over_one(bearing, 3) == pytest.approx(1.8 * 1.3)
+    capacity = Capacity(2, 1, gains={2: 1.8})
+    settle(capacity, Finding(2, 3, 1.3, 3, open=True))
+    assert throughput.over_one(capacity, 3) == pytest.approx(1.8 * 1.3)
 
 
 def test_reports_in_quick_succession_are_one_figure():
-    gpu = Gpu(Bearing(), 1)
+    gpu = Gpu(Capacity(), 1)
     gpu.report(0.01, 100)
-    assert pacing.intervals(gpu.bearing, gpu.paces[0]) == 0
+    assert throughput.intervals(gpu.capacity, gpu.paces[0]) == 0
     gpu.report(0.01, 10)
-    assert pacing.intervals(gpu.bearing, gpu.paces[0]) == 1
+    assert throughput.intervals(gpu.capacity, gpu.paces[0]) == 1
 
 
 def test_when_somebody_has_left_the_others_are_looked_at_anew():
-    gpu = Gpu(Bearing(2), 3)
+    gpu = Gpu(Capacity(2), 3)
     gpu.report(1.0, 4)
     gpu.leave()
     assert [pace.calm for pace in gpu.paces] == [0, 0]
@@ -224,18 +229,18 @@ def test_when_somebody_has_left_the_others_are_looked_at_anew():
 
 
 def test_how_fast_fewer_are_than_what_is_compared_tells_nothing_of_it():
-    gpu = Gpu(Bearing(3, 0), 1)
+    gpu = Gpu(Capacity(3, 0), 1)
     gpu.report(1.0, 9)
-    assert pacing.intervals(gpu.bearing, gpu.paces[0]) == 0
+    assert throughput.intervals(gpu.capacity, gpu.paces[0]) == 0
 
 
 def test_half_way_to_what_was_reached_is_tried_and_not_to_what_was_aimed_at():
-    gpu = Gpu(Bearing(4, 4), 4)
+    gpu = Gpu(Capacity(4, 4), 4)
     gpu.report(1.0, 30)
     for _ in range(2):
         gpu.join()
         gpu.begin()
     finding = gpu.report(3.0, 30)
     assert finding == Finding(4, 6, finding.gain, 4, open=True)
-    pacing.settle(gpu.bearing, finding.kept, finding.gain, 4, open_=finding.open)
-    assert (gpu.bearing.ceiling, gpu.bearing.step) == (6, 1)
+    throughput.settle(gpu.capacity, finding.kept, finding.gain, 4, open_=finding.open)
+    assert (gpu.capacity.ceiling, gpu.capacity.step) == (6, 1)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.core.placement import packing
-from tuitune.core.placement.pacing import Bearing
 from tuitune.core.placement.packing import Packing, Resident
+from tuitune.core.placement.throughput import Capacity
 
 GB = 10**9
 
@@ -27,11 +27,11 @@ def test_memory_is_promised_by_the_largest_peak_and_more_while_few_have_ended():
 
 
 def test_out_of_memory_raises_what_is_promised_and_lowers_how_many():
-    known = Packing({"A100": Bearing(kept=4)}, ended=9, high=20 * GB, low=20 * GB)
+    known = Packing({"A100": Capacity(kept=4)}, ended=9, high=20 * GB, low=20 * GB)
     before = packing.reserve(known)
     packing.crowd(known, "A100", 3)
-    bearing = known.bearings["A100"]
-    assert (bearing.kept, bearing.step, bearing.closed) == (2, 0, 9)  # not to be tried at once
+    capacity = known.capacities["A100"]
+    assert (capacity.kept, capacity.step, capacity.closed) == (2, 0, 9)  # not to be tried at once
     assert packing.reserve(known) > 1.25 * before
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tuitune.core.placement.gpu_state import GpuState, Tenant
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
-from tuitune.core.placement.view import Tenant, View
 from tuitune.core.spec import DevicesSpec
 
 ENGINE, TRIAL = 100, 200
@@ -22,7 +22,7 @@ def device(*processes: DeviceProcess, used: int = 10 * MB, **more) -> GpuSample:
 
 class Scene:
     def __init__(self, **spec) -> None:
-        self.view = View(DevicesSpec(**spec), ENGINE)
+        self.view = GpuState(DevicesSpec(**spec), ENGINE)
         self.now = 1000.0
 
     def look(self, *devices: GpuSample, tenants=(), after: float = 1.0, problem: str = ""):
@@ -198,7 +198,7 @@ def test_exclusive_devices_and_instances_are_not_packed():
 
 
 def test_links_go_both_ways():
-    view = View(DevicesSpec(), ENGINE)
+    view = GpuState(DevicesSpec(), ENGINE)
     devices = (device(), GpuSample("g1", 1, "A100", 80 * GB, 0))
     first, second = view.look(devices, Snapshot(devices, (Link("g0", "g1", 100),)), (), 1.0)
     assert (first.links, second.links) == ({"g1": 100}, {"g0": 100})

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 from tuitune.cli import launch
-from tuitune.cli.wish import Wish
+from tuitune.cli.run_request import RunRequest
 
 
 def main(file: str, *overrides: str) -> int:
     launch.QUICK = float(os.environ.get("QUICK", launch.QUICK))
-    wish = Wish(Path(file), Path("runs").absolute(), overrides)
+    wish = RunRequest(Path(file), Path("runs").absolute(), overrides)
     try:
         study = launch.begin_engine(wish)
     except launch.PROBLEMS as error:

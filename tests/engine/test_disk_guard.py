@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.engine.disk import Room
+from tuitune.engine.disk import FreeSpace
 
 GB = 10**9
 
@@ -24,4 +24,4 @@ GB = 10**9
     ],
 )
 def test_the_least_that_must_be_free(free: int, total: int, least: int | None, low: bool):
-    assert Room(free, free / total).is_low(least) is low
+    assert FreeSpace(free, free / total).is_low(least) is low

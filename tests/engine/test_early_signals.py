@@ -58,7 +58,7 @@ BEGIN = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from tuitune.cli import launch
-from tuitune.cli.wish import Wish
+from tuitune.cli.run_request import RunRequest
 started = launch._spawn
 def spawn(*words):
     engine = started(*words)
@@ -66,7 +66,7 @@ def spawn(*words):
     print(engine.wait(), flush=True)
     return engine
 launch._spawn = spawn
-launch.begin_engine(Wish(Path("study.toml"), Path("runs").absolute()))
+launch.begin_engine(RunRequest(Path("study.toml"), Path("runs").absolute()))
 """
 
 

@@ -37,7 +37,7 @@ from tuitune.core.study import Study as Part
 name, met = "react", lambda fact: getattr(fact, "step", 0) == 4
 """
 IN_ACT = """
-from tuitune.engine.shelf import Shelf as Part
+from tuitune.engine.trial_folders import TrialFolders as Part
 name, met = "prepare", lambda trial, _: trial == 1
 """
 IN_DEADLINE = """
@@ -49,7 +49,7 @@ from tuitune.core.search.random_search import RandomSearcher as Part
 name, met = "propose", lambda number, _: number == 2
 """
 IN_TASK = """
-from tuitune.engine.asking import Asking as Part
+from tuitune.engine.proposing import Asking as Part
 name, met = "_propose", lambda number, *_: number == 1
 """
 PLANT = """

@@ -78,8 +78,11 @@ def test_a_kill_waits_can_be_taken_back_and_strikes_when_it_is_due(workshop: Wor
     reader = Reader.open(workshop.folder() / "study.db")
     story = [fact for _, fact in reader.facts_of(0)]
     reader.close()
-    acts = [fact for fact in story if isinstance(fact, ev.KillAsked | ev.SpareAsked)]
-    assert [(type(act), act.by) for act in acts] == [(ev.KillAsked, "app"), (ev.SpareAsked, "app")]
+    acts = [fact for fact in story if isinstance(fact, ev.KillAsked | ev.UndoKillAsked)]
+    assert [(type(act), act.by) for act in acts] == [
+        (ev.KillAsked, "app"),
+        (ev.UndoKillAsked, "app"),
+    ]
     told = workshop.run("show", "study", "--why", 0).stdout
     assert "to be killed by hand in 600 s (app)" in told
     assert "the kill is taken back (app)" in told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
-from tuitune.engine.again import LaunchAgain
+from tuitune.engine.launch_retry import LaunchAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,131 +9,131 @@ import threading
 import pytest
 
 from tuitune.engine.removal import BIN
-from tuitune.engine.shelf import Shelf
+from tuitune.engine.trial_folders import TrialFolders
 
 
-def checkpoint(shelf: Shelf, trial: int, name: str) -> None:
-    folder = shelf.folder(trial) / "checkpoints" / name
+def checkpoint(trial_folders: TrialFolders, trial: int, name: str) -> None:
+    folder = trial_folders.folder(trial) / "checkpoints" / name
     folder.mkdir(parents=True)
     (folder / "model.pt").write_text("x")
 
 
-def names(shelf: Shelf, trial: int) -> list[str]:
-    folder = shelf.folder(trial) / "checkpoints"
+def names(trial_folders: TrialFolders, trial: int) -> list[str]:
+    folder = trial_folders.folder(trial) / "checkpoints"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def close(shelf: Shelf) -> None:
-    asyncio.run(shelf.close())
+def close(trial_folders: TrialFolders) -> None:
+    asyncio.run(trial_folders.close())
 
 
 def test_a_folder_holds_its_configuration(tmp_path):
-    shelf = Shelf(tmp_path / "trials")
-    assert not shelf.prepare(7, {"lr": 0.1})
-    assert shelf.folder(7).name == "0007"
-    assert json.loads((shelf.folder(7) / "config.json").read_text()) == {"lr": 0.1}
+    trial_folders = TrialFolders(tmp_path / "trials")
+    assert not trial_folders.prepare(7, {"lr": 0.1})
+    assert trial_folders.folder(7).name == "0007"
+    assert json.loads((trial_folders.folder(7) / "config.json").read_text()) == {"lr": 0.1}
 
 
 def test_the_newest_whole_checkpoint_is_by_number_and_never_a_half_one(tmp_path):
-    shelf = Shelf(tmp_path)
-    assert shelf.newest_checkpoint(0, None) is None
+    trial_folders = TrialFolders(tmp_path)
+    assert trial_folders.newest_checkpoint(0, None) is None
     for name in ("00000009", "00000010", ".tmp-00000011", "100000000"):
-        checkpoint(shelf, 0, name)
-    assert shelf.newest_checkpoint(0, None).name == "100000000"
+        checkpoint(trial_folders, 0, name)
+    assert trial_folders.newest_checkpoint(0, None).name == "100000000"
 
 
 def test_what_is_dropped_takes_the_half_written_along(tmp_path):
-    shelf = Shelf(tmp_path)
+    trial_folders = TrialFolders(tmp_path)
     for trial in range(2):
         for name in ("00000001", "00000002", ".tmp-00000003"):
-            checkpoint(shelf, trial, name)
-    shelf.leave({0: 1, 1: 0, 2: 0})
-    close(shelf)
-    assert names(shelf, 0) == ["00000002"]
+            checkpoint(trial_folders, trial, name)
+    trial_folders.leave({0: 1, 1: 0, 2: 0})
+    close(trial_folders)
+    assert names(trial_folders, 0) == ["00000002"]
     assert [path.name for path in tmp_path.iterdir()] == ["0000", "0001"]
-    assert not (shelf.folder(1) / "checkpoints").exists()
+    assert not (trial_folders.folder(1) / "checkpoints").exists()
 
 
 def test_checkpoints_that_are_a_link_to_another_place_go_and_the_link_stays(tmp_path):
-    shelf, elsewhere = Shelf(tmp_path / "trials"), tmp_path / "big"
-    shelf.prepare(0, {})
+    trial_folders, elsewhere = TrialFolders(tmp_path / "trials"), tmp_path / "big"
+    trial_folders.prepare(0, {})
     (elsewhere / "00000001").mkdir(parents=True)
-    (shelf.folder(0) / "checkpoints").symlink_to(elsewhere)
-    shelf.leave({0: 0})
-    close(shelf)
+    (trial_folders.folder(0) / "checkpoints").symlink_to(elsewhere)
+    trial_folders.leave({0: 0})
+    close(trial_folders)
     assert list(elsewhere.iterdir()) == []
-    assert (shelf.folder(0) / "checkpoints").is_dir()
+    assert (trial_folders.folder(0) / "checkpoints").is_dir()
 
 
 def test_a_trial_that_is_taken_up_again_loses_nothing_more(tmp_path):
     """Its removal waits behind another, which is held up; then it is launched."""
-    shelf = Shelf(tmp_path)
-    checkpoint(shelf, 1, "00000001")
+    trial_folders = TrialFolders(tmp_path)
+    checkpoint(trial_folders, 1, "00000001")
     holding, held = threading.Event(), threading.Event()
 
     def hold() -> None:
         held.set()
         holding.wait()
 
-    shelf._removal._pool.submit(hold)
+    trial_folders._removal._pool.submit(hold)
     held.wait()
-    shelf.leave({1: 0})
-    shelf.prepare(1, {})
+    trial_folders.leave({1: 0})
+    trial_folders.prepare(1, {})
     holding.set()
-    close(shelf)
-    assert names(shelf, 1) == ["00000001"]
+    close(trial_folders)
+    assert names(trial_folders, 1) == ["00000001"]
 
 
 def test_what_a_killed_engine_was_removing_goes_with_the_next_removal(tmp_path):
     (tmp_path / BIN / "0003-abc" / "00000001").mkdir(parents=True)
-    shelf = Shelf(tmp_path)
-    shelf.leave({})
-    close(shelf)
+    trial_folders = TrialFolders(tmp_path)
+    trial_folders.leave({})
+    close(trial_folders)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_removed_is_said_once_and_tried_again(tmp_path):
     said: list[str] = []
-    shelf = Shelf(tmp_path, said.append)
+    trial_folders = TrialFolders(tmp_path, said.append)
     for trial in range(3):
-        checkpoint(shelf, trial, "00000001")
+        checkpoint(trial_folders, trial, "00000001")
     (tmp_path / BIN).write_text("in the way")  # for root, too
-    shelf.leave({0: 0, 1: 0})
-    shelf._removal._pool.submit(lambda: None).result()
-    assert names(shelf, 0) == names(shelf, 1) == ["00000001"]
+    trial_folders.leave({0: 0, 1: 0})
+    trial_folders._removal._pool.submit(lambda: None).result()
+    assert names(trial_folders, 0) == names(trial_folders, 1) == ["00000001"]
     assert len(said) == 1
     assert "can't be removed" in said[0]
     (tmp_path / BIN).unlink()
-    shelf.leave({2: 0})
-    close(shelf)
-    assert [names(shelf, trial) for trial in range(3)] == [[], [], []]
+    trial_folders.leave({2: 0})
+    close(trial_folders)
+    assert [names(trial_folders, trial) for trial in range(3)] == [[], [], []]
     assert len(said) == 1
 
 
 @pytest.mark.parametrize("text", ['{"lr": 0.2}', '{"lr": 0.', ""])
 def test_another_configurations_folder_is_moved_aside_whole(tmp_path, text):
-    shelf = Shelf(tmp_path / "trials")
+    trial_folders = TrialFolders(tmp_path / "trials")
     for number in (1, 2):
-        shelf.prepare(5, {"lr": 0.1})
-        checkpoint(shelf, 5, "00000004")
-        (shelf.folder(5) / "config.json").write_text(text)
-        assert shelf.prepare(5, {"lr": 0.1}) == f"trials/0005.old-{number}"
-        assert shelf.newest_checkpoint(5, None) is None
+        trial_folders.prepare(5, {"lr": 0.1})
+        checkpoint(trial_folders, 5, "00000004")
+        (trial_folders.folder(5) / "config.json").write_text(text)
+        assert trial_folders.prepare(5, {"lr": 0.1}) == f"trials/0005.old-{number}"
+        assert trial_folders.newest_checkpoint(5, None) is None
         old = tmp_path / "trials" / f"0005.old-{number}"
         assert (old / "config.json").read_text() == text
         assert (old / "checkpoints/00000004/model.pt").exists()
 
 
 def test_the_same_configuration_is_known_however_it_is_written(tmp_path):
-    shelf = Shelf(tmp_path)
+    trial_folders = TrialFolders(tmp_path)
     configuration = {"lr": 1e-05, "b": float("nan"), "layers": [1, 2]}
-    shelf.prepare(0, configuration)
-    checkpoint(shelf, 0, "00000001")
-    assert not shelf.prepare(0, configuration)
-    shelf.prepare(1, {"lr": 1.0, "n": 3})
-    (shelf.folder(1) / "config.json").write_text('{"n":3,"lr":1}')
-    assert not shelf.prepare(1, {"lr": 1.0, "n": 3})
-    (shelf.folder(0) / "config.json").unlink()  # nobody can tell: as it was before
-    assert not shelf.prepare(0, configuration)
-    assert shelf.newest_checkpoint(0, None).name == "00000001"
-    assert (shelf.folder(0) / "config.json").exists()
+    trial_folders.prepare(0, configuration)
+    checkpoint(trial_folders, 0, "00000001")
+    assert not trial_folders.prepare(0, configuration)
+    trial_folders.prepare(1, {"lr": 1.0, "n": 3})
+    (trial_folders.folder(1) / "config.json").write_text('{"n":3,"lr":1}')
+    assert not trial_folders.prepare(1, {"lr": 1.0, "n": 3})
+    (trial_folders.folder(0) / "config.json").unlink()  # nobody can tell: as it was before
+    assert not trial_folders.prepare(0, configuration)
+    assert trial_folders.newest_checkpoint(0, None).name == "00000001"
+    assert (trial_folders.folder(0) / "config.json").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workshop import Workshop, wait_until
 
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.devices.host_sampler import HostSampler
 from tuitune.store.reader import Reader
 
@@ -53,7 +53,7 @@ def test_a_trials_own_children_count_and_what_is_gone_does_not():
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
     trial = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     try:
-        sampler = HostSampler(Room(2.0, 10**9), Path.cwd())
+        sampler = HostSampler(HostResources(2.0, 10**9), Path.cwd())
         children = Path(f"/proc/{trial.pid}/task/{trial.pid}/children")
         (child,) = wait_until(lambda: children.read_text().split(), "its child")
         assert sampler.sample(time.time(), {7: trial.pid}, 1.0).trials_cpu is None

@@ -16,8 +16,8 @@ import pytest
 
 from tuitune.core import events
 from tuitune.executors.base import Plan
-from tuitune.executors.local.local import LocalExecutor
-from tuitune.trial import processes
+from tuitune.executors.local.executor import LocalExecutor
+from tuitune.trial import process_tree
 from tuitune.trial.wire import Order
 
 PATIENCE = 60.0
@@ -102,10 +102,10 @@ class Bench:
         ).strip()
 
     def living(self) -> set[int]:
-        return processes.tagged(str(self.study))
+        return process_tree.tagged(str(self.study))
 
     def zygotes(self) -> list[int]:
-        return [keeper.pid for keeper in self.executor._keepers.all]
+        return [zygote.pid for zygote in self.executor._zygotes.all]
 
     def call(self, method: str, *arguments: Any) -> None:
         async def call() -> None:
@@ -135,7 +135,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
             made.close()
             assert not made.living()
         finally:
-            processes.sweep(str(made.study))
+            process_tree.sweep(str(made.study))
 
 
 def gone(pid: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from tuitune.core import events
 from tuitune.executors.base import NotNowError
-from tuitune.executors.local import keepers, words
+from tuitune.executors.local import exit_text, zygotes
 
 CODE = """\
 import time
@@ -109,10 +109,10 @@ def test_the_line_of_a_failed_import():
         '  File "/usr/lib/python3/json/decoder.py", line 355, in raw_decode\n    raise\n'
         "json.decoder.JSONDecodeError: Expecting value\n"
     )
-    said = words.import_error(trace, folder)
+    said = exit_text.import_error(trace, folder)
     assert said == "train.py: json.decoder.JSONDecodeError: Expecting value (line 3)"
-    assert words.import_error("give me --data", folder) == "give me --data"
-    assert words.import_error("", folder) == "its import failed"
+    assert exit_text.import_error("give me --data", folder) == "give me --data"
+    assert exit_text.import_error("", folder) == "its import failed"
 
 
 THREADED = """
@@ -164,7 +164,7 @@ def test_an_import_that_hangs_is_given_up_once_the_file_is_mended(bench):
 
 def test_an_import_that_hangs_is_given_up_once_the_file_is_as_it_was(bench):
     begin_to_hang(bench)
-    before = bench.executor._keepers.current.pid
+    before = bench.executor._zygotes.current.pid
     bench.write("train.py", CODE)
     bench.until(lambda: bench.exits(0))
     assert (bench.exits(0)[0].error, bench.log(0)) == ("", "first\n")
@@ -186,7 +186,7 @@ def test_an_import_that_hangs_is_given_up_for_one_that_fails(bench):
 
 
 def test_an_import_that_takes_its_time_is_told(bench, monkeypatch):
-    monkeypatch.setattr(keepers, "SLOW", 0.2)
+    monkeypatch.setattr(zygotes, "SLOW", 0.2)
     begin_to_hang(bench)
     why = "train.py has changed and is being imported"
     bench.until(lambda: blocked(bench) == [("code", why)])

@@ -72,7 +72,7 @@ ENGINE = """
 import asyncio, sys, time
 from tuitune.core import events
 from tuitune.executors.base import Plan
-from tuitune.executors.local.local import LocalExecutor
+from tuitune.executors.local.executor import LocalExecutor
 from tuitune.trial.wire import Order
 async def main(target, folder, study, socket):
     def sink(facts):

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.trial.printed import LONGEST_LINE, LineCutter, Metrics
+from tuitune.trial.output_parser import LONGEST_LINE, LineCutter, Metrics
 
 
 def cut(*chunks):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import tuitune
-from tuitune.trial import processes
+from tuitune.trial import process_tree
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(tuitune.__file__).parents[1])}
 
@@ -19,11 +19,11 @@ def test_a_sweep_ends_what_carries_the_tag_and_nothing_else(tmp_path, gone):
 
     ours, others = sleeper(str(tmp_path)), sleeper(f"{tmp_path}-2")
     try:
-        assert processes.tagged(str(tmp_path)) == {ours.pid}
-        assert processes.sweep(str(tmp_path))
+        assert process_tree.tagged(str(tmp_path)) == {ours.pid}
+        assert process_tree.sweep(str(tmp_path))
         assert gone(ours.pid)
         assert not gone(others.pid)
-        assert processes.sweep(str(tmp_path))
+        assert process_tree.sweep(str(tmp_path))
     finally:
         for process in (ours, others):
             process.kill()
@@ -60,9 +60,9 @@ def test_descendants_end_to_the_last():
 def test_children_are_found_without_the_kernels_list(monkeypatch):
     child = subprocess.Popen(["sleep", "600"])
     try:
-        assert child.pid in processes.children(os.getpid())
-        monkeypatch.setattr(processes, "_names", _only_proc)
-        assert child.pid in processes.children(os.getpid())
+        assert child.pid in process_tree.children(os.getpid())
+        monkeypatch.setattr(process_tree, "_names", _only_proc)
+        assert child.pid in process_tree.children(os.getpid())
     finally:
         child.kill()
         child.wait()

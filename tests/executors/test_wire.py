@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tuitune.executors.local import listener
 from tuitune.trial import wire
-from tuitune.trial.reading import line_of, number_of, whole
-from tuitune.zygote import errands
+from tuitune.trial.metric_encoding import line_of, number_of, whole
+from tuitune.zygote import protocol
 
 texts = st.text(max_size=20)
 numbers = st.floats() | st.integers(-(10**20), 10**20)
@@ -27,17 +27,17 @@ def test_orders_and_errands_survive_the_wire(text, config, number):
         number, 1, config, number, text, text, rungs=[1, 2], env={text: text}, command=[text]
     )
     assert wire.decode_order(wire.encode_order(order)) == order
-    for errand in (
-        errands.Launch(order),
-        errands.Sample(number, {text: text}, text, config),
-        errands.Setup(text, [text], text),
-        errands.Exited(number, 1, None, 9, 1, oom=True),
-        errands.Retire(),
+    for message in (
+        protocol.Launch(order),
+        protocol.Sample(number, {text: text}, text, config),
+        protocol.Setup(text, [text], text),
+        protocol.Exited(number, 1, None, 9, 1, oom=True),
+        protocol.Retire(),
     ):
-        line = errands.encode(errand)
+        line = protocol.encode(message)
         assert line.endswith(b"\n")
         assert line.count(b"\n") == 1
-        assert errands.decode(line) == errand
+        assert protocol.decode(line) == message
 
 
 @given(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.executors.local.words import TAIL, error_of, plain, size, tail_of
-from tuitune.zygote.errands import Exited
+from tuitune.executors.local.exit_text import TAIL, error_of, plain, size, tail_of
+from tuitune.zygote.protocol import Exited
 
 
 @pytest.mark.parametrize(

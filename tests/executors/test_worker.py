@@ -12,10 +12,11 @@ import pytest
 
 import tuitune
 from tuitune.trial import checkpoints
+from tuitune.trial.api import Trial
 from tuitune.trial.link import TrialStopped
 from tuitune.trial.wire import (
     Checkpoint,
-    Held,
+    Frozen,
     Order,
     Release,
     Report,
@@ -25,7 +26,6 @@ from tuitune.trial.wire import (
     Warn,
     decode,
 )
-from tuitune.trial.worker import Trial
 
 
 class Told:
@@ -434,13 +434,13 @@ def test_a_pause_that_finds_no_save_in_time_stands_still_and_then_goes_on():
     own = trial(channel, rungs=(9,))
     own.report(epoch=1, loss=1)
     channel.arriving = None
-    assert not channel.of(Held)
+    assert not channel.of(Frozen)
     own.report(epoch=2, loss=1)
-    assert channel.of(Held)
+    assert channel.of(Frozen)
     for epoch in (3, 4, 9):
         own.report(epoch=epoch, loss=1, save=print)  # called only where a save is asked for
     assert channel.steps() == [(1, False), (2, False), (3, False), (4, False), (9, True)]
-    assert len(channel.of(Held)) == 1
+    assert len(channel.of(Frozen)) == 1
 
 
 def test_a_second_word_does_not_make_the_wait_for_a_save_longer():

@@ -11,7 +11,7 @@ import pytest
 from workshop import Workshop, wait_until
 
 from tuitune.cli import run
-from tuitune.cli.wish import Meaning, Wish
+from tuitune.cli.run_request import Resolution, RunRequest
 from tuitune.core import events as ev
 from tuitune.store.reader import Reader
 from tuitune.studyfile import load
@@ -189,13 +189,13 @@ def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, m
             trial.report(loss=1.0)
             time.sleep(0.01)
     """
-    wish = Wish(workshop.study(code, trials=2), workshop.path / "runs")
-    seen = Meaning("begin", load(wish.file), None)
-    first = workshop.start(wish.file, "--no-ui")
+    request = RunRequest(workshop.study(code, trials=2), workshop.path / "runs")
+    seen = Resolution("begin", load(request.file), None)
+    first = workshop.start(request.file, "--no-ui")
     wait_until((workshop.folder() / "trials/0000").exists, "the first engine")
     monkeypatch.setattr(run, "meaning_of", lambda _: seen)
     monkeypatch.setattr(run, "create_study", lambda *_, **__: workshop.folder())
-    assert run.run_study(wish) == 0
+    assert run.run_study(request) == 0
     assert "following it" in capsys.readouterr().err
     assert first.wait(60) == 0
     assert [t["attempts"] for t in workshop.trials()] == [1, 1]
@@ -205,15 +205,15 @@ def test_a_study_that_another_began_meanwhile_is_the_one_that_is_meant(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """It has seen no study; then there is one, and it has ended."""
-    wish = Wish(
+    request = RunRequest(
         workshop.study("def train(trial):\n    trial.report(loss=1.0)\n"), workshop.path / "runs"
     )
-    workshop.run(wish.file, "--no-ui")
-    meanings = [Meaning("begin", load(wish.file), None), run.meaning_of(wish)]
+    workshop.run(request.file, "--no-ui")
+    meanings = [Resolution("begin", load(request.file), None), run.meaning_of(request)]
     monkeypatch.setattr(run, "meaning_of", lambda _: meanings.pop(0))
-    assert run.run_study(wish) == 0
+    assert run.run_study(request) == 0
     assert "study: finished" in capsys.readouterr().out
-    assert [folder.name for folder in wish.runs.iterdir()] == ["study"]
+    assert [folder.name for folder in request.runs.iterdir()] == ["study"]
 
 
 def test_code_that_was_changed_between_runs_is_told_once(workshop: Workshop):

@@ -20,7 +20,7 @@ from tuitune.core.search.proposal import identity
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import SearchSpec
 from tuitune.model_process import Brief, ModelError, ModelProcess
-from tuitune.trial.processes import tagged
+from tuitune.trial.process_tree import tagged
 
 SPACE = SearchSpace((FloatRange("lr", 1e-4, 1.0, log=True), Choice("o", ("a", "b"))))
 SEARCH = SearchSpec("tpe", seed=3)

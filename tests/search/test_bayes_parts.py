@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.core.search.bayes.ascent import ascend
-from tuitune.core.search.bayes.beliefs import beliefs_of
+from tuitune.core.search.bayes.batch_bfgs import Enough, Start, descend
 from tuitune.core.search.bayes.candidates import everywhere, nearby, neighbours, points_of
-from tuitune.core.search.bayes.descent import Enough, Start, descend
-from tuitune.core.search.bayes.drawn import drawn
 from tuitune.core.search.bayes.encoding import Layout, encoding_of
-from tuitune.core.search.bayes.evidence import Ladder, Observations, aim
 from tuitune.core.search.bayes.kernel import Hyperparameters, covariance, cross, pairs_of, scaled
+from tuitune.core.search.bayes.observations import Fidelities, Observations, target
+from tuitune.core.search.bayes.optimize_acquisition import ascend
 from tuitune.core.search.bayes.posterior import posterior
+from tuitune.core.search.bayes.priors import beliefs_of
+from tuitune.core.search.bayes.sampled_parameters import drawn
 from tuitune.core.search.bayes.subset import EVERY, settled, thinned
 from tuitune.core.search.bayes.warp import warped
 from tuitune.core.search.history import History, Past
@@ -205,7 +205,7 @@ def test_a_warp_can_be_read_backwards(scale):
 
 
 def seen(curve, state="ended", rungs=RUNGS, mode="min"):
-    found = Ladder(rungs, foreign=False).observations(
+    found = Fidelities(rungs, foreign=False).observations(
         History((Past(0, {}, tuple(curve), state),)), mode
     )
     return list(zip(found.levels.tolist(), found.outcomes.tolist(), strict=True))
@@ -250,9 +250,9 @@ def test_failures_are_worse_than_all_else():
 def test_the_aim_is_the_highest_rung_with_enough_outcomes():
     levels = np.array([0] * 6 + [1] * 3 + [2] * 2)
     own = Observations(np.arange(11), levels, np.arange(11.0))
-    assert aim(own, 3) == 1
-    assert aim(own.only(np.arange(2)), 3) == 0
-    assert aim(Observations(np.arange(3) - 3, np.zeros(3, dtype=int), np.arange(3.0)), 3) == 0
+    assert target(own, 3) == 1
+    assert target(own.only(np.arange(2)), 3) == 0
+    assert target(Observations(np.arange(3) - 3, np.zeros(3, dtype=int), np.arange(3.0)), 3) == 0
 
 
 # --- drawn values, beliefs, subsets --------------------------------------------------------------

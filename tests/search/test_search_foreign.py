@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.core.pruning.rules import milestones
-from tuitune.core.search.foreign import Earlier, past_of
+from tuitune.core.search.transfer import Earlier, past_of
 from tuitune.core.space import (
     Choice,
     Fixed,

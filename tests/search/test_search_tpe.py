@@ -13,7 +13,7 @@ from tuitune.core.search.history import History, Past
 from tuitune.core.search.models import make_model
 from tuitune.core.search.proposal import identity
 from tuitune.core.search.tpe.density import density
-from tuitune.core.search.tpe.sides import observations, sides
+from tuitune.core.search.tpe.split import observations, split
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace
 from tuitune.core.spec import SearchSpec
 
@@ -85,13 +85,13 @@ def test_the_highest_rung_with_enough_trials_is_modelled():
     pasts = [ended(n, {"n": n}, (1, float(n)), (3, float(-n))) for n in range(7)]
     pasts += [ended(7 + n, {"n": 7 + n}, (1, 100.0 + n)) for n in range(5)]
     pasts += [ended(20 + n, {"n": 20 + n}, (1, 0.0), (3, 0.0), (9, 0.0)) for n in range(6)]
-    found = sides(pasts, RUNGS, "min", parameters=4)
+    found = split(pasts, RUNGS, "min", parameters=4)
     assert (found.rung, found.trials) == (3, 13)
-    found = sides(pasts[:12], RUNGS, "min", parameters=4)
+    found = split(pasts[:12], RUNGS, "min", parameters=4)
     assert (found.rung, found.trials) == (3, 7)
     assert [c["n"] for c in found.good] == [6, 5]
     assert [c["n"] for c in found.poor] == [4, 3, 2, 1, 0]
-    assert sides(pasts[:6], RUNGS, "min", parameters=4) is None
+    assert split(pasts[:6], RUNGS, "min", parameters=4) is None
 
 
 def test_who_failed_is_the_worst_where_it_failed():
@@ -113,7 +113,7 @@ def test_what_runs_is_poor_where_it_has_not_come_to():
     pasts = [ended(n, {"n": n}, (1, float(n)), (3, float(n))) for n in range(7)]
     pasts += [Past(7, {"n": 7}, ((1, -1.0),), "pending")]
     pasts += [Past(8, {"n": 8}, ((1, -1.0), (3, -1.0)), "pending")]
-    found = sides(pasts, RUNGS, "min", parameters=4)
+    found = split(pasts, RUNGS, "min", parameters=4)
     assert (found.rung, found.trials) == (3, 8)
     assert [c["n"] for c in found.good] == [8, 0]
     assert [c["n"] for c in found.poor] == [1, 2, 3, 4, 5, 6, 7]

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tuitune.core import events as ev
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.pruning.rules import bracket_of
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
@@ -47,14 +47,14 @@ def spec_of(style: str, anchor: str = "max") -> StudySpec:
 
 class Target:
     def begin(self, order):
-        chance = Random(order.trial)
-        level, start = chance.random(), order.resume_step or 0
-        points = [Point(step, level + chance.random() / step, 1.0) for step in range(1, 101)]
+        rng = Random(order.trial)
+        level, start = rng.random(), order.resume_step or 0
+        points = [Point(step, level + rng.random() / step, 1.0) for step in range(1, 101)]
         return Course([point for point in points if point.step > start], saves=True)
 
 
 def played(spec: StudySpec):
-    return play(spec, make_searcher(SPACE, spec.search), Target(), Room(4.0, 0))
+    return play(spec, make_searcher(SPACE, spec.search), Target(), HostResources(4.0, 0))
 
 
 def as_written_before(fact: ev.AnyFact) -> bytes:
@@ -115,7 +115,7 @@ def test_an_old_study_goes_on_with_its_rungs(old):
     study.replay(facts[:cut])
     taken_up = Study(spec_of(style), study.snapshot())
     assert taken_up.spec.pruning.anchor == "min"
-    (opened, *lost) = opening_events(taken_up, Room(4.0, 0), facts[cut].time)
+    (opened, *lost) = opening_events(taken_up, HostResources(4.0, 0), facts[cut].time)
     for event in (opened, *lost):
         taken_up.react(event)
     assert taken_up.state.pruner.anchor == "min"

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tuitune.cli.simulate import simulate_study
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
 from tuitune.engine.rows import trial_row
 from tuitune.simulation.course import Course, Point
@@ -44,9 +44,9 @@ class Noisy:
     """Losses that fall from step to step, with some noise."""
 
     def begin(self, order):
-        chance = Random(order.trial)
-        level = chance.random()
-        values = [level + chance.uniform(0.5, 2.0) / step for step in range(1, 28)]
+        rng = Random(order.trial)
+        level = rng.random()
+        values = [level + rng.uniform(0.5, 2.0) / step for step in range(1, 28)]
         start = order.resume_step or 0
         return Course(
             [Point(s + 1, v, 1.0) for s, v in enumerate(values) if s >= start], saves=True
@@ -61,7 +61,9 @@ def recorded(tmp_path):
         text = FILE.format(method=method, reduction=reduction, trials=trials, value=value)
         (folder / "study.toml").write_text(text)
         spec = load(folder / "study.toml", check_target=False)
-        result = play(spec, make_searcher(spec.space, spec.search), Noisy(), Room(4.0, 1 << 30))
+        result = play(
+            spec, make_searcher(spec.space, spec.search), Noisy(), HostResources(4.0, 1 << 30)
+        )
         journal = Journal.open(folder / "study.db", "loss")
         rows = [trial_row(spec, result.study.state, trial) for trial in result.study.state.trials]
         journal.write(result.facts, rows)
@@ -93,7 +95,7 @@ def test_stricter_pruning_is_what_running_it_does(recorded, capsys, tmp_path):
         replace(spec, pruning=pruning),
         make_searcher(spec.space, spec.search),
         Noisy(),
-        Room(4.0, 1 << 30),
+        HostResources(4.0, 1 << 30),
     )
     states = {trial.number: trial.state for trial in real.study.state.trials}
     assert said["now"]["stopped"] == sum(state == "PRUNED" for state in states.values())
@@ -201,7 +203,7 @@ def failing(tmp_path, fail, retries=0):
     spec = load(tmp_path / "study.toml", check_target=False)
     spec = replace(spec, trial=replace(spec.trial, retries=retries))
     searcher = make_searcher(spec.space, spec.search)
-    return spec, play(spec, searcher, Broken(fail), Room(4.0, 1 << 30))
+    return spec, play(spec, searcher, Broken(fail), HostResources(4.0, 1 << 30))
 
 
 def test_trials_that_failed_before_they_reported_take_their_time_and_halt_nothing(tmp_path):

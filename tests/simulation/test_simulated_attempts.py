@@ -11,17 +11,17 @@ from test_simulated_play import SPEC, Target
 
 from simulator.invariants import stale_rows
 from tuitune.core import events as ev
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
 from tuitune.engine.clock import ClockSteps
-from tuitune.engine.loop import Engine, World
+from tuitune.engine.engine import Engine, EngineDeps
 from tuitune.engine.opening import opening_events
 from tuitune.simulation.clock import SimulatedLoop, WallClock
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.memory import MemoryJournal, MemoryShelf
+from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders
 
 ONE = replace(SPEC, search=SearchSpec("random", trials=1), pruning=PruningSpec(max=9))
 
@@ -32,22 +32,24 @@ class Bench:
     def __init__(self, spec, course, watch=lambda _facts: None):
         self.loop = SimulatedLoop(1000.0)
         self.wall = WallClock(self.loop)
-        self.journal, self.shelf = MemoryJournal(), MemoryShelf()
+        self.journal, self.trial_folders = MemoryJournal(), MemoryTrialFolders()
         self.spec, self.target, self.watch = spec, Target(course), watch
         self.loop.call_soon(self.open)
 
     def open(self):
         searcher = make_searcher(self.spec.space, self.spec.search)
         steps = ClockSteps(self.wall, self.loop.time)
-        world = World(self.journal, searcher, self.shelf, self.wall, self.watch, clock_step=steps)
+        world = EngineDeps(
+            self.journal, searcher, self.trial_folders, self.wall, self.watch, clock_step=steps
+        )
         study = Study(self.spec)
         self.engine = Engine(study, world)
         self.executor = SimulatedExecutor(
-            self.target, self.engine.take, self.loop, self.shelf, clock=self.wall
+            self.target, self.engine.take, self.loop, self.trial_folders, clock=self.wall
         )
         self.engine.executor = self.executor
         self.engine.finished.add_done_callback(lambda _: self.loop.stop())
-        self.engine.take(opening_events(study, Room(4.0, 0), self.wall()))
+        self.engine.take(opening_events(study, HostResources(4.0, 0), self.wall()))
 
     def at(self, second, act):
         self.loop.call_later(second, act)
@@ -197,13 +199,13 @@ def test_what_can_not_be_launched_for_a_while_comes_back(bench):
 
 
 def test_checkpoints_of_another_configuration_are_moved_aside():
-    shelf = MemoryShelf()
-    shelf.prepare(0, {"x": 1})
-    shelf.save(0, 3, {"x": 1})
-    shelf.prepare(0, {"x": 1})
-    assert shelf.newest_checkpoint(0, None) == Path("trials/0000/checkpoints/00000003")
-    shelf.prepare(0, {"x": 2})
-    assert shelf.newest_checkpoint(0, None) is None
+    trial_folders = MemoryTrialFolders()
+    trial_folders.prepare(0, {"x": 1})
+    trial_folders.save(0, 3, {"x": 1})
+    trial_folders.prepare(0, {"x": 1})
+    assert trial_folders.newest_checkpoint(0, None) == Path("trials/0000/checkpoints/00000003")
+    trial_folders.prepare(0, {"x": 2})
+    assert trial_folders.newest_checkpoint(0, None) is None
 
 
 def test_a_power_cut_takes_whole_transactions():

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.chance import lots
+from simulator.generators import generator
 from simulator.oracle import oracle_of
 from tuitune.core import events as ev
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.pruning.rules import milestones
 from tuitune.core.search.history import History
 from tuitune.core.search.models import make_model
@@ -18,7 +18,7 @@ from tuitune.core.search.start import START
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study import Study
-from tuitune.engine.seen import Seen
+from tuitune.engine.history_builder import HistoryBuilder
 from tuitune.model_process import ModelError
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play
@@ -40,8 +40,8 @@ class Misfortunes:
         self.most = most
 
     def begin(self, order):
-        chance = lots(order.trial)
-        loss, seconds = chance.random(), chance.uniform(1.0, 9.0)
+        rng = generator(order.trial)
+        loss, seconds = rng.random(), rng.uniform(1.0, 9.0)
         first = (order.resume_step or 0) + 1
         points = [Point(at, loss + 1 / at, seconds) for at in range(first, self.most + 1)]
         if order.trial % 7 == 3:
@@ -66,21 +66,23 @@ def spec_of(method: str, pruning: str, trials: int = 30, value: str = "last") ->
 
 def played(spec: StudySpec, latency=lambda: 0.0, target=None):
     target = target or Misfortunes(spec.pruning.max or 9)
-    oracle = oracle_of(spec, latency)
-    return play(spec, make_searcher(SPACE, spec.search), target, Room(3.0, 0), oracle)
+    model_client = oracle_of(spec, latency)
+    return play(
+        spec, make_searcher(SPACE, spec.search), target, HostResources(3.0, 0), model_client
+    )
 
 
 def questions(spec: StudySpec, facts):
     """(the answer in the journal, what was to be seen when it was asked), decided anew."""
     events = [fact for fact in facts if isinstance(fact, EVENTS[1])]
-    study, seen = Study(spec), Seen(spec, ())
+    study, seen = Study(spec), HistoryBuilder(spec, ())
     asked: dict[int, tuple[History, History, set[str]]] = {}
     for event in events:
         group = study.react(event)
         seen.note(group)
         for fact in group:
             if isinstance(fact, ev.Ask):
-                afresh = Seen(spec, ()).history(study.state)
+                afresh = HistoryBuilder(spec, ()).history(study.state)
                 asked[fact.trial] = seen.history(study.state), afresh, set(study.tried)
     return [(fact, *asked[fact.trial]) for fact in facts if isinstance(fact, ev.Proposed)]
 
@@ -91,8 +93,8 @@ def test_every_proposal_follows_from_the_journal_alone(method, pruning):
     """However long the answers took: a fresh model, told what the Ask saw, says the same."""
     value = "best" if pruning == "median" else "last"
     spec = spec_of(method, pruning, trials=30 if method == "tpe" else 15, value=value)
-    chance = lots(1, "latency")
-    facts = played(spec, lambda: chance.choice((0.0, 0.5, 30.0))).facts
+    rng = generator(1, "latency")
+    facts = played(spec, lambda: rng.choice((0.0, 0.5, 30.0))).facts
     searcher = make_searcher(SPACE, spec.search)
     modelled = 0
     for fact, history, afresh, tried in questions(spec, facts):
@@ -113,7 +115,7 @@ def test_the_same_seed_is_the_same_study():
 
 def test_a_history_has_every_rung_in_every_bracket():
     spec = spec_of("tpe", "hyperband")
-    history = Seen(spec, ()).history(played(spec).study.state)
+    history = HistoryBuilder(spec, ()).history(played(spec).study.state)
     full = [past.curve for past in history.past if past.curve and past.curve[-1][0] == 9]
     assert full
     assert all({at for at, _ in curve} == {1, 3, 9} for curve in full)
@@ -165,6 +167,6 @@ def test_a_space_that_ends_ends_the_study():
     space = SearchSpace((Choice("kind", tuple("abcdefgh")),))
     spec = replace(spec_of("bayes", "none"), space=space)
     searcher = make_searcher(space, spec.search)
-    result = play(spec, searcher, Misfortunes(9), Room(3.0, 0), oracle_of(spec))
+    result = play(spec, searcher, Misfortunes(9), HostResources(3.0, 0), oracle_of(spec))
     assert len(result.study.state.trials) == 8
     assert result.study.state.exhausted == "all 8 configurations of the space have been tried"

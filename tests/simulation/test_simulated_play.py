@@ -9,7 +9,7 @@ import pytest
 
 from simulator.tables import CurveTable
 from tuitune.core import events as ev
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
@@ -49,13 +49,13 @@ class Target:
 
 def played(spec: StudySpec, course: Course):
     target = Target(course)
-    return play(spec, make_searcher(SPACE, spec.search), target, Room(2.0, 0)), target
+    return play(spec, make_searcher(SPACE, spec.search), target, HostResources(2.0, 0)), target
 
 
 def test_a_table_of_curves_is_pruned_as_told():
     table = table_of(27)
     spec = replace(SPEC, space=table.space, search=replace(SPEC.search, trials=27))
-    result = play(spec, table, table, Room(2.0, 0))
+    result = play(spec, table, table, HostResources(2.0, 0))
     steps = Counter(trial.step for trial in result.study.state.trials)
     assert steps == {1: 18, 3: 6, 9: 3}
     best, partial = result.study.best()
@@ -66,7 +66,7 @@ def test_a_table_of_curves_is_pruned_as_told():
 def test_a_promoted_trial_goes_on_from_its_checkpoint():
     table = table_of(9)
     spec = replace(SPEC, space=table.space)
-    facts = play(spec, table, table, Room(1.0, 0)).facts
+    facts = play(spec, table, table, HostResources(1.0, 0)).facts
     again = [fact for fact in facts if isinstance(fact, ev.Started) and fact.attempt]
     assert again
     assert all(fact.resumed_from in (1, 3) for fact in again)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from simulator.reference import Averages, Due, Rungs
-from tuitune.core.study.standing import loss
+from tuitune.core.study.ranking import loss
 
 if TYPE_CHECKING:
     from collections.abc import Collection

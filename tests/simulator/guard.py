@@ -123,7 +123,10 @@ class Guard:
         if (order.trial, order.attempt) not in self._launches:
             self._violated(f"trial {order.trial} was launched before the journal knew")
         step = order.resume_step
-        if step is not None and self.executor.shelf.trained_with(order.trial, step) != order.config:
+        if (
+            step is not None
+            and self.executor.trial_folders.trained_with(order.trial, step) != order.config
+        ):
             self._violated(f"trial {order.trial} goes on from another configuration's checkpoint")
         self._live.add(order.trial)
         self.executor.launch(order)

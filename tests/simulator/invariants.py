@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simulator.ledger import EVENTS, Ledger, groups
 from simulator.reference import Rung
+from simulator.shadow_model import EVENTS, ShadowModel, groups
 from tuitune.core import events as ev
 from tuitune.core.pruning.rules import bracket_steps
 from tuitune.core.study import Study
-from tuitune.core.study.standing import Standing, best_of
+from tuitune.core.study.ranking import Ranking, best_of
 from tuitune.core.study.state import COMPLETE, ENDED, FAILED, KILLED, WAITING
 from tuitune.engine.rows import study_row, trial_row
 
@@ -36,56 +36,56 @@ class Invariants:
     """
 
     def __init__(self, spec: StudySpec, history: Iterable[ev.AnyFact] = ()) -> None:
-        self.ledger = Ledger(spec)
+        self.shadow = ShadowModel(spec)
         for group in groups(history):
-            self.ledger.fold(group)
-        self.ledger.problems.clear()  # they were told when it happened
+            self.shadow.fold(group)
+        self.shadow.problems.clear()  # they were told when it happened
 
     def after(self, group: Sequence[ev.AnyFact], state: State) -> list[str]:
         """`group`: an event with the decisions that followed; `state`: as they leave it."""
-        ledger = self.ledger
-        ledger.fold(group)
-        problems = ledger.problems + _processes(ledger, state) + _rungs(ledger, state.pruner)
-        problems += ledger.values.differences(state)
-        if not ledger.study.begins_nothing:
-            problems += _idle(ledger)
-        ledger.problems = []
+        shadow = self.shadow
+        shadow.fold(group)
+        problems = shadow.problems + _processes(shadow, state) + _rungs(shadow, state.pruner)
+        problems += shadow.values.differences(state)
+        if not shadow.study.begins_nothing:
+            problems += _idle(shadow)
+        shadow.problems = []
         return problems
 
 
-def _processes(ledger: Ledger, state: State) -> list[str]:
+def _processes(shadow: ShadowModel, state: State) -> list[str]:
     """Who runs, waits, stands still or is held, and does every launch have its exit?"""
     states = {trial.number: trial.state for trial in state.trials}
     problems = [
         f"trial {n} is {states.get(n)}, and should be {s}"
-        for n, s in ledger.states.items()
+        for n, s in shadow.states.items()
         if states.get(n) != s
     ]
     both = {
-        "trials": (sorted(states), sorted(ledger.states)),
-        "live": (sorted(state.running), sorted(ledger.attempts.live)),
-        "waiting": (state.waiting, sorted(n for n, s in ledger.states.items() if s == WAITING)),
-        "promotable": (sorted(state.promotable), sorted(ledger.available)),
-        "to be killed": (sorted(state.kills.items()), sorted(ledger.kills.items())),
-        "held": (sorted(t.number for t in state.trials if t.held), sorted(ledger.held)),
+        "trials": (sorted(states), sorted(shadow.states)),
+        "live": (sorted(state.running), sorted(shadow.attempts.live)),
+        "waiting": (state.waiting, sorted(n for n, s in shadow.states.items() if s == WAITING)),
+        "promotable": (sorted(state.promotable), sorted(shadow.available)),
+        "to be killed": (sorted(state.kills.items()), sorted(shadow.kills.items())),
+        "held": (sorted(t.number for t in state.trials if t.held), sorted(shadow.held)),
         "frozen": (
             sorted(t.number for t in state.trials if t.frozen is not None),
-            sorted(ledger.attempts.frozen),
+            sorted(shadow.attempts.frozen),
         ),
     }
     problems += [f"{k}: {a}, and should be {b}" for k, (a, b) in both.items() if a != b]
-    ended = ledger.attempts.launched - {
-        (n, launch.attempt) for n, launch in ledger.attempts.live.items()
+    ended = shadow.attempts.launched - {
+        (n, launch.attempt) for n, launch in shadow.attempts.live.items()
     }
-    if ended != ledger.attempts.exited:
-        problems.append(f"launched {sorted(ended)} and exited {sorted(ledger.attempts.exited)}")
+    if ended != shadow.attempts.exited:
+        problems.append(f"launched {sorted(ended)} and exited {sorted(shadow.attempts.exited)}")
     return problems
 
 
-def _rungs(ledger: Ledger, pruner: PrunerState) -> list[str]:
+def _rungs(shadow: ShadowModel, pruner: PrunerState) -> list[str]:
     """Is every rung filled by the first reports at or past it, and by nothing else?"""
-    entries = _entries(pruner, ledger.spec)
-    expected = {rung: found for rung, found in ledger.expected.rungs.entries.items() if found}
+    entries = _entries(pruner, shadow.spec)
+    expected = {rung: found for rung, found in shadow.expected.rungs.entries.items() if found}
     return [
         f"rung {rung.step} of bracket {rung.bracket}: "
         f"{entries.get(rung)}, and should be {expected.get(rung)}"
@@ -105,16 +105,16 @@ def _entries(pruner: PrunerState, spec: StudySpec) -> dict[Rung, Entries]:
     return found
 
 
-def _idle(ledger: Ledger) -> list[str]:
+def _idle(shadow: ShadowModel) -> list[str]:
     """Where there is room and something to do, it is done."""
-    if ledger.study.asking is not None or ledger.attempts.inherited or not ledger.has_room():
+    if shadow.study.asking is not None or shadow.attempts.inherited or not shadow.has_room():
         return []
-    waiting = [n for n, s in ledger.states.items() if s == WAITING and n not in ledger.kills]
+    waiting = [n for n, s in shadow.states.items() if s == WAITING and n not in shadow.kills]
     work = {
         "trials that wait": waiting,
-        "trials to add": ledger.study.adding,
-        "a trial to promote": ledger.expected.rungs.next(ledger.available),
-        "new trials": ledger.study.may_ask,
+        "trials to add": shadow.study.adding,
+        "a trial to promote": shadow.expected.rungs.next(shadow.available),
+        "new trials": shadow.study.may_ask,
     }
     return [f"a slot is free, and there is work for it: {k}" for k, found in work.items() if found]
 
@@ -200,7 +200,7 @@ def _wanted(study: Study) -> set[int]:
     settings = state.settings
     if settings is None:
         return set()
-    standings = (Standing(t.number, t.state, t.step, _count(study, t)) for t in state.trials)
+    standings = (Ranking(t.number, t.state, t.step, _count(study, t)) for t in state.trials)
     best, partial = best_of(study.spec, standings)
     wanted: set[int] = set()
     for trial in state.trials:

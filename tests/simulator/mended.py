@@ -10,20 +10,11 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from tuitune.core import events as ev
-from tuitune.core.study import (
-    State,
-    attempts,
-    deadlines,
-    decide,
-    endings,
-    evolve,
-    leaving,
-    standing,
-)
+from tuitune.core.study import State, attempts, deadlines, decide, endings, evolve, leaving, ranking
 from tuitune.core.study.judging import on_report
 from tuitune.engine.clock import ClockSteps
-from tuitune.engine.loop import Engine
-from tuitune.simulation.memory import MemoryShelf
+from tuitune.engine.engine import Engine
+from tuitune.simulation.memory import MemoryTrialFolders
 
 
 @contextmanager
@@ -173,7 +164,7 @@ def complete_signalled_in_its_last_step() -> Iterator[None]:
 @contextmanager
 def stale_checkpoint_resumed() -> Iterator[None]:
     """Nobody looks which configuration the checkpoints in a trial's folder are of."""
-    with patch.object(MemoryShelf, "_is_anothers", lambda *_: False):
+    with patch.object(MemoryTrialFolders, "_is_anothers", lambda *_: False):
         yield
 
 
@@ -202,7 +193,7 @@ def leader_not_given_back() -> Iterator[None]:
     """A complete trial whose last report is worse than the one before keeps the lead."""
 
     def greedy(spec: Any, state: State, trial: Any) -> None:
-        if standing.leads(spec, state, trial):
+        if ranking.leads(spec, state, trial):
             state.leader = trial.number
 
     with patch.object(attempts, "update_leader", greedy):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ModelHere:
-    """`tuitune.engine.seams.Oracle` in this process: the same question, the same answer.
+    """`tuitune.engine.ports.ModelClient` in this process: the same question, the same answer.
 
     latency: seconds by the simulated clock until the next answer; it may raise ModelError.
     """

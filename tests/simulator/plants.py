@@ -22,15 +22,15 @@ from tuitune.core.study import (
     endings,
     evolve,
     judging,
-    keeping,
+    kept_checkpoints,
     machine,
-    seats,
+    slots,
 )
 from tuitune.core.study.state import FAILED, PAUSED, WAITING
-from tuitune.engine import tidying
-from tuitune.engine.loop import Engine
+from tuitune.engine import checkpoint_cleanup
+from tuitune.engine.checkpoint_cleanup import Tidying
+from tuitune.engine.engine import Engine
 from tuitune.engine.syncing import Syncing
-from tuitune.engine.tidying import Tidying
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.memory import MemoryJournal
 
@@ -129,10 +129,10 @@ def forgotten_trial() -> Iterator[None]:
 @contextmanager
 def device_promised_twice() -> Iterator[None]:
     """What runs is not taken off what there is."""
-    most = seats.most_at_once
+    most = slots.most_at_once
     with (
-        patch.object(seats, "place", lambda *_: "host"),
-        patch.object(seats, "most_at_once", lambda *given: most(*given) + 1),
+        patch.object(slots, "place", lambda *_: "host"),
+        patch.object(slots, "most_at_once", lambda *given: most(*given) + 1),
     ):
         yield
 
@@ -345,31 +345,31 @@ def kill_that_a_restart_undoes() -> Iterator[None]:
 @contextmanager
 def gpu_promised_twice() -> Iterator[None]:
     """Who is on a GPU already is forgotten."""
-    with patch.object(seats, "loads_of", lambda _state: Loads({})):
+    with patch.object(slots, "loads_of", lambda _state: Loads({})):
         yield
 
 
 @contextmanager
 def obstacle_overlooked() -> Iterator[None]:
     """GPUs that are lost, or somebody else's, are used all the same."""
-    choose = seats.choose
+    choose = slots.choose
 
     def careless(gpus: Any, *given: Any, **more: Any) -> Any:
         return choose([msgspec.structs.replace(g, obstacle="") for g in gpus], *given, **more)
 
-    with patch.object(seats, "choose", careless):
+    with patch.object(slots, "choose", careless):
         yield
 
 
 @contextmanager
 def crowded_trial_among_others() -> Iterator[None]:
     """One that ran out of memory among neighbours is put among neighbours again."""
-    choose = seats.choose
+    choose = slots.choose
 
     def sociable(*given: Any, alone: bool = False, **more: Any) -> Any:
         return choose(*given, **more)
 
-    with patch.object(seats, "choose", sociable):
+    with patch.object(slots, "choose", sociable):
         yield
 
 
@@ -395,12 +395,12 @@ def checkpoint_left_by_the_dead() -> Iterator[None]:
 @contextmanager
 def checkpoint_lost() -> Iterator[None]:
     """A trial that failed loses at once what it could go on from."""
-    kept = keeping.kept
+    kept = kept_checkpoints.kept
 
     def stingy(state: State, trial: Any) -> int:
         return 0 if trial.state == FAILED else kept(state, trial)
 
-    with patch.object(tidying, "kept", stingy):
+    with patch.object(checkpoint_cleanup, "kept", stingy):
         yield
 
 

@@ -11,7 +11,7 @@ import argparse
 import time
 from dataclasses import dataclass, field
 
-from simulator.ordeal import Report, endure
+from simulator.fuzzer import Report, run_seed
 from simulator.plants import PLANTS
 
 SHOWN = 5  # seeds whose violations are printed in full
@@ -53,7 +53,7 @@ def simulate(seeds: range, *, first: bool = False) -> Summary:
     summary = Summary()
     start = time.perf_counter()
     for seed in seeds:
-        report = endure(seed)
+        report = run_seed(seed)
         summary.reports.append(report)
         if first and report.violations:
             break

@@ -10,7 +10,7 @@ from tuitune.core import events as ev
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simulator.ledger import Ledger
+    from simulator.shadow_model import ShadowModel
 
 SLACK = 2.2  # s: a clock is not said to be set before it is a second off
 SILENCE = 600.0  # s without a sign of life before a complete trial is ended, or
@@ -35,9 +35,9 @@ class Timely:
     `ahead`: how far the study's clock is ahead of this one to begin with.
     """
 
-    def __init__(self, ledger: Ledger, ahead: float) -> None:
-        self._ledger = ledger
-        self._kills = {n: due - ahead for n, due in ledger.kills.items()}
+    def __init__(self, shadow: ShadowModel, prefetched: float) -> None:
+        self._shadow = shadow
+        self._kills = {n: due - prefetched for n, due in shadow.kills.items()}
         self._times: dict[int, _Times] = {}
         self._timeout_since = 0.0
 
@@ -55,7 +55,7 @@ class Timely:
                     self._timeout_since = now
                 case ev.Launch():
                     self._times[fact.trial] = _Times(now, now)
-                case ev.KillAsked() if fact.after and fact.trial in self._ledger.kills:
+                case ev.KillAsked() if fact.after and fact.trial in self._shadow.kills:
                     self._kills[fact.trial] = now + fact.after
                 case ev.Signal():
                     problems += self._signal(fact, now)
@@ -65,15 +65,15 @@ class Timely:
                     self._hear(fact, now)
         if isinstance(first, ev.DeadlinePassed):
             soon = {n for n, due in self._kills.items() if due > now + SLACK}
-            gone = soon - self._ledger.kills.keys()
+            gone = soon - self._shadow.kills.keys()
             problems += [f"trial {n} was killed before it was due" for n in sorted(gone)]
-        self._kills = {n: due for n, due in self._kills.items() if n in self._ledger.kills}
+        self._kills = {n: due for n, due in self._kills.items() if n in self._shadow.kills}
         return problems
 
     def _late(self, now: float, group: Sequence[ev.AnyFact]) -> list[str]:
         """What was due before this event, and is not part of it."""
         done = {f.trial for f in group if isinstance(f, ev.Signal | ev.Settled)}
-        if self._ledger.study.finished:
+        if self._shadow.study.finished:
             return []
         problems = [
             f"trial {n} was to be killed {now - due:.1f} s ago"
@@ -85,7 +85,7 @@ class Timely:
         return problems
 
     def _overdue(self, trial: int, times: _Times, now: float) -> list[str]:
-        book = self._ledger.attempts
+        book = self._shadow.attempts
         if times.frozen is not None or book.is_saving(trial):
             return []
         if times.returned is not None:
@@ -93,7 +93,7 @@ class Timely:
             return [f"trial {trial} has returned, and its process stays"] if late else []
         if book.was_asked(trial):
             return []
-        timeout = self._ledger.study.settings.timeout
+        timeout = self._shadow.study.settings.timeout
         if trial in book.complete:
             late = now > times.heard + max(SILENCE, PAUSES * times.pause) + SLACK
             return [f"trial {trial} is complete, silent and still there"] if late else []
@@ -110,7 +110,7 @@ class Timely:
             times.heard, times.frozen = now, None
         if fact.how != "ask":
             return []
-        timeout = self._ledger.study.settings.timeout
+        timeout = self._shadow.study.settings.timeout
         if fact.reason == "timeout" and now < times.launched + (timeout or 0.0) - SLACK:
             return [f"trial {fact.trial} was timed out too soon"]
         if fact.reason == "overdue" and now < times.heard + SILENCE - SLACK:
@@ -124,15 +124,15 @@ class Timely:
             return
         trial: int = fact.trial  # type: ignore[union-attr]
         times = self._times.get(trial)
-        if times is None or not self._ledger.attempts.is_live(trial, attempt):
+        if times is None or not self._shadow.attempts.is_live(trial, attempt):
             return
         match fact:
-            case ev.Reported() if self._ledger.heard:
+            case ev.Reported() if self._shadow.heard:
                 times.pause = max(times.pause, now - times.heard)
                 times.heard = now
             case ev.SaveStarted() | ev.SaveFailed() | ev.Checkpointed():
                 times.heard = now
-            case ev.Held() if trial in self._ledger.attempts.frozen:
+            case ev.Frozen() if trial in self._shadow.attempts.frozen:
                 times.frozen = now
             case ev.Returned():
                 times.returned = now

@@ -49,7 +49,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.StopAsked(2.1, finish=True, why="asked"),
     ev.PauseAsked(2.1, (1,)),
     ev.ResumeAsked(2.1, ()),
-    ev.Held(2.1, 1, 0),
+    ev.Frozen(2.1, 1, 0),
     ev.AddAsked(2.1, {"x": 0.5}, "by hand"),
     ev.Added(2.1, 3, {"x": 0.5}, "by hand"),
     ev.RetryAsked(2.1, 1),
@@ -67,7 +67,7 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.Packed(2.1, "A100", 2, open=True, gain=1.5, why="2 trials at once do +50% over 1"),
     ev.Promoted(2.1, 1, 3, 1, 9, 0.5, "rung 3: rank 1 of 9"),
     ev.KillAsked(2.2, 3, 8.0, "app"),
-    ev.SpareAsked(2.2, (1, 2), "app"),
+    ev.UndoKillAsked(2.2, (1, 2), "app"),
     ev.DeadlinePassed(2.3),
     ev.Halted(2.4, "stopped", finish=True, failed=False),
     ev.Finished(2.5, complete=False, why="stopped"),
@@ -282,17 +282,17 @@ def test_an_unknown_version_is_refused_with_the_mend(path: Path, version: int) -
     db = sqlite3.connect(path)
     db.execute(f"PRAGMA user_version = {version}")
     db.close()
-    for door in (lambda: Journal.open(path, "loss"), lambda: Reader.open(path)):
+    for gate in (lambda: Journal.open(path, "loss"), lambda: Reader.open(path)):
         with pytest.raises(StoreError, match=f"version {version}.*--new"):
-            door()
+            gate()
 
 
 def test_what_is_no_study_is_refused_and_left_alone(path: Path) -> None:
     path.write_bytes(b"my thesis, only copy\n" * 500)
     before = path.read_bytes()
-    for door in (lambda: Journal.open(path, "loss"), lambda: Reader.open(path)):
+    for gate in (lambda: Journal.open(path, "loss"), lambda: Reader.open(path)):
         with pytest.raises(StoreError, match="not a study's database"):
-            door()
+            gate()
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == ["study.db"]
 
@@ -302,9 +302,9 @@ def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None
     db.execute("CREATE TABLE bookmarks(url)")
     db.close()
     before = path.read_bytes()
-    for door in (lambda: Journal.open(path, "loss"), lambda: Reader.open(path)):
+    for gate in (lambda: Journal.open(path, "loss"), lambda: Reader.open(path)):
         with pytest.raises(StoreError, match="not a study's"):
-            door()
+            gate()
     assert path.read_bytes() == before
 
 
@@ -314,9 +314,9 @@ def test_a_folder_that_is_missing_or_in_the_way_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such database"):
         Reader.open(tmp_path / "study.db")
     (tmp_path / "study.db").mkdir()
-    for door in (Journal.open, lambda path, _: Reader.open(path)):
+    for gate in (Journal.open, lambda path, _: Reader.open(path)):
         with pytest.raises(StoreError, match="can't be"):
-            door(tmp_path / "study.db", "loss")
+            gate(tmp_path / "study.db", "loss")
 
 
 def test_a_damaged_database_is_said(path: Path) -> None:

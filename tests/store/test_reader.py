@@ -193,7 +193,7 @@ def test_all_that_befell_one_trial_acts_on_several_included(
         ev.PauseAsked(3.0, (2, 3), "app"),
         ev.PauseAsked(3.5, (), "app"),
         ev.ResumeAsked(4.0, (4,)),
-        ev.SpareAsked(5.0, (3,)),
+        ev.UndoKillAsked(5.0, (3,)),
         ev.KillAsked(6.0, 3, 8.0, "app"),
     ]
     journal.write(facts, [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuitune.core import events as ev
-from tuitune.core.study import keeping
+from tuitune.core.study import kept_checkpoints
 from tuitune.core.study.state import ENDED, STATES, State, Trial
 
 
@@ -22,7 +22,7 @@ def trial(number: int, state: str, *, shelved: bool = False) -> Trial:
 @pytest.mark.parametrize("name", sorted(set(STATES) - ENDED))
 def test_one_that_goes_on_keeps_all_that_it_has(keep, name):
     one = trial(0, name)
-    assert keeping.kept(state(keep, one), one) == keeping.WRITTEN
+    assert kept_checkpoints.kept(state(keep, one), one) == kept_checkpoints.WRITTEN
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def test_one_that_goes_on_keeps_all_that_it_has(keep, name):
 def test_of_complete_trials_the_best_keeps_its_last(keep, number, stays, complete):
     trials = [trial(0, "COMPLETE"), trial(1, "COMPLETE")]
     now = state(keep, *trials, leader=1, complete=complete)
-    assert keeping.kept(now, trials[number]) == stays
+    assert kept_checkpoints.kept(now, trials[number]) == stays
 
 
 def test_the_best_before_keeps_its_own_until_the_new_one_has_written_its():
     before, new = trial(0, "COMPLETE"), trial(1, "RUNNING")
-    assert keeping.kept(state("best", before, new, leader=1), before) == 1
+    assert kept_checkpoints.kept(state("best", before, new, leader=1), before) == 1
     new.state = "COMPLETE"
-    assert keeping.kept(state("best", before, new, leader=1), before) == 0
+    assert kept_checkpoints.kept(state("best", before, new, leader=1), before) == 0
 
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])
@@ -49,14 +49,14 @@ def test_the_best_before_keeps_its_own_until_the_new_one_has_written_its():
 )
 def test_what_may_go_on_keeps_one_until_the_study_is_complete(keep, name, shelved):
     one = trial(0, name, shelved=shelved)
-    assert keeping.kept(state(keep, one), one) == 1
+    assert kept_checkpoints.kept(state(keep, one), one) == 1
     complete = state(keep, one, complete=True)
-    assert keeping.kept(complete, one) == (keep == "all")
-    keeping.forget(complete)
+    assert kept_checkpoints.kept(complete, one) == (keep == "all")
+    kept_checkpoints.forget(complete)
     assert (one.checkpoint is None) == (keep != "all")
 
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])
 def test_a_pruned_one_keeps_none(keep):
     one = trial(0, "PRUNED")
-    assert keeping.kept(state(keep, one), one) == 0
+    assert kept_checkpoints.kept(state(keep, one), one) == 0

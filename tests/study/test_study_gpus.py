@@ -9,7 +9,7 @@ import pytest
 from taking import take
 
 from tuitune.core import events as ev
-from tuitune.core.placement.pacing import Bearing
+from tuitune.core.placement.throughput import Capacity
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import (
     DevicesSpec,
@@ -21,7 +21,7 @@ from tuitune.core.spec import (
     TrialSpec,
 )
 from tuitune.core.study import Study
-from tuitune.core.study.sharing import words_of
+from tuitune.core.study.gpu_packing import words_of
 from tuitune.engine.orders import gpu_environment
 from tuitune.engine.settings import settings_of
 
@@ -287,14 +287,14 @@ def test_auto_does_not_keep_what_hinders():
 
 def test_auto_tries_one_more_again_when_many_more_have_ended():
     story = Story(machine(1), "auto", trials=9)
-    story.study.state.packing.bearings["A100"] = bearing = Bearing(2, 0, closed=2)
+    story.study.state.packing.capacities["A100"] = capacity = Capacity(2, 0, closed=2)
     for number in range(4):
-        assert bearing.step == 0
+        assert capacity.step == 0
         story.hold(number, 4 * GB)
         for step in (1, 2):
             story.report(number, step, after=20.0)
         story.exit(number)
-    assert bearing.step == 1
+    assert capacity.step == 1
 
 
 def test_what_was_learnt_outlives_the_engine_and_a_replay_is_the_same():

@@ -193,7 +193,7 @@ def test_a_clock_that_is_set_moves_no_deadline(by: float):
     story = Story(search=SearchSpec(trials=2, concurrency=2))
     story.take(ev.KillAsked(story.now, 0, 8.0))
     story.take(ev.PauseAsked(story.now, (1,)))
-    story.take(ev.Held(story.now, 1, 0))
+    story.take(ev.Frozen(story.now, 1, 0))
     story.pass_time(4.0)
     story.now += by
     story.take(ev.ClockStepped(story.now, by))

@@ -209,7 +209,9 @@ class StudyMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def spare(self, data):
         self.take(
-            ev.SpareAsked(self.now, (data.draw(st.sampled_from(sorted(self.study.state.kills))),))
+            ev.UndoKillAsked(
+                self.now, (data.draw(st.sampled_from(sorted(self.study.state.kills))),)
+            )
         )
 
     @precondition(lambda self: self.ending("parked"))
@@ -241,7 +243,7 @@ class StudyMachine(RuleBasedStateMachine):
         if asked:
             trial = data.draw(st.sampled_from(asked))
             self.frozen.add(trial)
-            self.take(ev.Held(self.now, trial, self.live[trial]))
+            self.take(ev.Frozen(self.now, trial, self.live[trial]))
 
     @precondition(lambda self: any(t.held for t in self.study.state.trials))
     @rule(data=st.data())

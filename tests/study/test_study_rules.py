@@ -333,7 +333,7 @@ def test_standing_still_is_no_part_of_a_timeout():
     story = Story(trial=TrialSpec(target="t.py:train", timeout=60.0), search=SearchSpec(trials=1))
     story.pass_time(50.0)
     story.take(ev.PauseAsked(story.now, (0,)))
-    story.take(ev.Held(story.now, 0, 0))
+    story.take(ev.Frozen(story.now, 0, 0))
     assert signals(story.pass_time(500.0)) == []
     assert signals(story.take(ev.ResumeAsked(story.now, (0,)))) == [(0, "release", "paused")]
     assert signals(story.pass_time(9.0)) == []
@@ -344,7 +344,7 @@ def test_a_pause_that_was_taken_back_lets_the_trial_go_on_at_once():
     story = Story(search=SearchSpec(trials=1))
     story.take(ev.PauseAsked(story.now, (0,)))
     story.take(ev.ResumeAsked(story.now, (0,)))
-    assert signals(story.take(ev.Held(story.now, 0, 0))) == [(0, "release", "paused")]
+    assert signals(story.take(ev.Frozen(story.now, 0, 0))) == [(0, "release", "paused")]
     assert story.trial(0).state == RUNNING
 
 
@@ -447,7 +447,7 @@ def test_a_trial_that_was_stopped_cannot_be_frozen_back_to_life():
     story.take(ev.PauseAsked(story.now, (1,)))
     (verdict,) = verdicts(story.report(1, 1, 0.6))
     assert verdict.action == "stop"
-    story.take(ev.Held(story.now, 1, 0))
+    story.take(ev.Frozen(story.now, 1, 0))
     story.exit(1, stopped=True)
     assert story.trial(1).state == PRUNED
 
@@ -511,7 +511,7 @@ def test_a_kill_that_waits_strikes_when_it_is_due_and_not_before():
 def test_a_kill_that_was_taken_back_never_strikes():
     story = Story()
     story.take(ev.KillAsked(story.now, 0, 8.0))
-    story.take(ev.SpareAsked(story.now, (0, 1)))
+    story.take(ev.UndoKillAsked(story.now, (0, 1)))
     assert signals(story.pass_time(20.0)) == []
     story.exit(0)
     assert story.trial(0).state != KILLED
@@ -563,7 +563,7 @@ def test_a_trial_that_is_to_be_killed_is_not_promoted_unless_it_is_spared():
     story.take(ev.ResumeAsked(story.now, ()))
     story.report(2, 1, 0.9)
     assert story.trial(0).state == PAUSED
-    facts = story.take(ev.SpareAsked(story.now, (0,)))
+    facts = story.take(ev.UndoKillAsked(story.now, (0,)))
     assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [0]
 
 

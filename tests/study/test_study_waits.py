@@ -105,7 +105,7 @@ def test_a_trial_that_was_asked_to_pause_leaves_when_its_study_is_stopped():
     assert signals(story.take(ev.PauseAsked(story.now, (0,)))) == [(0, "ask", "paused")]
     facts = story.take(ev.StopAsked(story.now, finish=False, why="by hand"))
     assert signals(facts) == [(0, "ask", "drain")]
-    story.take(ev.Held(story.now, 0, 0))  # it had heard of the pause alone, and can't save
+    story.take(ev.Frozen(story.now, 0, 0))  # it had heard of the pause alone, and can't save
     assert story.states() == [RUNNING]
     assert signals(story.pass_time(60.0))[0] == (0, "term", "drain")
     story.exit(0, error="terminated (SIGTERM)", code=None, signal=15)

@@ -63,7 +63,7 @@ class Driver:
 
     async def until_state(self, number: int, *states: str) -> None:
         def reached() -> bool:
-            row = self.app.picture.row(number)
+            row = self.app.snapshot.row(number)
             return row is not None and row.state in states
 
         await self.until(reached, f"trial {number} {states}")
@@ -72,7 +72,7 @@ class Driver:
         """With a report each, so that they can save."""
 
         def reached() -> bool:
-            rows = self.app.picture.rows
+            rows = self.app.snapshot.rows
             return sum(row.state == "RUNNING" and row.step is not None for row in rows) >= count
 
         await self.until(reached, f"{count} running trials")
@@ -89,15 +89,17 @@ class Driver:
 
     async def cursor_to(self, number: int) -> None:
         await self.press("colon", *str(number), "enter")
-        await self.until(lambda: self.app.view.cursor == number, f"the cursor on trial {number}")
+        await self.until(
+            lambda: self.app.selection.cursor == number, f"the cursor on trial {number}"
+        )
 
     def said(self) -> str:
         """The flash line."""
-        flash = self.app.bottom.flash
+        flash = self.app.status_line.flash
         return "" if flash is None else flash.text
 
     def asked(self) -> str:
-        question = self.app.bottom.question
+        question = self.app.status_line.question
         return "" if question is None else question.text
 
     def screen(self) -> str:
@@ -122,7 +124,7 @@ def can_be_read(folder: Path) -> bool:
         source = Source(folder, "study.toml", time.time())
     except (StoreError, StudyFileError):
         return False
-    opened = source.picture.study.settings is not None
+    opened = source.snapshot.study.settings is not None
     source.close()
     return opened
 

@@ -11,16 +11,16 @@ from tuitune.core.placement.sample import DeviceSample
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.core.study.standing import best_of
+from tuitune.core.study.ranking import best_of
 from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.render.glyphs import ASCII, FULL
-from tuitune.ui.state.bottom import Bottom
 from tuitune.ui.state.curves import Curves
-from tuitune.ui.state.look import Look
-from tuitune.ui.state.picture import HISTORY, Engine, Picture
-from tuitune.ui.state.view import View
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.selection import Selection
+from tuitune.ui.state.snapshot import HISTORY, Engine, Snapshot
+from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class StubSources:
         return self._curves[trial, metric]
 
 
-def picture(
+def snapshot(
     rows: Iterable[TrialRow] = (),
     *,
     spec: StudySpec | None = None,
@@ -194,10 +194,10 @@ def picture(
     curves: dict[int, Curve] | None = None,
     folder: Path = Path("/studies/runs/toy"),
     now: float = NOW,
-) -> Picture:
+) -> Snapshot:
     """A picture with all that follows from its rows. `facts`: by trial, oldest first; so `newest`."""
     spec = spec or _spec()
-    made = Picture(
+    made = Snapshot(
         spec,
         folder,
         Path(spec.file).name,
@@ -230,25 +230,27 @@ class StubKeymap:
         return f"<{action}>"
 
 
-def look(
-    picture: Picture,
+def context(
+    snapshot: Snapshot,
     *,
     ascii: bool = False,  # noqa: A002 - what the command line calls it
     readonly: bool = False,
     order: Order | None = None,
-    bottom: Bottom | None = None,
+    status_line: StatusLine | None = None,
     keymap: Any = None,
-    **view: Any,
-) -> Look:
+    **selection: Any,
+) -> RenderContext:
     """A look at the picture; what else is given is set in the view: `look(p, cursor=3)`."""
-    seen = View()
-    for name, value in view.items():
+    seen = Selection()
+    for name, value in selection.items():
         setattr(seen, name, value)
     if order is None:
         order = Order()
-        order.follow(picture, seen)
+        order.follow(snapshot, seen)
     glyphs = ASCII if ascii else FULL
-    return Look(picture, seen, order, glyphs, bottom or Bottom(), keymap or StubKeymap(), readonly)
+    return RenderContext(
+        snapshot, seen, order, glyphs, status_line or StatusLine(), keymap or StubKeymap(), readonly
+    )
 
 
 def text(lines: Iterable[Line]) -> str:

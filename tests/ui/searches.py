@@ -6,13 +6,13 @@ import math
 from array import array
 from random import Random
 
-from pictures import picture, row, spec, study
+from pictures import row, snapshot, spec, study
 
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange, PowerRange
 from tuitune.core.spec import PruningSpec, SearchSpec
 from tuitune.store.curves import Curve
-from tuitune.ui.state.picture import Picture
+from tuitune.ui.state.snapshot import Snapshot
 
 RUNGS = (1, 3, 9)
 SPACE = SearchSpace(
@@ -30,7 +30,7 @@ def curve(values: list[float], first: int = 1) -> Curve:
     return Curve(array("q", range(first, first + len(values))), array("d", values))
 
 
-def search(trials: int, seed: int = 0) -> Picture:
+def search(trials: int, seed: int = 0) -> Snapshot:
     """Losses fall towards what the learning rate allows; a third is sent on from each rung."""
     random = Random(seed)
     rows, curves = [], {}
@@ -71,7 +71,7 @@ def search(trials: int, seed: int = 0) -> Picture:
             )
         )
     pruning = PruningSpec(method="asha", resource="epoch", max=27)
-    return picture(
+    return snapshot(
         rows,
         spec=spec(space=SPACE, pruning=pruning, search=SearchSpec(trials=trials)),
         study=study(rungs=(RUNGS,)),

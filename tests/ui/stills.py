@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.snapshot import Snapshot
 
 STATES = "ccxxrrxfckxcxxrpxcxxwxcxxx"
 RUNG_STEPS = (1, 3, 9, 27)
@@ -31,11 +31,11 @@ RANKED = "rung 1 (epoch 3): rank 2 of 7"
 class Still:
     """A source that has no news."""
 
-    def __init__(self, picture: Picture) -> None:
-        self.picture = picture
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
 
     def refresh(self, now: float) -> None:
-        self.picture.now = now
+        self.snapshot.now = now
 
     def complete(self, numbers: object) -> None: ...
 
@@ -77,7 +77,7 @@ def curve(row: TrialRow) -> Curve:
     return Curve(array("q", steps), array("d", (loss(row.number, step) for step in steps)))
 
 
-def study_picture(states: str = STATES, **more: Any) -> Picture:
+def study_picture(states: str = STATES, **more: Any) -> Snapshot:
     rows = [trial(number, letter) for number, letter in enumerate(states)]
     config = {"lr": 0.003, "layers": 2, "optimizer": "sgd"}
     facts: dict[int, Sequence[ev.AnyFact]] = {
@@ -95,13 +95,13 @@ def study_picture(states: str = STATES, **more: Any) -> Picture:
         "newest": facts.get(0, ()),
         "curves": {row.number: curve(row) for row in rows if row.step},
     }
-    return pictures.picture(rows, **{**defaults, **more})
+    return pictures.snapshot(rows, **{**defaults, **more})
 
 
-def app(picture: Picture, **options: Any) -> StudyApp:
+def app(snapshot: Snapshot, **options: Any) -> StudyApp:
     """An app of its own for each test, with the keys of the table."""
     keymap = Keymap(ACTIONS, {})
-    return StudyApp(Still(picture), keymap, Options(tick=60.0, **options), clock=lambda: NOW)  # type: ignore[arg-type]
+    return StudyApp(Still(snapshot), keymap, Options(tick=60.0, **options), clock=lambda: NOW)  # type: ignore[arg-type]
 
 
 def with_log(folder: Path, number: int) -> Path:

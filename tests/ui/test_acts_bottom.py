@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import pictures
 import pytest
-from pictures import StubKeymap, picture, text
+from pictures import StubKeymap, snapshot, text
 
 from tuitune.ui.actions.action import Choice, Menu, Prompt, Question
 from tuitune.ui.panes import flash, keys
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.state.bottom import LONG, SHORT, Bottom, Undo
+from tuitune.ui.state.status_line import LONG, SHORT, StatusLine, Undo
 
 
 @pytest.fixture
-def bottom():
-    return Bottom()
+def status_line():
+    return StatusLine()
 
 
-def look_at(bottom, **more):
-    return pictures.look(picture(), bottom=bottom, **more)
+def look_at(status_line, **more):
+    return pictures.context(snapshot(), status_line=status_line, **more)
 
 
-def shown(bottom, pane=flash, width=80, **more):
-    lines = pane.lines(look_at(bottom, **more), Size(width, 1))
+def shown(status_line, pane=flash, width=80, **more):
+    lines = pane.lines(look_at(status_line, **more), Size(width, 1))
     assert len(lines) == 1
     assert width_of(lines[0]) <= width
     return text(lines)
 
 
-def test_news_goes_after_a_while_and_warnings_later(bottom):
-    bottom.say("paused t0001", "info", 10.0)
-    assert shown(bottom) == "paused t0001"
-    assert not bottom.expire(10.0 + SHORT - 0.1)
-    assert bottom.expire(10.0 + SHORT)
-    assert shown(bottom) == ""
-    bottom.say("no", "warning", 20.0)
-    assert not bottom.expire(20.0 + SHORT)
-    assert bottom.expire(20.0 + LONG)
-    assert not bottom.expire(20.0 + LONG)
+def test_news_goes_after_a_while_and_warnings_later(status_line):
+    status_line.say("paused t0001", "info", 10.0)
+    assert shown(status_line) == "paused t0001"
+    assert not status_line.expire(10.0 + SHORT - 0.1)
+    assert status_line.expire(10.0 + SHORT)
+    assert shown(status_line) == ""
+    status_line.say("no", "warning", 20.0)
+    assert not status_line.expire(20.0 + SHORT)
+    assert status_line.expire(20.0 + LONG)
+    assert not status_line.expire(20.0 + LONG)
 
 
-def test_y_is_yes_and_every_other_key_is_no(bottom):
+def test_y_is_yes_and_every_other_key_is_no(status_line):
     done = []
     for key, character in (
         ("enter", "\r"),
@@ -49,32 +49,32 @@ def test_y_is_yes_and_every_other_key_is_no(bottom):
         ("escape", None),
         ("space", " "),
     ):
-        bottom.question = Question("kill t0001, t0002?", lambda: done.append(1))
-        assert bottom.takes(key, character)
-        assert bottom.question is None
+        status_line.question = Question("kill t0001, t0002?", lambda: done.append(1))
+        assert status_line.takes(key, character)
+        assert status_line.question is None
     assert done == []
-    bottom.question = Question("kill t0001, t0002?", lambda: done.append(1))
-    assert "kill t0001, t0002?  y yes, any other key no" in shown(bottom)
-    assert bottom.takes("y", "y")
+    status_line.question = Question("kill t0001, t0002?", lambda: done.append(1))
+    assert "kill t0001, t0002?  y yes, any other key no" in shown(status_line)
+    assert status_line.takes("y", "y")
     assert done == [1]
 
 
-def test_a_key_that_nothing_waits_for_is_not_taken(bottom):
-    assert not bottom.takes("y", "y")
+def test_a_key_that_nothing_waits_for_is_not_taken(status_line):
+    assert not status_line.takes("y", "y")
 
 
-def test_an_act_may_ask_again(bottom):
+def test_an_act_may_ask_again(status_line):
     second = Question("sure?", lambda: None)
 
     def yes():
-        bottom.question = second
+        status_line.question = second
 
-    bottom.question = Question("kill?", yes)
-    bottom.takes("y", "y")
-    assert bottom.question is second
+    status_line.question = Question("kill?", yes)
+    status_line.takes("y", "y")
+    assert status_line.question is second
 
 
-def test_a_menu_waits_for_one_of_its_keys(bottom):
+def test_a_menu_waits_for_one_of_its_keys(status_line):
     done = []
     menu = Menu(
         "copy of t0003",
@@ -83,101 +83,101 @@ def test_a_menu_waits_for_one_of_its_keys(bottom):
             Choice("<", "less", lambda: done.append("<")),
         ),
     )
-    bottom.menu = menu
-    assert shown(bottom) == "copy of t0003?"
-    assert shown(bottom, keys) == "i id  < less  esc none"
-    assert bottom.takes("less_than_sign", "<")
-    bottom.menu = menu
-    assert bottom.takes("escape", None)
-    bottom.menu = menu
-    assert bottom.takes("z", "z")
+    status_line.menu = menu
+    assert shown(status_line) == "copy of t0003?"
+    assert shown(status_line, keys) == "i id  < less  esc none"
+    assert status_line.takes("less_than_sign", "<")
+    status_line.menu = menu
+    assert status_line.takes("escape", None)
+    status_line.menu = menu
+    assert status_line.takes("z", "z")
     assert done == ["<"]
-    assert bottom.menu is None
+    assert status_line.menu is None
 
 
-def test_a_word_that_must_be_typed(bottom):
+def test_a_word_that_must_be_typed(status_line):
     done = []
-    prompt = bottom.typed(Question("stop the study?", lambda: done.append(1), "stop"))
+    prompt = status_line.typed(Question("stop the study?", lambda: done.append(1), "stop"))
     for wrong in ("", "y", "sto", "STOP"):
         prompt.done(wrong)
     assert done == []
     prompt.done(" stop ")
     assert done == [1]
-    bottom.prompt = prompt
-    assert shown(bottom, keys) == "stop the study?"
+    status_line.prompt = prompt
+    assert shown(status_line, keys) == "stop the study?"
 
 
-def test_the_undo_counts_down_and_goes(bottom):
-    bottom.say("killing t0003", "info", 100.0)
-    bottom.undo = Undo("kill t0003", {}, "spared", 108.0)
-    assert shown(bottom).split("  ")[0] == "killing t0003"
-    assert shown(bottom).endswith("<trial.undo> undo kill t0003 8s")
-    assert not bottom.expire(100.4)
-    assert bottom.expire(101.2)
-    assert shown(bottom).endswith("7s")
-    assert bottom.expire(108.0)
-    assert "undo" not in shown(bottom)
+def test_the_undo_counts_down_and_goes(status_line):
+    status_line.say("killing t0003", "info", 100.0)
+    status_line.undo = Undo("kill t0003", {}, "spared", 108.0)
+    assert shown(status_line).split("  ")[0] == "killing t0003"
+    assert shown(status_line).endswith("<trial.undo> undo kill t0003 8s")
+    assert not status_line.expire(100.4)
+    assert status_line.expire(101.2)
+    assert shown(status_line).endswith("7s")
+    assert status_line.expire(108.0)
+    assert "undo" not in shown(status_line)
 
 
-def test_an_undo_without_an_end_has_no_count(bottom):
-    bottom.undo = Undo("pause t0003", {}, "resumed")
-    assert shown(bottom).endswith("undo pause t0003")
+def test_an_undo_without_an_end_has_no_count(status_line):
+    status_line.undo = Undo("pause t0003", {}, "resumed")
+    assert shown(status_line).endswith("undo pause t0003")
 
 
-def test_a_long_message_leaves_the_undo_its_place(bottom):
-    bottom.say("x" * 300, "warning", 100.0)
-    bottom.undo = Undo("kill t0003", {}, "spared", 108.0)
-    assert shown(bottom, width=60).endswith("~   <trial.undo> undo kill t0003 8s")
+def test_a_long_message_leaves_the_undo_its_place(status_line):
+    status_line.say("x" * 300, "warning", 100.0)
+    status_line.undo = Undo("kill t0003", {}, "spared", 108.0)
+    assert shown(status_line, width=60).endswith("~   <trial.undo> undo kill t0003 8s")
 
 
-def test_control_characters_of_trials_are_never_shown(bottom):
-    bottom.say("error: \x1b[31mred\x07", "error", 1.0)
-    assert "\x1b" not in shown(bottom)
-    bottom.question = Question("kill \x1b[2J?", lambda: None)
-    assert "\x1b" not in shown(bottom)
+def test_control_characters_of_trials_are_never_shown(status_line):
+    status_line.say("error: \x1b[31mred\x07", "error", 1.0)
+    assert "\x1b" not in shown(status_line)
+    status_line.question = Question("kill \x1b[2J?", lambda: None)
+    assert "\x1b" not in shown(status_line)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("focus", ["trials", "devices", "curve", "detail", "why", "log"])
-def test_the_key_line_fits_and_keeps_help_and_leaving(bottom, width, focus):
+def test_the_key_line_fits_and_keeps_help_and_leaving(status_line, width, focus):
     class Short(StubKeymap):
         def shown(self, action):
             return "k"
 
-    look = look_at(bottom, focus=focus, keymap=Short())
-    (line,) = keys.lines(look, Size(width, 1))
+    context = look_at(status_line, focus=focus, keymap=Short())
+    (line,) = keys.lines(context, Size(width, 1))
     assert width_of(line) <= width
     assert text([line]).startswith("k help")
     assert text([line]).endswith("k leave")
 
 
-def test_a_prompt_is_told_below_while_it_is_typed(bottom):
-    bottom.prompt = Prompt(":", "", lambda _: None, hint=lambda line: f"[{line}]")
-    bottom.typed_so_far = "tri"
-    assert shown(bottom, keys) == "[tri]"
-    assert shown(bottom) == ":"
+def test_a_prompt_is_told_below_while_it_is_typed(status_line):
+    status_line.prompt = Prompt(":", "", lambda _: None, hint=lambda line: f"[{line}]")
+    status_line.typed_so_far = "tri"
+    assert shown(status_line, keys) == "[tri]"
+    assert shown(status_line) == ":"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_a_menu_of_many_choices_begins_behind_its_title(bottom, width):
+def test_a_menu_of_many_choices_begins_behind_its_title(status_line, width):
     words = ["trial", "state", "rung", "step", "val_accuracy", "best", "optimizer", "lr"]
     words += ["momentum", "weight_decay", "batch_size", "channels", "layers", "dropout", "time"]
     keys_of = "abcdefghijklmnopq"
-    bottom.menu = Menu(
+    status_line.menu = Menu(
         "sort by",
         tuple(Choice(key, word, lambda: None) for key, word in zip(keys_of, words, strict=False)),
     )
-    above, below = shown(bottom, width=width), shown(bottom, keys, width=width)
+    above, below = shown(status_line, width=width), shown(status_line, keys, width=width)
     assert above.startswith("sort by?  a tr")
     assert below.endswith("esc none")
     for key, word in zip(keys_of, words, strict=False):
         assert f" {key} {word[:2]}" in f" {above} {below}"
 
 
-def test_what_steers_is_not_offered_where_it_can_not_be_done(bottom):
+def test_what_steers_is_not_offered_where_it_can_not_be_done(status_line):
     def offered(**more):
-        pict = picture(engine=more.pop("engine", "running"))
-        return text(keys.lines(pictures.look(pict, **more), Size(200, 1)))
+        pict = snapshot(engine=more.pop("engine", "running"))
+        return text(keys.lines(pictures.context(pict, **more), Size(200, 1)))
 
     assert "pause" in offered()
     for without in ({"readonly": True}, {"engine": "finished"}, {"engine": "gone"}):
@@ -185,8 +185,8 @@ def test_what_steers_is_not_offered_where_it_can_not_be_done(bottom):
         assert "filter" in offered(**without)
 
 
-def test_where_no_engine_could_take_it_back_no_undo_is_offered(bottom):
-    bottom.undo = Undo("pause t0003", {}, "resumed t0003")
-    assert "undo pause t0003" in shown(bottom)
-    gone = pictures.look(picture(engine="gone"), bottom=bottom)
+def test_where_no_engine_could_take_it_back_no_undo_is_offered(status_line):
+    status_line.undo = Undo("pause t0003", {}, "resumed t0003")
+    assert "undo pause t0003" in shown(status_line)
+    gone = pictures.context(snapshot(engine="gone"), status_line=status_line)
     assert "undo" not in text(flash.lines(gone, Size(80, 1)))

@@ -6,26 +6,26 @@ import pictures
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import picture, rows
+from pictures import rows, snapshot
 
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.commands import common_start, completed, execute, hint, name_of, understood
 
 
-def look():
-    return pictures.look(picture(rows("ccr")), keymap=Keymap(ACTIONS))
+def context():
+    return pictures.context(snapshot(rows("ccr")), keymap=Keymap(ACTIONS))
 
 
-class Desk:
+class FakeApp:
     """Notes what would be done."""
 
     def __init__(self):
         self.done = []
-        self.picture = look().picture
+        self.snapshot = context().snapshot
 
-    def look(self):
-        return look()
+    def context(self):
+        return context()
 
     def act(self, name, argument=""):
         self.done.append((name, argument))
@@ -54,9 +54,9 @@ class Desk:
     ],
 )
 def test_a_line_means_an_action(line, done):
-    desk = Desk()
-    execute(desk, line)
-    assert desk.done == [done]
+    app = FakeApp()
+    execute(app, line)
+    assert app.done == [done]
 
 
 def test_every_action_has_a_name_that_means_it():
@@ -68,37 +68,40 @@ def test_every_action_has_a_name_that_means_it():
 
 
 def test_nothing_typed_does_nothing():
-    desk = Desk()
+    app = FakeApp()
     for line in ("", "  ", ":"):
-        execute(desk, line)
-    assert desk.done == []
+        execute(app, line)
+    assert app.done == []
 
 
 def test_a_mistake_is_answered_with_what_is_near():
-    desk = Desk()
-    execute(desk, "concurency 4")
-    execute(desk, "pause launching 5")
-    assert desk.done[0].startswith("concurency: no such command; did you mean concurrency")
-    assert "takes nothing more" in desk.done[1]
+    app = FakeApp()
+    execute(app, "concurency 4")
+    execute(app, "pause launching 5")
+    assert app.done[0].startswith("concurency: no such command; did you mean concurrency")
+    assert "takes nothing more" in app.done[1]
 
 
 @given(st.text(max_size=30))
 def test_whatever_is_typed_is_answered(line):
-    desk = Desk()
+    app = FakeApp()
     if line.strip().removeprefix("t").isdigit():
         return
-    execute(desk, line)
-    assert len(desk.done) <= 1
-    assert isinstance(hint(look(), line), str)
-    assert completed(look(), line).startswith(line.lstrip()[:1]) or completed(look(), line) == line
+    execute(app, line)
+    assert len(app.done) <= 1
+    assert isinstance(hint(context(), line), str)
+    assert (
+        completed(context(), line).startswith(line.lstrip()[:1])
+        or completed(context(), line) == line
+    )
 
 
 def test_tab_types_what_all_candidates_share():
-    assert completed(look(), "conc") == "concurrency "
-    assert completed(look(), "restar") == "restart"
-    assert completed(look(), "export j") == "export json"
-    assert completed(look(), "export ") == "export "
-    assert completed(look(), "zzz") == "zzz"
+    assert completed(context(), "conc") == "concurrency "
+    assert completed(context(), "restar") == "restart"
+    assert completed(context(), "export j") == "export json"
+    assert completed(context(), "export ") == "export "
+    assert completed(context(), "zzz") == "zzz"
 
 
 @given(st.lists(st.text(alphabet="abc", max_size=5), min_size=1, max_size=5))
@@ -110,7 +113,7 @@ def test_the_common_start_is_the_longest(words):
 
 
 def test_the_hint_names_what_an_action_takes():
-    assert hint(look(), "trials").startswith(":trials N  ")
-    assert "csv|json" in hint(look(), "export csv")
-    assert hint(look(), "17") == "goes to trial 17"
-    assert "concurrency" in hint(look(), "c")
+    assert hint(context(), "trials").startswith(":trials N  ")
+    assert "csv|json" in hint(context(), "export csv")
+    assert hint(context(), "17") == "goes to trial 17"
+    assert "concurrency" in hint(context(), "c")

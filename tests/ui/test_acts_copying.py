@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pictures
-from pictures import picture, row
+from pictures import row, snapshot
 
 from tuitune.core.spec import TrialSpec
 from tuitune.studyfile.document import parsed
@@ -32,7 +32,7 @@ def test_several_configurations_have_their_trials_names():
 
 
 def test_the_command_adds_the_same_configuration():
-    words = shlex.split(added(picture(), [row(3, config=CONFIG)]))
+    words = shlex.split(added(snapshot(), [row(3, config=CONFIG)]))
     assert words[:3] == ["tuitune", "add", "/studies/runs/toy"]
     assert {path[0]: value for path, value in map(parsed, words[3:])} == CONFIG
 
@@ -41,7 +41,7 @@ def test_the_program_of_a_trial_is_as_it_was_run():
     trial = TrialSpec(
         command=("python", "train.py", "--lr", "{lr}", ("--momentum", "{momentum}"), "{{a b}}")
     )
-    made = picture(spec=pictures.spec(trial=trial))
+    made = snapshot(spec=pictures.spec(trial=trial))
     text = commands(made, [row(0, config={"lr": 0.1}), row(1, config={"lr": 0.2, "momentum": 0.9})])
     assert [shlex.split(line) for line in text.splitlines()] == [
         ["python", "train.py", "--lr", "0.1", "{a b}"],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pictures
 import pytest
-from pictures import picture, row, rows, study, text
+from pictures import row, rows, snapshot, study, text
 
-from tuitune.ui.actions import targets as on
+from tuitune.ui.actions import engine_state as on
 from tuitune.ui.actions import trial_acts
 from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
@@ -16,21 +16,21 @@ from tuitune.ui.screens.keylist import key_lines
 from tuitune.ui.text.summary import leaders, summary_lines
 
 
-def look(made, **more):
-    return pictures.look(made, keymap=Keymap(ACTIONS), **more)
+def context(made, **more):
+    return pictures.context(made, keymap=Keymap(ACTIONS), **more)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("screen", [help_lines, summary_lines, key_lines])
 def test_a_screen_fits_its_width_and_can_be_ascii(screen, width):
-    lines = screen(look(picture(rows("ccrrxfkwp")), ascii=True), width)
+    lines = screen(context(snapshot(rows("ccrrxfkwp")), ascii=True), width)
     assert all(width_of(line) <= width for line in lines)
     assert text(lines).isascii()
 
 
 @pytest.mark.parametrize("focus", ["trials", "curve", "detail", "why", "log"])
 def test_help_begins_with_the_focused_pane_and_misses_no_action(focus):
-    seen = text(help_lines(look(picture(rows("cr")), focus=focus), 200))
+    seen = text(help_lines(context(snapshot(rows("cr")), focus=focus), 200))
     assert seen.startswith(f"In this pane ({focus})")
     for action in ACTIONS:
         if action.pane in (None, focus):
@@ -38,12 +38,12 @@ def test_help_begins_with_the_focused_pane_and_misses_no_action(focus):
 
 
 def test_help_says_what_looking_on_cannot_do():
-    seen = text(help_lines(look(picture(rows("cr")), readonly=True), 200))
+    seen = text(help_lines(context(snapshot(rows("cr")), readonly=True), 200))
     assert "grey: not with --readonly" in seen
 
 
 def test_the_best_are_told_in_their_order():
-    made = picture(
+    made = snapshot(
         [
             row(0, "c", value=0.3),
             row(1, "c", value=0.1),
@@ -55,13 +55,13 @@ def test_the_best_are_told_in_their_order():
 
 
 def test_without_a_complete_trial_the_best_so_far_are_told():
-    made = picture([row(0, "r", value=0.3), row(1, "x", value=0.1)])
+    made = snapshot([row(0, "r", value=0.3), row(1, "x", value=0.1)])
     assert [leader.number for leader in leaders(made)] == [1, 0]
-    assert "not complete" in text(summary_lines(look(made), 80))
+    assert "not complete" in text(summary_lines(context(made), 80))
 
 
 def test_a_summary_without_a_report_says_so():
-    seen = text(summary_lines(look(picture(rows("ww"))), 80))
+    seen = text(summary_lines(context(snapshot(rows("ww"))), 80))
     assert "no trial has reported val_loss yet" in seen
 
 
@@ -106,28 +106,28 @@ def test_why_a_trial_cannot_be_acted_on(why_not, fields, words):
     ],
 )
 def test_without_an_engine_the_next_step_is_said(engine, words):
-    assert on.no_engine(look(picture(rows("cr"), engine=engine))) == words
+    assert on.no_engine(context(snapshot(rows("cr"), engine=engine))) == words
 
 
 def test_marks_come_before_the_cursor_and_those_that_cannot_are_left_out():
-    seen = look(picture(rows("crrr")), cursor=3, marks={0, 1, 2})
+    seen = context(snapshot(rows("crrr")), cursor=3, marks={0, 1, 2})
     chosen = on.targets(seen, on.why_no_pause)
     assert chosen.states == {1: "RUNNING", 2: "RUNNING"}
     assert chosen.left_out == ("t0000 is done",)
     assert chosen.words() == "t0001, t0002"
     assert on.none_can(seen, on.why_no_pause) == ""
-    alone = look(picture(rows("crrr")), cursor=3)
+    alone = context(snapshot(rows("crrr")), cursor=3)
     assert on.targets(alone, on.why_no_pause).numbers == [3]
 
 
 def test_when_none_can_the_first_reason_is_told():
-    seen = look(picture(rows("ccx")), marks={0, 1, 2})
+    seen = context(snapshot(rows("ccx")), marks={0, 1, 2})
     assert on.none_can(seen, on.why_no_kill) == "t0000 is done, and 2 more can't either"
-    assert on.none_can(look(picture()), on.why_no_kill) == "there are no trials yet"
+    assert on.none_can(context(snapshot()), on.why_no_kill) == "there are no trials yet"
 
 
 def test_many_are_counted_by_state():
-    seen = look(picture(rows("rrrwp")), marks={0, 1, 2, 3, 4})
+    seen = context(snapshot(rows("rrrwp")), marks={0, 1, 2, 3, 4})
     chosen = on.targets(seen, on.why_no_kill)
     assert (chosen.words(), chosen.details()) == ("5 trials", "3 run, 1 wait, 1 paus")
 
@@ -135,27 +135,27 @@ def test_many_are_counted_by_state():
 def test_a_question_says_first_what_is_to_be_typed_and_fits_80_columns():
     asked = []
 
-    class Desk:
-        picture = picture(rows("rrrwp" + "c" * 21))
+    class FakeApp:
+        snapshot = snapshot(rows("rrrwp" + "c" * 21))
         ask = asked.append
-        bottom = None
+        status_line = None
 
-        def look(self):
-            return look(self.picture, marks=set(range(26)))
+        def context(self):
+            return context(self.snapshot, marks=set(range(26)))
 
-    trial_acts.kill(Desk())
+    trial_acts.kill(FakeApp())
     assert asked[0].text == "type 5 to kill 5 trials (3 run, 1 wait, 1 paus; 21 can't be)"
     assert asked[0].word == "5"
 
 
 def test_what_has_moved_since_the_key_press_is_told():
-    seen = look(picture(rows("rr")), marks={0, 1})
+    seen = context(snapshot(rows("rr")), marks={0, 1})
     chosen = on.targets(seen, on.why_no_pause)
-    assert chosen.still(picture(rows("cr"))) == ([1], ["t0000 is done by now"])
+    assert chosen.still(snapshot(rows("cr"))) == ([1], ["t0000 is done by now"])
 
 
 def test_how_long_a_finished_study_took_is_told():
-    made = picture(
+    made = snapshot(
         rows("cc"), engine="finished", study=study(finished=True, complete=True, elapsed=90.0)
     )
-    assert "finished: 2 of 20 trials in 1m30s" in text(summary_lines(look(made), 80))
+    assert "finished: 2 of 20 trials in 1m30s" in text(summary_lines(context(made), 80))

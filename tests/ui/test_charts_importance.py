@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import look, picture, row, spec, text
+from pictures import context, row, snapshot, spec, text
 from searches import SPACE, search
 
 from tuitune.core.space import SearchSpace
@@ -93,17 +93,17 @@ def test_correlation_is_that_of_pearson():
     assert correlation([1, 1, 1], [1, 2, 3]) == 0
 
 
-def shown(seen, view=None):
-    view = view or Importance()
-    view.key(seen)
-    view.wait()
-    view.key(seen)
-    drawing = view.draw(seen, SIZE)
+def shown(seen, selection=None):
+    selection = selection or Importance()
+    selection.key(seen)
+    selection.wait()
+    selection.key(seen)
+    drawing = selection.draw(seen, SIZE)
     return drawing.title + drawing.note + "\n" + text(drawing.lines)
 
 
 def test_the_view_names_the_most_important_parameter_first():
-    words = shown(look(search(150)))
+    words = shown(context(search(150)))
     bars = [line.split()[0] for line in words.splitlines() if "█" in line]
     assert bars[0] == "lr"
     assert "R2 0." in words
@@ -114,20 +114,20 @@ def test_the_view_names_the_most_important_parameter_first():
 
 def test_too_few_trials_equal_trials_and_a_worthless_model_are_told():
     rows = [row(number, "c") for number in range(3)]
-    assert "needs 8 finished trials, has 3" in shown(look(picture(rows)))
+    assert "needs 8 finished trials, has 3" in shown(context(snapshot(rows)))
     same = [row(number, "c", value=1.0) for number in range(20)]
-    assert "stand equal" in shown(look(picture(same)))
+    assert "stand equal" in shown(context(snapshot(same)))
     one = [
         row(number, "c", config={"lr": 0.01, "layers": 1, "optimizer": "sgd"})
         for number in range(9)
     ]
-    assert "no parameter has taken more than one value" in shown(look(picture(one)))
+    assert "no parameter has taken more than one value" in shown(context(snapshot(one)))
     random = Random(1)
     noise = [
         row(n, "c", config={"lr": 10 ** random.uniform(-4, -1)}, value=random.random())
         for n in range(40)
     ]
-    assert "worthless" in shown(look(picture(noise)))
+    assert "worthless" in shown(context(snapshot(noise)))
 
 
 def test_equal_configurations_count_once_with_the_mean_of_their_ranks():
@@ -148,17 +148,17 @@ def test_a_diverged_trial_is_the_worst_and_one_parameter_is_enough():
 
 def test_a_new_model_is_made_only_when_enough_has_ended():
     pic = search(120)
-    view = Importance()
-    seen = look(pic)
-    shown(seen, view)
-    first = view.key(seen)
+    selection = Importance()
+    seen = context(pic)
+    shown(seen, selection)
+    first = selection.key(seen)
     pic.rows.append(row(120, "c", config=pic.rows[0].config, value=0.1))
     pic.counts["COMPLETE"] += 1
-    assert view.key(seen) == first
+    assert selection.key(seen) == first
     pic.rows += [row(121 + n, "c", config=pic.rows[n].config, value=0.1) for n in range(20)]
     pic.counts["COMPLETE"] += 20
-    shown(seen, view)
-    assert view.key(seen) != first
+    shown(seen, selection)
+    assert selection.key(seen) != first
 
 
 def test_background_work_gives_way_and_ends():

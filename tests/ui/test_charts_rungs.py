@@ -6,10 +6,10 @@ import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import look, picture, row, study, text
+from pictures import context, row, snapshot, study, text
 from searches import RUNGS, curve, search
 
-from tuitune.ui.charts.rungbook import Book
+from tuitune.ui.charts.rung_entries import Book
 from tuitune.ui.charts.rungs import Rungs
 from tuitune.ui.render.lines import Size
 
@@ -38,7 +38,9 @@ def one(number, change, rung, part):
 def test_the_book_counts_as_one_would_from_the_rows_alone(history):
     curves = {n: curve([float((n * 7 + step * 3) % 11) for step in range(1, 28)]) for n in range(6)}
     rungs = (RUNGS, RUNGS[1:])
-    pic = picture([one(n, 0, None, "r") for n in range(6)], study=study(rungs=rungs), curves=curves)
+    pic = snapshot(
+        [one(n, 0, None, "r") for n in range(6)], study=study(rungs=rungs), curves=curves
+    )
     book = Book()
     furthest = [-1] * 6
     for change, (number, by, part) in enumerate(history, 1):
@@ -69,7 +71,7 @@ def test_the_book_counts_as_one_would_from_the_rows_alone(history):
 
 def test_a_failed_trial_is_worst_in_its_next_rung_until_it_gets_there():
     curves = {0: curve([1.0] * 27)}
-    pic = picture([one(0, 1, 0, "f")], study=study(rungs=(RUNGS,)), curves=curves)
+    pic = snapshot([one(0, 1, 0, "f")], study=study(rungs=(RUNGS,)), curves=curves)
     book = Book()
     book.follow(pic)
     assert book.rung(0, 1).failed == 1
@@ -83,7 +85,7 @@ def test_a_failed_trial_is_worst_in_its_next_rung_until_it_gets_there():
 
 def test_a_diverged_report_counts_as_worst():
     curves = {n: curve([math.nan if n == 0 else float(n)]) for n in range(3)}
-    pic = picture(
+    pic = snapshot(
         [row(n, "x", rung=0) for n in range(3)], study=study(rungs=((1,),)), curves=curves
     )
     book = Book()
@@ -104,10 +106,10 @@ def test_a_large_study_is_entered_in_several_looks():
 
 def test_the_view_tells_who_waits_where_and_what_the_cut_is():
     pic = search(120)
-    view = Rungs()
-    at = look(pic, cursor=5)
-    view.key(at)
-    words = text(view.draw(at, Size(100, 20)).lines)
+    selection = Rungs()
+    at = context(pic, cursor=5)
+    selection.key(at)
+    words = text(selection.draw(at, Size(100, 20)).lines)
     assert "27" in words
     assert "complete" in words
     waiting = [r for r in pic.rows if r.parked]

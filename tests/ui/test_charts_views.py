@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import look, picture, row, rows, spec, study, text
+from pictures import context, row, rows, snapshot, spec, study, text
 from rich.cells import cell_len
 from searches import curve, search
 
@@ -19,22 +19,22 @@ from tuitune.store.changes import Report
 from tuitune.ui.charts.best import improvements
 from tuitune.ui.panes.curve import CurvePane, chart_named
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.state.view import CHARTS
+from tuitune.ui.state.selection import CHARTS
 
 SEARCH = search(120)
 SIZES = [Size(40, 12), Size(80, 20)]
 
 
-def seen(pic=SEARCH, **view):
-    fields = {"cursor": 118, "marks": {3, 118, 40}, "chart": "curve", **view}
-    return look(pic, **fields)
+def seen(pic=SEARCH, **selection):
+    fields = {"cursor": 118, "marks": {3, 118, 40}, "chart": "curve", **selection}
+    return context(pic, **fields)
 
 
 def shown(seen_at, size=SIZES[1]):
     """A pane's text; the model that importance needs is waited for."""
     pane = CurvePane()
     pane.lines(seen_at, size)
-    if seen_at.view.chart == "importance":
+    if seen_at.selection.chart == "importance":
         pane._charts["importance"].wait()
     return text(pane.lines(seen_at, size))
 
@@ -60,8 +60,8 @@ def test_each_view_looks_as_it_did(chart, ascii_only, size, snapshot):
     ],
     ids=str,
 )
-def test_each_way_to_look_looks_as_it_did(view, snapshot):
-    assert shown(seen(**view)) == snapshot
+def test_each_way_to_look_looks_as_it_did(selection, snapshot):
+    assert shown(seen(**selection)) == snapshot
 
 
 @settings(max_examples=60, deadline=None)
@@ -90,9 +90,9 @@ values = st.lists(st.floats(width=32), min_size=1, max_size=40)
     st.one_of(st.none(), st.integers(0, 50)),
 )
 def test_any_values_can_be_drawn(reported, log_y, inspected):
-    pic = picture(rows("c" * len(reported)), curves=dict(enumerate(map(curve, reported))))
+    pic = snapshot(rows("c" * len(reported)), curves=dict(enumerate(map(curve, reported))))
     for chart in ("curve", "best", "parallel", "slice", "rungs"):
-        at = look(pic, cursor=0, marks={1, 2, 3}, chart=chart, log_y=log_y, inspected=inspected)
+        at = context(pic, cursor=0, marks={1, 2, 3}, chart=chart, log_y=log_y, inspected=inspected)
         lines = CurvePane().lines(at, Size(60, 14))
         assert all(width_of(line) <= 60 for line in lines)
 
@@ -109,27 +109,27 @@ def test_lines_have_letters_at_their_ends_and_in_the_legend():
 
 def test_what_is_cut_off_is_marked_and_what_is_no_number_is_named():
     curves = {0: curve([1.0, 0.5, 0.4, 0.3]), 1: curve([1.0, 1e9, math.nan, 1e12])}
-    pic = picture(rows("cr"), curves=curves)
+    pic = snapshot(rows("cr"), curves=curves)
     assert pic.best == 0
-    words = shown(look(pic, cursor=1))
+    words = shown(context(pic, cursor=1))
     first_line = words.splitlines()[1]
     assert "^" in first_line
     assert "nan" in first_line
     assert "1e+12" in words
     ticks = [line.split("┤")[0] for line in words.splitlines() if "┤" in line]
     assert all(float(tick) <= 1.0 for tick in ticks)
-    pic = picture(rows("r"), curves={0: curve([0.3, math.inf])})
-    assert "inf" in shown(look(pic, cursor=0)).splitlines()[1]
+    pic = snapshot(rows("r"), curves={0: curve([0.3, math.inf])})
+    assert "inf" in shown(context(pic, cursor=0)).splitlines()[1]
 
 
 def test_the_read_out_has_each_lines_value_at_the_step():
     curves = {0: curve([1.0, 0.5, 0.25]), 1: curve([2.0, 1.5])}
-    pic = picture(rows("cr"), curves=curves)
-    words = shown(look(pic, cursor=1, inspected=2))
+    pic = snapshot(rows("cr"), curves=curves)
+    words = shown(context(pic, cursor=1, inspected=2))
     assert "epoch 2" in words
     assert "1.5" in next(line for line in words.splitlines() if "a t0001" in line)
     assert "0.5" in next(line for line in words.splitlines() if "* t0000" in line)
-    words = shown(look(pic, cursor=1, inspected=3))
+    words = shown(context(pic, cursor=1, inspected=3))
     assert next(line for line in words.splitlines() if "a t0001" in line).rstrip().endswith("-")
 
 
@@ -145,17 +145,17 @@ def test_the_read_out_has_each_lines_value_at_the_step():
     ],
 )
 def test_empty_views_say_what_they_wait_for(chart, letters, words):
-    pic = picture(rows(letters))
-    assert words in shown(look(pic, chart=chart, cursor=0 if letters else None))
+    pic = snapshot(rows(letters))
+    assert words in shown(context(pic, chart=chart, cursor=0 if letters else None))
 
 
 def test_without_rungs_that_is_said():
     none = spec(pruning=PruningSpec(method="none"))
-    pic = picture(rows("cc"), spec=none, study=study(rungs=((),)))
-    assert "pruning.method is none" in shown(look(pic, chart="rungs"))
+    pic = snapshot(rows("cc"), spec=none, study=study(rungs=((),)))
+    assert "pruning.method is none" in shown(context(pic, chart="rungs"))
     nothing = spec(space=replace(spec().space, parameters=()))
-    pic = picture(rows("cc"), spec=nothing)
-    assert "no parameter takes more than one value" in shown(look(pic, chart="slice"))
+    pic = snapshot(rows("cc"), spec=nothing)
+    assert "no parameter takes more than one value" in shown(context(pic, chart="slice"))
 
 
 def test_names_from_trials_and_files_can_not_steer_the_terminal_nor_shift_a_line():
@@ -163,9 +163,9 @@ def test_names_from_trials_and_files_can_not_steer_the_terminal_nor_shift_a_line
     lr = FloatRange("lr", 1e-4, 1e-1, log=True)
     trials = [row(n, "c", config={wild.name: wild.values[n % 2], "lr": 0.01}) for n in range(12)]
     objective = Objective("lo\x1b[31mss", "min")
-    pic = picture(trials, spec=spec(space=SearchSpace((wild, lr)), objective=objective))
+    pic = snapshot(trials, spec=spec(space=SearchSpace((wild, lr)), objective=objective))
     for chart in CHARTS:
-        words = shown(look(pic, chart=chart, cursor=1, parameter=wild.name))
+        words = shown(context(pic, chart=chart, cursor=1, parameter=wild.name))
         assert "\x1b" not in words
         assert all(cell_len(line) <= SIZES[1].width for line in words.splitlines())
 
@@ -184,7 +184,7 @@ def test_nothing_is_drawn_again_while_nothing_has_changed():
 
 def test_a_report_of_a_trial_that_is_drawn_changes_the_curve_and_no_other_does():
     pic = search(30)
-    pane, at = CurvePane(), look(pic, cursor=28, marks=set())
+    pane, at = CurvePane(), context(pic, cursor=28, marks=set())
     first = pane.lines(at, SIZES[1])
     pic.curves.add(Report(0, 0.0, 4, 1, 30, 0.1, {}))
     assert pane.lines(at, SIZES[1]) is first
@@ -194,8 +194,8 @@ def test_a_report_of_a_trial_that_is_drawn_changes_the_curve_and_no_other_does()
 
 def test_another_study_is_another_picture():
     pane = CurvePane()
-    one = text(pane.lines(look(search(30), cursor=2, chart="rungs"), SIZES[1]))
-    other = text(pane.lines(look(search(60), cursor=2, chart="rungs"), SIZES[1]))
+    one = text(pane.lines(context(search(30), cursor=2, chart="rungs"), SIZES[1]))
+    other = text(pane.lines(context(search(60), cursor=2, chart="rungs"), SIZES[1]))
     assert one != other
     assert len(
         {type(chart_named(name)).__name__ + str(chart_named(name)) for name in CHARTS}
@@ -215,11 +215,11 @@ def test_each_best_is_better_than_all_before_it(found, mode):
 def test_best_names_the_trials_that_set_it_and_says_when_none_is_complete():
     values_of = [0.9, 0.5, 0.7, 0.3]
     complete = [row(n, "c", value=value) for n, value in enumerate(values_of)]
-    words = shown(look(picture(complete), chart="best"))
+    words = shown(context(snapshot(complete), chart="best"))
     assert "0.3 t0003, over trials" in words
     assert all(f"t000{n}" in words for n in (0, 1, 3))
     assert "t0002" not in words
     pruned = [row(n, "x", value=value) for n, value in enumerate(values_of)]
-    assert "none complete" in shown(look(picture(pruned), chart="best"))
-    highest = picture(complete, spec=spec(objective=Objective("accuracy", "max")))
-    assert "0.9 t0000" in shown(look(highest, chart="best"))
+    assert "none complete" in shown(context(snapshot(pruned), chart="best"))
+    highest = snapshot(complete, spec=spec(objective=Objective("accuracy", "max")))
+    assert "0.9 t0000" in shown(context(highest, chart="best"))

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.color import ColorType
 
+from tuitune.ui.render.line_pane import changed_cells
 from tuitune.ui.render.lines import cut, ends, fit, line, padded, width_of
 from tuitune.ui.render.paint import ANSI, ATTRIBUTES, BACKGROUNDS, COLOURS, Paint
-from tuitune.ui.render.pane import changed_cells
 from tuitune.ui.state.options import FAR, LOCAL, NEAR, REMOTE, options_for
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

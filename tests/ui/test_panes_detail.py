@@ -1,7 +1,7 @@
 """A trial in detail: its configuration, what it does, and why, at each size."""
 
 import pytest
-from pictures import NOW, look, picture, row, rows, spec, study, text
+from pictures import NOW, context, row, rows, snapshot, spec, study, text
 
 from tuitune.core.events import Exited, Verdict
 from tuitune.core.space import SearchSpace
@@ -15,9 +15,9 @@ RANKED = "rung 1 (epoch 3): rank 9 of 33"
 VERDICT = Verdict(NOW - 60, 0, 1, 3, "go", True, 1, 9, 33, 0.52, RANKED)
 
 
-def drawn(trial, width=60, height=24, facts=(), engine="running", **view):
-    pict = picture([trial], facts={0: list(facts)}, engine=engine, **view.pop("parts", {}))
-    return DetailPane().lines(look(pict, cursor=0, **view), Size(width, height))
+def drawn(trial, width=60, height=24, facts=(), engine="running", **selection):
+    pict = snapshot([trial], facts={0: list(facts)}, engine=engine, **selection.pop("parts", {}))
+    return DetailPane().lines(context(pict, cursor=0, **selection), Size(width, height))
 
 
 def said(trial, *args, **kwargs):
@@ -115,7 +115,7 @@ def test_where_it_runs_and_since_when():
 def test_a_long_text_is_scrolled_and_never_past_its_end():
     failed = row(0, "f", error="\n".join(f"line {n}" for n in range(60)))
     assert "line 59" not in said(failed, 60, 10)
-    seen = look(picture([failed]), cursor=0)
+    seen = context(snapshot([failed]), cursor=0)
     size = Size(60, 10)
     last = detail.length(seen, size)
     shown = said(failed, 60, 10, scrolled={"detail": last + 100})
@@ -139,15 +139,17 @@ def test_before_the_first_trial_it_tells_what_is_awaited_and_the_first_keys():
         ("finished", "the study is finished, without a trial"),
     ]
     for engine, words in cases:
-        pict = picture([], engine=engine, words="Traceback\nValueError: no data")
-        shown = text(DetailPane().lines(look(pict), Size(100, 20)))
+        pict = snapshot([], engine=engine, words="Traceback\nValueError: no data")
+        shown = text(DetailPane().lines(context(pict), Size(100, 20)))
         assert words in shown
         assert "<app.help>  all keys" in shown
 
 
 def test_a_configuration_that_is_too_long_says_how_much_more_there_is():
     config = {"lr": 0.003, "layers": 2, "optimizer": "sgd"}
-    small = DetailPane().lines(look(picture([row(0, "r", config=config)]), cursor=0), Size(24, 3))
+    small = DetailPane().lines(
+        context(snapshot([row(0, "r", config=config)]), cursor=0), Size(24, 3)
+    )
     assert text(small).splitlines()[1].endswith("layers 2  +1")
     assert "optimizer sgd" in said(row(0, "r", config=config), 60, 3)
 
@@ -157,25 +159,25 @@ def test_the_end_of_a_long_traceback_is_all_there_in_a_narrow_pane():
     words = "\n".join(
         [f'  File "/studies/{"deep/" * n}toy.py", line {n}' for n in range(30)] + [error]
     )
-    pict = picture([], engine="failed", words=words)
-    shown = text(DetailPane().lines(look(pict), Size(50, 24)))
+    pict = snapshot([], engine="failed", words=words)
+    shown = text(DetailPane().lines(context(pict), Size(50, 24)))
     assert error in " ".join(shown.split())
     assert "restarts the engine" in shown
 
 
 def test_paused_launching_and_a_full_disk_explain_why_no_trial_comes():
-    paused = picture([], study=study(launching=False))
-    assert "<study.resume> goes on" in text(DetailPane().lines(look(paused), Size(80, 9)))
-    full = picture([], study=study(disk_low=True))
-    assert "disk is too full" in text(DetailPane().lines(look(full), Size(80, 9)))
-    blocked = picture([], study=study(blocked="train.py: SyntaxError"))
-    shown = text(DetailPane().lines(look(blocked), Size(80, 9)))
+    paused = snapshot([], study=study(launching=False))
+    assert "<study.resume> goes on" in text(DetailPane().lines(context(paused), Size(80, 9)))
+    full = snapshot([], study=study(disk_low=True))
+    assert "disk is too full" in text(DetailPane().lines(context(full), Size(80, 9)))
+    blocked = snapshot([], study=study(blocked="train.py: SyntaxError"))
+    shown = text(DetailPane().lines(context(blocked), Size(80, 9)))
     assert "nothing starts: train.py: SyntaxError" in shown
 
 
 def test_the_same_second_is_not_drawn_twice():
-    pict = picture(rows("r"))
-    pane, seen = DetailPane(), look(pict, cursor=0)
+    pict = snapshot(rows("r"))
+    pane, seen = DetailPane(), context(pict, cursor=0)
     first = pane.lines(seen, Size(80, 9))
     assert pane.lines(seen, Size(80, 9)) is first
     pict.rows[0] = row(0, "r", step=10)

@@ -1,7 +1,7 @@
 """The devices: hosts and GPUs, at each width, whatever of them is not known."""
 
 import pytest
-from pictures import NOW, gpu, host, look, picture, rows, text
+from pictures import NOW, context, gpu, host, rows, snapshot, text
 
 from tuitune.core.placement.sample import DeviceSample
 from tuitune.ui.panes.devices import DevicesPane, wanted
@@ -13,9 +13,9 @@ WIDTHS = (60, 80, 140, 200)
 
 
 def drawn(samples, width=140, height=None, **changes):
-    pict = picture(rows("rrrrr"), devices=samples, **changes)
+    pict = snapshot(rows("rrrrr"), devices=samples, **changes)
     size = Size(width, height or 1 + wanted(pict, width))
-    return DevicesPane().lines(look(pict), size)
+    return DevicesPane().lines(context(pict), size)
 
 
 def said(samples, width=140, height=None, **changes):
@@ -49,8 +49,8 @@ def test_every_gpu_has_its_meters_and_no_line_is_too_long(width):
 
 def test_two_gpus_stand_on_a_line_of_eighty_columns():
     cards = [gpu(n) for n in range(4)]
-    assert wanted(picture(devices=[host(), *cards]), 80) == 3
-    assert wanted(picture(devices=[host(), *cards]), 140) == 5
+    assert wanted(snapshot(devices=[host(), *cards]), 80) == 3
+    assert wanted(snapshot(devices=[host(), *cards]), 140) == 5
     first = said(cards, 80).splitlines()[1]
     assert first.startswith("0 ")
     assert "│2 " in first
@@ -136,17 +136,17 @@ def test_what_is_hot_near_its_limit_or_nearly_full_is_a_warning():
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_ascii_means_ascii(width):
-    pict = picture(rows("r"), devices=[host(), gpu(0), gpu(1)])
-    assert text(DevicesPane().lines(look(pict, ascii=True), Size(width, 6))).isascii()
+    pict = snapshot(rows("r"), devices=[host(), gpu(0), gpu(1)])
+    assert text(DevicesPane().lines(context(pict, ascii=True), Size(width, 6))).isascii()
 
 
 def test_a_new_sample_is_shown_and_the_same_one_is_not_drawn_again():
-    pict = picture(rows("r"), devices=[host()])
+    pict = snapshot(rows("r"), devices=[host()])
     pane = DevicesPane()
-    first = pane.lines(look(pict), Size(80, 2))
-    assert pane.lines(look(pict), Size(80, 2)) is first
+    first = pane.lines(context(pict), Size(80, 2))
+    assert pane.lines(context(pict), Size(80, 2)) is first
     pict.devices["host"].append(host(NOW + 1, slots_used=7.0))
-    assert "7/8 slots" in text(pane.lines(look(pict), Size(80, 2)))
+    assert "7/8 slots" in text(pane.lines(context(pict), Size(80, 2)))
 
 
 def test_a_little_is_not_nothing_and_nearly_all_is_shown():

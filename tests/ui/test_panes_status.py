@@ -1,7 +1,7 @@
 """The two lines of the status: what they say in each state of the engine, and at each width."""
 
 import pytest
-from pictures import NOW, OPENED, gpu, host, look, picture, row, rows, spec, study, text
+from pictures import NOW, OPENED, context, gpu, host, row, rows, snapshot, spec, study, text
 
 from tuitune.core.events import Settings
 from tuitune.ui.panes import status
@@ -11,58 +11,58 @@ WIDTHS = (60, 80, 140, 200)
 ENGINES = ("importing", "running", "silent", "gone", "failed", "finished")
 
 
-def said(pict, width=140, **view):
-    return text(status.lines(look(pict, **view), Size(width, 2)))
+def said(pict, width=140, **selection):
+    return text(status.lines(context(pict, **selection), Size(width, 2)))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("letters", ["", "w", "rr", "fff", "ccrrwpxfk"])
 def test_two_lines_that_fit_whatever_the_state(width, engine, letters):
-    lines = status.lines(look(picture(rows(letters), engine=engine)), Size(width, 2))
+    lines = status.lines(context(snapshot(rows(letters), engine=engine)), Size(width, 2))
     assert len(lines) == 2
     assert [width_of(line) for line in lines] == [width, width]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_ascii_means_ascii(engine):
-    pict = picture(rows("ccrrwpxfk"), engine=engine, devices=[host()])
-    assert text(status.lines(look(pict, ascii=True), Size(140, 2))).isascii()
+    pict = snapshot(rows("ccrrwpxfk"), engine=engine, devices=[host()])
+    assert text(status.lines(context(pict, ascii=True), Size(140, 2))).isascii()
 
 
 def test_a_wide_screen_has_words_beside_the_signs():
-    first = said(picture(rows("ccrrwpxfk"))).splitlines()[0]
+    first = said(snapshot(rows("ccrrwpxfk"))).splitlines()[0]
     assert "▸ 2 run  = 1 paus  . 1 wait  ✓ 2 done  ▾ 1 prun  ! 1 fail  x 1 kill" in first
 
 
 def test_eighty_columns_have_the_signs_alone():
-    first = said(picture(rows("ccrrwpxfk")), 80).splitlines()[0]
+    first = said(snapshot(rows("ccrrwpxfk")), 80).splitlines()[0]
     assert "▸ 2  = 1  . 1  ✓ 2  ▾ 1  ! 1  x 1" in first
     assert first.endswith("5/20")
 
 
 def test_states_without_a_trial_are_left_out():
-    assert "prun" not in said(picture(rows("cr")))
+    assert "prun" not in said(snapshot(rows("cr")))
 
 
 def test_the_best_with_its_trial_and_its_age():
-    pict = picture([row(0), row(1, value=0.1, ended=NOW - 240)])
+    pict = snapshot([row(0), row(1, value=0.1, ended=NOW - 240)])
     assert "best val_loss 0.1 *t0001 4m ago" in said(pict)
     assert "best 0.1 *t0001" in said(pict, 60)
 
 
 def test_a_best_that_is_not_complete_says_so():
-    assert "so far" in said(picture(rows("r")))
-    assert "partial" in said(picture(rows("x")))
+    assert "so far" in said(snapshot(rows("r")))
+    assert "partial" in said(snapshot(rows("x")))
 
 
 def test_the_rate_is_not_told_before_three_trials_have_ended():
-    assert "eta -" in said(picture([row(n, ended=NOW - n - 1) for n in range(2)]))
+    assert "eta -" in said(snapshot([row(n, ended=NOW - n - 1) for n in range(2)]))
 
 
 def test_the_rate_and_what_is_left_are_measured():
     ended = [row(n, started=OPENED, ended=OPENED + 600.0 * (n + 1)) for n in range(6)]
-    second = said(picture(ended)).splitlines()[1]
+    second = said(snapshot(ended)).splitlines()[1]
     assert "6 trials/h" in second
     assert "eta 2h20m" in second  # 14 of 20 are left, ten minutes each
     assert "elapsed 1h00m" in second
@@ -71,13 +71,13 @@ def test_the_rate_and_what_is_left_are_measured():
 def test_a_limit_of_time_ends_the_estimate():
     settings = Settings(20, None, 1.0, None, 0, None, 4000.0, None)
     ended = [row(n, started=OPENED, ended=OPENED + 600.0 * (n + 1)) for n in range(6)]
-    assert "eta 6m40s" in said(picture(ended, study=study(settings=settings)))
+    assert "eta 6m40s" in said(snapshot(ended, study=study(settings=settings)))
 
 
 def test_how_busy_the_devices_are():
-    assert "cpu 2/8 slots" in said(picture(rows("r"), devices=[host()]))
+    assert "cpu 2/8 slots" in said(snapshot(rows("r"), devices=[host()]))
     both = [host(), gpu(0, utilisation=0.9), gpu(1, utilisation=0.5)]
-    assert "gpu 70% busy" in said(picture(rows("r"), devices=both))
+    assert "gpu 70% busy" in said(snapshot(rows("r"), devices=both))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -98,17 +98,17 @@ def test_how_busy_the_devices_are():
     ],
 )
 def test_the_health_of_the_engine_has_its_place_at_every_width(width, engine, changes, words):
-    pict = picture(rows("ccr"), engine=engine, heard=NOW - 7, study=study(**changes))
+    pict = snapshot(rows("ccr"), engine=engine, heard=NOW - 7, study=study(**changes))
     assert words in said(pict, width).splitlines()[1]
 
 
 def test_what_runs_without_an_engine_is_lost():
-    assert "? 2 lost" in said(picture(rows("rr"), engine="gone"))
+    assert "? 2 lost" in said(snapshot(rows("rr"), engine="gone"))
 
 
 def test_who_only_looks_on_is_not_told_of_keys_that_act():
-    pict = picture(rows("cr"), engine="gone")
-    shown = text(status.lines(look(pict, readonly=True), Size(140, 2)))
+    pict = snapshot(rows("cr"), engine="gone")
+    shown = text(status.lines(context(pict, readonly=True), Size(140, 2)))
     assert "study.restart" not in shown
     assert "`tuitune toy.toml` goes on" in shown
     assert " readonly " in shown
@@ -116,22 +116,22 @@ def test_who_only_looks_on_is_not_told_of_keys_that_act():
 
 def test_a_frozen_view_is_always_said_to_be_so():
     for width in WIDTHS:
-        assert " frozen " in said(picture(rows("ccrrwpxfk")), width, frozen=True)
+        assert " frozen " in said(snapshot(rows("ccrrwpxfk")), width, frozen=True)
 
 
 def test_all_failed_shows_the_last_line_of_the_error_and_the_way_to_the_log():
     failed = [row(n, "f", error="Traceback\n  in train\nValueError: lr") for n in range(3)]
-    assert "all 3 trials failed: ValueError: lr" in said(picture(failed), 80)
-    assert "<log.open> log" in said(picture(failed))
+    assert "all 3 trials failed: ValueError: lr" in said(snapshot(failed), 80)
+    assert "<log.open> log" in said(snapshot(failed))
 
 
 def test_one_failure_among_running_trials_is_no_alarm_yet():
-    assert "the only trial" not in said(picture(rows("frr")))
+    assert "the only trial" not in said(snapshot(rows("frr")))
 
 
 def test_finished_shows_the_best_and_what_comes_next():
     finished = study(finished=True, complete=True, elapsed=120.0, exhausted="the grid is done")
-    shown = said(picture(rows("ccx"), engine="finished", study=finished))
+    shown = said(snapshot(rows("ccx"), engine="finished", study=finished))
     for words in (
         "best val_loss 0.5",
         "the grid is done",
@@ -143,14 +143,14 @@ def test_finished_shows_the_best_and_what_comes_next():
 
 def test_names_from_files_are_cut_and_cleaned():
     wild = spec(file="/studies/\x1b[2J" + "x" * 300 + ".toml")
-    shown = said(picture(rows("cr"), spec=wild), 80)
+    shown = said(snapshot(rows("cr"), spec=wild), 80)
     assert "\x1b" not in shown
     assert "~" in shown
 
 
 def test_words_of_others_that_are_cut_are_seen_to_be():
     failed = [row(number, "f", error="ValueError: " + "a long story " * 20) for number in range(3)]
-    shown = said(picture(failed), 80).splitlines()[1]
+    shown = said(snapshot(failed), 80).splitlines()[1]
     assert "all 3 trials failed: ValueError: a long" in shown
     assert "~ " in shown
 
@@ -158,6 +158,6 @@ def test_words_of_others_that_are_cut_are_seen_to_be():
 @pytest.mark.parametrize("width", [80, 140])
 def test_why_nothing_starts_is_seen_at_every_width(width):
     why = "the training code is not imported: train.py: SyntaxError: invalid syntax (line 3)"
-    shown = said(picture(rows("ccr"), study=study(blocked=why)), width).splitlines()[1]
+    shown = said(snapshot(rows("ccr"), study=study(blocked=why)), width).splitlines()[1]
     assert "the training code is not" in shown
     assert "nothing starts" in shown

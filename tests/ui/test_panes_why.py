@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from pictures import NOW, OPENED, look, picture, rows, text
+from pictures import NOW, OPENED, context, rows, snapshot, text
 
 from tuitune.core import events as ev
 from tuitune.ui.panes import why
@@ -22,9 +22,9 @@ FACTS = [
 ]
 
 
-def drawn(width=140, height=20, facts=FACTS, newest=(), **view):
-    pict = picture(rows("rr"), facts={1: facts}, newest=newest)
-    return WhyPane().lines(look(pict, **{"cursor": 1, **view}), Size(width, height))
+def drawn(width=140, height=20, facts=FACTS, newest=(), **selection):
+    pict = snapshot(rows("rr"), facts={1: facts}, newest=newest)
+    return WhyPane().lines(context(pict, **{"cursor": 1, **selection}), Size(width, height))
 
 
 def said(*args, **kwargs):
@@ -82,7 +82,7 @@ def test_the_whole_study_when_it_is_asked_for_or_there_is_no_trial():
         ev.Settled(NOW - 9, 0, "COMPLETE", "returned"),
         ev.PauseAsked(NOW - 1, (), by="command"),
     ]
-    without = look(picture([], newest=newest))
+    without = context(snapshot([], newest=newest))
     for shown in (
         said(newest=newest, all_why=True).splitlines(),
         text(WhyPane().lines(without, Size(140, 20))).splitlines(),
@@ -100,7 +100,7 @@ def test_on_another_day_the_date_is_told():
 
 def test_scrolled_to_its_end_the_oldest_is_last():
     facts = [ev.Warned(OPENED + n, 1, 0, f"number {n}") for n in range(50)]
-    seen = look(picture(rows("rr"), facts={1: facts}), cursor=1)
+    seen = context(snapshot(rows("rr"), facts={1: facts}), cursor=1)
     length = why.length(seen, Size(80, 11))
     assert length == 50
     shown = said(80, 11, facts, scrolled={"why": length - 10})
@@ -119,8 +119,8 @@ def test_words_of_trials_can_not_steer_the_terminal():
 
 def test_it_is_drawn_again_only_when_there_is_something_new():
     facts = list(FACTS)
-    pict = picture(rows("rr"), facts={1: facts})
-    pane, seen = WhyPane(), look(pict, cursor=1)
+    pict = snapshot(rows("rr"), facts={1: facts})
+    pane, seen = WhyPane(), context(pict, cursor=1)
     first = pane.lines(seen, Size(80, 9))
     assert pane.lines(seen, Size(80, 9)) is first
     facts.append(ev.Warned(NOW, 1, 0, "news"))

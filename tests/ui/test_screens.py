@@ -10,7 +10,7 @@ from pictures import NOW
 from stills import app, study_picture, with_log
 
 from tuitune.ui.render.layout import NUMBERED
-from tuitune.ui.state.view import CHARTS
+from tuitune.ui.state.selection import CHARTS
 
 SIZES = [(60, 16), (80, 24), (120, 40), (160, 48), (200, 60)]
 
@@ -36,7 +36,7 @@ GONE = {"engine": "gone", "heard": NOW - 600, "words": "killed by signal 9"}
 WORLDS = {
     "importing": study_picture("", engine="importing", words="downloading weights", devices=()),
     "first run": study_picture(""),
-    "no report yet": pictures.picture(
+    "no report yet": pictures.snapshot(
         [pictures.row(0, "r", step=None, value=None, best=None, rung=None, phase="starting")]
     ),
     "all failed": study_picture(
@@ -76,7 +76,7 @@ def test_a_trials_output_with_all_the_room(snap_compare, tmp_path):
 @pytest.mark.parametrize("chart", [chart for chart in CHARTS if chart != "importance"])
 def test_each_view_of_the_search(snap_compare, chart):
     shown = app(study_picture())
-    shown.view.chart = chart
+    shown.selection.chart = chart
     assert snap_compare(shown, terminal_size=(120, 40))
 
 

@@ -50,29 +50,29 @@ def source(tmp_path, journal):
 
 
 def test_the_first_look_has_what_trials_are_counted_and_sorted_by(source):
-    picture = source.picture
-    assert picture.counts == {"COMPLETE": 2, "RUNNING": 1, "FAILED": 1}
-    assert picture.best == 2
-    assert [row.config for row in picture.rows] == [{}] * 4
+    snapshot = source.snapshot
+    assert snapshot.counts == {"COMPLETE": 2, "RUNNING": 1, "FAILED": 1}
+    assert snapshot.best == 2
+    assert [row.config for row in snapshot.rows] == [{}] * 4
 
 
 def test_what_is_seen_and_what_runs_is_completed_before_all_the_rest(source):
     source.complete([3])
-    rows = source.picture.rows
+    rows = source.snapshot.rows
     assert (rows[3].error, rows[1].config["lr"], rows[0].config) == ("Boom", 0.1, {})
     source.fill()
-    assert [row.config["lr"] for row in source.picture.rows] == [0.0, 0.1, 0.2, 0.1 * 3]
-    assert source.picture.changed == {0, 1, 2, 3}
-    assert sum(source.picture.counts.values()) == 4
+    assert [row.config["lr"] for row in source.snapshot.rows] == [0.0, 0.1, 0.2, 0.1 * 3]
+    assert source.snapshot.changed == {0, 1, 2, 3}
+    assert sum(source.snapshot.counts.values()) == 4
 
 
 def test_what_changed_between_the_two_looks_is_counted_once(source, journal):
     journal.write([], [trial(1, value=0.1), trial(4, "RUNNING")], StudyRow())
     source.fill()
     source.refresh(101.0)
-    picture = source.picture
-    assert picture.counts == {"COMPLETE": 3, "RUNNING": 1, "FAILED": 1}
-    assert (picture.best, len(picture.rows)) == (1, 5)
+    snapshot = source.snapshot
+    assert snapshot.counts == {"COMPLETE": 3, "RUNNING": 1, "FAILED": 1}
+    assert (snapshot.best, len(snapshot.rows)) == (1, 5)
 
 
 class Lost(Still):
@@ -94,7 +94,7 @@ def test_a_store_that_goes_away_is_said_and_what_was_seen_stays():
         async with app.run_test(size=(80, 24)) as pilot:
             for _ in range(5):
                 await pilot.pause(0.02)
-                assert "no such file any more" in app.bottom.flash.text
-            assert len(app.order.numbers) == len(app.picture.rows) > 0
+                assert "no such file any more" in app.status_line.flash.text
+            assert len(app.order.numbers) == len(app.snapshot.rows) > 0
 
     asyncio.run(play())

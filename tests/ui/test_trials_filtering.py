@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import picture, row, rows, spec
+from pictures import row, rows, snapshot, spec
 
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, Fixed, FloatRange
@@ -26,7 +26,7 @@ SIGNS = {
 
 def found(text, *trials, of=TOY, engine="running"):
     """The numbers of the trials that are like that."""
-    seen = picture(trials, spec=of, engine=engine)
+    seen = snapshot(trials, spec=of, engine=engine)
     wanted = parse(text, of)
     return [trial.number for trial in trials if wanted.matches(trial, seen)]
 
@@ -134,7 +134,7 @@ def test_whatever_is_typed_is_understood_or_told(text):
         wanted = parse(text, TOY)
     except FilterError:
         return
-    seen = picture(rows("crfpxkw"))
+    seen = snapshot(rows("crfpxkw"))
     for trial in seen.rows:
         assert wanted.matches(trial, seen) in (True, False)
 
@@ -155,7 +155,7 @@ def test_a_comparison_is_one_of_numbers_and_what_is_missing_is_never_like_it(
         trial = msgspec.structs.replace(trial, **{field.get(name, name): number})
     known = number is not None and not math.isnan(number)
     expected = known and SIGNS[sign](number, limit)
-    assert parse(f"{name}{sign}{limit!r}", TOY).matches(trial, picture([row(0)])) is expected
+    assert parse(f"{name}{sign}{limit!r}", TOY).matches(trial, snapshot([row(0)])) is expected
 
 
 @given(

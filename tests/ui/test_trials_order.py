@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import NOW, StubSources, picture, row, rows, spec
+from pictures import NOW, StubSources, row, rows, snapshot, spec
 
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange, Sampled
 from tuitune.core.spec import Objective
-from tuitune.ui.state.view import View
+from tuitune.ui.state.selection import Selection
 from tuitune.ui.table.filtering import ALL, parse
 from tuitune.ui.table.order import NEAR, Order, window
 from tuitune.ui.table.sorting import Sort, rises
@@ -63,10 +63,10 @@ def trial(number, changes):
     return row(number, fields.pop("state"), **fields)
 
 
-def followed(seen, view=None):
-    order, view = Order(), view or View()
-    order.follow(seen, view)
-    return order, view
+def followed(seen, selection=None):
+    order, selection = Order(), selection or Selection()
+    order.follow(seen, selection)
+    return order, selection
 
 
 def values_in(order, seen):
@@ -81,9 +81,9 @@ def values_in(order, seen):
     words=FILTERS,
 )
 def test_following_changes_comes_to_the_order_from_scratch(first, ticks, sort, words):
-    seen = picture([trial(n, changes) for n, changes in enumerate(first)], spec=MANY)
-    view = View(sort=sort, filter=parse(words, MANY))
-    order, _ = followed(seen, view)
+    seen = snapshot([trial(n, changes) for n, changes in enumerate(first)], spec=MANY)
+    selection = Selection(sort=sort, filter=parse(words, MANY))
+    order, _ = followed(seen, selection)
     for tick in ticks:
         seen.changed = set()
         seen.now += 1.0
@@ -91,21 +91,23 @@ def test_following_changes_comes_to_the_order_from_scratch(first, ticks, sort, w
             number = min(number, len(seen.rows))  # noqa: PLW2901 - a new one comes at the end
             seen.rows[number : number + 1] = [trial(number, changes)]
             seen.changed.add(number)
-        order.follow(seen, view)
-        scratch, _ = followed(seen, View(sort=view.sort, filter=view.filter))
+        order.follow(seen, selection)
+        scratch, _ = followed(seen, Selection(sort=selection.sort, filter=selection.filter))
         assert order.numbers == scratch.numbers
         for line, number in enumerate(order.numbers):
             assert order.position(number) == line
-        assert view.cursor in order.numbers or not order.numbers
-        assert view.top <= (order.position(view.cursor) or 0) < view.top + order.lines
+        assert selection.cursor in order.numbers or not order.numbers
+        assert (
+            selection.top <= (order.position(selection.cursor) or 0) < selection.top + order.lines
+        )
 
 
 @settings(max_examples=100, deadline=None)
 @given(first=st.lists(CHANGES, max_size=12), key=st.sampled_from(KEYS))
 def test_turned_round_only_equals_and_what_is_missing_stay(first, key):
-    seen = picture([trial(n, changes) for n, changes in enumerate(first)], spec=MANY)
-    up, _ = followed(seen, View(sort=Sort(key)))
-    down, _ = followed(seen, View(sort=Sort(key, reversed=True)))
+    seen = snapshot([trial(n, changes) for n, changes in enumerate(first)], spec=MANY)
+    up, _ = followed(seen, Selection(sort=Sort(key)))
+    down, _ = followed(seen, Selection(sort=Sort(key, reversed=True)))
     assert sorted(up.numbers) == sorted(down.numbers) == list(range(len(first)))
     assert (
         groups(up) == [*groups(down, missing=False)[::-1], *groups(down)[-1:]]
@@ -133,9 +135,9 @@ def groups(order, *, missing=True):
 def test_the_best_comes_first_and_what_is_missing_last(mode):
     values = [0.5, None, 0.1, math.nan, 0.9, 0.1, math.inf]
     of = spec(objective=Objective("score", mode))
-    seen = picture([row(n, value=value) for n, value in enumerate(values)], spec=of)
+    seen = snapshot([row(n, value=value) for n, value in enumerate(values)], spec=of)
     best_first, _ = followed(seen)
-    worst_first, _ = followed(seen, View(sort=Sort("value", reversed=True)))
+    worst_first, _ = followed(seen, Selection(sort=Sort("value", reversed=True)))
     low, high = [2, 5, 0, 4], [4, 0, 2, 5]
     assert best_first.numbers == [*(low if mode == "min" else high), 1, 3, 6]
     assert worst_first.numbers == [*(high if mode == "min" else low), 1, 3, 6]
@@ -144,25 +146,25 @@ def test_the_best_comes_first_and_what_is_missing_last(mode):
 
 def test_choices_stand_in_the_order_of_the_study_file():
     names = ["lion", "sgd", "adamw", "sgd"]
-    seen = picture([row(n, config={"optimizer": name}) for n, name in enumerate(names)], spec=MANY)
-    order, _ = followed(seen, View(sort=Sort("config.optimizer")))
+    seen = snapshot([row(n, config={"optimizer": name}) for n, name in enumerate(names)], spec=MANY)
+    order, _ = followed(seen, Selection(sort=Sort("config.optimizer")))
     assert order.numbers == [1, 3, 2, 0]
 
 
 def test_what_runs_stands_first_by_state_and_the_longest_by_time():
-    seen = picture(rows("cwrfp"))
-    assert followed(seen, View(sort=Sort("state")))[0].numbers == [2, 4, 1, 0, 3]
-    assert followed(seen, View(sort=Sort("time")))[0].numbers == [2, 4, 0, 3, 1]
+    seen = snapshot(rows("cwrfp"))
+    assert followed(seen, Selection(sort=Sort("state")))[0].numbers == [2, 4, 1, 0, 3]
+    assert followed(seen, Selection(sort=Sort("time")))[0].numbers == [2, 4, 0, 3, 1]
 
 
 def test_times_go_on_without_a_change():
     trials = [row(0, "c", started=NOW - 60, ended=NOW - 30), row(1, "r", started=NOW - 10)]
-    seen = picture(trials)
-    view = View(sort=Sort("time"))
-    order, _ = followed(seen, view)
+    seen = snapshot(trials)
+    selection = Selection(sort=Sort("time"))
+    order, _ = followed(seen, selection)
     assert order.numbers == [0, 1]
     seen.now += 60.0
-    order.follow(seen, view)
+    order.follow(seen, selection)
     assert order.numbers == [1, 0]
 
 
@@ -175,74 +177,74 @@ def change(seen, number, **changes):
 
 
 def test_the_cursor_goes_with_its_trial():
-    seen = picture(rows("c" * 30))
-    order, view = followed(seen)
-    view.cursor = 7
-    order.follow(seen, view)
+    seen = snapshot(rows("c" * 30))
+    order, selection = followed(seen)
+    selection.cursor = 7
+    order.follow(seen, selection)
     change(seen, 7, value=9.0)
-    order.follow(seen, view)
-    assert (view.cursor, order.position(7)) == (7, 29)
-    assert view.top == 30 - order.lines
+    order.follow(seen, selection)
+    assert (selection.cursor, order.position(7)) == (7, 29)
+    assert selection.top == 30 - order.lines
 
 
 def test_what_is_marked_is_looked_at_and_not_left_for_a_better_one():
-    seen = picture(rows("c" * 30))
-    order, view = followed(seen)
-    assert view.cursor == 0
+    seen = snapshot(rows("c" * 30))
+    order, selection = followed(seen)
+    assert selection.cursor == 0
     change(seen, 0, value=9.0)
-    order.follow(seen, view)
-    assert (view.cursor, view.top) == (1, 0)
-    view.marks.add(1)
-    order.follow(seen, view)
+    order.follow(seen, selection)
+    assert (selection.cursor, selection.top) == (1, 0)
+    selection.marks.add(1)
+    order.follow(seen, selection)
     change(seen, 1, value=9.0)
-    order.follow(seen, view)
-    assert view.cursor == 1
+    order.follow(seen, selection)
+    assert selection.cursor == 1
 
 
 def test_in_the_middle_of_the_table_the_cursors_line_stands_still():
-    seen = picture(rows("c" * 60))
-    order, view = followed(seen)
-    view.cursor, view.top = 30, 20
-    order.follow(seen, view)
+    seen = snapshot(rows("c" * 60))
+    order, selection = followed(seen)
+    selection.cursor, selection.top = 30, 20
+    order.follow(seen, selection)
     change(seen, 50, value=0.0)
-    order.follow(seen, view)
-    assert (order.position(30), view.top) == (31, 21)
+    order.follow(seen, selection)
+    assert (order.position(30), selection.top) == (31, 21)
 
 
 def test_what_a_filter_hides_comes_back_with_it():
-    seen = picture(rows("cccrcc"))
-    order, view = followed(seen)
-    view.cursor = 4
-    order.follow(seen, view)
-    view.filter = parse("state:run", seen.spec)
-    order.follow(seen, view)
-    assert view.cursor == 3
-    view.filter = parse("state:kill", seen.spec)
-    order.follow(seen, view)
-    assert view.cursor is None
+    seen = snapshot(rows("cccrcc"))
+    order, selection = followed(seen)
+    selection.cursor = 4
+    order.follow(seen, selection)
+    selection.filter = parse("state:run", seen.spec)
+    order.follow(seen, selection)
+    assert selection.cursor == 3
+    selection.filter = parse("state:kill", seen.spec)
+    order.follow(seen, selection)
+    assert selection.cursor is None
     assert order.numbers == []
-    view.filter = ALL
-    order.follow(seen, view)
-    assert view.cursor == 4
+    selection.filter = ALL
+    order.follow(seen, selection)
+    assert selection.cursor == 4
 
 
 def test_a_trial_that_drops_out_of_the_filter_leaves_its_line_to_the_next():
-    seen = picture(rows("rrrrrrrrrr"))
-    view = View(filter=parse("state:run", seen.spec), cursor=4)
-    order, _ = followed(seen, view)
+    seen = snapshot(rows("rrrrrrrrrr"))
+    selection = Selection(filter=parse("state:run", seen.spec), cursor=4)
+    order, _ = followed(seen, selection)
     change(seen, 4, state="COMPLETE", ended=NOW)
-    order.follow(seen, view)
-    assert (view.cursor, order.position(5)) == (5, 4)
+    order.follow(seen, selection)
+    assert (selection.cursor, order.position(5)) == (5, 4)
 
 
 def test_a_lost_engine_is_another_state_of_what_ran():
-    seen = picture(rows("rc"))
-    view = View(filter=parse("state:lost", seen.spec))
-    order, _ = followed(seen, view)
+    seen = snapshot(rows("rc"))
+    selection = Selection(filter=parse("state:lost", seen.spec))
+    order, _ = followed(seen, selection)
     assert order.numbers == []
     seen.engine.state = "gone"
     seen.changed = set()
-    order.follow(seen, view)
+    order.follow(seen, selection)
     assert order.numbers == [0]
 
 
@@ -260,22 +262,22 @@ def test_the_window_has_the_cursor_and_no_empty_line(top, cursor, count, lines):
 
 
 def test_a_picture_of_another_study_is_sorted_anew():
-    order, view = followed(picture(rows("ccc")))
-    other = picture(rows("cc"))
+    order, selection = followed(snapshot(rows("ccc")))
+    other = snapshot(rows("cc"))
     other.sources = StubSources()
-    order.follow(other, view)
+    order.follow(other, selection)
     assert order.numbers == [0, 1]
 
 
 def test_a_cursor_nobody_has_moved_stays_among_the_first_and_is_not_taken_along_by_each_leader():
-    seen = picture([row(n, "r", value=1.0 + n) for n in range(9)])
-    order, view = followed(seen)
-    assert view.cursor == 0
+    seen = snapshot([row(n, "r", value=1.0 + n) for n in range(9)])
+    order, selection = followed(seen)
+    assert selection.cursor == 0
     for number in range(1, NEAR + 1):
         change(seen, number, value=0.1 - number / 100)
-        order.follow(seen, view)
+        order.follow(seen, selection)
         assert order.numbers[0] == number
-        assert view.cursor == (0 if number < NEAR else number)
-    view.sort = Sort("trial", reversed=True)
-    order.follow(seen, view)
-    assert view.cursor == 8
+        assert selection.cursor == (0 if number < NEAR else number)
+    selection.sort = Sort("trial", reversed=True)
+    order.follow(seen, selection)
+    assert selection.cursor == 8

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import NOW, gpu, look, picture, row, rows, spec, study, text
+from pictures import NOW, context, gpu, row, rows, snapshot, spec, study, text
 
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
@@ -17,7 +17,7 @@ from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.curves import Curve
 from tuitune.ui.panes.trials import TrialsPane
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.state.view import View
+from tuitune.ui.state.selection import Selection
 from tuitune.ui.table.columns import columns, last_first_column, seen
 from tuitune.ui.table.filtering import parse
 from tuitune.ui.table.sorting import Sort
@@ -45,8 +45,10 @@ def falling(first, count):
     return Curve(array("q", range(1, count + 1)), array("d", values))
 
 
-def table(seen_picture, width=80, height=12, **view):
-    return text(TrialsPane().lines(look(seen_picture, **view), Size(width, height))).splitlines()
+def table(seen_picture, width=80, height=12, **selection):
+    return text(
+        TrialsPane().lines(context(seen_picture, **selection), Size(width, height))
+    ).splitlines()
 
 
 def mixed():
@@ -67,7 +69,7 @@ def mixed():
         row(6, "r", value=None, step=0, best=None, rung=None, phase="starting", started=NOW - 4),
         row(7, "w", config={"lr": 1e-4, "layers": 1}),
     ]
-    return picture(states, curves={0: falling(0.0712, 27), 1: falling(0.079, 3)})
+    return snapshot(states, curves={0: falling(0.0712, 27), 1: falling(0.079, 3)})
 
 
 def test_the_table_at_80_columns():
@@ -108,11 +110,11 @@ def test_ascii_has_no_sign_of_another_set():
 
 
 def test_every_column_comes_by_sideways_in_the_order_of_the_study_file():
-    seen_picture = picture(rows("c"), spec=MANY)
+    seen_picture = snapshot(rows("c"), spec=MANY)
     made = columns(seen_picture)
-    last = last_first_column(made, View(), 80)
+    last = last_first_column(made, Selection(), 80)
     shown = [
-        [column.key for column in seen(made, View(first_column=first), 80)]
+        [column.key for column in seen(made, Selection(first_column=first), 80)]
         for first in range(last + 1)
     ]
     every = list(dict.fromkeys(key for keys in shown[1:] for key in keys))
@@ -125,7 +127,7 @@ def test_every_column_comes_by_sideways_in_the_order_of_the_study_file():
 
 
 def test_wide_shows_parameters_before_all_else_and_hidden_columns_go():
-    seen_picture = picture(rows("c"), spec=MANY)
+    seen_picture = snapshot(rows("c"), spec=MANY)
     assert table(seen_picture, wide=True)[1].split()[:5] == [
         "trial", "state", "lr", "dropout", "layers",
     ]  # fmt: skip
@@ -137,7 +139,7 @@ def test_parameters_are_written_so_that_their_points_stand_in_line():
         "lr": 0.00312, "dropout": 0.1, "layers": 12, "batch": 64, "optimizer": "sgd",
         "flip": True, "betas": [0.9, 0.99], "w0": -0.5,
     }  # fmt: skip
-    seen_picture = picture([row(0, config=config)], spec=MANY)
+    seen_picture = snapshot([row(0, config=config)], spec=MANY)
     line = table(seen_picture, 200, wide=True)[2]
     for cell in ("3.12e-3", "0.100", " 12 ", " 64 ", " sgd ", " true ", "[0.9, 0~", "-0.500"):
         assert cell in line
@@ -146,30 +148,30 @@ def test_parameters_are_written_so_that_their_points_stand_in_line():
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_column_moves_while_values_change(width):
-    before = picture([row(0, "r", value=0.1, step=1, started=NOW - 5)], spec=MANY)
-    after = picture(
+    before = snapshot([row(0, "r", value=0.1, step=1, started=NOW - 5)], spec=MANY)
+    after = snapshot(
         [row(0, "c", value=-1.5e-17, step=27, started=NOW - 90000, ended=NOW, best=1e300)],
         spec=MANY,
     )
     heads = [table(one, width)[1] for one in (before, after)]
     assert heads[0] == heads[1]
     starts = [
-        [width_of(line) for line in TrialsPane().lines(look(one), Size(width, 3))]
+        [width_of(line) for line in TrialsPane().lines(context(one), Size(width, 3))]
         for one in (before, after)
     ]
     assert starts[0] == starts[1]
 
 
 def test_the_window_shows_the_cursor_at_any_height():
-    seen_picture = picture(rows("c" * 100))
+    seen_picture = snapshot(rows("c" * 100))
     assert "t0070" in "\n".join(table(seen_picture, height=5, cursor=70))
     assert len(table(seen_picture, height=5, cursor=70)) == 5
 
 
 def test_what_hides_trials_is_said_above_them():
-    seen_picture = picture(rows("crfcc"))
-    view = {"filter": parse("state:done", seen_picture.spec), "frozen": True, "anchor": 0}
-    title = table(seen_picture, 120, marks={0, 3}, **view)[0]
+    seen_picture = snapshot(rows("crfcc"))
+    selection = {"filter": parse("state:done", seen_picture.spec), "frozen": True, "anchor": 0}
+    title = table(seen_picture, 120, marks={0, 3}, **selection)[0]
     assert "Trials 3 of 5" in title
     assert "/state:done" in title
     assert "frozen" in title
@@ -178,14 +180,14 @@ def test_what_hides_trials_is_said_above_them():
 
 
 def test_a_filter_that_finds_nothing_says_how_to_see_all_again():
-    seen_picture = picture(rows("cc"))
+    seen_picture = snapshot(rows("cc"))
     lines = table(seen_picture, filter=parse("state:run", seen_picture.spec))
     assert "Trials 0 of 2" in lines[0]
     assert lines[2] == "no trial is like that: <pane.back> shows all again"
 
 
 def test_before_the_first_trial_it_says_what_is_awaited():
-    lines = table(picture([]))
+    lines = table(snapshot([]))
     assert lines[0].startswith("─ 2 Trials 0")
     assert "first configuration" in "\n".join(lines[1:])
 
@@ -193,14 +195,14 @@ def test_before_the_first_trial_it_says_what_is_awaited():
 def test_gpus_are_named_by_their_index_and_only_where_there_are_some():
     trial = row(0, "r", device="GPU-0003,GPU-0001")
     devices = [gpu(3), gpu(1)]
-    assert "gpu" in table(picture([trial], devices=devices), 100)[1]
-    assert " 3,1 " in table(picture([trial], devices=devices), 100)[2]
-    assert "gpu" not in table(picture([trial]), 100)[1]
+    assert "gpu" in table(snapshot([trial], devices=devices), 100)[1]
+    assert " 3,1 " in table(snapshot([trial], devices=devices), 100)[2]
+    assert "gpu" not in table(snapshot([trial]), 100)[1]
 
 
 def test_without_rungs_or_a_maximum_those_columns_are_plain():
     of = spec(pruning=PruningSpec(), objective=Objective("a_very_long_metric_name", "max"))
-    lines = table(picture([row(0, step=123_456)], spec=of, study=study(rungs=())), 80)
+    lines = table(snapshot([row(0, step=123_456)], spec=of, study=study(rungs=())), 80)
     assert "rung" not in lines[1]
     assert "a_very_long~▾" in lines[1]
     assert " 123k " in lines[2]
@@ -209,12 +211,12 @@ def test_without_rungs_or_a_maximum_those_columns_are_plain():
 def test_text_of_trials_steers_no_terminal():
     of = spec(space=SearchSpace((Choice("name", ("a\x1b[2J", "b")),)))
     trial = row(0, "f", config={"name": "a\x1b[2J"}, error="\x1b]0;x\x07bad")
-    assert "\x1b" not in text(TrialsPane().lines(look(picture([trial], spec=of)), Size(200, 5)))
+    assert "\x1b" not in text(TrialsPane().lines(context(snapshot([trial], spec=of)), Size(200, 5)))
 
 
 def test_no_two_columns_have_one_letter():
-    letters = [column.letter for column in columns(picture([], spec=MANY)) if column.letter]
-    assert len(letters) == len(set(letters)) == len(columns(picture([], spec=MANY)))
+    letters = [column.letter for column in columns(snapshot([], spec=MANY)) if column.letter]
+    assert len(letters) == len(set(letters)) == len(columns(snapshot([], spec=MANY)))
 
 
 @given(
@@ -226,9 +228,9 @@ def test_no_two_columns_have_one_letter():
     cursor=st.none() | st.integers(0, 20),
 )
 def test_it_never_leaves_its_room(states, width, height, first, wide, cursor):
-    seen_picture = picture(rows(states), spec=MANY)
+    seen_picture = snapshot(rows(states), spec=MANY)
     lines = TrialsPane().lines(
-        look(seen_picture, wide=wide, first_column=first, cursor=cursor), Size(width, height)
+        context(seen_picture, wide=wide, first_column=first, cursor=cursor), Size(width, height)
     )
     assert len(lines) <= height
     assert all(width_of(line) <= width for line in lines)
@@ -236,6 +238,6 @@ def test_it_never_leaves_its_room(states, width, height, first, wide, cursor):
 
 @given(st.integers(60, 300), st.integers(60, 300))
 def test_a_wider_table_has_no_fewer_columns(one, other):
-    made = columns(picture([], spec=MANY))
-    counts = [len(seen(made, View(), width)) for width in sorted((one, other))]
+    made = columns(snapshot([], spec=MANY))
+    counts = [len(seen(made, Selection(), width)) for width in sorted((one, other))]
     assert all(less <= more for less, more in pairwise(counts))

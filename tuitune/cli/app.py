@@ -22,13 +22,13 @@ from tuitune.store.folder import DOCUMENT, all_studies
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
-    from tuitune.cli.wish import Wish
+    from tuitune.cli.run_request import RunRequest
 
 PROBLEMS = (StudyFileError, StoreError, ControlError, ui.KeyFileError)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AppOptions:
     """How the app is to look and what it may do."""
 
     readonly: bool = False
@@ -44,14 +44,14 @@ def has_terminal() -> bool:
         return False
 
 
-def run_with_app(wish: Wish, look: Look) -> int:
+def run_with_app(request: RunRequest, look: AppOptions) -> int:
     """Begin, go on with or attach to what the wish means, and show it."""
     from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
     from tuitune.cli.launch import begin_engine
 
     try:
-        study = begin_engine(wish, meanwhile=partial(ui.load, **asdict(look)))
-        return _show(study, wish.file, look, wish)
+        study = begin_engine(request, meanwhile=partial(ui.load, **asdict(look)))
+        return _show(study, request.file, look, request)
     except (*PROBLEMS, *NOT_BEGUN) as error:
         print(error, file=sys.stderr)
         return 2
@@ -60,7 +60,7 @@ def run_with_app(wish: Wish, look: Look) -> int:
         return 130
 
 
-def attach(text: str | None, runs: Path, look: Look) -> int:
+def attach(text: str | None, runs: Path, look: AppOptions) -> int:
     """Show a study: this one, else the only one that runs, else the newest."""
     if not has_terminal():
         print("the app needs a terminal; `tuitune show STUDY` prints instead", file=sys.stderr)
@@ -75,7 +75,7 @@ def attach(text: str | None, runs: Path, look: Look) -> int:
     return _show_stored(StudyFolder((running or folders)[0]), look)
 
 
-def choose(runs: Path, look: Look) -> int:
+def choose(runs: Path, look: AppOptions) -> int:
     """Show this machine's studies, and the one that is chosen."""
     try:
         folder = ui.open_list(runs, ascii_only=look.ascii_only, no_color=look.no_color)
@@ -85,7 +85,7 @@ def choose(runs: Path, look: Look) -> int:
     return 0 if folder is None else _show_stored(StudyFolder(folder), look)
 
 
-def _show_stored(study: StudyFolder, look: Look) -> int:
+def _show_stored(study: StudyFolder, look: AppOptions) -> int:
     try:
         source = study.reader.get("source")
         file = Path(source or study.path / DOCUMENT)
@@ -95,7 +95,9 @@ def _show_stored(study: StudyFolder, look: Look) -> int:
         return 2
 
 
-def _show(study: StudyFolder, file: Path, look: Look, wish: Wish | None = None) -> int:
+def _show(
+    study: StudyFolder, file: Path, look: AppOptions, request: RunRequest | None = None
+) -> int:
     """wish: what an engine that is begun again is to run, the study as it is where that is None."""
     named = short_path(file.absolute())
     try:
@@ -105,7 +107,7 @@ def _show(study: StudyFolder, file: Path, look: Look, wish: Wish | None = None) 
             readonly=look.readonly,
             ascii_only=look.ascii_only,
             no_color=look.no_color,
-            restart=partial(_restart, study.path, file, wish),
+            restart=partial(_restart, study.path, file, request),
         )
     except PROBLEMS as error:
         print(error, file=sys.stderr)
@@ -115,14 +117,14 @@ def _show(study: StudyFolder, file: Path, look: Look, wish: Wish | None = None) 
     return code or farewell(StudyFolder(study.path), named)
 
 
-def _restart(folder: Path, file: Path, wish: Wish | None) -> str:
+def _restart(folder: Path, file: Path, request: RunRequest | None) -> str:
     """Begins an engine; says why where it can't."""
     from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
     from tuitune.cli.launch import begin_engine
-    from tuitune.cli.wish import Wish
+    from tuitune.cli.run_request import RunRequest
 
     study = StudyFolder(folder)
-    said = wish or Wish(file, folder.parent)
+    said = request or RunRequest(file, folder.parent)
     try:
         begin_engine(replace(said, overrides=(*said.overrides, *_kept(study))), study)
     except NOT_BEGUN as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tuitune.cli.forecast import warnings
 from tuitune.cli.gpus import gpu_lines
+from tuitune.cli.recorded_hints import warnings
 from tuitune.cli.studies import StudyFolder
-from tuitune.core.placement.placement import Room, most_at_once
+from tuitune.core.placement.host import HostResources, most_at_once
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.core.pruning.enough import too_few
+from tuitune.core.pruning.trials_needed import too_few
 from tuitune.core.search.searcher import Proposal, make_searcher
 from tuitune.core.space import Choice, grid_size, likely_of, spell
 from tuitune.devices.host import host_room
@@ -80,7 +80,7 @@ def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[
 
 def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
     machine = host_room()
-    need = Room(spec.trial.cpus, spec.trial.memory or 0)
+    need = HostResources(spec.trial.cpus, spec.trial.memory or 0)
     at_once = most_at_once(machine, need, spec.search.concurrency)
     space = spec.space
     size = "without end" if space.size is None else f"{space.size} configurations"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuitune.cli.console import without_waiting
 from tuitune.cli.progress import Lines
 from tuitune.cli.run import REFUSALS, opening_of, tell
-from tuitune.engine.failing import EngineFailedError
+from tuitune.engine.failure import EngineFailedError
 from tuitune.engine.run import StoppedEarlyError, run
 from tuitune.store.errors import HeldError
 from tuitune.studyfile import load
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tuitune.cli.wish import Wish
+    from tuitune.cli.run_request import RunRequest
     from tuitune.core import events as ev
     from tuitune.core.study import Study
 
 
-class Mouth:
+class StartupReporter:
     """Tells whoever started this engine how that went, for as long as they listen."""
 
     def __init__(self, descriptor: int) -> None:
@@ -50,14 +50,14 @@ class Log:
     Notes before the first fact repeat what the import has printed, which is in the log already.
     """
 
-    def __init__(self, lines: Lines, mouth: Mouth) -> None:
+    def __init__(self, lines: Lines, reporter: StartupReporter) -> None:
         self._lines = lines
-        self._mouth = mouth
+        self._reporter = reporter
         self._importing = True
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         self._importing = False
-        self._mouth.close()  # trials start: all that can go wrong is in the store from here on
+        self._reporter.close()  # trials start: all that can go wrong is in the store from here on
         self._lines(facts)
 
     def note(self, text: str) -> None:
@@ -68,30 +68,30 @@ class Log:
         self._lines.close()
 
 
-def run_detached(wish: Wish, folder: Path, herald: int) -> int:
+def run_detached(request: RunRequest, folder: Path, startup: int) -> int:
     """Run the study of this folder; what stands against it is said to the herald's other end."""
-    return without_waiting(partial(_run, wish, folder, herald))
+    return without_waiting(partial(_run, request, folder, startup))
 
 
-def _run(wish: Wish, folder: Path, herald: int) -> int:
+def _run(request: RunRequest, folder: Path, startup: int) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    mouth = Mouth(herald)
+    reporter = StartupReporter(startup)
 
     def watcher(study: Study) -> Log:
-        return Log(Lines(study, str(folder)), mouth)
+        return Log(Lines(study, str(folder)), reporter)
 
     def listening() -> None:
-        mouth.say(listening=True)
+        reporter.say(listening=True)
 
     try:
-        spec = load(wish.file, overrides=wish.overrides)
-        return tell(run(opening_of(wish, spec, folder), watcher, listening), as_json=False)
+        spec = load(request.file, overrides=request.overrides)
+        return tell(run(opening_of(request, spec, folder), watcher, listening), as_json=False)
     except REFUSALS as error:
-        mouth.say(error=str(error), held=isinstance(error, HeldError))
+        reporter.say(error=str(error), held=isinstance(error, HeldError))
         print(error)
         return 2
     except EngineFailedError as error:
-        mouth.say(error=str(error))
+        reporter.say(error=str(error))
         print(error)
         return 1
     except StoppedEarlyError as error:

@@ -6,8 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.core.placement.allowed import allowed
-from tuitune.core.placement.view import View
+from tuitune.core.placement.gpu_state import GpuState
+from tuitune.core.placement.visibility import allowed
 from tuitune.devices.doctor import one
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     each = "auto, as many on each as measured" if gpus == "auto" else f"{gpus:g} a trial"
     free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
     head = f"{each}{free}" if ours else "none that we may use; trials run on the CPUs"
-    told = View(spec.devices, os.getpid()).look(ours, seen, (), time.time())
+    told = GpuState(spec.devices, os.getpid()).look(ours, seen, (), time.time())
     words = {gpu.uuid: gpu.obstacle or "would be used" for gpu in told}
     lines = [f"GPUs: {head}"]
     for device in seen.devices:

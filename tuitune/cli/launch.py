@@ -12,10 +12,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from tuitune.cli import early
-from tuitune.cli.logind import shelter
+from tuitune.cli import early_signals
+from tuitune.cli.logind import scope
+from tuitune.cli.run_request import RefusedError, resolve
 from tuitune.cli.studies import StudyFolder
-from tuitune.cli.wish import RefusedError, meaning_of
 from tuitune.engine.settings import CannotRunError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tuitune.cli.wish import Wish
+    from tuitune.cli.run_request import RunRequest
 
 PATIENCE = 60.0  # s until an engine has the study and answers
 QUICK = 0.15  # s more in which an import that fails at once may say so
@@ -44,7 +44,7 @@ PROBLEMS = (StartError, RefusedError, CannotRunError, StudyFileError, StoreError
 
 
 def begin_engine(
-    wish: Wish,
+    request: RunRequest,
     study: StudyFolder | None = None,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> StudyFolder:
@@ -53,20 +53,20 @@ def begin_engine(
     `meanwhile` is called while the engine starts. What the import of the training code says later
     than at once is in the store. Raises PROBLEMS.
     """
-    meaning = meaning_of(wish, study)
-    if meaning.does in {"follow", "tell"}:
-        assert meaning.study is not None
-        return meaning.study
-    found = meaning.study
+    resolution = resolve(request, study)
+    if resolution.does in {"follow", "tell"}:
+        assert resolution.study is not None
+        return resolution.study
+    found = resolution.study
     if found is None:
-        folder = create_study(wish.runs, meaning.spec.name, beside=wish.new)
+        folder = create_study(request.runs, resolution.spec.name, beside=request.new)
         if folder is None:  # somebody has begun it at the same moment
-            return begin_engine(wish, None, meanwhile)
+            return begin_engine(request, None, meanwhile)
         found = StudyFolder(folder)
-    for change in meaning.taken:
+    for change in resolution.taken:
         print(f"{found.name}: taken over: {change}", file=sys.stderr)
     try:
-        _start(wish, found.path, meanwhile)
+        _start(request, found.path, meanwhile)
     except BaseException:
         remove_unbegun(found.path)
         raise
@@ -101,20 +101,20 @@ def _has_facts(folder: Path) -> bool:
         reader.close()
 
 
-def _start(wish: Wish, folder: Path, meanwhile: Callable[[], object]) -> None:
+def _start(request: RunRequest, folder: Path, meanwhile: Callable[[], object]) -> None:
     """Raises StartError, and what `meanwhile` raises, with the engine told to end."""
-    place = shelter()
+    place = scope()
     if place.words:
         print(f"{folder.name}: {place.words}", file=sys.stderr)
-    ears, mouth = os.pipe()
+    ears, reporter = os.pipe()
     try:
-        engine = _spawn(wish, folder, mouth, place.prefix)
+        engine = _spawn(request, folder, reporter, place.prefix)
     finally:
-        os.close(mouth)
+        os.close(reporter)
     try:
-        with contextlib.closing(Herald(ears)) as herald:
+        with contextlib.closing(StartupPipe(ears)) as startup:
             meanwhile()
-            _listen(herald, folder)
+            _listen(startup, folder)
     except BaseException:
         engine.terminate()
         engine.wait()
@@ -122,20 +122,20 @@ def _start(wish: Wish, folder: Path, meanwhile: Callable[[], object]) -> None:
 
 
 def _spawn(
-    wish: Wish, folder: Path, mouth: int, prefix: tuple[str, ...]
+    request: RunRequest, folder: Path, reporter: int, prefix: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "tuitune", "engine", str(wish.file.absolute())]
+    words = [sys.executable, "-m", "tuitune", "engine", str(request.file.absolute())]
     words += ["--folder", str(folder)]
-    words += ["--herald", str(mouth)]
-    words += [word for override in wish.overrides for word in ("--set", override)]
-    words += ["--steal"] if wish.steal else []
+    words += ["--herald", str(reporter)]
+    words += [word for override in request.overrides for word in ("--set", override)]
+    words += ["--steal"] if request.steal else []
     with (folder / "engine.log").open("ab") as log, _held_back():
         return subprocess.Popen(
             [*prefix, *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[mouth],
+            pass_fds=[reporter],
             start_new_session=True,
         )
 
@@ -143,17 +143,17 @@ def _spawn(
 @contextlib.contextmanager
 def _held_back() -> Iterator[None]:
     """What is started meanwhile gets signals once it says that it can hear them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, early.ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, early_signals.ENDING)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _listen(herald: Herald, folder: Path) -> None:
-    word = herald.hear(PATIENCE)
+def _listen(startup: StartupPipe, folder: Path) -> None:
+    word = startup.hear(PATIENCE)
     if word == {"listening": True}:
-        word = herald.hear(QUICK)
+        word = startup.hear(QUICK)
         if word is None or "error" not in word:
             return
     if word is not None and "error" in word:
@@ -183,7 +183,7 @@ def _tail(folder: Path) -> str:
     return "\n".join(text.splitlines()[-TAIL:])
 
 
-class Herald:
+class StartupPipe:
     """What an engine says of its start: a JSON object a line."""
 
     def __init__(self, ears: int) -> None:

@@ -25,7 +25,7 @@ WORDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shelter:
+class SessionScope:
     """How an engine is started so that it outlives its user's session, and what that still needs.
 
     `prefix` goes before its command. `words` is empty where nothing is missing.
@@ -35,13 +35,13 @@ class Shelter:
     words: str = ""
 
 
-def shelter(root: Path = Path("/")) -> Shelter:
+def scope(root: Path = Path("/")) -> SessionScope:
     """Ask logind, where there is one; root's processes are never ended."""
     if os.getuid() == 0 or not (root / "run/systemd/system").is_dir() or not _would_kill(root):
-        return Shelter()
+        return SessionScope()
     lingers = (root / "var/lib/systemd/linger" / _user()).exists()
     has_manager = bool(os.environ.get("XDG_RUNTIME_DIR")) and shutil.which(SCOPE[0]) is not None
-    return Shelter(SCOPE if has_manager else (), "" if lingers and has_manager else WORDS)
+    return SessionScope(SCOPE if has_manager else (), "" if lingers and has_manager else WORDS)
 
 
 def _would_kill(root: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuitune.cli import early
+from tuitune.cli import early_signals
 from tuitune.cli.devices import device_options
 from tuitune.cli.devices import said as device_words
 
@@ -55,12 +55,12 @@ def commands(context: click.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     runs = Path(os.environ.get("TUITUNE_RUNS", "runs"))
-    from tuitune.cli.app import Look, choose, has_terminal
+    from tuitune.cli.app import AppOptions, choose, has_terminal
 
     if not has_terminal():
         context.invoke(ls, runs=runs)
         return
-    sys.exit(choose(runs.absolute(), Look()))
+    sys.exit(choose(runs.absolute(), AppOptions()))
 
 
 @commands.command()
@@ -91,19 +91,19 @@ def run(
     runs: Path,
 ) -> None:
     """Run the study of FILE, or go on with it where it was left."""
-    from tuitune.cli.app import Look, has_terminal, run_with_app
-    from tuitune.cli.wish import Wish
+    from tuitune.cli.app import AppOptions, has_terminal, run_with_app
+    from tuitune.cli.run_request import RunRequest
 
     said = [*overrides, *device_words(click.get_current_context())]
     said += [] if seed is None else [f"search.seed={seed}"]
     said += [] if trials is None else [f"search.trials={trials}"]
-    wish = Wish(file, runs.absolute(), tuple(said), new=new, steal=steal, as_json=as_json)
+    request = RunRequest(file, runs.absolute(), tuple(said), new=new, steal=steal, as_json=as_json)
     if not no_ui and not as_json and has_terminal():
-        early.let_come()
-        sys.exit(run_with_app(wish, Look(ascii_only=ascii_only, no_color=no_color)))
+        early_signals.let_come()
+        sys.exit(run_with_app(request, AppOptions(ascii_only=ascii_only, no_color=no_color)))
     from tuitune.cli.run import run_study
 
-    sys.exit(run_study(wish))
+    sys.exit(run_study(request))
 
 
 @commands.command()
@@ -116,10 +116,10 @@ def attach(
     study: str | None, *, readonly: bool, ascii_only: bool, no_color: bool, runs: Path
 ) -> None:
     """Open the app on STUDY; without it on the one that runs, or the newest."""
-    from tuitune.cli.app import Look
+    from tuitune.cli.app import AppOptions
     from tuitune.cli.app import attach as attach_to
 
-    look = Look(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
+    look = AppOptions(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     sys.exit(attach_to(study, runs.absolute(), look))
 
 
@@ -130,14 +130,14 @@ def attach(
 @click.option("--steal", is_flag=True)
 @SET
 def engine(
-    file: Path, *, folder: Path, herald: int, steal: bool, overrides: tuple[str, ...]
+    file: Path, *, folder: Path, startup: int, steal: bool, overrides: tuple[str, ...]
 ) -> None:
     """Run the study of a folder that was made for it, away from any terminal."""
     from tuitune.cli.detached import run_detached
-    from tuitune.cli.wish import Wish
+    from tuitune.cli.run_request import RunRequest
 
-    wish = Wish(file, folder.parent, overrides, steal=steal)
-    sys.exit(run_detached(wish, folder, herald))
+    request = RunRequest(file, folder.parent, overrides, steal=steal)
+    sys.exit(run_detached(request, folder, startup))
 
 
 @commands.command()
@@ -203,7 +203,7 @@ def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
 @RUNS
 def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
     """Stop STUDY so that it can go on later: its trials save and leave."""
-    from tuitune.cli.steer import stop_study
+    from tuitune.cli.control import stop_study
 
     if finish and now:
         raise click.UsageError("--finish waits for the trials and --now kills them: give one")
@@ -216,7 +216,7 @@ def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
 @RUNS
 def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """End TRIALS of STUDY. They stay ended unless `retry` takes one up again."""
-    from tuitune.cli.steer import act_on_trials
+    from tuitune.cli.control import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "kill", trials))
 
@@ -227,7 +227,7 @@ def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @RUNS
 def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Pause TRIALS of STUDY: they save and leave. Without any: launch nothing new."""
-    from tuitune.cli.steer import act_on_trials
+    from tuitune.cli.control import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "pause", trials))
 
@@ -238,7 +238,7 @@ def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @RUNS
 def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Let paused TRIALS of STUDY go on. Without any: launch again."""
-    from tuitune.cli.steer import act_on_trials
+    from tuitune.cli.control import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "resume", trials))
 
@@ -252,7 +252,7 @@ def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
     Each goes on from its newest checkpoint where that was kept, and begins anew where not.
     """
-    from tuitune.cli.steer import act_on_trials
+    from tuitune.cli.control import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "retry", trials))
 
@@ -264,7 +264,7 @@ def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @RUNS
 def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) -> None:
     """Add a trial of your own to STUDY; what you leave out is chosen for you."""
-    from tuitune.cli.steer import add_trial
+    from tuitune.cli.control import add_trial
 
     sys.exit(add_trial(study, runs, values, like))
 
@@ -275,7 +275,7 @@ def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) ->
 @RUNS
 def set_(study: str, *, overrides: tuple[str, ...], runs: Path) -> None:
     """Change STUDY while it runs, as search.concurrency=4 or search.trials=200."""
-    from tuitune.cli.steer import set_settings
+    from tuitune.cli.control import set_settings
 
     sys.exit(set_settings(study, runs, overrides))
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.cli.console import Outlet
-from tuitune.cli.pace import Pace
+from tuitune.cli.remaining import Forecast
 from tuitune.core import events as ev
-from tuitune.core.placement.news import news
-from tuitune.core.pruning.enough import too_few
+from tuitune.core.placement.gpu_changes import news
+from tuitune.core.pruning.trials_needed import too_few
 from tuitune.core.space import grid_size
 from tuitune.core.study import leaving
 from tuitune.core.study.state import COMPLETE, ENDED, FAILED
@@ -36,7 +36,7 @@ class Lines:
 
     def __init__(self, study: Study, where: str, stream: TextIO | None = None) -> None:
         self._study = study
-        self._pace = Pace(study)
+        self._pace = Forecast(study)
         self._where = where
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -179,11 +179,11 @@ SAID = frozenset(
         ev.StyleChosen,
         ev.CodeChanged,
         ev.Promoted,
-        ev.Held,
+        ev.Frozen,
         ev.Added,
         ev.RetryAsked,
         ev.KillAsked,
-        ev.SpareAsked,
+        ev.UndoKillAsked,
         ev.PauseAsked,
         ev.ResumeAsked,
         ev.SettingsChanged,

@@ -7,16 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tuitune.cli import early
+from tuitune.cli import early_signals
 from tuitune.cli.console import without_waiting
 from tuitune.cli.follow import follow
 from tuitune.cli.launch import another_runs, remove_unbegun
 from tuitune.cli.progress import JsonLines, Lines
+from tuitune.cli.run_request import RefusedError, as_run, resolve
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.cli.summary import print_result, result_in, result_of
-from tuitune.cli.wish import RefusedError, as_run, meaning_of
 from tuitune.control import ControlError
-from tuitune.engine.failing import EngineFailedError
+from tuitune.engine.failure import EngineFailedError
 from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
 from tuitune.engine.settings import CannotRunError
 from tuitune.executors.base import TargetError
@@ -27,7 +27,7 @@ from tuitune.studyfile import StudyFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuitune.cli.wish import Meaning, Wish
+    from tuitune.cli.run_request import Resolution, RunRequest
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import Study
     from tuitune.engine.run import Watcher
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedError, ControlError)
 
 
-def run_study(wish: Wish) -> int:
+def run_study(request: RunRequest) -> int:
     """The command's exit status: 0 done, 1 no trial completed, 2 refused, 130 interrupted."""
-    return without_waiting(partial(_attempt, wish), json_lines=wish.as_json)
+    return without_waiting(partial(_attempt, request), json_lines=request.as_json)
 
 
-def _attempt(wish: Wish) -> int:
+def _attempt(request: RunRequest) -> int:
     try:
-        return _do(wish, meaning_of(wish))
+        return _do(request, resolve(request))
     except REFUSALS as error:
         print(error, file=sys.stderr)
         return 2
@@ -57,53 +57,53 @@ def _attempt(wish: Wish) -> int:
         return 130
 
 
-def _do(wish: Wish, meaning: Meaning) -> int:
-    study = meaning.study
+def _do(request: RunRequest, resolution: Resolution) -> int:
+    study = resolution.study
     if study is None:
-        folder = create_study(wish.runs, meaning.spec.name, beside=wish.new)
+        folder = create_study(request.runs, resolution.spec.name, beside=request.new)
         if folder is None:  # somebody has begun it at the same moment
-            return _do(wish, meaning_of(wish))
-        return _run(wish, meaning.spec, folder)
-    if meaning.does == "follow":
-        return _follow(study, wish)
-    if meaning.does == "tell":
-        if not wish.as_json:
+            return _do(request, resolve(request))
+        return _run(request, resolution.spec, folder)
+    if resolution.does == "follow":
+        return _follow(study, request)
+    if resolution.does == "tell":
+        if not request.as_json:
             mend = "`--trials N` adds trials, `--new` starts another study"
             print(f"{study.name}: finished; {mend}")
-        return print_result(result_in(study), as_json=wish.as_json)
-    for change in meaning.taken:
+        return print_result(result_in(study), as_json=request.as_json)
+    for change in resolution.taken:
         print(f"{study.name}: taken over: {change}", file=sys.stderr)
-    return _run(wish, meaning.spec, study.path)
+    return _run(request, resolution.spec, study.path)
 
 
-def _follow(study: StudyFolder, wish: Wish) -> int:
-    early.let_come()
+def _follow(study: StudyFolder, request: RunRequest) -> int:
+    early_signals.let_come()
     print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
-    return follow(study, as_json=wish.as_json)
+    return follow(study, as_json=request.as_json)
 
 
-def _run(wish: Wish, spec: StudySpec, folder: Path) -> int:
+def _run(request: RunRequest, spec: StudySpec, folder: Path) -> int:
     def watcher(study: Study) -> Watcher:
-        return JsonLines() if wish.as_json else Lines(study, short_path(folder))
+        return JsonLines() if request.as_json else Lines(study, short_path(folder))
 
-    opening = opening_of(wish, spec, folder)
+    opening = opening_of(request, spec, folder)
     try:
         outcome = run(opening, watcher)
     except HeldError:
         if not another_runs(folder):
             raise
-        return _follow(StudyFolder(folder), wish)
+        return _follow(StudyFolder(folder), request)
     except BaseException:
         remove_unbegun(folder)
         raise
-    return tell(outcome, as_json=wish.as_json)
+    return tell(outcome, as_json=request.as_json)
 
 
-def opening_of(wish: Wish, spec: StudySpec, folder: Path) -> Opening:
+def opening_of(request: RunRequest, spec: StudySpec, folder: Path) -> Opening:
     """The study under its folder's name, which is another than the file's once there are two."""
     named = replace(spec, name=folder.name)
-    text = as_run(wish, folder.name)
-    return Opening(named, folder, text, wish.file.resolve(), steal=wish.steal)
+    text = as_run(request, folder.name)
+    return Opening(named, folder, text, request.file.resolve(), steal=request.steal)
 
 
 def tell(outcome: Outcome, *, as_json: bool) -> int:

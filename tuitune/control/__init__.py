@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.control.client import ControlError, private_folder, request
-from tuitune.control.place import choose_place, leave_place, socket_path
+from tuitune.control.socket_folder import choose_place, leave_place, socket_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -180,7 +180,7 @@ class KillAsked(Fact, frozen=True, tag="kill_asked"):
     by: str = ""
 
 
-class SpareAsked(Fact, frozen=True, tag="spare_asked"):
+class UndoKillAsked(Fact, frozen=True, tag="spare_asked"):
     """Kills that wait are taken back."""
 
     trials: tuple[int, ...]
@@ -197,7 +197,7 @@ class ResumeAsked(Fact, frozen=True, tag="resume_asked"):
     by: str = ""
 
 
-class Held(Fact, frozen=True, tag="held"):
+class Frozen(Fact, frozen=True, tag="held"):
     """A trial that can't save was frozen where it is, with all that it holds."""
 
     trial: int
@@ -280,7 +280,7 @@ class Ask(Fact, frozen=True, tag="ask"):
     """Ask the searcher for the configuration of this trial; it sees the journal up to here."""
 
     trial: int
-    ahead: bool = False  # before there is a slot for it
+    prefetched: bool = False  # before there is a slot for it
 
 
 class Launch(Fact, frozen=True, tag="launch"):
@@ -411,10 +411,10 @@ Event = (
     | Exited
     | StopAsked
     | KillAsked
-    | SpareAsked
+    | UndoKillAsked
     | PauseAsked
     | ResumeAsked
-    | Held
+    | Frozen
     | AddAsked
     | RetryAsked
     | SettingsChanged

@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tuitune.core.placement.allowed import NotAllowedError, allowed
-from tuitune.core.placement.view import MPS
+from tuitune.core.placement.gpu_state import MPS
+from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.nvml import SHADOWED, default_mode
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-def host_room() -> Room:
-    return Room(cpus=cpu_slots(CGROUPS), memory=memory_bytes(CGROUPS))
+def host_room() -> HostResources:
+    return HostResources(cpus=cpu_slots(CGROUPS), memory=memory_bytes(CGROUPS))
 
 
 def cpu_slots(cgroups: Path) -> float:

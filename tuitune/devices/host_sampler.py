@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
-from tuitune.core.placement.placement import HOST
+from tuitune.core.placement.host import HOST
 from tuitune.core.placement.sample import DeviceSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tuitune.core.placement.placement import Room
+    from tuitune.core.placement.host import HostResources
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
@@ -24,7 +24,7 @@ TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
 class HostSampler:
     """Knows what it saw last: loads are those of the time between two looks."""
 
-    def __init__(self, machine: Room, folder: Path) -> None:
+    def __init__(self, machine: HostResources, folder: Path) -> None:
         self._machine = machine
         self._folder = folder
         self._name = _model()

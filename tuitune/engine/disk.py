@@ -13,14 +13,14 @@ from tuitune.core import events as ev
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuitune.engine.loop import Engine
+    from tuitune.engine.engine import Engine
 
 LEAST_SHARE = 0.05  # of the whole disk that stays free, or
 LEAST_FREE = 5_000_000_000  # bytes, whichever is less
 PERIOD = 5.0  # s
 
 
-class Room(NamedTuple):
+class FreeSpace(NamedTuple):
     """What is free of a disk."""
 
     free: int  # bytes
@@ -33,13 +33,13 @@ class Room(NamedTuple):
         return self.free < least
 
 
-def room(folder: Path) -> Room | None:
+def room(folder: Path) -> FreeSpace | None:
     """On the disk that this folder is on; None where nobody can tell."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError:
         return None
-    return Room(usage.free, usage.free / usage.total if usage.total else math.inf)
+    return FreeSpace(usage.free, usage.free / usage.total if usage.total else math.inf)
 
 
 def is_low(folder: Path, least: int | None) -> bool:

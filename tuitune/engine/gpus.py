@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.placement.allowed import NotAllowedError, allowed
+from tuitune.core.placement.gpu_changes import news
+from tuitune.core.placement.gpu_state import GpuState, Tenant
 from tuitune.core.placement.gpus import THIRDS
-from tuitune.core.placement.news import news
-from tuitune.core.placement.view import Tenant, View
+from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.watchdog import Watchdog
-from tuitune.engine.failing import heed
+from tuitune.engine.failure import heed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ class Gpus:
         self._clock = clock
         self._note = note
         self._take: Take | None = None
-        self._view = View(spec, os.getpid())
+        self._view = GpuState(spec, os.getpid())
         self._watchdog: Watchdog | None = None
         self._devices: Sequence[GpuSample] = ()
         self._tenants: dict[tuple[int, int], Tenant] = {}

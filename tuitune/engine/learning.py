@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core.pruning.rules import milestones
-from tuitune.core.search.foreign import Earlier, past_of
 from tuitune.core.search.history import Past
+from tuitune.core.search.transfer import Earlier, past_of
 from tuitune.core.space import UnfitError, fitted
 from tuitune.engine.settings import CannotRunError
 from tuitune.store.errors import StoreError
@@ -122,13 +122,13 @@ def _points(curve: Curve | None) -> list[tuple[int, float | None]]:
 
 
 def _same_objective(spec: StudySpec, theirs: StudySpec, name: str) -> None:
-    ours, other = spec.objective, theirs.objective
-    if (ours.metric, ours.mode) != (other.metric, other.mode):
+    context, other = spec.objective, theirs.objective
+    if (context.metric, context.mode) != (other.metric, other.mode):
         raise _refused(
             spec,
             name,
-            f"seeks the {other.mode} of {other.metric}, and this study the {ours.mode} of "
-            f"{ours.metric}; leave it out",
+            f"seeks the {other.mode} of {other.metric}, and this study the {context.mode} of "
+            f"{context.metric}; leave it out",
         )
 
 

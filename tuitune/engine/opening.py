@@ -13,9 +13,9 @@ from tuitune.engine.settings import settings_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuitune.core.placement.placement import Room
+    from tuitune.core.placement.host import HostResources
     from tuitune.core.spec import StudySpec
-    from tuitune.engine.seams import Store
+    from tuitune.engine.ports import Store
 
 
 def restore(
@@ -39,7 +39,7 @@ def restore(
 
 def opening_events(
     study: Study,
-    machine: Room,
+    machine: HostResources,
     now: float,
     *,
     disk_low: bool = False,

@@ -12,19 +12,19 @@ from tuitune.trial.wire import Order
 if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.core.study.state import State, Trial
-    from tuitune.engine.seams import Folders
+    from tuitune.engine.ports import Folders
 
 
-def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> Order:
+def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folders) -> Order:
     # From the last step nothing would be left to do, and the objective there would never come.
-    checkpoint = shelf.newest_checkpoint(trial.number, but=spec.pruning.max)
+    checkpoint = trial_folders.newest_checkpoint(trial.number, but=spec.pruning.max)
     command = spec.trial.command
     return Order(
         trial=trial.number,
         attempt=trial.attempt,
         config=trial.config,
         seed=attempt_seed(spec.search.seed, trial.number, trial.attempt),
-        folder=str(shelf.folder(trial.number)),
+        folder=str(trial_folders.folder(trial.number)),
         resume_path=None if checkpoint is None else str(checkpoint),
         resume_step=None if checkpoint is None else int(checkpoint.name),
         max_resource=spec.pruning.max,
@@ -43,13 +43,16 @@ def make_order(spec: StudySpec, state: State, trial: Trial, shelf: Folders) -> O
     )
 
 
-def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, shelf: Folders) -> str:
+def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, trial_folders: Folders) -> str:
     """What became of the newest checkpoint that the journal knows of, where another is taken."""
     known, found = trial.checkpoint, order.resume_step
     if known is None or (found is not None and found >= known):
         return ""
     where = "starts from the beginning" if found is None else f"goes on from step {found}"
-    if known == spec.pruning.max and shelf.newest_checkpoint(trial.number, but=None) is not None:
+    if (
+        known == spec.pruning.max
+        and trial_folders.newest_checkpoint(trial.number, but=None) is not None
+    ):
         why = f"its checkpoint of step {known}, the last one, has no report that counts"
         return f"{why}: it {where}, so that there is one"
     return f"its checkpoint of step {known} is gone: it {where}"

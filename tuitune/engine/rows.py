@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.pruning.rules import bracket_count, bracket_of, bracket_steps
-from tuitune.core.study.keeping import forgotten, kept
+from tuitune.core.study.kept_checkpoints import forgotten, kept
 from tuitune.core.study.state import COMPLETE, ENDED, PAUSED, RUNNING
 from tuitune.messages.leaving import LEAVES
 from tuitune.store.rows import StudyRow, TrialRow
@@ -139,7 +139,7 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
     match fact:
         case ev.Ask():
             return ()
-        case ev.PauseAsked() | ev.ResumeAsked() | ev.SpareAsked():
+        case ev.PauseAsked() | ev.ResumeAsked() | ev.UndoKillAsked():
             return fact.trials
         case ev.ClockStepped():
             return {*state.running, *state.kills}

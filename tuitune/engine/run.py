@@ -16,22 +16,22 @@ from tuitune.core.search.searcher import make_searcher
 from tuitune.devices.host import host_room
 from tuitune.devices.probe import look
 from tuitune.engine import disk, telemetry
-from tuitune.engine.beside import Ours, make_gpus, make_oracle, warm
 from tuitune.engine.clock import ClockSteps
-from tuitune.engine.document import Document
-from tuitune.engine.door import Door, StoppedEarlyError
-from tuitune.engine.failing import end_by_failures, failure, heed
-from tuitune.engine.importing import told
+from tuitune.engine.context import EngineContext, make_gpus, make_oracle, warm
+from tuitune.engine.control_handler import ControlHandler
+from tuitune.engine.engine import Engine, EngineDeps
+from tuitune.engine.failure import end_by_failures, failure, heed
+from tuitune.engine.import_progress import told
 from tuitune.engine.learning import learned_once
-from tuitune.engine.loop import Engine, World
 from tuitune.engine.opening import opening_events, restore
 from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
-from tuitune.engine.shelf import Shelf
+from tuitune.engine.settings_file import StudyDocument
 from tuitune.engine.signals import Signals
-from tuitune.engine.steering import Steering
-from tuitune.engine.watching import Unfailing, Watcher
+from tuitune.engine.startup_gate import StartupGate, StoppedEarlyError
+from tuitune.engine.trial_folders import TrialFolders
+from tuitune.engine.watchers import Unfailing, Watcher
 from tuitune.executors.base import Plan, TargetError
-from tuitune.executors.local.local import LocalExecutor
+from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.local.shortage import shortage
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, TRIALS
@@ -39,7 +39,7 @@ from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.registry import remember
 from tuitune.store.rows import EngineRow
-from tuitune.trial.processes import sweep
+from tuitune.trial.process_tree import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,7 +99,7 @@ def run(
     try:
         journal = Journal.open(folder / DATABASE, spec.objective.metric)
         try:
-            document = Document(folder, machine, seen)
+            document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
             said: list[str] = []
             with _last_words(journal, folder):
@@ -107,16 +107,16 @@ def run(
                 if study.state.opening and not study.state.finished:
                     sweep(str(folder))  # what a dead engine left must be gone before we start
                 foreign = learned_once(spec, journal)
-                ours = Ours(study, journal, held, machine, document, foreign, seen)
+                context = EngineContext(study, journal, held, machine, document, foreign, seen)
                 seen_by = Unfailing(watcher(study), folder / "engine.log")
-                return asyncio.run(_run(ours, seen_by, listening, said))
+                return asyncio.run(_run(context, seen_by, listening, said))
         finally:
             journal.close()
     finally:
         held.release()
 
 
-def _describe(opening: Opening, document: Document, journal: Journal) -> None:
+def _describe(opening: Opening, document: StudyDocument, journal: Journal) -> None:
     """Keep the study file as it is run, whole or not at all."""
     journal.put("source", str(opening.source))
     document.write(opening.as_run)
@@ -144,11 +144,11 @@ def _say(journal: Journal, phase: Phase, words: str = "") -> None:
 
 
 async def _run(
-    ours: Ours, watcher: Watcher, listening: Callable[[], None], said: Sequence[str]
+    context: EngineContext, watcher: Watcher, listening: Callable[[], None], said: Sequence[str]
 ) -> Outcome:
-    door = Door()
-    signals = Signals(door)
-    study, journal, folder = ours.study, ours.journal, ours.held.folder
+    gate = StartupGate()
+    signals = Signals(gate)
+    study, journal, folder = context.study, context.journal, context.held.folder
     interruptions: list[ev.StopAsked] = []
 
     def watch(facts: Sequence[ev.AnyFact]) -> None:
@@ -165,11 +165,11 @@ async def _run(
     loop = asyncio.get_running_loop()
     for text in said:
         watcher.note(text)
-    oracle = make_oracle(ours, watcher.note)
-    shelf = Shelf(folder / TRIALS, say)
-    engine = _engine(ours, oracle, shelf, watch, watcher.note)
+    model_client = make_oracle(context, watcher.note)
+    trial_folders = TrialFolders(folder / TRIALS, say)
+    engine = _engine(context, model_client, trial_folders, watch, watcher.note)
     end_by_failures(loop, engine.fail)
-    gpus = make_gpus(ours, watcher.note)
+    gpus = make_gpus(context, watcher.note)
     choose_place(folder)
     executor = LocalExecutor(
         _plan(study.spec, folder), gpus.pass_on if gpus else engine.take, time.time
@@ -177,26 +177,26 @@ async def _run(
     engine.executor = executor
     async with contextlib.AsyncExitStack() as closing:  # the last that is named here closes first
         closing.callback(watcher.close)
-        closing.push_async_callback(shelf.close)
+        closing.push_async_callback(trial_folders.close)
         closing.callback(leave_place, folder)
         if gpus is not None:
             closing.callback(gpus.close)
         closing.push_async_callback(executor.close)
         if gpus is not None:
             closing.callback(gpus.let_pass)
-        if oracle is not None:
-            closing.push_async_callback(oracle.close)
-        control = await serve(socket_path(folder, "control"), door)
+        if model_client is not None:
+            closing.push_async_callback(model_client.close)
+        control = await serve(socket_path(folder, "control"), gate)
         closing.callback(control.close)
         if gpus is not None:
-            gpus.start(ours.seen)
+            gpus.start(context.seen)
         _say(journal, "importing")
         listening()
         async with told(folder / "engine.log", note):
-            await door.wait_for(executor.open())
+            await gate.wait_for(executor.open())
         _say(journal, "running")
-        door.open(Steering(engine, ours.document, time.time))
-        finished = await _to_its_end(engine, ours, gpus, oracle, signals)
+        gate.open(ControlHandler(engine, context.document, time.time))
+        finished = await _to_its_end(engine, context, gpus, model_client, signals)
     _say(journal, "ended", finished.why)
     if engine.broken is None:
         engine.commit()
@@ -207,53 +207,53 @@ async def _run(
 
 
 def _engine(
-    ours: Ours,
-    oracle: ModelProcess | None,
-    shelf: Shelf,
+    context: EngineContext,
+    model_client: ModelProcess | None,
+    trial_folders: TrialFolders,
     watch: Callable[[Sequence[ev.AnyFact]], None],
     note: Callable[[str], None],
 ) -> Engine:
-    spec = ours.study.spec
-    searcher = make_searcher(spec.space, spec.search, informed=bool(ours.foreign))
-    world = World(
-        ours.journal,
+    spec = context.study.spec
+    searcher = make_searcher(spec.space, spec.search, informed=bool(context.foreign))
+    world = EngineDeps(
+        context.journal,
         searcher,
-        shelf,
+        trial_folders,
         time.time,
         watch,
-        oracle,
+        model_client,
         ClockSteps(),
-        ours.foreign,
+        context.foreign,
         note,
     )
-    return Engine(ours.study, world)
+    return Engine(context.study, world)
 
 
 async def _to_its_end(
     engine: Engine,
-    ours: Ours,
+    context: EngineContext,
     gpus: Gpus | None,
-    oracle: ModelProcess | None,
+    model_client: ModelProcess | None,
     signals: Signals,
 ) -> ev.Finished:
     """From the first event of this engine to the last."""
-    folder = ours.held.folder
+    folder = context.held.folder
     beside = [
         asyncio.create_task(work)
         for work in (
-            _beat(ours.held, engine),
+            _beat(context.held, engine),
             disk.watch(folder, engine),
-            _sample(engine, ours, gpus),
-            warm(oracle, ours.study.spec.search.trials, SETTLED),
+            _sample(engine, context, gpus),
+            warm(model_client, context.study.spec.search.trials, SETTLED),
         )
     ]
     for task in beside[:2]:  # the others are worth less than the study
         task.add_done_callback(heed)
     try:
-        low = disk.is_low(folder, ours.study.spec.limits.disk_free)
+        low = disk.is_low(folder, context.study.spec.limits.disk_free)
         there = gpus.now if gpus else ()
         now = time.time()
-        engine.take(opening_events(ours.study, ours.machine, now, disk_low=low, gpus=there))
+        engine.take(opening_events(context.study, context.machine, now, disk_low=low, gpus=there))
         signals.hand_to(engine)
         if gpus is not None:
             gpus.tell(engine.take)
@@ -275,9 +275,9 @@ def _plan(spec: StudySpec, folder: Path) -> Plan:
     )
 
 
-async def _sample(engine: Engine, ours: Ours, gpus: Gpus | None) -> None:
+async def _sample(engine: Engine, context: EngineContext, gpus: Gpus | None) -> None:
     await asyncio.sleep(SETTLED)
-    await telemetry.watch(engine, ours, gpus, time.time)
+    await telemetry.watch(engine, context, gpus, time.time)
 
 
 async def _beat(held: Claim, engine: Engine) -> None:

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from tuitune.core.events import Settings
-from tuitune.core.placement.allowed import NotAllowedError, allowed
-from tuitune.core.placement.placement import Room, shortage
+from tuitune.core.placement.host import HostResources, shortage
+from tuitune.core.placement.visibility import NotAllowedError, allowed
 
 if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import Snapshot
@@ -37,9 +37,9 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
     )
 
 
-def check_machine(spec: StudySpec, machine: Room, seen: Snapshot | None = None) -> None:
+def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None = None) -> None:
     """Raises CannotRunError for what no waiting would mend. `seen`: None: nobody has looked."""
-    problem = shortage(machine, Room(spec.trial.cpus, spec.trial.memory or 0))
+    problem = shortage(machine, HostResources(spec.trial.cpus, spec.trial.memory or 0))
     if not problem and seen is not None:
         problem = _gpu_shortage(spec, seen)
     if problem:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from tuitune.core import events as ev
 
 if TYPE_CHECKING:
-    from tuitune.engine.door import Door
-    from tuitune.engine.loop import Engine
+    from tuitune.engine.engine import Engine
+    from tuitune.engine.startup_gate import StartupGate
 
 
 class Signals:
@@ -21,8 +21,8 @@ class Signals:
     was held back while the engine itself was imported comes now.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, gate: StartupGate) -> None:
+        self._gate = gate
         self._engine: Engine | None = None
         self._seen: list[str] = []
         loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ class Signals:
     def _hear(self, name: str) -> None:
         self._seen.append(name)
         if self._engine is None:
-            self._door.stop()
+            self._gate.stop()
         else:
             self._stop(self._engine)
 

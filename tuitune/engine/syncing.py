@@ -11,7 +11,7 @@ from tuitune.store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tuitune.engine.seams import Store
+    from tuitune.engine.ports import Store
 
 
 class Syncing:
@@ -19,7 +19,7 @@ class Syncing:
 
     Once an attempt at most, when it begins to save: on a thread, since a disk that large
     checkpoints are being written to may take seconds. Where the power fails sooner the folder's own
-    configuration tells (see `tuitune.engine.shelf`).
+    configuration tells (see `tuitune.engine.trial_folders`).
     """
 
     def __init__(self, journal: Store, failed: Callable[[StoreError], None]) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tuitune.model_process.client import ModelError, ModelProcess
-from tuitune.model_process.messages import Brief
+from tuitune.model_process.protocol import Brief
 
 __all__ = ["Brief", "ModelError", "ModelProcess"]

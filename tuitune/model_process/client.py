@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuitune.core.search.proposal import Proposal
-from tuitune.model_process import messages
-from tuitune.model_process.messages import Answer, Frames, Question
+from tuitune.model_process import protocol
+from tuitune.model_process.protocol import Answer, Frames, Question
 from tuitune.zygote import bootstrap
 from tuitune.zygote.bootstrap import THREADS
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.core.search.history import History, Past
-    from tuitune.model_process.messages import Brief
+    from tuitune.model_process.protocol import Brief
 
 PATIENCE = 120.0  # s for one answer, before the process counts as hung
 FIRST_PATIENCE = 240.0  # s for its first one: libraries on a slow disk take their time
@@ -36,7 +36,7 @@ class ModelError(Exception):
 
 
 class ModelProcess:
-    """`tuitune.engine.seams.Oracle`: starts its process when it is first needed, or `warm` says so.
+    """`engine.ports.ModelClient`: starts its process when it is first needed, or `warm` says so.
 
     A process that dies is started once more and asked again; after that the model is given up for
     as long as this engine lives.
@@ -119,7 +119,7 @@ class _Life(asyncio.Protocol):
         question = self._question(trial, history, tried)
         self._waiting = asyncio.get_running_loop().create_future()
         patience = PATIENCE if self._has_answered else FIRST_PATIENCE
-        self._transport.write(messages.from_message(question))
+        self._transport.write(protocol.from_message(question))
         try:
             async with asyncio.timeout(patience):
                 answer = await self._waiting
@@ -164,7 +164,7 @@ class _Life(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for body in self._frames.feed(data):
             if self._waiting is not None and not self._waiting.done():
-                self._waiting.set_result(messages.to_answer(body))
+                self._waiting.set_result(protocol.to_answer(body))
 
     def connection_lost(self, _: Exception | None) -> None:
         self._is_dead = True
@@ -188,14 +188,14 @@ async def _start(brief: Brief, folder: Path) -> _Life:
     with theirs:
         life.process = _spawn(theirs.fileno(), folder)
     transport, _ = await asyncio.get_running_loop().create_unix_connection(lambda: life, sock=ours)
-    transport.write(messages.from_brief(brief))
+    transport.write(protocol.from_brief(brief))
     return life
 
 
 def _spawn(line: int, folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "engine.log").open("ab") as output:
         return subprocess.Popen(
-            bootstrap.command(sys.executable, "model_process.process", str(line), str(os.getpid())),
+            bootstrap.command(sys.executable, "model_process.main", str(line), str(os.getpid())),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,4 +1,4 @@
-"""How does an attempt behave? As `tuitune.trial.worker` makes real ones behave."""
+"""How does an attempt behave? As `tuitune.trial.api` makes real ones behave."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.simulation.course import Course, Point
-    from tuitune.simulation.memory import MemoryShelf
+    from tuitune.simulation.memory import MemoryTrialFolders
     from tuitune.trial.wire import Heard, Order
 
 TERM, KILL = 15, 9
@@ -30,7 +30,7 @@ class Surroundings(Protocol):
     def loop(self) -> AbstractEventLoop: ...
 
     @property
-    def shelf(self) -> MemoryShelf: ...
+    def trial_folders(self) -> MemoryTrialFolders: ...
 
     def clock(self) -> float:
         """The time that events carry."""
@@ -229,7 +229,7 @@ class Attempt:
         course = self._course
         if isinstance(message, Stop) and message.reason == PAUSED and not course.saves:
             self._still = True
-            self._tell(ev.Held(self._now(), self.order.trial, self.order.attempt))
+            self._tell(ev.Frozen(self._now(), self.order.trial, self.order.attempt))
             self._listen_still()
             return
         stop = isinstance(message, Stop) or (
@@ -291,7 +291,7 @@ class Attempt:
                 return
         else:
             self._saved_at = self._loop.time()
-            self._around.shelf.save(order.trial, step, order.config)
+            self._around.trial_folders.save(order.trial, step, order.config)
             self._tell(ev.Checkpointed(self._now(), order.trial, order.attempt, step))
         then()
 

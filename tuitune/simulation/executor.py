@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tuitune.simulation.course import Target
-    from tuitune.simulation.memory import MemoryShelf
+    from tuitune.simulation.memory import MemoryTrialFolders
     from tuitune.trial.wire import Heard, Order
 
 Cause = Literal["code", "resources"]
@@ -38,14 +38,14 @@ class SimulatedExecutor:
         target: Target,
         sink: Callable[[Sequence[ev.Event]], None],
         loop: asyncio.AbstractEventLoop,
-        shelf: MemoryShelf,
+        trial_folders: MemoryTrialFolders,
         latency: Callable[[], float] | None = None,
         unknown: Callable[[int], bool] | None = None,
         neglected: Callable[[int], None] | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.loop = loop
-        self.shelf = shelf
+        self.trial_folders = trial_folders
         self.attempts: dict[tuple[int, int], Attempt] = {}
         self._target = target
         self._sink = sink

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuitune.core.study.keeping import WRITTEN
+from tuitune.core.study.kept_checkpoints import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,8 +82,8 @@ class MemoryJournal:
     def close(self) -> None: ...
 
 
-class MemoryShelf:
-    """As `tuitune.engine.shelf.Shelf`: the steps of each trial's whole checkpoints, no files."""
+class MemoryTrialFolders:
+    """The steps of each trial's checkpoints: `engine.trial_folders` without files."""
 
     def __init__(self) -> None:
         self.steps: dict[int, list[int]] = {}

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.study import Study
-from tuitune.engine.loop import Engine, World
+from tuitune.engine.engine import Engine, EngineDeps
 from tuitune.engine.opening import opening_events
 from tuitune.simulation.clock import SimulatedLoop
 from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.memory import MemoryJournal, MemoryShelf
+from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.core.placement.placement import Room
+    from tuitune.core.placement.host import HostResources
     from tuitune.core.search.searcher import Searcher
     from tuitune.core.spec import StudySpec
-    from tuitune.engine.seams import Oracle
+    from tuitune.engine.ports import ModelClient
     from tuitune.simulation.course import Target
 
 
@@ -37,8 +37,8 @@ def play(  # noqa: PLR0913 - a world has this many sides
     spec: StudySpec,
     searcher: Searcher,
     target: Target,
-    machine: Room,
-    oracle: Oracle | None = None,
+    machine: HostResources,
+    model_client: ModelClient | None = None,
     *,
     gives_up: bool = True,
 ) -> Played:
@@ -51,9 +51,11 @@ def play(  # noqa: PLR0913 - a world has this many sides
     loop = SimulatedLoop()
     try:
         last = _LastResort()
-        world = World(MemoryJournal(), searcher, MemoryShelf(), loop.time, last.watch, oracle)
+        deps = EngineDeps(
+            MemoryJournal(), searcher, MemoryTrialFolders(), loop.time, last.watch, model_client
+        )
         study = Study(spec) if gives_up else _Undaunted(spec)
-        return loop.run_until_complete(_play(loop, study, world, target, machine, last))
+        return loop.run_until_complete(_play(loop, study, deps, target, machine, last))
     finally:
         loop.close()
 
@@ -80,15 +82,15 @@ class _LastResort:
 async def _play(  # noqa: PLR0913, PLR0917 - a world has this many sides
     loop: SimulatedLoop,
     study: Study,
-    world: World,
+    deps: EngineDeps,
     target: Target,
-    machine: Room,
+    machine: HostResources,
     last: _LastResort,
 ) -> Played:
-    journal, shelf = world.journal, world.shelf
+    journal, trial_folders = deps.journal, deps.trial_folders
     assert isinstance(journal, MemoryJournal)
-    assert isinstance(shelf, MemoryShelf)
-    engine = Engine(study, world)
+    assert isinstance(trial_folders, MemoryTrialFolders)
+    engine = Engine(study, deps)
     unknown: set[int] = set()
 
     def let_go(trial: int) -> bool:
@@ -102,7 +104,7 @@ async def _play(  # noqa: PLR0913, PLR0917 - a world has this many sides
         engine.take([ev.KillAsked(loop.time(), trial)])
         return False
 
-    engine.executor = SimulatedExecutor(target, engine.take, loop, shelf, unknown=let_go)
+    engine.executor = SimulatedExecutor(target, engine.take, loop, trial_folders, unknown=let_go)
     start = loop.time()
     engine.take(opening_events(study, machine, start))
     await engine.finished

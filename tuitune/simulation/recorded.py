@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuitune.core import events as ev
-from tuitune.core.placement.placement import Room
+from tuitune.core.placement.host import HostResources
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.study.state import COMPLETE, FAILED, PRUNED
 from tuitune.simulation.course import Course, Point
@@ -37,7 +37,7 @@ class Recording:
     """A study as it was run, and the machine that it ran on last."""
 
     trials: Sequence[Record]
-    machine: Room
+    machine: HostResources
     saves: bool  # whether some trial wrote a checkpoint
     steps: int  # of the resource, spent in all attempts together
     seconds: float  # from its first fact to its last one, without the times between engines
@@ -49,7 +49,7 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
     """Put the curves together. `metric`: the objective's name."""
     records: list[Record] = []
     marks: dict[int, float] = {}  # when the work on a trial's next point began
-    machine, saves = Room(1.0, 0), False
+    machine, saves = HostResources(1.0, 0), False
     anchor: Literal["min", "max"] | None = None
     spent = Spent()
     seconds, last = 0.0, None
@@ -73,7 +73,7 @@ def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
         last = fact.time
         match fact:
             case ev.Opened():
-                machine = Room(fact.cpus, fact.memory)
+                machine = HostResources(fact.cpus, fact.memory)
                 anchor = anchor or fact.anchor
             case ev.Proposed() | ev.SampleFailed() | ev.Added():
                 origin = "hand" if isinstance(fact, ev.Added) else fact.origin

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tuitune.core import events as ev
 from tuitune.core.pruning.rules import bracket_of, bracket_steps
-from tuitune.core.study.standing import Standing, best_of, loss
+from tuitune.core.study.ranking import Ranking, best_of, loss
 from tuitune.core.study.state import COMPLETE, KILLED, PRUNED
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import (
@@ -89,7 +89,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
     trials = played.study.state.trials
     good = best_tenth(recorded, records)
     standings = [
-        Standing(
+        Ranking(
             t.number,
             KILLED if t.number in played.unknown else t.state,
             t.step,
@@ -170,13 +170,13 @@ def _value(spec: StudySpec, record: Record) -> float | None:
 
 def _side(spec: StudySpec, records: Sequence[Record], recording: Recording) -> Side:
     standings = [
-        Standing(r.number, r.state, r.points[-1].step, _value(spec, r)) for r in records if r.points
+        Ranking(r.number, r.state, r.points[-1].step, _value(spec, r)) for r in records if r.points
     ]
     side = _now(spec, standings, recording.steps, recording.seconds)
     return replace(side, stopped=sum(map(was_stopped, records)))
 
 
-def _now(spec: StudySpec, standings: Sequence[Standing], steps: int, seconds: float) -> Side:
+def _now(spec: StudySpec, standings: Sequence[Ranking], steps: int, seconds: float) -> Side:
     number, partial = best_of(spec, standings)
     best = next((s for s in standings if s.number == number), None)
     return Side(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from tuitune.core.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, SpareAsked
+from tuitune.core.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, UndoKillAsked
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SPAN = (
     "SELECT born, CASE WHEN ended IS NULL THEN :most ELSE changed END FROM trials WHERE number = :n"
 )
 LAST = 2**63 - 1
-OF_MANY = (PauseAsked, ResumeAsked, SpareAsked)
+OF_MANY = (PauseAsked, ResumeAsked, UndoKillAsked)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from tuitune.core.space import Choice, Fixed, Sampled, from_unit, spell, value_problem
-from tuitune.core.space.words import normal_value
+from tuitune.core.space.text import normal_value
 from tuitune.studyfile.problems import WrongValueError
 
 if TYPE_CHECKING:

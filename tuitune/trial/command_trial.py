@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.trial.reading import line_of
-from tuitune.trial.worker import Trial
+from tuitune.trial.api import Trial
+from tuitune.trial.metric_encoding import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,21 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from tuitune.trial import child, processes
+from tuitune.trial import child_process, process_tree
 from tuitune.trial.command_trial import CommandTrial
 from tuitune.trial.link import TrialStopped
-from tuitune.trial.printed import LineCutter, Metrics
-from tuitune.trial.turn import SECOND_REPORTER, SecondReporterError
-from tuitune.trial.wire import PAUSED, Held, Refused, Release, Stop, encode, encode_order, one_line
+from tuitune.trial.output_parser import LineCutter, Metrics
+from tuitune.trial.reporter import SECOND_REPORTER, SecondReporterError
+from tuitune.trial.wire import (
+    PAUSED,
+    Frozen,
+    Refused,
+    Release,
+    Stop,
+    encode,
+    encode_order,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +44,12 @@ def supervise(channel: SocketChannel, order: Order) -> int:
         why = error.strerror if isinstance(error, OSError) else error
         problem = f"can't run {order.command[0]!r}: {why}"
         os.write(2, f"tuitune: {problem}\n".encode())
-        child.tell_done(channel, problem)
+        child_process.tell_done(channel, problem)
         return NOT_FOUND
     supervisor = _Supervisor(channel, order, process)
     code = supervisor.run()
     # How it ended its status says, where the end was not ours.
-    child.tell_done(channel, supervisor.problem, stopped=supervisor.cut_short)
+    child_process.tell_done(channel, supervisor.problem, stopped=supervisor.cut_short)
     return code
 
 
@@ -56,7 +65,7 @@ def _start(order: Order) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         bufsize=0,
         start_new_session=True,
-        preexec_fn=lambda: processes.die_with_parent(parent),  # noqa: PLW1509 - we have one thread
+        preexec_fn=lambda: process_tree.die_with_parent(parent),  # noqa: PLW1509 - we have one thread
     )
 
 
@@ -91,12 +100,12 @@ class _Ear:
     def _stand_still(self) -> Stop | None:
         if self._process.returncode is not None:
             return None  # it has ended: nothing is left that could stand still
-        processes.kill_session(self._process.pid, signal.SIGSTOP)
-        self.send(encode(Held()))
+        process_tree.kill_session(self._process.pid, signal.SIGSTOP)
+        self.send(encode(Frozen()))
         while True:
             match self._channel.wait():
                 case Release():
-                    processes.kill_session(self._process.pid, signal.SIGCONT)
+                    process_tree.kill_session(self._process.pid, signal.SIGCONT)
                     return None
                 case Stop(reason) as stop if reason != PAUSED:
                     return stop
@@ -122,22 +131,22 @@ class _Supervisor:
     def run(self) -> int:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
-        bell = _ring_on_exit()
+        wakeup = _ring_on_exit()
         signal.signal(signal.SIGTERM, self._terminate)
         poll = select.poll()
-        for descriptor in (pipe, self._channel.fileno(), bell.fileno()):
+        for descriptor in (pipe, self._channel.fileno(), wakeup.fileno()):
             poll.register(descriptor, select.POLLIN)
         while self._process.poll() is None:
             for descriptor, _ in poll.poll():
-                if descriptor == bell.fileno():
-                    bell.recv(4096)
+                if descriptor == wakeup.fileno():
+                    wakeup.recv(4096)
                 elif descriptor == self._channel.fileno():
                     self._listen()
                     if self.stopping:  # a second word could only say the same
                         poll.unregister(descriptor)
                 elif not self._read(pipe):
                     poll.unregister(pipe)  # it has closed its output, and goes on
-        processes.end_descendants()  # whoever still holds the pipe's other end
+        process_tree.end_descendants()  # whoever still holds the pipe's other end
         self._drain(pipe)
         for line in self._lines.flush():
             self._hear(line)
@@ -226,8 +235,8 @@ class _Supervisor:
         """What it prints from here on no longer counts."""
         self.stopping = True
         if self._process.returncode is None:  # else its pid may be another's by now
-            processes.kill_session(self._process.pid, signal.SIGTERM)
-            processes.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
+            process_tree.kill_session(self._process.pid, signal.SIGTERM)
+            process_tree.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
 
     def _terminate(self, number: int, _: object) -> None:
         """Hand SIGTERM on, and wait for the command to obey."""
@@ -248,8 +257,8 @@ def _log(chunk: bytes) -> None:
 
 def _ring_on_exit() -> socket.socket:
     """A socket that is readable after the command has ended."""
-    bell, rope = socket.socketpair()
-    rope.setblocking(False)  # noqa: FBT003
-    signal.set_wakeup_fd(rope.detach(), warn_on_full_buffer=False)
+    wakeup, wakeup_writer = socket.socketpair()
+    wakeup_writer.setblocking(False)  # noqa: FBT003
+    signal.set_wakeup_fd(wakeup_writer.detach(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    return bell
+    return wakeup

@@ -6,7 +6,7 @@ from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from tuitune.trial.turn import SecondReporterError
+from tuitune.trial.reporter import SecondReporterError
 from tuitune.trial.wire import LONGEST_LINE, Refused, Warn, encode, sendable
 
 if TYPE_CHECKING:

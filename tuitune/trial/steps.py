@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.trial.reading import number_of, whole
+from tuitune.trial.metric_encoding import number_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -91,7 +91,7 @@ class Done(NamedTuple):
     stopped: bool = False  # TrialStopped was raised before the work was complete
 
 
-class Held(NamedTuple):
+class Frozen(NamedTuple):
     """Asked to pause, it can't save: it stands still until it is released."""
 
 
@@ -121,7 +121,7 @@ class Refused(NamedTuple):
 PAUSED = "paused"  # the one reason for a Stop that a trial which can't save outlives
 
 Message = (
-    Hello | Report | Saving | Checkpoint | Warn | Done | Held | Verdict | Stop | Release | Refused
+    Hello | Report | Saving | Checkpoint | Warn | Done | Frozen | Verdict | Stop | Release | Refused
 )
 Heard = Verdict | Stop | Release
 
@@ -134,7 +134,7 @@ KINDS: dict[str, type[Message]] = {
         Checkpoint,
         Warn,
         Done,
-        Held,
+        Frozen,
         Verdict,
         Stop,
         Release,

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App
 
 from tuitune.store.errors import StoreError
-from tuitune.ui.outside import Outside
 from tuitune.ui.palette import ActionCommands
 from tuitune.ui.panes import table as panes
 from tuitune.ui.prompting import Prompting
 from tuitune.ui.render import layout
-from tuitune.ui.render.dress import dress
 from tuitune.ui.render.glyphs import ASCII, FULL
+from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Size
 from tuitune.ui.render.paint import Paint
-from tuitune.ui.render.pane import LinePane
-from tuitune.ui.state.bottom import Bottom
-from tuitune.ui.state.look import Look
-from tuitune.ui.state.view import View
+from tuitune.ui.render.theme import dress
+from tuitune.ui.services import Services
+from tuitune.ui.state.render_context import RenderContext
+from tuitune.ui.state.selection import Selection
+from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import Menu, Prompt, Question
     from tuitune.ui.actions.keymap import Keymap
     from tuitune.ui.state.options import Options
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.source import Source
 
 
@@ -60,14 +60,14 @@ class StudyApp(App[None]):
         self.keymap = keymap
         self.options = options
         self.readonly = options.readonly
-        self.picture: Picture = source.picture
-        self.view = View()
+        self.snapshot: Snapshot = source.snapshot
+        self.selection = Selection()
         self.order = Order()
-        self.bottom = Bottom()
+        self.status_line = StatusLine()
         self._prompting = Prompting(self)
         self._source = source
         self._clock = clock
-        self._outside = Outside(self, source, restart)
+        self._services = Services(self, source, restart)
         self._paint = Paint(many_colours=options.many_colours)
         self._glyphs = ASCII if options.ascii else FULL
         self._drawn = panes.make_panes()
@@ -84,7 +84,7 @@ class StudyApp(App[None]):
 
     def on_mount(self) -> None:
         self._begun = True
-        self.order.follow(self.picture, self.view)
+        self.order.follow(self.snapshot, self.selection)
         seen = self.order.numbers[: self.size.height]
         self._read(lambda: self._source.complete(seen))
         self.paint()
@@ -97,7 +97,7 @@ class StudyApp(App[None]):
         self.move()
         gc.freeze()  # ten thousand trials are no garbage, and need no looking through
         gc.enable()
-        self._outside.fetch_curves()
+        self._services.fetch_curves()
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width, event.size.height)
@@ -105,12 +105,12 @@ class StudyApp(App[None]):
 
     def _tick(self) -> None:
         """Read what is new, and show it; nothing new is nothing painted."""
-        if not self.view.frozen:
+        if not self.selection.frozen:
             self._read(lambda: self._source.refresh(self._clock()))
-            self.order.follow(self.picture, self.view)
-        expired = self.bottom.expire(time.monotonic())
+            self.order.follow(self.snapshot, self.selection)
+        expired = self.status_line.expire(time.monotonic())
         # times are shown in whole seconds, and stand still where no engine runs
-        moment = (self.picture.version, int(self.picture.now) if self._lives() else 0)
+        moment = (self.snapshot.version, int(self.snapshot.now) if self._lives() else 0)
         if expired or moment != self._shown:
             self._shown = moment
             self.paint()
@@ -123,35 +123,37 @@ class StudyApp(App[None]):
             self.say(str(error), "error")
 
     def _lives(self) -> bool:
-        return self.picture.engine.state in ("importing", "running", "silent")
+        return self.snapshot.engine.state in ("importing", "running", "silent")
 
     def paint(self) -> None:
         """Show every pane as it is now; what is the same is not painted again."""
         if not self._begun or self.size.width == 0:  # not on a screen yet
             return
         self._arrange(self.size.width, self.size.height)
-        look = self.look()
+        context = self.context()
         for name, box in self._boxes.items():
-            lines = self._drawn[name](look, Size(box.width, box.height))
+            lines = self._drawn[name](context, Size(box.width, box.height))
             self._panes[name].show(lines, box.width, box.height)
 
-    def look(self) -> Look:
-        return Look(
-            picture=self.picture,
-            view=self.view,
+    def context(self) -> RenderContext:
+        return RenderContext(
+            snapshot=self.snapshot,
+            selection=self.selection,
             order=self.order,
             glyphs=self._glyphs,
-            bottom=self.bottom,
+            status_line=self.status_line,
             keymap=self.keymap,
             readonly=self.readonly,
         )
 
     def _arrange(self, width: int, height: int) -> None:
-        view = self.view
-        devices = panes.device_lines(self.picture, width)
-        boxes = layout.arrange(width, height, devices, view.zoomed)
-        if view.zoomed is None and view.focus not in boxes:  # it has no place at this size
-            boxes = layout.arrange(width, height, devices, view.focus)
+        selection = self.selection
+        devices = panes.device_lines(self.snapshot, width)
+        boxes = layout.arrange(width, height, devices, selection.zoomed)
+        if (
+            selection.zoomed is None and selection.focus not in boxes
+        ):  # it has no place at this size
+            boxes = layout.arrange(width, height, devices, selection.focus)
         if boxes == self._boxes:
             return
         self._boxes = boxes
@@ -169,15 +171,15 @@ class StudyApp(App[None]):
     def on_key(self, event: events.Key) -> None:
         if len(self.screen_stack) > 1:
             return
-        if self.bottom.prompt is not None:
-            self._prompting.key(event, self.bottom.prompt)
+        if self.status_line.prompt is not None:
+            self._prompting.key(event, self.status_line.prompt)
             return
         event.stop()
         event.prevent_default()
-        if self.bottom.takes(event.key, event.character):
+        if self.status_line.takes(event.key, event.character):
             self.paint()
             return
-        action = self.keymap.find(event.key, event.character, self.view.focus)
+        action = self.keymap.find(event.key, event.character, self.selection.focus)
         if action is not None:
             self.act(action)
 
@@ -186,7 +188,7 @@ class StudyApp(App[None]):
         action = self.keymap.actions[name]
         if action.dangerous:
             self.order.hold()  # the next key is meant for the same trial
-        reason = action.why_not(self.look()) if action.why_not else ""
+        reason = action.why_not(self.context()) if action.why_not else ""
         if action.dangerous and self.readonly:
             reason = "this app only looks on (--readonly)"
         if reason:
@@ -208,7 +210,7 @@ class StudyApp(App[None]):
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
         event.stop()
         if event.pane in layout.NUMBERED:
-            self.view.focus = event.pane
+            self.selection.focus = event.pane
         panes.click(self, event.pane, event.column, event.line, double=event.double)
         self.paint()
 
@@ -224,35 +226,35 @@ class StudyApp(App[None]):
     async def action_quit(self) -> None:
         self.leave()
 
-    # --- what actions may do: see actions.action.Desk ---------------------------------------------
+    # --- what actions may do: see actions.action.AppActions
 
     def size_of(self, pane: str) -> Size:
         box = self._boxes.get(pane)
         return Size(0, 0) if box is None else Size(box.width, box.height)
 
     def say(self, text: str, role: str = "text") -> None:
-        self.bottom.say(text, role, time.monotonic())
+        self.status_line.say(text, role, time.monotonic())
         self.paint()
 
     def ask(self, question: Question) -> None:
-        self.bottom.question = question
+        self.status_line.question = question
         if question.word:
-            self._prompting.begin(self.bottom.typed(question))
+            self._prompting.begin(self.status_line.typed(question))
         self.paint()
 
     def menu(self, menu: Menu) -> None:
-        self.bottom.menu = menu
+        self.status_line.menu = menu
         self.paint()
 
     def prompt(self, prompt: Prompt) -> None:
         self._prompting.begin(prompt)
 
     def send(self, request: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
-        self._outside.send(request, then)
+        self._services.send(request, then)
 
     def copy(self, text: str, what: str) -> None:
         self.copy_to_clipboard(text)
-        self._outside.keep_copy(text, what)
+        self._services.keep_copy(text, what)
 
     def show(self, screen: str) -> None:
         from tuitune.ui.screens.table import screen_named  # noqa: PLC0415 - not for the first paint
@@ -260,13 +262,13 @@ class StudyApp(App[None]):
         self.push_screen(screen_named(screen, self))
 
     def write(self, kind: str, path: str) -> None:
-        self._outside.write(kind, path)
+        self._services.write(kind, path)
 
     def restart(self) -> None:
-        self._outside.restart()
+        self._services.restart()
 
     def move(self) -> None:
-        self.order.follow(self.picture, self.view)
+        self.order.follow(self.snapshot, self.selection)
         self.paint()
 
     def redraw(self) -> None:
@@ -276,5 +278,5 @@ class StudyApp(App[None]):
         self.exit()
 
     def on_unmount(self) -> None:
-        self._outside.close()
+        self._services.close()
         self._source.close()

@@ -12,8 +12,8 @@ from tuitune.ui.actions.moving import jump_to
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tuitune.ui.actions.action import Action, Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import Action, AppActions
+    from tuitune.ui.state.render_context import RenderContext
 
 NUMBER = re.compile(r"t?[0-9]{1,9}", re.ASCII)
 MOST = 12  # candidates that are named
@@ -26,37 +26,37 @@ class Command(NamedTuple):
     argument: str
 
 
-def command_line(desk: Desk, text: str = "") -> None:
+def command_line(app: AppActions, text: str = "") -> None:
     """Opens it, with this much typed already."""
-    desk.prompt(
+    app.prompt(
         Prompt(
             ":",
             text,
-            done=lambda line: execute(desk, line),
-            hint=lambda line: hint(desk.look(), line),
-            complete=lambda line: completed(desk.look(), line),
+            done=lambda line: execute(app, line),
+            hint=lambda line: hint(app.context(), line),
+            complete=lambda line: completed(app.context(), line),
         )
     )
 
 
-def execute(desk: Desk, line: str) -> None:
+def execute(app: AppActions, line: str) -> None:
     """Does what the line says, or says what is wrong with it."""
     line = line.strip().removeprefix(":").strip()
     if not line:
         return
     if NUMBER.fullmatch(line):
-        jump_to(desk, line)
+        jump_to(app, line)
         return
-    actions = desk.look().keymap.actions
+    actions = app.context().keymap.actions
     command = understood(actions.values(), line)
     if command is None:
-        desk.say(unknown(actions.values(), line), "warning")
+        app.say(unknown(actions.values(), line), "warning")
         return
     action, argument = command
     if argument and action.argument is None:
-        desk.say(f"{name_of(action, actions.values())} takes nothing more: {argument}", "warning")
+        app.say(f"{name_of(action, actions.values())} takes nothing more: {argument}", "warning")
     else:
-        desk.act(action.id, argument)
+        app.act(action.id, argument)
 
 
 def understood(actions: Iterable[Action], line: str) -> Command | None:
@@ -99,9 +99,9 @@ def unknown(actions: Iterable[Action], line: str) -> str:
     return f"{first}: no such command; {mend}"
 
 
-def candidates(look: Look, line: str) -> Sequence[str]:
+def candidates(context: RenderContext, line: str) -> Sequence[str]:
     """How the last word may go on."""
-    actions = look.keymap.actions.values()
+    actions = context.keymap.actions.values()
     first, space, rest = line.lstrip().partition(" ")
     if not space:
         shortest = [name_of(action, actions) for action in actions]
@@ -110,19 +110,19 @@ def candidates(look: Look, line: str) -> Sequence[str]:
     action = names(actions).get(first)
     if action is None or action.argument is None or action.argument.values is None:
         return []
-    return [value for value in action.argument.values(look) if value.startswith(rest)]
+    return [value for value in action.argument.values(context) if value.startswith(rest)]
 
 
-def completed(look: Look, line: str) -> str:
+def completed(context: RenderContext, line: str) -> str:
     """The line with as much more as all candidates have in common."""
-    found = candidates(look, line)
+    found = candidates(context, line)
     if not found:
         return line
     head, space, _ = line.lstrip().partition(" ")
     start = f"{head} " if space else ""
     if len(found) > 1:
         return start + common_start(found)
-    takes_more = not space and names(look.keymap.actions.values())[found[0]].argument is not None
+    takes_more = not space and names(context.keymap.actions.values())[found[0]].argument is not None
     return start + found[0] + (" " if takes_more else "")
 
 
@@ -132,18 +132,18 @@ def common_start(words: Sequence[str]) -> str:
     return next((least[:at] for at, c in enumerate(least) if c != most[at]), least)
 
 
-def hint(look: Look, line: str) -> str:
+def hint(context: RenderContext, line: str) -> str:
     """What could be typed, or what it would do."""
     line = line.strip().removeprefix(":")
     if not line:
         return "an action's name, or a trial's number; tab completes"
     if NUMBER.fullmatch(line):
         return f"goes to trial {line.removeprefix('t')}"
-    actions = look.keymap.actions.values()
+    actions = context.keymap.actions.values()
     command = understood(actions, line)
     if command is not None:
         return _usage(command.action, actions)
-    found = candidates(look, line)
+    found = candidates(context, line)
     if not found:
         return unknown(actions, line)
     more = f"  and {len(found) - MOST} more" if len(found) > MOST else ""

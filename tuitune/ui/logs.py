@@ -130,10 +130,10 @@ def shown_lines(raw: bytes) -> list[str]:
     """
     *whole, rest = raw.split(b"\n")
     lines = [*whole, _cut(rest)] if rest else whole
-    return [_shown(piece) for line in lines for piece in _pieces(line)]
+    return [_shown(segment) for line in lines for segment in _segments(line)]
 
 
-def _pieces(line: bytes) -> list[bytes]:
+def _segments(line: bytes) -> list[bytes]:
     line = line.rstrip(b"\r").rpartition(b"\r")[2]  # what a terminal would be showing
     return [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)] or [b""]
 

@@ -21,14 +21,14 @@ class Prompting:
     def __init__(self, app: StudyApp) -> None:
         self.line = Input(id="line", compact=True, select_on_focus=False)
         self._app = app
-        self._bottom = app.bottom
+        self._status_line = app.status_line
 
     def stand(self, y: int) -> None:
         """On this line of the screen, behind the prompt's sign."""
         self.line.styles.offset = (1, y)
 
     def begin(self, prompt: Prompt) -> None:
-        self._bottom.prompt, self._bottom.typed_so_far = prompt, prompt.text
+        self._status_line.prompt, self._status_line.typed_so_far = prompt, prompt.text
         self.line.display = True
         with self.line.prevent(Input.Changed):
             self.line.value = prompt.text
@@ -54,10 +54,10 @@ class Prompting:
             line.insert_text_at_cursor(event.character)
 
     def changed(self, text: str) -> None:
-        prompt = self._bottom.prompt
+        prompt = self._status_line.prompt
         if prompt is None:
             return
-        self._bottom.typed_so_far = text
+        self._status_line.typed_so_far = text
         if prompt.seen is not None:
             prompt.seen(text)
             self._app.move()
@@ -65,17 +65,17 @@ class Prompting:
             self._app.paint()
 
     def submitted(self, text: str) -> None:
-        prompt = self._bottom.prompt
+        prompt = self._status_line.prompt
         if prompt is not None:
             self._end(lambda: prompt.done(text))
 
     def _take_keys(self) -> None:
-        if self._bottom.prompt is not None:
+        if self._status_line.prompt is not None:
             self.line.focus()
 
     def _end(self, then: Callable[[], None] | None) -> None:
-        self._bottom.prompt = None
-        self._bottom.question = None
+        self._status_line.prompt = None
+        self._status_line.question = None
         self.line.display = False
         self._app.set_focus(None)
         if then is not None:

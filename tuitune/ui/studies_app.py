@@ -9,12 +9,12 @@ from textual.app import App
 from textual.widgets import Input
 
 from tuitune.ui.panes.studies import Listing, study_lines
-from tuitune.ui.render.dress import dress
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.layout import TRIALS, Box
+from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Line, Size, line
 from tuitune.ui.render.paint import Paint
-from tuitune.ui.render.pane import LinePane
+from tuitune.ui.render.theme import dress
 from tuitune.ui.state.studies import Studies
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import random
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuitune.trial.child import lead_session, seed
+from tuitune.trial.child_process import lead_session, seed
 from tuitune.trial.wire import one_line
 from tuitune.zygote.targets import load
 
 if TYPE_CHECKING:
-    from tuitune.zygote.errands import Sample
+    from tuitune.zygote.protocol import Sample
 
 DEEPEST = 32  # levels of lists and tables within each other
 LONGEST = 100_000  # characters

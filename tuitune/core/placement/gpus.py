@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tuitune.core.placement.pacing import CALM, Bearing
-from tuitune.core.placement.packing import Packing, Resident, bearing, fits, promised, reserve
+from tuitune.core.placement.packing import Packing, Resident, capacity, fits, promised, reserve
+from tuitune.core.placement.throughput import CALM, Capacity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -135,8 +135,8 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     if reserved is None:
         return None
 
-    def of(gpu: Gpu) -> Bearing:
-        return bearing(loads.packing, gpu.name)
+    def of(gpu: Gpu) -> Capacity:
+        return capacity(loads.packing, gpu.name)
 
     shared = [
         gpu
@@ -154,12 +154,12 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     return min(ready, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
 
 
-def _is_ready(bearing: Bearing, residents: Sequence[Resident]) -> bool:
+def _is_ready(capacity: Capacity, residents: Sequence[Resident]) -> bool:
     """For one more than is known to be good: the ones before are under way, and measured."""
     company = len(residents)
-    if company >= bearing.kept + bearing.step:
+    if company >= capacity.kept + capacity.step:
         return False
-    if company > bearing.kept:
+    if company > capacity.kept:
         return all(r.is_under_way for r in residents)
     least = CALM if company == 1 else 1
     return all(r.intervals >= least for r in residents)

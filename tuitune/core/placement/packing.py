@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tuitune.core.placement.pacing import Bearing, limit
+from tuitune.core.placement.throughput import Capacity, limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ GROWING = 2.0  # times as much is kept for one that may still grow
 
 
 class Packing(msgspec.Struct, array_like=True):
-    bearings: dict[str, Bearing] = {}  # by model
+    capacities: dict[str, Capacity] = {}  # by model
     ended: int = 0  # attempts that ended well and whose peak is known
     high: int = 0  # bytes: the largest peak of any attempt
     low: int = 0  # the smallest of those that ended well
@@ -40,9 +40,9 @@ class Resident(NamedTuple):
     intervals: int = 0  # for which its pace is known, of what is being tried
 
 
-def bearing(packing: Packing, model: str) -> Bearing:
+def capacity(packing: Packing, model: str) -> Capacity:
     """What GPUs of this model bear, as far as that is known."""
-    return packing.bearings.get(model, Bearing())
+    return packing.capacities.get(model, Capacity())
 
 
 def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
@@ -59,7 +59,7 @@ def crowd(packing: Packing, model: str, company: int) -> None:
     """So many were too many: promise more memory to each, and put fewer together."""
     packing.raised *= RAISE
     if company > 1:
-        limit(packing.bearings.setdefault(model, Bearing()), company - 1, packing.ended)
+        limit(packing.capacities.setdefault(model, Capacity()), company - 1, packing.ended)
 
 
 def reserve(packing: Packing, peaks: Iterable[int] = ()) -> int | None:

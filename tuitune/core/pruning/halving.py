@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tuitune.core.pruning import verdicts
 from tuitune.core.pruning.brackets import bracket_of, plan, sent_on
 from tuitune.core.pruning.state import Rung
+from tuitune.core.pruning.text import loss_of
 from tuitune.core.pruning.verdicts import Place
-from tuitune.core.pruning.words import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable

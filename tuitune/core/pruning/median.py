@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from tuitune.core.pruning.state import Curve, Judgement
-from tuitune.core.pruning.words import compared, diverged, loss_of, value_of
+from tuitune.core.pruning.text import compared, diverged, loss_of, value_of
 
 if TYPE_CHECKING:
     from tuitune.core.pruning.state import Averages

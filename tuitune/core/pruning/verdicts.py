@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tuitune.core.pruning import words
+from tuitune.core.pruning import text
 from tuitune.core.pruning.brackets import bracket_count
 from tuitune.core.pruning.state import Judgement, Promotion
-from tuitune.core.pruning.words import compared, value_of
+from tuitune.core.pruning.text import compared, value_of
 
 if TYPE_CHECKING:
     from tuitune.core.pruning.brackets import RungPlace
@@ -56,7 +56,7 @@ def wait_or_go(
 
 def diverged(pruning: PruningSpec, mode: Mode, place: Place, value: float) -> Judgement:
     """The end of a trial whose `value`, or an earlier one, is not finite."""
-    why = words.diverged(value, named(pruning, place.rung))
+    why = text.diverged(value, named(pruning, place.rung))
     return Judgement("stop", place.rung.step, place.rank, place.n, value_of(place.cut, mode), why)
 
 

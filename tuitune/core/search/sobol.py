@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from tuitune.core.search.joe_kuo import JOE_KUO
+from tuitune.core.search.direction_numbers import JOE_KUO
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.random_search import draw_untried
 

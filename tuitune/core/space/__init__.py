@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tuitune.core.space.beliefs import likely_of, likely_units
 from tuitune.core.space.counting import grid_size, parents_first
 from tuitune.core.space.fitting import UnfitError, fitted
 from tuitune.core.space.parameters import (
@@ -24,8 +23,9 @@ from tuitune.core.space.parameters import (
     to_unit,
     value_at,
 )
+from tuitune.core.space.priors import likely_of, likely_units
 from tuitune.core.space.searchspace import SearchSpace, key
-from tuitune.core.space.words import any_of, value_problem
+from tuitune.core.space.text import any_of, value_problem
 
 __all__ = [
     "Choice",

@@ -19,7 +19,7 @@ from tuitune.core.space.parameters import (
     to_unit,
     value_at,
 )
-from tuitune.core.space.words import any_of, normal_value, value_problem
+from tuitune.core.space.text import any_of, normal_value, value_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

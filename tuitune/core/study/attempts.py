@@ -8,10 +8,10 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from tuitune.core.pruning import rules
-from tuitune.core.study import ahead, leaving, sharing
+from tuitune.core.study import gpu_packing, leaving, prefetch
 from tuitune.core.study import state as st
-from tuitune.core.study.standing import listens, loss, next_gate, update_leader
-from tuitune.core.study.waiting import pause, thaw, wait
+from tuitune.core.study.pausing import pause, thaw, wait
+from tuitune.core.study.ranking import listens, loss, next_gate, update_leader
 
 if TYPE_CHECKING:
     from tuitune.core import events as ev
@@ -36,9 +36,9 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
         trial.started = fact.time
     state.waiting.remove(fact.trial)
     state.running.append(fact.trial)
-    if state.ahead == fact.trial:
-        state.ahead = None
-    sharing.launched(state, trial, fact)
+    if state.prefetched == fact.trial:
+        state.prefetched = None
+    gpu_packing.launched(state, trial, fact)
 
 
 def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
@@ -97,7 +97,7 @@ def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     state.slowest = max(state.slowest, fact.time - trial.stepped)
     trial.stepped = fact.time
     if trial.pace is not None:
-        sharing.heard(state, trial, fact)
+        gpu_packing.heard(state, trial, fact)
 
 
 def _first_value(
@@ -218,12 +218,12 @@ def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
 def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
     trial = state.trials[fact.trial]
     if not fact.lost:
-        ahead.exited(spec, state, fact.time - trial.launched)
+        prefetch.exited(spec, state, fact.time - trial.launched)
     state.running.remove(fact.trial)
     trial.frozen = trial.pid = None
     trial.error = fact.error
     trial.device, trial.cpus, trial.memory = "", 0.0, 0
-    sharing.left(state, trial, fact)
+    gpu_packing.left(state, trial, fact)
 
 
 def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
@@ -235,8 +235,8 @@ def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
         trial.error = ""  # it was told to end: its SIGTERM is no error
     trial.ending = None
     if fact.crowded:
-        sharing.crowded(state, trial)
-    sharing.gone(trial)
+        gpu_packing.crowded(state, trial)
+    gpu_packing.gone(trial)
     if fact.state == st.WAITING:
         wait(state, trial)
     elif fact.state == st.PAUSED:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.pruning import rules
-from tuitune.core.study import ahead, sharing
+from tuitune.core.study import gpu_packing, prefetch
 from tuitune.core.study import state as st
 from tuitune.core.study.deadlines import TIME_IS_UP, kill, on_deadline, time_limit
 from tuitune.core.study.endings import settle
 from tuitune.core.study.judging import on_report, reaches, target_words
-from tuitune.core.study.seats import first_to_seat, ready, seat
+from tuitune.core.study.slots import first_to_seat, ready, slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
     from tuitune.core.spec import StudySpec
-    from tuitune.core.study.seats import Seat
+    from tuitune.core.study.slots import Slot
 
 SAME_CRASHES = 3  # of the same error, before any trial has reported
 CRASHES_IN_ROW = 10
@@ -78,15 +78,19 @@ def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision
     found = first_to_seat(state)
     if found is not None:
         return (_launch(state, *found, now),)
-    place = seat(state)
+    place = slot(state)
     if place is None:
-        return (ev.Ask(now, len(state.trials), ahead=True),) if _may_ask_ahead(spec, state) else ()
+        return (
+            (ev.Ask(now, len(state.trials), prefetched=True),)
+            if _may_ask_ahead(spec, state)
+            else ()
+        )
     if any(not state.trials[n].alone for n in ready(state)):  # the first of them holds the rest up
         return ()
     return _next(spec, state, place, now)
 
 
-def _next(spec: StudySpec, state: st.State, place: Seat, now: float) -> Sequence[ev.Decision]:
+def _next(spec: StudySpec, state: st.State, place: Slot, now: float) -> Sequence[ev.Decision]:
     """What takes this room where nothing that was interrupted waits for it."""
     if state.adding:
         addition = state.adding[0]
@@ -94,19 +98,19 @@ def _next(spec: StudySpec, state: st.State, place: Seat, now: float) -> Sequence
     sent = rules.promotion(state.pruner, spec.pruning, state.promotable)
     if sent is not None:
         return (_promoted(sent, now),)
-    if state.ahead in state.waiting and state.ahead not in state.kills:
-        return (_launch(state, state.trials[state.ahead], place, now),)
+    if state.prefetched in state.waiting and state.prefetched not in state.kills:
+        return (_launch(state, state.trials[state.prefetched], place, now),)
     return (ev.Ask(now, len(state.trials)),) if _may_ask(state) else ()
 
 
 def _may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
     """One, while nothing else is sure to take the next slot."""
-    if state.waiting or state.adding or not _may_ask(state) or not ahead.pays(spec, state):
+    if state.waiting or state.adding or not _may_ask(state) or not prefetch.pays(spec, state):
         return False
     return rules.promotion(state.pruner, spec.pruning, state.promotable) is None
 
 
-def _launch(state: st.State, trial: st.Trial, at: Seat, now: float) -> ev.Launch:
+def _launch(state: st.State, trial: st.Trial, at: Slot, now: float) -> ev.Launch:
     assert state.settings is not None
     cpus, memory = state.settings.cpus, state.settings.memory or 0
     number, attempt = trial.number, trial.attempt + 1
@@ -169,7 +173,7 @@ def _reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     trial = state.trials[fact.trial]
     if trial.pace is None:
         return decisions
-    packed = sharing.found(state, trial, fact.time)
+    packed = gpu_packing.found(state, trial, fact.time)
     if packed is not None:
         return (*decisions, packed)
     return decisions or _fill(spec, state, fact)
@@ -178,7 +182,7 @@ def _reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
 def _devices_changed(
     spec: StudySpec, state: st.State, fact: ev.DevicesChanged
 ) -> Sequence[ev.Decision]:
-    return [*sharing.moved(state, fact), *_fill(spec, state, fact)]
+    return [*gpu_packing.moved(state, fact), *_fill(spec, state, fact)]
 
 
 def _started(spec: StudySpec, state: st.State, fact: ev.Started) -> Sequence[ev.Decision]:
@@ -210,7 +214,7 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
     if state.trials[fact.trial].shelved and state.promotable:
         return ()  # one of many that wind up together: the last of them looks on
-    return [*sharing.make_way(state, fact.time), *_fill(spec, state, fact)]
+    return [*gpu_packing.make_way(state, fact.time), *_fill(spec, state, fact)]
 
 
 def _stop_asked(_spec: StudySpec, state: st.State, fact: ev.StopAsked) -> Sequence[ev.Decision]:
@@ -263,7 +267,7 @@ def _resume_asked(spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Seq
     return [*thawed, *_fill(spec, state, fact)]
 
 
-def _held(_spec: StudySpec, state: st.State, fact: ev.Held) -> Sequence[ev.Decision]:
+def _held(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> Sequence[ev.Decision]:
     """A trial that stands still goes on at once where its pause was taken back meanwhile."""
     trial = state.trials[fact.trial]
     if trial.frozen is None or trial.attempt != fact.attempt or trial.held:
@@ -292,7 +296,7 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.Packed: _fill,
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,
-    ev.Held: _held,
+    ev.Frozen: _held,
     ev.Started: _started,
     ev.Reported: _reported,
     ev.Verdict: _verdict,
@@ -301,6 +305,6 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.StopAsked: _stop_asked,
     ev.Halted: _halt,
     ev.KillAsked: _kill_asked,
-    ev.SpareAsked: _fill,
+    ev.UndoKillAsked: _fill,
     ev.DeadlinePassed: on_deadline,
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.study import sharing
+from tuitune.core.study import gpu_packing
 from tuitune.core.study import state as st
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def _taken(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | N
     if exit_.lost:
         why = exit_.error or "its process was lost with the one that ran it"
         return _back(trial, exit_, why)
-    if exit_.error and sharing.is_lost(state, trial):
+    if exit_.error and gpu_packing.is_lost(state, trial):
         return _back(trial, exit_, "its GPU was lost")
-    if sharing.is_crowded(state, trial, exit_):
+    if gpu_packing.is_crowded(state, trial, exit_):
         why = "too little memory was left on its GPU beside others; it waits for one alone"
         return msgspec.structs.replace(_back(trial, exit_, why), crowded=True)
     return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
-from tuitune.core.study import ahead, attempts, clock, keeping, sharing, waiting
+from tuitune.core.study import attempts, clock, gpu_packing, kept_checkpoints, pausing, prefetch
 from tuitune.core.study import state as st
-from tuitune.core.study.standing import next_gate
+from tuitune.core.study.ranking import next_gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
     state.gpus = fact.gpus
     state.halted = None
     state.finished = state.complete = False
-    state.asking = state.ahead = None
+    state.asking = state.prefetched = None
     state.streak = state.same = 0
     if not state.pruner.style and spec.pruning.style != "auto":
         state.pruner.style = spec.pruning.style
@@ -69,22 +69,22 @@ def _take_up(state: st.State) -> None:
 
 def _ask(_spec: StudySpec, state: st.State, fact: ev.Ask) -> None:
     state.asking = fact.trial
-    ahead.asked(state, fact)
+    prefetch.asked(state, fact)
 
 
 def _proposed(spec: StudySpec, state: st.State, fact: ev.Proposed) -> None:
     trial = st.Trial(number=fact.trial, config=fact.config, origin=fact.origin, why=fact.why)
     _append(spec, state, trial)
     state.asking = None
-    ahead.answered(spec, state, fact.time)
+    prefetch.answered(spec, state, fact.time)
 
 
 def _sample_failed(spec: StudySpec, state: st.State, fact: ev.SampleFailed) -> None:
     """A trial of its own, which is settled at once: it was never launched."""
     _append(spec, state, st.Trial(fact.trial, fact.config, fact.origin, fact.why))
     state.asking = None
-    if state.ahead == fact.trial:
-        state.ahead = None
+    if state.prefetched == fact.trial:
+        state.prefetched = None
 
 
 def _exhausted(_spec: StudySpec, state: st.State, fact: ev.Exhausted) -> None:
@@ -139,7 +139,7 @@ def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
     state.elapsed += fact.time - state.opened
     state.opened = fact.time
     if fact.complete:
-        keeping.forget(state)
+        kept_checkpoints.forget(state)
 
 
 _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
@@ -163,20 +163,20 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.LaunchBlocked: _launch_blocked,
     ev.ClockStepped: clock.stepped,
     ev.SampleFailed: _sample_failed,
-    ev.DevicesChanged: sharing.changed,
-    ev.Footprint: sharing.grown,
-    ev.Packed: sharing.packed,
+    ev.DevicesChanged: gpu_packing.changed,
+    ev.Footprint: gpu_packing.grown,
+    ev.Packed: gpu_packing.packed,
     ev.StyleChosen: _style_chosen,
     ev.CodeChanged: _code_changed,
-    ev.Promoted: waiting.promoted,
-    ev.KillAsked: waiting.kill_asked,
-    ev.SpareAsked: waiting.spare_asked,
-    ev.PauseAsked: waiting.pause_asked,
-    ev.ResumeAsked: waiting.resume_asked,
-    ev.Held: waiting.held,
+    ev.Promoted: pausing.promoted,
+    ev.KillAsked: pausing.kill_asked,
+    ev.UndoKillAsked: pausing.spare_asked,
+    ev.PauseAsked: pausing.pause_asked,
+    ev.ResumeAsked: pausing.resume_asked,
+    ev.Frozen: pausing.held,
     ev.AddAsked: _add_asked,
     ev.Added: _added,
-    ev.RetryAsked: waiting.retry_asked,
+    ev.RetryAsked: pausing.retry_asked,
     ev.SettingsChanged: _settings_changed,
     ev.Halted: _halted,
     ev.Finished: _finished,

@@ -9,7 +9,7 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.pruning import rules
-from tuitune.core.study.standing import leads, listens, loss
+from tuitune.core.study.ranking import leads, listens, loss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

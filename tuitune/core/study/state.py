@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tuitune.core.events import Gpu, Halted, Settings, SignalHow, StopReason
-from tuitune.core.placement.pacing import Pace
 from tuitune.core.placement.packing import Packing
+from tuitune.core.placement.throughput import Throughput
 from tuitune.core.pruning.rules import PrunerState
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Trial(msgspec.Struct, array_like=True):
     peak: int = 0  # bytes that the newest attempt has held of a GPU
     grown: float = 0.0  # when that last became more
     rest: int = 0  # bytes that it held when it seemed to have stopped growing
-    pace: Pace | None = None  # of the newest attempt, where it is packed
+    pace: Throughput | None = None  # of the newest attempt, where it is packed
     company: float = -math.inf  # when another was last on a GPU of its
     alone: bool = False  # it needs a GPU with nobody else on it
     crowded: int = 0  # how often its neighbours left it too little memory
@@ -136,7 +136,7 @@ class State(msgspec.Struct, array_like=True):
     kills: dict[int, float] = {}  # trials to be killed, and when; until then it can be undone
     complete: bool = False  # finished, and nothing is left to do
     asked: float = 0.0  # when the newest question was put
-    ahead: int | None = None  # the trial that was asked for before there was a slot for it
+    prefetched: int | None = None  # the trial that was asked for before there was a slot for it
     asks: list[float] = []  # how long the newest answers took, s
     lasted: list[float] = []  # how long the newest attempts took, s
     gpus: tuple[Gpu, ...] = ()  # that this study may use

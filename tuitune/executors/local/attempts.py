@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncio import TimerHandle
 
-    from tuitune.executors.local.keeper import Keeper
     from tuitune.executors.local.listener import Connection
+    from tuitune.executors.local.zygote_client import ZygoteClient
     from tuitune.trial.wire import Order, Stop
 
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Attempt:
     order: Order
     token: str = field(default_factory=lambda: secrets.token_hex(8))
-    keeper: Keeper | None = None  # None: it waits for a zygote
+    zygote: ZygoteClient | None = None  # None: it waits for a zygote
     is_started: bool = False
     connections: list[Connection] = field(default_factory=list)
     speaker: Connection | None = None  # the first process that has reported

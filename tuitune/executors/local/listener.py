@@ -55,11 +55,11 @@ class Done(msgspec.Struct, tag=True):
     stopped: bool = False
 
 
-class Held(msgspec.Struct, tag=True):
+class Frozen(msgspec.Struct, tag=True):
     pass
 
 
-Said = Hello | Report | Saving | Checkpoint | Warn | Done | Held
+Said = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
 decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.executors.base import NotNowError, SampleError
 from tuitune.executors.local.shortage import shortage
-from tuitune.zygote.errands import CancelSample, Sample, Sampled
+from tuitune.zygote.protocol import CancelSample, Sample, Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tuitune.executors.local.keeper import Keeper
+    from tuitune.executors.local.zygote_client import ZygoteClient
 
 PATIENCE = 60.0  # seconds
 
@@ -21,22 +21,22 @@ class Samples:
     """The questions that a zygote has not answered yet."""
 
     def __init__(self) -> None:
-        self._asked: dict[int, tuple[Keeper, asyncio.Future[Sampled]]] = {}
+        self._asked: dict[int, tuple[ZygoteClient, asyncio.Future[Sampled]]] = {}
         self._count = 0
 
     async def ask(
-        self, keeper: Keeper, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+        self, zygote: ZygoteClient, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Raises SampleError."""
         self._count += 1
         number = self._count
         future: asyncio.Future[Sampled] = asyncio.get_running_loop().create_future()
-        self._asked[number] = keeper, future
-        keeper.say(Sample(number, targets, seed, config))
+        self._asked[number] = zygote, future
+        zygote.say(Sample(number, targets, seed, config))
         try:
             sampled = await asyncio.wait_for(future, PATIENCE)
         except TimeoutError:
-            keeper.say(CancelSample(number))
+            zygote.say(CancelSample(number))
             raise SampleError(f"{names(targets)}: no value after {PATIENCE:g} s") from None
         finally:
             del self._asked[number]
@@ -53,10 +53,10 @@ class Samples:
         if future is not None and not future.done():
             future.set_result(sampled)
 
-    def lose(self, keeper: Keeper) -> None:
+    def lose(self, zygote: ZygoteClient) -> None:
         """Its process was killed: nobody else will answer."""
         for asked, future in self._asked.values():
-            if asked is keeper and not future.done():
+            if asked is zygote and not future.done():
                 future.set_exception(NotNowError("the process that it ran in was killed"))
 
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.bottom import Bottom
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
-    from tuitune.ui.state.view import View
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.selection import Selection
+    from tuitune.ui.state.snapshot import Snapshot
+    from tuitune.ui.state.status_line import StatusLine
     from tuitune.ui.table.order import Order
 
 Group = Literal["Move", "Look", "Trials", "Study", "App"]
@@ -54,19 +54,19 @@ class Prompt(Record, frozen=True):
     complete: Callable[[str], str] | None = None  # tab: the line with more of it typed
 
 
-class Desk(Protocol):
+class AppActions(Protocol):
     """What an action may do; the app is one."""
 
-    picture: Picture
-    view: View
+    snapshot: Snapshot
+    selection: Selection
     order: Order
-    bottom: Bottom
+    status_line: StatusLine
     readonly: bool
 
     def act(self, name: str, argument: str = "") -> None:
         """Do the action of this id, with what was typed behind its name, or say why not."""
 
-    def look(self) -> Look: ...
+    def context(self) -> RenderContext: ...
 
     def size_of(self, pane: str) -> Size:
         """Of a pane, in cells; (0, 0) where it is not on the screen."""
@@ -108,8 +108,8 @@ class Argument(Record, frozen=True):
     """What may stand behind an action's name on the command line."""
 
     usage: str  # "N", "[FILE]"
-    run: Callable[[Desk, str], None]
-    values: Callable[[Look], Sequence[str]] | None = None  # to complete from
+    run: Callable[[AppActions, str], None]
+    values: Callable[[RenderContext], Sequence[str]] | None = None  # to complete from
 
 
 class Action(Record, frozen=True):
@@ -120,10 +120,10 @@ class Action(Record, frozen=True):
     title: str  # two or three words
     help: str  # a sentence
     group: Group
-    run: Callable[[Desk], None]
+    run: Callable[[AppActions], None]
     pane: str | None = None  # only where this pane has the focus; None: everywhere
     dangerous: bool = False  # changes the study: not there with --readonly
-    why_not: Callable[[Look], str] | None = (
+    why_not: Callable[[RenderContext], str] | None = (
         None  # a reason why it can't be done now, "" where it can
     )
     argument: Argument | None = None

@@ -10,72 +10,72 @@ from tuitune.ui.commands import command_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
 
 FORMS: Final = ("csv", "json")
 
 
-def show_help(desk: Desk) -> None:
-    desk.show("help")
+def show_help(app: AppActions) -> None:
+    app.show("help")
 
 
-def show_palette(desk: Desk) -> None:
+def show_palette(app: AppActions) -> None:
     """Its frame has signs that are not ASCII: the command line does the same there."""
-    if desk.look().glyphs.ascii:
-        command_line(desk)
+    if app.context().glyphs.ascii:
+        command_line(app)
     else:
-        desk.show("palette")
+        app.show("palette")
 
 
-def show_summary(desk: Desk) -> None:
-    desk.show("summary")
+def show_summary(app: AppActions) -> None:
+    app.show("summary")
 
 
-def show_keys(desk: Desk) -> None:
-    desk.show("keys")
+def show_keys(app: AppActions) -> None:
+    app.show("keys")
 
 
-def open_command_line(desk: Desk) -> None:
-    command_line(desk)
+def open_command_line(app: AppActions) -> None:
+    command_line(app)
 
 
-def shot(desk: Desk) -> None:
-    desk.write("svg", "")
+def shot(app: AppActions) -> None:
+    app.write("svg", "")
 
 
-def shot_to(desk: Desk, path: str) -> None:
-    desk.write("svg", path)
+def shot_to(app: AppActions, path: str) -> None:
+    app.write("svg", path)
 
 
-def export(desk: Desk) -> None:
-    desk.write("csv", "")
+def export(app: AppActions) -> None:
+    app.write("csv", "")
 
 
-def export_to(desk: Desk, text: str) -> None:
+def export_to(app: AppActions, text: str) -> None:
     form, _, path = text.partition(" ")
     if form not in FORMS:
-        desk.say(f"export: {form} is no form; write :export csv, or json, and a file", "warning")
+        app.say(f"export: {form} is no form; write :export csv, or json, and a file", "warning")
         return
-    desk.write(form, path.strip())
+    app.write(form, path.strip())
 
 
-def redraw(desk: Desk) -> None:
-    desk.redraw()
+def redraw(app: AppActions) -> None:
+    app.redraw()
 
 
-def interrupt(desk: Desk) -> None:
+def interrupt(app: AppActions) -> None:
     """In other programs it kills; here a slip must not end days of training."""
-    shown = desk.look().keymap.shown
+    shown = app.context().keymap.shown
     words = f"{shown('app.quit')} leaves the app, and the study runs on"
-    desk.say(f"{words}; {shown('study.stop')} stops the study", "info")
+    app.say(f"{words}; {shown('study.stop')} stops the study", "info")
 
 
-def leave(desk: Desk) -> None:
-    desk.leave()
+def leave(app: AppActions) -> None:
+    app.leave()
 
 
-def _forms(_: Look) -> Sequence[str]:
+def _forms(_: RenderContext) -> Sequence[str]:
     return FORMS
 
 

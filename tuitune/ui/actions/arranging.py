@@ -10,66 +10,66 @@ from tuitune.ui.render.layout import TRIALS
 from tuitune.ui.table.columns import FIXED, columns, last_first_column, named
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.table.columns import Column
 
 
-def choose_columns(desk: Desk) -> None:
+def choose_columns(app: AppActions) -> None:
     """Stays open, so that several can be chosen in a row."""
-    view = desk.view
+    selection = app.selection
     choices = [
         Choice(
             column.letter,
-            f"{'-' if column.key in view.hidden else '+'}{column.title}",
-            partial(turn_column, desk, column.key),
+            f"{'-' if column.key in selection.hidden else '+'}{column.title}",
+            partial(turn_column, app, column.key),
         )
-        for column in _chosen_from(desk)
+        for column in _chosen_from(app)
     ]
-    if view.hidden:
-        choices.append(Choice("*", "all", partial(show_all_columns, desk)))
-    desk.menu(Menu("columns", tuple(choices)))
+    if selection.hidden:
+        choices.append(Choice("*", "all", partial(show_all_columns, app)))
+    app.menu(Menu("columns", tuple(choices)))
 
 
-def turn_column(desk: Desk, key: str) -> None:
-    desk.view.hidden ^= {key}
-    choose_columns(desk)
+def turn_column(app: AppActions, key: str) -> None:
+    app.selection.hidden ^= {key}
+    choose_columns(app)
 
 
-def show_all_columns(desk: Desk) -> None:
-    desk.view.hidden = frozenset()
-    choose_columns(desk)
+def show_all_columns(app: AppActions) -> None:
+    app.selection.hidden = frozenset()
+    choose_columns(app)
 
 
-def turn_column_named(desk: Desk, text: str) -> None:
-    found = named(text, _chosen_from(desk))
+def turn_column_named(app: AppActions, text: str) -> None:
+    found = named(text, _chosen_from(app))
     if found is None:
-        desk.say(f"no column is called {text.strip()}", "warning")
+        app.say(f"no column is called {text.strip()}", "warning")
     else:
-        desk.view.hidden ^= {found.key}
+        app.selection.hidden ^= {found.key}
 
 
-def sideways(step: int, desk: Desk) -> None:
-    view = desk.view
-    most = last_first_column(columns(desk.picture), view, desk.size_of(TRIALS).width)
-    view.first_column = max(0, min(view.first_column + step, most))
+def sideways(step: int, app: AppActions) -> None:
+    selection = app.selection
+    most = last_first_column(columns(app.snapshot), selection, app.size_of(TRIALS).width)
+    selection.first_column = max(0, min(selection.first_column + step, most))
 
 
-def turn_wide(desk: Desk) -> None:
-    desk.view.wide = not desk.view.wide
-    desk.view.first_column = 0
+def turn_wide(app: AppActions) -> None:
+    app.selection.wide = not app.selection.wide
+    app.selection.first_column = 0
 
 
-def freeze(desk: Desk) -> None:
-    desk.view.frozen = not desk.view.frozen
+def freeze(app: AppActions) -> None:
+    app.selection.frozen = not app.selection.frozen
 
 
-def _chosen_from(desk: Desk) -> list[Column]:
-    return [column for column in columns(desk.picture) if column.key not in FIXED]
+def _chosen_from(app: AppActions) -> list[Column]:
+    return [column for column in columns(app.snapshot) if column.key not in FIXED]
 
 
-def _hideable(look: Look) -> list[str]:
-    return [column.title for column in columns(look.picture) if column.key not in FIXED]
+def _hideable(context: RenderContext) -> list[str]:
+    return [column.title for column in columns(context.snapshot) if column.key not in FIXED]
 
 
 ACTIONS: Final = (

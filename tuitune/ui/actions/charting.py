@@ -11,140 +11,146 @@ from tuitune.ui.charts.overlay import curve, metric, overlaid
 from tuitune.ui.render.layout import CURVE
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
 
 STRIDE: Final = 60  # steps of the read-out, at most, from one end of a chart to the other
 
 
-def show(desk: Desk, chart: str) -> None:
+def show(app: AppActions, chart: str) -> None:
     """This view; the curve where it is the one that is shown."""
-    view = desk.view
-    view.chart = "curve" if view.chart == chart else chart
-    focus(desk)
+    selection = app.selection
+    selection.chart = "curve" if selection.chart == chart else chart
+    focus(app)
 
 
-def focus(desk: Desk) -> None:
-    view = desk.view
-    view.focus = CURVE
-    if view.zoomed is not None:
-        view.zoomed = CURVE
-    desk.move()
+def focus(app: AppActions) -> None:
+    selection = app.selection
+    selection.focus = CURVE
+    if selection.zoomed is not None:
+        selection.zoomed = CURVE
+    app.move()
 
 
-def best(desk: Desk) -> None:
+def best(app: AppActions) -> None:
     """Over trials, then over time, then the curve again."""
-    view = desk.view
-    if view.chart != "best":
-        view.by_time = False
-        show(desk, "best")
-    elif not view.by_time:
-        view.by_time = True
-        desk.move()
+    selection = app.selection
+    if selection.chart != "best":
+        selection.by_time = False
+        show(app, "best")
+    elif not selection.by_time:
+        selection.by_time = True
+        app.move()
     else:
-        show(desk, "best")
+        show(app, "best")
 
 
-def importance(desk: Desk) -> None:
-    show(desk, "importance")
+def importance(app: AppActions) -> None:
+    show(app, "importance")
 
 
-def parallel(desk: Desk) -> None:
-    show(desk, "parallel")
+def parallel(app: AppActions) -> None:
+    show(app, "parallel")
 
 
-def rungs(desk: Desk) -> None:
-    show(desk, "rungs")
+def rungs(app: AppActions) -> None:
+    show(app, "rungs")
 
 
-def next_parameter(desk: Desk) -> None:
+def next_parameter(app: AppActions) -> None:
     """The first parameter, or the next; after the last one the curve again."""
-    view = desk.view
-    names = [axis.name for axis in axes(desk.picture.spec.space, desk.picture.rows)]
-    if view.chart != "slice":
-        view.parameter = view.parameter if view.parameter in names else names[0]
-        show(desk, "slice")
+    selection = app.selection
+    names = [axis.name for axis in axes(app.snapshot.spec.space, app.snapshot.rows)]
+    if selection.chart != "slice":
+        selection.parameter = selection.parameter if selection.parameter in names else names[0]
+        show(app, "slice")
         return
-    place = names.index(view.parameter) + 1 if view.parameter in names else 0
+    place = names.index(selection.parameter) + 1 if selection.parameter in names else 0
     if place < len(names):
-        view.parameter = names[place]
-        desk.move()
+        selection.parameter = names[place]
+        app.move()
     else:
-        view.parameter = names[0]
-        show(desk, "slice")
+        selection.parameter = names[0]
+        show(app, "slice")
 
 
-def no_parameter(look: Look) -> str:
-    found = axes(look.picture.spec.space, look.picture.rows)
+def no_parameter(context: RenderContext) -> str:
+    found = axes(context.snapshot.spec.space, context.snapshot.rows)
     return "" if found else "no parameter takes more than one value"
 
 
-def log(desk: Desk) -> None:
-    desk.view.log_y = not desk.view.log_y
-    desk.move()
+def log(app: AppActions) -> None:
+    app.selection.log_y = not app.selection.log_y
+    app.move()
 
 
-def next_metric(desk: Desk) -> None:
-    view, names = desk.view, desk.picture.metrics
-    now = metric(desk.look())
-    view.metric = names[(names.index(now) + 1) % len(names)] if now in names else None
-    view.chart = "curve"
-    desk.say(f"curve of {metric(desk.look())}")
-    desk.move()
+def next_metric(app: AppActions) -> None:
+    selection, names = app.selection, app.snapshot.metrics
+    now = metric(app.context())
+    selection.metric = names[(names.index(now) + 1) % len(names)] if now in names else None
+    selection.chart = "curve"
+    app.say(f"curve of {metric(app.context())}")
+    app.move()
 
 
-def one_metric(look: Look) -> str:
-    if len(look.picture.metrics) > 1:
+def one_metric(context: RenderContext) -> str:
+    if len(context.snapshot.metrics) > 1:
         return ""
-    return "trials report no other metric" if look.picture.metrics else "no trial has reported yet"
+    return (
+        "trials report no other metric" if context.snapshot.metrics else "no trial has reported yet"
+    )
 
 
-def overlay(desk: Desk) -> None:
-    view = desk.view
-    view.overlay = not view.overlay
-    desk.say(f"marked trials {'are' if view.overlay else 'are not'} drawn in the curve")
-    desk.move()
+def overlay(app: AppActions) -> None:
+    selection = app.selection
+    selection.overlay = not selection.overlay
+    app.say(f"marked trials {'are' if selection.overlay else 'are not'} drawn in the curve")
+    app.move()
 
 
-def read_right(desk: Desk) -> None:
-    _read(desk, 1)
+def read_right(app: AppActions) -> None:
+    _read(app, 1)
 
 
-def read_left(desk: Desk) -> None:
-    _read(desk, -1)
+def read_left(app: AppActions) -> None:
+    _read(app, -1)
 
 
-def _read(desk: Desk, by: int) -> None:
+def _read(app: AppActions, by: int) -> None:
     """To the next step that was reported; beyond either end nothing is read out any more."""
-    view = desk.view
-    steps = _steps(desk.look())
+    selection = app.selection
+    steps = _steps(app.context())
     if not steps:
         return
     stride = (steps[-1] - steps[0]) // STRIDE
-    if view.inspected is None:
+    if selection.inspected is None:
         place = len(steps) - 1 if by < 0 else 0
     elif by > 0:
         place = max(
-            bisect_right(steps, view.inspected), bisect_left(steps, view.inspected + stride)
+            bisect_right(steps, selection.inspected),
+            bisect_left(steps, selection.inspected + stride),
         )
     else:
         place = (
-            min(bisect_left(steps, view.inspected), bisect_right(steps, view.inspected - stride))
+            min(
+                bisect_left(steps, selection.inspected),
+                bisect_right(steps, selection.inspected - stride),
+            )
             - 1
         )
-    view.inspected = steps[place] if 0 <= place < len(steps) else None
-    desk.move()
+    selection.inspected = steps[place] if 0 <= place < len(steps) else None
+    app.move()
 
 
-def _steps(look: Look) -> list[int]:
+def _steps(context: RenderContext) -> list[int]:
     """All that the curves shown have reported, rising."""
-    return sorted({step for one in overlaid(look) for step in curve(look, one.trial).steps})
+    return sorted({step for one in overlaid(context) for step in curve(context, one.trial).steps})
 
 
-def no_read_out(look: Look) -> str:
-    if look.view.chart != "curve":
+def no_read_out(context: RenderContext) -> str:
+    if context.selection.chart != "curve":
         return "only curves are read out"
-    return "" if _steps(look) else "there are no reports yet"
+    return "" if _steps(context) else "there are no reports yet"
 
 
 ACTIONS: Final = (

@@ -11,7 +11,7 @@ from tuitune.messages.command import fill_command
 from tuitune.messages.text import configuration_toml
 from tuitune.store.folder import TRIALS
 from tuitune.ui.actions.action import Action, Choice, Menu
-from tuitune.ui.actions.targets import meant
+from tuitune.ui.actions.engine_state import meant
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 OUTPUT: Final = "output.log"
 
 
-def copy(desk: Desk) -> None:
+def copy(app: AppActions) -> None:
     """The trials are those of this moment, whatever moves while the menu is open."""
-    picture = desk.picture
-    rows = meant(desk.look())
+    snapshot = app.snapshot
+    rows = meant(app.context())
     names = label(rows[0].number) if len(rows) == 1 else f"{len(rows)} trials"
 
     def choice(key: str, title: str, text: Callable[[], str]) -> Choice:
-        return Choice(key, title, lambda: desk.copy(text(), f"{title} of {names}"))
+        return Choice(key, title, lambda: app.copy(text(), f"{title} of {names}"))
 
     choices = [
         choice("i", "id", lambda: ids(rows)),
         choice("c", "configuration", lambda: configurations(rows)),
-        choice("a", "tuitune add", lambda: added(picture, rows)),
-        choice("l", "log path", lambda: logs(picture.folder, rows)),
+        choice("a", "tuitune add", lambda: added(snapshot, rows)),
+        choice("l", "log path", lambda: logs(snapshot.folder, rows)),
     ]
-    if picture.spec.trial.command is not None:
-        choices.insert(2, choice("r", "command", lambda: commands(picture, rows)))
-    desk.menu(Menu(f"copy of {names}", tuple(choices)))
+    if snapshot.spec.trial.command is not None:
+        choices.insert(2, choice("r", "command", lambda: commands(snapshot, rows)))
+    app.menu(Menu(f"copy of {names}", tuple(choices)))
 
 
 def ids(rows: Sequence[TrialRow]) -> str:
@@ -58,16 +58,16 @@ def configurations(rows: Sequence[TrialRow]) -> str:
     return "\n".join(f"# {label(row.number)}\n{configuration_toml(row.config)}" for row in rows)
 
 
-def commands(picture: Picture, rows: Sequence[TrialRow]) -> str:
+def commands(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
     """The program of each trial, as it was run in the study file's folder."""
-    command = picture.spec.trial.command or ()
+    command = snapshot.spec.trial.command or ()
     return "\n".join(shlex.join(fill_command(command, row.config)) for row in rows)
 
 
-def added(picture: Picture, rows: Sequence[TrialRow]) -> str:
+def added(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
     """What adds the same configuration to the study, to be changed by hand."""
     return "\n".join(
-        shlex.join(["tuitune", "add", place(picture.folder), *map(_pair, row.config.items())])
+        shlex.join(["tuitune", "add", place(snapshot.folder), *map(_pair, row.config.items())])
         for row in rows
     )
 
@@ -86,8 +86,8 @@ def _pair(item: tuple[str, object]) -> str:
     return f"{name}={spell(value)}"
 
 
-def _nothing(look: Look) -> str:
-    return "" if meant(look) else "there are no trials yet"
+def _nothing(context: RenderContext) -> str:
+    return "" if meant(context) else "there are no trials yet"
 
 
 ACTIONS: Final = (

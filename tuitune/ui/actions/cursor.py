@@ -5,31 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
+    from tuitune.ui.actions.action import AppActions
 
 
-def line_of(desk: Desk) -> int:
+def line_of(app: AppActions) -> int:
     """The line that the cursor is on, from 0."""
-    return desk.order.position(desk.view.cursor) or 0
+    return app.order.position(app.selection.cursor) or 0
 
 
-def to_line(desk: Desk, line: int) -> None:
+def to_line(app: AppActions, line: int) -> None:
     """To this one, or to the nearest that there is; an open range goes with it."""
-    numbers = desk.order.numbers
+    numbers = app.order.numbers
     if numbers:
-        desk.view.cursor = numbers[max(0, min(line, len(numbers) - 1))]
-        extend(desk)
-        desk.order.hold()  # also where it stood there already
-        desk.order.follow(desk.picture, desk.view)
+        app.selection.cursor = numbers[max(0, min(line, len(numbers) - 1))]
+        extend(app)
+        app.order.hold()  # also where it stood there already
+        app.order.follow(app.snapshot, app.selection)
 
 
-def extend(desk: Desk) -> None:
+def extend(app: AppActions) -> None:
     """What stands between the beginning of an open range and the cursor has a mark."""
-    view, order = desk.view, desk.order
-    if view.anchor is None:
+    selection, order = app.selection, app.order
+    if selection.anchor is None:
         return
-    start, end = order.position(view.anchor), order.position(view.cursor)
+    start, end = order.position(selection.anchor), order.position(selection.cursor)
     if start is None or end is None:  # filtered out: the range ends there
-        view.anchor = None
+        selection.anchor = None
         return
-    view.marks = {*view.kept, *order.numbers[min(start, end) : max(start, end) + 1]}
+    selection.marks = {*selection.kept, *order.numbers[min(start, end) : max(start, end) + 1]}

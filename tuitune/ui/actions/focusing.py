@@ -10,7 +10,7 @@ from tuitune.ui.render.layout import CURVE, DETAIL, DEVICES, LOG, NUMBERED, TRIA
 from tuitune.ui.table.filtering import ALL
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
+    from tuitune.ui.actions.action import AppActions
 
 TITLES: Final = {
     DEVICES: "the devices",
@@ -22,64 +22,64 @@ TITLES: Final = {
 }
 
 
-def focus(pane: str, desk: Desk) -> None:
+def focus(pane: str, app: AppActions) -> None:
     """A zoomed pane hands its room to the next. The curve's digit again leads to the curve."""
-    if pane == CURVE and desk.view.focus == CURVE:
-        desk.view.chart = "curve"
-    desk.view.focus = pane
-    if desk.view.zoomed is not None:
-        desk.view.zoomed = pane
-    desk.move()
+    if pane == CURVE and app.selection.focus == CURVE:
+        app.selection.chart = "curve"
+    app.selection.focus = pane
+    if app.selection.zoomed is not None:
+        app.selection.zoomed = pane
+    app.move()
 
 
-def next_pane(desk: Desk) -> None:
-    focus(_beside(desk.view.focus, 1), desk)
+def next_pane(app: AppActions) -> None:
+    focus(_beside(app.selection.focus, 1), app)
 
 
-def previous_pane(desk: Desk) -> None:
-    focus(_beside(desk.view.focus, -1), desk)
+def previous_pane(app: AppActions) -> None:
+    focus(_beside(app.selection.focus, -1), app)
 
 
-def zoom(desk: Desk) -> None:
-    view = desk.view
-    view.zoomed = None if view.zoomed == view.focus else view.focus
-    desk.move()
+def zoom(app: AppActions) -> None:
+    selection = app.selection
+    selection.zoomed = None if selection.zoomed == selection.focus else selection.focus
+    app.move()
 
 
-def reset(desk: Desk) -> None:
+def reset(app: AppActions) -> None:
     """As it was when the app was opened; marks, filter and sort stay."""
-    view = desk.view
-    view.zoomed, view.focus = None, TRIALS
-    view.scrolled.clear()
-    view.log_end = None
-    view.wide, view.first_column = False, 0
-    desk.move()
+    selection = app.selection
+    selection.zoomed, selection.focus = None, TRIALS
+    selection.scrolled.clear()
+    selection.log_end = None
+    selection.wide, selection.first_column = False, 0
+    app.move()
 
 
-def enter(desk: Desk) -> None:
+def enter(app: AppActions) -> None:
     """The trial in detail; what came of the study once it is finished."""
-    if desk.picture.engine.state == "finished":
-        desk.show("summary")
+    if app.snapshot.engine.state == "finished":
+        app.show("summary")
         return
-    desk.view.focus = desk.view.zoomed = DETAIL
-    desk.move()
+    app.selection.focus = app.selection.zoomed = DETAIL
+    app.move()
 
 
-def back(desk: Desk) -> None:
+def back(app: AppActions) -> None:
     """One step: the zoom, the focus, a range, the marks, the filter."""
-    view = desk.view
-    if view.zoomed is not None:
-        view.zoomed = None
-        view.focus = TRIALS
-    elif view.focus != TRIALS:
-        view.focus = TRIALS
-    elif view.anchor is not None:
-        view.anchor = None
-    elif view.marks:
-        view.marks.clear()
-    elif view.filter != ALL:
-        view.filter = ALL
-    desk.move()
+    selection = app.selection
+    if selection.zoomed is not None:
+        selection.zoomed = None
+        selection.focus = TRIALS
+    elif selection.focus != TRIALS:
+        selection.focus = TRIALS
+    elif selection.anchor is not None:
+        selection.anchor = None
+    elif selection.marks:
+        selection.marks.clear()
+    elif selection.filter != ALL:
+        selection.filter = ALL
+    app.move()
 
 
 def _beside(pane: str, step: int) -> str:

@@ -8,39 +8,41 @@ from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.cursor import extend, line_of, to_line
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
 
 
-def mark(desk: Desk) -> None:
+def mark(app: AppActions) -> None:
     """Sets or takes the cursor's mark and goes on to the next line."""
-    view = desk.view
-    if view.cursor is not None:
-        view.marks ^= {view.cursor}
-        view.anchor = None
-        to_line(desk, line_of(desk) + 1)
+    selection = app.selection
+    if selection.cursor is not None:
+        selection.marks ^= {selection.cursor}
+        selection.anchor = None
+        to_line(app, line_of(app) + 1)
 
 
-def mark_range(desk: Desk) -> None:
+def mark_range(app: AppActions) -> None:
     """Begins a range at the cursor, which goes with it; the second time ends it."""
-    view = desk.view
-    if view.anchor is not None:
-        view.anchor = None
-    elif view.cursor is not None:
-        view.anchor, view.kept = view.cursor, frozenset(view.marks)
-        extend(desk)
+    selection = app.selection
+    if selection.anchor is not None:
+        selection.anchor = None
+    elif selection.cursor is not None:
+        selection.anchor, selection.kept = selection.cursor, frozenset(selection.marks)
+        extend(app)
 
 
-def mark_all(desk: Desk) -> None:
+def mark_all(app: AppActions) -> None:
     """All that are shown; takes their marks where all have one."""
-    shown = set(desk.order.numbers)
-    view = desk.view
-    view.anchor = None
-    view.marks = view.marks - shown if shown <= view.marks else view.marks | shown
+    shown = set(app.order.numbers)
+    selection = app.selection
+    selection.anchor = None
+    selection.marks = (
+        selection.marks - shown if shown <= selection.marks else selection.marks | shown
+    )
 
 
-def _nothing_shown(look: Look) -> str:
-    return "" if look.order.numbers else "no trial is shown"
+def _nothing_shown(context: RenderContext) -> str:
+    return "" if context.order.numbers else "no trial is shown"
 
 
 ACTIONS: Final = (

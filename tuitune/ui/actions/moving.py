@@ -11,78 +11,78 @@ from tuitune.ui.actions.cursor import line_of, to_line
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
 
 
-def by_lines(lines: int, desk: Desk) -> None:
+def by_lines(lines: int, app: AppActions) -> None:
     """Down, or up where negative."""
-    to_line(desk, line_of(desk) + lines)
+    to_line(app, line_of(app) + lines)
 
 
-def by_pages(pages: int, desk: Desk) -> None:
+def by_pages(pages: int, app: AppActions) -> None:
     """A line of the page before stays in sight."""
-    by_lines(pages * max(1, desk.order.lines - 1), desk)
+    by_lines(pages * max(1, app.order.lines - 1), app)
 
 
-def by_halves(halves: int, desk: Desk) -> None:
-    by_lines(halves * max(1, desk.order.lines // 2), desk)
+def by_halves(halves: int, app: AppActions) -> None:
+    by_lines(halves * max(1, app.order.lines // 2), app)
 
 
-def first(desk: Desk) -> None:
-    to_line(desk, 0)
+def first(app: AppActions) -> None:
+    to_line(app, 0)
 
 
-def last(desk: Desk) -> None:
-    to_line(desk, len(desk.order.numbers) - 1)
+def last(app: AppActions) -> None:
+    to_line(app, len(app.order.numbers) - 1)
 
 
-def best(desk: Desk) -> None:
-    if desk.picture.best is not None:
-        jump(desk, desk.picture.best)
+def best(app: AppActions) -> None:
+    if app.snapshot.best is not None:
+        jump(app, app.snapshot.best)
 
 
-def next_failed(desk: Desk) -> None:
+def next_failed(app: AppActions) -> None:
     """Below the cursor, then from the first line on."""
-    numbers, rows = desk.order.numbers, desk.picture.rows
-    start = line_of(desk) + 1
+    numbers, rows = app.order.numbers, app.snapshot.rows
+    start = line_of(app) + 1
     for number in (*numbers[start:], *numbers[:start]):
         if rows[number].state == FAILED:
-            jump(desk, number)
+            jump(app, number)
             return
 
 
-def jump(desk: Desk, number: int) -> None:
+def jump(app: AppActions, number: int) -> None:
     """To a trial by its number, or words about why it is not to be seen."""
-    line = desk.order.position(number)
+    line = app.order.position(number)
     if line is not None:
-        to_line(desk, line)
-    elif desk.picture.row(number) is None:
-        desk.say(f"there is no {label(number)}", "warning")
+        to_line(app, line)
+    elif app.snapshot.row(number) is None:
+        app.say(f"there is no {label(number)}", "warning")
     else:
-        desk.say(f"{label(number)} is filtered out: /{desk.view.filter.text}", "warning")
+        app.say(f"{label(number)} is filtered out: /{app.selection.filter.text}", "warning")
 
 
-def jump_to(desk: Desk, text: str) -> None:
+def jump_to(app: AppActions, text: str) -> None:
     digits = text.strip().removeprefix("t")
     if digits.isascii() and digits.isdigit():
-        jump(desk, int(digits))
+        jump(app, int(digits))
     else:
-        desk.say(f"{text.strip() or 'nothing'} is no number of a trial", "warning")
+        app.say(f"{text.strip() or 'nothing'} is no number of a trial", "warning")
 
 
-def ask_where(desk: Desk) -> None:
-    desk.prompt(Prompt(":", "", partial(jump_to, desk), hint=lambda _: "the number of a trial"))
+def ask_where(app: AppActions) -> None:
+    app.prompt(Prompt(":", "", partial(jump_to, app), hint=lambda _: "the number of a trial"))
 
 
-def _no_best(look: Look) -> str:
-    return "no trial has reported yet" if look.picture.best is None else ""
+def _no_best(context: RenderContext) -> str:
+    return "no trial has reported yet" if context.snapshot.best is None else ""
 
 
-def _none_failed(look: Look) -> str:
-    if look.picture.counts.get(FAILED, 0) == 0:
+def _none_failed(context: RenderContext) -> str:
+    if context.snapshot.counts.get(FAILED, 0) == 0:
         return "no trial has failed"
-    shown = any(look.picture.rows[number].state == FAILED for number in look.order.numbers)
+    shown = any(context.snapshot.rows[number].state == FAILED for number in context.order.numbers)
     return "" if shown else "those that failed are filtered out"
 
 

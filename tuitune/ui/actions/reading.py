@@ -15,148 +15,148 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tuitune.ui.actions.action import Desk
+    from tuitune.ui.actions.action import AppActions
     from tuitune.ui.logs import Stamp
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 FAR: Final = 1 << 30  # lines: further than any text goes
 
 
-def scroll(desk: Desk, pane: str, lines: int) -> None:
+def scroll(app: AppActions, pane: str, lines: int) -> None:
     """So many lines down, or up where negative."""
     if pane == LOG:
-        _scroll_log(desk, lines)
+        _scroll_log(app, lines)
         return
-    view = desk.view
-    before = view.scrolled.get(pane, 0)
-    view.scrolled[pane] = max(0, min(before + lines, longest(desk, pane)))
+    selection = app.selection
+    before = selection.scrolled.get(pane, 0)
+    selection.scrolled[pane] = max(0, min(before + lines, longest(app, pane)))
 
 
-def longest(desk: Desk, pane: str) -> int:
+def longest(app: AppActions, pane: str) -> int:
     """How far down a pane can be scrolled: its last line then stands at the bottom."""
-    size = desk.size_of(pane)
-    return max(0, LENGTHS[pane](desk.look(), size) - max(1, size.height - 1))
+    size = app.size_of(pane)
+    return max(0, LENGTHS[pane](app.context(), size) - max(1, size.height - 1))
 
 
-def _scroll_log(desk: Desk, lines: int) -> None:
+def _scroll_log(app: AppActions, lines: int) -> None:
     """By the place in the file, so that what is read stays there while the file grows."""
-    log = _log(desk)
+    log = _log(app)
     if log is None:
         return
     trial, path, found = log
-    end = held_at(desk.look(), trial, found)
+    end = held_at(app.context(), trial, found)
     end = found.size if end is None else end
     if lines < 0:
-        first_page = on(path, 0, max(1, desk.size_of(LOG).height - 1))
+        first_page = on(path, 0, max(1, app.size_of(LOG).height - 1))
         end = max(back(path, end, -lines), first_page)
     else:
         end = on(path, end, lines)
-    _hold(desk, trial, end, found)
+    _hold(app, trial, end, found)
 
 
-def _hold(desk: Desk, trial: int, end: int, found: Stamp) -> None:
+def _hold(app: AppActions, trial: int, end: int, found: Stamp) -> None:
     """The pane ends at this byte; at the file's own end it follows again."""
-    desk.view.log_end = (trial, end) if end < found.size else None
+    app.selection.log_end = (trial, end) if end < found.size else None
 
 
-def _log(desk: Desk) -> tuple[int, Path, Stamp] | None:
-    trial = shown_trial(desk.look())
+def _log(app: AppActions) -> tuple[int, Path, Stamp] | None:
+    trial = shown_trial(app.context())
     if trial is None:
         return None
-    path = log_file(desk.picture.folder, trial)
+    path = log_file(app.snapshot.folder, trial)
     found = stamp(path)
     return None if found is None else (trial, path, found)
 
 
-def _lines(pane: str, count: int, desk: Desk) -> None:
-    scroll(desk, pane, count)
+def _lines(pane: str, count: int, app: AppActions) -> None:
+    scroll(app, pane, count)
 
 
-def _pages(pane: str, count: int, desk: Desk) -> None:
-    scroll(desk, pane, count * max(1, desk.size_of(pane).height - 2))
+def _pages(pane: str, count: int, app: AppActions) -> None:
+    scroll(app, pane, count * max(1, app.size_of(pane).height - 2))
 
 
-def _far(pane: str, count: int, desk: Desk) -> None:
+def _far(pane: str, count: int, app: AppActions) -> None:
     """To the begin, or the end."""
     if pane != LOG:
-        scroll(desk, pane, count * FAR)
+        scroll(app, pane, count * FAR)
         return
-    log = _log(desk)
+    log = _log(app)
     if log is None:
         return
     trial, path, found = log
-    page = max(1, desk.size_of(LOG).height - 1)
-    _hold(desk, trial, found.size if count > 0 else on(path, 0, page), found)
+    page = max(1, app.size_of(LOG).height - 1)
+    _hold(app, trial, found.size if count > 0 else on(path, 0, page), found)
 
 
-def open_log(desk: Desk) -> None:
+def open_log(app: AppActions) -> None:
     """Of the trial under the cursor, with all the room there is."""
-    desk.view.focus = desk.view.zoomed = LOG
-    desk.move()
+    app.selection.focus = app.selection.zoomed = LOG
+    app.move()
 
 
-def wrap(desk: Desk) -> None:
-    desk.view.wrap = not desk.view.wrap
+def wrap(app: AppActions) -> None:
+    app.selection.wrap = not app.selection.wrap
 
 
-def whole_study(desk: Desk) -> None:
-    desk.view.all_why = not desk.view.all_why
-    desk.view.scrolled.pop(WHY, None)
+def whole_study(app: AppActions) -> None:
+    app.selection.all_why = not app.selection.all_why
+    app.selection.scrolled.pop(WHY, None)
 
 
-def find(desk: Desk) -> None:
+def find(app: AppActions) -> None:
     """Marked while it is typed; then to the nearest match above."""
-    before = desk.view.find
+    before = app.selection.find
 
     def seen(text: str) -> None:
-        desk.view.find = text
+        app.selection.find = text
 
     def done(text: str) -> None:
-        desk.view.find = text
+        app.selection.find = text
         if text:
-            find_up(desk)
+            find_up(app)
 
-    desk.prompt(Prompt("/", before, done, seen, partial(seen, before)))
+    app.prompt(Prompt("/", before, done, seen, partial(seen, before)))
 
 
-def find_up(desk: Desk) -> None:
+def find_up(app: AppActions) -> None:
     """The next match above the last line shown; that line itself counts when it is first looked."""
-    log = _log(desk)
-    if log is None or not desk.view.find:
+    log = _log(app)
+    if log is None or not app.selection.find:
         return
     trial, path, found = log
-    end = held_at(desk.look(), trial, found)
+    end = held_at(app.context(), trial, found)
     above = found.size if end is None else back(path, end, 1)
-    hit = find_before(path, above, desk.view.find)
-    _go(desk, hit, trial, found, "above")
+    hit = find_before(path, above, app.selection.find)
+    _go(app, hit, trial, found, "above")
 
 
-def find_down(desk: Desk) -> None:
-    log = _log(desk)
-    if log is None or not desk.view.find:
+def find_down(app: AppActions) -> None:
+    log = _log(app)
+    if log is None or not app.selection.find:
         return
     trial, path, found = log
-    end = held_at(desk.look(), trial, found)
-    hit = None if end is None else find_after(path, end, desk.view.find)
-    _go(desk, hit, trial, found, "below")
+    end = held_at(app.context(), trial, found)
+    hit = None if end is None else find_after(path, end, app.selection.find)
+    _go(app, hit, trial, found, "below")
 
 
-def _go(desk: Desk, hit: int | None, trial: int, found: Stamp, where: str) -> None:
+def _go(app: AppActions, hit: int | None, trial: int, found: Stamp, where: str) -> None:
     if hit is None:
-        desk.say(f"no {desk.view.find!r} {where}", "warning")
+        app.say(f"no {app.selection.find!r} {where}", "warning")
     else:
-        _hold(desk, trial, hit, found)
+        _hold(app, trial, hit, found)
 
 
-def _no_log(look: Look) -> str:
-    trial = shown_trial(look)
-    if trial is None or stamp(log_file(look.picture.folder, trial)) is None:
+def _no_log(context: RenderContext) -> str:
+    trial = shown_trial(context)
+    if trial is None or stamp(log_file(context.snapshot.folder, trial)) is None:
         return "there is no log yet"
     return ""
 
 
-def _nothing_looked_for(look: Look) -> str:
-    return _no_log(look) or ("" if look.view.find else "nothing is looked for")
+def _nothing_looked_for(context: RenderContext) -> str:
+    return _no_log(context) or ("" if context.selection.find else "nothing is looked for")
 
 
 LENGTHS: Final = {DETAIL: detail.length, WHY: why.length}

@@ -7,73 +7,73 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.study.state import RUNNING
 from tuitune.ui.actions.action import Action, Argument, Choice, Menu, Question
-from tuitune.ui.actions.targets import no_engine
+from tuitune.ui.actions.engine_state import no_engine
 from tuitune.ui.commands import command_line
-from tuitune.ui.state.bottom import SEEN, Undo, Wanted
+from tuitune.ui.state.status_line import SEEN, Undo, Wanted
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
 
 
-def pause_launching(desk: Desk) -> None:
+def pause_launching(app: AppActions) -> None:
     def then(_: dict[str, Any]) -> None:
         back = {"do": "resume", "trials": []}
-        desk.bottom.undo = Undo("pause launching", back, "launching again")
-        desk.say("no new trial is launched; those that run go on", "info")
+        app.status_line.undo = Undo("pause launching", back, "launching again")
+        app.say("no new trial is launched; those that run go on", "info")
 
-    _want(desk, "launching", value=False)
-    desk.send({"do": "pause", "trials": []}, then)
+    _want(app, "launching", value=False)
+    app.send({"do": "pause", "trials": []}, then)
 
 
-def resume_launching(desk: Desk) -> None:
+def resume_launching(app: AppActions) -> None:
     def then(_: dict[str, Any]) -> None:
         back = {"do": "pause", "trials": []}
-        desk.bottom.undo = Undo("resume launching", back, "no new trial is launched")
-        desk.say("trials are launched again", "info")
+        app.status_line.undo = Undo("resume launching", back, "no new trial is launched")
+        app.say("trials are launched again", "info")
 
-    _want(desk, "launching", value=True)
-    desk.send({"do": "resume", "trials": []}, then)
-
-
-def more(desk: Desk) -> None:
-    _set_concurrency(desk, _concurrency(desk.look()) + 1)
+    _want(app, "launching", value=True)
+    app.send({"do": "resume", "trials": []}, then)
 
 
-def fewer(desk: Desk) -> None:
-    _set_concurrency(desk, _concurrency(desk.look()) - 1)
+def more(app: AppActions) -> None:
+    _set_concurrency(app, _concurrency(app.context()) + 1)
 
 
-def concurrency(desk: Desk, text: str) -> None:
-    number = _whole(desk, "concurrency", text)
+def fewer(app: AppActions) -> None:
+    _set_concurrency(app, _concurrency(app.context()) - 1)
+
+
+def concurrency(app: AppActions, text: str) -> None:
+    number = _whole(app, "concurrency", text)
     if number is not None:
-        _set_concurrency(desk, number)
+        _set_concurrency(app, number)
 
 
-def trials(desk: Desk, text: str) -> None:
+def trials(app: AppActions, text: str) -> None:
     """Asked before where it is fewer than there are: the study ends then, and no undo helps."""
-    number = _whole(desk, "trials", text)
+    number = _whole(app, "trials", text)
     if number is None:
         return
-    was, begun = _settings_trials(desk.look()), len(desk.picture.rows)
+    was, begun = _settings_trials(app.context()), len(app.snapshot.rows)
     words = f"{number} trials in all, {was} before"
     if number >= begun:
-        _set(desk, "search.trials", number, was, words)
+        _set(app, "search.trials", number, was, words)
         return
     asked = f"{begun} trials have begun: end the study with those that run?"
-    desk.ask(Question(asked, lambda: _set(desk, "search.trials", number, was, words)))
+    app.ask(Question(asked, lambda: _set(app, "search.trials", number, was, words)))
 
 
-def ask_trials(desk: Desk) -> None:
-    command_line(desk, "trials ")
+def ask_trials(app: AppActions) -> None:
+    command_line(app, "trials ")
 
 
-def ask_concurrency(desk: Desk) -> None:
-    command_line(desk, "concurrency ")
+def ask_concurrency(app: AppActions) -> None:
+    command_line(app, "concurrency ")
 
 
-def stop(desk: Desk) -> None:
-    running = desk.picture.counts.get(RUNNING, 0)
+def stop(app: AppActions) -> None:
+    running = app.snapshot.counts.get(RUNNING, 0)
     ways = (
         ("s", "save and leave", {"finish": False, "now": False}, "trials save and leave"),
         ("f", "finish what runs", {"finish": True, "now": False}, "trials run to their end"),
@@ -83,103 +83,99 @@ def stop(desk: Desk) -> None:
     def choice(key: str, title: str, how: dict[str, bool], words: str) -> Choice:
         text = f"type stop to stop the study: {running} running {words}"
         request = {"do": "stop", **how}
-        yes = lambda: desk.send(request, lambda answer: _stopping(desk, answer, words))  # noqa: E731
-        return Choice(key, title, lambda: desk.ask(Question(text, yes, "stop")))
+        yes = lambda: app.send(request, lambda answer: _stopping(app, answer, words))  # noqa: E731
+        return Choice(key, title, lambda: app.ask(Question(text, yes, "stop")))
 
-    desk.menu(Menu("stop the study", tuple(choice(*way) for way in ways)))
-
-
-def restart(desk: Desk) -> None:
-    desk.restart()
+    app.menu(Menu("stop the study", tuple(choice(*way) for way in ways)))
 
 
-def _stopping(desk: Desk, answer: dict[str, Any], words: str) -> None:
-    desk.bottom.undo = None
-    desk.say(f"stopping: {answer['running']} running {words}", "info")
+def restart(app: AppActions) -> None:
+    app.restart()
 
 
-def _set_concurrency(desk: Desk, number: int) -> None:
+def _stopping(app: AppActions, answer: dict[str, Any], words: str) -> None:
+    app.status_line.undo = None
+    app.say(f"stopping: {answer['running']} running {words}", "info")
+
+
+def _set_concurrency(app: AppActions, number: int) -> None:
     if number < 1:
-        desk.say("at least one trial at a time; P pauses the launching", "warning")
+        app.say("at least one trial at a time; P pauses the launching", "warning")
         return
-    settings = desk.picture.study.settings
+    settings = app.snapshot.study.settings
     was = None if settings is None else settings.concurrency
-    _want(desk, "concurrency", number)
+    _want(app, "concurrency", number)
     words = f"at most {number} at a time"
-    _set(
-        desk, "search.concurrency", number, was, words if was is None else f"{words}, {was} before"
-    )
+    _set(app, "search.concurrency", number, was, words if was is None else f"{words}, {was} before")
 
 
-def _set(desk: Desk, key: str, number: int, was: int | None, words: str) -> None:
+def _set(app: AppActions, key: str, number: int, was: int | None, words: str) -> None:
     def then(answer: dict[str, Any]) -> None:
         if not answer["changed"]:
-            desk.say(f"{key.partition('.')[2]} is {number} already", "warning")
+            app.say(f"{key.partition('.')[2]} is {number} already", "warning")
             return
         back = {"do": "set", "overrides": [f"{key}={was}"]}
         name = key.partition(".")[2]
-        desk.bottom.undo = None if was is None else Undo(name, back, f"{name} is {was} again")
-        desk.say(words, "info")
+        app.status_line.undo = None if was is None else Undo(name, back, f"{name} is {was} again")
+        app.say(words, "info")
 
-    desk.send({"do": "set", "overrides": [f"{key}={number}"]}, then)
+    app.send({"do": "set", "overrides": [f"{key}={number}"]}, then)
 
 
-def _want(desk: Desk, what: str, value: int) -> None:
+def _want(app: AppActions, what: str, value: int) -> None:
     """Until the picture shows it, the next key counts from what was asked for."""
-    desk.bottom.wanted[what] = Wanted(value, time.monotonic() + SEEN)
+    app.status_line.wanted[what] = Wanted(value, time.monotonic() + SEEN)
 
 
-def _whole(desk: Desk, name: str, text: str) -> int | None:
+def _whole(app: AppActions, name: str, text: str) -> int | None:
     """The number that was typed; None, saying so, where it is none."""
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    desk.say(
-        f"{name}: {text or 'nothing'} is not a whole number from 1; write :{name} 8", "warning"
-    )
+    app.say(f"{name}: {text or 'nothing'} is not a whole number from 1; write :{name} 8", "warning")
     return None
 
 
-def _concurrency(look: Look) -> int:
+def _concurrency(context: RenderContext) -> int:
     """What the cap is, or is about to be; where there is none, as many as run."""
-    wanted = look.bottom.wanted.get("concurrency")
+    wanted = context.status_line.wanted.get("concurrency")
     if wanted is not None:
         return wanted.value
-    settings = look.picture.study.settings
+    settings = context.snapshot.study.settings
     if settings is not None and settings.concurrency is not None:
         return settings.concurrency
-    return look.picture.counts.get(RUNNING, 0)
+    return context.snapshot.counts.get(RUNNING, 0)
 
 
-def _settings_trials(look: Look) -> int:
-    settings = look.picture.study.settings
-    return look.picture.spec.search.trials if settings is None else settings.trials
+def _settings_trials(context: RenderContext) -> int:
+    settings = context.snapshot.study.settings
+    return context.snapshot.spec.search.trials if settings is None else settings.trials
 
 
-def _no_pause(look: Look) -> str:
-    return no_engine(look) or ("" if _launching(look) else "it is paused already")
+def _no_pause(context: RenderContext) -> str:
+    return no_engine(context) or ("" if _launching(context) else "it is paused already")
 
 
-def _no_resume(look: Look) -> str:
-    return no_engine(look) or ("it is not paused" if _launching(look) else "")
+def _no_resume(context: RenderContext) -> str:
+    return no_engine(context) or ("it is not paused" if _launching(context) else "")
 
 
-def _launching(look: Look) -> bool:
+def _launching(context: RenderContext) -> bool:
     """Whether trials are launched, or are about to be."""
-    wanted = look.bottom.wanted.get("launching")
-    return look.picture.study.launching if wanted is None else bool(wanted.value)
+    wanted = context.status_line.wanted.get("launching")
+    return context.snapshot.study.launching if wanted is None else bool(wanted.value)
 
 
-def _no_stop(look: Look) -> str:
-    if look.picture.engine.state == "importing":
+def _no_stop(context: RenderContext) -> str:
+    if context.snapshot.engine.state == "importing":
         return ""
-    return no_engine(look)
+    return no_engine(context)
 
 
-def _no_restart(look: Look) -> str:
-    state = look.picture.engine.state
+def _no_restart(context: RenderContext) -> str:
+    state = context.snapshot.engine.state
     if state in ("running", "silent", "importing"):
         return "an engine runs it"
-    return no_engine(look) if state == "finished" else ""
+    return no_engine(context) if state == "finished" else ""
 
 
 ACTIONS: Final = (

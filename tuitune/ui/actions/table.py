@@ -9,11 +9,11 @@ from tuitune.ui.actions import (
     arranging,
     charting,
     copying,
+    filter_acts,
     focusing,
     marking,
     moving,
     reading,
-    sifting,
     study_acts,
     trial_acts,
 )
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ACTIONS: Final[tuple[Action, ...]] = (
     *moving.ACTIONS,
-    *sifting.ACTIONS,
+    *filter_acts.ACTIONS,
     *arranging.ACTIONS,
     *marking.ACTIONS,
     *focusing.ACTIONS,

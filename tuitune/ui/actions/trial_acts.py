@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.study.state import RUNNING
 from tuitune.ui.actions.action import Action, Question
-from tuitune.ui.actions.targets import (
+from tuitune.ui.actions.engine_state import (
     meant,
     no_engine,
     none_can,
@@ -17,15 +17,15 @@ from tuitune.ui.actions.targets import (
     why_no_resume,
     why_no_retry,
 )
-from tuitune.ui.state.bottom import Undo
+from tuitune.ui.state.status_line import Undo
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.actions.targets import Targets, WhyNot
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.actions.engine_state import Targets, WhyNot
+    from tuitune.ui.state.render_context import RenderContext
 
 GRACE = 8.0  # s in which a kill can be undone
 DONE: Final = {
@@ -38,85 +38,85 @@ DONE: Final = {
 }
 
 
-def pause(desk: Desk) -> None:
-    _act(desk, "pause", why_no_pause, asks=True)
+def pause(app: AppActions) -> None:
+    _act(app, "pause", why_no_pause, asks=True)
 
 
-def resume(desk: Desk) -> None:
-    _act(desk, "resume", why_no_resume)
+def resume(app: AppActions) -> None:
+    _act(app, "resume", why_no_resume)
 
 
-def kill(desk: Desk) -> None:
-    _act(desk, "kill", why_no_kill, asks=True)
+def kill(app: AppActions) -> None:
+    _act(app, "kill", why_no_kill, asks=True)
 
 
-def retry(desk: Desk) -> None:
-    _act(desk, "retry", why_no_retry, asks=True)
+def retry(app: AppActions) -> None:
+    _act(app, "retry", why_no_retry, asks=True)
 
 
-def undo(desk: Desk) -> None:
+def undo(app: AppActions) -> None:
     """The last act of this app; else every kill that waits, whoever asked for it."""
-    last = desk.bottom.undo
+    last = app.status_line.undo
     if last is not None:
-        desk.bottom.undo = None
-        desk.bottom.wanted.clear()
-        desk.send(last.request, lambda answer: _undone(desk, last, answer))
+        app.status_line.undo = None
+        app.status_line.wanted.clear()
+        app.send(last.request, lambda answer: _undone(app, last, answer))
         return
-    waiting = _to_be_killed(desk.look())
-    desk.send({"do": "spare", "trials": waiting}, lambda a: _answered(desk, "spare", a))
+    waiting = _to_be_killed(app.context())
+    app.send({"do": "spare", "trials": waiting}, lambda a: _answered(app, "spare", a))
 
 
-def enqueue(desk: Desk) -> None:
+def enqueue(app: AppActions) -> None:
     """The same configurations once more, each as a new trial."""
-    numbers = [row.number for row in meant(desk.look())]
+    numbers = [row.number for row in meant(app.context())]
     if len(numbers) == 1:
-        _add_like(desk, numbers, [])
+        _add_like(app, numbers, [])
         return
     text = f"try the configurations of {len(numbers)} trials again, as new trials?"
-    desk.ask(Question(text, lambda: _add_like(desk, numbers, [])))
+    app.ask(Question(text, lambda: _add_like(app, numbers, [])))
 
 
-def add(desk: Desk) -> None:
-    desk.show("add")
+def add(app: AppActions) -> None:
+    app.show("add")
 
 
-def _act(desk: Desk, act: str, why_not: WhyNot, *, asks: bool = False) -> None:
-    chosen = targets(desk.look(), why_not)
+def _act(app: AppActions, act: str, why_not: WhyNot, *, asks: bool = False) -> None:
+    chosen = targets(app.context(), why_not)
     if asks and len(chosen.states) > 1:
-        desk.ask(_question(desk, act, chosen))
+        app.ask(_question(app, act, chosen))
     else:
-        _send(desk, act, chosen)
+        _send(app, act, chosen)
 
 
-def _question(desk: Desk, act: str, chosen: Targets) -> Question:
+def _question(app: AppActions, act: str, chosen: Targets) -> Question:
     """More than half of what runs is not stopped by a slip: its count has to be typed."""
     details = chosen.details()
     verb = "take up again" if act == "retry" else act
     text = f"{verb} {chosen.words()}{f' ({details})' if details else ''}"
     running = sum(state == RUNNING for state in chosen.states.values())
-    if act == "retry" or 2 * running <= desk.picture.counts.get(RUNNING, 0):
-        return Question(f"{text}?", lambda: _send(desk, act, chosen))
+    if act == "retry" or 2 * running <= app.snapshot.counts.get(RUNNING, 0):
+        return Question(f"{text}?", lambda: _send(app, act, chosen))
     word = str(len(chosen.states))
-    return Question(f"type {word} to {text}", lambda: _send(desk, act, chosen), word)
+    return Question(f"type {word} to {text}", lambda: _send(app, act, chosen), word)
 
 
-def _send(desk: Desk, act: str, chosen: Targets) -> None:
-    numbers, moved = chosen.still(desk.picture)
+def _send(app: AppActions, act: str, chosen: Targets) -> None:
+    numbers, moved = chosen.still(app.snapshot)
     if not numbers:
-        desk.say("; ".join(moved[:3]), "warning")
+        app.say("; ".join(moved[:3]), "warning")
         return
     request: dict[str, Any] = {"do": act, "trials": numbers}
     if act == "kill":
         request["after"] = GRACE
 
     def then(answer: dict[str, Any]) -> None:
-        _remember(desk, act, answer["done"])
-        _answered(desk, act, answer, moved)
+        _remember(app, act, answer["done"])
+        _answered(app, act, answer, moved)
 
-    desk.send(request, then)
+    app.send(request, then)
 
 
-def _remember(desk: Desk, act: str, done: Sequence[int]) -> None:
+def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
     """How to take it back, where that is possible."""
     if not done:
         return
@@ -124,38 +124,38 @@ def _remember(desk: Desk, act: str, done: Sequence[int]) -> None:
     names = named(done)
     if act == "kill":
         until = time.monotonic() + GRACE
-        desk.bottom.undo = Undo(f"kill {names}", {"do": "spare", **trials}, "spared", until)
+        app.status_line.undo = Undo(f"kill {names}", {"do": "spare", **trials}, "spared", until)
     elif act == "pause":
-        desk.bottom.undo = Undo(f"pause {names}", {"do": "resume", **trials}, "resumed")
+        app.status_line.undo = Undo(f"pause {names}", {"do": "resume", **trials}, "resumed")
     elif act == "resume":
-        desk.bottom.undo = Undo(f"resume {names}", {"do": "pause", **trials}, "paused again")
+        app.status_line.undo = Undo(f"resume {names}", {"do": "pause", **trials}, "paused again")
     else:
-        desk.bottom.undo = None
+        app.status_line.undo = None
 
 
-def _answered(desk: Desk, act: str, answer: dict[str, Any], moved: Sequence[str] = ()) -> None:
+def _answered(app: AppActions, act: str, answer: dict[str, Any], moved: Sequence[str] = ()) -> None:
     """Says what was done, and every reason why something was not."""
     done, refused = answer["done"], [*answer["refused"], *moved]
     parts = [f"{DONE[act]} {named(done)}"] if done else []
-    desk.say("; ".join([*parts, *refused]), "warning" if refused else "info")
+    app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
-def _undone(desk: Desk, last: Undo, answer: dict[str, Any]) -> None:
+def _undone(app: AppActions, last: Undo, answer: dict[str, Any]) -> None:
     done, refused = answer.get("done", []), answer.get("refused", [])
     parts = [f"{last.undone} {named(done)}".strip()] if done or not refused else []
-    desk.say("; ".join([*parts, *refused]), "warning" if refused else "info")
+    app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
-def _add_like(desk: Desk, left: Sequence[int], added: list[int]) -> None:
+def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
     """One request after the other, so that the new trials keep the order of the old ones."""
     if not left:
-        desk.say(f"added {named(added)}, the same again, for when there is room", "info")
+        app.say(f"added {named(added)}, the same again, for when there is room", "info")
         return
 
     def then(answer: dict[str, Any]) -> None:
-        _add_like(desk, left[1:], [*added, answer["trial"]])
+        _add_like(app, left[1:], [*added, answer["trial"]])
 
-    desk.send({"do": "add", "config": {}, "like": left[0]}, then)
+    app.send({"do": "add", "config": {}, "like": left[0]}, then)
 
 
 def named(numbers: Sequence[int]) -> str:
@@ -165,23 +165,23 @@ def named(numbers: Sequence[int]) -> str:
     return ", ".join(label(number) for number in numbers)
 
 
-def _to_be_killed(look: Look) -> list[int]:
-    return [row.number for row in look.picture.rows if row.phase == "killing"]
+def _to_be_killed(context: RenderContext) -> list[int]:
+    return [row.number for row in context.snapshot.rows if row.phase == "killing"]
 
 
-def _no_undo(look: Look) -> str:
-    absent = no_engine(look)
-    if absent or look.bottom.undo is not None or _to_be_killed(look):
+def _no_undo(context: RenderContext) -> str:
+    absent = no_engine(context)
+    if absent or context.status_line.undo is not None or _to_be_killed(context):
         return absent
     return "there is nothing to take back: a kill can be for 8 s, others until the next act"
 
 
-def _no_enqueue(look: Look) -> str:
-    return no_engine(look) or ("" if meant(look) else "there are no trials yet")
+def _no_enqueue(context: RenderContext) -> str:
+    return no_engine(context) or ("" if meant(context) else "there are no trials yet")
 
 
-def _unless(why_not: WhyNot) -> Callable[[Look], str]:
-    return lambda look: none_can(look, why_not)
+def _unless(why_not: WhyNot) -> Callable[[RenderContext], str]:
+    return lambda context: none_can(context, why_not)
 
 
 ACTIONS: Final = (

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tuitune.core.study.state import COMPLETE
 from tuitune.messages.text import duration, number
 from tuitune.ui.charts.canvas import Ink
+from tuitune.ui.charts.ended_trials import epoch, some
 from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import scale
-from tuitune.ui.charts.standing import epoch, some
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.frame import Frame
     from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
 EACH: Final = Ink("faint", ".", under=True)
@@ -49,49 +49,49 @@ class Counted(NamedTuple):
         return Ended(self.trials[place], self.places[place], self.values[place])
 
 
-def key(look: Look) -> object:
-    return epoch(look), look.view.by_time, look.view.log_y
+def key(context: RenderContext) -> object:
+    return epoch(context), context.selection.by_time, context.selection.log_y
 
 
-def draw(look: Look, size: Size) -> Drawing:
-    view, picture = look.view, look.picture
+def draw(context: RenderContext, size: Size) -> Drawing:
+    selection, snapshot = context.selection, context.snapshot
     title = "Best so far"
-    found = counted(look)
+    found = counted(context)
     if not found.trials:
         why = "no trial has ended with a value yet: the best so far begins with the first"
         return Drawing(title, words(why), actions=ACTIONS[:1])
-    sign = 1 if picture.spec.objective.mode == "min" else -1
+    sign = 1 if snapshot.spec.objective.mode == "min" else -1
     steps = [found.ended(place) for place in improvements(found.values, sign)]
     each = [found.ended(place) for place in some(range(len(found.trials)), DOTS)]
     drawn = [step.value for step in steps], [one.value for one in each]
-    shown = shown_range(drawn, log=view.log_y)
+    shown = shown_range(drawn, log=selection.log_y)
     if shown is None:
         return Drawing(
             title, words("no value above 0, so nothing to show on a log scale"), actions=ACTIONS
         )
     x = scale(0.0, found.places[-1])
-    made = frame(size, x, scale(*shown, log=view.log_y), look.glyphs)
+    made = frame(size, x, scale(*shown, log=selection.log_y), context.glyphs)
     if made is None:
         return Drawing(title, too_small())
     for one in each:
         if not made.beyond(one.value):
             made.canvas.dot(made.across(one.at), made.down(one.value), EACH)
     made.canvas.path(_stairs(made, steps, found.places[-1]), STEP)
-    _name_steps(made, steps, view.cursor)
+    _name_steps(made, steps, selection.cursor)
     last = steps[-1]
-    over = "time" if view.by_time else "trials"
+    over = "time" if selection.by_time else "trials"
     note = f"{number(last.value)} {label(last.trial)}, over {over}"
     note += ", none complete" if found.partial else ""
-    if view.by_time:
+    if selection.by_time:
         below, name = _time_ticks(made), ""
     else:
         below, name = value_ticks(x, made.canvas.width), "ended"
     return Drawing(title, made.lines(below, name), note, ACTIONS)
 
 
-def counted(look: Look) -> Counted:
+def counted(context: RenderContext) -> Counted:
     """Those that are complete; where none is, all that have ended with a value."""
-    every = look.picture.rows
+    every = context.snapshot.rows
     complete = [row for row in every if row.state == COMPLETE]
     rows = [
         row
@@ -100,7 +100,7 @@ def counted(look: Look) -> Counted:
     ]
     rows.sort(key=_end)
     places: Sequence[float] = range(1, len(rows) + 1)
-    if look.view.by_time:
+    if context.selection.by_time:
         begun = min((row.started for row in every if row.started is not None), default=0.0)
         places = [_end(row) - begun for row in rows]
     values = [row.value for row in rows if row.value is not None]

@@ -15,7 +15,7 @@ from tuitune.ui.charts.scales import scale
 from tuitune.ui.charts.tracing import draw_trace, trace
 from tuitune.ui.table.cells import label
 from tuitune.ui.text.phrases import missing
-from tuitune.ui.text.trial_words import resource
+from tuitune.ui.text.trial import resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuitune.ui.charts.scales import Scale
     from tuitune.ui.charts.tracing import Dot, Trace
     from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 ACTIONS: Final = (
     ("chart.log", "log"),
@@ -49,71 +49,73 @@ class CurveChart:
     def __init__(self) -> None:
         self._traces: dict[int, tuple[object, Trace]] = {}
 
-    def key(self, look: Look) -> object:
-        view = look.view
-        shown = tuple((one.trial, one.part, stamp(look, one.trial)) for one in overlaid(look))
-        asked = (metric(look), view.log_y, view.inspected, left_out(look))
-        return shown, asked, look.picture.study.rungs, _waited(look)
+    def key(self, context: RenderContext) -> object:
+        selection = context.selection
+        shown = tuple((one.trial, one.part, stamp(context, one.trial)) for one in overlaid(context))
+        asked = (metric(context), selection.log_y, selection.inspected, left_out(context))
+        return shown, asked, context.snapshot.study.rungs, _waited(context)
 
-    def draw(self, look: Look, size: Size) -> Drawing:
-        view = look.view
-        title = f"Curve {metric(look)}"
-        lines = [_Line(one, curve(look, one.trial)) for one in overlaid(look)]
+    def draw(self, context: RenderContext, size: Size) -> Drawing:
+        selection = context.selection
+        title = f"Curve {metric(context)}"
+        lines = [_Line(one, curve(context, one.trial)) for one in overlaid(context)]
         reported = [line for line in lines if line.curve.steps]
         if not reported:
-            return Drawing(title, words(*_nothing(look, lines)), actions=ACTIONS[1:2])
-        scales = _scales(look, reported)
+            return Drawing(title, words(*_nothing(context, lines)), actions=ACTIONS[1:2])
+        scales = _scales(context, reported)
         if scales is None:
-            return Drawing(title, words(*_no_number(look, reported)), actions=ACTIONS[:2])
-        made = frame(size, *scales, look.glyphs)
+            return Drawing(title, words(*_no_number(context, reported)), actions=ACTIONS[:2])
+        made = frame(size, *scales, context.glyphs)
         if made is None:
             return Drawing(title, too_small())
-        self._draw_lines(look, made, reported)
-        put_legend(made.canvas, [_entry(line, view.inspected) for line in lines])
-        name = resource(look.picture)
-        drawn = made.lines(_ticks(made, view.inspected), name)
-        return Drawing(title, drawn, _note(look, view.inspected, name), ACTIONS)
+        self._draw_lines(context, made, reported)
+        put_legend(made.canvas, [_entry(line, selection.inspected) for line in lines])
+        name = resource(context.snapshot)
+        drawn = made.lines(_ticks(made, selection.inspected), name)
+        return Drawing(title, drawn, _note(context, selection.inspected, name), ACTIONS)
 
-    def _draw_lines(self, look: Look, made: Frame, lines: Sequence[_Line]) -> None:
+    def _draw_lines(self, context: RenderContext, made: Frame, lines: Sequence[_Line]) -> None:
         """The cursor's on top; then rungs and letters where there is room."""
-        traces = {line.shown.trial: self._trace(look, made, line) for line in lines}
+        traces = {line.shown.trial: self._trace(context, made, line) for line in lines}
         self._traces = traces
         for line in reversed(lines):
             draw_trace(made.canvas, traces[line.shown.trial][1], line.shown.ink)
-        _draw_rungs(made, look)
-        if look.view.inspected is not None:
-            _draw_upright(made, look.view.inspected, "accent")
+        _draw_rungs(made, context)
+        if context.selection.inspected is not None:
+            _draw_upright(made, context.selection.inspected, "accent")
         for line in lines:
             end = traces[line.shown.trial][1].end
             if end is not None:
                 _write_letter(made, line.shown, end)
 
-    def _trace(self, look: Look, made: Frame, line: _Line) -> tuple[object, Trace]:
+    def _trace(self, context: RenderContext, made: Frame, line: _Line) -> tuple[object, Trace]:
         trial = line.shown.trial
         canvas = made.canvas
-        key = metric(look), stamp(look, trial), made.x, made.y, canvas.width, canvas.height
+        key = metric(context), stamp(context, trial), made.x, made.y, canvas.width, canvas.height
         known = self._traces.get(trial)
         return known if known is not None and known[0] == key else (key, trace(made, line.curve))
 
 
-def _waited(look: Look) -> object:
+def _waited(context: RenderContext) -> object:
     """What the words about a trial without reports depend on."""
-    row = look.picture.row(look.view.cursor)
-    if row is None or curve(look, row.number).steps:
-        return len(look.picture.rows) == 0
-    return row.changed, look.picture.engine.state, int(look.picture.now)
+    row = context.snapshot.row(context.selection.cursor)
+    if row is None or curve(context, row.number).steps:
+        return len(context.snapshot.rows) == 0
+    return row.changed, context.snapshot.engine.state, int(context.snapshot.now)
 
 
-def _scales(look: Look, lines: Sequence[_Line]) -> tuple[Scale, Scale] | None:
+def _scales(context: RenderContext, lines: Sequence[_Line]) -> tuple[Scale, Scale] | None:
     """Of steps and of values; None where there is no number to show. The best trial is trusted."""
     trusted = sorted(lines, key=lambda line: "best" not in line.shown.part)
-    shown = shown_range((line.curve.values for line in trusted), log=look.view.log_y)
+    shown = shown_range((line.curve.values for line in trusted), log=context.selection.log_y)
     if shown is None:
         return None
     first = min(line.curve.steps[0] for line in lines)
     last = max(line.curve.steps[-1] for line in lines)
-    x = scale(0 if first <= last / 10 else first, _room_for(last, look.picture.spec.pruning.max))
-    return x, scale(*shown, log=look.view.log_y)
+    x = scale(
+        0 if first <= last / 10 else first, _room_for(last, context.snapshot.spec.pruning.max)
+    )
+    return x, scale(*shown, log=context.selection.log_y)
 
 
 def _room_for(last: int, most: int | None) -> int:
@@ -133,10 +135,10 @@ def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
             return
 
 
-def _draw_rungs(made: Frame, look: Look) -> None:
+def _draw_rungs(made: Frame, context: RenderContext) -> None:
     """Where the trial under the cursor is judged, in its bracket."""
-    rungs = look.picture.study.rungs
-    row = look.picture.row(look.view.cursor)
+    rungs = context.snapshot.study.rungs
+    row = context.snapshot.row(context.selection.cursor)
     bracket = 0 if row is None else row.bracket
     taken = -NEAR
     for place, step in enumerate(rungs[bracket] if bracket < len(rungs) else ()):
@@ -189,26 +191,26 @@ def _said(line: _Line, inspected: int | None) -> str:
     return number(values[place]) + at
 
 
-def _note(look: Look, inspected: int | None, name: str) -> str:
+def _note(context: RenderContext, inspected: int | None, name: str) -> str:
     parts = [f"{name} {inspected}"] if inspected is not None else []
-    parts += ["log y"] if look.view.log_y else []
-    more = left_out(look)
+    parts += ["log y"] if context.selection.log_y else []
+    more = left_out(context)
     return ", ".join(parts + ([f"{more} marked not drawn"] if more else []))
 
 
-def _nothing(look: Look, lines: list[_Line]) -> list[str]:
-    if not look.picture.rows:
+def _nothing(context: RenderContext, lines: list[_Line]) -> list[str]:
+    if not context.snapshot.rows:
         return ["no trials yet: the first one's curve will be here"]
     if not lines:
         return ["no trial is chosen"]
-    row = look.picture.row(lines[0].shown.trial)
-    if row is not None and metric(look) == look.picture.spec.objective.metric:
-        return [missing(look, row)]
-    return [f"{label(lines[0].shown.trial)} reports no {metric(look)}"]
+    row = context.snapshot.row(lines[0].shown.trial)
+    if row is not None and metric(context) == context.snapshot.spec.objective.metric:
+        return [missing(context, row)]
+    return [f"{label(lines[0].shown.trial)} reports no {metric(context)}"]
 
 
-def _no_number(look: Look, lines: list[_Line]) -> list[str]:
+def _no_number(context: RenderContext, lines: list[_Line]) -> list[str]:
     values = [value for line in lines for value in line.curve.values]
-    if look.view.log_y and any(math.isfinite(value) for value in values):
+    if context.selection.log_y and any(math.isfinite(value) for value in values):
         return ["no value above 0, so nothing to show on a log scale"]
     return [f"no finite value: {len(values)} reports are all nan or infinite"]

@@ -9,9 +9,9 @@ from tuitune.core.space import key as config_key
 from tuitune.core.study.state import COMPLETE, PRUNED
 from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.background import Background
+from tuitune.ui.charts.ended_trials import merit, some
 from tuitune.ui.charts.forest import TREES, Column, Fit, fit, ranks
 from tuitune.ui.charts.frame import Drawing, words
-from tuitune.ui.charts.standing import merit, some
 from tuitune.ui.render.lines import fit as fitted
 from tuitune.ui.render.wrapping import wrapped
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.axis import Axis
     from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 ACTIONS: Final = (("chart.importance", "curve"),)
 LEAST: Final = 8  # trials below which no model is made
@@ -59,17 +59,17 @@ class Importance:
         self._answer: Answer | None = None
         self._tried = 0  # trials that had ended when the newest model was begun
 
-    def key(self, look: Look) -> object:
-        self._follow(look.picture)
+    def key(self, context: RenderContext) -> object:
+        self._follow(context.snapshot)
         done = round(self._running.progress, 1) if self._running and not self._answer else None
-        return self._answer, done, min(_usable(look.picture), LEAST)
+        return self._answer, done, min(_usable(context.snapshot), LEAST)
 
-    def draw(self, look: Look, size: Size) -> Drawing:
+    def draw(self, context: RenderContext, size: Size) -> Drawing:
         if self._answer is not None and self._answer.fit is not None:
-            lines = _told(look, self._answer.question, self._answer.fit, size.width)
+            lines = _told(context, self._answer.question, self._answer.fit, size.width)
             note = f"forest of {self._answer.question.trials} trials"
             return Drawing(TITLE, lines, note, ACTIONS)
-        usable = _usable(look.picture)
+        usable = _usable(context.snapshot)
         if self._answer is not None:
             why = self._answer.why
         elif self._running is not None:
@@ -83,15 +83,15 @@ class Importance:
         if self._running is not None:
             self._running.wait()
 
-    def _follow(self, picture: Picture) -> None:
+    def _follow(self, snapshot: Snapshot) -> None:
         if self._running is not None and self._running.result is not None:
             self._answer, self._running = self._running.result, None
-        usable = _usable(picture)
+        usable = _usable(snapshot)
         if self._running or usable < LEAST or usable < self._tried + max(1.0, MORE * self._tried):
             return
         self._tried = usable
-        ended = [row for row in picture.rows if row.state in (COMPLETE, PRUNED)]
-        self._running = Background(answered(picture.spec, some(ended, MOST), len(ended)))
+        ended = [row for row in snapshot.rows if row.state in (COMPLETE, PRUNED)]
+        self._running = Background(answered(snapshot.spec, some(ended, MOST), len(ended)))
 
 
 def answered(
@@ -128,8 +128,8 @@ def asked(spec: StudySpec, rows: Sequence[TrialRow], trials: int) -> Question:
     )
 
 
-def _usable(picture: Picture) -> int:
-    return picture.counts.get(COMPLETE, 0) + picture.counts.get(PRUNED, 0)
+def _usable(snapshot: Snapshot) -> int:
+    return snapshot.counts.get(COMPLETE, 0) + snapshot.counts.get(PRUNED, 0)
 
 
 def _column(axis: Axis, configs: Sequence[Mapping[str, Any]]) -> Column:
@@ -141,7 +141,7 @@ def _varies(column: Column) -> bool:
     return len({-1.0 if math.isnan(value) else value for value in column.values}) > 1
 
 
-def _told(look: Look, question: Question, found: Fit, width: int) -> list[Line]:
+def _told(context: RenderContext, question: Question, found: Fit, width: int) -> list[Line]:
     """What the model is worth, a bar a parameter, the longest first, and what the model is."""
     useless = found.r2 < USELESS
     score = f"R2 {found.r2:.2f}, rank correlation {found.rank:.2f}"
@@ -151,9 +151,9 @@ def _told(look: Look, question: Question, found: Fit, width: int) -> list[Line]:
     longest = max(*found.importance, 1e-9)
     for name, rise, column in sorted(bars, key=lambda bar: -bar[1]):
         cells = (width - widest - 10) * max(0.0, rise) / longest
-        bar = _bar(look, fitted(name, widest), rise, cells, useless=useless)
+        bar = _bar(context, fitted(name, widest), rise, cells, useless=useless)
         lines.append((*bar, *_absent(column)))
-    explained = wrapped(_method(look, question), max(10, width - 4))
+    explained = wrapped(_method(context, question), max(10, width - 4))
     return [*lines, (), *(((f"  {text}", "faint"),) for text in explained)]
 
 
@@ -165,8 +165,8 @@ def _absent(column: Column) -> Line:
     return ((f"  in {there} of {len(column.values)}", "faint"),)
 
 
-def _bar(look: Look, name: str, rise: float, cells: float, useless: bool) -> Line:  # noqa: FBT001
-    bar = look.glyphs.full * round(cells)
+def _bar(context: RenderContext, name: str, rise: float, cells: float, useless: bool) -> Line:  # noqa: FBT001
+    bar = context.glyphs.full * round(cells)
     role = "faint" if useless else "line-a"
     return ((f"  {name} ", "text"), (f"{max(0.0, rise):5.2f} ", "muted"), (bar, role))
 
@@ -179,8 +179,8 @@ def _verdict(found: Fit) -> Line:
     return (("  bars: its error without a parameter", "muted"),)
 
 
-def _method(look: Look, question: Question) -> str:
-    ranked = "the metric" if look.picture.spec.pruning.method == "none" else "rung, then metric"
+def _method(context: RenderContext, question: Question) -> str:
+    ranked = "the metric" if context.snapshot.spec.pruning.method == "none" else "rung, then metric"
     return (
         f"permutation importance, {TREES} extremely randomised trees, of ranks by {ranked}; "
         f"{len(question.targets)} configurations, figures of those that a tree has not seen"

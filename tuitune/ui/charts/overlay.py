@@ -10,7 +10,7 @@ from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.store.curves import Curve
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 MARKED: Final = 5  # more would be a tangle: the others are only counted
 BEST: Final = ("*", "success bold", "11110")
@@ -36,44 +36,44 @@ class Overlaid(Record, frozen=True):
         return f"{self.letter} {label(self.trial)} ({self.part})"
 
 
-def overlaid(look: Look) -> list[Overlaid]:
+def overlaid(context: RenderContext) -> list[Overlaid]:
     """The trials of the chart, the one that is drawn last, and so on top, first."""
-    view, best = look.view, look.picture.best
+    selection, best = context.selection, context.snapshot.best
     chosen: list[Overlaid] = []
-    if view.cursor is not None:
-        part = "cursor, best" if view.cursor == best else "cursor"
-        chosen.append(_one(view.cursor, CURSOR, part))
-    if best is not None and best != view.cursor:
+    if selection.cursor is not None:
+        part = "cursor, best" if selection.cursor == best else "cursor"
+        chosen.append(_one(selection.cursor, CURSOR, part))
+    if best is not None and best != selection.cursor:
         chosen.append(_one(best, BEST, "best"))
-    marked = sorted(view.marks - {view.cursor, best}) if view.overlay else []
+    marked = sorted(selection.marks - {selection.cursor, best}) if selection.overlay else []
     others = zip(marked, OTHERS, strict=False)
     return chosen + [_one(trial, how, "marked") for trial, how in others]
 
 
-def left_out(look: Look) -> int:
+def left_out(context: RenderContext) -> int:
     """Marked trials that are not drawn as there are too many."""
-    marked = look.view.marks - {look.view.cursor, look.picture.best}
-    return max(0, len(marked) - len(OTHERS)) if look.view.overlay else 0
+    marked = context.selection.marks - {context.selection.cursor, context.snapshot.best}
+    return max(0, len(marked) - len(OTHERS)) if context.selection.overlay else 0
 
 
-def metric(look: Look) -> str:
+def metric(context: RenderContext) -> str:
     """Whose curves are shown."""
-    return look.view.metric or look.picture.spec.objective.metric
+    return context.selection.metric or context.snapshot.spec.objective.metric
 
 
-def curve(look: Look, trial: int) -> Curve:
+def curve(context: RenderContext, trial: int) -> Curve:
     """Of the metric that the user looks at."""
-    picture = look.picture
-    if metric(look) == picture.spec.objective.metric:
-        return picture.curves.points(trial)
-    return picture.sources.curve(trial, metric(look))
+    snapshot = context.snapshot
+    if metric(context) == snapshot.spec.objective.metric:
+        return snapshot.curves.points(trial)
+    return snapshot.sources.curve(trial, metric(context))
 
 
-def stamp(look: Look, trial: int) -> object:
+def stamp(context: RenderContext, trial: int) -> object:
     """Another one whenever `curve` may have changed."""
-    if metric(look) == look.picture.spec.objective.metric:
-        return look.picture.curves.stamp(trial)
-    row = look.picture.row(trial)
+    if metric(context) == context.snapshot.spec.objective.metric:
+        return context.snapshot.curves.stamp(trial)
+    row = context.snapshot.row(trial)
     return None if row is None else row.changed
 
 

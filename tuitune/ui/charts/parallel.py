@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.ui.charts.axis import Axis, axes
 from tuitune.ui.charts.canvas import Canvas, Ink
+from tuitune.ui.charts.ended_trials import epoch, merit, some
 from tuitune.ui.charts.frame import Drawing, too_small, words
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import scale
-from tuitune.ui.charts.standing import epoch, merit, some
 from tuitune.ui.render.lines import fit
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tuitune.store.rows import TrialRow
     from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
 GOOD: Final = Ink("line-a", "#")
@@ -41,57 +41,57 @@ class _Plot(NamedTuple):
     absent: bool  # some parameter is not there in every trial
 
 
-def key(look: Look) -> object:
-    return epoch(look), look.view.log_y
+def key(context: RenderContext) -> object:
+    return epoch(context), context.selection.log_y
 
 
-def draw(look: Look, size: Size) -> Drawing:
-    picture = look.picture
+def draw(context: RenderContext, size: Size) -> Drawing:
+    snapshot = context.snapshot
     title = "Parallel coordinates"
-    looked_at = some(picture.rows, MOST)
+    looked_at = some(snapshot.rows, MOST)
     rows = [row for row in looked_at if row.ended is not None and row.value is not None]
     if len(rows) < 2:
         return Drawing(
             title, words(f"needs 2 ended trials with a value, has {len(rows)}"), actions=ACTIONS[1:]
         )
-    every = axes(picture.spec.space, rows)
+    every = axes(snapshot.spec.space, rows)
     fitting = max(0, (size.width - 8) // LEAST)
     if not every:
         return Drawing(title, words("no parameter takes more than one value"), actions=ACTIONS[1:])
     if fitting < 1 or size.height < 8:
         return Drawing(title, too_small())
     values = [row.value for row in rows if row.value is not None]
-    shown = shown_range([values], log=look.view.log_y)
+    shown = shown_range([values], log=context.selection.log_y)
     if shown is None:
         return Drawing(title, words("no value that this scale could show"), actions=ACTIONS)
-    metric = Axis(picture.spec.objective.metric, scale(*shown, log=look.view.log_y))
-    plot = _plot(look, size, every[:fitting], metric)
-    rows = sorted(rows, key=lambda row: merit(row, picture.spec.objective))
+    metric = Axis(snapshot.spec.objective.metric, scale(*shown, log=context.selection.log_y))
+    plot = _plot(context, size, every[:fitting], metric)
+    rows = sorted(rows, key=lambda row: merit(row, snapshot.spec.objective))
     tenth = max(1, math.ceil(len(rows) / 10))
     for row in some(rows[tenth:], OTHERS):
         plot.canvas.path(_path(plot, row), OTHER)
     for row in some(rows[:tenth], GOODS):
         plot.canvas.path(_path(plot, row), GOOD)
-    own = picture.row(look.view.cursor)
+    own = snapshot.row(context.selection.cursor)
     if own is not None and own.value is not None:
         plot.canvas.path(_path(plot, own), OWN)
-    _write_axes(plot, look)
-    _write_ends(plot, look)
+    _write_axes(plot, context)
+    _write_ends(plot, context)
     hidden = len(every) - len(plot.axes)
-    sampled = len(looked_at) < len(picture.rows)
-    of = f", a sample of {len(picture.rows)}" if sampled else ""
+    sampled = len(looked_at) < len(snapshot.rows)
+    of = f", a sample of {len(snapshot.rows)}" if sampled else ""
     note = f"best {tenth} of {len(rows)}{of}" + (
         f", {hidden} parameters don't fit" if hidden else ""
     )
-    return Drawing(title, _lines(plot, look, tenth), note, ACTIONS)
+    return Drawing(title, _lines(plot, context, tenth), note, ACTIONS)
 
 
-def _plot(look: Look, size: Size, shown: Sequence[Axis], metric: Axis) -> _Plot:
-    canvas = Canvas(size.width, size.height - 4, ascii_only=look.glyphs.ascii)
+def _plot(context: RenderContext, size: Size, shown: Sequence[Axis], metric: Axis) -> _Plot:
+    canvas = Canvas(size.width, size.height - 4, ascii_only=context.glyphs.ascii)
     gap = (size.width - 9) / len(shown)
     columns = [1 + round(place * gap) for place in range(len(shown) + 1)]
-    absent = any(parameter.when for parameter in look.picture.spec.space.parameters)
-    upward = look.picture.spec.objective.mode == "max"
+    absent = any(parameter.when for parameter in context.snapshot.spec.space.parameters)
+    upward = context.snapshot.spec.objective.mode == "max"
     return _Plot(canvas, shown, columns, metric, upward, absent)
 
 
@@ -112,8 +112,8 @@ def _down(plot: _Plot, at: float | None) -> int:
     return bottom - round(at * bottom)
 
 
-def _write_axes(plot: _Plot, look: Look) -> None:
-    canvas, bar = plot.canvas, look.glyphs.bar
+def _write_axes(plot: _Plot, context: RenderContext) -> None:
+    canvas, bar = plot.canvas, context.glyphs.bar
     for column, axis in zip(plot.columns, [*plot.axes, plot.metric], strict=True):
         for line in range(canvas.height):
             canvas.write(column, line, bar, "rule")
@@ -124,20 +124,20 @@ def _write_axes(plot: _Plot, look: Look) -> None:
             canvas.write(column + 1, _down(plot, at) // 4, fit(name, min(room, len(name))), "text")
 
 
-def _write_ends(plot: _Plot, look: Look) -> None:
+def _write_ends(plot: _Plot, context: RenderContext) -> None:
     """The cursor's and the best trial's signs, where their lines meet the metric's axis."""
-    glyphs, picture = look.glyphs, look.picture
+    glyphs, snapshot = context.glyphs, context.snapshot
     for trial, sign, role in (
-        (look.view.cursor, glyphs.cursor, OWN.role),
-        (picture.best, glyphs.best, "success bold"),
+        (context.selection.cursor, glyphs.cursor, OWN.role),
+        (snapshot.best, glyphs.best, "success bold"),
     ):
-        row = picture.row(trial)
+        row = snapshot.row(trial)
         if row is not None and row.value is not None:
             column, down = _path(plot, row)[-1]
             plot.canvas.write(column // 2 + (sign == glyphs.best), down // 4, sign, role)
 
 
-def _lines(plot: _Plot, look: Look, tenth: int) -> list[Line]:
+def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:
     """Names, the high ends, the plot, the low ends; below, what the lines are."""
     width = plot.canvas.width
     shown = [*plot.axes, plot.metric]
@@ -145,7 +145,7 @@ def _lines(plot: _Plot, look: Look, tenth: int) -> list[Line]:
     low, high = [end[0] for end in ends], [end[1] for end in ends]
     if not plot.upward:
         low[-1], high[-1] = high[-1], low[-1]
-    solid, dotted, dashed = ("###", ". .", "ooo") if look.glyphs.ascii else SAMPLES
+    solid, dotted, dashed = ("###", ". .", "ooo") if context.glyphs.ascii else SAMPLES
     legend: Line = (
         (f" {solid} best {tenth}", GOOD.role),
         (f"  {dotted} others", "muted"),

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.messages.text import number
 from tuitune.ui.charts.frame import Drawing, words
-from tuitune.ui.charts.rungbook import Book
+from tuitune.ui.charts.rung_entries import Book
 from tuitune.ui.render.lines import fit
 from tuitune.ui.table.cells import label
-from tuitune.ui.text.trial_words import resource
+from tuitune.ui.text.trial import resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.ui.charts.rungbook import Rung
+    from tuitune.ui.charts.rung_entries import Rung
     from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 ACTIONS: Final = (("chart.rungs", "curve"),)
 NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # cells of the figures
@@ -33,51 +33,51 @@ class Rungs:
     def __init__(self) -> None:
         self._book = Book()
 
-    def key(self, look: Look) -> object:
-        self._book.follow(look.picture)
-        study = look.picture.study
-        return self._book.changes, study.rungs, study.style, look.view.cursor
+    def key(self, context: RenderContext) -> object:
+        self._book.follow(context.snapshot)
+        study = context.snapshot.study
+        return self._book.changes, study.rungs, study.style, context.selection.cursor
 
-    def draw(self, look: Look, size: Size) -> Drawing:
-        picture = look.picture
-        pruning = picture.spec.pruning
+    def draw(self, context: RenderContext, size: Size) -> Drawing:
+        snapshot = context.snapshot
+        pruning = snapshot.spec.pruning
         title = f"Rungs {pruning.method}"
-        if not any(picture.study.rungs):
+        if not any(snapshot.study.rungs):
             return Drawing(title, words(_none(pruning.method)), actions=ACTIONS)
-        cursor = picture.row(look.view.cursor)
+        cursor = snapshot.row(context.selection.cursor)
         first = 0 if cursor is None else cursor.bracket
-        brackets = sorted(range(len(picture.study.rungs)), key=lambda bracket: bracket != first)
-        lines = [_head(resource(picture), size.width)]
+        brackets = sorted(range(len(snapshot.study.rungs)), key=lambda bracket: bracket != first)
+        lines = [_head(resource(snapshot), size.width)]
         for bracket in brackets:
-            lines += self._bracket(look, bracket, size.width)
-        note = f"{picture.study.style or pruning.style}, 1 of {pruning.reduction:g} goes on"
+            lines += self._bracket(context, bracket, size.width)
+        note = f"{snapshot.study.style or pruning.style}, 1 of {pruning.reduction:g} goes on"
         if len(lines) > size.height > 0:
             lines[size.height - 1 :] = [_cut_off(len(lines) - size.height + 1)]
         return Drawing(title, lines, note, ACTIONS)
 
-    def _bracket(self, look: Look, bracket: int, width: int) -> list[Line]:
+    def _bracket(self, context: RenderContext, bracket: int, width: int) -> list[Line]:
         """The furthest rung first, below the trials that have gone all the way."""
-        picture = look.picture
-        steps = picture.study.rungs[bracket]
+        snapshot = context.snapshot
+        steps = snapshot.study.rungs[bracket]
         rungs = [self._book.rung(bracket, place) for place in range(len(steps))]
         most = max((rung.entries() for rung in rungs), default=0)
-        cursor = picture.row(look.view.cursor)
+        cursor = snapshot.row(context.selection.cursor)
         own = None
         if cursor is not None and cursor.bracket == bracket:
             own = -1 if cursor.rung is None else cursor.rung
         lines: list[Line] = []
-        if len(picture.study.rungs) > 1:
+        if len(snapshot.study.rungs) > 1:
             lines.append(((f" bracket {bracket}", "title"),))
         complete = sum(self._book.rung(bracket, place).complete for place in range(-1, len(steps)))
-        lines.append(_top(picture.spec.pruning.max, complete, width))
+        lines.append(_top(snapshot.spec.pruning.max, complete, width))
         for place in reversed(range(len(steps))):
-            sign = look.glyphs.cursor if own == place else " "
+            sign = context.glyphs.cursor if own == place else " "
             lines.append(
-                ((sign, "accent bold"), *_figures(look, steps[place], rungs[place], width))
+                ((sign, "accent bold"), *_figures(context, steps[place], rungs[place], width))
             )
             room = width - sum(_columns(width)) - 3
             if room >= BAR and most:
-                lines[-1] += (("  ", ""), *_bar(look, rungs[place], most, room))
+                lines[-1] += (("  ", ""), *_bar(context, rungs[place], most, room))
             lines += _waiting(rungs[place], width)
         return lines
 
@@ -111,9 +111,9 @@ def _top(most: int | None, complete: int, width: int) -> Line:
     )
 
 
-def _figures(look: Look, step: int, rung: Rung, width: int) -> Line:
-    cut = rung.cut(look.picture.spec.pruning.reduction)
-    sign = 1 if look.picture.spec.objective.mode == "min" else -1
+def _figures(context: RenderContext, step: int, rung: Rung, width: int) -> Line:
+    cut = rung.cut(context.snapshot.spec.pruning.reduction)
+    sign = 1 if context.snapshot.spec.objective.mode == "min" else -1
     too_few = "too few" if width >= WIDE_FROM else "-"
     limit = too_few if cut is None else number(sign * cut)
     figures = (step, rung.entries(), limit, rung.on(), len(rung.here), len(rung.waits), rung.ended)
@@ -129,12 +129,12 @@ def _waiting(rung: Rung, width: int) -> list[Line]:
     return [((" " * 10 + "waits: ", "warning"), (_within(named, width - 17), "text"))]
 
 
-def _bar(look: Look, rung: Rung, most: int, room: int) -> Line:
+def _bar(context: RenderContext, rung: Rung, most: int, room: int) -> Line:
     """Of all entries: those that went on, those that still may, those that have ended."""
     parts = (
-        (look.glyphs.full, rung.on(), "success"),
+        (context.glyphs.full, rung.on(), "success"),
         ("=", len(rung.here) + len(rung.waits), "warning"),
-        (look.glyphs.rest, rung.ended + rung.failed, "faint"),
+        (context.glyphs.rest, rung.ended + rung.failed, "faint"),
     )
     cells = ((sign * round(room * part / most), role) for sign, part, role in parts)
     return tuple(span for span in cells if span[0])

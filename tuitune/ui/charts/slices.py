@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING
 from tuitune.messages.text import number
 from tuitune.ui.charts.axis import axes
+from tuitune.ui.charts.ended_trials import epoch, some
 from tuitune.ui.charts.frame import Drawing, Tick, beyond, dot, frame, too_small, words
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import Scale, scale
-from tuitune.ui.charts.standing import epoch, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuitune.ui.charts.axis import Axis
     from tuitune.ui.charts.frame import Frame
     from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
 MOST: Final = 800  # trials that are looked at
@@ -37,60 +37,62 @@ SPREAD: Final = 0.618033988749895  # the golden ratio's: neighbours fall far apa
 UNIT: Final = Scale(0.0, 1.0)
 
 
-def key(look: Look) -> object:
-    picture, view = look.picture, look.view
-    runs = picture.counts.get(RUNNING, 0) and int(picture.now / EVERY)
-    return epoch(look), runs, view.parameter, view.log_y
+def key(context: RenderContext) -> object:
+    snapshot, selection = context.snapshot, context.selection
+    runs = snapshot.counts.get(RUNNING, 0) and int(snapshot.now / EVERY)
+    return epoch(context), runs, selection.parameter, selection.log_y
 
 
-def chosen(look: Look) -> tuple[Axis | None, int, int]:
+def chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
     """The axis that is shown, its place from 1, and how many there are."""
-    found = axes(look.picture.spec.space, look.picture.rows)
+    found = axes(context.snapshot.spec.space, context.snapshot.rows)
     names = [axis.name for axis in found]
     if not found:
         return None, 0, 0
-    place = names.index(look.view.parameter) if look.view.parameter in names else 0
+    place = names.index(context.selection.parameter) if context.selection.parameter in names else 0
     return found[place], place + 1, len(found)
 
 
-def draw(look: Look, size: Size) -> Drawing:
-    metric = look.picture.spec.objective.metric
-    axis, place, count = chosen(look)
+def draw(context: RenderContext, size: Size) -> Drawing:
+    metric = context.snapshot.spec.objective.metric
+    axis, place, count = chosen(context)
     if axis is None:
         return Drawing(f"{metric} by parameter", words("no parameter takes more than one value"))
     title = f"{metric} by {axis.name} ({place} of {count})"
-    looked_at = some(look.picture.rows, MOST)
+    looked_at = some(context.snapshot.rows, MOST)
     rows = [row for row in looked_at if row.value is not None and axis.name in row.config]
     if not rows:
         return Drawing(
             title, words(f"no trial with {axis.name} has a value yet"), actions=ACTIONS[:1]
         )
     values = [row.value for row in rows if row.value is not None]
-    own = [row.value for row in rows if row.number == look.picture.best and row.value is not None]
-    shown = shown_range([values, own], log=look.view.log_y)
+    own = [
+        row.value for row in rows if row.number == context.snapshot.best and row.value is not None
+    ]
+    shown = shown_range([values, own], log=context.selection.log_y)
     if shown is None:
         return Drawing(title, words("no value that this scale could show"), actions=ACTIONS)
-    y = scale(*shown, log=look.view.log_y)
-    made = frame(size._replace(height=size.height - 1), UNIT, y, look.glyphs)
+    y = scale(*shown, log=context.selection.log_y)
+    made = frame(size._replace(height=size.height - 1), UNIT, y, context.glyphs)
     if made is None:
         return Drawing(title, too_small())
-    clipped = _put(made, look, axis, rows)
+    clipped = _put(made, context, axis, rows)
     ticks = [Tick(at, name) for at, name in axis.ticks(max(2, made.canvas.width // 12))]
     if axis.scale is None:
         ticks = _narrow(ticks, made.canvas.width)
     note = f"{clipped} beyond the range" if clipped else ""
     lines = [
         *made.lines(ticks, "" if axis.scale is None else "log" if axis.scale.log else ""),
-        _legend(look, rows, len(looked_at)),
+        _legend(context, rows, len(looked_at)),
     ]
     return Drawing(title, lines, note, ACTIONS)
 
 
-def _put(made: Frame, look: Look, axis: Axis, rows: Sequence[TrialRow]) -> int:
+def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRow]) -> int:
     """The trials' signs, the important ones on top; how many lie beyond the range."""
     order = {state: place for place, state in enumerate(ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(row.state, -1))
-    canvas, glyphs = made.canvas, look.glyphs
+    canvas, glyphs = made.canvas, context.glyphs
     clipped = 0
     for row, column, at in _places(made, axis, ranked):
         side = 0 if 0 <= at <= 1 else beyond(at)
@@ -99,10 +101,10 @@ def _put(made: Frame, look: Look, axis: Axis, rows: Sequence[TrialRow]) -> int:
         line = (canvas.down - 1 - dot(at, canvas.down)) // 4
         canvas.write(column, line, sign, ROLES.get(row.state, "faint"))
     for trial, sign, role in (
-        (look.view.cursor, glyphs.cursor, "accent bold"),
-        (look.picture.best, glyphs.best, "success bold"),
+        (context.selection.cursor, glyphs.cursor, "accent bold"),
+        (context.snapshot.best, glyphs.best, "success bold"),
     ):
-        special = look.picture.row(trial)
+        special = context.snapshot.row(trial)
         for _, column, at in _places(made, axis, [special] if special is not None else []):
             line = (canvas.down - 1 - dot(at, canvas.down)) // 4
             canvas.write(column, line, sign, role)
@@ -130,10 +132,10 @@ def _narrow(ticks: Sequence[Tick], width: int) -> list[Tick]:
     return [Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks]
 
 
-def _legend(look: Look, rows: Sequence[TrialRow], looked_at: int) -> Line:
+def _legend(context: RenderContext, rows: Sequence[TrialRow], looked_at: int) -> Line:
     """The signs that are there, and what they stand for."""
     there = {row.state for row in rows}
-    signs, glyphs = look.glyphs.states, look.glyphs
+    signs, glyphs = context.glyphs.states, context.glyphs
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
     words = {
         COMPLETE: "done",
@@ -146,11 +148,11 @@ def _legend(look: Look, rows: Sequence[TrialRow], looked_at: int) -> Line:
     parts += [
         (f"{signs[state]} {word}", ROLES[state]) for state, word in words.items() if state in there
     ]
-    best = look.picture.row(look.picture.best)
+    best = context.snapshot.row(context.snapshot.best)
     line: Line = ((" ", ""),)
     for text, role in parts:
         line = (*line, (text, role), (" ", ""))
-    every = len(look.picture.rows)
+    every = len(context.snapshot.rows)
     if looked_at < every:
         line = (*line, (f"{looked_at} of {every} trials ", "muted"))
     return (

@@ -15,16 +15,16 @@ from tuitune.ui.render.lines import stacked
 if TYPE_CHECKING:
     from tuitune.ui.charts.frame import Drawing
     from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 
 class Chart(Protocol):
     """One view. It is drawn again when its key is another one."""
 
-    def key(self, look: Look) -> object: ...
+    def key(self, context: RenderContext) -> object: ...
 
-    def draw(self, look: Look, size: Size) -> Drawing: ...
+    def draw(self, context: RenderContext, size: Size) -> Drawing: ...
 
 
 def chart_named(name: str) -> Chart:
@@ -58,34 +58,34 @@ class CurvePane:
     """Keeps the last drawing, and what the views remember, of one study."""
 
     def __init__(self) -> None:
-        self._picture: Picture | None = None
+        self._snapshot: Snapshot | None = None
         self._charts: dict[str, Chart] = {}
         self._key: object = None
         self._lines: list[Line] = []
 
-    def lines(self, look: Look, size: Size) -> list[Line]:
-        if look.picture is not self._picture:
-            self._picture, self._charts, self._key = look.picture, {}, None
-        name = look.view.chart
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        if context.snapshot is not self._snapshot:
+            self._snapshot, self._charts, self._key = context.snapshot, {}, None
+        name = context.selection.chart
         if name not in self._charts:
             self._charts[name] = chart_named(name)
         chart = self._charts[name]
-        focused = look.view.focus == CURVE
-        key = (name, size, look.glyphs, focused, chart.key(look))
+        focused = context.selection.focus == CURVE
+        key = (name, size, context.glyphs, focused, chart.key(context))
         if key != self._key:
-            drawing = chart.draw(look, size._replace(height=size.height - 1))
-            self._lines = stacked([_title(look, drawing, size.width), *drawing.lines], size)
+            drawing = chart.draw(context, size._replace(height=size.height - 1))
+            self._lines = stacked([_title(context, drawing, size.width), *drawing.lines], size)
             self._key = key
         return self._lines
 
 
-def _title(look: Look, drawing: Drawing, width: int) -> Line:
+def _title(context: RenderContext, drawing: Drawing, width: int) -> Line:
     """The view's name, what is to be noted, and as many of its keys as there is room for."""
     title = plain(f"{drawing.title}, {drawing.note}" if drawing.note else drawing.title)
-    keys = [f"{look.keymap.shown(action)} {words}" for action, words in drawing.actions]
+    keys = [f"{context.keymap.shown(action)} {words}" for action, words in drawing.actions]
     while keys:
-        line = rule(look, CURVE, title, width, right="  ".join(keys))
+        line = rule(context, CURVE, title, width, right="  ".join(keys))
         if any(keys[0] in text for text, _ in line):
             return line
         keys.pop()
-    return rule(look, CURVE, title, width)
+    return rule(context, CURVE, title, width)

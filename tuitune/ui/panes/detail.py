@@ -20,15 +20,15 @@ from tuitune.ui.render.wrapping import wrapped
 from tuitune.ui.table.cells import form_of, label, parameter
 from tuitune.ui.text.health import engine_gone
 from tuitune.ui.text.phrases import awaited, missing
-from tuitune.ui.text.trial_words import doing, last_words, place, standing, times, value
+from tuitune.ui.text.trial import doing, last_words, place, standing, times, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.core.events import AnyFact
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 SMALL = 4  # lines up to which only the most needed is said, each on one line
 LABEL = 8  # cells of the names of facts
@@ -41,60 +41,60 @@ class DetailPane:
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
 
-    def lines(self, look: Look, size: Size) -> list[Line]:
-        picture, view = look.picture, look.view
-        row = picture.row(view.cursor)
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        snapshot, selection = context.snapshot, context.selection
+        row = snapshot.row(selection.cursor)
         if row is None:
-            title = rule(look, DETAIL, "no trial", size.width)
-            return stacked([title, *awaited(look, size.width)], size)
-        facts = picture.sources.facts_of(row.number)
-        scrolled = view.scrolled.get(DETAIL, 0)
-        time = int(picture.now) if row.ended is None else times(picture, row)
-        moment = time, picture.engine.state, picture.study.rungs
-        key = (row, facts, moment, size, scrolled, view.focus, look.glyphs.ascii)
-        return self._shown.get(key, partial(_lines, look, size, row, facts))
+            title = rule(context, DETAIL, "no trial", size.width)
+            return stacked([title, *awaited(context, size.width)], size)
+        facts = snapshot.sources.facts_of(row.number)
+        scrolled = selection.scrolled.get(DETAIL, 0)
+        time = int(snapshot.now) if row.ended is None else times(snapshot, row)
+        moment = time, snapshot.engine.state, snapshot.study.rungs
+        key = (row, facts, moment, size, scrolled, selection.focus, context.glyphs.ascii)
+        return self._shown.get(key, partial(_lines, context, size, row, facts))
 
 
 def _lines(
-    look: Look, size: Size, row: TrialRow, facts: Sequence[tuple[int, AnyFact]]
+    context: RenderContext, size: Size, row: TrialRow, facts: Sequence[tuple[int, AnyFact]]
 ) -> list[Line]:
-    content = whole(look, row, facts, size)
-    shown, right = window(content, size.height - 1, look.view.scrolled.get(DETAIL, 0))
-    where = standing(look.picture, row, facts) if size.height <= SMALL else ""
-    title = "  ".join((label(row.number), _state(look, row), where)).rstrip()
+    content = whole(context, row, facts, size)
+    shown, right = window(content, size.height - 1, context.selection.scrolled.get(DETAIL, 0))
+    where = standing(context.snapshot, row, facts) if size.height <= SMALL else ""
+    title = "  ".join((label(row.number), _state(context, row), where)).rstrip()
     title = fit(title, min(cell_len(title), size.width - 8))
-    return [rule(look, DETAIL, title, size.width, right=right), *shown]
+    return [rule(context, DETAIL, title, size.width, right=right), *shown]
 
 
 def whole(
-    look: Look, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], size: Size
+    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], size: Size
 ) -> list[Line]:
     """All there is to tell, of which the pane shows what it has room for."""
     if size.height <= SMALL:
-        return _small(look, row, size.width)
-    columns = _columns(look.picture, row, size)
-    return [*columns, *_facts(look, row, facts, size.width)]
+        return _small(context, row, size.width)
+    columns = _columns(context.snapshot, row, size)
+    return [*columns, *_facts(context, row, facts, size.width)]
 
 
-def length(look: Look, size: Size) -> int:
+def length(context: RenderContext, size: Size) -> int:
     """In lines, the title left out."""
-    row = look.picture.row(look.view.cursor)
+    row = context.snapshot.row(context.selection.cursor)
     if row is None:
         return 0
-    return len(whole(look, row, look.picture.sources.facts_of(row.number), size))
+    return len(whole(context, row, context.snapshot.sources.facts_of(row.number), size))
 
 
-def _small(look: Look, row: TrialRow, width: int) -> list[Line]:
+def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
     """The configuration on one line, what the trial does on the next."""
-    known = look.picture.spec.space.by_name
+    known = context.snapshot.spec.space.by_name
     pairs: list[Line] = []
-    for name, given in _configuration(look.picture, row):
+    for name, given in _configuration(context.snapshot, row):
         short = parameter(given, form_of(known[name]) if name in known else "")
         pairs.append(line((f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")))
-    words = _told(look, row) if row.state != FAILED else row.error.strip() or row.note
+    words = _told(context, row) if row.state != FAILED else row.error.strip() or row.note
     second = [
-        (plain(words), _role(look, row)),
-        (f"  {place(look.picture, row)}", "muted"),
+        (plain(words), _role(context, row)),
+        (f"  {place(context.snapshot, row)}", "muted"),
     ]
     return [_as_many(pairs, width), cut(line(*second), width)]
 
@@ -109,9 +109,9 @@ def _as_many(pairs: list[Line], width: int) -> Line:
     return cut((*(span for pair in kept for span in pair), *more), width)
 
 
-def _columns(picture: Picture, row: TrialRow, size: Size) -> list[Line]:
+def _columns(snapshot: Snapshot, row: TrialRow, size: Size) -> list[Line]:
     """Names and values aligned, in as few columns as leave half of the pane for the rest."""
-    cells = [(plain(name), plain(spell(given))) for name, given in _configuration(picture, row)]
+    cells = [(plain(name), plain(spell(given))) for name, given in _configuration(snapshot, row)]
     if not cells:
         return []
     names = max(cell_len(name) for name, _ in cells)
@@ -130,16 +130,16 @@ def _columns(picture: Picture, row: TrialRow, size: Size) -> list[Line]:
 
 
 def _facts(
-    look: Look, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], width: int
+    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], width: int
 ) -> list[Line]:
-    picture = look.picture
-    role = _role(look, row)
+    snapshot = context.snapshot
+    role = _role(context, row)
     said = f"{row.origin}: {row.why}" if row.why else row.origin
-    made = _fact("now", _told(look, row), role, width)
-    made += _fact("value", value(picture, row), "", width)
-    made += _fact("rung", standing(picture, row, facts), "", width)
-    made += _fact("place", place(picture, row), "", width)
-    made += _fact("time", times(picture, row), "", width)
+    made = _fact("now", _told(context, row), role, width)
+    made += _fact("value", value(snapshot, row), "", width)
+    made += _fact("rung", standing(snapshot, row, facts), "", width)
+    made += _fact("place", place(snapshot, row), "", width)
+    made += _fact("time", times(snapshot, row), "", width)
     if row.error.strip() not in row.note:
         made += _fact("error", row.error.strip(), "error", width)
     made += _fact("from", said, "muted", width)
@@ -158,24 +158,24 @@ def _fact(label: str, words: str, role: str, width: int) -> list[Line]:
     return [padded(cut(text, width), width) for text in lines]
 
 
-def _told(look: Look, row: TrialRow) -> str:
+def _told(context: RenderContext, row: TrialRow) -> str:
     if not row.step and row.started is not None and not row.phase and not row.note:
-        return missing(look, row)
-    return doing(look, row)
+        return missing(context, row)
+    return doing(context, row)
 
 
-def _state(look: Look, row: TrialRow) -> str:
-    shown = shown_state(row, engine_gone=engine_gone(look.picture))
-    return f"{look.glyphs.state(shown)} {WORDS[shown][0]}"
+def _state(context: RenderContext, row: TrialRow) -> str:
+    shown = shown_state(row, engine_gone=engine_gone(context.snapshot))
+    return f"{context.glyphs.state(shown)} {WORDS[shown][0]}"
 
 
-def _role(look: Look, row: TrialRow) -> str:
-    return WORDS[shown_state(row, engine_gone=engine_gone(look.picture))][1]
+def _role(context: RenderContext, row: TrialRow) -> str:
+    return WORDS[shown_state(row, engine_gone=engine_gone(context.snapshot))][1]
 
 
-def _configuration(picture: Picture, row: TrialRow) -> list[tuple[str, Any]]:
+def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:
     """In the space's order; what the space doesn't know comes last."""
-    known = [parameter.name for parameter in picture.spec.space.parameters]
+    known = [parameter.name for parameter in snapshot.spec.space.parameters]
     names = [name for name in known if name in row.config]
     names += [name for name in row.config if name not in known]
     return [(name, row.config[name]) for name in names]

@@ -10,21 +10,21 @@ from msgspec.structs import replace
 
 from tuitune.messages.text import duration, plain
 from tuitune.ui.panes.titles import rule
+from tuitune.ui.render.fit_segments import Segment, joined
 from tuitune.ui.render.layout import DEVICES
 from tuitune.ui.render.lines import Line, Size, fit, line, padded, width_of
 from tuitune.ui.render.memo import Memo
 from tuitune.ui.render.meters import bar, history, load_role
-from tuitune.ui.render.pieces import Piece, joined
 from tuitune.ui.table.cells import label
-from tuitune.ui.text import device_words as say
+from tuitune.ui.text import device as say
 from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.core.placement.sample import DeviceSample
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 WIDE_FROM = 110  # columns from which a device has a line for itself
 TWO_TRIALS, ONE_TRIAL = len("t0003 t0004"), len("t0003 +1")
@@ -32,10 +32,12 @@ USERS = len(" pid 8812 alice")  # cells that are kept for others' processes
 STALE_AFTER = 5.0  # s without a sample after which it is said
 
 
-def wanted(picture: Picture, width: int) -> int:
+def wanted(snapshot: Snapshot, width: int) -> int:
     """How many lines all devices would fill, the title left out."""
-    cards = sum(1 for samples in picture.devices.values() if samples and samples[-1].kind != "host")
-    host = 1 if "host" in picture.devices or not cards else 0
+    cards = sum(
+        1 for samples in snapshot.devices.values() if samples and samples[-1].kind != "host"
+    )
+    host = 1 if "host" in snapshot.devices or not cards else 0
     return host + (cards if width >= WIDE_FROM else (cards + 1) // 2)
 
 
@@ -45,32 +47,41 @@ class DevicesPane:
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
 
-    def lines(self, look: Look, size: Size) -> list[Line]:
-        picture = look.picture
-        newest = tuple(samples[-1] for samples in picture.devices.values() if samples)
-        newest = tuple(map(_free, newest)) if engine_gone(picture) else newest
-        age = picture.now - max((sample.time for sample in newest), default=0.0)
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        snapshot = context.snapshot
+        newest = tuple(samples[-1] for samples in snapshot.devices.values() if samples)
+        newest = tuple(map(_free, newest)) if engine_gone(snapshot) else newest
+        age = snapshot.now - max((sample.time for sample in newest), default=0.0)
         stale = duration(age) if newest and age > STALE_AFTER else ""
-        key = (newest, stale, look.view.focus, size, look.glyphs.ascii, picture.engine.state)
-        return self._shown.get(key, partial(_lines, look, size, newest, stale))
+        key = (
+            newest,
+            stale,
+            context.selection.focus,
+            size,
+            context.glyphs.ascii,
+            snapshot.engine.state,
+        )
+        return self._shown.get(key, partial(_lines, context, size, newest, stale))
 
 
-def _lines(look: Look, size: Size, newest: Sequence[DeviceSample], stale: str) -> list[Line]:
+def _lines(
+    context: RenderContext, size: Size, newest: Sequence[DeviceSample], stale: str
+) -> list[Line]:
     cards = sorted((s for s in newest if s.kind != "host"), key=lambda s: (s.index or 0, s.device))
     hosts = [sample for sample in newest if sample.kind == "host"]
     title = "GPUs" if cards else "Host"
     right = _kinds(cards) if cards else _slots(hosts)
     right = f"last seen {stale} ago" if stale else right
-    shown = [rule(look, DEVICES, title, size.width, right=right)]
+    shown = [rule(context, DEVICES, title, size.width, right=right)]
     if not newest:
-        gone = engine_gone(look.picture)
+        gone = engine_gone(context.snapshot)
         words = "no engine looks at the devices" if gone else "the devices are being looked at"
         return [*shown, line((f" {words}", "muted"))][: size.height]
     if size.width >= WIDE_FROM:
-        shown += [_card(look, sample, size.width) for sample in cards]
+        shown += [_card(context, sample, size.width) for sample in cards]
     else:
-        shown += _pairs(look, cards, size.width)
-    shown += [_host(look, sample, size.width) for sample in hosts]
+        shown += _pairs(context, cards, size.width)
+    shown += [_host(context, sample, size.width) for sample in hosts]
     if len(shown) > size.height:
         more = f" + {len(shown) - size.height + 1} more lines of devices"
         shown = [*shown[: size.height - 1], line((more, "muted"))]
@@ -82,63 +93,65 @@ def _free(sample: DeviceSample) -> DeviceSample:
     return replace(sample, trials=(), slots_used=0.0, trials_cpu=None, engine_cpu=None)
 
 
-def _pairs(look: Look, cards: Sequence[DeviceSample], width: int) -> list[Line]:
+def _pairs(context: RenderContext, cards: Sequence[DeviceSample], width: int) -> list[Line]:
     """Two a line, the first half of them in the left column."""
     left, right = cards[: (len(cards) + 1) // 2], cards[(len(cards) + 1) // 2 :]
     half = (width - 1) // 2
     made: list[Line] = []
     for number, card in enumerate(left):
-        one = padded(_small_card(look, card, half), half)
+        one = padded(_small_card(context, card, half), half)
         if number < len(right):
-            bar_between = (look.glyphs.bar, "rule")
-            one = (*one, bar_between, *_small_card(look, right[number], width - half - 1))
+            bar_between = (context.glyphs.bar, "rule")
+            one = (*one, bar_between, *_small_card(context, right[number], width - half - 1))
         made.append(one)
     return made
 
 
-def _small_card(look: Look, sample: DeviceSample, width: int) -> Line:
-    index = Piece(9, line((say.index(sample), "title")))
+def _small_card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
+    index = Segment(9, line((say.index(sample), "title")))
     if sample.foreign or sample.note:
         return _with_users([index], sample, width, 1)
-    meter = _busy(look, sample, 7 if width >= 38 else 5)
+    meter = _busy(context, sample, 7 if width >= 38 else 5)
     power = say.power(sample)
-    pieces = [
+    segments = [
         index,
-        Piece(7, line(*meter, (f"{say.percent(sample.utilisation):>4}", ""))),
-        Piece(6, line((f"{say.gib(sample.memory_used)}G", say.memory_role(sample)))),
-        Piece(5, line((say.temperature(sample), say.heat(sample)))),
-        Piece(4, line((f"{power[0]:>5}", power[1]))),
+        Segment(7, line(*meter, (f"{say.percent(sample.utilisation):>4}", ""))),
+        Segment(6, line((f"{say.gib(sample.memory_used)}G", say.memory_role(sample)))),
+        Segment(5, line((say.temperature(sample), say.heat(sample)))),
+        Segment(4, line((f"{power[0]:>5}", power[1]))),
     ]
     least = TWO_TRIALS if width >= 38 else ONE_TRIAL
-    return _with_packing(_with_trials(pieces, sample, width, 1, least), sample, width, 1)
+    return _with_packing(_with_trials(segments, sample, width, 1, least), sample, width, 1)
 
 
-def _card(look: Look, sample: DeviceSample, width: int) -> Line:
+def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
     name = say.short_name(sample.name)
     memory = say.share(sample.memory_used, sample.memory_total)
     power = say.power(sample)
-    pieces = [
-        Piece(9, line((f" {say.index(sample)} {fit(name, 8)}", "title"))),
-        Piece(
-            8, line(("util ", "muted"), *bar(sample.utilisation, 16, look.glyphs, role="success"))
+    segments = [
+        Segment(9, line((f" {say.index(sample)} {fit(name, 8)}", "title"))),
+        Segment(
+            8,
+            line(("util ", "muted"), *bar(sample.utilisation, 16, context.glyphs, role="success")),
         ),
-        Piece(8, line((f"{say.percent(sample.utilisation):>4}", ""))),
-        Piece(
-            7, line(("mem ", "muted"), *bar(memory, 12, look.glyphs, role=say.memory_role(sample)))
+        Segment(8, line((f"{say.percent(sample.utilisation):>4}", ""))),
+        Segment(
+            7,
+            line(("mem ", "muted"), *bar(memory, 12, context.glyphs, role=say.memory_role(sample))),
         ),
-        Piece(7, line((f"{say.gib(sample.memory_used):>3}/{say.gib(sample.memory_total)}G", ""))),
-        Piece(6, line((f"{say.temperature(sample):>4}", say.heat(sample)))),
-        Piece(5, line((f"{power[0]:>5}", power[1]))),
-        Piece(4, line((_history(look, sample, 10), "info"))),
+        Segment(7, line((f"{say.gib(sample.memory_used):>3}/{say.gib(sample.memory_total)}G", ""))),
+        Segment(6, line((f"{say.temperature(sample):>4}", say.heat(sample)))),
+        Segment(5, line((f"{power[0]:>5}", power[1]))),
+        Segment(4, line((_history(context, sample, 10), "info"))),
     ]
     if sample.foreign or sample.note:
-        return _with_users(pieces, sample, width, 2)
-    return _with_packing(_with_trials(pieces, sample, width, 2), sample, width, 2)
+        return _with_users(segments, sample, width, 2)
+    return _with_packing(_with_trials(segments, sample, width, 2), sample, width, 2)
 
 
-def _with_users(pieces: list[Piece], sample: DeviceSample, width: int, gap: int) -> Line:
+def _with_users(segments: list[Segment], sample: DeviceSample, width: int, gap: int) -> Line:
     """Our trials that are still there, and whoever else is."""
-    made = _with_trials(pieces, sample, width - USERS, gap, ONE_TRIAL)
+    made = _with_trials(segments, sample, width - USERS, gap, ONE_TRIAL)
     return (*made, (" " * gap, ""), _users(sample, width - width_of(made) - gap))
 
 
@@ -151,11 +164,11 @@ def _with_packing(made: Line, sample: DeviceSample, width: int, gap: int) -> Lin
     return made
 
 
-def _busy(look: Look, sample: DeviceSample, width: int) -> Line:
-    return bar(sample.utilisation, width, look.glyphs, role="success")
+def _busy(context: RenderContext, sample: DeviceSample, width: int) -> Line:
+    return bar(sample.utilisation, width, context.glyphs, role="success")
 
 
-def _host(look: Look, sample: DeviceSample, width: int) -> Line:
+def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
     wide = width >= WIDE_FROM
     slots = say.share(sample.slots_used, sample.slots)
     memory = say.share(sample.memory_used, sample.memory_total)
@@ -163,30 +176,32 @@ def _host(look: Look, sample: DeviceSample, width: int) -> Line:
     load = "-" if sample.load is None else f"{sample.load:.1f}"
     cores = "" if sample.trials_cpu is None else f"trials {sample.trials_cpu:.1f} cores"
     engine = "" if sample.engine_cpu is None else f"engine {sample.engine_cpu:.0%}"
-    pieces = [
-        Piece(9, line((" cpu ", "muted"), *bar(slots, cells, look.glyphs, role="success"))),
-        Piece(9, line((f"{say.whole(sample.slots_used)}/{say.whole(sample.slots)} slots", ""))),
-        Piece(6, line(("load ", "muted"), (load, say.strained(sample)))),
-        Piece(7, line(("mem ", "muted"), *bar(memory, cells, look.glyphs, role=load_role(memory)))),
-        Piece(7, line((f"{say.gib(sample.memory_used)}/{say.gib(sample.memory_total)}G", ""))),
-        Piece(4, line((cores, "muted"))),
-        Piece(2, line((engine, "muted"))),
-        Piece(3, line((say.disk(sample), "warning"))),
-        Piece(5, line((_history(look, sample, 10 if wide else 5), "info"))),
+    segments = [
+        Segment(9, line((" cpu ", "muted"), *bar(slots, cells, context.glyphs, role="success"))),
+        Segment(9, line((f"{say.whole(sample.slots_used)}/{say.whole(sample.slots)} slots", ""))),
+        Segment(6, line(("load ", "muted"), (load, say.strained(sample)))),
+        Segment(
+            7, line(("mem ", "muted"), *bar(memory, cells, context.glyphs, role=load_role(memory)))
+        ),
+        Segment(7, line((f"{say.gib(sample.memory_used)}/{say.gib(sample.memory_total)}G", ""))),
+        Segment(4, line((cores, "muted"))),
+        Segment(2, line((engine, "muted"))),
+        Segment(3, line((say.disk(sample), "warning"))),
+        Segment(5, line((_history(context, sample, 10 if wide else 5), "info"))),
     ]
     least = TWO_TRIALS if width >= 80 else ONE_TRIAL
-    return _with_trials(pieces, sample, width, 2 if wide else 1, least)
+    return _with_trials(segments, sample, width, 2 if wide else 1, least)
 
 
 def _with_trials(
-    pieces: list[Piece], sample: DeviceSample, width: int, gap: int, least: int = TWO_TRIALS
+    segments: list[Segment], sample: DeviceSample, width: int, gap: int, least: int = TWO_TRIALS
 ) -> Line:
     """The pieces, and behind them as many of the trials as there is room for.
 
     least: cells for trials before which pieces give way.
     """
     wanted = min(len(_trials(sample.trials, width)), least)
-    left = joined(pieces, width - wanted - gap, gap)
+    left = joined(segments, width - wanted - gap, gap)
     words = _trials(sample.trials, width - width_of(left) - gap)
     return (*left, (" " * gap, ""), (words, "accent")) if words else left
 
@@ -209,10 +224,10 @@ def _users(sample: DeviceSample, room: int) -> tuple[str, str]:
     return fit(told, room).rstrip(), "warning"
 
 
-def _history(look: Look, sample: DeviceSample, width: int) -> str:
-    kept = look.picture.devices[sample.device]
+def _history(context: RenderContext, sample: DeviceSample, width: int) -> str:
+    kept = context.snapshot.devices[sample.device]
     newest = islice(kept, max(0, len(kept) - 2 * width), None)
-    return history([s.utilisation for s in newest], width, look.glyphs)
+    return history([s.utilisation for s in newest], width, context.glyphs)
 
 
 def _kinds(cards: Sequence[DeviceSample]) -> str:

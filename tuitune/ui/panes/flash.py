@@ -11,21 +11,21 @@ from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from tuitune.ui.render.lines import Line, Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 
-def lines(look: Look, size: Size) -> list[Line]:
+def lines(context: RenderContext, size: Size) -> list[Line]:
     """One line: what is open comes before what was said."""
-    bottom = look.bottom
-    if bottom.prompt is not None:
-        return [line((bottom.prompt.sign, "accent bold"))]
-    if bottom.question is not None:
-        return [_question(bottom.question.text, size.width)]
-    if bottom.menu is not None:
-        return [menu_lines(bottom.menu, size.width)[0]]
-    undo = _undo(look)
+    status_line = context.status_line
+    if status_line.prompt is not None:
+        return [line((status_line.prompt.sign, "accent bold"))]
+    if status_line.question is not None:
+        return [_question(status_line.question.text, size.width)]
+    if status_line.menu is not None:
+        return [menu_lines(status_line.menu, size.width)[0]]
+    undo = _undo(context)
     room = size.width - width_of(undo) - (1 if undo else 0)
-    flash = bottom.flash
+    flash = status_line.flash
     said = () if flash is None else line((fit(flash.text, room).rstrip(), flash.role))
     return [ends(said, undo, size.width)]
 
@@ -39,13 +39,13 @@ def _question(text: str, width: int) -> Line:
     return line((fit(text, width - width_of(short)).rstrip(), "warning bold"), *short)
 
 
-def _undo(look: Look) -> Line:
+def _undo(context: RenderContext) -> Line:
     """Its key, and for how long it works."""
-    undo = look.bottom.undo
-    if undo is None or engine_gone(look.picture):
+    undo = context.status_line.undo
+    if undo is None or engine_gone(context.snapshot):
         return ()
-    left = look.bottom.seconds_left()
-    key = look.keymap.shown("trial.undo")
+    left = context.status_line.seconds_left()
+    key = context.keymap.shown("trial.undo")
     return line(
         (f"  {key}", "accent bold"),
         (f" undo {plain(undo.title)}", "muted"),

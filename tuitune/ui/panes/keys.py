@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
     Named = Sequence[tuple[str, str]]
 
@@ -65,33 +65,33 @@ class KeysPane:
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
 
-    def lines(self, look: Look, size: Size) -> list[Line]:
-        bottom, gone = look.bottom, engine_gone(look.picture)
-        if bottom.prompt or bottom.menu or bottom.question:
-            return lines(look, size)
-        key = look.view.focus, look.readonly, gone, size
-        return self._shown.get(key, partial(lines, look, size))
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        status_line, gone = context.status_line, engine_gone(context.snapshot)
+        if status_line.prompt or status_line.menu or status_line.question:
+            return lines(context, size)
+        key = context.selection.focus, context.readonly, gone, size
+        return self._shown.get(key, partial(lines, context, size))
 
 
-def lines(look: Look, size: Size) -> list[Line]:
+def lines(context: RenderContext, size: Size) -> list[Line]:
     """One line, as it is now."""
-    bottom = look.bottom
-    if bottom.prompt is not None:
-        hint = bottom.prompt.hint
-        words = hint(bottom.typed_so_far) if hint else "enter takes it, esc leaves it"
-        role = "warning" if bottom.question is not None else "muted"
+    status_line = context.status_line
+    if status_line.prompt is not None:
+        hint = status_line.prompt.hint
+        words = hint(status_line.typed_so_far) if hint else "enter takes it, esc leaves it"
+        role = "warning" if status_line.question is not None else "muted"
         return [line((fit(words, size.width).rstrip(), role))]
-    if bottom.menu is not None:
-        return [menu_lines(bottom.menu, size.width)[1]]
-    if bottom.question is not None:
+    if status_line.menu is not None:
+        return [menu_lines(status_line.menu, size.width)[1]]
+    if status_line.question is not None:
         return [line(("enter", "bold"), (" is no", "muted"))]
-    actions = [*FIRST, *PANES.get(look.view.focus, ()), *MORE]
-    shown = [(look.keymap.shown(id_), word) for id_, word in actions if _is_of_use(look, id_)]
-    last = [(look.keymap.shown(id_), word) for id_, word in LAST]
+    actions = [*FIRST, *PANES.get(context.selection.focus, ()), *MORE]
+    shown = [(context.keymap.shown(id_), word) for id_, word in actions if _is_of_use(context, id_)]
+    last = [(context.keymap.shown(id_), word) for id_, word in LAST]
     return [fitting(shown, size.width, last)]
 
 
-def _is_of_use(look: Look, id_: str) -> bool:
+def _is_of_use(context: RenderContext, id_: str) -> bool:
     """What steers is not, without an engine and for who only looks on."""
-    steers = look.keymap.actions[id_].dangerous
-    return not (steers and (look.readonly or engine_gone(look.picture)))
+    steers = context.keymap.actions[id_].dangerous
+    return not (steers and (context.readonly or engine_gone(context.snapshot)))

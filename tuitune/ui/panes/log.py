@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 
-def shown_trial(look: Look) -> int | None:
+def shown_trial(context: RenderContext) -> int | None:
     """The trial whose log is shown: the one that was asked for, else the cursor's."""
-    return look.view.cursor if look.view.log_trial is None else look.view.log_trial
+    return (
+        context.selection.cursor
+        if context.selection.log_trial is None
+        else context.selection.log_trial
+    )
 
 
-def held_at(look: Look, trial: int, found: Stamp) -> int | None:
+def held_at(context: RenderContext, trial: int, found: Stamp) -> int | None:
     """The byte at which the pane ends; None where it follows the file's end."""
-    held = look.view.log_end
+    held = context.selection.log_end
     if held is None or held[0] != trial or held[1] >= found.size:
         return None  # of another trial, or of a file that was cut since
     return held[1]
@@ -41,38 +45,49 @@ class LogPane:
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
 
-    def lines(self, look: Look, size: Size) -> list[Line]:
-        view = look.view
-        row = look.picture.row(shown_trial(look))
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        selection = context.selection
+        row = context.snapshot.row(shown_trial(context))
         if row is None:
-            return _empty(look, "Log", "no trial has printed anything yet", size)
-        path = log_file(look.picture.folder, row.number)
+            return _empty(context, "Log", "no trial has printed anything yet", size)
+        path = log_file(context.snapshot.folder, row.number)
         found = stamp(path)
         if found is None or found.size == 0:
-            return _empty(look, f"Log {label(row.number)}", _nothing(row, path, found), size)
-        end = held_at(look, row.number, found)
-        grown = None if view.frozen else found
-        key = (path, grown, end, size, view.wrap, view.find, view.focus, look.glyphs.ascii)
-        return self._shown.get(key, partial(_lines, look, size, path, found, end))
+            return _empty(context, f"Log {label(row.number)}", _nothing(row, path, found), size)
+        end = held_at(context, row.number, found)
+        grown = None if selection.frozen else found
+        key = (
+            path,
+            grown,
+            end,
+            size,
+            selection.wrap,
+            selection.find,
+            selection.focus,
+            context.glyphs.ascii,
+        )
+        return self._shown.get(key, partial(_lines, context, size, path, found, end))
 
 
-def _empty(look: Look, title: str, words: str, size: Size) -> list[Line]:
+def _empty(context: RenderContext, title: str, words: str, size: Size) -> list[Line]:
     said = cut(line((words, "muted")), size.width)
-    return [rule(look, LOG, title, size.width), said][: size.height]
+    return [rule(context, LOG, title, size.width), said][: size.height]
 
 
-def _lines(look: Look, size: Size, path: Path, found: Stamp, end: int | None) -> list[Line]:
+def _lines(
+    context: RenderContext, size: Size, path: Path, found: Stamp, end: int | None
+) -> list[Line]:
     room = max(0, size.height - 1)
     texts = lines_before(path, found.size if end is None else end, room)
     shown: list[Line] = []
     for text in texts:
-        pieces = chopped(text, size.width) if look.view.wrap else [_cut(text, size.width)]
-        shown += [_marked(piece, look.view.find) for piece in pieces]
+        segments = chopped(text, size.width) if context.selection.wrap else [_cut(text, size.width)]
+        shown += [_marked(segment, context.selection.find) for segment in segments]
     state = "follows" if end is None else f"held, {_amount(found.size - end)} below"
     words = [f"Log {label(int(path.parent.name))}", state]
-    if look.view.find:
-        words.append(f"find {look.view.find!r}")
-    title = rule(look, LOG, "  ".join(words), size.width, right=_keys(look))
+    if context.selection.find:
+        words.append(f"find {context.selection.find!r}")
+    title = rule(context, LOG, "  ".join(words), size.width, right=_keys(context))
     return [title, *shown[-room:]][: size.height] if room else [title]
 
 
@@ -86,9 +101,9 @@ def _nothing(row: TrialRow, path: Path, found: Stamp | None) -> str:
     return f"{label(row.number)} has no log any more: {path} is gone"
 
 
-def _keys(look: Look) -> str:
+def _keys(context: RenderContext) -> str:
     keys = [("log.wrap", "wrap"), ("log.find", "find")]
-    return "  ".join(f"{look.keymap.shown(key)} {title}" for key, title in keys)
+    return "  ".join(f"{context.keymap.shown(key)} {title}" for key, title in keys)
 
 
 def _cut(text: str, width: int) -> str:

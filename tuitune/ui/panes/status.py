@@ -15,18 +15,18 @@ from tuitune.core.study.state import (
     WAITING,
 )
 from tuitune.messages.text import duration, number, plain
+from tuitune.ui.render.fit_segments import Segment, joined
 from tuitune.ui.render.glyphs import LOST, WORDS
 from tuitune.ui.render.lines import Line, Size, cut, ends, fit, line, width_of
-from tuitune.ui.render.pieces import Piece, joined
-from tuitune.ui.state.pace import elapsed
+from tuitune.ui.state.forecast import elapsed
 from tuitune.ui.table.cells import label
 from tuitune.ui.text.health import engine_gone, health
 from tuitune.ui.text.phrases import next_step, notice, why_ended
-from tuitune.ui.text.trial_words import ago
+from tuitune.ui.text.trial import ago
 
 if TYPE_CHECKING:
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 ORDER = (RUNNING, PAUSED, WAITING, COMPLETE, PRUNED, FAILED, KILLED)
 WORDS_FROM = 110  # columns from which states have their word beside their sign
@@ -34,47 +34,47 @@ GAP = 3  # blanks between two pieces
 LEAST_REASON = 24  # columns
 
 
-def lines(look: Look, size: Size) -> list[Line]:
+def lines(context: RenderContext, size: Size) -> list[Line]:
     width = size.width
-    return [_first(look, width), _second(look, width)][: size.height]
+    return [_first(context, width), _second(context, width)][: size.height]
 
 
-def _first(look: Look, width: int) -> Line:
-    picture = look.picture
-    done = sum(picture.counts.get(state, 0) for state in ENDED)
-    flags = _flags(look)
-    right = line(*flags, (f"{done}/{picture.total}", "text bold"))
-    pieces = [
-        Piece(9, line((fit(picture.file, min(len(picture.file), width // 3)), "title bold"))),
-        Piece(2, line((_method(picture), "muted"))),
-        Piece(1, line((f"host {plain(picture.host)}", "muted")) if picture.host else ()),
-        Piece(8, _counts(look, words=width >= WORDS_FROM)),
+def _first(context: RenderContext, width: int) -> Line:
+    snapshot = context.snapshot
+    done = sum(snapshot.counts.get(state, 0) for state in ENDED)
+    flags = _flags(context)
+    right = line(*flags, (f"{done}/{snapshot.total}", "text bold"))
+    segments = [
+        Segment(9, line((fit(snapshot.file, min(len(snapshot.file), width // 3)), "title bold"))),
+        Segment(2, line((_method(snapshot), "muted"))),
+        Segment(1, line((f"host {plain(snapshot.host)}", "muted")) if snapshot.host else ()),
+        Segment(8, _counts(context, words=width >= WORDS_FROM)),
     ]
-    return ends(joined(pieces, width - width_of(right) - 1, GAP), right, width)
+    return ends(joined(segments, width - width_of(right) - 1, GAP), right, width)
 
 
-def _second(look: Look, width: int) -> Line:
-    words, role = health(look)
+def _second(context: RenderContext, width: int) -> Line:
+    words, role = health(context)
     right = line((words, role))
     room = width - width_of(right) - 1
-    told = notice(look)
-    first = _cut_to(told, room) if told else _best(look, width)
-    pieces = [
-        Piece(9, first),
-        _reason(look, room - width_of(first) - GAP),
-        Piece(7, next_step(look)),
-        *_figures(look.picture),
+    told = notice(context)
+    first = _cut_to(told, room) if told else _best(context, width)
+    segments = [
+        Segment(9, first),
+        _reason(context, room - width_of(first) - GAP),
+        Segment(7, next_step(context)),
+        *_figures(context.snapshot),
     ]
-    left = joined(pieces, room, GAP)
+    left = joined(segments, room, GAP)
     return ends(cut(left, room), right, width)
 
 
-def _reason(look: Look, room: int) -> Piece:
+def _reason(context: RenderContext, room: int) -> Segment:
     """Why the study has ended, or why nothing starts: that is not left out for want of room."""
-    words = why_ended(look)
-    if look.picture.study.blocked and not look.picture.study.halted:
-        return Piece(8, _cut_to(line((words, "error")), max(room, LEAST_REASON)))
-    return Piece(1, line((words, "muted")))
+    words = why_ended(context)
+    if context.snapshot.study.blocked and not context.snapshot.study.halted:
+        return Segment(8, _cut_to(line((words, "error")), max(room, LEAST_REASON)))
+    return Segment(1, line((words, "muted")))
 
 
 def _cut_to(told: Line, width: int) -> Line:
@@ -82,8 +82,8 @@ def _cut_to(told: Line, width: int) -> Line:
     return tuple((fit(text, width).rstrip(), role) for text, role in told)
 
 
-def _flags(look: Look) -> Line:
-    words = [("frozen", look.view.frozen), ("readonly", look.readonly)]
+def _flags(context: RenderContext) -> Line:
+    words = [("frozen", context.selection.frozen), ("readonly", context.readonly)]
     spans: list[tuple[str, str]] = []
     for word, on in words:
         if on:
@@ -91,50 +91,50 @@ def _flags(look: Look) -> Line:
     return tuple(spans)
 
 
-def _counts(look: Look, *, words: bool) -> Line:
-    gone = engine_gone(look.picture)
+def _counts(context: RenderContext, *, words: bool) -> Line:
+    gone = engine_gone(context.snapshot)
     spans: list[tuple[str, str]] = []
     for state in ORDER:
-        count = look.picture.counts.get(state, 0)
+        count = context.snapshot.counts.get(state, 0)
         if not count and state != RUNNING:
             continue
         shown = LOST if gone and state == RUNNING else state
         if gone and not count:
             continue
         word, role = WORDS[shown]
-        said = f"{look.glyphs.state(shown)} {count}{' ' + word if words else ''}"
+        said = f"{context.glyphs.state(shown)} {count}{' ' + word if words else ''}"
         spans += [("  ", ""), (said, role)] if spans else [(said, role)]
     return tuple(spans)
 
 
-def _best(look: Look, width: int) -> Line:
-    picture = look.picture
-    best = picture.row(picture.best)
+def _best(context: RenderContext, width: int) -> Line:
+    snapshot = context.snapshot
+    best = snapshot.row(snapshot.best)
     if best is None:
         return line(("no value yet", "muted"))
-    metric = f"{plain(picture.spec.objective.metric)} " if width >= WORDS_FROM else ""
-    when = "so far" if best.ended is None else ago(picture.now - best.ended)
-    partial = ", partial" if picture.partial and best.ended is not None else ""
+    metric = f"{plain(snapshot.spec.objective.metric)} " if width >= WORDS_FROM else ""
+    when = "so far" if best.ended is None else ago(snapshot.now - best.ended)
+    partial = ", partial" if snapshot.partial and best.ended is not None else ""
     return line(
         (f"best {metric}", "muted"),
         (number(best.value), "text bold"),
-        (f" {look.glyphs.best}{label(best.number)}", "accent"),
+        (f" {context.glyphs.best}{label(best.number)}", "accent"),
         (f" {when}{partial}", "muted"),
     )
 
 
-def _figures(picture: Picture) -> list[Piece]:
-    pieces = [Piece(3, line((busy(picture), "muted")))]
-    if not engine_gone(picture):
-        rate = picture.pace.rate(picture.now)
-        left = picture.pace.remaining(picture) if picture.study.may_launch else None
+def _figures(snapshot: Snapshot) -> list[Segment]:
+    segments = [Segment(3, line((busy(snapshot), "muted")))]
+    if not engine_gone(snapshot):
+        rate = snapshot.pace.rate(snapshot.now)
+        left = snapshot.pace.remaining(snapshot) if snapshot.study.may_launch else None
         if rate is not None:
-            pieces.append(Piece(2, line((throughput(rate), "muted"))))
-        if not picture.study.halted:
+            segments.append(Segment(2, line((throughput(rate), "muted"))))
+        if not snapshot.study.halted:
             eta = "-" if left is None else duration(left)
-            pieces.append(Piece(6, line(("eta ", "muted"), (eta, "text"))))
-    pieces.append(Piece(4, line((f"elapsed {duration(elapsed(picture))}", "muted"))))
-    return pieces
+            segments.append(Segment(6, line(("eta ", "muted"), (eta, "text"))))
+    segments.append(Segment(4, line((f"elapsed {duration(elapsed(snapshot))}", "muted"))))
+    return segments
 
 
 def throughput(rate: float) -> str:
@@ -145,11 +145,11 @@ def throughput(rate: float) -> str:
     return f"{a_minute:.0f} trials/min" if a_minute >= 10 else f"{a_minute:.2g} trials/min"
 
 
-def busy(picture: Picture) -> str:
+def busy(snapshot: Snapshot) -> str:
     """How busy the devices are: the GPUs where there are some, else the CPU slots."""
-    if engine_gone(picture):
+    if engine_gone(snapshot):
         return ""
-    newest = [samples[-1] for samples in picture.devices.values() if samples]
+    newest = [samples[-1] for samples in snapshot.devices.values() if samples]
     gpus = [s.utilisation for s in newest if s.kind != "host" and s.utilisation is not None]
     if gpus:
         return f"gpu {sum(gpus) / len(gpus):.0%} busy"
@@ -159,6 +159,6 @@ def busy(picture: Picture) -> str:
     return ""
 
 
-def _method(picture: Picture) -> str:
-    pruning = picture.spec.pruning.method
-    return picture.spec.search.method + ("" if pruning == "none" else f"+{pruning}")
+def _method(snapshot: Snapshot) -> str:
+    pruning = snapshot.spec.pruning.method
+    return snapshot.spec.search.method + ("" if pruning == "none" else f"+{pruning}")

@@ -10,9 +10,9 @@ from tuitune.ui.panes.titles import bar
 from tuitune.ui.render import layout
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Pane
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import Pane
+    from tuitune.ui.state.snapshot import Snapshot
 
 
 def make_panes() -> dict[str, Pane]:
@@ -31,20 +31,20 @@ def make_panes() -> dict[str, Pane]:
     }
 
 
-def device_lines(picture: Picture, width: int) -> int:
+def device_lines(snapshot: Snapshot, width: int) -> int:
     """How many lines the devices would fill, without their title."""
-    return devices.wanted(picture, width)
+    return devices.wanted(snapshot, width)
 
 
-def click(desk: Desk, pane: str, column: int, line: int, *, double: bool) -> None:
+def click(app: AppActions, pane: str, column: int, line: int, *, double: bool) -> None:
     """In the table a click takes the cursor there; twice is enter."""
     if pane == layout.TRIALS:
-        trials.click(desk, column, line, double=double)
+        trials.click(app, column, line, double=double)
 
 
-def wheel(desk: Desk, pane: str, lines: int) -> None:
+def wheel(app: AppActions, pane: str, lines: int) -> None:
     """Scrolls what lies under the mouse, whatever has the focus."""
     if pane == layout.TRIALS:
-        trials.wheel(desk, lines)
+        trials.wheel(app, lines)
     elif pane in (layout.DETAIL, layout.WHY, layout.LOG):
-        reading.scroll(desk, pane, lines)
+        reading.scroll(app, pane, lines)

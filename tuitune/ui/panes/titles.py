@@ -9,15 +9,15 @@ from tuitune.ui.render.lines import Line, ends, line
 
 if TYPE_CHECKING:
     from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 
 def rule(  # noqa: PLR0913 - a rule has two ends and something between
-    look: Look, pane: str, title: str, width: int, *, more: Line = (), right: str = ""
+    context: RenderContext, pane: str, title: str, width: int, *, more: Line = (), right: str = ""
 ) -> Line:
     """The rule above a pane: accented where it has the focus. `more` stands behind the title."""
-    sign = look.glyphs.rule
-    focused = look.view.focus == pane
+    sign = context.glyphs.rule
+    focused = context.selection.focus == pane
     role = "accent bold" if focused else "title"
     number = str(NUMBERED.index(pane) + 1) if pane in NUMBERED else ""
     digit = (number + " " if number else "", "muted")
@@ -26,6 +26,6 @@ def rule(  # noqa: PLR0913 - a rule has two ends and something between
     return ends(left, tail, width, (sign, "rule"))
 
 
-def bar(look: Look, size: Size) -> list[Line]:
+def bar(context: RenderContext, size: Size) -> list[Line]:
     """What stands between two columns."""
-    return [line((look.glyphs.bar, "rule"))] * size.height
+    return [line((context.glyphs.bar, "rule"))] * size.height

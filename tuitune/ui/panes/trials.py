@@ -27,8 +27,8 @@ from tuitune.ui.table.sorting import Sort, rises
 from tuitune.ui.text.phrases import awaited
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Desk
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
 
 ABOVE: Final = 2  # lines above the first trial: the rule and the heads
 ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
@@ -45,96 +45,105 @@ class TrialsPane:
         self._above = Memo[list[Line]]()
         self._lines = TrialLines()
 
-    def lines(self, look: Look, size: Size) -> list[Line]:
-        picture, view, width = look.picture, look.view, size.width
-        made = self._columns.get(shape(picture), partial(columns, picture))
-        columns_of_view = made, width, view.wide, view.first_column, view.hidden
-        shown = self._shown.get(columns_of_view, partial(seen, made, view, width))
-        if not picture.rows:
-            return stacked([_rule(look, made, shown, width), *awaited(look, width)], size)
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        snapshot, selection, width = context.snapshot, context.selection, size.width
+        made = self._columns.get(shape(snapshot), partial(columns, snapshot))
+        columns_of_view = made, width, selection.wide, selection.first_column, selection.hidden
+        shown = self._shown.get(columns_of_view, partial(seen, made, selection, width))
+        if not snapshot.rows:
+            return stacked([_rule(context, made, shown, width), *awaited(context, width)], size)
         # fmt: off
         key = (
-            shown, columns_of_view, view.focus, view.sort, view.filter, view.frozen,
-            len(view.marks), view.anchor, len(look.order.numbers), len(picture.rows), look.glyphs,
+            shown, columns_of_view, selection.focus, selection.sort, selection.filter,
+            selection.frozen, len(selection.marks), selection.anchor, len(context.order.numbers),
+            len(snapshot.rows), context.glyphs,
         )
         # fmt: on
-        above = self._above.get(key, partial(_above, look, made, shown, width))
-        return [*above, *self._trials(look, shown, size)][: size.height]
+        above = self._above.get(key, partial(_above, context, made, shown, width))
+        return [*above, *self._trials(context, shown, size)][: size.height]
 
-    def _trials(self, look: Look, shown: Sequence[Column], size: Size) -> list[Line]:
-        numbers, rows = look.order.numbers, look.picture.rows
+    def _trials(self, context: RenderContext, shown: Sequence[Column], size: Size) -> list[Line]:
+        numbers, rows = context.order.numbers, context.snapshot.rows
         if not numbers:
-            back = look.keymap.shown("pane.back")
+            back = context.keymap.shown("pane.back")
             said = line("no trial is like that: ", (back, "accent"), " shows all again")
             return [cut(said, size.width)]
         height = max(1, size.height - ABOVE)
-        cursor = look.order.position(look.view.cursor) or 0
-        top = window(look.view.top, cursor, len(numbers), height)
-        return self._lines.of(look, shown, [rows[n] for n in numbers[top : top + height]])
+        cursor = context.order.position(context.selection.cursor) or 0
+        top = window(context.selection.top, cursor, len(numbers), height)
+        return self._lines.of(context, shown, [rows[n] for n in numbers[top : top + height]])
 
 
-def _above(look: Look, made: Sequence[Column], shown: Sequence[Column], width: int) -> list[Line]:
-    return [_rule(look, made, shown, width), _heads(look, shown, width)]
+def _above(
+    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
+) -> list[Line]:
+    return [_rule(context, made, shown, width), _heads(context, shown, width)]
 
 
-def _rule(look: Look, made: Sequence[Column], shown: Sequence[Column], width: int) -> Line:
+def _rule(
+    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
+) -> Line:
     """What hides trials comes before what is only good to know."""
-    view = look.view
-    total = len(look.picture.rows)
-    counted = f"{len(look.order.numbers)} of {total}" if view.filter != ALL else str(total)
-    frozen = f"frozen ({look.keymap.shown('table.freeze')} goes on) " if view.frozen else ""
-    more = line((frozen, "warning bold"), *_filter(look, width), (_sorted(look, made), "muted"))
-    right = _marked(look)
-    unseen = _unseen(look, made, shown, width)
+    selection = context.selection
+    total = len(context.snapshot.rows)
+    counted = f"{len(context.order.numbers)} of {total}" if selection.filter != ALL else str(total)
+    frozen = f"frozen ({context.keymap.shown('table.freeze')} goes on) " if selection.frozen else ""
+    more = line(
+        (frozen, "warning bold"), *_filter(context, width), (_sorted(context, made), "muted")
+    )
+    right = _marked(context)
+    unseen = _unseen(context, made, shown, width)
     if unseen and width_of(more) + len(counted) + len(right) + len(unseen) + 20 <= width:
         right = f"{right}  {unseen}" if right else unseen
-    return rule(look, TRIALS, f"Trials {counted}", width, more=more, right=right)
+    return rule(context, TRIALS, f"Trials {counted}", width, more=more, right=right)
 
 
-def _filter(look: Look, width: int) -> Line:
-    text = look.view.filter.text
+def _filter(context: RenderContext, width: int) -> Line:
+    text = context.selection.filter.text
     if not text:
         return ()
     room = min(TYPED, max(12, width - 45))
     return line((f"/{fit(text, min(room, width_of(line(text))))} ", "accent"))
 
 
-def _sorted(look: Look, made: Sequence[Column]) -> str:
-    sort = look.view.sort
+def _sorted(context: RenderContext, made: Sequence[Column]) -> str:
+    sort = context.selection.sort
     title = next((column.title for column in made if column.key == sort.key), sort.key)
-    return f"by {fit(title, min(14, len(title)))} {_arrow(look)} "
+    return f"by {fit(title, min(14, len(title)))} {_arrow(context)} "
 
 
-def _arrow(look: Look) -> str:
-    signs = ASCII_ARROWS if look.glyphs.ascii else ARROWS
-    return signs[rises(look.view.sort, look.picture.spec)]
+def _arrow(context: RenderContext) -> str:
+    signs = ASCII_ARROWS if context.glyphs.ascii else ARROWS
+    return signs[rises(context.selection.sort, context.snapshot.spec)]
 
 
-def _marked(look: Look) -> str:
-    view = look.view
-    ranged = "range" if view.anchor is not None else ""
-    marked = f"{len(view.marks)} marked" if view.marks else ""
+def _marked(context: RenderContext) -> str:
+    selection = context.selection
+    ranged = "range" if selection.anchor is not None else ""
+    marked = f"{len(selection.marks)} marked" if selection.marks else ""
     return " ".join(filter(None, (ranged, marked)))
 
 
-def _unseen(look: Look, made: Sequence[Column], shown: Sequence[Column], width: int) -> str:
+def _unseen(
+    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
+) -> str:
     """How many columns have no room, and on which side more of them are."""
-    view = look.view
-    count = len(ordered(made, view)) - len(shown)
+    selection = context.selection
+    count = len(ordered(made, selection)) - len(shown)
     if count == 0:
         return ""
-    left = "< " if view.first_column > 0 else ""
-    right = " >" if view.first_column < last_first_column(made, view, width) else ""
+    left = "< " if selection.first_column > 0 else ""
+    right = " >" if selection.first_column < last_first_column(made, selection, width) else ""
     return f"{left}{count} more column{'s' if count > 1 else ''}{right}"
 
 
-def _heads(look: Look, shown: Sequence[Column], width: int) -> Line:
+def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
     """The titles; the one that is sorted by has an arrow in the gap behind it."""
     spans = [(" " * SIGNS, "muted")]
     for column in shown:
         title = fit(column.title, column.width, right=column.right)
-        if column.key == look.view.sort.key:
-            gap = _arrow(look) + " " * (GAP - 1)
+        if column.key == context.selection.sort.key:
+            gap = _arrow(context) + " " * (GAP - 1)
             spans.append((title + gap, "title bold"))
         else:
             spans.append((title + " " * GAP, "muted"))
@@ -144,42 +153,42 @@ def _heads(look: Look, shown: Sequence[Column], width: int) -> Line:
 # --- the mouse -----------------------------------------------------------------------------------
 
 
-def click(desk: Desk, column: int, line: int, *, double: bool) -> None:
+def click(app: AppActions, column: int, line: int, *, double: bool) -> None:
     """On a trial: the cursor; twice: its detail. On a head: sorted by it, then turned round."""
     if line == ABOVE - 1:
-        _sort_by(desk, column)
+        _sort_by(app, column)
         return
-    numbers, cursor = desk.order.numbers, desk.order.position(desk.view.cursor) or 0
-    top = window(desk.view.top, cursor, len(numbers), desk.order.lines)
+    numbers, cursor = app.order.numbers, app.order.position(app.selection.cursor) or 0
+    top = window(app.selection.top, cursor, len(numbers), app.order.lines)
     place = top + line - ABOVE
     if line >= ABOVE and place < len(numbers):
-        desk.view.cursor = numbers[place]
-        desk.order.follow(desk.picture, desk.view)
+        app.selection.cursor = numbers[place]
+        app.order.follow(app.snapshot, app.selection)
         if double:
-            desk.act("pane.enter")
+            app.act("pane.enter")
 
 
-def wheel(desk: Desk, lines: int) -> None:
+def wheel(app: AppActions, lines: int) -> None:
     """The window moves, and takes the cursor along at its edge."""
-    view, order = desk.view, desk.order
+    selection, order = app.selection, app.order
     if not order.numbers:
         return
-    top = max(0, min(view.top + lines, len(order.numbers) - order.lines))
-    cursor = order.position(view.cursor) or 0
+    top = max(0, min(selection.top + lines, len(order.numbers) - order.lines))
+    cursor = order.position(selection.cursor) or 0
     kept = max(top, min(cursor, top + order.lines - 1))
-    view.top = top
-    view.cursor = order.numbers[kept]
-    order.follow(desk.picture, desk.view)
+    selection.top = top
+    selection.cursor = order.numbers[kept]
+    order.follow(app.snapshot, app.selection)
 
 
-def _sort_by(desk: Desk, cell: int) -> None:
-    shown = seen(columns(desk.picture), desk.view, desk.size_of(TRIALS).width)
+def _sort_by(app: AppActions, cell: int) -> None:
+    shown = seen(columns(app.snapshot), app.selection, app.size_of(TRIALS).width)
     at = SIGNS
     for column in shown:
         if at <= cell < at + column.width + GAP and column.sorts:
-            sort = desk.view.sort
+            sort = app.selection.sort
             again = sort.key == column.key
-            desk.view.sort = Sort(column.key, reversed=again and not sort.reversed)
-            desk.order.follow(desk.picture, desk.view)
+            app.selection.sort = Sort(column.key, reversed=again and not sort.reversed)
+            app.order.follow(app.snapshot, app.selection)
             return
         at += column.width + GAP

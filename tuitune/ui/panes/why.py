@@ -25,13 +25,13 @@ from tuitune.ui.render.lines import Line, Size, cut, line
 from tuitune.ui.render.memo import Memo
 from tuitune.ui.render.wrapping import wrapped
 from tuitune.ui.table.cells import label
-from tuitune.ui.text.trial_words import clock
+from tuitune.ui.text.trial import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 
 class WhyPane:
@@ -40,51 +40,51 @@ class WhyPane:
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
 
-    def lines(self, look: Look, size: Size) -> list[Line]:
-        trial = _trial(look)
-        facts = _facts(look, trial)
-        day = int(look.picture.now) // 3600
-        scrolled = look.view.scrolled.get(WHY, 0)
-        key = (trial, facts, day, size, scrolled, look.view.focus, look.glyphs.ascii)
-        return self._shown.get(key, partial(_lines, look, size, facts, trial))
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        trial = _trial(context)
+        facts = _facts(context, trial)
+        day = int(context.snapshot.now) // 3600
+        scrolled = context.selection.scrolled.get(WHY, 0)
+        key = (trial, facts, day, size, scrolled, context.selection.focus, context.glyphs.ascii)
+        return self._shown.get(key, partial(_lines, context, size, facts, trial))
 
 
-def length(look: Look, size: Size) -> int:
+def length(context: RenderContext, size: Size) -> int:
     """In lines, the title left out."""
-    trial = _trial(look)
-    told_lines = _told(look.picture, _facts(look, trial), size.width, study=trial is None)
+    trial = _trial(context)
+    told_lines = _told(context.snapshot, _facts(context, trial), size.width, study=trial is None)
     return sum(1 for _ in told_lines)
 
 
-def _trial(look: Look) -> int | None:
+def _trial(context: RenderContext) -> int | None:
     """The trial that is told of; None: the study."""
-    row = None if look.view.all_why else look.picture.row(look.view.cursor)
+    row = None if context.selection.all_why else context.snapshot.row(context.selection.cursor)
     return None if row is None else row.number
 
 
-def _facts(look: Look, trial: int | None) -> Sequence[tuple[int, AnyFact]]:
-    sources = look.picture.sources
+def _facts(context: RenderContext, trial: int | None) -> Sequence[tuple[int, AnyFact]]:
+    sources = context.snapshot.sources
     return sources.newest() if trial is None else sources.facts_of(trial)[::-1]
 
 
 def _lines(
-    look: Look, size: Size, facts: Sequence[tuple[int, AnyFact]], trial: int | None
+    context: RenderContext, size: Size, facts: Sequence[tuple[int, AnyFact]], trial: int | None
 ) -> list[Line]:
     study = trial is None
-    key = look.keymap.shown("why.whole")
+    key = context.keymap.shown("why.whole")
     title = "Why  the study" if trial is None else f"Why  {label(trial)}"
     other = f"{key} {'one trial' if study else 'the study'}"
     height = max(0, size.height - 1)
-    top = max(0, look.view.scrolled.get(WHY, 0))
-    told_lines = _told(look.picture, facts, size.width, study=study)
+    top = max(0, context.selection.scrolled.get(WHY, 0))
+    told_lines = _told(context.snapshot, facts, size.width, study=study)
     shown = list(islice(told_lines, top, top + height))
     if not shown:
         shown = [line(("nothing was decided yet" if not top else "nothing older", "muted"))]
-    return [rule(look, WHY, title, size.width, right=other), *shown][: size.height]
+    return [rule(context, WHY, title, size.width, right=other), *shown][: size.height]
 
 
 def _told(
-    picture: Picture, facts: Sequence[tuple[int, AnyFact]], width: int, *, study: bool
+    snapshot: Snapshot, facts: Sequence[tuple[int, AnyFact]], width: int, *, study: bool
 ) -> Iterator[Line]:
     came_of: dict[int, str] = {}  # why each trial came to its newest state
     for _, fact in facts:
@@ -95,7 +95,7 @@ def _told(
             continue
         if study and (who := whose(fact)):
             words = f"{who}  {words}"
-        when = clock(fact.time, picture.now) + " "
+        when = clock(fact.time, snapshot.now) + " "
         for number, text in enumerate(wrapped(words, width - len(when))):
             before = when if number == 0 else " " * len(when)
             yield cut(line((before, "muted"), (text, _role(fact))), width)

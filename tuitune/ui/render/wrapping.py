@@ -19,16 +19,16 @@ def wrapped(text: str, width: int) -> list[str]:
 def chopped(text: str, width: int) -> list[str]:
     """The text in pieces of `width` cells, wherever that breaks it; never empty."""
     width = max(2, width)  # so that the widest character fits
-    pieces: list[str] = []
+    segments: list[str] = []
     while cell_len(text) > width:
-        piece = set_cell_size(text, width)
-        taken = len(piece)
-        if text[:taken] != piece:  # half of a wide character is a blank here
+        segment = set_cell_size(text, width)
+        taken = len(segment)
+        if text[:taken] != segment:  # half of a wide character is a blank here
             taken -= 1
-            piece = text[:taken]
-        pieces.append(piece)
+            segment = text[:taken]
+        segments.append(segment)
         text = text[taken:]
-    return [*pieces, text]
+    return [*segments, text]
 
 
 def _paragraph(text: str, width: int) -> list[str]:

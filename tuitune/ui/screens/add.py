@@ -73,8 +73,8 @@ class AddScreen(Screen[None]):
     def __init__(self, app: StudyApp) -> None:
         super().__init__()
         self._study_app = app
-        self._space = app.picture.spec.space
-        like = app.picture.row(app.view.cursor)
+        self._space = app.snapshot.spec.space
+        like = app.snapshot.row(app.selection.cursor)
         texts = filled(self._space, like.config if like is not None else {})
         self._like = "" if like is None else f", filled with {label(like.number)}"
         self._rows = [Row(p, texts.get(p.name, "")) for p in self._space.parameters]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tuitune.ui.actions.action import Action
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 KEYS = 12  # cells for an action's keys
 TITLE = 20  # and for its title, where its sentence stands behind it
@@ -35,11 +35,11 @@ MEANING: Final = {
 }
 
 
-def help_lines(look: Look, width: int) -> list[Line]:
+def help_lines(context: RenderContext, width: int) -> list[Line]:
     """Two columns: the focused pane's keys first, then by group, then the signs."""
     gap = 2
     column = (width - gap) // 2
-    blocks = [*_blocks(look, column), _legend(look)]
+    blocks = [*_blocks(context, column), _legend(context)]
     lines = [one for block in blocks for one in (*block, ())]
     half = _cut_at(blocks, (len(lines) + 1) // 2)
     left, right = lines[:half], lines[half:]
@@ -48,21 +48,21 @@ def help_lines(look: Look, width: int) -> list[Line]:
     return [(*padded(one, column), (" " * gap, ""), *padded(two, column)) for one, two in pairs]
 
 
-def _blocks(look: Look, width: int) -> Iterable[list[Line]]:
+def _blocks(context: RenderContext, width: int) -> Iterable[list[Line]]:
     """Of other panes than the focused one only their digit is told: each has this screen."""
-    actions = look.keymap.actions.values()
-    focused = [action for action in actions if action.pane == look.view.focus]
+    actions = context.keymap.actions.values()
+    focused = [action for action in actions if action.pane == context.selection.focus]
     if focused:
-        yield _block(look, f"In this pane ({look.view.focus})", focused, width)
+        yield _block(context, f"In this pane ({context.selection.focus})", focused, width)
     for group in get_args(Group):
         found = [action for action in actions if action.group == group and action.pane is None]
         if found:
-            yield _block(look, group, found, width)
+            yield _block(context, group, found, width)
 
 
-def _block(look: Look, title: str, actions: Sequence[Action], width: int) -> list[Line]:
+def _block(context: RenderContext, title: str, actions: Sequence[Action], width: int) -> list[Line]:
     """A reason that holds for several is said once, above them."""
-    reasons = [why_not(look, action) for action in actions]
+    reasons = [why_not(context, action) for action in actions]
     shared = {reason for reason, count in Counter(reasons).items() if reason and count > 1}
     told = [
         line((words, "faint"))
@@ -70,15 +70,15 @@ def _block(look: Look, title: str, actions: Sequence[Action], width: int) -> lis
         for words in wrap(f"grey: {reason}", width)
     ]
     entries = (
-        _entry(look, action, reason, width, said="" if reason in shared else reason)
+        _entry(context, action, reason, width, said="" if reason in shared else reason)
         for action, reason in zip(actions, reasons, strict=True)
     )
     return [line((title, "title bold")), *told, *entries]
 
 
-def _entry(look: Look, action: Action, reason: str, width: int, *, said: str) -> Line:
+def _entry(context: RenderContext, action: Action, reason: str, width: int, *, said: str) -> Line:
     """Keys, title, and the sentence or why it can't be done now."""
-    keys = " ".join(look.keymap.keys(action.id)) or look.keymap.shown(action.id)
+    keys = " ".join(context.keymap.keys(action.id)) or context.keymap.shown(action.id)
     key = (fit(keys, KEYS) + " ", "faint" if reason else "accent")
     role = "faint" if reason else "text"
     room = width - KEYS - 1
@@ -91,22 +91,22 @@ def _entry(look: Look, action: Action, reason: str, width: int, *, said: str) ->
     )
 
 
-def why_not(look: Look, action: Action) -> str:
+def why_not(context: RenderContext, action: Action) -> str:
     """Why it can't be done now; empty where it can."""
-    if action.dangerous and look.readonly:
+    if action.dangerous and context.readonly:
         return LOOKING_ON
-    return action.why_not(look) if action.why_not else ""
+    return action.why_not(context) if action.why_not else ""
 
 
-def _legend(look: Look) -> list[Line]:
+def _legend(context: RenderContext) -> list[Line]:
     signs = [
-        line((f"{look.glyphs.state(state)} {word:<4}", role), (f"  {MEANING[word]}", "muted"))
+        line((f"{context.glyphs.state(state)} {word:<4}", role), (f"  {MEANING[word]}", "muted"))
         for state, (word, role) in WORDS.items()
     ]
     others = (
-        (look.glyphs.cursor, "cursor"),
-        (look.glyphs.mark, "mark"),
-        (look.glyphs.best, "best"),
+        (context.glyphs.cursor, "cursor"),
+        (context.glyphs.mark, "mark"),
+        (context.glyphs.best, "best"),
     )
     marks = [span for sign, word in others for span in ((sign, "accent"), (f" {word}  ", "muted"))]
     return [line(("Signs", "title bold")), *signs, tuple(marks)]

@@ -8,12 +8,12 @@ from tuitune.ui.render.lines import Line, cut, fit, line
 from tuitune.ui.state.configuration import key_file
 
 if TYPE_CHECKING:
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 NAME, KEYS = 24, 18
 
 
-def key_lines(look: Look, width: int) -> list[Line]:
+def key_lines(context: RenderContext, width: int) -> list[Line]:
     """The file, how it is written, and every action."""
     file = key_file()
     there = "it is there" if file.exists() else "it is not there yet"
@@ -26,8 +26,8 @@ def key_lines(look: Look, width: int) -> list[Line]:
         ),
         (),
     ]
-    for id_, action in look.keymap.actions.items():
-        keys = " ".join(look.keymap.keys(id_))
+    for id_, action in context.keymap.actions.items():
+        keys = " ".join(context.keymap.keys(id_))
         words = fit(action.help, max(0, width - NAME - KEYS - 2)).rstrip()
         lines.append(
             line(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from tuitune.ui.actions.keymap import pressed
+from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Line, ends, line
-from tuitune.ui.render.pane import LinePane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tuitune.ui.app import StudyApp
     from tuitune.ui.render.lines import Line
-    from tuitune.ui.state.look import Look
+    from tuitune.ui.state.render_context import RenderContext
 
 
 def screen_named(name: str, app: StudyApp) -> Screen[Any]:
@@ -39,18 +39,18 @@ def screen_named(name: str, app: StudyApp) -> Screen[Any]:
 def _lines(
     app: StudyApp,
     title: str,
-    text: Callable[[Look, int], list[Line]],
+    text: Callable[[RenderContext, int], list[Line]],
     *,
     copies: bool = False,
 ) -> LinesScreen:
     """Shows the moment at which it was opened."""
-    look = app.look()
+    context = app.context()
     paint = Paint(many_colours=app.options.many_colours)
-    best = app.picture.row(app.picture.best)
+    best = app.snapshot.row(app.snapshot.best)
     more = {}
     if copies and best is not None:
         what = "the best configuration"
         more["y"] = ("copy the configuration", lambda: app.copy(configurations([best]), what))
     return LinesScreen(
-        title, lambda width: text(look, width), paint, rule=look.glyphs.rule, more=more
+        title, lambda width: text(context, width), paint, rule=context.glyphs.rule, more=more
     )

@@ -7,7 +7,7 @@ import socket
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.standing import best_of, loss
+from tuitune.core.study.ranking import best_of, loss
 from tuitune.core.study.state import COMPLETE, RUNNING
 from tuitune.store import owner
 from tuitune.store.folder import DATABASE, DOCUMENT
@@ -15,9 +15,9 @@ from tuitune.store.reader import Changes, Reader
 from tuitune.store.rows import StudyRow
 from tuitune.studyfile import load
 from tuitune.ui.state.curves import Curves
-from tuitune.ui.state.onlookers import Onlookers
+from tuitune.ui.state.lazy_queries import LazyQueries
 from tuitune.ui.state.options import NEAR
-from tuitune.ui.state.picture import HISTORY, Picture
+from tuitune.ui.state.snapshot import HISTORY, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tuitune.store.reader import Curve, Report
     from tuitune.store.rows import EngineRow, TrialRow
-    from tuitune.ui.state.picture import EngineState
+    from tuitune.ui.state.snapshot import EngineState
 
 SILENT_AFTER = 5.0  # s without a word of an engine that lives: it samples its devices every second
 POINTS = 20  # half of those of each curve that are read at first
@@ -50,37 +50,37 @@ class Source:
         self._sampled = now - HISTORY
         self._early: list[Report] | None = []  # came before the curves of old were there
         self._until = first.seq
-        onlookers = Onlookers(self._reader, spec.objective.metric)
-        self.picture = Picture(spec, folder, file, Curves(), first.study or StudyRow(), onlookers)
-        onlookers.picture = self.picture
-        self.picture.host = socket.gethostname()
+        queries = LazyQueries(self._reader, spec.objective.metric)
+        self.snapshot = Snapshot(spec, folder, file, Curves(), first.study or StudyRow(), queries)
+        queries.snapshot = self.snapshot
+        self.snapshot.host = socket.gethostname()
         self._take(first, now)
-        self.picture.engine.heard = _last_sign(self.picture.rows, self.picture.study.opened)
+        self.snapshot.engine.heard = _last_sign(self.snapshot.rows, self.snapshot.study.opened)
         self._look_at_devices(now)
         self._place_engine(now)
 
     def complete(self, numbers: Iterable[int]) -> None:
         """Whole rows of these trials and of those that run: what is seen first."""
-        running = (row.number for row in self.picture.rows if row.state == RUNNING)
+        running = (row.number for row in self.snapshot.rows if row.state == RUNNING)
         self._place(self._reader.some({*numbers, *running}))
 
     def fill(self) -> None:
         """Whole rows of all trials."""
-        self._take(Changes(self._seq, rows=self._reader.trials()), self.picture.now)
+        self._take(Changes(self._seq, rows=self._reader.trials()), self.snapshot.now)
 
     def refresh(self, now: float) -> None:
         """What is new since the last time. Raises StoreError where the database can't be read."""
-        picture = self.picture
-        picture.now = now
-        picture.changed = set()
+        snapshot = self.snapshot
+        snapshot.now = now
+        snapshot.changed = set()
         due = now - self._looked_at >= self._devices_tick
         if due:  # before its last words are read, so that none is missing once it is gone
-            self._alive = owner.running(picture.folder) is not None
+            self._alive = owner.running(snapshot.folder) is not None
         changes = self._reader.changes(self._seq)
         self._seq = changes.seq
         if changes:
             self._take(changes, now)
-            picture.engine.heard = now
+            snapshot.engine.heard = now
         if due:
             self._look_at_devices(now)
         if due or changes.engine is not None:
@@ -88,7 +88,7 @@ class Source:
 
     def read_curves(self) -> dict[int, Curve]:
         """The curves of old: work for another thread, which has a reader of its own for it."""
-        reader = Reader.open(self.picture.folder / DATABASE)
+        reader = Reader.open(self.snapshot.folder / DATABASE)
         try:
             return reader.curves(until=self._until, points=POINTS)
         finally:
@@ -97,43 +97,43 @@ class Source:
     def curves_of_old(self, curves: dict[int, Curve]) -> None:
         """What `read_curves` has read: it comes before what was reported since."""
         early, self._early = self._early, None
-        self.picture.curves.load(curves)
+        self.snapshot.curves.load(curves)
         for report in early or ():
-            self.picture.curves.add(report)
-        self.picture.changed.update(curves)
-        self.picture.version += 1
+            self.snapshot.curves.add(report)
+        self.snapshot.changed.update(curves)
+        self.snapshot.version += 1
 
     def close(self) -> None:
         self._reader.close()
 
     def _take(self, changes: Changes, now: float) -> None:
-        picture = self.picture
-        picture.now = now
+        snapshot = self.snapshot
+        snapshot.now = now
         if changes.study is not None:
-            picture.study = changes.study
+            snapshot.study = changes.study
         if changes.engine is not None:
             self._engine = changes.engine
         self._place(changes.rows)
         self._find_best(changes.rows)
         if self._early is None:
             for report in changes.reports:
-                picture.curves.add(report)
+                snapshot.curves.add(report)
         else:
             self._early += changes.reports
-        picture.changed.update(report.trial for report in changes.reports)
-        if changes.reports or not picture.metrics:
-            picture.metrics = self._metrics(changes.reports)
-        picture.pace.follow(picture)
-        picture.version += 1
+        snapshot.changed.update(report.trial for report in changes.reports)
+        if changes.reports or not snapshot.metrics:
+            snapshot.metrics = self._metrics(changes.reports)
+        snapshot.pace.follow(snapshot)
+        snapshot.version += 1
 
     def _place(self, changed: list[TrialRow]) -> None:
-        picture = self.picture
-        rows, known = picture.rows, len(picture.rows)
-        counts = Counter(picture.counts)
+        snapshot = self.snapshot
+        rows, known = snapshot.rows, len(snapshot.rows)
+        counts = Counter(snapshot.counts)
         counts.update(row.state for row in changed)
         counts.subtract(rows[row.number].state for row in changed if row.number < known)
-        picture.counts = dict(counts)
-        picture.changed.update(row.number for row in changed)
+        snapshot.counts = dict(counts)
+        snapshot.changed.update(row.number for row in changed)
         for row in changed:
             if row.number < known:
                 rows[row.number] = row
@@ -142,21 +142,21 @@ class Source:
 
     def _find_best(self, rows: list[TrialRow]) -> None:
         """Only what changed is compared, as long as the best of before still stands."""
-        picture = self.picture
-        objective = picture.spec.objective
-        leader = picture.row(picture.best)
+        snapshot = self.snapshot
+        objective = snapshot.spec.objective
+        leader = snapshot.row(snapshot.best)
         moved = leader is None or any(row.number == leader.number for row in rows)
-        if leader is None or moved or picture.partial or leader.state != COMPLETE:
-            picture.best, picture.partial = best_of(picture.spec, picture.rows)
+        if leader is None or moved or snapshot.partial or leader.state != COMPLETE:
+            snapshot.best, snapshot.partial = best_of(snapshot.spec, snapshot.rows)
             return
         for row in rows:
             if row.state == COMPLETE and row.value is not None:
                 own = loss(row.value, objective), row.number
                 if own < (loss(leader.value, objective), leader.number):
-                    leader, picture.best = row, row.number
+                    leader, snapshot.best = row, row.number
 
     def _metrics(self, reports: list[Report]) -> tuple[str, ...]:
-        known = self.picture.metrics
+        known = self.snapshot.metrics
         if not known:
             return tuple(self._reader.metrics())
         more = dict.fromkeys(name for report in reports[-50:] for name in report.metrics)
@@ -165,22 +165,22 @@ class Source:
     def _look_at_devices(self, now: float) -> None:
         """What the engine says of them; it is heard of in that too."""
         self._looked_at = now
-        picture = self.picture
+        snapshot = self.snapshot
         samples = self._reader.samples(self._sampled)
         for sample in samples:
-            known = picture.devices.setdefault(sample.device, deque(maxlen=HISTORY))
+            known = snapshot.devices.setdefault(sample.device, deque(maxlen=HISTORY))
             known.append(sample)
             self._sampled = max(self._sampled, sample.time)
         if samples:
-            picture.engine.heard = max(picture.engine.heard, self._sampled)
-            picture.version += 1
+            snapshot.engine.heard = max(snapshot.engine.heard, self._sampled)
+            snapshot.version += 1
 
     def _place_engine(self, now: float) -> None:
         """How it stands at this moment."""
-        engine, told = self.picture.engine, self._engine
+        engine, told = self.snapshot.engine, self._engine
         state = self._engine_state(now)
         if state != engine.state:
-            self.picture.version += 1
+            self.snapshot.version += 1
         if state != engine.state or not engine.since:
             engine.since = now if told is None else told.time
         engine.state = state
@@ -191,8 +191,8 @@ class Source:
         if self._alive:
             if phase == "importing":
                 return "importing"
-            return "silent" if now - self.picture.engine.heard > SILENT_AFTER else "running"
-        if self.picture.study.finished and self.picture.study.complete:
+            return "silent" if now - self.snapshot.engine.heard > SILENT_AFTER else "running"
+        if self.snapshot.study.finished and self.snapshot.study.complete:
             return "finished"
         return "failed" if phase == "failed" else "gone"
 

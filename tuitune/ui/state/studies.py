@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from tuitune.core.study.standing import best_of
+from tuitune.core.study.ranking import best_of
 from tuitune.core.study.state import ENDED
 from tuitune.store import owner
 from tuitune.store.errors import StoreError

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tuitune.core.space.parameters import Parameter, Value
     from tuitune.core.spec import StudySpec
-    from tuitune.ui.state.picture import Picture
-    from tuitune.ui.state.view import View
+    from tuitune.ui.state.selection import Selection
+    from tuitune.ui.state.snapshot import Snapshot
 
 SIGNS: Final = 4  # cells before the first column: cursor, mark, best, a blank
 GAP: Final = 2  # cells between two columns
@@ -49,19 +49,19 @@ class Column(Record, frozen=True):
         return self.key not in {CURVE, NOTE}
 
 
-def shape(picture: Picture) -> tuple[StudySpec, int, bool, bool]:
+def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool]:
     """All that the columns follow from: spec, figures of the last trial, GPUs and rungs or not."""
     return (
-        picture.spec,
-        len(str(max(picture.total, len(picture.rows)) - 1)),
-        any(sample[-1].kind != "host" for sample in picture.devices.values() if sample),
-        any(picture.study.rungs),
+        snapshot.spec,
+        len(str(max(snapshot.total, len(snapshot.rows)) - 1)),
+        any(sample[-1].kind != "host" for sample in snapshot.devices.values() if sample),
+        any(snapshot.study.rungs),
     )
 
 
-def columns(picture: Picture) -> tuple[Column, ...]:
+def columns(snapshot: Snapshot) -> tuple[Column, ...]:
     """Every column of this study in the table's order; parameters in that of its file."""
-    spec, most, gpus, rungs = shape(picture)
+    spec, most, gpus, rungs = shape(snapshot)
     steps = 5 if spec.pruning.max is None else 2 * len(cells.count(spec.pruning.max)) + 1
     metric = spec.objective.metric
     made = [
@@ -125,31 +125,31 @@ def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(replace(column, letter=given[column.key]) for column in made)
 
 
-def ordered(made: Sequence[Column], view: View) -> list[Column]:
+def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
     """Those that are not hidden; parameters stand before all else where the table is wide."""
-    kept = [column for column in made if column.key not in view.hidden]
-    if not view.wide:
+    kept = [column for column in made if column.key not in selection.hidden]
+    if not selection.wide:
         return kept
     return sorted(kept, key=lambda c: (c.key not in FIXED, not c.key.startswith(PARAMETER)))
 
 
-def seen(made: Sequence[Column], view: View, width: int) -> list[Column]:
+def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Column]:
     """Those that have room in so many cells; the last one gets what is left."""
-    kept = ordered(made, view)
-    first = min(view.first_column, last_first_column(made, view, width))
+    kept = ordered(made, selection)
+    first = min(selection.first_column, last_first_column(made, selection, width))
     standing = [column for column in kept if column.key in FIXED]
     moving = [column for column in kept if column.key not in FIXED]
     room = width - SIGNS - sum(column.width + GAP for column in standing) + GAP
-    if first > 0 or view.wide:
+    if first > 0 or selection.wide:
         return _widened([*standing, *_fitting(moving[first:], room)], width)
     by_weight = sorted(moving, key=lambda column: -column.weight)
     fitting = set(_fitting(by_weight, room))
     return _widened([*standing, *(column for column in moving if column in fitting)], width)
 
 
-def last_first_column(made: Sequence[Column], view: View, width: int) -> int:
+def last_first_column(made: Sequence[Column], selection: Selection, width: int) -> int:
     """How far the table can be scrolled sideways until its last column is seen."""
-    kept = ordered(made, view)
+    kept = ordered(made, selection)
     standing = [column for column in kept if column.key in FIXED]
     moving = [column for column in kept if column.key not in FIXED]
     room = width - SIGNS - sum(column.width + GAP for column in standing) + GAP

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.snapshot import Snapshot
 
-    Test = Callable[[TrialRow, Picture], bool]
+    Test = Callable[[TrialRow, Snapshot], bool]
     Read = Callable[[TrialRow], Any]
 
 TEXTS_KEPT: Final = 2048  # whether a word is in them: most trials tell the same few
@@ -41,7 +41,7 @@ def of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test
         raise FilterError(f"{name}{sign} takes one number")
     limit = numbers[0][0]
 
-    def test(row: TrialRow, _: Picture) -> bool:
+    def test(row: TrialRow, _: Snapshot) -> bool:
         value = read(row)
         return _is_number(value) and compare(value, limit)
 
@@ -58,7 +58,7 @@ def of_text(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
     def holds(text: str) -> bool:
         return any(like(text.casefold(), one, sign) for one in sought) is not turned
 
-    def test(row: TrialRow, _: Picture) -> bool:
+    def test(row: TrialRow, _: Snapshot) -> bool:
         value = read(row)
         return holds("" if value is None else spelt(value))
 

@@ -16,7 +16,7 @@ from tuitune.ui.table.terms import field, word
 if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.table.comparing import Test
 
 __all__ = ["ALL", "Filter", "FilterError", "parse"]
@@ -31,9 +31,9 @@ class Filter(Record, frozen=True):
     text: str = ""
     tests: tuple[Test, ...] = ()
 
-    def matches(self, row: TrialRow, picture: Picture) -> bool:
+    def matches(self, row: TrialRow, snapshot: Snapshot) -> bool:
         for test in self.tests:  # noqa: SIM110 - a generator costs more than most tests do
-            if not test(row, picture):
+            if not test(row, snapshot):
                 return False
         return True
 
@@ -63,4 +63,4 @@ def _not(text: str, spec: StudySpec) -> Test:
     if not text:
         raise FilterError("! … not what?")
     test = _test(text, spec)
-    return lambda row, picture: not test(row, picture)
+    return lambda row, snapshot: not test(row, snapshot)

@@ -14,8 +14,8 @@ from tuitune.ui.table.sorting import TIME, rank_of
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.picture import Picture
-    from tuitune.ui.state.view import View
+    from tuitune.ui.state.selection import Selection
+    from tuitune.ui.state.snapshot import Snapshot
 
 NEAR = 5  # lines of the first, among which a cursor that nobody has moved stays on its trial
 FEW = 8  # one in so many trials changed: it is cheaper to sort them all
@@ -31,7 +31,7 @@ class Order:
         self._placed: dict[int, Any] = {}  # the rank of each
         self._running: set[int] = set()  # whose ranks change by themselves
         self._made_for: tuple[object, ...] = ()
-        self._picture: Picture | None = None
+        self._snapshot: Snapshot | None = None
         self._cursor: tuple[int | None, int] = (None, 0)  # after the last look: trial, line
         self._untouched: int | None = None  # nobody has moved the cursor from this trial
         self._hidden: int | None = None  # the filter took the cursor's trial away
@@ -46,24 +46,24 @@ class Order:
         """The cursor's trial was chosen by a hand: no new leader takes its place."""
         self._untouched = None
 
-    def follow(self, picture: Picture, view: View) -> None:
+    def follow(self, snapshot: Snapshot, selection: Selection) -> None:
         """Take up what has changed in the picture, the sort or the filter."""
-        made_for = (view.sort, view.filter.tests, picture.engine.state)
-        touched = picture.changed | self._running
-        asked = made_for != self._made_for or picture is not self._picture
-        if asked or len(touched) * FEW > len(picture.rows):
-            self._made_for, self._picture = made_for, picture
-            self._sort_all(picture, view)
+        made_for = (selection.sort, selection.filter.tests, snapshot.engine.state)
+        touched = snapshot.changed | self._running
+        asked = made_for != self._made_for or snapshot is not self._snapshot
+        if asked or len(touched) * FEW > len(snapshot.rows):
+            self._made_for, self._snapshot = made_for, snapshot
+            self._sort_all(snapshot, selection)
         elif touched:
-            self._move(touched, picture, view)
-        self._follow_cursor(view, asked=asked)
-        self._follow_window(view)
+            self._move(touched, snapshot, selection)
+        self._follow_cursor(selection, asked=asked)
+        self._follow_window(selection)
 
-    def _sort_all(self, picture: Picture, view: View) -> None:
-        rank, tests = rank_of(view.sort, picture.spec, picture.now), view.filter.tests
-        shown = picture.rows
+    def _sort_all(self, snapshot: Snapshot, selection: Selection) -> None:
+        rank, tests = rank_of(selection.sort, snapshot.spec, snapshot.now), selection.filter.tests
+        shown = snapshot.rows
         for test in tests:
-            shown = [row for row in shown if test(row, picture)]
+            shown = [row for row in shown if test(row, snapshot)]
         ranks = list(map(rank, shown))
         numbers = [row.number for row in shown]
         # rows come in the order of their numbers, and a sort leaves equals as they are
@@ -71,17 +71,20 @@ class Order:
         self.numbers = [numbers[place] for place in places]
         self._ranks = [ranks[place] for place in places]
         self._placed = dict(zip(numbers, ranks, strict=True))
-        moving = view.sort.key == TIME
+        moving = selection.sort.key == TIME
         self._running = {row.number for row in shown if _runs(row)} if moving else set()
 
-    def _move(self, touched: set[int], picture: Picture, view: View) -> None:
-        rank, matches = rank_of(view.sort, picture.spec, picture.now), view.filter.matches
+    def _move(self, touched: set[int], snapshot: Snapshot, selection: Selection) -> None:
+        rank, matches = (
+            rank_of(selection.sort, snapshot.spec, snapshot.now),
+            selection.filter.matches,
+        )
         for number in touched:
-            row = picture.row(number)
+            row = snapshot.row(number)
             if row is None:
                 continue
-            self._place(number, rank(row) if matches(row, picture) else None)
-            if view.sort.key == TIME:
+            self._place(number, rank(row) if matches(row, snapshot) else None)
+            if selection.sort.key == TIME:
                 (self._running.add if _runs(row) else self._running.discard)(number)
 
     def _place(self, number: int, rank: Any) -> None:
@@ -103,35 +106,35 @@ class Order:
 
     # --- the cursor and the window ---------------------------------------------------------------
 
-    def _follow_cursor(self, view: View, *, asked: bool) -> None:
+    def _follow_cursor(self, selection: Selection, *, asked: bool) -> None:
         """asked: the user has sorted or filtered, which may bring back what a filter took away."""
         before, line = self._cursor
-        if view.cursor != before:  # a user has moved it
+        if selection.cursor != before:  # a user has moved it
             self._untouched = self._hidden = None
-        if view.marks or view.anchor is not None or view.zoomed is not None:
+        if selection.marks or selection.anchor is not None or selection.zoomed is not None:
             self._untouched = None  # what is looked at is not to be swapped for another
         if asked and self._hidden is not None and self._hidden in self._placed:
-            view.cursor, self._hidden = self._hidden, None
-        elif view.cursor is None or view.cursor == self._untouched:
-            at = self.position(view.cursor)
+            selection.cursor, self._hidden = self._hidden, None
+        elif selection.cursor is None or selection.cursor == self._untouched:
+            at = self.position(selection.cursor)
             if asked or at is None or at >= NEAR:
-                view.cursor = self.numbers[0] if self.numbers else None
-            self._untouched = view.cursor
-        elif view.cursor not in self._placed:
-            self._hidden = view.cursor if self._hidden is None else self._hidden
-            view.cursor = self._nearest(line)
+                selection.cursor = self.numbers[0] if self.numbers else None
+            self._untouched = selection.cursor
+        elif selection.cursor not in self._placed:
+            self._hidden = selection.cursor if self._hidden is None else self._hidden
+            selection.cursor = self._nearest(line)
 
     def _nearest(self, line: int) -> int | None:
         return self.numbers[min(line, len(self.numbers) - 1)] if self.numbers else None
 
-    def _follow_window(self, view: View) -> None:
+    def _follow_window(self, selection: Selection) -> None:
         """The cursor's line stands still on the screen; at the table's top the top does."""
         before, line = self._cursor
-        now = self.position(view.cursor) or 0
-        if view.top > 0 and view.cursor == before:
-            view.top += now - line
-        view.top = window(view.top, now, len(self.numbers), self.lines)
-        self._cursor = (view.cursor, now)
+        now = self.position(selection.cursor) or 0
+        if selection.top > 0 and selection.cursor == before:
+            selection.top += now - line
+        selection.top = window(selection.top, now, len(self.numbers), self.lines)
+        self._cursor = (selection.cursor, now)
 
 
 def window(top: int, cursor: int, count: int, lines: int) -> int:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tuitune.store.rows import TrialRow
     from tuitune.ui.render.lines import Line, Span
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.table.columns import Column
 
     Text = Callable[[TrialRow], str]
@@ -38,28 +38,36 @@ class TrialLines:
         self._cells: list[_Cell] = []
         self._known: dict[int, tuple[tuple[object, ...], Line]] = {}  # by trial
 
-    def of(self, look: Look, columns: Sequence[Column], rows: Sequence[TrialRow]) -> list[Line]:
+    def of(
+        self, context: RenderContext, columns: Sequence[Column], rows: Sequence[TrialRow]
+    ) -> list[Line]:
         """As wide as the columns are together."""
-        picture = look.picture
-        made_for = picture.curves, columns, look.glyphs, engine_gone(picture), _indices(picture)
+        snapshot = context.snapshot
+        made_for = (
+            snapshot.curves,
+            columns,
+            context.glyphs,
+            engine_gone(snapshot),
+            _indices(snapshot),
+        )
         if made_for != self._made_for:
             self._made_for, self._known = made_for, {}
-            self._cells = [_cell(column, look, " " * GAP) for column in columns[:-1]]
-            self._cells += [_cell(column, look, "") for column in columns[-1:]]
-        self._known = {row.number: self._kept(row, look) for row in rows}
+            self._cells = [_cell(column, context, " " * GAP) for column in columns[:-1]]
+            self._cells += [_cell(column, context, "") for column in columns[-1:]]
+        self._known = {row.number: self._kept(row, context) for row in rows}
         return [line for _, line in self._known.values()]
 
-    def _kept(self, row: TrialRow, look: Look) -> tuple[tuple[object, ...], Line]:
-        number, picture, view = row.number, look.picture, look.view
-        moment = _time(picture)(row) if row.ended is None else ""
+    def _kept(self, row: TrialRow, context: RenderContext) -> tuple[tuple[object, ...], Line]:
+        number, snapshot, selection = row.number, context.snapshot, context.selection
+        moment = _time(snapshot)(row) if row.ended is None else ""
         # fmt: off
         key = (
-            row, picture.curves.stamp(number), moment,
-            number == picture.best, number == view.cursor, number in view.marks,
+            row, snapshot.curves.stamp(number), moment,
+            number == snapshot.best, number == selection.cursor, number in selection.marks,
         )
         # fmt: on
         known = self._known.get(number)
-        return known if known and known[0] == key else (key, _line(row, look, self._cells))
+        return known if known and known[0] == key else (key, _line(row, context, self._cells))
 
 
 class _Cell(Record, frozen=True):
@@ -72,13 +80,13 @@ class _Cell(Record, frozen=True):
     gap: str  # behind it
 
 
-def _line(row: TrialRow, look: Look, made: Sequence[_Cell]) -> Line:
-    view, picture = look.view, look.picture
+def _line(row: TrialRow, context: RenderContext, made: Sequence[_Cell]) -> Line:
+    selection, snapshot = context.selection, context.snapshot
     usual = "muted" if row.state in QUIET else "text"
-    if row.number == picture.best:
+    if row.number == snapshot.best:
         usual += " bold"
     line: Line = (
-        _signs(row, look),
+        _signs(row, context),
         *(
             (
                 fitted(cell.text(row), cell.width, right=cell.right) + cell.gap,
@@ -87,39 +95,39 @@ def _line(row: TrialRow, look: Look, made: Sequence[_Cell]) -> Line:
             for cell in made
         ),
     )
-    if row.number == view.cursor:
+    if row.number == selection.cursor:
         return marked(line, "on-cursor")
-    return marked(line, "on-mark") if row.number in view.marks else line
+    return marked(line, "on-mark") if row.number in selection.marks else line
 
 
-def _signs(row: TrialRow, look: Look) -> Span:
-    glyphs, number = look.glyphs, row.number
-    cursor = glyphs.cursor if number == look.view.cursor else " "
-    mark = glyphs.mark if number in look.view.marks else " "
-    best = glyphs.best if number == look.picture.best else " "
+def _signs(row: TrialRow, context: RenderContext) -> Span:
+    glyphs, number = context.glyphs, row.number
+    cursor = glyphs.cursor if number == context.selection.cursor else " "
+    mark = glyphs.mark if number in context.selection.marks else " "
+    best = glyphs.best if number == context.snapshot.best else " "
     return f"{cursor}{mark}{best} ", "accent bold"
 
 
-def _cell(column: Column, look: Look, gap: str) -> _Cell:
-    text, role = _drawn(column, look)
+def _cell(column: Column, context: RenderContext, gap: str) -> _Cell:
+    text, role = _drawn(column, context)
     return _Cell(text, role, column.width, column.right, gap)
 
 
-def _drawn(column: Column, look: Look) -> tuple[Text, Text | None]:  # noqa: PLR0911
+def _drawn(column: Column, context: RenderContext) -> tuple[Text, Text | None]:  # noqa: PLR0911
     key = column.key
     if key.startswith(PARAMETER):
         return _parameter(key.removeprefix(PARAMETER), column.form), None
     match key:
         case "state":
-            return _state(look)
+            return _state(context)
         case "device":
-            return _device(look), None
+            return _device(context), None
         case "step":
-            return _step(look.picture.spec.pruning.max), None
+            return _step(context.snapshot.spec.pruning.max), None
         case "time":
-            return _time(look.picture), None
+            return _time(context.snapshot), None
         case _ if key == CURVE:
-            return _curve(look, column.width), _curve_role
+            return _curve(context, column.width), _curve_role
         case _ if key == NOTE:
             return note, lambda row: "error" if row.error else "muted"
     return PLAIN[key], None
@@ -133,8 +141,8 @@ def _parameter(name: str, form: str) -> Text:
     return text
 
 
-def _state(look: Look) -> tuple[Text, Text]:
-    gone, signs = engine_gone(look.picture), look.glyphs.states
+def _state(context: RenderContext) -> tuple[Text, Text]:
+    gone, signs = engine_gone(context.snapshot), context.glyphs.states
 
     def text(row: TrialRow) -> str:
         shown = shown_state(row, engine_gone=gone)
@@ -143,14 +151,14 @@ def _state(look: Look) -> tuple[Text, Text]:
     return text, lambda row: WORDS[shown_state(row, engine_gone=gone)][1]
 
 
-def _indices(picture: Picture) -> dict[str, str]:
+def _indices(snapshot: Snapshot) -> dict[str, str]:
     """Of the GPUs, by their names: what other tools call them by."""
-    newest = (samples[-1] for samples in picture.devices.values() if samples)
+    newest = (samples[-1] for samples in snapshot.devices.values() if samples)
     return {sample.device: str(sample.index) for sample in newest if sample.index is not None}
 
 
-def _device(look: Look) -> Text:
-    indices = _indices(look.picture)
+def _device(context: RenderContext) -> Text:
+    indices = _indices(context.snapshot)
 
     def text(row: TrialRow) -> str:
         return ",".join(indices.get(name, name) or "-" for name in row.device.split(","))
@@ -163,16 +171,16 @@ def _step(most: int | None) -> Text:
     return lambda row: cells.count(row.step or 0) + of
 
 
-def _time(picture: Picture) -> Text:
+def _time(snapshot: Snapshot) -> Text:
     def text(row: TrialRow) -> str:
-        seconds = duration_of(row, picture.now)
+        seconds = duration_of(row, snapshot.now)
         return "-" if seconds is None else cells.elapsed(seconds)
 
     return text
 
 
-def _curve(look: Look, width: int) -> Text:
-    curves, ascii_only = look.picture.curves, look.glyphs.ascii
+def _curve(context: RenderContext, width: int) -> Text:
+    curves, ascii_only = context.snapshot.curves, context.glyphs.ascii
     return lambda row: sparkline(curves.points(row.number), width, ascii_only=ascii_only)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuitune.core.space.parameters import Parameter
     from tuitune.core.spec import StudySpec
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.table.comparing import Read, Test
 
 NUMBERS: Final[Mapping[str, Read]] = {
@@ -59,12 +59,12 @@ def word(text: str, spec: StudySpec) -> Test:
     def holds(told: str) -> bool:
         return sought in told.casefold()
 
-    def test(row: TrialRow, picture: Picture) -> bool:
+    def test(row: TrialRow, snapshot: Snapshot) -> bool:
         if row.state in states or holds(row.origin) or holds(row.device):
             return True
         if holds(row.error) or holds(row.note) or (of_labels and sought in label(row.number)):
             return True
-        if row.phase and _shown(row, picture) in states:
+        if row.phase and _shown(row, snapshot) in states:
             return True
         config = row.config
         return any(holds(spelt(config[name])) for name in names if name in config)
@@ -100,8 +100,8 @@ def _state(sign: str, wanted: tuple[str, ...]) -> Test:
             raise FilterError(f"no state {text}: {', '.join(w for w, _ in WORDS.values())}")
         states |= found
     turned = sign == "!="
-    return lambda row, picture: (
-        (row.state in states or _shown(row, picture) in states) is not turned
+    return lambda row, snapshot: (
+        (row.state in states or _shown(row, snapshot) in states) is not turned
     )
 
 
@@ -155,8 +155,8 @@ def _states_like(text: str) -> frozenset[str]:
     )
 
 
-def _shown(row: TrialRow, picture: Picture) -> str:
-    return shown_state(row, engine_gone=engine_gone(picture))
+def _shown(row: TrialRow, snapshot: Snapshot) -> str:
+    return shown_state(row, engine_gone=engine_gone(snapshot))
 
 
 def _may_be_text(parameter: Parameter) -> bool:

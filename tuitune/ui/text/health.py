@@ -8,36 +8,36 @@ from tuitune.messages.text import duration
 
 if TYPE_CHECKING:
     from tuitune.ui.render.lines import Span
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 RESTART = "study.restart"
 
 
-def engine_gone(picture: Picture) -> bool:
+def engine_gone(snapshot: Snapshot) -> bool:
     """Whether no process of an engine is there: nothing runs any more."""
-    return picture.engine.state in {"gone", "failed", "finished"}
+    return snapshot.engine.state in {"gone", "failed", "finished"}
 
 
-def health(look: Look) -> Span:
+def health(context: RenderContext) -> Span:
     """Of the engine and its study, with the key that goes on where it stands still."""
-    picture = look.picture
-    engine, study = picture.engine, picture.study
+    snapshot = context.snapshot
+    engine, study = snapshot.engine, snapshot.study
     words, role = "engine ok", "success"
     match engine.state:
         case "finished":
             words, role = "finished", "success bold"
         case "importing":
-            words = f"importing training code {duration(picture.now - engine.since)}"
+            words = f"importing training code {duration(snapshot.now - engine.since)}"
             role = "info"
         case "silent":
-            silent = duration(picture.now - engine.heard)
+            silent = duration(snapshot.now - engine.heard)
             words, role = f"engine silent {silent}", "warning bold"
         case "failed":
-            words, role = _with_key(look, "engine failed"), "error bold"
+            words, role = _with_key(context, "engine failed"), "error bold"
         case "gone":
             stopped = study.finished or study.halted
-            words = _with_key(look, "interrupted" if stopped else "engine gone")
+            words = _with_key(context, "interrupted" if stopped else "engine gone")
             role = "error bold"
         case _ if study.halted:
             finish = ": running trials finish" if study.finishing else ""
@@ -51,5 +51,5 @@ def health(look: Look) -> Span:
     return words, role
 
 
-def _with_key(look: Look, words: str) -> str:
-    return words if look.readonly else f"{words} - {look.keymap.shown(RESTART)}"
+def _with_key(context: RenderContext, words: str) -> str:
+    return words if context.readonly else f"{words} - {context.keymap.shown(RESTART)}"

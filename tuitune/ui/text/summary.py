@@ -4,65 +4,65 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.standing import loss
+from tuitune.core.study.ranking import loss
 from tuitune.core.study.state import COMPLETE, STATES
 from tuitune.messages.text import configuration_toml, configuration_words, duration, number
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS
 from tuitune.ui.render.glyphs import WORDS
 from tuitune.ui.render.lines import Line, cut, fit, line
-from tuitune.ui.state.pace import elapsed
+from tuitune.ui.state.forecast import elapsed
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.look import Look
-    from tuitune.ui.state.picture import Picture
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 TOP = 5
 
 
-def summary_lines(look: Look, width: int) -> list[Line]:
+def summary_lines(context: RenderContext, width: int) -> list[Line]:
     """Fits any width; what is long is cut."""
-    picture = look.picture
-    blocks = (_state(picture), _best(picture), _top(picture, width), _files(picture))
+    snapshot = context.snapshot
+    blocks = (_state(snapshot), _best(snapshot), _top(snapshot, width), _files(snapshot))
     lines = [one for block in blocks if block for one in (*block, ())]
     return [cut(one, width) for one in lines]
 
 
-def leaders(picture: Picture) -> list[TrialRow]:
+def leaders(snapshot: Snapshot) -> list[TrialRow]:
     """The best first; of those that are complete, or of all where none is."""
-    objective = picture.spec.objective
-    known = [row for row in picture.rows if row.value is not None]
+    objective = snapshot.spec.objective
+    known = [row for row in snapshot.rows if row.value is not None]
     complete = [row for row in known if row.state == COMPLETE]
     return sorted(complete or known, key=lambda row: (loss(row.value, objective), row.number))[:TOP]
 
 
-def _state(picture: Picture) -> list[Line]:
+def _state(snapshot: Snapshot) -> list[Line]:
     counts = [
-        line((f"{picture.counts[state]} {WORDS[state][0]}  ", WORDS[state][1]))
+        line((f"{snapshot.counts[state]} {WORDS[state][0]}  ", WORDS[state][1]))
         for state in STATES
-        if picture.counts.get(state)
+        if snapshot.counts.get(state)
     ]
     said = {"finished": "finished", "running": "runs", "silent": "runs", "importing": "is starting"}
-    state = said.get(picture.engine.state, "stopped, can go on")
-    took = duration(elapsed(picture))
-    ended = picture.study.exhausted or picture.study.halted
+    state = said.get(snapshot.engine.state, "stopped, can go on")
+    took = duration(elapsed(snapshot))
+    ended = snapshot.study.exhausted or snapshot.study.halted
     return [
         line(
-            (f"{picture.name} ", "bold"),
-            f"{state}: {len(picture.rows)} of {picture.total} trials in {took}",
+            (f"{snapshot.name} ", "bold"),
+            f"{state}: {len(snapshot.rows)} of {snapshot.total} trials in {took}",
         ),
         *([line((ended, "muted"))] if ended else []),
         tuple(span for part in counts for span in part),
     ]
 
 
-def _best(picture: Picture) -> list[Line]:
-    row = picture.row(picture.best)
-    metric = picture.spec.objective.metric
+def _best(snapshot: Snapshot) -> list[Line]:
+    row = snapshot.row(snapshot.best)
+    metric = snapshot.spec.objective.metric
     if row is None:
         return [line((f"no trial has reported {metric} yet", "muted"))]
-    partial = ", not complete" if picture.partial else ""
+    partial = ", not complete" if snapshot.partial else ""
     head = line(
         ("best  ", "title bold"),
         (f"{label(row.number)}  {metric} {number(row.value)}", "accent bold"),
@@ -72,8 +72,8 @@ def _best(picture: Picture) -> list[Line]:
     return [head, *(line((f"  {fit(one, 200).rstrip()}", "text")) for one in toml)]
 
 
-def _top(picture: Picture, width: int) -> list[Line]:
-    rows = leaders(picture)
+def _top(snapshot: Snapshot, width: int) -> list[Line]:
+    rows = leaders(snapshot)
     if not rows:
         return []
     lines = [line((f"the best {len(rows)}", "title bold"))]
@@ -84,9 +84,9 @@ def _top(picture: Picture, width: int) -> list[Line]:
     return lines
 
 
-def _files(picture: Picture) -> list[Line]:
-    folder = picture.folder
-    best = picture.row(picture.best)
+def _files(snapshot: Snapshot) -> list[Line]:
+    folder = snapshot.folder
+    best = snapshot.row(snapshot.best)
     files = [("folder", str(folder)), ("as run", DOCUMENT), ("journal", DATABASE)]
     if best is not None:
         kept = folder / TRIALS / f"{best.number:04d}"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tuitune.core.search.bayes.beliefs import Beliefs
     from tuitune.core.search.bayes.posterior import Posterior
+    from tuitune.core.search.bayes.priors import Beliefs
     from tuitune.core.search.bayes.table import Table
 
 
@@ -37,7 +37,7 @@ class Improvement:
     def sloped(
         self, rows: NDArray[np.float64], places: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        belief = self.posterior.sloped_belief(self.table.whole(rows), self.table.aim, places)
+        belief = self.posterior.sloped_belief(self.table.whole(rows), self.table.target, places)
         value, slopes = sloped_log_expected_improvement(belief, self.best)
         if self.beliefs:
             value += self.beliefs.log_prior(rows, self.table.finite)
@@ -46,7 +46,7 @@ class Improvement:
 
     def belief(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and deviation of the outcome at the level aimed at."""
-        return self.posterior.belief(self.table.whole(rows), self.table.aim)
+        return self.posterior.belief(self.table.whole(rows), self.table.target)
 
     def lengths(self, places: NDArray[np.intp]) -> NDArray[np.float64]:
         return self.posterior.at.lengths[places]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from tuitune.core.search.bayes import candidates, subset, words
-from tuitune.core.search.bayes.ascent import ascend
-from tuitune.core.search.bayes.beliefs import Beliefs, beliefs_of
+from tuitune.core.search.bayes import candidates, explanation, subset
 from tuitune.core.search.bayes.encoding import Encoding, encoding_of
-from tuitune.core.search.bayes.evidence import Ladder
+from tuitune.core.search.bayes.exploration import ExplorationPolicy
 from tuitune.core.search.bayes.fit import drawn_near, fit
 from tuitune.core.search.bayes.improvement import Improvement
 from tuitune.core.search.bayes.kernel import pairs_of
-from tuitune.core.search.bayes.portfolio import Portfolio
+from tuitune.core.search.bayes.observations import Fidelities
+from tuitune.core.search.bayes.optimize_acquisition import ascend
 from tuitune.core.search.bayes.posterior import posterior
+from tuitune.core.search.bayes.priors import Beliefs, beliefs_of
 from tuitune.core.search.bayes.table import Table, Tables
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.sobol import sobol_searcher
@@ -45,7 +45,7 @@ class BayesModel:
 
     encoding: Encoding
     beliefs: Beliefs
-    portfolio: Portfolio
+    exploration: ExplorationPolicy
     seed: int
     mode: Mode
     rungs: tuple[int, ...]
@@ -53,22 +53,22 @@ class BayesModel:
     _fits: dict[bytes, Hyperparameters] = field(default_factory=dict)
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
-        ladder = Ladder(self.rungs, bool(history.foreign))
-        observations = ladder.observations(history, self.mode)
-        proven = self.portfolio.proven(history, observations, tried)
+        fidelities = Fidelities(self.rungs, bool(history.foreign))
+        observations = fidelities.observations(history, self.mode)
+        proven = self.exploration.proven(history, observations, tried)
         if proven is not None:
             return proven
-        if early := self.portfolio.too_early(history, observations):
-            return self.portfolio.starting(trial, tried, early)
+        if early := self.exploration.too_early(history, observations):
+            return self.exploration.starting(trial, tried, early)
         random = np.random.default_rng([abs(self.seed), int(self.seed < 0), trial])
-        if self.portfolio.explores(random):
-            return self.portfolio.exploring(trial, tried)
-        table = self.tables.table(history, ladder, observations)
+        if self.exploration.explores(random):
+            return self.exploration.exploring(trial, tried)
+        table = self.tables.table(history, fidelities, observations)
         try:
             found = self._modelled(trial, table, tried, random)
         except LinAlgError as error:
-            return self.portfolio.fallback(trial, tried, str(error))
-        return found or self.portfolio.rest(trial, tried)
+            return self.exploration.fallback(trial, tried, str(error))
+        return found or self.exploration.rest(trial, tried)
 
     def _modelled(
         self, trial: int, table: Table, tried: Tried, random: np.random.Generator
@@ -80,12 +80,12 @@ class BayesModel:
         values, warp = table.observations.warped(scale)
         kept = subset.thinned(values, subset.MODELLED)
         rows = np.concatenate([table.rows[kept], table.waiting])
-        waiting = np.full(len(table.waiting), table.aim)
+        waiting = np.full(len(table.waiting), table.target)
         levels = np.concatenate([table.observations.levels[kept], waiting])
         near = drawn_near(at, table.finite, random)
         believed = posterior(table.layout, near, rows, levels, values[kept])
         contenders = table.contenders(kept)
-        means = believed.mean(contenders, table.aim)
+        means = believed.mean(contenders, table.target)
         promise = Improvement(table, believed, self.beliefs, float(means.min()))
         centres = contenders[np.argsort(means, kind="stable")[:CENTRES]]
         points = self._candidates(centres, len(kept), random)
@@ -113,7 +113,7 @@ class BayesModel:
         if known not in self._fits:
             if len(self._fits) >= FITS_KEPT:
                 del self._fits[next(iter(self._fits))]
-            pairs = pairs_of(table.layout, rows, levels, table.ladder.levels)
+            pairs = pairs_of(table.layout, rows, levels, table.fidelities.levels)
             self._fits[known] = fit(pairs, values)
         return self._fits[known]
 
@@ -141,12 +141,12 @@ class BayesModel:
         parts = [f"model of {table.finite} outcomes"]
         if len(warp.values):  # else all that is known is on the scale of earlier studies
             parts += [
-                words.belief_words(warp, mean, deviation, self.mode),
-                words.improvement_words(warp, promise.best, mean, deviation, self.mode),
+                explanation.belief_words(warp, mean, deviation, self.mode),
+                explanation.improvement_words(warp, promise.best, mean, deviation, self.mode),
             ]
         parts += [
-            words.importance_words(names, at.lengths),
-            words.rung_words(at, self.rungs, table.aim, int(table.ladder.foreign)),
+            explanation.importance_words(names, at.lengths),
+            explanation.rung_words(at, self.rungs, table.target, int(table.fidelities.foreign)),
         ]
         return "; ".join(part for part in parts if part)
 
@@ -167,7 +167,7 @@ def bayes_model(
     return BayesModel(
         encoding,
         beliefs_of(encoding, likely or {}),
-        Portfolio(space, sobol_searcher(space, seed), cheap=len(rungs) > 1),
+        ExplorationPolicy(space, sobol_searcher(space, seed), cheap=len(rungs) > 1),
         seed,
         mode,
         tuple(rungs),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuitune.core.search.bayes.drawn import drawn
 from tuitune.core.search.bayes.encoding import Encoding, Layout
-from tuitune.core.search.bayes.evidence import Ladder, Observations, aim
+from tuitune.core.search.bayes.observations import Fidelities, Observations, target
+from tuitune.core.search.bayes.sampled_parameters import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +27,13 @@ class Table:
     taken to be.
     """
 
-    ladder: Ladder
+    fidelities: Fidelities
     layout: Layout
     observations: Observations
     rows: NDArray[np.float64]
     waiting: NDArray[np.float64]
     typical: NDArray[np.float64]
-    aim: int
+    target: int
 
     @property
     def finite(self) -> int:
@@ -66,9 +66,9 @@ class Tables:
     encoding: Encoding
     _rows: dict[int, tuple[Mapping[str, Any], NDArray[np.float64]]] = field(default_factory=dict)
 
-    def table(self, history: History, ladder: Ladder, observations: Observations) -> Table:
+    def table(self, history: History, fidelities: Fidelities, observations: Observations) -> Table:
         """Earlier studies' trials have negative numbers, as in the observations."""
-        reached = aim(observations, ladder.levels)
+        reached = target(observations, fidelities.levels)
         lines = zip(observations.trials.tolist(), observations.levels.tolist(), strict=True)
         there = {trial for trial, level in lines if level == reached}
         waiting = [
@@ -87,7 +87,7 @@ class Tables:
         categories = tuple(column.categories for column in self.encoding.columns)
         layout = Layout(categories + values.categories)
         return Table(
-            ladder, layout, observations, rows[:count], rows[count:], values.typical, reached
+            fidelities, layout, observations, rows[:count], rows[count:], values.typical, reached
         )
 
     def _row(self, number: int, past: Past) -> NDArray[np.float64]:

@@ -9,17 +9,17 @@ import numpy as np
 
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
-from tuitune.core.search.tpe.beliefs import log_belief
 from tuitune.core.search.tpe.columns import Columns, columns
 from tuitune.core.search.tpe.density import density
-from tuitune.core.search.tpe.sides import sides
+from tuitune.core.search.tpe.priors import log_belief
+from tuitune.core.search.tpe.split import split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.core.search.history import History
     from tuitune.core.search.proposal import Tried
-    from tuitune.core.search.tpe.sides import Sides
+    from tuitune.core.search.tpe.split import Split
     from tuitune.core.space import SearchSpace
     from tuitune.core.spec import Mode
 
@@ -50,7 +50,7 @@ class TpeModel:
         if rng.random() < EXPLORED:
             return self._explored(trial, tried, "one in ten is left to chance")
         pasts = (*history.foreign, *history.past)
-        found = sides(pasts, self.rungs, self.mode, len(self.space.searched))
+        found = split(pasts, self.rungs, self.mode, len(self.space.searched))
         if found is None or not self.space.searched:
             return self._explored(trial, tried, "too few trials to model yet")
         chosen = self._likeliest(found, tried, rng)
@@ -66,7 +66,7 @@ class TpeModel:
         return Proposal(found.config, "exploration", f"exploration: {found.why}; {why}")
 
     def _likeliest(
-        self, found: Sides, tried: Tried, rng: np.random.Generator
+        self, found: Split, tried: Tried, rng: np.random.Generator
     ) -> tuple[dict[str, Any], float] | None:
         """(configuration, ln of how much denser the good ones are there)."""
         encode, categories = self.columns.encode, self.columns.categories
@@ -89,7 +89,7 @@ def tpe_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -
     return TpeModel(space, seed, mode, tuple(rungs), sobol, columns(space))
 
 
-def _words(found: Sides, ratio: float) -> str:
+def _words(found: Split, ratio: float) -> str:
     where = "" if found.rung is None else f" at {found.rung}"
     good, poor = len(found.good), len(found.poor)
     return (

@@ -1,0 +1,305 @@
+"""Does everything hold, whatever happens? One study through many engines, from one seed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from simulator.environment_faults import EnvironmentFaults
+from simulator.generators import (
+    RandomTarget,
+    draw_machine,
+    draw_study,
+    generator,
+    with_command,
+    with_gpus,
+)
+from simulator.gpu_fuzzer import GpuFuzzer, draw_gpus
+from simulator.guard import DiedError, Guard, Mortal
+from simulator.invariants import Invariants, lost_reports, on_the_shelf, over, stale_rows, unsynced
+from simulator.oracle import ModelHere, oracle_of
+from simulator.shadow_model import EVENTS
+from simulator.timely import Timely
+from simulator.user_fuzzer import UserFuzzer
+from tuitune.core.search.searcher import make_searcher
+from tuitune.core.study import Study
+from tuitune.engine.clock import ClockSteps
+from tuitune.engine.engine import LAZY_COMMIT, Engine, EngineDeps
+from tuitune.engine.opening import opening_events, restore
+from tuitune.engine.rows import study_row, trial_row
+from tuitune.model_process import ModelError
+from tuitune.simulation.clock import SimulatedLoop, StalledError, WallClock
+from tuitune.simulation.executor import SimulatedExecutor
+from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from tuitune.core import events as ev
+    from tuitune.core.placement.host import HostResources
+    from tuitune.core.spec import SearchMethod, StudySpec
+
+LIVES = 6  # engines of one study, at most
+START = 1e6
+METHODS: tuple[SearchMethod, ...] = ("random", "tpe", "bayes")
+TOO_LONG = 1e5  # s of a study's own time
+
+
+@dataclass(slots=True)
+class Report:
+    """What one seed has come to."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    facts: int = 0
+    events: int = 0
+    trials: int = 0
+    engines: int = 0
+    seconds: float = 0.0  # by the study's own clock
+    journal: list[ev.AnyFact] = field(default_factory=list)
+
+
+def run_seed(seed: int) -> Report:
+    """Draw a study and all that happens to it from the seed, and check it after every event."""
+    rng = generator(seed, "study")
+    machine = draw_machine(rng)
+    gpus = draw_gpus(generator(seed, "gpus"))
+    if gpus:  # so that it's not the CPUs that keep trials from sharing them
+        machine = replace(machine, cpus=4 * machine.cpus)
+    spec = with_gpus(generator(seed, "wish"), draw_study(rng, machine), gpus)
+    spec = with_command(generator(seed, "command"), spec)
+    method = generator(seed, "method").choices(METHODS, (20, 4, 1))[0]
+    spec = replace(spec, search=replace(spec.search, method=method))
+    fuzzer = _Fuzzer(seed, spec, machine, gpus)
+    report = fuzzer.run()
+    report.journal = fuzzer.journal.facts
+    report.facts = len(report.journal)
+    report.events = sum(type(fact) in EVENTS for fact in report.journal)
+    return report
+
+
+class _Fuzzer:
+    """A study's disk, and its engines, one after the other."""
+
+    def __init__(
+        self, seed: int, spec: StudySpec, machine: HostResources, gpus: tuple[ev.Gpu, ...]
+    ) -> None:
+        self.gpus = gpus
+        self.spec = spec
+        self.machine = machine
+        self.journal = MemoryJournal()
+        self.trial_folders = MemoryTrialFolders()
+        self.report = Report(seed)
+        self.now = START
+        self.behind = False  # the journal lacks facts of some engine
+        self.prefetched = 0.0  # s that the machine's clock is ahead of the loops'
+
+    def run(self) -> Report:
+        report = self.report
+        while report.engines < LIVES and not report.violations:
+            life = _Life(self, generator(report.seed, "engine", report.engines))
+            report.engines += 1
+            life.live()
+            self.now = life.loop.time() + 1.0
+            self.prefetched = life.wall.offset
+            if life.finished is not None and not self._goes_on(life.finished):
+                break
+            if life.died():
+                self.behind = True
+                self._lose_power()
+        report.seconds = self.now - START
+        return report
+
+    def _lose_power(self) -> None:
+        """At times the journal loses what was written last, and the checkpoints are there."""
+        rng = generator(self.report.seed, "power", self.report.engines)
+        if rng.random() < 0.6:
+            return
+        restored = rng.random() < 0.5
+        if self.journal.cut(rng.choice((1.0, 20.0, 120.0)), restored=restored):
+            study = Study(self.spec)
+            study.replay(self.journal.history())
+            state = study.state
+            self.journal.rows = {t.number: trial_row(self.spec, state, t) for t in state.trials}
+            self.journal.study = study_row(self.spec, state) if state.opened else None
+            # what is drawn anew is drawn otherwise, as it is where a model or a hand chooses
+            seed = self.spec.search.seed + 1
+            self.spec = replace(self.spec, search=replace(self.spec.search, seed=seed))
+
+    def _goes_on(self, finished: ev.Finished) -> bool:
+        """Whether the study is opened once more, with what a user would change for it."""
+        rng = generator(self.report.seed, "again", self.report.engines)
+        if finished.complete and rng.random() < 0.6:
+            return False
+        limits = replace(self.spec.limits, time=None, target=None)
+        search = replace(self.spec.search, trials=self.spec.search.trials + rng.randint(0, 4))
+        self.spec = replace(self.spec, limits=limits, search=search)
+        return True
+
+
+class _Life:
+    """One engine, from its opening to its end or its death."""
+
+    def __init__(self, fuzzer: _Fuzzer, rng: Random) -> None:
+        self._fuzzer = fuzzer
+        self._rng = rng
+        self.report = fuzzer.report
+        self.loop = SimulatedLoop(fuzzer.now)
+        self.wall = WallClock(self.loop, fuzzer.prefetched)
+        self.finished: ev.Finished | None = None
+        self._last = self.report.engines + 1 >= LIVES
+        self._engine: Engine | None = None
+        self._executor: SimulatedExecutor | None = None
+        self._mortal = Mortal(fuzzer.journal)
+        self._guard: Guard | None = None
+        self._safe = math.inf  # reports that were told by then must be in the journal
+        self._began = fuzzer.journal.seq
+        self._invariants = Invariants(fuzzer.spec, fuzzer.journal.history())
+        self._timely = Timely(self._invariants.shadow, fuzzer.prefetched)
+
+    def live(self) -> None:
+        loop = self.loop
+        loop.call_soon(self._open)
+        loop.call_later(TOO_LONG, self._too_long)
+        try:
+            loop.run_forever()
+        except StalledError:
+            self.violated("nothing is due any more, and the study has not ended")
+        for failure in loop.failures:
+            if not isinstance(failure, DiedError):
+                self.violated(f"the engine raised {failure!r}")
+        self._look_back()
+        loop.close()
+
+    def died(self) -> bool:
+        """Whether it may have heard of more than its journal has."""
+        return self.finished is None or self._engine is None or self._engine.broken is not None
+
+    def violated(self, words: str) -> None:
+        state = "" if self._engine is None else f" (at {self.loop.time() - START:.3f} s)"
+        self.report.violations.append(words + state)
+        self.loop.stop()
+
+    def _open(self) -> None:
+        fuzzer, loop = self._fuzzer, self.loop
+        study = _Watched(restore(fuzzer.spec, fuzzer.journal), self._reacted)
+        searcher = make_searcher(fuzzer.spec.space, fuzzer.spec.search)
+        lot = generator(self.report.seed, "weather", self.report.engines)
+        faults = EnvironmentFaults(self._mortal.watched, self.wall, loop, lot)
+        world = EngineDeps(
+            self._mortal,
+            searcher,
+            fuzzer.trial_folders,
+            self.wall,
+            faults.watched,
+            self._model_client(),
+            ClockSteps(self.wall, loop.time),
+        )
+        self._engine = engine = Engine(study, world)
+        target = RandomTarget(self.report.seed, fuzzer.spec.pruning.max or 9)
+        latency = generator(self.report.seed, "latency", self.report.engines)
+        guard = self._guard = Guard(
+            engine.take, fuzzer.journal, self.violated, lambda: engine.broken is not None
+        )
+        guard.executor = SimulatedExecutor(
+            target,
+            guard.sink,
+            loop,
+            fuzzer.trial_folders,
+            latency=lambda: latency.choice((1e-4, 1e-3, 0.05)),
+            neglected=lambda trial: self.violated(f"trial {trial} waits for a verdict in vain"),
+            clock=self.wall,
+        )
+        engine.executor = guard
+        engine.finished.add_done_callback(self._ended)
+        horizon = 0.0 if self._last else self._rng.choice((0.0, 60.0, 200.0, 400.0))
+        UserFuzzer(engine, loop, self.wall, self._rng, horizon, lambda: not self._last)
+        faults.begin(engine, guard.executor, horizon)
+        if not self._last and self._rng.random() < 0.4:
+            loop.call_later(self._rng.expovariate(1 / 60), self._die)
+        gpus = generator(self.report.seed, "gpus", self.report.engines)
+        box = GpuFuzzer(engine, loop, self.wall, gpus, fuzzer.gpus, horizon)
+        engine.take(opening_events(study, fuzzer.machine, self.wall(), gpus=box.gpus))
+
+    def _model_client(self) -> ModelHere | None:
+        """A model that thinks for long, and dies now and then."""
+        rng = generator(self.report.seed, "model", self.report.engines)
+        slow = rng.choice((0.0, 0.01, 3.0))
+
+        def latency() -> float:
+            if rng.random() < 0.05:
+                raise ModelError("it died")
+            return slow * rng.random()
+
+        return oracle_of(self._fuzzer.spec, latency)
+
+    def _reacted(self, group: list[ev.AnyFact], study: Study) -> None:
+        problems = self._invariants.after(group, study.state)
+        problems += self._timely.after(group, self.loop.time())
+        for problem in problems:
+            self.violated(f"after {group[0]}: {problem}")
+
+    def _ended(self, future: Any) -> None:
+        self.finished = future.result()
+        self.loop.stop()
+
+    def _die(self) -> None:
+        """Now, or in its next commit, before the facts are safe or after; or the disk is full."""
+        match self._rng.choice(("now", "before", "after", "full")):
+            case "now":
+                self._mortal.kill()
+                self.loop.stop()
+            case "before":
+                self._mortal.die_before(self.loop.stop)
+            case "full":
+                self._safe = self.loop.time() - 2 * LAZY_COMMIT
+                self._mortal.full = True
+            case _:
+                self._mortal.die_after(self.loop.stop)
+
+    def _too_long(self) -> None:
+        self.violated("the study does not come to an end")
+
+    def _look_back(self) -> None:
+        """All that must hold now that the engine is gone, one way or the other."""
+        fuzzer, engine = self._fuzzer, self._engine
+        if self.report.violations or engine is None or self._guard is None:
+            return
+        told = self._guard.told
+        ended = self.finished is not None and engine.broken is None
+        if ended:
+            engine.commit()
+            engine.snapshot()
+            study = engine.study
+            journal = fuzzer.journal
+            self.report.violations += stale_rows(study, journal.rows, journal.study)
+            self.report.violations += unsynced(
+                journal.facts[self._began :],
+                [seq - self._began for seq in journal.syncs if seq > self._began],
+            )
+        else:  # younger ones may go down with the engine
+            self._safe = min(self._safe, self.loop.time() - 2 * LAZY_COMMIT)
+            study = Study(fuzzer.spec)
+            study.replay(fuzzer.journal.history())
+        self.report.violations += over(study, fuzzer.journal.facts)
+        self.report.violations += on_the_shelf(
+            study, fuzzer.trial_folders.steps, over=ended, behind=fuzzer.behind
+        )
+        self.report.violations += lost_reports(
+            told, fuzzer.journal.facts[self._began :], self._safe
+        )
+        self.report.trials = len(study.state.trials)
+
+
+class _Watched(Study):
+    """A study that shows what each event has led to."""
+
+    def __init__(self, study: Study, look: Any) -> None:
+        super().__init__(study.spec, study.snapshot())
+        self._look = look
+
+    def react(self, event: ev.Event) -> list[ev.AnyFact]:
+        facts = super().react(event)
+        self._look(facts, self)
+        return facts

@@ -1,0 +1,102 @@
+"""What happens to a machine's GPUs, and what do their trials hold? Drawn from a seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune.core import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from tuitune.engine.engine import Engine
+    from tuitune.simulation.clock import SimulatedLoop
+
+GB = 1 << 30
+MOODS = {  # of a GPU, and how often
+    "well": 6,
+    "foreign": 3,
+    "lost": 1,
+    "silent": 1,
+}
+
+
+def draw_gpus(rng: Random) -> tuple[ev.Gpu, ...]:
+    count = rng.choice((0, 0, 1, 1, 2, 4))
+    models = rng.choice((("A100",), ("A100",), ("A100", "T4")))
+    return tuple(
+        ev.Gpu(
+            uuid=f"GPU-{i}",
+            index=i,
+            name=rng.choice(models),
+            memory=rng.choice((0, 16, 16, 80)) * GB,
+            packs=rng.random() < 0.9,
+            links={f"GPU-{i ^ 1}": 100},
+        )
+        for i in range(count)
+    )
+
+
+class GpuFuzzer:
+    """Changes moods for `horizon` seconds, then every GPU is well; meanwhile footprints grow."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        loop: SimulatedLoop,
+        clock: Callable[[], float],
+        rng: Random,
+        gpus: tuple[ev.Gpu, ...],
+        horizon: float,
+    ) -> None:
+        self._engine = engine
+        self._loop = loop
+        self._clock = clock
+        self._rng = rng
+        self._well = gpus
+        self.gpus = gpus
+        if not gpus:
+            return
+        for _ in range(rng.choice((0, 2, 5)) if horizon else 0):
+            loop.call_later(rng.uniform(0.0, horizon), self._change)
+        loop.call_later(horizon + 1.0, self._heal)
+        loop.call_later(1.0, self._look)
+
+    def _change(self) -> None:
+        place = self._rng.randrange(len(self.gpus))
+        gpus = list(self.gpus)
+        mood = self._rng.choices(list(MOODS), list(MOODS.values()))[0]
+        gpus[place] = msgspec.structs.replace(
+            self._well[place],
+            obstacle="" if mood == "well" else mood,
+            lost=mood == "lost",
+            foreign=mood == "foreign",
+            claimed=mood == "foreign",
+        )
+        self._tell(tuple(gpus))
+
+    def _heal(self) -> None:
+        self._tell(self._well)
+
+    def _tell(self, gpus: tuple[ev.Gpu, ...]) -> None:
+        self.gpus = gpus
+        if not self._engine.study.state.finished:
+            self._engine.take([ev.DevicesChanged(self._clock(), gpus)])
+
+    def _look(self) -> None:
+        """Some trial has grown."""
+        state = self._engine.study.state
+        if state.finished:
+            return
+        here = [state.trials[n] for n in state.running if state.trials[n].gpus]
+        new = [trial for trial in here if not trial.peak]
+        if new or (here and self._rng.random() < 0.1):
+            trial = self._rng.choice(new or here)
+            memory = trial.peak + self._rng.choice((GB, 2 * GB, 5 * GB))
+            if memory < 16 * GB:
+                now = self._clock()
+                self._engine.take([ev.Footprint(now, trial.number, trial.attempt, memory)])
+        self._loop.call_later(self._rng.uniform(0.5, 5.0), self._look)

@@ -1,0 +1,147 @@
+"""What may the study as a whole begin, told by the facts alone, and was it allowed?"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tuitune.core import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+
+class ShadowStudy:
+    """The page of a ledger that is about no single trial.
+
+    `problems` are the facts that were not allowed, in words.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.asking: int | None = None
+        self.adding = 0  # asked for by hand, and not there yet
+        self.launching = True
+        self.disk_low = False
+        self.blocked: set[str] = set()
+        self.halted = False
+        self.finished = False
+        self._settings: ev.Settings | None = None
+        self._cpus, self._memory = 0.0, 0
+        self._exhausted = False
+        self._proposed = self._added = 0
+
+    @property
+    def settings(self) -> ev.Settings:
+        assert self._settings is not None
+        return self._settings
+
+    @property
+    def begins_nothing(self) -> bool:
+        shut = self.disk_low or bool(self.blocked) or not self.launching
+        return self.halted or self.finished or shut
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether more trials are asked for than were proposed."""
+        return self._proposed < self.settings.trials
+
+    @property
+    def may_ask(self) -> bool:
+        return not self._exhausted and self.wants_more
+
+    def has_room(self, live: Collection[ev.Launch]) -> bool:
+        """Whether one more trial fits in beside these, by plain sums."""
+        settings = self.settings
+        most = math.floor(self._cpus / settings.cpus + 1e-9)
+        if settings.memory:
+            most = min(most, self._memory // settings.memory)
+        if settings.concurrency is not None:
+            most = min(most, settings.concurrency)
+        return (
+            len(live) < most
+            and sum(launch.cpus for launch in live) + settings.cpus <= self._cpus + 1e-9
+            and sum(launch.memory for launch in live) + (settings.memory or 0) <= self._memory
+        )
+
+    def fold(self, fact: ev.AnyFact) -> None:
+        if fold := _FOLDS.get(type(fact)):
+            fold(self, fact)
+
+    def opened(self, fact: ev.Opened) -> None:
+        self._cpus, self._memory = fact.cpus, fact.memory
+        self.disk_low = fact.disk_low
+        self.blocked = set()
+        self.halted = self.finished = False
+        self.asking = None
+        self.settings_changed(fact)
+
+    def settings_changed(self, fact: ev.Opened | ev.SettingsChanged) -> None:
+        self._settings = fact.settings
+        self._exhausted = self._exhausted and not self.wants_more
+
+    def ask(self, fact: ev.Ask) -> None:
+        next_one = self._proposed + self._added
+        if self.asking is not None or fact.trial != next_one or not self.may_ask:
+            self.problems.append(f"trial {fact.trial} was asked for out of turn")
+        self.asking = fact.trial
+
+    def proposed(self, fact: ev.Proposed | ev.SampleFailed) -> None:
+        if fact.trial != self.asking:
+            self.problems.append(f"trial {fact.trial} was proposed and not asked for")
+        self.asking = None
+        self._proposed += 1
+
+    def exhausted(self, _fact: ev.Exhausted) -> None:
+        self.asking, self._exhausted = None, True
+
+    def add_asked(self, _fact: ev.AddAsked) -> None:
+        self.adding += 1
+
+    def added(self, fact: ev.Added) -> None:
+        if not self.adding:
+            self.problems.append(f"trial {fact.trial} was added and not asked for")
+        self.adding -= 1
+        self._added += 1
+
+    def pause_asked(self, fact: ev.PauseAsked) -> None:
+        self.launching = self.launching and bool(fact.trials)
+
+    def resume_asked(self, fact: ev.ResumeAsked) -> None:
+        self.launching = self.launching or not fact.trials
+
+    def disk_changed(self, fact: ev.DiskChanged) -> None:
+        self.disk_low = fact.low
+
+    def launch_blocked(self, fact: ev.LaunchBlocked) -> None:
+        (self.blocked.add if fact.why else self.blocked.discard)(fact.cause)
+
+    def halt(self, _fact: ev.Halted) -> None:
+        self.halted = True
+
+    def finish(self, fact: ev.Finished) -> None:
+        if self.finished:
+            self.problems.append("the study finished twice")
+        self.finished = True
+        if fact.complete and self.adding:
+            self.problems.append(f"complete, and forgot {self.adding} trials to add")
+        if fact.complete and not self.halted and self.may_ask:
+            self.problems.append("complete, with trials that were never asked for")
+
+
+_FOLDS: dict[type, Callable[[ShadowStudy, Any], None]] = {
+    ev.Opened: ShadowStudy.opened,
+    ev.SettingsChanged: ShadowStudy.settings_changed,
+    ev.Ask: ShadowStudy.ask,
+    ev.Proposed: ShadowStudy.proposed,
+    ev.SampleFailed: ShadowStudy.proposed,
+    ev.Exhausted: ShadowStudy.exhausted,
+    ev.AddAsked: ShadowStudy.add_asked,
+    ev.Added: ShadowStudy.added,
+    ev.PauseAsked: ShadowStudy.pause_asked,
+    ev.ResumeAsked: ShadowStudy.resume_asked,
+    ev.DiskChanged: ShadowStudy.disk_changed,
+    ev.LaunchBlocked: ShadowStudy.launch_blocked,
+    ev.Halted: ShadowStudy.halt,
+    ev.Finished: ShadowStudy.finish,
+}

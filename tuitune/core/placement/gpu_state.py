@@ -1,0 +1,235 @@
+"""What of all that was seen of the GPUs does placement need to know?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune.core.events import Gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
+    from tuitune.core.spec import DevicesSpec
+
+STAY_SECONDS = 60.0  # of somebody else, after which trials make way where they are to
+CLEAN_SECONDS = 10.0  # after somebody has left: most come back between two of their runs
+SMOOTH_SECONDS = 30.0  # of the running mean of a utilisation
+BUSY_STEP = 0.25  # in which placement hears of it
+MPS = "nvidia-cuda-mps"  # a server that computes for others, and not for itself
+
+
+@dataclass(slots=True)
+class Tenant:
+    """An attempt of ours with a process."""
+
+    pid: int
+    uuids: tuple[str, ...]
+    pids: set[int] = field(default_factory=set)  # of its processes, seen on a GPU
+    peak: int = 0  # bytes, on the GPU where it holds most
+    began: float = 0.0
+
+
+class GpuState:
+    """Follows snapshots. `engine` is the pid that all processes of this study descend from."""
+
+    def __init__(self, spec: DevicesSpec, engine: int) -> None:
+        self._spec = spec
+        self._engine = engine
+        self._names: dict[str, GpuSample] = {}  # how each was when it was last well
+        self._foreign: dict[str, float] = {}  # when somebody else was last on it
+        self._came: dict[str, float] = {}  # and since when
+        self._others_words: dict[str, tuple[frozenset[int], str]] = {}  # by whom they were told of
+        self.strangers: dict[str, tuple[str, ...]] = {}  # who else is on it now, in words
+        self._others: dict[str, int] = {}  # the most bytes that others have held
+        self._busy: dict[str, float] = {}
+        self._told_busy: dict[str, float] = {}
+        self._idle: dict[str, int] = {}  # bytes used with nobody on it
+        self._links: dict[str, dict[str, int]] = {}
+        self._ours: set[int] = set()  # pids of ours, from when they were listed to when no more
+        self._seen = 0.0
+        self.blind = False  # processes can't be told apart, as in a container
+
+    def look(
+        self,
+        devices: Sequence[GpuSample],
+        snapshot: Snapshot,
+        tenants: Iterable[Tenant],
+        now: float,
+    ) -> list[Gpu]:
+        """`devices`: those of the snapshot that this study may use, or none where it has a problem.
+
+        A device that was there once and is no more is lost.
+        """
+        self.strangers = {}
+        here = {device.uuid: device for device in devices}
+        tenants = list(tenants)
+        self._remember(devices, snapshot)
+        if snapshot.problem:
+            why = f"nothing is heard of it: {snapshot.problem}"
+            return [self._gpu(known, why) for known in self._names.values()]
+        self._know_ours(devices, tenants)
+        if self._ours:  # they can be told apart after all
+            self.blind = False
+        elif any(self._is_hidden(device, tenants, now) for device in devices):
+            self.blind = True
+        passed, self._seen = now - self._seen, now
+        gpus = []
+        for uuid, known in self._names.items():
+            device = here.get(uuid)
+            if device is None or device.trouble:
+                why = "it is no longer there" if device is None else device.trouble
+                gpus.append(self._gpu(known, why, lost=True))
+            else:
+                gpus.append(self._well(device, tenants, now, passed))
+        return gpus
+
+    def footprints(
+        self, devices: Iterable[GpuSample], tenants: Collection[Tenant]
+    ) -> list[tuple[Tenant, int]]:
+        """Attempts that hold more of a GPU than ever before, and how many bytes."""
+        held: dict[int, int] = {}
+        for device in devices:
+            here = [tenant for tenant in tenants if device.uuid in tenant.uuids]
+            for tenant in here:
+                tenant.pids |= {p.pid for p in device.processes or () if tenant.pid in p.ancestors}
+                memory = self._held(device, tenant, alone=len(here) == 1)
+                held[id(tenant)] = max(held.get(id(tenant), 0), memory)
+        grown = [(tenant, held.get(id(tenant), 0)) for tenant in tenants]
+        found = [(t, memory) for t, memory in grown if memory > t.peak * 1.02 + (16 << 20)]
+        for tenant, memory in found:
+            tenant.peak = memory
+        return found
+
+    def is_held(self, device: GpuSample, tenant: Tenant, others: Collection[Tenant]) -> bool:
+        """Whether memory of an attempt that has ended is still on the device."""
+        processes = device.processes or ()
+        if any(p.pid in tenant.pids or tenant.pid in p.ancestors for p in processes):
+            return True
+        idle, used = self._idle.get(device.uuid), device.memory_used
+        if idle is None or used is None or device.unified or processes:
+            return False
+        alone = not any(device.uuid in other.uuids for other in others)
+        return alone and used > idle + (200 << 20)
+
+    # --- one device ------------------------------------------------------------------------------
+
+    def _well(self, device: GpuSample, tenants: Sequence[Tenant], now: float, passed: float) -> Gpu:
+        uuid = device.uuid
+        ours = any(uuid in tenant.uuids for tenant in tenants)
+        strangers = self._strangers(device, ours=ours)
+        self.strangers[uuid] = tuple(map(words, strangers))
+        if strangers:
+            self._came.setdefault(uuid, now)
+            self._foreign[uuid] = now
+            memory = sum(p.memory or 0 for p in strangers)
+            self._others[uuid] = max(self._others.get(uuid, 0), memory)
+        elif now - self._foreign.get(uuid, -math.inf) >= CLEAN_SECONDS:
+            self._came.pop(uuid, None)
+        if not strangers and not ours and not device.processes and device.memory_used is not None:
+            self._idle[uuid] = min(self._idle.get(uuid, device.memory_used), device.memory_used)
+        self._follow(device, passed, others=bool(strangers) or not ours)
+        tolerated = self._spec.share or (ours and self._spec.on_foreign == "ignore")
+        obstacle = "" if tolerated else self._obstacle(uuid, strangers, now)
+        memory = (device.memory_total or 0) - (self._others.get(uuid, 0) if strangers else 0)
+        return msgspec.structs.replace(
+            self._gpu(device, obstacle),
+            foreign=bool(strangers),
+            memory=0 if self.blind else max(0, memory),
+            packs=device.mode == "default" and not device.parent,
+            busy=self._told_busy.get(uuid, 0.0),
+            claimed=bool(strangers) and now - self._came[uuid] >= STAY_SECONDS,
+        )
+
+    def _gpu(self, device: GpuSample, obstacle: str, *, lost: bool = False) -> Gpu:
+        return Gpu(
+            device.uuid,
+            device.index,
+            device.name,
+            device.memory_total or 0,
+            obstacle,
+            lost=lost,
+            links=self._links.get(device.uuid, {}),
+            joins=not device.parent,  # CUDA shows a process one instance at most
+            unified=device.unified,
+        )
+
+    def _obstacle(self, uuid: str, strangers: Sequence[DeviceProcess], now: float) -> str:
+        if strangers:
+            pids = frozenset(process.pid for process in strangers)
+            told = self._others_words.get(uuid)
+            if told is None or told[0] != pids:  # their memory alone is no news
+                more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+                told = pids, f"{words(strangers[0])}{more} computes on it"
+                self._others_words[uuid] = told
+            return told[1]
+        if now - self._foreign.get(uuid, -math.inf) < CLEAN_SECONDS:
+            return "somebody else has only just left it"
+        return ""
+
+    def _strangers(self, device: GpuSample, *, ours: bool) -> list[DeviceProcess]:
+        """Somebody else's. Where we can't tell, those on a device that we have nothing on."""
+        listed = [p for p in device.processes or () if not p.name.startswith(MPS)]
+        if self.blind:
+            return [] if ours else listed
+        return [p for p in listed if p.pid not in self._ours]
+
+    def _know_ours(self, devices: Iterable[GpuSample], tenants: Iterable[Tenant]) -> None:
+        """One of ours that has ended may be listed for some time: it is still no stranger."""
+        listed = {p.pid: p for device in devices for p in device.processes or ()}
+        self._ours |= {pid for pid, p in listed.items() if self._engine in p.ancestors}
+        self._ours |= {tenant.pid for tenant in tenants}
+        self._ours &= listed.keys()
+
+    def _is_hidden(self, device: GpuSample, tenants: Sequence[Tenant], now: float) -> bool:
+        """Whether a trial of ours holds memory there, and no process of ours is listed."""
+        if not any(device.uuid in t.uuids and now - t.began > 3 for t in tenants):
+            return False
+        if device.processes is None:
+            return True
+        known = any(process.pid in self._ours for process in device.processes)
+        used, idle = device.memory_used, self._idle.get(device.uuid)
+        if known or used is None or idle is None:
+            return False
+        if device.unified and not device.processes:  # the host's programs take it, too
+            return False
+        return used > idle + (100 << 20) and all(not p.ancestors for p in device.processes)
+
+    def _held(self, device: GpuSample, tenant: Tenant, *, alone: bool) -> int:
+        """Bytes of the attempt on the device; by what it has more than idle, where alone."""
+        own = [p for p in device.processes or () if p.pid in tenant.pids]
+        if own and all(p.memory is not None for p in own):
+            return sum(p.memory or 0 for p in own)
+        idle, used = self._idle.get(device.uuid), device.memory_used
+        if not alone or idle is None or used is None or not (own or self.blind):
+            return 0
+        return max(0, used - idle)
+
+    def _follow(self, device: GpuSample, passed: float, *, others: bool) -> None:
+        """How busy others keep it, smoothed, and told in steps so that it is told seldom."""
+        uuid = device.uuid
+        now = (device.utilisation or 0) / 100 if others else 0.0
+        before = self._busy.get(uuid, now)
+        part = 1 - math.exp(-max(0.0, passed) / SMOOTH_SECONDS)
+        self._busy[uuid] = mean = before + (now - before) * part
+        if abs(mean - self._told_busy.get(uuid, 0.0)) > 0.8 * BUSY_STEP:
+            self._told_busy[uuid] = round(mean / BUSY_STEP) * BUSY_STEP
+
+    def _remember(self, devices: Iterable[GpuSample], snapshot: Snapshot) -> None:
+        for device in devices:
+            if not device.trouble or device.uuid not in self._names:
+                self._names[device.uuid] = device
+        for link in snapshot.links:
+            self._links.setdefault(link.one, {})[link.other] = link.closeness
+            self._links.setdefault(link.other, {})[link.one] = link.closeness
+
+
+def words(process: DeviceProcess) -> str:
+    """Somebody's process, as: anna's python (pid 12, 2.1 GB)."""
+    memory = "" if process.memory is None else f", {process.memory / 1e9:.1f} GB"
+    whose = f"{process.user}'s {process.name}" if process.user else "somebody's process"
+    return f"{whose} (pid {process.pid}{memory})"

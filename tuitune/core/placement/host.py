@@ -1,0 +1,50 @@
+"""Where is there room for one more trial? Pure: told what there is and what is held."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class HostResources:
+    """CPU slots (fractions allowed) and bytes of memory: of a machine, a trial, or all that run."""
+
+    cpus: float
+    memory: int
+
+
+def place(machine: HostResources, held: HostResources, need: HostResources) -> str | None:
+    """The device for one more trial, or None where there is no room now."""
+    # thirds and tenths of a CPU must add up to whole ones
+    if held.cpus + need.cpus > machine.cpus + 1e-9:
+        return None
+    if need.memory and held.memory + need.memory > machine.memory:
+        return None
+    return HOST
+
+
+def most_at_once(machine: HostResources, need: HostResources, concurrency: int | None) -> int:
+    """How many trials may run together; trials that ask for no CPU go one a slot."""
+    slots = max(1, math.floor(machine.cpus))
+    by_cpu = math.floor(machine.cpus / need.cpus + 1e-9) if need.cpus else slots
+    if need.memory:
+        by_cpu = min(by_cpu, machine.memory // need.memory)
+    return by_cpu if concurrency is None else min(concurrency, by_cpu if need.cpus else concurrency)
+
+
+def shortage(machine: HostResources, need: HostResources) -> str:
+    """Why such a trial can never run here; empty where it can."""
+    if need.cpus > machine.cpus + 1e-9:
+        return (
+            f"[trial] cpus = {need.cpus:g}: this machine has {machine.cpus:g} CPU slots for us; "
+            f"ask for at most {machine.cpus:g}"
+        )
+    if need.memory > machine.memory:
+        return (
+            f"[trial] memory: {need.memory / 1e9:.1f} GB a trial, but this machine has "
+            f"{machine.memory / 1e9:.1f} GB; ask for less"
+        )
+    return ""

@@ -1,0 +1,119 @@
+"""How do trials compare, and what of theirs still counts?"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from tuitune.core.pruning import rules
+from tuitune.core.study.state import COMPLETE, RUNNING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.core.spec import Objective, StudySpec
+    from tuitune.core.study.state import State, Trial
+
+
+def loss(value: float | None, objective: Objective) -> float:
+    """Smaller is better; what is missing or not finite is worse than every number."""
+    if value is None or not math.isfinite(value):
+        return math.inf
+    return value if objective.mode == "min" else -value
+
+
+COUNTING = frozenset({"drain", "paused", "moved", "target", "returned", "overdue"})
+
+
+class Comparable(Protocol):
+    """A trial as it counts in a comparison: a row of the store is one."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def step(self) -> int | None: ...
+    @property
+    def value(self) -> float | None: ...
+
+
+class Ranking(NamedTuple):
+    """The same of what is no row."""
+
+    number: int
+    state: str
+    step: int
+    value: float | None
+
+
+def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | None, bool]:
+    """The best COMPLETE trial; where there is none, the one that got furthest, and True: partial.
+
+    Among the unfinished the furthest rung comes first, then the value, then the earlier trial.
+    What is no number is nobody's best: the store has none either.
+    """
+    known = [s for s in standings if s.value is not None and not math.isnan(s.value)]
+    done = [s for s in known if s.state == COMPLETE]
+
+    def order(ranking: Comparable) -> tuple[int, float, int]:
+        rung = 0 if done else rules.reach(spec.pruning, ranking.number, ranking.step or 0)
+        return -rung, loss(ranking.value, spec.objective), ranking.number
+
+    best = min(done or known, key=order, default=None)
+    return (None, False) if best is None else (best.number, not done)
+
+
+def best_trial(spec: StudySpec, state: State) -> tuple[Trial | None, bool]:
+    """`best_of` the study's trials, without a look at all of them once one is complete."""
+    if state.leader is not None:
+        return state.trials[state.leader], False
+    objective = spec.objective
+    standings = (Ranking(t.number, t.state, t.step, t.counted(objective)) for t in state.trials)
+    number, partial = best_of(spec, standings)
+    return (None if number is None else state.trials[number]), partial
+
+
+def listens(trial: Trial, attempt: int) -> bool:
+    """Whether what this attempt reports counts: it runs, and no verdict has ended it for good.
+
+    One that was asked to save and leave reports once more: what it saves.
+    """
+    if trial.attempt != attempt or trial.state != RUNNING:
+        return False
+    return trial.ending is None or trial.ending.reason in COUNTING
+
+
+def leads(spec: StudySpec, state: State, trial: Trial) -> bool:
+    """Whether it is better than every trial that has reached the end so far."""
+    objective = spec.objective
+    value = trial.counted(objective)
+    if value is None or math.isnan(value):
+        return False
+    if state.leader is None or state.leader == trial.number:
+        return True
+    leader = state.trials[state.leader]
+    own = loss(value, objective), trial.number
+    return own < (loss(leader.counted(objective), objective), leader.number)
+
+
+def update_leader(spec: StudySpec, state: State, trial: Trial) -> None:
+    """Compare a trial that has reached the end, or whose value there was replaced."""
+    if state.leader != trial.number:
+        if leads(spec, state, trial):
+            state.leader = trial.number
+        return
+    at_the_end = (t for t in state.trials if t.complete or t.state == COMPLETE)
+    standings = (Ranking(t.number, COMPLETE, t.step, t.counted(spec.objective)) for t in at_the_end)
+    state.leader = best_of(spec, standings)[0]
+
+
+def next_gate(spec: StudySpec, state: State, trial: Trial) -> float:
+    """The step at which this trial is judged next: its next rung, or the maximum."""
+    every = rules.judged_from(spec.pruning)
+    if every is not None:
+        return float(every)
+    rung = rules.next_rung(state.pruner, spec.pruning, trial.number)
+    if rung is not None:
+        return float(rung)
+    return math.inf if spec.pruning.max is None else float(spec.pruning.max)

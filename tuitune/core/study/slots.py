@@ -1,0 +1,133 @@
+"""Where does the next trial go: on which CPUs and which GPUs?"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from tuitune.core.placement import throughput
+from tuitune.core.placement.gpus import Loads, choose, next_empty
+from tuitune.core.placement.host import HostResources, most_at_once, place
+from tuitune.core.placement.packing import Resident, capacity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.core.events import Gpu
+    from tuitune.core.study import state as st
+
+
+class Slot(NamedTuple):
+    device: str  # in words
+    gpus: tuple[str, ...] = ()
+    share: float = 0.0
+
+
+def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
+    """For this trial, or for one that is yet to come; None where there is no room now."""
+    settings = state.settings
+    assert settings is not None
+    machine = HostResources(state.cpus, state.memory)
+    need = HostResources(settings.cpus, settings.memory or 0)
+    if len(state.running) >= most_at_once(machine, need, settings.concurrency):
+        return None
+    loads = Loads({}) if settings.gpus == 0 else loads_of(state)
+    cpus = sum(state.trials[n].cpus for n in state.running)
+    held = HostResources(cpus, _host_memory(state) + loads.of_host())
+    host = place(machine, held, need)
+    if host is None or settings.gpus == 0:
+        return None if host is None else Slot(host)
+    alone = trial is not None and trial.alone
+    waiting = () if alone else _aside(state, loads)
+    gpus = choose(state.gpus, loads, settings.gpus, alone=alone, aside=waiting)
+    if gpus is None:
+        return None
+    share = 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
+    return Slot(words(state.gpus, gpus), gpus, 1.0 if alone else share)
+
+
+def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
+    """Of those that wait the first that finds room.
+
+    One that must be alone goes before all, since a GPU is kept for it, and holds nobody up.
+    """
+    alone = _alone(state)
+    others = (state.trials[n] for n in ready(state) if n not in alone)
+    for trial in (*(state.trials[n] for n in alone), *islice(others, 1)):
+        found = slot(state, trial)
+        if found is not None:
+            return trial, found
+    return None
+
+
+def ready(state: st.State) -> list[int]:
+    """Those that wait to run, without one that is to be killed and one asked for ahead of time."""
+    return [n for n in state.waiting if n not in state.kills and n != state.prefetched]
+
+
+def _alone(state: st.State) -> list[int]:
+    """Those that wait for a GPU with nobody on it."""
+    if not state.gpus:
+        return []
+    return [number for number in ready(state) if state.trials[number].alone]
+
+
+def loads_of(state: st.State) -> Loads:
+    residents: dict[str, list[Resident]] = {}
+    for trial in (state.trials[number] for number in state.running):
+        for uuid in trial.gpus:
+            residents.setdefault(uuid, []).append(_resident(state, trial))
+    pools = [gpu.uuid for gpu in state.gpus if gpu.unified]
+    pooled = [resident for uuid in pools for resident in residents.get(uuid, ())]
+    assert state.settings is not None
+    taken = _host_memory(state) + (state.settings.memory or 0)
+    return Loads(residents, state.packing, state.memory, taken, pooled)
+
+
+def _host_memory(state: st.State) -> int:
+    """Bytes that trials which run have asked for."""
+    return sum(state.trials[number].memory for number in state.running)
+
+
+def neighbours(state: st.State, trial: st.Trial) -> list[st.Trial]:
+    """Others with a process on a GPU of this one's."""
+    others = (state.trials[number] for number in state.running if number != trial.number)
+    return [other for other in others if set(other.gpus) & set(trial.gpus)]
+
+
+def gpus_of(state: st.State, trial: st.Trial) -> list[Gpu]:
+    return [gpu for gpu in state.gpus if gpu.uuid in trial.gpus]
+
+
+def model_of(state: st.State, trial: st.Trial) -> str:
+    """Of its GPU."""
+    return next((gpu.name for gpu in gpus_of(state, trial)), "")
+
+
+def capacity_of(state: st.State, trial: st.Trial) -> throughput.Capacity:
+    """What GPUs of that model bear."""
+    return capacity(state.packing, model_of(state, trial))
+
+
+def words(gpus: Iterable[Gpu], uuids: Iterable[str]) -> str:
+    """Devices as nvidia-smi counts them: "GPU 2+3"."""
+    wanted = set(uuids)
+    return "GPU " + "+".join(str(gpu.index) for gpu in gpus if gpu.uuid in wanted)
+
+
+def _resident(state: st.State, trial: st.Trial) -> Resident:
+    pace = trial.pace
+    if pace is None:
+        return Resident(trial.share, trial.peak, trial.rest)
+    intervals = min(pace.calm, throughput.intervals(capacity_of(state, trial), pace))
+    under_way = pace.reports > 0 and pace.calm > 0
+    return Resident(trial.share, trial.peak, trial.rest, under_way, intervals)
+
+
+def _aside(state: st.State, loads: Loads) -> tuple[str, ...]:
+    """The GPU that the first trial which must be alone waits for."""
+    if not _alone(state):
+        return ()
+    empty = choose(state.gpus, loads, 0.5, alone=True)
+    coming = empty[0] if empty else next_empty(state.gpus, loads)
+    return () if coming is None else (coming,)

@@ -1,0 +1,75 @@
+"""Who works beside an engine on the study that is its own: a model, and a watch over the GPUs?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuitune.core.pruning.rules import milestones
+from tuitune.core.search.start import START
+from tuitune.devices.locks import Locks
+from tuitune.engine.gpus import Gpus
+from tuitune.engine.settings import has_gpus, settings_of
+from tuitune.model_process import Brief, ModelProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.core.events import Settings
+    from tuitune.core.placement.host import HostResources
+    from tuitune.core.placement.snapshots import Snapshot
+    from tuitune.core.search.history import Past
+    from tuitune.core.study import Study
+    from tuitune.engine.settings_file import StudyDocument
+    from tuitune.store.journal import Journal
+    from tuitune.store.owner import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class EngineContext:
+    """A study that is ours to run, and what we run it on."""
+
+    study: Study
+    journal: Journal
+    held: Claim
+    machine: HostResources
+    document: StudyDocument
+    foreign: tuple[Past, ...]  # trials of earlier studies that it learns from
+    seen: Snapshot  # of the GPUs
+
+
+def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelProcess | None:
+    """The model's process, not started yet; None where the method has no model."""
+    spec = context.study.spec
+    if not spec.search.is_modelled:
+        return None
+    rungs = milestones(spec.pruning)
+    brief = Brief(spec.space, spec.search, spec.objective.mode, rungs, context.foreign)
+    return ModelProcess(brief, context.held.folder, note)
+
+
+async def warm(model_client: ModelProcess | None, trials: int, after: float) -> None:
+    """Have the model ready when the first trials have started, and before it is asked."""
+    if model_client is not None and trials > START:
+        await asyncio.sleep(after)
+        with contextlib.suppress(OSError):  # it will be said when it is asked
+            await model_client.warm()
+
+
+def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | None:
+    """A watch over the GPUs, not started yet; None where the study may use none."""
+    study = context.study
+    if not has_gpus(study.spec, context.seen):
+        return None
+    who = f"study {study.spec.name} of {getpass.getuser()} (pid {os.getpid()})"
+
+    def settings() -> Settings:
+        return study.state.settings or settings_of(study.spec, has_gpus=True)
+
+    locks, devices = Locks(who), study.spec.devices
+    return Gpus(devices, os.environ, locks, study.state, settings, time.time, note)

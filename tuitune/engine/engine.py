@@ -1,0 +1,319 @@
+"""How events become decisions, decisions are made safe, and only then acted on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuitune.core import events as ev
+from tuitune.engine.checkpoint_cleanup import Tidying
+from tuitune.engine.launch_retry import LaunchAgain
+from tuitune.engine.orders import lost_checkpoint, make_order
+from tuitune.engine.proposing import Proposing
+from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
+from tuitune.engine.syncing import Syncing
+from tuitune.executors.local.shortage import shortage
+from tuitune.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tuitune.core.search.history import Past
+    from tuitune.core.search.searcher import Proposal, Searcher
+    from tuitune.core.study import Study
+    from tuitune.engine.ports import Folders, ModelClient, Store
+    from tuitune.executors.base import Executor
+
+LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
+SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDeps:
+    """All that an engine works with but its executor, which needs the engine first."""
+
+    journal: Store
+    searcher: Searcher
+    trial_folders: Folders
+    clock: Callable[[], float]  # Unix seconds
+    watch: Callable[[Sequence[ev.AnyFact]], None]  # sees facts once they are safe
+    model_client: ModelClient | None = None  # where the search needs a model
+    clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
+    foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
+    note: Callable[[str], None] = lambda _: None  # something to say that is no fact of the study
+
+
+class Engine:
+    """Runs one study until it is finished or halted.
+
+    Whatever is decided is in the store before it is done: `take` folds events in, `_commit`
+    writes them with their decisions in one transaction, and `_act` follows.
+    """
+
+    def __init__(self, study: Study, deps: EngineDeps) -> None:
+        self.study = study
+        self.executor: Executor | None = None
+        self._deps = deps
+        self._clock = deps.clock
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[ev.AnyFact] = []
+        self._touched: set[int] = set()
+        self._advanced: set[int] = set()  # by reports alone: their rows may come a little later
+        self._rows_at = 0.0
+        self._commit_due: asyncio.Handle | None = None
+        self._commit_soon = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline_at = math.inf
+        self._since_snapshot = 0
+        self._broken: StoreError | None = None
+        self._failed = False
+        self._asking = Proposing(self, deps)
+        self._cleanup = Tidying(deps.trial_folders)
+        self._syncing = Syncing(deps.journal, self._sync_failed)
+        self._again = LaunchAgain(self.take, deps.clock, self._loop)
+        self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
+
+    @property
+    def broken(self) -> StoreError | None:
+        """The store's failure, after which nothing more is remembered."""
+        return self._broken
+
+    def take(self, events: Sequence[ev.Event]) -> None:
+        """Fold events in; their decisions are carried out once both are in the store."""
+        if self._failed:
+            return
+        try:
+            self._note_clock_step()
+            self._fold(events)
+        except Exception as error:
+            self.fail(error)  # whoever called may answer a request with it, and go on
+            raise
+
+    def fail(self, error: BaseException) -> None:
+        """End the run: what is in memory may be half of a step, and only the store is right."""
+        self._failed = True
+        if not self.finished.done():
+            self.finished.set_exception(error)
+
+    def _note_clock_step(self) -> None:
+        """Before anything that carries the clock's new time is folded in."""
+        by = self._deps.clock_step()
+        if by:
+            self._deadline_at = math.inf  # it was told by the clock as it was
+            self._fold((ev.ClockStepped(self._clock(), by),))
+
+    def _fold(self, events: Sequence[ev.Event]) -> None:
+        study, pending, touched = self.study, self._pending, self._touched
+        urgent = False
+        for event in events:
+            leader = study.state.leader
+            facts = study.react(event)
+            if study.state.leader != leader:  # the one before may keep its checkpoint no longer
+                touched |= self._cleanup.stocked
+            pending += facts
+            self._asking.note(facts)
+            if type(event) is ev.Reported:
+                self._advanced.add(event.trial)
+                urgent = urgent or len(facts) > 1
+                if len(facts) < 2 or getattr(facts[-1], "action", "") == "go":
+                    continue
+            urgent = True
+            for fact in facts:
+                touched.update(concerned(fact, study.state))
+                if type(fact) is ev.Settled and fact.trial == leader:
+                    touched |= self._cleanup.stocked
+        self._schedule(urgent=urgent)
+
+    def _schedule(self, *, urgent: bool) -> None:
+        if self._commit_soon or (self._commit_due is not None and not urgent):
+            return
+        if self._commit_due is not None:
+            self._commit_due.cancel()
+        if urgent:
+            self._commit_soon = True
+            # not at once: what other sockets have ready joins the same transaction
+            self._commit_due = self._loop.call_soon(self.commit)
+        else:
+            self._commit_due = self._loop.call_later(LAZY_COMMIT, self.commit)
+
+    def commit(self) -> None:
+        """Make what is pending safe, show it, and act on it."""
+        if self._failed:
+            return
+        self._commit_due = None
+        self._commit_soon = False
+        facts, self._pending = self._pending, []
+        touched, self._touched = self._touched, set()
+        if self._advanced:
+            touched |= self._rows_due()
+        if not facts and not touched:
+            return
+        if self._write(facts, touched):
+            self._show(facts)
+            self._tend(facts)
+            for fact in facts:
+                self._act(fact)
+        self._set_deadline()
+
+    def _show(self, facts: Sequence[ev.AnyFact]) -> None:
+        """A watcher may fail, and says so itself; what was decided is done all the same."""
+        with contextlib.suppress(Exception):
+            self._deps.watch(facts)
+
+    def _rows_due(self) -> set[int]:
+        """Trials whose rows show reports that are safe already: not with every verdict."""
+        now = self._loop.time()
+        if now < self._rows_at:
+            if self._commit_due is None:
+                self._commit_due = self._loop.call_at(self._rows_at, self.commit)
+            return set()
+        self._rows_at = now + LAZY_COMMIT
+        advanced, self._advanced = self._advanced, set()
+        return advanced
+
+    def _write(self, facts: Sequence[ev.AnyFact], touched: set[int]) -> bool:
+        if self._broken is not None:
+            return True
+        spec, state = self.study.spec, self.study.state
+        trials = [state.trials[n] for n in touched if n < len(state.trials)]
+        rows = [trial_row(spec, state, trial) for trial in trials]
+        news = any(type(fact) in OF_THE_STUDY for fact in facts)
+        try:
+            self._deps.journal.write(facts, rows, study_row(spec, state) if news else None)
+            self._since_snapshot += len(facts)
+            if self._since_snapshot > max(SNAPSHOT_EVERY, 4 * len(state.trials)):
+                self.snapshot()
+        except StoreError as error:
+            self._break(error, facts)
+            return False
+        return True
+
+    def snapshot(self) -> None:
+        """Save the state, so that the next engine starts from here."""
+        self._since_snapshot = 0
+        self._deps.journal.snapshot(self.study.snapshot())
+
+    def _tend(self, facts: Sequence[ev.AnyFact]) -> None:
+        """What lies on the disk beside the journal follows it, while it can be written."""
+        others = [fact for fact in facts if type(fact) is not ev.Reported]
+        if others and self._broken is None:
+            self._syncing.after(others)
+            self._cleanup.after(others, self.study.state)
+
+    def _sync_failed(self, error: StoreError) -> None:
+        if self._broken is None:
+            self._break(error, ())
+
+    def _break(self, error: StoreError, facts: Sequence[ev.AnyFact]) -> None:
+        """The store can't be written: start nothing that it doesn't know, and let all trials go."""
+        self._broken = error
+        for fact in facts:
+            if isinstance(fact, ev.Verdict | ev.Signal | ev.Finished):
+                self._act(fact)  # whoever waits for it would wait for ever
+        now = self._clock()
+        unborn = [
+            ev.Exited(now, f.trial, f.attempt, None, None, "never started", "", 0, lost=True)
+            for f in facts
+            if isinstance(f, ev.Launch)
+        ]
+        self.take([ev.StopAsked(now, finish=False, why=str(error)), *unborn])
+
+    # --- acting ------------------------------------------------------------------------------
+
+    def _act(self, fact: ev.AnyFact) -> None:
+        """Carry one decision out; events call for nothing here."""
+        executor = self.executor
+        match fact:
+            case ev.Verdict() if executor is not None:
+                action = "stop" if fact.action == "pause" else fact.action
+                executor.answer(fact.trial, fact.attempt, action, fact.save)
+            case ev.Ask():
+                self._asking.ask(fact.trial)
+            case ev.Launch() if executor is not None:
+                self._launch(fact)
+            case ev.Signal() if executor is not None:
+                if fact.how == "ask":
+                    executor.ask_stop(fact.trial, fact.attempt, fact.reason, fact.save)
+                elif fact.how == "release":
+                    executor.release(fact.trial, fact.attempt)
+                else:
+                    executor.signal(fact.trial, fact.attempt, fact.how)
+            case ev.LaunchBlocked() | ev.Started():
+                self._again.note(fact)
+            case ev.Finished():
+                if not self.finished.done():
+                    self.finished.set_result(fact)
+            case _:
+                pass
+
+    def _launch(self, fact: ev.Launch) -> None:
+        assert self.executor is not None
+        spec, trial = self.study.spec, self.study.state.trials[fact.trial]
+        try:
+            moved = self._deps.trial_folders.prepare(trial.number, trial.config)
+            order = make_order(spec, self.study.state, trial, self._deps.trial_folders)
+        except OSError as error:
+            self._cannot_launch(fact, error)
+            return
+        why = (
+            _moved(moved)
+            if moved
+            else lost_checkpoint(spec, trial, order, self._deps.trial_folders)
+        )
+        if why:
+            self.take([ev.Warned(self._clock(), fact.trial, fact.attempt, why)])
+        self.executor.launch(order)
+
+    def _cannot_launch(self, fact: ev.Launch, error: OSError) -> None:
+        """Its folder can't be made: by its own fault, unless something has run out."""
+        now, lacking = self._clock(), shortage(error.errno)
+        why = f"its folder can't be made: {lacking or error}"
+        blocked: list[ev.Event] = [ev.LaunchBlocked(now, "resources", lacking)] if lacking else []
+        lost = bool(lacking)
+        exited = ev.Exited(now, fact.trial, fact.attempt, None, None, why, "", 0, lost=lost)
+        self.take([*blocked, exited])
+
+    async def add(self, proposal: Proposal, by: str = "") -> dict[str, Any]:
+        """Make what a hand gave a trial; its configuration. Raises SampleError."""
+        config = await self._asking.completed(proposal, f"hand/{self._clock()}")
+        self.take([ev.AddAsked(self._clock(), config, proposal.why, by)])
+        return config
+
+    async def sample(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What the user's own samplers choose. Raises SampleError."""
+        assert self.executor is not None
+        return await self.executor.sample(targets, seed, config)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _set_deadline(self) -> None:
+        """Arm a timer for what is due next; one that fires too early costs less than moving it."""
+        due = self.study.next_deadline()
+        if due is None or due >= self._deadline_at:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline_at = due
+        delay = max(0.0, due - self._clock())
+        self._deadline = self._loop.call_later(delay, self._deadline_passed)
+
+    def _deadline_passed(self) -> None:
+        self._deadline_at = math.inf
+        self._note_clock_step()
+        due = self.study.next_deadline()
+        now = self._clock()
+        if due is not None and due <= now:
+            self.take([ev.DeadlinePassed(now)])
+        self._set_deadline()
+
+
+def _moved(place: str) -> str:
+    return (
+        f"its folder held what was trained with another configuration: the journal is older than "
+        f"that. It is in {place} now, and the trial starts from the beginning"
+    )

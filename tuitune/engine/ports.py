@@ -1,0 +1,72 @@
+"""What does the engine ask of its store and its folders, so that a simulation can stand in?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tuitune.core.events import AnyFact, Settings
+    from tuitune.core.search.history import History
+    from tuitune.core.search.proposal import Proposal
+    from tuitune.core.study import Study
+    from tuitune.store.rows import StudyRow, TrialRow
+
+
+class Store(Protocol):
+    """Where facts are safe: `tuitune.store.journal.Journal`."""
+
+    def write(
+        self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
+    ) -> None:
+        """All of them or none. Raises StoreError."""
+
+    def sync(self) -> None:
+        """What was written survives a power cut, too; on any thread. Raises StoreError."""
+
+    def snapshot(self, blob: bytes) -> None: ...
+
+    def drop_snapshot(self) -> None:
+        """Every fact is read again by the next `restore`."""
+
+    def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
+        """The newest snapshot, and every fact after it."""
+
+    def history(self) -> Iterator[AnyFact]:
+        """Every fact from the beginning."""
+
+
+class Folders(Protocol):
+    """Where trials keep their files: `tuitune.engine.trial_folders.TrialFolders`."""
+
+    def folder(self, trial: int) -> Path: ...
+
+    def prepare(self, trial: int, configuration: dict[str, Any]) -> str:
+        """Make the trial's folder. Raises OSError.
+
+        Returns where another configuration's folder was moved that was in its place, else "".
+        """
+
+    def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
+        """Its name is the step."""
+
+    def leave(self, newest: Mapping[int, int]) -> None:
+        """Soon, only so many of the newest checkpoints of each of these trials are there."""
+
+
+class ModelClient(Protocol):
+    """Where the study's model is: `tuitune.model_process.ModelProcess`."""
+
+    async def propose(
+        self, trial: int, history: History, tried: Collection[str]
+    ) -> Proposal | None:
+        """As `core.search.history.Model`. Raises ModelError where the model has no answer."""
+
+
+class SettingsFile(Protocol):
+    """Where a study's settings stand: `tuitune.engine.settings_file.Document`."""
+
+    def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
+        """The settings with these overrides, and what changed, in words."""

@@ -1,0 +1,168 @@
+"""How does an Ask become a configuration: from a plan, from a model, or from what replaces it?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tuitune.core import events as ev
+from tuitune.core.search.proposal import AskModel, Proposal
+from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.space import grid_size
+from tuitune.engine.failure import heed
+from tuitune.engine.history_builder import HistoryBuilder
+from tuitune.executors.base import NotNowError, SampleError
+from tuitune.model_process import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from tuitune.core.search.history import History
+    from tuitune.core.space import Sampled
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study import Study
+    from tuitune.engine.engine import EngineDeps
+
+SLOW = 5.0  # s that a sampler may take before that is worth a word
+AGAIN = 1.0  # s until one is asked again that could not be asked
+
+
+class Asked(Protocol):
+    """What asking needs of its engine."""
+
+    study: Study
+
+    def take(self, events: Sequence[ev.Event]) -> None: ...
+
+    async def sample(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]: ...
+
+
+class Proposing:
+    """One question at a time, of which the engine's loop never waits for the answer."""
+
+    def __init__(self, engine: Asked, deps: EngineDeps) -> None:
+        self._engine = engine
+        self._deps = deps
+        self._spec = engine.study.spec
+        self._seen = (
+            HistoryBuilder(self._spec, deps.foreign) if self._spec.search.is_modelled else None
+        )
+        self._fixed: dict[int, History] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slow: set[str] = set()  # samplers whose slowness was told of
+
+    def note(self, facts: Sequence[ev.AnyFact]) -> None:
+        """Look at an event with all that followed from it: an Ask among them sees up to here."""
+        if self._seen is None:
+            return
+        self._seen.note(facts)
+        for fact in facts:
+            if type(fact) is ev.Ask:
+                self._fixed = {fact.trial: self._seen.history(self._engine.study.state)}
+
+    def ask(self, number: int) -> None:
+        answer = self._deps.searcher.propose(number, self._engine.study.tried)
+        if isinstance(answer, AskModel):
+            self._later(self._ask_model(number))
+        else:
+            self._take(number, answer)
+
+    async def completed(self, proposal: Proposal, draw: str) -> dict[str, Any]:
+        """The whole configuration, in the file's order. Raises SampleError."""
+        targets = {p.name: p.target for p in self._to_sample(proposal)}
+        if not targets:
+            return proposal.config
+        seed = f"{self._spec.search.seed}/{draw}"
+        late = asyncio.get_running_loop().call_later(SLOW, self._say_slow, targets)
+        try:
+            values = await self._engine.sample(targets, seed, proposal.config)
+        finally:
+            late.cancel()
+        whole = {**proposal.config, **values}
+        names = (p.name for p in self._spec.space.parameters)
+        return {name: whole[name] for name in names if name in whole}
+
+    async def _ask_model(self, number: int) -> None:
+        model_client, history = self._deps.model_client, self._fixed.pop(number)
+        if model_client is None:
+            self._take(number, self._without_model(number, "there is none here"))
+            return
+        try:
+            answer = await model_client.propose(number, history, self._engine.study.tried)
+        except ModelError as error:
+            answer = self._without_model(number, str(error))
+        self._take(number, answer)
+
+    def _without_model(self, number: int, error: str) -> Proposal | None:
+        sobol = sobol_searcher(self._spec.space, self._spec.search.seed)
+        found = sobol.propose(number, self._engine.study.tried)
+        if found is None:
+            return None
+        return Proposal(found.config, "fallback", f"{found.why}, for want of a model: {error}")
+
+    def _take(self, number: int, answer: Proposal | None) -> None:
+        if not self._is_awaited(number):
+            return
+        if answer is None:
+            self._engine.take([ev.Exhausted(self._deps.clock(), exhausted_words(self._spec))])
+        elif self._to_sample(answer):
+            self._later(self._sample(number, answer))
+        else:
+            self._propose(number, answer, answer.config)
+
+    async def _sample(self, number: int, proposal: Proposal) -> None:
+        config: dict[str, Any] | None = None
+        while config is None and self._is_awaited(number):
+            try:
+                config = await self.completed(proposal, f"{number}")
+            except NotNowError:  # said where launching is blocked by the same cause
+                await asyncio.sleep(AGAIN)
+            except SampleError as error:
+                self._fail(number, proposal, str(error))
+                return
+        if config is not None and self._is_awaited(number):
+            self._propose(number, proposal, config)
+
+    def _fail(self, number: int, proposal: Proposal, why: str) -> None:
+        if not self._is_awaited(number):
+            return
+        given, origin = proposal.config, proposal.origin
+        error = f"a parameter can't be sampled: {why}"
+        now = self._deps.clock()
+        self._engine.take([ev.SampleFailed(now, number, given, origin, proposal.why, error)])
+
+    def _say_slow(self, targets: Mapping[str, str]) -> None:
+        """Once for each function: until it returns, no further trial can start."""
+        if self._slow.issuperset(targets.values()):
+            return
+        self._slow.update(targets.values())
+        sampled = ", ".join(f"{name} by {target}" for name, target in targets.items())
+        self._deps.note(f"still waiting for the value of a sampled parameter: {sampled}")
+
+    def _propose(self, number: int, proposal: Proposal, config: dict[str, Any]) -> None:
+        clock = self._deps.clock()
+        self._engine.take([ev.Proposed(clock, number, config, proposal.origin, proposal.why)])
+
+    def _is_awaited(self, number: int) -> bool:
+        """A study that has ended meanwhile asks again when it is taken up."""
+        state = self._engine.study.state
+        return state.asking == number and not state.finished
+
+    def _to_sample(self, proposal: Proposal) -> list[Sampled]:
+        """What the user's own samplers are yet to choose."""
+        space, config = self._spec.space, proposal.config
+        return [p for p in space.sampled if p.name not in config and space.is_active(p, config)]
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(heed)
+
+
+def exhausted_words(spec: StudySpec) -> str:
+    if spec.search.method == "grid":
+        return f"all {grid_size(spec.space, spec.search.levels)} points of the grid have been tried"
+    return f"all {spec.space.size} configurations of the space have been tried"

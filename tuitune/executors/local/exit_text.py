@@ -1,0 +1,115 @@
+"""How did an attempt end, in words and with the last it said?"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitune.trial.output_parser import ESCAPES
+
+if TYPE_CHECKING:
+    from tuitune.zygote.protocol import Exited
+
+TAIL = 2000  # characters
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+NAMES = {
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGKILL: "killed",
+    signal.SIGTERM: "terminated",
+    signal.SIGABRT: "aborted",
+    signal.SIGBUS: "bus error",
+    signal.SIGFPE: "floating point exception",
+    signal.SIGILL: "illegal instruction",
+}
+
+TOO_EARLY = "its process exited with status 0 before its function had returned"
+
+
+def error_of(end: Exited, said: str | None) -> str:
+    """One line, empty where the attempt ended well; `said` is what the trial told of itself."""
+    left = f"; {end.left} of its processes can't be killed" if end.left else ""
+    return (end.error or (plain(said) if said else _from_status(end))) + left
+
+
+def _from_status(end: Exited) -> str:
+    if end.signal is not None:
+        peak = f": peak {size(end.max_rss)}" if end.max_rss else ""
+        if end.oom:
+            return f"killed (SIGKILL), most likely out of memory{peak}"
+        return _signal_name(end.signal)
+    if not end.code:
+        return ""
+    if end.code > 128 and end.code - 128 in set(signal.Signals):
+        return f"exit status {end.code} ({signal.Signals(end.code - 128).name})"
+    return f"exit status {end.code}"
+
+
+def _signal_name(number: int) -> str:
+    if number not in set(signal.Signals):
+        return f"signal {number}"
+    known = signal.Signals(number)
+    words = NAMES.get(known) or (signal.strsignal(number) or "ended").lower()
+    return f"{words} ({known.name})"
+
+
+def plain(text: str) -> str:
+    """Text that can do nothing to a terminal but show itself."""
+    return CONTROLS.sub("", ESCAPES.sub("", text))
+
+
+FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
+
+
+def import_error(traceback: str, folder: str) -> str:
+    """One line: which file of `folder` can't be imported, and why.
+
+    As "train.py: SyntaxError: '(' was never closed (line 12)".
+    """
+    lines = [line for line in traceback.splitlines() if line.strip()]
+    error = lines[-1].strip() if lines else "its import failed"
+    root = f"{os.path.realpath(folder)}/"
+    frames = [(os.path.realpath(file), number) for file, number in FRAME.findall(traceback)]
+    own = [(file, number) for file, number in frames if file.startswith(root)]
+    if not own:
+        return error
+    file, number = own[-1]
+    return f"{file.removeprefix(root)}: {error} (line {number})"
+
+
+def files_in(traceback: str) -> list[str]:
+    """The files that a traceback names."""
+    return [os.path.realpath(file) for file, _ in FRAME.findall(traceback)]
+
+
+def size(count: float) -> str:
+    """Bytes in words: 5.1 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+ROOT = Path(__file__).parents[2]
+# frames in a stack that tell the user nothing
+OURS = re.compile(rf'File "{re.escape(str(ROOT))}/(trial|zygote)/')
+
+
+def tail_of(log: Path) -> str:
+    """The last whole lines of a log, as plain text; empty where it can't be read."""
+    try:
+        with log.open("rb") as file:
+            start = max(0, file.seek(0, 2) - 4 * TAIL)
+            file.seek(start)
+            text = file.read(4 * TAIL).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    kept = plain("\n".join(line for line in lines if not OURS.search(line))).strip("\n")
+    if len(kept) <= TAIL:
+        return kept
+    cut = kept[-TAIL:]
+    return cut.partition("\n")[2] or cut

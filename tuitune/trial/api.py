@@ -1,0 +1,374 @@
+"""How does training code speak to tuitune?"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from threading import RLock
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tuitune.trial.link import Link, TrialStopped
+from tuitune.trial.metric_encoding import line_of, whole
+from tuitune.trial.postponed import Postponed
+from tuitune.trial.reporter import SecondReporterError, Turn
+from tuitune.trial.steps import NEVER, Steps
+from tuitune.trial.wire import (
+    MOST_STEP,
+    PAUSED,
+    Checkpoint,
+    Done,
+    Frozen,
+    Order,
+    Release,
+    Saving,
+    Stop,
+    Verdict,
+    encode,
+    one_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tuitune.trial.channel import Channel
+
+LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
+FULL = (errno.ENOSPC, errno.EDQUOT)  # what a full disk is told by
+
+
+class Trial:
+    """One attempt at one configuration, as its own code sees it.
+
+    Any thread may report, but only one process: the first that reports or saves. In a thread,
+    TrialStopped ends that thread alone, and silently; the next report of any other thread raises
+    it again. A trial whose main thread neither reports nor returns after that gets SIGTERM in a
+    while, as every trial that was told to stop.
+    """
+
+    def __init__(self, order: Order, channel: Channel) -> None:
+        self._order = order
+        self._link = Link(channel)
+        self._lock = RLock()
+        self._metric = order.metric
+        self._resource = order.resource
+        self._steps = Steps(order)
+        self._turn = Turn()
+        self._saved_at = monotonic()
+        self._saved = False
+        self._look_at = 0.0
+        self._ended: str | None = None
+        self._postponed = Postponed(self._steps)
+
+    @property
+    def number(self) -> int:
+        return self._order.trial
+
+    @property
+    def attempt(self) -> int:
+        return self._order.attempt
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration: a copy, so that changing it changes nothing."""
+        return dict(self._order.config)
+
+    @property
+    def max_resource(self) -> int:
+        """`max` of the study file's [pruning]. Raises AttributeError where it has none."""
+        if self._order.max_resource is None:
+            raise AttributeError(
+                "trial.max_resource: the study file sets no maximum; "
+                "add `max = …` to its [pruning] table, or count in the code itself"
+            )
+        return self._order.max_resource
+
+    @property
+    def resume_path(self) -> Path | None:
+        """The folder of the newest whole checkpoint, None where the trial begins anew."""
+        return None if self._order.resume_path is None else _path(self._order.resume_path)
+
+    @property
+    def seed(self) -> int:
+        """From the study's seed, the trial and the attempt; random, numpy and torch have it."""
+        return self._order.seed
+
+    @property
+    def folder(self) -> Path:
+        """The trial's own folder, for whatever it wants to keep."""
+        return _path(self._order.folder)
+
+    def report(
+        self,
+        metrics: Mapping[str, Any] | None = None,
+        /,
+        *,
+        save: Callable[[Path], object] | None = None,
+        **values: Any,
+    ) -> None:
+        """Tell how the trial does: numbers, or anything with .item(); NaN and infinity are legal.
+
+        A step may be reported several times: metrics are added to it, and the last objective is
+        its value. It is judged by the first report that has the objective. `save(folder)` writes
+        a checkpoint and is called only when one is needed; where only some reports have it, a
+        trial that is to save and leave goes on to the next one that does, for one step more at
+        most.
+
+        Waits for a verdict only at a rung, at the maximum and at the study's target. Raises
+        TrialStopped when the trial must end: after the maximum at the first report of a later
+        step. Raises ValueError for a step above 2**53 and for a report of more than 4 MB,
+        RuntimeError where another process of the trial reports.
+        """
+        if metrics is not None:
+            if not hasattr(metrics, "keys"):
+                kind = type(metrics).__name__
+                raise TypeError(f"report takes metrics by name, as report(loss=0.3), not a {kind}")
+            values = {**metrics, **values}
+        if self._turn.holder != os.getpid() and not self._turn.take():
+            raise SecondReporterError
+        with self._lock:
+            if self._ended is not None:
+                raise TrialStopped(self._ended)
+            self._take(self._count(values), values, save)
+
+    @contextmanager
+    def checkpoint(self, step: int) -> Iterator[Path]:
+        """A folder to write a checkpoint of `step` into: whole afterwards, or absent.
+
+        Whatever is raised inside, TrialStopped too, gives the checkpoint up.
+        """
+        # A script that never saves doesn't pay for this import.
+        from tuitune.trial.checkpoints import clear_remains, written  # noqa: PLC0415
+
+        number = whole(step)
+        if number is None or not 0 <= number <= MOST_STEP:
+            kind = type(step).__name__
+            raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
+        if self._turn.holder != os.getpid() and not self._turn.take():
+            raise SecondReporterError
+        folder = self.folder / "checkpoints"
+        if not self._saved:
+            self._saved = True
+            clear_remains(folder)
+        self._link.mention(Saving(number))
+        try:
+            with written(folder, number) as place:
+                yield place
+        except BaseException as error:
+            self._link.mention(Saving(number, one_line(error)))
+            raise
+        self._saved_at = monotonic()
+        self._link.send(encode(Checkpoint(number)))
+
+    def returned(self, value: object) -> None:
+        """Take what a target returned as its last report. Never raises TrialStopped."""
+        with suppress(TrialStopped), self._lock:
+            if self._ended not in (None, "complete"):
+                return  # it has caught TrialStopped: what it returns is no result of its work
+            if value is not None:
+                self._take_returned(value)
+            self._finish()
+
+    def _take_returned(self, value: object) -> None:
+        if isinstance(value, dict):
+            values = dict(value)
+        elif isinstance(value, int | float) or hasattr(value, "item"):
+            values = {self._metric: value}
+        else:
+            kind = type(value).__name__
+            self._warn("returned", f"returned a {kind}, neither a number nor a mapping: left out")
+            return
+        if not self._turn.take():
+            self._warn("returned", "what was returned is left out: another process has reported")
+            return
+        self._look_at = NEVER
+        self._postponed.never_due()
+        if self._resource is None and (self._ended or self._steps.is_complete):
+            step: int | None = self._steps.now  # the last one's value: nothing comes after it
+        else:
+            if self._resource is not None:
+                values.setdefault(self._resource, max(self._steps.now, 1))
+            step = self._count(values)
+        self._take(step, values, None)
+
+    def _finish(self) -> None:
+        """Nothing more is reported."""
+        if self._turn.holder != os.getpid() or self._ended is not None:
+            return
+        self._warn_of_lack()
+
+    def _warn_of_lack(self) -> None:
+        if (lack := self._steps.lack()) is not None:
+            self._warn("metric", lack)
+
+    def _count(self, values: dict[str, Any]) -> int | None:
+        """The step that a report is for, None where it says none that can be."""
+        steps = self._steps
+        step = values.get(self._resource) if self._resource is not None else None
+        if type(step) is not int:  # in most reports it is, and they are to cost little
+            step = steps.of(values)
+        if step is None or not 0 < step <= MOST_STEP:
+            self._warn("step", steps.problem(values, step))
+            return None
+        if self._resource is not None:
+            del values[self._resource]
+        now = steps.now
+        if step > now:
+            if now >= steps.end and steps.is_beyond(step, objective=self._metric in values):
+                self._ended = "complete"
+                raise TrialStopped("complete")
+            if steps.names:
+                self._warn_of_lack()
+                steps.names = []
+            steps.now = step
+            steps.first = steps.first or step
+        elif step < now:
+            after = f"{self._resource} = {step} after {steps.now}"
+            self._warn("order", f"{after}: kept, but not judged; count {self._resource} upwards")
+        return step
+
+    def _take(
+        self,
+        step: int | None,
+        values: dict[str, Any],
+        save: Callable[[Path], object] | None,
+        *,
+        is_open: bool = False,
+    ) -> None:
+        answer = None
+        postponed = self._postponed
+        if save is not None:
+            postponed.can_save = True
+        if step is not None:
+            answer = self._tell(step, values, saves=postponed.can_save, is_open=is_open)
+        now = monotonic()
+        if answer is None and now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            answer = self._link.look()
+        if answer is None and postponed.answer is not None:
+            answer = postponed.due(saves=save is not None)
+        if answer is not None:
+            self._obey(answer, save)
+        elif save is not None and step is not None:
+            self._save_if_due(now, save)
+
+    def _tell(
+        self, step: int, values: dict[str, Any], *, saves: bool, is_open: bool
+    ) -> Verdict | Stop | None:
+        steps = self._steps
+        objective = self._metric in values
+        wait = (
+            objective
+            and step >= steps.judged_from
+            and not is_open
+            and self._ended is None  # else nobody would answer
+            and self._postponed.answer is None  # nor now
+            and steps.waits(step, values[self._metric])
+        )
+        line, refused = line_of(step, values, wait=wait, saves=saves, is_open=is_open)
+        if refused:
+            self._refuse(refused)
+            if self._metric in refused:
+                objective = wait = False
+                line = line_of(step, values, wait=wait, saves=saves, is_open=is_open)[0]
+        self._link.send(line)
+        if step == steps.now:
+            if objective:
+                steps.told = step
+            elif not steps.names:
+                steps.came_without(name for name in values if name not in refused)
+        return self._answer(step) if wait else None
+
+    def _answer(self, step: int) -> Verdict | Stop:
+        """Wait for what follows from the report of `step`."""
+        self._steps.waited(step)
+        while isinstance(answer := self._link.wait(), Release):
+            pass  # its pause was taken back before it had stood still
+        if isinstance(answer, Verdict) and answer.action == "complete":
+            self._steps.complete(step)
+        return answer
+
+    def _refuse(self, refused: dict[Any, object]) -> None:
+        for name, value in refused.items():
+            if line_of(0, {name: 0.0}, wait=False)[1]:
+                kind = type(name).__name__
+                text = f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
+                self._warn("name", text)
+            elif isinstance(value, int):  # beyond 10**308; written out it may be endless
+                text = f"{name:.100} is too large: a whole number of {value.bit_length()} bits"
+                self._warn("value", f"{text} is left out")
+            else:
+                kind = type(value).__name__
+                text = f"{name:.100} = {value!r:.100} ({kind}) is not a number: left out"
+                self._warn("value", text)
+
+    def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
+        if save is None and self._postponed.waits(answer):
+            return
+        if isinstance(answer, Stop) and answer.reason == PAUSED and save is None:
+            self._stand_still()
+            return
+        stop = isinstance(answer, Stop) or answer.action == "stop"
+        if stop:
+            self._ended = answer.reason if isinstance(answer, Stop) else "pruned"
+        if save is not None:
+            if answer.save:
+                self._save(save)
+            elif not stop:
+                self._save_if_due(monotonic(), save)
+        if stop:
+            # Here, since a command's script may end by it with status 0.
+            self._link.send(encode(Done("", stopped=True)))
+            raise TrialStopped(self._ended or "pruned")
+
+    def _stand_still(self) -> None:
+        """It can't save, so it keeps all that it holds until it is let go, or ended."""
+        self._postponed.take_back()
+        self._link.send(encode(Frozen()))
+        while not isinstance(message := self._link.wait(), Release):
+            paused = isinstance(message, Stop) and message.reason == PAUSED
+            go = isinstance(message, Verdict) and message.action == "go"
+            if not paused and not go:  # a harsher stop, or the verdict on its last report
+                self._obey(message, None)
+                return
+
+    def _save_if_due(self, now: float, save: Callable[[Path], object]) -> None:
+        is_due = now - self._saved_at >= self._order.checkpoint_every
+        if is_due and not self._steps.is_complete:
+            self._save(save)
+
+    def _save(self, save: Callable[[Path], object]) -> None:
+        """A disk that is full costs the checkpoint, not the trial."""
+        step = self._steps.now
+        try:
+            with self.checkpoint(step) as folder:
+                save(folder)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._saved_at = monotonic()  # as long as ever until the next try
+            what = f"its checkpoint of step {step} could not be written: {error.strerror}"
+            does = "goes on" if self._ended is None else "leaves"
+            self._warn("full", f"{what}; it {does} without")
+
+    def _warn(self, kind: str, text: str) -> None:
+        self._link.warn(kind, text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a trial stays in its process: pass its config, or fork; only one process may report"
+        )
+
+    def have_forked(self) -> None:
+        """In a child: another thread of the parent may have held the lock, and is not here."""
+        self._lock = RLock()
+        self._link.have_forked()
+        self._turn.have_forked()
+
+
+def _path(text: str) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - a third of this module's import, seldom needed
+
+    return Path(text)

@@ -1,0 +1,207 @@
+"""What happens in a trial's own process, from its first breath to its last?"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import signal
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tuitune.trial import process_tree
+from tuitune.trial.api import Trial
+from tuitune.trial.channel import SocketChannel
+from tuitune.trial.current import activate
+from tuitune.trial.link import TrialStopped
+from tuitune.trial.wire import LONGEST_ERROR, Done, Warn, encode, one_line, sendable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.trial.wire import Order
+
+_disowned: list[object] = []  # kept: to free what a fork shares would first copy it
+
+
+def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
+    """Make this process a trial: a session and a log of its own, seeds, threads, its engine."""
+    lead_session(parent)
+    signal.signal(signal.SIGTERM, _end)
+    os.register_at_fork(after_in_child=_die_of_sigterm)
+    problem = _open_log(order.folder)
+    os.environ.update(order.env)
+    os.chdir(order.cwd)
+    seed(order.seed)
+    set_threads(order.threads)
+    channel = SocketChannel(order)
+    if problem is not None:
+        channel.send(encode(Warn(problem)))
+    trial = Trial(order, channel)
+    activate(trial)
+    return trial, channel
+
+
+def lead_session(parent: int) -> None:
+    """Nothing that starts from here on outlives this process unseen, nor this one its parent."""
+    os.setsid()
+    process_tree.die_with_parent(parent)
+    process_tree.adopt_orphans()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _prefer_for_oom()
+
+
+def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], object]) -> int:
+    """Run a target to its end; the exit status. What it raises is in the log, and in Done."""
+    code, error, stopped = 0, "", False
+    leader = os.getpid()
+    try:
+        trial.returned(function(trial))
+    except TrialStopped as end:
+        stopped = end.reason != "complete"
+    except SystemExit as end:
+        code, error = _status(end)
+    except BaseException as raised:  # noqa: BLE001 - this is where the trial's errors end up
+        code, error = 1, one_line(raised)
+        print_traceback(raised)
+    if os.getpid() != leader:
+        os._exit(code)  # a fork that the target made and let return speaks for nobody
+    tell_done(channel, error, stopped=stopped)
+    return code
+
+
+def tell_done(channel: SocketChannel, error: str, *, stopped: bool = False) -> None:
+    try:
+        channel.send_last(encode(Done(error, stopped)))
+    except OSError:
+        return  # the engine is gone, and this process with it
+
+
+def leave(code: int, tidy: int) -> NoReturn:
+    """End as Python would, and take along all that was started; below zero: by that signal."""
+    try:
+        wind_up()
+        if process_tree.is_childless() or process_tree.end_descendants():
+            os.write(tidy, b"%d\n" % os.getpid())
+    finally:
+        if code < 0:
+            _die_of(-code)
+        os._exit(code)
+
+
+def seed(number: int) -> None:
+    """Seed every global generator that is loaded: a fork would repeat its parent's numbers."""
+    random.seed(number)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(number % 2**32)
+    if (torch := sys.modules.get("torch")) is not None:
+        _seed_torch(torch, number % 2**63)
+
+
+def _seed_torch(torch: Any, number: int) -> None:
+    """What torch.manual_seed does, without the millisecond it takes to look for devices.
+
+    Seeding CUDA (or ROCm, under its name) is put off by torch until a device is used.
+    """
+    if getattr(torch, "xpu", None) is not None and torch.xpu._is_compiled():  # noqa: SLF001
+        torch.manual_seed(number)
+        return
+    torch.default_generator.manual_seed(number)
+    if torch.cuda._is_compiled():  # noqa: SLF001
+        torch.cuda.manual_seed_all(number)
+
+
+def set_threads(count: int) -> None:
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(max(1, count))
+
+
+def disown_exit_handlers() -> None:
+    """In a fork: what was to be done at the parent's end is the parent's.
+
+    Each child would remove the temporary folders that all use, and spend what takes torch 30 ms.
+    """
+    atexit._clear()  # noqa: SLF001
+    _disowned.append(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
+    weakref.finalize._registry = {}  # type: ignore[attr-defined]  # noqa: SLF001
+    weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def wind_up() -> None:
+    """What Python does at its end, and os._exit leaves out: threads, handlers, buffers."""
+    steps = [threading._shutdown, atexit._run_exitfuncs]  # type: ignore[attr-defined]  # noqa: SLF001
+    if (workers := sys.modules.get("multiprocessing.util")) is not None:
+        steps.append(workers._exit_function)  # noqa: SLF001
+    if (logging := sys.modules.get("logging")) is not None:
+        steps.append(logging.shutdown)
+    for step in (*steps, sys.stdout.flush, sys.stderr.flush):
+        try:
+            step()
+        except SystemExit:  # a SIGTERM that came too late to matter
+            continue
+        except Exception as error:  # noqa: BLE001 - the other steps are still owed
+            print_traceback(error)
+
+
+def _prefer_for_oom() -> None:
+    """Out of memory, the kernel shall rather take a trial than the engine."""
+    try:
+        place = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(place, b"500")
+        os.close(place)
+    except OSError:
+        return
+
+
+def _open_log(folder: str) -> str | None:
+    """Send stdout and stderr to the trial's log; in words what stands against it."""
+    path, problem = f"{folder}/output.log", None
+    try:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a Path would cost more than the call
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        problem = f"what it prints is lost: {path}: {error.strerror}"
+        log = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    return problem
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _die_of_sigterm() -> None:
+    """What a trial forks, as a data loader's workers, has nothing to save."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _status(end: SystemExit) -> tuple[int, str]:
+    if end.code is None:
+        return 0, ""
+    if isinstance(end.code, int):
+        return end.code & 0xFF, ""
+    print(end.code, file=sys.stderr)  # noqa: T201 - as Python does
+    return 1, sendable(str(end.code), LONGEST_ERROR)
+
+
+def print_traceback(error: BaseException) -> None:
+    import traceback  # noqa: PLC0415 - only a trial that fails pays for it
+
+    frames = error.__traceback__
+    traceback.print_exception(type(error), error, frames and frames.tb_next)
+
+
+def _die_of(number: int) -> None:
+    import resource  # noqa: PLC0415 - only a command that dies of a signal pays for it
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core that counts is the command's own
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(os.getpid(), number)

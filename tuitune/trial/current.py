@@ -1,0 +1,106 @@
+"""Which trial does this process belong to?"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tuitune.trial.api import Trial
+from tuitune.trial.link import TrialStopped
+from tuitune.trial.wire import Order, decode_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuitune.trial.channel import Channel
+
+_here: list[Trial] = []  # this process's trial: a process has one
+
+
+def current(*, config: Mapping[str, Any] | None = None, max_resource: int | None = None) -> Trial:
+    """The trial that this process belongs to.
+
+    In a distributed run only the process with RANK (or else LOCAL_RANK) 0 reports; the others'
+    reports do nothing.
+    Outside tuitune it is a stand-in that prints its reports; `config` and `max_resource` are what
+    it has then, and mean nothing inside a study.
+    """
+    if not _here:
+        activate(_from_environment())
+    trial = _here[0]
+    if isinstance(trial, StandIn):
+        trial.assume(config, max_resource)
+    return trial
+
+
+def activate(trial: Trial) -> None:
+    _here[:] = [trial]
+    os.register_at_fork(after_in_child=trial.have_forked)
+    _end_threads_silently()
+
+
+def _end_threads_silently() -> None:
+    """Python prints a traceback for every thread that ends by a subclass of SystemExit."""
+    before = threading.excepthook
+
+    def hook(raised: threading.ExceptHookArgs) -> None:
+        if not issubclass(raised.exc_type, TrialStopped):
+            before(raised)
+
+    threading.excepthook = hook
+
+
+class StandIn(Trial):
+    """The trial of a script that was started by hand."""
+
+    def __init__(self, channel: Channel) -> None:
+        order = Order(trial=0, attempt=1, config={}, seed=0, folder=".", metric="")
+        super().__init__(order, channel)
+        self._config: Mapping[str, Any] = {}
+        self._max: int | None = None
+
+    def assume(self, config: Mapping[str, Any] | None, max_resource: int | None) -> None:
+        if config is not None:
+            self._config = config
+        if max_resource is not None:
+            self._max = max_resource
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return HandConfig(self._config)
+
+    @property
+    def max_resource(self) -> int:
+        if self._max is None:
+            raise AttributeError(
+                "trial.max_resource: this script was started by hand, so no study file gives it; "
+                "for runs by hand say it as tuitune.current(max_resource=3)"
+            )
+        return self._max
+
+
+class HandConfig(dict[str, Any]):
+    """A configuration that no study has filled."""
+
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(
+            f"{name}: this script was started by hand, so no study gives its configuration; "
+            f"for runs by hand say it as tuitune.current(config={{{name!r}: ...}})"
+        )
+
+
+def _from_environment() -> Trial:
+    # Only the process that asks for its trial pays for sockets.
+    from tuitune.trial.channel import (  # noqa: PLC0415
+        PrintedChannel,
+        SilentChannel,
+        SocketChannel,
+    )
+
+    text = os.environ.get("TUITUNE_TRIAL")
+    if text is None:
+        return StandIn(PrintedChannel())
+    order = decode_order(text)
+    rank = os.environ.get("RANK") or os.environ.get("LOCAL_RANK")
+    return Trial(order, SocketChannel(order) if rank in (None, "", "0") else SilentChannel())

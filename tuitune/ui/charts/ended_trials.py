@@ -1,0 +1,43 @@
+"""Which trials do the views of the whole search look at, and which of them are good?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from tuitune.core.study.ranking import loss
+from tuitune.core.study.state import COMPLETE, ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.core.spec import Objective
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
+
+T = TypeVar("T")
+
+STEADY: Final = 500  # redraws while a study grows to any size: a large one is drawn more rarely
+
+
+def ended(snapshot: Snapshot) -> int:
+    return sum(snapshot.counts.get(state, 0) for state in ENDED)
+
+
+def epoch(context: RenderContext) -> object:
+    """Another one whenever a view of all that has ended is worth drawing again."""
+    snapshot = context.snapshot
+    done = ended(snapshot)
+    return done // max(1, done // STEADY), snapshot.best, snapshot.partial, context.selection.cursor
+
+
+def merit(row: TrialRow, objective: Objective) -> tuple[int, int, float, int]:
+    """Smaller is better: complete first, then the furthest rung, then the value, as `best_of`."""
+    rung = -1 if row.rung is None else row.rung
+    return (0 if row.state == COMPLETE else 1, -rung, loss(row.value, objective), row.number)
+
+
+def some(rows: Sequence[T], most: int) -> Sequence[T]:
+    """Evenly so many of them at most, the last one among them."""
+    stride = -(-len(rows) // most) if rows else 1
+    return rows[len(rows) - 1 :: -stride][::-1] if stride > 1 else rows

@@ -1,0 +1,114 @@
+"""How does the app reach what is not on the screen: the engine, files, another thread?"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuitune.control import ControlError, request, socket_path
+from tuitune.store.errors import StoreError
+from tuitune.store.exported import exported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.store.exported import Form
+    from tuitune.ui.app import StudyApp
+    from tuitune.ui.state.source import Source
+
+PATIENCE = 10.0  # s for an engine's answer
+
+
+class Services:
+    """Work that may take its time, off the screen's thread; what came of it is said there."""
+
+    def __init__(self, app: StudyApp, source: Source, restart: Callable[[], str] | None) -> None:
+        self._app = app
+        self._source = source
+        self._restart = restart
+        self._asking = ThreadPoolExecutor(max_workers=1)  # one after the other: the last one counts
+
+    def fetch_curves(self) -> None:
+        """All curves of old, after the first paint."""
+        self._app.run_worker(self._read_curves, thread=True, exit_on_error=False)
+
+    def send(self, message: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+        self._asking.submit(self._ask, message, then)
+
+    def close(self) -> None:
+        """What is not asked yet is not asked any more."""
+        self._asking.shutdown(wait=False, cancel_futures=True)
+
+    def restart(self) -> None:
+        if self._restart is None:
+            self._app.say("no engine can be started from here", "warning")
+            return
+        self._app.say("starting an engine …")
+        self._app.run_worker(self._start, thread=True, exit_on_error=False)
+
+    def keep_copy(self, text: str, what: str) -> None:
+        """A terminal that knows no OSC 52 copies nothing and says nothing: there is a file too."""
+        place = Path(tempfile.gettempdir()) / f"tuitune-{os.getuid()}"
+        try:
+            place.mkdir(mode=0o700, exist_ok=True)
+            kept = place / "copied.txt"
+            kept.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError:
+            self._app.say(f"copied {what}", "info")
+            return
+        self._app.say(f"copied {what}; where the terminal can't: {kept}", "info")
+
+    def write(self, kind: str, path: str) -> None:
+        """kind: "svg", "csv" or "json"; without a path beside where the command was typed."""
+        if kind == "svg":  # of the screen as it is once the line that asked for it is gone
+            self._app.call_after_refresh(self._write, kind, path)
+        else:
+            self._write(kind, path)
+
+    def _write(self, kind: str, path: str) -> None:
+        snapshot = self._app.snapshot
+        file = Path(path).expanduser() if path else Path(f"{snapshot.name}.{kind}")
+        try:
+            if kind == "svg":
+                shot = self._app.export_screenshot(title=f"tuitune {snapshot.name}")
+                file.write_text(shot, encoding="utf-8", errors="backslashreplace")
+            elif kind in ("csv", "json"):
+                names = [parameter.name for parameter in snapshot.spec.space.parameters]
+                form: Form = "json" if kind == "json" else "csv"
+                text = exported(snapshot.rows, names, form)
+                file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            self._app.say(f"{file}: can't be written: {error.strerror}", "error")
+            return
+        self._app.say(f"wrote {file.absolute()}", "info")
+
+    def _read_curves(self) -> None:
+        try:
+            curves = self._source.read_curves()
+        except StoreError as error:
+            self._app.call_from_thread(self._app.say, str(error), "error")
+            return
+        self._app.call_from_thread(self._source.curves_of_old, curves)
+        self._app.call_from_thread(self._app.paint)
+
+    def _ask(self, message: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+        folder = self._app.snapshot.folder
+        try:
+            answer = request(
+                socket_path(folder, "control"), {**message, "by": "app"}, timeout=PATIENCE
+            )
+        except ControlError as error:
+            answer = {"error": str(error)}
+        if "error" in answer:
+            self._app.call_from_thread(self._app.say, str(answer["error"]), "error")
+        else:
+            self._app.call_from_thread(then, answer)
+
+    def _start(self) -> None:
+        assert self._restart is not None
+        words = self._restart()
+        said = (words, "error") if words else ("an engine runs it again", "info")
+        self._app.call_from_thread(self._app.say, *said)

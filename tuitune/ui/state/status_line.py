@@ -1,0 +1,108 @@
+"""What are the two last lines busy with? A message, a question, a menu, a line to type, an undo."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tuitune.ui.actions.action import Prompt
+from tuitune.ui.actions.keymap import pressed
+from tuitune.ui.state.records import Record
+
+if TYPE_CHECKING:
+    from tuitune.ui.actions.action import Choice, Menu, Question
+
+SHORT, LONG = 4.0, 8.0  # s that a message stays: news, and what went wrong
+SEEN = 2.0  # s after which what was asked of the engine is in the picture
+
+
+class Flash(Record, frozen=True):
+    """A message. `until`: monotonic s."""
+
+    text: str
+    role: str
+    until: float
+
+
+class Undo(Record, frozen=True):
+    """How the last act is taken back, as long as it can be."""
+
+    title: str  # what was done
+    request: dict[str, Any]  # asked of the engine to take it back
+    undone: str  # said then
+    until: float = math.inf  # monotonic s
+
+
+class Wanted(Record, frozen=True):
+    """What was asked of the engine and the picture does not show yet. `until`: monotonic s."""
+
+    value: int
+    until: float
+
+
+class StatusLine:
+    """At most one of question, menu and prompt is open; a message and an undo stand beside it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0  # monotonic s of the newest look
+        self.flash: Flash | None = None
+        self.question: Question | None = None
+        self.menu: Menu | None = None
+        self.prompt: Prompt | None = None
+        self.typed_so_far = ""  # on the prompt's line
+        self.undo: Undo | None = None
+        self.wanted: dict[str, Wanted] = {}  # by what it is
+
+    def say(self, text: str, role: str, now: float) -> None:
+        self.now = max(self.now, now)
+        stays = LONG if role in ("warning", "error") else SHORT
+        self.flash = Flash(text, role, now + stays) if text else None
+
+    def expire(self, now: float) -> bool:
+        """Drops what is over; true where that changes the screen."""
+        counted = self.seconds_left()
+        self.now = now
+        changed = False
+        if self.flash is not None and now >= self.flash.until:
+            self.flash = None
+            changed = True
+        if self.undo is not None and now >= self.undo.until:
+            self.undo = None
+            changed = True
+        self.wanted = {what: one for what, one in self.wanted.items() if now < one.until}
+        return changed or counted != self.seconds_left()
+
+    def seconds_left(self) -> int | None:
+        """For the undo, where that ends."""
+        if self.undo is None or self.undo.until == math.inf:
+            return None
+        return max(0, math.ceil(self.undo.until - self.now))
+
+    def takes(self, key: str, character: str | None) -> bool:
+        """Whether the key belongs to an open question or menu; it is acted on then."""
+        name = pressed(key, character)
+        if self.question is not None:
+            question, self.question = self.question, None
+            if name == "y":
+                question.yes()
+            return True
+        if self.menu is not None:
+            choice = self._chosen(self.menu, name)
+            self.menu = None
+            if choice is not None:
+                choice.run()
+            return True
+        return False
+
+    def typed(self, question: Question) -> Prompt:
+        """The line on which a question's word is to be typed; anything else is no."""
+
+        def done(text: str) -> None:
+            if text.strip() == question.word:
+                question.yes()
+
+        return Prompt(">", "", done, hint=lambda _: question.text)
+
+    @staticmethod
+    def _chosen(menu: Menu, name: str) -> Choice | None:
+        return next((choice for choice in menu.choices if choice.key == name), None)

@@ -1,0 +1,171 @@
+"""What does a trial do at this moment, and how does it stand among the others, in words?"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tuitune.core.events import Exited, Promoted, Verdict
+from tuitune.core.study.state import PAUSED, RUNNING, WAITING
+from tuitune.messages.text import duration, number, plain
+from tuitune.ui.actions.engine_state import WORDS as DOES
+from tuitune.ui.render.glyphs import LOST, shown_state
+from tuitune.ui.text.health import engine_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tuitune.core.events import AnyFact
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
+
+ENDING: Mapping[str, str] = {
+    "pruned": "is told to stop: pruned",
+    "killed": "is being killed",
+    "drain": "saves and leaves: the study stops",
+    "timeout": "is told to stop: past its timeout",
+    "target": "is told to stop: the target is reached",
+    "parked": "saves and leaves, to wait at its rung",
+    "paused": "saves and leaves: paused by hand",
+}
+
+
+def doing(context: RenderContext, row: TrialRow) -> str:
+    """What it does or waits for, or why it came to its end."""
+    snapshot = context.snapshot
+    if shown_state(row, engine_gone=engine_gone(snapshot)) == LOST:
+        where = f"{resource(snapshot)} {row.checkpoint}" if row.checkpoint else "the start"
+        return f"ran when its engine ended; goes on from {where} when there is one again"
+    acting = _acting(context, row)
+    if acting:
+        return acting
+    if row.parked:
+        return f"waits at {_rung(snapshot, row)} to be promoted"
+    return DOES[row.state] if row.state == RUNNING else plain(row.note) or DOES[row.state]
+
+
+def _acting(context: RenderContext, row: TrialRow) -> str:
+    """What is under way with its process; "" where that just runs, or there is none."""
+    now = context.snapshot.now
+    phase, _, reason = row.phase.partition(":")
+    left = "" if row.due is None else duration(row.due - now)
+    match phase:
+        case "starting":
+            return f"is starting, {duration(now - (row.launched or now))}"
+        case "killing":
+            back = (
+                ""
+                if context.readonly
+                else f"; {context.keymap.shown('trial.undo')} takes that back"
+            )
+            return f"is killed in {left}{back}"
+        case "ending":
+            harsher = f", told more harshly in {left}" if left else ""
+            return ENDING.get(reason, "is told to leave") + harsher
+        case "frozen":
+            return "stands still: it can't save, and holds its slot and its memory"
+    return ""
+
+
+def standing(snapshot: Snapshot, row: TrialRow, facts: Sequence[tuple[int, AnyFact]]) -> str:
+    """As "rung 1 (epoch 3), 9th of 33 there, next check at epoch 9"; "" without rungs."""
+    rungs = snapshot.study.rungs
+    if not rungs or row.bracket >= len(rungs):
+        return ""
+    steps = rungs[row.bracket]
+    words = [f"bracket {row.bracket}"] if len(rungs) > 1 else []
+    words.append(_rung(snapshot, row) if row.rung is not None else "no rung yet")
+    rank = last_rank(facts)
+    if rank and row.rung is not None:
+        words.append(f"{ordinal(rank[0])} of {rank[1]} there")
+    next_step = _next_check(snapshot, row, steps)
+    if next_step and row.state in {RUNNING, WAITING, PAUSED}:
+        words.append(f"next check at {resource(snapshot)} {next_step}")
+    return ", ".join(words)
+
+
+def value(snapshot: Snapshot, row: TrialRow) -> str:
+    """As "0.0815 at epoch 40, best 0.0801"."""
+    if not row.step and row.value is None:
+        return ""
+    best = f", best {number(row.best)}" if row.best is not None and row.best != row.value else ""
+    limit = snapshot.spec.pruning.max
+    of = f"/{limit}" if limit else ""
+    return f"{number(row.value)} at {resource(snapshot)} {row.step or 0}{of}{best}"
+
+
+def place(snapshot: Snapshot, row: TrialRow) -> str:
+    """Where it runs or ran: device, process, attempt, checkpoint."""
+    words = [plain(row.device)] if row.device else []
+    if row.pid is not None and not engine_gone(snapshot):
+        words.append(f"pid {row.pid}")
+    if row.attempt:
+        words.append(f"{row.attempt} attempt{'s' if row.attempt > 1 else ''}")
+    if row.checkpoint is not None:
+        words.append(f"checkpoint at {resource(snapshot)} {row.checkpoint}")
+    return ", ".join(words)
+
+
+def times(snapshot: Snapshot, row: TrialRow) -> str:
+    """When it started, and for how long it ran or has run."""
+    if row.started is None:
+        return ""
+    begun = f"started {clock(row.started, snapshot.now)}"
+    if row.ended is not None:
+        took, ended = duration(row.ended - row.started), ago(snapshot.now - row.ended)
+        return f"{begun}, took {took}, ended {ended}"
+    if row.state == RUNNING and not engine_gone(snapshot):
+        return f"{begun}, {ago(snapshot.now - row.started)}"
+    return begun
+
+
+def ago(seconds: float) -> str:
+    """To the minute after the first one: what stands still is not painted again."""
+    minutes = int(seconds // 60)
+    return f"{minutes}m ago" if 1 <= minutes < 60 else f"{duration(seconds)} ago"
+
+
+def clock(moment: float, now: float) -> str:
+    """The time of the day; on another day its date before."""
+    then, today = time.localtime(moment), time.localtime(now)
+    same_day = then[:3] == today[:3]
+    return time.strftime("%H:%M:%S" if same_day else "%d %b %H:%M", then)
+
+
+def last_rank(facts: Sequence[tuple[int, AnyFact]]) -> tuple[int, int] | None:
+    """(rank, entries) at the newest judgement that had a rank."""
+    for _, fact in reversed(facts):
+        if isinstance(fact, Verdict | Promoted) and fact.rank and fact.n:
+            return fact.rank, fact.n
+    return None
+
+
+def last_words(facts: Sequence[tuple[int, AnyFact]]) -> str:
+    """What the newest attempt printed before it failed; "" where it did not."""
+    newest = next((fact for _, fact in reversed(facts) if isinstance(fact, Exited)), None)
+    return newest.tail if newest is not None else ""
+
+
+def resource(snapshot: Snapshot) -> str:
+    return plain(snapshot.spec.pruning.resource or "report")
+
+
+def ordinal(count: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th ..."""
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    tail = "th" if 10 <= count % 100 <= 20 else endings.get(count % 10, "th")
+    return f"{count}{tail}"
+
+
+def _rung(snapshot: Snapshot, row: TrialRow) -> str:
+    """As "rung 1 (epoch 3)": by its number from 0, and its step."""
+    number, rungs = row.rung or 0, snapshot.study.rungs
+    steps = rungs[row.bracket] if row.bracket < len(rungs) else ()
+    step = f" ({resource(snapshot)} {steps[number]})" if number < len(steps) else ""
+    return f"rung {number}{step}"
+
+
+def _next_check(snapshot: Snapshot, row: TrialRow, steps: Sequence[int]) -> int | None:
+    following = 0 if row.rung is None else row.rung + 1
+    return steps[following] if following < len(steps) else snapshot.spec.pruning.max

@@ -1,0 +1,233 @@
+"""Which processes has a zygote started, and how did they end?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from tuitune.trial import child_process, process_tree
+from tuitune.trial.wire import encode_order
+from tuitune.zygote import bootstrap, samplers
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from tuitune.trial.api import Trial
+    from tuitune.trial.wire import Order
+    from tuitune.zygote.protocol import Sample, Setup
+
+    Target = Callable[[Trial], object]
+
+
+class Job(NamedTuple):
+    number: int  # the trial's, or the sample's
+    attempt: int
+    result: int | None  # the open file that a sample is written into
+
+
+class Ended(NamedTuple):
+    pid: int
+    job: Job
+    code: int | None
+    signal: int | None
+    max_rss: int
+    oom: bool
+    at: float
+
+    def is_overdue(self) -> bool:
+        """Whether what it left behind can't be waited for any longer."""
+        return time.monotonic() - self.at > process_tree.SWEEP_SECONDS
+
+
+class ChildTable:
+    """Starts leaders of sessions, and reaps whatever ends."""
+
+    def __init__(
+        self, setup: Setup, function: Target | None, control: socket.socket, *, fresh: bool
+    ) -> None:
+        self._setup = setup
+        self._function = function
+        self._fresh = fresh
+        self._pid = os.getpid()
+        self._tidied: set[int] = set()
+        self._tidy_read, self._tidy_write = os.pipe()
+        os.set_blocking(self._tidy_read, False)
+        self._hidden: list[int] = [control.fileno(), self._tidy_read]
+        self._killed: set[int] = set()
+        self._oom_kills = _oom_kills()
+        self._before = process_tree.children(self._pid)  # what the target's import has started
+        self.jobs: dict[int, Job] = {}  # by pid
+
+    def hide(self, *sockets: socket.socket) -> None:
+        """Close these in every child."""
+        self._hidden += [hidden.fileno() for hidden in sockets]
+
+    def launch(self, order: Order) -> int:
+        """Start a trial; its pid. Raises OSError where no process can be had."""
+        if self._fresh:
+            pid = self._spawn("trial", encode_order(order), None)
+        else:
+            pid = os.fork()
+            if pid == 0:
+                self._close()
+                live(order, self._function, self._pid, self._tidy_write)
+        self.jobs[pid] = Job(order.trial, order.attempt, None)
+        return pid
+
+    def sample(self, sample: Sample) -> None:
+        """Start a sampler. Raises OSError where no process can be had."""
+        place = os.memfd_create("sample")
+        try:
+            pid = self._begin_sample(sample, place)
+        except OSError:
+            os.close(place)
+            raise
+        self.jobs[pid] = Job(sample.id, 0, place)
+
+    def _begin_sample(self, sample: Sample, place: int) -> int:
+        if self._fresh:
+            return self._spawn("sample", json.dumps(sample._asdict()), place)
+        pid = os.fork()
+        if pid == 0:
+            self._close()
+            samplers.answer(sample, self._setup.folder, self._pid, place)
+            child_process.leave(0, self._tidy_write)
+        return pid
+
+    def kill_trial(self, trial: int, attempt: int, how: str) -> None:
+        for pid, job in self.jobs.items():
+            if job.result is None and (job.number, job.attempt) == (trial, attempt):
+                self._signal(pid, signal.SIGKILL if how == "kill" else signal.SIGTERM)
+
+    def kill_sample(self, number: int) -> None:
+        for pid, job in self.jobs.items():
+            if job.result is not None and job.number == number:
+                self._signal(pid, signal.SIGKILL)
+
+    def reap(self) -> list[Ended]:
+        """Wait for all that have ended; the leaders among them."""
+        ended: list[Ended] = []
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return ended
+            if pid == 0:
+                return ended
+            job = self.jobs.pop(pid, None)
+            if job is not None:
+                ended.append(self._ended(pid, job, status, usage.ru_maxrss * 1024))
+
+    def tidied(self) -> set[int]:
+        """The leaders that say that they have left nothing behind."""
+        try:
+            text = os.read(self._tidy_read, 1 << 16)
+        except BlockingIOError:
+            text = b""
+        self._tidied.update(int(pid) for pid in text.split())
+        told = self._tidied - self.jobs.keys()
+        self._tidied -= told
+        return told
+
+    def strays(self) -> set[int]:
+        """Our children that lead no session of a living trial: orphans of one that ended."""
+        return process_tree.children(self._pid) - self.jobs.keys() - self._before
+
+    def _ended(self, pid: int, job: Job, status: int, max_rss: int) -> Ended:
+        code = os.waitstatus_to_exitcode(status)
+        oom = code == -signal.SIGKILL and pid not in self._killed and self._was_oom()
+        self._killed.discard(pid)
+        number = -code if code < 0 else None
+        return Ended(pid, job, None if number else code, number, max_rss, oom, time.monotonic())
+
+    def _was_oom(self) -> bool:
+        """Whether the kernel has taken a process for its memory since the last time."""
+        before, self._oom_kills = self._oom_kills, _oom_kills()
+        return self._oom_kills > before
+
+    def _signal(self, pid: int, number: int) -> None:
+        if number == signal.SIGKILL:
+            self._killed.add(pid)
+        if not process_tree.kill_session(pid, number):
+            process_tree.kill(pid, number)  # it has not made its session yet
+
+    def _close(self) -> None:
+        """In a child: what is the zygote's alone. The engine waits for the end of its socket."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        child_process.disown_exit_handlers()
+        for descriptor in self._hidden:
+            os.close(descriptor)
+        for job in self.jobs.values():
+            if job.result is not None:
+                os.close(job.result)
+
+    def _spawn(self, kind: str, text: str, result: int | None) -> int:
+        """Start a fresh interpreter: this process is not fit to be forked."""
+        order = os.memfd_create("order")
+        os.pwrite(order, text.encode(), 0)
+        handed = [order, self._tidy_write, *(() if result is None else (result,))]
+        numbers = [str(number) for number in (*handed, self._pid)]
+        argv = bootstrap.command(
+            sys.executable,
+            "zygote.spawn",
+            kind,
+            self._setup.folder,
+            self._setup.target or "",
+            *numbers,
+        )
+        for descriptor in handed:
+            os.set_inheritable(descriptor, True)  # noqa: FBT003
+        try:
+            return os.posix_spawn(sys.executable, argv, os.environ)
+        finally:
+            for descriptor in handed:
+                os.set_inheritable(descriptor, False)  # noqa: FBT003
+            os.close(order)
+
+
+def live(order: Order, function: Target | None, parent: int, tidy: int) -> NoReturn:
+    """Be the trial, in a process that has just been made for it."""
+    code = 1
+    try:
+        trial, channel = child_process.enter(order, parent)
+        if order.command is not None:
+            from tuitune.trial import commands  # noqa: PLC0415 - functions don't need it
+
+            code = commands.supervise(channel, order)
+        else:
+            assert function is not None
+            code = child_process.call(trial, channel, function)
+    except SystemExit as end:  # a SIGTERM before there was anything to end
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException as error:  # noqa: BLE001 - no engine to tell it to: it goes into the log
+        child_process.print_traceback(error)
+    child_process.leave(code, tidy)
+
+
+def result_of(place: int, ended: Ended) -> tuple[dict[str, Any], str | None]:
+    """What a sample has left in its file, or in words why there is nothing."""
+    size = os.fstat(place).st_size
+    text = os.pread(place, size, 0)
+    os.close(place)
+    if ended.code == 0 and text:
+        answer = json.loads(text)
+        return answer["values"], answer["error"]
+    how = f"signal {ended.signal}" if ended.signal else f"exit status {ended.code}"
+    return {}, f"the sampler's process ended by {how}"
+
+
+def _oom_kills() -> int:
+    try:
+        for line in Path("/proc/vmstat").read_bytes().splitlines():
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    except OSError:
+        return 0
+    return 0

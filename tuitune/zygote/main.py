@@ -1,0 +1,259 @@
+"""How does one warm process start every trial of a study in milliseconds, and lose none?
+
+It has imported the target, has one thread, never touches CUDA, and does nothing but fork,
+signal and wait. Notes on why each of these matters stand at the place that sees to it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import re
+import select
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from tuitune.trial import child_process, process_tree
+from tuitune.zygote import pages, protocol, targets
+from tuitune.zygote.child_table import ChildTable, result_of
+from tuitune.zygote.protocol import (
+    CancelSample,
+    Exited,
+    Failed,
+    Kill,
+    Launch,
+    Ready,
+    Retire,
+    Sample,
+    Sampled,
+    Setup,
+    Started,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuitune.trial.wire import Order
+    from tuitune.zygote.child_table import Ended, Target
+    from tuitune.zygote.protocol import Errand, Word
+
+SWEEP_MILLISECONDS = 5
+OURS = re.compile("/tuitune/(trial|zygote)/|<frozen importlib")  # frames that tell a user nothing
+
+
+def main() -> None:
+    """The process's whole life; argv: the control socket's descriptor, the engine's pid."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    # While it imports it can't hear that the engine is gone; later it must outlive it for long
+    # enough to end all trials.
+    process_tree.die_with_parent(int(sys.argv[2]))
+    process_tree.adopt_orphans()
+    faulthandler.enable()  # a trial that dies of a signal leaves its stack in its log
+    lines = Lines(control)
+    setup = next(lines.read())
+    assert isinstance(setup, Setup)
+    try:
+        function = _prepare(setup)
+    except BaseException as error:  # noqa: BLE001 - SystemExit at import is a failure, too
+        # sys.exit("words") is how a script says what the user can mend: Python shows no more
+        said = error.code if isinstance(error, SystemExit) else None
+        words = said if isinstance(said, str) else _traceback()
+        control.sendall(protocol.encode(Failed(words)))
+        return
+    reason = targets.why_not_forked()
+    children = ChildTable(setup, function, control, fresh=reason is not None)
+    zygote = Zygote(control, lines, children)
+    process_tree.outlive_parent()
+    try:
+        control.sendall(protocol.encode(Ready(targets.sources(setup.folder), reason)))
+        zygote.serve()
+    except OSError:
+        pass  # the engine has gone while it was written to
+    except BaseException:  # noqa: BLE001 - whatever it is, no trial may outlive it
+        print(_traceback(), file=sys.stderr)  # noqa: T201
+    zygote.end_all()
+    child_process.wind_up()
+    os._exit(0)  # unloading torch would take half a second
+
+
+class Lines:
+    """The errands that arrive on the control socket."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._buffer = b""
+
+    def read(self) -> Iterator[Errand | None]:
+        """What has arrived, waiting for at least something; None where the engine is gone."""
+        received = self._control.recv(1 << 16)
+        if not received:
+            yield None
+            return
+        *lines, self._buffer = (self._buffer + received).split(b"\n")
+        for line in lines:
+            yield protocol.decode(line)  # type: ignore[misc]
+
+
+class Zygote:
+    def __init__(self, control: socket.socket, lines: Lines, children: ChildTable) -> None:
+        self._control = control
+        self._lines = lines
+        self._children = children
+        self._ended: list[Ended] = []
+        self._retiring = False
+        self._wakeup = _ring_on_exits(self._children)
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._poll.register(self._wakeup, select.POLLIN)
+
+    def serve(self) -> None:
+        """Until the engine is gone, or has sent Retire and all has ended."""
+        while not (self._retiring and not self._children.jobs and not self._ended):
+            ready = {
+                descriptor
+                for descriptor, _ in self._poll.poll(SWEEP_MILLISECONDS if self._ended else None)
+            }
+            if self._wakeup.fileno() in ready:
+                self._wakeup.recv(4096)
+            if self._control.fileno() in ready:
+                for message in self._lines.read():
+                    if message is None:
+                        return
+                    self._take(message)
+            self._ended += self._children.reap()
+            self._settle()
+
+    def end_all(self) -> None:
+        for pid in self._children.jobs:
+            process_tree.kill_session(pid, signal.SIGKILL)
+        process_tree.end_descendants()
+
+    def _take(self, message: Errand) -> None:
+        match message:
+            case Launch(order):
+                self._launch(order)
+            case Kill(trial, attempt, how):
+                self._children.kill_trial(trial, attempt, how)
+            case Sample():
+                self._sample(message)
+            case CancelSample(number):
+                self._children.kill_sample(number)
+            case Retire():
+                self._retiring = True
+            case Setup():
+                raise AssertionError("set up twice")
+
+    def _launch(self, order: Order) -> None:
+        try:
+            pid = self._children.launch(order)
+        except OSError as error:
+            problem = f"no process can be started: {error.strerror}"
+            number = error.errno or 0
+            self._say(
+                Exited(
+                    order.trial, order.attempt, 1, None, 0, oom=False, error=problem, errno=number
+                )
+            )
+        else:
+            self._say(Started(order.trial, order.attempt, pid))
+
+    def _sample(self, sample: Sample) -> None:
+        try:
+            self._children.sample(sample)
+        except OSError as error:
+            problem = f"no process can be started: {error.strerror}"
+            self._say(Sampled(sample.id, {}, problem, error.errno or 0))
+
+    def _settle(self) -> None:
+        """Tell of those that ended, but only when nothing that they started is left."""
+        waiting = []
+        tidied = self._children.tidied() if self._ended else set()
+        strays: set[int] | None = None  # looked for once, and only if a leader ended untidily
+        for ended in self._ended:
+            if ended.pid not in tidied:
+                strays = self._strays() if strays is None else strays
+                if (strays or strays is None) and not ended.is_overdue():
+                    waiting.append(ended)
+                    continue
+            self._tell(ended, len(strays or ()) if ended.pid not in tidied else 0)
+        for stray in strays or ():
+            process_tree.kill(stray)
+        self._ended = waiting
+
+    def _strays(self) -> set[int] | None:
+        """None where that can't be seen now, as no open file is left on the machine."""
+        try:
+            return self._children.strays()
+        except OSError:
+            return None
+
+    def _tell(self, ended: Ended, left: int) -> None:
+        job = ended.job
+        if job.result is not None:
+            values, error = result_of(job.result, ended)
+            self._say(Sampled(job.number, values, error))
+            return
+        self._say(
+            Exited(
+                job.number, job.attempt, ended.code, ended.signal, ended.max_rss, ended.oom, left
+            )
+        )
+
+    def _say(self, word: Word) -> None:
+        self._control.sendall(protocol.encode(word))
+
+
+def _prepare(setup: Setup) -> Target | None:
+    """Import all that a trial needs. Raises whatever the target's module raises."""
+    targets.open_path(setup.folder)
+    function = targets.load(setup.target, setup.folder) if setup.target is not None else None
+    for sampler in setup.samplers:
+        targets.load(sampler, setup.folder)
+    if "torch" in sys.modules:
+        # The first optimizer imports it otherwise: a second of work in each trial.
+        import torch._dynamo  # noqa: F401, PLC0415
+    if setup.target is None:
+        from tuitune.trial import commands  # noqa: F401, PLC0415
+    from tuitune.trial import checkpoints  # noqa: F401, PLC0415 - once, for all trials
+
+    child_process.seed(0)  # torch reads the sources of its callers once, for tracebacks
+    sys.stdout.flush()  # a buffer that isn't empty would be written by each fork again
+    sys.stderr.flush()
+    gc.collect()
+    gc.freeze()  # a collection in a trial would touch, and so copy, every page
+    pages.gather()
+    return function
+
+
+def _traceback() -> str:
+    import traceback  # noqa: PLC0415
+
+    return _without_our_frames(traceback.format_exc())
+
+
+def _without_our_frames(text: str) -> str:
+    """A traceback as if the target had been run by Python itself."""
+    kept: list[str] = []
+    ours = False
+    for line in text.splitlines():
+        if line.startswith("  File "):
+            ours = OURS.search(line) is not None
+        elif not line.startswith("  "):
+            ours = False
+        if not ours:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _ring_on_exits(children: ChildTable) -> socket.socket:
+    """A socket that is readable after a child has ended."""
+    wakeup, wakeup_writer = socket.socketpair()
+    wakeup_writer.setblocking(False)  # noqa: FBT003
+    children.hide(wakeup, wakeup_writer)
+    signal.set_wakeup_fd(wakeup_writer.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    wakeup_writer.detach()
+    return wakeup
