@@ -49,7 +49,7 @@ from tuitune.core.search.random_search import RandomSearcher as Part
 name, met = "propose", lambda number, _: number == 2
 """
 IN_TASK = """
-from tuitune.engine.proposing import Asking as Part
+from tuitune.engine.proposing import Proposing as Part
 name, met = "_propose", lambda number, *_: number == 1
 """
 PLANT = """

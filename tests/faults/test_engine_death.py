@@ -193,7 +193,7 @@ def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, m
     seen = Resolution("begin", load(request.file), None)
     first = workshop.start(request.file, "--no-ui")
     wait_until((workshop.folder() / "trials/0000").exists, "the first engine")
-    monkeypatch.setattr(run, "meaning_of", lambda _: seen)
+    monkeypatch.setattr(run, "resolve", lambda _: seen)
     monkeypatch.setattr(run, "create_study", lambda *_, **__: workshop.folder())
     assert run.run_study(request) == 0
     assert "following it" in capsys.readouterr().err
@@ -209,8 +209,8 @@ def test_a_study_that_another_began_meanwhile_is_the_one_that_is_meant(
         workshop.study("def train(trial):\n    trial.report(loss=1.0)\n"), workshop.path / "runs"
     )
     workshop.run(request.file, "--no-ui")
-    meanings = [Resolution("begin", load(request.file), None), run.meaning_of(request)]
-    monkeypatch.setattr(run, "meaning_of", lambda _: meanings.pop(0))
+    meanings = [Resolution("begin", load(request.file), None), run.resolve(request)]
+    monkeypatch.setattr(run, "resolve", lambda _: meanings.pop(0))
     assert run.run_study(request) == 0
     assert "study: finished" in capsys.readouterr().out
     assert [folder.name for folder in request.runs.iterdir()] == ["study"]

@@ -141,11 +141,11 @@ def asks(facts):
 def test_it_is_asked_ahead_only_where_answers_take_long():
     spec = spec_of("tpe", "none", trials=60)
     quick = played(spec, lambda: 0.05, Steady(10.0))
-    assert not any(ask.ahead for ask in asks(quick.facts))
+    assert not any(ask.prefetched for ask in asks(quick.facts))
     slow = played(spec, lambda: 2.0, Steady(10.0))
-    ahead = [ask.trial for ask in asks(slow.facts) if ask.ahead]
-    assert len(ahead) > 20
-    assert ahead[0] > START
+    early = [ask.trial for ask in asks(slow.facts) if ask.prefetched]
+    assert len(early) > 20
+    assert early[0] > START
     idle = played(replace(spec, search=replace(spec.search, method="sobol")), target=Steady(10.0))
     waited = slow.seconds - idle.seconds
     assert waited < 40  # 54 answers of 2 s each between three: 36 s if slots waited for all of them

@@ -49,7 +49,7 @@ def test_each_view_looks_as_it_did(chart, ascii_only, size, snapshot):
 
 
 @pytest.mark.parametrize(
-    "view",
+    "selection",
     [
         {"log_y": True},
         {"inspected": 5},

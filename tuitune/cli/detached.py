@@ -69,7 +69,7 @@ class Log:
 
 
 def run_detached(request: RunRequest, folder: Path, startup: int) -> int:
-    """Run the study of this folder; what stands against it is said to the herald's other end."""
+    """Run the study of this folder; what prevents it is told to whoever started it."""
     return without_waiting(partial(_run, request, folder, startup))
 
 

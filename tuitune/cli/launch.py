@@ -126,7 +126,7 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "tuitune", "engine", str(request.file.absolute())]
     words += ["--folder", str(folder)]
-    words += ["--herald", str(reporter)]
+    words += ["--startup", str(reporter)]
     words += [word for override in request.overrides for word in ("--set", override)]
     words += ["--steal"] if request.steal else []
     with (folder / "engine.log").open("ab") as log, _held_back():

@@ -126,7 +126,7 @@ def attach(
 @commands.command(hidden=True)
 @STUDY_FILE
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--herald", type=int, required=True)
+@click.option("--startup", type=int, required=True)
 @click.option("--steal", is_flag=True)
 @SET
 def engine(
