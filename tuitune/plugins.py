@@ -1,0 +1,60 @@
+"""Entry points: searchers, pruners, panes, executors and requests of installed packages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.metadata import EntryPoints
+
+SEARCHERS: Final = "tuitune.searchers"
+PRUNERS: Final = "tuitune.pruners"
+PANES: Final = "tuitune.panes"
+EXECUTORS: Final = "tuitune.executors"
+REQUESTS: Final = "tuitune.requests"
+
+
+class PluginError(Exception):
+    """An entry point that is not installed, or that can't be loaded; str() is for the user."""
+
+
+def names(group: str) -> tuple[str, ...]:
+    """The names that installed packages offer in this group, sorted, each once; loads none.
+
+    Reads the metadata of every installed package: ask only when a name isn't built in.
+    """
+    return tuple(sorted(_entry_points(group).names))
+
+
+def find(group: str, name: str, built_in: Iterable[str] = ()) -> Any:
+    """Load the object that an installed package offers under this name.
+
+    Of two packages that offer it, the first on the path of imports counts. Raises PluginError:
+    with what there is, `built_in` included, if nobody offers it; with the package's own error if
+    loading it fails, whatever its code raises.
+    """
+    found = _entry_points(group)
+    if name not in found.names:
+        raise PluginError(f'there is no "{name}"; there are {available(group, built_in)}')
+    entry = next(iter(found.select(name=name)))
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:
+        package = f" of the package {entry.dist.name}" if entry.dist else ""
+        raise PluginError(
+            f'"{name}" ({entry.value}){package} can\'t be loaded: {type(error).__name__}: {error}'
+        ) from error
+
+
+def available(group: str, built_in: Iterable[str] = ()) -> str:
+    """What can be named, for a message: "a, b, c (installed)"."""
+    known = [*built_in]
+    listed = [*known, *(f"{name} (installed)" for name in names(group) if name not in known)]
+    return ", ".join(listed) or "none"
+
+
+def _entry_points(group: str) -> EntryPoints:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
+
+    return entry_points(group=group)
