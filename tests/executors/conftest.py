@@ -17,7 +17,7 @@ import pytest
 from tuitune.core import events
 from tuitune.executors.base import Plan
 from tuitune.executors.local.executor import LocalExecutor
-from tuitune.trial import process_tree
+from tuitune.ipc import process_tree
 from tuitune.trial.wire import Order
 
 PATIENCE = 60.0

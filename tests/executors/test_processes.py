@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import tuitune
-from tuitune.trial import process_tree
+from tuitune.ipc import process_tree
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(tuitune.__file__).parents[1])}
 

@@ -10,7 +10,7 @@ import pytest
 from workshop import Workshop, wait_until
 
 from tuitune.core.search.start import START
-from tuitune.trial.process_tree import tagged
+from tuitune.ipc.process_tree import tagged
 
 TRAIN = """
 import time

@@ -19,8 +19,8 @@ from tuitune.core.search.models import make_model
 from tuitune.core.search.proposal import identity
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import SearchSpec
+from tuitune.ipc.process_tree import tagged
 from tuitune.model_process import Brief, ModelError, ModelProcess
-from tuitune.trial.process_tree import tagged
 
 SPACE = SearchSpace((FloatRange("lr", 1e-4, 1.0, log=True), Choice("o", ("a", "b"))))
 SEARCH = SearchSpec("tpe", seed=3)

@@ -16,7 +16,7 @@ import msgspec
 
 from tuitune.core.placement.snapshots import RETRY, Reading, Snapshot
 from tuitune.devices.nvml import Nvml, NvmlError
-from tuitune.trial.process_tree import die_with_parent
+from tuitune.ipc.process_tree import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from tuitune.core.placement.snapshots import RETRY, GpuSample, Reading, Snapshot
+from tuitune.ipc import entry
 from tuitune.messages.text import duration
-from tuitune.zygote import bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,7 +76,7 @@ class Watchdog:
         self._closed = False
         self._buried = [process for process in self._buried if process.poll() is None]
         skip = map(str, sorted(self._skip))
-        argv = bootstrap.command(sys.executable, "devices.sampler", str(os.getpid()), *skip)
+        argv = entry.command(sys.executable, "devices.sampler", str(os.getpid()), *skip)
         self._process = subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,

@@ -33,13 +33,13 @@ from tuitune.engine.watchers import Unfailing, Watcher
 from tuitune.executors.base import Plan, TargetError
 from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.local.shortage import shortage
+from tuitune.ipc.process_tree import sweep
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, TRIALS
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.registry import remember
 from tuitune.store.rows import EngineRow
-from tuitune.trial.process_tree import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

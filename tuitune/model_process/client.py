@@ -12,10 +12,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuitune.core.search.proposal import Proposal
+from tuitune.ipc import entry
+from tuitune.ipc.entry import THREADS
 from tuitune.model_process import protocol
 from tuitune.model_process.protocol import Answer, Frames, Question
-from tuitune.zygote import bootstrap
-from tuitune.zygote.bootstrap import THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -195,7 +195,7 @@ async def _start(brief: Brief, folder: Path) -> _Life:
 def _spawn(line: int, folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "engine.log").open("ab") as output:
         return subprocess.Popen(
-            bootstrap.command(sys.executable, "model_process.main", str(line), str(os.getpid())),
+            entry.command(sys.executable, "model_process.main", str(line), str(os.getpid())),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

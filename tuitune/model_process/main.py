@@ -12,9 +12,9 @@ import traceback
 from typing import TYPE_CHECKING
 
 from tuitune.core.search.history import History
+from tuitune.ipc.process_tree import die_with_parent
 from tuitune.model_process import protocol
 from tuitune.model_process.protocol import Answer, Frames
-from tuitune.trial.process_tree import die_with_parent
 
 if TYPE_CHECKING:
     from tuitune.core.search.history import Model, Past

@@ -11,7 +11,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuitune.trial import process_tree
+from tuitune.ipc import process_tree
 from tuitune.trial.api import Trial
 from tuitune.trial.channel import SocketChannel
 from tuitune.trial.current import activate

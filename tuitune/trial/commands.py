@@ -9,7 +9,8 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from tuitune.trial import child_process, process_tree
+from tuitune.ipc import process_tree
+from tuitune.trial import child_process
 from tuitune.trial.command_trial import CommandTrial
 from tuitune.trial.link import TrialStopped
 from tuitune.trial.output_parser import LineCutter, Metrics

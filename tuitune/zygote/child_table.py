@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from tuitune.trial import child_process, process_tree
+from tuitune.ipc import entry, process_tree
+from tuitune.trial import child_process
 from tuitune.trial.wire import encode_order
-from tuitune.zygote import bootstrap, samplers
+from tuitune.zygote import samplers
 
 if TYPE_CHECKING:
     import socket
@@ -174,7 +175,7 @@ class ChildTable:
         os.pwrite(order, text.encode(), 0)
         handed = [order, self._tidy_write, *(() if result is None else (result,))]
         numbers = [str(number) for number in (*handed, self._pid)]
-        argv = bootstrap.command(
+        argv = entry.command(
             sys.executable,
             "zygote.spawn",
             kind,

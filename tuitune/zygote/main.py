@@ -16,7 +16,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from tuitune.trial import child_process, process_tree
+from tuitune.ipc import process_tree
+from tuitune.trial import child_process
 from tuitune.zygote import pages, protocol, targets
 from tuitune.zygote.child_table import ChildTable, result_of
 from tuitune.zygote.protocol import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from tuitune.zygote.protocol import Errand, Word
 
 SWEEP_MILLISECONDS = 5
-OURS = re.compile("/tuitune/(trial|zygote)/|<frozen importlib")  # frames that tell a user nothing
+OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")  # frames that tell a user nothing
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def size(count: float) -> str:
 
 ROOT = Path(__file__).parents[2]
 # frames in a stack that tell the user nothing
-OURS = re.compile(rf'File "{re.escape(str(ROOT))}/(trial|zygote)/')
+OURS = re.compile(rf'File "{re.escape(str(ROOT))}/(trial|zygote|ipc)/')
 
 
 def tail_of(log: Path) -> str:

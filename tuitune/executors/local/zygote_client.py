@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from tuitune.executors.base import TargetError
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.provenance import Sources
-from tuitune.trial import process_tree
-from tuitune.zygote import bootstrap, protocol
-from tuitune.zygote.bootstrap import THREADS
+from tuitune.ipc import entry, process_tree
+from tuitune.ipc.entry import THREADS
+from tuitune.zygote import protocol
 from tuitune.zygote.protocol import Failed, Ready, Retire, Setup
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class ZygoteClient(asyncio.Protocol):
     def _spawn(self, control: int) -> subprocess.Popen[bytes]:
         """From the engine's main thread: a zygote that imports dies with the thread it is of."""
         log = Path(self._plan.study_folder, "engine.log")
-        argv = bootstrap.command(self._plan.python, "zygote.main", str(control), str(os.getpid()))
+        argv = entry.command(self._plan.python, "zygote.main", str(control), str(os.getpid()))
         with log.open("ab") as output:
             return subprocess.Popen(
                 argv,

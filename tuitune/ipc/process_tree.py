@@ -1,4 +1,4 @@
-"""What does Linux know of a process and its children, and how does one end them all?"""
+"""What Linux knows of a process and its children, and ways to end them all."""
 
 from __future__ import annotations
 

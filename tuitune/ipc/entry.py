@@ -1,4 +1,4 @@
-"""How is a module of ours run by a fresh Python, whatever lies in the folder it runs in?"""
+"""The command line that runs a module of this package in a fresh interpreter."""
 
 from __future__ import annotations
 
