@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from tuitune.zygote.protocol import Errand, Word
 
 SWEEP_MILLISECONDS = 5
-OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")  # frames that tell a user nothing
+# frames of a traceback that tell a user nothing
+OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")
 
 
 def main() -> None:
