@@ -32,7 +32,7 @@ def test_a_sweep_ends_what_carries_the_tag_and_nothing_else(tmp_path, gone):
 
 DESCENDANTS = """
 import os, time
-from tuitune.trial import process_tree as processes
+from tuitune.ipc import process_tree as processes
 processes.adopt_orphans()
 for depth in range(3):
     if os.fork() == 0:
