@@ -10,10 +10,10 @@ import msgspec
 from simulator.reference import Rung
 from simulator.shadow_model import EVENTS, ShadowModel, groups
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.pruning.rules import bracket_steps
 from tuitune.core.study import Study
 from tuitune.core.study.ranking import Ranking, best_of
-from tuitune.core.study.state import COMPLETE, ENDED, FAILED, KILLED, WAITING
 from tuitune.engine.rows import study_row, trial_row
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ def _processes(shadow: ShadowModel, state: State) -> list[str]:
     both = {
         "trials": (sorted(states), sorted(shadow.states)),
         "live": (sorted(state.running), sorted(shadow.attempts.live)),
-        "waiting": (state.waiting, sorted(n for n, s in shadow.states.items() if s == WAITING)),
+        "waiting": (
+            state.waiting,
+            sorted(n for n, s in shadow.states.items() if s == TrialState.WAITING),
+        ),
         "promotable": (sorted(state.promotable), sorted(shadow.available)),
         "to be killed": (sorted(state.kills.items()), sorted(shadow.kills.items())),
         "held": (sorted(t.number for t in state.trials if t.held), sorted(shadow.held)),
@@ -109,7 +112,9 @@ def _idle(shadow: ShadowModel) -> list[str]:
     """Where there is room and something to do, it is done."""
     if shadow.study.asking is not None or shadow.attempts.inherited or not shadow.has_room():
         return []
-    waiting = [n for n, s in shadow.states.items() if s == WAITING and n not in shadow.kills]
+    waiting = [
+        n for n, s in shadow.states.items() if s == TrialState.WAITING and n not in shadow.kills
+    ]
     work = {
         "trials that wait": waiting,
         "trials to add": shadow.study.adding,
@@ -204,8 +209,8 @@ def _wanted(study: Study) -> set[int]:
     best, partial = best_of(study.spec, standings)
     wanted: set[int] = set()
     for trial in state.trials:
-        goes_on = trial.state in (FAILED, KILLED) or trial.shelved
-        if trial.state == COMPLETE:
+        goes_on = trial.state in (TrialState.FAILED, TrialState.KILLED) or trial.shelved
+        if trial.state == TrialState.COMPLETE:
             keep = settings.keep_checkpoints
             stays = keep == "all" or (keep == "best" and not partial and trial.number == best)
         else:

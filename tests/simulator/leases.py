@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.state import ENDED
+from tuitune.core.events import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,6 +11,7 @@ import msgspec
 
 from simulator.mended import MENDED
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.placement.gpus import Loads
 from tuitune.core.pruning import halving, rules
 from tuitune.core.study import (
@@ -26,7 +27,6 @@ from tuitune.core.study import (
     machine,
     slots,
 )
-from tuitune.core.study.state import FAILED, PAUSED, WAITING
 from tuitune.engine import checkpoint_cleanup
 from tuitune.engine.checkpoint_cleanup import Tidying
 from tuitune.engine.engine import Engine
@@ -119,7 +119,7 @@ def forgotten_trial() -> Iterator[None]:
     """A trial that is to run again is on no list."""
 
     def forget(state: State, trial: Any) -> None:
-        trial.state = WAITING
+        trial.state = TrialState.WAITING
         state.promotable.pop(trial.number, None)
 
     with patch.object(attempts, "wait", forget):
@@ -145,8 +145,10 @@ def retry_too_many() -> Iterator[None]:
     def lenient(state: State, trial: Any, exit_: Any, error: str) -> ev.Settled:
         settled = crashed(state, trial, exit_, error)
         allowed = state.settings.retries if state.settings else 0
-        if settled.state == FAILED and trial.crashes == allowed:
-            return msgspec.structs.replace(settled, state=PAUSED if trial.held else WAITING)
+        if settled.state == TrialState.FAILED and trial.crashes == allowed:
+            return msgspec.structs.replace(
+                settled, state=TrialState.PAUSED if trial.held else TrialState.WAITING
+            )
         return settled
 
     with patch.object(endings, "_crashed", lenient):
@@ -398,7 +400,7 @@ def checkpoint_lost() -> Iterator[None]:
     kept = kept_checkpoints.kept
 
     def stingy(state: State, trial: Any) -> int:
-        return 0 if trial.state == FAILED else kept(state, trial)
+        return 0 if trial.state == TrialState.FAILED else kept(state, trial)
 
     with patch.object(checkpoint_cleanup, "kept", stingy):
         yield

@@ -10,16 +10,7 @@ from simulator.shadow_attempts import ShadowAttempts
 from simulator.shadow_study import ShadowStudy
 from simulator.shadow_values import ShadowValues
 from tuitune.core import events as ev
-from tuitune.core.study.state import (
-    COMPLETE,
-    ENDED,
-    FAILED,
-    KILLED,
-    PAUSED,
-    PRUNED,
-    RUNNING,
-    WAITING,
-)
+from tuitune.core.events import ENDED, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +25,7 @@ BEGINNINGS: dict[type, str] = {
     ev.Launch: "a trial was launched",
     ev.Promoted: "a trial was promoted",
 }
-OUTCOMES = {"stop": PRUNED, "pause": PAUSED, "complete": COMPLETE}
+OUTCOMES = {"stop": TrialState.PRUNED, "pause": TrialState.PAUSED, "complete": TrialState.COMPLETE}
 
 
 def groups(facts: Iterable[ev.AnyFact]) -> Iterator[list[ev.AnyFact]]:
@@ -129,7 +120,7 @@ class ShadowModel:
         if not self.study.wants_more:
             return
         for trial in self._shelved & self._checkpoints:
-            self.states[trial] = PAUSED
+            self.states[trial] = TrialState.PAUSED
             self.available.add(trial)
             self._shelved.discard(trial)
 
@@ -138,22 +129,26 @@ class ShadowModel:
             self.problem(f"trial {fact.trial} was asked for while another waits to be promoted")
 
     def proposed(self, fact: ev.Proposed) -> None:
-        self.states[fact.trial] = WAITING
+        self.states[fact.trial] = TrialState.WAITING
 
     def added(self, fact: ev.Added) -> None:
         if fact.trial in self.states:
             self.problem(f"trial {fact.trial} was added, and is there already")
-        self.states[fact.trial] = WAITING
+        self.states[fact.trial] = TrialState.WAITING
 
     def launch(self, fact: ev.Launch) -> None:
         trial = fact.trial
-        if self.states.get(trial) != WAITING or trial in self.held or trial in self.kills:
+        if (
+            self.states.get(trial) != TrialState.WAITING
+            or trial in self.held
+            or trial in self.kills
+        ):
             self.problem(f"trial {trial} was launched from {self.states.get(trial)}")
         if not self.study.has_room(self.attempts.live.values()):
             self.problem(f"trial {trial} was launched where there is no room")
         self.problems += self.leases.launched(fact, self.study.settings.gpus)
         self.attempts.launch(fact)
-        self.states[trial] = RUNNING
+        self.states[trial] = TrialState.RUNNING
         self.expected.launched(trial)
         self.values.launched(trial)
         self._bound.pop(trial, None)
@@ -179,11 +174,11 @@ class ShadowModel:
         trial = fact.trial
         timeout = self.study.settings.timeout
         if self.attempts.signal(fact, now=self._now, timeout=timeout):
-            self.states[trial] = RUNNING
+            self.states[trial] = TrialState.RUNNING
         if fact.reason == "killed":
             self.kills.pop(trial, None)
-            if self._bound.get(trial) != COMPLETE:
-                self._bound[trial] = KILLED
+            if self._bound.get(trial) != TrialState.COMPLETE:
+                self._bound[trial] = TrialState.KILLED
 
     def clock_stepped(self, fact: ev.ClockStepped) -> None:
         self._opened += fact.seconds
@@ -204,7 +199,7 @@ class ShadowModel:
 
     def held_still(self, fact: ev.Frozen) -> None:
         if self.attempts.freeze(fact):
-            self.states[fact.trial] = PAUSED
+            self.states[fact.trial] = TrialState.PAUSED
 
     def started(self, fact: ev.Started) -> None:
         if self.attempts.is_live(fact.trial, fact.attempt):
@@ -234,7 +229,7 @@ class ShadowModel:
         self.states[trial] = state
         if state in ENDED:
             self._ended(trial, state)
-        elif state == PAUSED and trial in self.expected.rungs.parked:
+        elif state == TrialState.PAUSED and trial in self.expected.rungs.parked:
             self._offer(trial)
 
     def _offer(self, trial: int) -> None:
@@ -252,16 +247,16 @@ class ShadowModel:
         self.held.discard(trial)
         self.kills.pop(trial, None)
         self.available.discard(trial)
-        if state == PRUNED and trial in self.expected.rungs.parked:
+        if state == TrialState.PRUNED and trial in self.expected.rungs.parked:
             self._shelved.add(trial)
-            if COMPLETE not in self.states.values():
+            if TrialState.COMPLETE not in self.states.values():
                 self.problem(f"trial {trial} was not promoted, and none has come to its end")
         else:
             self.expected.rungs.parked.pop(trial, None)
-        if state == COMPLETE:
+        if state == TrialState.COMPLETE:
             self.expected.completed(trial)
             self.values.completed(trial)
-        elif state == FAILED:
+        elif state == TrialState.FAILED:
             self.expected.rungs.fail(trial)
 
     def promoted(self, fact: ev.Promoted) -> None:
@@ -276,12 +271,16 @@ class ShadowModel:
             self.problem(f"trial {trial} was promoted from rung {fact.rung}, and not {whom}")
         self.available.discard(trial)
         self.expected.rungs.parked.pop(trial, None)
-        self.states[trial] = WAITING
+        self.states[trial] = TrialState.WAITING
 
     def _is_last_resort(self) -> bool:
         """Whether nothing else is left to do, and no trial has come to its end."""
         work = self.attempts.live or self.study.adding or self.study.may_ask
-        return not (work or self.kills or {WAITING, COMPLETE} & set(self.states.values()))
+        return not (
+            work
+            or self.kills
+            or {TrialState.WAITING, TrialState.COMPLETE} & set(self.states.values())
+        )
 
     # --- what hands do ---------------------------------------------------------------------------
 
@@ -291,18 +290,18 @@ class ShadowModel:
                 continue
             self.held.add(trial)
             self.available.discard(trial)
-            if self.states[trial] == WAITING:
-                self.states[trial] = PAUSED
+            if self.states[trial] == TrialState.WAITING:
+                self.states[trial] = TrialState.PAUSED
 
     def resume_asked(self, fact: ev.ResumeAsked) -> None:
         for trial in self.held.intersection(fact.trials):
             self.held.discard(trial)
-            if self.states[trial] != PAUSED or trial in self.attempts.live:
+            if self.states[trial] != TrialState.PAUSED or trial in self.attempts.live:
                 continue
             if trial in self.expected.rungs.parked:
                 self._offer(trial)
             else:
-                self.states[trial] = WAITING
+                self.states[trial] = TrialState.WAITING
 
     def kill_asked(self, fact: ev.KillAsked) -> None:
         trial = fact.trial
@@ -313,7 +312,7 @@ class ShadowModel:
     def spare_asked(self, fact: ev.UndoKillAsked) -> None:
         for trial in fact.trials:
             spared = self.kills.pop(trial, None) is not None
-            parked = self.states[trial] == PAUSED and trial in self.expected.rungs.parked
+            parked = self.states[trial] == TrialState.PAUSED and trial in self.expected.rungs.parked
             if spared and parked and trial not in self.attempts.live:
                 self._offer(trial)
 
@@ -322,11 +321,11 @@ class ShadowModel:
         if self.states[trial] not in ENDED:
             self.problem(f"trial {trial} is taken up again, and has not ended")
         self.expected.rungs.parked.pop(trial, None)
-        if self.states[trial] == PRUNED and trial not in self._shelved:
+        if self.states[trial] == TrialState.PRUNED and trial not in self._shelved:
             self._checkpoints.discard(trial)
         self._shelved.discard(trial)
         self._crashes[trial] = 0
-        self.states[trial] = WAITING
+        self.states[trial] = TrialState.WAITING
 
     def devices_changed(self, fact: ev.DevicesChanged) -> None:
         self.leases.opened(fact.gpus)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.study import kept_checkpoints
-from tuitune.core.study.state import ENDED, STATES, State, Trial
+from tuitune.core.study.state import State, Trial
 
 
 def state(keep: str, *trials: Trial, leader: int | None = None, complete: bool = False) -> State:
@@ -19,7 +20,7 @@ def trial(number: int, state: str, *, shelved: bool = False) -> Trial:
 
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])
-@pytest.mark.parametrize("name", sorted(set(STATES) - ENDED))
+@pytest.mark.parametrize("name", sorted(set(TrialState) - ENDED))
 def test_one_that_goes_on_keeps_all_that_it_has(keep, name):
     one = trial(0, name)
     assert kept_checkpoints.kept(state(keep, one), one) == kept_checkpoints.WRITTEN

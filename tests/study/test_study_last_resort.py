@@ -8,10 +8,10 @@ from taking import take
 from test_study_rules import Story, finished, verdicts
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.pruning import rules
 from tuitune.core.spec import Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
-from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.engine.settings import settings_of
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
@@ -55,12 +55,12 @@ def test_the_best_goes_on_from_rung_to_rung_until_it_is_complete():
         "rung 0 (epoch 1): rank 1 of 2, too few to send one on; no trial is complete and nothing "
         "else is left to launch: the best goes on"
     )
-    assert story.states() == [PAUSED, RUNNING]
+    assert story.states() == [TrialState.PAUSED, TrialState.RUNNING]
     (second,) = sent(park(story, 1, 0.5, 3))  # it is judged there as always
     assert (second.trial, second.rung, second.rank, second.n) == (1, 3, 1, 1)
     story.report(1, 9, 0.4)
     facts = story.exit(1)
-    assert settled(facts) == [(1, COMPLETE), (0, PRUNED)]
+    assert settled(facts) == [(1, TrialState.COMPLETE), (0, TrialState.PRUNED)]
     end = finished(facts)
     assert end is not None
     assert end.complete
@@ -110,7 +110,7 @@ def test_where_a_trial_is_complete_nobody_goes_on_but_by_rank():
     park(story, 2, 0.2)
     facts = go(story)
     assert sent(facts) == []
-    assert settled(facts) == [(1, PRUNED), (2, PRUNED)]
+    assert settled(facts) == [(1, TrialState.PRUNED), (2, TrialState.PRUNED)]
 
 
 def test_where_the_best_fails_the_next_best_goes_on():
@@ -119,7 +119,7 @@ def test_where_the_best_fails_the_next_best_goes_on():
     park(story, 1, 0.2)
     go(story)
     (promoted,) = sent(story.exit(1, "RuntimeError: it can't be loaded"))
-    assert (promoted.trial, story.trial(1).state) == (0, FAILED)
+    assert (promoted.trial, story.trial(1).state) == (0, TrialState.FAILED)
     story.report(0, 9, 0.3)
     end = finished(story.exit(0))
     assert end is not None
@@ -133,7 +133,7 @@ def test_one_that_fails_is_tried_again_first_where_it_may_be():
     go(story)
     facts = story.exit(1, "RuntimeError: it can't be loaded")
     assert sent(facts) == []
-    assert story.states() == [PAUSED, RUNNING]
+    assert story.states() == [TrialState.PAUSED, TrialState.RUNNING]
 
 
 def test_one_whose_values_diverge_on_its_way_makes_room_for_the_next_best():
@@ -144,7 +144,7 @@ def test_one_whose_values_diverge_on_its_way_makes_room_for_the_next_best():
     (verdict,) = verdicts(story.report(1, 3, float("nan")))
     assert verdict.action == "stop"
     (promoted,) = sent(story.exit(1, stopped=True))
-    assert (promoted.trial, story.trial(1).state) == (0, PRUNED)
+    assert (promoted.trial, story.trial(1).state) == (0, TrialState.PRUNED)
 
 
 def test_nobody_goes_on_while_launching_is_paused():
@@ -152,7 +152,7 @@ def test_nobody_goes_on_while_launching_is_paused():
     park(story, 0, 0.3)
     facts = park(story, 1, 0.2)
     assert sent(facts) == []
-    assert story.states() == [PAUSED, PAUSED]
+    assert story.states() == [TrialState.PAUSED, TrialState.PAUSED]
 
 
 def test_nobody_goes_on_while_the_disk_is_too_full():
@@ -161,7 +161,7 @@ def test_nobody_goes_on_while_the_disk_is_too_full():
     park(story, 1, 0.2)
     story.take(ev.DiskChanged(story.now, low=True, free=0.01))
     assert sent(go(story)) == []
-    assert story.states() == [PAUSED, PAUSED]
+    assert story.states() == [TrialState.PAUSED, TrialState.PAUSED]
     facts = story.take(ev.DiskChanged(story.now, low=False, free=0.5))
     assert [f.trial for f in sent(facts)] == [1]
 
@@ -205,7 +205,7 @@ def test_one_that_a_hand_kills_is_out_and_the_next_best_goes_on():
     story.take(ev.KillAsked(story.now, 1, 8.0))
     assert sent(go(story)) == []  # the kill can still be taken back
     facts = story.pass_time(10.0)
-    assert story.trial(1).state == KILLED
+    assert story.trial(1).state == TrialState.KILLED
     assert [f.trial for f in sent(facts)] == [0]
 
 
@@ -242,7 +242,7 @@ def test_after_a_restart_it_goes_on_all_the_same():
     opened = ev.Opened(story.now, settings_of(story.spec), 30.0, 8 << 30)
     facts = [*take(again, opened, story.now), *take(again, lost, story.now)]
     assert sent(facts) == []  # it was sent on, and runs again
-    assert [t.state for t in again.state.trials] == [PAUSED, RUNNING]
+    assert [t.state for t in again.state.trials] == [TrialState.PAUSED, TrialState.RUNNING]
     assert any(isinstance(f, ev.Launch) and f.attempt == 3 for f in facts)
 
 
@@ -255,12 +255,12 @@ def test_a_study_that_was_over_before_goes_on_when_it_is_given_more():
     park(story, 1, 0.2)
     study = story.study
     for trial in (0, 1):
-        study.evolve(ev.Settled(story.now, trial, PRUNED, "not promoted"))
+        study.evolve(ev.Settled(story.now, trial, TrialState.PRUNED, "not promoted"))
     study.evolve(ev.ResumeAsked(story.now, ()))
     study.evolve(ev.Finished(story.now, complete=True, why=""))
     raised = msgspec.structs.replace(kept, trials=3)
     story.take(ev.Opened(story.now, raised, 30.0, 8 << 30))
-    assert story.states() == [PAUSED, PAUSED, RUNNING]
+    assert story.states() == [TrialState.PAUSED, TrialState.PAUSED, TrialState.RUNNING]
     story.take(ev.KillAsked(story.now, 2))
     facts = story.exit(2, stopped=True)
     assert [(f.trial, f.by_rank) for f in sent(facts)] == [(1, False)]
@@ -290,7 +290,14 @@ def test_why_one_was_not_promoted_is_told_by_its_rung_as_it_is_at_the_end():
         story.exit(trial, stopped=verdict.action == "pause")
     facts = go(story)
     assert sent(facts) == []
-    assert story.states() == [PRUNED, PRUNED, COMPLETE, COMPLETE, COMPLETE, COMPLETE]
+    assert story.states() == [
+        TrialState.PRUNED,
+        TrialState.PRUNED,
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+    ]
     assert story.trial(0).note == "not promoted: rung 0 (epoch 1): rank 6 of 6, 0.5 not within 0.1"
     assert story.trial(1).note == "not promoted: rung 0 (epoch 1): rank 5 of 6, 0.4 not within 0.1"
 
@@ -310,7 +317,11 @@ def test_those_that_may_be_sent_on_wait_where_there_is_no_room():
         take(study, report, 1.0)
         exited = ev.Exited(1.0, trial, 0, 0, None, "", "", 0, lost=False, stopped=True)
         take(study, exited, 1.0)
-    assert [trial.state for trial in study.state.trials] == [PAUSED, PAUSED, PAUSED]
+    assert [trial.state for trial in study.state.trials] == [
+        TrialState.PAUSED,
+        TrialState.PAUSED,
+        TrialState.PAUSED,
+    ]
     facts = take(study, ev.DevicesChanged(1.0, (gpu,)), 1.0)
     assert [(f.trial, f.by_rank) for f in sent(facts)] == [(1, True)]
 
@@ -325,6 +336,6 @@ def test_the_last_resort_waits_for_room_too():
     take(study, ev.DevicesChanged(1.0, (busy,)), 1.0)
     take(study, ev.Reported(1.0, 0, 0, 1, {"loss": 0.5}, can_save=True), 1.0)
     take(study, ev.Exited(1.0, 0, 0, 0, None, "", "", 0, lost=False, stopped=True), 1.0)
-    assert [trial.state for trial in study.state.trials] == [WAITING]
+    assert [trial.state for trial in study.state.trials] == [TrialState.WAITING]
     take(study, ev.DevicesChanged(1.0, (gpu,)), 1.0)
-    assert [trial.state for trial in study.state.trials] == [RUNNING]
+    assert [trial.state for trial in study.state.trials] == [TrialState.RUNNING]

@@ -7,8 +7,8 @@ import pytest
 from story import ASHA, Story, signals
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
-from tuitune.core.study.state import COMPLETE, FAILED, PAUSED, RUNNING, WAITING
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
 
@@ -65,7 +65,7 @@ def test_a_save_under_way_is_not_cut_short():
     story.checkpointed(0)
     assert not signals(story.pass_time(19.0))
     story.exit(0, stopped=True)
-    assert (story.states()[0], story.trial(0).checkpoint) == (WAITING, 1)
+    assert (story.states()[0], story.trial(0).checkpoint) == (TrialState.WAITING, 1)
     assert story.trial(0).note == "interrupted; goes on from step 1"
 
 
@@ -110,7 +110,7 @@ def test_a_trial_that_waits_at_a_rung_without_its_checkpoint_says_so(saved: bool
     if saved:
         story.checkpointed(0)
     story.exit(0, stopped=True)
-    assert story.states()[0] == PAUSED
+    assert story.states()[0] == TrialState.PAUSED
     assert ("no checkpoint of step 1" in story.trial(0).note) is not saved
 
 
@@ -120,7 +120,7 @@ def test_an_exit_of_0_after_a_signal_is_not_complete():
     stopped(story)
     story.pass_time(25.0)  # a SIGTERM, which the script answers with sys.exit(0)
     story.exit(0)
-    assert story.states() == [WAITING]
+    assert story.states() == [TrialState.WAITING]
 
 
 def test_a_function_that_had_returned_is_complete_however_its_process_is_ended():
@@ -130,7 +130,7 @@ def test_a_function_that_had_returned_is_complete_however_its_process_is_ended()
     stopped(story)
     story.pass_time(120.0)
     story.exit(0, code=None, signal=15)
-    assert story.states() == [COMPLETE]
+    assert story.states() == [TrialState.COMPLETE]
 
 
 def test_a_process_that_does_not_exit_after_its_function_has_returned_is_ended():
@@ -141,7 +141,7 @@ def test_a_process_that_does_not_exit_after_its_function_has_returned_is_ended()
     facts = story.pass_time(30.0)
     assert signals(facts)[:2] == [(0, "term", "returned"), (0, "kill", "returned")]
     story.exit(0, code=None, signal=9)
-    assert story.states() == [COMPLETE]
+    assert story.states() == [TrialState.COMPLETE]
 
 
 def test_a_kill_gives_a_process_that_does_not_exit_no_more_time():
@@ -158,7 +158,7 @@ def test_one_that_raised_and_does_not_exit_has_failed():
     story.take(ev.Returned(story.now, 0, 0))
     story.pass_time(70.0)
     story.exit(0, error="ValueError: it went wrong", code=None, signal=15)
-    assert story.states() == [FAILED]
+    assert story.states() == [TrialState.FAILED]
 
 
 def test_a_paused_trial_that_does_not_exit_is_ended():
@@ -176,7 +176,7 @@ def test_a_complete_trial_without_a_sign_of_life_gives_its_slot_back():
     facts = story.pass_time(30.0)
     assert signals(facts)[0] == (0, "ask", "overdue")
     story.exit(0, error="killed (SIGKILL)", code=None, signal=9)
-    assert story.states() == [COMPLETE, RUNNING]
+    assert story.states() == [TrialState.COMPLETE, TrialState.RUNNING]
 
 
 def test_a_complete_trial_that_saves_is_left_alone():
@@ -213,7 +213,7 @@ def test_a_resumed_trial_no_longer_says_that_it_is_paused():
     story.exit(0, stopped=True)
     assert "paused by hand" in story.trial(0).note
     story.take(ev.ResumeAsked(story.now, (0,)))
-    assert story.states() == [RUNNING]
+    assert story.states() == [TrialState.RUNNING]
     assert "paused" not in story.trial(0).note
 
 
@@ -225,7 +225,7 @@ def test_its_timeout_ends_a_save_that_hangs_and_the_trial_leaves_as_it_was_to():
     assert not signals(story.pass_time(99.0))
     assert signals(story.pass_time(2.0)) == [(0, "term", "parked")]
     story.exit(0, error="terminated (SIGTERM)", code=None, signal=15)
-    assert story.states()[0] == PAUSED
+    assert story.states()[0] == TrialState.PAUSED
     assert "no checkpoint of step 1" in story.trial(0).note
 
 

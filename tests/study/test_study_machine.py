@@ -16,10 +16,10 @@ from hypothesis.stateful import (
 )
 
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study import Study
-from tuitune.core.study.state import ENDED, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.engine.settings import settings_of
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))
@@ -197,7 +197,9 @@ class StudyMachine(RuleBasedStateMachine):
             trial, attempt = data.draw(st.sampled_from(self.exited))
             self.take(ev.Reported(self.now, trial, attempt, 99, {"loss": 0.0}))
 
-    @precondition(lambda self: self.in_state({RUNNING, WAITING, PAUSED}))
+    @precondition(
+        lambda self: self.in_state({TrialState.RUNNING, TrialState.WAITING, TrialState.PAUSED})
+    )
     @rule(data=st.data())
     def kill(self, data):
         trials = [t.number for t in self.study.state.trials if t.state not in ENDED]
@@ -225,10 +227,12 @@ class StudyMachine(RuleBasedStateMachine):
         if parked:
             self.exit(data.draw(st.sampled_from(parked)), stopped=True)
 
-    @precondition(lambda self: self.in_state({RUNNING, WAITING, PAUSED}))
+    @precondition(
+        lambda self: self.in_state({TrialState.RUNNING, TrialState.WAITING, TrialState.PAUSED})
+    )
     @rule(data=st.data())
     def pause(self, data):
-        trial = self.some(data, {RUNNING, WAITING, PAUSED})
+        trial = self.some(data, {TrialState.RUNNING, TrialState.WAITING, TrialState.PAUSED})
         if trial is not None:
             self.take(ev.PauseAsked(self.now, (trial,)))
 
@@ -271,11 +275,14 @@ class StudyMachine(RuleBasedStateMachine):
             self.take(ev.AddAsked(self.now, {"x": x}, "by hand"))
 
     @precondition(
-        lambda self: self.in_state({PRUNED, FAILED, KILLED}) and not self.study.state.finished
+        lambda self: (
+            self.in_state({TrialState.PRUNED, TrialState.FAILED, TrialState.KILLED})
+            and not self.study.state.finished
+        )
     )
     @rule(data=st.data())
     def retry(self, data):
-        trial = self.some(data, {PRUNED, FAILED, KILLED})
+        trial = self.some(data, {TrialState.PRUNED, TrialState.FAILED, TrialState.KILLED})
         if trial is not None and not self.study.state.finished:
             self.take(ev.RetryAsked(self.now, trial))
 
@@ -326,13 +333,13 @@ class StudyMachine(RuleBasedStateMachine):
     @invariant()
     def states_agree_with_processes(self):
         state = self.study.state
-        running = [t.number for t in state.trials if t.state == RUNNING]
-        waiting = [t.number for t in state.trials if t.state == WAITING]
+        running = [t.number for t in state.trials if t.state == TrialState.RUNNING]
+        waiting = [t.number for t in state.trials if t.state == TrialState.WAITING]
         frozen = {t.number for t in state.trials if t.frozen is not None}
         promotable = {
             t.number
             for t in state.trials
-            if t.state == PAUSED and t.parked and not t.held and t.frozen is None
+            if t.state == TrialState.PAUSED and t.parked and not t.held and t.frozen is None
         } - set(state.kills)
         assert sorted(state.running) == sorted(self.live)
         assert set(running) == set(self.live) - frozen
@@ -341,13 +348,15 @@ class StudyMachine(RuleBasedStateMachine):
         assert set(state.promotable) == promotable
         assert len(state.trials) <= self.spec.search.trials + self.added
         unborn = [t for t in state.trials if t.attempt < 0 and t.number not in self.unsampled]
-        assert all(t.state in (WAITING, PAUSED, KILLED) for t in unborn)
+        assert all(
+            t.state in (TrialState.WAITING, TrialState.PAUSED, TrialState.KILLED) for t in unborn
+        )
 
     @invariant()
     def flags_mean_what_they_say(self):
         state = self.study.state
         for trial in state.trials:
-            assert not (trial.held and trial.state == WAITING), "a held trial may launch"
+            assert not (trial.held and trial.state == TrialState.WAITING), "a held trial may launch"
             assert trial.ending is None or trial.number in self.live
             assert not (trial.state in ENDED and (trial.held or trial.parked))
             assert not (trial.state in ENDED and trial.number in state.kills)
@@ -357,7 +366,7 @@ class StudyMachine(RuleBasedStateMachine):
     def nothing_is_forgotten(self):
         """Where there is room and something to do, something runs or the study has ended."""
         state = self.study.state
-        held = any(t.held and t.state == PAUSED for t in state.trials)
+        held = any(t.held and t.state == TrialState.PAUSED for t in state.trials)
         idle = not self.live and self.asked is None
         if idle and state.may_launch and not held and not state.kills:
             assert state.finished

@@ -10,19 +10,19 @@ import pytest
 from story import ASHA, Story, finished, signals, verdicts
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.space import key
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
-from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.engine.settings import settings_of
 
 
 def test_free_slots_are_filled_and_refilled():
     story = Story()
-    assert story.states() == [RUNNING, RUNNING]
+    assert story.states() == [TrialState.RUNNING, TrialState.RUNNING]
     story.report(0, 1, 0.5)
     story.exit(0)
-    assert story.states() == [COMPLETE, RUNNING, RUNNING]
+    assert story.states() == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.RUNNING]
 
 
 def test_the_end_comes_when_all_trials_have_ended():
@@ -37,7 +37,7 @@ def test_the_end_comes_when_all_trials_have_ended():
 
 def test_cpus_bound_what_runs():
     story = Story(cpus=3.0, trial=TrialSpec(target="t.py:train", cpus=1.5), search=SearchSpec())
-    assert story.states() == [RUNNING, RUNNING]
+    assert story.states() == [TrialState.RUNNING, TrialState.RUNNING]
 
 
 def test_the_maximum_completes_and_the_trial_stays_complete_whatever_its_exit():
@@ -45,7 +45,7 @@ def test_the_maximum_completes_and_the_trial_stays_complete_whatever_its_exit():
     (verdict,) = verdicts(story.report(0, 9, 0.5))
     assert verdict.action == "complete"
     story.exit(0, "RuntimeError: in the code after the loop")
-    assert story.trial(0).state == COMPLETE
+    assert story.trial(0).state == TrialState.COMPLETE
     assert "after the loop" in story.trial(0).note
 
 
@@ -65,7 +65,7 @@ def test_the_weaker_trial_stops_at_its_rung_and_is_pruned_whatever_its_exit():
     assert (kept.action, kept.rank, kept.n) == ("go", 1, 1)
     assert (cut.action, cut.rung, cut.rank, cut.n, cut.cut) == ("stop", 1, 2, 2, 0.5)
     story.exit(1, "killed", code=None, signal=9)
-    assert story.trial(1).state == PRUNED
+    assert story.trial(1).state == TrialState.PRUNED
     assert "rung 0 (epoch 1)" in story.trial(1).note
 
 
@@ -96,7 +96,7 @@ def test_an_attempt_that_goes_over_old_steps_is_not_judged_again():
     story.report(0, 1, 0.5)
     story.report(0, 2, 0.4)
     story.exit(0, "ValueError: bad")
-    assert (story.trial(0).state, story.trial(0).attempt) == (RUNNING, 1)
+    assert (story.trial(0).state, story.trial(0).attempt) == (TrialState.RUNNING, 1)
     assert story.report(0, 1, 0.9)[1:] == []
     assert story.trial(0).value == 0.4
     (verdict,) = verdicts(story.report(0, 3, 0.3))
@@ -106,16 +106,16 @@ def test_an_attempt_that_goes_over_old_steps_is_not_judged_again():
 def test_a_crash_is_retried_as_often_as_asked():
     story = Story(trial=TrialSpec(target="t.py:train", retries=1))
     story.exit(0, "ValueError: bad")
-    assert story.trial(0).state == RUNNING
+    assert story.trial(0).state == TrialState.RUNNING
     story.exit(0, "ValueError: bad")
-    assert (story.trial(0).state, story.trial(0).note) == (FAILED, "ValueError: bad")
+    assert (story.trial(0).state, story.trial(0).note) == (TrialState.FAILED, "ValueError: bad")
 
 
 def test_an_attempt_lost_to_the_world_costs_no_retry():
     story = Story()
     for _ in range(5):
         story.exit(0, lost=True)
-        assert story.trial(0).state == RUNNING
+        assert story.trial(0).state == TrialState.RUNNING
     assert story.trial(0).crashes == 0
 
 
@@ -123,7 +123,7 @@ def test_returning_without_a_report_fails_and_says_so():
     story = Story()
     story.report(0, 1, None)
     story.exit(0)
-    assert story.trial(0).state == FAILED
+    assert story.trial(0).state == TrialState.FAILED
     assert "without a report of loss" in story.trial(0).note
 
 
@@ -147,7 +147,7 @@ def test_that_a_trial_was_told_to_end_is_no_error_of_it(how: str):
     elif how == "drained":
         story.take(ev.StopAsked(story.now, finish=False, why="by hand"))
     story.exit(2, "terminated (SIGTERM)", code=None, signal=15)
-    assert story.trial(2).state != FAILED
+    assert story.trial(2).state != TrialState.FAILED
     assert story.trial(2).error == ""
 
 
@@ -195,16 +195,16 @@ def test_a_kill_asks_then_terms_then_kills():
     assert signals(story.pass_time(0.2)) == [(0, "term", "killed")]
     assert signals(story.pass_time(10.0)) == [(0, "kill", "killed")]
     story.exit(0, "killed", code=None, signal=9)
-    assert story.trial(0).state == KILLED
+    assert story.trial(0).state == TrialState.KILLED
 
 
 def test_a_waiting_trial_is_killed_at_once():
     story = Story(search=SearchSpec(trials=3, concurrency=1), trial=TrialSpec("t.py:f", retries=1))
     story.take(ev.StopAsked(story.now, finish=True, why="asked"))
     story.exit(0, "ValueError: bad")
-    assert story.trial(0).state == WAITING
+    assert story.trial(0).state == TrialState.WAITING
     story.take(ev.KillAsked(story.now, 0))
-    assert story.trial(0).state == KILLED
+    assert story.trial(0).state == TrialState.KILLED
 
 
 def test_a_drain_saves_and_goes_back_to_waiting():
@@ -216,7 +216,7 @@ def test_a_drain_saves_and_goes_back_to_waiting():
     end = finished(story.exit(1, stopped=True))
     assert end is not None
     assert not end.complete
-    assert story.states() == [WAITING, WAITING]
+    assert story.states() == [TrialState.WAITING, TrialState.WAITING]
 
 
 def test_a_trial_that_was_done_before_it_heard_of_the_drain_is_complete():
@@ -224,7 +224,7 @@ def test_a_trial_that_was_done_before_it_heard_of_the_drain_is_complete():
     story.report(0, 1, 0.5)
     story.take(ev.StopAsked(story.now, finish=False, why="asked"))
     story.exit(0)
-    assert story.trial(0).state == COMPLETE
+    assert story.trial(0).state == TrialState.COMPLETE
 
 
 def test_stop_finish_lets_them_end_and_starts_nothing():
@@ -232,7 +232,7 @@ def test_stop_finish_lets_them_end_and_starts_nothing():
     assert signals(story.take(ev.StopAsked(story.now, finish=True, why="asked"))) == []
     story.report(0, 1, 0.5)
     story.exit(0)
-    assert story.states() == [COMPLETE, RUNNING]
+    assert story.states() == [TrialState.COMPLETE, TrialState.RUNNING]
 
 
 def test_a_second_interrupt_kills_at_once_and_stays_resumable():
@@ -241,14 +241,14 @@ def test_a_second_interrupt_kills_at_once_and_stays_resumable():
     facts = story.take(ev.StopAsked(story.now, finish=False, why="asked again", now=True))
     assert signals(facts) == [(0, "kill", "drain"), (1, "kill", "drain")]
     story.exit(0, "killed", code=None, signal=9)
-    assert story.trial(0).state == WAITING
+    assert story.trial(0).state == TrialState.WAITING
 
 
 def test_a_timeout_is_a_crash():
     story = Story(trial=TrialSpec(target="t.py:train", timeout=60.0))
     assert signals(story.pass_time(61.0)) == [(0, "ask", "timeout"), (1, "ask", "timeout")]
     story.exit(0, stopped=True)
-    assert story.trial(0).state == FAILED
+    assert story.trial(0).state == TrialState.FAILED
     assert "timeout of 60 s" in story.trial(0).note
 
 
@@ -284,7 +284,7 @@ def test_the_target_ends_the_study_with_its_trial_complete():
     end = finished(story.exit(1, stopped=True))
     assert end is not None
     assert "target reached: trial 0" in end.why
-    assert story.states() == [COMPLETE, WAITING]
+    assert story.states() == [TrialState.COMPLETE, TrialState.WAITING]
 
 
 def test_opened_again_after_the_target_it_launches_nothing():
@@ -345,7 +345,7 @@ def test_a_pause_that_was_taken_back_lets_the_trial_go_on_at_once():
     story.take(ev.PauseAsked(story.now, (0,)))
     story.take(ev.ResumeAsked(story.now, (0,)))
     assert signals(story.take(ev.Frozen(story.now, 0, 0))) == [(0, "release", "paused")]
-    assert story.trial(0).state == RUNNING
+    assert story.trial(0).state == TrialState.RUNNING
 
 
 def test_the_report_of_a_drained_trial_counts_where_it_saves():
@@ -368,11 +368,14 @@ def test_promotion_waits_for_a_slot_and_takes_the_best_of_the_highest_rung():
     assert third.action == "pause"
     facts = story.exit(2, stopped=True)
     assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [1]
-    assert story.trial(1).state == RUNNING
+    assert story.trial(1).state == TrialState.RUNNING
     assert "rung 0 (epoch 1)" in story.trial(1).note
 
 
-@pytest.mark.parametrize(("keep", "then"), [("all", PAUSED), ("best", PRUNED), ("none", PRUNED)])
+@pytest.mark.parametrize(
+    ("keep", "then"),
+    [("all", TrialState.PAUSED), ("best", TrialState.PRUNED), ("none", TrialState.PRUNED)],
+)
 def test_those_that_no_slot_needs_any_more_end_and_go_on_where_all_are_kept(keep, then):
     promote = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
     story = Story(
@@ -386,16 +389,18 @@ def test_those_that_no_slot_needs_any_more_end_and_go_on_where_all_are_kept(keep
         story.exit(number, stopped=True)
     story.report(1, 9, 0.2)
     story.exit(1)
-    assert story.states() == [PRUNED, COMPLETE]
+    assert story.states() == [TrialState.PRUNED, TrialState.COMPLETE]
     assert "not promoted" in story.trial(0).note
     raised = msgspec.structs.replace(settings_of(story.spec), trials=6)
     story.take(ev.Opened(story.now, raised, 4.0, 8 << 30))
-    assert story.states()[:2] == [then, COMPLETE]
+    assert story.states()[:2] == [then, TrialState.COMPLETE]
     for number in range(2, 6):
         (verdict,) = verdicts(story.report(number, 1, 0.9))
         assert verdict.action == "pause"
         story.exit(number, stopped=True)
-    assert story.trial(0).state == (RUNNING if then == PAUSED else PRUNED)
+    assert story.trial(0).state == (
+        TrialState.RUNNING if then == TrialState.PAUSED else TrialState.PRUNED
+    )
 
 
 @pytest.mark.parametrize("how", ["fails", "is killed"])
@@ -409,9 +414,9 @@ def test_a_retry_goes_on_from_the_checkpoint_until_the_study_is_complete(how):
     else:
         story.take(ev.KillAsked(story.now, 0))
         story.exit(0, stopped=True)
-    assert story.trial(0).state in (FAILED, KILLED)
+    assert story.trial(0).state in (TrialState.FAILED, TrialState.KILLED)
     story.take(ev.RetryAsked(story.now, 0))
-    assert (story.trial(0).state, story.trial(0).checkpoint) == (RUNNING, 1)
+    assert (story.trial(0).state, story.trial(0).checkpoint) == (TrialState.RUNNING, 1)
     story.exit(0, "it broke again")
     story.exit(1)
     assert story.study.state.complete
@@ -449,7 +454,7 @@ def test_a_trial_that_was_stopped_cannot_be_frozen_back_to_life():
     assert verdict.action == "stop"
     story.take(ev.Frozen(story.now, 1, 0))
     story.exit(1, stopped=True)
-    assert story.trial(1).state == PRUNED
+    assert story.trial(1).state == TrialState.PRUNED
 
 
 def test_a_second_interrupt_leaves_verdicts_as_they_were():
@@ -459,7 +464,7 @@ def test_a_second_interrupt_leaves_verdicts_as_they_were():
     story.take(ev.StopAsked(story.now, finish=False, why="asked"))
     story.take(ev.StopAsked(story.now, finish=False, why="again", now=True))
     story.exit(1, "killed", code=None, signal=9)
-    assert story.trial(1).state == PRUNED
+    assert story.trial(1).state == TrialState.PRUNED
 
 
 def test_a_trial_that_hangs_while_it_is_asked_to_pause_still_times_out():
@@ -484,7 +489,7 @@ def test_a_new_entry_may_send_on_another_while_slots_are_free():
         story.exit(number, stopped=True)
     facts = story.report(2, 1, 0.9)
     assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [0]
-    assert story.trial(0).state == RUNNING
+    assert story.trial(0).state == TrialState.RUNNING
 
 
 def test_a_waiting_trial_is_killed_without_launching_another_first():
@@ -494,7 +499,7 @@ def test_a_waiting_trial_is_killed_without_launching_another_first():
         story.exit(trial, "ValueError: bad")
     for trial in (0, 1):
         story.take(ev.KillAsked(story.now, trial))
-    assert story.states() == [KILLED, KILLED]
+    assert story.states() == [TrialState.KILLED, TrialState.KILLED]
 
 
 def test_a_kill_that_waits_strikes_when_it_is_due_and_not_before():
@@ -505,7 +510,7 @@ def test_a_kill_that_waits_strikes_when_it_is_due_and_not_before():
     assert signals(story.pass_time(0.2)) == [(0, "ask", "killed")]
     assert story.study.state.kills == {}
     story.exit(0, stopped=True)
-    assert story.trial(0).state == KILLED
+    assert story.trial(0).state == TrialState.KILLED
 
 
 def test_a_kill_that_was_taken_back_never_strikes():
@@ -514,7 +519,7 @@ def test_a_kill_that_was_taken_back_never_strikes():
     story.take(ev.UndoKillAsked(story.now, (0, 1)))
     assert signals(story.pass_time(20.0)) == []
     story.exit(0)
-    assert story.trial(0).state != KILLED
+    assert story.trial(0).state != TrialState.KILLED
 
 
 def test_a_kill_at_once_does_not_wait_for_one_that_does():
@@ -531,7 +536,7 @@ def test_what_ends_by_itself_is_not_killed_any_more():
     story.report(0, 1, 0.5)
     story.take(ev.KillAsked(story.now, 0, 8.0))
     story.exit(0)
-    assert story.trial(0).state == COMPLETE
+    assert story.trial(0).state == TrialState.COMPLETE
     assert story.study.state.kills == {}
     assert signals(story.pass_time(20.0)) == []
 
@@ -540,13 +545,13 @@ def test_a_trial_that_is_to_be_killed_is_not_launched_again():
     story = Story(search=SearchSpec(trials=2, concurrency=1), trial=TrialSpec("t.py:f", retries=1))
     story.take(ev.KillAsked(story.now, 0, 8.0))
     story.exit(0, "ValueError: bad")
-    assert story.trial(0).state == WAITING
-    assert story.trial(1).state == RUNNING
+    assert story.trial(0).state == TrialState.WAITING
+    assert story.trial(1).state == TrialState.RUNNING
     story.report(1, 1, 0.5)
     assert finished(story.exit(1)) is None
-    assert story.trial(0).state == WAITING
+    assert story.trial(0).state == TrialState.WAITING
     facts = story.pass_time(10.0)
-    assert story.trial(0).state == KILLED
+    assert story.trial(0).state == TrialState.KILLED
     assert finished(facts) is not None
 
 
@@ -557,12 +562,12 @@ def test_a_trial_that_is_to_be_killed_is_not_promoted_unless_it_is_spared():
         attempt = story.trial(number).attempt
         story.take(ev.Reported(story.now, number, attempt, 1, {"loss": value}, can_save=True))
         story.exit(number, stopped=True)
-    assert story.trial(0).state == PAUSED
+    assert story.trial(0).state == TrialState.PAUSED
     story.take(ev.KillAsked(story.now, 0, 8.0))
     assert story.study.state.promotable == {1: True}
     story.take(ev.ResumeAsked(story.now, ()))
     story.report(2, 1, 0.9)
-    assert story.trial(0).state == PAUSED
+    assert story.trial(0).state == TrialState.PAUSED
     facts = story.take(ev.UndoKillAsked(story.now, (0,)))
     assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [0]
 
@@ -577,7 +582,7 @@ def test_a_study_that_ends_with_a_kill_waiting_is_not_complete():
     story.now += 1000.0
     story.take(ev.Opened(story.now, settings_of(story.spec), 4.0, 8 << 30))
     facts = story.pass_time(0.1)
-    assert story.trial(0).state == KILLED
+    assert story.trial(0).state == TrialState.KILLED
     assert finished(facts) is not None
 
 
@@ -588,7 +593,7 @@ def test_many_kills_that_are_due_at_once_strike_one_after_the_other():
         story.exit(trial, "ValueError: bad")
         story.take(ev.KillAsked(story.now, trial, 8.0))
     story.pass_time(10.0)
-    assert story.states() == [KILLED, KILLED]
+    assert story.states() == [TrialState.KILLED, TrialState.KILLED]
 
 
 def test_nothing_launches_or_ends_while_launching_is_blocked():
@@ -597,14 +602,14 @@ def test_nothing_launches_or_ends_while_launching_is_blocked():
     story.exit(0, "can't start", lost=True)
     story.report(1, 1, 0.5)
     story.exit(1)
-    assert story.states() == [WAITING, COMPLETE]
+    assert story.states() == [TrialState.WAITING, TrialState.COMPLETE]
     assert story.trial(0).note == "can't start; goes on from the start"
     assert (story.trial(0).crashes, story.study.state.finished) == (0, False)
     story.take(ev.LaunchBlocked(story.now, "resources", "no memory"))
     story.take(ev.LaunchBlocked(story.now, "code", ""))
-    assert story.states() == [WAITING, COMPLETE]
+    assert story.states() == [TrialState.WAITING, TrialState.COMPLETE]
     story.take(ev.LaunchBlocked(story.now, "resources", ""))
-    assert story.states() == [RUNNING, COMPLETE, RUNNING]
+    assert story.states() == [TrialState.RUNNING, TrialState.COMPLETE, TrialState.RUNNING]
 
 
 def test_the_last_that_waits_at_a_rung_is_not_pruned_while_launching_is_blocked():
@@ -612,9 +617,9 @@ def test_the_last_that_waits_at_a_rung_is_not_pruned_while_launching_is_blocked(
     story.take(ev.LaunchBlocked(story.now, "code", "why"))
     story.report(0, 1, 0.5)
     story.exit(0, stopped=True)
-    assert story.states() == [PAUSED]
+    assert story.states() == [TrialState.PAUSED]
     story.take(ev.LaunchBlocked(story.now, "code", ""))
-    assert story.states() != [PAUSED]
+    assert story.states() != [TrialState.PAUSED]
 
 
 def test_a_blocked_study_stops_at_once_and_the_next_engine_looks_anew():
@@ -626,7 +631,7 @@ def test_a_blocked_study_stops_at_once_and_the_next_engine_looks_anew():
     assert end is not None
     assert not end.complete
     story.take(ev.Opened(story.now, settings_of(story.spec), 4.0, 8 << 30))
-    assert story.states() == [RUNNING, RUNNING]
+    assert story.states() == [TrialState.RUNNING, TrialState.RUNNING]
 
 
 def test_three_samples_that_fail_alike_halt_the_study():
@@ -636,7 +641,7 @@ def test_three_samples_that_fail_alike_halt_the_study():
         assert isinstance(facts[-1], ev.Ask)
         failed = ev.SampleFailed(100.0 + 60 * number, number, {"x": 0.1}, "random", "", "no width")
         facts = study.react(failed)
-        assert study.state.trials[number].state == FAILED
+        assert study.state.trials[number].state == TrialState.FAILED
     end = finished(facts)
     assert end is not None
     assert end.why == "the first 3 trials have failed, all with: no width"

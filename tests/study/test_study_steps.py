@@ -9,8 +9,8 @@ import pytest
 from story import ASHA, Story, signals, verdicts
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec
-from tuitune.core.study.state import COMPLETE, RUNNING
 
 MEDIAN = PruningSpec("median", "epoch", 1, 9)
 
@@ -29,7 +29,7 @@ def test_a_trial_whose_steps_have_two_reports_each_is_complete():
         story.report(0, epoch, None)
         story.report(0, epoch, 1 / epoch)
     story.exit(0)
-    assert story.states()[0] == COMPLETE
+    assert story.states()[0] == TrialState.COMPLETE
     assert story.trial(0).value == pytest.approx(1 / 9)
 
 
@@ -142,9 +142,9 @@ def test_at_the_maximum_a_trial_is_heard_until_it_returns():
     story = Story(pruning=ASHA)
     story.report(0, 9, 0.9)
     assert not signals(story.report(0, 9, 0.3))
-    assert story.states()[0] == RUNNING
+    assert story.states()[0] == TrialState.RUNNING
     story.exit(0)
-    assert (story.states()[0], story.trial(0).value) == (COMPLETE, 0.3)
+    assert (story.states()[0], story.trial(0).value) == (TrialState.COMPLETE, 0.3)
 
 
 def test_what_is_reported_beyond_the_maximum_does_not_count():
@@ -182,4 +182,4 @@ def test_the_report_that_a_trial_saves_after_the_target_is_the_one_that_counts()
     assert (0, "ask", "target") in signals(story.report(0, 4, 0.1))
     assert not verdicts(story.report(0, 5, 0.15))  # it saves this one and leaves
     story.exit(0, stopped=True)
-    assert (story.states()[0], story.trial(0).value) == (COMPLETE, 0.15)
+    assert (story.states()[0], story.trial(0).value) == (TrialState.COMPLETE, 0.15)

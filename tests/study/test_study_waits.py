@@ -9,8 +9,8 @@ import pytest
 from story import ASHA, Story, signals, verdicts
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.spec import Limits, PruningSpec, SearchSpec, TrialSpec
-from tuitune.core.study.state import COMPLETE, PAUSED, RUNNING, WAITING
 
 MEDIAN = PruningSpec("median", "epoch", 1, 9)
 TARGET = Limits(target=0.2)
@@ -96,7 +96,7 @@ def test_a_step_beyond_the_maximum_that_completes_a_trial_is_heard_to_its_end():
     story.report(0, 10, 0.3)
     story.report(0, 11, 0.1)
     story.exit(0)
-    assert (story.states()[0], story.trial(0).value) == (COMPLETE, 0.3)
+    assert (story.states()[0], story.trial(0).value) == (TrialState.COMPLETE, 0.3)
 
 
 def test_a_trial_that_was_asked_to_pause_leaves_when_its_study_is_stopped():
@@ -106,10 +106,10 @@ def test_a_trial_that_was_asked_to_pause_leaves_when_its_study_is_stopped():
     facts = story.take(ev.StopAsked(story.now, finish=False, why="by hand"))
     assert signals(facts) == [(0, "ask", "drain")]
     story.take(ev.Frozen(story.now, 0, 0))  # it had heard of the pause alone, and can't save
-    assert story.states() == [RUNNING]
+    assert story.states() == [TrialState.RUNNING]
     assert signals(story.pass_time(60.0))[0] == (0, "term", "drain")
     story.exit(0, error="terminated (SIGTERM)", code=None, signal=15)
-    assert story.states() == [PAUSED]
+    assert story.states() == [TrialState.PAUSED]
     assert story.study.state.finished
 
 
@@ -127,11 +127,11 @@ def test_nothing_is_launched_nor_wound_up_while_nothing_can_be_launched():
     story = Story(search=SearchSpec(trials=1, concurrency=1))
     story.take(ev.LaunchBlocked(story.now, "code", "SyntaxError: invalid syntax"))
     story.exit(0, error="can't start", code=None, lost=True)
-    assert story.states() == [WAITING]
+    assert story.states() == [TrialState.WAITING]
     assert "can't start" in story.trial(0).note
     assert not story.study.state.finished
     story.take(ev.LaunchBlocked(story.now, "code", ""))
-    assert story.states() == [RUNNING]
+    assert story.states() == [TrialState.RUNNING]
     assert story.trial(0).crashes == 0
 
 

@@ -6,13 +6,12 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tuitune.core.events import Settings
+from tuitune.core.events import Settings, TrialState
 from tuitune.core.placement.sample import DeviceSample
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study.ranking import best_of
-from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.render.glyphs import ASCII, FULL
@@ -35,13 +34,13 @@ OPENED = NOW - 3600.0
 LIVE_PID = 4000
 
 LETTERS = {
-    "w": WAITING,
-    "r": RUNNING,
-    "p": PAUSED,
-    "c": COMPLETE,
-    "x": PRUNED,
-    "f": FAILED,
-    "k": KILLED,
+    "w": TrialState.WAITING,
+    "r": TrialState.RUNNING,
+    "p": TrialState.PAUSED,
+    "c": TrialState.COMPLETE,
+    "x": TrialState.PRUNED,
+    "f": TrialState.FAILED,
+    "k": TrialState.KILLED,
 }
 
 
@@ -68,7 +67,7 @@ def spec(**changes: Any) -> StudySpec:
     )
 
 
-def row(number: int = 0, state: str = COMPLETE, **changes: Any) -> TrialRow:
+def row(number: int = 0, state: str = TrialState.COMPLETE, **changes: Any) -> TrialRow:
     """A trial that is as plausible as its state allows. `state`: a whole name, or a letter of it."""
     state = LETTERS.get(state, state)
     fields: dict[str, Any] = {
@@ -79,7 +78,7 @@ def row(number: int = 0, state: str = COMPLETE, **changes: Any) -> TrialRow:
         "why": f"point {number} of the sequence",
         "changed": number + 1,
     }
-    if state != WAITING:
+    if state != TrialState.WAITING:
         started = OPENED + 10.0 * number
         fields |= {
             "attempt": 1,
@@ -90,13 +89,13 @@ def row(number: int = 0, state: str = COMPLETE, **changes: Any) -> TrialRow:
             "best": 0.5 + 0.01 * number,
             "rung": 1,
         }
-    if state == RUNNING:
+    if state == TrialState.RUNNING:
         fields |= {"device": "cpu", "pid": LIVE_PID + number}
-    if state == COMPLETE:
+    if state == TrialState.COMPLETE:
         fields |= {"step": 27, "rung": 2}
-    if state in {COMPLETE, PRUNED, FAILED, KILLED}:
+    if state in {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED, TrialState.KILLED}:
         fields["ended"] = fields["started"] + 120.0
-    if state == FAILED:
+    if state == TrialState.FAILED:
         fields |= {"error": "ValueError: no such thing", "note": "exit status 1"}
     return TrialRow(**{**fields, **changes})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.cli.studies import StudyFolder, short_path
-from tuitune.core.study.state import ENDED
+from tuitune.core.events import ENDED
 from tuitune.messages.text import number, plain, table, which
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import all_studies

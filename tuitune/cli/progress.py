@@ -12,11 +12,11 @@ import msgspec
 from tuitune.cli.console import Outlet
 from tuitune.cli.remaining import Forecast
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.placement.gpu_changes import news
 from tuitune.core.pruning.trials_needed import too_few
 from tuitune.core.space import grid_size
 from tuitune.core.study import leaving
-from tuitune.core.study.state import COMPLETE, ENDED, FAILED
 from tuitune.messages.as_json import as_json, is_utf8
 from tuitune.messages.facts import told, whose
 from tuitune.messages.text import configuration_words, duration, number, plain, which
@@ -75,7 +75,7 @@ class Lines:
             case ev.Settled():
                 self._line(fact.time, self._settled(fact))
                 tail = self._tails.pop(fact.trial, "")
-                if fact.state == FAILED:
+                if fact.state == TrialState.FAILED:
                     self._quote(tail)
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
@@ -112,7 +112,7 @@ class Lines:
             parts.append(f"{self._pace.done}/{self._pace.total}")
             parts.append(self._best())
             parts.append(self._pace.remaining())
-        if fact.state != COMPLETE:
+        if fact.state != TrialState.COMPLETE:
             parts.append(plain(fact.why))
         else:
             parts.append(configuration_words(trial.config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
-from tuitune.core.study.state import ENDED
+from tuitune.core.events import ENDED
 from tuitune.messages.text import duration
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
-from tuitune.core.study.state import COMPLETE, STATES
+from tuitune.core.events import TrialState
 from tuitune.messages.text import configuration_toml, duration, number
 from tuitune.store.rows import StudyRow
 
@@ -71,7 +71,7 @@ def print_result(result: Result, *, as_json: bool = False) -> int:
         sys.stdout.flush()
     except OSError:  # nobody listens any more: it has ended as it has all the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if result.counts[COMPLETE] else 1
+    return 0 if result.counts[TrialState.COMPLETE] else 1
 
 
 def _summary(result: Result) -> str:
@@ -104,7 +104,7 @@ def _record(result: Result) -> dict[str, Any]:
 def counts(states: Iterable[str]) -> dict[str, int]:
     """How many trials are in each of all states."""
     found = Counter(states)
-    return {state: found[state] for state in STATES}
+    return {state: found[state] for state in TrialState}
 
 
 def best_record(

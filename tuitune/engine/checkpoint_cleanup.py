@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED
 from tuitune.core.study.kept_checkpoints import kept, may_go_on
-from tuitune.core.study.state import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

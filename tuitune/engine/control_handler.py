@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.search.searcher import complete
 from tuitune.core.study import leaving
-from tuitune.core.study.state import COMPLETE, ENDED, FAILED
 from tuitune.engine.settings_file import NotWhileRunningError
 from tuitune.executors.base import SampleError
 from tuitune.messages.text import plain
@@ -139,9 +139,9 @@ def _refusal(act: str, trial: Trial, doomed: bool) -> str:  # noqa: FBT001
     reasons = {
         "has not ended": act == "retry" and not ended,
         "is complete: `tuitune add STUDY --like N` tries it again": act == "retry"
-        and trial.state == COMPLETE,
+        and trial.state == TrialState.COMPLETE,
         "lacks a sampled parameter: `tuitune add STUDY --like N` samples it anew": act == "retry"
-        and trial.state == FAILED
+        and trial.state == TrialState.FAILED
         and trial.started is None,
         f"has ended, there is nothing to {act}": act != "retry" and ended,
         "is being killed already": act in {"kill", "spare"} and dying,

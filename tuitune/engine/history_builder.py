@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.pruning.rules import milestones
 from tuitune.core.search.history import Fate, History, Past
-from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,11 +58,15 @@ def past_of(spec: StudySpec, trial: Trial) -> Past | None:
 
     Nor does one of which a sampler has failed: it was never launched.
     """
-    if trial.state == FAILED and trial.started is None:
+    if trial.state == TrialState.FAILED and trial.started is None:
         return None
     curve = curve_of(spec, trial)
     fate = _fate(trial)
-    if trial.state == KILLED and fate == "ended" and not (curve and milestones(spec.pruning)):
+    if (
+        trial.state == TrialState.KILLED
+        and fate == "ended"
+        and not (curve and milestones(spec.pruning))
+    ):
         return None
     return Past(trial.number, trial.config, curve, fate)
 
@@ -77,8 +81,8 @@ def curve_of(spec: StudySpec, trial: Trial) -> tuple[tuple[int, float], ...]:
 
 
 def _fate(trial: Trial) -> Fate:
-    if trial.diverged or trial.state == FAILED:
+    if trial.diverged or trial.state == TrialState.FAILED:
         return "failed"
-    if trial.state in (COMPLETE, PRUNED, KILLED) or trial.parked:
+    if trial.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.KILLED) or trial.parked:
         return "ended"
     return "pending"

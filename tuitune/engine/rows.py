@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.pruning.rules import bracket_count, bracket_of, bracket_steps
 from tuitune.core.study.kept_checkpoints import forgotten, kept
-from tuitune.core.study.state import COMPLETE, ENDED, PAUSED, RUNNING
 from tuitune.messages.leaving import LEAVES
 from tuitune.store.rows import StudyRow, TrialRow
 
@@ -105,7 +105,11 @@ def _phase(state: State, trial: Trial) -> tuple[str, float | None]:
         return f"ending:{trial.ending.reason}", due if due < math.inf else None
     if trial.frozen is not None:
         return "frozen", None
-    return ("starting", None) if trial.state == RUNNING and trial.pid is None else ("", None)
+    return (
+        ("starting", None)
+        if trial.state == TrialState.RUNNING and trial.pid is None
+        else ("", None)
+    )
 
 
 def _note(state: State, trial: Trial) -> str:
@@ -113,7 +117,7 @@ def _note(state: State, trial: Trial) -> str:
         return "is to be killed; that can still be undone"
     if trial.ending is not None and trial.ending.reason != "pruned":
         return _leaving_words(trial, trial.ending)
-    if trial.state == PAUSED:
+    if trial.state == TrialState.PAUSED:
         by_hand = "paused by hand; " if trial.held and trial.parked else ""
         return f"{by_hand}{trial.note}; {_keeps(trial)}"
     return "silent for long" if trial.silent else trial.note
@@ -154,4 +158,8 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
 
 def _with_checkpoints(state: State) -> Collection[int]:
     """Those that keep them or not as the settings say."""
-    return [t.number for t in state.trials if t.state == COMPLETE and t.checkpoint is not None]
+    return [
+        t.number
+        for t in state.trials
+        if t.state == TrialState.COMPLETE and t.checkpoint is not None
+    ]

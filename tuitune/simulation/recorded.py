@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.placement.host import HostResources
 from tuitune.core.search.proposal import Proposal
-from tuitune.core.study.state import COMPLETE, FAILED, PRUNED
 from tuitune.simulation.course import Course, Point
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Record:
     config: dict[str, Any]
     origin: str
     why: str
-    state: str = ""
+    state: TrialState = TrialState.WAITING  # as its last attempt left it
     points: list[Point] = field(default_factory=list)
     ending: float = 0.0  # s of work after its last point; where it has none, of all its attempts
 
@@ -146,17 +146,17 @@ class RecordedTarget:
         record = self._records[order.trial]
         start = order.resume_step or 0
         points = [point for point in record.points if point.step > start]
-        if record.state == FAILED:
+        if record.state == TrialState.FAILED:
             return Course(points, "raises", self._saves, ending=record.ending)
         if not record.points:
             return Course(points, "unknown", self._saves, ending=record.ending)
         at = record.points[-1].step
-        ended = record.state == COMPLETE and (self._cut is None or at < self._cut)
+        ended = record.state == TrialState.COMPLETE and (self._cut is None or at < self._cut)
         return Course(points, "returns" if ended else "unknown", self._saves)
 
 
 def was_stopped(record: Record) -> bool:
-    return record.state == PRUNED
+    return record.state == TrialState.PRUNED
 
 
 def replayable(spec: StudySpec, trials: int, together: int) -> StudySpec:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.pruning.rules import bracket_of, bracket_steps
 from tuitune.core.study.ranking import Ranking, best_of, loss
-from tuitune.core.study.state import COMPLETE, KILLED, PRUNED
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import (
     RecordedSearcher,
@@ -91,7 +91,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
     standings = [
         Ranking(
             t.number,
-            KILLED if t.number in played.unknown else t.state,
+            TrialState.KILLED if t.number in played.unknown else t.state,
             t.step,
             t.counted(spec.objective),
         )
@@ -102,7 +102,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
         then=_side(recorded, records, recording),
         now=_now(spec, standings, spent.steps, played.seconds),
         good=good,
-        lost=[n for n in good if n in begun and trials[n].state == PRUNED],
+        lost=[n for n in good if n in begun and trials[n].state == TrialState.PRUNED],
         lost_unknown=[n for n in good if n in played.unknown],
         unknown=sorted(played.unknown),
         ended=why if unplayed else "",
@@ -154,7 +154,7 @@ def _is_plain(value: float | None) -> bool:
 def best_tenth(spec: StudySpec, records: Sequence[Record]) -> list[int]:
     """Of the trials that came to their end; where none has, of all that reported. Best first."""
     known = [(r, v) for r in records if (v := _value(spec, r)) is not None and math.isfinite(v)]
-    pool = [(r, v) for r, v in known if r.state == COMPLETE] or known
+    pool = [(r, v) for r, v in known if r.state == TrialState.COMPLETE] or known
     pool.sort(key=lambda pair: (loss(pair[1], spec.objective), pair[0].number))
     return [record.number for record, _ in pool[: math.ceil(len(records) / GOOD)]]
 
@@ -182,7 +182,7 @@ def _now(spec: StudySpec, standings: Sequence[Ranking], steps: int, seconds: flo
     return Side(
         steps=steps,
         seconds=seconds,
-        stopped=sum(standing.state == PRUNED for standing in standings),
+        stopped=sum(standing.state == TrialState.PRUNED for standing in standings),
         best=number,
         value=None if best is None else best.value,
         step=None if best is None else best.step,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from tuitune.core.events import Settings
+from tuitune.core.events import Settings, TrialState
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     """
 
     number: int
-    state: str
+    state: TrialState
     config: dict[str, Any]
     origin: str = ""
     why: str = ""
@@ -115,8 +115,8 @@ STORED = {field.name: field.type for field in msgspec.structs.fields(TrialRow)} 
     "parked": int,
 }
 # What columns are held to: SQLite lets any of them hold anything.
-WHOLE = msgspec.defstruct("WHOLE", list(STORED.items()), array_like=True)
-OUTLINED = msgspec.defstruct(
+WHOLE: Any = msgspec.defstruct("WHOLE", list(STORED.items()), array_like=True)
+OUTLINED: Any = msgspec.defstruct(
     "OUTLINED", [(name, STORED[name]) for name in OUTLINE], array_like=True
 )
 
@@ -163,16 +163,16 @@ def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
 
 def from_columns(columns: Sequence[Any]) -> TrialRow:
     """Raises MsgspecError where a column holds what is none of its own."""
-    msgspec.convert(columns, WHOLE)
-    number, state, config, *more = columns
+    state = msgspec.convert(columns, WHOLE).state
+    number, _, config, *more = columns
     more[PARKED] = bool(more[PARKED])
     return TrialRow(number, state, _unpack(config), *more)
 
 
 def from_outline(columns: Sequence[Any]) -> TrialRow:
     """A row that has the columns of OUTLINE, and the defaults in place of all others."""
-    msgspec.convert(columns, OUTLINED)
-    number, state, value, step, started, ended, best, rung, parked, launched = columns
+    state = msgspec.convert(columns, OUTLINED).state
+    number, _, value, step, started, ended, best, rung, parked, launched = columns
     return TrialRow(
         number,
         state,

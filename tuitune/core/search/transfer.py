@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuitune.core.events import TrialState
 from tuitune.core.search.history import Fate, Past
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Earlier:
 
     number: int
     config: dict[str, Any]
-    state: str
+    state: TrialState
     step: int
     value: float | None
     points: Sequence[tuple[int, float | None]]
@@ -38,11 +39,11 @@ def past_of(
 
     comparable: its resource is that of this study. Else, as without rungs, only its end counts.
     """
-    diverged = earlier.value is None and earlier.state in ("COMPLETE", "PRUNED")
-    fate: Fate = "failed" if diverged or earlier.state == "FAILED" else "ended"
+    diverged = earlier.value is None and earlier.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    fate: Fate = "failed" if diverged or earlier.state == TrialState.FAILED else "ended"
     if rungs and comparable:
         curve = _curve(earlier, objective, rungs)
-    elif earlier.state == "COMPLETE" and earlier.value is not None:
+    elif earlier.state == TrialState.COMPLETE and earlier.value is not None:
         curve = ((rungs[-1] if rungs else earlier.step, earlier.value),)
     else:
         curve = ()

@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from tuitune.core.events import TrialState
 from tuitune.core.pruning import rules
 from tuitune.core.study import gpu_packing, leaving, prefetch
 from tuitune.core.study import state as st
@@ -22,7 +23,7 @@ QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken progr
 
 def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial = state.trials[fact.trial]
-    trial.state = st.RUNNING
+    trial.state = TrialState.RUNNING
     trial.attempt = fact.attempt
     trial.attempt_step = trial.valued = trial.saving = 0
     trial.returned = False
@@ -237,15 +238,15 @@ def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
     if fact.crowded:
         gpu_packing.crowded(state, trial)
     gpu_packing.gone(trial)
-    if fact.state == st.WAITING:
+    if fact.state == TrialState.WAITING:
         wait(state, trial)
-    elif fact.state == st.PAUSED:
+    elif fact.state == TrialState.PAUSED:
         pause(state, trial)
     else:
         _end(spec, state, trial, fact)
     if fact.crashed:
         _count_crash(state, trial, fact.time)
-    elif fact.state in (st.COMPLETE, st.PRUNED):
+    elif fact.state in (TrialState.COMPLETE, TrialState.PRUNED):
         state.streak = state.same = 0
 
 
@@ -254,14 +255,14 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
         state.waiting.remove(trial.number)
     state.promotable.pop(trial.number, None)
     state.kills.pop(trial.number, None)
-    trial.shelved = fact.state == st.PRUNED and trial.parked
+    trial.shelved = fact.state == TrialState.PRUNED and trial.parked
     trial.parked = trial.held = False
     trial.state = fact.state
     trial.ended = fact.time
-    if fact.state == st.COMPLETE:
+    if fact.state == TrialState.COMPLETE:
         rules.complete(state.pruner, spec.pruning, trial.number)
         update_leader(spec, state, trial)
-    elif fact.state == st.FAILED:
+    elif fact.state == TrialState.FAILED:
         rules.fail(state.pruner, spec.pruning, trial.number)
 
 

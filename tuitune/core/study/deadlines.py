@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.study import leaving
 from tuitune.core.study import state as st
 
@@ -59,9 +60,9 @@ def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
         if trial.is_being_killed():
             return ()
         return (ev.Signal(now, trial.number, trial.attempt, "ask", "killed", save=False),)
-    if trial.state in st.ENDED:
+    if trial.state in ENDED:
         return ()
-    return (ev.Settled(now, trial.number, st.KILLED, "killed by hand"),)
+    return (ev.Settled(now, trial.number, TrialState.KILLED, "killed by hand"),)
 
 
 def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:

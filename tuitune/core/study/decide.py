@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.pruning import rules
 from tuitune.core.study import gpu_packing, prefetch
 from tuitune.core.study import state as st
@@ -132,7 +133,7 @@ def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decisi
     pruner, pruning = state.pruner, spec.pruning
     if rules.promotion(pruner, pruning, state.promotable) is not None:
         return ()  # there is no room for it yet
-    if state.promotable and not any(trial.state == st.COMPLETE for trial in state.trials):
+    if state.promotable and not any(trial.state == TrialState.COMPLETE for trial in state.trials):
         best = rules.best_waiting(pruner, pruning, state.promotable)
         if best is not None:
             return (_promoted(best, now),)
@@ -141,13 +142,13 @@ def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decisi
     if not state.promotable:
         return _finish(state, now)
     return [
-        ev.Settled(now, number, st.PRUNED, rules.not_promoted(pruner, pruning, number))
+        ev.Settled(now, number, TrialState.PRUNED, rules.not_promoted(pruner, pruning, number))
         for number in sorted(state.promotable)
     ]
 
 
 def _any_held(state: st.State) -> bool:
-    return any(t.held and t.state == st.PAUSED for t in state.trials)
+    return any(t.held and t.state == TrialState.PAUSED for t in state.trials)
 
 
 def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
@@ -200,7 +201,7 @@ def _sample_failed(
     _spec: StudySpec, _state: st.State, fact: ev.SampleFailed
 ) -> Sequence[ev.Decision]:
     error = fact.error
-    return (ev.Settled(fact.time, fact.trial, st.FAILED, error, crashed=True, error=error),)
+    return (ev.Settled(fact.time, fact.trial, TrialState.FAILED, error, crashed=True, error=error),)
 
 
 def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.Decision]:
@@ -253,7 +254,7 @@ def _pause_asked(spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> Seque
     signals: list[ev.Decision] = [
         ev.Signal(fact.time, t.number, t.attempt, "ask", "paused", save=True)
         for t in (state.trials[n] for n in fact.trials)
-        if t.state == st.RUNNING and t.ending is None and not t.complete
+        if t.state == TrialState.RUNNING and t.ending is None and not t.complete
     ]
     return [*signals, *_fill(spec, state, fact)]
 

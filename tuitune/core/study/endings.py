@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.study import gpu_packing
 from tuitune.core.study import state as st
 
@@ -44,7 +45,7 @@ def _taken(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | N
 
 def _complete(trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
     why = f"reached the maximum, then: {exit_.error}" if exit_.error else "reached the maximum"
-    return ev.Settled(exit_.time, trial.number, st.COMPLETE, why)
+    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, why)
 
 
 def _ended(
@@ -59,11 +60,11 @@ def _ended(
             return _returned(spec, state, trial, exit_)
         why = "left its GPU" if reason == "moved" else "interrupted"
         return _back(trial, exit_, "paused by hand" if trial.held else why)
-    ends: dict[str, tuple[str, str]] = {
-        "pruned": (st.PRUNED, trial.note),
-        "parked": (st.PAUSED, trial.note + _unsaved(trial)),
-        "killed": (st.KILLED, "killed by hand"),
-        "target": (st.COMPLETE, "reached the target"),
+    ends: dict[str, tuple[TrialState, str]] = {
+        "pruned": (TrialState.PRUNED, trial.note),
+        "parked": (TrialState.PAUSED, trial.note + _unsaved(trial)),
+        "killed": (TrialState.KILLED, "killed by hand"),
+        "target": (TrialState.COMPLETE, "reached the target"),
     }
     return ev.Settled(time, number, *ends[reason])
 
@@ -80,7 +81,7 @@ def _is_done(trial: st.Trial, ending: st.Ending, exit_: ev.Exited) -> bool:
 
 def _back(trial: st.Trial, exit_: ev.Exited, why: str) -> ev.Settled:
     """To where it can go on from: by itself, or when the hand that paused it says so."""
-    state = st.PAUSED if trial.held else st.WAITING
+    state = TrialState.PAUSED if trial.held else TrialState.WAITING
     why = f"{why}{_reached(trial)}; goes on from {_origin(trial)}{_how_it_left(trial)}"
     return ev.Settled(exit_.time, trial.number, state, why)
 
@@ -117,13 +118,15 @@ def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exite
         if spec.trial.metrics:
             why += ": no line of its output matches the pattern in [trial.metrics] with a number"
         return _crashed(state, trial, exit_, why)
-    return ev.Settled(exit_.time, trial.number, st.COMPLETE, "returned")
+    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, "returned")
 
 
 def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: str) -> ev.Settled:
     retries = state.settings.retries if state.settings else 0
     if trial.crashes >= retries:
-        return ev.Settled(exit_.time, trial.number, st.FAILED, error, crashed=True, error=error)
-    again = st.PAUSED if trial.held else st.WAITING
+        return ev.Settled(
+            exit_.time, trial.number, TrialState.FAILED, error, crashed=True, error=error
+        )
+    again = TrialState.PAUSED if trial.held else TrialState.WAITING
     why = f"retry {trial.crashes + 1} of {retries} after: {error}"
     return ev.Settled(exit_.time, trial.number, again, why, crashed=True, error=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
+from tuitune.core.events import TrialState
 from tuitune.core.study import attempts, clock, gpu_packing, kept_checkpoints, pausing, prefetch
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import next_gate
@@ -63,7 +64,7 @@ def _take_up(state: st.State) -> None:
     for trial in state.trials:
         if trial.shelved and trial.checkpoint is not None:
             trial.shelved, trial.parked, trial.ended = False, True, None
-            trial.state = st.PAUSED
+            trial.state = TrialState.PAUSED
             state.promotable[trial.number] = True
 
 

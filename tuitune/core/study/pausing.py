@@ -6,6 +6,7 @@ import math
 from bisect import insort
 from typing import TYPE_CHECKING
 
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.pruning import rules
 from tuitune.core.study import kept_checkpoints
 from tuitune.core.study import state as st
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 def wait(state: st.State, trial: st.Trial) -> None:
     """By number, so that what was interrupted goes on before anything new starts."""
-    trial.state = st.WAITING
+    trial.state = TrialState.WAITING
     state.promotable.pop(trial.number, None)
     insort(state.waiting, trial.number)
 
 
 def pause(state: st.State, trial: st.Trial) -> None:
-    trial.state = st.PAUSED
+    trial.state = TrialState.PAUSED
     if trial.parked and not trial.held and trial.number not in state.kills:
         state.promotable[trial.number] = True
 
@@ -41,13 +42,13 @@ def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
     if not fact.trials:
         state.launching = False
     for trial in (state.trials[number] for number in fact.trials):
-        if trial.state in st.ENDED:
+        if trial.state in ENDED:
             continue
         trial.held = True
         state.promotable.pop(trial.number, None)
-        if trial.state == st.WAITING:
+        if trial.state == TrialState.WAITING:
             state.waiting.remove(trial.number)
-            trial.state = st.PAUSED
+            trial.state = TrialState.PAUSED
             trial.note = "paused by hand before it was launched"
 
 
@@ -61,7 +62,7 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
         is_pruned = trial.ending is not None and trial.ending.reason == "pruned"
         if not trial.parked and not is_pruned:  # else its note says what a verdict has found
             trial.note = "resumed by hand"
-        if trial.state == st.PAUSED and not trial.is_live():
+        if trial.state == TrialState.PAUSED and not trial.is_live():
             if trial.parked:
                 pause(state, trial)
             else:
@@ -70,7 +71,7 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
 
 def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
     trial = state.trials[fact.trial]
-    if fact.after <= 0 or trial.state in st.ENDED or trial.is_being_killed():
+    if fact.after <= 0 or trial.state in ENDED or trial.is_being_killed():
         return
     state.kills[fact.trial] = fact.time + fact.after
     state.promotable.pop(fact.trial, None)
@@ -79,16 +80,16 @@ def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
 def spare_asked(_spec: StudySpec, state: st.State, fact: ev.UndoKillAsked) -> None:
     for trial in (state.trials[number] for number in fact.trials):
         spared = state.kills.pop(trial.number, None) is not None
-        if spared and trial.state == st.PAUSED and not trial.is_live():
+        if spared and trial.state == TrialState.PAUSED and not trial.is_live():
             pause(state, trial)
 
 
 def held(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
     trial = state.trials[fact.trial]
-    if trial.attempt != fact.attempt or trial.state != st.RUNNING or trial.complete:
+    if trial.attempt != fact.attempt or trial.state != TrialState.RUNNING or trial.complete:
         return
     if trial.ending is None or trial.ending.reason == "paused":  # no verdict has ended it meanwhile
-        trial.state = st.PAUSED
+        trial.state = TrialState.PAUSED
         trial.frozen = fact.time
         trial.ending = None
         trial.note = "paused by hand; it can't save, so it stands still"
@@ -96,7 +97,7 @@ def held(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
 
 def thaw(trial: st.Trial, now: float) -> None:
     if trial.frozen is not None:
-        trial.state = st.RUNNING
+        trial.state = TrialState.RUNNING
         frozen = now - trial.frozen
         trial.launched += frozen  # standing still is no part of its timeout
         trial.stepped += frozen  # nor of the time that a step takes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from tuitune.core.events import TrialState
 from tuitune.core.pruning import rules
-from tuitune.core.study.state import COMPLETE, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ class Comparable(Protocol):
     @property
     def number(self) -> int: ...
     @property
-    def state(self) -> str: ...
+    def state(self) -> TrialState: ...
     @property
     def step(self) -> int | None: ...
     @property
@@ -42,7 +42,7 @@ class Ranking(NamedTuple):
     """The same of what is no row."""
 
     number: int
-    state: str
+    state: TrialState
     step: int
     value: float | None
 
@@ -54,7 +54,7 @@ def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | Non
     What is no number is nobody's best: the store has none either.
     """
     known = [s for s in standings if s.value is not None and not math.isnan(s.value)]
-    done = [s for s in known if s.state == COMPLETE]
+    done = [s for s in known if s.state == TrialState.COMPLETE]
 
     def order(ranking: Comparable) -> tuple[int, float, int]:
         rung = 0 if done else rules.reach(spec.pruning, ranking.number, ranking.step or 0)
@@ -79,7 +79,7 @@ def listens(trial: Trial, attempt: int) -> bool:
 
     One that was asked to save and leave reports once more: what it saves.
     """
-    if trial.attempt != attempt or trial.state != RUNNING:
+    if trial.attempt != attempt or trial.state != TrialState.RUNNING:
         return False
     return trial.ending is None or trial.ending.reason in COUNTING
 
@@ -103,8 +103,11 @@ def update_leader(spec: StudySpec, state: State, trial: Trial) -> None:
         if leads(spec, state, trial):
             state.leader = trial.number
         return
-    at_the_end = (t for t in state.trials if t.complete or t.state == COMPLETE)
-    standings = (Ranking(t.number, COMPLETE, t.step, t.counted(spec.objective)) for t in at_the_end)
+    at_the_end = (t for t in state.trials if t.complete or t.state == TrialState.COMPLETE)
+    standings = (
+        Ranking(t.number, TrialState.COMPLETE, t.step, t.counted(spec.objective))
+        for t in at_the_end
+    )
     state.leader = best_of(spec, standings)[0]
 
 

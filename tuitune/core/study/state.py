@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tuitune.core.events import Gpu, Halted, Settings, SignalHow, StopReason
+from tuitune.core.events import Gpu, Halted, Settings, SignalHow, StopReason, TrialState
 from tuitune.core.placement.packing import Packing
 from tuitune.core.placement.throughput import Throughput
 from tuitune.core.pruning.rules import PrunerState
 
 if TYPE_CHECKING:
     from tuitune.core.spec import Objective
-
-WAITING: Final = "WAITING"
-RUNNING: Final = "RUNNING"
-PAUSED: Final = "PAUSED"
-COMPLETE: Final = "COMPLETE"
-PRUNED: Final = "PRUNED"
-FAILED: Final = "FAILED"
-KILLED: Final = "KILLED"
-STATES: Final = (WAITING, RUNNING, PAUSED, COMPLETE, PRUNED, FAILED, KILLED)
-ENDED: Final = frozenset({COMPLETE, PRUNED, FAILED, KILLED})
 
 
 class Ending(msgspec.Struct, array_like=True):
@@ -39,7 +29,7 @@ class Trial(msgspec.Struct, array_like=True):
     config: dict[str, Any]
     origin: str
     why: str
-    state: str = WAITING
+    state: TrialState = TrialState.WAITING
     attempt: int = -1  # the newest one; -1 before the first
     opening: int = 0  # the engine opening that launched it
     step: int = 0  # the furthest step that any attempt has reported
@@ -90,7 +80,7 @@ class Trial(msgspec.Struct, array_like=True):
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
-        return self.state == RUNNING or self.frozen is not None
+        return self.state == TrialState.RUNNING or self.frozen is not None
 
     def is_being_killed(self) -> bool:
         return self.ending is not None and self.ending.reason == "killed"

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.study.state import (
-    COMPLETE,
-    ENDED,
-    FAILED,
-    KILLED,
-    PAUSED,
-    PRUNED,
-    RUNNING,
-    WAITING,
-)
+from tuitune.core.events import ENDED, TrialState
 from tuitune.ui.render.glyphs import WORDS as SHORT
 from tuitune.ui.state.records import Record
 from tuitune.ui.table.cells import label
@@ -31,13 +22,13 @@ if TYPE_CHECKING:
 NAMED = 3  # trials that a question names; more are counted
 
 WORDS: Final[Mapping[str, str]] = {
-    WAITING: "waits for its turn",
-    RUNNING: "runs",
-    PAUSED: "is paused",
-    COMPLETE: "is done",
-    PRUNED: "was pruned",
-    FAILED: "has failed",
-    KILLED: "was killed",
+    TrialState.WAITING: "waits for its turn",
+    TrialState.RUNNING: "runs",
+    TrialState.PAUSED: "is paused",
+    TrialState.COMPLETE: "is done",
+    TrialState.PRUNED: "was pruned",
+    TrialState.FAILED: "has failed",
+    TrialState.KILLED: "was killed",
 }
 
 
@@ -129,7 +120,7 @@ def is_ended(row: TrialRow) -> bool:
 def why_no_pause(row: TrialRow) -> str:
     if is_ended(row):
         return WORDS[row.state]
-    if row.phase == "frozen" or (row.state == PAUSED and not row.parked):
+    if row.phase == "frozen" or (row.state == TrialState.PAUSED and not row.parked):
         return "is paused already"
     return "is on its way out" if row.phase.startswith("ending") else ""
 
@@ -137,7 +128,7 @@ def why_no_pause(row: TrialRow) -> str:
 def why_no_resume(row: TrialRow) -> str:
     if is_ended(row):
         return WORDS[row.state]
-    if row.state == PAUSED or row.phase in ("frozen", "ending:paused"):
+    if row.state == TrialState.PAUSED or row.phase in ("frozen", "ending:paused"):
         return ""
     return f"is not paused: it {WORDS[row.state]}"
 
@@ -153,4 +144,8 @@ def why_no_kill(row: TrialRow) -> str:
 def why_no_retry(row: TrialRow) -> str:
     if not is_ended(row):
         return f"has not ended: it {WORDS[row.state]}"
-    return "is done; it can be enqueued again as a new trial" if row.state == COMPLETE else ""
+    return (
+        "is done; it can be enqueued again as a new trial"
+        if row.state == TrialState.COMPLETE
+        else ""
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.study.state import FAILED
+from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Argument, Prompt
 from tuitune.ui.actions.cursor import line_of, to_line
 from tuitune.ui.table.cells import label
@@ -47,7 +47,7 @@ def next_failed(app: AppActions) -> None:
     numbers, rows = app.order.numbers, app.snapshot.rows
     start = line_of(app) + 1
     for number in (*numbers[start:], *numbers[:start]):
-        if rows[number].state == FAILED:
+        if rows[number].state == TrialState.FAILED:
             jump(app, number)
             return
 
@@ -80,9 +80,11 @@ def _no_best(context: RenderContext) -> str:
 
 
 def _none_failed(context: RenderContext) -> str:
-    if context.snapshot.counts.get(FAILED, 0) == 0:
+    if context.snapshot.counts.get(TrialState.FAILED, 0) == 0:
         return "no trial has failed"
-    shown = any(context.snapshot.rows[number].state == FAILED for number in context.order.numbers)
+    shown = any(
+        context.snapshot.rows[number].state == TrialState.FAILED for number in context.order.numbers
+    )
     return "" if shown else "those that failed are filtered out"
 
 

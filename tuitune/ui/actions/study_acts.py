@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.core.study.state import RUNNING
+from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Argument, Choice, Menu, Question
 from tuitune.ui.actions.engine_state import no_engine
 from tuitune.ui.commands import command_line
@@ -73,7 +73,7 @@ def ask_concurrency(app: AppActions) -> None:
 
 
 def stop(app: AppActions) -> None:
-    running = app.snapshot.counts.get(RUNNING, 0)
+    running = app.snapshot.counts.get(TrialState.RUNNING, 0)
     ways = (
         ("s", "save and leave", {"finish": False, "now": False}, "trials save and leave"),
         ("f", "finish what runs", {"finish": True, "now": False}, "trials run to their end"),
@@ -143,7 +143,7 @@ def _concurrency(context: RenderContext) -> int:
     settings = context.snapshot.study.settings
     if settings is not None and settings.concurrency is not None:
         return settings.concurrency
-    return context.snapshot.counts.get(RUNNING, 0)
+    return context.snapshot.counts.get(TrialState.RUNNING, 0)
 
 
 def _settings_trials(context: RenderContext) -> int:

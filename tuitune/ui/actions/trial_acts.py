@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.core.study.state import RUNNING
+from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Question
 from tuitune.ui.actions.engine_state import (
     meant,
@@ -93,8 +93,8 @@ def _question(app: AppActions, act: str, chosen: Targets) -> Question:
     details = chosen.details()
     verb = "take up again" if act == "retry" else act
     text = f"{verb} {chosen.words()}{f' ({details})' if details else ''}"
-    running = sum(state == RUNNING for state in chosen.states.values())
-    if act == "retry" or 2 * running <= app.snapshot.counts.get(RUNNING, 0):
+    running = sum(state == TrialState.RUNNING for state in chosen.states.values())
+    if act == "retry" or 2 * running <= app.snapshot.counts.get(TrialState.RUNNING, 0):
         return Question(f"{text}?", lambda: _send(app, act, chosen))
     word = str(len(chosen.states))
     return Question(f"type {word} to {text}", lambda: _send(app, act, chosen), word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tuitune.core.study.state import COMPLETE
+from tuitune.core.events import TrialState
 from tuitune.messages.text import duration, number
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.ended_trials import epoch, some
@@ -92,7 +92,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
 def counted(context: RenderContext) -> Counted:
     """Those that are complete; where none is, all that have ended with a value."""
     every = context.snapshot.rows
-    complete = [row for row in every if row.state == COMPLETE]
+    complete = [row for row in every if row.state == TrialState.COMPLETE]
     rows = [
         row
         for row in complete or [row for row in every if row.ended is not None]

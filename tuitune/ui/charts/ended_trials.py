@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.study.ranking import loss
-from tuitune.core.study.state import COMPLETE, ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,12 @@ def epoch(context: RenderContext) -> object:
 def merit(row: TrialRow, objective: Objective) -> tuple[int, int, float, int]:
     """Smaller is better: complete first, then the furthest rung, then the value, as `best_of`."""
     rung = -1 if row.rung is None else row.rung
-    return (0 if row.state == COMPLETE else 1, -rung, loss(row.value, objective), row.number)
+    return (
+        0 if row.state == TrialState.COMPLETE else 1,
+        -rung,
+        loss(row.value, objective),
+        row.number,
+    )
 
 
 def some(rows: Sequence[T], most: int) -> Sequence[T]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tuitune.core.events import TrialState
 from tuitune.core.space import key as config_key
-from tuitune.core.study.state import COMPLETE, PRUNED
 from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.background import Background
 from tuitune.ui.charts.ended_trials import merit, some
@@ -90,7 +90,9 @@ class Importance:
         if self._running or usable < LEAST or usable < self._tried + max(1.0, MORE * self._tried):
             return
         self._tried = usable
-        ended = [row for row in snapshot.rows if row.state in (COMPLETE, PRUNED)]
+        ended = [
+            row for row in snapshot.rows if row.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        ]
         self._running = Background(answered(snapshot.spec, some(ended, MOST), len(ended)))
 
 
@@ -129,7 +131,7 @@ def asked(spec: StudySpec, rows: Sequence[TrialRow], trials: int) -> Question:
 
 
 def _usable(snapshot: Snapshot) -> int:
-    return snapshot.counts.get(COMPLETE, 0) + snapshot.counts.get(PRUNED, 0)
+    return snapshot.counts.get(TrialState.COMPLETE, 0) + snapshot.counts.get(TrialState.PRUNED, 0)
 
 
 def _column(axis: Axis, configs: Sequence[Mapping[str, Any]]) -> Column:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
+from tuitune.core.events import ENDED, TrialState
 from tuitune.core.study.ranking import loss
-from tuitune.core.study.state import COMPLETE, ENDED, FAILED
 from tuitune.ui.state.records import Holder
 
 if TYPE_CHECKING:
@@ -109,13 +109,13 @@ class Book:
         if known is not None and place.rung >= known[1]:
             self.rung(*known).failed -= 1
             del self._failed[row.number]
-        elif known is None and row.state == FAILED:
+        elif known is None and row.state == TrialState.FAILED:
             self._failed[row.number] = (place.bracket, place.rung + 1)
             self.rung(place.bracket, place.rung + 1).failed += 1
 
 
 def _part(row: TrialRow) -> Part:
-    if row.state == COMPLETE:
+    if row.state == TrialState.COMPLETE:
         return "complete"
     if row.state in ENDED:
         return "ended"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING
+from tuitune.core.events import TrialState
 from tuitune.messages.text import number
 from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.ended_trials import epoch, some
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
 MOST: Final = 800  # trials that are looked at
 ROLES: Final = {  # from what is drawn first to what lies on top
-    KILLED: "faint",
-    FAILED: "error",
-    PAUSED: "warning",
-    PRUNED: "muted",
-    COMPLETE: "text",
-    RUNNING: "success",
+    TrialState.KILLED: "faint",
+    TrialState.FAILED: "error",
+    TrialState.PAUSED: "warning",
+    TrialState.PRUNED: "muted",
+    TrialState.COMPLETE: "text",
+    TrialState.RUNNING: "success",
 }
 EVERY: Final = 3.0  # s between two drawings of what runs
 SPREAD: Final = 0.618033988749895  # the golden ratio's: neighbours fall far apart
@@ -39,7 +39,7 @@ UNIT: Final = Scale(0.0, 1.0)
 
 def key(context: RenderContext) -> object:
     snapshot, selection = context.snapshot, context.selection
-    runs = snapshot.counts.get(RUNNING, 0) and int(snapshot.now / EVERY)
+    runs = snapshot.counts.get(TrialState.RUNNING, 0) and int(snapshot.now / EVERY)
     return epoch(context), runs, selection.parameter, selection.log_y
 
 
@@ -138,12 +138,12 @@ def _legend(context: RenderContext, rows: Sequence[TrialRow], looked_at: int) ->
     signs, glyphs = context.glyphs.states, context.glyphs
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
     words = {
-        COMPLETE: "done",
-        RUNNING: "run",
-        PRUNED: "prun",
-        PAUSED: "paus",
-        FAILED: "fail",
-        KILLED: "kill",
+        TrialState.COMPLETE: "done",
+        TrialState.RUNNING: "run",
+        TrialState.PRUNED: "prun",
+        TrialState.PAUSED: "paus",
+        TrialState.FAILED: "fail",
+        TrialState.KILLED: "kill",
     }
     parts += [
         (f"{signs[state]} {word}", ROLES[state]) for state, word in words.items() if state in there

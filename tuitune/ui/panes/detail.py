@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
+from tuitune.core.events import TrialState
 from tuitune.core.space import spell
-from tuitune.core.study.state import FAILED
 from tuitune.messages.text import plain
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.glyphs import WORDS, shown_state
@@ -91,7 +91,7 @@ def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
     for name, given in _configuration(context.snapshot, row):
         short = parameter(given, form_of(known[name]) if name in known else "")
         pairs.append(line((f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")))
-    words = _told(context, row) if row.state != FAILED else row.error.strip() or row.note
+    words = _told(context, row) if row.state != TrialState.FAILED else row.error.strip() or row.note
     second = [
         (plain(words), _role(context, row)),
         (f"  {place(context.snapshot, row)}", "muted"),
@@ -143,7 +143,7 @@ def _facts(
     if row.error.strip() not in row.note:
         made += _fact("error", row.error.strip(), "error", width)
     made += _fact("from", said, "muted", width)
-    if row.state == FAILED:
+    if row.state == TrialState.FAILED:
         made += _fact("printed", last_words(facts).rstrip(), "muted", width)
     return made
 

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.state import (
-    COMPLETE,
-    ENDED,
-    FAILED,
-    KILLED,
-    PAUSED,
-    PRUNED,
-    RUNNING,
-    WAITING,
-)
+from tuitune.core.events import ENDED, TrialState
 from tuitune.messages.text import duration, number, plain
 from tuitune.ui.render.fit_segments import Segment, joined
 from tuitune.ui.render.glyphs import LOST, WORDS
@@ -28,7 +19,15 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-ORDER = (RUNNING, PAUSED, WAITING, COMPLETE, PRUNED, FAILED, KILLED)
+ORDER = (
+    TrialState.RUNNING,
+    TrialState.PAUSED,
+    TrialState.WAITING,
+    TrialState.COMPLETE,
+    TrialState.PRUNED,
+    TrialState.FAILED,
+    TrialState.KILLED,
+)
 WORDS_FROM = 110  # columns from which states have their word beside their sign
 GAP = 3  # blanks between two pieces
 LEAST_REASON = 24  # columns
@@ -96,9 +95,9 @@ def _counts(context: RenderContext, *, words: bool) -> Line:
     spans: list[tuple[str, str]] = []
     for state in ORDER:
         count = context.snapshot.counts.get(state, 0)
-        if not count and state != RUNNING:
+        if not count and state != TrialState.RUNNING:
             continue
-        shown = LOST if gone and state == RUNNING else state
+        shown = LOST if gone and state == TrialState.RUNNING else state
         if gone and not count:
             continue
         word, role = WORDS[shown]

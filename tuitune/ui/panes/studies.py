@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.study.state import COMPLETE, RUNNING
+from tuitune.core.events import TrialState
 from tuitune.messages.text import duration, number
 from tuitune.ui.render.lines import Line, cut, ends, fit, line, marked, padded
 from tuitune.ui.state.records import Record
@@ -74,7 +74,11 @@ def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
         f"{duration(max(0.0, listing.now - entry.when))} ago",
         str(entry.folder),
     )
-    signs = {**SIGNS, "running": glyphs.state(RUNNING), "finished": glyphs.state(COMPLETE)}
+    signs = {
+        **SIGNS,
+        "running": glyphs.state(TrialState.RUNNING),
+        "finished": glyphs.state(TrialState.COMPLETE),
+    }
     chosen = at == listing.cursor
     start = (f"{glyphs.cursor if chosen else ' '} ", "accent")
     whole = line(start, (f"{signs.get(entry.state, '.')} ", role), (_row(cells, widths), role))

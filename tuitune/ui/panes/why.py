@@ -14,10 +14,10 @@ from tuitune.core.events import (
     Halted,
     Promoted,
     Settled,
+    TrialState,
     Verdict,
     Warned,
 )
-from tuitune.core.study.state import FAILED
 from tuitune.messages.facts import told, whose
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.layout import WHY
@@ -113,7 +113,7 @@ def _role(fact: AnyFact) -> str:
     if getattr(fact, "by", "") or isinstance(fact, Added):
         return "accent"  # an act by hand
     match fact:
-        case Settled(state=state) if state == FAILED:
+        case Settled(state=state) if state == TrialState.FAILED:
             return "error"
         case Exited(error=error) if error:
             return "error"

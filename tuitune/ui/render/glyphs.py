@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
+from tuitune.core.events import TrialState
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -21,31 +21,37 @@ if TYPE_CHECKING:
 STOPPING, LOST, STARTING = "STOPPING", "LOST", "STARTING"  # what the app tells besides the states
 
 WORDS: Mapping[str, tuple[str, str]] = {  # four letters and a role
-    WAITING: ("wait", "muted"),
+    TrialState.WAITING: ("wait", "muted"),
     STARTING: ("init", "info"),
-    RUNNING: ("run", "success"),
-    PAUSED: ("paus", "warning"),
+    TrialState.RUNNING: ("run", "success"),
+    TrialState.PAUSED: ("paus", "warning"),
     STOPPING: ("stop", "warning"),
-    COMPLETE: ("done", "text"),
-    PRUNED: ("prun", "muted"),
-    FAILED: ("fail", "error"),
-    KILLED: ("kill", "muted"),
+    TrialState.COMPLETE: ("done", "text"),
+    TrialState.PRUNED: ("prun", "muted"),
+    TrialState.FAILED: ("fail", "error"),
+    TrialState.KILLED: ("kill", "muted"),
     LOST: ("lost", "error"),
 }
 
 _SIGNS = {
-    WAITING: ".",
+    TrialState.WAITING: ".",
     STARTING: "\N{DOTTED CIRCLE}",
-    RUNNING: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
-    PAUSED: "=",
+    TrialState.RUNNING: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
+    TrialState.PAUSED: "=",
     STOPPING: "~",
-    COMPLETE: "\N{CHECK MARK}",
-    PRUNED: "\N{BLACK DOWN-POINTING SMALL TRIANGLE}",
-    FAILED: "!",
-    KILLED: "x",
+    TrialState.COMPLETE: "\N{CHECK MARK}",
+    TrialState.PRUNED: "\N{BLACK DOWN-POINTING SMALL TRIANGLE}",
+    TrialState.FAILED: "!",
+    TrialState.KILLED: "x",
     LOST: "?",
 }
-_ASCII = {**_SIGNS, STARTING: "o", RUNNING: ">", COMPLETE: "v", PRUNED: "-"}
+_ASCII = {
+    **_SIGNS,
+    STARTING: "o",
+    TrialState.RUNNING: ">",
+    TrialState.COMPLETE: "v",
+    TrialState.PRUNED: "-",
+}
 
 
 class Glyphs(Record, frozen=True):
@@ -71,7 +77,7 @@ ASCII = Glyphs(ascii=True, states=_ASCII, rule="-", bar="|", full="#", rest=".")
 
 def shown_state(row: TrialRow, *, engine_gone: bool) -> str:
     """The state as the app tells it: with what a trial is about to be."""
-    if row.state == RUNNING:
+    if row.state == TrialState.RUNNING:
         if engine_gone:
             return LOST
         if row.phase.startswith("ending") and "pruned" not in row.phase:

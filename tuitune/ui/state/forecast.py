@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.state import ENDED
+from tuitune.core.events import ENDED
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow

@@ -7,8 +7,8 @@ import socket
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
+from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import best_of, loss
-from tuitune.core.study.state import COMPLETE, RUNNING
 from tuitune.store import owner
 from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import Changes, Reader
@@ -61,7 +61,7 @@ class Source:
 
     def complete(self, numbers: Iterable[int]) -> None:
         """Whole rows of these trials and of those that run: what is seen first."""
-        running = (row.number for row in self.snapshot.rows if row.state == RUNNING)
+        running = (row.number for row in self.snapshot.rows if row.state == TrialState.RUNNING)
         self._place(self._reader.some({*numbers, *running}))
 
     def fill(self) -> None:
@@ -146,11 +146,11 @@ class Source:
         objective = snapshot.spec.objective
         leader = snapshot.row(snapshot.best)
         moved = leader is None or any(row.number == leader.number for row in rows)
-        if leader is None or moved or snapshot.partial or leader.state != COMPLETE:
+        if leader is None or moved or snapshot.partial or leader.state != TrialState.COMPLETE:
             snapshot.best, snapshot.partial = best_of(snapshot.spec, snapshot.rows)
             return
         for row in rows:
-            if row.state == COMPLETE and row.value is not None:
+            if row.state == TrialState.COMPLETE and row.value is not None:
                 own = loss(row.value, objective), row.number
                 if own < (loss(leader.value, objective), leader.number):
                     leader, snapshot.best = row, row.number

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from tuitune.core.events import ENDED
 from tuitune.core.study.ranking import best_of
-from tuitune.core.study.state import ENDED
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, all_studies

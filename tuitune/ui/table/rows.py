@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.study.state import KILLED, PRUNED, WAITING
+from tuitune.core.events import TrialState
 from tuitune.ui.render.glyphs import WORDS, shown_state
 from tuitune.ui.render.lines import fit, marked
 from tuitune.ui.state.records import Record
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     Text = Callable[[TrialRow], str]
 
-QUIET: Final = frozenset({WAITING, PRUNED, KILLED})  # states whose lines stand back
+QUIET: Final = frozenset(
+    {TrialState.WAITING, TrialState.PRUNED, TrialState.KILLED}
+)  # states whose lines stand back
 fitted = lru_cache(maxsize=8192)(fit)  # at most looks a cell is as it was
 
 

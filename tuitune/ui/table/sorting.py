@@ -10,8 +10,8 @@ import math
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from tuitune.core.events import TrialState
 from tuitune.core.space.parameters import Choice, Fixed, Sampled, index_of, spell
-from tuitune.core.study.state import COMPLETE, FAILED, KILLED, PAUSED, PRUNED, RUNNING, WAITING
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -28,7 +28,17 @@ PARAMETER: Final = "config."  # stands before a parameter's name in a column's k
 TIME: Final = "time"  # its keys change while nothing happens
 LIVELY: Final = {
     state: place
-    for place, state in enumerate((RUNNING, PAUSED, WAITING, COMPLETE, PRUNED, FAILED, KILLED))
+    for place, state in enumerate(
+        (
+            TrialState.RUNNING,
+            TrialState.PAUSED,
+            TrialState.WAITING,
+            TrialState.COMPLETE,
+            TrialState.PRUNED,
+            TrialState.FAILED,
+            TrialState.KILLED,
+        )
+    )
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.state import ENDED, FAILED, RUNNING
+from tuitune.core.events import ENDED, TrialState
 from tuitune.messages.text import duration, plain
 from tuitune.store.rows import ENGINE_FAILED
 from tuitune.ui.logs import last_line, log_file
@@ -130,13 +130,13 @@ def why_ended(context: RenderContext) -> str:
 
 def all_failed(snapshot: Snapshot) -> str:
     """The newest error's last line, where trials have ended but only by failing; else ""."""
-    failed = snapshot.counts.get(FAILED, 0)
-    running = snapshot.counts.get(RUNNING, 0)
+    failed = snapshot.counts.get(TrialState.FAILED, 0)
+    running = snapshot.counts.get(TrialState.RUNNING, 0)
     if not failed or failed != sum(snapshot.counts.get(state, 0) for state in ENDED):
         return ""
     if running and failed < SOME:
         return ""  # it is too early to tell
-    newest = next((row for row in reversed(snapshot.rows) if row.state == FAILED), None)
+    newest = next((row for row in reversed(snapshot.rows) if row.state == TrialState.FAILED), None)
     error = _last_of(newest.error) if newest else ""
     which = "the only trial" if failed == 1 else f"all {failed} trials"
     return f"{which} failed: {error or 'see the log'}"
@@ -146,7 +146,7 @@ def missing(context: RenderContext, row: TrialRow) -> str:
     """Why a trial has no curve yet."""
     name, now = label(row.number), context.snapshot.now
     since = now - (row.launched or now)
-    if row.state != RUNNING:
+    if row.state != TrialState.RUNNING:
         words = "has reported nothing" if row.started else "waits"
     elif engine_gone(context.snapshot):
         words = "had reported nothing when its engine ended"
@@ -172,7 +172,7 @@ def how_to_go_on(context: RenderContext) -> str:
 def _first_report(context: RenderContext) -> Line:
     """Of the trial that has been running longest, while nothing at all was reported."""
     rows = context.snapshot.rows[-LOOKED_AT:]
-    oldest = next((row for row in rows if row.state == RUNNING), None)
+    oldest = next((row for row in rows if row.state == TrialState.RUNNING), None)
     if oldest is None:
         return _awaited(context, ANY)[0] if not rows else ()
     late = context.snapshot.now - (oldest.launched or context.snapshot.now) >= PATIENCE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import loss
-from tuitune.core.study.state import COMPLETE, STATES
 from tuitune.messages.text import configuration_toml, configuration_words, duration, number
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS
 from tuitune.ui.render.glyphs import WORDS
@@ -33,14 +33,14 @@ def leaders(snapshot: Snapshot) -> list[TrialRow]:
     """The best first; of those that are complete, or of all where none is."""
     objective = snapshot.spec.objective
     known = [row for row in snapshot.rows if row.value is not None]
-    complete = [row for row in known if row.state == COMPLETE]
+    complete = [row for row in known if row.state == TrialState.COMPLETE]
     return sorted(complete or known, key=lambda row: (loss(row.value, objective), row.number))[:TOP]
 
 
 def _state(snapshot: Snapshot) -> list[Line]:
     counts = [
         line((f"{snapshot.counts[state]} {WORDS[state][0]}  ", WORDS[state][1]))
-        for state in STATES
+        for state in TrialState
         if snapshot.counts.get(state)
     ]
     said = {"finished": "finished", "running": "runs", "silent": "runs", "importing": "is starting"}

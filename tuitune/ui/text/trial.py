@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import Exited, Promoted, Verdict
-from tuitune.core.study.state import PAUSED, RUNNING, WAITING
+from tuitune.core.events import Exited, Promoted, TrialState, Verdict
 from tuitune.messages.text import duration, number, plain
 from tuitune.ui.actions.engine_state import WORDS as DOES
 from tuitune.ui.render.glyphs import LOST, shown_state
@@ -42,7 +41,9 @@ def doing(context: RenderContext, row: TrialRow) -> str:
         return acting
     if row.parked:
         return f"waits at {_rung(snapshot, row)} to be promoted"
-    return DOES[row.state] if row.state == RUNNING else plain(row.note) or DOES[row.state]
+    return (
+        DOES[row.state] if row.state == TrialState.RUNNING else plain(row.note) or DOES[row.state]
+    )
 
 
 def _acting(context: RenderContext, row: TrialRow) -> str:
@@ -80,7 +81,7 @@ def standing(snapshot: Snapshot, row: TrialRow, facts: Sequence[tuple[int, AnyFa
     if rank and row.rung is not None:
         words.append(f"{ordinal(rank[0])} of {rank[1]} there")
     next_step = _next_check(snapshot, row, steps)
-    if next_step and row.state in {RUNNING, WAITING, PAUSED}:
+    if next_step and row.state in {TrialState.RUNNING, TrialState.WAITING, TrialState.PAUSED}:
         words.append(f"next check at {resource(snapshot)} {next_step}")
     return ", ".join(words)
 
@@ -115,7 +116,7 @@ def times(snapshot: Snapshot, row: TrialRow) -> str:
     if row.ended is not None:
         took, ended = duration(row.ended - row.started), ago(snapshot.now - row.ended)
         return f"{begun}, took {took}, ended {ended}"
-    if row.state == RUNNING and not engine_gone(snapshot):
+    if row.state == TrialState.RUNNING and not engine_gone(snapshot):
         return f"{begun}, {ago(snapshot.now - row.started)}"
     return begun
 

@@ -1,0 +1,109 @@
+"""The journal's vocabulary: events (see `happened`) and decisions (see `decided`).
+
+A fact is written with its tag and its fields by position: tags never change, whatever the classes
+are called, no field is renamed or moved, and new ones come last, with a default. Times are Unix
+seconds, as the engine hands them in.
+"""
+
+from __future__ import annotations
+
+from tuitune.core.events.base import (
+    ENDED,
+    Action,
+    Fact,
+    Gpu,
+    Settings,
+    SignalHow,
+    StopReason,
+    TrialState,
+)
+from tuitune.core.events.decided import (
+    Added,
+    Ask,
+    CodeChanged,
+    Finished,
+    Halted,
+    Launch,
+    Packed,
+    Promoted,
+    Settled,
+    Signal,
+    Silent,
+    StyleChosen,
+    Verdict,
+)
+from tuitune.core.events.happened import (
+    AddAsked,
+    Checkpointed,
+    ClockStepped,
+    DeadlinePassed,
+    DevicesChanged,
+    DiskChanged,
+    Exhausted,
+    Exited,
+    Footprint,
+    Frozen,
+    KillAsked,
+    LaunchBlocked,
+    Opened,
+    PauseAsked,
+    Proposed,
+    Reported,
+    ResumeAsked,
+    RetryAsked,
+    Returned,
+    SampleFailed,
+    SaveFailed,
+    SaveStarted,
+    SettingsChanged,
+    Started,
+    StopAsked,
+    UndoKillAsked,
+    Warned,
+)
+
+Event = (
+    Opened
+    | Proposed
+    | Exhausted
+    | Started
+    | Reported
+    | SaveStarted
+    | SaveFailed
+    | Checkpointed
+    | Warned
+    | Returned
+    | Exited
+    | StopAsked
+    | KillAsked
+    | UndoKillAsked
+    | PauseAsked
+    | ResumeAsked
+    | Frozen
+    | AddAsked
+    | RetryAsked
+    | SettingsChanged
+    | DiskChanged
+    | LaunchBlocked
+    | SampleFailed
+    | ClockStepped
+    | DevicesChanged
+    | Footprint
+    | DeadlinePassed
+)
+Decision = (
+    Ask
+    | Launch
+    | Verdict
+    | Signal
+    | StyleChosen
+    | CodeChanged
+    | Promoted
+    | Added
+    | Settled
+    | Packed
+    | Silent
+    | Halted
+    | Finished
+)
+AnyFact = Event | Decision

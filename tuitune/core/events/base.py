@@ -1,0 +1,84 @@
+"""What the facts of the journal are made of: states, reasons, settings, GPUs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+
+class TrialState(StrEnum):
+    """Where a trial stands, as the journal, the tables and the commands spell it."""
+
+    WAITING = "WAITING"  # for a slot
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"  # at a rung, or by the user
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+    __hash__ = str.__hash__  # Enum's own is written in Python, and every row is looked up by state
+
+
+ENDED: Final = frozenset(
+    {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED, TrialState.KILLED}
+)
+
+StopReason = Literal[
+    "pruned",
+    "killed",
+    "drain",
+    "timeout",
+    "target",
+    "parked",
+    "paused",
+    "moved",
+    "returned",  # its function has returned, and its process does not exit
+    "overdue",  # it is complete, and neither returns nor reports
+]
+Action = Literal["go", "stop", "pause", "complete"]
+SignalHow = Literal["ask", "term", "kill", "release"]
+
+
+class Settings(msgspec.Struct, frozen=True, array_like=True):
+    """What may change between two runs of one study."""
+
+    trials: int
+    concurrency: int | None
+    cpus: float  # a trial
+    memory: int | None  # bytes, a trial
+    retries: int
+    timeout: float | None  # seconds, an attempt
+    time_limit: float | None  # seconds, the study
+    target: float | None
+    gpus: float | Literal["auto"] = 0.0  # a trial
+    on_foreign: Literal["drain", "pause", "ignore"] = "drain"  # somebody comes to a GPU of ours
+    leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
+    keep_checkpoints: Literal["best", "all", "none"] = "best"  # of trials that have ended
+    disk_free: int | None = None  # bytes below which nothing is launched; None: some %; 0: no limit
+
+
+class Gpu(msgspec.Struct, frozen=True, array_like=True):
+    """A GPU, or a MIG instance, as far as placement reads it."""
+
+    uuid: str
+    index: int
+    name: str  # its model's
+    memory: int  # bytes that trials may fill; 0: nobody can tell
+    obstacle: str = ""  # why nothing starts on it now, in words
+    lost: bool = False  # what runs on it can't go on either
+    foreign: bool = False  # somebody else's process computes on it
+    packs: bool = True  # several trials may share it
+    busy: float = 0.0  # the share of the time that others keep it busy, in quarters
+    links: dict[str, int] = {}  # UUID of another -> how close it is, up to 100
+    joins: bool = True  # a trial may have it beside another one
+    unified: bool = False  # its memory is the host's
+    claimed: bool = False  # somebody else has been on it for so long that trials may make way
+
+
+class Fact(msgspec.Struct, frozen=True, array_like=True):
+    """One line of the journal."""
+
+    time: float

@@ -1,0 +1,128 @@
+"""The decisions of a study: what follows from an event."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tuitune.core.events.base import Action, Fact, SignalHow, StopReason, TrialState
+
+
+class Ask(Fact, frozen=True, tag="ask"):
+    """Ask the searcher for the configuration of this trial; it sees the journal up to here."""
+
+    trial: int
+    prefetched: bool = False  # before there is a slot for it
+
+
+class Launch(Fact, frozen=True, tag="launch"):
+    trial: int
+    attempt: int
+    device: str
+    cpus: float
+    memory: int
+    gpus: tuple[str, ...] = ()  # UUIDs
+    share: float = 0.0  # of each; 0: as many trials as packing lets it bear
+
+
+class Verdict(Fact, frozen=True, tag="verdict"):
+    """What a trial that reached a rung, or the maximum, does next."""
+
+    trial: int
+    attempt: int
+    step: int
+    action: Action
+    save: bool  # the trial shall write a checkpoint now
+    rung: int | None
+    rank: int | None  # from 1
+    n: int | None  # entries in the rung, the newcomer included
+    cut: float | None  # the worst value that goes on
+    why: str
+
+
+class Signal(Fact, frozen=True, tag="signal"):
+    """Ask an attempt to leave (TrialStopped at its next report), term, kill, or release it."""
+
+    trial: int
+    attempt: int
+    how: SignalHow
+    reason: StopReason
+    save: bool
+
+
+class StyleChosen(Fact, frozen=True, tag="style_chosen"):
+    """How the pruner works from here on: it was left to what the trials can do."""
+
+    style: Literal["promote", "stop"]
+    why: str
+
+
+class CodeChanged(Fact, frozen=True, tag="code_changed"):
+    """Attempts run with other training code from here on. Both are hashes."""
+
+    before: str
+    now: str
+
+
+class Promoted(Fact, frozen=True, tag="promoted"):
+    """A trial that waited at a rung goes on."""
+
+    trial: int
+    rung: int
+    rank: int  # from 1
+    n: int
+    cut: float | None
+    why: str
+    by_rank: bool = True  # False: no trial is complete, and nothing else is left to launch
+
+
+class Added(Fact, frozen=True, tag="added"):
+    """A configuration that was given by hand becomes a trial."""
+
+    trial: int
+    config: dict[str, Any]
+    why: str
+
+
+class Settled(Fact, frozen=True, tag="settled"):
+    """The state that an attempt's exit leaves its trial in."""
+
+    trial: int
+    state: TrialState
+    why: str
+    crashed: bool = False  # by its own doing: counts for retries and for giving up
+    crowded: bool = False  # its neighbours on a GPU left it too little memory: it goes on alone
+    error: str = ""  # of one that crashed: what went wrong, whether or not it is tried again
+
+
+class Packed(Fact, frozen=True, tag="packed"):
+    """It was measured how many trials one GPU of this model bears."""
+
+    model: str
+    most: int
+    open: bool  # whether one more will be tried
+    gain: float  # work a second of one trial more, by that of as many as before
+    why: str
+
+
+class Silent(Fact, frozen=True, tag="silent"):
+    """A running trial has not been heard of for long."""
+
+    trial: int
+    attempt: int
+    seconds: float
+
+
+class Halted(Fact, frozen=True, tag="halted"):
+    """Nothing more is launched; running trials drain unless `finish`."""
+
+    why: str
+    finish: bool
+    failed: bool  # halted because trials keep failing
+    now: bool = False
+
+
+class Finished(Fact, frozen=True, tag="finished"):
+    """Nothing runs and nothing more will: the study is complete, or was halted."""
+
+    complete: bool
+    why: str
