@@ -223,7 +223,7 @@ def snapshot(
 class StubKeymap:
     """Shows an action's id for its key, so that a test sees which one is meant."""
 
-    actions: ClassVar = {action.id: action for action in ACTIONS}
+    dangerous: ClassVar = frozenset(action.id for action in ACTIONS if action.dangerous)
 
     def shown(self, action: str) -> str:
         return f"<{action}>"

@@ -6,10 +6,18 @@ import pictures
 import pytest
 from pictures import StubKeymap, snapshot, text
 
-from tuitune.ui.actions.action import Choice, Menu, Prompt, Question
 from tuitune.ui.panes import flash, keys
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.state.status_line import LONG, SHORT, StatusLine, Undo
+from tuitune.ui.state.status_line import (
+    LONG,
+    SHORT,
+    Choice,
+    Menu,
+    Prompt,
+    Question,
+    StatusLine,
+    Undo,
+)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import rows, snapshot
 
-from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.commands import common_start, completed, execute, hint, name_of, understood
+from tuitune.ui.state.keymap import Keymap
 
 
 def context():
@@ -22,6 +22,7 @@ class FakeApp:
 
     def __init__(self):
         self.done = []
+        self.actions = {action.id: action for action in ACTIONS}
         self.snapshot = context().snapshot
 
     def context(self):
@@ -89,19 +90,19 @@ def test_whatever_is_typed_is_answered(line):
         return
     execute(app, line)
     assert len(app.done) <= 1
-    assert isinstance(hint(context(), line), str)
+    assert isinstance(hint(FakeApp(), line), str)
     assert (
-        completed(context(), line).startswith(line.lstrip()[:1])
-        or completed(context(), line) == line
+        completed(FakeApp(), line).startswith(line.lstrip()[:1])
+        or completed(FakeApp(), line) == line
     )
 
 
 def test_tab_types_what_all_candidates_share():
-    assert completed(context(), "conc") == "concurrency "
-    assert completed(context(), "restar") == "restart"
-    assert completed(context(), "export j") == "export json"
-    assert completed(context(), "export ") == "export "
-    assert completed(context(), "zzz") == "zzz"
+    assert completed(FakeApp(), "conc") == "concurrency "
+    assert completed(FakeApp(), "restar") == "restart"
+    assert completed(FakeApp(), "export j") == "export json"
+    assert completed(FakeApp(), "export ") == "export "
+    assert completed(FakeApp(), "zzz") == "zzz"
 
 
 @given(st.lists(st.text(alphabet="abc", max_size=5), min_size=1, max_size=5))
@@ -113,7 +114,7 @@ def test_the_common_start_is_the_longest(words):
 
 
 def test_the_hint_names_what_an_action_takes():
-    assert hint(context(), "trials").startswith(":trials N  ")
-    assert "csv|json" in hint(context(), "export csv")
-    assert hint(context(), "17") == "goes to trial 17"
-    assert "concurrency" in hint(context(), "c")
+    assert hint(FakeApp(), "trials").startswith(":trials N  ")
+    assert "csv|json" in hint(FakeApp(), "export csv")
+    assert hint(FakeApp(), "17") == "goes to trial 17"
+    assert "concurrency" in hint(FakeApp(), "c")

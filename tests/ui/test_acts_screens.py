@@ -8,12 +8,20 @@ from pictures import row, rows, snapshot, study, text
 
 from tuitune.ui.actions import engine_state as on
 from tuitune.ui.actions import trial_acts
-from tuitune.ui.actions.keymap import Keymap
 from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.render.lines import width_of
 from tuitune.ui.screens.help import help_lines
 from tuitune.ui.screens.keylist import key_lines
+from tuitune.ui.state.keymap import Keymap
 from tuitune.ui.text.summary import leaders, summary_lines
+
+
+def helped(context, width):
+    return help_lines(context, ACTIONS, width)
+
+
+def keyed(context, width):
+    return key_lines(context, ACTIONS, width)
 
 
 def context(made, **more):
@@ -21,7 +29,7 @@ def context(made, **more):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-@pytest.mark.parametrize("screen", [help_lines, summary_lines, key_lines])
+@pytest.mark.parametrize("screen", [helped, summary_lines, keyed])
 def test_a_screen_fits_its_width_and_can_be_ascii(screen, width):
     lines = screen(context(snapshot(rows("ccrrxfkwp")), ascii=True), width)
     assert all(width_of(line) <= width for line in lines)
@@ -30,7 +38,7 @@ def test_a_screen_fits_its_width_and_can_be_ascii(screen, width):
 
 @pytest.mark.parametrize("focus", ["trials", "curve", "detail", "why", "log"])
 def test_help_begins_with_the_focused_pane_and_misses_no_action(focus):
-    seen = text(help_lines(context(snapshot(rows("cr")), focus=focus), 200))
+    seen = text(helped(context(snapshot(rows("cr")), focus=focus), 200))
     assert seen.startswith(f"In this pane ({focus})")
     for action in ACTIONS:
         if action.pane in (None, focus):
@@ -38,7 +46,7 @@ def test_help_begins_with_the_focused_pane_and_misses_no_action(focus):
 
 
 def test_help_says_what_looking_on_cannot_do():
-    seen = text(help_lines(context(snapshot(rows("cr")), readonly=True), 200))
+    seen = text(helped(context(snapshot(rows("cr")), readonly=True), 200))
     assert "grey: not with --readonly" in seen
 
 

@@ -7,7 +7,7 @@ from pictures import context, rows, snapshot
 from searches import curve, search
 
 from tuitune.ui.actions.charting import ACTIONS
-from tuitune.ui.actions.keymap import clashes
+from tuitune.ui.state.keymap import clashes
 from tuitune.ui.state.selection import Selection
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App
 
 from tuitune.store.errors import StoreError
+from tuitune.ui.actions.table import ACTIONS
 from tuitune.ui.palette import ActionCommands
 from tuitune.ui.panes import table as panes
 from tuitune.ui.prompting import Prompting
@@ -25,17 +26,18 @@ from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from textual import events
     from textual.app import ComposeResult
     from textual.widgets import Input
 
-    from tuitune.ui.actions.action import Menu, Prompt, Question
-    from tuitune.ui.actions.keymap import Keymap
+    from tuitune.ui.actions.action import Action
+    from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.options import Options
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.source import Source
+    from tuitune.ui.state.status_line import Menu, Prompt, Question
 
 
 class StudyApp(App[None]):
@@ -58,6 +60,7 @@ class StudyApp(App[None]):
         super().__init__(ansi_color=True)  # colours go out as they are numbered, not as RGB
         dress(self, many_colours=options.many_colours)
         self.keymap = keymap
+        self.actions: Mapping[str, Action] = {action.id: action for action in ACTIONS}
         self.options = options
         self.readonly = options.readonly
         self.snapshot: Snapshot = source.snapshot
@@ -185,7 +188,7 @@ class StudyApp(App[None]):
 
     def act(self, name: str, argument: str = "") -> None:
         """Do the action of this id, with what was typed behind its name, or say why not."""
-        action = self.keymap.actions[name]
+        action = self.actions[name]
         if action.dangerous:
             self.order.hold()  # the next key is meant for the same trial
         reason = action.why_not(self.context()) if action.why_not else ""

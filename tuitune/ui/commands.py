@@ -6,14 +6,13 @@ import difflib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from tuitune.ui.actions.action import Prompt
 from tuitune.ui.actions.moving import jump_to
+from tuitune.ui.state.status_line import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tuitune.ui.actions.action import Action, AppActions
-    from tuitune.ui.state.render_context import RenderContext
 
 NUMBER = re.compile(r"t?[0-9]{1,9}", re.ASCII)
 MOST = 12  # candidates that are named
@@ -33,8 +32,8 @@ def command_line(app: AppActions, text: str = "") -> None:
             ":",
             text,
             done=lambda line: execute(app, line),
-            hint=lambda line: hint(app.context(), line),
-            complete=lambda line: completed(app.context(), line),
+            hint=lambda line: hint(app, line),
+            complete=lambda line: completed(app, line),
         )
     )
 
@@ -47,14 +46,14 @@ def execute(app: AppActions, line: str) -> None:
     if NUMBER.fullmatch(line):
         jump_to(app, line)
         return
-    actions = app.context().keymap.actions
-    command = understood(actions.values(), line)
+    actions = app.actions.values()
+    command = understood(actions, line)
     if command is None:
-        app.say(unknown(actions.values(), line), "warning")
+        app.say(unknown(actions, line), "warning")
         return
     action, argument = command
     if argument and action.argument is None:
-        app.say(f"{name_of(action, actions.values())} takes nothing more: {argument}", "warning")
+        app.say(f"{name_of(action, actions)} takes nothing more: {argument}", "warning")
     else:
         app.act(action.id, argument)
 
@@ -99,9 +98,9 @@ def unknown(actions: Iterable[Action], line: str) -> str:
     return f"{first}: no such command; {mend}"
 
 
-def candidates(context: RenderContext, line: str) -> Sequence[str]:
+def candidates(app: AppActions, line: str) -> Sequence[str]:
     """How the last word may go on."""
-    actions = context.keymap.actions.values()
+    actions = app.actions.values()
     first, space, rest = line.lstrip().partition(" ")
     if not space:
         shortest = [name_of(action, actions) for action in actions]
@@ -110,19 +109,19 @@ def candidates(context: RenderContext, line: str) -> Sequence[str]:
     action = names(actions).get(first)
     if action is None or action.argument is None or action.argument.values is None:
         return []
-    return [value for value in action.argument.values(context) if value.startswith(rest)]
+    return [value for value in action.argument.values(app.context()) if value.startswith(rest)]
 
 
-def completed(context: RenderContext, line: str) -> str:
+def completed(app: AppActions, line: str) -> str:
     """The line with as much more as all candidates have in common."""
-    found = candidates(context, line)
+    found = candidates(app, line)
     if not found:
         return line
     head, space, _ = line.lstrip().partition(" ")
     start = f"{head} " if space else ""
     if len(found) > 1:
         return start + common_start(found)
-    takes_more = not space and names(context.keymap.actions.values())[found[0]].argument is not None
+    takes_more = not space and names(app.actions.values())[found[0]].argument is not None
     return start + found[0] + (" " if takes_more else "")
 
 
@@ -132,18 +131,18 @@ def common_start(words: Sequence[str]) -> str:
     return next((least[:at] for at, c in enumerate(least) if c != most[at]), least)
 
 
-def hint(context: RenderContext, line: str) -> str:
+def hint(app: AppActions, line: str) -> str:
     """What could be typed, or what it would do."""
     line = line.strip().removeprefix(":")
     if not line:
         return "an action's name, or a trial's number; tab completes"
     if NUMBER.fullmatch(line):
         return f"goes to trial {line.removeprefix('t')}"
-    actions = context.keymap.actions.values()
+    actions = app.actions.values()
     command = understood(actions, line)
     if command is not None:
         return _usage(command.action, actions)
-    found = candidates(context, line)
+    found = candidates(app, line)
     if not found:
         return unknown(actions, line)
     more = f"  and {len(found) - MOST} more" if len(found) > MOST else ""

@@ -36,5 +36,5 @@ class ActionCommands(Provider):
         keymap = self._study_app.keymap
         return [
             (f"{action.title} ({keymap.shown(id_)})", id_, action.help)
-            for id_, action in keymap.actions.items()
+            for id_, action in self._study_app.actions.items()
         ]

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from textual import events
 
-    from tuitune.ui.actions.action import Prompt
     from tuitune.ui.app import StudyApp
+    from tuitune.ui.state.status_line import Prompt
 
 
 class Prompting:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from tuitune.ui.actions.keymap import Keymap
+    from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.options import Options
     from tuitune.ui.state.studies import Entry
 

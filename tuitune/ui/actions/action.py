@@ -1,4 +1,4 @@
-"""What is an action? Data: keys, help, palette and command line are made from one table."""
+"""Actions as data, from which keys, help, palette and command line are made."""
 
 from __future__ import annotations
 
@@ -7,51 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.selection import Selection
     from tuitune.ui.state.snapshot import Snapshot
-    from tuitune.ui.state.status_line import StatusLine
+    from tuitune.ui.state.status_line import Menu, Prompt, Question, StatusLine
     from tuitune.ui.table.order import Order
 
 Group = Literal["Move", "Look", "Trials", "Study", "App"]
-
-
-class Choice(Record, frozen=True):
-    """One way on from a menu: a key, what it does in words, and doing it."""
-
-    key: str
-    title: str
-    run: Callable[[], None]
-
-
-class Menu(Record, frozen=True):
-    """A key that waits for a second one."""
-
-    title: str
-    choices: tuple[Choice, ...]
-
-
-class Question(Record, frozen=True):
-    """Asked before an act; anything but yes is no. `word`: it has to be typed where it is set."""
-
-    text: str
-    yes: Callable[[], None]
-    word: str = ""
-
-
-class Prompt(Record, frozen=True):
-    """A line to type; `seen` hears of each change, `done` of the line at the end."""
-
-    sign: str  # "/" or ":"
-    text: str
-    done: Callable[[str], None]
-    seen: Callable[[str], None] | None = None
-    dropped: Callable[[], None] | None = None  # escape
-    hint: Callable[[str], str] | None = None  # what to say below of what is typed so far
-    complete: Callable[[str], str] | None = None  # tab: the line with more of it typed
 
 
 class AppActions(Protocol):
@@ -62,6 +27,7 @@ class AppActions(Protocol):
     order: Order
     status_line: StatusLine
     readonly: bool
+    actions: Mapping[str, Action]  # by id
 
     def act(self, name: str, argument: str = "") -> None:
         """Do the action of this id, with what was typed behind its name, or say why not."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.actions.action import Action, Argument, Choice, Menu
+from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.render.layout import TRIALS
+from tuitune.ui.state.status_line import Choice, Menu
 from tuitune.ui.table.columns import FIXED, columns, last_first_column, named
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from tuitune.core.space import spell
 from tuitune.messages.command import fill_command
 from tuitune.messages.text import configuration_toml
 from tuitune.store.folder import TRIALS
-from tuitune.ui.actions.action import Action, Choice, Menu
+from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import meant
+from tuitune.ui.state.status_line import Choice, Menu
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from tuitune.ui.actions.action import Action, Argument, Choice, Menu, Prompt
+from tuitune.ui.actions.action import Action, Argument
+from tuitune.ui.state.status_line import Choice, Menu, Prompt
 from tuitune.ui.table.columns import columns, named, ordered
 from tuitune.ui.table.filtering import FilterError, parse
 from tuitune.ui.table.sorting import Sort

@@ -6,8 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
-from tuitune.ui.actions.action import Action, Argument, Prompt
+from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.actions.cursor import line_of, to_line
+from tuitune.ui.state.status_line import Prompt
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:

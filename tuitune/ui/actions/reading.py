@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.actions.action import Action, Prompt
+from tuitune.ui.actions.action import Action
 from tuitune.ui.logs import back, find_after, find_before, log_file, on, stamp
 from tuitune.ui.panes import detail, why
 from tuitune.ui.panes.log import held_at, shown_trial
 from tuitune.ui.render.layout import DETAIL, LOG, WHY
+from tuitune.ui.state.status_line import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.events import TrialState
-from tuitune.ui.actions.action import Action, Argument, Choice, Menu, Question
+from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.actions.engine_state import no_engine
 from tuitune.ui.commands import command_line
-from tuitune.ui.state.status_line import SEEN, Undo, Wanted
+from tuitune.ui.state.status_line import SEEN, Choice, Menu, Question, Undo, Wanted
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.events import TrialState
-from tuitune.ui.actions.action import Action, Question
+from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import (
     meant,
     no_engine,
@@ -17,7 +17,7 @@ from tuitune.ui.actions.engine_state import (
     why_no_resume,
     why_no_retry,
 )
-from tuitune.ui.state.status_line import Undo
+from tuitune.ui.state.status_line import Question, Undo
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from tuitune.ui.render.memo import Memo
 from tuitune.ui.render.scrolling import window
 from tuitune.ui.render.wrapping import wrapped
 from tuitune.ui.table.cells import form_of, label, parameter
-from tuitune.ui.text.health import engine_gone
 from tuitune.ui.text.phrases import awaited, missing
 from tuitune.ui.text.trial import doing, last_words, place, standing, times, value
 
@@ -165,12 +164,12 @@ def _told(context: RenderContext, row: TrialRow) -> str:
 
 
 def _state(context: RenderContext, row: TrialRow) -> str:
-    shown = shown_state(row, engine_gone=engine_gone(context.snapshot))
+    shown = shown_state(row, engine_gone=context.snapshot.engine_gone)
     return f"{context.glyphs.state(shown)} {WORDS[shown][0]}"
 
 
 def _role(context: RenderContext, row: TrialRow) -> str:
-    return WORDS[shown_state(row, engine_gone=engine_gone(context.snapshot))][1]
+    return WORDS[shown_state(row, engine_gone=context.snapshot.engine_gone)][1]
 
 
 def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:

@@ -17,7 +17,6 @@ from tuitune.ui.render.memo import Memo
 from tuitune.ui.render.meters import bar, history, load_role
 from tuitune.ui.table.cells import label
 from tuitune.ui.text import device as say
-from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +49,7 @@ class DevicesPane:
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         snapshot = context.snapshot
         newest = tuple(samples[-1] for samples in snapshot.devices.values() if samples)
-        newest = tuple(map(_free, newest)) if engine_gone(snapshot) else newest
+        newest = tuple(map(_free, newest)) if snapshot.engine_gone else newest
         age = snapshot.now - max((sample.time for sample in newest), default=0.0)
         stale = duration(age) if newest and age > STALE_AFTER else ""
         key = (
@@ -74,7 +73,7 @@ def _lines(
     right = f"last seen {stale} ago" if stale else right
     shown = [rule(context, DEVICES, title, size.width, right=right)]
     if not newest:
-        gone = engine_gone(context.snapshot)
+        gone = context.snapshot.engine_gone
         words = "no engine looks at the devices" if gone else "the devices are being looked at"
         return [*shown, line((f" {words}", "muted"))][: size.height]
     if size.width >= WIDE_FROM:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tuitune.messages.text import plain
 from tuitune.ui.render.lines import ends, fit, line, width_of
 from tuitune.ui.state.choices import menu_lines
-from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from tuitune.ui.render.lines import Line, Size
@@ -42,7 +41,7 @@ def _question(text: str, width: int) -> Line:
 def _undo(context: RenderContext) -> Line:
     """Its key, and for how long it works."""
     undo = context.status_line.undo
-    if undo is None or engine_gone(context.snapshot):
+    if undo is None or context.snapshot.engine_gone:
         return ()
     left = context.status_line.seconds_left()
     key = context.keymap.shown("trial.undo")

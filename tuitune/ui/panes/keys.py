@@ -9,7 +9,6 @@ from tuitune.ui.render.layout import CURVE, DETAIL, DEVICES, LOG, TRIALS, WHY
 from tuitune.ui.render.lines import Line, fit, line
 from tuitune.ui.render.memo import Memo
 from tuitune.ui.state.choices import fitting, menu_lines
-from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +65,7 @@ class KeysPane:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
-        status_line, gone = context.status_line, engine_gone(context.snapshot)
+        status_line, gone = context.status_line, context.snapshot.engine_gone
         if status_line.prompt or status_line.menu or status_line.question:
             return lines(context, size)
         key = context.selection.focus, context.readonly, gone, size
@@ -93,5 +92,5 @@ def lines(context: RenderContext, size: Size) -> list[Line]:
 
 def _is_of_use(context: RenderContext, id_: str) -> bool:
     """What steers is not, without an engine and for who only looks on."""
-    steers = context.keymap.actions[id_].dangerous
-    return not (steers and (context.readonly or engine_gone(context.snapshot)))
+    steers = id_ in context.keymap.dangerous
+    return not (steers and (context.readonly or context.snapshot.engine_gone))

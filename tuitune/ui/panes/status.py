@@ -11,7 +11,7 @@ from tuitune.ui.render.glyphs import LOST, WORDS
 from tuitune.ui.render.lines import Line, Size, cut, ends, fit, line, width_of
 from tuitune.ui.state.forecast import elapsed
 from tuitune.ui.table.cells import label
-from tuitune.ui.text.health import engine_gone, health
+from tuitune.ui.text.health import health
 from tuitune.ui.text.phrases import next_step, notice, why_ended
 from tuitune.ui.text.trial import ago
 
@@ -91,7 +91,7 @@ def _flags(context: RenderContext) -> Line:
 
 
 def _counts(context: RenderContext, *, words: bool) -> Line:
-    gone = engine_gone(context.snapshot)
+    gone = context.snapshot.engine_gone
     spans: list[tuple[str, str]] = []
     for state in ORDER:
         count = context.snapshot.counts.get(state, 0)
@@ -124,7 +124,7 @@ def _best(context: RenderContext, width: int) -> Line:
 
 def _figures(snapshot: Snapshot) -> list[Segment]:
     segments = [Segment(3, line((busy(snapshot), "muted")))]
-    if not engine_gone(snapshot):
+    if not snapshot.engine_gone:
         rate = snapshot.pace.rate(snapshot.now)
         left = snapshot.pace.remaining(snapshot) if snapshot.study.may_launch else None
         if rate is not None:
@@ -146,7 +146,7 @@ def throughput(rate: float) -> str:
 
 def busy(snapshot: Snapshot) -> str:
     """How busy the devices are: the GPUs where there are some, else the CPU slots."""
-    if engine_gone(snapshot):
+    if snapshot.engine_gone:
         return ""
     newest = [samples[-1] for samples in snapshot.devices.values() if samples]
     gpus = [s.utilisation for s in newest if s.kind != "host" and s.utilisation is not None]

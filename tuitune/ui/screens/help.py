@@ -35,11 +35,11 @@ MEANING: Final = {
 }
 
 
-def help_lines(context: RenderContext, width: int) -> list[Line]:
+def help_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
     """Two columns: the focused pane's keys first, then by group, then the signs."""
     gap = 2
     column = (width - gap) // 2
-    blocks = [*_blocks(context, column), _legend(context)]
+    blocks = [*_blocks(context, tuple(actions), column), _legend(context)]
     lines = [one for block in blocks for one in (*block, ())]
     half = _cut_at(blocks, (len(lines) + 1) // 2)
     left, right = lines[:half], lines[half:]
@@ -48,9 +48,8 @@ def help_lines(context: RenderContext, width: int) -> list[Line]:
     return [(*padded(one, column), (" " * gap, ""), *padded(two, column)) for one, two in pairs]
 
 
-def _blocks(context: RenderContext, width: int) -> Iterable[list[Line]]:
+def _blocks(context: RenderContext, actions: Sequence[Action], width: int) -> Iterable[list[Line]]:
     """Of other panes than the focused one only their digit is told: each has this screen."""
-    actions = context.keymap.actions.values()
     focused = [action for action in actions if action.pane == context.selection.focus]
     if focused:
         yield _block(context, f"In this pane ({context.selection.focus})", focused, width)

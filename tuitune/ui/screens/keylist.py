@@ -8,12 +8,15 @@ from tuitune.ui.render.lines import Line, cut, fit, line
 from tuitune.ui.state.configuration import key_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuitune.ui.actions.action import Action
     from tuitune.ui.state.render_context import RenderContext
 
 NAME, KEYS = 24, 18
 
 
-def key_lines(context: RenderContext, width: int) -> list[Line]:
+def key_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
     """The file, how it is written, and every action."""
     file = key_file()
     there = "it is there" if file.exists() else "it is not there yet"
@@ -26,12 +29,14 @@ def key_lines(context: RenderContext, width: int) -> list[Line]:
         ),
         (),
     ]
-    for id_, action in context.keymap.actions.items():
-        keys = " ".join(context.keymap.keys(id_))
+    for action in actions:
+        keys = " ".join(context.keymap.keys(action.id))
         words = fit(action.help, max(0, width - NAME - KEYS - 2)).rstrip()
         lines.append(
             line(
-                (fit(id_, NAME) + " ", "text"), (fit(keys, KEYS) + " ", "accent"), (words, "muted")
+                (fit(action.id, NAME) + " ", "text"),
+                (fit(keys, KEYS) + " ", "accent"),
+                (words, "muted"),
             )
         )
     return [cut(one, width) for one in lines]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from tuitune.ui.actions.keymap import pressed
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Line, ends, line
+from tuitune.ui.state.keymap import pressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,10 +15,11 @@ from tuitune.ui.screens.lines import LinesScreen
 from tuitune.ui.text.summary import summary_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from textual.screen import Screen
 
+    from tuitune.ui.actions.action import Action
     from tuitune.ui.app import StudyApp
     from tuitune.ui.render.lines import Line
     from tuitune.ui.state.render_context import RenderContext
@@ -27,13 +28,19 @@ if TYPE_CHECKING:
 def screen_named(name: str, app: StudyApp) -> Screen[Any]:
     """Raises KeyError for a name that none of them has."""
     made: dict[str, Callable[[], Screen[Any]]] = {
-        "help": lambda: _lines(app, "help", help_lines),
+        "help": lambda: _lines(app, "help", _of_actions(app, help_lines)),
         "summary": lambda: _lines(app, "summary", summary_lines, copies=True),
-        "keys": lambda: _lines(app, "keys", key_lines),
+        "keys": lambda: _lines(app, "keys", _of_actions(app, key_lines)),
         "palette": CommandPalette,
         "add": lambda: AddScreen(app),
     }
     return made[name]()
+
+
+def _of_actions(
+    app: StudyApp, text: Callable[[RenderContext, Iterable[Action], int], list[Line]]
+) -> Callable[[RenderContext, int], list[Line]]:
+    return lambda context, width: text(context, app.actions.values(), width)
 
 
 def _lines(

@@ -11,8 +11,8 @@ from tuitune.ui.render.lines import cut, line, width_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.ui.actions.action import Menu
     from tuitune.ui.render.lines import Line
+    from tuitune.ui.state.status_line import Menu
 
     Named = Sequence[tuple[str, str]]  # (key, its word)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_config_path
 
 from tuitune.ui import KeyFileError
-from tuitune.ui.actions.keymap import Keymap, clashes
 from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.state.keymap import Keymap, clashes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from tuitune.ui.state.records import Record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuitune.ui.actions.keymap import Keymap
     from tuitune.ui.render.glyphs import Glyphs
     from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.selection import Selection
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.status_line import StatusLine

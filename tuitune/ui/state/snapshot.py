@@ -81,6 +81,11 @@ class Snapshot(Holder):
     def name(self) -> str:
         return self.folder.name
 
+    @property
+    def engine_gone(self) -> bool:
+        """Whether no engine's process is there: nothing runs any more."""
+        return self.engine.state in {"gone", "failed", "finished"}
+
     def row(self, number: int | None) -> TrialRow | None:
         if number is None or not 0 <= number < len(self.rows):
             return None

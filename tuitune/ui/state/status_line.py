@@ -5,15 +5,49 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tuitune.ui.actions.action import Prompt
-from tuitune.ui.actions.keymap import pressed
+from tuitune.ui.state.keymap import pressed
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Choice, Menu, Question
+    from collections.abc import Callable
 
 SHORT, LONG = 4.0, 8.0  # s that a message stays: news, and what went wrong
 SEEN = 2.0  # s after which what was asked of the engine is in the picture
+
+
+class Choice(Record, frozen=True):
+    """One way on from a menu: a key, what it does in words, and doing it."""
+
+    key: str
+    title: str
+    run: Callable[[], None]
+
+
+class Menu(Record, frozen=True):
+    """A key that waits for a second one."""
+
+    title: str
+    choices: tuple[Choice, ...]
+
+
+class Question(Record, frozen=True):
+    """Asked before an act; anything but yes is no. `word`: it has to be typed where it is set."""
+
+    text: str
+    yes: Callable[[], None]
+    word: str = ""
+
+
+class Prompt(Record, frozen=True):
+    """A line to type; `seen` hears of each change, `done` of the line at the end."""
+
+    sign: str  # "/" or ":"
+    text: str
+    done: Callable[[str], None]
+    seen: Callable[[str], None] | None = None
+    dropped: Callable[[], None] | None = None  # escape
+    hint: Callable[[str], str] | None = None  # what to say below of what is typed so far
+    complete: Callable[[str], str] | None = None  # tab: the line with more of it typed
 
 
 class Flash(Record, frozen=True):

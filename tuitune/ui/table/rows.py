@@ -13,7 +13,6 @@ from tuitune.ui.table import cells
 from tuitune.ui.table.columns import CURVE, GAP, NOTE
 from tuitune.ui.table.sorting import PARAMETER, duration_of
 from tuitune.ui.table.sparkline import sparkline
-from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +48,7 @@ class TrialLines:
             snapshot.curves,
             columns,
             context.glyphs,
-            engine_gone(snapshot),
+            snapshot.engine_gone,
             _indices(snapshot),
         )
         if made_for != self._made_for:
@@ -144,7 +143,7 @@ def _parameter(name: str, form: str) -> Text:
 
 
 def _state(context: RenderContext) -> tuple[Text, Text]:
-    gone, signs = engine_gone(context.snapshot), context.glyphs.states
+    gone, signs = context.snapshot.engine_gone, context.glyphs.states
 
     def text(row: TrialRow) -> str:
         shown = shown_state(row, engine_gone=gone)

@@ -18,7 +18,6 @@ from tuitune.ui.table.comparing import (
     of_text,
     spelt,
 )
-from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -156,7 +155,7 @@ def _states_like(text: str) -> frozenset[str]:
 
 
 def _shown(row: TrialRow, snapshot: Snapshot) -> str:
-    return shown_state(row, engine_gone=engine_gone(snapshot))
+    return shown_state(row, engine_gone=snapshot.engine_gone)
 
 
 def _may_be_text(parameter: Parameter) -> bool:

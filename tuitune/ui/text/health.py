@@ -9,14 +9,8 @@ from tuitune.messages.text import duration
 if TYPE_CHECKING:
     from tuitune.ui.render.lines import Span
     from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
 
 RESTART = "study.restart"
-
-
-def engine_gone(snapshot: Snapshot) -> bool:
-    """Whether no process of an engine is there: nothing runs any more."""
-    return snapshot.engine.state in {"gone", "failed", "finished"}
 
 
 def health(context: RenderContext) -> Span:

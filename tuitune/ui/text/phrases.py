@@ -11,7 +11,7 @@ from tuitune.ui.logs import last_line, log_file
 from tuitune.ui.render.lines import Line, line
 from tuitune.ui.render.wrapping import wrapped
 from tuitune.ui.table.cells import label
-from tuitune.ui.text.health import RESTART, engine_gone
+from tuitune.ui.text.health import RESTART
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
@@ -33,7 +33,7 @@ def awaited(context: RenderContext, width: int) -> list[Line]:
 
 def _awaited(context: RenderContext, width: int) -> list[Line]:
     snapshot = context.snapshot
-    if engine_gone(snapshot):
+    if snapshot.engine_gone:
         return _gone(context, width)
     engine, spec = snapshot.engine, snapshot.spec
     age = duration(snapshot.now - engine.since)
@@ -81,7 +81,7 @@ def _tail(words: str, width: int) -> list[str]:
 def first_keys(context: RenderContext) -> list[Line]:
     """The few keys that somebody who sees the app for the first time needs."""
     keys = [("app.help", "all keys"), ("app.quit", "leave")]
-    if not engine_gone(context.snapshot):
+    if not context.snapshot.engine_gone:
         keys[1] = ("app.quit", "leave; the study goes on, `tuitune attach` comes back")
         if not context.readonly:
             keys.append(("study.stop", "stop the study"))
@@ -103,7 +103,7 @@ def notice(context: RenderContext) -> Line:
         return ()
     if snapshot.engine.state == "finished":
         return line(("no trial has reported a value", "error"))
-    if engine_gone(snapshot):
+    if snapshot.engine_gone:
         return line((_ended(context), "warning"))
     return _first_report(context)
 
@@ -115,7 +115,7 @@ def next_step(context: RenderContext) -> Line:
         keys = [("app.summary", "summary"), ("app.quit", "leave")]
         words = "  ".join(f"{context.keymap.shown(key)} {title}" for key, title in keys)
         return line((words, "accent"))
-    if engine_gone(snapshot):
+    if snapshot.engine_gone:
         return line((how_to_go_on(context), "warning"))
     return (
         line((f"{context.keymap.shown('log.open')} log", "accent")) if all_failed(snapshot) else ()
@@ -148,7 +148,7 @@ def missing(context: RenderContext, row: TrialRow) -> str:
     since = now - (row.launched or now)
     if row.state != TrialState.RUNNING:
         words = "has reported nothing" if row.started else "waits"
-    elif engine_gone(context.snapshot):
+    elif context.snapshot.engine_gone:
         words = "had reported nothing when its engine ended"
     elif row.pid is None or row.phase == "starting":
         words = f"is starting, {duration(since)}"

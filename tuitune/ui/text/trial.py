@@ -9,7 +9,6 @@ from tuitune.core.events import Exited, Promoted, TrialState, Verdict
 from tuitune.messages.text import duration, number, plain
 from tuitune.ui.actions.engine_state import WORDS as DOES
 from tuitune.ui.render.glyphs import LOST, shown_state
-from tuitune.ui.text.health import engine_gone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +32,7 @@ ENDING: Mapping[str, str] = {
 def doing(context: RenderContext, row: TrialRow) -> str:
     """What it does or waits for, or why it came to its end."""
     snapshot = context.snapshot
-    if shown_state(row, engine_gone=engine_gone(snapshot)) == LOST:
+    if shown_state(row, engine_gone=snapshot.engine_gone) == LOST:
         where = f"{resource(snapshot)} {row.checkpoint}" if row.checkpoint else "the start"
         return f"ran when its engine ended; goes on from {where} when there is one again"
     acting = _acting(context, row)
@@ -99,7 +98,7 @@ def value(snapshot: Snapshot, row: TrialRow) -> str:
 def place(snapshot: Snapshot, row: TrialRow) -> str:
     """Where it runs or ran: device, process, attempt, checkpoint."""
     words = [plain(row.device)] if row.device else []
-    if row.pid is not None and not engine_gone(snapshot):
+    if row.pid is not None and not snapshot.engine_gone:
         words.append(f"pid {row.pid}")
     if row.attempt:
         words.append(f"{row.attempt} attempt{'s' if row.attempt > 1 else ''}")
@@ -116,7 +115,7 @@ def times(snapshot: Snapshot, row: TrialRow) -> str:
     if row.ended is not None:
         took, ended = duration(row.ended - row.started), ago(snapshot.now - row.ended)
         return f"{begun}, took {took}, ended {ended}"
-    if row.state == TrialState.RUNNING and not engine_gone(snapshot):
+    if row.state == TrialState.RUNNING and not snapshot.engine_gone:
         return f"{begun}, {ago(snapshot.now - row.started)}"
     return begun
 

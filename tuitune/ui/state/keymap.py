@@ -1,35 +1,50 @@
-"""Which key does what, with which pane in focus?"""
+"""The keys of actions: which one a key means in which pane."""
 
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tuitune.ui.actions.action import Action
-
 SHOWN: Mapping[str, str] = {"escape": "esc", "f1": "F1", "pageup": "pgup", "pagedown": "pgdn"}
 
 
+class Bindable(Protocol):
+    """The part of an action that a keymap reads."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+
+    @property
+    def pane(self) -> str | None: ...
+
+    @property
+    def dangerous(self) -> bool: ...
+
+
 class Keymap:
-    """The actions by id, and the keys that lead to them."""
+    """Keys by the id of an action, and ids by key and focused pane."""
 
     def __init__(
-        self, actions: Iterable[Action], keys: Mapping[str, Sequence[str]] | None = None
+        self, actions: Iterable[Bindable], keys: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        """keys: those of actions that a user has given others, by id; none at all is possible."""
-        self.actions: dict[str, Action] = {action.id: action for action in actions}
+        """keys: by action, instead of the action's own; an empty sequence takes all of them."""
         changed = keys or {}
-        self._keys = {
-            id_: tuple(map(named, changed.get(id_, action.keys)))
-            for id_, action in self.actions.items()
-        }
+        dangerous: set[str] = set()
+        self._keys: dict[str, tuple[str, ...]] = {}
         self._found: dict[tuple[str | None, str], str] = {}
-        for id_, names in self._keys.items():
-            for name in names:
-                self._found[self.actions[id_].pane, name] = id_
+        for action in actions:
+            names = tuple(map(named, changed.get(action.id, action.keys)))
+            self._keys[action.id] = names
+            self._found.update(((action.pane, name), action.id) for name in names)
+            if action.dangerous:
+                dangerous.add(action.id)
+        self.dangerous = frozenset(dangerous)
 
     def find(self, key: str, character: str | None, focus: str) -> str | None:
         """The action of a pressed key: first what the focused pane does with it."""
@@ -46,7 +61,7 @@ class Keymap:
         return keys[0] if keys else f":{id_.rpartition('.')[2]}"
 
 
-def clashes(actions: Iterable[Action], keys: Mapping[str, Sequence[str]]) -> list[str]:
+def clashes(actions: Iterable[Bindable], keys: Mapping[str, Sequence[str]]) -> list[str]:
     """Words for each key that two actions of one pane, or of all panes, want."""
     owners: dict[tuple[str | None, str], str] = {}
     found: list[str] = []
