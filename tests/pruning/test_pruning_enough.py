@@ -10,7 +10,7 @@ import pytest
 from pruning_reference import Brackets
 from pruning_world import Pruner
 
-from tuitune.core.pruning.trials_needed import too_few, trials_needed
+from tuitune.core.pruning.brackets import too_few, trials_needed
 from tuitune.core.spec import PruningSpec
 
 

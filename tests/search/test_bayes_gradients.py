@@ -9,15 +9,20 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from tuitune.core.search.bayes.acquisition import (
+    Beliefs,
     log_expected_improvement,
     log_h,
     sloped_log_expected_improvement,
 )
 from tuitune.core.search.bayes.encoding import Layout
-from tuitune.core.search.bayes.fit import fit, negative_log_posterior, prior_of
+from tuitune.core.search.bayes.gaussian_process import (
+    SlopedBelief,
+    fit,
+    negative_log_posterior,
+    posterior,
+    prior_of,
+)
 from tuitune.core.search.bayes.kernel import covariance, from_logs, pairs_of
-from tuitune.core.search.bayes.posterior import SlopedBelief, posterior
-from tuitune.core.search.bayes.priors import Beliefs
 
 STEP = 1e-6
 

@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuitune.core.search.bayes import bayes_model
-from tuitune.core.search.bayes import posterior as posterior_room
-from tuitune.core.search.history import History, Past
-from tuitune.core.search.proposal import identity
+from tuitune.core.search.bayes import gaussian_process as posterior_room
+from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
 

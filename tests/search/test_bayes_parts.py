@@ -9,18 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuitune.core.search.bayes.acquisition import beliefs_of
 from tuitune.core.search.bayes.batch_bfgs import Enough, Start, descend
-from tuitune.core.search.bayes.candidates import everywhere, nearby, neighbours, points_of
-from tuitune.core.search.bayes.encoding import Layout, encoding_of
+from tuitune.core.search.bayes.encoding import Layout, drawn, encoding_of
+from tuitune.core.search.bayes.gaussian_process import posterior
 from tuitune.core.search.bayes.kernel import Hyperparameters, covariance, cross, pairs_of, scaled
-from tuitune.core.search.bayes.observations import Fidelities, Observations, target
-from tuitune.core.search.bayes.optimize_acquisition import ascend
-from tuitune.core.search.bayes.posterior import posterior
-from tuitune.core.search.bayes.priors import beliefs_of
-from tuitune.core.search.bayes.sampled_parameters import drawn
-from tuitune.core.search.bayes.subset import EVERY, settled, thinned
-from tuitune.core.search.bayes.warp import warped
-from tuitune.core.search.history import History, Past
+from tuitune.core.search.bayes.observations import (
+    EVERY,
+    Fidelities,
+    Observations,
+    settled,
+    target,
+    thinned,
+    warped,
+)
+from tuitune.core.search.bayes.optimize_acquisition import (
+    ascend,
+    everywhere,
+    nearby,
+    neighbours,
+    points_of,
+)
+from tuitune.core.search.proposal import History, Past
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
 
 TREE = SearchSpace(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.core.search.gridtree import bisection_levels
+from tuitune.core.search.grid import bisection_levels
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import (
     Choice,

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from tuitune.core.search.direction_numbers import JOE_KUO
 from tuitune.core.search.searcher import make_searcher
-from tuitune.core.search.sobol import BITS, plain_sobol, scrambled_sobol
+from tuitune.core.search.sobol import BITS, JOE_KUO, plain_sobol, scrambled_sobol
 from tuitune.core.space import Choice, FloatRange, IntRange, SearchSpace, key
 from tuitune.core.spec import SearchSpec
 

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.core.search.history import History, Past
 from tuitune.core.search.models import make_model
-from tuitune.core.search.proposal import identity
+from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.tpe.density import density
-from tuitune.core.search.tpe.split import observations, split
+from tuitune.core.search.tpe.model import observations, split
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace
 from tuitune.core.spec import SearchSpec
 

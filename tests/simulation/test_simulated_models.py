@@ -11,8 +11,8 @@ from simulator.oracle import oracle_of
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
 from tuitune.core.pruning.rules import milestones
-from tuitune.core.search.history import History
 from tuitune.core.search.models import make_model
+from tuitune.core.search.proposal import History
 from tuitune.core.search.searcher import AskModel, make_searcher
 from tuitune.core.search.start import START
 from tuitune.core.space import Choice, FloatRange, SearchSpace

@@ -10,8 +10,7 @@ from tuitune.core.pruning.rules import milestones
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from tuitune.core.search.history import History, Model
-    from tuitune.core.search.proposal import Proposal
+    from tuitune.core.search.proposal import History, Model, Proposal
     from tuitune.core.spec import StudySpec
 
 

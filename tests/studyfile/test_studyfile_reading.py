@@ -15,7 +15,7 @@ from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, 
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.studyfile import StudyFileError, load, load_document
 from tuitune.studyfile.hints import KEYS, PARAMETER_KEYS
-from tuitune.studyfile.units import seconds, size
+from tuitune.studyfile.table import seconds, size
 
 WHOLE = """
 [study]

@@ -5,7 +5,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.studyfile.writing import written
+from tuitune.studyfile.document import written
 
 scalars = st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text()
 values = st.recursive(

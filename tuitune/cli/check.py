@@ -10,7 +10,7 @@ from tuitune.cli.recorded_hints import warnings
 from tuitune.cli.studies import StudyFolder
 from tuitune.core.placement.host import HostResources, most_at_once
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.core.pruning.trials_needed import too_few
+from tuitune.core.pruning.brackets import too_few
 from tuitune.core.search.searcher import Proposal, make_searcher
 from tuitune.core.space import Choice, grid_size, likely_of, spell
 from tuitune.devices.host import host_room

@@ -14,7 +14,7 @@ from tuitune.cli.remaining import Forecast
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.placement.gpu_changes import news
-from tuitune.core.pruning.trials_needed import too_few
+from tuitune.core.pruning.brackets import too_few
 from tuitune.core.space import grid_size
 from tuitune.core.study import leaving
 from tuitune.messages.as_json import as_json, is_utf8

@@ -13,7 +13,7 @@ from tuitune.engine.settings import check_machine
 from tuitune.store.folder import newest_study
 from tuitune.studyfile import load, load_document
 from tuitune.studyfile.changes import changes
-from tuitune.studyfile.writing import written
+from tuitune.studyfile.document import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.core.events import Settings
     from tuitune.core.placement.host import HostResources
     from tuitune.core.placement.snapshots import Snapshot
-    from tuitune.core.search.history import Past
+    from tuitune.core.search.proposal import Past
     from tuitune.core.study import Study
     from tuitune.engine.settings_file import StudyDocument
     from tuitune.store.journal import Journal

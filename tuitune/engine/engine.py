@@ -21,7 +21,7 @@ from tuitune.store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.core.search.history import Past
+    from tuitune.core.search.proposal import Past
     from tuitune.core.search.searcher import Proposal, Searcher
     from tuitune.core.study import Study
     from tuitune.engine.ports import Folders, ModelClient, Store

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.pruning.rules import milestones
-from tuitune.core.search.history import Fate, History, Past
+from tuitune.core.search.proposal import Fate, History, Past
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core.pruning.rules import milestones
-from tuitune.core.search.history import Past
+from tuitune.core.search.proposal import Past
 from tuitune.core.search.transfer import Earlier, past_of
 from tuitune.core.space import UnfitError, fitted
 from tuitune.engine.settings import CannotRunError

@@ -9,8 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.core.events import AnyFact, Settings
-    from tuitune.core.search.history import History
-    from tuitune.core.search.proposal import Proposal
+    from tuitune.core.search.proposal import History, Proposal
     from tuitune.core.study import Study
     from tuitune.store.rows import StudyRow, TrialRow
 

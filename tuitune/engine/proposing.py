@@ -17,7 +17,7 @@ from tuitune.model_process import ModelError
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
-    from tuitune.core.search.history import History
+    from tuitune.core.search.proposal import History
     from tuitune.core.space import Sampled
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import Study

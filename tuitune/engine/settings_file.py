@@ -9,7 +9,7 @@ from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import load, load_document
 from tuitune.studyfile.changes import changes
-from tuitune.studyfile.writing import written
+from tuitune.studyfile.document import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

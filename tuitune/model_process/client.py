@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from tuitune.core.search.history import History, Past
+    from tuitune.core.search.proposal import History, Past
     from tuitune.model_process.protocol import Brief
 
 PATIENCE = 120.0  # s for one answer, before the process counts as hung

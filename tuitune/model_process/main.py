@@ -11,13 +11,13 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from tuitune.core.search.history import History
+from tuitune.core.search.proposal import History
 from tuitune.ipc.process_tree import die_with_parent
 from tuitune.model_process import protocol
 from tuitune.model_process.protocol import Answer, Frames
 
 if TYPE_CHECKING:
-    from tuitune.core.search.history import Model, Past
+    from tuitune.core.search.proposal import Model, Past
     from tuitune.model_process.protocol import Brief, Question
 
 CHUNK = 1 << 20

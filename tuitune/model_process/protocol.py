@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tuitune.core.search.history import Past
+from tuitune.core.search.proposal import Past
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,12 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import tomli_w
+
 from tuitune.studyfile.hints import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tuitune.studyfile.problems import Problems
@@ -138,3 +140,27 @@ def _path(said: str) -> list[str]:
         ((name, table),) = table.items()
         path.append(name)
     return path if table == 0 else []
+
+
+def written(document: Mapping[str, Any]) -> str:
+    """The document as TOML: its tables as tables, and all within them inline, in their order."""
+    plain = {name: value for name, value in document.items() if not isinstance(value, dict)}
+    parts = [tomli_w.dumps(plain)] if plain else []
+    for name, table in document.items():
+        if isinstance(table, dict):
+            lines = [f"{_key(key)} = {_inline(value)}" for key, value in table.items()]
+            parts.append("\n".join([f"[{_key(name)}]", *lines, ""]))
+    return "\n".join(parts)
+
+
+def _key(name: str) -> str:
+    return tomli_w.dumps({name: 0}).removesuffix(" = 0\n")
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_key(key)} = {_inline(inner)}" for key, inner in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_inline(inner) for inner in value)}]"
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").removesuffix("\n")

@@ -2,17 +2,203 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from math import gcd
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tuitune.core.search.gridtree import Subgrid, coarsened, grid_axes
 from tuitune.core.search.proposal import Proposal, identity
+from tuitune.core.space import Choice, grid_axis, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tuitune.core.search.proposal import Tried
-    from tuitune.core.space import SearchSpace, Value
+    from tuitune.core.space import Parameter, SearchSpace, Value
+
+_Known = tuple[tuple[str, int], ...]  # parent -> which of the values that conditions name
+
+_OTHER = object()  # stands for every value of a parent that no condition names
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A parameter's values on the grid. levels: how coarse a grid has to be to leave each out.
+
+    labels: for a parent, each value's number among those that conditions name, -1 for the others;
+    empty for the childless. last: the place of its last child.
+    """
+
+    parameter: Parameter
+    values: tuple[Value, ...]
+    levels: tuple[int, ...]
+    labels: tuple[int, ...]
+    last: int
+
+
+@dataclass(frozen=True)
+class Subgrid:
+    """The distinct configurations that axes allow, numbered from 0 without building them.
+
+    Parents come before their children. A number is read like one of mixed radix, in which an
+    inactive parameter takes no digit. Mirrored numbers, n and size - 1 - n, are mirrored on
+    every axis as long as both decide alike for conditions.
+    """
+
+    space: SearchSpace
+    axes: tuple[Axis, ...]
+    named: Mapping[str, Sequence[Value]]
+    _sizes: dict[tuple[int, _Known], int] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return self._size(0, ())
+
+    def configuration(self, number: int) -> tuple[dict[str, Value], int]:
+        """The configuration in file order, and the finest level among its values."""
+        values: dict[str, Value] = {}
+        finest = 0
+        known: _Known = ()
+        for place, axis in enumerate(self.axes):
+            if not self._is_active(axis, known):
+                known = self._after(place, known)
+                continue
+            index, number, known = self._digit(place, known, number)
+            values[axis.parameter.name] = axis.values[index]
+            finest = max(finest, axis.levels[index])
+        return {p.name: values[p.name] for p in self.space.parameters if p.name in values}, finest
+
+    def _digit(self, place: int, known: _Known, number: int) -> tuple[int, int, _Known]:
+        """(which value, the number left for the axes after this one, what is known there)."""
+        axis = self.axes[place]
+        if not axis.labels:
+            after = self._after(place, known)
+            index, rest = divmod(number, self._size(place + 1, after))
+            return index, rest, after
+        for index, label in enumerate(axis.labels):
+            after = self._after(place, known, label)
+            size = self._size(place + 1, after)
+            if number < size:
+                return index, number, after
+            number -= size
+        raise IndexError("the grid has no such number")
+
+    def _size(self, place: int, known: _Known) -> int:
+        if place == len(self.axes):
+            return 1
+        if (place, known) not in self._sizes:
+            self._sizes[place, known] = self._count(place, known)
+        return self._sizes[place, known]
+
+    def _count(self, place: int, known: _Known) -> int:
+        axis = self.axes[place]
+        if not self._is_active(axis, known):
+            return self._size(place + 1, self._after(place, known))
+        if not axis.labels:
+            return len(axis.values) * self._size(place + 1, self._after(place, known))
+        return sum(self._size(place + 1, self._after(place, known, one)) for one in axis.labels)
+
+    def _is_active(self, axis: Axis, known: _Known) -> bool:
+        if not axis.parameter.when:
+            return True
+        parents: dict[str, Any] = {
+            name: self.named[name][label] if label >= 0 else _OTHER for name, label in known
+        }
+        return self.space.is_active(axis.parameter, parents)
+
+    def _after(self, place: int, known: _Known, label: int | None = None) -> _Known:
+        """What later axes have to know; parents without further children are forgotten."""
+        if label is not None:
+            known = (*known, (self.axes[place].parameter.name, label))
+        if not known:
+            return known
+        last = {axis.parameter.name: axis.last for axis in self.axes}
+        return tuple(entry for entry in known if last[entry[0]] > place)
+
+
+def grid_axes(space: SearchSpace, levels: int) -> tuple[tuple[Axis, ...], dict[str, list[Value]]]:
+    """The axes of a grid, each parent right before its children, and the values conditions name.
+
+    `levels`: values of each continuous parameter. ValueError for a sampled parameter.
+    """
+    named: dict[str, list[Value]] = {}
+    for parameter in space.parameters:
+        for name, allowed in parameter.when.items():
+            known = named.setdefault(name, [])
+            known += [value for value in allowed if not any(same(value, one) for one in known)]
+    ordered = _families_together(space.parameters)
+    last = {name: place for place, p in enumerate(ordered) for name in p.when}
+    axes: list[Axis] = []
+    for parameter in ordered:
+        values = grid_axis(parameter, levels)
+        unordered = isinstance(parameter, Choice) and not parameter.ordered
+        axes.append(
+            Axis(
+                parameter=parameter,
+                values=values,
+                levels=(0,) * len(values) if unordered else bisection_levels(len(values)),
+                labels=_labels(values, named.get(parameter.name, ())),
+                last=last.get(parameter.name, -1),
+            )
+        )
+    return tuple(axes), named
+
+
+def coarsened(axes: Sequence[Axis], level: int) -> tuple[Axis, ...]:
+    """The same axes with only the values of this level and coarser ones."""
+    return tuple(_coarser(axis, level) for axis in axes)
+
+
+def bisection_levels(count: int) -> tuple[int, ...]:
+    """For each of `count` places in a row: both ends 0, the middle 1, the quarters 2, …"""
+    levels = [0] * count
+    gaps = [(0, count - 1)]
+    level = 0
+    while gaps := [(low, high) for low, high in gaps if high - low > 1]:
+        level += 1
+        for low, high in gaps:
+            levels[(low + high) // 2] = level
+        halves = [((low, mid), (mid, high)) for low, high in gaps for mid in [(low + high) // 2]]
+        gaps = [half for both in halves for half in both]
+    return tuple(levels)
+
+
+def _coarser(axis: Axis, level: int) -> Axis:
+    kept = [index for index, of in enumerate(axis.levels) if of <= level]
+    return Axis(
+        parameter=axis.parameter,
+        values=tuple(axis.values[index] for index in kept),
+        levels=tuple(axis.levels[index] for index in kept),
+        labels=tuple(axis.labels[index] for index in kept) if axis.labels else (),
+        last=axis.last,
+    )
+
+
+def _labels(values: Sequence[Value], named: Sequence[Value]) -> tuple[int, ...]:
+    if not named:
+        return ()
+    return tuple(
+        next((label for label, one in enumerate(named) if same(one, value)), -1) for value in values
+    )
+
+
+def _families_together(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Each parameter as soon as its parents are placed, so that little has to be known at once."""
+    left = list(parameters)
+    placed: dict[str, Parameter] = {}
+
+    def ready(parameter: Parameter) -> bool:
+        return parameter.when.keys() <= placed.keys()
+
+    def place(parameter: Parameter) -> None:
+        left.remove(parameter)
+        placed[parameter.name] = parameter
+        for child in parameters:
+            if child.name not in placed and parameter.name in child.when and ready(child):
+                place(child)
+
+    while left:
+        place(next(filter(ready, left)))
+    return list(placed.values())
 
 
 class GridSearcher:

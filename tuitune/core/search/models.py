@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuitune.core.space import likely_of
 
 if TYPE_CHECKING:
-    from tuitune.core.search.history import Model
+    from tuitune.core.search.proposal import Model
     from tuitune.core.space import SearchSpace
     from tuitune.core.spec import Mode, SearchSpec
 

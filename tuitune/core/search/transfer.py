@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core.events import TrialState
-from tuitune.core.search.history import Fate, Past
+from tuitune.core.search.proposal import Fate, Past
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,12 +18,13 @@ from tuitune.core.space.parameters import (
     grid_width,
     index_of,
     levels,
+    likely_of,
+    likely_units,
     same,
     spell,
     to_unit,
     value_at,
 )
-from tuitune.core.space.priors import likely_of, likely_units
 from tuitune.core.space.searchspace import SearchSpace, key
 from tuitune.core.space.text import any_of, value_problem
 

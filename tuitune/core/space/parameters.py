@@ -286,3 +286,14 @@ def _decimals(value: float) -> int:
 
 def _short(value: float) -> float:
     return float(f"{value:.12g}")
+
+
+def likely_of(parameter: Parameter) -> tuple[Value, ...]:
+    """One value or both ends of a range; of a choice, each likely value. Empty where none is."""
+    return () if isinstance(parameter, Fixed | Sampled) else parameter.likely
+
+
+def likely_units(parameter: Parameter) -> tuple[float, ...]:
+    """The same as coordinates, ends rising; those of a choice lie in the middle of their cells."""
+    units = tuple(to_unit(parameter, value) for value in likely_of(parameter))
+    return units if isinstance(parameter, Choice) else tuple(sorted(units))

@@ -8,17 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import LinAlgError
 
-from tuitune.core.search.bayes import candidates, explanation, subset
+from tuitune.core.search.bayes.acquisition import Beliefs, Improvement, beliefs_of
 from tuitune.core.search.bayes.encoding import Encoding, encoding_of
-from tuitune.core.search.bayes.exploration import ExplorationPolicy
-from tuitune.core.search.bayes.fit import drawn_near, fit
-from tuitune.core.search.bayes.improvement import Improvement
+from tuitune.core.search.bayes.exploration import (
+    ExplorationPolicy,
+    belief_words,
+    importance_words,
+    improvement_words,
+    rung_words,
+)
+from tuitune.core.search.bayes.gaussian_process import drawn_near, fit, posterior
 from tuitune.core.search.bayes.kernel import pairs_of
-from tuitune.core.search.bayes.observations import Fidelities
-from tuitune.core.search.bayes.optimize_acquisition import ascend
-from tuitune.core.search.bayes.posterior import posterior
-from tuitune.core.search.bayes.priors import Beliefs, beliefs_of
-from tuitune.core.search.bayes.table import Table, Tables
+from tuitune.core.search.bayes.observations import (
+    FITTED,
+    MODELLED,
+    Fidelities,
+    Table,
+    Tables,
+    settled,
+    thinned,
+)
+from tuitune.core.search.bayes.optimize_acquisition import ascend, everywhere, nearby, points_of
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.sobol import sobol_searcher
 
@@ -28,9 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tuitune.core.search.bayes.kernel import Hyperparameters
-    from tuitune.core.search.bayes.warp import Scale, Warped
-    from tuitune.core.search.history import History
-    from tuitune.core.search.proposal import Tried
+    from tuitune.core.search.bayes.observations import Scale, Warped
+    from tuitune.core.search.proposal import History, Tried
     from tuitune.core.space import SearchSpace, Value
     from tuitune.core.spec import Mode
 
@@ -78,7 +87,7 @@ class BayesModel:
         scale: Scale = "log" if len(self.rungs) > 1 or trial % 2 else "half-rank"
         at = self._fitted(table, scale)
         values, warp = table.observations.warped(scale)
-        kept = subset.thinned(values, subset.MODELLED)
+        kept = thinned(values, MODELLED)
         rows = np.concatenate([table.rows[kept], table.waiting])
         waiting = np.full(len(table.waiting), table.target)
         levels = np.concatenate([table.observations.levels[kept], waiting])
@@ -99,11 +108,11 @@ class BayesModel:
         """Hyperparameters of the first so many trials, which stay the same for a while."""
         observations = table.observations
         trials = np.unique(observations.trials[observations.trials >= 0])
-        first = subset.settled(len(trials), len(table.waiting))
+        first = settled(len(trials), len(table.waiting))
         last = trials[first - 1] if first else -1
         chosen = np.flatnonzero(observations.trials <= last)
         values, _ = observations.only(chosen).warped(scale)
-        kept = subset.thinned(values, subset.FITTED)
+        kept = thinned(values, FITTED)
         rows, levels, values = (
             table.rows[chosen[kept]],
             observations.levels[chosen[kept]],
@@ -122,10 +131,10 @@ class BayesModel:
     ) -> NDArray[np.float64]:
         share = min(1.0, max(0.4, CHEAP / outcomes))
         searched = centres[:, : len(self.encoding.columns)]
-        around = candidates.points_of(self.encoding, searched, random)
+        around = points_of(self.encoding, searched, random)
         parts = [
-            candidates.everywhere(self.encoding, random, int(share * UNIFORM)),
-            candidates.nearby(self.encoding, random, around, int(share * LOCAL)),
+            everywhere(self.encoding, random, int(share * UNIFORM)),
+            nearby(self.encoding, random, around, int(share * LOCAL)),
         ]
         if self.beliefs:
             parts.append(self.beliefs.drawn(self.encoding, parts[0][: UNIFORM // 4], random))
@@ -141,12 +150,12 @@ class BayesModel:
         parts = [f"model of {table.finite} outcomes"]
         if len(warp.values):  # else all that is known is on the scale of earlier studies
             parts += [
-                explanation.belief_words(warp, mean, deviation, self.mode),
-                explanation.improvement_words(warp, promise.best, mean, deviation, self.mode),
+                belief_words(warp, mean, deviation, self.mode),
+                improvement_words(warp, promise.best, mean, deviation, self.mode),
             ]
         parts += [
-            explanation.importance_words(names, at.lengths),
-            explanation.rung_words(at, self.rungs, table.target, int(table.fidelities.foreign)),
+            importance_words(names, at.lengths),
+            rung_words(at, self.rungs, table.target, int(table.fidelities.foreign)),
         ]
         return "; ".join(part for part in parts if part)
 

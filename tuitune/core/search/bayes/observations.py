@@ -4,21 +4,124 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.special import ndtri
 
-from tuitune.core.search.bayes.warp import warped
+from tuitune.core.search.bayes.encoding import Encoding, Layout, drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from tuitune.core.search.bayes.warp import Scale, Warped
-    from tuitune.core.search.history import History, Past
+    from tuitune.core.search.proposal import History, Past
     from tuitune.core.spec import Mode
+
+Scale = Literal["half-rank", "log"]
+
+LOG_FLOOR = 0.1  # of the distance from the best to the median: added to the distance to the best
+
+
+@dataclass(frozen=True)
+class Warped:
+    """values: of the outcomes given, in their order. The knots pair outcomes with values."""
+
+    values: NDArray[np.float64]
+    knots: tuple[NDArray[np.float64], NDArray[np.float64]]  # outcomes, values; both rising
+
+    @property
+    def worst(self) -> float:
+        return float(self.values.max()) if len(self.values) else 0.0
+
+    def outcome(self, value: float) -> float:
+        """The outcome that a value stands for, along straight lines between those seen."""
+        outcomes, values = self.knots
+        if len(values) < 2:
+            return float(outcomes[0]) if len(outcomes) else 0.0
+        if value >= values[0]:
+            return float(np.interp(value, values, outcomes))
+        # Better than all: along the line through the best tenth.
+        near = max(1, len(values) // 10)
+        slope = (outcomes[near] - outcomes[0]) / (values[near] - values[0])
+        return float(outcomes[0] + slope * (value - values[0]))
+
+
+def warped(outcomes: NDArray[np.float64], scale: Scale) -> Warped:
+    """Warp finite outcomes; all 0 where they are all the same."""
+    largest = float(np.abs(outcomes).max()) if len(outcomes) else 0.0
+    # Differences of the largest floats would overflow, and squares of the smallest vanish.
+    unit = outcomes / largest if largest > 0.0 else outcomes
+    spread = float(np.ptp(unit)) if len(unit) else 0.0
+    if spread <= 1e-14:
+        return Warped(np.zeros(len(unit)), (outcomes[:1], np.zeros(len(outcomes[:1]))))
+    unit = (unit - unit.min()) / spread
+    values = _half_rank(unit) if scale == "half-rank" else _log(unit)
+    values = (values - values.mean()) / values.std()
+    known, places = np.unique(values, return_index=True)
+    return Warped(values, (outcomes[places], known))
+
+
+def _half_rank(unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The better half as it is; the worse by its ranks' normal quantiles (Song et al. 2022)."""
+    middle = float(np.median(unit))
+    good = unit <= middle
+    deviation = float(np.sqrt(np.square(unit[good] - middle).mean()))
+    if deviation == 0.0:
+        deviation = 1.0
+    rising = np.sort(unit)  # equal outcomes share the middle of their ranks
+    ranks = np.searchsorted(rising, unit, "left") + np.searchsorted(rising, unit, "right")
+    bad = middle + deviation * np.maximum(ndtri(ranks / (2.0 * len(unit))), 0.0)
+    return np.where(good, unit, bad)
+
+
+def _log(unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ln of the distance to the best, which gets a floor."""
+    floor = LOG_FLOOR * float(np.median(unit))
+    return np.log(unit + (floor if floor > 0.0 else LOG_FLOOR * float(unit.mean())))
+
+
+FITTED = 160  # lines that hyperparameters are fitted to
+MODELLED = 500  # lines that predictions are made from
+EVERY = 24  # up to so many trials, hyperparameters are fitted anew with each
+GROWTH = 1.15  # later with every so much growth
+
+
+def settled(trials: int, pending: int) -> int:
+    """To how many of the first trials hyperparameters are fitted.
+
+    A function of two counts, so that they stay the same over several questions; trials that are
+    still to end come late in the order and would change what was fitted.
+    """
+    count = trials if trials <= EVERY else max(EVERY, trials - pending)
+    level = EVERY
+    if count <= level:
+        return count
+    while (further := max(level + 1, int(level * GROWTH))) <= count:
+        level = further
+    return level
+
+
+def thinned(values: NDArray[np.float64], most: int, newest: float = 0.2) -> NDArray[np.intp]:
+    """Which lines to keep, in order: the best two fifths of `most`, the newest, and an even spread.
+
+    values: of lines in order of trials, small is good.
+    """
+    count = len(values)
+    if count <= most:
+        return np.arange(count)
+    best = np.argsort(values, kind="stable")[: int(0.4 * most)]
+    late = np.arange(count - int(newest * most), count)
+    kept = np.zeros(count, dtype=bool)
+    kept[best] = True
+    kept[late] = True
+    rest = np.flatnonzero(~kept)
+    room = most - int(kept.sum())
+    kept[rest[np.linspace(0, len(rest) - 1, room).astype(np.intp)]] = True
+    return np.flatnonzero(kept)
+
 
 ENOUGH = 3  # finite outcomes at a level, to aim there
 FAILURE = 0.5  # a failure counts as the worst seen, and so many standard deviations more
@@ -126,3 +229,83 @@ def target(observations: Observations, levels: int) -> int:
         if len(reached):
             return int(reached[-1])
     return levels - 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """rows: one for each line of the observations. aim: the level at which trials are compared.
+
+    waiting: rows of trials that are still to reach it. typical: what values yet to be drawn are
+    taken to be.
+    """
+
+    fidelities: Fidelities
+    layout: Layout
+    observations: Observations
+    rows: NDArray[np.float64]
+    waiting: NDArray[np.float64]
+    typical: NDArray[np.float64]
+    target: int
+
+    @property
+    def finite(self) -> int:
+        return int(self.observations.finite.sum())
+
+    def contenders(self, kept: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Rows, of the lines kept, among which the best is sought.
+
+        Trials that have shown nothing are none: what is hoped of the most hopeful of them is too
+        high a mark to improve on. A lucky draw is no merit of its configuration, so all are given
+        typical ones.
+        """
+        finite = kept[self.observations.finite[kept]]
+        own = finite[self.observations.trials[finite] >= 0]
+        rows = self.rows[own if len(own) else finite]
+        return self.whole(rows[:, : rows.shape[1] - len(self.typical)])
+
+    def whole(self, searched: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rows from their searched parts."""
+        if not len(self.typical):
+            return searched
+        drawn_parts = np.broadcast_to(self.typical, (len(searched), len(self.typical)))
+        return np.hstack([searched, drawn_parts])
+
+
+@dataclass
+class Tables:
+    """Remembers the rows of configurations, which cost more than all the rest."""
+
+    encoding: Encoding
+    _rows: dict[int, tuple[Mapping[str, Any], NDArray[np.float64]]] = field(default_factory=dict)
+
+    def table(self, history: History, fidelities: Fidelities, observations: Observations) -> Table:
+        """Earlier studies' trials have negative numbers, as in the observations."""
+        reached = target(observations, fidelities.levels)
+        lines = zip(observations.trials.tolist(), observations.levels.tolist(), strict=True)
+        there = {trial for trial, level in lines if level == reached}
+        waiting = [
+            past.trial
+            for past in history.past
+            if past.state == "pending" and past.trial not in there
+        ]
+        every = dict(enumerate(history.foreign, -len(history.foreign)))
+        every |= {past.trial: past for past in history.past}
+        needed = [*observations.trials.tolist(), *waiting]
+        values = drawn(self.encoding.space.sampled, [every[number].config for number in needed])
+        searched = np.array([self._row(number, every[number]) for number in needed])
+        searched = searched.reshape(len(needed), len(self.encoding.columns))
+        rows = np.hstack([searched, values.columns])
+        count = len(observations.trials)
+        categories = tuple(column.categories for column in self.encoding.columns)
+        layout = Layout(categories + values.categories)
+        return Table(
+            fidelities, layout, observations, rows[:count], rows[count:], values.typical, reached
+        )
+
+    def _row(self, number: int, past: Past) -> NDArray[np.float64]:
+        known = self._rows.get(number)
+        if known is not None and (known[0] is past.config or known[0] == past.config):
+            return known[1]
+        row = self.encoding.row(past.config)
+        self._rows[number] = past.config, row
+        return row

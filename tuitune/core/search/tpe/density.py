@@ -4,14 +4,68 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuitune.core.space import Choice, index_of, likely_of, likely_units, same, to_unit
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
+    from tuitune.core.space import Parameter, SearchSpace
+
     Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One column a searched parameter: a coordinate, or the index of an unordered choice.
+
+    categories: how many there are in each column, 0 for coordinates.
+    """
+
+    space: SearchSpace
+    categories: NDArray[np.int64]
+
+    def encode(self, configs: Sequence[Mapping[str, Any]]) -> Array:
+        """(n, d); nan for a parameter that does not exist.
+
+        Falkner et al. impute a random other value, to tell neither side from the other; a density
+        that leaves the parameter out does so without chance.
+        """
+        searched = self.space.searched
+        rows = [[_cell(parameter, config) for parameter in searched] for config in configs]
+        return np.array(rows, dtype=np.float64).reshape(len(configs), len(searched))
+
+    def points(self, rows: Array) -> list[list[float]]:
+        """Rows as points of the unit cube."""
+        counted = self.categories > 0
+        points = np.where(counted, (rows + 0.5) / np.maximum(self.categories, 1), rows)
+        return [[float(u) for u in point] for point in points]
+
+
+def columns(space: SearchSpace) -> Columns:
+    counts = [_categories(parameter) for parameter in space.searched]
+    return Columns(space, np.array(counts, dtype=np.int64))
+
+
+def _categories(parameter: Parameter) -> int:
+    is_category = isinstance(parameter, Choice) and not parameter.ordered
+    return len(parameter.values) if is_category and isinstance(parameter, Choice) else 0
+
+
+def _cell(parameter: Parameter, config: Mapping[str, Any]) -> float:
+    if parameter.name not in config:
+        return float("nan")
+    value = config[parameter.name]
+    if _categories(parameter):
+        index = index_of(parameter, value)
+        return float("nan") if index is None else float(index)
+    return to_unit(parameter, value)
+
 
 WIDTH = 0.2  # of a number's range: a kernel's bandwidth, were it alone
 LEAST_LEAVING = 1e-3  # of a category's kernel, lest a density have holes
@@ -105,3 +159,24 @@ def _within(centres: Array, width: float, rng: np.random.Generator) -> Array:
             break
         drawn[outside] = rng.normal(centres[outside], width)
     return np.clip(drawn, 0.0, 1.0)
+
+
+LEAST_SD = 0.05  # of a range: one likely value still means those around it
+DOUBT = -6.0  # the ln of the least that a belief leaves to what it does not expect
+
+
+def log_belief(
+    parameters: Sequence[Parameter], configs: Sequence[Mapping[str, Any]]
+) -> NDArray[np.float64]:
+    """ln of the belief in each configuration, up to a constant; 0 where nothing is believed."""
+    believed = [parameter for parameter in parameters if likely_of(parameter)]
+    return np.array([sum(_one(p, c) for p in believed if p.name in c) for c in configs])
+
+
+def _one(parameter: Parameter, config: Mapping[str, Any]) -> float:
+    value = config[parameter.name]
+    if isinstance(parameter, Choice):
+        return 0.0 if any(same(value, likely) for likely in parameter.likely) else DOUBT
+    units = likely_units(parameter)
+    centre, sd = (units[0] + units[-1]) / 2, max((units[-1] - units[0]) / 2, LEAST_SD)
+    return max(-0.5 * ((to_unit(parameter, value) - centre) / sd) ** 2, DOUBT)
