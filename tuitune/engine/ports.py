@@ -61,7 +61,7 @@ class ModelClient(Protocol):
     async def propose(
         self, trial: int, history: History, tried: Collection[str]
     ) -> Proposal | None:
-        """As `core.search.history.Model`. Raises ModelError where the model has no answer."""
+        """As `core.search.proposal.Model`. Raises ModelError where the model has no answer."""
 
 
 class SettingsFile(Protocol):
