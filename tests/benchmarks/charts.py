@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ui"))
 
-from pictures import look
+from pictures import context
 from searches import search
 
 from tuitune.store.changes import Report
@@ -37,17 +37,15 @@ def main() -> None:
     picture = search(trials)
     print(f"{'view':12} {'redraw ms':>9} {'nothing new ms':>14}   bound {BOUND:g} ms a redraw")
     for chart in CHARTS:
-        pane, at = CurvePane(), look(picture, chart=chart, cursor=trials - 2, marks={3, 5, 9})
+        pane, at = CurvePane(), context(picture, chart=chart, cursor=trials - 2, marks={3, 5, 9})
         pane.lines(at, SIZE)
-        if chart == "importance":
-            pane._charts[chart].wait()
         for _ in range(trials // 1000 + 1):  # the rungs of a large study are entered in parts
             pane.lines(at, SIZE)
         drawn = pane._charts[chart]
         redraw = cpu(lambda drawn=drawn, at=at: drawn.draw(at, SIZE))
         idle = cpu(lambda pane=pane, at=at: pane.lines(at, SIZE))
         print(f"{chart:12} {redraw:9.2f} {idle:14.3f}")
-    pane, at = CurvePane(), look(picture, cursor=trials - 2, marks={3, 5, 9})
+    pane, at = CurvePane(), context(picture, cursor=trials - 2, marks={3, 5, 9})
     steps = iter(range(30, 1_000_000))
 
     def tick() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuitune.core.events import Settings, TrialState
 from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.search.importance import FINISHED, Importance, importance_of, is_due
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
@@ -167,6 +168,8 @@ class StubSources:
         self._facts = facts or {}
         self._newest = [*enumerate(newest, 1)]
         self._curves = curves or {}
+        self._importance: Importance | None = None
+        self.snapshot: Snapshot
 
     def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
         return [*enumerate(self._facts.get(trial, []), 1)]
@@ -176,6 +179,14 @@ class StubSources:
 
     def curve(self, trial: int, metric: str) -> Curve:
         return self._curves[trial, metric]
+
+    def importance(self) -> Importance | None:
+        """Computed at once, and again when enough rows are new."""
+        made = self.snapshot
+        finished = [row for row in made.rows if row.state in FINISHED]
+        if is_due(self._importance, len(finished)):
+            self._importance = importance_of(made.spec, finished)
+        return self._importance
 
 
 def snapshot(
@@ -202,13 +213,14 @@ def snapshot(
         Path(spec.file).name,
         Curves(),
         study or _study(),
-        StubSources(facts, newest),
+        sources := StubSources(facts, newest),
         Engine(engine, heard=heard, since=since, words=words),  # type: ignore[arg-type]
         list(rows),
         metrics=(spec.objective.metric,),
         now=now,
         version=1,
     )
+    sources.snapshot = made
     made.counts = dict(Counter(row.state for row in made.rows))
     made.best, made.partial = best_of(spec, made.rows)
     made.host = "gpu07"

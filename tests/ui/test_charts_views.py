@@ -31,11 +31,8 @@ def seen(pic=SEARCH, **selection):
 
 
 def shown(seen_at, size=SIZES[1]):
-    """A pane's text; the model that importance needs is waited for."""
+    """A pane's text."""
     pane = CurvePane()
-    pane.lines(seen_at, size)
-    if seen_at.selection.chart == "importance":
-        pane._charts["importance"].wait()
     return text(pane.lines(seen_at, size))
 
 
@@ -174,9 +171,6 @@ def test_nothing_is_drawn_again_while_nothing_has_changed():
     for chart in CHARTS:
         pane, at = CurvePane(), seen(chart=chart)
         pane.lines(at, SIZES[1])
-        if chart == "importance":
-            pane._charts[chart].wait()
-            pane.lines(at, SIZES[1])
         first = pane.lines(at, SIZES[1])
         SEARCH.version += 1
         assert pane.lines(at, SIZES[1]) is first, chart

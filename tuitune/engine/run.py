@@ -15,7 +15,7 @@ from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.search.searcher import make_searcher
 from tuitune.devices.host import host_room
 from tuitune.devices.probe import look
-from tuitune.engine import disk, telemetry
+from tuitune.engine import disk, importance, telemetry
 from tuitune.engine.clock import ClockSteps
 from tuitune.engine.context import EngineContext, make_gpus, make_oracle, warm
 from tuitune.engine.control_handler import ControlHandler
@@ -245,6 +245,7 @@ async def _to_its_end(
             disk.watch(folder, engine),
             _sample(engine, context, gpus),
             warm(model_client, context.study.spec.search.trials, SETTLED),
+            importance.watch(context.study, context.journal, folder),
         )
     ]
     for task in beside[:2]:  # the others are worth less than the study

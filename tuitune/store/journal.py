@@ -13,6 +13,7 @@ from tuitune.store import facts as fact_rows
 from tuitune.store import rows as trial_rows
 from tuitune.store import schema
 from tuitune.store.errors import StoreError, explain, explained
+from tuitune.store.rows import IMPORTANCE, read_importance
 from tuitune.store.samples import Samples
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.events import AnyFact
     from tuitune.core.placement.sample import DeviceSample
+    from tuitune.core.search.importance import Importance
     from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 
 ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
@@ -136,6 +138,14 @@ class Journal:
     def tell(self, engine: EngineRow) -> None:
         """What the engine says of itself, in place of what it said before. Raises StoreError."""
         self.put("engine", _json(engine))
+
+    def keep_importance(self, importance: Importance) -> None:
+        """In place of an earlier one. Raises StoreError."""
+        self.put(IMPORTANCE, _json(importance))
+
+    def importance(self) -> Importance | None:
+        """None where none was kept, or where another version keeps it otherwise."""
+        return read_importance(self.get(IMPORTANCE))
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
         """The newest snapshot, None where there is none, and every fact after it, in order."""

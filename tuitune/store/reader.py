@@ -21,7 +21,7 @@ from tuitune.store.changes import (
 from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
 from tuitune.store.facts import LAST
-from tuitune.store.rows import StudyRow
+from tuitune.store.rows import IMPORTANCE, StudyRow, read_importance
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.events import AnyFact
     from tuitune.core.placement.sample import DeviceSample
+    from tuitune.core.search.importance import Importance
     from tuitune.store.rows import EngineRow, TrialRow
 
 __all__ = ["Changes", "Curve", "Reader", "Report"]
@@ -129,6 +130,10 @@ class Reader:
         """The telemetry of later than `since` (Unix seconds) that is still kept, in order."""
         with explained(self._path):
             return sample_rows.read(self._db, since)
+
+    def importance(self) -> Importance | None:
+        """Of its parameters, as an engine has computed it last; None where none has."""
+        return read_importance(self.get(IMPORTANCE))
 
     def get(self, key: str) -> str | None:
         """A small text about the study, None where none was put under this key."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from tuitune.core.events import Settings, TrialState
+from tuitune.core.search.importance import Importance
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -101,6 +102,17 @@ class EngineRow(msgspec.Struct, frozen=True):
     def broke_down(self) -> bool:
         """It failed in the middle of a study; else the training code could not be imported."""
         return self.phase == "failed" and self.words.startswith(ENGINE_FAILED)
+
+
+IMPORTANCE = "importance"  # the key under which a study keeps the importance of its parameters
+
+
+def read_importance(text: str | None) -> Importance | None:
+    """None where there is none, or where another version has written it: it is computed again."""
+    try:
+        return None if text is None else msgspec.json.decode(text, type=Importance)
+    except msgspec.DecodeError:
+        return None
 
 
 COLUMNS = TrialRow.__struct_fields__

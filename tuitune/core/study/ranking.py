@@ -47,6 +47,26 @@ class Ranking(NamedTuple):
     value: float | None
 
 
+class Ranked(Protocol):
+    """A trial with the rung that it has reached: a row of the store is one."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def rung(self) -> int | None: ...
+    @property
+    def value(self) -> float | None: ...
+
+
+def merit(trial: Ranked, objective: Objective) -> tuple[bool, int, float, int]:
+    """Sorts trials, the best first: complete ones, then the furthest rung, then the value."""
+    rung = -1 if trial.rung is None else trial.rung
+    unfinished = trial.state != TrialState.COMPLETE
+    return unfinished, -rung, loss(trial.value, objective), trial.number
+
+
 def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | None, bool]:
     """The best COMPLETE trial; where there is none, the one that got furthest, and True: partial.
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from tuitune.core.events import ENDED, TrialState
-from tuitune.core.study.ranking import loss
+from tuitune.core.events import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.core.spec import Objective
-    from tuitune.store.rows import TrialRow
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
@@ -29,17 +26,6 @@ def epoch(context: RenderContext) -> object:
     snapshot = context.snapshot
     done = ended(snapshot)
     return done // max(1, done // STEADY), snapshot.best, snapshot.partial, context.selection.cursor
-
-
-def merit(row: TrialRow, objective: Objective) -> tuple[int, int, float, int]:
-    """Smaller is better: complete first, then the furthest rung, then the value, as `best_of`."""
-    rung = -1 if row.rung is None else row.rung
-    return (
-        0 if row.state == TrialState.COMPLETE else 1,
-        -rung,
-        loss(row.value, objective),
-        row.number,
-    )
 
 
 def some(rows: Sequence[T], most: int) -> Sequence[T]:

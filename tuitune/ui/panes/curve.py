@@ -35,9 +35,9 @@ def chart_named(name: str) -> Chart:
 
             return best
         case "importance":
-            from tuitune.ui.charts.importance import Importance
+            from tuitune.ui.charts import importance
 
-            return Importance()
+            return importance
         case "parallel":
             from tuitune.ui.charts import parallel
 

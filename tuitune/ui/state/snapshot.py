@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.events import AnyFact
     from tuitune.core.placement.sample import DeviceSample
+    from tuitune.core.search.importance import Importance
     from tuitune.core.spec import StudySpec
     from tuitune.store.reader import Curve
     from tuitune.store.rows import StudyRow, TrialRow
@@ -38,6 +39,9 @@ class Sources(Protocol):
 
     def curve(self, trial: int, metric: str) -> Curve:
         """Another metric than the objective."""
+
+    def importance(self) -> Importance | None:
+        """Of the parameters, the newest that is known; None until it has been computed."""
 
 
 class Engine(Holder):

@@ -50,7 +50,7 @@ class Source:
         self._sampled = now - HISTORY
         self._early: list[Report] | None = []  # came before the curves of old were there
         self._until = first.seq
-        queries = LazyQueries(self._reader, spec.objective.metric)
+        self._queries = queries = LazyQueries(self._reader, spec.objective.metric)
         self.snapshot = Snapshot(spec, folder, file, Curves(), first.study or StudyRow(), queries)
         queries.snapshot = self.snapshot
         self.snapshot.host = socket.gethostname()
@@ -85,6 +85,8 @@ class Source:
             self._look_at_devices(now)
         if due or changes.engine is not None:
             self._place_engine(now)
+        if self._queries.poll():
+            snapshot.version += 1
 
     def read_curves(self) -> dict[int, Curve]:
         """The curves of old: work for another thread, which has a reader of its own for it."""

@@ -1,0 +1,69 @@
+"""Importance of the parameters of a study, computed in a process that reads the study and ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune.core.search.importance import Importance, importance_of
+from tuitune.ipc import entry
+from tuitune.ipc.process_tree import die_with_parent
+from tuitune.store.folder import DATABASE, DOCUMENT
+from tuitune.store.reader import Reader
+from tuitune.studyfile import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NICE = 10  # it has all the time: trials go first
+
+read_answer = msgspec.json.Decoder(Importance).decode
+
+
+def command(folder: Path) -> list[str]:
+    """The argv of the process; it ends with the thread that starts it."""
+    module = "model_process.importance"
+    return entry.command(sys.executable, module, str(folder), str(os.getpid()))
+
+
+def environment() -> Mapping[str, str]:
+    """One thread for numpy: the matrices are small."""
+    return {**os.environ, **dict.fromkeys(entry.THREADS, "1")}
+
+
+def compute(folder: Path, finished: int) -> Importance:
+    """Compute it now, which takes about half a second.
+
+    A failure is told in its `why`; `finished` trials are then what it was to be computed from.
+    """
+    try:
+        done = subprocess.run(
+            command(folder),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Importance(finished, why=f"can't be computed: {error}")
+    if done.returncode == 0:
+        return read_answer(done.stdout)
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    problem = lines[-1] if lines else f"exit status {done.returncode}"
+    return Importance(finished, why=f"can't be computed: {problem}")
+
+
+def main() -> None:
+    """Arguments: the folder of a study, and the id of the process that waits for the answer."""
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    die_with_parent(parent)
+    os.nice(NICE)
+    spec = load(folder / DOCUMENT, check_target=False)
+    reader = Reader.open(folder / DATABASE)
+    sys.stdout.buffer.write(msgspec.json.encode(importance_of(spec, reader.trials())))
