@@ -25,7 +25,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuitune.devices.nvml import Nvml
-from tuitune.devices.probe import look
+from tuitune.devices.watchdog import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,7 @@ from nvml_world import World
 from workshop import wait_until
 
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.devices import probe
-from tuitune.devices.watchdog import Patience, Watchdog
+from tuitune.devices.watchdog import Timeouts, Watchdog, has_driver
 
 STALE = 1.5  # s; a loaded machine must not be taken for a driver that hangs
 
@@ -36,7 +35,7 @@ def watched(
 
     async def play() -> None:
         seen: asyncio.Queue[Snapshot] = asyncio.Queue()
-        watchdog = Watchdog(seen.put_nowait, patience=Patience(stale=STALE, **more))
+        watchdog = Watchdog(seen.put_nowait, timeouts=Timeouts(stale=STALE, **more))
 
         async def until(condition: Callable[[Snapshot], object]) -> Snapshot:
             async with asyncio.timeout(60):
@@ -141,7 +140,7 @@ def test_it_ends_with_whoever_started_it(here: World):
         "async def main():\n"
         "    seen = asyncio.Queue()\n"
         "    dog = Watchdog(seen.put_nowait); dog.start(); await seen.get()\n"
-        "    print(dog._process.pid, flush=True)\n"
+        "    print(dog._child.pid, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
         "asyncio.run(main())"
     )
@@ -160,7 +159,7 @@ def test_it_ends_with_whoever_started_it(here: World):
 def look() -> Snapshot:
     """A process of its own: the loader reads LD_LIBRARY_PATH once."""
     code = (
-        "import msgspec; from tuitune.devices.probe import look; "
+        "import msgspec; from tuitune.devices.watchdog import look; "
         "print(msgspec.json.encode(look()).decode())"
     )
     command = [sys.executable, "-c", code]
@@ -176,6 +175,6 @@ def test_one_look_tells_all_though_nvml_hangs_on_one_device(here: World):
     assert troubles(look()) == [False, False, True]
 
 
-def test_without_a_driver_nothing_is_started(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(probe, "LIBRARY", "libnvidia-none.so.1")
-    assert probe.look().absent
+def test_a_driver_is_found_by_its_library(here: World):
+    assert has_driver(str(here.library / "libnvidia-ml.so.1"))
+    assert not has_driver("libnvidia-none.so.1")

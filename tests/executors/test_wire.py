@@ -27,17 +27,19 @@ def test_orders_and_errands_survive_the_wire(text, config, number):
         number, 1, config, number, text, text, rungs=[1, 2], env={text: text}, command=[text]
     )
     assert wire.decode_order(wire.encode_order(order)) == order
-    for message in (
-        protocol.Launch(order),
+    requests = (
+        order,
         protocol.Sample(number, {text: text}, text, config),
         protocol.Setup(text, [text], text),
-        protocol.Exited(number, 1, None, 9, 1, oom=True),
         protocol.Retire(),
-    ):
-        line = protocol.encode(message)
+    )
+    for request in requests:
+        line = protocol.requests.encode(request)
         assert line.endswith(b"\n")
         assert line.count(b"\n") == 1
-        assert protocol.decode(line) == message
+        assert protocol.requests.decode(line) == request
+    exited = protocol.Exited(number, 1, None, 9, 1, oom=True)
+    assert protocol.replies.decode(protocol.replies.encode(exited)) == exited
 
 
 @given(

@@ -19,7 +19,7 @@ from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import SearchSpec
 from tuitune.ipc.process_tree import tagged
-from tuitune.model_process import Brief, ModelError, ModelProcess
+from tuitune.model_process import Brief, ModelError, ModelProcess, Timeouts
 
 SPACE = SearchSpace((FloatRange("lr", 1e-4, 1.0, log=True), Choice("o", ("a", "b"))))
 SEARCH = SearchSpec("tpe", seed=3)
@@ -40,19 +40,20 @@ class Notes(list):
     __call__ = list.append
 
 
-def process(folder: Path, notes: Notes | None = None) -> ModelProcess:
-    return ModelProcess(
-        Brief(SPACE, SEARCH, "min", (), ()), folder, Notes() if notes is None else notes
-    )
+def process(
+    folder: Path, notes: Notes | None = None, timeouts: Timeouts | None = None
+) -> ModelProcess:
+    notes = Notes() if notes is None else notes
+    return ModelProcess(Brief(SPACE, SEARCH, "min", (), ()), folder, notes, timeouts)
 
 
-def in_life(work):
+def in_life(work, timeouts=None):
     """Run with a model's process, which ends with it."""
 
     def test(tmp_path):
         async def life():
             notes = Notes()
-            oracle = process(tmp_path, notes)
+            oracle = process(tmp_path, notes, timeouts)
             try:
                 await work(oracle, tmp_path, notes)
             finally:
@@ -129,10 +130,7 @@ async def _hangs(oracle, folder, notes):
     assert "no answer in 0.2 s" in notes[0]
 
 
-def test_one_that_hangs_is_ended_and_another_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuitune.model_process.client.PATIENCE", 0.2)
-    monkeypatch.setattr("tuitune.model_process.client.FIRST_PATIENCE", 60.0)
-    in_life(_hangs)(tmp_path)
+test_one_that_hangs_is_ended_and_another_asked = in_life(_hangs, Timeouts(answer=0.2))
 
 
 async def _closed(oracle, folder, notes):

@@ -14,7 +14,7 @@ from tuitune.core.pruning.brackets import too_few
 from tuitune.core.search.searcher import Proposal, make_searcher
 from tuitune.core.space import Choice, grid_size, likely_of, spell
 from tuitune.devices.host import host_room
-from tuitune.devices.probe import look
+from tuitune.devices.watchdog import look
 from tuitune.engine.learning import KEY, Learned, kept, learn
 from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
 from tuitune.messages.parameters import condition, domain

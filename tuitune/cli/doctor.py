@@ -8,7 +8,7 @@ from pathlib import Path
 from tuitune.cli.gpus import line
 from tuitune.devices.doctor import Finding, findings
 from tuitune.devices.host import host_room
-from tuitune.devices.probe import look
+from tuitune.devices.watchdog import look
 from tuitune.messages.text import plain
 from tuitune.store.filesystem import is_network
 

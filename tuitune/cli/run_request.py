@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.devices.host import host_room
-from tuitune.devices.probe import has_driver, look
+from tuitune.devices.watchdog import has_driver, look
 from tuitune.engine.settings import check_machine
 from tuitune.store.folder import newest_study
 from tuitune.studyfile import load, load_document

@@ -1,4 +1,4 @@
-"""What does NVML say of every device, whatever its driver can't tell or does wrong?"""
+"""NVML's readings of every device, whatever its driver can't tell or does wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psutil
 
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
-from tuitune.devices.owners import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -170,7 +169,7 @@ class Nvml:
         for process in (*found, *clients):
             size = process.usedGpuMemory
             memory[process.pid] = None if size is None or size >= NO_NUMBER else size
-        return tuple(describe(pid, size) for pid, size in sorted(memory.items()))
+        return tuple(_describe(pid, size) for pid, size in sorted(memory.items()))
 
     def _temperature(self, handle: Any) -> int | None:
         nvml = self._nvml
@@ -273,3 +272,15 @@ def _within(value: int | None, low: int, high: int) -> int | None:
 
 def _watts(milliwatts: int | None) -> float | None:
     return None if milliwatts is None or milliwatts > MOST_WATTS * 1000 else milliwatts / 1000
+
+
+def _describe(pid: int, memory: int | None) -> DeviceProcess:
+    """Nothing is known of one that is gone, or that lives outside our container."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            user, name = process.username(), process.name()
+        ancestors = (pid, *(parent.pid for parent in process.parents()))
+    except psutil.Error:
+        return DeviceProcess(pid, "", "", memory)
+    return DeviceProcess(pid, user, name, memory, ancestors)

@@ -1,42 +1,39 @@
-"""Does the process that looks at the GPUs still live? The side of it that can't hang."""
+"""The engine's side of the process that looks at the GPUs, which may hang or crash in NVML."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+import ctypes
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune.core.placement.snapshots import RETRY, GpuSample, Reading, Snapshot
-from tuitune.ipc import entry
+from tuitune.core.placement.snapshots import RETRY, GpuSample, Reading, SamplerMessage, Snapshot
+from tuitune.ipc.child import Child
+from tuitune.ipc.frames import LineBuffer
 from tuitune.messages.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-PAUSE = 1.0  # s before another is started; twice that the next time, up to
-LONGEST_PAUSE = 30.0
-LONGEST_APART = 3600.0  # s that a device is left alone
-CHUNK = 1 << 16
+LIBRARY = "libnvidia-ml.so.1"
+LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up
 
-_decode_reading = msgspec.json.Decoder(Reading)
-_decode_snapshot = msgspec.json.Decoder(Snapshot)
+_decode = msgspec.json.Decoder[SamplerMessage](SamplerMessage).decode
 
 
-class Patience(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Timeouts:
     """In seconds."""
 
-    stale: float = 5.0  # without a word before a sampler is given up
+    stale: float = 5.0  # without a message before a sampler is given up
     first: float = 20.0  # until its first one: a driver that was asleep takes long for each GPU
-    apart: float = 60.0  # that a device is left alone; twice that the next time
-
-
-USUAL = Patience()
+    apart: float = 60.0  # that a device is left alone; twice that the next time, up to
+    longest_apart: float = 3600.0
+    pause: float = 1.0  # before another sampler is started; twice that the next time, up to
+    longest_pause: float = 30.0
+    exit: float = 1.0  # from the end of a sampler's socket to that of its process
 
 
 class Watchdog:
@@ -52,14 +49,15 @@ class Watchdog:
         *,
         known: Iterable[GpuSample] = (),  # as they were seen before
         skip: Iterable[int] = (),  # the indices of devices to leave alone
-        patience: Patience = USUAL,
+        timeouts: Timeouts | None = None,
     ) -> None:
         self._seen = seen
-        self._patience = patience
+        self._timeouts = timeouts or Timeouts()
         self._loop = asyncio.get_running_loop()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._buried: list[subprocess.Popen[bytes]] = []  # killed; one in the driver may not die
-        self._buffer = b""
+        self._child: Child | None = None
+        self._killed: list[Child] = []  # one that is inside the driver may not die for long
+        self._burying: asyncio.Task[None] | None = None
+        self._lines = LineBuffer()
         self._timer: asyncio.TimerHandle | None = None
         self._reading: int | None = None
         self._skip = set(skip)
@@ -70,35 +68,24 @@ class Watchdog:
         self._closed = False
         # how each was when it was last well
         self._names = {device.index: device for device in known if not device.trouble}
-        self._pause = PAUSE
+        self._pause = self._timeouts.pause
 
     def start(self) -> None:
+        """Start a sampler. Raises OSError."""
         self._closed = False
-        self._buried = [process for process in self._buried if process.poll() is None]
+        self._killed = [child for child in self._killed if child.poll() is None]
+        self._lines, self._reading = LineBuffer(), None
         skip = map(str, sorted(self._skip))
-        argv = entry.command(sys.executable, "devices.sampler", str(os.getpid()), *skip)
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is not for it
-            bufsize=0,
-        )
-        assert self._process.stdout is not None
-        self._buffer, self._reading = b"", None
-        self._loop.add_reader(self._process.stdout, self._read)
-        self._expect(self._patience.first)
+        self._child = Child("devices.sampler", *skip, receive=self._receive, lost=self._lose)
+        self._expect(self._timeouts.first)
 
     def ask(self) -> None:
         """Look now, and not only when the next second is over."""
-        if self._process is not None and self._process.stdin is not None:
-            try:
-                self._process.stdin.write(b"\n")
-            except OSError:  # it has just died; its end of file will say so
-                return
+        if self._child is not None:
+            self._child.send(b"\n")
 
     def close(self) -> None:
+        """End all samplers; `seen` is called no more."""
         self._closed = True
         self._end()
         if self._timer is not None:
@@ -117,29 +104,23 @@ class Watchdog:
             self._timer.cancel()
         self._timer = self._loop.call_later(seconds, then)
 
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        chunk = os.read(self._process.stdout.fileno(), CHUNK)
-        if not chunk:
-            self._died()
-            return
-        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
-        for line in lines:
+    def _receive(self, chunk: bytes) -> None:
+        for line in self._lines.feed(chunk):
             if self._closed:  # by whoever was told of the line before
                 return
-            self._expect(self._patience.stale)
-            if line.startswith(b'{"reading"'):
-                self._reading = _decode_reading.decode(line).reading
+            self._expect(self._timeouts.stale)
+            message = _decode(line)
+            if isinstance(message, Reading):
+                self._reading = message.index
             else:
                 self._reading = None
-                self._tell(_decode_snapshot.decode(line))
+                self._tell(message.snapshot)
 
     def _tell(self, snapshot: Snapshot) -> None:
         if snapshot.problem:
-            self._expect(RETRY + self._patience.first)  # it waits for long before it tries again
+            self._expect(RETRY + self._timeouts.first)  # it waits for long before it tries again
         else:
-            self._pause = PAUSE
+            self._pause = self._timeouts.pause
         self._indices |= {device.index for device in snapshot.devices}
         self._names.update({d.index: d for d in snapshot.devices if not d.trouble})
         devices = tuple(self._named(device) for device in snapshot.devices)
@@ -151,14 +132,15 @@ class Watchdog:
             return device
         return msgspec.structs.replace(device, uuid=known.uuid, name=known.name)
 
-    def _died(self) -> None:
-        assert self._process is not None
-        try:
-            code = self._process.wait(timeout=1.0)  # its pipe is closed: it is as good as gone
-        except subprocess.TimeoutExpired:
-            code = 0
-        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        self._restart(f"the process that asks NVML died ({how})")
+    def _lose(self) -> None:
+        assert self._child is not None
+        self._burying = asyncio.ensure_future(self._bury(self._child))
+
+    async def _bury(self, child: Child) -> None:
+        code = await child.wait(self._timeouts.exit)
+        if self._child is child:
+            how = "it does not exit" if code is None else child.how_it_ended()
+            self._restart(f"the process that asks NVML died ({how})")
 
     def _restart(self, why: str) -> None:
         blamed = self._reading
@@ -173,14 +155,22 @@ class Watchdog:
             self._set(0.0, self.start)
             return
         self._set(self._pause, self.start)
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._pause = min(2 * self._pause, self._timeouts.longest_pause)
+
+    def _end(self) -> None:
+        """Hardly waits: inside the driver even SIGKILL may have to."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+            child.kill(0.1)
+            self._killed.append(child)
 
     # --- devices that were left alone -------------------------------------------------------------
 
     def _leave_alone(self, index: int) -> float:
         """For how many seconds."""
-        apart = self._apart.get(index, self._patience.apart)
-        self._apart[index] = min(2 * apart, LONGEST_APART)
+        apart = self._apart.get(index, self._timeouts.apart)
+        self._apart[index] = min(2 * apart, self._timeouts.longest_apart)
         self._skip.add(index)
         self._retries[index] = self._loop.call_later(apart, self._try, index)
         return apart
@@ -190,7 +180,7 @@ class Watchdog:
         scout = Watchdog(
             lambda snapshot: self._tried(index, snapshot),
             skip=(self._indices | self._skip) - {index},
-            patience=self._patience,
+            timeouts=self._timeouts,
         )
         self._scouts[index] = scout
         scout.start()
@@ -204,21 +194,43 @@ class Watchdog:
             self._leave_alone(index)
             return
         self._skip.discard(index)
-        if self._process is not None:  # else one is about to be started anyway
+        if self._child is not None:  # else one is about to be started anyway
             self._end()
             self.start()
 
-    def _end(self) -> None:
-        """Hardly waits: inside the driver even SIGKILL may have to."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._loop.remove_reader(process.stdout)
-        process.kill()
-        process.stdin.close()
-        process.stdout.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.1)
-        self._buried.append(process)
+
+# --- one look, for the commands and before a study begins -----------------------------------------
+
+
+def has_driver(library: str = LIBRARY) -> bool:
+    """Whether a driver's library is there; nothing of it is called."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def look(seconds: float = LOOK_SECONDS) -> Snapshot:
+    """What GPUs there are, or the problem with seeing any. Never hangs."""
+    if not has_driver():
+        return Snapshot(problem="there is no NVIDIA driver here", absent=True)
+    return asyncio.run(_look(seconds))
+
+
+async def _look(seconds: float) -> Snapshot:
+    found: asyncio.Queue[Snapshot] = asyncio.Queue()
+    watchdog = Watchdog(found.put_nowait)
+    watchdog.start()
+    last = Snapshot(problem=f"NVML has not answered for {seconds:g} s")
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                last = await found.get()
+                if not last.again:
+                    break
+    except TimeoutError:
+        pass
+    finally:
+        watchdog.close()
+    return last

@@ -14,7 +14,7 @@ from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.search.searcher import make_searcher
 from tuitune.devices.host import host_room
-from tuitune.devices.probe import look
+from tuitune.devices.watchdog import look
 from tuitune.engine import disk, importance, telemetry
 from tuitune.engine.clock import ClockSteps
 from tuitune.engine.context import EngineContext, make_gpus, make_oracle, warm

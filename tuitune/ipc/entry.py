@@ -1,8 +1,12 @@
-"""The command line that runs a module of this package in a fresh interpreter."""
+"""How a module of this package runs as a process of its own: command line and first steps."""
 
 from __future__ import annotations
 
+import socket
+import sys
 from pathlib import Path
+
+from tuitune.ipc import process_tree
 
 # the environment variables that tell numerical libraries how many threads to start
 THREADS = (
@@ -25,3 +29,13 @@ def command(python: str, module: str, *arguments: str) -> list[str]:
         f"from tuitune.{module} import main; sys.path.remove({ROOT!r}); main()"
     )
     return [python, "-P", "-c", code, *arguments]
+
+
+def connect_to_parent() -> tuple[socket.socket, list[str]]:
+    """In a process that `child.Child` has started: the socket to its parent, its own arguments.
+
+    The process is killed when its parent ends, until it calls `process_tree.outlive_parent`.
+    """
+    descriptor, parent, *arguments = sys.argv[1:]
+    process_tree.die_with_parent(int(parent))
+    return socket.socket(fileno=int(descriptor)), arguments

@@ -1,8 +1,8 @@
-"""A model in a process of its own: what it is told, what it answers, and what if it dies."""
+"""A model in a process of its own, so that the engine neither loads numpy nor waits."""
 
 from __future__ import annotations
 
-from tuitune.model_process.client import ModelError, ModelProcess
+from tuitune.model_process.client import ModelError, ModelProcess, Timeouts
 from tuitune.model_process.protocol import Brief
 
-__all__ = ["Brief", "ModelError", "ModelProcess"]
+__all__ = ["Brief", "ModelError", "ModelProcess", "Timeouts"]

@@ -1,21 +1,18 @@
-"""How does an engine ask a model that lives in another process, without waiting for it?"""
+"""The engine's side of a model that runs in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
-import signal
-import socket
-import subprocess
-import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuitune.core.search.proposal import Proposal
-from tuitune.ipc import entry
+from tuitune.ipc.child import Child
 from tuitune.ipc.entry import THREADS
+from tuitune.ipc.frames import FrameBuffer
 from tuitune.model_process import protocol
-from tuitune.model_process.protocol import Answer, Frames, Question
+from tuitune.model_process.protocol import Answer, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,11 +21,16 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import History, Past
     from tuitune.model_process.protocol import Brief
 
-PATIENCE = 120.0  # s for one answer, before the process counts as hung
-FIRST_PATIENCE = 240.0  # s for its first one: libraries on a slow disk take their time
-CRASHES = 2  # after so many the model is given up
-GRACE = 1.0  # s that a process which has closed its end is given to leave
-STEP = 0.01  # s between two looks at a process that ends
+MOST_CRASHES = 2  # after so many the model is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds."""
+
+    answer: float = 120.0  # until a process that owes an answer counts as hung
+    first_answer: float = 240.0  # the same for its first: libraries on a slow disk load slowly
+    exit: float = 1.0  # that a process which has closed its socket is given to exit
 
 
 class ModelError(Exception):
@@ -36,170 +38,148 @@ class ModelError(Exception):
 
 
 class ModelProcess:
-    """`engine.ports.ModelClient`: starts its process when it is first needed, or `warm` says so.
+    """`engine.ports.ModelClient`: starts its process when it is first needed, or by `warm`.
 
     A process that dies is started once more and asked again; after that the model is given up for
-    as long as this engine lives.
+    as long as this engine lives. `note` is told of both.
     """
 
-    def __init__(self, brief: Brief, folder: Path, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        brief: Brief,
+        folder: Path,
+        note: Callable[[str], None],
+        timeouts: Timeouts | None = None,
+    ) -> None:
         self._brief = brief
         self._folder = folder
         self._note = note
-        self._life: _Life | None = None
+        self._timeouts = timeouts or Timeouts()
+        self._connection: _Connection | None = None
         self._crashes = 0
-        self._lost = ""
+        self._given_up = ""  # why, empty while there is hope
         self._starting = asyncio.Lock()
 
     async def warm(self) -> None:
-        """Load numpy and scipy now, before somebody waits for an answer. Raises OSError."""
+        """Load numpy and scipy now, before an answer is waited for. Raises OSError."""
         async with self._starting:
-            if self._life is None and not self._lost:
-                self._life = await _start(self._brief, self._folder)
+            if self._connection is None and not self._given_up:
+                self._connection = _Connection(self._brief, self._folder, self._timeouts)
 
     async def propose(
         self, trial: int, history: History, tried: Collection[str]
     ) -> Proposal | None:
-        """Raises ModelError."""
-        while not self._lost:
+        """None where nothing untried is left. Raises ModelError."""
+        while not self._given_up:
             try:
                 await self.warm()
-                assert self._life is not None
-                answer = await self._life.ask(trial, history, tried)
-            except (OSError, TimeoutError, _DeadError) as error:
-                await self._buried(error)
+                assert self._connection is not None
+                answer = await self._connection.ask(trial, history, tried)
+            except (OSError, TimeoutError, _HungUpError) as error:
+                await self._replace(error)
                 continue
             if answer.error:
                 raise ModelError(answer.error)
             if answer.config is None:
                 return None
             return Proposal(answer.config, answer.origin, answer.why)
-        raise ModelError(self._lost)
+        raise ModelError(self._given_up)
 
     async def close(self) -> None:
-        self._lost = self._lost or "it was closed"
-        life, self._life = self._life, None
-        if life is not None:
-            await life.end()
+        """End the process; a question that waits for its answer raises ModelError."""
+        self._given_up = self._given_up or "it was closed"
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.end()
 
-    async def _buried(self, error: Exception) -> None:
-        if self._lost:
+    async def _replace(self, error: Exception) -> None:
+        if self._given_up:
             return
-        life, self._life = self._life, None
+        connection, self._connection = self._connection, None
         end = str(error)
-        if life is not None:
-            end = await life.end() or end
+        if connection is not None:
+            end = await connection.end() or end
         self._crashes += 1
-        if self._crashes < CRASHES:
+        if self._crashes < MOST_CRASHES:
             self._note(f"the model's process ended ({end}); it is started again")
             return
-        self._lost = f"the model's process ended twice ({end})"
-        self._note(f"{self._lost}; Sobol points from here on, see {self._folder / 'engine.log'}")
+        self._given_up = f"the model's process ended twice ({end})"
+        self._note(
+            f"{self._given_up}; Sobol points from here on, see {self._folder / 'engine.log'}"
+        )
 
 
-class _DeadError(Exception):
-    """The process has closed its end of the pipe."""
+class _HungUpError(Exception):
+    """The process has closed its socket."""
 
 
-class _Life(asyncio.Protocol):
-    """One process, from its start to its end."""
+class _Connection:
+    """One process, from its start to its end, and what it has been told."""
 
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self._transport: asyncio.Transport | None = None
-        self._frames = Frames()
+    def __init__(self, brief: Brief, folder: Path, timeouts: Timeouts) -> None:
+        """Raises OSError."""
+        self._timeouts = timeouts
+        self._frames = FrameBuffer()
         self._waiting: asyncio.Future[Answer] | None = None
-        self._is_dead = self._has_answered = False
-        self._told: dict[int, Past] = {}
+        self._has_hung_up = self._has_answered = False
+        self._past: dict[int, Past] = {}
         self._tried: set[str] = set()
+        self._child = Child(
+            "model_process.main",
+            receive=self._receive,
+            lost=self._lose,
+            env={**os.environ, **dict.fromkeys(THREADS, "1"), "TUITUNE_STUDY": str(folder)},
+            log=folder / "engine.log",
+        )
+        self._child.send(protocol.from_brief(brief))
 
     async def ask(self, trial: int, history: History, tried: Collection[str]) -> Answer:
-        if self._is_dead or self._transport is None:
-            raise _DeadError
+        """Raises TimeoutError, _HungUpError."""
+        if not self._child.is_open:
+            raise _HungUpError
         question = self._question(trial, history, tried)
         self._waiting = asyncio.get_running_loop().create_future()
-        patience = PATIENCE if self._has_answered else FIRST_PATIENCE
-        self._transport.write(protocol.from_message(question))
+        timeouts = self._timeouts
+        seconds = timeouts.answer if self._has_answered else timeouts.first_answer
+        self._child.send(protocol.from_message(question))
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 answer = await self._waiting
         except TimeoutError:
-            raise TimeoutError(f"no answer in {patience:g} s") from None
+            raise TimeoutError(f"no answer in {seconds:g} s") from None
         self._has_answered = True
         return answer
 
+    async def end(self) -> str:
+        """Wait until it is gone; how it ended where it did by itself, else an empty text."""
+        child = self._child
+        child.close()
+        if await child.wait(self._timeouts.exit if self._has_hung_up else 0.0) is None:
+            child.kill()  # it has nothing to lose
+            await child.wait()
+            self._lose()
+            return ""
+        return child.how_it_ended()
+
     def _question(self, trial: int, history: History, tried: Collection[str]) -> Question:
-        fresh = [past for past in history.past if self._told.get(past.trial) is not past]
-        self._told.update((past.trial, past) for past in fresh)
-        gone: list[int] = []
-        if len(self._told) > len(history.past):
+        changed = [past for past in history.past if self._past.get(past.trial) is not past]
+        self._past.update((past.trial, past) for past in changed)
+        removed: list[int] = []
+        if len(self._past) > len(history.past):
             left = {past.trial for past in history.past}
-            gone = [number for number in self._told if number not in left]
-            for number in gone:
-                del self._told[number]
+            removed = [number for number in self._past if number not in left]
+            for number in removed:
+                del self._past[number]
         new = [key for key in tried if key not in self._tried]
         self._tried.update(new)
-        return Question(trial, fresh, gone, new)
+        return Question(trial, changed, removed, new)
 
-    async def end(self) -> str:
-        """Wait until it is gone; how it ended, in words, where it did by itself."""
-        if self._transport is not None:
-            self._transport.close()
-        process = self.process
-        if process is None:
-            return ""
-        code = await _gone(process, GRACE) if self._is_dead else process.poll()
-        if code is None:
-            process.kill()  # it has nothing to lose
-            await _gone(process, math.inf)
-            return ""
-        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
-
-    # --- asyncio.Protocol --------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         for body in self._frames.feed(data):
             if self._waiting is not None and not self._waiting.done():
                 self._waiting.set_result(protocol.to_answer(body))
 
-    def connection_lost(self, _: Exception | None) -> None:
-        self._is_dead = True
+    def _lose(self) -> None:
+        self._has_hung_up = True
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(_DeadError())
-
-
-async def _gone(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """How it ended; None if it has not, after so long."""
-    waited = 0.0
-    while process.poll() is None and waited < seconds:
-        await asyncio.sleep(STEP)
-        waited += STEP
-    return process.returncode
-
-
-async def _start(brief: Brief, folder: Path) -> _Life:
-    """From the engine's main thread: the process dies with the thread that has started it."""
-    ours, theirs = socket.socketpair()
-    life = _Life()
-    with theirs:
-        life.process = _spawn(theirs.fileno(), folder)
-    transport, _ = await asyncio.get_running_loop().create_unix_connection(lambda: life, sock=ours)
-    transport.write(protocol.from_brief(brief))
-    return life
-
-
-def _spawn(line: int, folder: Path) -> subprocess.Popen[bytes]:
-    with (folder / "engine.log").open("ab") as output:
-        return subprocess.Popen(
-            entry.command(sys.executable, "model_process.main", str(line), str(os.getpid())),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **dict.fromkeys(THREADS, "1"), "TUITUNE_STUDY": str(folder)},
-            pass_fds=[line],
-            start_new_session=True,
-        )
+            self._waiting.set_exception(_HungUpError())

@@ -1,66 +1,66 @@
-"""What does the model's process do? It answers one question after the other, until the pipe ends.
+"""The model's process: it answers one question after the other until the engine hangs up.
 
-It is the only process of ours that loads numpy and scipy. Whatever happens to the engine, it ends
-with it: by the end of the pipe, or by PR_SET_PDEATHSIG in the middle of a thought.
+It is the only process of ours that loads numpy and scipy. It ends with the engine: by the end of
+its socket, or, in the middle of a computation, by PR_SET_PDEATHSIG.
 """
 
 from __future__ import annotations
 
-import socket
-import sys
 import traceback
 from typing import TYPE_CHECKING
 
 from tuitune.core.search.proposal import History
-from tuitune.ipc.process_tree import die_with_parent
+from tuitune.ipc.entry import connect_to_parent
+from tuitune.ipc.frames import FrameBuffer
 from tuitune.model_process import protocol
-from tuitune.model_process.protocol import Answer, Frames
+from tuitune.model_process.protocol import Answer
 
 if TYPE_CHECKING:
+    import socket
+
     from tuitune.core.search.proposal import Model, Past
     from tuitune.model_process.protocol import Brief, Question
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 
 
 def main() -> None:
-    """Arguments: the number of the socket, and the engine's process id."""
-    number, parent = map(int, sys.argv[1:])
-    die_with_parent(parent)
-    with socket.socket(fileno=number) as line:
-        _serve(line)
+    """Run the process from its start to its end."""
+    connection, _ = connect_to_parent()
+    with connection:
+        _serve(connection)
 
 
-def _serve(line: socket.socket) -> None:
-    frames, thinker = Frames(), None
-    while data := line.recv(CHUNK):
+def _serve(connection: socket.socket) -> None:
+    frames, server = FrameBuffer(), None
+    while data := connection.recv(CHUNK):
         for body in frames.feed(data):
-            if thinker is None:
-                thinker = ModelServer(protocol.to_brief(body))
+            if server is None:
+                server = _ModelServer(protocol.to_brief(body))
             else:
-                answer = thinker.answer(protocol.to_question(body))
-                line.sendall(protocol.from_message(answer))
+                answer = server.answer(protocol.to_question(body))
+                connection.sendall(protocol.from_message(answer))
 
 
-class ModelServer:
-    """A model, and what it has been told so far."""
+class _ModelServer:
+    """A model, and the history that it has been sent."""
 
     def __init__(self, brief: Brief) -> None:
         self._foreign = brief.foreign
         self._past: dict[int, Past] = {}
         self._tried: set[str] = set()
         self._model: Model | None = None
-        self._error = ""
+        self._error = ""  # why there is no model
         try:
-            from tuitune.core.search.models import make_model  # noqa: PLC0415 - may fail, in words
+            from tuitune.core.search.models import make_model  # noqa: PLC0415 - it may fail
 
             self._model = make_model(brief.space, brief.search, brief.mode, brief.rungs)
         except Exception as error:  # noqa: BLE001 - numpy can be broken in many ways
-            self._error = _words(error)
+            self._error = _describe(error)
 
     def answer(self, question: Question) -> Answer:
-        self._past.update((past.trial, past) for past in question.fresh)
-        for number in question.gone:
+        self._past.update((past.trial, past) for past in question.changed)
+        for number in question.removed:
             self._past.pop(number, None)
         self._tried.update(question.tried)
         if self._model is None:
@@ -69,12 +69,12 @@ class ModelServer:
         try:
             found = self._model.propose(question.trial, history, self._tried)
         except Exception as error:  # noqa: BLE001 - a study goes on without its model
-            return Answer(question.trial, None, "", "", _words(error))
+            return Answer(question.trial, None, "", "", _describe(error))
         if found is None:
             return Answer(question.trial, None, "", "")
         return Answer(question.trial, found.config, found.origin, found.why)
 
 
-def _words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     traceback.print_exc()  # to the engine's log
     return f"{type(error).__name__}: {error}".strip()

@@ -1,4 +1,4 @@
-"""What do an engine and its model's process say to each other, and how is it framed?"""
+"""The messages between an engine and its model's process: frames of msgpack, the first a pickle."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tuitune.core.search.proposal import Past
+from tuitune.ipc.frames import frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tuitune.core.space import SearchSpace
     from tuitune.core.spec import Mode, SearchSpec
-
-HEAD = 4  # bytes that give a message's length
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +22,17 @@ class Brief:
     space: SearchSpace
     search: SearchSpec
     mode: Mode
-    rungs: tuple[int, ...]
-    foreign: tuple[Past, ...]
+    rungs: tuple[int, ...]  # resource steps, rising
+    foreign: tuple[Past, ...]  # trials of earlier studies
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Only what is new since the last one: `fresh` replaces trials by number."""
+    """Asks for a proposal for `trial`, with what has changed since the last question."""
 
     trial: int
-    fresh: list[Past]
-    gone: list[int]
-    tried: list[str]
+    changed: list[Past]  # new trials, and those that replace what was sent of them
+    removed: list[int]  # numbers of trials
+    tried: list[str]  # identities of configurations that are not to be proposed
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -54,13 +51,14 @@ to_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 def from_brief(brief: Brief) -> bytes:
+    """Its frame."""
     import pickle  # noqa: PLC0415 - the engine starts before it needs it
 
-    return framed(pickle.dumps(brief))
+    return frame(pickle.dumps(brief))
 
 
 def to_brief(body: bytes) -> Brief:
-    """Of the process that has started us, over a socket that nobody else has."""
+    """Unpickles: only for what the process that has started this one sends."""
     import pickle  # noqa: PLC0415 - as above
 
     brief = pickle.loads(body)  # noqa: S301 - see above
@@ -69,25 +67,5 @@ def to_brief(body: bytes) -> Brief:
 
 
 def from_message(message: Question | Answer) -> bytes:
-    return framed(_encode(message))
-
-
-def framed(body: bytes) -> bytes:
-    return len(body).to_bytes(HEAD, "big") + body
-
-
-class Frames:
-    """Puts bytes together again as they arrive."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        self._buffer += data
-        while len(self._buffer) >= HEAD:
-            end = HEAD + int.from_bytes(self._buffer[:HEAD], "big")
-            if len(self._buffer) < end:
-                return
-            body = bytes(self._buffer[HEAD:end])
-            del self._buffer[:end]
-            yield body
+    """Its frame."""
+    return frame(_encode(message))

@@ -17,7 +17,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuitune.ipc import process_tree
+from tuitune.ipc.entry import connect_to_parent
+from tuitune.ipc.frames import LineBuffer
 from tuitune.trial import child_process
+from tuitune.trial.wire import Order
 from tuitune.zygote import pages, protocol, targets
 from tuitune.zygote.child_table import ChildTable, result_of
 from tuitune.zygote.protocol import (
@@ -25,7 +28,6 @@ from tuitune.zygote.protocol import (
     Exited,
     Failed,
     Kill,
-    Launch,
     Ready,
     Retire,
     Sample,
@@ -37,9 +39,8 @@ from tuitune.zygote.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tuitune.trial.wire import Order
     from tuitune.zygote.child_table import Ended, Target
-    from tuitune.zygote.protocol import Errand, Word
+    from tuitune.zygote.protocol import Reply, Request
 
 SWEEP_MILLISECONDS = 5
 # frames of a traceback that tell a user nothing
@@ -47,15 +48,14 @@ OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")
 
 
 def main() -> None:
-    """The process's whole life; argv: the control socket's descriptor, the engine's pid."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    # While it imports it can't hear that the engine is gone; later it must outlive it for long
-    # enough to end all trials.
-    process_tree.die_with_parent(int(sys.argv[2]))
+    """Run the process from its start to its end."""
+    # While it imports it can't see that the engine is gone, so it is killed with it; later it must
+    # outlive the engine for long enough to end all trials.
+    control, _ = connect_to_parent()
     process_tree.adopt_orphans()
     faulthandler.enable()  # a trial that dies of a signal leaves its stack in its log
-    lines = Lines(control)
-    setup = next(lines.read())
+    requests = Requests(control)
+    setup = next(requests.read())
     assert isinstance(setup, Setup)
     try:
         function = _prepare(setup)
@@ -63,14 +63,14 @@ def main() -> None:
         # sys.exit("words") is how a script says what the user can mend: Python shows no more
         said = error.code if isinstance(error, SystemExit) else None
         words = said if isinstance(said, str) else _traceback()
-        control.sendall(protocol.encode(Failed(words)))
+        control.sendall(protocol.replies.encode(Failed(words)))
         return
     reason = targets.why_not_forked()
     children = ChildTable(setup, function, control, fresh=reason is not None)
-    zygote = Zygote(control, lines, children)
+    zygote = Zygote(control, requests, children)
     process_tree.outlive_parent()
     try:
-        control.sendall(protocol.encode(Ready(targets.sources(setup.folder), reason)))
+        control.sendall(protocol.replies.encode(Ready(targets.sources(setup.folder), reason)))
         zygote.serve()
     except OSError:
         pass  # the engine has gone while it was written to
@@ -81,28 +81,27 @@ def main() -> None:
     os._exit(0)  # unloading torch would take half a second
 
 
-class Lines:
-    """The errands that arrive on the control socket."""
+class Requests:
+    """The engine's requests, as they arrive on the control socket."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._buffer = b""
+        self._lines = LineBuffer()
 
-    def read(self) -> Iterator[Errand | None]:
-        """What has arrived, waiting for at least something; None where the engine is gone."""
+    def read(self) -> Iterator[Request | None]:
+        """Those that have arrived; waits for some bytes. None: the engine is gone."""
         received = self._control.recv(1 << 16)
         if not received:
             yield None
             return
-        *lines, self._buffer = (self._buffer + received).split(b"\n")
-        for line in lines:
-            yield protocol.decode(line)  # type: ignore[misc]
+        for line in self._lines.feed(received):
+            yield protocol.requests.decode(line)
 
 
 class Zygote:
-    def __init__(self, control: socket.socket, lines: Lines, children: ChildTable) -> None:
+    def __init__(self, control: socket.socket, requests: Requests, children: ChildTable) -> None:
         self._control = control
-        self._lines = lines
+        self._requests = requests
         self._children = children
         self._ended: list[Ended] = []
         self._retiring = False
@@ -121,7 +120,7 @@ class Zygote:
             if self._wakeup.fileno() in ready:
                 self._wakeup.recv(4096)
             if self._control.fileno() in ready:
-                for message in self._lines.read():
+                for message in self._requests.read():
                     if message is None:
                         return
                     self._take(message)
@@ -133,10 +132,10 @@ class Zygote:
             process_tree.kill_session(pid, signal.SIGKILL)
         process_tree.end_descendants()
 
-    def _take(self, message: Errand) -> None:
+    def _take(self, message: Request) -> None:
         match message:
-            case Launch(order):
-                self._launch(order)
+            case Order():
+                self._launch(message)
             case Kill(trial, attempt, how):
                 self._children.kill_trial(trial, attempt, how)
             case Sample():
@@ -154,20 +153,20 @@ class Zygote:
         except OSError as error:
             problem = f"no process can be started: {error.strerror}"
             number = error.errno or 0
-            self._say(
+            self._send(
                 Exited(
                     order.trial, order.attempt, 1, None, 0, oom=False, error=problem, errno=number
                 )
             )
         else:
-            self._say(Started(order.trial, order.attempt, pid))
+            self._send(Started(order.trial, order.attempt, pid))
 
     def _sample(self, sample: Sample) -> None:
         try:
             self._children.sample(sample)
         except OSError as error:
             problem = f"no process can be started: {error.strerror}"
-            self._say(Sampled(sample.id, {}, problem, error.errno or 0))
+            self._send(Sampled(sample.id, {}, problem, error.errno or 0))
 
     def _settle(self) -> None:
         """Tell of those that ended, but only when nothing that they started is left."""
@@ -196,16 +195,16 @@ class Zygote:
         job = ended.job
         if job.result is not None:
             values, error = result_of(job.result, ended)
-            self._say(Sampled(job.number, values, error))
+            self._send(Sampled(job.number, values, error))
             return
-        self._say(
+        self._send(
             Exited(
                 job.number, job.attempt, ended.code, ended.signal, ended.max_rss, ended.oom, left
             )
         )
 
-    def _say(self, word: Word) -> None:
-        self._control.sendall(protocol.encode(word))
+    def _send(self, message: Reply) -> None:
+        self._control.sendall(protocol.replies.encode(message))
 
 
 def _prepare(setup: Setup) -> Target | None:

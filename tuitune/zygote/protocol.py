@@ -1,10 +1,10 @@
-"""What does the engine ask of a zygote, and what does it hear back? One JSON object a line."""
+"""The messages between an engine and a zygote."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tuitune.ipc.frames import Codec
 from tuitune.trial.wire import Order
 
 if TYPE_CHECKING:
@@ -17,10 +17,6 @@ class Setup(NamedTuple):
     target: str | None
     samplers: Sequence[str]
     folder: str  # the study file's
-
-
-class Launch(NamedTuple):
-    order: Order
 
 
 class Kill(NamedTuple):
@@ -81,29 +77,8 @@ class Sampled(NamedTuple):
     errno: int = 0  # where no process could be started
 
 
-Errand = Setup | Launch | Kill | Sample | CancelSample | Retire
-Word = Ready | Failed | Started | Exited | Sampled
+Request = Setup | Order | Kill | Sample | CancelSample | Retire  # an Order starts its trial
+Reply = Ready | Failed | Started | Exited | Sampled
 
-KINDS: dict[str, type[Errand | Word]] = {
-    kind.__name__: kind
-    for kind in (
-        Setup, Launch, Kill, Sample, CancelSample, Retire, Ready, Failed, Started, Exited, Sampled
-    )
-}  # fmt: skip
-
-
-def encode(message: Errand | Word) -> bytes:
-    """One line, its end included. NaN and infinity pass, as Python's json writes them."""
-    body = message._asdict()
-    if isinstance(message, Launch):
-        body["order"] = message.order._asdict()
-    return json.dumps({"type": type(message).__name__, **body}).encode() + b"\n"
-
-
-def decode(line: bytes | str) -> Errand | Word:
-    """Raises ValueError, KeyError or TypeError for a line that is no message."""
-    body = json.loads(line)
-    kind = KINDS[body.pop("type")]
-    if kind is Launch:
-        return Launch(Order(**body["order"]))
-    return kind(**body)
+requests: Codec[Request] = Codec(Setup, Order, Kill, Sample, CancelSample, Retire)
+replies: Codec[Reply] = Codec(Ready, Failed, Started, Exited, Sampled)

@@ -44,12 +44,6 @@ class Link(msgspec.Struct, frozen=True):
     closeness: int
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """A device is about to be touched: if nothing more is heard, it is to blame."""
-
-    reading: int
-
-
 class Snapshot(msgspec.Struct, frozen=True):
     devices: tuple[GpuSample, ...] = ()
     links: tuple[Link, ...] = ()
@@ -57,3 +51,18 @@ class Snapshot(msgspec.Struct, frozen=True):
     problem: str = ""  # why nothing could be seen, with the mend
     absent: bool = False  # there is no GPU or no driver here: that is no mishap
     again: bool = False  # whoever was to look has failed, and another is about to
+
+
+class Reading(msgspec.Struct, frozen=True, tag=True):
+    """The sampler is about to read this device: if nothing follows, the device is to blame."""
+
+    index: int
+
+
+class Looked(msgspec.Struct, frozen=True, tag=True):
+    """The sampler has read all devices."""
+
+    snapshot: Snapshot
+
+
+SamplerMessage = Reading | Looked

@@ -117,7 +117,7 @@ class LocalExecutor:
             return
         found.may_end = True
         if found.zygote is not None:
-            found.zygote.say(protocol.Kill(trial, attempt, how))
+            found.zygote.send(protocol.Kill(trial, attempt, how))
             return
         number = signal.SIGKILL if how == "kill" else signal.SIGTERM
         end = protocol.Exited(trial, attempt, None, number, 0, oom=False)
@@ -180,18 +180,18 @@ class LocalExecutor:
 
     def _hand_over(self, attempt: Attempt, zygote: ZygoteClient) -> None:
         attempt.zygote = zygote
-        zygote.say(protocol.Launch(attempt.order))
+        zygote.send(attempt.order)
 
-    def _take(self, word: protocol.Word) -> None:
-        match word:
+    def _take(self, reply: protocol.Reply) -> None:
+        match reply:
             case protocol.Started(trial, number, pid):
                 if (attempt := self._attempts.get((trial, number))) is not None:
                     self._have_begun(attempt, pid)
             case protocol.Exited(trial, number):
                 if (attempt := self._attempts.get((trial, number))) is not None:
-                    self._hear_of_end(attempt, word)
+                    self._hear_of_end(attempt, reply)
             case protocol.Sampled():
-                self._samples.take(word)
+                self._samples.take(reply)
 
     def _hear_of_end(self, attempt: Attempt, end: protocol.Exited) -> None:
         if lacking := shortage(end.errno):

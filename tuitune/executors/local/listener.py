@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from tuitune.ipc.sockets import BoundSocket, is_own
 from tuitune.trial.wire import LONGEST_LINE, MOST_STEP
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
 CHUNK = 1 << 18
+BACKLOG = 1024
 
 Step = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEP)]  # a larger one must not reach the journal
 
@@ -115,46 +115,33 @@ class Listener:
     """The socket that trials connect to. `hear` gets each connection's messages in order."""
 
     def __init__(self, path: str, hear: Callable[[Connection, list[Said]], None]) -> None:
-        self._path = path
+        self._path = Path(path)
         self.hear = hear
-        self._server: socket.socket | None = None
-        self._inode = -1
+        self._bound: BoundSocket | None = None
         self._connections: dict[int, Connection] = {}
         self.buffer = bytearray(CHUNK)
 
     def open(self) -> None:
-        """Bind, and bind anew where the path has vanished: /tmp may be cleaned."""
-        try:
-            if self._server is not None and os.stat(self._path).st_ino == self._inode:  # noqa: PTH116
-                return  # asked at every launch
-        except OSError:
-            pass
+        """Bind, and bind anew where the path has vanished: /tmp may be cleaned. Raises OSError."""
+        if self._bound is not None and self._bound.is_in_place():
+            return
         self._unbind()
-        Path(self._path).unlink(missing_ok=True)
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        server.setblocking(False)  # noqa: FBT003
-        server.bind(self._path)
-        os.chmod(self._path, 0o600)  # noqa: PTH101
-        server.listen(1024)
-        self._inode = Path(self._path).stat().st_ino
-        self._server = server
-        asyncio.get_running_loop().add_reader(server, self.accept)
+        self._bound = BoundSocket(self._path, BACKLOG)
+        asyncio.get_running_loop().add_reader(self._bound.socket, self.accept)
 
     def close(self) -> None:
-        if self._server is not None:
-            self._unbind()
-            Path(self._path).unlink(missing_ok=True)
+        self._unbind()
         for connection in list(self._connections.values()):
             connection.close()
 
     def accept(self) -> None:
         """Take up every process that has called."""
-        while self._server is not None:
+        while self._bound is not None:
             try:
-                end, _ = self._server.accept()
+                end, _ = self._bound.socket.accept()
             except OSError:  # nobody is left, or no descriptor is
                 return
-            if _is_ours(end):
+            if is_own(end):
                 end.setblocking(False)  # noqa: FBT003
                 connection = Connection(end, self)
                 self._connections[end.fileno()] = connection
@@ -174,10 +161,10 @@ class Listener:
         self._connections.pop(end.fileno(), None)
 
     def _unbind(self) -> None:
-        if self._server is not None:
-            asyncio.get_running_loop().remove_reader(self._server)
-            self._server.close()
-            self._server = None
+        if self._bound is not None:
+            asyncio.get_running_loop().remove_reader(self._bound.socket)
+            self._bound.close()
+            self._bound = None
 
 
 def odd_numbers(odd: dict[str, str]) -> dict[str, float]:
@@ -197,9 +184,3 @@ def _decode_one(line: bytes) -> list[Said]:
         return [decoder.decode(line)]
     except msgspec.MsgspecError:  # not ours; whoever wrote it can't be told
         return []
-
-
-def _is_ours(end: socket.socket) -> bool:
-    answer = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, user, _ = struct.unpack("3i", answer)
-    return user in (os.getuid(), 0)

@@ -32,11 +32,11 @@ class Samples:
         number = self._count
         future: asyncio.Future[Sampled] = asyncio.get_running_loop().create_future()
         self._asked[number] = zygote, future
-        zygote.say(Sample(number, targets, seed, config))
+        zygote.send(Sample(number, targets, seed, config))
         try:
             sampled = await asyncio.wait_for(future, PATIENCE)
         except TimeoutError:
-            zygote.say(CancelSample(number))
+            zygote.send(CancelSample(number))
             raise SampleError(f"{names(targets)}: no value after {PATIENCE:g} s") from None
         finally:
             del self._asked[number]

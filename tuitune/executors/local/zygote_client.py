@@ -1,21 +1,20 @@
-"""Is the zygote well, and what does it say? The engine's side of its control socket."""
+"""The engine's side of one zygote: its process, its messages and its end."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import secrets
-import signal
-import socket
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.executors.base import TargetError
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.provenance import Sources
-from tuitune.ipc import entry, process_tree
+from tuitune.ipc import process_tree
+from tuitune.ipc.child import Child
 from tuitune.ipc.entry import THREADS
+from tuitune.ipc.frames import LineBuffer
 from tuitune.zygote import protocol
 from tuitune.zygote.protocol import Failed, Ready, Retire, Setup
 
@@ -23,29 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.executors.base import Plan
-    from tuitune.zygote.protocol import Errand, Word
+    from tuitune.zygote.protocol import Reply, Request
 
 END_SECONDS = 15.0  # it sweeps for up to ten
-STEP_SECONDS = 0.01
 TAG = "TUITUNE_ZYGOTE"
 
 
-class ZygoteClient(asyncio.Protocol):
-    """One zygote's life: started, ready, perhaps retired, dead. Then it takes no more errands."""
+class ZygoteClient:
+    """One zygote's life: started, ready, perhaps retired, dead. Then it takes no more requests."""
 
     def __init__(
         self,
         plan: Plan,
-        on_word: Callable[[Word], None],
+        on_reply: Callable[[Reply], None],
         on_death: Callable[[ZygoteClient], None],
     ) -> None:
         self._plan = plan
-        self._on_word = on_word
+        self._log = Path(plan.study_folder, "engine.log")
+        self._on_reply = on_reply
         self._on_death = on_death
         self._tag = secrets.token_hex(8)
-        self._buffer = b""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._transport: asyncio.Transport | None = None
+        self._lines = LineBuffer()
+        self._child: Child | None = None
         self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._dying: asyncio.Task[None] | None = None
         self.sources = Sources((), plan.folder)
@@ -54,7 +52,7 @@ class ZygoteClient(asyncio.Protocol):
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        return None if self._child is None else self._child.pid
 
     @property
     def is_ready(self) -> bool:
@@ -63,96 +61,66 @@ class ZygoteClient(asyncio.Protocol):
 
     async def start(self) -> None:
         """Start it and wait until all is imported. Raises TargetError, OSError."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = self._spawn(theirs.fileno())
-            except OSError:
-                ours.close()
-                raise
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
-        self.say(Setup(self._plan.target, self._plan.samplers, self._plan.folder))
+        self._child = Child(
+            "zygote.main",
+            receive=self._receive,
+            lost=self._die,
+            python=self._plan.python,
+            env=self._environment(),
+            log=self._log,
+        )
+        self.send(Setup(self._plan.target, self._plan.samplers, self._plan.folder))
         ready = await self._ready
         self.sources = Sources(ready.files, self._plan.folder)
         self.fresh = ready.fresh
 
-    def say(self, message: Errand) -> None:
-        if self._transport is not None:
-            self._transport.write(protocol.encode(message))
+    def send(self, message: Request) -> None:
+        if self._child is not None:
+            self._child.send(protocol.requests.encode(message))
 
     def retire(self) -> None:
         """It starts nothing more, and ends when its last child has."""
         self.is_retired = True
-        self.say(Retire())
+        self.send(Retire())
 
     async def end(self) -> None:
         """Kill all that it has started, and wait until it is gone itself."""
-        if self._transport is not None:
-            self._transport.close()
-        if self._process is not None:
+        if self._child is not None:
+            self._child.close()
             if not self._ready.done():
-                self._process.kill()  # it imports, and hears nothing
-            await self._die()
+                self._child.kill()  # it imports, and reads nothing
+            await asyncio.shield(self._die())
 
-    # --- asyncio.Protocol --------------------------------------------------------------------
+    def _receive(self, data: bytes) -> None:
+        for line in self._lines.feed(data):
+            match protocol.replies.decode(line):
+                case Ready() as ready:
+                    self._ready.set_result(ready)
+                case Failed(traceback):
+                    self._ready.set_exception(TargetError(traceback))
+                case reply:
+                    self._on_reply(reply)
 
-    def data_received(self, data: bytes) -> None:
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            word = protocol.decode(line)
-            if isinstance(word, Ready):
-                self._ready.set_result(word)
-            elif isinstance(word, Failed):
-                self._ready.set_exception(TargetError(word.traceback))
-            else:
-                self._on_word(word)  # type: ignore[arg-type]
-
-    def connection_lost(self, _: Exception | None) -> None:
-        task = asyncio.ensure_future(self._die())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    # --- its end -----------------------------------------------------------------------------
-
-    async def _die(self) -> None:
+    def _die(self) -> asyncio.Task[None]:
         if self._dying is None:
             self._dying = asyncio.ensure_future(self._bury())
-        await asyncio.shield(self._dying)
+        return self._dying
 
     async def _bury(self) -> None:
-        assert self._process is not None
-        waited = 0.0
-        while self._process.poll() is None:
-            if waited > END_SECONDS:
-                self._process.kill()
-            await asyncio.sleep(STEP_SECONDS)
-            waited += STEP_SECONDS
-        if self._process.returncode != 0:  # else it has seen to it itself
+        assert self._child is not None
+        if await self._child.wait(END_SECONDS) is None:
+            self._child.kill()
+            await self._child.wait()
+        if self._child.poll() != 0:  # else it has ended all that it had started
             await asyncio.to_thread(process_tree.sweep, self._tag, TAG)
         if not self._ready.done():
-            self._ready.set_exception(TargetError(self._last_words()))
+            self._ready.set_exception(TargetError(self._last_output()))
         self._on_death(self)
 
-    def _spawn(self, control: int) -> subprocess.Popen[bytes]:
-        """From the engine's main thread: a zygote that imports dies with the thread it is of."""
-        log = Path(self._plan.study_folder, "engine.log")
-        argv = entry.command(self._plan.python, "zygote.main", str(control), str(os.getpid()))
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self._environment(),
-                pass_fds=[control],
-                start_new_session=True,
-            )
-
-    def _last_words(self) -> str:
-        code = self._process.returncode if self._process is not None else 0
-        end = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        tail = exit_text.tail_of(Path(self._plan.study_folder, "engine.log"))
-        return f"{tail}\nthe import of the target ended its process: {end}".lstrip()
+    def _last_output(self) -> str:
+        assert self._child is not None
+        end = f"the import of the target ended its process: {self._child.how_it_ended()}"
+        return f"{exit_text.tail_of(self._log)}\n{end}".lstrip()
 
     def _environment(self) -> dict[str, str]:
         """One thread and no CUDA while it imports: what a forked child can live with."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tuitune.executors.base import Plan
     from tuitune.executors.local.provenance import Stamp
-    from tuitune.zygote.protocol import Word
+    from tuitune.zygote.protocol import Reply
 
 PERIOD = 0.5  # s between two looks at files whose import goes on, or has failed
 AGAIN = 30.0  # s after which their import is tried again though none has changed
@@ -37,13 +37,13 @@ class Zygotes:
     def __init__(
         self,
         plan: Plan,
-        on_word: Callable[[Word], None],
+        on_reply: Callable[[Reply], None],
         on_death: Callable[[ZygoteClient], None],
         on_start: Callable[[BaseException | None], None],
         on_slow: Callable[[str], None],
     ) -> None:
         self._plan = plan
-        self._on_word = on_word
+        self._on_reply = on_reply
         self._on_death = on_death
         self._on_start = on_start
         self._on_slow = on_slow
@@ -129,7 +129,7 @@ class Zygotes:
             while not self._closing:
                 if (current := self._as_imported()) is not None:
                     return current
-                zygote = ZygoteClient(self._plan, self._on_word, self._bury)
+                zygote = ZygoteClient(self._plan, self._on_reply, self._bury)
                 self._tried = self._stamps()
                 starting = asyncio.ensure_future(self._start(zygote))
                 await asyncio.wait([starting], timeout=patience if self._is_open else None)

@@ -1,0 +1,142 @@
+"""A child process that runs a module of this package: its start, its socket and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tuitune.ipc import entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+CHUNK = 1 << 18  # bytes
+STEP = 0.01  # s between two looks at a process that is to end
+
+
+class Child:
+    """`receive` gets what the child sends, in chunks; `lost` is called when it hangs up.
+
+    Of these nothing is called after `close`. The child's side is `entry.connect_to_parent`.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a process is started with
+        self,
+        module: str,
+        *arguments: str,
+        receive: Callable[[bytes], None],
+        lost: Callable[[], object],
+        python: str = sys.executable,
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Start it in a session of its own; what it prints is appended to `log`.
+
+        To be called in the main thread: the child dies with the thread that started it. Raises
+        OSError.
+        """
+        self._receive = receive
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._unsent = bytearray()
+        self._socket, theirs = socket.socketpair()
+        self._is_open = True
+        words = str(theirs.fileno()), str(os.getpid()), *arguments
+        try:
+            with theirs, contextlib.ExitStack() as stack:
+                output = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
+                self._process = subprocess.Popen(
+                    entry.command(python, module, *words),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=env,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # a Ctrl-C is not for it
+                )
+        except OSError:
+            self._socket.close()
+            raise
+        self._socket.setblocking(False)  # noqa: FBT003
+        self._loop.add_reader(self._socket, self._read)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has hung up."""
+        return self._is_open
+
+    def send(self, data: bytes) -> None:
+        """Never waits, and never fails: a child that has hung up gets nothing."""
+        if self._is_open:
+            self._unsent += data
+            self._write()
+
+    def close(self) -> None:
+        """Hang up: the child is to end by itself."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+
+    def kill(self, patience: float = 0.0) -> None:
+        """Kill it, and block for so many seconds at most until it is gone."""
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+
+    def poll(self) -> int | None:
+        """Its exit status, minus a signal's number; None while it runs."""
+        return self._process.poll()
+
+    async def wait(self, patience: float = math.inf) -> int | None:
+        """As `poll`, after so many seconds at most."""
+        waited = 0.0
+        while self.poll() is None and waited < patience:
+            await asyncio.sleep(STEP)
+            waited += STEP
+        return self._process.returncode
+
+    def how_it_ended(self) -> str:
+        """As "SIGKILL" or "exit status 3", of one that is gone."""
+        code = self._process.returncode
+        assert code is not None
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+    def _read(self) -> None:
+        try:
+            chunk = self._socket.recv(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if chunk:
+            self._receive(chunk)
+        else:
+            self.close()
+            self._lost()
+
+    def _write(self) -> None:
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            sent = len(self._unsent)  # it has hung up: the reader will see that
+        del self._unsent[:sent]
+        if self._unsent:
+            self._loop.add_writer(self._socket, self._write)
+        else:
+            self._loop.remove_writer(self._socket)

@@ -1,0 +1,75 @@
+"""Messages on a stream of bytes: lines, frames that give their length, and typed JSON lines."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEAD = 4  # bytes that give a frame's length, the most significant first
+
+
+class LineBuffer:
+    """Bytes in the chunks they arrive in, cut at line ends."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that this chunk completes, without their ends."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return lines
+
+
+class FrameBuffer:
+    """Bytes in the chunks they arrive in, cut into the frames that `frame` has made."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The bodies of the frames that this chunk completes."""
+        self._buffer += chunk
+        while len(self._buffer) >= HEAD:
+            end = HEAD + int.from_bytes(self._buffer[:HEAD], "big")
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[HEAD:end])
+            del self._buffer[:end]
+            yield body
+
+
+def frame(body: bytes) -> bytes:
+    """The body, for a FrameBuffer at the other end. Raises OverflowError at 4 GiB."""
+    return len(body).to_bytes(HEAD, "big") + body
+
+
+class _Named(Protocol):
+    """A NamedTuple: no common class stands behind them."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+M = TypeVar("M", bound=_Named)
+
+
+class Codec(Generic[M]):
+    """One direction of a conversation: NamedTuples as JSON lines, told apart by `type`.
+
+    The field `type` holds the class's name. Fields hold what JSON can; NaN and infinity pass, as
+    Python's json writes them. Standard library only, since trials import it.
+    """
+
+    def __init__(self, *kinds: type[M]) -> None:
+        self._kinds = {kind.__name__: kind for kind in kinds}
+
+    def encode(self, message: M) -> bytes:
+        """One line, its end included."""
+        return json.dumps({"type": type(message).__name__, **message._asdict()}).encode() + b"\n"
+
+    def decode(self, line: bytes | str) -> M:
+        """Raises ValueError, KeyError or TypeError for a line that is no message."""
+        body = json.loads(line)
+        return self._kinds[body.pop("type")](**body)
