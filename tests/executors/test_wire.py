@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from tuitune.executors.local import listener
 from tuitune.trial import wire
-from tuitune.trial.metric_encoding import line_of, number_of, whole
+from tuitune.trial.metric_encoding import (
+    OPEN,
+    WAITS,
+    WAITS_AND_SAVES,
+    line_of,
+    number_of,
+    whole,
+)
 from tuitune.zygote import protocol
 
 texts = st.text(max_size=20)
@@ -43,17 +50,19 @@ def test_orders_and_errands_survive_the_wire(text, config, number):
 
 
 @given(
-    st.dictionaries(texts, numbers), st.integers(1, wire.MOST_STEP), st.booleans(), st.booleans()
+    st.dictionaries(texts, numbers),
+    st.integers(1, wire.MOST_STEP),
+    st.sampled_from(["", OPEN, WAITS, WAITS_AND_SAVES]),
 )
-def test_a_report_written_by_hand_is_what_json_and_the_engine_read(metrics, step, wait, is_open):
-    is_open = is_open and not wait  # one that is judged is closed
-    line, refused = line_of(step, metrics, wait=wait, is_open=is_open)
+def test_a_report_written_by_hand_is_what_json_and_the_engine_read(metrics, step, flags):
+    line, refused = line_of(step, metrics, flags)
     assert not refused
     assert line.count(b"\n") == 1
     report = wire.decode(line)
     (said,) = listener.decoder.decode_lines(line)
-    assert (report.step, report.wait, report.open) == (step, wait, is_open)
-    assert (said.step, said.wait, said.open) == (step, wait, is_open)
+    told = step, flags in (WAITS, WAITS_AND_SAVES), flags == WAITS_AND_SAVES, flags == OPEN
+    assert (report.step, report.wait, report.saves, report.open) == told
+    assert (said.step, said.wait, said.saves, said.open) == told
     read = {**said.metrics, **listener.odd_numbers(said.odd or {})}
     assert read.keys() == metrics.keys()
     for name, value in metrics.items():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 from contextlib import contextmanager, suppress
 from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuitune.trial.link import Link, TrialStopped
-from tuitune.trial.metric_encoding import line_of, whole
+from tuitune.trial.metric_encoding import WAITS, WAITS_AND_SAVES, line_of, whole
 from tuitune.trial.postponed import Postponed
 from tuitune.trial.reporter import SecondReporterError, Turn
 from tuitune.trial.steps import NEVER, Steps
@@ -126,12 +125,16 @@ class Trial:
                 kind = type(metrics).__name__
                 raise TypeError(f"report takes metrics by name, as report(loss=0.3), not a {kind}")
             values = {**metrics, **values}
-        if self._turn.holder != os.getpid() and not self._turn.take():
+        if not self._turn.is_ours and not self._turn.take():
             raise SecondReporterError
-        with self._lock:
+        lock = self._lock
+        lock.acquire()  # `with` takes twice as long
+        try:
             if self._ended is not None:
                 raise TrialStopped(self._ended)
             self._take(self._count(values), values, save)
+        finally:
+            lock.release()
 
     @contextmanager
     def checkpoint(self, step: int) -> Iterator[Path]:
@@ -146,7 +149,7 @@ class Trial:
         if number is None or not 0 <= number <= MOST_STEP:
             kind = type(step).__name__
             raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
-        if self._turn.holder != os.getpid() and not self._turn.take():
+        if not self._turn.take():
             raise SecondReporterError
         folder = self.folder / "checkpoints"
         if not self._saved:
@@ -195,7 +198,7 @@ class Trial:
 
     def _finish(self) -> None:
         """Nothing more is reported."""
-        if self._turn.holder != os.getpid() or self._ended is not None:
+        if not self._turn.is_ours or self._ended is not None:
             return
         self._warn_of_lack()
 
@@ -205,16 +208,17 @@ class Trial:
 
     def _count(self, values: dict[str, Any]) -> int | None:
         """The step that a report is for, None where it says none that can be."""
-        steps = self._steps
-        step = values.get(self._resource) if self._resource is not None else None
-        if type(step) is not int:  # in most reports it is, and they are to cost little
-            step = steps.of(values)
-        if step is None or not 0 < step <= MOST_STEP:
-            self._warn("step", steps.problem(values, step))
-            return None
-        if self._resource is not None:
-            del values[self._resource]
+        steps, resource = self._steps, self._resource
         now = steps.now
+        if resource is None:
+            step = now + 1
+        else:
+            given = values.pop(resource, None)
+            number = given if type(given) is int else whole(given)
+            if number is None or not 0 < number <= MOST_STEP:
+                self._warn("step", steps.problem(given, number))
+                return None
+            step = number
         if step > now:
             if now >= steps.end and steps.is_beyond(step, objective=self._metric in values):
                 self._ended = "complete"
@@ -223,10 +227,11 @@ class Trial:
                 self._warn_of_lack()
                 steps.names = []
             steps.now = step
-            steps.first = steps.first or step
+            if not steps.first:
+                steps.first = step
         elif step < now:
-            after = f"{self._resource} = {step} after {steps.now}"
-            self._warn("order", f"{after}: kept, but not judged; count {self._resource} upwards")
+            after = f"{resource} = {step} after {now}"
+            self._warn("order", f"{after}: kept, but not judged; count {resource} upwards")
         return step
 
     def _take(
@@ -234,15 +239,15 @@ class Trial:
         step: int | None,
         values: dict[str, Any],
         save: Callable[[Path], object] | None,
-        *,
-        is_open: bool = False,
+        flags: str = "",
     ) -> None:
+        """Send what is reported for `step`, if for any, and do what follows from it."""
         answer = None
         postponed = self._postponed
         if save is not None:
             postponed.can_save = True
-        if step is not None:
-            answer = self._tell(step, values, saves=postponed.can_save, is_open=is_open)
+        if step is not None and self._tell(step, values, flags):
+            answer = self._answer(step)
         now = monotonic()
         if answer is None and now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
@@ -254,32 +259,33 @@ class Trial:
         elif save is not None and step is not None:
             self._save_if_due(now, save)
 
-    def _tell(
-        self, step: int, values: dict[str, Any], *, saves: bool, is_open: bool
-    ) -> Verdict | Stop | None:
+    def _tell(self, step: int, values: dict[str, Any], flags: str) -> bool:
+        """Send a report; whether it is to wait for its answer."""
         steps = self._steps
         objective = self._metric in values
-        wait = (
-            objective
-            and step >= steps.judged_from
-            and not is_open
-            and self._ended is None  # else nobody would answer
-            and self._postponed.answer is None  # nor now
-            and steps.waits(step, values[self._metric])
-        )
-        line, refused = line_of(step, values, wait=wait, saves=saves, is_open=is_open)
+        wait = objective and step >= steps.judged_from and not flags and self._waits(step, values)
+        if wait:
+            flags = WAITS_AND_SAVES if self._postponed.can_save else WAITS
+        line, refused = line_of(step, values, flags)
         if refused:
             self._refuse(refused)
             if self._metric in refused:
-                objective = wait = False
-                line = line_of(step, values, wait=wait, saves=saves, is_open=is_open)[0]
+                objective = False
+                if wait:
+                    wait = False
+                    line = line_of(step, values)[0]
         self._link.send(line)
         if step == steps.now:
             if objective:
                 steps.told = step
             elif not steps.names:
                 steps.came_without(name for name in values if name not in refused)
-        return self._answer(step) if wait else None
+        return wait
+
+    def _waits(self, step: int, values: dict[str, Any]) -> bool:
+        if self._ended is not None or self._postponed.answer is not None:
+            return False  # nobody would answer
+        return self._steps.waits(step, values[self._metric])
 
     def _answer(self, step: int) -> Verdict | Stop:
         """Wait for what follows from the report of `step`."""
@@ -292,7 +298,7 @@ class Trial:
 
     def _refuse(self, refused: dict[Any, object]) -> None:
         for name, value in refused.items():
-            if line_of(0, {name: 0.0}, wait=False)[1]:
+            if line_of(0, {name: 0.0})[1]:
                 kind = type(name).__name__
                 text = f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
                 self._warn("name", text)

@@ -45,14 +45,12 @@ class SocketChannel:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._socket = _connect(order.socket)
+        self.send = self._socket.sendall  # without a call between: every report is sent by it
         self._buffer = b""
         self.send(encode(Hello(order.token, order.trial, order.attempt, os.getpid())))
 
     def fileno(self) -> int:
         return self._socket.fileno()
-
-    def send(self, line: bytes) -> None:
-        self._socket.sendall(line)
 
     def send_last(self, line: bytes) -> None:
         """On another socket where the target has closed this one, with all that it found open."""
@@ -65,30 +63,28 @@ class SocketChannel:
 
     def poll(self) -> Stop | Refused | None:
         try:
-            received = self._socket.recv(4096, socket.MSG_DONTWAIT)
+            self._receive(socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
-        self._take(received)
-        while (message := self._next()) is not None:
+        while b"\n" in self._buffer:
+            message = self._next()
             if isinstance(message, Stop | Refused):
                 return message
         return None  # a verdict that a stop overtook, a release that a save overtook
 
     def wait(self) -> Heard | Refused:
-        while (message := self._next()) is None:
-            self._take(self._socket.recv(4096))
-        return message
+        while b"\n" not in self._buffer:
+            self._receive()
+        return self._next()
 
-    def _take(self, received: bytes) -> None:
+    def _receive(self, flags: int = 0) -> None:
+        received = self._socket.recv(4096, flags)
         if not received:
             raise ConnectionResetError("the engine is gone")
         self._buffer += received
 
-    def _next(self) -> Heard | Refused | None:
-        line, end, rest = self._buffer.partition(b"\n")
-        if not end:
-            return None
-        self._buffer = rest
+    def _next(self) -> Heard | Refused:
+        line, _, self._buffer = self._buffer.partition(b"\n")
         return heard(line)
 
 

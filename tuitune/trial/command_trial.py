@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune.trial.api import Trial
-from tuitune.trial.metric_encoding import line_of
+from tuitune.trial.metric_encoding import OPEN, WAITS, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class CommandTrial(Trial):
         if is_current:
             self._merged.update(_sent(values, steps.resource))
         copy = dict(values)
-        self._take(self._count(copy), copy, None, is_open=self._repeats and is_current)
+        self._take(self._count(copy), copy, None, OPEN if self._repeats and is_current else "")
 
     def finish(self) -> None:
         """The command has exited well: nothing but its verdict is left to wait for."""
@@ -74,12 +74,12 @@ class CommandTrial(Trial):
         now = self._steps.now
         if not self._repeats or value is None or not self._steps.waits(now, value, closing=True):
             return None
-        return line_of(now, self._merged, wait=True)[0]
+        return line_of(now, self._merged, WAITS)[0]
 
 
 def _sent(values: Mapping[str, Any], resource: str | None) -> dict[str, Any]:
     """Those of a report's values that were sent."""
-    refused = line_of(0, dict(values), wait=False)[1]
+    refused = line_of(0, dict(values))[1]
     return {
         name: value for name, value in values.items() if name not in refused and name != resource
     }

@@ -6,20 +6,37 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+# What a report's line says besides its step and metrics: the fields of a Report that are true.
+WAITS = ',"wait":true'
+WAITS_AND_SAVES = ',"wait":true,"saves":true'
+OPEN = ',"open":true'
 
-def line_of(
-    step: int, values: dict[str, Any], *, wait: bool, saves: bool = False, is_open: bool = False
-) -> tuple[bytes, dict[Any, object]]:
+
+def line_of(step: int, values: dict[str, Any], flags: str = "") -> tuple[bytes, dict[Any, object]]:
     """A Report as `wire.encode` would write it, and the values left out.
 
     Those are no numbers, or have names that can't be sent. Built by hand: it is a quarter of what
     json takes, and a trial may report at every step.
     """
     metrics: list[str] = []
-    odd: list[str] = []
     refused: dict[Any, object] = {}
+    end = "}}\n"
     for name, value in values.items():
-        number = value if type(value) is float else number_of(value)
+        key = quoted(name)
+        if type(value) is not float or value - value != 0.0 or key is None:
+            metrics, end = _any_values(values, refused)
+            break
+        metrics.append(f"{key}:{value!r}")
+    text = f'{{"type":"Report","step":{step}{flags},"metrics":{{{",".join(metrics)}{end}'
+    return text.encode(), refused
+
+
+def _any_values(values: dict[str, Any], refused: dict[Any, object]) -> tuple[list[str], str]:
+    """The metrics, and the end of the line, where not all values are finite floats."""
+    metrics: list[str] = []
+    odd: list[str] = []
+    for name, value in values.items():
+        number = number_of(value)
         key = quoted(name)
         if number is None or key is None:
             refused[name] = value
@@ -27,16 +44,7 @@ def line_of(
             metrics.append(f"{key}:{number!r}")
         else:
             odd.append(f'{key}:"{number!r}"')
-    end = "}}\n"
-    if odd:
-        end = f'}},"odd":{{{",".join(odd)}}}}}\n'
-    flags = ""
-    if wait:
-        flags = ',"wait":true,"saves":true' if saves else ',"wait":true'
-    elif is_open:
-        flags = ',"open":true'
-    text = f'{{"type":"Report","step":{step}{flags},"metrics":{{{",".join(metrics)}{end}'
-    return text.encode(), refused
+    return metrics, f'}},"odd":{{{",".join(odd)}}}}}\n' if odd else "}}\n"
 
 
 @lru_cache(maxsize=1024)  # a trial reports the same few names again and again

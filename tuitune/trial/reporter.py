@@ -24,18 +24,19 @@ class Turn:
         self._pipe, end = os.pipe()
         os.write(end, b"1")  # only one process can read it
         os.close(end)
-        self.holder = 0  # the process that has the turn; 0: none, as far as this one knows
+        self.is_ours = False  # this process has it
+        self._is_gone = False  # a process has it that this one was forked from
 
     def take(self) -> bool:
         """Take the turn; whether this process has it now."""
-        pid = os.getpid()
-        if self.holder == 0:
-            with self._lock:
-                if self.holder == 0 and os.read(self._pipe, 1):
-                    self.holder = pid
-                    os.close(self._pipe)
-        return self.holder == pid
+        with self._lock:
+            if not self.is_ours and not self._is_gone and os.read(self._pipe, 1):
+                self.is_ours = True
+                os.close(self._pipe)
+            return self.is_ours
 
     def have_forked(self) -> None:
         """In a child: a thread that held the lock is not here to let it go."""
         self._lock = RLock()
+        self._is_gone = self._is_gone or self.is_ours
+        self.is_ours = False

@@ -26,7 +26,8 @@ class Steps:
         self.is_complete = False
         self.names: list[str] = []  # of what came for this step without the objective
         self._metric = order.metric
-        self._rungs = list(order.rungs)  # not filled yet, be they below what it goes on from
+        # not filled yet, be they below what it goes on from; the lowest one last
+        self._rungs = sorted(order.rungs, reverse=True)
         self._every = NEVER if order.judged_from is None else order.judged_from
         self._target = order.target
         self._sign = -1.0 if order.mode == "max" else 1.0
@@ -41,16 +42,15 @@ class Steps:
         given = values.get(self.resource)
         return given if type(given) is int else whole(given)
 
-    def problem(self, values: Mapping[str, Any], step: int | None) -> str:
-        """In words why a report can't be taken. Raises ValueError where it is far too large."""
+    def problem(self, given: object, step: int | None) -> str:
+        """In words why a report of `given` can't be taken. Raises ValueError for 2**53 or more."""
         name = self.resource
         if step is not None and step > 0:
             raise ValueError(f"{name} is above 2**53 in a report: no step can be so large")
-        if values.get(name or "") is None:
+        if given is None:
             return f"a report without {name!r}, which counts its resource, was dropped"
         if step == 0:
             return f"a report with {name} = 0 was dropped: it counts from 1"
-        given = values[name or ""]
         return f"a report with {name} = {given!r:.100} was dropped: not a positive whole number"
 
     def is_beyond(self, step: int, *, objective: bool) -> bool:
@@ -71,9 +71,13 @@ class Steps:
 
     def waited(self, step: int) -> None:
         """`step` is being judged: find where the next wait is."""
-        while self._rungs and self._rungs[0] <= step:
-            del self._rungs[0]
-        self._wait_at = max(min(*self._rungs[:1], self._every, self.end), step + 1)
+        rungs = self._rungs
+        while rungs and rungs[-1] <= step:
+            rungs.pop()
+        at = min(self._every, self.end)
+        if rungs and rungs[-1] < at:
+            at = rungs[-1]
+        self._wait_at = at if at > step else step + 1
         self.judged_from = self._wait_at if self._target is None else 0
 
     def complete(self, step: int) -> None:
