@@ -6,7 +6,7 @@ import sys
 
 from tuitune.__main__ import main
 from tuitune.core.study import leaving
-from tuitune.engine import disk, launch_retry, proposing, run
+from tuitune.engine import follow_up, monitors, proposing, run
 from tuitune.executors.local import sampling
 
 
@@ -14,8 +14,8 @@ def shorten(seconds: float) -> None:
     for reason, grace in leaving.ASK_GRACE.items():
         leaving.ASK_GRACE[reason] = grace if grace == float("inf") else seconds
     leaving.LEAST_LEAVE = leaving.AFTER_SAVE = leaving.EXIT_GRACE = seconds
-    leaving.TERM_GRACE = leaving.KILL_GRACE = disk.PERIOD = seconds
-    launch_retry.FIRST = launch_retry.LONGEST = proposing.SLOW = run.HEARTBEAT = seconds
+    leaving.TERM_GRACE = leaving.KILL_GRACE = monitors.DISK_PERIOD = seconds
+    follow_up.FIRST_RETRY = follow_up.LONGEST_RETRY = proposing.SLOW = run.HEARTBEAT = seconds
     sampling.PATIENCE = 10 * seconds
 
 

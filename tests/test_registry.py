@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuitune.store.registry import known_studies, remember
+from tuitune.store.folder import known_studies, remember
 
 if TYPE_CHECKING:
     from pathlib import Path

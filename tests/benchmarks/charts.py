@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "ui"))
 from pictures import context
 from searches import search
 
-from tuitune.store.changes import Report
+from tuitune.store.reader import Report
 from tuitune.ui.panes.curve import CurvePane
 from tuitune.ui.render.lines import Size
 from tuitune.ui.state.selection import CHARTS

@@ -9,7 +9,7 @@ import pytest
 from workshop import Workshop, wait_until
 
 from tuitune.control import request, socket_path
-from tuitune.engine.clock import ClockSteps
+from tuitune.engine.monitors import ClockSteps
 
 SOURCE = Path(__file__).parents[1] / "clock_shim.c"
 # its next report, at which it would hear that it is killed, never comes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.engine.disk import FreeSpace
+from tuitune.engine.monitors import FreeSpace
 
 GB = 10**9
 

@@ -8,8 +8,7 @@ import threading
 
 import pytest
 
-from tuitune.engine.removal import BIN
-from tuitune.engine.trial_folders import TrialFolders
+from tuitune.engine.trial_folders import BIN, TrialFolders
 
 
 def checkpoint(trial_folders: TrialFolders, trial: int, name: str) -> None:

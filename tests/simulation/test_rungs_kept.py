@@ -16,7 +16,7 @@ from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study import Study
-from tuitune.engine.opening import opening_events
+from tuitune.engine.context import opening_events
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import read

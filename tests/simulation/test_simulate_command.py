@@ -11,12 +11,12 @@ import pytest
 from tuitune.cli.simulate import simulate_study
 from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
-from tuitune.engine.rows import trial_row
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import best_tenth, compare, thinned
 from tuitune.store.journal import Journal
+from tuitune.store.projection import trial_row
 from tuitune.studyfile import load
 
 FILE = """\

@@ -15,9 +15,9 @@ from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
-from tuitune.engine.clock import ClockSteps
+from tuitune.engine.context import opening_events
 from tuitune.engine.engine import Engine, EngineDeps
-from tuitune.engine.opening import opening_events
+from tuitune.engine.monitors import ClockSteps
 from tuitune.simulation.clock import SimulatedLoop, WallClock
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.executor import SimulatedExecutor

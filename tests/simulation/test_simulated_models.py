@@ -18,7 +18,7 @@ from tuitune.core.search.start import START
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study import Study
-from tuitune.engine.history_builder import HistoryBuilder
+from tuitune.engine.proposing import HistoryBuilder
 from tuitune.model_process import ModelError
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play

@@ -24,14 +24,14 @@ from simulator.timely import Timely
 from simulator.user_fuzzer import UserFuzzer
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.study import Study
-from tuitune.engine.clock import ClockSteps
+from tuitune.engine.context import opening_events, restore
 from tuitune.engine.engine import LAZY_COMMIT, Engine, EngineDeps
-from tuitune.engine.opening import opening_events, restore
-from tuitune.engine.rows import study_row, trial_row
+from tuitune.engine.monitors import ClockSteps
 from tuitune.model_process import ModelError
 from tuitune.simulation.clock import SimulatedLoop, StalledError, WallClock
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders
+from tuitune.store.projection import study_row, trial_row
 
 if TYPE_CHECKING:
     from random import Random

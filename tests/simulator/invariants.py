@@ -14,7 +14,7 @@ from tuitune.core.events import ENDED, TrialState
 from tuitune.core.pruning.rules import bracket_steps
 from tuitune.core.study import Study
 from tuitune.core.study.ranking import Ranking, best_of
-from tuitune.engine.rows import study_row, trial_row
+from tuitune.store.projection import study_row, trial_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

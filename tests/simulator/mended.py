@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tuitune.core import events as ev
 from tuitune.core.study import State, attempts, deadlines, decide, endings, evolve, leaving, ranking
 from tuitune.core.study.judging import on_report
-from tuitune.engine.clock import ClockSteps
 from tuitune.engine.engine import Engine
+from tuitune.engine.monitors import ClockSteps
 from tuitune.simulation.memory import MemoryTrialFolders
 
 

@@ -27,10 +27,9 @@ from tuitune.core.study import (
     machine,
     slots,
 )
-from tuitune.engine import checkpoint_cleanup
-from tuitune.engine.checkpoint_cleanup import Tidying
+from tuitune.engine import follow_up
 from tuitune.engine.engine import Engine
-from tuitune.engine.syncing import Syncing
+from tuitune.engine.follow_up import CheckpointCleanup, JournalSync
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.memory import MemoryJournal
 
@@ -378,19 +377,19 @@ def crowded_trial_among_others() -> Iterator[None]:
 @contextmanager
 def checkpoint_left() -> Iterator[None]:
     """A trial that is beaten later keeps its checkpoint."""
-    with patch.object(Tidying, "_beaten", lambda self, state: {}):
+    with patch.object(CheckpointCleanup, "_beaten", lambda self, state: {}):
         yield
 
 
 @contextmanager
 def checkpoint_left_by_the_dead() -> Iterator[None]:
     """Nobody looks after what an engine had no time for."""
-    after = Tidying.after
+    after = CheckpointCleanup.after
 
-    def hasty(self: Tidying, facts: Any, state: State) -> None:
+    def hasty(self: CheckpointCleanup, facts: Any, state: State) -> None:
         after(self, [f for f in facts if not isinstance(f, ev.Opened)], state)
 
-    with patch.object(Tidying, "after", hasty):
+    with patch.object(CheckpointCleanup, "after", hasty):
         yield
 
 
@@ -402,14 +401,14 @@ def checkpoint_lost() -> Iterator[None]:
     def stingy(state: State, trial: Any) -> int:
         return 0 if trial.state == TrialState.FAILED else kept(state, trial)
 
-    with patch.object(checkpoint_cleanup, "kept", stingy):
+    with patch.object(follow_up, "kept", stingy):
         yield
 
 
 @contextmanager
 def journal_never_synced() -> Iterator[None]:
     """A power cut may take the configuration of a checkpoint."""
-    with patch.object(Syncing, "after", lambda self, facts: None):
+    with patch.object(JournalSync, "after", lambda self, facts: None):
         yield
 
 

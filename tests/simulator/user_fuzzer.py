@@ -36,7 +36,7 @@ ACTS = {  # and how often, of all
 
 
 class Sheet:
-    """As `tuitune.engine.settings_file.Document`: the overrides are the fields of the settings."""
+    """As `tuitune.engine.settings.Document`: the overrides are the fields of the settings."""
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[ev.Settings, list[str]]:
         settings = study.state.settings

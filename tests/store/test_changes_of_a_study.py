@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuitune.core import events as ev
-from tuitune.store import changes as looked
+from tuitune.store import reader as looked
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.store.rows import EngineRow, StudyRow, TrialRow

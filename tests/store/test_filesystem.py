@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tuitune.store import filesystem
+from tuitune.store import schema
 
 MOUNTS = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -36,12 +36,12 @@ MOUNTS = r"""
     ],
 )
 def test_the_nearest_and_latest_mount_counts(path: str, kind: str) -> None:
-    assert filesystem.kind(Path(path), MOUNTS) == kind
+    assert schema.filesystem_kind(Path(path), MOUNTS) == kind
 
 
 def test_nonsense_has_no_kind() -> None:
-    assert filesystem.kind(Path("/a"), "") == ""
-    assert filesystem.kind(Path("/a"), "x - y\n1 2 3") == ""
+    assert schema.filesystem_kind(Path("/a"), "") == ""
+    assert schema.filesystem_kind(Path("/a"), "x - y\n1 2 3") == ""
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_where_machines_share_a_path(
 ) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 1 8:1 / / rw - {text} source rw\n")
-    monkeypatch.setattr(filesystem, "MOUNTS", mounts)
-    assert filesystem.is_network(tmp_path) is network
+    monkeypatch.setattr(schema, "MOUNTS", mounts)
+    assert schema.is_network(tmp_path) is network
 
 
 def test_this_machine_knows_its_own() -> None:
-    assert filesystem.kind(Path("/proc/self")) == "proc"
+    assert schema.filesystem_kind(Path("/proc/self")) == "proc"
 
 
 def test_a_machine_without_mountinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "nothing")
-    assert not filesystem.is_network(tmp_path)
+    monkeypatch.setattr(schema, "MOUNTS", tmp_path / "nothing")
+    assert not schema.is_network(tmp_path)

@@ -9,10 +9,16 @@ import pytest
 
 from tuitune.cli.launch import remove_unbegun
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import all_studies, create_study, find_study, newest_study, studies_in
+from tuitune.store.folder import (
+    all_studies,
+    create_study,
+    find_study,
+    newest_study,
+    remember,
+    studies_in,
+)
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
-from tuitune.store.registry import remember
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from searches import curve
 
-from tuitune.store.changes import Report
+from tuitune.store.reader import Report
 from tuitune.ui.state.curves import POINTS, Curves
 
 

@@ -15,7 +15,7 @@ from searches import curve, search
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange
 from tuitune.core.spec import Objective, PruningSpec
-from tuitune.store.changes import Report
+from tuitune.store.reader import Report
 from tuitune.ui.charts.best import improvements
 from tuitune.ui.panes.curve import CurvePane, chart_named
 from tuitune.ui.render.lines import Size, width_of

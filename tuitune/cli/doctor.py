@@ -10,7 +10,7 @@ from tuitune.devices.doctor import Finding, findings
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
 from tuitune.messages.text import plain
-from tuitune.store.filesystem import is_network
+from tuitune.store.schema import is_network
 
 SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
 

@@ -10,7 +10,7 @@ from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.search.searcher import complete
 from tuitune.core.study import leaving
-from tuitune.engine.settings_file import NotWhileRunningError
+from tuitune.engine.settings import NotWhileRunningError
 from tuitune.executors.base import SampleError
 from tuitune.messages.text import plain
 from tuitune.studyfile import StudyFileError

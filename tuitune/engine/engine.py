@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
-from tuitune.engine.checkpoint_cleanup import Tidying
-from tuitune.engine.launch_retry import LaunchAgain
+from tuitune.engine.follow_up import CheckpointCleanup, JournalSync, LaunchRetry
 from tuitune.engine.orders import lost_checkpoint, make_order
 from tuitune.engine.proposing import Proposing
-from tuitune.engine.rows import OF_THE_STUDY, concerned, study_row, trial_row
-from tuitune.engine.syncing import Syncing
 from tuitune.executors.local.shortage import shortage
 from tuitune.store.errors import StoreError
+from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,9 +69,9 @@ class Engine:
         self._broken: StoreError | None = None
         self._failed = False
         self._asking = Proposing(self, deps)
-        self._cleanup = Tidying(deps.trial_folders)
-        self._syncing = Syncing(deps.journal, self._sync_failed)
-        self._again = LaunchAgain(self.take, deps.clock, self._loop)
+        self._cleanup = CheckpointCleanup(deps.trial_folders)
+        self._syncing = JournalSync(deps.journal, self._sync_failed)
+        self._again = LaunchRetry(self.take, deps.clock, self._loop)
         self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
 
     @property

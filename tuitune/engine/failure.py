@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitune.store.rows import ENGINE_FAILED
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from tuitune.core import events as ev
 
 LOG = "engine.log"
 
@@ -56,3 +59,47 @@ def heed(task: asyncio.Task[None]) -> None:
     """Called when a task is done that nothing waits for: its failure becomes a callback's."""
     if not task.cancelled():
         task.result()
+
+
+class Watcher(Protocol):
+    """Sees every fact once it is in the store."""
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Something to say that is no fact of the study."""
+
+    def close(self) -> None: ...
+
+
+class GuardedWatcher:
+    """A watcher that never raises, around one that may: decisions are carried out all the same."""
+
+    def __init__(self, watcher: Watcher, log: Path) -> None:
+        self._watcher = watcher
+        self._log = log
+        self._told = False
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
+        self._try(lambda: self._watcher(facts))
+
+    def note(self, text: str) -> None:
+        self._try(lambda: self._watcher.note(text))
+
+    def close(self) -> None:
+        self._try(self._watcher.close)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the study's
+            if not self._told:
+                self._told = True
+                self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        what = "".join(traceback.format_exception_only(error)).strip()
+        words = f"this can't be shown: {what}; the study goes on, the traceback is in {self._log}\n"
+        with contextlib.suppress(Exception):
+            sys.stderr.write(words)
+        keep(error, self._log)

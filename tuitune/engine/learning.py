@@ -17,10 +17,8 @@ from tuitune.core.search.transfer import Earlier, past_of
 from tuitune.core.space import UnfitError, fitted
 from tuitune.engine.settings import CannotRunError
 from tuitune.store.errors import StoreError
-from tuitune.store.filesystem import is_file
-from tuitune.store.folder import DATABASE, DOCUMENT
+from tuitune.store.folder import DATABASE, DOCUMENT, is_file, known_studies
 from tuitune.store.reader import Reader
-from tuitune.store.registry import known_studies
 from tuitune.studyfile import StudyFileError, load
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ class ModelClient(Protocol):
 
 
 class SettingsFile(Protocol):
-    """Where a study's settings stand: `tuitune.engine.settings_file.Document`."""
+    """Where a study's settings stand: `tuitune.engine.settings.Document`."""
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
         """The settings with these overrides, and what changed, in words."""

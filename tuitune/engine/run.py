@@ -15,30 +15,31 @@ from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.search.searcher import make_searcher
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
-from tuitune.engine import disk, importance, telemetry
-from tuitune.engine.clock import ClockSteps
-from tuitune.engine.context import EngineContext, make_gpus, make_oracle, warm
+from tuitune.engine import importance, monitors
+from tuitune.engine.context import (
+    EngineContext,
+    make_gpus,
+    make_oracle,
+    opening_events,
+    restore,
+    warm,
+)
 from tuitune.engine.control_handler import ControlHandler
 from tuitune.engine.engine import Engine, EngineDeps
-from tuitune.engine.failure import end_by_failures, failure, heed
-from tuitune.engine.import_progress import told
+from tuitune.engine.failure import GuardedWatcher, Watcher, end_by_failures, failure, heed
 from tuitune.engine.learning import learned_once
-from tuitune.engine.opening import opening_events, restore
-from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
-from tuitune.engine.settings_file import StudyDocument
-from tuitune.engine.signals import Signals
-from tuitune.engine.startup_gate import StartupGate, StoppedEarlyError
+from tuitune.engine.monitors import ClockSteps
+from tuitune.engine.settings import CannotRunError, StudyDocument, check_machine, wants_gpus
+from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, told
 from tuitune.engine.trial_folders import TrialFolders
-from tuitune.engine.watchers import Unfailing, Watcher
 from tuitune.executors.base import Plan, TargetError
 from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.local.shortage import shortage
 from tuitune.ipc.process_tree import sweep
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, TRIALS
+from tuitune.store.folder import DATABASE, TRIALS, remember
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
-from tuitune.store.registry import remember
 from tuitune.store.rows import EngineRow
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def run(
                     sweep(str(folder))  # what a dead engine left must be gone before we start
                 foreign = learned_once(spec, journal)
                 context = EngineContext(study, journal, held, machine, document, foreign, seen)
-                seen_by = Unfailing(watcher(study), folder / "engine.log")
+                seen_by = GuardedWatcher(watcher(study), folder / "engine.log")
                 return asyncio.run(_run(context, seen_by, listening, said))
         finally:
             journal.close()
@@ -242,7 +243,7 @@ async def _to_its_end(
         asyncio.create_task(work)
         for work in (
             _beat(context.held, engine),
-            disk.watch(folder, engine),
+            monitors.watch_disk(folder, engine),
             _sample(engine, context, gpus),
             warm(model_client, context.study.spec.search.trials, SETTLED),
             importance.watch(context.study, context.journal, folder),
@@ -251,7 +252,7 @@ async def _to_its_end(
     for task in beside[:2]:  # the others are worth less than the study
         task.add_done_callback(heed)
     try:
-        low = disk.is_low(folder, context.study.spec.limits.disk_free)
+        low = monitors.is_low(folder, context.study.spec.limits.disk_free)
         there = gpus.now if gpus else ()
         now = time.time()
         engine.take(opening_events(context.study, context.machine, now, disk_low=low, gpus=there))
@@ -278,7 +279,7 @@ def _plan(spec: StudySpec, folder: Path) -> Plan:
 
 async def _sample(engine: Engine, context: EngineContext, gpus: Gpus | None) -> None:
     await asyncio.sleep(SETTLED)
-    await telemetry.watch(engine, context, gpus, time.time)
+    await monitors.watch_devices(engine, context, gpus, time.time)
 
 
 async def _beat(held: Claim, engine: Engine) -> None:

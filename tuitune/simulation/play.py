@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.study import Study
+from tuitune.engine.context import opening_events
 from tuitune.engine.engine import Engine, EngineDeps
-from tuitune.engine.opening import opening_events
 from tuitune.simulation.clock import SimulatedLoop
 from tuitune.simulation.executor import SimulatedExecutor
 from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders

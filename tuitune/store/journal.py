@@ -13,8 +13,8 @@ from tuitune.store import facts as fact_rows
 from tuitune.store import rows as trial_rows
 from tuitune.store import schema
 from tuitune.store.errors import StoreError, explain, explained
+from tuitune.store.facts import Samples
 from tuitune.store.rows import IMPORTANCE, read_importance
-from tuitune.store.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -176,7 +176,7 @@ class Journal:
 
     def _facts(self, since: int) -> Iterator[AnyFact]:
         with explained(self._path):
-            for _, fact in fact_rows.read(self._db, since):
+            for _, fact in fact_rows.read_facts(self._db, since):
                 yield fact
 
     @contextmanager

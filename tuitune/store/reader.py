@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from tuitune.messages.facts import NOTABLE
 from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
-from tuitune.store import samples as sample_rows
+from tuitune.store import facts as sample_rows
+from tuitune.store import rows as trial_rows
 from tuitune.store import schema
-from tuitune.store.changes import (
-    Changes,
-    Report,
-    Watch,
-    read_engine,
-    read_some,
-    read_study,
-    read_trials,
-)
 from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
 from tuitune.store.facts import LAST
-from tuitune.store.rows import IMPORTANCE, StudyRow, read_importance
+from tuitune.store.rows import IMPORTANCE, EngineRow, StudyRow, TrialRow, read_importance
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +26,116 @@ if TYPE_CHECKING:
     from tuitune.core.events import AnyFact
     from tuitune.core.placement.sample import DeviceSample
     from tuitune.core.search.importance import Importance
-    from tuitune.store.rows import EngineRow, TrialRow
+
+MOST = 20_000  # reports at once: who was away for long catches up in several looks
+COLUMNS = ",".join(trial_rows.COLUMNS)
+TRIALS = f"SELECT {COLUMNS} FROM trials ORDER BY number"  # noqa: S608 - our own names
+OUTLINES = f"SELECT {','.join(trial_rows.OUTLINE)} FROM trials ORDER BY number"  # noqa: S608 - as above
+ONE = f"SELECT {COLUMNS} FROM trials WHERE number = ?"  # noqa: S608 - as above
+# the + keeps SQLite from walking all trials in order instead of the few that changed
+CHANGED = f"SELECT {COLUMNS} FROM trials WHERE changed > ? ORDER BY +number"  # noqa: S608 - as above
+REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
+    WHERE seq > ? ORDER BY seq LIMIT ?"""
+
+_metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
+read_study = msgspec.json.Decoder(StudyRow).decode
+read_engine = msgspec.json.Decoder(EngineRow).decode
+
+
+class Report(NamedTuple):
+    """`value`: the objective's; None is missing or NaN."""
+
+    seq: int
+    time: float  # Unix seconds
+    trial: int
+    attempt: int
+    step: int
+    value: float | None
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`seq`: what to ask with next time. `study`, `engine`: None where they are as before."""
+
+    seq: int
+    rows: list[TrialRow] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    study: StudyRow | None = None
+    engine: EngineRow | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.reports or self.study or self.engine)
+
+
+class Watch:
+    """Looks again and again, and at little where little has changed."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._seen: tuple[int, int] | None = None  # data version, number
+        self._about: dict[str, str] = {}
+
+    def look(self, since: int | None, *, outlined: bool = False) -> Changes:
+        # read first: what is written between this and the queries is seen now or next time
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if since is not None and self._seen == (version, since):
+            return Changes(since)
+        if since is None:
+            self._about = {}
+        self._db.execute("BEGIN")
+        try:
+            found = self._read(since, outlined=outlined)
+        finally:
+            self._db.execute("ROLLBACK")
+        self._seen = None if len(found.reports) == MOST else (version, found.seq)
+        return found
+
+    def _read(self, since: int | None, *, outlined: bool) -> Changes:
+        (seq,) = self._db.execute(schema.NEWEST).fetchone()
+        study, engine = self._new("study"), self._new("engine")
+        reports = [] if since is None or since >= seq else read_reports(self._db, since)
+        return Changes(
+            seq=reports[-1].seq if len(reports) == MOST else seq,
+            rows=self._rows(since or 0, outlined=outlined) if since != seq else [],
+            reports=reports,
+            study=None if study is None else read_study(study),
+            engine=None if engine is None else read_engine(engine),
+        )
+
+    def _rows(self, since: int, *, outlined: bool) -> list[TrialRow]:
+        return read_outlines(self._db) if outlined else read_trials(self._db, since)
+
+    def _new(self, key: str) -> str | None:
+        row = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
+        if row is None or self._about.get(key) == row[0]:
+            return None
+        text: str = row[0]
+        self._about[key] = text
+        return text
+
+
+def read_trials(db: sqlite3.Connection, since: int) -> list[TrialRow]:
+    found = db.execute(CHANGED, (since,)) if since else db.execute(TRIALS)
+    return [trial_rows.from_columns(row) for row in found]
+
+
+def read_outlines(db: sqlite3.Connection) -> list[TrialRow]:
+    return [trial_rows.from_outline(row) for row in db.execute(OUTLINES)]
+
+
+def read_some(db: sqlite3.Connection, numbers: Iterable[int]) -> list[TrialRow]:
+    found = (db.execute(ONE, (number,)).fetchone() for number in numbers)
+    return [trial_rows.from_columns(row) for row in found if row is not None]
+
+
+def read_reports(db: sqlite3.Connection, since: int) -> list[Report]:
+    found = db.execute(REPORTS, (since, MOST))
+    return [
+        Report(seq, time, trial, attempt, step, value, _metrics(body))
+        for seq, time, trial, attempt, step, value, body in found
+    ]
+
 
 __all__ = ["Changes", "Curve", "Reader", "Report"]
 
@@ -113,7 +217,7 @@ class Reader:
     def facts(self, since: int = 0) -> list[tuple[int, AnyFact]]:
         """(number, fact) of every fact numbered above `since`, in order."""
         with explained(self._path):
-            return list(fact_rows.read(self._db, since))
+            return list(fact_rows.read_facts(self._db, since))
 
     def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
         """(number, fact) of all that befell a trial but its reports, in order."""
@@ -129,7 +233,7 @@ class Reader:
     def samples(self, since: float = 0.0) -> list[DeviceSample]:
         """The telemetry of later than `since` (Unix seconds) that is still kept, in order."""
         with explained(self._path):
-            return sample_rows.read(self._db, since)
+            return sample_rows.read_samples(self._db, since)
 
     def importance(self) -> Importance | None:
         """Of its parameters, as an engine has computed it last; None where none has."""

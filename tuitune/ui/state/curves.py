@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Mapping
 
-    from tuitune.store.changes import Report
+    from tuitune.store.reader import Report
 
 POINTS: Final = 512  # of a long curve; where it would be twice as many, every second one goes
 NONE: Final = new_curve()

@@ -1,17 +1,22 @@
-"""What do the devices do meanwhile? A sample a second beside the journal; nothing hangs on it."""
+"""How the engine notices that the machine's clock was set."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+import math
+import shutil
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
+from tuitune.core import events as ev
 from tuitune.core.placement.sample import DeviceSample
 from tuitune.core.study.gpu_packing import words_of
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from tuitune.core.events import Gpu
     from tuitune.core.placement.snapshots import GpuSample
@@ -20,10 +25,82 @@ if TYPE_CHECKING:
     from tuitune.engine.engine import Engine
     from tuitune.engine.gpus import Gpus
 
-PERIOD = 1.0  # s
+LEAST_STEP = 1.0  # s; less is how clocks are kept right all the time
 
 
-async def watch(
+class ClockSteps:
+    """Compares the wall clock with the monotonic one, which nobody can set.
+
+    A machine that was suspended counts as one whose clock was set: nothing ran meanwhile.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._apart = wall() - steady()
+
+    def __call__(self) -> float:
+        """Seconds by which the clock was set since the last call; 0 for none."""
+        apart = self._wall() - self._steady()
+        by = apart - self._apart
+        if abs(by) < LEAST_STEP:
+            return 0.0
+        self._apart = apart
+        return by
+
+
+LEAST_SHARE = 0.05  # of the whole disk that stays free, or
+LEAST_FREE = 5_000_000_000  # bytes, whichever is less
+DISK_PERIOD = 5.0  # s
+
+
+class FreeSpace(NamedTuple):
+    """What is free of a disk."""
+
+    free: int  # bytes
+    share: float  # of the whole
+
+    def is_low(self, least: int | None) -> bool:
+        """`least`: the bytes that the study file wants free; None where it doesn't say."""
+        if least is None:
+            return self.share < LEAST_SHARE and self.free < LEAST_FREE
+        return self.free < least
+
+
+def room(folder: Path) -> FreeSpace | None:
+    """On the disk that this folder is on; None where nobody can tell."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    return FreeSpace(usage.free, usage.free / usage.total if usage.total else math.inf)
+
+
+def is_low(folder: Path, least: int | None) -> bool:
+    found = room(folder)
+    return found is not None and found.is_low(least)
+
+
+async def watch_disk(folder: Path, engine: Engine) -> None:
+    """Tell the study when the disk has become too full, or has room again."""
+    while True:
+        await asyncio.sleep(DISK_PERIOD)
+        settings, found = engine.study.state.settings, room(folder)
+        if settings is None or found is None:
+            continue
+        low = found.is_low(settings.disk_free)
+        if low != engine.study.state.disk_low:
+            engine.take([ev.DiskChanged(time.time(), low, found.share, found.free)])
+
+
+SAMPLE_PERIOD = 1.0  # s
+
+
+async def watch_devices(
     engine: Engine, context: EngineContext, gpus: Gpus | None, clock: Callable[[], float]
 ) -> None:
     """Until it is cancelled. Looks in a thread: a disk that hangs must not stop the engine."""
@@ -39,7 +116,7 @@ async def watch(
         seen = () if gpus is None else gpu_samples(gpus.devices, gpus.strangers, state, clock())
         with contextlib.suppress(StoreError):  # the next fact will tell of it
             context.journal.sample([sample, *seen])
-        await asyncio.sleep(PERIOD)
+        await asyncio.sleep(SAMPLE_PERIOD)
 
 
 def gpu_samples(
@@ -66,14 +143,14 @@ def gpu_samples(
             power_limit=device.power_limit,
             trials=tuple(on.get(device.uuid, ())),
             foreign=tuple(strangers.get(device.uuid, ())),
-            note=_note(device, context.get(device.uuid)),
+            note=_gpu_note(device, context.get(device.uuid)),
             packed=words_of(state, context[device.uuid]) if device.uuid in context else "",
         )
         for device in devices
     ]
 
 
-def _note(device: GpuSample, context: Gpu | None) -> str:
+def _gpu_note(device: GpuSample, context: Gpu | None) -> str:
     """Why nothing is placed on it; who else is on it is told beside that."""
     if context is None:
         return device.trouble

@@ -1,0 +1,135 @@
+"""Whose checkpoints are to go after what has happened?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tuitune.core import events as ev
+from tuitune.core.events import ENDED
+from tuitune.core.study.kept_checkpoints import kept, may_go_on
+from tuitune.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tuitune.core.study.state import State, Trial
+    from tuitune.engine.ports import Folders, Store
+
+FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts that may end what any trial is kept for
+
+
+class CheckpointCleanup:
+    """Removes checkpoints that `tuitune.core.study.kept_checkpoints` no longer keeps.
+
+    Once for all trials that have ended when a study is opened: this removes what an engine that
+    was killed had no time for.
+    """
+
+    def __init__(self, trial_folders: Folders) -> None:
+        self._trial_folders = trial_folders
+        self.stocked: set[int] = set()  # trials that have ended, and keep a checkpoint
+
+    def after(self, facts: Iterable[ev.AnyFact], state: State) -> None:
+        """`state`: as these facts leave it; they are in the store."""
+        settled: set[int] = set()
+        opened = anyone = False
+        for fact in facts:
+            if isinstance(fact, ev.Settled):
+                settled.add(fact.trial)
+            elif isinstance(fact, ev.Opened):
+                opened = True
+            elif isinstance(fact, FOR_ALL):
+                anyone = True
+        if opened:
+            settled.update(t.number for t in state.trials if _has_saved(t))
+        if not settled and not anyone:
+            return
+        newest = {n: kept(state, state.trials[n]) for n in settled if _has_ended(state, n)}
+        if anyone or state.leader in settled:
+            newest |= self._beaten(state)
+        self.stocked.update(n for n, keeps in newest.items() if keeps)
+        self.stocked.difference_update(n for n, keeps in newest.items() if not keeps)
+        if newest:
+            self._trial_folders.leave(newest)
+
+    def _beaten(self, state: State) -> dict[int, int]:
+        """Those that kept a checkpoint, and are to keep none."""
+        stocked = (n for n in self.stocked if _has_ended(state, n))
+        return {n: 0 for n in stocked if not kept(state, state.trials[n])}
+
+
+def _has_saved(trial: Trial) -> bool:
+    """As far as is known of one that may go on: a complete study has forgotten its checkpoint."""
+    return trial.checkpoint is not None or may_go_on(trial)
+
+
+def _has_ended(state: State, number: int) -> bool:
+    return state.trials[number].state in ENDED
+
+
+class JournalSync:
+    """A trial's configuration outlives a power cut wherever its checkpoints do.
+
+    Once an attempt at most, when it begins to save: on a thread, since a disk that large
+    checkpoints are being written to may take seconds. Where the power fails sooner the folder's own
+    configuration tells (see `tuitune.engine.trial_folders`).
+    """
+
+    def __init__(self, journal: Store, failed: Callable[[StoreError], None]) -> None:
+        self._journal = journal
+        self._failed = failed
+        self._launched: set[int] = set()  # trials, since the newest sync began
+
+    def after(self, facts: Iterable[ev.AnyFact]) -> None:
+        """`facts`: they are in the store."""
+        due = False
+        for fact in facts:
+            if type(fact) is ev.Launch:
+                self._launched.add(fact.trial)
+            elif type(fact) is ev.SaveStarted or type(fact) is ev.Checkpointed:
+                due = due or fact.trial in self._launched
+        if due:
+            self._launched.clear()
+            loop = asyncio.get_running_loop()
+            loop.run_in_executor(None, self._journal.sync).add_done_callback(self._synced)
+
+    def _synced(self, future: asyncio.Future[None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, StoreError):
+            self._failed(error)
+        elif error is not None:
+            raise error
+
+
+FIRST_RETRY = 5.0  # s
+LONGEST_RETRY = 60.0
+
+
+class LaunchRetry:
+    """Lets launching go on after a while, which doubles each time that it was in vain."""
+
+    def __init__(
+        self,
+        take: Callable[[Sequence[ev.Event]], None],
+        clock: Callable[[], float],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._take = take
+        self._clock = clock
+        self._loop = loop
+        self._delay = FIRST_RETRY
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self, fact: ev.LaunchBlocked | ev.Started) -> None:
+        if self._timer is not None:
+            return
+        if isinstance(fact, ev.Started):  # a trial has found all that it needed
+            self._delay = FIRST_RETRY
+        elif fact.cause == "resources" and fact.why:
+            self._timer = self._loop.call_later(self._delay, self._again)
+            self._delay = min(2 * self._delay, LONGEST_RETRY)
+
+    def _again(self) -> None:
+        self._timer = None
+        self._take([ev.LaunchBlocked(self._clock(), "resources", "")])
