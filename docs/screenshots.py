@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.study.state import ENDED
 from tuitune.store.errors import StoreError
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.app import StudyApp
 from tuitune.ui.state.keymap import Keymap
 from tuitune.ui.state.options import Options

@@ -14,7 +14,7 @@ from workshop import PATIENCE, Workshop, wait_until
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.studyfile import StudyFileError
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.app import StudyApp
 from tuitune.ui.state.keymap import Keymap
 from tuitune.ui.state.options import Options

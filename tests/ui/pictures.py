@@ -14,7 +14,7 @@ from tuitune.core.space.parameters import Choice, FloatRange, IntRange
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study.ranking import best_of
 from tuitune.store.rows import StudyRow, TrialRow
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.state.curves import Curves
 from tuitune.ui.state.render_context import RenderContext

@@ -12,7 +12,7 @@ from pictures import NOW
 
 from tuitune.core import events as ev
 from tuitune.store.reader import Curve
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.app import StudyApp
 from tuitune.ui.state.keymap import Keymap
 from tuitune.ui.state.options import Options

@@ -13,7 +13,7 @@ from textual.events import Key
 from workshop import Workshop, wait_until
 
 from tuitune.store import owner
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pictures
 import pytest
 from pictures import StubKeymap, snapshot, text
 
-from tuitune.ui.panes import flash, keys
+from tuitune.ui.panes import bottom
 from tuitune.ui.render.lines import Size, width_of
 from tuitune.ui.state.status_line import (
     LONG,
@@ -29,7 +29,7 @@ def look_at(status_line, **more):
     return pictures.context(snapshot(), status_line=status_line, **more)
 
 
-def shown(status_line, pane=flash, width=80, **more):
+def shown(status_line, pane=bottom, width=80, **more):
     lines = pane.lines(look_at(status_line, **more), Size(width, 1))
     assert len(lines) == 1
     assert width_of(lines[0]) <= width
@@ -93,7 +93,7 @@ def test_a_menu_waits_for_one_of_its_keys(status_line):
     )
     status_line.menu = menu
     assert shown(status_line) == "copy of t0003?"
-    assert shown(status_line, keys) == "i id  < less  esc none"
+    assert shown(status_line, bottom) == "i id  < less  esc none"
     assert status_line.takes("less_than_sign", "<")
     status_line.menu = menu
     assert status_line.takes("escape", None)
@@ -112,7 +112,7 @@ def test_a_word_that_must_be_typed(status_line):
     prompt.done(" stop ")
     assert done == [1]
     status_line.prompt = prompt
-    assert shown(status_line, keys) == "stop the study?"
+    assert shown(status_line, bottom) == "stop the study?"
 
 
 def test_the_undo_counts_down_and_goes(status_line):
@@ -153,7 +153,7 @@ def test_the_key_line_fits_and_keeps_help_and_leaving(status_line, width, focus)
             return "k"
 
     context = look_at(status_line, focus=focus, keymap=Short())
-    (line,) = keys.lines(context, Size(width, 1))
+    (line,) = bottom.keys_line(context, Size(width, 1))
     assert width_of(line) <= width
     assert text([line]).startswith("k help")
     assert text([line]).endswith("k leave")
@@ -162,7 +162,7 @@ def test_the_key_line_fits_and_keeps_help_and_leaving(status_line, width, focus)
 def test_a_prompt_is_told_below_while_it_is_typed(status_line):
     status_line.prompt = Prompt(":", "", lambda _: None, hint=lambda line: f"[{line}]")
     status_line.typed_so_far = "tri"
-    assert shown(status_line, keys) == "[tri]"
+    assert shown(status_line, bottom) == "[tri]"
     assert shown(status_line) == ":"
 
 
@@ -175,7 +175,7 @@ def test_a_menu_of_many_choices_begins_behind_its_title(status_line, width):
         "sort by",
         tuple(Choice(key, word, lambda: None) for key, word in zip(keys_of, words, strict=False)),
     )
-    above, below = shown(status_line, width=width), shown(status_line, keys, width=width)
+    above, below = shown(status_line, width=width), shown(status_line, bottom, width=width)
     assert above.startswith("sort by?  a tr")
     assert below.endswith("esc none")
     for key, word in zip(keys_of, words, strict=False):
@@ -185,7 +185,7 @@ def test_a_menu_of_many_choices_begins_behind_its_title(status_line, width):
 def test_what_steers_is_not_offered_where_it_can_not_be_done(status_line):
     def offered(**more):
         pict = snapshot(engine=more.pop("engine", "running"))
-        return text(keys.lines(pictures.context(pict, **more), Size(200, 1)))
+        return text(bottom.keys_line(pictures.context(pict, **more), Size(200, 1)))
 
     assert "pause" in offered()
     for without in ({"readonly": True}, {"engine": "finished"}, {"engine": "gone"}):
@@ -197,4 +197,4 @@ def test_where_no_engine_could_take_it_back_no_undo_is_offered(status_line):
     status_line.undo = Undo("pause t0003", {}, "resumed t0003")
     assert "undo pause t0003" in shown(status_line)
     gone = pictures.context(snapshot(engine="gone"), status_line=status_line)
-    assert "undo" not in text(flash.lines(gone, Size(80, 1)))
+    assert "undo" not in text(bottom.flash_lines(gone, Size(80, 1)))

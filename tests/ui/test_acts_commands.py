@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import rows, snapshot
 
-from tuitune.ui.actions.table import ACTIONS
-from tuitune.ui.commands import common_start, completed, execute, hint, name_of, understood
+from tuitune.ui.actions.command_line import (
+    common_start,
+    completed,
+    execute,
+    hint,
+    name_of,
+    understood,
+)
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.state.keymap import Keymap
 
 

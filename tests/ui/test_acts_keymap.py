@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from textual.keys import Keys
 
 from tuitune.ui.actions.action import Action
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.render.layout import NUMBERED
 from tuitune.ui.screens.help import TITLE
 from tuitune.ui.state.keymap import Keymap, clashes, named

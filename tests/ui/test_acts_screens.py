@@ -8,7 +8,7 @@ from pictures import row, rows, snapshot, study, text
 
 from tuitune.ui.actions import engine_state as on
 from tuitune.ui.actions import trial_acts
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.render.lines import width_of
 from tuitune.ui.screens.help import help_lines
 from tuitune.ui.screens.keylist import key_lines

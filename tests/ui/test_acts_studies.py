@@ -9,7 +9,7 @@ from driving import TRAIN
 from workshop import wait_until
 
 from tuitune.store import owner
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.state.keymap import Keymap
 from tuitune.ui.state.options import Options
 from tuitune.ui.state.studies import Studies

@@ -5,9 +5,8 @@ from pictures import NOW, context, gpu, host, rows, snapshot, text
 
 from tuitune.core.placement.sample import DeviceSample
 from tuitune.ui.panes.devices import DevicesPane, wanted
-from tuitune.ui.render.glyphs import ASCII, FULL
+from tuitune.ui.render.glyphs import ASCII, FULL, bar, history
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.render.meters import bar, history
 
 WIDTHS = (60, 80, 140, 200)
 

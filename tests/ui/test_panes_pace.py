@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import NOW, OPENED, row, rows, snapshot, study
 
-from tuitune.ui.render.fit_segments import Segment, joined
-from tuitune.ui.render.lines import Size, line, stacked, width_of
-from tuitune.ui.render.wrapping import chopped, wrapped
+from tuitune.ui.render.lines import Segment, Size, chopped, joined, line, stacked, width_of, wrapped
 from tuitune.ui.state.forecast import elapsed
 
 

@@ -10,7 +10,7 @@ from stills import Still, study_picture
 from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.rows import StudyRow, TrialRow
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.app import StudyApp
 from tuitune.ui.state.keymap import Keymap
 from tuitune.ui.state.options import Options

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tuitune.core.space.parameters import FloatRange, IntRange
 from tuitune.store.curves import Curve
 from tuitune.ui.table import cells
-from tuitune.ui.table.sparkline import heights, sampled, sparkline
+from tuitune.ui.table.cells import heights, sampled, sparkline
 
 
 def curve(*values):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from pictures import context, row, rows, snapshot
 
-from tuitune.ui.actions import arranging, filter_acts, marking, moving
+from tuitune.ui.actions import moving, table
 from tuitune.ui.panes import trials
 from tuitune.ui.render.lines import Size
 from tuitune.ui.state.selection import Selection
@@ -14,11 +14,7 @@ from tuitune.ui.table.filtering import ALL
 from tuitune.ui.table.order import Order
 from tuitune.ui.table.sorting import BY_VALUE, Sort
 
-ACTIONS = {
-    action.id: action
-    for module in (moving, filter_acts, arranging, marking)
-    for action in module.ACTIONS
-}
+ACTIONS = {action.id: action for module in (moving, table) for action in module.ACTIONS}
 
 
 class StubDesk:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App
 
 from tuitune.store.errors import StoreError
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.palette import ActionCommands
 from tuitune.ui.panes import table as panes
 from tuitune.ui.prompting import Prompting
@@ -17,8 +17,7 @@ from tuitune.ui.render import layout
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Size
-from tuitune.ui.render.paint import Paint
-from tuitune.ui.render.theme import dress
+from tuitune.ui.render.paint import Paint, dress
 from tuitune.ui.services import Services
 from tuitune.ui.state.render_context import RenderContext
 from tuitune.ui.state.selection import Selection

@@ -13,8 +13,7 @@ from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.layout import TRIALS, Box
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Line, Size, line
-from tuitune.ui.render.paint import Paint
-from tuitune.ui.render.theme import dress
+from tuitune.ui.render.paint import Paint, dress
 from tuitune.ui.state.studies import Studies
 
 if TYPE_CHECKING:

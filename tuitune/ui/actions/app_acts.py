@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.actions.action import Action, Argument
-from tuitune.ui.commands import command_line
+from tuitune.ui.actions.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

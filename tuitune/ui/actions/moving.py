@@ -1,4 +1,4 @@
-"""How does the cursor get from trial to trial?"""
+"""Actions of the cursor and the marks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,39 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Argument
-from tuitune.ui.actions.cursor import line_of, to_line
 from tuitune.ui.state.status_line import Prompt
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.render_context import RenderContext
+
+
+def line_of(app: AppActions) -> int:
+    """The line that the cursor is on, from 0."""
+    return app.order.position(app.selection.cursor) or 0
+
+
+def to_line(app: AppActions, line: int) -> None:
+    """To this one, or to the nearest that there is; an open range goes with it."""
+    numbers = app.order.numbers
+    if numbers:
+        app.selection.cursor = numbers[max(0, min(line, len(numbers) - 1))]
+        extend(app)
+        app.order.hold()  # also where it stood there already
+        app.order.follow(app.snapshot, app.selection)
+
+
+def extend(app: AppActions) -> None:
+    """What stands between the beginning of an open range and the cursor has a mark."""
+    selection, order = app.selection, app.order
+    if selection.anchor is None:
+        return
+    start, end = order.position(selection.anchor), order.position(selection.cursor)
+    if start is None or end is None:  # filtered out: the range ends there
+        selection.anchor = None
+        return
+    selection.marks = {*selection.kept, *order.numbers[min(start, end) : max(start, end) + 1]}
 
 
 def by_lines(lines: int, app: AppActions) -> None:
@@ -89,6 +115,39 @@ def _none_failed(context: RenderContext) -> str:
     return "" if shown else "those that failed are filtered out"
 
 
+def mark(app: AppActions) -> None:
+    """Sets or takes the cursor's mark and goes on to the next line."""
+    selection = app.selection
+    if selection.cursor is not None:
+        selection.marks ^= {selection.cursor}
+        selection.anchor = None
+        to_line(app, line_of(app) + 1)
+
+
+def mark_range(app: AppActions) -> None:
+    """Begins a range at the cursor, which goes with it; the second time ends it."""
+    selection = app.selection
+    if selection.anchor is not None:
+        selection.anchor = None
+    elif selection.cursor is not None:
+        selection.anchor, selection.kept = selection.cursor, frozenset(selection.marks)
+        extend(app)
+
+
+def mark_all(app: AppActions) -> None:
+    """All that are shown; takes their marks where all have one."""
+    shown = set(app.order.numbers)
+    selection = app.selection
+    selection.anchor = None
+    selection.marks = (
+        selection.marks - shown if shown <= selection.marks else selection.marks | shown
+    )
+
+
+def _nothing_shown(context: RenderContext) -> str:
+    return "" if context.order.numbers else "no trial is shown"
+
+
 ACTIONS: Final = (
     Action("move.down", ("j", "down"), "down", "To the next trial.", "Move", partial(by_lines, 1)),
     Action("move.up", ("k", "up"), "up", "To the trial above.", "Move", partial(by_lines, -1)),
@@ -140,5 +199,32 @@ ACTIONS: Final = (
         "Move",
         ask_where,
         argument=Argument("N", jump_to),
+    ),
+    Action(
+        "trial.mark",
+        ("space",),
+        "mark",
+        "Marks the trial, or takes its mark, and goes one down.",
+        "Trials",
+        mark,
+        why_not=_nothing_shown,
+    ),
+    Action(
+        "trial.mark_range",
+        ("v",),
+        "mark a range",
+        "From here to where it is pressed again.",
+        "Trials",
+        mark_range,
+        why_not=_nothing_shown,
+    ),
+    Action(
+        "trial.mark_all",
+        ("*",),
+        "mark all",
+        "All that the filter shows, or none of them.",
+        "Trials",
+        mark_all,
+        why_not=_nothing_shown,
     ),
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Argument
+from tuitune.ui.actions.command_line import command_line
 from tuitune.ui.actions.engine_state import no_engine
-from tuitune.ui.commands import command_line
 from tuitune.ui.state.status_line import SEEN, Choice, Menu, Question, Undo, Wanted
 
 if TYPE_CHECKING:

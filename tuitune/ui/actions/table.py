@@ -1,36 +1,256 @@
-"""What can be done at all? Every action of the app, in the order in which help tells them."""
+"""Actions of the table: filter, sort, columns, freeze."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.actions import (
-    app_acts,
-    arranging,
-    charting,
-    copying,
-    filter_acts,
-    focusing,
-    marking,
-    moving,
-    reading,
-    study_acts,
-    trial_acts,
-)
+from msgspec.structs import replace
+
+from tuitune.ui.actions.action import Action, Argument
+from tuitune.ui.render.layout import TRIALS
+from tuitune.ui.state.status_line import Choice, Menu, Prompt
+from tuitune.ui.table.columns import FIXED, columns, last_first_column, named, ordered
+from tuitune.ui.table.filtering import FilterError, parse
+from tuitune.ui.table.sorting import Sort
 
 if TYPE_CHECKING:
-    from tuitune.ui.actions.action import Action
+    from collections.abc import Callable
 
-ACTIONS: Final[tuple[Action, ...]] = (
-    *moving.ACTIONS,
-    *filter_acts.ACTIONS,
-    *arranging.ACTIONS,
-    *marking.ACTIONS,
-    *focusing.ACTIONS,
-    *charting.ACTIONS,
-    *reading.ACTIONS,
-    *trial_acts.ACTIONS,
-    *copying.ACTIONS,
-    *study_acts.ACTIONS,
-    *app_acts.ACTIONS,
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.table.columns import Column
+
+EXAMPLE: Final = "state:run lr<1e-3 has:error !word trial:12"
+
+
+def filter_trials(app: AppActions) -> None:
+    """While it is typed the table shows what it finds; escape takes that back."""
+    before = app.selection.filter
+    _ask_filter(app, before.text, partial(_set_filter, app, before.text))
+
+
+def filter_by(app: AppActions, text: str) -> None:
+    problem = _try_filter(app, text)
+    if problem:
+        app.say(problem, "warning")
+
+
+def _ask_filter(app: AppActions, text: str, dropped: Callable[[], None]) -> None:
+    def done(typed: str) -> None:
+        problem = _try_filter(app, typed)
+        if problem:  # to be mended, not to be typed again
+            _ask_filter(app, typed, dropped)
+
+    def seen(typed: str) -> None:
+        _try_filter(app, typed)
+
+    def hint(typed: str) -> str:
+        return _hint(app, typed)
+
+    app.prompt(Prompt("/", text, done, seen, dropped, hint))
+
+
+def _set_filter(app: AppActions, text: str) -> None:
+    app.selection.filter = parse(text, app.snapshot.spec)
+    app.order.follow(app.snapshot, app.selection)
+
+
+def _try_filter(app: AppActions, text: str) -> str:
+    """Words about what can't be understood; the filter is as before then."""
+    try:
+        _set_filter(app, text)
+    except FilterError as error:
+        return str(error)
+    return ""
+
+
+def _hint(app: AppActions, text: str) -> str:
+    if not text.strip():
+        return EXAMPLE
+    try:
+        parse(text, app.snapshot.spec)
+    except FilterError as error:
+        return str(error)
+    return f"{len(app.order.numbers)} of {len(app.snapshot.rows)}"
+
+
+# --- sorting -------------------------------------------------------------------------------------
+
+
+def choose_sort(app: AppActions) -> None:
+    choices = (
+        Choice(column.letter, column.title, partial(sort_by, app, column.key))
+        for column in columns(app.snapshot)
+        if column.sorts
+    )
+    app.menu(Menu("sort by", tuple(choices)))
+
+
+def sort_by(app: AppActions, key: str) -> None:
+    app.selection.sort = Sort(key)
+    app.order.follow(app.snapshot, app.selection)
+
+
+def sort_named(app: AppActions, text: str) -> None:
+    found = named(text, [column for column in columns(app.snapshot) if column.sorts])
+    if found is None:
+        app.say(f"no column is called {text.strip()}", "warning")
+    else:
+        sort_by(app, found.key)
+
+
+def turn_sort(app: AppActions) -> None:
+    sort = app.selection.sort
+    app.selection.sort = replace(sort, reversed=not sort.reversed)
+    app.order.follow(app.snapshot, app.selection)
+
+
+def sort_beside(step: int, app: AppActions) -> None:
+    """By the column that many to the right of the one sorted by."""
+    keys = [column.key for column in ordered(columns(app.snapshot), app.selection) if column.sorts]
+    now = app.selection.sort.key
+    sort_by(app, keys[(keys.index(now) + step) % len(keys)] if now in keys else keys[0])
+
+
+def _sortable(context: RenderContext) -> list[str]:
+    return [column.title for column in columns(context.snapshot) if column.sorts]
+
+
+def choose_columns(app: AppActions) -> None:
+    """Stays open, so that several can be chosen in a row."""
+    selection = app.selection
+    choices = [
+        Choice(
+            column.letter,
+            f"{'-' if column.key in selection.hidden else '+'}{column.title}",
+            partial(turn_column, app, column.key),
+        )
+        for column in _chosen_from(app)
+    ]
+    if selection.hidden:
+        choices.append(Choice("*", "all", partial(show_all_columns, app)))
+    app.menu(Menu("columns", tuple(choices)))
+
+
+def turn_column(app: AppActions, key: str) -> None:
+    app.selection.hidden ^= {key}
+    choose_columns(app)
+
+
+def show_all_columns(app: AppActions) -> None:
+    app.selection.hidden = frozenset()
+    choose_columns(app)
+
+
+def turn_column_named(app: AppActions, text: str) -> None:
+    found = named(text, _chosen_from(app))
+    if found is None:
+        app.say(f"no column is called {text.strip()}", "warning")
+    else:
+        app.selection.hidden ^= {found.key}
+
+
+def sideways(step: int, app: AppActions) -> None:
+    selection = app.selection
+    most = last_first_column(columns(app.snapshot), selection, app.size_of(TRIALS).width)
+    selection.first_column = max(0, min(selection.first_column + step, most))
+
+
+def turn_wide(app: AppActions) -> None:
+    app.selection.wide = not app.selection.wide
+    app.selection.first_column = 0
+
+
+def freeze(app: AppActions) -> None:
+    app.selection.frozen = not app.selection.frozen
+
+
+def _chosen_from(app: AppActions) -> list[Column]:
+    return [column for column in columns(app.snapshot) if column.key not in FIXED]
+
+
+def _hideable(context: RenderContext) -> list[str]:
+    return [column.title for column in columns(context.snapshot) if column.key not in FIXED]
+
+
+ACTIONS: Final = (
+    Action(
+        "table.filter",
+        ("/",),
+        "filter",
+        f"Shows what is like this: {EXAMPLE}",
+        "Look",
+        filter_trials,
+        argument=Argument("WORDS", filter_by),
+    ),
+    Action(
+        "table.sort",
+        ("s",),
+        "sort",
+        "By the column of the next letter.",
+        "Look",
+        choose_sort,
+        argument=Argument("COLUMN", sort_named, _sortable),
+    ),
+    Action("table.turn", ("S",), "turn the sort", "The other way round.", "Look", turn_sort),
+    Action(
+        "table.sort_left",
+        ("<",),
+        "sort by left",
+        "By the column to the left.",
+        "Look",
+        partial(sort_beside, -1),
+    ),
+    Action(
+        "table.sort_right",
+        (">",),
+        "sort by right",
+        "By the column to the right.",
+        "Look",
+        partial(sort_beside, 1),
+    ),
+    Action(
+        "table.columns",
+        ("c",),
+        "columns",
+        "Shows or hides the column of the next letter.",
+        "Look",
+        choose_columns,
+        argument=Argument("COLUMN", turn_column_named, _hideable),
+    ),
+    Action(
+        "table.left",
+        ("left",),
+        "columns left",
+        "Back to the columns before.",
+        "Look",
+        partial(sideways, -1),
+        pane=TRIALS,
+    ),
+    Action(
+        "table.right",
+        ("right",),
+        "columns right",
+        "On to the columns that had no room.",
+        "Look",
+        partial(sideways, 1),
+        pane=TRIALS,
+    ),
+    Action(
+        "table.wide",
+        ("w",),
+        "wide",
+        "The parameters before all else.",
+        "Look",
+        turn_wide,
+    ),
+    Action(
+        "table.freeze",
+        ("f",),
+        "freeze",
+        "Nothing moves on the screen; the study goes on.",
+        "Look",
+        freeze,
+    ),
 )

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.core.search.importance import FINISHED, LEAST
 from tuitune.ui.charts.frame import Drawing, words
-from tuitune.ui.render.lines import fit
-from tuitune.ui.render.wrapping import wrapped
+from tuitune.ui.render.lines import fit, wrapped
 
 if TYPE_CHECKING:
     from tuitune.core.search.importance import Importance, ParameterImportance

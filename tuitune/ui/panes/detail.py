@@ -13,10 +13,9 @@ from tuitune.messages.text import plain
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.glyphs import WORDS, shown_state
 from tuitune.ui.render.layout import DETAIL
-from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of
+from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of, wrapped
 from tuitune.ui.render.memo import Memo
 from tuitune.ui.render.scrolling import window
-from tuitune.ui.render.wrapping import wrapped
 from tuitune.ui.table.cells import form_of, label, parameter
 from tuitune.ui.text.phrases import awaited, missing
 from tuitune.ui.text.trial import doing, last_words, place, standing, times, value

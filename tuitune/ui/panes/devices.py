@@ -10,11 +10,10 @@ from msgspec.structs import replace
 
 from tuitune.messages.text import duration, plain
 from tuitune.ui.panes.titles import rule
-from tuitune.ui.render.fit_segments import Segment, joined
+from tuitune.ui.render.glyphs import bar, history, load_role
 from tuitune.ui.render.layout import DEVICES
-from tuitune.ui.render.lines import Line, Size, fit, line, padded, width_of
+from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
 from tuitune.ui.render.memo import Memo
-from tuitune.ui.render.meters import bar, history, load_role
 from tuitune.ui.table.cells import label
 from tuitune.ui.text import device as say
 

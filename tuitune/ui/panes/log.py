@@ -10,9 +10,8 @@ from rich.cells import cell_len, set_cell_size
 from tuitune.ui.logs import Stamp, lines_before, log_file, stamp
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.layout import LOG
-from tuitune.ui.render.lines import Line, Size, cut, line
+from tuitune.ui.render.lines import Line, Size, chopped, cut, line
 from tuitune.ui.render.memo import Memo
-from tuitune.ui.render.wrapping import chopped
 from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED, TrialState
 from tuitune.messages.text import duration, number, plain
-from tuitune.ui.render.fit_segments import Segment, joined
 from tuitune.ui.render.glyphs import LOST, WORDS
-from tuitune.ui.render.lines import Line, Size, cut, ends, fit, line, width_of
+from tuitune.ui.render.lines import Line, Segment, Size, cut, ends, fit, joined, line, width_of
 from tuitune.ui.state.forecast import elapsed
 from tuitune.ui.table.cells import label
 from tuitune.ui.text.health import health

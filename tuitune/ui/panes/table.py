@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.ui.actions import reading
-from tuitune.ui.panes import curve, detail, devices, flash, keys, log, status, trials, why
+from tuitune.ui.panes import bottom, curve, detail, devices, log, status, trials, why
 from tuitune.ui.panes.titles import bar
 from tuitune.ui.render import layout
 
@@ -25,8 +25,8 @@ def make_panes() -> dict[str, Pane]:
         layout.DETAIL: detail.DetailPane().lines,
         layout.WHY: why.WhyPane().lines,
         layout.LOG: log.LogPane().lines,
-        layout.FLASH: flash.lines,
-        layout.KEYS: keys.KeysPane().lines,
+        layout.FLASH: bottom.flash_lines,
+        layout.KEYS: bottom.KeysPane().lines,
         **dict.fromkeys(layout.BARS, bar),
     }
 

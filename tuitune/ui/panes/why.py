@@ -21,9 +21,8 @@ from tuitune.core.events import (
 from tuitune.messages.facts import told, whose
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.layout import WHY
-from tuitune.ui.render.lines import Line, Size, cut, line
+from tuitune.ui.render.lines import Line, Size, cut, line, wrapped
 from tuitune.ui.render.memo import Memo
-from tuitune.ui.render.wrapping import wrapped
 from tuitune.ui.table.cells import label
 from tuitune.ui.text.trial import clock
 

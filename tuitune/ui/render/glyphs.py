@@ -1,4 +1,4 @@
-"""Which signs stand for states, bars and rules? Two sets, so that any terminal can show them.
+"""Signs of states, bars and rules: one set in Unicode, one in ASCII.
 
 The signs of the full set are of East Asian width Neutral where they stand among text: the usual
 circles and triangles are Ambiguous and two cells wide in CJK terminals.
@@ -14,9 +14,10 @@ from tuitune.core.events import TrialState
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tuitune.store.rows import TrialRow
+    from tuitune.ui.render.lines import Line
 
 STOPPING, LOST, STARTING = "STOPPING", "LOST", "STARTING"  # what the app tells besides the states
 
@@ -87,3 +88,44 @@ def shown_state(row: TrialRow, *, engine_gone: bool) -> str:
     if row.phase == "killing" and not engine_gone:
         return STOPPING
     return row.state
+
+
+BUSY, HEAVY = 0.7, 0.9  # shares from which a meter is coloured as such
+BRAILLE = 0x2800
+LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of a cell's left column, from the lowest upwards
+RIGHT = (0x80, 0xA0, 0xB0, 0xB8)
+LEVELS = "_.-=+*#@"  # what stands for heights where there is no braille
+
+
+def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "info") -> Line:
+    """`width` cells of which `share` are full; a share that nobody knows is empty."""
+    full = 0 if share is None else round(max(0.0, min(1.0, share)) * width)
+    if share and not full and share >= 0.01:
+        full = 1  # a little is not nothing
+    return (glyphs.full * full, role), (glyphs.rest * (width - full), "faint")
+
+
+def load_role(share: float | None) -> str:
+    """The role of a meter where full is bad."""
+    if share is None or share < BUSY:
+        return "success"
+    return "warning" if share < HEAVY else "error"
+
+
+def history(shares: Sequence[float | None], width: int, glyphs: Glyphs) -> str:
+    """The newest shares, from left to right, in `width` cells; two of them in a cell of braille."""
+    per_cell = 1 if glyphs.ascii else 2
+    known = list(shares)[-width * per_cell :]
+    newest = [*[None] * (width * per_cell - len(known)), *known]
+    if glyphs.ascii:
+        return "".join(" " if s is None else LEVELS[_level(s, len(LEVELS))] for s in newest)
+    pairs = zip(newest[::2], newest[1::2], strict=True)
+    return "".join(chr(BRAILLE | _dots(one, LEFT) | _dots(two, RIGHT)) for one, two in pairs)
+
+
+def _dots(share: float | None, column: tuple[int, ...]) -> int:
+    return 0 if share is None else column[_level(share, len(column))]
+
+
+def _level(share: float, levels: int) -> int:
+    return max(0, min(levels - 1, round(share * (levels - 1))))

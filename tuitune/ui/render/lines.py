@@ -1,4 +1,4 @@
-"""What is a line of a pane? Text with roles: no colours, no widgets, so that panes stay pure.
+"""Lines of a pane: text with roles, without colours and widgets, so that panes stay pure.
 
 A line is a tuple of (text, role) spans. A role is words: a colour of `paint.COLOURS` and
 attributes, as "muted", "accent bold", "error reverse".
@@ -92,3 +92,71 @@ def marked(line: Line, role: str) -> Line:
 def stacked(lines: Iterable[Line], size: Size) -> list[Line]:
     """As many of the lines as the pane is high, each cut to its width."""
     return [cut(line, size.width) for line, _ in zip(lines, range(size.height), strict=False)]
+
+
+class Segment(NamedTuple):
+    """A part of a line; the one that matters least goes first."""
+
+    matters: int
+    line: Line
+
+
+def joined(segments: Iterable[Segment], room: int, gap: int) -> Line:
+    """The pieces that fit into `room` cells, in their order, `gap` blanks between them."""
+    kept = [
+        (segment.matters, width_of(segment.line), segment.line)
+        for segment in segments
+        if segment.line
+    ]
+    total = sum(width for _, width, _ in kept) + gap * (len(kept) - 1)
+    while len(kept) > 1 and total > room:
+        least = min(kept, key=lambda segment: segment[0])
+        kept.remove(least)
+        total -= least[1] + gap
+    spans: list[tuple[str, str]] = []
+    for _, _, line in kept:
+        if spans:
+            spans.append((" " * gap, ""))
+        spans.extend(line)
+    return tuple(spans)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells, broken between words where there are any; never empty."""
+    width = max(1, width)
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        lines += _paragraph(plain(paragraph.expandtabs(4)).rstrip(), width)
+    return lines
+
+
+def chopped(text: str, width: int) -> list[str]:
+    """The text in pieces of `width` cells, wherever that breaks it; never empty."""
+    width = max(2, width)  # so that the widest character fits
+    segments: list[str] = []
+    while cell_len(text) > width:
+        segment = set_cell_size(text, width)
+        taken = len(segment)
+        if text[:taken] != segment:  # half of a wide character is a blank here
+            taken -= 1
+            segment = text[:taken]
+        segments.append(segment)
+        text = text[taken:]
+    return [*segments, text]
+
+
+def _paragraph(text: str, width: int) -> list[str]:
+    if cell_len(text) <= width:
+        return [text]
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if cell_len(longer) <= width:
+            line = longer
+            continue
+        if line.strip():
+            lines.append(line)
+        *full, line = chopped(word, width)
+        lines += full
+    return [*lines, line]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_config_path
 
 from tuitune.ui import KeyFileError
-from tuitune.ui.actions.table import ACTIONS
+from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.state.keymap import Keymap, clashes
 
 if TYPE_CHECKING:

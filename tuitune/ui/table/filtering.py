@@ -1,4 +1,4 @@
-"""Which trials does the table show? What is typed after the slash: understood once, asked often.
+"""Filters of the table: what is typed after the slash, parsed into tests of a trial.
 
 Words of which each must hold: "adam state:run lr<1e-3 has:error !tag trial:12,15 rung>=2". A bare
 word is looked for in what is told of a trial, ":" is within, "=" is equal, "!" in front is not.
@@ -6,18 +6,251 @@ word is looked for in what is told of a trial, ":" is within, "=" is equal, "!" 
 
 from __future__ import annotations
 
+import difflib
+import operator
 import re
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
+from tuitune.core.space.parameters import Choice, Fixed, Sampled, spell
+from tuitune.ui.render.glyphs import WORDS, shown_state
 from tuitune.ui.state.records import Record
-from tuitune.ui.table.comparing import FilterError
-from tuitune.ui.table.terms import field, word
+from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tuitune.core.space.parameters import Parameter
     from tuitune.core.spec import StudySpec
     from tuitune.store.rows import TrialRow
     from tuitune.ui.state.snapshot import Snapshot
-    from tuitune.ui.table.comparing import Test
+
+    Test = Callable[[TrialRow, Snapshot], bool]
+    Read = Callable[[TrialRow], Any]
+
+TEXTS_KEPT: Final = 2048  # whether a word is in them: most trials tell the same few
+COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class FilterError(ValueError):
+    """What was typed can't be understood; the words say what is wrong and what would do."""
+
+
+def of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
+    numbers = [(_as_number(name, text), text) for text in wanted]
+    compare = COMPARE.get(sign)
+    if compare is None:
+        equal = [_equal_to(number, text) for number, text in numbers]
+        turned = sign == "!="
+        return lambda row, _: any(same(read(row)) for same in equal) is not turned
+    if len(numbers) > 1:
+        raise FilterError(f"{name}{sign} takes one number")
+    limit = numbers[0][0]
+
+    def test(row: TrialRow, _: Snapshot) -> bool:
+        value = read(row)
+        return _is_number(value) and compare(value, limit)
+
+    return test
+
+
+def of_text(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
+    if sign in COMPARE:
+        raise FilterError(f"{name} is neither more nor less: {name}:{wanted[0]}")
+    sought = [text.casefold() for text in wanted]
+    turned = sign == "!="
+
+    @lru_cache(maxsize=TEXTS_KEPT)
+    def holds(text: str) -> bool:
+        return any(like(text.casefold(), one, sign) for one in sought) is not turned
+
+    def test(row: TrialRow, _: Snapshot) -> bool:
+        value = read(row)
+        return holds("" if value is None else spelt(value))
+
+    return test
+
+
+def like(text: str, sought: str, sign: str) -> bool:
+    return sought in text if sign == ":" else sought == text
+
+
+def _equal_to(number: float, text: str) -> Callable[[Any], bool]:
+    """To as many digits as were typed: 3.1e-3 is also 0.00312."""
+    digits = max(1, len(text.lower().partition("e")[0].lstrip("+-0.").replace(".", "")))
+    form = f".{digits - 1}e"
+    rounded = format(number, form)
+
+    def same(value: Any) -> bool:
+        if not _is_number(value):
+            return False
+        return value == number or (isinstance(value, float) and format(value, form) == rounded)
+
+    return same
+
+
+def _as_number(name: str, text: str) -> float:
+    try:
+        return float(text.removeprefix("t") if name == "trial" else text)
+    except ValueError:
+        raise FilterError(f"{name} is a number, and {text} is none") from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def spelt(value: Any) -> str:
+    return value if isinstance(value, str) else spell(value)
+
+
+NUMBERS: Final[Mapping[str, Read]] = {
+    "trial": lambda row: row.number,
+    "value": lambda row: row.value,
+    "metric": lambda row: row.value,
+    "best": lambda row: row.best,
+    "step": lambda row: row.step,
+    "rung": lambda row: row.rung,
+    "bracket": lambda row: row.bracket,
+    "tries": lambda row: row.attempt,
+    "checkpoint": lambda row: row.checkpoint,
+}
+TEXTS: Final[Mapping[str, Read]] = {
+    "device": lambda row: row.device,
+    "origin": lambda row: row.origin,
+    "error": lambda row: row.error,
+    "note": lambda row: row.note,
+}
+
+
+def word(text: str, spec: StudySpec) -> Test:
+    """A bare word: somewhere in what is told of a trial, or the beginning of its state."""
+    sought = text.casefold()
+    states = _states_like(sought)
+    names = [p.name for p in spec.space.parameters if _may_be_text(p)]
+    of_labels = not sought.strip("t0123456789")
+
+    @lru_cache(maxsize=TEXTS_KEPT)
+    def holds(told: str) -> bool:
+        return sought in told.casefold()
+
+    def test(row: TrialRow, snapshot: Snapshot) -> bool:
+        if row.state in states or holds(row.origin) or holds(row.device):
+            return True
+        if holds(row.error) or holds(row.note) or (of_labels and sought in label(row.number)):
+            return True
+        if row.phase and _shown(row, snapshot) in states:
+            return True
+        config = row.config
+        return any(holds(spelt(config[name])) for name in names if name in config)
+
+    return test
+
+
+def field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
+    """`name` `sign` `asked`, as "lr" "<" "1e-3". Raises FilterError."""
+    wanted = tuple(filter(None, asked.split(",")))
+    if not wanted:
+        raise FilterError(f"{name}{sign} … what?")
+    if name == "has":
+        return _has(wanted, spec)
+    if name == "state":
+        return _state(sign, wanted)
+    if name == spec.objective.metric:
+        name = "value"
+    if name in NUMBERS:
+        return of_number(name, NUMBERS[name], sign, wanted)
+    if name in TEXTS:
+        return of_text(name, TEXTS[name], sign, wanted)
+    return _parameter(name, sign, wanted, spec)
+
+
+def _state(sign: str, wanted: tuple[str, ...]) -> Test:
+    if sign in COMPARE:
+        raise FilterError("a state is neither more nor less: state:run")
+    states: set[str] = set()
+    for text in wanted:
+        found = _states_like(text.casefold())
+        if not found:
+            raise FilterError(f"no state {text}: {', '.join(w for w, _ in WORDS.values())}")
+        states |= found
+    turned = sign == "!="
+    return lambda row, snapshot: (
+        (row.state in states or _shown(row, snapshot) in states) is not turned
+    )
+
+
+def _has(wanted: tuple[str, ...], spec: StudySpec) -> Test:
+    reads = [_reader(name, spec) for name in wanted]
+    return lambda row, _: all(read(row) not in (None, "") for read in reads)
+
+
+def _reader(name: str, spec: StudySpec) -> Read:
+    if name == spec.objective.metric:
+        return NUMBERS["value"]
+    if name in spec.space.by_name:
+        return lambda row: row.config.get(name)
+    known = {**NUMBERS, **TEXTS}
+    if name not in known:
+        raise FilterError(f"has: error, note, value, rung, checkpoint or a parameter, not {name}")
+    return known[name]
+
+
+def _parameter(name: str, sign: str, wanted: tuple[str, ...], spec: StudySpec) -> Test:
+    parameter = spec.space.by_name.get(name)
+    if parameter is None:
+        raise FilterError(_unknown(name, spec))
+
+    def read(row: TrialRow) -> Any:
+        return row.config.get(name)
+
+    if isinstance(parameter, Choice) and any(isinstance(v, bool | str) for v in parameter.values):
+        _one_of(name, sign, wanted, [spelt(value) for value in parameter.values])
+        return of_text(name, read, sign, wanted)
+    if isinstance(parameter, Fixed | Sampled) and sign not in COMPARE:
+        return of_text(name, read, sign, wanted)
+    return of_number(name, read, sign, wanted)
+
+
+def _one_of(name: str, sign: str, wanted: Iterable[str], known: list[str]) -> None:
+    """Raises FilterError where no value is as wanted."""
+    for text in map(str.casefold, wanted):
+        if sign in COMPARE:
+            raise FilterError(f"{name} is neither more nor less: {name}={known[0]}")
+        if not any(like(value.casefold(), text, sign) for value in known):
+            raise FilterError(f"{name} is one of {', '.join(known)}")
+
+
+def _states_like(text: str) -> frozenset[str]:
+    """Those that are called so, or begin so."""
+    return frozenset(
+        state
+        for state, (short, _) in WORDS.items()
+        if short.startswith(text) or state.casefold().startswith(text)
+    )
+
+
+def _shown(row: TrialRow, snapshot: Snapshot) -> str:
+    return shown_state(row, engine_gone=snapshot.engine_gone)
+
+
+def _may_be_text(parameter: Parameter) -> bool:
+    if isinstance(parameter, Choice):
+        return any(isinstance(value, str) for value in parameter.values)
+    return isinstance(parameter, Sampled)
+
+
+def _unknown(name: str, spec: StudySpec) -> str:
+    names = ["state", "has", *NUMBERS, *TEXTS, spec.objective.metric, *spec.space.by_name]
+    close = difflib.get_close_matches(name, names, n=1)
+    meant = f"{close[0]}?" if close else 'in "quotes" it is a word to look for'
+    return f"nothing is called {name}: {meant}"
+
 
 __all__ = ["ALL", "Filter", "FilterError", "parse"]
 

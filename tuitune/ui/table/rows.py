@@ -10,9 +10,9 @@ from tuitune.ui.render.glyphs import WORDS, shown_state
 from tuitune.ui.render.lines import fit, marked
 from tuitune.ui.state.records import Record
 from tuitune.ui.table import cells
+from tuitune.ui.table.cells import sparkline
 from tuitune.ui.table.columns import CURVE, GAP, NOTE
 from tuitune.ui.table.sorting import PARAMETER, duration_of
-from tuitune.ui.table.sparkline import sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,8 +8,7 @@ from tuitune.core.events import ENDED, TrialState
 from tuitune.messages.text import duration, plain
 from tuitune.store.rows import ENGINE_FAILED
 from tuitune.ui.logs import last_line, log_file
-from tuitune.ui.render.lines import Line, line
-from tuitune.ui.render.wrapping import wrapped
+from tuitune.ui.render.lines import Line, line, wrapped
 from tuitune.ui.table.cells import label
 from tuitune.ui.text.health import RESTART
 

@@ -1,4 +1,4 @@
-"""What does a line behind a colon mean? An action by its name, or a trial's number."""
+"""The command line behind a colon: an action by its name, or a trial's number."""
 
 from __future__ import annotations
 

@@ -1,0 +1,186 @@
+"""The two last lines of the screen: messages, questions and menus, and the keys worth a look."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len, set_cell_size
+
+from tuitune.messages.text import plain
+from tuitune.ui.render.layout import CURVE, DETAIL, DEVICES, LOG, TRIALS, WHY
+from tuitune.ui.render.lines import Line, cut, ends, fit, line, width_of
+from tuitune.ui.render.memo import Memo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tuitune.ui.render.lines import Size
+    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.status_line import Menu
+
+    Named = Sequence[tuple[str, str]]  # (key or action, its word)
+
+NONE: Final = (("esc", "none"),)
+SHORTER: Final = (99, *range(14, 1, -1))  # cells of a word, until all have room
+
+
+def fitting(named: Named, width: int, last: Named = ()) -> Line:
+    """As many as there is room for; `last` is always there."""
+    return _filled((), named, width, last)[0]
+
+
+def menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
+    """Its title and its choices; where one line is too short for those, they begin behind it."""
+    title = line((f"{menu.title}?", "accent bold"))
+    named = [(choice.key, choice.title) for choice in menu.choices]
+    below, left = _filled((), named, width, NONE)
+    if not left:
+        return cut(title, width), below
+    above: Line = ()
+    for cells in SHORTER:
+        words = [(key, set_cell_size(word, min(cells, cell_len(word)))) for key, word in named]
+        above, rest = _filled(title, words, width, in_order=True)
+        below, left = _filled((), rest, width, NONE)
+        if not left:
+            break
+    return above, below
+
+
+def _filled(
+    start: Line, named: Named, width: int, last: Named = (), *, in_order: bool = False
+) -> tuple[Line, Named]:
+    """The line, and those without room; in_order: nothing goes on after the first of them."""
+    spans = list(start)
+    end = tuple(span for key, word in last for span in _part("  ", key, word))
+    left = width - width_of(start) - width_of(end)
+    missing: list[tuple[str, str]] = []
+    for key, word in named:
+        part = _part("  " if spans else "", key, word)
+        if width_of(part) > left or (in_order and missing):
+            missing.append((key, word))
+            continue
+        left -= width_of(part)
+        spans += part
+    return cut((*spans, *end), width), missing
+
+
+def _part(gap: str, key: str, word: str) -> Line:
+    return line((gap, ""), (key, "accent"), (f" {word}", "muted"))
+
+
+def flash_lines(context: RenderContext, size: Size) -> list[Line]:
+    """One line: what is open comes before what was said."""
+    status_line = context.status_line
+    if status_line.prompt is not None:
+        return [line((status_line.prompt.sign, "accent bold"))]
+    if status_line.question is not None:
+        return [_question(status_line.question.text, size.width)]
+    if status_line.menu is not None:
+        return [menu_lines(status_line.menu, size.width)[0]]
+    undo = _undo(context)
+    room = size.width - width_of(undo) - (1 if undo else 0)
+    flash = status_line.flash
+    said = () if flash is None else line((fit(flash.text, room).rstrip(), flash.role))
+    return [ends(said, undo, size.width)]
+
+
+def _question(text: str, width: int) -> Line:
+    text = plain(text)
+    answer = line(("  y", "accent bold"), (" yes, any other key no", "muted"))
+    if width_of(line(text)) + width_of(answer) <= width:
+        return line((text, "warning bold"), *answer)
+    short = line(("  y", "accent bold"), ("/", "muted"), ("N", "bold"))
+    return line((fit(text, width - width_of(short)).rstrip(), "warning bold"), *short)
+
+
+def _undo(context: RenderContext) -> Line:
+    """Its key, and for how long it works."""
+    undo = context.status_line.undo
+    if undo is None or context.snapshot.engine_gone:
+        return ()
+    left = context.status_line.seconds_left()
+    key = context.keymap.shown("trial.undo")
+    return line(
+        (f"  {key}", "accent bold"),
+        (f" undo {plain(undo.title)}", "muted"),
+        ("" if left is None else f" {left}s", "warning"),
+    )
+
+
+# (action, its word), the most useful first: what doesn't fit the width is left out
+FIRST: Final[Named] = (("app.help", "help"),)
+MORE: Final[Named] = (("pane.zoom", "zoom"), ("app.commands", "command"))
+LAST: Final[Named] = (("app.quit", "leave"),)
+ACTS: Final[Named] = (
+    ("trial.pause", "pause"),
+    ("trial.resume", "resume"),
+    ("trial.kill", "kill"),
+    ("trial.undo", "undo"),
+)
+HINTS: Final[Mapping[str, Named]] = {
+    TRIALS: (
+        *ACTS,
+        ("table.filter", "filter"),
+        ("table.sort", "sort"),
+        ("trial.mark", "mark"),
+        ("pane.enter", "detail"),
+        ("log.open", "log"),
+        ("trial.add", "add"),
+        ("trial.copy", "copy"),
+        ("move.best", "best"),
+    ),
+    DEVICES: (("study.more", "more at a time"), ("study.fewer", "fewer"), ("study.pause", "pause")),
+    CURVE: (
+        ("chart.log", "log"),
+        ("chart.metric", "metric"),
+        ("chart.overlay", "overlay"),
+        ("chart.right", "read"),
+        ("chart.best", "best so far"),
+        ("chart.importance", "importance"),
+        ("chart.parallel", "coordinates"),
+        ("chart.slice", "parameter"),
+        ("chart.rungs", "rungs"),
+    ),
+    DETAIL: (*ACTS, ("trial.copy", "copy")),
+    WHY: (("why.whole", "whole study"), *ACTS),
+    LOG: (("log.find", "find"), ("log.find_up", "next"), ("log.wrap", "wrap"), *ACTS),
+}
+
+
+class KeysPane:
+    """One line, remembered while nothing is open."""
+
+    def __init__(self) -> None:
+        self._shown = Memo[list[Line]]()
+
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        status_line, gone = context.status_line, context.snapshot.engine_gone
+        if status_line.prompt or status_line.menu or status_line.question:
+            return keys_line(context, size)
+        key = context.selection.focus, context.readonly, gone, size
+        return self._shown.get(key, partial(keys_line, context, size))
+
+
+def keys_line(context: RenderContext, size: Size) -> list[Line]:
+    """One line, as it is now."""
+    status_line = context.status_line
+    if status_line.prompt is not None:
+        hint = status_line.prompt.hint
+        words = hint(status_line.typed_so_far) if hint else "enter takes it, esc leaves it"
+        role = "warning" if status_line.question is not None else "muted"
+        return [line((fit(words, size.width).rstrip(), role))]
+    if status_line.menu is not None:
+        return [menu_lines(status_line.menu, size.width)[1]]
+    if status_line.question is not None:
+        return [line(("enter", "bold"), (" is no", "muted"))]
+    actions = [*FIRST, *HINTS.get(context.selection.focus, ()), *MORE]
+    shown = [(context.keymap.shown(id_), word) for id_, word in actions if _is_of_use(context, id_)]
+    last = [(context.keymap.shown(id_), word) for id_, word in LAST]
+    return [fitting(shown, size.width, last)]
+
+
+def _is_of_use(context: RenderContext, id_: str) -> bool:
+    """What steers is not, without an engine and for who only looks on."""
+    steers = id_ in context.keymap.dangerous
+    return not (steers and (context.readonly or context.snapshot.engine_gone))
