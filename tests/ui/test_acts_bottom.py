@@ -29,8 +29,8 @@ def look_at(status_line, **more):
     return pictures.context(snapshot(), status_line=status_line, **more)
 
 
-def shown(status_line, pane=bottom, width=80, **more):
-    lines = pane.lines(look_at(status_line, **more), Size(width, 1))
+def shown(status_line, draw=bottom.flash_lines, width=80, **more):
+    lines = draw(look_at(status_line, **more), Size(width, 1))
     assert len(lines) == 1
     assert width_of(lines[0]) <= width
     return text(lines)
@@ -93,7 +93,7 @@ def test_a_menu_waits_for_one_of_its_keys(status_line):
     )
     status_line.menu = menu
     assert shown(status_line) == "copy of t0003?"
-    assert shown(status_line, bottom) == "i id  < less  esc none"
+    assert shown(status_line, bottom.keys_line) == "i id  < less  esc none"
     assert status_line.takes("less_than_sign", "<")
     status_line.menu = menu
     assert status_line.takes("escape", None)
@@ -112,7 +112,7 @@ def test_a_word_that_must_be_typed(status_line):
     prompt.done(" stop ")
     assert done == [1]
     status_line.prompt = prompt
-    assert shown(status_line, bottom) == "stop the study?"
+    assert shown(status_line, bottom.keys_line) == "stop the study?"
 
 
 def test_the_undo_counts_down_and_goes(status_line):
@@ -162,7 +162,7 @@ def test_the_key_line_fits_and_keeps_help_and_leaving(status_line, width, focus)
 def test_a_prompt_is_told_below_while_it_is_typed(status_line):
     status_line.prompt = Prompt(":", "", lambda _: None, hint=lambda line: f"[{line}]")
     status_line.typed_so_far = "tri"
-    assert shown(status_line, bottom) == "[tri]"
+    assert shown(status_line, bottom.keys_line) == "[tri]"
     assert shown(status_line) == ":"
 
 
@@ -175,7 +175,7 @@ def test_a_menu_of_many_choices_begins_behind_its_title(status_line, width):
         "sort by",
         tuple(Choice(key, word, lambda: None) for key, word in zip(keys_of, words, strict=False)),
     )
-    above, below = shown(status_line, width=width), shown(status_line, bottom, width=width)
+    above, below = shown(status_line, width=width), shown(status_line, bottom.keys_line, width=width)
     assert above.startswith("sort by?  a tr")
     assert below.endswith("esc none")
     for key, word in zip(keys_of, words, strict=False):
