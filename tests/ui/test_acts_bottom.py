@@ -175,7 +175,10 @@ def test_a_menu_of_many_choices_begins_behind_its_title(status_line, width):
         "sort by",
         tuple(Choice(key, word, lambda: None) for key, word in zip(keys_of, words, strict=False)),
     )
-    above, below = shown(status_line, width=width), shown(status_line, bottom.keys_line, width=width)
+    above, below = (
+        shown(status_line, width=width),
+        shown(status_line, bottom.keys_line, width=width),
+    )
     assert above.startswith("sort by?  a tr")
     assert below.endswith("esc none")
     for key, word in zip(keys_of, words, strict=False):
