@@ -17,26 +17,26 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
 @pytest.mark.parametrize(
     ("fact", "whom", "words"),
     [
-        (ev.KillAsked(0.0, 3, 8.0, "app"), "trial 3", "to be killed by hand in 8 s (app)"),
-        (ev.KillAsked(0.0, 3), "trial 3", "to be killed by hand"),
-        (ev.UndoKillAsked(0.0, (3, 4), "app"), "trials 3, 4", "the kill is taken back (app)"),
+        (ev.KillAsked(0.0, 3, 8.0, "app"), "#3", "to be killed by hand in 8 s (app)"),
+        (ev.KillAsked(0.0, 3), "#3", "to be killed by hand"),
+        (ev.UndoKillAsked(0.0, (3, 4), "app"), "#3, #4", "the kill is taken back (app)"),
         (ev.PauseAsked(0.0, (), "command"), "", "launching is paused by hand (command)"),
-        (ev.PauseAsked(0.0, (5,)), "trial 5", "to be paused by hand"),
+        (ev.PauseAsked(0.0, (5,)), "#5", "to be paused by hand"),
         (ev.ResumeAsked(0.0, ()), "", "launching goes on, by hand"),
         (
             ev.Signal(0.0, 5, 0, "ask", "drain", save=True),
-            "trial 5",
+            "#5",
             "asked to save and leave: the study stops",
         ),
         (
             ev.Signal(0.0, 5, 0, "term", "timeout", save=False),
-            "trial 5",
+            "#5",
             "SIGTERM: it had not left in time (it has run past its timeout)",
         ),
-        (ev.Signal(0.0, 5, 0, "kill", "drain", save=False), "trial 5", "SIGKILL: the study stops"),
+        (ev.Signal(0.0, 5, 0, "kill", "drain", save=False), "#5", "SIGKILL: the study stops"),
         (
             ev.Signal(0.0, 5, 0, "release", "paused", save=False),
-            "trial 5",
+            "#5",
             "need not leave any more",
         ),
         (
@@ -46,7 +46,7 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
         ),
         (
             ev.Verdict(0.0, 2, 0, 3, "stop", False, 3, 3, 3, 0.5, "rung 3: rank 3 of 3, cut 0.5"),
-            "trial 2",
+            "#2",
             "stop: rung 3: rank 3 of 3, cut 0.5",
         ),
         (
@@ -93,10 +93,10 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
         (ev.LaunchBlocked(0.0, "resources", ""), "", "launching is tried again"),
         (
             ev.SampleFailed(0.0, 3, {"x": 1}, "random", "drawn", "no width"),
-            "trial 3",
+            "#3",
             "proposed: drawn: x=1, without what was to be sampled",
         ),
-        (ev.Ask(0.0, 1), "trial 1", ""),
+        (ev.Ask(0.0, 1), "#1", ""),
         (ev.DevicesChanged(0.0, (GPU,), "GPU 1: lost"), "", "GPU 1: lost"),
         (ev.DevicesChanged(0.0, (GPU,)), "", ""),  # of how busy it is nobody needs a line
         (ev.Packed(0.0, "A100", 2, True, 1.6, "2 at once do +60%"), "", "A100: 2 at once do +60%"),

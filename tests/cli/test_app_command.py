@@ -92,7 +92,7 @@ def test_finished_it_prints_the_summary(
     assert run(workshop, file) == 0
     assert "study: 3 COMPLETE in " in capsys.readouterr().out
     assert run(workshop, file) == 0  # opened once more, on what is over
-    assert "best: trial " in capsys.readouterr().out
+    assert "best: #" in capsys.readouterr().out
     assert len(screen.opened) == 2
 
 

@@ -82,7 +82,7 @@ def test_several_matches_within_one_epoch_are_told_once_they_were_seen(workshop:
             "can_save FROM reports WHERE trial = 0 AND step = 1"
         )
     words = doubts(workshop, file)[1]
-    assert "matched several times within one epoch (in study, epoch 1 of trial 0)" in words
+    assert "matched several times within one epoch (in study, epoch 1 of #0)" in words
     assert doubts(workshop, file, "--runs", "elsewhere") == doubts(workshop, file)[:1]
 
 

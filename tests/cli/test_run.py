@@ -90,7 +90,7 @@ def test_what_is_no_number_is_nobodys_best_while_it_runs_as_later(workshop: Work
     assert "no trial has reported a number for loss" in done.stdout
     assert workshop.show()["best"] is None
     more = workshop.run(file, "--no-ui", "--trials", 3, "--set", "search.concurrency=1")
-    assert "best: trial 2, loss 1" in more.stdout
+    assert "best: #2, loss 1" in more.stdout
 
 
 @pytest.mark.parametrize("where", [">&-", "2>&- >&-", "<&-", "> /dev/full", "| true"])
@@ -356,3 +356,16 @@ def test_a_target_that_gives_up_in_words_shows_those_words_alone(workshop: Works
     done = workshop.run(workshop.study(code), "--no-ui")
     assert done.returncode == 2
     assert done.stderr.strip() == "no data: put archive.tar.gz into data/"
+
+
+@pytest.mark.parametrize("trial", ["0", "#0"])
+def test_a_trial_is_named_by_its_number_or_as_it_is_printed(workshop, trial):
+    workshop.run(workshop.study(GOOD, trials=1), "--no-ui")
+    shown = workshop.run("show", "study", "--why", trial)
+    assert "COMPLETE" in shown.stdout, shown.stderr
+
+
+def test_what_is_no_number_of_a_trial_is_refused(workshop):
+    refused = workshop.run("kill", "study", "t0")
+    assert refused.returncode == 2
+    assert "'t0' is not the number of a trial, as in 7" in refused.stderr

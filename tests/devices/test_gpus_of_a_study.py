@@ -81,7 +81,7 @@ def test_a_gpu_whose_memory_stays_is_shown_as_held_and_free_again_when_it_is_bac
         made.gpus.pass_on([exited(time.time())])
         assert not made.is_ended()
         await made.until(made.is_ended)
-        held = "trial 0 has ended, and its memory is still held there"
+        held = "#0 has ended, and its memory is still held there"
         await made.until(lambda: made.obstacle() == held)
         world.processes = []
         world.write()

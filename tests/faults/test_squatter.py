@@ -45,7 +45,7 @@ def test_a_study_whose_folder_of_sockets_is_taken(workshop: Workshop):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines() == [
         "0 700",
-        "study: killing trial 0",
+        "study: killing #0",
         (
             "study: stopping; waiting for 2 running trials to save and leave, for at most 20s and what "
             "a save takes; --now does not wait"

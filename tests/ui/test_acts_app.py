@@ -130,7 +130,7 @@ def test_the_copy_menu(running):
             ("l", f"{running}/trials/0001/output.log"),
         ):
             await driver.press("y")
-            assert "copy of t0001?" in driver.screen()
+            assert "copy of #1?" in driver.screen()
             await driver.press(key)
             assert driver.app.clipboard == text
         await driver.press("*", "y", "i")
@@ -156,7 +156,7 @@ def test_the_command_line_completes_and_explains(running):
         await driver.press("escape", ":", *"kil", "enter")
         await driver.until_said("kil: no such command; did you mean kill")
         await driver.press(":", *"17", "enter")
-        await driver.until_said("there is no t0017")
+        await driver.until_said("there is no #17")
         await driver.press(":", "1", "enter")
         assert driver.app.selection.cursor == 1
         await driver.press(":", *"pause launching now", "enter")

@@ -37,8 +37,8 @@ def shown(status_line, draw=bottom.flash_lines, width=80, **more):
 
 
 def test_news_goes_after_a_while_and_warnings_later(status_line):
-    status_line.say("paused t0001", "info", 10.0)
-    assert shown(status_line) == "paused t0001"
+    status_line.say("paused #1", "info", 10.0)
+    assert shown(status_line) == "paused #1"
     assert not status_line.expire(10.0 + SHORT - 0.1)
     assert status_line.expire(10.0 + SHORT)
     assert shown(status_line) == ""
@@ -57,12 +57,12 @@ def test_y_is_yes_and_every_other_key_is_no(status_line):
         ("escape", None),
         ("space", " "),
     ):
-        status_line.question = Question("kill t0001, t0002?", lambda: done.append(1))
+        status_line.question = Question("kill #1, #2?", lambda: done.append(1))
         assert status_line.takes(key, character)
         assert status_line.question is None
     assert done == []
-    status_line.question = Question("kill t0001, t0002?", lambda: done.append(1))
-    assert "kill t0001, t0002?  y yes, any other key no" in shown(status_line)
+    status_line.question = Question("kill #1, #2?", lambda: done.append(1))
+    assert "kill #1, #2?  y yes, any other key no" in shown(status_line)
     assert status_line.takes("y", "y")
     assert done == [1]
 
@@ -85,14 +85,14 @@ def test_an_act_may_ask_again(status_line):
 def test_a_menu_waits_for_one_of_its_keys(status_line):
     done = []
     menu = Menu(
-        "copy of t0003",
+        "copy of #3",
         (
             Choice("i", "id", lambda: done.append("i")),
             Choice("<", "less", lambda: done.append("<")),
         ),
     )
     status_line.menu = menu
-    assert shown(status_line) == "copy of t0003?"
+    assert shown(status_line) == "copy of #3?"
     assert shown(status_line, bottom.keys_line) == "i id  < less  esc none"
     assert status_line.takes("less_than_sign", "<")
     status_line.menu = menu
@@ -116,10 +116,10 @@ def test_a_word_that_must_be_typed(status_line):
 
 
 def test_the_undo_counts_down_and_goes(status_line):
-    status_line.say("killing t0003", "info", 100.0)
-    status_line.undo = Undo("kill t0003", {}, "spared", 108.0)
-    assert shown(status_line).split("  ")[0] == "killing t0003"
-    assert shown(status_line).endswith("<trial.undo> undo kill t0003 8s")
+    status_line.say("killing #3", "info", 100.0)
+    status_line.undo = Undo("kill #3", {}, "spared", 108.0)
+    assert shown(status_line).split("  ")[0] == "killing #3"
+    assert shown(status_line).endswith("<trial.undo> undo kill #3 8s")
     assert not status_line.expire(100.4)
     assert status_line.expire(101.2)
     assert shown(status_line).endswith("7s")
@@ -128,14 +128,14 @@ def test_the_undo_counts_down_and_goes(status_line):
 
 
 def test_an_undo_without_an_end_has_no_count(status_line):
-    status_line.undo = Undo("pause t0003", {}, "resumed")
-    assert shown(status_line).endswith("undo pause t0003")
+    status_line.undo = Undo("pause #3", {}, "resumed")
+    assert shown(status_line).endswith("undo pause #3")
 
 
 def test_a_long_message_leaves_the_undo_its_place(status_line):
     status_line.say("x" * 300, "warning", 100.0)
-    status_line.undo = Undo("kill t0003", {}, "spared", 108.0)
-    assert shown(status_line, width=60).endswith("~   <trial.undo> undo kill t0003 8s")
+    status_line.undo = Undo("kill #3", {}, "spared", 108.0)
+    assert shown(status_line, width=60).endswith("~   <trial.undo> undo kill #3 8s")
 
 
 def test_control_characters_of_trials_are_never_shown(status_line):
@@ -197,7 +197,7 @@ def test_what_steers_is_not_offered_where_it_can_not_be_done(status_line):
 
 
 def test_where_no_engine_could_take_it_back_no_undo_is_offered(status_line):
-    status_line.undo = Undo("pause t0003", {}, "resumed t0003")
-    assert "undo pause t0003" in shown(status_line)
+    status_line.undo = Undo("pause #3", {}, "resumed #3")
+    assert "undo pause #3" in shown(status_line)
     gone = pictures.context(snapshot(engine="gone"), status_line=status_line)
     assert "undo" not in text(bottom.flash_lines(gone, Size(80, 1)))

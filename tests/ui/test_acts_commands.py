@@ -123,5 +123,5 @@ def test_the_common_start_is_the_longest(words):
 def test_the_hint_names_what_an_action_takes():
     assert hint(FakeApp(), "trials").startswith(":trials N  ")
     assert "csv|json" in hint(FakeApp(), "export csv")
-    assert hint(FakeApp(), "17") == "goes to trial 17"
+    assert hint(FakeApp(), "17") == "goes to #17"
     assert "concurrency" in hint(FakeApp(), "c")

@@ -121,8 +121,8 @@ def test_marks_come_before_the_cursor_and_those_that_cannot_are_left_out():
     seen = context(snapshot(rows("crrr")), cursor=3, marks={0, 1, 2})
     chosen = on.targets(seen, on.why_no_pause)
     assert chosen.states == {1: "RUNNING", 2: "RUNNING"}
-    assert chosen.left_out == ("t0000 is done",)
-    assert chosen.words() == "t0001, t0002"
+    assert chosen.left_out == ("#0 is done",)
+    assert chosen.words() == "#1, #2"
     assert on.none_can(seen, on.why_no_pause) == ""
     alone = context(snapshot(rows("crrr")), cursor=3)
     assert on.targets(alone, on.why_no_pause).numbers == [3]
@@ -130,7 +130,7 @@ def test_marks_come_before_the_cursor_and_those_that_cannot_are_left_out():
 
 def test_when_none_can_the_first_reason_is_told():
     seen = context(snapshot(rows("ccx")), marks={0, 1, 2})
-    assert on.none_can(seen, on.why_no_kill) == "t0000 is done, and 2 more can't either"
+    assert on.none_can(seen, on.why_no_kill) == "#0 is done, and 2 more can't either"
     assert on.none_can(context(snapshot()), on.why_no_kill) == "there are no trials yet"
 
 
@@ -159,7 +159,7 @@ def test_a_question_says_first_what_is_to_be_typed_and_fits_80_columns():
 def test_what_has_moved_since_the_key_press_is_told():
     seen = context(snapshot(rows("rr")), marks={0, 1})
     chosen = on.targets(seen, on.why_no_pause)
-    assert chosen.still(snapshot(rows("cr"))) == ([1], ["t0000 is done by now"])
+    assert chosen.still(snapshot(rows("cr"))) == ([1], ["#0 is done by now"])
 
 
 def test_how_long_a_finished_study_took_is_told():

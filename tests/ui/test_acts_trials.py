@@ -12,12 +12,12 @@ def test_pause_resume_and_what_why_tells(workshop):
         await driver.until_running(2)
         await driver.cursor_to(0)
         await driver.press("p")
-        await driver.until_said("pausing t0000")
+        await driver.until_said("pausing #0")
         await driver.until_state(0, "PAUSED")
         await driver.press("p")
-        await driver.until_said("pause: t0000 is paused already")
+        await driver.until_said("pause: #0 is paused already")
         await driver.press("r")
-        await driver.until_said("resuming t0000")
+        await driver.until_said("resuming #0")
         await driver.until_state(0, "RUNNING", "WAITING")
         await driver.press("5", "z")
         await driver.until_shown("to be paused by hand (app)", "let go on by hand (app)")
@@ -32,9 +32,9 @@ def test_a_pause_is_taken_back_by_undo(workshop):
         await driver.press("p")
         await driver.until_state(1, "PAUSED")
         await driver.until(lambda: driver.app.status_line.undo is not None, "an undo")
-        assert "undo pause t0001" in driver.screen()
+        assert "undo pause #1" in driver.screen()
         await driver.press("u")
-        await driver.until_said("resumed t0001")
+        await driver.until_said("resumed #1")
         await driver.until_state(1, "RUNNING", "WAITING")
         await driver.press("u")
         await driver.until_said("undo: there is nothing to take back")
@@ -49,13 +49,13 @@ def test_a_kill_waits_and_can_be_undone_from_any_app(workshop):
         await driver.until_running(2)
         await driver.cursor_to(0)
         await driver.press("x")
-        await driver.until_said("killing t0000")
+        await driver.until_said("killing #0")
         await driver.until(lambda: driver.app.snapshot.rows[0].phase == "killing", "the kill")
-        assert "undo kill t0000" in driver.screen()
+        assert "undo kill #0" in driver.screen()
 
     async def undo(driver):
         await driver.press("u")
-        await driver.until_said("spared t0000")
+        await driver.until_said("spared #0")
         await driver.until(lambda: driver.app.snapshot.rows[0].phase == "", "its sparing")
         await driver.cursor_to(0)
         await driver.press("5", "z")
@@ -73,7 +73,7 @@ def test_a_kill_that_is_not_undone_ends_the_trial(workshop):
         await driver.press("x")
         await driver.until_state(1, "KILLED")
         await driver.press("x")
-        await driver.until_said("kill: t0001 was killed")
+        await driver.until_said("kill: #1 was killed")
         await retry(driver, 1)
 
     drive(start(workshop), scenario)
@@ -82,7 +82,7 @@ def test_a_kill_that_is_not_undone_ends_the_trial(workshop):
 async def retry(driver, number):
     """The trial under the cursor."""
     await driver.press("E")
-    await driver.until_said(f"taking up again t{number:04d}")
+    await driver.until_said(f"taking up again #{number}")
     await driver.until_state(number, "RUNNING", "WAITING")
     await driver.press("5", "z")
     await driver.until_shown("taken up again by hand (app)")
@@ -100,7 +100,7 @@ def test_many_are_asked_about_and_the_default_is_no(workshop):
         assert driver.app.selection.marks == {0, 1}
         await driver.press("x")
         await driver.until(driver.asked, "a question")
-        assert "type 2 to kill t0000, t0001" in driver.screen()
+        assert "type 2 to kill #0, #1" in driver.screen()
         await driver.press("y", "enter")
         assert driver.asked() == ""
         await driver.press("x")
@@ -112,9 +112,9 @@ def test_many_are_asked_about_and_the_default_is_no(workshop):
         await driver.press("x")
         await driver.until(driver.asked, "a question")
         await driver.press("2", "enter")
-        await driver.until_said("killing t0000, t0001")
+        await driver.until_said("killing #0, #1")
         await driver.press("u")
-        await driver.until_said("spared t0000, t0001")
+        await driver.until_said("spared #0, #1")
 
     drive(start(workshop, trials=2), scenario)
 
@@ -137,11 +137,11 @@ def test_half_or_less_of_what_runs_is_confirmed_by_y(workshop):
         await driver.cursor_to(1)
         await driver.press("space", "p")
         await driver.until(driver.asked, "a question")
-        assert "pause t0000, t0001?" in driver.screen()
+        assert "pause #0, #1?" in driver.screen()
         await driver.press("enter")
         assert driver.asked() == ""
         await driver.press("p", "y")
-        await driver.until_said("pausing t0000, t0001")
+        await driver.until_said("pausing #0, #1")
         await driver.until_state(0, "PAUSED")
         await driver.until_state(1, "PAUSED")
 
@@ -162,7 +162,7 @@ def test_targets_stay_those_of_the_key_press(workshop):
         await driver.until_state(1, "COMPLETE")
         await driver.press("y")
         await driver.until_state(0, "PAUSED")
-        await driver.until_said("t0001 is done by now")
+        await driver.until_said("#1 is done by now")
 
     drive(start(workshop), four_at_a_time(scenario))
 
@@ -175,16 +175,16 @@ def test_a_key_that_cannot_act_says_why(workshop):
         await driver.until_state(2, "RUNNING")
         await driver.cursor_to(0)
         for key, words in (
-            ("p", "pause: t0000 is done"),
-            ("r", "resume: t0000 is done"),
-            ("x", "kill: t0000 is done"),
-            ("E", "retry: t0000 is done; it can be enqueued again as a new trial"),
+            ("p", "pause: #0 is done"),
+            ("r", "resume: #0 is done"),
+            ("x", "kill: #0 is done"),
+            ("E", "retry: #0 is done; it can be enqueued again as a new trial"),
             ("R", "resume launching: it is not paused"),
         ):
             await driver.press(key)
             await driver.until_said(words)
         await driver.press("e")
-        await driver.until_said("added t0003")
+        await driver.until_said("added #3")
         (workshop.path / "end-1").touch()
         config = driver.app.snapshot.rows[0].config
 
@@ -224,7 +224,7 @@ def test_what_the_filter_shows_is_acted_on_by_marking_all(workshop):
         await driver.press("*")
         assert driver.app.selection.marks == {1}
         await driver.press("p")
-        await driver.until_said("pausing t0001")
+        await driver.until_said("pausing #1")
         await driver.until_state(1, "PAUSED")
         assert driver.app.snapshot.rows[0].state == "RUNNING"
 
@@ -250,14 +250,14 @@ def test_a_trial_is_added_by_hand(workshop):
         await driver.cursor_to(0)
         x = driver.app.snapshot.rows[0].config["x"]
         await driver.press("a")
-        await driver.until_shown("A new trial, filled with t0000", str(x))
+        await driver.until_shown("A new trial, filled with #0", str(x))
         await driver.press("ctrl+u", "7")
         await driver.until(lambda: "is not within 0.0 to 1.0" in driver.screen(), "the mistake")
         await driver.press("enter")
         assert len(driver.app.screen_stack) == 2
         await driver.press("ctrl+u", *"0.25", "enter")
         await driver.until_said("will be x=0.25")
-        assert driver.said().startswith("t0002 ")
+        assert driver.said().startswith("#2 ")
         (workshop.path / "end-0").touch()
         await driver.until_state(2, "RUNNING")
         assert driver.app.snapshot.rows[2].config == {"x": 0.25}

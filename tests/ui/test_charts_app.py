@@ -17,7 +17,7 @@ def test_each_views_key_shows_it(workshop):
     async def scenario(driver):
         await driver.press("3")
         await driver.until(lambda: "Curve loss" in driver.screen(), "the curve")
-        await driver.until(lambda: "a t000" in driver.screen(), "the cursor's line")
+        await driver.until(lambda: "a #" in driver.screen(), "the cursor's line")
         await driver.press("right")
         assert driver.app.selection.inspected is not None
         for key, title in (

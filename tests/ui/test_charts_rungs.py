@@ -113,7 +113,7 @@ def test_the_view_tells_who_waits_where_and_what_the_cut_is():
     assert "27" in words
     assert "complete" in words
     waiting = [r for r in pic.rows if r.parked]
-    assert all(f"t{r.number:04d}" in words for r in waiting)
+    assert all(f"#{r.number}" in words for r in waiting)
     own = next(line for line in words.splitlines() if line.startswith(">"))
     assert own.split()[1] == str(RUNGS[pic.rows[5].rung])
     first = next(line for line in words.splitlines() if line[:10].split()[-1:] == ["1"])

@@ -96,12 +96,12 @@ def test_any_values_can_be_drawn(reported, log_y, inspected):
 
 def test_lines_have_letters_at_their_ends_and_in_the_legend():
     words = shown(seen())
-    assert "a t0118 (cursor)" in words
-    assert "b t0003 (marked)" in words
-    assert "* t" in words
+    assert "a #118 (cursor)" in words
+    assert "b #3 (marked)" in words
+    assert "* #" in words
     plot = [line.split("│", 1)[-1].split("┤", 1)[-1] for line in words.splitlines()[1:-2]]
     for letter in "abc*":
-        assert any(letter in line.split(f"{letter} t0")[0] for line in plot), letter
+        assert any(letter in line.split(f"{letter} #")[0] for line in plot), letter
 
 
 def test_what_is_cut_off_is_marked_and_what_is_no_number_is_named():
@@ -124,17 +124,17 @@ def test_the_read_out_has_each_lines_value_at_the_step():
     pic = snapshot(rows("cr"), curves=curves)
     words = shown(context(pic, cursor=1, inspected=2))
     assert "epoch 2" in words
-    assert "1.5" in next(line for line in words.splitlines() if "a t0001" in line)
-    assert "0.5" in next(line for line in words.splitlines() if "* t0000" in line)
+    assert "1.5" in next(line for line in words.splitlines() if "a #1" in line)
+    assert "0.5" in next(line for line in words.splitlines() if "* #0" in line)
     words = shown(context(pic, cursor=1, inspected=3))
-    assert next(line for line in words.splitlines() if "a t0001" in line).rstrip().endswith("-")
+    assert next(line for line in words.splitlines() if "a #1" in line).rstrip().endswith("-")
 
 
 @pytest.mark.parametrize(
     ("chart", "letters", "words"),
     [
         ("curve", "", "no trials yet"),
-        ("curve", "w", "t0"),
+        ("curve", "w", "#0 waits"),
         ("best", "rr", "no trial has ended with a value yet"),
         ("importance", "ccr", "needs 8 finished trials, has 2"),
         ("parallel", "cr", "needs 2 ended trials with a value, has 1"),
@@ -210,10 +210,10 @@ def test_best_names_the_trials_that_set_it_and_says_when_none_is_complete():
     values_of = [0.9, 0.5, 0.7, 0.3]
     complete = [row(n, "c", value=value) for n, value in enumerate(values_of)]
     words = shown(context(snapshot(complete), chart="best"))
-    assert "0.3 t0003, over trials" in words
-    assert all(f"t000{n}" in words for n in (0, 1, 3))
-    assert "t0002" not in words
+    assert "0.3 #3, over trials" in words
+    assert all(f"#{n}" in words for n in (0, 1, 3))
+    assert "#2" not in words
     pruned = [row(n, "x", value=value) for n, value in enumerate(values_of)]
     assert "none complete" in shown(context(snapshot(pruned), chart="best"))
     highest = snapshot(complete, spec=spec(objective=Objective("accuracy", "max")))
-    assert "0.9 t0000" in shown(context(highest, chart="best"))
+    assert "0.9 #0" in shown(context(highest, chart="best"))

@@ -56,7 +56,7 @@ def test_many_parameters_stand_in_columns():
 
 def test_three_lines_have_what_is_needed_most():
     shown = said(row(0, "r"), 80, 3, [VERDICT]).splitlines()
-    assert "t0000  ▸ run  rung 1 (epoch 3), 9th of 33 there, next check at epoch 9" in shown[0]
+    assert "#0  ▸ run  rung 1 (epoch 3), 9th of 33 there, next check at epoch 9" in shown[0]
     assert shown[1] == "lr 1.00e-3  layers 1  optimizer sgd"
     assert shown[2].startswith("runs  cpu, pid 4000")
 

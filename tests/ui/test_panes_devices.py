@@ -24,7 +24,7 @@ def said(samples, width=140, height=None, **changes):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_host_tells_of_slots_memory_and_the_trials_on_it(width):
     shown = said([host()], width)
-    for words in ("1 Host", "gpu07  8 CPU slots", "2/8 slots", "load 5.2", "6/16G", "t0003"):
+    for words in ("1 Host", "gpu07  8 CPU slots", "2/8 slots", "load 5.2", "6/16G", "#3"):
         assert words in shown
 
 
@@ -43,7 +43,7 @@ def test_every_gpu_has_its_meters_and_no_line_is_too_long(width):
     assert shown.count("93%") == 4
     assert "4 x H100" in shown
     for number in range(4):
-        assert f"t000{number}" in shown
+        assert f"#{number}" in shown
 
 
 def test_two_gpus_stand_on_a_line_of_eighty_columns():
@@ -67,7 +67,7 @@ def test_trials_that_others_have_come_to_are_still_shown(width):
     drained = gpu(0, trials=(3, 7), foreign=("pid 8812 alice",), note="nothing more starts")
     lines = drawn([drained], width)
     assert all(width_of(line) <= width for line in lines)
-    assert "t0003" in text(lines)
+    assert "#3" in text(lines)
     assert "pid 8812" in text(lines)
 
 
@@ -78,7 +78,7 @@ def test_what_packing_does_is_told_where_there_is_room_for_it():
     assert "+67% over one" in said(cards, 109)
     for width in WIDTHS:
         assert all(width_of(line) <= width for line in drawn(cards, width))
-        assert "t0001" in said(cards, width)
+        assert "#1" in said(cards, width)
 
 
 @pytest.mark.parametrize("kind", ["gpu", "mig", "host"])
@@ -89,7 +89,7 @@ def test_what_nobody_knows_is_a_dash(kind, width):
 
 
 def test_more_trials_than_there_is_room_for_are_counted():
-    assert "t0002 +13" in said([host(trials=tuple(range(16)))], 80)
+    assert "#5 +10" in said([host(trials=tuple(range(16)))], 80)
 
 
 def test_devices_without_a_line_are_counted():
@@ -107,7 +107,7 @@ def test_without_an_engine_nothing_of_ours_is_on_them():
     for engine in ("gone", "finished", "failed"):
         shown = said(samples, engine=engine)
         assert "0/8 slots" in shown
-        assert "t000" not in shown
+        assert "#" not in shown
         assert "cores" not in shown
 
 

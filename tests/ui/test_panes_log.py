@@ -122,7 +122,7 @@ def test_the_log_of_another_trial_is_followed_from_its_own_end(app, log, tmp_pat
     other.write_text("of another\n")
     app.selection.cursor = 1
     assert app.shown()[-1] == "of another"
-    assert "t0001" in app.shown()[0]
+    assert "#1" in app.shown()[0]
 
 
 def test_a_log_that_was_cut_or_replaced_is_read_anew(app, log, tmp_path):
@@ -139,12 +139,12 @@ def test_a_log_that_was_cut_or_replaced_is_read_anew(app, log, tmp_path):
 
 def test_what_is_said_where_there_is_no_log(app, tmp_path, log):
     log.write_text("")
-    assert "t0000 has printed nothing yet" in app.shown()[1]
+    assert "#0 has printed nothing yet" in app.shown()[1]
     app.snapshot.rows[1] = row(1, "w")
     app.selection.cursor = 1
     assert "was not started yet" in app.shown()[1]
     app.snapshot.rows[1] = row(1, "r", phase="starting", pid=None, launched=NOW)
-    assert "t0001 is starting" in app.shown()[1]
+    assert "#1 is starting" in app.shown()[1]
     app.selection.cursor = None
     assert "no trial has printed" in app.shown()[1]
 

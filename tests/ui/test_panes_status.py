@@ -47,8 +47,8 @@ def test_states_without_a_trial_are_left_out():
 
 def test_the_best_with_its_trial_and_its_age():
     pict = snapshot([row(0), row(1, value=0.1, ended=NOW - 240)])
-    assert "best val_loss 0.1 *t0001 4m ago" in said(pict)
-    assert "best 0.1 *t0001" in said(pict, 60)
+    assert "best val_loss 0.1 *#1 4m ago" in said(pict)
+    assert "best 0.1 *#1" in said(pict, 60)
 
 
 def test_a_best_that_is_not_complete_says_so():

@@ -31,7 +31,7 @@ def windows(workshop):
 def running(workshop, windows):
     """A window on a study whose trials report."""
     window = windows.open(workshop.study(TRAIN, trials=4))
-    window.until("t0001", "run", "best ")
+    window.until("#1", "run", "best ")
     return window
 
 
@@ -53,7 +53,7 @@ def test_a_terminal_that_is_lost_takes_the_app_with_it_and_nothing_else(workshop
     wait_until(running.terminal.ended, "the app's end")
     nothing_was_missed(workshop)
     again = windows.open("attach", "study")
-    again.until("4/4", "finished", "t0003  ✓ done")
+    again.until("4/4", "finished", "#3  ✓ done")
 
 
 def test_a_terminal_that_is_lost_ends_an_app_begun_under_nohup_too(windows, finished):
@@ -77,7 +77,7 @@ def test_a_terminal_that_stalls_holds_up_nothing_but_the_screen(workshop, runnin
 
     wait_until(is_full, "a terminal that is full")
     nothing_was_missed(workshop)
-    running.until("4/4", "finished", "t0003  ✓ done")
+    running.until("4/4", "finished", "#3  ✓ done")
     running.press("?")
     running.until("esc back")
     running.press("\x1b")
@@ -95,7 +95,7 @@ def test_ctrl_c_ends_nothing_and_kill_9_of_the_app_ends_only_the_app(workshop, w
     wait_until(running.terminal.ended, "the app's end")
     assert workshop.engine()
     again = windows.open("attach", "study")
-    again.until("t0001", "run", "best ")
+    again.until("#1", "run", "best ")
     nothing_was_missed(workshop)
 
 
@@ -111,28 +111,28 @@ def test_leaving_says_how_to_come_back_and_in_the_end_what_came_of_it(workshop, 
     again.press("q")
     words = again.left()
     assert "4 COMPLETE in " in words
-    assert "best: trial " in words
+    assert "best: #" in words
 
 
 def every_screen(window):
     """Goes once through all that the app can show, on a study that is finished."""
-    window.until("finished", "t0002")
+    window.until("finished", "#2")
     window.press("/")
     window.until("has:error")
     window.press("state:done\r")
     window.until("/state:done")
     window.press("\x1b")
-    window.until("t0002")
+    window.until("#2")
     window.press("*")
     window.press("s")
     window.until("esc none")
     window.press("\x1b")  # with a key right behind it that would be alt and the key
-    window.until("t0002", gone="esc none")
+    window.until("#2", gone="esc none")
     for key, words in (("?", "esc back"), ("i", "esc back"), (":keys\r", "esc back")):
         window.press(key)
         window.until(words)
         window.press("\x1b")
-        window.until("t0002", gone="esc back")
+        window.until("#2", gone="esc back")
     for key, words in (("3", "Curve"), ("B", "Best so far"), ("C", "coordinates"), ("H", "Rungs")):
         window.press(key)
         window.until(words)
@@ -190,7 +190,7 @@ def test_text_of_trials_and_files_is_never_an_escape_code_nor_markup(workshop, w
     file.write_text(file.read_text().replace("[search]", f"name = [{listed}]\n[search]"))
     workshop.run(file, "--no-ui")
     window = windows.open("attach", "study", size=(160, 48))
-    window.until("finished", "t0003")
+    window.until("finished", "#3")
     for key, words in (("w", "[red]name[/red]"), ("I", "importance"), ("0", "2 Trials")):
         window.press(key)
         window.until(words)
@@ -222,12 +222,10 @@ def test_wide_and_invisible_signs_leave_the_columns_where_they_are(workshop, win
     file.write_text(file.read_text().replace("[search]", f"name = [{listed}]\n[search]"))
     workshop.run(file, "--no-ui")
     window = windows.open("attach", "study", size=(120, 40))
-    window.until("finished", "t0004")
+    window.until("finished", "#4")
     window.press("w")
     window.until("name")
-    rows = [
-        line for line in window.screen.display if re.search(r"^..? .* t000\d|^> . t000\d", line)
-    ]
+    rows = [line for line in window.screen.display if re.search(r"^..? .* #\d|^> +#\d", line)]
     bars = {cells_before(line, "│") for line in rows}
     assert len(bars) == 1, window.shown()
 
@@ -244,7 +242,7 @@ def test_another_size_is_another_layout(workshop, windows, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")  # as shells and test runners leave behind
     monkeypatch.setenv("LINES", "24")
     running = windows.open(workshop.study(TRAIN, trials=4))
-    running.until("t0001", "run", "best ")
+    running.until("#1", "run", "best ")
     for columns, lines, words in (
         (60, 16, "q leave"),
         (40, 10, "best "),
@@ -260,14 +258,14 @@ def test_another_size_is_another_layout(workshop, windows, monkeypatch):
 
 def test_two_apps_see_what_the_other_does(workshop, windows, running):
     other = windows.open("attach", "study", "--ascii", size=(80, 24))
-    other.until("t0001", "run")
+    other.until("#1", "run")
     running.press(":0\r")
     running.press("x")
-    running.until("killing t0000", "undo kill t0000")
+    running.until("killing #0", "undo kill #0")
     other.press(":0\r")
     other.until("is killed in")
     other.press("u")
-    other.until("spared t0000")
+    other.until("spared #0")
     running.until(gone="is killed in")
     running.press("q")
     running.left()
@@ -280,7 +278,7 @@ def test_two_apps_see_what_the_other_does(workshop, windows, running):
 
 def test_who_only_looks_on_changes_nothing(workshop, windows, running):
     other = windows.open("attach", "study", "--readonly")
-    other.until("t0001", "run")
+    other.until("#1", "run")
     for key in "pxaP+Q":
         other.press(key)
         other.until("only looks on")
@@ -293,11 +291,11 @@ def test_who_only_looks_on_changes_nothing(workshop, windows, running):
 
 def test_what_is_copied_goes_to_the_terminals_clipboard(windows, finished):
     window = windows.open("attach", "study")
-    window.until("finished", "t0002")
+    window.until("finished", "#2")
     window.press(":2\r")
-    window.until("4 t0002")
+    window.until("4 #2")
     window.press("yi")
-    window.until("copied id of t0002")
+    window.until("copied id of #2")
     assert b"\x1b]52;c;" + base64.b64encode(b"2") in window.terminal.text
 
 
@@ -324,7 +322,7 @@ def test_alone_it_lists_the_studies_and_opens_the_chosen_one(workshop, windows, 
     window = windows.open(size=(80, 24))
     window.until("study", "finished")
     window.press("\r")
-    window.until("t0002", "4 t000")
+    window.until("#2", "4 #")
     window.press("q")
     assert "3 COMPLETE in " in window.left()
 
@@ -333,8 +331,8 @@ def test_a_terminal_without_a_screen_gets_lines(workshop, windows):
     window = windows.open(workshop.study(DONE), variables={"TERM": "dumb"})
     window.while_read(window.terminal.ended, "its end")
     text = window.terminal.text.decode()
-    assert "trial 2" in text
-    assert "best: trial" in text
+    assert "#2" in text
+    assert "best: #" in text
     assert "\x1b" not in text
     listing = windows.open(variables={"TERM": "dumb"})
     listing.while_read(listing.terminal.ended, "its end")

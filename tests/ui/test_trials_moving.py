@@ -100,17 +100,17 @@ def test_to_the_best_the_next_failed_and_by_number():
     assert one.do("move.best").selection.cursor == 2
     assert one.do("move.failed").selection.cursor == 4
     assert one.do("move.failed").selection.cursor == 1  # round
-    assert one.do("move.trial", argument="t0005").selection.cursor == 5
+    assert one.do("move.trial", argument="#5").selection.cursor == 5
     one.do("move.trial", argument="17")
     one.do("move.trial", argument="x")
-    assert one.said == ["there is no t0017", "x is no number of a trial"]
+    assert one.said == ["there is no #17", "x is not the number of a trial"]
 
 
 def test_what_is_filtered_out_is_not_gone_to():
     one = app("cfc").do("table.filter", argument="state:done")
     one.do("move.trial", argument="1")
     one.do("move.failed")
-    assert one.said == ["t0001 is filtered out: /state:done", "those that failed are filtered out"]
+    assert one.said == ["#1 is filtered out: /state:done", "those that failed are filtered out"]
 
 
 def test_marks_one_by_one_and_all():

@@ -76,14 +76,14 @@ def test_the_table_at_80_columns():
     assert table(mixed(), marks={2}, cursor=1) == [
         "─ 2 Trials 8 by val_loss ▴ ──────────────────────── 1 marked  4 more columns > ─",
         "    trial  state   rung   step   val_loss▴ curve        lr  layers    time",
-        "  * t0000  ✓ done     2  27/27     0.0712  ⠑⢄⣀⣀⣀⣀  3.10e-3       4   2m00s",
-        ">   t0001  ▸ run      1   3/27     0.0790  ⠱⡀      2.00e-3       2     22m",
-        " +  t0002  = paus     1   9/27     0.0822          3.00e-3       3     42s",
-        "    t0003  ▾ prun     1   9/27     0.1530          4.00e-3       4   2m00s",
-        "    t0005  x kill     1   9/27   123.4000          6.00e-3       6   2m00s",
-        "    t0004  ! fail     1   9/27        nan          5.00e-3       5   2m00s",
-        "    t0006  ◌ init     -   0/27          -          7.00e-3       1      4s",
-        "    t0007  . wait     -   0/27          -          1.00e-4       1       -",
+        "  * #0  ✓ done     2  27/27     0.0712  ⠑⢄⣀⣀⣀⣀  3.10e-3       4   2m00s",
+        ">   #1  ▸ run      1   3/27     0.0790  ⠱⡀      2.00e-3       2     22m",
+        " +  #2  = paus     1   9/27     0.0822          3.00e-3       3     42s",
+        "    #3  ▾ prun     1   9/27     0.1530          4.00e-3       4   2m00s",
+        "    #5  x kill     1   9/27   123.4000          6.00e-3       6   2m00s",
+        "    #4  ! fail     1   9/27        nan          5.00e-3       5   2m00s",
+        "    #6  ◌ init     -   0/27          -          7.00e-3       1      4s",
+        "    #7  . wait     -   0/27          -          1.00e-4       1       -",
     ]
 
 
@@ -91,14 +91,14 @@ def test_at_60_columns_what_matters_is_there():
     lines = table(mixed(), 60)
     assert lines[0] == "─ 2 Trials 8 by val_loss ▴ " + "─" * 14 + " 6 more columns > ─"
     assert lines[1].split() == ["trial", "state", "step", "val_loss▴", "curve", "lr", "time"]
-    assert lines[2].split()[:6] == [">", "*", "t0000", "✓", "done", "27/27"]
+    assert lines[2].split()[:6] == [">", "*", "#0", "✓", "done", "27/27"]
 
 
 def test_wider_tables_have_more_columns_and_the_note_gets_the_rest():
     assert "best" in table(mixed(), 120)[1]
     lines = table(mixed(), 200)
     assert lines[1].split()[-3:] == ["time", "tries", "note"]
-    failed = next(line for line in lines if "t0004" in line)
+    failed = next(line for line in lines if "#4" in line)
     assert failed.endswith("ValueError: no such thing")
 
 
@@ -164,7 +164,7 @@ def test_no_column_moves_while_values_change(width):
 
 def test_the_window_shows_the_cursor_at_any_height():
     seen_picture = snapshot(rows("c" * 100))
-    assert "t0070" in "\n".join(table(seen_picture, height=5, cursor=70))
+    assert "#70" in "\n".join(table(seen_picture, height=5, cursor=70))
     assert len(table(seen_picture, height=5, cursor=70)) == 5
 
 

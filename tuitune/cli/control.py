@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.studies import StudyFolder, open_study
 from tuitune.control import ControlError, request, socket_path
-from tuitune.messages.text import configuration_words, duration
+from tuitune.messages.text import configuration_words, duration, trial_name, trial_names
 from tuitune.studyfile.document import parsed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> in
     if not trials:
         print(f"{found.name}: {DOING[act]} the launching of trials")
     if answer["done"]:
-        print(f"{found.name}: {DOING[act]} trial {', '.join(map(str, answer['done']))}")
+        print(f"{found.name}: {DOING[act]} {trial_names(answer['done'])}")
     for words in answer["refused"]:
         print(f"{found.name}: {words}", file=sys.stderr)
     return 0 if answer["done"] or not answer["refused"] else 2
@@ -65,7 +65,7 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
     if found is None:
         return 2
     shown = configuration_words(answer["config"])
-    print(f"{found.name}: trial {answer['trial']} will be {shown}")
+    print(f"{found.name}: {trial_name(answer['trial'])} will be {shown}")
     return 0
 
 

@@ -39,6 +39,23 @@ STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=Fal
 STUDY = click.argument("study")
 
 
+class TrialNumber(click.ParamType[int]):
+    """A trial by its number, as 7 or #7."""
+
+    name = "trial"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        digits = str(value).removeprefix("#")
+        if not (digits.isascii() and digits.isdigit()):
+            self.fail(f"{value!r} is not the number of a trial, as in 7", param, ctx)
+        return int(digits)
+
+
+TRIAL = TrialNumber()
+
+
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -175,7 +192,7 @@ def ls(runs: Path) -> None:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one a line."
 )
-@click.option("--why", type=int, metavar="N", help="What was decided about trial N, and why.")
+@click.option("--why", type=TRIAL, metavar="N", help="What was decided about trial N, and why.")
 @RUNS
 def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
     """Show how STUDY stands: its counts, its best configuration, its trials."""
@@ -212,7 +229,7 @@ def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
 
 @commands.command()
 @STUDY
-@click.argument("trials", type=int, nargs=-1, required=True)
+@click.argument("trials", type=TRIAL, nargs=-1, required=True)
 @RUNS
 def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """End TRIALS of STUDY. They stay ended unless `retry` takes one up again."""
@@ -223,7 +240,7 @@ def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
 @commands.command()
 @STUDY
-@click.argument("trials", type=int, nargs=-1)
+@click.argument("trials", type=TRIAL, nargs=-1)
 @RUNS
 def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Pause TRIALS of STUDY: they save and leave. Without any: launch nothing new."""
@@ -234,7 +251,7 @@ def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
 @commands.command()
 @STUDY
-@click.argument("trials", type=int, nargs=-1)
+@click.argument("trials", type=TRIAL, nargs=-1)
 @RUNS
 def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Let paused TRIALS of STUDY go on. Without any: launch again."""
@@ -245,7 +262,7 @@ def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
 @commands.command()
 @STUDY
-@click.argument("trials", type=int, nargs=-1, required=True)
+@click.argument("trials", type=TRIAL, nargs=-1, required=True)
 @RUNS
 def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Take TRIALS of STUDY up again that failed, were pruned or were killed.
@@ -260,7 +277,7 @@ def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @commands.command()
 @STUDY
 @click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--like", type=int, metavar="N", help="As trial N, but for the values given.")
+@click.option("--like", type=TRIAL, metavar="N", help="As trial N, but for the values given.")
 @RUNS
 def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) -> None:
     """Add a trial of your own to STUDY; what you leave out is chosen for you."""

@@ -19,7 +19,15 @@ from tuitune.core.space import grid_size
 from tuitune.core.study import leaving
 from tuitune.messages.as_json import as_json, is_utf8
 from tuitune.messages.facts import told, whose
-from tuitune.messages.text import configuration_words, duration, number, plain, which
+from tuitune.messages.text import (
+    configuration_words,
+    duration,
+    number,
+    plain,
+    trial_name,
+    trial_names,
+    which,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +69,7 @@ class Lines:
         held = [t.number for t in state.trials if t.held] if not state.running else []
         idle = bool(held) and not (state.waiting or state.asking or state.halted or state.finished)
         if idle and not self._idle and facts:
-            numbers = ", ".join(map(str, held))
+            numbers = trial_names(held)
             words = f"nothing runs: the study waits for trials paused by hand: {numbers}"
             self._line(facts[-1].time, f"{words}; resume or kill them")
         self._idle = idle
@@ -104,7 +112,7 @@ class Lines:
     def _settled(self, fact: ev.Settled) -> str:
         trial = self._study.state.trials[fact.trial]
         objective = self._study.spec.objective
-        parts = [f"trial {fact.trial}", f"{fact.state:<8}"]
+        parts = [trial_name(fact.trial), f"{fact.state:<8}"]
         if trial.value is not None:
             parts.append(f"{self._study.spec.pruning.unit} {trial.step}")
             parts.append(f"{objective.metric} {number(trial.counted(objective))}")

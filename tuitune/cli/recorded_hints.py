@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.messages.text import duration
+from tuitune.messages.text import duration, trial_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,9 +54,9 @@ def _seen_repeats(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
     unit, metric = spec.pruning.unit, spec.objective.metric
     yield (
         f"[trial.metrics] {metric}: its pattern has matched several times within one {unit} (in "
-        f"{begun.name}, {unit} {step} of trial {trial}); the last value of each {unit} counts, and "
-        f"a trial is judged once its next {unit} or its end is seen. If another line is meant, "
-        f"write a pattern that matches that one alone"
+        f"{begun.name}, {unit} {step} of {trial_name(trial)}); the last value of each {unit} "
+        f"counts, and a trial is judged once its next {unit} or its end is seen. If another line "
+        f"is meant, write a pattern that matches that one alone"
     )
 
 

@@ -17,6 +17,7 @@ from tuitune.messages.text import (
     number,
     plain,
     table,
+    trial_name,
 )
 from tuitune.store.errors import StoreError
 
@@ -100,7 +101,7 @@ def _words(study: StudyFolder, rows: list[TrialRow]) -> str:
     best, partial = study.best(rows)
     if best is not None:
         what = f"{spec.objective.metric} {number(best.value)}"
-        lines += ["", f"best{' (partial)' if partial else ''}: trial {best.number}, {what}"]
+        lines += ["", f"best{' (partial)' if partial else ''}: {trial_name(best.number)}, {what}"]
         lines += [f"  {line}" for line in configuration_toml(best.config).splitlines()]
     if rows:
         lines += ["", _table(study, rows)]
@@ -120,7 +121,7 @@ def _cells(row: TrialRow, now: float | None) -> list[str]:
     end = row.ended or (now if row.device else None)  # it holds a device while it runs
     lasted = "-" if row.started is None or end is None else duration(end - row.started)
     return [
-        str(row.number),
+        trial_name(row.number),
         row.state,
         number(row.value),
         str(row.step or "-"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.cli.console import print_json
 from tuitune.cli.studies import open_study
-from tuitune.messages.text import duration, number, plain, table, which
+from tuitune.messages.text import duration, number, plain, table, trial_names, which
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import Comparison, compare
 from tuitune.store.errors import StoreError
@@ -109,7 +109,7 @@ def _best(side: Side) -> str:
 def _good(comparison: Comparison) -> str:
     lost = f"{len(comparison.lost)} would have been stopped"
     if comparison.lost:
-        shown = ", ".join(map(str, comparison.lost[:10]))
+        shown = trial_names(comparison.lost[:10])
         lost += f" ({shown}{', …' if len(comparison.lost) > 10 else ''})"
     if comparison.lost_unknown:
         lost += f", and of {len(comparison.lost_unknown)} nobody knows"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
 from tuitune.core.events import TrialState
-from tuitune.messages.text import configuration_toml, duration, number
+from tuitune.messages.text import configuration_toml, duration, number, trial_name
 from tuitune.store.rows import StudyRow
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _summary(result: Result) -> str:
         lines.append(f"no trial has reported a number for {result.metric}")
         return "\n".join(lines)
     value = f"{result.metric} {number(best.value)}"
-    lines.append(f"best{' (partial)' if best.partial else ''}: trial {best.trial}, {value}")
+    lines.append(f"best{' (partial)' if best.partial else ''}: {trial_name(best.trial)}, {value}")
     lines.append("")
     lines.append(configuration_toml(best.config).rstrip())
     return "\n".join(lines)

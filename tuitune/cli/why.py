@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuitune.cli.console import print_json
 from tuitune.cli.progress import fact_record
 from tuitune.messages.facts import told
+from tuitune.messages.text import trial_name
 
 if TYPE_CHECKING:
     from tuitune.cli.studies import StudyFolder
@@ -18,7 +19,7 @@ def print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
     """Everything that befell a trial but its reports, in order."""
     facts = [fact for _, fact in study.reader.facts_of(trial)]
     if not facts:
-        print(f"{study.name}: there is no trial {trial}", file=sys.stderr)
+        print(f"{study.name}: there is no trial {trial_name(trial)}", file=sys.stderr)
         return 2
     for fact in facts:
         words = told(fact)

@@ -12,7 +12,7 @@ from tuitune.core.search.searcher import complete
 from tuitune.core.study import leaving
 from tuitune.engine.settings import NotWhileRunningError
 from tuitune.executors.base import SampleError
-from tuitune.messages.text import plain
+from tuitune.messages.text import plain, trial_name, trial_names
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class ControlHandler:
         trials = state.trials
         unknown = [n for n in numbers if not (isinstance(n, int) and 0 <= n < len(trials))]
         if unknown:
-            known = f"trials 0 to {len(trials) - 1}" if trials else "no trials yet"
-            return {"error": f"no trial {', '.join(map(str, unknown))}: there are {known}"}
+            known = f"the study has #0 to #{len(trials) - 1}" if trials else "it has none yet"
+            return {"error": f"no trial {trial_names(unknown)}: {known}"}
         refusals = {n: _refusal(act, trials[n], n in state.kills) for n in numbers}
         done = tuple(n for n, why in refusals.items() if not why)
         now = self._clock()
@@ -101,14 +101,14 @@ class ControlHandler:
         study = self._engine.study
         if like is not None:
             if not 0 <= like < len(study.state.trials):
-                return {"error": f"no trial {like} to be like"}
+                return {"error": f"no trial {trial_name(like)} to copy"}
             config = _changed(study.spec.space, study.state.trials[like].config, config)
         problems = study.spec.space.problems(config, partial=True)
         if problems:
             return {"error": "; ".join(problems)}
         number = len(study.state.trials) + len(study.state.adding)
         proposal = complete(study.spec.space, study.spec.search, number, config)
-        why = proposal.why if like is None else f"like trial {like}"
+        why = proposal.why if like is None else f"like {trial_name(like)}"
         try:
             added = await self._engine.add(replace(proposal, why=why), by)
         except SampleError as error:
@@ -150,4 +150,4 @@ def _refusal(act: str, trial: Trial, doomed: bool) -> str:  # noqa: FBT001
         "was not paused by hand": act == "resume" and not ended and not trial.held,
     }
     why = next((why for why, holds in reasons.items() if holds), "")
-    return why and f"trial {trial.number} ({trial.state}) {why}"
+    return why and f"{trial_name(trial.number)} ({trial.state}) {why}"

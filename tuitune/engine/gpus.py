@@ -16,6 +16,7 @@ from tuitune.core.placement.gpus import THIRDS
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.watchdog import Watchdog
 from tuitune.engine.failure import heed
+from tuitune.messages.text import trial_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -229,7 +230,7 @@ class Gpus:
         held = [(tenant, trial, self._held_by(tenant)) for tenant, trial in self._stuck]
         self._stuck = [(tenant, trial) for tenant, trial, uuids in held if uuids]
         return {
-            uuid: f"trial {trial} has ended, and its memory is still held there"
+            uuid: f"{trial_name(trial)} has ended, and its memory is still held there"
             for _, trial, uuids in held
             for uuid in uuids
         }

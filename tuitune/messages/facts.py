@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
 from tuitune.messages.leaving import signal_words
-from tuitune.messages.text import configuration_words, duration, plain
+from tuitune.messages.text import configuration_words, duration, plain, trial_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,14 +19,9 @@ def told(fact: ev.AnyFact) -> str:
 
 
 def whose(fact: ev.AnyFact) -> str:
-    """Whom it befell: "trial 7", "trials 3, 4"; empty where it is the study."""
+    """The trials it is about: "#7", "#3, #4"; empty where it is the study."""
     trial = getattr(fact, "trial", None)
-    if trial is not None:
-        return f"trial {trial}"
-    trials = getattr(fact, "trials", ())
-    if not trials:
-        return ""
-    return f"trial{'s' if len(trials) > 1 else ''} {', '.join(map(str, trials))}"
+    return trial_names(getattr(fact, "trials", ()) if trial is None else (trial,))
 
 
 def _hand(fact: ev.AnyFact) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def plain(text: str) -> str:
@@ -20,9 +23,19 @@ def number(value: float | None) -> str:
     return f"{value:.4g}" if math.isfinite(value) else str(value)
 
 
+def trial_name(number: int) -> str:
+    """A trial as people read it and may type it: #7. Folders, JSON and CSV have the number."""
+    return f"#{number}"
+
+
+def trial_names(numbers: Iterable[int]) -> str:
+    """Trials as people read them: #3, #4."""
+    return ", ".join(map(trial_name, numbers))
+
+
 def which(trial: int, *, partial: bool) -> str:
     """The trial that a best value is of."""
-    return f"(trial {trial}{', partial' if partial else ''})"
+    return f"({trial_name(trial)}{', partial' if partial else ''})"
 
 
 def duration(seconds: float) -> str:

@@ -144,7 +144,7 @@ def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
     try:
         config = _pack(row.config)
     except (TypeError, ValueError, OverflowError) as error:
-        raise StoreError(f"trial {row.number}: its configuration can't be kept: {error}") from error
+        raise StoreError(f"#{row.number}: its configuration can't be kept: {error}") from error
     return (
         row.number,
         row.state,

@@ -6,6 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from tuitune.messages.text import trial_name
 from tuitune.ui.actions.moving import jump_to
 from tuitune.ui.state.status_line import Prompt
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from tuitune.ui.actions.action import Action, AppActions
 
-NUMBER = re.compile(r"t?[0-9]{1,9}", re.ASCII)
+NUMBER = re.compile(r"[#t]?[0-9]{1,9}", re.ASCII)
 MOST = 12  # candidates that are named
 
 
@@ -137,7 +138,7 @@ def hint(app: AppActions, line: str) -> str:
     if not line:
         return "an action's name, or a trial's number; tab completes"
     if NUMBER.fullmatch(line):
-        return f"goes to trial {line.removeprefix('t')}"
+        return f"goes to {trial_name(int(line.lstrip('#t')))}"
     actions = app.actions.values()
     command = understood(actions, line)
     if command is not None:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.core.space import spell
 from tuitune.messages.command import fill_command
-from tuitune.messages.text import configuration_toml
+from tuitune.messages.text import configuration_toml, trial_name
 from tuitune.store.folder import TRIALS
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import meant
 from tuitune.ui.state.status_line import Choice, Menu
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +30,7 @@ def copy(app: AppActions) -> None:
     """The trials are those of this moment, whatever moves while the menu is open."""
     snapshot = app.snapshot
     rows = meant(app.context())
-    names = label(rows[0].number) if len(rows) == 1 else f"{len(rows)} trials"
+    names = trial_name(rows[0].number) if len(rows) == 1 else f"{len(rows)} trials"
 
     def choice(key: str, title: str, text: Callable[[], str]) -> Choice:
         return Choice(key, title, lambda: app.copy(text(), f"{title} of {names}"))
@@ -53,10 +52,10 @@ def ids(rows: Sequence[TrialRow]) -> str:
 
 
 def configurations(rows: Sequence[TrialRow]) -> str:
-    """TOML; several ones under their trial's name."""
+    """TOML; several are headed by their trial, which TOML reads as a comment."""
     if len(rows) == 1:
         return configuration_toml(rows[0].config)
-    return "\n".join(f"# {label(row.number)}\n{configuration_toml(row.config)}" for row in rows)
+    return "\n".join(f"{trial_name(row.number)}\n{configuration_toml(row.config)}" for row in rows)
 
 
 def commands(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:

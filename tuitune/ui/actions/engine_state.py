@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import ENDED, TrialState
+from tuitune.messages.text import trial_name, trial_names
 from tuitune.ui.render.glyphs import WORDS as SHORT
 from tuitune.ui.state.records import Record
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,13 +51,13 @@ class Targets(Record, frozen=True):
             if row is not None and row.state == state:
                 same.append(number)
             elif row is not None:
-                moved.append(f"{label(number)} {WORDS[row.state]} by now")
+                moved.append(f"{trial_name(number)} {WORDS[row.state]} by now")
         return same, moved
 
     def words(self) -> str:
         """The trials by name where they are few, else how many."""
         if len(self.states) <= NAMED:
-            return ", ".join(label(number) for number in self.states)
+            return trial_names(self.states)
         return f"{len(self.states)} trials"
 
     def details(self) -> str:
@@ -81,7 +81,7 @@ def targets(context: RenderContext, why_not: WhyNot) -> Targets:
     reasons = [(row, why_not(row)) for row in meant(context)]
     return Targets(
         {row.number: row.state for row, why in reasons if not why},
-        tuple(f"{label(row.number)} {why}" for row, why in reasons if why),
+        tuple(f"{trial_name(row.number)} {why}" for row, why in reasons if why),
     )
 
 

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
+from tuitune.messages.text import trial_name
 from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.state.status_line import Prompt
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
@@ -85,17 +85,17 @@ def jump(app: AppActions, number: int) -> None:
     if line is not None:
         to_line(app, line)
     elif app.snapshot.row(number) is None:
-        app.say(f"there is no {label(number)}", "warning")
+        app.say(f"there is no {trial_name(number)}", "warning")
     else:
-        app.say(f"{label(number)} is filtered out: /{app.selection.filter.text}", "warning")
+        app.say(f"{trial_name(number)} is filtered out: /{app.selection.filter.text}", "warning")
 
 
 def jump_to(app: AppActions, text: str) -> None:
-    digits = text.strip().removeprefix("t")
+    digits = text.strip().lstrip("#t")
     if digits.isascii() and digits.isdigit():
         jump(app, int(digits))
     else:
-        app.say(f"{text.strip() or 'nothing'} is no number of a trial", "warning")
+        app.say(f"{text.strip() or 'nothing'} is not the number of a trial", "warning")
 
 
 def ask_where(app: AppActions) -> None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.events import TrialState
+from tuitune.messages.text import trial_names
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import (
     meant,
@@ -18,7 +19,6 @@ from tuitune.ui.actions.engine_state import (
     why_no_retry,
 )
 from tuitune.ui.state.status_line import Question, Undo
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +162,7 @@ def named(numbers: Sequence[int]) -> str:
     """Up to three by name, else how many."""
     if len(numbers) > 3:
         return f"{len(numbers)} trials"
-    return ", ".join(label(number) for number in numbers)
+    return trial_names(numbers)
 
 
 def _to_be_killed(context: RenderContext) -> list[int]:

@@ -6,13 +6,12 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import TrialState
-from tuitune.messages.text import duration, number
+from tuitune.messages.text import duration, number, trial_name
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.ended_trials import epoch, some
 from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import scale
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +79,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     _name_steps(made, steps, selection.cursor)
     last = steps[-1]
     over = "time" if selection.by_time else "trials"
-    note = f"{number(last.value)} {label(last.trial)}, over {over}"
+    note = f"{number(last.value)} {trial_name(last.trial)}, over {over}"
     note += ", none complete" if found.partial else ""
     if selection.by_time:
         below, name = _time_ticks(made), ""
@@ -137,7 +136,7 @@ def _name_steps(made: Frame, steps: Sequence[Ended], cursor: int | None) -> None
     """The trial that set each best, the newest first, as far as there is room beside its step."""
     for step in reversed(steps):
         column, line = made.across(step.at) // 2, made.down(step.value) // 4
-        name = label(step.trial)
+        name = trial_name(step.trial)
         left = column - len(name)
         places = (
             (column + 1, line - 1),

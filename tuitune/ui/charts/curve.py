@@ -6,14 +6,13 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tuitune.messages.text import number
+from tuitune.messages.text import number, trial_name
 from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
 from tuitune.ui.charts.legend import Entry, put_legend
 from tuitune.ui.charts.overlay import curve, left_out, metric, overlaid, stamp
 from tuitune.ui.charts.ranges import shown_range
 from tuitune.ui.charts.scales import scale
 from tuitune.ui.charts.tracing import draw_trace, trace
-from tuitune.ui.table.cells import label
 from tuitune.ui.text.phrases import missing
 from tuitune.ui.text.trial import resource
 
@@ -171,7 +170,7 @@ def _entry(line: _Line, inspected: int | None) -> Entry:
     shown = line.shown
     return Entry(
         shown.words(),
-        f"{shown.letter} {label(shown.trial)}",
+        f"{shown.letter} {trial_name(shown.trial)}",
         _said(line, inspected),
         shown.ink.role,
     )
@@ -206,7 +205,7 @@ def _nothing(context: RenderContext, lines: list[_Line]) -> list[str]:
     row = context.snapshot.row(lines[0].shown.trial)
     if row is not None and metric(context) == context.snapshot.spec.objective.metric:
         return [missing(context, row)]
-    return [f"{label(lines[0].shown.trial)} reports no {metric(context)}"]
+    return [f"{trial_name(lines[0].shown.trial)} reports no {metric(context)}"]
 
 
 def _no_number(context: RenderContext, lines: list[_Line]) -> list[str]:

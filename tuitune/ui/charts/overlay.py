@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tuitune.messages.text import trial_name
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.state.records import Record
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.store.curves import Curve
@@ -33,7 +33,7 @@ class Overlaid(Record, frozen=True):
     part: str  # "cursor", "best", "marked", or several
 
     def words(self) -> str:
-        return f"{self.letter} {label(self.trial)} ({self.part})"
+        return f"{self.letter} {trial_name(self.trial)} ({self.part})"
 
 
 def overlaid(context: RenderContext) -> list[Overlaid]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.messages.text import number
+from tuitune.messages.text import number, trial_name
 from tuitune.ui.charts.frame import Drawing, words
 from tuitune.ui.charts.rung_entries import Book
 from tuitune.ui.render.lines import fit
-from tuitune.ui.table.cells import label
 from tuitune.ui.text.trial import resource
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def _waiting(rung: Rung, width: int) -> list[Line]:
     """The trials that wait to be promoted, by name."""
     if not rung.waits:
         return []
-    named = [label(trial) for trial in sorted(rung.waits)]
+    named = [trial_name(trial) for trial in sorted(rung.waits)]
     return [((" " * 10 + "waits: ", "warning"), (_within(named, width - 17), "text"))]
 
 

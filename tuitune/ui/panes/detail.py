@@ -9,14 +9,14 @@ from rich.cells import cell_len
 
 from tuitune.core.events import TrialState
 from tuitune.core.space import spell
-from tuitune.messages.text import plain
+from tuitune.messages.text import plain, trial_name
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.glyphs import WORDS, shown_state
 from tuitune.ui.render.layout import DETAIL
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of, wrapped
 from tuitune.ui.render.memo import Memo
 from tuitune.ui.render.scrolling import window
-from tuitune.ui.table.cells import form_of, label, parameter
+from tuitune.ui.table.cells import form_of, parameter
 from tuitune.ui.text.phrases import awaited, missing
 from tuitune.ui.text.trial import doing, last_words, place, standing, times, value
 
@@ -59,7 +59,7 @@ def _lines(
     content = whole(context, row, facts, size)
     shown, right = window(content, size.height - 1, context.selection.scrolled.get(DETAIL, 0))
     where = standing(context.snapshot, row, facts) if size.height <= SMALL else ""
-    title = "  ".join((label(row.number), _state(context, row), where)).rstrip()
+    title = "  ".join((trial_name(row.number), _state(context, row), where)).rstrip()
     title = fit(title, min(cell_len(title), size.width - 8))
     return [rule(context, DETAIL, title, size.width, right=right), *shown]
 

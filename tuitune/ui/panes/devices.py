@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tuitune.messages.text import duration, plain
+from tuitune.messages.text import duration, plain, trial_name
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.glyphs import bar, history, load_role
 from tuitune.ui.render.layout import DEVICES
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
 from tuitune.ui.render.memo import Memo
-from tuitune.ui.table.cells import label
 from tuitune.ui.text import device as say
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 WIDE_FROM = 110  # columns from which a device has a line for itself
-TWO_TRIALS, ONE_TRIAL = len("t0003 t0004"), len("t0003 +1")
+TWO_TRIALS, ONE_TRIAL = len("#3 #14"), len("#13 +1")
 USERS = len(" pid 8812 alice")  # cells that are kept for others' processes
 STALE_AFTER = 5.0  # s without a sample after which it is said
 
@@ -205,8 +204,8 @@ def _with_trials(
 
 
 def _trials(trials: Sequence[int], room: int) -> str:
-    """As "t0003 t0004 +2"; "" where there is no room for that."""
-    names = [label(number) for number in trials]
+    """As "#3 #4 +2"; "" where there is no room for that."""
+    names = [trial_name(number) for number in trials]
     for shown in range(len(names), 0, -1):
         more = f" +{len(names) - shown}" if shown < len(names) else ""
         words = " ".join(names[:shown]) + more

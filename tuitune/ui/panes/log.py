@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from tuitune.messages.text import trial_name
 from tuitune.ui.logs import Stamp, lines_before, log_file, stamp
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.layout import LOG
 from tuitune.ui.render.lines import Line, Size, chopped, cut, line
 from tuitune.ui.render.memo import Memo
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,8 @@ class LogPane:
         path = log_file(context.snapshot.folder, row.number)
         found = stamp(path)
         if found is None or found.size == 0:
-            return _empty(context, f"Log {label(row.number)}", _nothing(row, path, found), size)
+            title = f"Log {trial_name(row.number)}"
+            return _empty(context, title, _nothing(row, path, found), size)
         end = held_at(context, row.number, found)
         grown = None if selection.frozen else found
         key = (
@@ -83,7 +84,7 @@ def _lines(
         segments = chopped(text, size.width) if context.selection.wrap else [_cut(text, size.width)]
         shown += [_marked(segment, context.selection.find) for segment in segments]
     state = "follows" if end is None else f"held, {_amount(found.size - end)} below"
-    words = [f"Log {label(int(path.parent.name))}", state]
+    words = [f"Log {trial_name(int(path.parent.name))}", state]
     if context.selection.find:
         words.append(f"find {context.selection.find!r}")
     title = rule(context, LOG, "  ".join(words), size.width, right=_keys(context))
@@ -92,12 +93,12 @@ def _lines(
 
 def _nothing(row: TrialRow, path: Path, found: Stamp | None) -> str:
     if found is not None:
-        return f"{label(row.number)} has printed nothing yet"
+        return f"{trial_name(row.number)} has printed nothing yet"
     if row.started is None:
-        return f"{label(row.number)} was not started yet: it has no log"
+        return f"{trial_name(row.number)} was not started yet: it has no log"
     if row.pid is None and row.phase == "starting":
-        return f"{label(row.number)} is starting"
-    return f"{label(row.number)} has no log any more: {path} is gone"
+        return f"{trial_name(row.number)} is starting"
+    return f"{trial_name(row.number)} has no log any more: {path} is gone"
 
 
 def _keys(context: RenderContext) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED, TrialState
-from tuitune.messages.text import duration, number, plain
+from tuitune.messages.text import duration, number, plain, trial_name
 from tuitune.ui.render.glyphs import LOST, WORDS
 from tuitune.ui.render.lines import Line, Segment, Size, cut, ends, fit, joined, line, width_of
 from tuitune.ui.state.forecast import elapsed
-from tuitune.ui.table.cells import label
 from tuitune.ui.text.health import health
 from tuitune.ui.text.phrases import next_step, notice, why_ended
 from tuitune.ui.text.trial import ago
@@ -116,7 +115,7 @@ def _best(context: RenderContext, width: int) -> Line:
     return line(
         (f"best {metric}", "muted"),
         (number(best.value), "text bold"),
-        (f" {context.glyphs.best}{label(best.number)}", "accent"),
+        (f" {context.glyphs.best}{trial_name(best.number)}", "accent"),
         (f" {when}{partial}", "muted"),
     )
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
-from tuitune.messages.text import duration, number
+from tuitune.messages.text import duration, number, trial_name
 from tuitune.ui.render.lines import Line, cut, ends, fit, line, marked, padded
 from tuitune.ui.state.records import Record
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +89,7 @@ def best_words(entry: Entry) -> str:
     if entry.best is None or entry.trial is None:
         return "-"
     partial = ", partial" if entry.partial else ""
-    return f"{entry.metric} {number(entry.best)} ({label(entry.trial)}{partial})"
+    return f"{entry.metric} {number(entry.best)} ({trial_name(entry.trial)}{partial})"
 
 
 def _widths(entries: Sequence[Entry], width: int) -> list[int]:

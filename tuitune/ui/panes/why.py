@@ -19,11 +19,11 @@ from tuitune.core.events import (
     Warned,
 )
 from tuitune.messages.facts import told, whose
+from tuitune.messages.text import trial_name
 from tuitune.ui.panes.titles import rule
 from tuitune.ui.render.layout import WHY
 from tuitune.ui.render.lines import Line, Size, cut, line, wrapped
 from tuitune.ui.render.memo import Memo
-from tuitune.ui.table.cells import label
 from tuitune.ui.text.trial import clock
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _lines(
 ) -> list[Line]:
     study = trial is None
     key = context.keymap.shown("why.whole")
-    title = "Why  the study" if trial is None else f"Why  {label(trial)}"
+    title = "Why  the study" if trial is None else f"Why  {trial_name(trial)}"
     other = f"{key} {'one trial' if study else 'the study'}"
     height = max(0, size.height - 1)
     top = max(0, context.selection.scrolled.get(WHY, 0))

@@ -11,9 +11,8 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from tuitune.core.space import Choice, Fixed
-from tuitune.messages.text import configuration_words
+from tuitune.messages.text import configuration_words, trial_name
 from tuitune.ui.state.form import filled, read_form, typed
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from textual import events
@@ -76,7 +75,7 @@ class AddScreen(Screen[None]):
         self._space = app.snapshot.spec.space
         like = app.snapshot.row(app.selection.cursor)
         texts = filled(self._space, like.config if like is not None else {})
-        self._like = "" if like is None else f", filled with {label(like.number)}"
+        self._like = "" if like is None else f", filled with {trial_name(like.number)}"
         self._rows = [Row(p, texts.get(p.name, "")) for p in self._space.parameters]
 
     def compose(self) -> ComposeResult:
@@ -133,5 +132,5 @@ class AddScreen(Screen[None]):
         self._study_app.send({"do": "add", "config": form.config, "like": None}, self._added)
 
     def _added(self, answer: dict[str, Any]) -> None:
-        words = configuration_words(answer["config"])
-        self._study_app.say(f"{label(answer['trial'])} will be {words}, once there is room", "info")
+        name, words = trial_name(answer["trial"]), configuration_words(answer["config"])
+        self._study_app.say(f"{name} will be {words}, once there is room", "info")

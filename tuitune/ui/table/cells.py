@@ -20,11 +20,6 @@ METRIC_WIDTH: Final = 9  # "-123.4567" and "-1.23e-15"
 TEXT_WIDTH: Final = 14  # at most, of a parameter that is a text
 
 
-def label(number: int) -> str:
-    """A trial as the app names it."""
-    return f"t{number:04d}"
-
-
 def metric(value: float | None) -> str:
     """Four decimals, so that the points of a column stand in line; else three figures."""
     if value is None:

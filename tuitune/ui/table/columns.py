@@ -65,7 +65,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
     steps = 5 if spec.pruning.max is None else 2 * len(cells.count(spec.pruning.max)) + 1
     metric = spec.objective.metric
     made = [
-        Column("trial", "trial", max(5, 1 + most), 99, right=False),
+        Column("trial", "trial", max(5, 1 + most), 99),
         Column("state", "state", 6, 99, right=False),
     ]
     if gpus:

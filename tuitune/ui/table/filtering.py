@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from tuitune.core.space.parameters import Choice, Fixed, Sampled, spell
 from tuitune.ui.render.glyphs import WORDS, shown_state
 from tuitune.ui.state.records import Record
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -96,7 +95,7 @@ def _equal_to(number: float, text: str) -> Callable[[Any], bool]:
 
 def _as_number(name: str, text: str) -> float:
     try:
-        return float(text.removeprefix("t") if name == "trial" else text)
+        return float(text.lstrip("#t") if name == "trial" else text)
     except ValueError:
         raise FilterError(f"{name} is a number, and {text} is none") from None
 
@@ -133,7 +132,7 @@ def word(text: str, spec: StudySpec) -> Test:
     sought = text.casefold()
     states = _states_like(sought)
     names = [p.name for p in spec.space.parameters if _may_be_text(p)]
-    of_labels = not sought.strip("t0123456789")
+    is_numbered = _numbered(sought)
 
     @lru_cache(maxsize=TEXTS_KEPT)
     def holds(told: str) -> bool:
@@ -142,7 +141,7 @@ def word(text: str, spec: StudySpec) -> Test:
     def test(row: TrialRow, snapshot: Snapshot) -> bool:
         if row.state in states or holds(row.origin) or holds(row.device):
             return True
-        if holds(row.error) or holds(row.note) or (of_labels and sought in label(row.number)):
+        if holds(row.error) or holds(row.note) or is_numbered(row):
             return True
         if row.phase and _shown(row, snapshot) in states:
             return True
@@ -150,6 +149,16 @@ def word(text: str, spec: StudySpec) -> Test:
         return any(holds(spelt(config[name])) for name in names if name in config)
 
     return test
+
+
+def _numbered(sought: str) -> Callable[[TrialRow], bool]:
+    """#7 is that trial alone, 7 is every trial with these digits in its number."""
+    digits = sought.removeprefix("#")
+    if not digits.isdecimal():
+        return lambda _: False
+    if digits != sought:
+        return lambda row: row.number == int(digits)
+    return lambda row: digits in str(row.number)
 
 
 def field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
+from tuitune.messages.text import trial_name
 from tuitune.ui.render.glyphs import WORDS, shown_state
 from tuitune.ui.render.lines import fit, marked
 from tuitune.ui.state.records import Record
@@ -201,7 +202,7 @@ def note(row: TrialRow) -> str:
 
 
 PLAIN: Final[dict[str, Text]] = {
-    "trial": lambda row: cells.label(row.number),
+    "trial": lambda row: trial_name(row.number),
     "rung": lambda row: "-" if row.rung is None else str(row.rung),
     "value": _value,
     "best": lambda row: cells.metric(row.best),

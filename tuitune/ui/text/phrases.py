@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED, TrialState
-from tuitune.messages.text import duration, plain
+from tuitune.messages.text import duration, plain, trial_name
 from tuitune.store.rows import ENGINE_FAILED
 from tuitune.ui.logs import last_line, log_file
 from tuitune.ui.render.lines import Line, line, wrapped
-from tuitune.ui.table.cells import label
 from tuitune.ui.text.health import RESTART
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def all_failed(snapshot: Snapshot) -> str:
 
 def missing(context: RenderContext, row: TrialRow) -> str:
     """Why a trial has no curve yet."""
-    name, now = label(row.number), context.snapshot.now
+    name, now = trial_name(row.number), context.snapshot.now
     since = now - (row.launched or now)
     if row.state != TrialState.RUNNING:
         words = "has reported nothing" if row.started else "waits"

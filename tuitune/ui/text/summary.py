@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import loss
-from tuitune.messages.text import configuration_toml, configuration_words, duration, number
+from tuitune.messages.text import (
+    configuration_toml,
+    configuration_words,
+    duration,
+    number,
+    trial_name,
+)
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS
 from tuitune.ui.render.glyphs import WORDS
 from tuitune.ui.render.lines import Line, cut, fit, line
 from tuitune.ui.state.forecast import elapsed
-from tuitune.ui.table.cells import label
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
@@ -65,7 +70,7 @@ def _best(snapshot: Snapshot) -> list[Line]:
     partial = ", not complete" if snapshot.partial else ""
     head = line(
         ("best  ", "title bold"),
-        (f"{label(row.number)}  {metric} {number(row.value)}", "accent bold"),
+        (f"{trial_name(row.number)}  {metric} {number(row.value)}", "accent bold"),
         (f"  at step {row.step}{partial}", "muted"),
     )
     toml = configuration_toml(row.config).splitlines()
@@ -78,7 +83,7 @@ def _top(snapshot: Snapshot, width: int) -> list[Line]:
         return []
     lines = [line((f"the best {len(rows)}", "title bold"))]
     for row in rows:
-        start = f"  {label(row.number)}  {number(row.value):>9}  "
+        start = f"  {trial_name(row.number)}  {number(row.value):>9}  "
         words = fit(configuration_words(row.config), max(0, width - len(start))).rstrip()
         lines.append(line((start, "text"), (words, "muted")))
     return lines
