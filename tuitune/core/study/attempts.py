@@ -12,7 +12,7 @@ from tuitune.core.pruning import rules
 from tuitune.core.study import gpu_packing, leaving, prefetch
 from tuitune.core.study import state as st
 from tuitune.core.study.pausing import pause, thaw, wait
-from tuitune.core.study.ranking import listens, loss, next_gate, update_leader
+from tuitune.core.study.ranking import listens, next_gate, update_leader
 
 if TYPE_CHECKING:
     from tuitune.core import events as ev
@@ -58,12 +58,13 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
 
     Every report of a study comes by here: comparisons stand where max() would cost a call.
     """
-    trial, step = state.trials[fact.trial], fact.step
+    trial, step, now = state.trials[fact.trial], fact.step, fact.time
     trial.news = False
     if not listens(trial, fact.attempt) or (trial.complete and step > trial.known):
         return  # a complete trial that goes further than its last step is about to be stopped
-    trial.pause = max(trial.pause, fact.time - trial.heard)
-    trial.heard = fact.time
+    pause = now - trial.heard
+    trial.pause = max(trial.pause, pause)
+    trial.heard = now
     trial.silent = False
     if step > trial.attempt_step:
         _advance(state, trial, fact)
@@ -93,10 +94,12 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
 
 def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     """The attempt has reached a step further than all that it has reported."""
-    trial.attempt_step = fact.step
-    trial.step = max(trial.step, fact.step)
-    state.slowest = max(state.slowest, fact.time - trial.stepped)
-    trial.stepped = fact.time
+    step, now = fact.step, fact.time
+    trial.attempt_step = step
+    trial.step = max(trial.step, step)
+    lasted = now - trial.stepped
+    state.slowest = max(state.slowest, lasted)
+    trial.stepped = now
     if trial.pace is not None:
         gpu_packing.heard(state, trial, fact)
 
@@ -105,17 +108,18 @@ def _first_value(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported, value: float
 ) -> None:
     """An objective of a step that no attempt has reported one of, nor of a later one."""
-    is_rung = fact.step == trial.attempt_step  # else its attempt has gone further without one
+    step = fact.step
+    is_rung = step == trial.attempt_step  # else its attempt has gone further without one
     if trial.pending and trial.value is not None:  # that step is closed by this one
         _observe(spec, state, trial, trial.value)
     trial.best_before = trial.best
     trial.best = _better(spec, trial.best, value)
     trial.value = value
-    trial.known = fact.step
+    trial.known = step
     trial.news = is_rung and not fact.open
-    trial.pending = fact.step if is_rung and fact.open else 0
-    if spec.pruning.method != "none":
-        _mark(spec, trial, fact.step)
+    trial.pending = step if is_rung and fact.open else 0
+    if step >= trial.next_mark:
+        _mark(spec, trial, step)
 
 
 def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:
@@ -134,9 +138,11 @@ def _observe(spec: StudySpec, state: st.State, trial: st.Trial, value: float) ->
 
 
 def _better(spec: StudySpec, best: float | None, value: float) -> float:
-    if best is None or loss(value, spec.objective) < loss(best, spec.objective):
-        return value
-    return best
+    if best is None or not math.isfinite(best):
+        return value if best is None or math.isfinite(value) else best
+    if not math.isfinite(value):
+        return best
+    return min(best, value) if spec.objective.mode == "min" else max(best, value)
 
 
 def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
@@ -146,6 +152,7 @@ def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
     if passed and (not trial.curve or trial.curve[-1][0] < steps[passed - 1]):
         trial.curve.append((steps[passed - 1], _counted(spec, trial)))
         trial.marked = step
+    trial.next_mark = float(steps[passed]) if passed < len(steps) else math.inf
 
 
 def _counted(spec: StudySpec, trial: st.Trial) -> float:

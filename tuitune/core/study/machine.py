@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,17 +38,16 @@ class Study:
 
     def react(self, event: ev.Event) -> list[ev.AnyFact]:
         """Take an event in. Returns it, followed by the decisions it leads to, all folded in."""
-        facts: list[ev.AnyFact] = []
-        due: deque[ev.AnyFact] = deque((event,))
-        while due:
-            fact = due.popleft()
+        facts: list[ev.AnyFact] = [event]
+        for fact in facts:
             self.evolve(fact)
-            facts.append(fact)
-            due.extend(decide(self.spec, self.state, fact))
+            facts += decide(self.spec, self.state, fact)
         return facts
 
     def evolve(self, fact: ev.AnyFact) -> None:
         evolve(self.spec, self.state, fact)
+        if isinstance(fact, ev.Reported):  # as most are
+            return
         if isinstance(fact, WITH_CONFIGURATION):
             self.tried.add(self._key(fact.config))
         elif isinstance(fact, ev.Opened):

@@ -77,6 +77,7 @@ class Trial(msgspec.Struct, array_like=True):
     marked: int = 0  # the step that added the newest point of `curve`
     saving: int = 0  # checkpoints that the newest attempt is writing
     returned: bool = False  # its function has returned
+    next_mark: float = 0.0  # the step from which on `curve` gets its next point
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
