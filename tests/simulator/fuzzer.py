@@ -51,6 +51,7 @@ class Report:
     """What one seed has come to."""
 
     seed: int
+    spec: StudySpec
     violations: list[str] = field(default_factory=list)
     facts: int = 0
     events: int = 0
@@ -90,7 +91,7 @@ class _Fuzzer:
         self.machine = machine
         self.journal = MemoryJournal()
         self.trial_folders = MemoryTrialFolders()
-        self.report = Report(seed)
+        self.report = Report(seed, spec)
         self.now = START
         self.behind = False  # the journal lacks facts of some engine
         self.prefetched = 0.0  # s that the machine's clock is ahead of the loops'

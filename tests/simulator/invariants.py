@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -13,16 +13,18 @@ from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.pruning.rules import bracket_steps
 from tuitune.core.study import Study
+from tuitune.core.study.lifecycle import TRANSITIONS, stage
 from tuitune.core.study.ranking import Ranking, best_of
 from tuitune.store.projection import study_row, trial_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from simulator.reference import Entries
     from tuitune.core.pruning.state import PrunerState
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import State
+    from tuitune.core.study.lifecycle import Stage
     from tuitune.core.study.state import Trial
     from tuitune.store.rows import StudyRow, TrialRow
 
@@ -70,7 +72,7 @@ def _processes(shadow: ShadowModel, state: State) -> list[str]:
         ),
         "promotable": (sorted(state.promotable), sorted(shadow.available)),
         "to be killed": (sorted(state.kills.items()), sorted(shadow.kills.items())),
-        "held": (sorted(t.number for t in state.trials if t.held), sorted(shadow.held)),
+        "held": (sorted(t.number for t in state.trials if t.paused_by_user), sorted(shadow.held)),
         "frozen": (
             sorted(t.number for t in state.trials if t.frozen is not None),
             sorted(shadow.attempts.frozen),
@@ -134,7 +136,54 @@ def over(study: Study, journal: Sequence[ev.AnyFact]) -> list[str]:
     restored = Study(study.spec, study.snapshot())
     if restored.snapshot() != study.snapshot() or restored.tried != study.tried:
         problems.append("a snapshot is not the state that it was taken of")
+    problems += [
+        f"trial {step.trial} went from {named(step.before)} to {named(step.after)} by {step.fact}"
+        for step in transitions(study.spec, journal)
+        if not step.is_allowed
+    ]
     return problems + _redecided(study.spec, journal)
+
+
+class Transition(NamedTuple):
+    """A change of one trial's stage, and the fact that made it."""
+
+    trial: int
+    before: Stage
+    fact: ev.AnyFact
+    after: Stage
+
+    @property
+    def is_allowed(self) -> bool:
+        return self.after in TRANSITIONS[self.before].get(type(self.fact), ())
+
+
+def transitions(spec: StudySpec, journal: Sequence[ev.AnyFact]) -> Iterator[Transition]:
+    """Every change of a trial's stage in a journal, in order."""
+    study = Study(spec)
+    stages: dict[int, Stage] = {}
+    for fact in journal:
+        study.evolve(fact)
+        for number in _concerned(fact, study.state):
+            before, after = (
+                stages.get(number, TrialState.WAITING),
+                stage(study.state.trials[number]),
+            )
+            if before is not after:
+                yield Transition(number, before, fact, after)
+            stages[number] = after
+
+
+def _concerned(fact: ev.AnyFact, state: State) -> Iterable[int]:
+    number = getattr(fact, "trial", None)
+    if number is not None:
+        return (number,) if number < len(state.trials) else ()  # an Ask comes before its trial
+    if isinstance(fact, ev.Opened | ev.SettingsChanged):
+        return range(len(state.trials))
+    return getattr(fact, "trials", ())
+
+
+def named(at: Stage) -> str:
+    return at if isinstance(at, TrialState) else at.__name__
 
 
 def _redecided(spec: StudySpec, journal: Sequence[ev.AnyFact]) -> list[str]:
@@ -209,7 +258,7 @@ def _wanted(study: Study) -> set[int]:
     best, partial = best_of(study.spec, standings)
     wanted: set[int] = set()
     for trial in state.trials:
-        goes_on = trial.state in (TrialState.FAILED, TrialState.KILLED) or trial.shelved
+        goes_on = trial.state in (TrialState.FAILED, TrialState.KILLED) or trial.not_promoted
         if trial.state == TrialState.COMPLETE:
             keep = settings.keep_checkpoints
             stays = keep == "all" or (keep == "best" and not partial and trial.number == best)

@@ -137,7 +137,7 @@ def complete_silence_for_ever() -> Iterator[None]:
     due = deadlines._deadlines
 
     def patient(state: State, trial: Any) -> Any:
-        return [] if trial.complete and trial.ending is None else due(state, trial)
+        return [] if trial.at_maximum and trial.ending is None else due(state, trial)
 
     with patch.object(deadlines, "_deadlines", patient):
         yield
@@ -153,7 +153,7 @@ def complete_signalled_in_its_last_step() -> Iterator[None]:
         more = [
             ev.Signal(fact.time, t.number, t.attempt, "ask", "drain", save=True)
             for t in live
-            if t.complete and t.ending is None and not fact.finish and not fact.now
+            if t.at_maximum and t.ending is None and not fact.finish and not fact.now
         ]
         return [*halt(spec, state, fact), *more]
 

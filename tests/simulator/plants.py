@@ -27,6 +27,7 @@ from tuitune.core.study import (
     machine,
     slots,
 )
+from tuitune.core.study.lifecycle import move
 from tuitune.engine import follow_up
 from tuitune.engine.engine import Engine
 from tuitune.engine.follow_up import CheckpointCleanup, JournalSync
@@ -118,7 +119,7 @@ def forgotten_trial() -> Iterator[None]:
     """A trial that is to run again is on no list."""
 
     def forget(state: State, trial: Any) -> None:
-        trial.state = TrialState.WAITING
+        move(trial, TrialState.WAITING)
         state.promotable.pop(trial.number, None)
 
     with patch.object(attempts, "wait", forget):
@@ -146,7 +147,7 @@ def retry_too_many() -> Iterator[None]:
         allowed = state.settings.retries if state.settings else 0
         if settled.state == TrialState.FAILED and trial.crashes == allowed:
             return msgspec.structs.replace(
-                settled, state=TrialState.PAUSED if trial.held else TrialState.WAITING
+                settled, state=TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
             )
         return settled
 
@@ -203,7 +204,7 @@ def snapshot_with_a_hole() -> Iterator[None]:
     def leaky(self: Study) -> bytes:
         state = msgspec.msgpack.decode(snapshot(self), type=State)
         for trial in state.trials:
-            trial.held = False
+            trial.paused_by_user = False
         return msgspec.msgpack.encode(state)
 
     with patch.object(Study, "snapshot", leaky):
@@ -234,7 +235,7 @@ def verdict_overruled_by_a_stop() -> Iterator[None]:
         return [
             ev.Signal(fact.time, t.number, t.attempt, how, "drain", save=False)
             for t in live
-            if not t.complete
+            if not t.at_maximum
         ] or decide._fill(_spec, state, fact)
 
     with patch.dict(decide._RULES, {ev.Halted: halt}):

@@ -163,7 +163,7 @@ class UserFuzzer:
             self._engine.take([ev.DiskChanged(self._clock(), low=False, free=0.2)])
         if not state.launching:
             self._ask(do="resume", trials=[])
-        held = [trial.number for trial in state.trials if trial.held]
+        held = [trial.number for trial in state.trials if trial.paused_by_user]
         stops = state.halted is not None and not state.halted.finish  # then it ends by itself
         if held and not stops:
             self._ask(do="resume", trials=held)

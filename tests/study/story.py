@@ -17,9 +17,11 @@ ASHA = PruningSpec("asha", "epoch", 1, 9, 3)
 
 
 class Story:
-    """Asks are proposed at once; nothing else moves by itself."""
+    """Asks are proposed at once, unless told otherwise; nothing else moves by itself."""
 
-    def __init__(self, cpus: float = 4.0, **parts: Any) -> None:
+    def __init__(self, cpus: float = 4.0, *, answers: bool = True, **parts: Any) -> None:
+        self.answers = answers
+        self.journal: list[ev.AnyFact] = []
         self.spec = StudySpec(
             name="s",
             objective=parts.get("objective", Objective("loss", "min")),
@@ -35,7 +37,10 @@ class Story:
         self.take(ev.Opened(self.now, settings_of(self.spec), cpus, 8 << 30))
 
     def take(self, event: ev.Event) -> list[ev.AnyFact]:
-        return take(self.study, event, self.now)
+        react = self.study.react
+        facts = take(self.study, event, self.now) if self.answers else react(event)
+        self.journal += facts
+        return facts
 
     def report(
         self,

@@ -15,8 +15,8 @@ def state(keep: str, *trials: Trial, leader: int | None = None, complete: bool =
     return State(settings=settings, trials=list(trials), leader=leader, complete=complete)
 
 
-def trial(number: int, state: str, *, shelved: bool = False) -> Trial:
-    return Trial(number, {}, "random", "", state=state, shelved=shelved, checkpoint=3)
+def trial(number: int, state: str, *, not_promoted: bool = False) -> Trial:
+    return Trial(number, {}, "random", "", state=state, not_promoted=not_promoted, checkpoint=3)
 
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])
@@ -46,10 +46,10 @@ def test_the_best_before_keeps_its_own_until_the_new_one_has_written_its():
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])
 @pytest.mark.parametrize(
-    ("name", "shelved"), [("FAILED", False), ("KILLED", False), ("PRUNED", True)]
+    ("name", "not_promoted"), [("FAILED", False), ("KILLED", False), ("PRUNED", True)]
 )
-def test_what_may_go_on_keeps_one_until_the_study_is_complete(keep, name, shelved):
-    one = trial(0, name, shelved=shelved)
+def test_what_may_go_on_keeps_one_until_the_study_is_complete(keep, name, not_promoted):
+    one = trial(0, name, not_promoted=not_promoted)
     assert kept_checkpoints.kept(state(keep, one), one) == 1
     complete = state(keep, one, complete=True)
     assert kept_checkpoints.kept(complete, one) == (keep == "all")

@@ -22,6 +22,8 @@ from tuitune.core.spec import (
 )
 from tuitune.core.study import Study
 from tuitune.core.study.gpu_packing import words_of
+from tuitune.core.study.lifecycle import move
+from tuitune.core.study.state import Running
 from tuitune.engine.orders import gpu_environment
 from tuitune.engine.settings import settings_of
 
@@ -144,7 +146,7 @@ def test_trials_leave_a_lost_gpu_and_go_on_elsewhere_without_a_retry():
 def test_one_that_dies_with_its_gpu_is_no_crash_whoever_tells_first():
     story = Story(machine(1))
     story.change(0, lost=True, obstacle="lost")
-    story.study.state.trials[0].ending = None  # the word of its end was on its way
+    move(story.study.state.trials[0], Running())  # the news of its end was on its way
     assert settled(story.exit(0, "RuntimeError: CUDA error")).state == "WAITING"
 
 

@@ -15,11 +15,13 @@ from hypothesis.stateful import (
     rule,
 )
 
+from simulator.invariants import transitions
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study import Study
+from tuitune.core.study.state import Starting
 from tuitune.engine.settings import settings_of
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))
@@ -93,7 +95,7 @@ class StudyMachine(RuleBasedStateMachine):
                 case ev.Launch():
                     assert self.study.state.may_launch
                     assert fact.trial not in self.live, "two attempts of one trial at once"
-                    assert not self.study.state.trials[fact.trial].held
+                    assert not self.study.state.trials[fact.trial].paused_by_user
                     assert fact.trial not in self.study.state.kills
                     self.live[fact.trial] = fact.attempt
                     assert len(self.live) <= min(4, self.study.state.settings.concurrency)
@@ -112,8 +114,12 @@ class StudyMachine(RuleBasedStateMachine):
         self.take(ev.Exited(self.now, trial, attempt, **{**values, **how}))
 
     def pick(self, data) -> int | None:
-        moving = sorted(set(self.live) - self.frozen)
-        return data.draw(st.sampled_from(moving)) if moving else None
+        """A live trial that is not frozen; its process is there from now on."""
+        moving = sorted(self.moving())
+        trial = data.draw(st.sampled_from(moving)) if moving else None
+        if trial is not None and type(self.study.state.trials[trial].activity) is Starting:
+            self.take(ev.Started(self.now, trial, self.live[trial], 1, None, "c", "", None))
+        return trial
 
     def moving(self) -> set[int]:
         return set(self.live) - self.frozen
@@ -249,10 +255,10 @@ class StudyMachine(RuleBasedStateMachine):
             self.frozen.add(trial)
             self.take(ev.Frozen(self.now, trial, self.live[trial]))
 
-    @precondition(lambda self: any(t.held for t in self.study.state.trials))
+    @precondition(lambda self: any(t.paused_by_user for t in self.study.state.trials))
     @rule(data=st.data())
     def resume(self, data):
-        held = [t.number for t in self.study.state.trials if t.held]
+        held = [t.number for t in self.study.state.trials if t.paused_by_user]
         self.take(ev.ResumeAsked(self.now, (data.draw(st.sampled_from(held)),)))
 
     @rule(on=st.booleans())
@@ -339,7 +345,10 @@ class StudyMachine(RuleBasedStateMachine):
         promotable = {
             t.number
             for t in state.trials
-            if t.state == TrialState.PAUSED and t.parked and not t.held and t.frozen is None
+            if t.state == TrialState.PAUSED
+            and t.at_rung
+            and not t.paused_by_user
+            and t.frozen is None
         } - set(state.kills)
         assert sorted(state.running) == sorted(self.live)
         assert set(running) == set(self.live) - frozen
@@ -356,9 +365,11 @@ class StudyMachine(RuleBasedStateMachine):
     def flags_mean_what_they_say(self):
         state = self.study.state
         for trial in state.trials:
-            assert not (trial.held and trial.state == TrialState.WAITING), "a held trial may launch"
-            assert trial.ending is None or trial.number in self.live
-            assert not (trial.state in ENDED and (trial.held or trial.parked))
+            assert not (trial.paused_by_user and trial.state == TrialState.WAITING), (
+                "a held trial may launch"
+            )
+            assert trial.is_live() == (trial.number in self.live)
+            assert not (trial.state in ENDED and (trial.paused_by_user or trial.at_rung))
             assert not (trial.state in ENDED and trial.number in state.kills)
         assert sum(t.origin == "hand" for t in state.trials) == state.by_hand
 
@@ -366,7 +377,7 @@ class StudyMachine(RuleBasedStateMachine):
     def nothing_is_forgotten(self):
         """Where there is room and something to do, something runs or the study has ended."""
         state = self.study.state
-        held = any(t.held and t.state == TrialState.PAUSED for t in state.trials)
+        held = any(t.paused_by_user and t.state == TrialState.PAUSED for t in state.trials)
         idle = not self.live and self.asked is None
         if idle and state.may_launch and not held and not state.kills:
             assert state.finished
@@ -385,6 +396,8 @@ class StudyMachine(RuleBasedStateMachine):
         replayed = Study(self.study.spec)
         replayed.replay(self.journal)
         assert replayed.snapshot() == self.study.snapshot()
+        steps = transitions(self.study.spec, self.journal)
+        assert not [step for step in steps if not step.is_allowed]
 
 
 def redecided(journal: list[ev.AnyFact], spec: StudySpec) -> list[ev.AnyFact]:

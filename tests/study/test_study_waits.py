@@ -92,7 +92,7 @@ def test_a_step_beyond_the_maximum_that_completes_a_trial_is_heard_to_its_end():
     story = Story(pruning=ASHA)
     for epoch in (5, 10):
         story.report(0, epoch, 0.5)
-    assert story.trial(0).complete
+    assert story.trial(0).at_maximum
     story.report(0, 10, 0.3)
     story.report(0, 11, 0.1)
     story.exit(0)

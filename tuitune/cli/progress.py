@@ -66,7 +66,7 @@ class Lines:
     def _tell_idle(self, facts: Sequence[ev.AnyFact]) -> None:
         """Nothing runs and nothing will, for as long as a hand holds trials back: said once."""
         state = self._study.state
-        held = [t.number for t in state.trials if t.held] if not state.running else []
+        held = [t.number for t in state.trials if t.paused_by_user] if not state.running else []
         idle = bool(held) and not (state.waiting or state.asking or state.halted or state.finished)
         if idle and not self._idle and facts:
             numbers = trial_names(held)

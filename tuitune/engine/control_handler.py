@@ -146,8 +146,8 @@ def _refusal(act: str, trial: Trial, doomed: bool) -> str:  # noqa: FBT001
         f"has ended, there is nothing to {act}": act != "retry" and ended,
         "is being killed already": act in {"kill", "spare"} and dying,
         "is not to be killed": act == "spare" and not ended and not doomed,
-        "is paused by hand already": act == "pause" and trial.held,
-        "was not paused by hand": act == "resume" and not ended and not trial.held,
+        "is paused by hand already": act == "pause" and trial.paused_by_user,
+        "was not paused by hand": act == "resume" and not ended and not trial.paused_by_user,
     }
     why = next((why for why, holds in reasons.items() if holds), "")
     return why and f"{trial_name(trial.number)} ({trial.state}) {why}"

@@ -91,7 +91,7 @@ def curve_of(spec: StudySpec, trial: Trial) -> tuple[tuple[int, float], ...]:
 def _fate(trial: Trial) -> Fate:
     if trial.diverged or trial.state == TrialState.FAILED:
         return "failed"
-    if trial.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.KILLED) or trial.parked:
+    if trial.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.KILLED) or trial.at_rung:
         return "ended"
     return "pending"
 

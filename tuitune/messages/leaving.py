@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tuitune.core.events import StopReason
+
 if TYPE_CHECKING:
-    from tuitune.core.events import Signal, StopReason
+    from tuitune.core.events import Signal
 
 # What is said of a trial that leaves.
 LEAVES: Final[dict[StopReason, str]] = {
-    "pruned": "is pruned",
-    "drain": "leaves, since the study stops",
-    "killed": "is being killed",
-    "timeout": "has run past its timeout",
-    "target": "leaves, since the study's target is reached",
-    "parked": "leaves, to wait at its rung",
-    "paused": "leaves, to be paused",
-    "moved": "leaves its GPU to others",
-    "returned": "has returned, and its process does not exit",
-    "overdue": "is complete, and has been silent for long",
+    StopReason.PRUNED: "is pruned",
+    StopReason.DRAIN: "leaves, since the study stops",
+    StopReason.KILLED: "is being killed",
+    StopReason.TIMEOUT: "has run past its timeout",
+    StopReason.TARGET: "leaves, since the study's target is reached",
+    StopReason.AT_RUNG: "leaves, to wait at its rung",
+    StopReason.PAUSED: "leaves, to be paused",
+    StopReason.MOVED: "leaves its GPU to others",
+    StopReason.RETURNED: "has returned, and its process does not exit",
+    StopReason.OVERDUE: "is complete, and has been silent for long",
 }
 # The same as a cause.
 CAUSES: Final[dict[StopReason, str]] = {
-    "pruned": "it is pruned",
-    "drain": "the study stops",
-    "killed": "it is killed by hand",
-    "timeout": "it has run past its timeout",
-    "target": "the study's target is reached",
-    "parked": "it is to wait at its rung",
-    "paused": "it is to be paused",
-    "moved": "its GPU is left to others",
-    "returned": "it has returned, and its process does not exit",
-    "overdue": "it is complete, and has been silent for long",
+    StopReason.PRUNED: "it is pruned",
+    StopReason.DRAIN: "the study stops",
+    StopReason.KILLED: "it is killed by hand",
+    StopReason.TIMEOUT: "it has run past its timeout",
+    StopReason.TARGET: "the study's target is reached",
+    StopReason.AT_RUNG: "it is to wait at its rung",
+    StopReason.PAUSED: "it is to be paused",
+    StopReason.MOVED: "its GPU is left to others",
+    StopReason.RETURNED: "it has returned, and its process does not exit",
+    StopReason.OVERDUE: "it is complete, and has been silent for long",
 }
 
 
@@ -41,6 +43,7 @@ def signal_words(fact: Signal) -> str:
     cause = CAUSES[fact.reason]
     if fact.how == "ask":
         return f"asked to {'save and leave' if fact.save else 'leave'}: {cause}"
-    if fact.how == "term" and fact.reason != "moved":  # that one comes where its GPU is lost
+    # a trial that leaves a lost GPU gets SIGTERM at once
+    if fact.how == "term" and fact.reason is not StopReason.MOVED:
         return f"SIGTERM: it had not left in time ({cause})"
     return f"SIG{fact.how.upper()}: {cause}"

@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
-from tuitune.core.events import ENDED, TrialState
+from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.pruning.rules import bracket_count, bracket_of, bracket_steps
 from tuitune.core.study.kept_checkpoints import forgotten, kept
+from tuitune.core.study.state import Starting
 from tuitune.messages.leaving import LEAVES
 from tuitune.store.rows import StudyRow, TrialRow
 
@@ -61,7 +62,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         bracket=bracket_of(spec.pruning, number),
         rung=filled - 1 if filled else None,
         checkpoint=trial.checkpoint if kept(state, trial) else None,
-        parked=trial.parked,
+        parked=trial.at_rung,
         pid=trial.pid,
         phase=phase,
         due=due,
@@ -105,20 +106,16 @@ def _phase(state: State, trial: Trial) -> tuple[str, float | None]:
         return f"ending:{trial.ending.reason}", due if due < math.inf else None
     if trial.frozen is not None:
         return "frozen", None
-    return (
-        ("starting", None)
-        if trial.state == TrialState.RUNNING and trial.pid is None
-        else ("", None)
-    )
+    return ("starting", None) if type(trial.activity) is Starting else ("", None)
 
 
 def _note(state: State, trial: Trial) -> str:
     if trial.number in state.kills:
         return "is to be killed; that can still be undone"
-    if trial.ending is not None and trial.ending.reason != "pruned":
+    if trial.ending is not None and trial.ending.reason is not StopReason.PRUNED:
         return _leaving_words(trial, trial.ending)
     if trial.state == TrialState.PAUSED:
-        by_hand = "paused by hand; " if trial.held and trial.parked else ""
+        by_hand = "paused by hand; " if trial.paused_by_user and trial.at_rung else ""
         return f"{by_hand}{trial.note}; {_keeps(trial)}"
     return "silent for long" if trial.silent else trial.note
 
@@ -147,7 +144,7 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
             return fact.trials
         case ev.ClockStepped():
             return {*state.running, *state.kills}
-        case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were shelved
+        case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were not promoted
             return {*state.promotable, *_with_checkpoints(state)}
         case ev.Finished():
             return [t.number for t in forgotten(state)] if fact.complete else ()

@@ -26,18 +26,24 @@ ENDED: Final = frozenset(
     {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED, TrialState.KILLED}
 )
 
-StopReason = Literal[
-    "pruned",
-    "killed",
-    "drain",
-    "timeout",
-    "target",
-    "parked",
-    "paused",
-    "moved",
-    "returned",  # its function has returned, and its process does not exit
-    "overdue",  # it is complete, and neither returns nor reports
-]
+
+class StopReason(StrEnum):
+    """Why an attempt is to leave before its end."""
+
+    PRUNED = "pruned"
+    KILLED = "killed"
+    DRAIN = "drain"  # the study stops
+    TIMEOUT = "timeout"
+    TARGET = "target"  # the study's is reached
+    AT_RUNG = "parked"  # it waits there to be promoted
+    PAUSED = "paused"  # by the user
+    MOVED = "moved"  # its GPU is lost, or left to others
+    RETURNED = "returned"  # its function has returned, and its process does not exit
+    OVERDUE = "overdue"  # it is complete, and neither returns nor reports
+
+    __hash__ = str.__hash__
+
+
 Action = Literal["go", "stop", "pause", "complete"]
 SignalHow = Literal["ask", "term", "kill", "release"]
 

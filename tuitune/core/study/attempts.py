@@ -7,23 +7,25 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import TrialState
+from tuitune.core.events import StopReason, TrialState
 from tuitune.core.pruning import rules
 from tuitune.core.study import gpu_packing, leaving, prefetch
-from tuitune.core.study import state as st
+from tuitune.core.study.lifecycle import move
 from tuitune.core.study.pausing import pause, thaw, wait
 from tuitune.core.study.ranking import listens, next_gate, update_leader
+from tuitune.core.study.state import Running, Starting
 
 if TYPE_CHECKING:
     from tuitune.core import events as ev
     from tuitune.core.spec import StudySpec
+    from tuitune.core.study import state as st
 
 QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
 
 
 def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial = state.trials[fact.trial]
-    trial.state = TrialState.RUNNING
+    move(trial, Starting())
     trial.attempt = fact.attempt
     trial.attempt_step = trial.valued = trial.saving = 0
     trial.returned = False
@@ -47,6 +49,8 @@ def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
     state.code = state.code or fact.code
     if trial.attempt == fact.attempt and trial.is_live():
         trial.pid = fact.pid
+        if type(trial.activity) is Starting:
+            move(trial, Running())
         trial.checkpoint = fact.resumed_from  # the disk may know of others than the journal
 
 
@@ -60,7 +64,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     """
     trial, step, now = state.trials[fact.trial], fact.step, fact.time
     trial.news = False
-    if not listens(trial, fact.attempt) or (trial.complete and step > trial.known):
+    if not listens(trial, fact.attempt) or (trial.at_maximum and step > trial.known):
         return  # a complete trial that goes further than its last step is about to be stopped
     pause = now - trial.heard
     trial.pause = max(trial.pause, pause)
@@ -88,7 +92,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
     if trial.news:
         trial.pending = 0
         _observe(spec, state, trial, value)
-    if trial.complete:
+    if trial.at_maximum:
         update_leader(spec, state, trial)
 
 
@@ -191,22 +195,22 @@ def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
     if fact.rung is not None or fact.action == "complete":  # else it judges nothing
         rules.enter(state.pruner, spec.pruning, mode, trial.number, fact.step, value, fact.action)
     if fact.action == "complete":
-        trial.complete = True
+        trial.at_maximum = True
         update_leader(spec, state, trial)
     elif fact.action == "stop":
         trial.note = fact.why
-        leaving.begin(state, trial, "ask", "pruned", fact.time)
+        leaving.begin(state, trial, "ask", StopReason.PRUNED, fact.time)
     elif fact.action == "pause":
         trial.note = fact.why
-        trial.parked = True
-        leaving.begin(state, trial, "ask", "parked", fact.time)
-    trial.gate = math.inf if trial.complete else next_gate(spec, state, trial)
+        trial.at_rung = True
+        leaving.begin(state, trial, "ask", StopReason.AT_RUNG, fact.time)
+    trial.gate = math.inf if trial.at_maximum else next_gate(spec, state, trial)
 
 
 def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
     trial = state.trials[fact.trial]
     thaw(trial, fact.time)  # one that stands still hears it, and leaves
-    if fact.reason == "killed":
+    if fact.reason is StopReason.KILLED:
         state.kills.pop(fact.trial, None)
     if fact.how != "release":
         leaving.begin(state, trial, fact.how, fact.reason, fact.time)
@@ -228,7 +232,7 @@ def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
     if not fact.lost:
         prefetch.exited(spec, state, fact.time - trial.launched)
     state.running.remove(fact.trial)
-    trial.frozen = trial.pid = None
+    trial.pid = None
     trial.error = fact.error
     trial.device, trial.cpus, trial.memory = "", 0.0, 0
     gpu_packing.left(state, trial, fact)
@@ -241,7 +245,6 @@ def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
         trial.error = fact.error or trial.error  # journals of old have it of the exit alone
     elif trial.ending is not None:
         trial.error = ""  # it was told to end: its SIGTERM is no error
-    trial.ending = None
     if fact.crowded:
         gpu_packing.crowded(state, trial)
     gpu_packing.gone(trial)
@@ -262,9 +265,9 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
         state.waiting.remove(trial.number)
     state.promotable.pop(trial.number, None)
     state.kills.pop(trial.number, None)
-    trial.shelved = fact.state == TrialState.PRUNED and trial.parked
-    trial.parked = trial.held = False
-    trial.state = fact.state
+    trial.not_promoted = fact.state == TrialState.PRUNED and trial.at_rung
+    trial.at_rung = trial.paused_by_user = False
+    move(trial, fact.state)
     trial.ended = fact.time
     if fact.state == TrialState.COMPLETE:
         rules.complete(state.pruner, spec.pruning, trial.number)

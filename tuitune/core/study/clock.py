@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.core.study.state import Ending, Frozen
+
 if TYPE_CHECKING:
     from tuitune.core import events as ev
     from tuitune.core.spec import StudySpec
@@ -32,10 +34,11 @@ def _shift(trial: st.Trial, by: float) -> None:
     trial.company += by
     if trial.started is not None:
         trial.started += by
-    if trial.frozen is not None:
-        trial.frozen += by
-    if trial.ending is not None:
-        trial.ending.due += by
+    match trial.activity:
+        case Frozen() as frozen:
+            frozen.since += by
+        case Ending() as ending:
+            ending.due += by
     if trial.pace is not None:
         trial.pace.began += by
         trial.pace.turned += by

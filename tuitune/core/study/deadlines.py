@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
-from tuitune.core.events import ENDED, TrialState
+from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.study import leaving
 from tuitune.core.study import state as st
 
@@ -59,7 +59,7 @@ def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
     if trial.is_live():
         if trial.is_being_killed():
             return ()
-        return (ev.Signal(now, trial.number, trial.attempt, "ask", "killed", save=False),)
+        return (ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.KILLED, save=False),)
     if trial.state in ENDED:
         return ()
     return (ev.Settled(now, trial.number, TrialState.KILLED, "killed by hand"),)
@@ -75,7 +75,7 @@ def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
         return _deadlines_of_save(trial, quiet, timeout)
     if trial.ending is not None and trial.ending.due < math.inf:
         return [(trial.ending.due, _further)]
-    if trial.complete:
+    if trial.at_maximum:
         return [] if trial.saving else [(quiet, _overdue)]
     due: list[tuple[float, Due]] = []
     if timeout is not None:
@@ -97,12 +97,12 @@ def _deadlines_of_save(
 
 
 def _timed_out(trial: st.Trial, now: float) -> ev.Decision:
-    return ev.Signal(now, trial.number, trial.attempt, "ask", "timeout", save=False)
+    return ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.TIMEOUT, save=False)
 
 
 def _overdue(trial: st.Trial, now: float) -> ev.Decision:
     """It has reached the maximum, and holds its slot without a sign of life."""
-    return ev.Signal(now, trial.number, trial.attempt, "ask", "overdue", save=False)
+    return ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.OVERDUE, save=False)
 
 
 def _silent(trial: st.Trial, now: float) -> ev.Decision:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
-from tuitune.core.events import TrialState
+from tuitune.core.events import StopReason, TrialState
 from tuitune.core.pruning import rules
 from tuitune.core.study import gpu_packing, prefetch
 from tuitune.core.study import state as st
@@ -86,7 +86,8 @@ def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision
             if _may_ask_ahead(spec, state)
             else ()
         )
-    if any(not state.trials[n].alone for n in ready(state)):  # the first of them holds the rest up
+    waiting = (state.trials[n] for n in ready(state))
+    if any(not trial.needs_empty_gpu for trial in waiting):  # the first of them holds the rest up
         return ()
     return _next(spec, state, place, now)
 
@@ -148,7 +149,7 @@ def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decisi
 
 
 def _any_held(state: st.State) -> bool:
-    return any(t.held and t.state == TrialState.PAUSED for t in state.trials)
+    return any(t.paused_by_user and t.state == TrialState.PAUSED for t in state.trials)
 
 
 def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
@@ -213,7 +214,7 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
         if state.streak >= CRASHES_IN_ROW:
             why = f"{state.streak} attempts in a row have failed, the last with: {error}"
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
-    if state.trials[fact.trial].shelved and state.promotable:
+    if state.trials[fact.trial].not_promoted and state.promotable:
         return ()  # one of many that wind up together: the last of them looks on
     return [*gpu_packing.make_way(state, fact.time), *_fill(spec, state, fact)]
 
@@ -237,11 +238,11 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
             t.number,
             t.attempt,
             how,
-            "drain" if _may_stay(t) or t.ending is None else t.ending.reason,
+            StopReason.DRAIN if _may_stay(t) or t.ending is None else t.ending.reason,
             save=not fact.now,
         )
         for t in (state.trials[n] for n in state.running)
-        if fact.now or (_may_stay(t) and not t.complete)
+        if fact.now or (_may_stay(t) and not t.at_maximum)
     ]
 
 
@@ -252,16 +253,16 @@ def _may_stay(trial: st.Trial) -> bool:
 
 def _pause_asked(spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision]:
     signals: list[ev.Decision] = [
-        ev.Signal(fact.time, t.number, t.attempt, "ask", "paused", save=True)
+        ev.Signal(fact.time, t.number, t.attempt, "ask", StopReason.PAUSED, save=True)
         for t in (state.trials[n] for n in fact.trials)
-        if t.state == TrialState.RUNNING and t.ending is None and not t.complete
+        if type(t.activity) in {st.Starting, st.Running} and not t.at_maximum
     ]
     return [*signals, *_fill(spec, state, fact)]
 
 
 def _resume_asked(spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Sequence[ev.Decision]:
     thawed: list[ev.Decision] = [
-        ev.Signal(fact.time, t.number, t.attempt, "release", "paused", save=False)
+        ev.Signal(fact.time, t.number, t.attempt, "release", StopReason.PAUSED, save=False)
         for t in (state.trials[n] for n in fact.trials)
         if t.frozen is not None
     ]
@@ -271,9 +272,11 @@ def _resume_asked(spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Seq
 def _held(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> Sequence[ev.Decision]:
     """A trial that stands still goes on at once where its pause was taken back meanwhile."""
     trial = state.trials[fact.trial]
-    if trial.frozen is None or trial.attempt != fact.attempt or trial.held:
+    if trial.frozen is None or trial.attempt != fact.attempt or trial.paused_by_user:
         return ()
-    return (ev.Signal(fact.time, fact.trial, fact.attempt, "release", "paused", save=False),)
+    return (
+        ev.Signal(fact.time, fact.trial, fact.attempt, "release", StopReason.PAUSED, save=False),
+    )
 
 
 def _kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> Sequence[ev.Decision]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.events import TrialState
+from tuitune.core.events import StopReason, TrialState
 from tuitune.core.study import gpu_packing
 from tuitune.core.study import state as st
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def settle(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
     """The trial's next state, with the reason in words."""
     trial = state.trials[exit_.trial]
-    if trial.complete:
+    if trial.at_maximum:
         return _complete(trial, exit_)
-    if trial.ending is not None and trial.ending.reason != "returned":
+    if trial.ending is not None and trial.ending.reason != StopReason.RETURNED:
         return _ended(spec, state, trial, trial.ending, exit_)
     taken = _taken(state, trial, exit_)
     if taken is not None:
@@ -52,19 +52,19 @@ def _ended(
     spec: StudySpec, state: st.State, trial: st.Trial, ending: st.Ending, exit_: ev.Exited
 ) -> ev.Settled:
     time, number, reason = exit_.time, trial.number, ending.reason
-    if reason == "timeout":
+    if reason == StopReason.TIMEOUT:
         timeout = state.settings.timeout if state.settings else None
         return _crashed(state, trial, exit_, f"ran past its timeout of {timeout or 0:g} s")
-    if reason in ("drain", "paused", "moved"):
+    if reason in {StopReason.DRAIN, StopReason.PAUSED, StopReason.MOVED}:
         if _is_done(trial, ending, exit_):
             return _returned(spec, state, trial, exit_)
-        why = "left its GPU" if reason == "moved" else "interrupted"
-        return _back(trial, exit_, "paused by hand" if trial.held else why)
-    ends: dict[str, tuple[TrialState, str]] = {
-        "pruned": (TrialState.PRUNED, trial.note),
-        "parked": (TrialState.PAUSED, trial.note + _unsaved(trial)),
-        "killed": (TrialState.KILLED, "killed by hand"),
-        "target": (TrialState.COMPLETE, "reached the target"),
+        why = "left its GPU" if reason == StopReason.MOVED else "interrupted"
+        return _back(trial, exit_, "paused by hand" if trial.paused_by_user else why)
+    ends: dict[StopReason, tuple[TrialState, str]] = {
+        StopReason.PRUNED: (TrialState.PRUNED, trial.note),
+        StopReason.AT_RUNG: (TrialState.PAUSED, trial.note + _unsaved(trial)),
+        StopReason.KILLED: (TrialState.KILLED, "killed by hand"),
+        StopReason.TARGET: (TrialState.COMPLETE, "reached the target"),
     }
     return ev.Settled(time, number, *ends[reason])
 
@@ -81,7 +81,7 @@ def _is_done(trial: st.Trial, ending: st.Ending, exit_: ev.Exited) -> bool:
 
 def _back(trial: st.Trial, exit_: ev.Exited, why: str) -> ev.Settled:
     """To where it can go on from: by itself, or when the hand that paused it says so."""
-    state = TrialState.PAUSED if trial.held else TrialState.WAITING
+    state = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
     why = f"{why}{_reached(trial)}; goes on from {_origin(trial)}{_how_it_left(trial)}"
     return ev.Settled(exit_.time, trial.number, state, why)
 
@@ -127,6 +127,6 @@ def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: str) -> 
         return ev.Settled(
             exit_.time, trial.number, TrialState.FAILED, error, crashed=True, error=error
         )
-    again = TrialState.PAUSED if trial.held else TrialState.WAITING
+    again = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
     why = f"retry {trial.crashes + 1} of {retries} after: {error}"
     return ev.Settled(exit_.time, trial.number, again, why, crashed=True, error=error)

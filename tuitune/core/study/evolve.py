@@ -8,6 +8,7 @@ from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.study import attempts, clock, gpu_packing, kept_checkpoints, pausing, prefetch
 from tuitune.core.study import state as st
+from tuitune.core.study.lifecycle import move
 from tuitune.core.study.ranking import next_gate
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _settings_changed(_spec: StudySpec, state: st.State, fact: ev.SettingsChange
 
 
 def _take_up(state: st.State) -> None:
-    """Where more trials are asked for, those that were shelved with a checkpoint may go on.
+    """Where more trials are asked for, those not promoted that have a checkpoint may go on.
 
     They have none any more where the study was complete, unless it keeps all of them.
     """
@@ -62,9 +63,9 @@ def _take_up(state: st.State) -> None:
         return
     state.exhausted = ""
     for trial in state.trials:
-        if trial.shelved and trial.checkpoint is not None:
-            trial.shelved, trial.parked, trial.ended = False, True, None
-            trial.state = TrialState.PAUSED
+        if trial.not_promoted and trial.checkpoint is not None:
+            trial.not_promoted, trial.at_rung, trial.ended = False, True, None
+            move(trial, TrialState.PAUSED)
             state.promotable[trial.number] = True
 
 
@@ -171,10 +172,10 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.CodeChanged: _code_changed,
     ev.Promoted: pausing.promoted,
     ev.KillAsked: pausing.kill_asked,
-    ev.UndoKillAsked: pausing.spare_asked,
+    ev.UndoKillAsked: pausing.undo_kill_asked,
     ev.PauseAsked: pausing.pause_asked,
     ev.ResumeAsked: pausing.resume_asked,
-    ev.Frozen: pausing.held,
+    ev.Frozen: pausing.frozen,
     ev.AddAsked: _add_asked,
     ev.Added: _added,
     ev.RetryAsked: pausing.retry_asked,

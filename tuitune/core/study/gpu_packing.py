@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
+from tuitune.core.events import StopReason
 from tuitune.core.placement import packing, throughput
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
 
@@ -77,8 +78,8 @@ def changed(_spec: StudySpec, state: st.State, fact: ev.DevicesChanged) -> None:
 
 
 def crowded(state: st.State, trial: st.Trial) -> None:
-    trial.alone = True
-    trial.crowded += 1
+    trial.needs_empty_gpu = True
+    trial.crowdings += 1
     company = 1 + len(neighbours(state, trial))
     packing.crowd(state.packing, model_of(state, trial), company)
 
@@ -109,7 +110,7 @@ def _turn(state: st.State, trial: st.Trial, now: float) -> None:
 
 def is_crowded(state: st.State, trial: st.Trial, exit_: ev.Exited) -> bool:
     """Whether it ran out of a GPU's memory by the doing of others, ours or not."""
-    if not exit_.oom or trial.crowded >= MOST_CROWDINGS:
+    if not exit_.oom or trial.crowdings >= MOST_CROWDINGS:
         return False
     recent = exit_.time - trial.company < COMPANY_SECONDS
     stranger = any(gpu.foreign for gpu in gpus_of(state, trial))
@@ -149,7 +150,7 @@ def make_way(state: st.State, now: float) -> Sequence[ev.Decision]:
 
 
 def _is_leaving(trial: st.Trial) -> bool:
-    return trial.complete or trial.ending is not None
+    return trial.at_maximum or trial.ending is not None
 
 
 def words_of(state: st.State, gpu: ev.Gpu) -> str:
@@ -164,7 +165,7 @@ def words_of(state: st.State, gpu: ev.Gpu) -> str:
 
 
 def _leave(now: float, trial: st.Trial, how: ev.SignalHow) -> ev.Signal:
-    return ev.Signal(now, trial.number, trial.attempt, how, "moved", save=how == "ask")
+    return ev.Signal(now, trial.number, trial.attempt, how, StopReason.MOVED, save=how == "ask")
 
 
 def found(state: st.State, trial: st.Trial, now: float) -> ev.Packed | None:

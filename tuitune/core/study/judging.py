@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.events import StopReason
 from tuitune.core.pruning import rules
 from tuitune.core.study.ranking import leads, listens, loss
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import state as st
+
+
+# Once it leaves for one of these, no verdict changes any more what becomes of it.
+DECIDED: Final = frozenset({StopReason.TARGET, StopReason.RETURNED, StopReason.OVERDUE})
 
 
 def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[ev.Decision]:
@@ -53,7 +58,7 @@ def _is_owed(spec: StudySpec, trial: st.Trial, fact: ev.Reported) -> bool:
 
 def _is_settled(trial: st.Trial) -> bool:
     """Whether no verdict can change any more what becomes of it."""
-    return trial.ending is not None and trial.ending.reason in ("target", "returned", "overdue")
+    return trial.ending is not None and trial.ending.reason in DECIDED
 
 
 def reaches(spec: StudySpec, target: float | None, trial: st.Trial) -> bool:
@@ -148,9 +153,9 @@ def _target_reached(
 ) -> Sequence[ev.Decision]:
     why = target_words(spec, trial)
     halted = ev.Halted(fact.time, why, finish=False, failed=False)
-    if trial.complete:
+    if trial.at_maximum:
         return (halted,)
     save = _keeps(spec, state, trial)
     if _ends(spec, fact):
         return _plain_verdict(fact, "complete", why, save=save), halted
-    return ev.Signal(fact.time, trial.number, fact.attempt, "ask", "target", save), halted
+    return ev.Signal(fact.time, trial.number, fact.attempt, "ask", StopReason.TARGET, save), halted

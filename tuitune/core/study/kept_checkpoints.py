@@ -30,7 +30,7 @@ def kept(state: st.State, trial: st.Trial) -> int:
 
 def may_go_on(trial: st.Trial) -> bool:
     """Whether a trial that has ended may be taken up again from where it was."""
-    return trial.shelved or trial.state in (TrialState.FAILED, TrialState.KILLED)
+    return trial.not_promoted or trial.state in (TrialState.FAILED, TrialState.KILLED)
 
 
 def forget(state: st.State) -> None:

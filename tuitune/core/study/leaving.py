@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.study import state as st
+from tuitune.core.events import StopReason
+from tuitune.core.study.lifecycle import move
+from tuitune.core.study.state import Ending
 
 if TYPE_CHECKING:
     from tuitune.core import events as ev
+    from tuitune.core.study import state as st
 
 # Seconds from one step of ending an attempt to the next: asked, SIGTERM, SIGKILL.
-ASK_GRACE: Final[dict[ev.StopReason, float]] = {
-    "pruned": 10.0,
-    "killed": 5.0,
-    "timeout": 10.0,
-    "overdue": 10.0,
-    "paused": math.inf,  # it goes on until its next report, whenever that is
-    "moved": math.inf,  # the same
+ASK_GRACE: Final[dict[StopReason, float]] = {
+    StopReason.PRUNED: 10.0,
+    StopReason.KILLED: 5.0,
+    StopReason.TIMEOUT: 10.0,
+    StopReason.OVERDUE: 10.0,
+    StopReason.PAUSED: math.inf,  # it goes on until its next report, whenever that is
+    StopReason.MOVED: math.inf,  # the same
 }
 LEAST_LEAVE = 20.0  # to save and leave in, where the study file says nothing
 SLOWER = 1.5  # times the slowest step seen: the next one may be slower
@@ -25,11 +28,13 @@ AFTER_SAVE = 20.0  # from the end of a save to the exit
 EXIT_GRACE = 60.0  # from the return of a function to the exit of its process
 TERM_GRACE = 10.0
 KILL_GRACE = 10.0
-HASTY: Final = frozenset({"killed", "pruned", "timeout"})  # no save is waited for
+HASTY: Final = frozenset(
+    {StopReason.KILLED, StopReason.PRUNED, StopReason.TIMEOUT}
+)  # no save is waited for
 
 
 def begin(
-    state: st.State, trial: st.Trial, how: ev.SignalHow, reason: ev.StopReason, now: float
+    state: st.State, trial: st.Trial, how: ev.SignalHow, reason: StopReason, now: float
 ) -> None:
     """It has been told to end. One whose function has returned gets no more time by that."""
     if how == "ask":
@@ -38,10 +43,10 @@ def begin(
             due = min(due, trial.ending.due)
     else:
         due = now + (TERM_GRACE if how == "term" else KILL_GRACE)
-    trial.ending = st.Ending(reason, how, due)
+    move(trial, Ending(reason, how, due))
 
 
-def grace_of(state: st.State, trial: st.Trial, reason: ev.StopReason, now: float) -> float:
+def grace_of(state: st.State, trial: st.Trial, reason: StopReason, now: float) -> float:
     """Seconds that an attempt has to leave by itself, once it was asked to."""
     fixed = ASK_GRACE.get(reason)
     return leave_within(state, trial, now) if fixed is None else fixed
@@ -86,7 +91,9 @@ def save_ended(trial: st.Trial, now: float) -> None:
 
 def returned(trial: st.Trial, now: float) -> None:
     """Its function has returned: what is left of its process has a while to exit."""
+    if trial.frozen is not None:
+        return  # it goes on, and leaves, once it is released
     if trial.ending is None:
-        trial.ending = st.Ending("returned", "ask", now + EXIT_GRACE)
+        move(trial, Ending(StopReason.RETURNED, "ask", now + EXIT_GRACE))
     else:
         trial.ending.due = min(trial.ending.due, now + EXIT_GRACE)

@@ -6,34 +6,36 @@ import math
 from bisect import insort
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import ENDED, TrialState
+from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.pruning import rules
-from tuitune.core.study import kept_checkpoints
-from tuitune.core.study import state as st
+from tuitune.core.study import kept_checkpoints, leaving
+from tuitune.core.study.lifecycle import move
 from tuitune.core.study.ranking import next_gate
+from tuitune.core.study.state import Frozen, Running
 
 if TYPE_CHECKING:
     from tuitune.core import events as ev
     from tuitune.core.spec import StudySpec
+    from tuitune.core.study import state as st
 
 
 def wait(state: st.State, trial: st.Trial) -> None:
     """By number, so that what was interrupted goes on before anything new starts."""
-    trial.state = TrialState.WAITING
+    move(trial, TrialState.WAITING)
     state.promotable.pop(trial.number, None)
     insort(state.waiting, trial.number)
 
 
 def pause(state: st.State, trial: st.Trial) -> None:
-    trial.state = TrialState.PAUSED
-    if trial.parked and not trial.held and trial.number not in state.kills:
+    move(trial, TrialState.PAUSED)
+    if trial.at_rung and not trial.paused_by_user and trial.number not in state.kills:
         state.promotable[trial.number] = True
 
 
 def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
     trial = state.trials[fact.trial]
     rules.send(state.pruner, spec.pruning, fact.trial, fact.rung)
-    trial.parked = False
+    trial.at_rung = False
     trial.note = fact.why
     wait(state, trial)
 
@@ -44,11 +46,11 @@ def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
     for trial in (state.trials[number] for number in fact.trials):
         if trial.state in ENDED:
             continue
-        trial.held = True
+        trial.paused_by_user = True
         state.promotable.pop(trial.number, None)
         if trial.state == TrialState.WAITING:
             state.waiting.remove(trial.number)
-            trial.state = TrialState.PAUSED
+            move(trial, TrialState.PAUSED)
             trial.note = "paused by hand before it was launched"
 
 
@@ -56,14 +58,14 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
     if not fact.trials:
         state.launching = True
     for trial in (state.trials[number] for number in fact.trials):
-        if not trial.held:
+        if not trial.paused_by_user:
             continue
-        trial.held = False
-        is_pruned = trial.ending is not None and trial.ending.reason == "pruned"
-        if not trial.parked and not is_pruned:  # else its note says what a verdict has found
+        trial.paused_by_user = False
+        is_pruned = trial.ending is not None and trial.ending.reason == StopReason.PRUNED
+        if not trial.at_rung and not is_pruned:  # else its note says what a verdict has found
             trial.note = "resumed by hand"
         if trial.state == TrialState.PAUSED and not trial.is_live():
-            if trial.parked:
+            if trial.at_rung:
                 pause(state, trial)
             else:
                 wait(state, trial)
@@ -77,39 +79,38 @@ def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
     state.promotable.pop(fact.trial, None)
 
 
-def spare_asked(_spec: StudySpec, state: st.State, fact: ev.UndoKillAsked) -> None:
+def undo_kill_asked(_spec: StudySpec, state: st.State, fact: ev.UndoKillAsked) -> None:
     for trial in (state.trials[number] for number in fact.trials):
-        spared = state.kills.pop(trial.number, None) is not None
-        if spared and trial.state == TrialState.PAUSED and not trial.is_live():
+        was_to_be_killed = state.kills.pop(trial.number, None) is not None
+        if was_to_be_killed and trial.state == TrialState.PAUSED and not trial.is_live():
             pause(state, trial)
 
 
-def held(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
+def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
     trial = state.trials[fact.trial]
-    if trial.attempt != fact.attempt or trial.state != TrialState.RUNNING or trial.complete:
+    if trial.attempt != fact.attempt or not trial.is_live() or trial.at_maximum or trial.frozen:
         return
-    if trial.ending is None or trial.ending.reason == "paused":  # no verdict has ended it meanwhile
-        trial.state = TrialState.PAUSED
-        trial.frozen = fact.time
-        trial.ending = None
+    if trial.ending is None or trial.ending.reason is StopReason.PAUSED:  # else a verdict ended it
+        move(trial, Frozen(fact.time))
         trial.note = "paused by hand; it can't save, so it stands still"
 
 
 def thaw(trial: st.Trial, now: float) -> None:
     if trial.frozen is not None:
-        trial.state = TrialState.RUNNING
-        frozen = now - trial.frozen
-        trial.launched += frozen  # standing still is no part of its timeout
-        trial.stepped += frozen  # nor of the time that a step takes
+        seconds = now - trial.frozen.since
+        trial.launched += seconds  # standing still is no part of its timeout
+        trial.stepped += seconds  # nor of the time that a step takes
         trial.heard = now
-        trial.frozen = None
+        move(trial, Running())
+        if trial.returned:
+            leaving.returned(trial, now)
 
 
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     trial = state.trials[fact.trial]
     if not kept_checkpoints.kept(state, trial):
         trial.checkpoint = None
-    trial.complete = trial.diverged = trial.shelved = trial.parked = False
+    trial.at_maximum = trial.diverged = trial.not_promoted = trial.at_rung = False
     trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
     trial.crashes = trial.marked = 0
     trial.error, trial.ended, trial.note = "", None, "taken up again by hand"

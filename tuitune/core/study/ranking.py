@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from tuitune.core.events import TrialState
+from tuitune.core.events import StopReason, TrialState
 from tuitune.core.pruning import rules
+from tuitune.core.study.state import Ending, Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,17 @@ def loss(value: float | None, objective: Objective) -> float:
     return value if objective.mode == "min" else -value
 
 
-COUNTING = frozenset({"drain", "paused", "moved", "target", "returned", "overdue"})
+# Why a trial may be leaving while what it reports still counts.
+COUNTING: Final = frozenset(
+    {
+        StopReason.DRAIN,
+        StopReason.PAUSED,
+        StopReason.MOVED,
+        StopReason.TARGET,
+        StopReason.RETURNED,
+        StopReason.OVERDUE,
+    }
+)
 
 
 class Comparable(Protocol):
@@ -99,9 +110,10 @@ def listens(trial: Trial, attempt: int) -> bool:
 
     One that was asked to save and leave reports once more: what it saves.
     """
-    if trial.attempt != attempt or trial.state != TrialState.RUNNING:
+    activity = trial.activity
+    if trial.attempt != attempt or activity is None or type(activity) is Frozen:
         return False
-    return trial.ending is None or trial.ending.reason in COUNTING
+    return type(activity) is not Ending or activity.reason in COUNTING
 
 
 def leads(spec: StudySpec, state: State, trial: Trial) -> bool:
@@ -123,7 +135,7 @@ def update_leader(spec: StudySpec, state: State, trial: Trial) -> None:
         if leads(spec, state, trial):
             state.leader = trial.number
         return
-    at_the_end = (t for t in state.trials if t.complete or t.state == TrialState.COMPLETE)
+    at_the_end = (t for t in state.trials if t.at_maximum or t.state == TrialState.COMPLETE)
     standings = (
         Ranking(t.number, TrialState.COMPLETE, t.step, t.counted(spec.objective))
         for t in at_the_end

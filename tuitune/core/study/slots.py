@@ -37,7 +37,7 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     host = place(machine, held, need)
     if host is None or settings.gpus == 0:
         return None if host is None else Slot(host)
-    alone = trial is not None and trial.alone
+    alone = trial is not None and trial.needs_empty_gpu
     waiting = () if alone else _aside(state, loads)
     gpus = choose(state.gpus, loads, settings.gpus, alone=alone, aside=waiting)
     if gpus is None:
@@ -69,7 +69,7 @@ def _alone(state: st.State) -> list[int]:
     """Those that wait for a GPU with nobody on it."""
     if not state.gpus:
         return []
-    return [number for number in ready(state) if state.trials[number].alone]
+    return [number for number in ready(state) if state.trials[number].needs_empty_gpu]
 
 
 def loads_of(state: st.State) -> Loads:

@@ -16,12 +16,29 @@ if TYPE_CHECKING:
     from tuitune.core.spec import Objective
 
 
-class Ending(msgspec.Struct, array_like=True):
-    """An attempt that is being ended: how far that has gone, and when it goes further."""
+class Starting(msgspec.Struct, array_like=True, frozen=True, tag="starting"):
+    """Launched; its process has not been heard of."""
+
+
+class Running(msgspec.Struct, array_like=True, frozen=True, tag="running"):
+    """Its process is there, and nothing ends it."""
+
+
+class Ending(msgspec.Struct, array_like=True, tag="ending"):
+    """It has been told to leave."""
 
     reason: StopReason
     how: SignalHow
-    due: float
+    due: float  # Unix s at which it is told more harshly; infinity: never
+
+
+class Frozen(msgspec.Struct, array_like=True, tag="frozen"):
+    """It can't save: paused where it is, alive, with all that it holds."""
+
+    since: float  # Unix s
+
+
+Activity = Starting | Running | Ending | Frozen
 
 
 class Trial(msgspec.Struct, array_like=True):
@@ -38,14 +55,13 @@ class Trial(msgspec.Struct, array_like=True):
     best: float | None = None  # the best objective of any step
     gate: float = math.inf  # the step at which its next judgement is due
     diverged: bool = False  # an objective that was not finite
-    complete: bool = False  # has reached the maximum
-    ending: Ending | None = None
+    at_maximum: bool = False  # has reported the maximum
+    activity: Activity | None = None  # of the newest attempt, until it is settled
     crashes: int = 0
     checkpoint: int | None = None
-    parked: bool = False  # waits at a rung to be promoted
-    held: bool = False  # paused by hand
-    frozen: float | None = None  # since when it stands still, alive, with all that it holds
-    shelved: bool = False  # ended at its rung only since no slot needed it any more
+    at_rung: bool = False  # waits there to be promoted, or is on its way out for that
+    paused_by_user: bool = False
+    not_promoted: bool = False  # pruned only since no slot needed it: it may still go on
     device: str = ""
     cpus: float = 0.0
     memory: int = 0
@@ -68,8 +84,8 @@ class Trial(msgspec.Struct, array_like=True):
     rest: int = 0  # bytes that it held when it seemed to have stopped growing
     pace: Throughput | None = None  # of the newest attempt, where it is packed
     company: float = -math.inf  # when another was last on a GPU of its
-    alone: bool = False  # it needs a GPU with nobody else on it
-    crowded: int = 0  # how often its neighbours left it too little memory
+    needs_empty_gpu: bool = False  # it runs with no other trial beside it
+    crowdings: int = 0  # how often its neighbours left it too little memory
     valued: int = 0  # the furthest step of the newest attempt that had an objective
     stepped: float = 0.0  # when the newest attempt was launched, or reached a step first
     pending: int = 0  # the step that was left open by whichever attempt, and is yet to be judged
@@ -81,10 +97,19 @@ class Trial(msgspec.Struct, array_like=True):
 
     def is_live(self) -> bool:
         """Whether a process of it is there: running, or frozen."""
-        return self.state == TrialState.RUNNING or self.frozen is not None
+        return self.activity is not None
 
     def is_being_killed(self) -> bool:
-        return self.ending is not None and self.ending.reason == "killed"
+        return type(self.activity) is Ending and self.activity.reason is StopReason.KILLED
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it has been told to leave; None while it has not."""
+        return self.activity if type(self.activity) is Ending else None
+
+    @property
+    def frozen(self) -> Frozen | None:
+        return self.activity if type(self.activity) is Frozen else None
 
     def counted(self, objective: Objective) -> float | None:
         """The value that this trial counts with; None before its first one."""

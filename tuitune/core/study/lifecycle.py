@@ -1,0 +1,78 @@
+"""The stages of a trial, and every transition between them with the facts that bring it about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tuitune.core import events as ev
+from tuitune.core.events import TrialState
+from tuitune.core.study.state import Ending, Frozen, Running, Starting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuitune.core.study.state import Activity, Trial
+
+# What its live attempt does; without one, the state of the trial.
+Stage = TrialState | type[Starting | Running | Ending | Frozen]
+
+WAITING, PAUSED = TrialState.WAITING, TrialState.PAUSED
+COMPLETE, PRUNED, FAILED, KILLED = (
+    TrialState.COMPLETE,
+    TrialState.PRUNED,
+    TrialState.FAILED,
+    TrialState.KILLED,
+)
+
+TRANSITIONS: Final[Mapping[Stage, Mapping[type[ev.Fact], frozenset[Stage]]]] = {
+    WAITING: {
+        ev.Launch: frozenset({Starting}),
+        ev.PauseAsked: frozenset({PAUSED}),
+        ev.Settled: frozenset({FAILED, KILLED}),  # a sampler has failed; a kill before its launch
+    },
+    Starting: {
+        ev.Started: frozenset({Running}),
+        ev.Signal: frozenset({Ending}),
+        ev.Settled: frozenset({WAITING, FAILED}),
+    },
+    Running: {
+        ev.Verdict: frozenset({Ending}),
+        ev.Signal: frozenset({Ending}),
+        ev.Returned: frozenset({Ending}),
+        ev.Settled: frozenset({WAITING, COMPLETE, FAILED}),
+    },
+    Ending: {
+        ev.Frozen: frozenset({Frozen}),  # it was told to pause, and can't save
+        ev.Settled: frozenset({WAITING, PAUSED, COMPLETE, PRUNED, FAILED, KILLED}),
+    },
+    Frozen: {
+        ev.Signal: frozenset({Running, Ending}),
+        ev.Settled: frozenset({PAUSED, COMPLETE, FAILED}),  # its process ended by itself
+    },
+    PAUSED: {
+        ev.ResumeAsked: frozenset({WAITING}),
+        ev.Promoted: frozenset({WAITING}),
+        ev.Settled: frozenset({PRUNED, KILLED}),
+    },
+    COMPLETE: {},
+    PRUNED: {
+        ev.RetryAsked: frozenset({WAITING}),
+        ev.Opened: frozenset({PAUSED}),  # more trials are asked for than it was pruned among
+        ev.SettingsChanged: frozenset({PAUSED}),
+    },
+    FAILED: {ev.RetryAsked: frozenset({WAITING})},
+    KILLED: {ev.RetryAsked: frozenset({WAITING})},
+}
+
+
+def stage(trial: Trial) -> Stage:
+    return trial.state if trial.activity is None else type(trial.activity)
+
+
+def move(trial: Trial, to: TrialState | Activity) -> None:
+    """To a state without a live attempt, or to what its live attempt does from here on."""
+    if isinstance(to, TrialState):
+        trial.state, trial.activity = to, None
+    else:
+        trial.state = TrialState.PAUSED if type(to) is Frozen else TrialState.RUNNING
+        trial.activity = to
