@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from tuitune.__main__ import main
 from tuitune.core.study import leaving
 from tuitune.engine import follow_up, monitors, proposing, run
-from tuitune.executors.local import sampling
+from tuitune.executors import base
+from tuitune.executors.local.executor import LocalExecutor
+from tuitune.executors.local.zygote_client import Timeouts
 
 
 def shorten(seconds: float) -> None:
@@ -16,7 +19,8 @@ def shorten(seconds: float) -> None:
     leaving.LEAST_LEAVE = leaving.AFTER_SAVE = leaving.EXIT_GRACE = seconds
     leaving.TERM_GRACE = leaving.KILL_GRACE = monitors.DISK_PERIOD = seconds
     follow_up.FIRST_RETRY = follow_up.LONGEST_RETRY = proposing.SLOW = run.HEARTBEAT = seconds
-    sampling.PATIENCE = 10 * seconds
+    timeouts = Timeouts(sample=10 * seconds)
+    base.EXECUTORS["local"] = partial(LocalExecutor, timeouts=timeouts)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import pytest
 from tuitune.core import events
 from tuitune.executors.base import Plan
 from tuitune.executors.local.executor import LocalExecutor
+from tuitune.executors.local.zygote_client import Timeouts
 from tuitune.ipc import process_tree
 from tuitune.trial.wire import Order
 
@@ -42,9 +43,14 @@ class Bench:
         file.write_text(textwrap.dedent(text))
         return file
 
-    def prepare(self, target: str | None = "train.py:train", **more: Any) -> None:
+    def prepare(
+        self,
+        target: str | None = "train.py:train",
+        timeouts: Timeouts | None = None,
+        **more: Any,
+    ) -> None:
         plan = Plan(target, str(self.folder), str(self.study), str(self.socket), **more)
-        self.executor = LocalExecutor(plan, self._sink, time.time)
+        self.executor = LocalExecutor(plan, self._sink, time.time, timeouts)
 
     def open(self, target: str | None = "train.py:train", **more: Any) -> None:
         self.prepare(target, **more)

@@ -10,7 +10,8 @@ import pytest
 
 from tuitune.core import events
 from tuitune.executors.base import NotNowError
-from tuitune.executors.local import exit_text, zygotes
+from tuitune.executors.local import exit_text
+from tuitune.executors.local.zygote_client import Timeouts
 
 CODE = """\
 import time
@@ -145,10 +146,10 @@ def test_a_zygote_that_has_no_open_file_left(bench):
 HANGS = "open(__file__[:-8] + 'hangs', 'w').close()\nimport time\ntime.sleep(10000)\n" + CODE
 
 
-def begin_to_hang(bench):
+def begin_to_hang(bench, **more):
     """A trial waits for an import that doesn't come to an end."""
     bench.write("train.py", CODE)
-    bench.open()
+    bench.open(**more)
     bench.write("train.py", HANGS)
     bench.launch(bench.order(0))
     bench.until((bench.folder / "hangs").exists)
@@ -185,9 +186,8 @@ def test_an_import_that_hangs_is_given_up_for_one_that_fails(bench):
     assert bench.run(bench.order(0, 2)).error == ""
 
 
-def test_an_import_that_takes_its_time_is_told(bench, monkeypatch):
-    monkeypatch.setattr(zygotes, "SLOW", 0.2)
-    begin_to_hang(bench)
+def test_an_import_that_takes_its_time_is_told(bench):
+    begin_to_hang(bench, timeouts=Timeouts(import_slow=0.2))
     why = "train.py has changed and is being imported"
     bench.until(lambda: blocked(bench) == [("code", why)])
     bench.write("train.py", MENDED)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.executors.local.gpu_memory import is_gpu_oom
+from tuitune.executors.local.exit_text import is_gpu_oom
 
 OURS = [
     "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity",

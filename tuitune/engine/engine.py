@@ -12,7 +12,7 @@ from tuitune.core import events as ev
 from tuitune.engine.follow_up import CheckpointCleanup, JournalSync, LaunchRetry
 from tuitune.engine.orders import lost_checkpoint, make_order
 from tuitune.engine.proposing import Proposing
-from tuitune.executors.local.shortage import shortage
+from tuitune.executors.local.exit_text import shortage
 from tuitune.store.errors import StoreError
 from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_row
 

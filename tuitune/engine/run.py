@@ -34,7 +34,7 @@ from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, told
 from tuitune.engine.trial_folders import TrialFolders
 from tuitune.executors.base import Plan, TargetError
 from tuitune.executors.local.executor import LocalExecutor
-from tuitune.executors.local.shortage import shortage
+from tuitune.executors.local.exit_text import shortage
 from tuitune.ipc.process_tree import sweep
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, TRIALS, remember

@@ -1,14 +1,18 @@
-"""What does the engine ask of whatever runs its trials?"""
+"""The executor: what runs a study's trials, and its contract with the engine."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from tuitune import plugins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tuitune.core.events import Event
     from tuitune.trial.wire import Order
 
 
@@ -23,6 +27,7 @@ class Plan:
     env: Mapping[str, str] = field(default_factory=dict)  # set before the target is imported
     samplers: tuple[str, ...] = ()  # the targets of sampled parameters, imported with the target
     python: str = sys.executable
+    adopt_orphans: bool = False  # nothing but the engine runs in this process
 
 
 class TargetError(Exception):
@@ -30,24 +35,33 @@ class TargetError(Exception):
 
 
 class SampleError(Exception):
-    """A sampler raised, died, or took too long; str() is that in words."""
+    """A sampler raised, died, or took too long; str() is the message."""
 
 
 class NotNowError(SampleError):
     """No sampler can be called at the moment, by no fault of its own; str() says why."""
 
 
+Sink = Callable[[Sequence["Event"]], None]
+Clock = Callable[[], float]  # Unix seconds, for the events
+
+
 class Executor(Protocol):
     """Starts attempts and tells what happens to them, through the sink it was made with.
 
-    For each `launch` the sink sees at most one Started, then reports, checkpoints and warnings,
-    then exactly one Exited and nothing after it.
+    For each `launch` the sink gets at most one Started, then reports, checkpoints and warnings,
+    then exactly one Exited, and nothing after it; an attempt that could not be started gets an
+    Exited that is `lost`. The sink is called on the thread of the event loop, never from within a
+    call of the engine's. A report with `waits` is followed by nothing of its attempt but Exited
+    until it is answered. What is asked of an attempt that has exited, or was never launched, is
+    ignored. `tests/executors/contract.py` checks this for any executor.
     """
 
     async def open(self) -> None:
         """Import the target. Raises TargetError."""
 
-    def launch(self, order: Order) -> None: ...
+    def launch(self, order: Order) -> None:
+        """Start an attempt. Never raises."""
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
         """Give a report that waits its verdict: "go", "stop" or "complete"."""
@@ -56,17 +70,37 @@ class Executor(Protocol):
         """Let TrialStopped be raised at the attempt's next report."""
 
     def release(self, trial: int, attempt: int) -> None:
-        """Let a trial go on that was asked to pause and stands still."""
+        """Let a trial go on that was asked to pause and is Frozen."""
 
-    def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None: ...
+    def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
+        """Send SIGTERM or SIGKILL to all processes of the attempt."""
 
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Call samplers (parameter -> target) in order, each seeing the values before it.
+        """Call samplers (parameter -> target) in order, each with the values before it.
 
         Raises SampleError.
         """
 
     async def close(self) -> None:
-        """Kill whatever is left and wait until it is gone."""
+        """Kill what is left and wait until it is gone; each attempt that ran gets its Exited."""
+
+
+Factory = Callable[[Plan, Sink, Clock], Executor]
+
+
+def _local(plan: Plan, sink: Sink, clock: Clock) -> Executor:
+    from tuitune.executors.local.executor import LocalExecutor  # noqa: PLC0415 - it imports us
+
+    return LocalExecutor(plan, sink, clock)
+
+
+DEFAULT = "local"
+EXECUTORS: dict[str, Factory] = {DEFAULT: _local}
+
+
+def find_executor(name: str) -> Factory:
+    """The executor of this name, built in or of an installed package. Raises PluginError."""
+    found: Factory = EXECUTORS.get(name) or plugins.find(plugins.EXECUTORS, name, EXECUTORS)
+    return found

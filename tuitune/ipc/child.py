@@ -37,8 +37,9 @@ class Child:
         python: str = sys.executable,
         env: Mapping[str, str] | None = None,
         log: Path | None = None,
+        new_session: bool = False,
     ) -> None:
-        """Start it in a session of its own; what it prints is appended to `log`.
+        """Start it, out of reach of a Ctrl-C; what it prints is appended to `log`.
 
         To be called in the main thread: the child dies with the thread that started it. Raises
         OSError.
@@ -60,7 +61,8 @@ class Child:
                     stderr=output,
                     env=env,
                     pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # a Ctrl-C is not for it
+                    start_new_session=new_session,
+                    process_group=None if new_session else 0,
                 )
         except OSError:
             self._socket.close()

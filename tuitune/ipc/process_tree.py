@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -64,6 +69,24 @@ def kill_session(leader: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def foreign_children(known: Collection[int]) -> set[int]:
+    """Children of this process that lead or share another session, but for those known.
+
+    What a process starts shares its session, unless it is given one of its own; the others are
+    orphans that it has adopted.
+    """
+    own = os.getsid(0)
+    found = children(os.getpid()).difference(known)
+    return {pid for pid in found if _session(pid) not in (own, None)}
+
+
+def end_child(pid: int) -> None:
+    """Kill a child, and wait for it if it has ended."""
+    kill(pid)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def is_childless() -> bool:
@@ -130,6 +153,13 @@ def _has_entry(pid: int, wanted: bytes) -> bool:
         return wanted in _read(f"{folder}/environ").split(b"\0")
     except OSError:
         return False
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
 
 
 def _parent(pid: int) -> int | None:

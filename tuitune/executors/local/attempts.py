@@ -1,4 +1,4 @@
-"""What does the engine know of an attempt that runs?"""
+"""The engine's view of one running attempt, and the events that its messages become."""
 
 from __future__ import annotations
 
@@ -6,64 +6,135 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tuitune.core import events
+from tuitune.executors.local import exit_text
+from tuitune.executors.local.listener import (
+    Checkpoint,
+    Done,
+    Frozen,
+    Report,
+    Saving,
+    Warn,
+    odd_numbers,
+)
+from tuitune.trial import wire
+
 if TYPE_CHECKING:
     from asyncio import TimerHandle
+    from collections.abc import Iterable
 
-    from tuitune.executors.local.listener import Connection
+    from tuitune.core.events import Event
+    from tuitune.executors.local.listener import Connection, Message
     from tuitune.executors.local.zygote_client import ZygoteClient
     from tuitune.trial.wire import Order, Stop
 
 
+REFUSED = wire.encode(wire.Refused())
+
+
 @dataclass(slots=True)
 class Attempt:
+    """One attempt at a trial, from its launch to its exit."""
+
     order: Order
-    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    token: str = field(default_factory=lambda: secrets.token_hex(8))  # its processes show it
     zygote: ZygoteClient | None = None  # None: it waits for a zygote
     is_started: bool = False
-    connections: list[Connection] = field(default_factory=list)
-    speaker: Connection | None = None  # the first process that has reported
-    stop: Stop | None = None  # asked for: each process that still connects must hear it
+    connections: list[Connection] = field(default_factory=list)  # one for each of its processes
+    reporter: Connection | None = None  # of the first process that has reported
+    stop: Stop | None = None  # asked for: each process that connects later must get it, too
     may_end: bool = False  # it was signalled, or answered that it is to stop
-    said: str | None = None  # its own word on how it ended
+    error: str | None = None  # what its Done says, None before one has come
     stopped: bool = False  # it left through TrialStopped
     has_returned: bool = False  # its function, or its command, has come to its end
-    exit_timer: TimerHandle | None = None  # until it is told that its process does not exit
-    overstays: bool = False  # and that was told
+    exit_timer: TimerHandle | None = None  # until its process is told of as not exiting
+    is_exit_overdue: bool = False  # that was told
 
     @property
     def key(self) -> tuple[int, int]:
+        """The trial's number and the attempt's."""
         return self.order.trial, self.order.attempt
 
     @property
-    def voice(self) -> Connection | None:
-        """The process that reports speaks for the attempt; before one does, the last that came."""
-        if self.speaker is not None and self.speaker.is_open:
-            return self.speaker
-        return next((line for line in reversed(self.connections) if line.is_open), None)
+    def addressee(self) -> Connection | None:
+        """Where a stop is sent: the process that reports; before one does, the newest."""
+        if self.reporter is not None and self.reporter.is_open:
+            return self.reporter
+        return next((each for each in reversed(self.connections) if each.is_open), None)
 
     @property
     def waiting(self) -> Connection | None:
-        return next((line for line in self.connections if line.waits and line.is_open), None)
+        """The process that waits for a verdict."""
+        return next((each for each in self.connections if each.waits and each.is_open), None)
 
     @property
     def ends_too_early(self) -> bool:
-        """Whether an end of its process before that of its function was not asked for."""
+        """Whether an exit of its process now comes before its function's end, and unasked."""
         is_function = self.order.command is None
-        return is_function and self.said is None and self.stop is None and not self.may_end
+        return is_function and self.error is None and self.stop is None and not self.may_end
 
     def may_report(self, connection: Connection) -> bool:
         """Only the first process that reports may: no verdict would come for a second one.
 
         Where no verdict is ever waited for, another may go on when the first is gone.
         """
-        first = self.speaker
+        first = self.reporter
         if first is None or (not first.is_open and not self.order.waits()):
-            self.speaker = connection
-        return self.speaker is connection
+            self.reporter = connection
+        return self.reporter is connection
 
-    def read_out(self) -> None:
-        """Take in all that its processes, which are gone, have left unread."""
+    def drain(self) -> None:
+        """Read all that its processes, which are gone, have sent."""
         for connection in self.connections:
             while connection.read():
                 pass
             connection.close()
+
+
+def events_of(
+    attempt: Attempt, connection: Connection, messages: Iterable[Message], now: float
+) -> list[Event]:
+    """The study's events among the messages; what else they tell is noted on the attempt."""
+    trial, number = attempt.key
+    found: list[Event] = []
+    for message in messages:
+        match message:
+            case Report() if attempt.reporter is connection or attempt.may_report(connection):
+                connection.waits = connection.waits or message.wait
+                found.append(_reported(message, trial, number, now))
+            case Report():
+                connection.send(REFUSED)
+            case Saving(step, failed) if failed:
+                why = exit_text.plain(failed)
+                found.append(events.SaveFailed(now, trial, number, step, why))
+            case Saving(step):
+                found.append(events.SaveStarted(now, trial, number, step))
+            case Checkpoint(step):
+                found.append(events.Checkpointed(now, trial, number, step))
+            case Warn(text):
+                found.append(events.Warned(now, trial, number, exit_text.plain(text)))
+            case Frozen():
+                found.append(events.Frozen(now, trial, number))
+            case Done(error, stopped):
+                # Of a trial that is stopped the first comes where TrialStopped is raised
+                attempt.has_returned = not stopped or attempt.error is not None
+                attempt.error = error
+                attempt.stopped = attempt.stopped or stopped
+            case _:  # Hello
+                pass
+    return found
+
+
+def _reported(report: Report, trial: int, attempt: int, now: float) -> Event:
+    if report.odd:
+        report.metrics.update(odd_numbers(report.odd))
+    return events.Reported(
+        now,
+        trial,
+        attempt,
+        report.step,
+        report.metrics,
+        report.saves,
+        report.open,
+        report.wait,
+    )

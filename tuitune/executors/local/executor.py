@@ -1,4 +1,4 @@
-"""How are trials run on this machine?"""
+"""The executor of this machine: a zygote forks the trials, each connects to the engine's socket."""
 
 from __future__ import annotations
 
@@ -13,63 +13,67 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuitune.core import events
 from tuitune.executors.base import NotNowError, SampleError
 from tuitune.executors.local import exit_text
-from tuitune.executors.local.attempts import Attempt
-from tuitune.executors.local.event_decoder import heard
-from tuitune.executors.local.gpu_memory import is_gpu_oom
+from tuitune.executors.local.attempts import Attempt, events_of
+from tuitune.executors.local.exit_text import is_gpu_oom, shortage
 from tuitune.executors.local.listener import Hello, Listener
 from tuitune.executors.local.provenance import Sources, files_of
-from tuitune.executors.local.sampling import Samples, names
-from tuitune.executors.local.shortage import shortage
-from tuitune.executors.local.zygote_client import trial_environment
+from tuitune.executors.local.zygote_client import Samples, Timeouts, names, trial_environment
 from tuitune.executors.local.zygotes import Zygotes
 from tuitune.trial import wire
 from tuitune.zygote import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from tuitune.core.events import Event
-    from tuitune.executors.base import Plan
-    from tuitune.executors.local.listener import Connection, Said
+    from tuitune.executors.base import Clock, Plan, Sink
+    from tuitune.executors.local.listener import Connection, Message
     from tuitune.executors.local.zygote_client import ZygoteClient
     from tuitune.trial.wire import Order
 
-EXIT_SECONDS = 5.0  # from the return of a function until its process is said not to exit
 MOST_DEATHS = 3  # of zygotes in a row, without an attempt that ended by itself
 
 
 class LocalExecutor:
-    """An Executor: a zygote forks the trials, each speaks through a socket of its own."""
+    """An `executors.base.Executor`."""
 
     def __init__(
-        self, plan: Plan, sink: Callable[[Sequence[Event]], None], clock: Callable[[], float]
+        self, plan: Plan, sink: Sink, clock: Clock, timeouts: Timeouts | None = None
     ) -> None:
         self._plan = plan
         self._sink = sink
         self._clock = clock
-        self._listener = Listener(plan.socket, self._hear)
+        self._timeouts = timeouts or Timeouts()
+        self._listener = Listener(plan.socket, self._receive)
         self._attempts: dict[tuple[int, int], Attempt] = {}
-        self._zygotes = Zygotes(plan, self._take, self._bury, self._have_started, self._tell_code)
-        self._samples = Samples()
+        self._zygotes = Zygotes(
+            plan,
+            self._timeouts,
+            on_reply=self._take_reply,
+            on_death=self._lose_zygote,
+            on_start=self._have_zygote,
+            on_slow=self._tell_code,
+        )
+        self._samples = Samples(self._timeouts.sample)
         self._commands: dict[tuple[str, ...], Sources] = {}
         self._deaths = 0
         self._told_fresh = False
-        self._told_code = ""  # why it can't be imported
+        self._told_code = ""  # why the code can't be imported, as far as the engine knows
         self._is_open = False
         self._closing = False
 
-    # --- what the engine asks ----------------------------------------------------------------
+    # --- the engine's calls ------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Import the target. Raises TargetError, OSError where the socket can't be bound."""
+        """Import the target. Raises TargetError, OSError if the socket can't be bound."""
         self._listener.open()
         await self._zygotes.open()
         self._is_open = True
 
     def launch(self, order: Order) -> None:
-        """Never raises: what stands against it comes back as the attempt's Exited.
+        """Never raises: an attempt that can't start gets its Exited.
 
-        Where the code has changed the attempt waits until that is imported.
+        If the code has changed, the attempt waits until that is imported.
         """
         attempt = Attempt(self._complete(order))
         attempt.order = attempt.order._replace(token=attempt.token)
@@ -79,7 +83,7 @@ class LocalExecutor:
             return
         with contextlib.suppress(OSError):  # the trial itself will say that nobody answers it
             self._listener.open()
-        zygote = self._zygotes.fit()
+        zygote = self._zygotes.ready()
         if zygote is not None:
             self._hand_over(attempt, zygote)
         elif unimportable := self._zygotes.unimportable:
@@ -87,6 +91,7 @@ class LocalExecutor:
             asyncio.get_running_loop().call_soon(self._give_back, [attempt], why)
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
+        """Nothing happens if no process of the attempt waits."""
         found = self._attempts.get((trial, attempt))
         if found is not None and (connection := found.waiting) is not None:
             connection.waits = False
@@ -94,24 +99,27 @@ class LocalExecutor:
             connection.send(wire.verdict_line(action, save))
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
+        """An attempt that has no process yet ends at once."""
         found = self._attempts.get((trial, attempt))
         if found is None:
             return
-        if found.zygote is None:  # there is nothing yet that could take its time
+        if found.zygote is None:
             self.signal(trial, attempt, "term")
         else:
             found.stop = wire.Stop(reason, save)
-            if (voice := found.voice) is not None:
-                voice.send(wire.encode(found.stop))
+            if (addressee := found.addressee) is not None:
+                addressee.send(wire.encode(found.stop))
 
     def release(self, trial: int, attempt: int) -> None:
+        """Take the stop back that was asked for last."""
         found = self._attempts.get((trial, attempt))
         if found is not None:
             found.stop = None
-            if (voice := found.voice) is not None:
-                voice.send(wire.encode(wire.Release()))
+            if (addressee := found.addressee) is not None:
+                addressee.send(wire.encode(wire.Release()))
 
     def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
+        """To the whole session of the attempt's process."""
         found = self._attempts.get((trial, attempt))
         if found is None:
             return
@@ -126,8 +134,8 @@ class LocalExecutor:
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Raises SampleError."""
-        zygote = await self._zygotes.to_sample()
+        """Raises SampleError, of which NotNowError says that it may work later."""
+        zygote = await self._zygotes.for_sampling()
         try:
             return await self._samples.ask(zygote, targets, seed, config)
         except NotNowError as error:
@@ -136,7 +144,7 @@ class LocalExecutor:
             raise
 
     async def close(self) -> None:
-        """Kill whatever is left; each attempt that still ran gets its Exited, as lost."""
+        """Kill what is left; each attempt that still ran gets its Exited, as lost."""
         self._closing = True
         await self._zygotes.close()
         for attempt in list(self._attempts.values()):
@@ -145,10 +153,10 @@ class LocalExecutor:
 
     # --- zygotes -----------------------------------------------------------------------------
 
-    def _have_started(self, error: BaseException | None) -> None:
-        """Another zygote is there, or can't be: then those that waited for it are given back."""
+    def _have_zygote(self, error: BaseException | None) -> None:
+        """Another zygote is there, or `error` prevents it: then what waited for it is given back."""
         if not self._is_open:
-            return  # whoever opens it hears of it
+            return  # whoever opens the executor gets the error
         waiting = [attempt for attempt in self._attempts.values() if attempt.zygote is None]
         zygote = self._zygotes.current
         if error is None and zygote is not None:
@@ -163,7 +171,7 @@ class LocalExecutor:
         self._give_back(waiting, lacking or f"can't start: {self._zygotes.unimportable}")
 
     def _tell_code(self, why: str) -> None:
-        """Whether the code can be imported; said where that is news."""
+        """Tell the engine why the code can't be imported, empty if it can, once for each change."""
         if why != self._told_code:
             self._told_code = why
             self._block("code", why)
@@ -176,24 +184,24 @@ class LocalExecutor:
         for attempt in attempts:
             if attempt.key in self._attempts:
                 end = protocol.Exited(*attempt.key, None, None, 0, oom=False)
-                self._tell(attempt, end, why, "", lost=True)
+                self._finish(attempt, end, why, "", lost=True)
 
     def _hand_over(self, attempt: Attempt, zygote: ZygoteClient) -> None:
         attempt.zygote = zygote
         zygote.send(attempt.order)
 
-    def _take(self, reply: protocol.Reply) -> None:
+    def _take_reply(self, reply: protocol.Reply) -> None:
         match reply:
             case protocol.Started(trial, number, pid):
                 if (attempt := self._attempts.get((trial, number))) is not None:
-                    self._have_begun(attempt, pid)
+                    self._have_started(attempt, pid)
             case protocol.Exited(trial, number):
                 if (attempt := self._attempts.get((trial, number))) is not None:
-                    self._hear_of_end(attempt, reply)
+                    self._have_exited(attempt, reply)
             case protocol.Sampled():
-                self._samples.take(reply)
+                self._samples.answer(reply)
 
-    def _hear_of_end(self, attempt: Attempt, end: protocol.Exited) -> None:
+    def _have_exited(self, attempt: Attempt, end: protocol.Exited) -> None:
         if lacking := shortage(end.errno):
             self._block("resources", lacking)
             self._give_back([attempt], lacking)
@@ -201,7 +209,7 @@ class LocalExecutor:
             self._deaths = 0
             self._end(attempt, end)
 
-    def _bury(self, zygote: ZygoteClient) -> None:
+    def _lose_zygote(self, zygote: ZygoteClient) -> None:
         """A zygote is gone, and all that it had started."""
         self._deaths += zygote.is_ready and not zygote.is_retired
         for attempt in [found for found in self._attempts.values() if found.zygote is zygote]:
@@ -218,7 +226,7 @@ class LocalExecutor:
             env={**trial_environment(self._plan, order.threads), **order.env},
         )
 
-    def _have_begun(self, attempt: Attempt, pid: int) -> None:
+    def _have_started(self, attempt: Attempt, pid: int) -> None:
         if attempt.is_started:
             return
         attempt.is_started = True
@@ -226,17 +234,18 @@ class LocalExecutor:
         code = self._code_of(attempt)
         step, commit = attempt.order.resume_step, self._zygotes.commit
         now = self._clock()
-        facts: list[Event] = [
+        told: list[Event] = [
             events.Started(now, trial, number, pid, step, code, commit.name, commit.dirty)
         ]
         reason = attempt.zygote.fresh if attempt.zygote is not None else None
         if reason is not None and not self._told_fresh:
             self._told_fresh = True
             text = f"each trial imports all anew, which takes longer: {reason}"
-            facts.append(events.Warned(now, trial, number, text))
-        self._sink(facts)
+            told.append(events.Warned(now, trial, number, text))
+        self._sink(told)
 
     def _code_of(self, attempt: Attempt) -> str:
+        """A digest of the source files that the attempt runs."""
         command = attempt.order.command
         if command is None:
             return attempt.zygote.sources.code if attempt.zygote is not None else ""
@@ -246,69 +255,69 @@ class LocalExecutor:
             known = self._commands[files] = Sources(files, self._plan.folder)
         return known.code
 
-    def _hear(self, connection: Connection, messages: list[Said]) -> None:
-        attempt: Attempt | None = connection.owner
+    def _receive(self, connection: Connection, messages: list[Message]) -> None:
+        attempt: Attempt | None = connection.attempt
         if attempt is None:
-            attempt = self._greet(connection, messages)
+            attempt = self._identify(connection, messages)
             if attempt is None:
                 connection.close()
                 return
-        facts = heard(attempt, connection, messages, self._clock())
-        if facts:
-            self._sink(facts)
+        found = events_of(attempt, connection, messages, self._clock())
+        if found:
+            self._sink(found)
         if attempt.has_returned and attempt.exit_timer is None:
             loop = asyncio.get_running_loop()
-            attempt.exit_timer = loop.call_later(EXIT_SECONDS, self._has_not_exited, attempt)
+            attempt.exit_timer = loop.call_later(self._timeouts.exit, self._exit_is_due, attempt)
 
-    def _has_not_exited(self, attempt: Attempt) -> None:
-        attempt.overstays = True
+    def _exit_is_due(self, attempt: Attempt) -> None:
+        attempt.is_exit_overdue = True
         self._sink([events.Returned(self._clock(), *attempt.key)])
 
-    def _greet(self, connection: Connection, messages: list[Said]) -> Attempt | None:
+    def _identify(self, connection: Connection, messages: list[Message]) -> Attempt | None:
         hello = messages[0] if messages else None
         if not isinstance(hello, Hello):
             return None
         attempt = self._attempts.get((hello.trial, hello.attempt))
         if attempt is None or not compare_digest(attempt.token, hello.token):
             return None
-        connection.owner = attempt
+        connection.attempt = attempt
         attempt.connections.append(connection)
-        self._have_begun(attempt, hello.pid)  # its word may arrive before the zygote's
+        self._have_started(attempt, hello.pid)  # this may arrive before the zygote's Started
         if attempt.stop is not None:
             connection.send(wire.encode(attempt.stop))
         return attempt
 
     def _end(self, attempt: Attempt, end: protocol.Exited) -> None:
-        """Its processes are gone: what they said last is in the sockets, and comes first."""
+        """Its processes are gone: what they sent last is in the sockets, and comes first."""
         if attempt.key not in self._attempts:
             return
         self._listener.drain()
-        attempt.read_out()
-        error = exit_text.error_of(end, attempt.said)
+        attempt.drain()
+        error = exit_text.error_of(end, attempt.error)
         if not error and attempt.ends_too_early:
             error = exit_text.TOO_EARLY
-        if attempt.overstays and attempt.said == "" and attempt.order.command is None:
+        if attempt.is_exit_overdue and attempt.error == "" and attempt.order.command is None:
             error = ""  # its work was done: that its process had to be ended says nothing of it
         failed = bool(error or end.code or end.signal)
         tail = exit_text.tail_of(Path(attempt.order.folder, "output.log")) if failed else ""
-        self._tell(attempt, end, error, tail, lost=False)
+        self._finish(attempt, end, error, tail, lost=False)
 
     def _lose(self, attempt: Attempt) -> None:
-        """The world has taken its zygote."""
+        """Its zygote is gone, by no fault of its own."""
         if attempt.key not in self._attempts:
             return
         self._listener.drain()
-        attempt.read_out()
+        attempt.drain()
         why = "the engine was closed" if self._closing else "the process that starts trials died"
         # Where it dies again and again it's no accident, and a retry must be spent.
         lost = self._deaths < MOST_DEATHS
         end = protocol.Exited(*attempt.key, None, signal.SIGKILL, 0, oom=False)
-        self._tell(attempt, end, why, "", lost=lost)
+        self._finish(attempt, end, why, "", lost=lost)
 
-    def _tell(
+    def _finish(
         self, attempt: Attempt, end: protocol.Exited, error: str, tail: str, *, lost: bool
     ) -> None:
-        """The attempt's last word: nothing of it is known from here on."""
+        """Send the attempt's Exited: nothing of it is known from here on."""
         del self._attempts[attempt.key]
         if attempt.exit_timer is not None:
             attempt.exit_timer.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -113,3 +114,41 @@ def tail_of(log: Path) -> str:
         return kept
     cut = kept[-TAIL:]
     return cut.partition("\n")[2] or cut
+
+
+# torch, its older versions, and what CUDA's own libraries say through anybody
+_ERRORS = re.compile(
+    r"CUDA out of memory"
+    r"|(?:torch\.)?(?:cuda\.)?OutOfMemoryError: (?:CUDA|HIP)"
+    r"|CUDA error: out of memory"
+    r"|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
+    r"|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED"
+    # JAX and TensorFlow
+    r"|RESOURCE_EXHAUSTED: .*(?:[Oo]ut of memory|[Ff]ailed to allocate)"
+    r"|ResourceExhaustedError: .*OOM when allocating"
+    # CuPy
+    r"|cupy\.cuda\.memory\.OutOfMemoryError"
+)
+
+
+def is_gpu_oom(error: str, tail: str) -> bool:
+    """`error`: in one line how it ended; `tail`: the end of its log.
+
+    A log may tell of an error that was overcome: it counts only where the end says nothing itself.
+    """
+    return bool(_ERRORS.search(tail if error.startswith("exit status") else error))
+
+
+SHORTAGES = {
+    errno.EMFILE: "no open file is left to this process; `ulimit -n` sets how many it may have",
+    errno.ENFILE: "no open file is left on this machine",
+    errno.EAGAIN: "no process is left to this user; `ulimit -u` and the cgroup set how many",
+    errno.ENOMEM: "no memory is left for another process",
+    errno.EDQUOT: "this user's disk quota is used up",
+    errno.ENOSPC: "no space is left on the disk",
+}
+
+
+def shortage(number: int | None) -> str:
+    """What has run out, in words; empty for an error that waiting does not mend."""
+    return SHORTAGES.get(number or 0, "")

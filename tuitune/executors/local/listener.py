@@ -1,4 +1,4 @@
-"""Who is on the line, and what do they say? The engine's side of the trials' socket."""
+"""The engine's side of the socket that trials connect to, and the messages they send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes
 BACKLOG = 1024
 
 Step = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEP)]  # a larger one must not reach the journal
@@ -59,22 +59,23 @@ class Frozen(msgspec.Struct, tag=True):
     pass
 
 
-Said = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
-decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+Message = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
+decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 class Connection:
-    """One process's line. What it says is handed on in the order it came, a chunk at a time."""
+    """One process of a trial. Its messages are handed on in order, a chunk at a time."""
 
     def __init__(self, end: socket.socket, listener: Listener) -> None:
         self._socket = end
         self._listener = listener
         self._rest = b""
-        self.owner: Any = None  # whoever the listener's `hear` has found behind the token
+        self.attempt: Any = None  # the Attempt that it belongs to, once it has shown the token
         self.waits = False  # for a verdict
         self.is_open = True
 
     def send(self, line: bytes) -> None:
+        """Never waits, and never fails: a process that can't be sent to is given up."""
         try:
             self._socket.send(line)
         except OSError:  # gone, or so many answers unread that it never waited for one
@@ -87,7 +88,7 @@ class Connection:
             self._socket.close()
 
     def read(self) -> bool:
-        """Take in what has arrived; False where there is nothing more for now, or ever."""
+        """Read what has arrived; False where there is nothing more for now, or ever."""
         buffer = self._listener.buffer
         try:
             count = self._socket.recv_into(buffer)
@@ -107,16 +108,16 @@ class Connection:
             return self.is_open
         lines = self._rest + text[:end] if self._rest else text[:end]
         self._rest = text[end:]
-        self._listener.hear(self, _decode(lines))
+        self._listener.receive(self, _decode(lines))
         return self.is_open
 
 
 class Listener:
-    """The socket that trials connect to. `hear` gets each connection's messages in order."""
+    """The socket that trials connect to. `receive` gets each connection's messages in order."""
 
-    def __init__(self, path: str, hear: Callable[[Connection, list[Said]], None]) -> None:
+    def __init__(self, path: str, receive: Callable[[Connection, list[Message]], None]) -> None:
         self._path = Path(path)
-        self.hear = hear
+        self.receive = receive
         self._bound: BoundSocket | None = None
         self._connections: dict[int, Connection] = {}
         self.buffer = bytearray(CHUNK)
@@ -135,7 +136,7 @@ class Listener:
             connection.close()
 
     def accept(self) -> None:
-        """Take up every process that has called."""
+        """Accept every process that has connected."""
         while self._bound is not None:
             try:
                 end, _ = self._bound.socket.accept()
@@ -150,11 +151,11 @@ class Listener:
                 end.close()
 
     def drain(self) -> None:
-        """Read all that was written before now, by processes that may be gone already."""
+        """Read what was sent by processes that have not shown their token; they may be gone."""
         self.accept()
         for connection in list(self._connections.values()):
-            if connection.owner is None:
-                connection.read()  # it holds a hello at least, if its process has got that far
+            if connection.attempt is None:
+                connection.read()  # a Hello at least, if its process has got that far
 
     def forget(self, end: socket.socket) -> None:
         asyncio.get_running_loop().remove_reader(end)
@@ -168,19 +169,19 @@ class Listener:
 
 
 def odd_numbers(odd: dict[str, str]) -> dict[str, float]:
-    """What JSON has no word for."""
+    """The numbers that JSON has no form for: NaN and the infinities."""
     return {name: float(text) for name, text in odd.items() if text in ("nan", "inf", "-inf")}
 
 
-def _decode(lines: bytes) -> list[Said]:
+def _decode(lines: bytes) -> list[Message]:
     try:
         return decoder.decode_lines(lines)
     except msgspec.MsgspecError:
-        return [said for line in lines.splitlines() for said in _decode_one(line)]
+        return [message for line in lines.splitlines() for message in _decode_one(line)]
 
 
-def _decode_one(line: bytes) -> list[Said]:
+def _decode_one(line: bytes) -> list[Message]:
     try:
         return [decoder.decode(line)]
-    except msgspec.MsgspecError:  # not ours; whoever wrote it can't be told
+    except msgspec.MsgspecError:  # not ours, and whoever wrote it can't be answered
         return []

@@ -5,27 +5,40 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tuitune.executors.base import TargetError
+from tuitune.executors.base import NotNowError, SampleError, TargetError
 from tuitune.executors.local import exit_text
+from tuitune.executors.local.exit_text import shortage
 from tuitune.executors.local.provenance import Sources
 from tuitune.ipc import process_tree
 from tuitune.ipc.child import Child
 from tuitune.ipc.entry import THREADS
 from tuitune.ipc.frames import LineBuffer
 from tuitune.zygote import protocol
-from tuitune.zygote.protocol import Failed, Ready, Retire, Setup
+from tuitune.zygote.protocol import CancelSample, Failed, Ready, Retire, Sample, Sampled, Setup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from tuitune.executors.base import Plan
     from tuitune.zygote.protocol import Reply, Request
 
-END_SECONDS = 15.0  # it sweeps for up to ten
 TAG = "TUITUNE_ZYGOTE"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Of the local executor's processes, in seconds."""
+
+    exit: float = 5.0  # from the return of a function until its process is told of as not exiting
+    sample: float = 60.0  # until a sampler is killed
+    import_slow: float = 5.0  # until is told that an import of changed files goes on
+    import_look: float = 0.5  # between two looks at files whose import goes on, or has failed
+    import_retry: float = 30.0  # until an import that failed is tried again though no file changed
+    zygote_end: float = 15.0  # until a zygote is killed; it ends its trials for up to ten
 
 
 class ZygoteClient:
@@ -34,10 +47,15 @@ class ZygoteClient:
     def __init__(
         self,
         plan: Plan,
+        timeouts: Timeouts,
         on_reply: Callable[[Reply], None],
+        end_orphans: Callable[[], Awaitable[None]],
         on_death: Callable[[ZygoteClient], None],
     ) -> None:
+        """`end_orphans` ends what a zygote that was killed has left to the engine."""
         self._plan = plan
+        self._timeouts = timeouts
+        self._end_orphans = end_orphans
         self._log = Path(plan.study_folder, "engine.log")
         self._on_reply = on_reply
         self._on_death = on_death
@@ -60,7 +78,7 @@ class ZygoteClient:
         return self._ready.done() and self._ready.exception() is None
 
     async def start(self) -> None:
-        """Start it and wait until all is imported. Raises TargetError, OSError."""
+        """Start its process and wait until all is imported. Raises TargetError, OSError."""
         self._child = Child(
             "zygote.main",
             receive=self._receive,
@@ -68,6 +86,7 @@ class ZygoteClient:
             python=self._plan.python,
             env=self._environment(),
             log=self._log,
+            new_session=True,  # by it the engine knows its orphans from its own processes
         )
         self.send(Setup(self._plan.target, self._plan.samplers, self._plan.folder))
         ready = await self._ready
@@ -108,11 +127,12 @@ class ZygoteClient:
 
     async def _bury(self) -> None:
         assert self._child is not None
-        if await self._child.wait(END_SECONDS) is None:
+        if await self._child.wait(self._timeouts.zygote_end) is None:
             self._child.kill()
             await self._child.wait()
         if self._child.poll() != 0:  # else it has ended all that it had started
             await asyncio.to_thread(process_tree.sweep, self._tag, TAG)
+            await self._end_orphans()
         if not self._ready.done():
             self._ready.set_exception(TargetError(self._last_output()))
         self._on_death(self)
@@ -139,3 +159,53 @@ def trial_environment(plan: Plan, threads: int) -> dict[str, str]:
     """The thread counts of a trial; what the study file's env says of them goes first."""
     counts = dict.fromkeys(THREADS, str(max(1, threads)))
     return {**counts, **{name: plan.env[name] for name in THREADS if name in plan.env}}
+
+
+class Samples:
+    """The questions to samplers that no zygote has answered yet."""
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds`: how long one question may take."""
+        self._seconds = seconds
+        self._asked: dict[int, tuple[ZygoteClient, asyncio.Future[Sampled]]] = {}
+        self._count = 0
+
+    async def ask(
+        self, zygote: ZygoteClient, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Raises SampleError."""
+        self._count += 1
+        number = self._count
+        future: asyncio.Future[Sampled] = asyncio.get_running_loop().create_future()
+        self._asked[number] = zygote, future
+        zygote.send(Sample(number, targets, seed, config))
+        try:
+            sampled = await asyncio.wait_for(future, self._seconds)
+        except TimeoutError:
+            zygote.send(CancelSample(number))
+            raise SampleError(f"{names(targets)}: no value after {self._seconds:g} s") from None
+        finally:
+            del self._asked[number]
+        if lacking := shortage(sampled.errno):
+            raise NotNowError(lacking)
+        if sampled.error is not None:
+            is_named = any(sampled.error.startswith(f"{name} (") for name in targets)
+            raise SampleError(sampled.error if is_named else f"{names(targets)}: {sampled.error}")
+        return dict(sampled.values)
+
+    def answer(self, sampled: Sampled) -> None:
+        """A zygote's answer has come."""
+        _, future = self._asked.get(sampled.id, (None, None))
+        if future is not None and not future.done():
+            future.set_result(sampled)
+
+    def lose(self, zygote: ZygoteClient) -> None:
+        """Its process was killed: it answers nothing more."""
+        for asked, future in self._asked.values():
+            if asked is zygote and not future.done():
+                future.set_exception(NotNowError("the process that it ran in was killed"))
+
+
+def names(targets: Mapping[str, str]) -> str:
+    """Parameters and the functions that sample them, for a message."""
+    return ", ".join(f"{name} ({target})" for name, target in targets.items())

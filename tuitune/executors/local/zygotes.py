@@ -1,4 +1,4 @@
-"""Which zygote starts trials now, and when does another take its place?"""
+"""The zygotes of a study: which one starts trials, and when another takes its place."""
 
 from __future__ import annotations
 
@@ -10,39 +10,40 @@ from typing import TYPE_CHECKING
 
 from tuitune.executors.base import NotNowError, TargetError
 from tuitune.executors.local import exit_text
+from tuitune.executors.local.exit_text import shortage
 from tuitune.executors.local.provenance import Commit, Sources, commit_of, stamps
-from tuitune.executors.local.shortage import shortage
 from tuitune.executors.local.zygote_client import ZygoteClient
+from tuitune.ipc import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.executors.base import Plan
     from tuitune.executors.local.provenance import Stamp
+    from tuitune.executors.local.zygote_client import Timeouts
     from tuitune.zygote.protocol import Reply
-
-PERIOD = 0.5  # s between two looks at files whose import goes on, or has failed
-AGAIN = 30.0  # s after which their import is tried again though none has changed
-SLOW = 5.0  # s after which is told that an import of changed files goes on
 
 
 class Zygotes:
-    """The one that works is kept until the code that has changed is imported by another.
+    """A zygote that works is kept until another has imported the code that has changed.
 
-    `on_start` is told each time that another was started: None, or why that failed. It is told
-    None, too, where the files are again what the one that works has imported. `on_slow` is told
-    in words that an import takes its time.
+    `on_start` is called each time that another was started: with None, or with the error that
+    prevented it; with None, too, if the files are again what the present one has imported.
+    `on_slow` is called with a message while an import takes long.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what may happen to zygotes
         self,
         plan: Plan,
+        timeouts: Timeouts,
         on_reply: Callable[[Reply], None],
         on_death: Callable[[ZygoteClient], None],
         on_start: Callable[[BaseException | None], None],
         on_slow: Callable[[str], None],
     ) -> None:
         self._plan = plan
+        self._timeouts = timeouts
+        self._adopts = False  # orphans come to this process
         self._on_reply = on_reply
         self._on_death = on_death
         self._on_start = on_start
@@ -62,13 +63,16 @@ class Zygotes:
 
     async def open(self) -> None:
         """Import the target for the first time. Raises TargetError, OSError."""
+        if self._plan.adopt_orphans and not process_tree.foreign_children(()):
+            process_tree.adopt_orphans()
+            self._adopts = True
         await asyncio.shield(self._renew())
         self._is_open = True
 
-    def fit(self) -> ZygoteClient | None:
+    def ready(self) -> ZygoteClient | None:
         """The one to start a trial with; None where the trial must wait for another.
 
-        Where the code is known to be `unimportable` none is started: that waits for a change.
+        While the code is known to be `unimportable` none is started before a file changes.
         """
         if self._starting is None and not self.unimportable:
             if (current := self._as_imported()) is not None:
@@ -76,13 +80,13 @@ class Zygotes:
             self._renew()
         return None
 
-    async def to_sample(self) -> ZygoteClient:
-        """The one whose samplers are asked: that which works. Raises NotNowError."""
-        if (current := self._able_to_sample()) is not None:
+    async def for_sampling(self) -> ZygoteClient:
+        """The one whose samplers are asked. Raises NotNowError."""
+        if (current := self._with_samplers()) is not None:
             return current
         if not self.unimportable:
             await asyncio.wait([self._renew()])
-        if (current := self._able_to_sample()) is not None:
+        if (current := self._with_samplers()) is not None:
             return current
         raise NotNowError(self.unimportable or "the training code can't be imported now")
 
@@ -93,10 +97,10 @@ class Zygotes:
             self._watching.cancel()
         await self._end_all()
         while self._starting is not None:
-            await asyncio.wait([self._starting], timeout=PERIOD)
+            await asyncio.wait([self._starting], timeout=self._timeouts.import_look)
             await self._end_all()  # one that was just being started
 
-    def _able_to_sample(self) -> ZygoteClient | None:
+    def _with_samplers(self) -> ZygoteClient | None:
         current = self.current
         if current is not None and current.fresh is not None and current.sources.have_changed():
             return None  # its samplers would be imported as they are now
@@ -119,17 +123,17 @@ class Zygotes:
     async def _make(self) -> ZygoteClient:
         """Import the files as they are now, and anew each time that they change meanwhile.
 
-        An import that writes files beside the study file would be given up for ever: each gets
+        An import that writes files to the study file's folder would be given up for ever: each gets
         twice the time of the one before.
         """
-        patience = PERIOD
+        patience = self._timeouts.import_look
         loop = asyncio.get_running_loop()
-        telling = loop.call_later(SLOW, self._tell_slow) if self._is_open else None
+        telling = loop.call_later(self._timeouts.import_slow, self._tell_slow) if self._is_open else None
         try:
             while not self._closing:
                 if (current := self._as_imported()) is not None:
                     return current
-                zygote = ZygoteClient(self._plan, self._on_reply, self._bury)
+                zygote = self._client()
                 self._tried = self._stamps()
                 starting = asyncio.ensure_future(self._start(zygote))
                 await asyncio.wait([starting], timeout=patience if self._is_open else None)
@@ -138,11 +142,16 @@ class Zygotes:
                 await zygote.end()
                 await asyncio.wait([starting])
                 starting.exception()  # it was given up: that is no error
-                patience = min(2 * patience, AGAIN)
+                patience = min(2 * patience, self._timeouts.import_retry)
         finally:
             if telling is not None:
                 telling.cancel()
         raise TargetError("the executor is closed")
+
+    def _client(self) -> ZygoteClient:
+        return ZygoteClient(
+            self._plan, self._timeouts, self._on_reply, self._end_orphans, self._forget
+        )
 
     async def _start(self, zygote: ZygoteClient) -> ZygoteClient:
         self.all.add(zygote)
@@ -158,7 +167,7 @@ class Zygotes:
         while not starting.done():
             if self._stamps() != self._tried or self._as_imported() is not None:
                 return False
-            await asyncio.wait([starting], timeout=PERIOD)
+            await asyncio.wait([starting], timeout=self._timeouts.import_look)
         return True
 
     def _tell_slow(self) -> None:
@@ -201,33 +210,48 @@ class Zygotes:
             self._watching = asyncio.ensure_future(self._watch())
 
     def _missing_file(self) -> str:
-        """In words that the target's file is gone, empty where it is there."""
+        """The message that the target's file is gone, empty where it is there."""
         place = (self._plan.target or "").rpartition(":")[0]
         is_gone = place.endswith(".py") and not Path(self._plan.folder, place).exists()
         return f"{place}: no such file" if is_gone else ""
 
     async def _watch(self) -> None:
-        """Import again once a file has changed, and now and then: the cause may be elsewhere."""
-        due = time.monotonic() + AGAIN
+        """Import again when a file changes, and from time to time: the cause may be elsewhere."""
+        due = time.monotonic() + self._timeouts.import_retry
         while self.unimportable:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(self._timeouts.import_look)
             if time.monotonic() >= due or self._stamps() != self._tried:
                 await asyncio.wait([self._renew()])
-                due = time.monotonic() + AGAIN
+                due = time.monotonic() + self._timeouts.import_retry
 
     def _stamps(self) -> dict[str, Stamp | None]:
-        """Of the files that were imported, and of those that lie beside the study file."""
-        beside = Path(self._plan.folder).glob("*.py")
-        return stamps({*self._files, *map(str, beside)})
+        """Of the files that were imported, and of those in the study file's folder."""
+        neighbours = Path(self._plan.folder).glob("*.py")
+        return stamps({*self._files, *map(str, neighbours)})
 
-    def _bury(self, zygote: ZygoteClient) -> None:
+    async def _end_orphans(self) -> None:
+        """End what a zygote that was killed had started, where that has come to this process.
+
+        Living zygotes adopt the orphans of their own trials, so that none of these is among them.
+        """
+        deadline = time.monotonic() + process_tree.SWEEP_SECONDS
+        while self._adopts and time.monotonic() < deadline:
+            zygotes = {zygote.pid for zygote in self.all if zygote.pid is not None}
+            orphans = process_tree.foreign_children(zygotes)
+            if not orphans:
+                return
+            for orphan in orphans:
+                process_tree.end_child(orphan)
+            await asyncio.sleep(process_tree.STEP_SECONDS)
+
+    def _forget(self, zygote: ZygoteClient) -> None:
         self.all.discard(zygote)
         if self.current is zygote:
             self.current = None
         self._on_death(zygote)
 
     def _log(self, text: str) -> None:
-        """The whole traceback goes to where what the import prints goes."""
+        """Write the whole traceback to the log, where the import's own output goes."""
         with (
             contextlib.suppress(OSError),
             Path(self._plan.study_folder, "engine.log").open(
