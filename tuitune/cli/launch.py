@@ -129,6 +129,7 @@ def _spawn(
     words += ["--startup", str(reporter)]
     words += [word for override in request.overrides for word in ("--set", override)]
     words += ["--steal"] if request.steal else []
+    words += ["--executor", request.executor] if request.executor else []
     with (folder / "engine.log").open("ab") as log, _held_back():
         return subprocess.Popen(
             [*prefix, *words],

@@ -37,6 +37,7 @@ ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app i
 NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
 STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 STUDY = click.argument("study")
+EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
 
 class TrialNumber(click.ParamType[int]):
@@ -88,6 +89,7 @@ def commands(context: click.Context) -> None:
 @click.option("--steal", is_flag=True, help="Take the study over from an engine on another host.")
 @click.option("--seed", type=int, help="Another [search] seed.")
 @click.option("--trials", type=int, help="Another [search] trials.")
+@EXECUTOR
 @device_options
 @SET
 @ASCII
@@ -104,6 +106,7 @@ def run(
     steal: bool,
     seed: int | None,
     trials: int | None,
+    executor: str | None,
     overrides: tuple[str, ...],
     runs: Path,
 ) -> None:
@@ -114,7 +117,15 @@ def run(
     said = [*overrides, *device_words(click.get_current_context())]
     said += [] if seed is None else [f"search.seed={seed}"]
     said += [] if trials is None else [f"search.trials={trials}"]
-    request = RunRequest(file, runs.absolute(), tuple(said), new=new, steal=steal, as_json=as_json)
+    request = RunRequest(
+        file,
+        runs.absolute(),
+        tuple(said),
+        new=new,
+        steal=steal,
+        as_json=as_json,
+        executor=executor,
+    )
     if not no_ui and not as_json and has_terminal():
         early_signals.let_come()
         sys.exit(run_with_app(request, AppOptions(ascii_only=ascii_only, no_color=no_color)))
@@ -145,15 +156,22 @@ def attach(
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--startup", type=int, required=True)
 @click.option("--steal", is_flag=True)
+@EXECUTOR
 @SET
 def engine(
-    file: Path, *, folder: Path, startup: int, steal: bool, overrides: tuple[str, ...]
+    file: Path,
+    *,
+    folder: Path,
+    startup: int,
+    steal: bool,
+    executor: str | None,
+    overrides: tuple[str, ...],
 ) -> None:
     """Run the study of a folder that was made for it, away from any terminal."""
     from tuitune.cli.detached import run_detached
     from tuitune.cli.run_request import RunRequest
 
-    request = RunRequest(file, folder.parent, overrides, steal=steal)
+    request = RunRequest(file, folder.parent, overrides, steal=steal, executor=executor)
     sys.exit(run_detached(request, folder, startup))
 
 

@@ -103,7 +103,15 @@ def opening_of(request: RunRequest, spec: StudySpec, folder: Path) -> Opening:
     """The study under its folder's name, which is another than the file's once there are two."""
     named = replace(spec, name=folder.name)
     text = as_run(request, folder.name)
-    return Opening(named, folder, text, request.file.resolve(), steal=request.steal)
+    return Opening(
+        named,
+        folder,
+        text,
+        request.file.resolve(),
+        steal=request.steal,
+        executor=request.executor,
+        is_whole_process=True,
+    )
 
 
 def tell(outcome: Outcome, *, as_json: bool) -> int:

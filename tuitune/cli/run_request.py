@@ -10,6 +10,8 @@ from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import has_driver, look
 from tuitune.engine.settings import check_machine
+from tuitune.executors.base import DEFAULT, find_executor
+from tuitune.plugins import PluginError
 from tuitune.store.folder import newest_study
 from tuitune.studyfile import load, load_document
 from tuitune.studyfile.changes import changes
@@ -32,6 +34,7 @@ class RunRequest:
     new: bool = False
     steal: bool = False
     as_json: bool = False
+    executor: str | None = None  # its name; None: as before, or the default one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Resolution:
 
 
 class RefusedError(Exception):
-    """The study file has become another study's; str() says what differs and the mend."""
+    """The request can't be met; str() says why and the mend."""
 
 
 def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution:
@@ -54,6 +57,7 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     Raises StudyFileError, CannotRunError, StoreError and RefusedError.
     """
     spec = load(request.file, overrides=request.overrides)
+    _check_executor(request.executor)
     check_machine(spec, host_room(), None if has_driver() else look())
     if study is None:
         found = None if request.new else newest_study(request.runs, spec.name)
@@ -70,6 +74,13 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     if study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then):
         return Resolution("tell", spec, study)
     return Resolution("go on", spec, study, [str(change) for change in taken])
+
+
+def _check_executor(name: str | None) -> None:
+    try:
+        find_executor(name or DEFAULT)
+    except PluginError as error:
+        raise RefusedError(f"--executor {name}: {error}") from error
 
 
 def as_run(request: RunRequest, name: str) -> str:

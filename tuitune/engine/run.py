@@ -32,10 +32,10 @@ from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.settings import CannotRunError, StudyDocument, check_machine, wants_gpus
 from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, told
 from tuitune.engine.trial_folders import TrialFolders
-from tuitune.executors.base import Plan, TargetError
-from tuitune.executors.local.executor import LocalExecutor
+from tuitune.executors.base import DEFAULT, Plan, TargetError, find_executor
 from tuitune.executors.local.exit_text import shortage
 from tuitune.ipc.process_tree import sweep
+from tuitune.plugins import PluginError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, TRIALS, remember
 from tuitune.store.journal import Journal
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import Study
     from tuitune.engine.gpus import Gpus
+    from tuitune.executors.base import Executor, Sink
     from tuitune.model_process import ModelProcess
     from tuitune.store.owner import Claim
     from tuitune.store.rows import Phase
@@ -78,6 +79,8 @@ class Opening:
     as_run: str  # the text of its study.toml
     source: Path  # the study file
     steal: bool = False
+    executor: str | None = None  # its name; None: as before, or the default one
+    is_whole_process: bool = False  # nothing but this run goes on in this process
 
 
 def run(
@@ -110,7 +113,8 @@ def run(
                 foreign = learned_once(spec, journal)
                 context = EngineContext(study, journal, held, machine, document, foreign, seen)
                 seen_by = GuardedWatcher(watcher(study), folder / "engine.log")
-                return asyncio.run(_run(context, seen_by, listening, said))
+                make_executor = _executor_maker(opening, journal)
+                return asyncio.run(_run(context, make_executor, seen_by, listening, said))
         finally:
             journal.close()
     finally:
@@ -144,8 +148,26 @@ def _say(journal: Journal, phase: Phase, words: str = "") -> None:
         journal.tell(EngineRow(phase, words, time.time()))
 
 
+def _executor_maker(opening: Opening, journal: Journal) -> Callable[[Sink], Executor]:
+    """By the name that was asked for now or when the study ran last. Raises CannotRunError."""
+    before = journal.get("executor") or DEFAULT
+    name = opening.executor or before
+    try:
+        factory = find_executor(name)
+    except PluginError as error:
+        raise CannotRunError(f"{opening.folder.name}: its executor: {error}") from error
+    if name != before:
+        journal.put("executor", name)
+    plan = _plan(opening)
+    return lambda sink: factory(plan, sink, time.time)
+
+
 async def _run(
-    context: EngineContext, watcher: Watcher, listening: Callable[[], None], said: Sequence[str]
+    context: EngineContext,
+    make_executor: Callable[[Sink], Executor],
+    watcher: Watcher,
+    listening: Callable[[], None],
+    said: Sequence[str],
 ) -> Outcome:
     gate = StartupGate()
     signals = Signals(gate)
@@ -172,9 +194,7 @@ async def _run(
     end_by_failures(loop, engine.fail)
     gpus = make_gpus(context, watcher.note)
     choose_place(folder)
-    executor = LocalExecutor(
-        _plan(study.spec, folder), gpus.pass_on if gpus else engine.take, time.time
-    )
+    executor = make_executor(gpus.pass_on if gpus else engine.take)
     engine.executor = executor
     async with contextlib.AsyncExitStack() as closing:  # the last that is named here closes first
         closing.callback(watcher.close)
@@ -266,7 +286,8 @@ async def _to_its_end(
         remember(folder)
 
 
-def _plan(spec: StudySpec, folder: Path) -> Plan:
+def _plan(opening: Opening) -> Plan:
+    spec, folder = opening.spec, opening.folder
     return Plan(
         target=spec.trial.target,
         folder=str(Path(spec.file).parent),
@@ -274,6 +295,7 @@ def _plan(spec: StudySpec, folder: Path) -> Plan:
         socket=str(socket_path(folder, "trials")),
         env=spec.trial.env,
         samplers=tuple(p.target for p in spec.space.sampled),
+        adopt_orphans=opening.is_whole_process,
     )
 
 

@@ -154,7 +154,7 @@ class LocalExecutor:
     # --- zygotes -----------------------------------------------------------------------------
 
     def _have_zygote(self, error: BaseException | None) -> None:
-        """Another zygote is there, or `error` prevents it: then what waited for it is given back."""
+        """Another zygote is there, or `error` prevents it: then what waited is given back."""
         if not self._is_open:
             return  # whoever opens the executor gets the error
         waiting = [attempt for attempt in self._attempts.values() if attempt.zygote is None]

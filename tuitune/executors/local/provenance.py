@@ -83,7 +83,7 @@ async def commit_of(folder: str) -> Commit:
         return Commit("", None)  # asking git would take longer
     try:
         git = await asyncio.create_subprocess_exec(
-            "git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "-uno",
+            "git", "-c", "core.fsmonitor=false", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "-uno",
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -128,7 +128,9 @@ class Zygotes:
         """
         patience = self._timeouts.import_look
         loop = asyncio.get_running_loop()
-        telling = loop.call_later(self._timeouts.import_slow, self._tell_slow) if self._is_open else None
+        telling = (
+            loop.call_later(self._timeouts.import_slow, self._tell_slow) if self._is_open else None
+        )
         try:
             while not self._closing:
                 if (current := self._as_imported()) is not None:
