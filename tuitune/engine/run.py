@@ -103,6 +103,7 @@ def run(
     try:
         journal = Journal.open(folder / DATABASE, spec.objective.metric)
         try:
+            make_executor = _executor_maker(opening, journal)
             document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
             said: list[str] = []
@@ -113,7 +114,6 @@ def run(
                 foreign = learned_once(spec, journal)
                 context = EngineContext(study, journal, held, machine, document, foreign, seen)
                 seen_by = GuardedWatcher(watcher(study), folder / "engine.log")
-                make_executor = _executor_maker(opening, journal)
                 return asyncio.run(_run(context, make_executor, seen_by, listening, said))
         finally:
             journal.close()

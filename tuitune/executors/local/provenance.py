@@ -1,10 +1,11 @@
-"""Which code does a trial run, and has it changed since?"""
+"""The code that a trial runs: its files, whether they have changed, and its git commit."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 GIT_SECONDS = 1.0
+# A daemon that git started for the file system would stay behind as our child.
+GIT_STATUS = shlex.split(
+    "-c core.fsmonitor=false --no-optional-locks status --porcelain=v2 --branch -uno"
+)
 Stamp = tuple[int, int, int]
 
 
@@ -83,7 +88,7 @@ async def commit_of(folder: str) -> Commit:
         return Commit("", None)  # asking git would take longer
     try:
         git = await asyncio.create_subprocess_exec(
-            "git", "-c", "core.fsmonitor=false", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "-uno",
+            "git", *GIT_STATUS,
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
