@@ -9,12 +9,14 @@ from random import Random
 import pytest
 
 from tuitune.cli.simulate import simulate_study
+from tuitune.core.events import Reported
 from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
 from tuitune.simulation.course import Course, Point
 from tuitune.simulation.play import play
 from tuitune.simulation.recorded import read
 from tuitune.simulation.replay import best_tenth, compare, thinned
+from tuitune.simulation.rerun import rerun
 from tuitune.store.journal import Journal
 from tuitune.store.projection import trial_row
 from tuitune.studyfile import load
@@ -119,16 +121,36 @@ def test_a_higher_maximum_is_not_known(recorded, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("value", ["last", "best"])
-def test_leaving_reports_out_changes_nothing(recorded, value):
+@pytest.mark.parametrize("most", [27, 9, 10])
+def test_leaving_reports_out_changes_nothing(recorded, value, most):
     spec, result = recorded("none", value=value)
-    changed = replace(spec, pruning=replace(spec.pruning, method="asha"))
+    changed = replace(spec, pruning=replace(spec.pruning, method="asha", max=most))
     recording = read(result.facts, "loss")
     fewer = [thinned(record, changed) for record in recording.trials]
     assert sum(len(record.points) for record in fewer) < 60 * 27
-    assert compare(spec, changed, replace(recording, trials=fewer)) == compare(
-        spec, changed, recording
+    one = compare(spec, changed, replace(recording, trials=fewer))
+    other = compare(spec, changed, recording)
+    assert (one.now, one.unknown) == (other.now, other.unknown)
+    if most == spec.pruning.max:
+        assert one == other
+        assert best_tenth(spec, fewer) == best_tenth(spec, recording.trials)
+
+
+def test_leaving_reports_out_changes_no_fact_but_reports(recorded):
+    """With a lower maximum, too: a trial sees at its next report that it has had all."""
+    spec, result = recorded("none", trials=20)
+    recording = read(result.facts, "loss")
+    changed = replace(spec, pruning=replace(spec.pruning, method="asha", max=10))
+    fewer = replace(recording, trials=[thinned(record, changed) for record in recording.trials])
+    facts, others = (
+        [
+            (type(f), round(f.time, 6))
+            for f in rerun(changed, r, 27).facts
+            if type(f) is not Reported
+        ]
+        for r in (recording, fewer)
     )
-    assert best_tenth(spec, fewer) == best_tenth(spec, recording.trials)
+    assert facts == others
 
 
 def test_it_is_told_in_words(recorded, capsys, tmp_path):
@@ -238,10 +260,10 @@ def test_a_replay_that_ends_before_its_last_trial_began_says_so(
 ):
     recorded("asha", trials=20)
 
-    def half(spec, *rest, **more):
-        return play(replace(spec, search=replace(spec.search, trials=5)), *rest, **more)
+    def half(spec, *rest):
+        return rerun(replace(spec, search=replace(spec.search, trials=5)), *rest)
 
-    monkeypatch.setattr("tuitune.simulation.replay.play", half)
+    monkeypatch.setattr("tuitune.simulation.replay.rerun", half)
     assert simulate_study("study", tmp_path, [], as_json=False) == 0
     said = capsys.readouterr().out
     assert "before 15 of the 20 trials had begun" in said

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.placement.host import HostResources
-from tuitune.core.search.proposal import Proposal
-from tuitune.simulation.course import Course, Point
+from tuitune.simulation.course import Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tuitune.core.search.proposal import Tried
     from tuitune.core.spec import StudySpec
-    from tuitune.trial.wire import Order
 
 
 @dataclass(slots=True)
@@ -113,46 +110,6 @@ class Spent:
                 self._at[attempt] = fact.step
         elif type(fact) is ev.Started:
             self._at[fact.trial, fact.attempt] = fact.resumed_from or 0
-
-
-class RecordedSearcher:
-    """Proposes what was proposed, in the same order."""
-
-    def __init__(self, records: Sequence[Record]) -> None:
-        self._records = records
-
-    def propose(self, trial: int, tried: Tried) -> Proposal | None:  # noqa: ARG002 - a searcher's
-        if trial >= len(self._records):
-            return None
-        record = self._records[trial]
-        return Proposal(record.config, record.origin, record.why)
-
-
-class RecordedTarget:
-    """Trials do what they did; where one's record ends before its end, nobody knows how it goes on.
-
-    `longest`: the maximum that the records were made with, None where there was none.
-    """
-
-    def __init__(
-        self, records: Sequence[Record], *, saves: bool, longest: int | None, most: int | None
-    ) -> None:
-        self._records = records
-        self._saves = saves
-        # a trial that had come to its end is not known beyond it
-        self._cut = longest if longest is not None and (most is None or most > longest) else None
-
-    def begin(self, order: Order) -> Course:
-        record = self._records[order.trial]
-        start = order.resume_step or 0
-        points = [point for point in record.points if point.step > start]
-        if record.state == TrialState.FAILED:
-            return Course(points, "raises", self._saves, ending=record.ending)
-        if not record.points:
-            return Course(points, "unknown", self._saves, ending=record.ending)
-        at = record.points[-1].step
-        ended = record.state == TrialState.COMPLETE and (self._cut is None or at < self._cut)
-        return Course(points, "returns" if ended else "unknown", self._saves)
 
 
 def was_stopped(record: Record) -> bool:

@@ -11,14 +11,8 @@ from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.pruning.rules import bracket_of, bracket_steps
 from tuitune.core.study.ranking import Ranking, best_of, loss
-from tuitune.simulation.play import play
-from tuitune.simulation.recorded import (
-    RecordedSearcher,
-    RecordedTarget,
-    Spent,
-    replayable,
-    was_stopped,
-)
+from tuitune.simulation.recorded import Spent, replayable, was_stopped
+from tuitune.simulation.rerun import rerun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,14 +64,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
         changed = _anchored(changed, recording.anchor)
     spec = replayable(changed, len(records), recording.together)
     fewer = [thinned(record, spec) for record in records]
-    target = RecordedTarget(
-        fewer,
-        saves=recording.saves,
-        longest=recorded.pruning.max,
-        most=spec.pruning.max,
-    )
-    searcher = RecordedSearcher(fewer)
-    played = play(spec, searcher, target, recording.machine, gives_up=False)
+    played = rerun(spec, replace(recording, trials=fewer), recorded.pruning.max)
     spent, begun, why = Spent(), set[int](), ""
     for fact in played.facts:
         spent.add(fact)
@@ -128,6 +115,9 @@ def thinned(record: Record, spec: StudySpec) -> Record:
     due: float = gates[0] if gates else math.inf
     final = len(record.points) - 1
     for place, point in enumerate(record.points):
+        if pruning.max is not None and filled == len(gates):
+            kept.append(point)  # here it sees that it has had all that it may spend
+            break
         seconds += point.seconds
         if last and point.step < due and place < final and _is_plain(point.value):
             continue  # as most are

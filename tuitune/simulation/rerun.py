@@ -1,0 +1,335 @@
+"""A recorded study run again: the pure core, fed with what its trials are known to do.
+
+Its facts are those of the engine with an executor whose messages take no time.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from tuitune.core import events as ev
+from tuitune.core.events import TrialState
+from tuitune.core.pruning.rules import judged_from, unfilled
+from tuitune.core.study import Study
+from tuitune.core.study.deadlines import SILENCE
+from tuitune.core.study.kept_checkpoints import WRITTEN
+from tuitune.engine.context import opening_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuitune.core.spec import StudySpec
+    from tuitune.simulation.recorded import Record, Recording
+
+START: Final = 1e6  # s on the study's clock when it is opened
+TERM, KILL = 15, 9
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A study that was run again to its end."""
+
+    study: Study
+    facts: Sequence[ev.AnyFact]
+    seconds: float  # by its own clock
+    unknown: frozenset[int]  # trials that should have gone on where their record ends
+
+
+def rerun(spec: StudySpec, recording: Recording, longest: int | None) -> Rerun:
+    """Run the recorded trials under the pruning of `spec`.
+
+    longest: the maximum of the resource when they were recorded, None where there was none. A trial
+    whose record ends before its end leaves there as if it was killed, so that it enters no rung at
+    which it has not been seen; one that goes on without a rung's leave, because no trial has come
+    to its end, is taken to have come to its end there.
+    """
+    run = _Run(spec, recording, longest)
+    run.to_the_end(opening_events(run.study, recording.machine, START))
+    return Rerun(run.study, run.facts, run.now - START, frozenset(run.unknown))
+
+
+class _Run:
+    """The clock, the live attempts and the checkpoints around a study.
+
+    As in an engine's event loop, decisions are carried out after all that happens at the same time
+    has been folded in, and before what they lead to.
+    """
+
+    def __init__(self, spec: StudySpec, recording: Recording, longest: int | None) -> None:
+        self.spec = spec
+        self.study = Study(spec)
+        self.saves = recording.saves
+        self.facts: list[ev.AnyFact] = []
+        self.now = START
+        self.unknown: set[int] = set()
+        self.checkpoints: dict[int, list[int]] = {}  # the steps of a trial's newest ones
+        most = spec.pruning.max
+        is_cut = longest is not None and (most is None or most > longest)
+        self._known_until = longest if is_cut and longest is not None else math.inf
+        self._records = recording.trials
+        self._attempts: dict[int, _Attempt] = {}  # by trial
+        self._promoted_to_end: set[int] = set()  # without having been among the best of a rung
+        self._undone: list[ev.AnyFact] = []  # facts whose decisions are still to be carried out
+        self._due: list[tuple[float, int, Callable[[], None]]] = []  # a heap
+        self._order = count()
+        self._deadline = START  # nothing of the study's own is due before that
+        self._finished = False
+
+    def to_the_end(self, events: Sequence[ev.Event]) -> None:
+        actions: dict[type, Callable[[Any], None]] = {
+            ev.Ask: self._propose,
+            ev.Launch: self._launch,
+            ev.Verdict: self._answer,
+            ev.Signal: self._signal,
+            ev.Promoted: self._note_promotion,
+            ev.Finished: self._finish,
+        }
+        for event in events:
+            self.take(event)
+        while not self._finished:
+            undone, self._undone = self._undone, []
+            if not undone:
+                self._pass_time()
+            due: list[Callable[[], None]] = []
+            while self._due and self._due[0][0] <= self.now:
+                due.append(heappop(self._due)[2])
+            for fact in undone:
+                carry_out = actions.get(type(fact))
+                if carry_out is not None:
+                    carry_out(fact)
+            for act in due:
+                act()
+
+    def take(self, event: ev.Event) -> None:
+        facts = self.study.react(event)
+        self.facts += facts
+        self._undone += facts
+        self._deadline = min(self._deadline, self.now + SILENCE)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        heappush(self._due, (self.now + seconds, next(self._order), act))
+
+    def record_of(self, trial: int) -> Record:
+        return self._records[trial]
+
+    def is_known_to_return(self, record: Record) -> bool:
+        """Whether the record shows the whole trial, which a larger maximum would not prolong."""
+        if record.state != TrialState.COMPLETE or not record.points:
+            return False
+        return record.points[-1].step < self._known_until
+
+    def let_go(self, trial: int) -> bool:
+        """What the trial would do from here on is not on record. True: it has come to its end."""
+        self.unknown.add(trial)
+        if trial in self._promoted_to_end:
+            return True
+        self.take(ev.KillAsked(self.now, trial))
+        return False
+
+    def _pass_time(self) -> None:
+        """On to what is due next: in the world, or by a deadline of the study itself."""
+        following = self._due[0][0] if self._due else math.inf
+        if self._deadline < following:
+            self._deadline = self.study.next_deadline() or math.inf
+            if self._deadline < following:
+                self.now = max(self.now, self._deadline)
+                self.take(ev.DeadlinePassed(self.now))
+                return
+        if following == math.inf:
+            raise RuntimeError("nothing is due any more, and the study has not ended")
+        self.now = following
+
+    # --- how decisions are carried out -----------------------------------------------------------
+
+    def _propose(self, ask: ev.Ask) -> None:
+        record = self._records[ask.trial]
+        given = record.config, record.origin, record.why
+        self.take(ev.Proposed(self.now, ask.trial, *given))
+
+    def _launch(self, launch: ev.Launch) -> None:
+        self._attempts[launch.trial] = _Attempt(self, launch)
+
+    def _answer(self, verdict: ev.Verdict) -> None:
+        self._attempts[verdict.trial].obey(verdict)
+
+    def _signal(self, signal: ev.Signal) -> None:
+        self._deadline = self.now
+        self._attempts[signal.trial].signal(signal)
+
+    def _note_promotion(self, promoted: ev.Promoted) -> None:
+        if not promoted.by_rank:
+            self._promoted_to_end.add(promoted.trial)
+
+    def _finish(self, _: ev.Finished) -> None:
+        self._finished = True
+
+
+class _Attempt:
+    """An attempt that does what is on record, as `tuitune.trial.api` makes attempts behave."""
+
+    def __init__(self, run: _Run, launch: ev.Launch) -> None:
+        spec, pruning = run.spec, run.spec.pruning
+        self._run = run
+        self._trial, self._number = launch.trial, launch.attempt
+        self._metric = spec.objective.metric
+        self._every = spec.trial.checkpoint_every
+        self._record = run.record_of(launch.trial)
+        known = [s for s in run.checkpoints.get(launch.trial, ()) if s != pruning.max]
+        self._resumed_from = known[-1] if known else None
+        points = self._record.points
+        self._next = bisect_right(points, self._resumed_from or 0, key=lambda point: point.step)
+        self._step = 0 if pruning.resource else self._resumed_from or 0
+        self._most = math.inf if pruning.max is None else pruning.max
+        always = judged_from(pruning)
+        self._always = self._most if always is None else min(always, self._most)
+        self._rungs = list(unfilled(run.study.state.pruner, pruning, launch.trial))[::-1]
+        self._gate = 0.0  # the step from which on a report waits for its verdict
+        self._judged(0)
+        self._saved_at = run.now
+        self._waits = self._is_complete = self._is_leaving = self._is_gone = False
+        self._asked: ev.Signal | None = None
+        run.later(0.0, self._begin)
+
+    # --- what the study does to it ---------------------------------------------------------------
+
+    def obey(self, verdict: ev.Verdict) -> None:
+        if not self._waits or self._is_leaving:
+            return
+        self._waits = False
+        if verdict.action == "complete":
+            self._is_complete = True
+        stops = verdict.action in ("stop", "pause")
+        if self._run.saves and verdict.save:
+            self._save()
+        elif not stops:
+            self._save_if_due()
+        if stops:
+            self._leave()
+        else:
+            self._work()
+
+    def signal(self, signal: ev.Signal) -> None:
+        if self._is_gone:
+            return
+        if signal.how == "ask":
+            self._asked = signal
+        elif signal.how in ("term", "kill"):
+            self._is_leaving = True
+            term = signal.how == "term"
+            error = "terminated (SIGTERM)" if term else "killed (SIGKILL)"
+            number = TERM if term else KILL
+            self._run.later(0.0, lambda: self._exit(None, error, number))
+
+    # --- its work --------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        if self._is_leaving:
+            return
+        now, resumed_from = self._run.now, self._resumed_from
+        self._run.take(ev.Started(now, self._trial, self._number, 1000, resumed_from, "", "", None))
+        self._work()
+
+    def _work(self) -> None:
+        points = self._record.points
+        if self._next < len(points):
+            self._run.later(points[self._next].seconds, self._report)
+        elif self._record.ending and (not points or self._record.state == TrialState.FAILED):
+            self._run.later(self._record.ending, self._end)
+        else:
+            self._end()
+
+    def _report(self) -> None:
+        if self._is_leaving:
+            return
+        run = self._run
+        step, value, _ = self._record.points[self._next]
+        self._next += 1
+        if self._is_beyond(step, value):
+            self._return(0)
+            return
+        waits = value is not None and not self._is_complete and step >= self._gate
+        metrics = {} if value is None else {self._metric: value}
+        saves = waits and run.saves
+        report = ev.Reported(
+            run.now, self._trial, self._number, step, metrics, saves, open=False, waits=waits
+        )
+        self._step = step
+        if waits:
+            self._judged(step)
+            self._waits = True
+        run.take(report)
+        if self._asked is not None:
+            if run.saves and self._asked.save:
+                self._save()
+            self._leave()
+        elif not waits:
+            self._save_if_due()
+            self._work()
+
+    def _is_beyond(self, step: int, value: float | None) -> bool:
+        """Whether it has had all that it may spend, and is told so by TrialStopped."""
+        return self._is_complete or (value is None and step > self._step >= self._most)
+
+    def _judged(self, step: int) -> None:
+        """The report of this step has had its verdict, or (0) there was none yet."""
+        while self._rungs and self._rungs[-1] <= step:
+            self._rungs.pop()
+        rung = self._rungs[-1] if self._rungs else math.inf
+        self._gate = max(min(self._always, rung), step + 1)
+
+    def _end(self) -> None:
+        if self._is_leaving:
+            return
+        if self._record.state == TrialState.FAILED:
+            self._return(1, "ValueError: it went wrong")
+        elif self._run.is_known_to_return(self._record) or self._run.let_go(self._trial):
+            self._return(0)
+        else:
+            self._leave()
+
+    # --- how it saves and leaves -----------------------------------------------------------------
+
+    def _save_if_due(self) -> None:
+        due = self._run.now - self._saved_at >= self._every
+        if due and self._run.saves and not self._is_complete:
+            self._save()
+
+    def _save(self) -> None:
+        run = self._run
+        at = run.now, self._trial, self._number, self._step
+        run.take(ev.SaveStarted(*at))
+        self._saved_at = run.now
+        steps = run.checkpoints.setdefault(self._trial, [])
+        steps[:] = sorted({*steps, self._step})[-WRITTEN:]
+        run.take(ev.Checkpointed(*at))
+
+    def _leave(self) -> None:
+        """TrialStopped is raised."""
+        self._is_leaving = True
+        self._run.later(0.0, lambda: self._exit(0, is_stopped=True))
+
+    def _return(self, code: int, error: str = "") -> None:
+        self._is_leaving = True
+        self._exit(code, error)
+
+    def _exit(
+        self,
+        code: int | None,
+        error: str = "",
+        signal: int | None = None,
+        *,
+        is_stopped: bool = False,
+    ) -> None:
+        if self._is_gone:
+            return
+        self._is_gone = True
+        run = self._run
+        # Failures are on record, and the study went on: many in a row must not end it now.
+        run.study.state.streak = run.study.state.same = 0
+        by = run.now, self._trial, self._number, code, signal, error, "", 0
+        run.take(ev.Exited(*by, lost=False, stopped=is_stopped))
