@@ -15,6 +15,7 @@ from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudyS
 from tuitune.core.study.ranking import best_of
 from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.actions.registry import ACTIONS
+from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.state.curves import Curves
 from tuitune.ui.state.render_context import RenderContext
@@ -239,6 +240,10 @@ class StubKeymap:
 
     def shown(self, action: str) -> str:
         return f"<{action}>"
+
+    def keys(self, action: str) -> tuple[str, ...]:
+        digits = {f"pane.{pane.name}": str(digit) for digit, pane in enumerate(PANES, 1)}
+        return (digits.get(action) or self.shown(action),)
 
 
 def context(

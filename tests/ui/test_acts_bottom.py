@@ -7,6 +7,7 @@ import pytest
 from pictures import StubKeymap, snapshot, text
 
 from tuitune.ui.panes import bottom
+from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.lines import Size, width_of
 from tuitune.ui.state.status_line import (
     LONG,
@@ -27,6 +28,13 @@ def status_line():
 
 def look_at(status_line, **more):
     return pictures.context(snapshot(), status_line=status_line, **more)
+
+
+HINTS = {pane.name: pane.hints for pane in PANES}
+
+
+def keys_line(context, size):
+    return bottom.keys_line(context, HINTS, size)
 
 
 def shown(status_line, draw=bottom.flash_lines, width=80, **more):
@@ -93,7 +101,7 @@ def test_a_menu_waits_for_one_of_its_keys(status_line):
     )
     status_line.menu = menu
     assert shown(status_line) == "copy of #3?"
-    assert shown(status_line, bottom.keys_line) == "i id  < less  esc none"
+    assert shown(status_line, keys_line) == "i id  < less  esc none"
     assert status_line.takes("less_than_sign", "<")
     status_line.menu = menu
     assert status_line.takes("escape", None)
@@ -112,7 +120,7 @@ def test_a_word_that_must_be_typed(status_line):
     prompt.done(" stop ")
     assert done == [1]
     status_line.prompt = prompt
-    assert shown(status_line, bottom.keys_line) == "stop the study?"
+    assert shown(status_line, keys_line) == "stop the study?"
 
 
 def test_the_undo_counts_down_and_goes(status_line):
@@ -153,7 +161,7 @@ def test_the_key_line_fits_and_keeps_help_and_leaving(status_line, width, focus)
             return "k"
 
     context = look_at(status_line, focus=focus, keymap=Short())
-    (line,) = bottom.keys_line(context, Size(width, 1))
+    (line,) = keys_line(context, Size(width, 1))
     assert width_of(line) <= width
     assert text([line]).startswith("k help")
     assert text([line]).endswith("k leave")
@@ -162,7 +170,7 @@ def test_the_key_line_fits_and_keeps_help_and_leaving(status_line, width, focus)
 def test_a_prompt_is_told_below_while_it_is_typed(status_line):
     status_line.prompt = Prompt(":", "", lambda _: None, hint=lambda line: f"[{line}]")
     status_line.typed_so_far = "tri"
-    assert shown(status_line, bottom.keys_line) == "[tri]"
+    assert shown(status_line, keys_line) == "[tri]"
     assert shown(status_line) == ":"
 
 
@@ -177,7 +185,7 @@ def test_a_menu_of_many_choices_begins_behind_its_title(status_line, width):
     )
     above, below = (
         shown(status_line, width=width),
-        shown(status_line, bottom.keys_line, width=width),
+        shown(status_line, keys_line, width=width),
     )
     assert above.startswith("sort by?  a tr")
     assert below.endswith("esc none")
@@ -188,7 +196,7 @@ def test_a_menu_of_many_choices_begins_behind_its_title(status_line, width):
 def test_what_steers_is_not_offered_where_it_can_not_be_done(status_line):
     def offered(**more):
         pict = snapshot(engine=more.pop("engine", "running"))
-        return text(bottom.keys_line(pictures.context(pict, **more), Size(200, 1)))
+        return text(keys_line(pictures.context(pict, **more), Size(200, 1)))
 
     assert "pause" in offered()
     for without in ({"readonly": True}, {"engine": "finished"}, {"engine": "gone"}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.ui.state.configuration import KeyFileError, key_file, load_keymap, read_keys
+from tuitune.ui.configuration import KeyFileError, key_file, load_keymap, read_keys
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from textual.keys import Keys
 
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.registry import ACTIONS
-from tuitune.ui.render.layout import NUMBERED
+from tuitune.ui.panes.registry import PANES
 from tuitune.ui.screens.help import TITLE
 from tuitune.ui.state.keymap import Keymap, clashes, named
 
@@ -88,7 +88,7 @@ def test_every_action_is_told_in_words():
     for one in ACTIONS:
         assert 0 < len(one.title) <= TITLE, one.id
         assert one.help.endswith(".") or ":" in one.help, one.id
-        assert one.pane is None or one.pane in NUMBERED, one.id
+        assert one.pane is None or one.pane in {pane.name for pane in PANES}, one.id
 
 
 def test_what_changes_the_study_is_marked():

@@ -6,11 +6,11 @@ import pytest
 from pictures import context, rows, snapshot
 from searches import curve, search
 
-from tuitune.ui.actions.charting import ACTIONS
+from tuitune.ui.panes.curve import PANE
 from tuitune.ui.state.keymap import clashes
 from tuitune.ui.state.selection import Selection
 
-BY_ID = {action.id: action for action in ACTIONS}
+BY_ID = {action.id: action for action in PANE.actions}
 
 
 class FakeApp:
@@ -114,4 +114,4 @@ def test_a_long_curve_is_crossed_in_few_steps():
 
 
 def test_no_key_is_taken_twice():
-    assert clashes(ACTIONS, {}) == []
+    assert clashes(PANE.actions, {}) == []

@@ -1,47 +1,141 @@
+"""Where panes stand at each size, and what becomes of one more."""
+
 from __future__ import annotations
 
+import pictures
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from tuitune.ui.render import layout
-from tuitune.ui.render.layout import Box, arrange
+from tuitune.ui.panes import layout
+from tuitune.ui.panes.pane import Place
+from tuitune.ui.panes.registry import PANES
+from tuitune.ui.render.lines import Box
 
-widths, heights, devices = st.integers(1, 300), st.integers(1, 120), st.integers(0, 40)
-zooms = st.none() | st.sampled_from(layout.NUMBERED)
+NAMES = [pane.name for pane in PANES]
+SNAPSHOTS = [
+    pictures.snapshot(devices=[pictures.gpu(index) for index in range(count)])
+    for count in range(20)
+]
+widths, heights, snapshots = st.integers(1, 300), st.integers(1, 120), st.sampled_from(SNAPSHOTS)
+wide, high = st.integers(layout.LEAST[0], 300), st.integers(layout.LEAST[1], 120)
+places = st.builds(
+    Place,
+    st.sampled_from(["above", "below", 0, 1, 2]),
+    st.none() | st.integers(1, 40),
+)
 
 
-def cells(box: Box) -> set[tuple[int, int]]:
+def arranged(width, height, zoomed=None, snapshot=SNAPSHOTS[2], panes=PANES):
+    return layout.arrange(width, height, panes, snapshot, zoomed)
+
+
+def cells(box):
     return {
         (x, y) for x in range(box.x, box.x + box.width) for y in range(box.y, box.y + box.height)
     }
 
 
-@given(widths, heights, devices, zooms)
-def test_panes_share_the_screen_and_leave_nothing_out(width, height, count, zoomed):
-    boxes = arrange(width, height, count, zoomed)
+@given(widths, heights, st.none() | st.sampled_from(NAMES), snapshots)
+def test_panes_share_the_screen_and_leave_nothing_out(width, height, zoomed, snapshot):
+    boxes = arranged(width, height, zoomed, snapshot)
     taken = [cells(box) for box in boxes.values()]
     assert sum(map(len, taken)) == len(set().union(*taken)) == width * height
 
 
-@given(st.integers(*[layout.LEAST[0], 300]), st.integers(layout.LEAST[1], 120), devices)
-def test_trials_and_the_last_lines_are_always_there(width, height, count):
-    boxes = arrange(width, height, count)
-    assert {layout.STATUS, layout.TRIALS, layout.FLASH, layout.KEYS} <= set(boxes)
-    assert boxes[layout.TRIALS].height >= 5
+@given(wide, high, snapshots)
+def test_trials_and_the_last_lines_are_always_there(width, height, snapshot):
+    boxes = arranged(width, height, None, snapshot)
+    assert {layout.STATUS, "trials", layout.FLASH, layout.KEYS} <= set(boxes)
+    assert boxes["trials"].height >= 5
     assert all(box.width > 0 and box.height > 0 for box in boxes.values())
 
 
-@given(st.integers(60, 300), st.integers(16, 120), devices, st.sampled_from(layout.NUMBERED))
-def test_a_zoomed_pane_has_all_but_the_status_and_the_last_lines(width, height, count, zoomed):
-    assert arrange(width, height, count, zoomed)[zoomed] == Box(0, 2, width, height - 4)
+@given(wide, high, st.lists(places, max_size=3), snapshots)
+def test_more_panes_share_the_screen_too(width, height, more, snapshot):
+    added = [
+        replace(PANES[0], name=f"more-{number}", place=lambda *_, place=place: place)
+        for number, place in enumerate(more)
+    ]
+    boxes = arranged(width, height, None, snapshot, (*PANES, *added))
+    taken = [cells(box) for box in boxes.values()]
+    assert sum(map(len, taken)) == len(set().union(*taken)) == width * height
+    assert "trials" in boxes
+    assert all(taken)
+
+
+@given(wide, high, st.sampled_from(NAMES))
+def test_a_zoomed_pane_has_all_but_the_status_and_the_last_lines(width, height, zoomed):
+    assert arranged(width, height, zoomed)[zoomed] == Box(0, 2, width, height - 4)
 
 
 def test_wider_screens_have_more_columns():
     def columns(width, height):
-        return len({box.x for name, box in arrange(width, height, 2).items() if box.width > 1})
+        return len({box.x for box in arranged(width, height).values() if box.width > 1})
 
     assert [columns(80, 24), columns(120, 40), columns(200, 60)] == [1, 2, 3]
 
 
 def test_below_the_least_size_there_is_the_status_alone():
-    assert set(arrange(59, 24, 1)) == set(arrange(80, 15, 1)) == {layout.STATUS}
+    assert set(arranged(59, 24)) == set(arranged(80, 15)) == {layout.STATUS}
+
+
+# As they were before panes had rules of their own: x, y, width, height.
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (
+            (80, 24),
+            {"devices": (0, 2, 80, 2), "trials": (0, 4, 80, 15), "detail": (0, 19, 80, 3)},
+        ),
+        (
+            (80, 50),
+            {
+                "devices": (0, 2, 80, 2),
+                "trials": (0, 4, 80, 30),
+                "curve": (0, 34, 80, 10),
+                "detail": (0, 44, 80, 4),
+            },
+        ),
+        (
+            (120, 24),
+            {
+                "devices": (0, 2, 120, 3),
+                "trials": (0, 5, 73, 17),
+                "bar-1": (73, 5, 1, 17),
+                "curve": (74, 5, 46, 10),
+                "detail": (74, 15, 46, 7),
+            },
+        ),
+        (
+            (140, 45),
+            {
+                "devices": (0, 2, 140, 3),
+                "trials": (0, 5, 85, 33),
+                "bar-1": (85, 5, 1, 33),
+                "curve": (86, 5, 54, 16),
+                "detail": (86, 21, 54, 8),
+                "why": (86, 29, 54, 9),
+                "log": (0, 38, 140, 5),
+            },
+        ),
+        (
+            (200, 60),
+            {
+                "devices": (0, 2, 200, 3),
+                "trials": (0, 5, 100, 42),
+                "bar-1": (100, 5, 1, 42),
+                "curve": (101, 5, 57, 25),
+                "detail": (101, 30, 57, 17),
+                "bar-2": (158, 5, 1, 42),
+                "why": (159, 5, 41, 42),
+                "log": (0, 47, 200, 11),
+            },
+        ),
+    ],
+)
+def test_each_size_has_its_places(size, expected):
+    boxes = arranged(*size, snapshot=SNAPSHOTS[2])
+    bottom = {layout.STATUS, layout.FLASH, layout.KEYS}
+    assert {name: tuple(box) for name, box in boxes.items() if name not in bottom} == expected

@@ -5,10 +5,12 @@ import os
 import pytest
 from pictures import NOW, context, row, rows, snapshot, text
 
-from tuitune.ui.actions import reading
+from tuitune.ui.panes import detail, why
+from tuitune.ui.panes import log as log_pane
 from tuitune.ui.panes.log import LogPane
 from tuitune.ui.render.lines import Size, width_of
 
+ACTIONS = (*detail.PANE.actions, *why.PANE.actions, *log_pane.PANE.actions)
 WIDTHS = (60, 80, 140, 200)
 SIZE = Size(60, 6)  # five lines of the log
 
@@ -41,7 +43,7 @@ class FakeApp:
         pass
 
     def press(self, name):
-        action = next(action for action in reading.ACTIONS if action.id == name)
+        action = next(action for action in ACTIONS if action.id == name)
         assert action.why_not is None or not action.why_not(self.seen)
         action.run(self)
 
@@ -187,7 +189,7 @@ def test_a_search_that_is_given_up_leaves_what_was_looked_for_before(app, log):
 
 
 def test_keys_that_need_a_log_or_a_text_say_so(app):
-    reasons = {a.id: a.why_not(app.seen) for a in reading.ACTIONS if a.why_not}
+    reasons = {a.id: a.why_not(app.seen) for a in log_pane.PANE.actions if a.why_not}
     assert set(reasons.values()) == {"there is no log yet"}
 
 

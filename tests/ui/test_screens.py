@@ -9,8 +9,10 @@ import pytest
 from pictures import NOW
 from stills import app, study_picture, with_log
 
-from tuitune.ui.render.layout import NUMBERED
+from tuitune.ui.panes.registry import PANES
 from tuitune.ui.state.selection import CHARTS
+
+NAMES = [pane.name for pane in PANES]
 
 SIZES = [(60, 16), (80, 24), (120, 40), (160, 48), (200, 60)]
 
@@ -62,9 +64,9 @@ def test_each_state_of_a_study(snap_compare, world):
     assert snap_compare(app(WORLDS[world]), terminal_size=(80, 24))
 
 
-@pytest.mark.parametrize("pane", NUMBERED)
+@pytest.mark.parametrize("pane", NAMES)
 def test_each_pane_with_all_the_room(snap_compare, pane):
-    keys = [str(NUMBERED.index(pane) + 1), "z"]
+    keys = [str(NAMES.index(pane) + 1), "z"]
     assert snap_compare(app(study_picture()), terminal_size=(80, 24), press=keys)
 
 

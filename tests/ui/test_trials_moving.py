@@ -8,6 +8,7 @@ from pictures import context, row, rows, snapshot
 
 from tuitune.ui.actions import moving, table
 from tuitune.ui.panes import trials
+from tuitune.ui.panes.pane import Click
 from tuitune.ui.render.lines import Size
 from tuitune.ui.state.selection import Selection
 from tuitune.ui.table.filtering import ALL
@@ -228,11 +229,11 @@ def test_frozen_and_on_again():
 
 def test_a_click_takes_the_cursor_there_and_two_open_the_trial():
     one = app()
-    trials.click(one, 10, 5, double=False)
+    trials.PANE.click(one, Click(10, 5, False))
     assert (one.selection.cursor, one.done) == (3, [])
-    trials.click(one, 10, 5, double=True)
+    trials.PANE.click(one, Click(10, 5, True))
     assert one.done == ["pane.enter"]
-    trials.click(one, 10, 0, double=False)
+    trials.PANE.click(one, Click(10, 0, False))
     assert one.selection.cursor == 3
 
 
@@ -240,9 +241,9 @@ def test_a_click_on_a_head_sorts_by_it_and_the_next_turns_it():
     one = app("cc")
     heads = trials.TrialsPane().lines(one.context(), Size(80, 12))[1]
     at = "".join(part for part, _ in heads).index("layers")
-    trials.click(one, at, 1, double=False)
+    trials.PANE.click(one, Click(at, 1, False))
     assert one.selection.sort == Sort("config.layers")
-    trials.click(one, at, 1, double=False)
+    trials.PANE.click(one, Click(at, 1, False))
     assert one.selection.sort == Sort("config.layers", reversed=True)
 
 
@@ -252,7 +253,7 @@ def test_a_click_on_a_head_sorts_by_it_and_the_next_turns_it():
 def test_the_wheel_moves_the_window_and_drags_the_cursor_along(turns, top, cursor):
     one = app()
     for lines in turns:
-        trials.wheel(one, lines)
+        trials.PANE.wheel(one, lines)
     assert (one.selection.top, one.selection.cursor) == (top, cursor)
 
 

@@ -52,7 +52,7 @@ def open_app(  # noqa: PLR0913 - what may be said on the command line
     """
     options = load(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     from tuitune.ui.app import StudyApp
-    from tuitune.ui.state.configuration import load_keymap
+    from tuitune.ui.configuration import load_keymap
     from tuitune.ui.state.source import Source
 
     keymap = load_keymap()
@@ -66,7 +66,7 @@ def open_app(  # noqa: PLR0913 - what may be said on the command line
 def open_list(runs: Path, *, ascii_only: bool = False, no_color: bool = False) -> Path | None:
     """The study folder that was chosen, None where the user left. Raises KeyFileError."""
     options = load(ascii_only=ascii_only, no_color=no_color)
-    from tuitune.ui.state.configuration import load_keymap
+    from tuitune.ui.configuration import load_keymap
     from tuitune.ui.studies_app import StudiesApp
 
     app = StudiesApp(runs, load_keymap(), options)

@@ -11,16 +11,17 @@ from textual.app import App
 from tuitune.store.errors import StoreError
 from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.palette import ActionCommands
-from tuitune.ui.panes import table as panes
+from tuitune.ui.panes import bottom, layout, status
+from tuitune.ui.panes.pane import Click, failure
+from tuitune.ui.panes.registry import PANES
 from tuitune.ui.prompting import Prompting
-from tuitune.ui.render import layout
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
-from tuitune.ui.render.lines import Size
+from tuitune.ui.render.lines import Size, line
 from tuitune.ui.render.paint import Paint, dress
 from tuitune.ui.services import Services
 from tuitune.ui.state.render_context import RenderContext
-from tuitune.ui.state.selection import Selection
+from tuitune.ui.state.selection import TRIALS, Selection
 from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
     from tuitune.ui.actions.action import Action
+    from tuitune.ui.render.lines import Box, Line
     from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.options import Options
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.source import Source
     from tuitune.ui.state.status_line import Menu, Prompt, Question
+
+    Draw = Callable[[RenderContext, Size], list[Line]]
 
 
 class StudyApp(App[None]):
@@ -72,9 +76,17 @@ class StudyApp(App[None]):
         self._services = Services(self, source, restart)
         self._paint = Paint(many_colours=options.many_colours)
         self._glyphs = ASCII if options.ascii else FULL
-        self._drawn = panes.make_panes()
-        self._panes = {name: LinePane(name, self._paint) for name in layout.PANES}
-        self._boxes: dict[str, layout.Box] = {}
+        self._numbered = {pane.name: pane for pane in PANES}
+        hints = {pane.name: pane.hints for pane in PANES}
+        self._draw: dict[str, Draw] = {
+            layout.STATUS: status.lines,
+            **{pane.name: pane.make().lines for pane in PANES},
+            layout.FLASH: bottom.flash_lines,
+            layout.KEYS: bottom.KeysPane(hints).lines,
+            **dict.fromkeys(layout.BARS, _bar),
+        }
+        self._panes = {name: LinePane(name, self._paint) for name in self._draw}
+        self._boxes: dict[str, Box] = {}
         self._shown: object = None
         self._begun = False
 
@@ -134,8 +146,12 @@ class StudyApp(App[None]):
         self._arrange(self.size.width, self.size.height)
         context = self.context()
         for name, box in self._boxes.items():
-            lines = self._drawn[name](context, Size(box.width, box.height))
-            self._panes[name].show(lines, box.width, box.height)
+            size = Size(box.width, box.height)
+            try:
+                lines = self._draw[name](context, size)
+            except Exception as error:  # noqa: BLE001 - a pane that fails takes no other with it
+                lines = failure(context, name, error, size)
+            self._panes[name].show(lines, *size)
 
     def context(self) -> RenderContext:
         return RenderContext(
@@ -150,18 +166,18 @@ class StudyApp(App[None]):
 
     def _arrange(self, width: int, height: int) -> None:
         selection = self.selection
-        devices = panes.device_lines(self.snapshot, width)
-        boxes = layout.arrange(width, height, devices, selection.zoomed)
+        panes, snapshot = self._numbered.values(), self.snapshot
+        boxes = layout.arrange(width, height, panes, snapshot, selection.zoomed)
         if (
             selection.zoomed is None and selection.focus not in boxes
         ):  # it has no place at this size
-            boxes = layout.arrange(width, height, devices, selection.focus)
+            boxes = layout.arrange(width, height, panes, snapshot, selection.focus)
         if boxes == self._boxes:
             return
         self._boxes = boxes
         for name, pane in self._panes.items():
             pane.place(boxes.get(name))
-        table = boxes.get(layout.TRIALS)
+        table = boxes.get(TRIALS)
         if table is not None:
             self.order.lines = max(1, table.height - 2)  # below its title and its heads
         flash = boxes.get(layout.FLASH)
@@ -211,15 +227,19 @@ class StudyApp(App[None]):
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
         event.stop()
-        if event.pane in layout.NUMBERED:
-            self.selection.focus = event.pane
-        panes.click(self, event.pane, event.column, event.line, double=event.double)
+        pane = self._numbered.get(event.pane)
+        if pane is not None:
+            self.selection.focus = pane.name
+            if pane.click is not None:
+                pane.click(self, Click(event.column, event.line, event.double))
         self.paint()
 
     def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
         event.stop()
-        panes.wheel(self, event.pane, event.lines)
-        self.paint()
+        pane = self._numbered.get(event.pane)
+        if pane is not None and pane.wheel is not None:
+            pane.wheel(self, event.lines)
+            self.paint()
 
     def action_help_quit(self) -> None:
         """ctrl+c over another screen."""
@@ -282,3 +302,8 @@ class StudyApp(App[None]):
     def on_unmount(self) -> None:
         self._services.close()
         self._source.close()
+
+
+def _bar(context: RenderContext, size: Size) -> list[Line]:
+    """What stands between two columns."""
+    return [line((context.glyphs.bar, "rule"))] * size.height

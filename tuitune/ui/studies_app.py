@@ -10,10 +10,10 @@ from textual.widgets import Input
 
 from tuitune.ui.panes.studies import Listing, study_lines
 from tuitune.ui.render.glyphs import ASCII, FULL
-from tuitune.ui.render.layout import TRIALS, Box
 from tuitune.ui.render.line_pane import LinePane
-from tuitune.ui.render.lines import Line, Size, line
+from tuitune.ui.render.lines import Box, Line, Size, line
 from tuitune.ui.render.paint import Paint, dress
+from tuitune.ui.state.selection import TRIALS
 from tuitune.ui.state.studies import Studies
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which pane do the keys go to, and how much room does it have?"""
+"""Actions that choose the pane that the keys go to, and how much room it has."""
 
 from __future__ import annotations
 
@@ -6,47 +6,43 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.actions.action import Action
-from tuitune.ui.render.layout import CURVE, DETAIL, DEVICES, LOG, NUMBERED, TRIALS, WHY
+from tuitune.ui.state.selection import TRIALS
 from tuitune.ui.table.filtering import ALL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.panes.pane import Pane
 
-TITLES: Final = {
-    DEVICES: "the devices",
-    TRIALS: "the trials",
-    CURVE: "the curve",
-    DETAIL: "a trial in detail",
-    WHY: "why it came so",
-    LOG: "the trial's output",
-}
+DETAIL: Final = "detail"  # the pane that enter opens
 
 
-def focus(pane: str, app: AppActions) -> None:
-    """A zoomed pane hands its room to the next. The curve's digit again leads to the curve."""
-    if pane == CURVE and app.selection.focus == CURVE:
-        app.selection.chart = "curve"
+def focus(app: AppActions, pane: str) -> None:
+    """A zoomed pane hands its room to the one that gets the focus."""
     app.selection.focus = pane
     if app.selection.zoomed is not None:
         app.selection.zoomed = pane
     app.move()
 
 
-def next_pane(app: AppActions) -> None:
-    focus(_beside(app.selection.focus, 1), app)
+def _focus_by_key(pane: Pane, app: AppActions) -> None:
+    if pane.again is not None and app.selection.focus == pane.name:
+        pane.again(app)
+    focus(app, pane.name)
 
 
-def previous_pane(app: AppActions) -> None:
-    focus(_beside(app.selection.focus, -1), app)
+def _focus_next(names: Sequence[str], step: int, app: AppActions) -> None:
+    focus(app, names[(names.index(app.selection.focus) + step) % len(names)])
 
 
-def zoom(app: AppActions) -> None:
+def _zoom(app: AppActions) -> None:
     selection = app.selection
     selection.zoomed = None if selection.zoomed == selection.focus else selection.focus
     app.move()
 
 
-def reset(app: AppActions) -> None:
+def _reset(app: AppActions) -> None:
     """As it was when the app was opened; marks, filter and sort stay."""
     selection = app.selection
     selection.zoomed, selection.focus = None, TRIALS
@@ -56,7 +52,7 @@ def reset(app: AppActions) -> None:
     app.move()
 
 
-def enter(app: AppActions) -> None:
+def _enter(app: AppActions) -> None:
     """The trial in detail; what came of the study once it is finished."""
     if app.snapshot.engine.state == "finished":
         app.show("summary")
@@ -65,7 +61,7 @@ def enter(app: AppActions) -> None:
     app.move()
 
 
-def back(app: AppActions) -> None:
+def _back(app: AppActions) -> None:
     """One step: the zoom, the focus, a range, the marks, the filter."""
     selection = app.selection
     if selection.zoomed is not None:
@@ -82,58 +78,67 @@ def back(app: AppActions) -> None:
     app.move()
 
 
-def _beside(pane: str, step: int) -> str:
-    return NUMBERED[(NUMBERED.index(pane) + step) % len(NUMBERED)]
-
-
-ACTIONS: Final = (
-    *(
+def focus_actions(panes: Sequence[Pane]) -> tuple[Action, ...]:
+    """Actions on these panes; the first nine have a digit."""
+    names = [pane.name for pane in panes]
+    return (
+        *(
+            Action(
+                f"pane.{pane.name}",
+                (str(digit),) if digit < 10 else (),
+                pane.title,
+                f"Takes the keys to {pane.title}.",
+                "Move",
+                partial(_focus_by_key, pane),
+            )
+            for digit, pane in enumerate(panes, 1)
+        ),
         Action(
-            f"pane.{pane}",
-            (str(digit),),
-            TITLES[pane],
-            f"Takes the keys to {TITLES[pane]}.",
+            "pane.next",
+            ("tab",),
+            "next pane",
+            "Takes the keys to the next pane.",
             "Move",
-            partial(focus, pane),
-        )
-        for digit, pane in enumerate(NUMBERED, 1)
-    ),
-    Action(
-        "pane.next", ("tab",), "next pane", "Takes the keys to the next pane.", "Move", next_pane
-    ),
-    Action(
-        "pane.previous",
-        ("shift+tab",),
-        "pane before",
-        "Takes the keys to the pane before.",
-        "Move",
-        previous_pane,
-    ),
-    Action(
-        "pane.zoom",
-        ("z",),
-        "zoom",
-        "Gives the focused pane all the room, or takes it.",
-        "Look",
-        zoom,
-    ),
-    Action(
-        "pane.reset", ("0",), "reset the panes", "Every pane as it was at first.", "Look", reset
-    ),
-    Action(
-        "pane.enter",
-        ("enter",),
-        "detail",
-        "The trial in detail; the summary once the study is finished.",
-        "Look",
-        enter,
-    ),
-    Action(
-        "pane.back",
-        ("escape",),
-        "one step back",
-        "Out of the zoom, then drops a range, the marks, the filter.",
-        "Move",
-        back,
-    ),
-)
+            partial(_focus_next, names, 1),
+        ),
+        Action(
+            "pane.previous",
+            ("shift+tab",),
+            "pane before",
+            "Takes the keys to the pane before.",
+            "Move",
+            partial(_focus_next, names, -1),
+        ),
+        Action(
+            "pane.zoom",
+            ("z",),
+            "zoom",
+            "Gives the focused pane all the room, or takes it.",
+            "Look",
+            _zoom,
+        ),
+        Action(
+            "pane.reset",
+            ("0",),
+            "reset the panes",
+            "Every pane as it was at first.",
+            "Look",
+            _reset,
+        ),
+        Action(
+            "pane.enter",
+            ("enter",),
+            "detail",
+            "The trial in detail; the summary once the study is finished.",
+            "Look",
+            _enter,
+        ),
+        Action(
+            "pane.back",
+            ("escape",),
+            "one step back",
+            "Out of the zoom, then drops a range, the marks, the filter.",
+            "Move",
+            _back,
+        ),
+    )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 
 from tuitune.messages.text import plain
-from tuitune.ui.render.layout import CURVE, DETAIL, DEVICES, LOG, TRIALS, WHY
+from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.lines import Line, cut, ends, fit, line, width_of
-from tuitune.ui.render.memo import Memo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tuitune.ui.panes.pane import Hints
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.status_line import Menu
@@ -112,57 +112,25 @@ def _undo(context: RenderContext) -> Line:
 FIRST: Final[Named] = (("app.help", "help"),)
 MORE: Final[Named] = (("pane.zoom", "zoom"), ("app.commands", "command"))
 LAST: Final[Named] = (("app.quit", "leave"),)
-ACTS: Final[Named] = (
-    ("trial.pause", "pause"),
-    ("trial.resume", "resume"),
-    ("trial.kill", "kill"),
-    ("trial.undo", "undo"),
-)
-HINTS: Final[Mapping[str, Named]] = {
-    TRIALS: (
-        *ACTS,
-        ("table.filter", "filter"),
-        ("table.sort", "sort"),
-        ("trial.mark", "mark"),
-        ("pane.enter", "detail"),
-        ("log.open", "log"),
-        ("trial.add", "add"),
-        ("trial.copy", "copy"),
-        ("move.best", "best"),
-    ),
-    DEVICES: (("study.more", "more at a time"), ("study.fewer", "fewer"), ("study.pause", "pause")),
-    CURVE: (
-        ("chart.log", "log"),
-        ("chart.metric", "metric"),
-        ("chart.overlay", "overlay"),
-        ("chart.right", "read"),
-        ("chart.best", "best so far"),
-        ("chart.importance", "importance"),
-        ("chart.parallel", "coordinates"),
-        ("chart.slice", "parameter"),
-        ("chart.rungs", "rungs"),
-    ),
-    DETAIL: (*ACTS, ("trial.copy", "copy")),
-    WHY: (("why.whole", "whole study"), *ACTS),
-    LOG: (("log.find", "find"), ("log.find_up", "next"), ("log.wrap", "wrap"), *ACTS),
-}
 
 
 class KeysPane:
     """One line, remembered while nothing is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, hints: Mapping[str, Hints]) -> None:
+        """hints: by pane."""
         self._shown = Memo[list[Line]]()
+        self._hints = hints
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         status_line, gone = context.status_line, context.snapshot.engine_gone
         if status_line.prompt or status_line.menu or status_line.question:
-            return keys_line(context, size)
+            return keys_line(context, self._hints, size)
         key = context.selection.focus, context.readonly, gone, size
-        return self._shown.get(key, partial(keys_line, context, size))
+        return self._shown.get(key, partial(keys_line, context, self._hints, size))
 
 
-def keys_line(context: RenderContext, size: Size) -> list[Line]:
+def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) -> list[Line]:
     """One line, as it is now."""
     status_line = context.status_line
     if status_line.prompt is not None:
@@ -174,7 +142,7 @@ def keys_line(context: RenderContext, size: Size) -> list[Line]:
         return [menu_lines(status_line.menu, size.width)[1]]
     if status_line.question is not None:
         return [line(("enter", "bold"), (" is no", "muted"))]
-    actions = [*FIRST, *HINTS.get(context.selection.focus, ()), *MORE]
+    actions = [*FIRST, *hints.get(context.selection.focus, ()), *MORE]
     shown = [(context.keymap.shown(id_), word) for id_, word in actions if _is_of_use(context, id_)]
     last = [(context.keymap.shown(id_), word) for id_, word in LAST]
     return [fitting(shown, size.width, last)]

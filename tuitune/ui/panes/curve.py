@@ -1,22 +1,32 @@
-"""Curve: what the search looks like, by the view that the user has chosen."""
+"""The pane of the charts, and the actions that choose and read them."""
 
 # ruff: noqa: PLC0415 - a view is imported by who looks at it: the first paint has no time for six
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tuitune.messages.text import plain
+from tuitune.ui.actions.action import Action
+from tuitune.ui.actions.focusing import focus
+from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.curve import CurveChart
-from tuitune.ui.panes.titles import rule
-from tuitune.ui.render.layout import CURVE
+from tuitune.ui.charts.overlay import curve, metric, overlaid
+from tuitune.ui.panes.pane import TALL_FROM, THREE_FROM, Pane, Place, rule
 from tuitune.ui.render.lines import stacked
 
 if TYPE_CHECKING:
+    from tuitune.ui.actions.action import AppActions
     from tuitune.ui.charts.frame import Drawing
+    from tuitune.ui.panes.pane import Room
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
+
+
+NAME: Final = "curve"
+STRIDE: Final = 60  # steps of the read-out, at most, from one end of a chart to the other
 
 
 class Chart(Protocol):
@@ -70,7 +80,7 @@ class CurvePane:
         if name not in self._charts:
             self._charts[name] = chart_named(name)
         chart = self._charts[name]
-        focused = context.selection.focus == CURVE
+        focused = context.selection.focus == NAME
         key = (name, size, context.glyphs, focused, chart.key(context))
         if key != self._key:
             drawing = chart.draw(context, size._replace(height=size.height - 1))
@@ -84,8 +94,248 @@ def _title(context: RenderContext, drawing: Drawing, width: int) -> Line:
     title = plain(f"{drawing.title}, {drawing.note}" if drawing.note else drawing.title)
     keys = [f"{context.keymap.shown(action)} {words}" for action, words in drawing.actions]
     while keys:
-        line = rule(context, CURVE, title, width, right="  ".join(keys))
+        line = rule(context, NAME, title, width, right="  ".join(keys))
         if any(keys[0] in text for text, _ in line):
             return line
         keys.pop()
-    return rule(context, CURVE, title, width)
+    return rule(context, NAME, title, width)
+
+
+def _where(room: Room, _: Snapshot) -> Place | None:
+    if room.columns == 1:
+        return Place(0, 10) if room.body >= TALL_FROM else None
+    share = 50 if room.columns == 2 and room.body >= THREE_FROM else 60
+    return Place(1, room.body * share // 100)
+
+
+# --- its actions ---------------------------------------------------------------------------------
+
+
+def _curve(app: AppActions) -> None:
+    app.selection.chart = "curve"
+
+
+def _show(app: AppActions, chart: str) -> None:
+    """This view; the curve where it is the one that is shown."""
+    selection = app.selection
+    selection.chart = "curve" if selection.chart == chart else chart
+    focus(app, NAME)
+
+
+def _best(app: AppActions) -> None:
+    """Over trials, then over time, then the curve again."""
+    selection = app.selection
+    if selection.chart != "best":
+        selection.by_time = False
+        _show(app, "best")
+    elif not selection.by_time:
+        selection.by_time = True
+        app.move()
+    else:
+        _show(app, "best")
+
+
+def _importance(app: AppActions) -> None:
+    _show(app, "importance")
+
+
+def _parallel(app: AppActions) -> None:
+    _show(app, "parallel")
+
+
+def _rungs(app: AppActions) -> None:
+    _show(app, "rungs")
+
+
+def _next_parameter(app: AppActions) -> None:
+    """The first parameter, or the next; after the last one the curve again."""
+    selection = app.selection
+    names = [axis.name for axis in axes(app.snapshot.spec.space, app.snapshot.rows)]
+    if selection.chart != "slice":
+        selection.parameter = selection.parameter if selection.parameter in names else names[0]
+        _show(app, "slice")
+        return
+    place = names.index(selection.parameter) + 1 if selection.parameter in names else 0
+    if place < len(names):
+        selection.parameter = names[place]
+        app.move()
+    else:
+        selection.parameter = names[0]
+        _show(app, "slice")
+
+
+def _no_parameter(context: RenderContext) -> str:
+    found = axes(context.snapshot.spec.space, context.snapshot.rows)
+    return "" if found else "no parameter takes more than one value"
+
+
+def _log(app: AppActions) -> None:
+    app.selection.log_y = not app.selection.log_y
+    app.move()
+
+
+def _next_metric(app: AppActions) -> None:
+    selection, names = app.selection, app.snapshot.metrics
+    now = metric(app.context())
+    selection.metric = names[(names.index(now) + 1) % len(names)] if now in names else None
+    selection.chart = "curve"
+    app.say(f"curve of {metric(app.context())}")
+    app.move()
+
+
+def _one_metric(context: RenderContext) -> str:
+    if len(context.snapshot.metrics) > 1:
+        return ""
+    return (
+        "trials report no other metric" if context.snapshot.metrics else "no trial has reported yet"
+    )
+
+
+def _overlay(app: AppActions) -> None:
+    selection = app.selection
+    selection.overlay = not selection.overlay
+    app.say(f"marked trials {'are' if selection.overlay else 'are not'} drawn in the curve")
+    app.move()
+
+
+def _read_right(app: AppActions) -> None:
+    _read(app, 1)
+
+
+def _read_left(app: AppActions) -> None:
+    _read(app, -1)
+
+
+def _read(app: AppActions, by: int) -> None:
+    """To the next step that was reported; beyond either end nothing is read out any more."""
+    selection = app.selection
+    steps = _steps(app.context())
+    if not steps:
+        return
+    stride = (steps[-1] - steps[0]) // STRIDE
+    if selection.inspected is None:
+        place = len(steps) - 1 if by < 0 else 0
+    elif by > 0:
+        place = max(
+            bisect_right(steps, selection.inspected),
+            bisect_left(steps, selection.inspected + stride),
+        )
+    else:
+        place = (
+            min(
+                bisect_left(steps, selection.inspected),
+                bisect_right(steps, selection.inspected - stride),
+            )
+            - 1
+        )
+    selection.inspected = steps[place] if 0 <= place < len(steps) else None
+    app.move()
+
+
+def _steps(context: RenderContext) -> list[int]:
+    """All that the curves shown have reported, rising."""
+    return sorted({step for one in overlaid(context) for step in curve(context, one.trial).steps})
+
+
+def _no_read_out(context: RenderContext) -> str:
+    if context.selection.chart != "curve":
+        return "only curves are read out"
+    return "" if _steps(context) else "there are no reports yet"
+
+
+PANE = Pane(
+    NAME,
+    "the curve",
+    CurvePane,
+    _where,
+    (
+        Action(
+            "chart.best",
+            ("B",),
+            "best so far",
+            "The best value over the trials, then over time, then the curve again.",
+            "Look",
+            _best,
+        ),
+        Action(
+            "chart.importance",
+            ("I",),
+            "importance",
+            "Which parameters matter, as a small model of the trials has it.",
+            "Look",
+            _importance,
+        ),
+        Action(
+            "chart.parallel",
+            ("C",),
+            "coordinates",
+            "All parameters side by side, a line a trial, the best tenth apart.",
+            "Look",
+            _parallel,
+        ),
+        Action(
+            "chart.slice",
+            ("D",),
+            "one parameter",
+            "One parameter against the metric; again: the next parameter.",
+            "Look",
+            _next_parameter,
+            why_not=_no_parameter,
+        ),
+        Action(
+            "chart.rungs", ("H",), "rungs", "The rungs, and what waits at each.", "Look", _rungs
+        ),
+        Action(
+            "chart.log", ("L",), "log scale", "The metric on a log scale, or not.", "Look", _log
+        ),
+        Action(
+            "chart.metric",
+            ("m",),
+            "next metric",
+            "The curve of the next metric that trials report.",
+            "Look",
+            _next_metric,
+            why_not=_one_metric,
+        ),
+        Action(
+            "chart.overlay",
+            ("o",),
+            "overlay",
+            "The curves of marked trials beside the cursor's, or not.",
+            "Look",
+            _overlay,
+        ),
+        Action(
+            "chart.right",
+            ("right",),
+            "read on",
+            "Reads the curves' values out at the next step.",
+            "Look",
+            _read_right,
+            NAME,
+            why_not=_no_read_out,
+        ),
+        Action(
+            "chart.left",
+            ("left",),
+            "read back",
+            "Reads the curves' values out at the step before.",
+            "Look",
+            _read_left,
+            NAME,
+            why_not=_no_read_out,
+        ),
+    ),
+    (
+        ("chart.log", "log"),
+        ("chart.metric", "metric"),
+        ("chart.overlay", "overlay"),
+        ("chart.right", "read"),
+        ("chart.best", "best so far"),
+        ("chart.importance", "importance"),
+        ("chart.parallel", "coordinates"),
+        ("chart.slice", "parameter"),
+        ("chart.rungs", "rungs"),
+    ),
+    again=_curve,
+)

@@ -1,4 +1,4 @@
-"""What is there to know of the trial under the cursor?"""
+"""The pane of the cursor's trial: its configuration and how it stands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from rich.cells import cell_len
 from tuitune.core.events import TrialState
 from tuitune.core.space import spell
 from tuitune.messages.text import plain, trial_name
-from tuitune.ui.panes.titles import rule
+from tuitune.ui.actions.focusing import DETAIL
+from tuitune.ui.panes.pane import TALL_FROM, THREE_FROM, TRIAL_HINTS, Memo, Pane, Place, rule
+from tuitune.ui.panes.scrolling import scroll_actions, scroll_text, window
 from tuitune.ui.render.glyphs import WORDS, shown_state
-from tuitune.ui.render.layout import DETAIL
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of, wrapped
-from tuitune.ui.render.memo import Memo
-from tuitune.ui.render.scrolling import window
 from tuitune.ui.table.cells import form_of, parameter
 from tuitune.ui.text.phrases import awaited, missing
 from tuitune.ui.text.trial import doing, last_words, place, standing, times, value
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.events import AnyFact
     from tuitune.store.rows import TrialRow
+    from tuitune.ui.panes.pane import Room
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
@@ -177,3 +177,25 @@ def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:
     names = [name for name in known if name in row.config]
     names += [name for name in row.config if name not in known]
     return [(name, row.config[name]) for name in names]
+
+
+def _where(room: Room, _: Snapshot) -> Place:
+    if room.columns == 1:
+        return Place(0, 4 if room.body >= TALL_FROM else 3)
+    if room.columns == 2 and room.body >= THREE_FROM:
+        left = room.body - room.body // 2  # below the curve
+        return Place(1, min(8, max(4, left // 2)))
+    return Place(1)
+
+
+_scroll = scroll_text(DETAIL, length)
+
+PANE = Pane(
+    DETAIL,
+    "a trial in detail",
+    DetailPane,
+    _where,
+    scroll_actions(DETAIL, "the detail", _scroll),
+    (*TRIAL_HINTS, ("trial.copy", "copy")),
+    wheel=_scroll,
+)

@@ -1,4 +1,4 @@
-"""What is the hardware doing, and which trials are on it?"""
+"""The pane of the devices: what each does, and the trials on it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tuitune.messages.text import duration, plain, trial_name
-from tuitune.ui.panes.titles import rule
+from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import bar, history, load_role
-from tuitune.ui.render.layout import DEVICES
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
-from tuitune.ui.render.memo import Memo
 from tuitune.ui.text import device as say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.core.placement.sample import DeviceSample
+    from tuitune.ui.panes.pane import Room
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
+NAME = "devices"
 WIDE_FROM = 110  # columns from which a device has a line for itself
 TWO_TRIALS, ONE_TRIAL = len("#3 #14"), len("#13 +1")
 USERS = len(" pid 8812 alice")  # cells that are kept for others' processes
@@ -69,7 +69,7 @@ def _lines(
     title = "GPUs" if cards else "Host"
     right = _kinds(cards) if cards else _slots(hosts)
     right = f"last seen {stale} ago" if stale else right
-    shown = [rule(context, DEVICES, title, size.width, right=right)]
+    shown = [rule(context, NAME, title, size.width, right=right)]
     if not newest:
         gone = context.snapshot.engine_gone
         words = "no engine looks at the devices" if gone else "the devices are being looked at"
@@ -236,3 +236,21 @@ def _slots(hosts: Sequence[DeviceSample]) -> str:
     if not hosts or hosts[0].slots is None:
         return ""
     return f"{plain(hosts[0].name)}  {hosts[0].slots:g} CPU slots"
+
+
+def _where(room: Room, snapshot: Snapshot) -> Place:
+    most = room.height // (5 if room.columns == 1 else 4)
+    return Place("above", 1 + max(1, min(wanted(snapshot, room.width), most)))
+
+
+PANE = Pane(
+    NAME,
+    "the devices",
+    DevicesPane,
+    _where,
+    hints=(
+        ("study.more", "more at a time"),
+        ("study.fewer", "fewer"),
+        ("study.pause", "pause"),
+    ),
+)

@@ -1,4 +1,4 @@
-"""What does a trial print?"""
+"""The pane of a log: what a trial prints, scrolled and searched."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 
 from tuitune.messages.text import trial_name
-from tuitune.ui.logs import Stamp, lines_before, log_file, stamp
-from tuitune.ui.panes.titles import rule
-from tuitune.ui.render.layout import LOG
+from tuitune.ui.actions.action import Action
+from tuitune.ui.logs import back, find_after, find_before, lines_before, log_file, on, stamp
+from tuitune.ui.panes.pane import TRIAL_HINTS, Memo, Pane, Place, rule
+from tuitune.ui.panes.scrolling import scroll_actions
 from tuitune.ui.render.lines import Line, Size, chopped, cut, line
-from tuitune.ui.render.memo import Memo
+from tuitune.ui.state.status_line import Prompt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.store.rows import TrialRow
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.logs import Stamp
+    from tuitune.ui.panes.pane import Room
     from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
+
+NAME = "log"
 
 
 def shown_trial(context: RenderContext) -> int | None:
@@ -71,7 +78,7 @@ class LogPane:
 
 def _empty(context: RenderContext, title: str, words: str, size: Size) -> list[Line]:
     said = cut(line((words, "muted")), size.width)
-    return [rule(context, LOG, title, size.width), said][: size.height]
+    return [rule(context, NAME, title, size.width), said][: size.height]
 
 
 def _lines(
@@ -87,7 +94,7 @@ def _lines(
     words = [f"Log {trial_name(int(path.parent.name))}", state]
     if context.selection.find:
         words.append(f"find {context.selection.find!r}")
-    title = rule(context, LOG, "  ".join(words), size.width, right=_keys(context))
+    title = rule(context, NAME, "  ".join(words), size.width, right=_keys(context))
     return [title, *shown[-room:]][: size.height] if room else [title]
 
 
@@ -126,3 +133,176 @@ def _amount(size: int) -> str:
         if size >= unit:
             return f"{size / unit:.1f} {name}"
     return f"{size} B"
+
+
+def _where(room: Room, _: Snapshot) -> Place | None:
+    if room.columns == 1 or room.height < 36:
+        return None
+    return Place("below", 11 if room.height > 50 else 5)
+
+
+# --- its actions ---------------------------------------------------------------------------------
+
+
+def _open(app: AppActions) -> None:
+    app.selection.focus = app.selection.zoomed = NAME
+    app.move()
+
+
+def _scroll(app: AppActions, lines: int) -> None:
+    """By the place in the file, so that what is read stays there while the file grows."""
+    log = _log(app)
+    if log is None:
+        return
+    trial, path, found = log
+    end = held_at(app.context(), trial, found)
+    end = found.size if end is None else end
+    if lines < 0:
+        first_page = on(path, 0, max(1, app.size_of(NAME).height - 1))
+        end = max(back(path, end, -lines), first_page)
+    else:
+        end = on(path, end, lines)
+    _hold(app, trial, end, found)
+
+
+def _hold(app: AppActions, trial: int, end: int, found: Stamp) -> None:
+    """The pane ends at this byte; at the file's own end it follows again."""
+    app.selection.log_end = (trial, end) if end < found.size else None
+
+
+def _log(app: AppActions) -> tuple[int, Path, Stamp] | None:
+    trial = shown_trial(app.context())
+    if trial is None:
+        return None
+    path = log_file(app.snapshot.folder, trial)
+    found = stamp(path)
+    return None if found is None else (trial, path, found)
+
+
+def _to_end(app: AppActions, count: int) -> None:
+    """To the end of the file, to its first page where `count` is negative."""
+    log = _log(app)
+    if log is None:
+        return
+    trial, path, found = log
+    page = max(1, app.size_of(NAME).height - 1)
+    _hold(app, trial, found.size if count > 0 else on(path, 0, page), found)
+
+
+def _wrap(app: AppActions) -> None:
+    app.selection.wrap = not app.selection.wrap
+
+
+def _find(app: AppActions) -> None:
+    """Marked while it is typed; then to the nearest match above."""
+    before = app.selection.find
+
+    def seen(text: str) -> None:
+        app.selection.find = text
+
+    def done(text: str) -> None:
+        app.selection.find = text
+        if text:
+            _find_up(app)
+
+    app.prompt(Prompt("/", before, done, seen, partial(seen, before)))
+
+
+def _find_up(app: AppActions) -> None:
+    """The next match above the last line shown; that line itself counts when it is first looked."""
+    log = _log(app)
+    if log is None or not app.selection.find:
+        return
+    trial, path, found = log
+    end = held_at(app.context(), trial, found)
+    above = found.size if end is None else back(path, end, 1)
+    hit = find_before(path, above, app.selection.find)
+    _go(app, hit, trial, found, "above")
+
+
+def _find_down(app: AppActions) -> None:
+    log = _log(app)
+    if log is None or not app.selection.find:
+        return
+    trial, path, found = log
+    end = held_at(app.context(), trial, found)
+    hit = None if end is None else find_after(path, end, app.selection.find)
+    _go(app, hit, trial, found, "below")
+
+
+def _go(app: AppActions, hit: int | None, trial: int, found: Stamp, where: str) -> None:
+    if hit is None:
+        app.say(f"no {app.selection.find!r} {where}", "warning")
+    else:
+        _hold(app, trial, hit, found)
+
+
+def _no_log(context: RenderContext) -> str:
+    trial = shown_trial(context)
+    if trial is None or stamp(log_file(context.snapshot.folder, trial)) is None:
+        return "there is no log yet"
+    return ""
+
+
+def _nothing_looked_for(context: RenderContext) -> str:
+    return _no_log(context) or ("" if context.selection.find else "nothing is looked for")
+
+
+PANE = Pane(
+    NAME,
+    "the trial's output",
+    LogPane,
+    _where,
+    (
+        Action(
+            "log.open",
+            ("l",),
+            "log",
+            "What the trial under the cursor prints.",
+            "Look",
+            _open,
+        ),
+        *scroll_actions(NAME, "the log", _scroll, _to_end),
+        Action(
+            "log.wrap",
+            ("w",),
+            "wrap",
+            "Long lines go on in the next one, or are cut.",
+            "Look",
+            _wrap,
+            pane=NAME,
+        ),
+        Action(
+            "log.find",
+            ("/",),
+            "find",
+            "Looks for a text in the log, upwards.",
+            "Look",
+            _find,
+            pane=NAME,
+            why_not=_no_log,
+        ),
+        Action(
+            "log.find_up",
+            ("n",),
+            "next match above",
+            "Goes up to the next line that holds the text.",
+            "Look",
+            _find_up,
+            pane=NAME,
+            why_not=_nothing_looked_for,
+        ),
+        Action(
+            "log.find_down",
+            ("N",),
+            "next match below",
+            "Goes down to the next line that holds the text.",
+            "Look",
+            _find_down,
+            pane=NAME,
+            why_not=_nothing_looked_for,
+        ),
+    ),
+    (("log.find", "find"), ("log.find_up", "next"), ("log.wrap", "wrap"), *TRIAL_HINTS),
+    wheel=_scroll,
+)

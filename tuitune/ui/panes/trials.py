@@ -1,4 +1,4 @@
-"""All trials: which of them are shown and in which order is said above them, then a line each."""
+"""The pane of the table: what is shown and by what it is sorted, then a line for each trial."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.panes.titles import rule
-from tuitune.ui.render.layout import TRIALS
+from tuitune.ui.actions import moving, table
+from tuitune.ui.panes.pane import TRIAL_HINTS, Memo, Pane, Place, rule
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of
-from tuitune.ui.render.memo import Memo
+from tuitune.ui.state.selection import TRIALS
 from tuitune.ui.table.columns import (
     GAP,
     SIGNS,
@@ -28,6 +28,7 @@ from tuitune.ui.text.phrases import awaited
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.panes.pane import Click
     from tuitune.ui.state.render_context import RenderContext
 
 ABOVE: Final = 2  # lines above the first trial: the rule and the heads
@@ -153,22 +154,22 @@ def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
 # --- the mouse -----------------------------------------------------------------------------------
 
 
-def click(app: AppActions, column: int, line: int, *, double: bool) -> None:
+def _click(app: AppActions, click: Click) -> None:
     """On a trial: the cursor; twice: its detail. On a head: sorted by it, then turned round."""
-    if line == ABOVE - 1:
-        _sort_by(app, column)
+    if click.line == ABOVE - 1:
+        _sort_by(app, click.column)
         return
     numbers, cursor = app.order.numbers, app.order.position(app.selection.cursor) or 0
     top = window(app.selection.top, cursor, len(numbers), app.order.lines)
-    place = top + line - ABOVE
-    if line >= ABOVE and place < len(numbers):
+    place = top + click.line - ABOVE
+    if click.line >= ABOVE and place < len(numbers):
         app.selection.cursor = numbers[place]
         app.order.follow(app.snapshot, app.selection)
-        if double:
+        if click.double:
             app.act("pane.enter")
 
 
-def wheel(app: AppActions, lines: int) -> None:
+def _wheel(app: AppActions, lines: int) -> None:
     """The window moves, and takes the cursor along at its edge."""
     selection, order = app.selection, app.order
     if not order.numbers:
@@ -192,3 +193,25 @@ def _sort_by(app: AppActions, cell: int) -> None:
             app.order.follow(app.snapshot, app.selection)
             return
         at += column.width + GAP
+
+
+PANE: Final = Pane(
+    TRIALS,
+    "the trials",
+    TrialsPane,
+    lambda *_: Place(0),
+    (*moving.ACTIONS, *table.ACTIONS),
+    (
+        *TRIAL_HINTS,
+        ("table.filter", "filter"),
+        ("table.sort", "sort"),
+        ("trial.mark", "mark"),
+        ("pane.enter", "detail"),
+        ("log.open", "log"),
+        ("trial.add", "add"),
+        ("trial.copy", "copy"),
+        ("move.best", "best"),
+    ),
+    click=_click,
+    wheel=_wheel,
+)

@@ -1,4 +1,4 @@
-"""What was decided about the trial under the cursor, or about the whole study, and why?"""
+"""The pane of decisions about the cursor's trial or the whole study, with their reasons."""
 
 from __future__ import annotations
 
@@ -20,17 +20,22 @@ from tuitune.core.events import (
 )
 from tuitune.messages.facts import told, whose
 from tuitune.messages.text import trial_name
-from tuitune.ui.panes.titles import rule
-from tuitune.ui.render.layout import WHY
+from tuitune.ui.actions.action import Action
+from tuitune.ui.panes.pane import THREE_FROM, TRIAL_HINTS, Memo, Pane, Place, rule
+from tuitune.ui.panes.scrolling import scroll_actions, scroll_text
 from tuitune.ui.render.lines import Line, Size, cut, line, wrapped
-from tuitune.ui.render.memo import Memo
 from tuitune.ui.text.trial import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.panes.pane import Room
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
+
+
+NAME = "why"
 
 
 class WhyPane:
@@ -43,7 +48,7 @@ class WhyPane:
         trial = _trial(context)
         facts = _facts(context, trial)
         day = int(context.snapshot.now) // 3600
-        scrolled = context.selection.scrolled.get(WHY, 0)
+        scrolled = context.selection.scrolled.get(NAME, 0)
         key = (trial, facts, day, size, scrolled, context.selection.focus, context.glyphs.ascii)
         return self._shown.get(key, partial(_lines, context, size, facts, trial))
 
@@ -74,12 +79,12 @@ def _lines(
     title = "Why  the study" if trial is None else f"Why  {trial_name(trial)}"
     other = f"{key} {'one trial' if study else 'the study'}"
     height = max(0, size.height - 1)
-    top = max(0, context.selection.scrolled.get(WHY, 0))
+    top = max(0, context.selection.scrolled.get(NAME, 0))
     told_lines = _told(context.snapshot, facts, size.width, study=study)
     shown = list(islice(told_lines, top, top + height))
     if not shown:
         shown = [line(("nothing was decided yet" if not top else "nothing older", "muted"))]
-    return [rule(context, WHY, title, size.width, right=other), *shown][: size.height]
+    return [rule(context, NAME, title, size.width, right=other), *shown][: size.height]
 
 
 def _told(
@@ -121,3 +126,39 @@ def _role(fact: AnyFact) -> str:
         case Promoted() | Verdict():
             return "success"
     return ""
+
+
+def _where(room: Room, _: Snapshot) -> Place | None:
+    """Below the detail where that column is high enough, or in a column of its own."""
+    if room.columns == 3:
+        return Place(2)
+    return Place(1) if room.columns == 2 and room.body >= THREE_FROM else None
+
+
+def _whole_study(app: AppActions) -> None:
+    app.selection.all_why = not app.selection.all_why
+    app.selection.scrolled.pop(NAME, None)
+
+
+_scroll = scroll_text(NAME, length)
+
+PANE = Pane(
+    NAME,
+    "why it came so",
+    WhyPane,
+    _where,
+    (
+        *scroll_actions(NAME, "the reasons", _scroll),
+        Action(
+            "why.whole",
+            ("w",),
+            "the whole study",
+            "Tells what was decided in the whole study, or of the cursor's trial alone.",
+            "Look",
+            _whole_study,
+            pane=NAME,
+        ),
+    ),
+    (("why.whole", "whole study"), *TRIAL_HINTS),
+    wheel=_scroll,
+)

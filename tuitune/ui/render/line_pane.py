@@ -9,14 +9,13 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tuitune.ui.render.lines import Line, width_of
+from tuitune.ui.render.lines import Box, Line, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
 
-    from tuitune.ui.render.layout import Box
     from tuitune.ui.render.paint import Paint
 
 

@@ -26,6 +26,15 @@ class Size(NamedTuple):
     height: int
 
 
+class Box(NamedTuple):
+    """A rectangle in cells, from the top left corner of the screen."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 def line(*parts: str | Span) -> Line:
     """A line of these parts; a bare text has no role. Empty parts are left out."""
     spans = ((part, "") if isinstance(part, str) else part for part in parts)

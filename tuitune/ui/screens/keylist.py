@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.ui.configuration import key_file
 from tuitune.ui.render.lines import Line, cut, fit, line
-from tuitune.ui.state.configuration import key_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tuitune.ui.render.glyphs import Glyphs
-    from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.selection import Selection
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.status_line import StatusLine
     from tuitune.ui.table.order import Order
-
-    Pane = Callable[["RenderContext", Size], list[Line]]
 
 
 class RenderContext(Record, frozen=True):

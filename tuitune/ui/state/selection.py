@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from tuitune.ui.render.layout import TRIALS
 from tuitune.ui.state.records import Holder
 from tuitune.ui.table.filtering import ALL, Filter
 from tuitune.ui.table.sorting import BY_VALUE, Sort
 
+TRIALS: Final = "trials"  # the pane that the keys go to at first
 CHARTS: Final = ("curve", "best", "importance", "parallel", "slice", "rungs")
 
 

@@ -1,0 +1,101 @@
+"""Places of the panes on the screen, by its size, their own rules and what is zoomed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tuitune.ui.panes.pane import Room
+from tuitune.ui.render.lines import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from tuitune.ui.panes.pane import Pane, Place
+    from tuitune.ui.state.snapshot import Snapshot
+
+STATUS: Final = "status"
+FLASH: Final = "flash"
+KEYS: Final = "keys"
+BARS: Final = ("bar-1", "bar-2")  # between columns
+
+LEAST: Final = (60, 16)  # columns and lines of a screen below which there is the status only
+SIDE_FROM: Final = 110  # columns of a screen from which panes stand in two columns
+THIRD_FROM: Final = 180  # and in three
+COLUMNS: Final[Mapping[int, Sequence[int]]] = {1: (), 2: (61,), 3: (50, 58)}  # % of what is left
+LEAST_BODY: Final = 8  # lines that panes above and below leave to the columns
+LEAST_LINES: Final = 3  # of a pane whose lines nobody has asked for
+
+
+def arrange(
+    width: int, height: int, panes: Collection[Pane], snapshot: Snapshot, zoomed: str | None = None
+) -> dict[str, Box]:
+    """The box of each pane that is seen. zoomed: the pane that has all the room."""
+    if width < LEAST[0] or height < LEAST[1]:
+        return {STATUS: Box(0, 0, width, height)}
+    boxes = {
+        STATUS: Box(0, 0, width, 2),
+        FLASH: Box(0, height - 2, width, 1),
+        KEYS: Box(0, height - 1, width, 1),
+    }
+    body = Box(0, 2, width, height - 4)
+    if zoomed is not None:
+        return {**boxes, zoomed: body}
+    room = Room(width, body.height, 1 + (width >= SIDE_FROM) + (width >= THIRD_FROM), body.height)
+    asked = _asked(panes, room, snapshot)
+    for name, place in asked.items():
+        lines = place.lines or body.height // 4
+        if isinstance(place.where, str) and body.height - lines >= LEAST_BODY:
+            box, body = _band(body, lines, above=place.where == "above")
+            boxes[name] = box
+    asked = _asked(panes, room._replace(body=body.height), snapshot)
+    columns, bars = _columns(body, COLUMNS[room.columns])
+    for number, column in enumerate(columns):
+        here = {
+            name: place.lines
+            for name, place in asked.items()
+            if not isinstance(place.where, str) and min(place.where, len(bars)) == number
+        }
+        boxes |= _stacked(column, here)
+    return {**boxes, **dict(zip(BARS, bars, strict=False))}
+
+
+def _asked(panes: Collection[Pane], room: Room, snapshot: Snapshot) -> dict[str, Place]:
+    places = ((pane.name, pane.place(room, snapshot)) for pane in panes)
+    return {name: place for name, place in places if place is not None}
+
+
+def _band(box: Box, lines: int, *, above: bool) -> tuple[Box, Box]:
+    """The first or the last `lines` lines, and the rest."""
+    rest = box.height - lines
+    if above:
+        return box._replace(height=lines), box._replace(y=box.y + lines, height=rest)
+    return box._replace(y=box.y + rest, height=lines), box._replace(height=rest)
+
+
+def _columns(box: Box, shares: Sequence[int]) -> tuple[list[Box], list[Box]]:
+    """The columns, and the bars between them."""
+    columns: list[Box] = []
+    bars: list[Box] = []
+    for share in shares:
+        width = box.width * share // 100
+        columns.append(box._replace(width=width))
+        bars.append(box._replace(x=box.x + width, width=1))
+        box = box._replace(x=box.x + width + 1, width=box.width - width - 1)
+    return [*columns, box], bars
+
+
+def _stacked(box: Box, wanted: Mapping[str, int | None]) -> dict[str, Box]:
+    """Panes above one another; those without a number of lines share what the others leave.
+
+    The last ones are left out until the others have room.
+    """
+    kept = dict(wanted)
+    while len(kept) > 1 and sum(lines or LEAST_LINES for lines in kept.values()) > box.height:
+        kept.popitem()
+    free = sum(lines is None for lines in kept.values())
+    share = (box.height - sum(lines or 0 for lines in kept.values())) // max(1, free)
+    boxes: dict[str, Box] = {}
+    for name, lines in kept.items():
+        last = len(boxes) == len(kept) - 1
+        boxes[name], box = _band(box, box.height if last else lines or share, above=True)
+    return boxes
