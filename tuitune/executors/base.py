@@ -84,7 +84,7 @@ class Executor(Protocol):
         """
 
     async def close(self) -> None:
-        """Kill what is left and wait until it is gone; each attempt that ran gets its Exited."""
+        """Kill what is left and wait until it is gone; nothing is told after that."""
 
 
 Factory = Callable[[Plan, Sink, Clock], Executor]
