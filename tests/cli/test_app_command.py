@@ -11,9 +11,9 @@ from workshop import Workshop, wait_until
 
 from tuitune import ui
 from tuitune.cli import app as app_command
-from tuitune.cli import launch
 from tuitune.cli.app import AppOptions, attach, choose, run_with_app
 from tuitune.cli.run_request import RunRequest
+from tuitune.cli.startup_pipe import StartupTimeouts
 from tuitune.cli.studies import StudyFolder
 from tuitune.control import request, socket_path
 from tuitune.store import owner
@@ -58,14 +58,15 @@ def screen(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Screen:
     monkeypatch.setattr(ui, "open_list", made.open_list)
     monkeypatch.setattr(app_command, "has_terminal", lambda: True)
     monkeypatch.setattr(ui, "load", lambda **_: None)
-    monkeypatch.setattr(launch, "QUICK", 30.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(workshop.path / "state"))
     monkeypatch.chdir(workshop.path)
     return made
 
 
-def run(workshop: Workshop, file: Path, *overrides: str) -> int:
-    return run_with_app(RunRequest(file, workshop.path / "runs", overrides), AppOptions())
+def run(workshop: Workshop, file: Path, *overrides: str, early_failure: float = 30.0) -> int:
+    timeouts = StartupTimeouts(early_failure=early_failure)
+    request = RunRequest(file, workshop.path / "runs", overrides, timeouts=timeouts)
+    return run_with_app(request, AppOptions())
 
 
 def until_done(folder: Path, _options: dict[str, Any]) -> None:
@@ -137,12 +138,10 @@ def test_an_import_that_failed_while_the_app_was_open_is_told_and_leaves_nothing
     workshop: Workshop,
     screen: Screen,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(launch, "QUICK", 0.0)
     screen.do = until_done
     code = "import time\ntime.sleep(0.5)\nraise RuntimeError('no data')\ndef train(trial): ...\n"
-    assert run(workshop, workshop.study(code)) == 2
+    assert run(workshop, workshop.study(code), early_failure=0.0) == 2
     assert "RuntimeError: no data" in capsys.readouterr().err
     assert not workshop.folder().exists()
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from tuitune.cli import launch
 from tuitune.cli.run_request import RunRequest
+from tuitune.cli.startup_pipe import StartupTimeouts
 
 
 def main(file: str, *overrides: str) -> int:
-    launch.QUICK = float(os.environ.get("QUICK", launch.QUICK))
-    wish = RunRequest(Path(file), Path("runs").absolute(), overrides)
+    timeouts = StartupTimeouts(early_failure=float(os.environ.get("QUICK", "0.15")))
+    request = RunRequest(Path(file), Path("runs").absolute(), overrides, timeouts=timeouts)
     try:
-        study = launch.begin_engine(wish)
+        study = launch.begin_engine(request)
     except launch.PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2

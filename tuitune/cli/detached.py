@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitune.cli.console import without_waiting
 from tuitune.cli.progress import Lines
 from tuitune.cli.run import REFUSALS, opening_of, tell
+from tuitune.cli.startup_pipe import Failed, Listening, StartupReporter
 from tuitune.engine.failure import EngineFailedError
 from tuitune.engine.run import StoppedEarlyError, run
 from tuitune.store.errors import HeldError
@@ -24,24 +22,6 @@ if TYPE_CHECKING:
     from tuitune.cli.run_request import RunRequest
     from tuitune.core import events as ev
     from tuitune.core.study import Study
-
-
-class StartupReporter:
-    """Tells whoever started this engine how that went, for as long as they listen."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - trials are not to hold it open
-
-    def say(self, **word: Any) -> None:
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):  # they have gone on
-                os.write(self._descriptor, json.dumps(word).encode() + b"\n")
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-        self._descriptor = None
 
 
 class Log:
@@ -81,17 +61,17 @@ def _run(request: RunRequest, folder: Path, startup: int) -> int:
         return Log(Lines(study, str(folder)), reporter)
 
     def listening() -> None:
-        reporter.say(listening=True)
+        reporter.send(Listening())
 
     try:
         spec = load(request.file, overrides=request.overrides)
         return tell(run(opening_of(request, spec, folder), watcher, listening), as_json=False)
     except REFUSALS as error:
-        reporter.say(error=str(error), held=isinstance(error, HeldError))
+        reporter.send(Failed(str(error), isinstance(error, HeldError)))
         print(error)
         return 2
     except EngineFailedError as error:
-        reporter.say(error=str(error))
+        reporter.send(Failed(str(error)))
         print(error)
         return 1
     except StoppedEarlyError as error:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitune.cli import early_signals
 from tuitune.cli.logind import scope
 from tuitune.cli.run_request import RefusedError, resolve
+from tuitune.cli.startup_pipe import Failed, Listening, StartupReader
 from tuitune.cli.studies import StudyFolder
 from tuitune.engine.settings import CannotRunError
 from tuitune.store import owner
@@ -28,10 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.cli.run_request import RunRequest
+    from tuitune.cli.startup_pipe import StartupTimeouts
 
-PATIENCE = 60.0  # s until an engine has the study and answers
-QUICK = 0.15  # s more in which an import that fails at once may say so
-TAKING = 2.0  # s in which an engine that has the lock writes its name
 STEP = 0.02  # s
 TAIL = 15  # lines
 
@@ -106,15 +103,15 @@ def _start(request: RunRequest, folder: Path, meanwhile: Callable[[], object]) -
     place = scope()
     if place.words:
         print(f"{folder.name}: {place.words}", file=sys.stderr)
-    ears, reporter = os.pipe()
+    ours, theirs = os.pipe()
     try:
-        engine = _spawn(request, folder, reporter, place.prefix)
+        engine = _spawn(request, folder, theirs, place.prefix)
     finally:
-        os.close(reporter)
+        os.close(theirs)
     try:
-        with contextlib.closing(StartupPipe(ears)) as startup:
+        with contextlib.closing(StartupReader(ours)) as startup:
             meanwhile()
-            _listen(startup, folder)
+            _wait_for_start(startup, folder, request.timeouts)
     except BaseException:
         engine.terminate()
         engine.wait()
@@ -122,11 +119,11 @@ def _start(request: RunRequest, folder: Path, meanwhile: Callable[[], object]) -
 
 
 def _spawn(
-    request: RunRequest, folder: Path, reporter: int, prefix: tuple[str, ...]
+    request: RunRequest, folder: Path, startup: int, prefix: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "tuitune", "engine", str(request.file.absolute())]
     words += ["--folder", str(folder)]
-    words += ["--startup", str(reporter)]
+    words += ["--startup", str(startup)]
     words += [word for override in request.overrides for word in ("--set", override)]
     words += ["--steal"] if request.steal else []
     words += ["--executor", request.executor] if request.executor else []
@@ -136,7 +133,7 @@ def _spawn(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[reporter],
+            pass_fds=[startup],
             start_new_session=True,
         )
 
@@ -151,24 +148,27 @@ def _held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _listen(startup: StartupPipe, folder: Path) -> None:
-    word = startup.hear(PATIENCE)
-    if word == {"listening": True}:
-        word = startup.hear(QUICK)
-        if word is None or "error" not in word:
+def _wait_for_start(startup: StartupReader, folder: Path, timeouts: StartupTimeouts) -> None:
+    """Raises StartError."""
+    seconds = timeouts.listening
+    try:
+        message = startup.wait(seconds)
+    except TimeoutError:
+        raise StartError(f"{folder}: its engine has not answered within {seconds:g} s") from None
+    if message is None:
+        raise StartError(f"{folder}: its engine died at its start:\n{_tail(folder)}")
+    if isinstance(message, Listening):
+        try:
+            message = startup.wait(timeouts.early_failure)
+        except TimeoutError:
             return
-    if word is not None and "error" in word:
-        if word.get("held") and another_runs(folder):
-            return
-        raise StartError(word["error"])
-    if word is None:
-        raise StartError(f"{folder}: its engine has not answered within {PATIENCE:g} s")
-    raise StartError(f"{folder}: its engine died at its start:\n{_tail(folder)}")
+    if isinstance(message, Failed) and not (message.held and another_runs(folder, timeouts)):
+        raise StartError(message.error)
 
 
-def another_runs(folder: Path) -> bool:
+def another_runs(folder: Path, timeouts: StartupTimeouts) -> bool:
     """Whether an engine that was begun at the same moment has this study, which is held."""
-    end = time.monotonic() + TAKING
+    end = time.monotonic() + timeouts.taking
     while time.monotonic() < end:
         if owner.running(folder) is not None and (folder / DOCUMENT).exists():
             return True
@@ -182,29 +182,3 @@ def _tail(folder: Path) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-TAIL:])
-
-
-class StartupPipe:
-    """What an engine says of its start: a JSON object a line."""
-
-    def __init__(self, ears: int) -> None:
-        self._ears = ears
-        self._heard = b""
-
-    def hear(self, seconds: float) -> dict[str, Any] | None:
-        """The next word; None where none comes in time, {} where the engine has gone silent."""
-        end = time.monotonic() + seconds
-        while b"\n" not in self._heard:
-            ready, _, _ = select.select([self._ears], [], [], max(0.0, end - time.monotonic()))
-            if not ready:
-                return None
-            received = os.read(self._ears, 65536)
-            if not received:
-                return {}
-            self._heard += received
-        line, _, self._heard = self._heard.partition(b"\n")
-        word: dict[str, Any] = json.loads(line)
-        return word
-
-    def close(self) -> None:
-        os.close(self._ears)

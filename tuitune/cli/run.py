@@ -90,7 +90,7 @@ def _run(request: RunRequest, spec: StudySpec, folder: Path) -> int:
     try:
         outcome = run(opening, watcher)
     except HeldError:
-        if not another_runs(folder):
+        if not another_runs(folder, request.timeouts):
             raise
         return _follow(StudyFolder(folder), request)
     except BaseException:

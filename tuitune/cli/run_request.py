@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from tuitune.cli.startup_pipe import StartupTimeouts
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import has_driver, look
@@ -35,6 +36,7 @@ class RunRequest:
     steal: bool = False
     as_json: bool = False
     executor: str | None = None  # its name; None: as before, or the default one
+    timeouts: StartupTimeouts = field(default_factory=StartupTimeouts)
 
 
 @dataclass(frozen=True, slots=True)
