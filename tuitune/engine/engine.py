@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
-from tuitune.engine.follow_up import CheckpointCleanup, JournalSync, LaunchRetry
+from tuitune.engine.follow_up import FOLLOWED_UP, CheckpointCleanup, JournalSync, LaunchRetry
 from tuitune.engine.orders import lost_checkpoint, make_order
 from tuitune.engine.proposing import Proposing
 from tuitune.executors.local.exit_text import shortage
@@ -61,8 +60,8 @@ class Engine:
         self._touched: set[int] = set()
         self._advanced: set[int] = set()  # by reports alone: their rows may come a little later
         self._rows_at = 0.0
-        self._commit_due: asyncio.Handle | None = None
-        self._commit_soon = False
+        self._commit_soon = False  # in this turn of the loop
+        self._commit_later: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._deadline_at = math.inf
         self._since_snapshot = 0
@@ -105,43 +104,47 @@ class Engine:
 
     def _fold(self, events: Sequence[ev.Event]) -> None:
         study, pending, touched = self.study, self._pending, self._touched
+        state, react, note = study.state, study.react, self._asking.note
         urgent = False
         for event in events:
-            leader = study.state.leader
-            facts = study.react(event)
-            if study.state.leader != leader:  # the one before may keep its checkpoint no longer
+            leader = state.leader
+            facts = react(event)
+            if state.leader != leader:  # the one before may keep its checkpoint no longer
                 touched |= self._cleanup.stocked
             pending += facts
-            self._asking.note(facts)
+            note(facts)
             if type(event) is ev.Reported:
                 self._advanced.add(event.trial)
-                urgent = urgent or len(facts) > 1
-                if len(facts) < 2 or getattr(facts[-1], "action", "") == "go":
+                if len(facts) == 1:
+                    continue
+                urgent = True
+                if getattr(facts[-1], "action", "") == "go":
                     continue
             urgent = True
             for fact in facts:
-                touched.update(concerned(fact, study.state))
+                touched.update(concerned(fact, state))
                 if type(fact) is ev.Settled and fact.trial == leader:
                     touched |= self._cleanup.stocked
         self._schedule(urgent=urgent)
 
     def _schedule(self, *, urgent: bool) -> None:
-        if self._commit_soon or (self._commit_due is not None and not urgent):
+        if self._commit_soon:
             return
-        if self._commit_due is not None:
-            self._commit_due.cancel()
         if urgent:
             self._commit_soon = True
             # not at once: what other sockets have ready joins the same transaction
-            self._commit_due = self._loop.call_soon(self.commit)
-        else:
-            self._commit_due = self._loop.call_later(LAZY_COMMIT, self.commit)
+            self._loop.call_soon(self.commit)
+        elif self._commit_later is None:
+            self._commit_later = self._loop.call_later(LAZY_COMMIT, self._commit_lazily)
+
+    def _commit_lazily(self) -> None:
+        self._commit_later = None
+        self.commit()
 
     def commit(self) -> None:
         """Make what is pending safe, show it, and act on it."""
         if self._failed:
             return
-        self._commit_due = None
         self._commit_soon = False
         facts, self._pending = self._pending, []
         touched, self._touched = self._touched, set()
@@ -151,22 +154,25 @@ class Engine:
             return
         if self._write(facts, touched):
             self._show(facts)
-            self._tend(facts)
-            for fact in facts:
+            others = [fact for fact in facts if type(fact) is not ev.Reported]
+            self._tend(others)
+            for fact in others:
                 self._act(fact)
         self._set_deadline()
 
     def _show(self, facts: Sequence[ev.AnyFact]) -> None:
         """A watcher may fail, and says so itself; what was decided is done all the same."""
-        with contextlib.suppress(Exception):
+        try:  # noqa: SIM105 - which takes ten times as long, and is in every verdict's way
             self._deps.watch(facts)
+        except Exception:  # noqa: BLE001, S110
+            pass
 
     def _rows_due(self) -> set[int]:
         """Trials whose rows show reports that are safe already: not with every verdict."""
         now = self._loop.time()
         if now < self._rows_at:
-            if self._commit_due is None:
-                self._commit_due = self._loop.call_at(self._rows_at, self.commit)
+            if self._commit_later is None:
+                self._commit_later = self._loop.call_at(self._rows_at, self._commit_lazily)
             return set()
         self._rows_at = now + LAZY_COMMIT
         advanced, self._advanced = self._advanced, set()
@@ -178,7 +184,7 @@ class Engine:
         spec, state = self.study.spec, self.study.state
         trials = [state.trials[n] for n in touched if n < len(state.trials)]
         rows = [trial_row(spec, state, trial) for trial in trials]
-        news = any(type(fact) in OF_THE_STUDY for fact in facts)
+        news = not OF_THE_STUDY.isdisjoint(map(type, facts))
         try:
             self._deps.journal.write(facts, rows, study_row(spec, state) if news else None)
             self._since_snapshot += len(facts)
@@ -196,10 +202,9 @@ class Engine:
 
     def _tend(self, facts: Sequence[ev.AnyFact]) -> None:
         """What lies on the disk beside the journal follows it, while it can be written."""
-        others = [fact for fact in facts if type(fact) is not ev.Reported]
-        if others and self._broken is None:
-            self._syncing.after(others)
-            self._cleanup.after(others, self.study.state)
+        if self._broken is None and not FOLLOWED_UP.isdisjoint(map(type, facts)):
+            self._syncing.after(facts)
+            self._cleanup.after(facts, self.study.state)
 
     def _sync_failed(self, error: StoreError) -> None:
         if self._broken is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tuitune.engine.ports import Folders, Store
 
 FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts that may end what any trial is kept for
+# The facts after which a checkpoint is removed, or the journal synced.
+FOLLOWED_UP: Final = frozenset(
+    {*FOR_ALL, ev.Opened, ev.Launch, ev.SaveStarted, ev.Checkpointed, ev.Settled}
+)
 
 
 class CheckpointCleanup:

@@ -38,6 +38,8 @@ class HistoryBuilder:
     def note(self, facts: Iterable[ev.AnyFact]) -> None:
         for fact in facts:
             match fact:
+                case ev.Reported():  # as most are
+                    self._stale.add(fact.trial)
                 case ev.PauseAsked() | ev.ResumeAsked():
                     self._stale.update(fact.trials)
                 case ev.Opened() | ev.SettingsChanged():  # these take up trials that were shelved

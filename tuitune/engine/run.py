@@ -175,7 +175,7 @@ async def _run(
     interruptions: list[ev.StopAsked] = []
 
     def watch(facts: Sequence[ev.AnyFact]) -> None:
-        interruptions.extend(f for f in facts if type(f) is ev.StopAsked)
+        interruptions.extend([f for f in facts if type(f) is ev.StopAsked])
         watcher(facts)
 
     def note(text: str) -> None:
