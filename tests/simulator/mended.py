@@ -10,7 +10,7 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from tuitune.core import events as ev
-from tuitune.core.study import State, attempts, deadlines, decide, endings, evolve, leaving, ranking
+from tuitune.core.study import State, attempts, decide, evolve, judging, leaving, ranking
 from tuitune.core.study.judging import on_report
 from tuitune.engine.engine import Engine
 from tuitune.engine.monitors import ClockSteps
@@ -36,7 +36,7 @@ def first_report_only() -> Iterator[None]:
 @contextmanager
 def lower_step_judged() -> Iterator[None]:
     """A report of a step that its attempt has left behind is judged, though it doesn't wait."""
-    first_value = attempts._first_value
+    first_value = judging._first_value
 
     def judged(spec: Any, state: State, trial: Any, fact: ev.Reported, value: float) -> None:
         furthest, trial.attempt_step = trial.attempt_step, fact.step
@@ -53,7 +53,7 @@ def lower_step_judged() -> Iterator[None]:
 
     reported = decide._RULES[ev.Reported]
     with (
-        patch.object(attempts, "_first_value", judged),
+        patch.object(judging, "_first_value", judged),
         patch.dict(decide._RULES, {ev.Reported: heedless}),
     ):
         yield
@@ -67,7 +67,7 @@ def step_answered_twice() -> Iterator[None]:
         reaches = fact.step >= state.trials[fact.trial].gate
         return on_report(spec, state, replace(fact, waits=fact.waits or reaches))
 
-    with patch.object(decide, "on_report", talkative):
+    with patch.object(judging, "on_report", talkative):
         yield
 
 
@@ -78,7 +78,7 @@ def target_awaited_in_vain() -> Iterator[None]:
     def silent(spec: Any, state: Any, fact: ev.Reported) -> Any:
         return on_report(spec, state, replace(fact, waits=False))
 
-    with patch.object(decide, "on_report", silent):
+    with patch.object(judging, "on_report", silent):
         yield
 
 
@@ -89,7 +89,7 @@ def sigterm_exit_0_complete() -> Iterator[None]:
     def credulous(_trial: Any, _ending: Any, exit_: ev.Exited) -> bool:
         return exit_.code == 0 and not (exit_.error or exit_.stopped or exit_.lost)
 
-    with patch.object(endings, "_is_done", credulous):
+    with patch.object(attempts, "_is_done", credulous):
         yield
 
 
@@ -134,12 +134,12 @@ def complete_exit_hangs() -> Iterator[None]:
 @contextmanager
 def complete_silence_for_ever() -> Iterator[None]:
     """A complete trial that neither reports nor returns is never ended."""
-    due = deadlines._deadlines
+    due = leaving._deadlines
 
     def patient(state: State, trial: Any) -> Any:
         return [] if trial.at_maximum and trial.ending is None else due(state, trial)
 
-    with patch.object(deadlines, "_deadlines", patient):
+    with patch.object(leaving, "_deadlines", patient):
         yield
 
 
@@ -171,12 +171,12 @@ def stale_checkpoint_resumed() -> Iterator[None]:
 @contextmanager
 def blocked_launch_fails_trials() -> Iterator[None]:
     """A trial that could not be launched, by no fault of its own, has failed."""
-    taken = endings._taken
+    taken = attempts._taken
 
     def strict(state: State, trial: Any, exit_: ev.Exited) -> Any:
         return None if exit_.lost and exit_.error else taken(state, trial, exit_)
 
-    with patch.object(endings, "_taken", strict):
+    with patch.object(attempts, "_taken", strict):
         yield
 
 
@@ -196,7 +196,10 @@ def leader_not_given_back() -> Iterator[None]:
         if ranking.leads(spec, state, trial):
             state.leader = trial.number
 
-    with patch.object(attempts, "update_leader", greedy):
+    with (
+        patch.object(judging, "update_leader", greedy),
+        patch.object(attempts, "update_leader", greedy),
+    ):
         yield
 
 

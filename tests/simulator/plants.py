@@ -18,12 +18,12 @@ from tuitune.core.study import (
     State,
     Study,
     attempts,
-    deadlines,
     decide,
-    endings,
     evolve,
     judging,
     kept_checkpoints,
+    launching,
+    leaving,
     machine,
     slots,
 )
@@ -140,7 +140,7 @@ def device_promised_twice() -> Iterator[None]:
 @contextmanager
 def retry_too_many() -> Iterator[None]:
     """A trial that has used up its retries gets one more."""
-    crashed = endings._crashed
+    crashed = attempts._crashed
 
     def lenient(state: State, trial: Any, exit_: Any, error: str) -> ev.Settled:
         settled = crashed(state, trial, exit_, error)
@@ -151,7 +151,7 @@ def retry_too_many() -> Iterator[None]:
             )
         return settled
 
-    with patch.object(endings, "_crashed", lenient):
+    with patch.object(attempts, "_crashed", lenient):
         yield
 
 
@@ -174,10 +174,7 @@ def verdict_redecided_otherwise() -> Iterator[None]:
 @contextmanager
 def dead_attempt_heard() -> Iterator[None]:
     """What a trial says after it was told to leave still counts."""
-    with (
-        patch.object(attempts, "listens", lambda trial, _attempt: trial.is_live()),
-        patch.object(judging, "listens", lambda trial, _attempt: trial.is_live()),
-    ):
+    with patch.object(judging, "listens", lambda trial, _attempt: trial.is_live()):
         yield
 
 
@@ -236,7 +233,7 @@ def verdict_overruled_by_a_stop() -> Iterator[None]:
             ev.Signal(fact.time, t.number, t.attempt, how, "drain", save=False)
             for t in live
             if not t.at_maximum
-        ] or decide._fill(_spec, state, fact)
+        ] or launching.fill(_spec, state, fact)
 
     with patch.dict(decide._RULES, {ev.Halted: halt}):
         yield
@@ -291,7 +288,7 @@ def verdict_lost_with_the_disk() -> Iterator[None]:
 @contextmanager
 def kill_forgotten() -> Iterator[None]:
     """A kill that waits never strikes."""
-    due, next_deadline = deadlines.on_deadline, deadlines.next_deadline
+    due, next_deadline = leaving.on_deadline, leaving.next_deadline
 
     def forgetful(spec: Any, state: State, fact: ev.DeadlinePassed) -> Any:
         kept, state.kills = state.kills, {}
@@ -317,7 +314,7 @@ def kill_forgotten() -> Iterator[None]:
 @contextmanager
 def condemned_one_launched() -> Iterator[None]:
     """A trial that waits to be killed is launched like any other."""
-    start = decide._start
+    start = launching._start
 
     def blind(spec: Any, state: State, now: float) -> Any:
         kept, state.kills = state.kills, {}
@@ -326,7 +323,7 @@ def condemned_one_launched() -> Iterator[None]:
         finally:
             state.kills = kept
 
-    with patch.object(decide, "_start", blind):
+    with patch.object(launching, "_start", blind):
         yield
 
 

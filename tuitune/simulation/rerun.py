@@ -16,8 +16,8 @@ from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.pruning.rules import judged_from, unfilled
 from tuitune.core.study import Study
-from tuitune.core.study.deadlines import SILENCE
 from tuitune.core.study.kept_checkpoints import WRITTEN
+from tuitune.core.study.leaving import SILENCE
 from tuitune.engine.context import opening_events
 
 if TYPE_CHECKING:

@@ -1,24 +1,24 @@
-"""What becomes of a trial as its attempts start, report, are ended and exit?"""
+"""The life of an attempt: its launch, its start, its exit, and the state that this leaves."""
 
 from __future__ import annotations
 
-import math
 import re
-from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
 from tuitune.core.pruning import rules
-from tuitune.core.study import gpu_packing, leaving, prefetch
+from tuitune.core.study import asking, gpu_packing
+from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
-from tuitune.core.study.pausing import pause, thaw, wait
-from tuitune.core.study.ranking import listens, next_gate, update_leader
+from tuitune.core.study.pausing import pause, wait
+from tuitune.core.study.ranking import update_leader
 from tuitune.core.study.state import Running, Starting
 
 if TYPE_CHECKING:
-    from tuitune.core import events as ev
     from tuitune.core.spec import StudySpec
-    from tuitune.core.study import state as st
 
 QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
 
@@ -54,183 +54,10 @@ def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
         trial.checkpoint = fact.resumed_from  # the disk may know of others than the journal
 
 
-def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
-    """Reports of one step are merged: the objective is the last one's.
-
-    A step that an earlier attempt has reported counts again only from the furthest one on. A
-    step lower than the attempt's last one is nobody's rung, but its objective is the newest.
-
-    Every report of a study comes by here: comparisons stand where max() would cost a call.
-    """
-    trial, step, now = state.trials[fact.trial], fact.step, fact.time
-    trial.news = False
-    if not listens(trial, fact.attempt) or (trial.at_maximum and step > trial.known):
-        return  # a complete trial that goes further than its last step is about to be stopped
-    pause = now - trial.heard
-    trial.pause = max(trial.pause, pause)
-    trial.heard = now
-    trial.silent = False
-    if step > trial.attempt_step:
-        _advance(state, trial, fact)
-    value = fact.metrics.get(spec.objective.metric)
-    if value is None:
-        return
-    state.reported = True
-    if step > trial.known:
-        _first_value(spec, state, trial, fact, value)
-    elif step == trial.known:
-        is_newest = step == trial.attempt_step
-        trial.news = is_newest and step == trial.pending and not fact.open
-        _replace_value(spec, trial, value)
-    elif step < trial.valued == trial.known:
-        trial.value = value
-        trial.best = trial.best_before = _better(spec, trial.best, value)
-    if step > trial.valued:
-        trial.valued = step
-    elif step == trial.valued:
-        state.repeats = True
-    if trial.news:
-        trial.pending = 0
-        _observe(spec, state, trial, value)
-    if trial.at_maximum:
-        update_leader(spec, state, trial)
-
-
-def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
-    """The attempt has reached a step further than all that it has reported."""
-    step, now = fact.step, fact.time
-    trial.attempt_step = step
-    trial.step = max(trial.step, step)
-    lasted = now - trial.stepped
-    state.slowest = max(state.slowest, lasted)
-    trial.stepped = now
-    if trial.pace is not None:
-        gpu_packing.heard(state, trial, fact)
-
-
-def _first_value(
-    spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported, value: float
-) -> None:
-    """An objective of a step that no attempt has reported one of, nor of a later one."""
-    step = fact.step
-    is_rung = step == trial.attempt_step  # else its attempt has gone further without one
-    if trial.pending and trial.value is not None:  # that step is closed by this one
-        _observe(spec, state, trial, trial.value)
-    trial.best_before = trial.best
-    trial.best = _better(spec, trial.best, value)
-    trial.value = value
-    trial.known = step
-    trial.news = is_rung and not fact.open
-    trial.pending = step if is_rung and fact.open else 0
-    if step >= trial.next_mark:
-        _mark(spec, trial, step)
-
-
-def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:
-    trial.best = _better(spec, trial.best_before, value)
-    trial.value = value
-    if trial.marked == trial.known:
-        trial.curve[-1] = (trial.curve[-1][0], _counted(spec, trial))
-
-
-def _observe(spec: StudySpec, state: st.State, trial: st.Trial, value: float) -> None:
-    """What the pruner takes up of a step, once: the objective that is judged."""
-    step, mode = trial.known, spec.objective.mode
-    rules.observe(state.pruner, spec.pruning, mode, trial.number, step, value)
-    if not math.isfinite(value):
-        trial.diverged = True
-
-
-def _better(spec: StudySpec, best: float | None, value: float) -> float:
-    if best is None or not math.isfinite(best):
-        return value if best is None or math.isfinite(value) else best
-    if not math.isfinite(value):
-        return best
-    return min(best, value) if spec.objective.mode == "min" else max(best, value)
-
-
-def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
-    """Keep what it counts with at the highest milestone that this report is the first to pass."""
-    steps = rules.milestones(spec.pruning)
-    passed = bisect_right(steps, step)
-    if passed and (not trial.curve or trial.curve[-1][0] < steps[passed - 1]):
-        trial.curve.append((steps[passed - 1], _counted(spec, trial)))
-        trial.marked = step
-    trial.next_mark = float(steps[passed]) if passed < len(steps) else math.inf
-
-
-def _counted(spec: StudySpec, trial: st.Trial) -> float:
-    """What it counts with; NaN where it has diverged."""
-    value = trial.counted(spec.objective)
-    if value is None or trial.diverged:
-        return math.nan
-    return value
-
-
-def save_started(_spec: StudySpec, state: st.State, fact: ev.SaveStarted) -> None:
-    trial = state.trials[fact.trial]
-    if trial.is_live() and trial.attempt == fact.attempt:
-        trial.saving += 1
-        trial.heard = fact.time
-        trial.silent = False
-
-
-def save_failed(_spec: StudySpec, state: st.State, fact: ev.SaveFailed) -> None:
-    trial = state.trials[fact.trial]
-    if trial.is_live() and trial.attempt == fact.attempt:
-        leaving.save_ended(trial, fact.time)
-
-
-def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> None:
-    trial = state.trials[fact.trial]
-    if trial.is_live() and trial.attempt == fact.attempt:
-        trial.checkpoint = fact.step
-        leaving.save_ended(trial, fact.time)
-
-
-def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
-    trial = state.trials[fact.trial]
-    value = math.nan if trial.diverged or trial.value is None else trial.value
-    mode = spec.objective.mode
-    if fact.rung is not None or fact.action == "complete":  # else it judges nothing
-        rules.enter(state.pruner, spec.pruning, mode, trial.number, fact.step, value, fact.action)
-    if fact.action == "complete":
-        trial.at_maximum = True
-        update_leader(spec, state, trial)
-    elif fact.action == "stop":
-        trial.note = fact.why
-        leaving.begin(state, trial, "ask", StopReason.PRUNED, fact.time)
-    elif fact.action == "pause":
-        trial.note = fact.why
-        trial.at_rung = True
-        leaving.begin(state, trial, "ask", StopReason.AT_RUNG, fact.time)
-    trial.gate = math.inf if trial.at_maximum else next_gate(spec, state, trial)
-
-
-def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
-    trial = state.trials[fact.trial]
-    thaw(trial, fact.time)  # one that stands still hears it, and leaves
-    if fact.reason is StopReason.KILLED:
-        state.kills.pop(fact.trial, None)
-    if fact.how != "release":
-        leaving.begin(state, trial, fact.how, fact.reason, fact.time)
-
-
-def returned(_spec: StudySpec, state: st.State, fact: ev.Returned) -> None:
-    trial = state.trials[fact.trial]
-    if trial.is_live() and trial.attempt == fact.attempt:
-        trial.returned = True
-        leaving.returned(trial, fact.time)
-
-
-def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
-    state.trials[fact.trial].silent = True
-
-
 def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
     trial = state.trials[fact.trial]
     if not fact.lost:
-        prefetch.exited(spec, state, fact.time - trial.launched)
+        asking.exited(spec, state, fact.time - trial.launched)
     state.running.remove(fact.trial)
     trial.pid = None
     trial.error = fact.error
@@ -283,3 +110,120 @@ def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
     kind = re.sub(r"\d+", "#", trial.error)
     state.same = (state.same + 1 if kind == state.last_crash else 1) if quick else 0
     state.last_crash = kind
+
+
+def on_exited(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
+    """The trial's next state, with the reason in words."""
+    trial = state.trials[exit_.trial]
+    if trial.at_maximum:
+        return _complete(trial, exit_)
+    if trial.ending is not None and trial.ending.reason != StopReason.RETURNED:
+        return _ended(spec, state, trial, trial.ending, exit_)
+    taken = _taken(state, trial, exit_)
+    if taken is not None:
+        return taken
+    if exit_.error:
+        return _crashed(state, trial, exit_, exit_.error)
+    return _returned(spec, state, trial, exit_)
+
+
+def _taken(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | None:
+    """What the world has ended, by no fault of the trial's; None where it ended by itself."""
+    if exit_.lost:
+        why = exit_.error or "its process was lost with the one that ran it"
+        return _back(trial, exit_, why)
+    if exit_.error and gpu_packing.is_lost(state, trial):
+        return _back(trial, exit_, "its GPU was lost")
+    if gpu_packing.is_crowded(state, trial, exit_):
+        why = "too little memory was left on its GPU beside others; it waits for one alone"
+        return msgspec.structs.replace(_back(trial, exit_, why), crowded=True)
+    return None
+
+
+def _complete(trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
+    why = f"reached the maximum, then: {exit_.error}" if exit_.error else "reached the maximum"
+    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, why)
+
+
+def _ended(
+    spec: StudySpec, state: st.State, trial: st.Trial, ending: st.Ending, exit_: ev.Exited
+) -> ev.Settled:
+    time, number, reason = exit_.time, trial.number, ending.reason
+    if reason == StopReason.TIMEOUT:
+        timeout = state.settings.timeout if state.settings else None
+        return _crashed(state, trial, exit_, f"ran past its timeout of {timeout or 0:g} s")
+    if reason in {StopReason.DRAIN, StopReason.PAUSED, StopReason.MOVED}:
+        if _is_done(trial, ending, exit_):
+            return _returned(spec, state, trial, exit_)
+        why = "left its GPU" if reason == StopReason.MOVED else "interrupted"
+        return _back(trial, exit_, "paused by hand" if trial.paused_by_user else why)
+    ends: dict[StopReason, tuple[TrialState, str]] = {
+        StopReason.PRUNED: (TrialState.PRUNED, trial.note),
+        StopReason.AT_RUNG: (TrialState.PAUSED, trial.note + _unsaved(trial)),
+        StopReason.KILLED: (TrialState.KILLED, "killed by hand"),
+        StopReason.TARGET: (TrialState.COMPLETE, "reached the target"),
+    }
+    return ev.Settled(time, number, *ends[reason])
+
+
+def _is_done(trial: st.Trial, ending: st.Ending, exit_: ev.Exited) -> bool:
+    """Whether its function returned by itself, before it was told that it should leave.
+
+    A signal tells it: an exit status of 0 after one says nothing about the work.
+    """
+    if exit_.error or exit_.stopped or exit_.lost:
+        return False
+    return trial.returned or (ending.how == "ask" and exit_.code == 0)
+
+
+def _back(trial: st.Trial, exit_: ev.Exited, why: str) -> ev.Settled:
+    """To where it can go on from: by itself, or when the hand that paused it says so."""
+    state = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
+    why = f"{why}{_reached(trial)}; goes on from {_origin(trial)}{_how_it_left(trial)}"
+    return ev.Settled(exit_.time, trial.number, state, why)
+
+
+def _origin(trial: st.Trial) -> str:
+    return f"step {trial.checkpoint}" if trial.checkpoint else "the start"
+
+
+def _reached(trial: st.Trial) -> str:
+    """How far it had come, where that is further than its checkpoint."""
+    lost = trial.attempt_step > (trial.checkpoint or 0)
+    return f" at step {trial.attempt_step}" if lost else ""
+
+
+def _how_it_left(trial: st.Trial) -> str:
+    """What kept its newest work from being saved; empty where nothing did."""
+    if trial.saving:
+        return ": a checkpoint was being written, and is not whole"
+    if trial.ending is not None and trial.ending.how != "ask":
+        return ": it did not leave in time, and was ended"
+    return ""
+
+
+def _unsaved(trial: st.Trial) -> str:
+    """Of a trial that waits at a rung: whether what it did up to there is lost."""
+    if trial.checkpoint == trial.attempt_step:
+        return ""
+    return f"; it has no checkpoint of step {trial.attempt_step}: goes on from {_origin(trial)}"
+
+
+def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
+    if trial.value is None:
+        why = f"ended without a report of {spec.objective.metric}"
+        if spec.trial.metrics:
+            why += ": no line of its output matches the pattern in [trial.metrics] with a number"
+        return _crashed(state, trial, exit_, why)
+    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, "returned")
+
+
+def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: str) -> ev.Settled:
+    retries = state.settings.retries if state.settings else 0
+    if trial.crashes >= retries:
+        return ev.Settled(
+            exit_.time, trial.number, TrialState.FAILED, error, crashed=True, error=error
+        )
+    again = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
+    why = f"retry {trial.crashes + 1} of {retries} after: {error}"
+    return ev.Settled(exit_.time, trial.number, again, why, crashed=True, error=error)

@@ -1,4 +1,4 @@
-"""What is now, after this fact? The only place where a study's state changes."""
+"""The fold of each kind of fact: a study's state changes in the functions of this table alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.study import attempts, clock, gpu_packing, kept_checkpoints, pausing, prefetch
+from tuitune.core.study import (
+    asking,
+    attempts,
+    gpu_packing,
+    judging,
+    kept_checkpoints,
+    killing,
+    leaving,
+    pausing,
+)
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
-from tuitune.core.study.ranking import next_gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,47 +77,6 @@ def _take_up(state: st.State) -> None:
             state.promotable[trial.number] = True
 
 
-def _ask(_spec: StudySpec, state: st.State, fact: ev.Ask) -> None:
-    state.asking = fact.trial
-    prefetch.asked(state, fact)
-
-
-def _proposed(spec: StudySpec, state: st.State, fact: ev.Proposed) -> None:
-    trial = st.Trial(number=fact.trial, config=fact.config, origin=fact.origin, why=fact.why)
-    _append(spec, state, trial)
-    state.asking = None
-    prefetch.answered(spec, state, fact.time)
-
-
-def _sample_failed(spec: StudySpec, state: st.State, fact: ev.SampleFailed) -> None:
-    """A trial of its own, which is settled at once: it was never launched."""
-    _append(spec, state, st.Trial(fact.trial, fact.config, fact.origin, fact.why))
-    state.asking = None
-    if state.prefetched == fact.trial:
-        state.prefetched = None
-
-
-def _exhausted(_spec: StudySpec, state: st.State, fact: ev.Exhausted) -> None:
-    state.exhausted = fact.why
-    state.asking = None
-
-
-def _add_asked(_spec: StudySpec, state: st.State, fact: ev.AddAsked) -> None:
-    state.adding.append(st.Addition(fact.config, fact.why))
-
-
-def _added(spec: StudySpec, state: st.State, fact: ev.Added) -> None:
-    del state.adding[0]
-    state.by_hand += 1
-    _append(spec, state, st.Trial(fact.trial, fact.config, "hand", fact.why))
-
-
-def _append(spec: StudySpec, state: st.State, trial: st.Trial) -> None:
-    trial.gate = next_gate(spec, state, trial)
-    state.trials.append(trial)
-    state.waiting.append(trial.number)
-
-
 def _disk_changed(_spec: StudySpec, state: st.State, fact: ev.DiskChanged) -> None:
     state.disk_low = fact.low
 
@@ -144,40 +111,69 @@ def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
         kept_checkpoints.forget(state)
 
 
+def _clock_stepped(_spec: StudySpec, state: st.State, fact: ev.ClockStepped) -> None:
+    """The clock was set: all times of what is under way move along, so that no deadline moves."""
+    by = fact.seconds
+    state.opened += by
+    state.asked += by
+    state.kills = {number: due + by for number, due in state.kills.items()}
+    for number in state.running:
+        _shift(state.trials[number], by)
+
+
+def _shift(trial: st.Trial, by: float) -> None:
+    """The times of a trial that has a process."""
+    trial.launched += by
+    trial.heard += by
+    trial.stepped += by
+    trial.grown += by
+    trial.company += by
+    if trial.started is not None:
+        trial.started += by
+    match trial.activity:
+        case st.Frozen() as frozen:
+            frozen.since += by
+        case st.Ending() as ending:
+            ending.due += by
+    if trial.pace is not None:
+        trial.pace.began += by
+        trial.pace.turned += by
+
+
 _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Opened: _opened,
-    ev.Ask: _ask,
-    ev.Proposed: _proposed,
-    ev.Exhausted: _exhausted,
+    ev.Ask: asking.ask,
+    ev.Proposed: asking.proposed,
+    ev.Exhausted: asking.exhausted,
     ev.Launch: attempts.launch,
     ev.Started: attempts.started,
-    ev.Reported: attempts.reported,
-    ev.SaveStarted: attempts.save_started,
-    ev.SaveFailed: attempts.save_failed,
-    ev.Checkpointed: attempts.checkpointed,
-    ev.Verdict: attempts.verdict,
-    ev.Signal: attempts.signal,
-    ev.Silent: attempts.silent,
-    ev.Returned: attempts.returned,
+    ev.Reported: judging.reported,
+    ev.SaveStarted: leaving.save_started,
+    ev.SaveFailed: leaving.save_failed,
+    ev.Checkpointed: leaving.checkpointed,
+    ev.Verdict: judging.verdict,
+    ev.Signal: leaving.signal,
+    ev.Silent: leaving.silent,
+    ev.Returned: leaving.returned,
     ev.Exited: attempts.exited,
     ev.Settled: attempts.settled,
     ev.DiskChanged: _disk_changed,
     ev.LaunchBlocked: _launch_blocked,
-    ev.ClockStepped: clock.stepped,
-    ev.SampleFailed: _sample_failed,
+    ev.ClockStepped: _clock_stepped,
+    ev.SampleFailed: asking.sample_failed,
     ev.DevicesChanged: gpu_packing.changed,
     ev.Footprint: gpu_packing.grown,
     ev.Packed: gpu_packing.packed,
     ev.StyleChosen: _style_chosen,
     ev.CodeChanged: _code_changed,
     ev.Promoted: pausing.promoted,
-    ev.KillAsked: pausing.kill_asked,
-    ev.UndoKillAsked: pausing.undo_kill_asked,
+    ev.KillAsked: killing.kill_asked,
+    ev.UndoKillAsked: killing.undo_kill_asked,
     ev.PauseAsked: pausing.pause_asked,
     ev.ResumeAsked: pausing.resume_asked,
     ev.Frozen: pausing.frozen,
-    ev.AddAsked: _add_asked,
-    ev.Added: _added,
+    ev.AddAsked: asking.add_asked,
+    ev.Added: asking.added,
     ev.RetryAsked: pausing.retry_asked,
     ev.SettingsChanged: _settings_changed,
     ev.Halted: _halted,

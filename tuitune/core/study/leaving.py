@@ -1,17 +1,23 @@
-"""How long an attempt that is being ended may take, and what it is told next."""
+"""How an attempt is ended: signals, the time it has to leave, its deadlines, its saves."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Final
 
+from tuitune.core import events as ev
 from tuitune.core.events import StopReason
+from tuitune.core.study import killing
+from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
-from tuitune.core.study.state import Ending
+from tuitune.core.study.state import Ending, Running
 
 if TYPE_CHECKING:
-    from tuitune.core import events as ev
-    from tuitune.core.study import state as st
+    from collections.abc import Callable, Sequence
+
+    from tuitune.core.spec import StudySpec
+
+    Due = Callable[[st.Trial, float], ev.Decision]
 
 # Seconds from one step of ending an attempt to the next: asked, SIGTERM, SIGKILL.
 ASK_GRACE: Final[dict[StopReason, float]] = {
@@ -28,9 +34,20 @@ AFTER_SAVE = 20.0  # from the end of a save to the exit
 EXIT_GRACE = 60.0  # from the return of a function to the exit of its process
 TERM_GRACE = 10.0
 KILL_GRACE = 10.0
-HASTY: Final = frozenset(
-    {StopReason.KILLED, StopReason.PRUNED, StopReason.TIMEOUT}
-)  # no save is waited for
+# For these no save is waited for.
+HASTY: Final = frozenset({StopReason.KILLED, StopReason.PRUNED, StopReason.TIMEOUT})
+SILENCE = 600.0  # s without a report before a trial is called silent, or
+SILENT_PAUSES = 10.0  # so many times its longest pause between reports, whichever is later
+TIME_IS_UP = "the study's time limit is reached"
+
+
+def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
+    trial = state.trials[fact.trial]
+    _thaw(trial, fact.time)  # one that stands still hears it, and leaves
+    if fact.reason is StopReason.KILLED:
+        state.kills.pop(fact.trial, None)
+    if fact.how != "release":
+        begin(state, trial, fact.how, fact.reason, fact.time)
 
 
 def begin(
@@ -44,6 +61,67 @@ def begin(
     else:
         due = now + (TERM_GRACE if how == "term" else KILL_GRACE)
     move(trial, Ending(reason, how, due))
+
+
+def _thaw(trial: st.Trial, now: float) -> None:
+    if trial.frozen is not None:
+        seconds = now - trial.frozen.since
+        trial.launched += seconds  # standing still is no part of its timeout
+        trial.stepped += seconds  # nor of the time that a step takes
+        trial.heard = now
+        move(trial, Running())
+        if trial.returned:
+            _has_returned(trial, now)
+
+
+def save_started(_spec: StudySpec, state: st.State, fact: ev.SaveStarted) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.saving += 1
+        trial.heard = fact.time
+        trial.silent = False
+
+
+def save_failed(_spec: StudySpec, state: st.State, fact: ev.SaveFailed) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        _save_ended(trial, fact.time)
+
+
+def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.checkpoint = fact.step
+        _save_ended(trial, fact.time)
+
+
+def _save_ended(trial: st.Trial, now: float) -> None:
+    """A checkpoint was written, or could not be: the time to leave begins again."""
+    trial.saving = max(0, trial.saving - 1)
+    trial.heard = now
+    if trial.ending is not None and trial.ending.reason not in HASTY:
+        trial.ending.due = max(trial.ending.due, now + AFTER_SAVE)
+
+
+def returned(_spec: StudySpec, state: st.State, fact: ev.Returned) -> None:
+    trial = state.trials[fact.trial]
+    if trial.is_live() and trial.attempt == fact.attempt:
+        trial.returned = True
+        _has_returned(trial, fact.time)
+
+
+def _has_returned(trial: st.Trial, now: float) -> None:
+    """Its function has returned: what is left of its process has a while to exit."""
+    if trial.frozen is not None:
+        return  # it goes on, and leaves, once it is released
+    if trial.ending is None:
+        move(trial, Ending(StopReason.RETURNED, "ask", now + EXIT_GRACE))
+    else:
+        trial.ending.due = min(trial.ending.due, now + EXIT_GRACE)
+
+
+def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
+    state.trials[fact.trial].silent = True
 
 
 def grace_of(state: st.State, trial: st.Trial, reason: StopReason, now: float) -> float:
@@ -81,19 +159,85 @@ def is_saving(trial: st.Trial) -> bool:
     return ending.how == "ask" and ending.reason not in HASTY
 
 
-def save_ended(trial: st.Trial, now: float) -> None:
-    """A checkpoint was written, or could not be: the time to leave begins again."""
-    trial.saving = max(0, trial.saving - 1)
-    trial.heard = now
-    if trial.ending is not None and trial.ending.reason not in HASTY:
-        trial.ending.due = max(trial.ending.due, now + AFTER_SAVE)
+def next_deadline(state: st.State) -> float | None:
+    """When, in Unix seconds, something is due though nothing happens; None for never."""
+    due = [at for number in state.running for at, _ in _deadlines(state, state.trials[number])]
+    if not state.finished:
+        due += state.kills.values()
+    limit = time_limit(state)
+    return min(due if limit is None else [*due, limit], default=None)
 
 
-def returned(trial: st.Trial, now: float) -> None:
-    """Its function has returned: what is left of its process has a while to exit."""
-    if trial.frozen is not None:
-        return  # it goes on, and leaves, once it is released
-    if trial.ending is None:
-        move(trial, Ending(StopReason.RETURNED, "ask", now + EXIT_GRACE))
-    else:
-        trial.ending.due = min(trial.ending.due, now + EXIT_GRACE)
+def time_limit(state: st.State) -> float | None:
+    settings = state.settings
+    if settings is None or settings.time_limit is None or state.halted or state.finished:
+        return None
+    return state.opened + settings.time_limit - state.elapsed
+
+
+def on_deadline(
+    _spec: StudySpec, state: st.State, fact: ev.DeadlinePassed
+) -> Sequence[ev.Decision]:
+    struck = [n for n, at in state.kills.items() if at <= fact.time and not state.finished]
+    if struck:  # one at a time, by itself: its end may be the end of others, and the rest stays due
+        return killing.kill(state.trials[struck[0]], fact.time)
+    decisions: list[ev.Decision] = []
+    limit = time_limit(state)
+    if limit is not None and limit <= fact.time:
+        decisions.append(ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False))
+    for trial in (state.trials[number] for number in state.running):
+        due = [decide for at, decide in _deadlines(state, trial) if at <= fact.time]
+        decisions += [decide(trial, fact.time) for decide in due[:1]]
+    return decisions
+
+
+def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
+    """(when, what follows) of a trial with a process; of several that are due the first follows."""
+    if trial.frozen is not None or (trial.pid is None and "code" in state.blocked):
+        return []  # it stands still, or waits for the code to be imported
+    quiet = trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause)
+    timeout = state.settings.timeout if state.settings else None
+    if is_saving(trial):
+        return _deadlines_of_save(trial, quiet, timeout)
+    if trial.ending is not None and trial.ending.due < math.inf:
+        return [(trial.ending.due, _further)]
+    if trial.at_maximum:
+        return [] if trial.saving else [(quiet, _overdue)]
+    due: list[tuple[float, Due]] = []
+    if timeout is not None:
+        due.append((trial.launched + timeout, _timed_out))
+    if not trial.silent:
+        due.append((quiet, _silent))
+    return due
+
+
+def _deadlines_of_save(
+    trial: st.Trial, quiet: float, timeout: float | None
+) -> list[tuple[float, Due]]:
+    """Nothing but its timeout cuts a save short that is the answer to a first request."""
+    assert trial.ending is not None
+    due: list[tuple[float, Due]] = [] if trial.silent else [(quiet, _silent)]
+    if timeout is not None:
+        due.insert(0, (max(trial.ending.due, trial.launched + timeout), _further))
+    return due
+
+
+def _timed_out(trial: st.Trial, now: float) -> ev.Decision:
+    return ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.TIMEOUT, save=False)
+
+
+def _overdue(trial: st.Trial, now: float) -> ev.Decision:
+    """It has reached the maximum, and holds its slot without a sign of life."""
+    return ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.OVERDUE, save=False)
+
+
+def _silent(trial: st.Trial, now: float) -> ev.Decision:
+    return ev.Silent(now, trial.number, trial.attempt, now - trial.heard)
+
+
+def _further(trial: st.Trial, now: float) -> ev.Decision:
+    """The next, harsher way to end an attempt that has not left."""
+    ending = trial.ending
+    assert ending is not None
+    how: ev.SignalHow = "term" if ending.how == "ask" else "kill"
+    return ev.Signal(now, trial.number, trial.attempt, how, ending.reason, save=False)

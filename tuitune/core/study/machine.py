@@ -9,9 +9,9 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.space import key
-from tuitune.core.study.deadlines import next_deadline
 from tuitune.core.study.decide import decide
 from tuitune.core.study.evolve import evolve
+from tuitune.core.study.leaving import next_deadline
 from tuitune.core.study.ranking import best_trial
 from tuitune.core.study.state import State
 

@@ -1,4 +1,4 @@
-"""Who waits, stands still, or is held, and how do they come back?"""
+"""Pauses: by the user, and at a rung until a promotion; the trials that wait for a slot."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import math
 from bisect import insort
 from typing import TYPE_CHECKING
 
+from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.pruning import rules
-from tuitune.core.study import kept_checkpoints, leaving
+from tuitune.core.study import kept_checkpoints
+from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.ranking import next_gate
-from tuitune.core.study.state import Frozen, Running
+from tuitune.core.study.state import Frozen
 
 if TYPE_CHECKING:
-    from tuitune.core import events as ev
+    from collections.abc import Sequence
+
     from tuitune.core.spec import StudySpec
-    from tuitune.core.study import state as st
 
 
 def wait(state: st.State, trial: st.Trial) -> None:
@@ -30,14 +32,6 @@ def pause(state: st.State, trial: st.Trial) -> None:
     move(trial, TrialState.PAUSED)
     if trial.at_rung and not trial.paused_by_user and trial.number not in state.kills:
         state.promotable[trial.number] = True
-
-
-def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
-    trial = state.trials[fact.trial]
-    rules.send(state.pruner, spec.pruning, fact.trial, fact.rung)
-    trial.at_rung = False
-    trial.note = fact.why
-    wait(state, trial)
 
 
 def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
@@ -71,21 +65,6 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
                 wait(state, trial)
 
 
-def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
-    trial = state.trials[fact.trial]
-    if fact.after <= 0 or trial.state in ENDED or trial.is_being_killed():
-        return
-    state.kills[fact.trial] = fact.time + fact.after
-    state.promotable.pop(fact.trial, None)
-
-
-def undo_kill_asked(_spec: StudySpec, state: st.State, fact: ev.UndoKillAsked) -> None:
-    for trial in (state.trials[number] for number in fact.trials):
-        was_to_be_killed = state.kills.pop(trial.number, None) is not None
-        if was_to_be_killed and trial.state == TrialState.PAUSED and not trial.is_live():
-            pause(state, trial)
-
-
 def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
     trial = state.trials[fact.trial]
     if trial.attempt != fact.attempt or not trial.is_live() or trial.at_maximum or trial.frozen:
@@ -95,15 +74,12 @@ def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
         trial.note = "paused by hand; it can't save, so it stands still"
 
 
-def thaw(trial: st.Trial, now: float) -> None:
-    if trial.frozen is not None:
-        seconds = now - trial.frozen.since
-        trial.launched += seconds  # standing still is no part of its timeout
-        trial.stepped += seconds  # nor of the time that a step takes
-        trial.heard = now
-        move(trial, Running())
-        if trial.returned:
-            leaving.returned(trial, now)
+def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
+    trial = state.trials[fact.trial]
+    rules.send(state.pruner, spec.pruning, fact.trial, fact.rung)
+    trial.at_rung = False
+    trial.note = fact.why
+    wait(state, trial)
 
 
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
@@ -116,3 +92,29 @@ def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     trial.error, trial.ended, trial.note = "", None, "taken up again by hand"
     trial.gate = next_gate(spec, state, trial)
     wait(state, trial)
+
+
+def on_pause_asked(state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision]:
+    return [
+        ev.Signal(fact.time, t.number, t.attempt, "ask", StopReason.PAUSED, save=True)
+        for t in (state.trials[n] for n in fact.trials)
+        if type(t.activity) in {st.Starting, st.Running} and not t.at_maximum
+    ]
+
+
+def on_resume_asked(state: st.State, fact: ev.ResumeAsked) -> Sequence[ev.Decision]:
+    return [
+        ev.Signal(fact.time, t.number, t.attempt, "release", StopReason.PAUSED, save=False)
+        for t in (state.trials[n] for n in fact.trials)
+        if t.frozen is not None
+    ]
+
+
+def on_frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> Sequence[ev.Decision]:
+    """A trial that stands still goes on at once where its pause was taken back meanwhile."""
+    trial = state.trials[fact.trial]
+    if trial.frozen is None or trial.attempt != fact.attempt or trial.paused_by_user:
+        return ()
+    return (
+        ev.Signal(fact.time, fact.trial, fact.attempt, "release", StopReason.PAUSED, save=False),
+    )

@@ -1,0 +1,100 @@
+"""New trials: asked of the searcher, at times ahead of need, or added by the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.core.pruning import rules
+from tuitune.core.study import state as st
+from tuitune.core.study.ranking import next_gate
+
+if TYPE_CHECKING:
+    from tuitune.core import events as ev
+    from tuitune.core.spec import StudySpec
+
+WORTH = 0.01  # of a median attempt: less is not worth a model that has seen less
+ENOUGH = 5  # of either, before they are compared
+KEPT = 31  # of either
+
+
+def ask(_spec: StudySpec, state: st.State, fact: ev.Ask) -> None:
+    state.asking = fact.trial
+    state.asked = fact.time
+    if fact.prefetched:
+        state.prefetched = fact.trial
+
+
+def proposed(spec: StudySpec, state: st.State, fact: ev.Proposed) -> None:
+    trial = st.Trial(number=fact.trial, config=fact.config, origin=fact.origin, why=fact.why)
+    _append(spec, state, trial)
+    state.asking = None
+    if spec.search.is_modelled:
+        _keep(state.asks, fact.time - state.asked)
+
+
+def sample_failed(spec: StudySpec, state: st.State, fact: ev.SampleFailed) -> None:
+    """A trial of its own, which is settled at once: it was never launched."""
+    _append(spec, state, st.Trial(fact.trial, fact.config, fact.origin, fact.why))
+    state.asking = None
+    if state.prefetched == fact.trial:
+        state.prefetched = None
+
+
+def exhausted(_spec: StudySpec, state: st.State, fact: ev.Exhausted) -> None:
+    state.exhausted = fact.why
+    state.asking = None
+
+
+def add_asked(_spec: StudySpec, state: st.State, fact: ev.AddAsked) -> None:
+    state.adding.append(st.Addition(fact.config, fact.why))
+
+
+def added(spec: StudySpec, state: st.State, fact: ev.Added) -> None:
+    del state.adding[0]
+    state.by_hand += 1
+    _append(spec, state, st.Trial(fact.trial, fact.config, "hand", fact.why))
+
+
+def _append(spec: StudySpec, state: st.State, trial: st.Trial) -> None:
+    trial.gate = next_gate(spec, state, trial)
+    state.trials.append(trial)
+    state.waiting.append(trial.number)
+
+
+def exited(spec: StudySpec, state: st.State, seconds: float) -> None:
+    if spec.search.is_modelled:
+        _keep(state.lasted, seconds)
+
+
+def wants_new(state: st.State) -> bool:
+    return bool(state.adding) or may_ask(state)
+
+
+def may_ask(state: st.State) -> bool:
+    assert state.settings is not None
+    asked = len(state.trials) - state.by_hand
+    return not state.exhausted and asked < state.settings.trials
+
+
+def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
+    """One, while nothing else is sure to take the next slot."""
+    if state.waiting or state.adding or not may_ask(state) or not _pays(spec, state):
+        return False
+    return rules.promotion(state.pruner, spec.pruning, state.promotable) is None
+
+
+def _pays(spec: StudySpec, state: st.State) -> bool:
+    """Whether answers have been taking so long that slots wait for them."""
+    if not spec.search.is_modelled or min(len(state.asks), len(state.lasted)) < ENOUGH:
+        return False
+    return _median(state.asks) > WORTH * _median(state.lasted)
+
+
+def _keep(seconds: list[float], newest: float) -> None:
+    seconds.append(newest)
+    del seconds[:-KEPT]
+
+
+def _median(seconds: list[float]) -> float:
+    """The upper of two in the middle; the standard library's takes its time to load."""
+    return sorted(seconds)[len(seconds) // 2]

@@ -1,0 +1,119 @@
+"""What takes a free slot, and the end of a study in which nothing does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.core import events as ev
+from tuitune.core.events import TrialState
+from tuitune.core.pruning import rules
+from tuitune.core.study.asking import may_ask, may_ask_ahead, wants_new
+from tuitune.core.study.leaving import TIME_IS_UP, time_limit
+from tuitune.core.study.slots import first_to_seat, ready, slot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.core.spec import StudySpec
+    from tuitune.core.study import state as st
+    from tuitune.core.study.slots import Slot
+
+
+def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:
+    """The next thing to start or to ask for, one at a time; or the end of it all."""
+    if state.finished:
+        return ()
+    if state.halted is not None:
+        return () if state.running else _finish(state, fact.time)
+    limit = time_limit(state)
+    if limit is not None and limit <= fact.time:
+        return (ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False),)
+    if state.asking is not None or _inherited(state):
+        return ()
+    started = _start(spec, state, fact.time) if state.may_launch else ()
+    if started or state.running or state.waiting or wants_new(state):
+        return started
+    return _wind_up(spec, state, fact.time)
+
+
+def _inherited(state: st.State) -> bool:
+    """Whether attempts of a dead engine are still to be written off."""
+    return any(state.trials[n].opening < state.opening for n in state.running)
+
+
+def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
+    """What room is taken by: what was interrupted, what a hand added, a promotion, a new one."""
+    found = first_to_seat(state)
+    if found is not None:
+        return (_launch(state, *found, now),)
+    place = slot(state)
+    if place is None:
+        return (
+            (ev.Ask(now, len(state.trials), prefetched=True),) if may_ask_ahead(spec, state) else ()
+        )
+    waiting = (state.trials[n] for n in ready(state))
+    if any(not trial.needs_empty_gpu for trial in waiting):  # the first of them holds the rest up
+        return ()
+    return _next(spec, state, place, now)
+
+
+def _next(spec: StudySpec, state: st.State, place: Slot, now: float) -> Sequence[ev.Decision]:
+    """What takes this room where nothing that was interrupted waits for it."""
+    if state.adding:
+        addition = state.adding[0]
+        return (ev.Added(now, len(state.trials), addition.config, addition.why),)
+    sent = rules.promotion(state.pruner, spec.pruning, state.promotable)
+    if sent is not None:
+        return (_promoted(sent, now),)
+    if state.prefetched in state.waiting and state.prefetched not in state.kills:
+        return (_launch(state, state.trials[state.prefetched], place, now),)
+    return (ev.Ask(now, len(state.trials)),) if may_ask(state) else ()
+
+
+def _launch(state: st.State, trial: st.Trial, at: Slot, now: float) -> ev.Launch:
+    assert state.settings is not None
+    cpus, memory = state.settings.cpus, state.settings.memory or 0
+    number, attempt = trial.number, trial.attempt + 1
+    return ev.Launch(now, number, attempt, at.device, cpus, memory, at.gpus, at.share)
+
+
+def _promoted(sent: rules.Promotion, now: float) -> ev.Promoted:
+    figures = sent.rank, sent.n, sent.cut
+    return ev.Promoted(now, sent.trial, sent.rung, *figures, sent.why, by_rank=sent.by_rank)
+
+
+def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
+    """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others.
+
+    Where no trial has come to its end, the best that no hand holds goes on first, until one has.
+    """
+    if not state.may_launch or state.kills:
+        return ()
+    pruner, pruning = state.pruner, spec.pruning
+    if rules.promotion(pruner, pruning, state.promotable) is not None:
+        return ()  # there is no room for it yet
+    if state.promotable and not any(trial.state == TrialState.COMPLETE for trial in state.trials):
+        best = rules.best_waiting(pruner, pruning, state.promotable)
+        if best is not None:
+            return (_promoted(best, now),)
+    if _any_held(state):
+        return ()
+    if not state.promotable:
+        return _finish(state, now)
+    return [
+        ev.Settled(now, number, TrialState.PRUNED, rules.not_promoted(pruner, pruning, number))
+        for number in sorted(state.promotable)
+    ]
+
+
+def _any_held(state: st.State) -> bool:
+    return any(t.paused_by_user and t.state == TrialState.PAUSED for t in state.trials)
+
+
+def _finish(state: st.State, now: float) -> Sequence[ev.Decision]:
+    if state.halted is None:
+        return (ev.Finished(now, complete=True, why=state.exhausted),)
+    left = bool(state.waiting or state.promotable or state.kills)
+    left = left or wants_new(state) or _any_held(state)
+    complete = not left and not state.halted.failed
+    return (ev.Finished(now, complete=complete, why=state.halted.why),)
