@@ -1,4 +1,4 @@
-"""Which processes has a zygote started, and how did they end?"""
+"""The processes that a zygote has started, and how they ended."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuitune.ipc import entry, process_tree
 from tuitune.trial import child_process
 from tuitune.trial.wire import encode_order
-from tuitune.zygote import samplers
+from tuitune.zygote import child_main
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
-    from tuitune.trial.api import Trial
     from tuitune.trial.wire import Order
+    from tuitune.zygote.child_main import Target
     from tuitune.zygote.protocol import Sample, Setup
-
-    Target = Callable[[Trial], object]
 
 
 class Job(NamedTuple):
+    """What a process was started for."""
+
     number: int  # the trial's, or the sample's
     attempt: int
     result: int | None  # the open file that a sample is written into
 
 
 class Ended(NamedTuple):
+    """How a process has ended. Times in seconds of the monotonic clock, sizes in bytes."""
+
     pid: int
     job: Job
     code: int | None
@@ -42,12 +43,12 @@ class Ended(NamedTuple):
     at: float
 
     def is_overdue(self) -> bool:
-        """Whether what it left behind can't be waited for any longer."""
+        """Whether the processes that it left are given up."""
         return time.monotonic() - self.at > process_tree.SWEEP_SECONDS
 
 
 class ChildTable:
-    """Starts leaders of sessions, and reaps whatever ends."""
+    """Starts trials and samplers, each the leader of a session, and reaps whatever ends."""
 
     def __init__(
         self, setup: Setup, function: Target | None, control: socket.socket, *, fresh: bool
@@ -77,7 +78,7 @@ class ChildTable:
             pid = os.fork()
             if pid == 0:
                 self._close()
-                live(order, self._function, self._pid, self._tidy_write)
+                child_main.run_trial(order, self._function, self._pid, self._tidy_write)
         self.jobs[pid] = Job(order.trial, order.attempt, None)
         return pid
 
@@ -97,7 +98,7 @@ class ChildTable:
         pid = os.fork()
         if pid == 0:
             self._close()
-            samplers.answer(sample, self._setup.folder, self._pid, place)
+            child_main.run_samplers(sample, self._setup.folder, self._pid, place)
             child_process.leave(0, self._tidy_write)
         return pid
 
@@ -126,18 +127,18 @@ class ChildTable:
                 ended.append(self._ended(pid, job, status, usage.ru_maxrss * 1024))
 
     def tidied(self) -> set[int]:
-        """The leaders that say that they have left nothing behind."""
+        """The leaders that have ended and have said that they left no process behind."""
         try:
             text = os.read(self._tidy_read, 1 << 16)
         except BlockingIOError:
             text = b""
         self._tidied.update(int(pid) for pid in text.split())
-        told = self._tidied - self.jobs.keys()
-        self._tidied -= told
-        return told
+        ended = self._tidied - self.jobs.keys()
+        self._tidied -= ended
+        return ended
 
     def strays(self) -> set[int]:
-        """Our children that lead no session of a living trial: orphans of one that ended."""
+        """Children that the zygote has not started: orphans of a trial that ended."""
         return process_tree.children(self._pid) - self.jobs.keys() - self._before
 
     def _ended(self, pid: int, job: Job, status: int, max_rss: int) -> Ended:
@@ -159,7 +160,7 @@ class ChildTable:
             process_tree.kill(pid, number)  # it has not made its session yet
 
     def _close(self) -> None:
-        """In a child: what is the zygote's alone. The engine waits for the end of its socket."""
+        """In a child: close what is the zygote's alone. The engine waits for its socket's end."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         child_process.disown_exit_handlers()
@@ -177,7 +178,7 @@ class ChildTable:
         numbers = [str(number) for number in (*handed, self._pid)]
         argv = entry.command(
             sys.executable,
-            "zygote.spawn",
+            "zygote.child_main",
             kind,
             self._setup.folder,
             self._setup.target or "",
@@ -193,27 +194,8 @@ class ChildTable:
             os.close(order)
 
 
-def live(order: Order, function: Target | None, parent: int, tidy: int) -> NoReturn:
-    """Be the trial, in a process that has just been made for it."""
-    code = 1
-    try:
-        trial, channel = child_process.enter(order, parent)
-        if order.command is not None:
-            from tuitune.trial import commands  # noqa: PLC0415 - functions don't need it
-
-            code = commands.supervise(channel, order)
-        else:
-            assert function is not None
-            code = child_process.call(trial, channel, function)
-    except SystemExit as end:  # a SIGTERM before there was anything to end
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:  # noqa: BLE001 - no engine to tell it to: it goes into the log
-        child_process.print_traceback(error)
-    child_process.leave(code, tidy)
-
-
 def result_of(place: int, ended: Ended) -> tuple[dict[str, Any], str | None]:
-    """What a sample has left in its file, or in words why there is nothing."""
+    """The values that a sampler has written into its file, or why there are none."""
     size = os.fstat(place).st_size
     text = os.pread(place, size, 0)
     os.close(place)

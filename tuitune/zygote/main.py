@@ -1,7 +1,7 @@
-"""How does one warm process start every trial of a study in milliseconds, and lose none?
+"""The zygote: one warm process that starts every trial of a study in milliseconds.
 
 It has imported the target, has one thread, never touches CUDA, and does nothing but fork,
-signal and wait. Notes on why each of these matters stand at the place that sees to it.
+signal and wait. Why each of these matters is said where it is done.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tuitune.ipc.entry import connect_to_parent
 from tuitune.ipc.frames import LineBuffer
 from tuitune.trial import child_process
 from tuitune.trial.wire import Order
-from tuitune.zygote import pages, protocol, targets
+from tuitune.zygote import protocol, targets
 from tuitune.zygote.child_table import ChildTable, result_of
 from tuitune.zygote.protocol import (
     CancelSample,
@@ -39,7 +39,8 @@ from tuitune.zygote.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tuitune.zygote.child_table import Ended, Target
+    from tuitune.zygote.child_main import Target
+    from tuitune.zygote.child_table import Ended
     from tuitune.zygote.protocol import Reply, Request
 
 SWEEP_MILLISECONDS = 5
@@ -60,10 +61,10 @@ def main() -> None:
     try:
         function = _prepare(setup)
     except BaseException as error:  # noqa: BLE001 - SystemExit at import is a failure, too
-        # sys.exit("words") is how a script says what the user can mend: Python shows no more
-        said = error.code if isinstance(error, SystemExit) else None
-        words = said if isinstance(said, str) else _traceback()
-        control.sendall(protocol.replies.encode(Failed(words)))
+        # By sys.exit("text") a script says what the user can mend: Python shows no more than it
+        text = error.code if isinstance(error, SystemExit) else None
+        text = text if isinstance(text, str) else _traceback()
+        control.sendall(protocol.replies.encode(Failed(text)))
         return
     reason = targets.why_not_forked()
     children = ChildTable(setup, function, control, fresh=reason is not None)
@@ -99,13 +100,15 @@ class Requests:
 
 
 class Zygote:
+    """The loop that takes requests and tells of what has ended."""
+
     def __init__(self, control: socket.socket, requests: Requests, children: ChildTable) -> None:
         self._control = control
         self._requests = requests
         self._children = children
         self._ended: list[Ended] = []
         self._retiring = False
-        self._wakeup = _ring_on_exits(self._children)
+        self._wakeup = _wakeup_on_exits(self._children)
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._poll.register(self._wakeup, select.POLLIN)
@@ -128,6 +131,7 @@ class Zygote:
             self._settle()
 
     def end_all(self) -> None:
+        """Kill every descendant, and wait for it."""
         for pid in self._children.jobs:
             process_tree.kill_session(pid, signal.SIGKILL)
         process_tree.end_descendants()
@@ -169,7 +173,7 @@ class Zygote:
             self._send(Sampled(sample.id, {}, problem, error.errno or 0))
 
     def _settle(self) -> None:
-        """Tell of those that ended, but only when nothing that they started is left."""
+        """Tell of the leaders that have ended, but only once nothing that they started is left."""
         waiting = []
         tidied = self._children.tidied() if self._ended else set()
         strays: set[int] | None = None  # looked for once, and only if a leader ended untidily
@@ -225,7 +229,7 @@ def _prepare(setup: Setup) -> Target | None:
     sys.stderr.flush()
     gc.collect()
     gc.freeze()  # a collection in a trial would touch, and so copy, every page
-    pages.gather()
+    targets.use_huge_pages()
     return function
 
 
@@ -249,7 +253,7 @@ def _without_our_frames(text: str) -> str:
     return "\n".join(kept)
 
 
-def _ring_on_exits(children: ChildTable) -> socket.socket:
+def _wakeup_on_exits(children: ChildTable) -> socket.socket:
     """A socket that is readable after a child has ended."""
     wakeup, wakeup_writer = socket.socketpair()
     wakeup_writer.setblocking(False)  # noqa: FBT003

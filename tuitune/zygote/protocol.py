@@ -10,22 +10,28 @@ from tuitune.trial.wire import Order
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# --- engine -> zygote ------------------------------------------------------------------------
+# --- engine -> zygote: requests. An Order starts its trial. ---------------------------------------
 
 
 class Setup(NamedTuple):
+    """The first request: what to import."""
+
     target: str | None
     samplers: Sequence[str]
     folder: str  # the study file's
 
 
 class Kill(NamedTuple):
+    """Signal all processes of an attempt."""
+
     trial: int
     attempt: int
     how: str  # "term" | "kill"
 
 
 class Sample(NamedTuple):
+    """Call samplers in this order, each with the values before it."""
+
     id: int
     targets: Mapping[str, str]  # parameter -> "file.py:function"
     seed: str
@@ -33,6 +39,8 @@ class Sample(NamedTuple):
 
 
 class CancelSample(NamedTuple):
+    """Kill the samplers' process."""
+
     id: int
 
 
@@ -40,25 +48,33 @@ class Retire(NamedTuple):
     """Start nothing more; end when the last child has ended."""
 
 
-# --- zygote -> engine ------------------------------------------------------------------------
+# --- zygote -> engine: replies --------------------------------------------------------------------
 
 
 class Ready(NamedTuple):
+    """All is imported."""
+
     files: Sequence[str]  # the study's own sources that were imported
     fresh: str | None  # why trials can't be forked
 
 
 class Failed(NamedTuple):
+    """The import has failed; the zygote ends."""
+
     traceback: str
 
 
 class Started(NamedTuple):
+    """An attempt has a process."""
+
     trial: int
     attempt: int
     pid: int
 
 
 class Exited(NamedTuple):
+    """An attempt's processes are gone, or could not be started."""
+
     trial: int
     attempt: int
     code: int | None
@@ -71,13 +87,15 @@ class Exited(NamedTuple):
 
 
 class Sampled(NamedTuple):
+    """The samplers' values, or the error."""
+
     id: int
     values: Mapping[str, Any]
     error: str | None
-    errno: int = 0  # where no process could be started
+    errno: int = 0  # if no process could be started
 
 
-Request = Setup | Order | Kill | Sample | CancelSample | Retire  # an Order starts its trial
+Request = Setup | Order | Kill | Sample | CancelSample | Retire
 Reply = Ready | Failed | Started | Exited | Sampled
 
 requests: Codec[Request] = Codec(Setup, Order, Kill, Sample, CancelSample, Retire)

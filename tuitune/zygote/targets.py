@@ -1,19 +1,25 @@
-"""Which function does a target name, and what did importing it bring along?"""
+"""Importing targets, and making the process that has imported them cheap to fork."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 PREFIX = "tuitune_target_"
+HUGE = 1 << 21  # bytes of a huge page
+WORTH_IT = 64 << 20  # bytes: a small process forks fast as it is
+MADV_COLLAPSE = 25  # madvise(2), Linux 6.1 and later
+WRITTEN = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0\s*(?:\[heap\])?$")
 
 
 def load(target: str, folder: str) -> Callable[..., Any]:
@@ -30,13 +36,13 @@ def load(target: str, folder: str) -> Callable[..., Any]:
 
 
 def open_path(folder: str) -> None:
-    """Let targets import what lies beside the study file, as a script there could."""
+    """Let targets import what is in the study file's folder, as a script there could."""
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
 
 def sources(folder: str) -> list[str]:
-    """The files under `folder` that were imported; installed packages there don't count."""
+    """The files under `folder` that were imported, but for installed packages there."""
     root = os.path.realpath(folder) + os.sep
     files = {
         os.path.realpath(file)
@@ -48,7 +54,7 @@ def sources(folder: str) -> list[str]:
 
 
 def why_not_forked() -> str | None:
-    """What the import did that a forked child can't live with, None where it did nothing such."""
+    """What the import did that a forked child can't live with, None if nothing."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return "the import initialises CUDA, which can't be shared with a forked process"
@@ -94,3 +100,32 @@ def _open_files() -> list[str]:
         except OSError:  # the listing's own descriptor
             continue
     return found
+
+
+def use_huge_pages() -> None:
+    """Move this process's memory into huge pages, where the kernel can.
+
+    A fork copies the tables of all pages that a process has written, and its end frees them again:
+    with torch loaded, two thirds of what a short trial costs. Two megabytes in one huge page need
+    one entry instead of 512. A child still copies only the small pages that it writes.
+    """
+    regions = list(_anonymous())
+    if sum(end - start for start, end in regions) < WORTH_IT:
+        return
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for start, end in regions:
+        advise(start, end - start, MADV_COLLAPSE)  # refused: then it stays as it was
+
+
+def _anonymous() -> Iterator[tuple[int, int]]:
+    """(start, end) of the whole huge pages of memory that is not a file's."""
+    place = "/proc/self/maps"  # pathlib would have to be imported
+    with open(place, encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
+        for line in maps:
+            found = WRITTEN.match(line.rstrip())
+            if found is not None:
+                start = -(-int(found[1], 16) // HUGE) * HUGE
+                end = int(found[2], 16) // HUGE * HUGE
+                if start < end:
+                    yield start, end

@@ -1,0 +1,148 @@
+"""What the zygote's children do: be a trial, or call samplers."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import math
+import os
+import random
+import re
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tuitune.trial import child_process
+from tuitune.trial.wire import decode_order, one_line
+from tuitune.zygote import targets
+from tuitune.zygote.protocol import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.trial.api import Trial
+    from tuitune.trial.wire import Order
+
+    Target = Callable[[Trial], object]
+
+DEEPEST = 32  # levels of lists and tables within each other
+LONGEST = 100_000  # characters
+SURROGATE = re.compile("[\ud800-\udfff]")
+REMEDY = "which no study file could say; return a number, text, a truth value, or a list of these"
+
+
+def main() -> None:
+    """Run a fresh interpreter that `ChildTable` has started, as the zygote can't be forked.
+
+    Its import starts threads or CUDA. The arguments are those of `ChildTable._spawn`.
+    """
+    kind, folder, target, request, tidy, *rest = sys.argv[1:]
+    *result, parent = (int(number) for number in rest)
+    text = os.pread(int(request), os.fstat(int(request)).st_size, 0)
+    os.close(int(request))
+    os.set_inheritable(int(tidy), False)  # noqa: FBT003
+    faulthandler.enable()
+    targets.open_path(folder)
+    if kind == "sample":
+        run_samplers(Sample(**json.loads(text)), folder, parent, result[0])
+        child_process.leave(0, int(tidy))
+
+    def function(trial: Trial) -> object:
+        return targets.load(target, folder)(trial)
+
+    run_trial(decode_order(text), function if target else None, parent, int(tidy))
+
+
+def run_trial(order: Order, function: Target | None, parent: int, tidy: int) -> NoReturn:
+    """Be the trial, in a process that has just been made for it.
+
+    `tidy`: the pipe by which it says that it has left no process behind.
+    """
+    code = 1
+    try:
+        trial, channel = child_process.enter(order, parent)
+        if order.command is not None:
+            from tuitune.trial import commands  # noqa: PLC0415 - functions don't need it
+
+            code = commands.supervise(channel, order)
+        else:
+            assert function is not None
+            code = child_process.call(trial, channel, function)
+    except SystemExit as end:  # a SIGTERM before there was anything to end
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException as error:  # noqa: BLE001 - there is no engine to tell: it goes to the log
+        child_process.print_traceback(error)
+    child_process.leave(code, tidy)
+
+
+# --- samplers ----------------------------------------------------------------------------------
+
+
+def run_samplers(sample: Sample, folder: str, parent: int, result: int) -> None:
+    """Write the values, or the error, as JSON into the open file `result`; never raises.
+
+    In a process of its own: a sampler that hangs or dies takes nothing with it, and one that
+    runs a parallel torch operation would leave its process unfit to fork trials.
+    """
+    try:
+        child_process.lead_session(parent)
+        text = json.dumps({"values": _values(sample, folder), "error": None})
+    except BaseException as error:  # noqa: BLE001 - this is where a sampler's errors end up
+        text = json.dumps({"values": {}, "error": _message(error)})
+    os.write(result, text.encode())
+
+
+def _values(sample: Sample, folder: str) -> dict[str, Any]:
+    child_process.seed(random.Random(sample.seed).getrandbits(32))  # noqa: S311
+    config = dict(sample.config)
+    values: dict[str, Any] = {}
+    for name, target in sample.targets.items():
+        # Each parameter has a generator of its own: a new sampler leaves the others' values.
+        generator = random.Random(f"{sample.seed}/{name}")  # noqa: S311
+        try:
+            value = targets.load(target, folder)(generator, dict(config))
+            values[name] = config[name] = _plain(value)
+        except BaseException as error:
+            raise SamplerError(f"{name} ({target}): {_message(error)}") from error
+    return values
+
+
+class SamplerError(Exception):
+    """A sampler failed, or returned what can't be kept; str() names it and says why."""
+
+
+def _message(error: BaseException) -> str:
+    return str(error) if isinstance(error, SamplerError) else one_line(error)
+
+
+def _plain(value: Any) -> Any:
+    """As a study file could say it: numpy's numbers become Python's, tuples become lists."""
+    try:
+        text = json.dumps(value, default=lambda given: given.item())
+    except RecursionError:
+        raise SamplerError(f"returned a value that is nested {DEEPEST} deep or more") from None
+    except (TypeError, ValueError, AttributeError):
+        kind = type(value).__name__
+        raise SamplerError(f"returned a value of type {kind}, {REMEDY}") from None
+    if len(text) > LONGEST:
+        raise SamplerError(f"returned a value of {len(text):,} characters; {LONGEST:,} may be kept")
+    plain = json.loads(text)
+    if problem := _problem(plain, 0):
+        raise SamplerError(f"returned {problem}, {REMEDY}")
+    return plain
+
+
+def _problem(value: Any, depth: int) -> str:
+    """What of it no study file could say, or no journal keep; empty if there is nothing."""
+    if depth > DEEPEST:
+        return f"a value that is nested more than {DEEPEST} deep"
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        return next((found for one in value if (found := _problem(one, depth + 1))), "")
+    if isinstance(value, str):
+        return "text with half of a surrogate pair in it" if SURROGATE.search(value) else ""
+    if isinstance(value, int):  # a truth value is one
+        return "" if abs(value) < 1 << 63 else "a whole number of more than 64 bits"
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else ""
+    return "None"
