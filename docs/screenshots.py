@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.study.state import ENDED
 from tuitune.store.errors import StoreError
-from tuitune.ui.actions.registry import ACTIONS
-from tuitune.ui.app import StudyApp
-from tuitune.ui.state.keymap import Keymap
+from tuitune.ui.app import TuituneApp
+from tuitune.ui.configuration import configured
+from tuitune.ui.screens.study import StudyScreen
 from tuitune.ui.state.options import Options
 from tuitune.ui.state.source import Source
 
@@ -37,9 +37,10 @@ PICTURES: Sequence[tuple[str, tuple[int, int], Sequence[str]]] = (
 async def take(folder: Path) -> None:
     for name, size, keys in PICTURES:
         source = Source(folder, "spaces/digits.toml", time.time())
-        app = StudyApp(source, Keymap(ACTIONS, {}), Options())
+        study = StudyScreen(source, configured(), Options())
+        app = TuituneApp(study, Options())
         async with app.run_test(size=size) as pilot:
-            while sum(row.state in ENDED for row in app.snapshot.rows) < ENDED_FIRST:
+            while sum(row.state in ENDED for row in study.snapshot.rows) < ENDED_FIRST:
                 await pilot.pause(0.1)
             await pilot.press(*keys)
             await pilot.pause(0.6)

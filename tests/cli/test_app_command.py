@@ -19,6 +19,7 @@ from tuitune.control import request, socket_path
 from tuitune.store import owner
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
+from tuitune.ui.state.options import ConfigurationError, OpenedStudy, StudyList
 
 SLOW = """
 import time
@@ -42,20 +43,23 @@ class Screen:
         self.do: Callable[[Path, dict[str, Any]], None] = lambda *_: None
         self.chosen: Path | None = None
 
-    def open_app(self, folder: Path, **options: Any) -> int:
-        self.opened.append((folder, options))
-        self.do(folder, options)
-        return 0
-
-    def open_list(self, _runs: Path, **_options: Any) -> Path | None:
-        return self.chosen
+    def open_app(
+        self, start: OpenedStudy | StudyList, **look: Any
+    ) -> tuple[int, OpenedStudy | None]:
+        if isinstance(start, StudyList):
+            if self.chosen is None:
+                return 0, None
+            start = start.find(self.chosen)
+        options = {**look, "file": start.file, "restart": start.restart}
+        self.opened.append((start.folder, options))
+        self.do(start.folder, options)
+        return 0, start
 
 
 @pytest.fixture
 def screen(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Screen:
     made = Screen()
     monkeypatch.setattr(ui, "open_app", made.open_app)
-    monkeypatch.setattr(ui, "open_list", made.open_list)
     monkeypatch.setattr(app_command, "has_terminal", lambda: True)
     monkeypatch.setattr(ui, "load", lambda **_: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(workshop.path / "state"))
@@ -173,7 +177,7 @@ def test_an_app_that_can_not_be_shown_leaves_no_engine_behind(
     monkeypatch: pytest.MonkeyPatch,
 ):
     def load(**_: Any) -> None:
-        raise ui.KeyFileError("keys.toml: no such act")
+        raise ConfigurationError("keys.toml: no such act")
 
     monkeypatch.setattr(ui, "load", load)
     assert run(workshop, workshop.study(SLOW)) == 2
@@ -187,7 +191,7 @@ def test_an_app_that_can_not_open_says_that_the_study_runs(
     workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
 ):
     def refuse(*_: Any) -> None:
-        raise ui.KeyFileError("keys.toml: no such act")
+        raise ConfigurationError("keys.toml: no such act")
 
     screen.do = refuse
     assert run(workshop, workshop.study(SLOW)) == 2

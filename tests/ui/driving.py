@@ -14,9 +14,9 @@ from workshop import PATIENCE, Workshop, wait_until
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.studyfile import StudyFileError
-from tuitune.ui.actions.registry import ACTIONS
-from tuitune.ui.app import StudyApp
-from tuitune.ui.state.keymap import Keymap
+from tuitune.ui.app import TuituneApp
+from tuitune.ui.configuration import configured
+from tuitune.ui.screens.study import StudyScreen
 from tuitune.ui.state.options import Options
 from tuitune.ui.state.source import Source
 
@@ -41,10 +41,11 @@ def train(trial):
 
 
 class Driver:
-    """The app, its keyboard, and what is on its screen."""
+    """The app, the screen of its study, and its keyboard."""
 
-    def __init__(self, app: StudyApp, pilot: Pilot[None]) -> None:
-        self.app = app
+    def __init__(self, study: StudyScreen, pilot: Pilot[None]) -> None:
+        self.app = pilot.app
+        self.study = study
         self.pilot = pilot
 
     async def press(self, *keys: str) -> None:
@@ -63,7 +64,7 @@ class Driver:
 
     async def until_state(self, number: int, *states: str) -> None:
         def reached() -> bool:
-            row = self.app.snapshot.row(number)
+            row = self.study.snapshot.row(number)
             return row is not None and row.state in states
 
         await self.until(reached, f"trial {number} {states}")
@@ -72,7 +73,7 @@ class Driver:
         """With a report each, so that they can save."""
 
         def reached() -> bool:
-            rows = self.app.snapshot.rows
+            rows = self.study.snapshot.rows
             return sum(row.state == "RUNNING" and row.step is not None for row in rows) >= count
 
         await self.until(reached, f"{count} running trials")
@@ -90,16 +91,16 @@ class Driver:
     async def cursor_to(self, number: int) -> None:
         await self.press("colon", *str(number), "enter")
         await self.until(
-            lambda: self.app.selection.cursor == number, f"the cursor on trial {number}"
+            lambda: self.study.selection.cursor == number, f"the cursor on trial {number}"
         )
 
     def said(self) -> str:
         """The flash line."""
-        flash = self.app.status_line.flash
+        flash = self.study.status_line.flash
         return "" if flash is None else flash.text
 
     def asked(self) -> str:
-        question = self.app.status_line.question
+        question = self.study.status_line.question
         return "" if question is None else question.text
 
     def screen(self) -> str:
@@ -136,15 +137,16 @@ def drive(
     readonly: bool = False,
     restart: Callable[[], str] | None = None,
     size: tuple[int, int] = (120, 40),
-) -> StudyApp:
+) -> TuituneApp:
     """Plays the scenario on the app; the app as it was left."""
 
-    async def play() -> StudyApp:
+    async def play() -> TuituneApp:
         source = Source(folder, "study.toml", time.time())
         options = Options(readonly=readonly, tick=0.05)
-        app = StudyApp(source, Keymap(ACTIONS), options, restart)
+        study = StudyScreen(source, configured(), options, restart)
+        app = TuituneApp(study, options)
         async with app.run_test(size=size) as pilot:
-            await scenario(Driver(app, pilot))
+            await scenario(Driver(study, pilot))
         return app
 
     return asyncio.run(play())

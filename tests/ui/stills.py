@@ -12,9 +12,9 @@ from pictures import NOW
 
 from tuitune.core import events as ev
 from tuitune.store.reader import Curve
-from tuitune.ui.actions.registry import ACTIONS
-from tuitune.ui.app import StudyApp
-from tuitune.ui.state.keymap import Keymap
+from tuitune.ui.app import TuituneApp
+from tuitune.ui.configuration import configured
+from tuitune.ui.screens.study import StudyScreen
 from tuitune.ui.state.options import Options
 
 if TYPE_CHECKING:
@@ -98,10 +98,11 @@ def study_picture(states: str = STATES, **more: Any) -> Snapshot:
     return pictures.snapshot(rows, **{**defaults, **more})
 
 
-def app(snapshot: Snapshot, **options: Any) -> StudyApp:
-    """An app of its own for each test, with the keys of the table."""
-    keymap = Keymap(ACTIONS, {})
-    return StudyApp(Still(snapshot), keymap, Options(tick=60.0, **options), clock=lambda: NOW)  # type: ignore[arg-type]
+def app(snapshot: Snapshot, **options: Any) -> TuituneApp:
+    """An app of its own for each test, with the built-in panes and keys."""
+    look = Options(tick=60.0, **options)
+    source: Any = Still(snapshot)
+    return TuituneApp(StudyScreen(source, configured(), look, clock=lambda: NOW), look)
 
 
 def with_log(folder: Path, number: int) -> Path:

@@ -77,10 +77,10 @@ def test_the_summary_of_a_finished_study(finished):
     async def scenario(driver):
         await driver.press("enter")
         await driver.until_shown("finished: 4 of 4 trials")
-        best = driver.app.snapshot.rows[driver.app.snapshot.best]
+        best = driver.study.snapshot.rows[driver.study.snapshot.best]
         screen = driver.screen()
         assert f"x = {best.config['x']}" in screen
-        assert str(driver.app.snapshot.folder) in screen
+        assert str(driver.study.snapshot.folder) in screen
         await driver.press("y")
         await driver.until_said("copied the best configuration")
         assert tomllib.loads(driver.app.clipboard) == best.config
@@ -92,9 +92,9 @@ def test_enter_shows_a_trial_in_detail_while_the_study_runs(running):
     async def scenario(driver):
         await driver.until_running(2)
         await driver.press("enter")
-        assert driver.app.selection.zoomed == "detail"
+        assert driver.study.selection.zoomed == "detail"
         await driver.press("escape")
-        assert (driver.app.selection.zoomed, driver.app.selection.focus) == (None, "trials")
+        assert (driver.study.selection.zoomed, driver.study.selection.focus) == (None, "trials")
 
     drive(running, scenario)
 
@@ -103,17 +103,17 @@ def test_digits_and_tab_move_the_focus(running):
     async def scenario(driver):
         for digit, pane in enumerate(("devices", "trials", "curve", "detail", "why", "log"), 1):
             await driver.press(str(digit))
-            assert driver.app.selection.focus == pane
+            assert driver.study.selection.focus == pane
         await driver.press("tab")
-        assert driver.app.selection.focus == "devices"
+        assert driver.study.selection.focus == "devices"
         await driver.press("shift+tab")
-        assert driver.app.selection.focus == "log"
+        assert driver.study.selection.focus == "log"
         await driver.press("z")
-        assert driver.app.selection.zoomed == "log"
+        assert driver.study.selection.zoomed == "log"
         await driver.press("3")
-        assert driver.app.selection.zoomed == "curve"
+        assert driver.study.selection.zoomed == "curve"
         await driver.press("0")
-        assert (driver.app.selection.zoomed, driver.app.selection.focus) == (None, "trials")
+        assert (driver.study.selection.zoomed, driver.study.selection.focus) == (None, "trials")
 
     drive(running, scenario)
 
@@ -122,7 +122,7 @@ def test_the_copy_menu(running):
     async def scenario(driver):
         await driver.until_running(2)
         await driver.cursor_to(1)
-        x = driver.app.snapshot.rows[1].config["x"]
+        x = driver.study.snapshot.rows[1].config["x"]
         for key, text in (
             ("i", "1"),
             ("c", f"x = {x}\n"),
@@ -147,18 +147,18 @@ def test_the_command_line_completes_and_explains(running):
         await driver.press(":", *"conc")
         assert "concurrency" in driver.screen().splitlines()[-1]
         await driver.press("tab")
-        assert driver.app.status_line.typed_so_far == "concurrency "
+        assert driver.study.status_line.typed_so_far == "concurrency "
         assert "How many trials may run at once" in driver.screen().splitlines()[-1]
         await driver.press("escape")
-        assert driver.app.status_line.prompt is None
+        assert driver.study.status_line.prompt is None
         await driver.press(":", *"sort ", "tab")
-        assert driver.app.status_line.prompt is not None
+        assert driver.study.status_line.prompt is not None
         await driver.press("escape", ":", *"kil", "enter")
         await driver.until_said("kil: no such command; did you mean kill")
         await driver.press(":", *"17", "enter")
         await driver.until_said("there is no #17")
         await driver.press(":", "1", "enter")
-        assert driver.app.selection.cursor == 1
+        assert driver.study.selection.cursor == 1
         await driver.press(":", *"pause launching now", "enter")
         await driver.until_said("takes nothing more")
 
@@ -178,7 +178,7 @@ def test_the_palette_has_the_same_actions(running):
 
         await driver.until(found, "what is like zoom")
         await driver.press("enter")
-        await driver.until(lambda: driver.app.selection.zoomed == "trials", "the zoom")
+        await driver.until(lambda: driver.study.selection.zoomed == "trials", "the zoom")
 
     drive(running, scenario)
 
@@ -251,8 +251,8 @@ def test_keys_that_come_at_once_with_the_line_are_typed_on_it(running):
             driver.app.post_message(key)
         driver.app.post_message(Key("enter", "\r"))
         driver.app.post_message(Key("z", "z"))
-        await driver.until(lambda: driver.app.selection.zoomed, "the zoom")
-        assert driver.app.selection.cursor == 1
-        assert driver.app.status_line.prompt is None
+        await driver.until(lambda: driver.study.selection.zoomed, "the zoom")
+        assert driver.study.selection.cursor == 1
+        assert driver.study.status_line.prompt is None
 
     drive(running, scenario)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.ui.configuration import KeyFileError, key_file, load_keymap, read_keys
+from tuitune.ui.configuration import key_file, load_configuration, read_configuration
+from tuitune.ui.state.options import ConfigurationError
 
 
 @pytest.fixture
@@ -17,21 +18,24 @@ def file(tmp_path, monkeypatch):
 
 
 def test_without_a_file_keys_are_as_they_come(file):
-    assert load_keymap().shown("trial.pause") == "p"
+    assert load_configuration().keymap.shown("trial.pause") == "p"
 
 
 def test_keys_of_a_file_take_the_place_of_those_of_the_action(file):
     file.write_text('[keys]\n"trial.pause" = ["f5", "ctrl+k"]\n"trial.kill" = "X"\n')
-    keymap = load_keymap()
+    keymap = load_configuration().keymap
     assert keymap.find("f5", None, "trials") == "trial.pause"
     assert keymap.find("p", "p", "trials") is None
     assert keymap.shown("trial.kill") == "X"
 
 
 def test_an_id_needs_no_quotes(file):
-    assert read_keys('[keys]\ntrial.pause = ["f5"]\n') == {"trial.pause": ("f5",)}
-    assert read_keys("[keys]\ntrial.kill = []\n") == {"trial.kill": ()}
-    assert read_keys("") == {}
+    def keys(text, action):
+        return read_configuration(text).keymap.keys(action)
+
+    assert keys('[keys]\ntrial.pause = ["f5"]\n', "trial.pause") == ("f5",)
+    assert keys("[keys]\ntrial.kill = []\n", "trial.kill") == ()
+    assert keys("", "trial.kill") == ("x",)
 
 
 @pytest.mark.parametrize(
@@ -50,20 +54,20 @@ def test_an_id_needs_no_quotes(file):
 )
 def test_a_mistake_is_told_with_its_file_and_mend(file, text, words):
     file.write_text(text)
-    with pytest.raises(KeyFileError) as told:
-        load_keymap()
+    with pytest.raises(ConfigurationError) as told:
+        load_configuration()
     assert words in str(told.value)
     assert all(line.startswith(str(file)) for line in str(told.value).splitlines())
 
 
 def test_all_mistakes_are_told_at_once(file):
     file.write_text('[keys]\n"trial.paus" = ["p"]\n"trial.kill" = 3\n')
-    with pytest.raises(KeyFileError) as told:
-        load_keymap()
+    with pytest.raises(ConfigurationError) as told:
+        load_configuration()
     assert len(str(told.value).splitlines()) == 2
 
 
 def test_a_file_that_is_no_text_is_told(file):
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(KeyFileError, match="can't be read"):
-        load_keymap()
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        load_configuration()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from driving import TRAIN
 from workshop import wait_until
 
 from tuitune.store import owner
-from tuitune.ui.actions.registry import ACTIONS
-from tuitune.ui.state.keymap import Keymap
+from tuitune.store.errors import StoreError
+from tuitune.ui.app import TuituneApp
+from tuitune.ui.configuration import configured
+from tuitune.ui.screens.studies import StudiesScreen
+from tuitune.ui.screens.study import StudyScreen
 from tuitune.ui.state.options import Options
+from tuitune.ui.state.source import Source
 from tuitune.ui.state.studies import Studies
-from tuitune.ui.studies_app import StudiesApp
 
 
 @pytest.fixture
@@ -56,9 +60,19 @@ def test_studies_are_told_with_their_state(three):
     studies.close()
 
 
-def test_a_study_is_chosen_from_the_list(three):
+def listed(runs, screen_of=None, **options):
+    """The app on the list of this folder's studies."""
+    look = Options(**options)
+    return TuituneApp(StudiesScreen(runs, configured().keymap, look, screen_of), look)
+
+
+def test_a_study_is_opened_from_the_list_in_the_same_app(three):
+    def screen_of(folder):
+        source = Source(folder, "halfway.toml", time.time())
+        return StudyScreen(source, configured(), Options())
+
     async def play():
-        app = StudiesApp(three.path / "runs", Keymap(ACTIONS), Options())
+        app = listed(three.path / "runs", screen_of)
         async with app.run_test(size=(80, 24)) as pilot:
             while not ("Studies 3" in text_of(app) and "interrupted" in text_of(app)):
                 await pilot.pause(0.02)
@@ -68,14 +82,37 @@ def test_a_study_is_chosen_from_the_list(three):
             await pilot.press("escape")
             assert "Studies 3" in text_of(app)
             await pilot.press("j", "enter")
-        return app.return_value
+            while "halfway.toml" not in text_of(app):
+                await pilot.pause(0.02)
+            assert app.screen.snapshot.folder == three.folder("halfway")
+            await pilot.press("q")
+        return app.return_code
 
-    assert asyncio.run(play()) == three.folder("halfway")
+    assert asyncio.run(play()) == 0
+
+
+def test_a_study_that_can_not_be_opened_any_more_is_said_in_the_list(three):
+    def screen_of(folder):
+        raise StoreError(f"{folder.name}: there is no study here")
+
+    async def play():
+        app = listed(three.path / "runs", screen_of)
+        async with app.run_test(size=(80, 24)) as pilot:
+            while "going" not in text_of(app):
+                await pilot.pause(0.02)
+            await pilot.press("enter")
+            assert "there is no study here" in text_of(app)
+            await pilot.press("j")
+            assert "enter open" in text_of(app)
+            await pilot.press("ctrl+c")
+        return app.return_code
+
+    assert asyncio.run(play()) == 0
 
 
 def test_where_there_are_none_the_next_step_is_said(tmp_path, apart):
     async def play():
-        app = StudiesApp(tmp_path / "runs", Keymap(ACTIONS), Options(ascii=True))
+        app = listed(tmp_path / "runs", ascii=True)
         async with app.run_test(size=(60, 16)) as pilot:
             await pilot.pause()
             screen = text_of(app)
@@ -83,9 +120,9 @@ def test_where_there_are_none_the_next_step_is_said(tmp_path, apart):
             assert "tuitune STUDY.toml" in screen
             assert screen.isascii()
             await pilot.press("enter", "q")
-        return app.return_value
+        return app.return_code
 
-    assert asyncio.run(play()) is None
+    assert asyncio.run(play()) == 0
 
 
 def test_what_cannot_be_read_is_said_and_not_opened(tmp_path, apart):
@@ -95,16 +132,16 @@ def test_what_cannot_be_read_is_said_and_not_opened(tmp_path, apart):
     (broken / "study.toml").write_text("")
 
     async def play():
-        app = StudiesApp(tmp_path / "runs", Keymap(ACTIONS), Options())
+        app = listed(tmp_path / "runs")
         async with app.run_test(size=(120, 20)) as pilot:
             await pilot.pause()
             assert "unreadable" in text_of(app)
             await pilot.press("enter")
             assert app.is_running
             await pilot.press("q")
-        return app.return_value
+        return app.return_code
 
-    assert asyncio.run(play()) is None
+    assert asyncio.run(play()) == 0
 
 
 def text_of(app):

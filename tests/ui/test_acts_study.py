@@ -14,19 +14,19 @@ def test_launching_pauses_and_comes_back(workshop):
         await driver.until_running(2)
         await driver.press("P")
         await driver.until_said("no new trial is launched")
-        await driver.until(lambda: not driver.app.snapshot.study.launching, "the pause")
+        await driver.until(lambda: not driver.study.snapshot.study.launching, "the pause")
         await driver.press("P")
         await driver.until_said("pause launching: it is paused already")
         await driver.press("u")
         await driver.until_said("launching again")
-        await driver.until(lambda: driver.app.snapshot.study.launching, "its end")
+        await driver.until(lambda: driver.study.snapshot.study.launching, "its end")
         await driver.press("P")
-        await driver.until(lambda: not driver.app.snapshot.study.launching, "the pause")
+        await driver.until(lambda: not driver.study.snapshot.study.launching, "the pause")
         await driver.press("R")
         await driver.until_said("trials are launched again")
         await driver.press("P", "R")  # before the first one's answer
         await driver.until_said("trials are launched again")
-        await driver.until(lambda: driver.app.snapshot.study.launching, "launching")
+        await driver.until(lambda: driver.study.snapshot.study.launching, "launching")
         await driver.press("5", "z", "w")
         await driver.until_shown("is paused by hand (app)", "launching goes on, by hand (app)")
 
@@ -35,7 +35,7 @@ def test_launching_pauses_and_comes_back(workshop):
 
 def test_concurrency_goes_up_and_down_by_keys_and_by_number(workshop):
     def cap(driver):
-        return driver.app.snapshot.study.settings.concurrency
+        return driver.study.snapshot.study.settings.concurrency
 
     async def scenario(driver):
         await driver.until_running(2)
@@ -44,7 +44,7 @@ def test_concurrency_goes_up_and_down_by_keys_and_by_number(workshop):
         await driver.until(lambda: cap(driver) == 4, "a cap of 4")
         await driver.press("-")
         await driver.until(lambda: cap(driver) == 3, "a cap of 3")
-        await driver.until(lambda: driver.app.status_line.undo is not None, "an undo")
+        await driver.until(lambda: driver.study.status_line.undo is not None, "an undo")
         await driver.press("u")
         await driver.until_said("concurrency is 4 again")
         await driver.until(lambda: cap(driver) == 4, "a cap of 4")
@@ -65,11 +65,11 @@ def test_the_number_of_trials_is_typed(workshop):
     async def scenario(driver):
         await driver.until_running(2)
         await driver.press("T")
-        await driver.until(lambda: driver.app.status_line.prompt is not None, "the command line")
-        assert driver.app.status_line.typed_so_far == "trials "
+        await driver.until(lambda: driver.study.status_line.prompt is not None, "the command line")
+        assert driver.study.status_line.typed_so_far == "trials "
         await driver.press(*"200", "enter")
         await driver.until_said("200 trials in all, 4 before")
-        await driver.until(lambda: driver.app.snapshot.total == 200, "200 trials")
+        await driver.until(lambda: driver.study.snapshot.total == 200, "200 trials")
         assert "/200" in driver.screen()
         await driver.press(":", *"trials 1", "enter")
         assert "trials have begun: end the study with those that run?" in driver.screen()
@@ -91,18 +91,18 @@ def test_the_study_is_stopped_by_typing_it(workshop, key, ended):
     async def scenario(driver):
         await driver.until_running(2)
         await driver.press("Q")
-        await driver.until(lambda: driver.app.status_line.menu is not None, "the menu")
+        await driver.until(lambda: driver.study.status_line.menu is not None, "the menu")
         assert "save and leave" in driver.screen()
         await driver.press(key, *"no", "enter")
-        assert driver.app.status_line.prompt is None
+        assert driver.study.status_line.prompt is None
         await driver.press("Q", key)
         assert "type stop to stop the study" in driver.screen()
         await driver.press(*"stop", "enter")
         await driver.until_said("stopping: 2 running trials")
-        await driver.until(lambda: driver.app.snapshot.engine.state == "gone", "the engine's end")
+        await driver.until(lambda: driver.study.snapshot.engine.state == "gone", "the engine's end")
         await driver.press("5", "z", "w")
         await driver.until_shown("nothing more starts, running trials")
-        assert {row.state for row in driver.app.snapshot.rows} <= set(ended.split())
+        assert {row.state for row in driver.study.snapshot.rows} <= set(ended.split())
         await driver.press("p")
         await driver.until_said("no engine runs; :restart starts one")
 
@@ -115,8 +115,8 @@ def test_what_runs_may_finish(workshop):
         await driver.press("Q", "f", *"stop", "enter")
         await driver.until_said("stopping: 2 running trials run to their end")
         (workshop.path / "end").touch()
-        await driver.until(lambda: driver.app.snapshot.engine.state == "gone", "the engine's end")
-        assert [row.state for row in driver.app.snapshot.rows] == ["COMPLETE", "COMPLETE"]
+        await driver.until(lambda: driver.study.snapshot.engine.state == "gone", "the engine's end")
+        assert [row.state for row in driver.study.snapshot.rows] == ["COMPLETE", "COMPLETE"]
 
     drive(start(workshop), scenario)
 
@@ -134,7 +134,7 @@ def test_an_engine_is_started_again(workshop):
         return ""
 
     async def scenario(driver):
-        assert driver.app.snapshot.engine.state == "gone"
+        assert driver.study.snapshot.engine.state == "gone"
         await driver.press(":", *"restart", "enter")
         await driver.until_said("an engine runs it again")
         await driver.until_running(2)

@@ -31,7 +31,7 @@ def test_a_pause_is_taken_back_by_undo(workshop):
         await driver.cursor_to(1)
         await driver.press("p")
         await driver.until_state(1, "PAUSED")
-        await driver.until(lambda: driver.app.status_line.undo is not None, "an undo")
+        await driver.until(lambda: driver.study.status_line.undo is not None, "an undo")
         assert "undo pause #1" in driver.screen()
         await driver.press("u")
         await driver.until_said("resumed #1")
@@ -50,17 +50,17 @@ def test_a_kill_waits_and_can_be_undone_from_any_app(workshop):
         await driver.cursor_to(0)
         await driver.press("x")
         await driver.until_said("killing #0")
-        await driver.until(lambda: driver.app.snapshot.rows[0].phase == "killing", "the kill")
+        await driver.until(lambda: driver.study.snapshot.rows[0].phase == "killing", "the kill")
         assert "undo kill #0" in driver.screen()
 
     async def undo(driver):
         await driver.press("u")
         await driver.until_said("spared #0")
-        await driver.until(lambda: driver.app.snapshot.rows[0].phase == "", "its sparing")
+        await driver.until(lambda: driver.study.snapshot.rows[0].phase == "", "its sparing")
         await driver.cursor_to(0)
         await driver.press("5", "z")
         await driver.until_shown("to be killed by hand in 8 s (app)", "is taken back (app)")
-        assert driver.app.snapshot.rows[0].state == "RUNNING"
+        assert driver.study.snapshot.rows[0].state == "RUNNING"
 
     drive(folder, kill)
     drive(folder, undo)
@@ -97,7 +97,7 @@ def test_many_are_asked_about_and_the_default_is_no(workshop):
         await driver.press("space")
         await driver.cursor_to(1)
         await driver.press("space")
-        assert driver.app.selection.marks == {0, 1}
+        assert driver.study.selection.marks == {0, 1}
         await driver.press("x")
         await driver.until(driver.asked, "a question")
         assert "type 2 to kill #0, #1" in driver.screen()
@@ -108,7 +108,7 @@ def test_many_are_asked_about_and_the_default_is_no(workshop):
         await driver.press("escape")
         assert driver.asked() == ""
         await driver.pilot.pause(0.3)
-        assert {row.phase for row in driver.app.snapshot.rows} == {""}
+        assert {row.phase for row in driver.study.snapshot.rows} == {""}
         await driver.press("x")
         await driver.until(driver.asked, "a question")
         await driver.press("2", "enter")
@@ -186,10 +186,10 @@ def test_a_key_that_cannot_act_says_why(workshop):
         await driver.press("e")
         await driver.until_said("added #3")
         (workshop.path / "end-1").touch()
-        config = driver.app.snapshot.rows[0].config
+        config = driver.study.snapshot.rows[0].config
 
         def added():
-            return [row for row in driver.app.snapshot.rows[1:] if row.config == config]
+            return [row for row in driver.study.snapshot.rows[1:] if row.config == config]
 
         await driver.until(added, "a trial like it")
 
@@ -202,7 +202,7 @@ def test_looking_on_changes_nothing(readonly_study, key):
         await driver.until_running(2)
         await driver.press(key)
         await driver.until_said("only looks on (--readonly)")
-        assert driver.app.status_line.question is None
+        assert driver.study.status_line.question is None
         assert len(driver.app.screen_stack) == 1
 
     drive(readonly_study, scenario, readonly=True)
@@ -222,11 +222,11 @@ def test_what_the_filter_shows_is_acted_on_by_marking_all(workshop):
         await driver.until_running(2)
         await driver.press("/", *"trial:1", "enter")
         await driver.press("*")
-        assert driver.app.selection.marks == {1}
+        assert driver.study.selection.marks == {1}
         await driver.press("p")
         await driver.until_said("pausing #1")
         await driver.until_state(1, "PAUSED")
-        assert driver.app.snapshot.rows[0].state == "RUNNING"
+        assert driver.study.snapshot.rows[0].state == "RUNNING"
 
     drive(start(workshop), scenario)
 
@@ -238,7 +238,7 @@ def test_a_failed_trial_is_retried(workshop):
         await driver.until_state(0, "FAILED")
         (workshop.path / "fail-0").unlink()
         await driver.press("n")
-        await driver.until(lambda: driver.app.selection.cursor == 0, "the failed trial")
+        await driver.until(lambda: driver.study.selection.cursor == 0, "the failed trial")
         await retry(driver, 0)
 
     drive(start(workshop), scenario)
@@ -248,7 +248,7 @@ def test_a_trial_is_added_by_hand(workshop):
     async def scenario(driver):
         await driver.until_running(2)
         await driver.cursor_to(0)
-        x = driver.app.snapshot.rows[0].config["x"]
+        x = driver.study.snapshot.rows[0].config["x"]
         await driver.press("a")
         await driver.until_shown("A new trial, filled with #0", str(x))
         await driver.press("ctrl+u", "7")
@@ -260,8 +260,8 @@ def test_a_trial_is_added_by_hand(workshop):
         assert driver.said().startswith("#2 ")
         (workshop.path / "end-0").touch()
         await driver.until_state(2, "RUNNING")
-        assert driver.app.snapshot.rows[2].config == {"x": 0.25}
-        assert driver.app.snapshot.study.by_hand == 1
+        assert driver.study.snapshot.rows[2].config == {"x": 0.25}
+        assert driver.study.snapshot.study.by_hand == 1
         await driver.press("5", "z", "w")
         await driver.until_shown("a trial is added by hand: x=0.25 (app)")
 

@@ -19,7 +19,7 @@ def test_each_views_key_shows_it(workshop):
         await driver.until(lambda: "Curve loss" in driver.screen(), "the curve")
         await driver.until(lambda: "a #" in driver.screen(), "the cursor's line")
         await driver.press("right")
-        assert driver.app.selection.inspected is not None
+        assert driver.study.selection.inspected is not None
         for key, title in (
             ("B", "Best so far"),
             ("I", "Importance by permutation"),

@@ -78,7 +78,7 @@ def test_a_trials_output_with_all_the_room(snap_compare, tmp_path):
 @pytest.mark.parametrize("chart", [chart for chart in CHARTS if chart != "importance"])
 def test_each_view_of_the_search(snap_compare, chart):
     shown = app(study_picture())
-    shown.selection.chart = chart
+    shown._first.selection.chart = chart
     assert snap_compare(shown, terminal_size=(120, 40))
 
 

@@ -10,9 +10,9 @@ from stills import Still, study_picture
 from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
 from tuitune.store.rows import StudyRow, TrialRow
-from tuitune.ui.actions.registry import ACTIONS
-from tuitune.ui.app import StudyApp
-from tuitune.ui.state.keymap import Keymap
+from tuitune.ui.app import TuituneApp
+from tuitune.ui.configuration import configured
+from tuitune.ui.screens.study import StudyScreen
 from tuitune.ui.state.options import Options
 from tuitune.ui.state.source import Source
 
@@ -90,11 +90,13 @@ class Lost(Still):
 
 def test_a_store_that_goes_away_is_said_and_what_was_seen_stays():
     async def play():
-        app = StudyApp(Lost(study_picture()), Keymap(ACTIONS), Options(tick=0.02))
+        options = Options(tick=0.02)
+        study = StudyScreen(Lost(study_picture()), configured(), options)
+        app = TuituneApp(study, options)
         async with app.run_test(size=(80, 24)) as pilot:
             for _ in range(5):
                 await pilot.pause(0.02)
-                assert "no such file any more" in app.status_line.flash.text
-            assert len(app.order.numbers) == len(app.snapshot.rows) > 0
+                assert "no such file any more" in study.status_line.flash.text
+            assert len(study.order.numbers) == len(study.snapshot.rows) > 0
 
     asyncio.run(play())

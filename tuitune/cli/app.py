@@ -20,11 +20,12 @@ from tuitune.control import ControlError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT, all_studies
 from tuitune.studyfile import StudyFileError
+from tuitune.ui.state.options import ConfigurationError, OpenedStudy, StudyList
 
 if TYPE_CHECKING:
     from tuitune.cli.run_request import RunRequest
 
-PROBLEMS = (StudyFileError, StoreError, ControlError, ui.KeyFileError)
+PROBLEMS = (StudyFileError, StoreError, ControlError, ConfigurationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
 
     try:
         study = begin_engine(request, meanwhile=partial(ui.load, **asdict(look)))
-        return _show(study, request.file, look, request)
+        return _show(_opened(study.path, request.file, request), look)
     except (*PROBLEMS, *NOT_BEGUN) as error:
         print(error, file=sys.stderr)
         return 2
@@ -78,43 +79,46 @@ def attach(text: str | None, runs: Path, look: AppOptions) -> int:
 def choose(runs: Path, look: AppOptions) -> int:
     """Show this machine's studies, and the one that is chosen."""
     try:
-        folder = ui.open_list(runs, ascii_only=look.ascii_only, no_color=look.no_color)
+        code, shown = ui.open_app(StudyList(runs, _stored), **asdict(look))
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
-    return 0 if folder is None else _show_stored(StudyFolder(folder), look)
+    if code or shown is None:
+        return code
+    return farewell(StudyFolder(shown.folder), shown.file)
 
 
 def _show_stored(study: StudyFolder, look: AppOptions) -> int:
     try:
-        source = study.reader.get("source")
-        file = Path(source or study.path / DOCUMENT)
-        return _show(study, file, look)
+        return _show(_stored(study.path), look)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _show(
-    study: StudyFolder, file: Path, look: AppOptions, request: RunRequest | None = None
-) -> int:
-    """wish: what an engine that is begun again is to run, the study as it is where that is None."""
-    named = short_path(file.absolute())
+def _stored(folder: Path) -> OpenedStudy:
+    """The study of a folder, as it was run last."""
+    source = StudyFolder(folder).reader.get("source")
+    return _opened(folder, Path(source or folder / DOCUMENT))
+
+
+def _opened(folder: Path, file: Path, request: RunRequest | None = None) -> OpenedStudy:
+    """request: what an engine that is started again runs; None: the study as it is."""
+    return OpenedStudy(
+        folder, short_path(file.absolute()), partial(_restart, folder, file, request)
+    )
+
+
+def _show(study: OpenedStudy, look: AppOptions) -> int:
+    folder = StudyFolder(study.folder)
     try:
-        code = ui.open_app(
-            study.path,
-            file=named,
-            readonly=look.readonly,
-            ascii_only=look.ascii_only,
-            no_color=look.no_color,
-            restart=partial(_restart, study.path, file, request),
-        )
+        code, _ = ui.open_app(study, **asdict(look))
     except PROBLEMS as error:
         print(error, file=sys.stderr)
-        if study.owner() is not None:
-            print(_running_on(study.name))
+        if folder.owner() is not None:
+            print(_running_on(folder.name))
         return 2
-    return code or farewell(StudyFolder(study.path), named)
+    return code or farewell(StudyFolder(study.folder), study.file)
 
 
 def _restart(folder: Path, file: Path, request: RunRequest | None) -> str:

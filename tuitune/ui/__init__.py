@@ -1,6 +1,6 @@
-"""The app: it reads the store, sends requests to the engine, and owns no truth.
+"""The app: it reads the store, sends requests to the engine, and holds no state of the study.
 
-Nothing of Textual is imported before an app is opened: a script that runs without one pays nothing.
+Nothing of Textual is imported before an app is opened: a command without one doesn't wait for it.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -14,14 +14,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tuitune.ui.state.options import Options
-
-
-class KeyFileError(Exception):
-    """The file of keys can't be followed; the text names each mistake and its mend."""
+    from tuitune.ui.screens.study import StudyScreen
+    from tuitune.ui.state.options import OpenedStudy, Options, StudyList
 
 
 def load(*, readonly: bool = False, ascii_only: bool = False, no_color: bool = False) -> Options:
@@ -31,49 +25,50 @@ def load(*, readonly: bool = False, ascii_only: bool = False, no_color: bool = F
     gc.disable()  # until the first paint: all that is made until then stays
     options = options_for(os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     prepare(os.environ, options, no_color=no_color)
-    import tuitune.ui.app  # noqa: F401 - after what Textual reads as it is imported
+    import tuitune.ui.screens.study  # noqa: F401 - after what Textual reads as it is imported
 
     return options
 
 
-def open_app(  # noqa: PLR0913 - what may be said on the command line
-    folder: Path,
+def open_app(
+    start: OpenedStudy | StudyList,
     *,
-    file: str = "",
     readonly: bool = False,
     ascii_only: bool = False,
     no_color: bool = False,
-    restart: Callable[[], str] | None = None,
-) -> int:
-    """Show the study of this folder until its user leaves.
+) -> tuple[int, OpenedStudy | None]:
+    """Show a study, or the list to choose one from, until the user leaves.
 
-    file: the study file as the user would name it. restart: starts an engine on the study, and
-    says why where it can't. Raises StoreError, StudyFileError and KeyFileError, in words.
+    Returns the exit status, and the study that was shown last; None if none was chosen. Raises
+    ConfigurationError, and StoreError and StudyFileError about the study to start with.
     """
     options = load(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
-    from tuitune.ui.app import StudyApp
-    from tuitune.ui.configuration import load_keymap
+    from tuitune.ui.app import TuituneApp
+    from tuitune.ui.configuration import load_configuration
+    from tuitune.ui.screens.study import StudyScreen
+    from tuitune.ui.state.options import OpenedStudy
     from tuitune.ui.state.source import Source
 
-    keymap = load_keymap()
-    source = Source(folder, file or str(folder), time.time(), options.devices_tick)
-    app = StudyApp(source, keymap, options, None if readonly else restart)
-    _end_with_terminal()
-    app.run()
-    return app.return_code or 0
+    configuration = load_configuration()
+    shown: list[OpenedStudy] = []
 
+    def screen_of(study: OpenedStudy) -> StudyScreen:
+        source = Source(study.folder, study.file, time.time(), options.devices_tick)
+        shown.append(study)
+        restart = None if readonly else study.restart
+        return StudyScreen(source, configuration, options, restart)
 
-def open_list(runs: Path, *, ascii_only: bool = False, no_color: bool = False) -> Path | None:
-    """The study folder that was chosen, None where the user left. Raises KeyFileError."""
-    options = load(ascii_only=ascii_only, no_color=no_color)
-    from tuitune.ui.configuration import load_keymap
-    from tuitune.ui.studies_app import StudiesApp
+    if isinstance(start, OpenedStudy):
+        app = TuituneApp(screen_of(start), options)
+    else:
+        from tuitune.ui.screens.studies import StudiesScreen
 
-    app = StudiesApp(runs, load_keymap(), options)
-    _end_with_terminal()
-    return app.run()
-
-
-def _end_with_terminal() -> None:
-    """Also where the signal of its loss was ignored by who has started us, as by nohup."""
+        find = start.find
+        listed = StudiesScreen(
+            start.runs, configuration.keymap, options, lambda folder: screen_of(find(folder))
+        )
+        app = TuituneApp(listed, options)
+    # a lost terminal ends the app, also one that was started with that signal ignored, as by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    app.run()
+    return app.return_code or 0, shown[-1] if shown else None

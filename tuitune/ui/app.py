@@ -1,309 +1,41 @@
-"""The app: what comes from the store is shown, and what is pressed is done."""
+"""The app: the screens of one terminal, of which the first is a study or the list of studies."""
 
 from __future__ import annotations
 
-import gc
-import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 
-from tuitune.store.errors import StoreError
-from tuitune.ui.actions.registry import ACTIONS
-from tuitune.ui.palette import ActionCommands
-from tuitune.ui.panes import bottom, layout, status
-from tuitune.ui.panes.pane import Click, failure
-from tuitune.ui.panes.registry import PANES
-from tuitune.ui.prompting import Prompting
-from tuitune.ui.render.glyphs import ASCII, FULL
-from tuitune.ui.render.line_pane import LinePane
-from tuitune.ui.render.lines import Size, line
-from tuitune.ui.render.paint import Paint, dress
-from tuitune.ui.services import Services
-from tuitune.ui.state.render_context import RenderContext
-from tuitune.ui.state.selection import TRIALS, Selection
-from tuitune.ui.state.status_line import StatusLine
-from tuitune.ui.table.order import Order
+from tuitune.ui.render.paint import dress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from textual.screen import Screen
 
-    from textual import events
-    from textual.app import ComposeResult
-    from textual.widgets import Input
-
-    from tuitune.ui.actions.action import Action
-    from tuitune.ui.render.lines import Box, Line
-    from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.options import Options
-    from tuitune.ui.state.snapshot import Snapshot
-    from tuitune.ui.state.source import Source
-    from tuitune.ui.state.status_line import Menu, Prompt, Question
-
-    Draw = Callable[[RenderContext, Size], list[Line]]
 
 
-class StudyApp(App[None]):
-    """One study on the screen. It owns the view, and nothing of the study."""
+class TuituneApp(App[None]):
+    """Shows its first screen until its user leaves."""
 
     CSS_PATH: ClassVar = "app.tcss"
-    COMMANDS: ClassVar = {ActionCommands}
     AUTO_FOCUS: ClassVar = ""
-    ENABLE_COMMAND_PALETTE: ClassVar = False  # opened by an action of our own, from its table
+    ENABLE_COMMAND_PALETTE: ClassVar = False  # an action of our own opens it
     TITLE = "tuitune"
 
-    def __init__(
-        self,
-        source: Source,
-        keymap: Keymap,
-        options: Options,
-        restart: Callable[[], str] | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, first: Screen[None], options: Options) -> None:
         super().__init__(ansi_color=True)  # colours go out as they are numbered, not as RGB
         dress(self, many_colours=options.many_colours)
-        self.keymap = keymap
-        self.actions: Mapping[str, Action] = {action.id: action for action in ACTIONS}
-        self.options = options
-        self.readonly = options.readonly
-        self.snapshot: Snapshot = source.snapshot
-        self.selection = Selection()
-        self.order = Order()
-        self.status_line = StatusLine()
-        self._prompting = Prompting(self)
-        self._source = source
-        self._clock = clock
-        self._services = Services(self, source, restart)
-        self._paint = Paint(many_colours=options.many_colours)
-        self._glyphs = ASCII if options.ascii else FULL
-        self._numbered = {pane.name: pane for pane in PANES}
-        hints = {pane.name: pane.hints for pane in PANES}
-        self._draw: dict[str, Draw] = {
-            layout.STATUS: status.lines,
-            **{pane.name: pane.make().lines for pane in PANES},
-            layout.FLASH: bottom.flash_lines,
-            layout.KEYS: bottom.KeysPane(hints).lines,
-            **dict.fromkeys(layout.BARS, _bar),
-        }
-        self._panes = {name: LinePane(name, self._paint) for name in self._draw}
-        self._boxes: dict[str, Box] = {}
-        self._shown: object = None
-        self._begun = False
+        self._first = first
 
-    # --- the screen ------------------------------------------------------------------------------
-
-    def compose(self) -> ComposeResult:
-        yield from self._panes.values()
-        yield self._prompting.line
-
-    def on_mount(self) -> None:
-        self._begun = True
-        self.order.follow(self.snapshot, self.selection)
-        seen = self.order.numbers[: self.size.height]
-        self._read(lambda: self._source.complete(seen))
-        self.paint()
-        self.call_after_refresh(self._painted)
-        self.set_interval(self.options.tick, self._tick)
-
-    def _painted(self) -> None:
-        """The first time: what could wait begins."""
-        self._read(self._source.fill)
-        self.move()
-        gc.freeze()  # ten thousand trials are no garbage, and need no looking through
-        gc.enable()
-        self._services.fetch_curves()
-
-    def on_resize(self, event: events.Resize) -> None:
-        self._arrange(event.size.width, event.size.height)
-        self.paint()
-
-    def _tick(self) -> None:
-        """Read what is new, and show it; nothing new is nothing painted."""
-        if not self.selection.frozen:
-            self._read(lambda: self._source.refresh(self._clock()))
-            self.order.follow(self.snapshot, self.selection)
-        expired = self.status_line.expire(time.monotonic())
-        # times are shown in whole seconds, and stand still where no engine runs
-        moment = (self.snapshot.version, int(self.snapshot.now) if self._lives() else 0)
-        if expired or moment != self._shown:
-            self._shown = moment
-            self.paint()
-
-    def _read(self, read: Callable[[], None]) -> None:
-        """From the store, which may have gone meanwhile."""
-        try:
-            read()
-        except StoreError as error:
-            self.say(str(error), "error")
-
-    def _lives(self) -> bool:
-        return self.snapshot.engine.state in ("importing", "running", "silent")
-
-    def paint(self) -> None:
-        """Show every pane as it is now; what is the same is not painted again."""
-        if not self._begun or self.size.width == 0:  # not on a screen yet
-            return
-        self._arrange(self.size.width, self.size.height)
-        context = self.context()
-        for name, box in self._boxes.items():
-            size = Size(box.width, box.height)
-            try:
-                lines = self._draw[name](context, size)
-            except Exception as error:  # noqa: BLE001 - a pane that fails takes no other with it
-                lines = failure(context, name, error, size)
-            self._panes[name].show(lines, *size)
-
-    def context(self) -> RenderContext:
-        return RenderContext(
-            snapshot=self.snapshot,
-            selection=self.selection,
-            order=self.order,
-            glyphs=self._glyphs,
-            status_line=self.status_line,
-            keymap=self.keymap,
-            readonly=self.readonly,
-        )
-
-    def _arrange(self, width: int, height: int) -> None:
-        selection = self.selection
-        panes, snapshot = self._numbered.values(), self.snapshot
-        boxes = layout.arrange(width, height, panes, snapshot, selection.zoomed)
-        if (
-            selection.zoomed is None and selection.focus not in boxes
-        ):  # it has no place at this size
-            boxes = layout.arrange(width, height, panes, snapshot, selection.focus)
-        if boxes == self._boxes:
-            return
-        self._boxes = boxes
-        for name, pane in self._panes.items():
-            pane.place(boxes.get(name))
-        table = boxes.get(TRIALS)
-        if table is not None:
-            self.order.lines = max(1, table.height - 2)  # below its title and its heads
-        flash = boxes.get(layout.FLASH)
-        if flash is not None:
-            self._prompting.stand(flash.y)
-
-    # --- the keyboard and the mouse --------------------------------------------------------------
-
-    def on_key(self, event: events.Key) -> None:
-        if len(self.screen_stack) > 1:
-            return
-        if self.status_line.prompt is not None:
-            self._prompting.key(event, self.status_line.prompt)
-            return
-        event.stop()
-        event.prevent_default()
-        if self.status_line.takes(event.key, event.character):
-            self.paint()
-            return
-        action = self.keymap.find(event.key, event.character, self.selection.focus)
-        if action is not None:
-            self.act(action)
-
-    def act(self, name: str, argument: str = "") -> None:
-        """Do the action of this id, with what was typed behind its name, or say why not."""
-        action = self.actions[name]
-        if action.dangerous:
-            self.order.hold()  # the next key is meant for the same trial
-        reason = action.why_not(self.context()) if action.why_not else ""
-        if action.dangerous and self.readonly:
-            reason = "this app only looks on (--readonly)"
-        if reason:
-            self.say(f"{action.title}: {reason}", "warning")
-        elif argument and action.argument is not None:
-            action.argument.run(self, argument)
-        else:
-            action.run(self)
-        self.paint()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._prompting.changed(event.value)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self._prompting.submitted(event.value)
-
-    def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
-        event.stop()
-        pane = self._numbered.get(event.pane)
-        if pane is not None:
-            self.selection.focus = pane.name
-            if pane.click is not None:
-                pane.click(self, Click(event.column, event.line, event.double))
-        self.paint()
-
-    def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
-        event.stop()
-        pane = self._numbered.get(event.pane)
-        if pane is not None and pane.wheel is not None:
-            pane.wheel(self, event.lines)
-            self.paint()
+    def get_default_screen(self) -> Screen[None]:
+        return self._first
 
     def action_help_quit(self) -> None:
-        """ctrl+c over another screen."""
-        self.act("app.interrupt")
+        """Ctrl+C over any screen is for that of the study, or for the list of studies."""
+        below = (
+            screen for screen in self.screen_stack[::-1] if hasattr(screen, "action_interrupt")
+        )
+        self.call_next(self.run_action, "interrupt", next(below))
 
     async def action_quit(self) -> None:
-        self.leave()
-
-    # --- what actions may do: see actions.action.AppActions
-
-    def size_of(self, pane: str) -> Size:
-        box = self._boxes.get(pane)
-        return Size(0, 0) if box is None else Size(box.width, box.height)
-
-    def say(self, text: str, role: str = "text") -> None:
-        self.status_line.say(text, role, time.monotonic())
-        self.paint()
-
-    def ask(self, question: Question) -> None:
-        self.status_line.question = question
-        if question.word:
-            self._prompting.begin(self.status_line.typed(question))
-        self.paint()
-
-    def menu(self, menu: Menu) -> None:
-        self.status_line.menu = menu
-        self.paint()
-
-    def prompt(self, prompt: Prompt) -> None:
-        self._prompting.begin(prompt)
-
-    def send(self, request: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
-        self._services.send(request, then)
-
-    def copy(self, text: str, what: str) -> None:
-        self.copy_to_clipboard(text)
-        self._services.keep_copy(text, what)
-
-    def show(self, screen: str) -> None:
-        from tuitune.ui.screens.table import screen_named  # noqa: PLC0415 - not for the first paint
-
-        self.push_screen(screen_named(screen, self))
-
-    def write(self, kind: str, path: str) -> None:
-        self._services.write(kind, path)
-
-    def restart(self) -> None:
-        self._services.restart()
-
-    def move(self) -> None:
-        self.order.follow(self.snapshot, self.selection)
-        self.paint()
-
-    def redraw(self) -> None:
-        self.refresh(layout=True)
-
-    def leave(self) -> None:
         self.exit()
-
-    def on_unmount(self) -> None:
-        self._services.close()
-        self._source.close()
-
-
-def _bar(context: RenderContext, size: Size) -> list[Line]:
-    """What stands between two columns."""
-    return [line((context.glyphs.bar, "rule"))] * size.height

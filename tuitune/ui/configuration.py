@@ -1,67 +1,117 @@
-"""Which keys has this user given to which actions? One TOML file says so."""
+"""The user's configuration of the app, read from a file: keys of actions and further panes."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from platformdirs import user_config_path
 
-from tuitune.ui import KeyFileError
-from tuitune.ui.actions.registry import ACTIONS
+from tuitune.ui.actions.registry import actions_of
+from tuitune.ui.panes.registry import PANES
 from tuitune.ui.state.keymap import Keymap, clashes
+from tuitune.ui.state.options import ConfigurationError
+from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from tuitune.ui.actions.action import Action
+    from tuitune.ui.panes.pane import Pane
+
+    Keys = Mapping[str, tuple[str, ...]]  # by the id of an action
+
+NO_ACTION: Final = "there is no such action; `:keys` in the app lists them"
+
+
+class Configuration(Record, frozen=True):
+    """The panes, the actions and the keys of an app."""
+
+    panes: tuple[Pane, ...]
+    actions: tuple[Action, ...]
+    keymap: Keymap
+
+
+def configured(panes: Sequence[Pane] = (), keys: Keys | None = None) -> Configuration:
+    """With these panes besides the built-in ones, and these keys instead of the actions' own."""
+    every = (*PANES, *panes)
+    actions = actions_of(every)
+    return Configuration(every, actions, Keymap(actions, keys))
 
 
 def key_file() -> Path:
-    """Where it lies, or would lie."""
+    """The file, whether or not it is there."""
     return user_config_path("tuitune", appauthor=False) / "keys.toml"
 
 
-def load_keymap() -> Keymap:
-    """The keys as they come, with this user's own. Raises KeyFileError."""
+def load_configuration() -> Configuration:
+    """What the user's file says. Raises ConfigurationError."""
     file = key_file()
     try:
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        return Keymap(ACTIONS)
+        return configured()
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"{file}: can't be read: {error}") from error
+        raise ConfigurationError(f"{file}: can't be read: {error}") from error
     try:
-        keys = read_keys(text)
-    except KeyFileError as error:
-        raise KeyFileError(
-            "\n".join(f"{file}: {line}" for line in str(error).splitlines())
-        ) from None
-    return Keymap(ACTIONS, keys)
+        return read_configuration(text)
+    except ConfigurationError as error:
+        lines = (f"{file}: {line}" for line in str(error).splitlines())
+        raise ConfigurationError("\n".join(lines)) from None
 
 
-def read_keys(text: str) -> Mapping[str, tuple[str, ...]]:
-    """Keys by action. Raises KeyFileError with a line for each mistake."""
+def read_configuration(text: str) -> Configuration:
+    """What the text of a file says. Raises ConfigurationError with a line for each mistake."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise KeyFileError(f'{error}; write [keys], then "trial.pause" = ["p"], say') from error
+        words = f'{error}; write [keys], then "trial.pause" = ["p"], say'
+        raise ConfigurationError(words) from error
     problems = [
-        f"[{name}]: there is no such table; write [keys]" for name in document if name != "keys"
+        f"[{name}]: there is no such table; write [keys]"
+        for name in document
+        if name not in ("keys", "panes")
     ]
-    content = document.get("keys", {})
+    panes = _panes(document.get("panes", []), problems)
+    actions = actions_of((*PANES, *panes))
+    keys = _keys(document.get("keys", {}), actions, problems)
+    problems += [f"[keys] {words}; give one of them another" for words in clashes(actions, keys)]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return configured(panes, keys)
+
+
+def _panes(names: Any, problems: list[str]) -> list[Pane]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        problems.append('panes is no list of names; write panes = ["name"]')
+        return []
+    if not names:
+        return []
+    from tuitune.ui.panes.plugin import PluginError, load_pane  # noqa: PLC0415 - rarely needed
+
+    found: list[Pane] = []
+    for name in names:
+        try:
+            found.append(load_pane(name, (*PANES, *found)))
+        except PluginError as error:
+            problems.append(f"panes: {error}")
+    return found
+
+
+def _keys(content: Any, actions: Sequence[Action], problems: list[str]) -> Keys:
+    if not isinstance(content, dict):
+        problems.append("keys is no table; write [keys] on a line of its own")
+        return {}
+    known = [action.id for action in actions]
     keys: dict[str, tuple[str, ...]] = {}
-    for id_, value in _flat(content) if isinstance(content, dict) else ():
-        problem = _problem(id_, value)
+    for id_, value in _flat(content):
+        problem = _problem(id_, value, known)
         if problem:
             problems.append(f"[keys] {id_}: {problem}")
         else:
             keys[id_] = (value,) if isinstance(value, str) else tuple(value)
-    if not isinstance(content, dict):
-        problems.append("keys is no table; write [keys] on a line of its own")
-    problems += [f"[keys] {words}; give one of them another" for words in clashes(ACTIONS, keys)]
-    if problems:
-        raise KeyFileError("\n".join(problems))
     return keys
 
 
@@ -76,15 +126,13 @@ def _flat(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return found
 
 
-def _problem(id_: str, value: Any) -> str:
-    known = [action.id for action in ACTIONS]
+def _problem(id_: str, value: Any, known: Sequence[str]) -> str:
+    if id_ == "panes":
+        return "stands above [keys]"
     if id_ not in known:
         near = difflib.get_close_matches(id_, known, n=1)
-        return f"there is no such action; did you mean {near[0]}?" if near else _NO_ACTION
+        return f"there is no such action; did you mean {near[0]}?" if near else NO_ACTION
     keys = [value] if isinstance(value, str) else value
     if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
         return 'is no list of keys; write ["p"], or ["ctrl+k", "f5"], say'
     return ""
-
-
-_NO_ACTION = "there is no such action; `:keys` in the app lists them"

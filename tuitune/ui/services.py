@@ -1,4 +1,4 @@
-"""How does the app reach what is not on the screen: the engine, files, another thread?"""
+"""What a screen reaches beyond itself: the engine, files, other threads."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tuitune.store.exported import exported
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual.screen import Screen
+
     from tuitune.store.exported import Form
-    from tuitune.ui.app import StudyApp
+    from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.source import Source
 
 PATIENCE = 10.0  # s for an engine's answer
@@ -25,7 +27,14 @@ PATIENCE = 10.0  # s for an engine's answer
 class Services:
     """Work that may take its time, off the screen's thread; what came of it is said there."""
 
-    def __init__(self, app: StudyApp, source: Source, restart: Callable[[], str] | None) -> None:
+    def __init__(
+        self,
+        screen: Screen[None],
+        app: AppActions,
+        source: Source,
+        restart: Callable[[], str] | None,
+    ) -> None:
+        self._screen = screen
         self._app = app
         self._source = source
         self._restart = restart
@@ -33,7 +42,7 @@ class Services:
 
     def fetch_curves(self) -> None:
         """All curves of old, after the first paint."""
-        self._app.run_worker(self._read_curves, thread=True, exit_on_error=False)
+        self._screen.run_worker(self._read_curves, thread=True, exit_on_error=False)
 
     def send(self, message: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
         self._asking.submit(self._ask, message, then)
@@ -47,7 +56,7 @@ class Services:
             self._app.say("no engine can be started from here", "warning")
             return
         self._app.say("starting an engine …")
-        self._app.run_worker(self._start, thread=True, exit_on_error=False)
+        self._screen.run_worker(self._start, thread=True, exit_on_error=False)
 
     def keep_copy(self, text: str, what: str) -> None:
         """A terminal that knows no OSC 52 copies nothing and says nothing: there is a file too."""
@@ -64,7 +73,7 @@ class Services:
     def write(self, kind: str, path: str) -> None:
         """kind: "svg", "csv" or "json"; without a path beside where the command was typed."""
         if kind == "svg":  # of the screen as it is once the line that asked for it is gone
-            self._app.call_after_refresh(self._write, kind, path)
+            self._screen.call_after_refresh(self._write, kind, path)
         else:
             self._write(kind, path)
 
@@ -73,7 +82,7 @@ class Services:
         file = Path(path).expanduser() if path else Path(f"{snapshot.name}.{kind}")
         try:
             if kind == "svg":
-                shot = self._app.export_screenshot(title=f"tuitune {snapshot.name}")
+                shot = self._screen.app.export_screenshot(title=f"tuitune {snapshot.name}")
                 file.write_text(shot, encoding="utf-8", errors="backslashreplace")
             elif kind in ("csv", "json"):
                 names = [parameter.name for parameter in snapshot.spec.space.parameters]
@@ -89,10 +98,10 @@ class Services:
         try:
             curves = self._source.read_curves()
         except StoreError as error:
-            self._app.call_from_thread(self._app.say, str(error), "error")
+            self._screen.app.call_from_thread(self._app.say, str(error), "error")
             return
-        self._app.call_from_thread(self._source.curves_of_old, curves)
-        self._app.call_from_thread(self._app.paint)
+        self._screen.app.call_from_thread(self._source.curves_of_old, curves)
+        self._screen.app.call_from_thread(self._app.move)
 
     def _ask(self, message: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
         folder = self._app.snapshot.folder
@@ -103,12 +112,12 @@ class Services:
         except ControlError as error:
             answer = {"error": str(error)}
         if "error" in answer:
-            self._app.call_from_thread(self._app.say, str(answer["error"]), "error")
+            self._screen.app.call_from_thread(self._app.say, str(answer["error"]), "error")
         else:
-            self._app.call_from_thread(then, answer)
+            self._screen.app.call_from_thread(then, answer)
 
     def _start(self) -> None:
         assert self._restart is not None
         words = self._restart()
         said = (words, "error") if words else ("an engine runs it again", "info")
-        self._app.call_from_thread(self._app.say, *said)
+        self._screen.app.call_from_thread(self._app.say, *said)

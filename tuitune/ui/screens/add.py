@@ -1,4 +1,4 @@
-"""How is a trial added by hand? A form with a line a parameter, checked while it is typed."""
+"""The form of a trial added by hand: a line for each parameter, checked while it is typed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tuitune.core.space import Parameter
-    from tuitune.ui.app import StudyApp
+    from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.form import Field, Form
 
 KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties a line   esc leaves"
@@ -69,9 +69,9 @@ class AddScreen(Screen[None]):
     Row.absent .name { text-style: dim; }
     """
 
-    def __init__(self, app: StudyApp) -> None:
+    def __init__(self, app: AppActions) -> None:
         super().__init__()
-        self._study_app = app
+        self._actions = app
         self._space = app.snapshot.spec.space
         like = app.snapshot.row(app.selection.cursor)
         texts = filled(self._space, like.config if like is not None else {})
@@ -81,7 +81,7 @@ class AddScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(Content(f"A new trial{self._like}"))
         with VerticalScroll(can_focus=False) as scroll:
-            scroll.styles.scrollbar_size_vertical = 0 if self._study_app.options.ascii else 1
+            scroll.styles.scrollbar_size_vertical = 0 if self._actions.context().glyphs.ascii else 1
             yield from self._rows
         yield Static(KEYS, id="foot")
 
@@ -129,8 +129,8 @@ class AddScreen(Screen[None]):
             wrong.line.focus()
             return
         self.dismiss()
-        self._study_app.send({"do": "add", "config": form.config, "like": None}, self._added)
+        self._actions.send({"do": "add", "config": form.config, "like": None}, self._added)
 
     def _added(self, answer: dict[str, Any]) -> None:
         name, words = trial_name(answer["trial"]), configuration_words(answer["config"])
-        self._study_app.say(f"{name} will be {words}, once there is room", "info")
+        self._actions.say(f"{name} will be {words}, once there is room", "info")

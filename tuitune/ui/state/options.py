@@ -7,10 +7,30 @@ from typing import TYPE_CHECKING
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
+    from pathlib import Path
 
 LOCAL, REMOTE = 0.25, 0.5  # s between two looks at the store
 NEAR, FAR = 1.0, 2.0  # s between two looks at the devices, each of which has news every second
+
+
+class ConfigurationError(Exception):
+    """The user's configuration of the app can't be followed; a line for each mistake."""
+
+
+class OpenedStudy(Record, frozen=True):
+    """A study to show."""
+
+    folder: Path
+    file: str  # the study file, as the user would name it
+    restart: Callable[[], str] | None = None  # starts an engine on it; a reason if that fails
+
+
+class StudyList(Record, frozen=True):
+    """The studies of this machine, of which the user chooses one."""
+
+    runs: Path
+    find: Callable[[Path], OpenedStudy]  # by its folder; may raise StoreError, StudyFileError
 
 
 class Options(Record, frozen=True):

@@ -1,0 +1,90 @@
+"""The line on which a prompt is typed, in the place of the messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+
+    from tuitune.ui.state.status_line import Prompt, StatusLine
+
+
+class PromptLine(Input):
+    """Hidden while no prompt is open."""
+
+    def __init__(
+        self, status_line: StatusLine, paint: Callable[[], None], move: Callable[[], None]
+    ) -> None:
+        """Calls `paint` when what is typed has changed, `move` when it changes what is shown."""
+        super().__init__(id="line", compact=True, select_on_focus=False)
+        self._status_line = status_line
+        self._paint_screen = paint
+        self._move_screen = move
+
+    def stand(self, y: int) -> None:
+        """On this line of the screen, behind the prompt's sign."""
+        self.styles.offset = (1, y)
+
+    def begin(self, prompt: Prompt) -> None:
+        self._status_line.prompt, self._status_line.typed_so_far = prompt, prompt.text
+        self.display = True
+        with self.prevent(Input.Changed):
+            self.value = prompt.text
+        self.cursor_position = len(prompt.text)
+        # once all keys that came with this one are here
+        self.call_after_refresh(self._take_keys)
+        self._paint_screen()
+
+    def key(self, event: events.Key, prompt: Prompt) -> None:
+        """A key that the line leaves, or that came before it had the focus: a paste, a burst."""
+        if event.key == "escape":
+            event.stop()
+            self._end(prompt.dropped)
+        elif event.key == "tab" and prompt.complete is not None:
+            self.value = prompt.complete(self.value)
+            self.cursor_position = len(self.value)
+        elif event.key == "enter":
+            self._submit(self.value)
+        elif event.key == "backspace":
+            self.action_delete_left()
+        elif event.is_printable and event.character is not None:
+            self.insert_text_at_cursor(event.character)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        prompt = self._status_line.prompt
+        if prompt is None:
+            return
+        self._status_line.typed_so_far = event.value
+        if prompt.seen is not None:
+            prompt.seen(event.value)
+            self._move_screen()
+        else:
+            self._paint_screen()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._submit(event.value)
+
+    def _submit(self, text: str) -> None:
+        prompt = self._status_line.prompt
+        if prompt is not None:
+            self._end(lambda: prompt.done(text))
+
+    def _take_keys(self) -> None:
+        if self._status_line.prompt is not None:
+            self.focus()
+
+    def _end(self, then: Callable[[], None] | None) -> None:
+        self._status_line.prompt = None
+        self._status_line.question = None
+        self.display = False
+        self.screen.set_focus(None)
+        if then is not None:
+            then()
+        self._move_screen()

@@ -1,0 +1,89 @@
+"""The screens that open over that of a study."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
+
+from tuitune.ui.actions.copying import configurations
+from tuitune.ui.screens.add import AddScreen
+from tuitune.ui.screens.help import help_lines
+from tuitune.ui.screens.keylist import key_lines
+from tuitune.ui.screens.lines import LinesScreen
+from tuitune.ui.text.summary import summary_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from textual.command import Hits
+    from textual.screen import Screen
+
+    from tuitune.ui.actions.action import Action, AppActions
+    from tuitune.ui.render.lines import Line
+    from tuitune.ui.render.paint import Paint
+    from tuitune.ui.state.render_context import RenderContext
+
+
+def screen_named(name: str, app: AppActions, paint: Paint) -> Screen[Any]:
+    """Raises KeyError for a name that none of them has."""
+    made: dict[str, Callable[[], Screen[Any]]] = {
+        "help": lambda: _lines(app, paint, "help", _of_actions(app, help_lines)),
+        "summary": lambda: _lines(app, paint, "summary", summary_lines, copies=True),
+        "keys": lambda: _lines(app, paint, "keys", _of_actions(app, key_lines)),
+        "palette": lambda: CommandPalette([ActionCommands]),
+        "add": lambda: AddScreen(app),
+    }
+    return made[name]()
+
+
+def _of_actions(
+    app: AppActions, text: Callable[[RenderContext, Iterable[Action], int], list[Line]]
+) -> Callable[[RenderContext, int], list[Line]]:
+    return lambda context, width: text(context, app.actions.values(), width)
+
+
+def _lines(
+    app: AppActions,
+    paint: Paint,
+    title: str,
+    text: Callable[[RenderContext, int], list[Line]],
+    *,
+    copies: bool = False,
+) -> LinesScreen:
+    """Shows the moment at which it was opened."""
+    context = app.context()
+    best = app.snapshot.row(app.snapshot.best)
+    more = {}
+    if copies and best is not None:
+        what = "the best configuration"
+        more["y"] = ("copy the configuration", lambda: app.copy(configurations([best]), what))
+    return LinesScreen(
+        title, lambda width: text(context, width), paint, rule=context.glyphs.rule, more=more
+    )
+
+
+class ActionCommands(Provider):
+    """The actions in the palette: by title and key, with what they do below."""
+
+    async def discover(self) -> Hits:
+        for title, id_, words in self._listed():
+            yield DiscoveryHit(title, partial(self._app.act, id_), help=words)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for title, id_, words in self._listed():
+            score = matcher.match(title)
+            if score > 0:
+                do = partial(self._app.act, id_)
+                yield Hit(score, matcher.highlight(title), do, help=words)
+
+    @property
+    def _app(self) -> AppActions:
+        return cast("AppActions", self.screen)  # the screen that the palette was opened on
+
+    def _listed(self) -> list[tuple[str, str, str]]:
+        shown = self._app.context().keymap.shown
+        actions = self._app.actions.values()
+        return [(f"{one.title} ({shown(one.id)})", one.id, one.help) for one in actions]
