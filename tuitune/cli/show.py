@@ -51,6 +51,7 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
     return {
         "trial": row.number,
         "state": row.state,
+        "waiting_for": row.waiting_for,
         "value": row.value,
         "step": row.step,
         "config": row.config,

@@ -108,6 +108,7 @@ def run(
             _describe(opening, document, journal)
             said: list[str] = []
             with _last_words(journal, folder):
+                journal.rebuild(spec)
                 study = restore(spec, journal, said.append)
                 if study.state.opening and not study.state.finished:
                     sweep(str(folder))  # what a dead engine left must be gone before we start

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Form = Literal["csv", "json"]
 
 FIRST = ("trial", "state", "value", "step")
-LAST = ("started", "ended", "attempts", "device", "error")
+LAST = ("started", "ended", "attempts", "device", "error", "waiting_for")
 
 
 def exported(
@@ -54,6 +54,7 @@ def _record(row: TrialRow, columns: Mapping[str, str]) -> dict[str, Any]:
         "attempts": row.attempt,
         "device": row.device,
         "error": row.error,
+        "waiting_for": row.waiting_for,
     }
     return {**first, **values, **last}
 

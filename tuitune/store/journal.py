@@ -1,4 +1,4 @@
-"""How is a study remembered? One writer, one transaction a group of facts."""
+"""The writer of a study's database: one transaction for each group of facts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tuitune.store import rows as trial_rows
 from tuitune.store import schema
 from tuitune.store.errors import StoreError, explain, explained
 from tuitune.store.facts import Samples
+from tuitune.store.projection import Projection, state_layout
 from tuitune.store.rows import IMPORTANCE, read_importance
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tuitune.core.events import AnyFact
     from tuitune.core.placement.sample import DeviceSample
     from tuitune.core.search.importance import Importance
+    from tuitune.core.spec import StudySpec
     from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 
 ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
@@ -119,6 +121,26 @@ class Journal:
                 f"{self._log}: can't be synced to its disk: {error.strerror}"
             ) from error
 
+    def rebuild(self, spec: StudySpec) -> None:
+        """Make the rows anew from the facts, where another version has laid them out otherwise.
+
+        Before anything is written. Raises StoreError.
+        """
+        with explained(self._path):
+            if schema.has_this_layout(self._db):
+                return
+            projection = Projection(spec)
+            trials = projection.fold(fact_rows.read_facts(self._db, 0))
+        with self._transaction():
+            self._db.execute("DROP TABLE trials")
+            self._db.execute(f"CREATE TABLE {trial_rows.TABLE}")
+            self._db.execute(schema.TRIALS_INDEX)
+            self._db.executemany(PUT_TRIAL, trials)
+            self._db.execute(PUT_ABOUT, ("study", _json(projection.study_row())))
+            self._db.execute("DELETE FROM snapshots")
+            schema.mark_layout(self._db)
+        self._born = projection.born
+
     def drop_snapshot(self) -> None:
         """The next `restore` reads every fact. Raises StoreError."""
         with self._transaction():
@@ -129,6 +151,7 @@ class Journal:
         with self._transaction():
             self._db.execute("DELETE FROM snapshots")
             self._db.execute("INSERT INTO snapshots VALUES(?,?)", (self.seq, blob))
+            self._db.execute(PUT_ABOUT, ("snapshot", state_layout()))
 
     def sample(self, samples: Sequence[DeviceSample]) -> None:
         """Keeps telemetry for a while. Raises StoreError."""
@@ -148,7 +171,9 @@ class Journal:
         return read_importance(self.get(IMPORTANCE))
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
-        """The newest snapshot, None where there is none, and every fact after it, in order."""
+        """The newest snapshot, None where this version has none, and every fact after it."""
+        if self.get("snapshot") != state_layout():
+            return None, self._facts(0)
         with explained(self._path):
             row = self._db.execute("SELECT seq, state FROM snapshots ORDER BY seq DESC").fetchone()
         seq, blob = row or (0, None)

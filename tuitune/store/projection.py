@@ -1,23 +1,29 @@
-"""How a trial and its study stand in the store's tables, which the app and the commands read."""
+"""Rows of trials and study, as they follow from the state, or anew from the journal."""
 
 from __future__ import annotations
 
+import functools
 import math
+import zlib
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.pruning.rules import bracket_count, bracket_of, bracket_steps
+from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import forgotten, kept
-from tuitune.core.study.state import Starting
+from tuitune.core.study.state import Starting, State
 from tuitune.messages.leaving import LEAVES
-from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.store.rows import StudyRow, TrialRow, to_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from tuitune.core.spec import StudySpec
-    from tuitune.core.study.state import Ending, State, Trial
+    from tuitune.core.study.state import Ending, Trial
+    from tuitune.store.rows import WaitingFor
 
 
 OF_THE_STUDY = frozenset(  # facts after which the study's own row may read otherwise
@@ -38,6 +44,42 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
 )
 
 BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
+
+
+class Projection:
+    """The rows of a study, made from the facts of its journal; more of them may follow."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._study = Study(spec)
+        self.born: dict[int, int] = {}  # trial -> the number of its first fact
+        self.seq = 0  # the number of the last fact that was folded in
+
+    def fold(self, facts: Iterable[tuple[int, ev.AnyFact]]) -> list[tuple[object, ...]]:
+        """Take (number, fact) in order. Returns the columns of each trial that they changed."""
+        study, state, born = self._study, self._study.state, self.born
+        leader, changed = state.leader, dict[int, int]()
+        for seq, fact in facts:
+            study.evolve(fact)
+            of = (fact.trial,) if type(fact) is ev.Reported else concerned(fact, state)
+            for number in of:
+                born.setdefault(number, seq)
+                changed[number] = seq
+            self.seq = seq
+        if state.leader != leader:  # of the others some keep their checkpoints no longer
+            changed |= {t.number: self.seq for t in state.trials if t.checkpoint is not None}
+        there = (number for number in sorted(changed) if number < len(state.trials))
+        rows = ((n, trial_row(study.spec, state, state.trials[n])) for n in there)
+        return [to_columns(row, born[n], changed[n]) for n, row in rows]
+
+    def study_row(self) -> StudyRow:
+        """The study as the facts so far leave it."""
+        return study_row(self._study.spec, self._study.state)
+
+
+@functools.cache
+def state_layout() -> str:
+    """What a snapshot's bytes are read by: another version may read the same bytes otherwise."""
+    return f"{zlib.crc32(repr(msgspec.inspect.type_info(State)).encode()):08x}"
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
@@ -67,6 +109,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         phase=phase,
         due=due,
         launched=None if trial.started is None else trial.launched,
+        waiting_for=_waiting_for(trial),
     )
 
 
@@ -107,6 +150,12 @@ def _phase(state: State, trial: Trial) -> tuple[str, float | None]:
     if trial.frozen is not None:
         return "frozen", None
     return ("starting", None) if type(trial.activity) is Starting else ("", None)
+
+
+def _waiting_for(trial: Trial) -> WaitingFor | None:
+    if trial.state == TrialState.PAUSED:
+        return "user" if trial.paused_by_user else "rung" if trial.at_rung else "room"
+    return "room" if trial.state == TrialState.WAITING else None
 
 
 def _note(state: State, trial: Trial) -> str:

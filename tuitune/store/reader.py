@@ -1,7 +1,8 @@
-"""What is remembered of a study? Read while an engine writes, neither waiting for the other."""
+"""The reader of a study's database: it never writes, and waits for no engine that does."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +11,6 @@ import msgspec
 from tuitune.messages.facts import NOTABLE
 from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
-from tuitune.store import facts as sample_rows
 from tuitune.store import rows as trial_rows
 from tuitune.store import schema
 from tuitune.store.curves import Curve
@@ -20,7 +20,7 @@ from tuitune.store.rows import IMPORTANCE, EngineRow, StudyRow, TrialRow, read_i
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tuitune.core.events import AnyFact
@@ -71,8 +71,9 @@ class Changes:
 class Watch:
     """Looks again and again, and at little where little has changed."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, follow: Callable[[], None]) -> None:
         self._db = db
+        self._follow = follow
         self._seen: tuple[int, int] | None = None  # data version, number
         self._about: dict[str, str] = {}
 
@@ -85,9 +86,10 @@ class Watch:
             self._about = {}
         self._db.execute("BEGIN")
         try:
+            self._follow()
             found = self._read(since, outlined=outlined)
         finally:
-            self._db.execute("ROLLBACK")
+            self._db.execute("COMMIT")
         self._seen = None if len(found.reports) == MOST else (version, found.seq)
         return found
 
@@ -146,15 +148,28 @@ class Reader:
     Every method raises StoreError where the database can't be read any more.
     """
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, path: Path, follow: Callable[[], None] = lambda: None
+    ) -> None:
         self._db = db
         self._path = path
-        self._watch = Watch(db)
+        self._follow = follow  # see RebuiltRows
+        self._watch = Watch(db, follow)
 
     @staticmethod
     def open(path: Path) -> Reader:
-        """Raises StoreError: not there, not a study's database, of an unknown version."""
-        return Reader(schema.open_to_read(path), path)
+        """Raises StoreError: not there, not a study's database, a journal of an unknown version."""
+        db = schema.open_to_read(path)
+        try:
+            with explained(path):
+                if schema.has_this_layout(db):
+                    return Reader(db, path)
+                from tuitune.store.rebuilt import RebuiltRows  # noqa: PLC0415 - of old studies only
+
+                return Reader(db, path, RebuiltRows(db, path).follow)
+        except BaseException:
+            db.close()
+            raise
 
     def changes(self, since: int | None = None, *, outlined: bool = False) -> Changes:
         """What is new after number `since`; None for all but the reports, which `curves` has.
@@ -166,8 +181,8 @@ class Reader:
 
     def study(self) -> StudyRow:
         """The study as it stands."""
-        text = self.get("study")
-        with explained(self._path):
+        with self._rows():
+            text = self.get("study")
             return StudyRow() if text is None else read_study(text)
 
     def engine(self) -> EngineRow | None:
@@ -178,12 +193,12 @@ class Reader:
 
     def trials(self, since: int = 0) -> list[TrialRow]:
         """The trials that changed after change number `since`, by trial number."""
-        with explained(self._path):
+        with self._rows():
             return read_trials(self._db, since)
 
     def some(self, numbers: Iterable[int]) -> list[TrialRow]:
         """These trials, those that are not there left out."""
-        with explained(self._path):
+        with self._rows():
             return read_some(self._db, numbers)
 
     def curves(self, until: int | None = None, points: int | None = None) -> dict[int, Curve]:
@@ -196,7 +211,7 @@ class Reader:
 
     def curve(self, trial: int, metric: str | None = None) -> list[tuple[int, int, float | None]]:
         """(attempt, step, value) of every report of a trial, in the order they came."""
-        with explained(self._path):
+        with self._rows():
             return curve_rows.read_one(self._db, trial, metric)
 
     def metrics(self) -> list[str]:
@@ -221,7 +236,7 @@ class Reader:
 
     def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
         """(number, fact) of all that befell a trial but its reports, in order."""
-        with explained(self._path):
+        with self._rows():
             return fact_rows.of_trial(self._db, trial)
 
     def newest(self, count: int, before: int | None = None) -> list[tuple[int, AnyFact]]:
@@ -233,7 +248,7 @@ class Reader:
     def samples(self, since: float = 0.0) -> list[DeviceSample]:
         """The telemetry of later than `since` (Unix seconds) that is still kept, in order."""
         with explained(self._path):
-            return sample_rows.read_samples(self._db, since)
+            return fact_rows.read_samples(self._db, since)
 
     def importance(self) -> Importance | None:
         """Of its parameters, as an engine has computed it last; None where none has."""
@@ -244,6 +259,12 @@ class Reader:
         with explained(self._path):
             row = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
+
+    @contextmanager
+    def _rows(self) -> Iterator[None]:
+        with explained(self._path):
+            self._follow()
+            yield
 
     def close(self) -> None:
         self._db.close()

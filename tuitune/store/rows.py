@@ -1,8 +1,9 @@
-"""What does a reader see of a trial, of its study, and of the engine that runs it?"""
+"""Rows of trials, of a study and of its engine, and the columns of the trials' table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -14,9 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# To be promoted, for a person to resume it, or for CPU slots, memory or GPUs.
+WaitingFor = Literal["rung", "user", "room"]
+
+
 class TrialRow(msgspec.Struct, frozen=True):
     """A trial as it stands. Times are Unix seconds.
 
+    The fields are the columns of the table of trials, in this order: a new one needs no more than
+    its line here, and its value in `store.projection`.
     `value` may be NaN when it is written, and is None when it is read back then.
     """
 
@@ -42,6 +49,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     phase: str = ""  # "starting" | "killing" (it can be undone) | "ending:REASON" | "frozen"
     due: float | None = None  # killing: when that happens; ending: when it is told more harshly
     launched: float | None = None  # the newest attempt
+    waiting_for: WaitingFor | None = None
     # Set by the journal, whatever is given:
     born: int = 0  # the number of its first fact
     changed: int = 0  # the number of its last change
@@ -115,25 +123,42 @@ def read_importance(text: str | None) -> Importance | None:
         return None
 
 
-COLUMNS = TrialRow.__struct_fields__
-PARKED = COLUMNS.index("parked") - 3  # behind the configuration
 # What trials are counted, sorted and timed by: a third of the work of whole rows.
 OUTLINE = (
     "number", "state", "value", "step", "started", "ended", "best", "rung", "parked", "launched",
 )  # fmt: skip
+COLUMNS = TrialRow.__struct_fields__
 
-STORED = {field.name: field.type for field in msgspec.structs.fields(TrialRow)} | {
-    "config": bytes,
-    "parked": int,
-}
-# What columns are held to: SQLite lets any of them hold anything.
-WHOLE: Any = msgspec.defstruct("WHOLE", list(STORED.items()), array_like=True)
-OUTLINED: Any = msgspec.defstruct(
-    "OUTLINED", [(name, STORED[name]) for name in OUTLINE], array_like=True
-)
+_KINDS = {field.name: field.type for field in msgspec.structs.fields(TrialRow)}
+_SQL = {int: "INTEGER", bool: "INTEGER", float: "REAL", dict: "BLOB"}  # all others are TEXT
+_STORED = {bool: int, dict[str, Any]: bytes}  # types that SQLite gives back as another
+_CONFIG = COLUMNS.index("config")
+_BOOLS = [at for at, name in enumerate(COLUMNS) if _KINDS[name] is bool]
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+def _checked(names: Sequence[str]) -> Any:
+    """A struct of these columns' types: SQLite lets any of them hold anything."""
+    fields = [(name, _STORED.get(_KINDS[name], _KINDS[name])) for name in names]
+    return msgspec.defstruct("Columns", fields, array_like=True)
+
+
+_WHOLE, _PART = _checked(COLUMNS), _checked(OUTLINE)
+
+
+def _definition(name: str) -> str:
+    kind = _KINDS[name]
+    kinds = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+    sql = _SQL.get(get_origin(kinds[0]) or kinds[0], "TEXT")
+    return f"{name} {sql}{'' if NoneType in kinds else ' NOT NULL'}"
+
+
+TABLE = f"trials({', '.join(map(_definition, COLUMNS))}, PRIMARY KEY(number))"
+# Rows that were stored under another layout are made anew from the journal. Raise the number where
+# the same fields come to mean something else.
+LAYOUT = f"1 {TABLE} {StudyRow.__struct_fields__}"
 
 
 def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
@@ -145,45 +170,22 @@ def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
         config = _pack(row.config)
     except (TypeError, ValueError, OverflowError) as error:
         raise StoreError(f"#{row.number}: its configuration can't be kept: {error}") from error
-    return (
-        row.number,
-        row.state,
-        config,
-        row.origin,
-        row.why,
-        row.value,
-        row.step,
-        row.attempt,
-        row.started,
-        row.ended,
-        row.error,
-        row.device,
-        row.note,
-        row.best,
-        row.bracket,
-        row.rung,
-        row.checkpoint,
-        row.parked,
-        row.pid,
-        row.phase,
-        row.due,
-        row.launched,
-        born,
-        changed,
-    )
+    values = msgspec.structs.astuple(row)
+    return (*values[:_CONFIG], config, *values[_CONFIG + 1 : -2], born, changed)
 
 
 def from_columns(columns: Sequence[Any]) -> TrialRow:
-    """Raises MsgspecError where a column holds what is none of its own."""
-    state = msgspec.convert(columns, WHOLE).state
-    number, _, config, *more = columns
-    more[PARKED] = bool(more[PARKED])
-    return TrialRow(number, state, _unpack(config), *more)
+    """Raises MsgspecError where a column holds a value of another type."""
+    values = list(msgspec.structs.astuple(msgspec.convert(columns, _WHOLE)))
+    values[_CONFIG] = _unpack(values[_CONFIG])
+    for at in _BOOLS:
+        values[at] = bool(values[at])
+    return TrialRow(*values)
 
 
 def from_outline(columns: Sequence[Any]) -> TrialRow:
     """A row that has the columns of OUTLINE, and the defaults in place of all others."""
-    state = msgspec.convert(columns, OUTLINED).state
+    state = msgspec.convert(columns, _PART).state
     number, _, value, step, started, ended, best, rung, parked, launched = columns
     return TrialRow(
         number,

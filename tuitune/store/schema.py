@@ -1,4 +1,4 @@
-"""How is a study laid out in its database, and can this version read it?"""
+"""A study's database: its tables, how it is opened, and the file system that it lies on."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import sqlite3
 from pathlib import Path
 
 from tuitune.store.errors import StoreError, explained
+from tuitune.store.rows import LAYOUT, TABLE
 
 APPLICATION = 0x74756974  # "tuit", in the file's header
-VERSION = 2
+VERSION = 3  # of the journal
+KNOWN = (2, VERSION)  # 2: the same journal, and rows that do not say how they are laid out
 WAL_LIMIT = 64 * 1024 * 1024  # bytes
 PATIENCE = 5.0  # seconds to wait for a lock
 
+# The journal is `journal` and `reports`. From it follow `trials`, `snapshots` and, in `about`, the
+# study's row.
 # `value` is the objective's, NULL where it is missing or NaN; `metrics` has the whole report.
 # A fact of several trials, or of none, has no `trial` here. No index by trial: it would cost every
 # write a page more, and all of a trial lies between `born` and, once it has ended, `changed`.
 # `can_save` has a report's flags: 1 it came with a way to save, 2 more of its step may follow, 4
 # its trial waits for an answer.
 # `kept` samples outlive the others.
+TRIALS_INDEX = "CREATE INDEX trials_changed ON trials(changed)"
 TABLES = (
     "CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE journal(
@@ -28,15 +33,8 @@ TABLES = (
         seq INTEGER PRIMARY KEY, time REAL NOT NULL, trial INTEGER NOT NULL,
         attempt INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, metrics BLOB NOT NULL,
         can_save INTEGER NOT NULL)""",
-    """CREATE TABLE trials(
-        number INTEGER PRIMARY KEY, state TEXT NOT NULL, config BLOB NOT NULL,
-        origin TEXT NOT NULL, why TEXT NOT NULL, value REAL, step INTEGER,
-        attempt INTEGER NOT NULL, started REAL, ended REAL, error TEXT NOT NULL,
-        device TEXT NOT NULL, note TEXT NOT NULL, best REAL, bracket INTEGER NOT NULL,
-        rung INTEGER, checkpoint INTEGER, parked INTEGER NOT NULL, pid INTEGER,
-        phase TEXT NOT NULL, due REAL, launched REAL, born INTEGER NOT NULL,
-        changed INTEGER NOT NULL)""",
-    "CREATE INDEX trials_changed ON trials(changed)",
+    f"CREATE TABLE {TABLE}",
+    TRIALS_INDEX,
     """CREATE TABLE samples(
         time REAL NOT NULL, device TEXT NOT NULL, kept INTEGER NOT NULL, body BLOB NOT NULL,
         PRIMARY KEY(time, device)) WITHOUT ROWID""",
@@ -92,7 +90,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def check(db: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreError where this is not a study's database, or not one of this version."""
+    """Raises StoreError where this is not a study's database, or its journal is not known."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION:
@@ -100,12 +98,25 @@ def check(db: sqlite3.Connection, path: Path) -> None:
             f"{path}: this is a database, but not a study's; move it away, or choose another "
             f"place with --runs DIR"
         )
-    if version != VERSION:
+    if version not in KNOWN:
         how = "a newer" if version > VERSION else "an older"
         raise StoreError(
-            f"{path}: its format is version {version}, written by {how} tuitune; this one reads "
-            f"version {VERSION}: use the tuitune that made the study, or start again with --new"
+            f"{path}: its journal is of version {version}, written by {how} tuitune; this one "
+            f"reads version {VERSION}: use the tuitune that made the study, or start again with "
+            f"--new"
         )
+
+
+def has_this_layout(db: sqlite3.Connection) -> bool:
+    """Whether the rows of trials and study can be read and written as they are."""
+    found = db.execute("SELECT value FROM about WHERE key = 'layout'").fetchone()
+    return bool(found == (LAYOUT,))
+
+
+def mark_layout(db: sqlite3.Connection) -> None:
+    """Say that rows are stored as this version does, inside a transaction of the caller's."""
+    db.execute("REPLACE INTO about VALUES('layout', ?)", (LAYOUT,))
+    db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _connect_to_read(path: Path, options: str) -> sqlite3.Connection:
@@ -140,7 +151,7 @@ def _create(db: sqlite3.Connection) -> None:
         for statement in TABLES:
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        mark_layout(db)
         db.execute("COMMIT")
     finally:
         if db.in_transaction:

@@ -1,0 +1,60 @@
+"""Rows that another version laid out otherwise, made anew beside a database that is only read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tuitune.store import facts, rows, schema
+from tuitune.store.errors import StoreError
+from tuitune.store.folder import DOCUMENT
+from tuitune.store.projection import Projection
+from tuitune.studyfile import StudyFileError, load
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+# In SQLite's temporary database a table hides one of the same name in the study's own.
+HIDING = (
+    "PRAGMA temp_store = MEMORY",
+    f"CREATE TEMP TABLE {rows.TABLE}",
+    schema.TRIALS_INDEX.replace("INDEX ", "INDEX temp."),
+    "CREATE TEMP TABLE study(value TEXT)",
+    """CREATE TEMP VIEW about AS SELECT key, value FROM main.about WHERE key <> 'study'
+        UNION ALL SELECT 'study', value FROM study""",
+)
+PUT = f"REPLACE INTO temp.trials VALUES({','.join('?' * len(rows.COLUMNS))})"
+
+
+class RebuiltRows:
+    """The rows of one connection to read with; an engine of another version may still write."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        try:
+            spec = load(path.with_name(DOCUMENT), check_target=False)
+        except StudyFileError as error:
+            raise StoreError(
+                f"{path}: another version of tuitune has stored its table of trials, and this one "
+                f"can't make it anew without the study file: {error}"
+            ) from error
+        self._db = db
+        self._path = path
+        self._projection = Projection(spec)
+        for statement in HIDING:
+            db.execute(statement)
+
+    def follow(self) -> None:
+        """Take in the facts that are new. Raises StoreError, sqlite3.Error."""
+        projection, before = self._projection, self._projection.seq
+        try:
+            trials = projection.fold(facts.read_facts(self._db, before))
+        except (LookupError, ValueError) as error:
+            raise StoreError(f"{self._path}: its facts contradict each other: {error!r}") from error
+        if projection.seq == before:
+            return
+        self._db.executemany(PUT, trials)
+        study = msgspec.json.encode(projection.study_row()).decode()
+        self._db.execute("DELETE FROM study")
+        self._db.execute("INSERT INTO study VALUES(?)", (study,))
