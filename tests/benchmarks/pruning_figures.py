@@ -36,10 +36,10 @@ import numpy as np
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.simulation.play import play
 from tuitune.simulation.recorded import Spent
 
 sys.path.append(str(Path(__file__).parents[1]))
+from simulator.play import play
 from simulator.tables import CurveTable
 
 FIRST, REDUCTION = 1, 3

@@ -23,11 +23,12 @@ from tuitune.core.search.proposal import AskModel, History, Past, identity
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import Choice, FloatRange, IntRange, PowerRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.simulation.course import Course, Point
-from tuitune.simulation.play import play
+from tuitune.simulation.recorded import Point
 
 sys.path.append(str(Path(__file__).parents[1]))
+from simulator.course import Course
 from simulator.oracle import oracle_of
+from simulator.play import play
 
 REDUCTION = 3
 

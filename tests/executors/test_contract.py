@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from contract import ExecutorContract, Play, Scenario
 
+from simulator.clock import SimulatedLoop
+from simulator.course import Course
+from simulator.executor import SimulatedExecutor
+from simulator.memory import MemoryTrialFolders
 from tuitune.core import events
 from tuitune.executors.base import Executor
-from tuitune.simulation.clock import SimulatedLoop
-from tuitune.simulation.course import Course, Point
-from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.memory import MemoryTrialFolders
+from tuitune.simulation.recorded import Point
 from tuitune.trial.wire import Order
 
 CODE = """

@@ -8,6 +8,8 @@ from random import Random
 
 import pytest
 
+from simulator.course import Course
+from simulator.play import play
 from simulator.recorded_play import play_recording
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
@@ -15,9 +17,7 @@ from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.simulation.course import Course, Point
-from tuitune.simulation.play import play
-from tuitune.simulation.recorded import Record, Recording, read, replayable
+from tuitune.simulation.recorded import Point, Record, Recording, read, replayable
 from tuitune.simulation.replay import thinned
 from tuitune.simulation.rerun import rerun
 

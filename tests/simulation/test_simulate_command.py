@@ -8,13 +8,13 @@ from random import Random
 
 import pytest
 
+from simulator.course import Course
+from simulator.play import play
 from tuitune.cli.simulate import simulate_study
 from tuitune.core.events import Reported
 from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
-from tuitune.simulation.course import Course, Point
-from tuitune.simulation.play import play
-from tuitune.simulation.recorded import read
+from tuitune.simulation.recorded import Point, read
 from tuitune.simulation.replay import best_tenth, compare, thinned
 from tuitune.simulation.rerun import rerun
 from tuitune.store.journal import Journal

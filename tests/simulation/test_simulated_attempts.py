@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from test_simulated_play import SPEC, Target
 
+from simulator.clock import SimulatedLoop, WallClock
+from simulator.course import Course
+from simulator.executor import SimulatedExecutor
 from simulator.invariants import stale_rows
+from simulator.memory import MemoryJournal, MemoryTrialFolders
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
@@ -18,10 +22,7 @@ from tuitune.core.study import Study
 from tuitune.engine.context import opening_events
 from tuitune.engine.engine import Engine, EngineDeps
 from tuitune.engine.monitors import ClockSteps
-from tuitune.simulation.clock import SimulatedLoop, WallClock
-from tuitune.simulation.course import Course, Point
-from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders
+from tuitune.simulation.recorded import Point
 
 ONE = replace(SPEC, search=SearchSpec("random", trials=1), pruning=PruningSpec(max=9))
 

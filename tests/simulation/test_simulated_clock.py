@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tuitune.simulation.clock import SimulatedLoop, StalledError
+from simulator.clock import SimulatedLoop, StalledError
 
 
 @pytest.fixture

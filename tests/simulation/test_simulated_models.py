@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.course import Course
 from simulator.generators import generator
 from simulator.oracle import oracle_of
+from simulator.play import play
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
 from tuitune.core.pruning.rules import milestones
@@ -20,8 +22,7 @@ from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudyS
 from tuitune.core.study import Study
 from tuitune.engine.proposing import HistoryBuilder
 from tuitune.model_process import ModelError
-from tuitune.simulation.course import Course, Point
-from tuitune.simulation.play import play
+from tuitune.simulation.recorded import Point
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0), Choice("kind", ("a", "b", "c"))))
 PRUNINGS = {

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.clock import StalledError
+from simulator.course import Course
+from simulator.play import play
 from simulator.tables import CurveTable
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.simulation.clock import StalledError
-from tuitune.simulation.course import Course, Point
-from tuitune.simulation.play import play
+from tuitune.simulation.recorded import Point
 
 SPACE = SearchSpace((FloatRange("x", 0.0, 1.0, log=False, step=None, when={}),))
 SPEC = StudySpec(

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
+    from simulator.clock import SimulatedLoop, WallClock
+    from simulator.executor import Cause, SimulatedExecutor
     from tuitune.core import events as ev
     from tuitune.engine.engine import Engine
-    from tuitune.simulation.clock import SimulatedLoop, WallClock
-    from tuitune.simulation.executor import Cause, SimulatedExecutor
 
 STEPS = (-3600.0, 3600.0, -300.0, 60.0, -5.0, 1.5, -1.0, 0.9, -0.9, 0.4)  # s, of its clock
 LACKS: dict[Cause, str] = {

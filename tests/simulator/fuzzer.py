@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from simulator.clock import SimulatedLoop, StalledError, WallClock
 from simulator.environment_faults import EnvironmentFaults
+from simulator.executor import SimulatedExecutor
 from simulator.generators import (
     RandomTarget,
     draw_machine,
@@ -18,6 +20,7 @@ from simulator.generators import (
 from simulator.gpu_fuzzer import GpuFuzzer, draw_gpus
 from simulator.guard import DiedError, Guard, Mortal
 from simulator.invariants import Invariants, lost_reports, on_the_shelf, over, stale_rows, unsynced
+from simulator.memory import MemoryJournal, MemoryTrialFolders
 from simulator.oracle import ModelHere, oracle_of
 from simulator.shadow_model import EVENTS
 from simulator.timely import Timely
@@ -28,9 +31,6 @@ from tuitune.engine.context import opening_events, restore
 from tuitune.engine.engine import LAZY_COMMIT, Engine, EngineDeps
 from tuitune.engine.monitors import ClockSteps
 from tuitune.model_process import ModelError
-from tuitune.simulation.clock import SimulatedLoop, StalledError, WallClock
-from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders
 from tuitune.store.projection import study_row, trial_row
 
 if TYPE_CHECKING:

@@ -7,17 +7,18 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from simulator.course import Course
 from tuitune.core.placement.host import HostResources
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
-from tuitune.simulation.course import Course, Point
+from tuitune.simulation.recorded import Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simulator.course import End, Heeds
     from tuitune.core.events import Gpu
     from tuitune.core.spec import OnForeign, PruningStyle
-    from tuitune.simulation.course import End, Heeds
     from tuitune.trial.wire import Order
 
 T = TypeVar("T")

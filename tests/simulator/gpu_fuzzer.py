@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from simulator.clock import SimulatedLoop
     from tuitune.engine.engine import Engine
-    from tuitune.simulation.clock import SimulatedLoop
 
 GB = 1 << 30
 MOODS = {  # of a GPU, and how often

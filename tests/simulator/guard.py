@@ -10,8 +10,8 @@ from tuitune.store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tuitune.simulation.executor import SimulatedExecutor
-    from tuitune.simulation.memory import MemoryJournal
+    from simulator.executor import SimulatedExecutor
+    from simulator.memory import MemoryJournal
     from tuitune.store.rows import StudyRow, TrialRow
     from tuitune.trial.wire import Order
 

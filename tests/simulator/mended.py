@@ -9,12 +9,12 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
+from simulator.memory import MemoryTrialFolders
 from tuitune.core import events as ev
 from tuitune.core.study import State, attempts, decide, evolve, judging, leaving, ranking
 from tuitune.core.study.judging import on_report
 from tuitune.engine.engine import Engine
 from tuitune.engine.monitors import ClockSteps
-from tuitune.simulation.memory import MemoryTrialFolders
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from unittest.mock import patch
 
 import msgspec
 
+from simulator.executor import SimulatedExecutor
+from simulator.memory import MemoryJournal
 from simulator.mended import MENDED
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
@@ -31,8 +33,6 @@ from tuitune.core.study.lifecycle import move
 from tuitune.engine import follow_up
 from tuitune.engine.engine import Engine
 from tuitune.engine.follow_up import CheckpointCleanup, JournalSync
-from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.memory import MemoryJournal
 
 
 @contextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.course import Course
+from simulator.play import Played, play
 from tuitune.core.events import TrialState
 from tuitune.core.search.proposal import Proposal
-from tuitune.simulation.course import Course
-from tuitune.simulation.play import Played, play
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

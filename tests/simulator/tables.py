@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulator.course import Course
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.space import IntRange, SearchSpace
-from tuitune.simulation.course import Course, Point
+from tuitune.simulation.recorded import Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

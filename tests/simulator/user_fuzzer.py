@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
+    from simulator.clock import SimulatedLoop
     from tuitune.core.study import Study
     from tuitune.engine.engine import Engine
-    from tuitune.simulation.clock import SimulatedLoop
 
 PATIENCE = 60.0  # s between two looks at what is still held
 ACTS = {  # and how often, of all

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.placement.host import HostResources
-from tuitune.simulation.course import Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tuitune.core.spec import StudySpec
+
+
+class Point(NamedTuple):
+    """A report: its step, the objective (None: other metrics only), seconds of work before it."""
+
+    step: int
+    value: float | None
+    seconds: float
 
 
 @dataclass(slots=True)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.core.spec import StudySpec
-    from tuitune.simulation.course import Point
-    from tuitune.simulation.recorded import Record, Recording
+    from tuitune.simulation.recorded import Point, Record, Recording
 
 GOOD = 10  # the best one in so many trials is a good one
 

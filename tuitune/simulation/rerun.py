@@ -18,11 +18,12 @@ from tuitune.core.pruning.rules import judged_from, unfilled
 from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import WRITTEN
 from tuitune.core.study.leaving import SILENCE
-from tuitune.engine.context import opening_events
+from tuitune.engine.settings import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tuitune.core.placement.host import HostResources
     from tuitune.core.spec import StudySpec
     from tuitune.simulation.recorded import Record, Recording
 
@@ -49,7 +50,7 @@ def rerun(spec: StudySpec, recording: Recording, longest: int | None) -> Rerun:
     to its end, is taken to have come to its end there.
     """
     run = _Run(spec, recording, longest)
-    run.to_the_end(opening_events(run.study, recording.machine, START))
+    run.to_the_end(recording.machine)
     return Rerun(run.study, run.facts, run.now - START, frozenset(run.unknown))
 
 
@@ -80,7 +81,7 @@ class _Run:
         self._deadline = START  # nothing of the study's own is due before that
         self._finished = False
 
-    def to_the_end(self, events: Sequence[ev.Event]) -> None:
+    def to_the_end(self, machine: HostResources) -> None:
         actions: dict[type, Callable[[Any], None]] = {
             ev.Ask: self._propose,
             ev.Launch: self._launch,
@@ -89,8 +90,8 @@ class _Run:
             ev.Promoted: self._note_promotion,
             ev.Finished: self._finish,
         }
-        for event in events:
-            self.take(event)
+        room, settings = (machine.cpus, machine.memory), settings_of(self.spec)
+        self.take(ev.Opened(START, settings, *room, anchor=self.spec.pruning.anchor))
         while not self._finished:
             undone, self._undone = self._undone, []
             if not undone:

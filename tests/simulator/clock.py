@@ -61,7 +61,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def run_in_executor(  # type: ignore[override]
         self,
-        executor: None,  # noqa: ARG002 - asyncio's own name
+        executor: None,
         function: Callable[[Unpack[Arguments]], Any],
         *arguments: *Arguments,
     ) -> asyncio.Future[Any]:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from simulator.attempt import KILL, TERM, Attempt
 from tuitune.core import events as ev
-from tuitune.simulation.attempt import KILL, TERM, Attempt
 from tuitune.trial.wire import Release, Stop, Verdict
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.simulation.course import Target
-    from tuitune.simulation.memory import MemoryTrialFolders
+    from simulator.course import Target
+    from simulator.memory import MemoryTrialFolders
     from tuitune.trial.wire import Heard, Order
 
 Cause = Literal["code", "resources"]
@@ -33,7 +33,7 @@ class SimulatedExecutor:
     clock: the time that events carry; None: the loop's own.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - a world has this many sides
+    def __init__(
         self,
         target: Target,
         sink: Callable[[Sequence[ev.Event]], None],
@@ -71,11 +71,11 @@ class SimulatedExecutor:
         """The step of this attempt that waits for an answer."""
         return self._waits.get((trial, attempt))
 
-    def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
+    def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:
         if self._waits.pop((trial, attempt), None) is not None:
             self._send(trial, attempt, Verdict(action, save))
 
-    def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
+    def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:
         self._send(trial, attempt, Stop(reason, save))
 
     def release(self, trial: int, attempt: int) -> None:
@@ -89,8 +89,8 @@ class SimulatedExecutor:
     async def sample(
         self,
         targets: Mapping[str, str],
-        seed: str,  # noqa: ARG002 - nothing of the user's runs in a simulation
-        config: Mapping[str, Any],  # noqa: ARG002
+        seed: str,
+        config: Mapping[str, Any],
     ) -> dict[str, Any]:
         return dict.fromkeys(targets, 0)
 

@@ -6,16 +6,17 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from simulator.course import Waits
 from tuitune.core import events as ev
-from tuitune.simulation.waits import Waits
 from tuitune.trial.wire import PAUSED, Release, Stop, Verdict
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
-    from tuitune.simulation.course import Course, Point
-    from tuitune.simulation.memory import MemoryTrialFolders
+    from simulator.course import Course
+    from simulator.memory import MemoryTrialFolders
+    from tuitune.simulation.recorded import Point
     from tuitune.trial.wire import Heard, Order
 
 TERM, KILL = 15, 9

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulator.clock import SimulatedLoop
+from simulator.executor import SimulatedExecutor
+from simulator.memory import MemoryJournal, MemoryTrialFolders
 from tuitune.core import events as ev
 from tuitune.core.study import Study
 from tuitune.engine.context import opening_events
 from tuitune.engine.engine import Engine, EngineDeps
-from tuitune.simulation.clock import SimulatedLoop
-from tuitune.simulation.executor import SimulatedExecutor
-from tuitune.simulation.memory import MemoryJournal, MemoryTrialFolders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simulator.course import Target
     from tuitune.core.placement.host import HostResources
     from tuitune.core.search.searcher import Searcher
     from tuitune.core.spec import StudySpec
     from tuitune.engine.ports import ModelClient
-    from tuitune.simulation.course import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Played:
     unknown: frozenset[int]  # trials that should have gone on where their record ends
 
 
-def play(  # noqa: PLR0913 - a world has this many sides
+def play(
     spec: StudySpec,
     searcher: Searcher,
     target: Target,
@@ -79,7 +79,7 @@ class _LastResort:
         self.trials.update(f.trial for f in facts if type(f) is ev.Promoted and not f.by_rank)
 
 
-async def _play(  # noqa: PLR0913, PLR0917 - a world has this many sides
+async def _play(
     loop: SimulatedLoop,
     study: Study,
     deps: EngineDeps,
