@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.cli.console import Outlet
-from tuitune.cli.remaining import Forecast
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.placement.gpu_changes import news
 from tuitune.core.pruning.brackets import too_few
 from tuitune.core.space import grid_size
 from tuitune.core.study import leaving
+from tuitune.core.study.forecast import Forecast
 from tuitune.messages.as_json import as_json, is_utf8
 from tuitune.messages.facts import told, whose
 from tuitune.messages.text import (
@@ -33,10 +33,53 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from tuitune.core.study import Study
+    from tuitune.core.study import Study, Trial
 
 LIVE_EVERY = 0.2  # s between two paints of the live line
 NOTE_EVERY = 15.0  # s between two notes in a log file
+
+
+class _Count:
+    """The trials that have ended, and the forecast, from the facts that the study has folded in."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._ended: set[int] = set()
+        self._forecast = Forecast()
+
+    def note(self, fact: ev.AnyFact) -> None:
+        trials = self._study.state.trials
+        if isinstance(fact, ev.Opened):
+            self._ended = {t.number for t in trials if t.state in ENDED}
+            settled = ((t.number, t.ended or t.launched) for t in trials if _is_settled(t))
+            self._forecast.begin(fact.time, settled)
+        elif isinstance(fact, ev.Settled | ev.RetryAsked | ev.Promoted):
+            trial = trials[fact.trial]
+            (self._ended.add if trial.state in ENDED else self._ended.discard)(trial.number)
+            self._forecast.note(trial.number, settled=_is_settled(trial), now=fact.time)
+
+    @property
+    def done(self) -> int:
+        return len(self._ended)
+
+    @property
+    def total(self) -> int:
+        settings = self._study.state.settings
+        return (settings.trials if settings else 0) + self._study.state.by_hand
+
+    def remaining(self) -> str:
+        """As "ETA 2h05m"; empty where unknown, or where nothing is left to wait for."""
+        state = self._study.state
+        if not state.may_launch or self.done >= self.total:
+            return ""
+        limit = leaving.time_limit(state)
+        time_left = None if limit is None else limit - state.now
+        left = self._forecast.remaining(state.now, self.total, time_left)
+        return "" if left is None else f"ETA {duration(left)}"
+
+
+def _is_settled(trial: Trial) -> bool:
+    return trial.state in ENDED or trial.at_rung
 
 
 class Lines:
@@ -44,7 +87,7 @@ class Lines:
 
     def __init__(self, study: Study, where: str, stream: TextIO | None = None) -> None:
         self._study = study
-        self._pace = Forecast(study)
+        self._count = _Count(study)
         self._where = where
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -57,7 +100,7 @@ class Lines:
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         for fact in facts:
             if type(fact) is not ev.Reported:
-                self._pace.see(fact)
+                self._count.note(fact)
                 self._tell(fact)
         self._tell_idle(facts)
         if self._live and time.monotonic() - self._painted > LIVE_EVERY:
@@ -117,9 +160,9 @@ class Lines:
             parts.append(f"{self._study.spec.pruning.unit} {trial.step}")
             parts.append(f"{objective.metric} {number(trial.counted(objective))}")
         if fact.state in ENDED:
-            parts.append(f"{self._pace.done}/{self._pace.total}")
+            parts.append(f"{self._count.done}/{self._count.total}")
             parts.append(self._best())
-            parts.append(self._pace.remaining())
+            parts.append(self._count.remaining())
         if fact.state != TrialState.COMPLETE:
             parts.append(plain(fact.why))
         else:
@@ -147,10 +190,10 @@ class Lines:
         self._painted = time.monotonic()
         state = self._study.state
         words = [
-            f"{self._pace.done}/{self._pace.total} trials",
+            f"{self._count.done}/{self._count.total} trials",
             f"{len(state.running)} running",
             self._best(),
-            self._pace.remaining(),
+            self._count.remaining(),
         ]
         line = "  ".join(word for word in words if word)
         self._repaint("\r\x1b[K" + line[: _width(self._stream) - 1])

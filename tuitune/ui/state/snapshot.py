@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from tuitune.ui.state.forecast import Forecast
+from tuitune.ui.state.forecast import FollowedForecast
 from tuitune.ui.state.records import Holder
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Snapshot(Holder):
     partial: bool = False  # no trial is complete: the best is the one that got furthest
     metrics: tuple[str, ...] = ()  # all that trials have reported, the objective first
     devices: dict[str, deque[DeviceSample]] = msgspec.field(default_factory=dict)
-    pace: Forecast = msgspec.field(default_factory=Forecast)
+    pace: FollowedForecast = msgspec.field(default_factory=FollowedForecast)
     host: str = ""  # this machine's name
     now: float = 0.0  # Unix s of this refresh
     version: int = 0
