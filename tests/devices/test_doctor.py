@@ -28,7 +28,7 @@ def test_a_package_that_shadows_nvidias_own_file_is_wrong(
     monkeypatch.delitem(__import__("sys").modules, "pynvml", raising=False)
     (finding,) = doctor.binding()
     assert finding.how == "wrong"
-    assert "pip uninstall -y pynvml" in finding.words
+    assert "pip uninstall -y pynvml" in finding.text
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_package_that_shadows_nvidias_own_file_is_wrong(
 )
 def test_what_is_odd_about_a_device_is_said_with_the_mend(device: GpuSample, words: str):
     (finding,) = doctor.one(device)
-    assert words in finding.words
+    assert words in finding.text
 
 
 def test_a_device_that_is_well_gives_nothing_to_say():
@@ -59,9 +59,9 @@ def test_what_the_shell_leaves_to_us_is_told():
     seen = Snapshot((GpuSample("g", 0, "A100"), GpuSample("h", 1, "A100")))
     assert doctor.shell(seen, {}) == []
     (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "1"})
-    assert finding.words == "CUDA_VISIBLE_DEVICES=1 leaves to us: GPU 1"
+    assert finding.text == "CUDA_VISIBLE_DEVICES=1 leaves to us: GPU 1"
     (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "7,1"})
-    assert finding.words.startswith("CUDA_VISIBLE_DEVICES=7,1 leaves no GPU to us; unset it")
+    assert finding.text.startswith("CUDA_VISIBLE_DEVICES=7,1 leaves no GPU to us; unset it")
     assert doctor.shell(Snapshot(problem="none"), {"CUDA_VISIBLE_DEVICES": "1"}) == []
 
 
@@ -69,7 +69,7 @@ def test_numbers_of_gpus_that_differ_are_ambiguous():
     seen = Snapshot((GpuSample("g", 0, "A100"), GpuSample("h", 1, "T4")))
     (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "1"})
     assert finding.how == "wrong"
-    assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in finding.words
+    assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in finding.text
     both = {"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     assert doctor.shell(seen, both)[0].how == "note"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.executors.local.exit_text import TAIL, error_of, plain, size, tail_of
+from tuitune.executors.local.exit_text import TAIL, error_of, printable, size, tail_of
 from tuitune.zygote.protocol import Exited
 
 
@@ -60,5 +60,5 @@ def test_a_tail_is_whole_lines(tmp_path):
     assert tail_of(tmp_path / "missing") == ""
 
 
-def test_plain_text_stays():
-    assert plain("naïve\t日本\n") == "naïve\t日本\n"
+def test_printable_text_is_kept():
+    assert printable("naïve\t日本\n") == "naïve\t日本\n"

@@ -24,7 +24,7 @@ def examine() -> int:
         _folder(Path.cwd()),
     ]
     for finding in found:
-        print(plain(f"{SIGNS[finding.how]}  {finding.what}: {finding.words}"))
+        print(plain(f"{SIGNS[finding.how]}  {finding.what}: {finding.text}"))
         if finding.what == "GPUs":
             for device in seen.devices:
                 print(plain(f"         {line(device)}"))

@@ -35,7 +35,7 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
         why = device.trouble or words.get(device.uuid, LEFT_OUT)
         lines.append(f"  {line(device)}: {why}")
         notes = one(device) if device.uuid in words and not device.trouble else ()
-        lines += [f"    {note.words}" for note in notes]
+        lines += [f"    {note.text}" for note in notes]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What of this machine stands in the way of a study, or may do so one day?"""
+"""Problems of this machine that prevent a study, or may prevent one."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill
 
 
 class Finding(NamedTuple):
-    """`words` end with the mend where there is one."""
+    """`text` ends with the remedy, if there is one."""
 
     how: Literal["ok", "note", "wrong"]
     what: str
-    words: str
+    text: str
 
 
 def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
     return [
         driver(seen),
-        *(finding for finding in binding() if finding.words != seen.problem),
+        *(finding for finding in binding() if finding.text != seen.problem),
         *(finding for device in seen.devices for finding in one(device)),
         *shell(seen, environment),
         files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
@@ -62,26 +62,26 @@ def binding() -> list[Finding]:
 
 
 def one(device: GpuSample) -> list[Finding]:
-    """What is odd about a device."""
+    """What is unusual about a device."""
     what = f"GPU {device.index}"
     if device.trouble:
         return [Finding("wrong", what, device.trouble)]
     found = []
     if device.mode == "exclusive":
-        words = "its compute mode lets one process at a time use it: no two trials share it"
-        found.append(Finding("note", what, f"{words}; {default_mode(device.index)} lets them"))
+        text = "its compute mode lets one process at a time use it: no two trials share it"
+        found.append(Finding("note", what, f"{text}; {default_mode(device.index)} lets them"))
     processes = device.processes
     if processes is None:
-        words = "its driver lists no processes: others on it can't be seen, and trials don't share"
-        found.append(Finding("note", what, words))
+        text = "its driver lists no processes: others on it can't be seen, and trials don't share"
+        found.append(Finding("note", what, text))
     hidden = [process.pid for process in processes or () if not process.ancestors]
     if hidden:
-        words = f"processes {', '.join(map(str, hidden))} on it can't be seen from here"
-        mend = "in a container start it with --pid=host"
-        found.append(Finding("note", what, f"{words}; {mend}"))
+        text = f"processes {', '.join(map(str, hidden))} on it can't be seen from here"
+        remedy = "in a container start it with --pid=host"
+        found.append(Finding("note", what, f"{text}; {remedy}"))
     if any(process.name.startswith(MPS) for process in processes or ()):
-        words = "an MPS server runs on it: trials that share it may run at once, and die together"
-        found.append(Finding("note", what, words))
+        text = "an MPS server runs on it: trials that share it may run at once, and die together"
+        found.append(Finding("note", what, text))
     return found
 
 
@@ -89,16 +89,16 @@ def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is None or not seen.devices:
         return []
-    said = f"CUDA_VISIBLE_DEVICES={visible}"
+    variable = f"CUDA_VISIBLE_DEVICES={visible}"
     try:
         left = allowed(seen.devices, environment, ())
     except NotAllowedError as error:
         return [Finding("wrong", "shell", str(error))]
     if not left:
-        mend = "unset it, or write numbers or UUIDs of nvidia-smi -L"
-        return [Finding("note", "shell", f"{said} leaves no GPU to us; {mend}")]
+        remedy = "unset it, or write numbers or UUIDs of nvidia-smi -L"
+        return [Finding("note", "shell", f"{variable} leaves no GPU to us; {remedy}")]
     numbers = ", ".join(str(device.index) for device in left)
-    return [Finding("note", "shell", f"{said} leaves to us: GPU {numbers}")]
+    return [Finding("note", "shell", f"{variable} leaves to us: GPU {numbers}")]
 
 
 def files(limit: int) -> Finding:
@@ -114,8 +114,8 @@ def shared_memory(folder: Path) -> Finding:
         return Finding("note", str(folder), "is not there; data loaders may need it")
     if size >= LITTLE_SHM:
         return Finding("ok", str(folder), f"{size / 1e9:.1f} GB")
-    mend = "a container gets more with --shm-size=8g"
-    return Finding("note", str(folder), f"{size / 1e6:.0f} MB for all data loaders; {mend}")
+    remedy = "a container gets more with --shm-size=8g"
+    return Finding("note", str(folder), f"{size / 1e6:.0f} MB for all data loaders; {remedy}")
 
 
 def logout(logind: Mapping[str, str]) -> Finding:
@@ -127,14 +127,14 @@ def logout(logind: Mapping[str, str]) -> Finding:
 
 
 def _logind() -> dict[str, str]:
-    """What logind says of itself and of this user; nothing where it isn't there."""
+    """What logind says of itself and of this user; empty texts if it isn't there."""
     manager = ["busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"]
-    killing = _said([*manager, "org.freedesktop.login1.Manager", "KillUserProcesses"])
-    linger = _said(["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"])
+    killing = _output([*manager, "org.freedesktop.login1.Manager", "KillUserProcesses"])
+    linger = _output(["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"])
     return {"KillUserProcesses": "yes" if "true" in killing else "no", "Linger": linger.strip()}
 
 
-def _said(command: list[str]) -> str:
+def _output(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What CPUs and memory may this process use? Affinity and cgroup limits are honoured."""
+"""The CPUs and the memory that this process may use, by its affinity mask and cgroups."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def host_room() -> HostResources:
+    """Memory in bytes."""
     return HostResources(cpus=cpu_slots(CGROUPS), memory=memory_bytes(CGROUPS))
 
 

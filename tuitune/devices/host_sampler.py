@@ -1,4 +1,4 @@
-"""How busy are this machine and the trials on it? A look a second, which costs a millisecond."""
+"""Load of this machine and of the trials on it: a sample a second, which costs a millisecond."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
 
 
 class HostSampler:
-    """Knows what it saw last: loads are those of the time between two looks."""
+    """Remembers its last sample: loads are those of the time between two."""
 
     def __init__(self, machine: HostResources, folder: Path) -> None:
         self._machine = machine
@@ -68,7 +68,7 @@ class _Look(NamedTuple):
         return min(1.0, max(0.0, (self.busy - before.busy) / spent)) if spent > 0 else None
 
     def since(self, before: _Look, which: str) -> float:
-        """Cores that were busy since then; what has ended meanwhile is not counted."""
+        """Cores that were busy since then, without processes that have ended meanwhile."""
         now, then = getattr(self, which), getattr(before, which)
         spent = sum(max(0, ticks - then.get(pid, 0)) for pid, ticks in now.items())
         return float(spent) / TICKS / max(self.time - before.time, 1e-3)
@@ -91,7 +91,7 @@ def _tree(leader: int) -> Iterator[int]:
 
 
 def _children(pid: int) -> list[int]:
-    """Those that its first thread has started: others' are rare, and dear to find."""
+    """Those that its first thread has started: others are rare, and expensive to find."""
     try:
         return [
             int(word)

@@ -1,6 +1,6 @@
-"""Which study has which GPU? One lock a UUID, between the studies and the users of a machine.
+"""Locks on GPUs, one for each UUID, between the studies and the users of a machine.
 
-The kernel drops a lock when the process that has it dies, so that none is ever left behind.
+The kernel drops a lock when the process that holds it dies, so that none is ever left behind.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a 
 
 
 class Locks:
-    """The GPUs that are ours. `who` is what others read of us, such as "study cifar of anna"."""
+    """The GPUs that are ours. `who` is shown to others, such as "study cifar of anna"."""
 
     def __init__(self, who: str, folder: Path | None = None) -> None:
         self._who = who
@@ -25,7 +25,7 @@ class Locks:
         return uuid in self._held
 
     def take(self, uuid: str) -> str:
-        """Empty where it is ours from now on; else who has it, in words."""
+        """Empty if it is ours from now on; else who has it, or why that can't be known."""
         if uuid in self._held:
             return ""
         path = self._path(uuid)
@@ -49,6 +49,7 @@ class Locks:
         return ""
 
     def drop(self, uuid: str) -> None:
+        """One that isn't ours is no error."""
         if (lock := self._held.pop(uuid, None)) is not None:
             path = self._path(uuid)
             with contextlib.suppress(OSError):  # it may be another user's file
@@ -57,6 +58,7 @@ class Locks:
             os.close(lock)
 
     def close(self) -> None:
+        """Drop them all."""
         for uuid in list(self._held):
             self.drop(uuid)
 
@@ -64,7 +66,7 @@ class Locks:
         return self._folder / f"tuitune-{uuid}.lock"
 
     def _open(self, path: Path) -> int:
-        """Without O_CREAT where it is there: the kernel refuses that for others' files there."""
+        """Without O_CREAT if it exists: the kernel refuses that for others' files in /tmp."""
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             return os.open(path, flags)

@@ -24,10 +24,10 @@ SHADOWED = (
 
 
 class NvmlError(Exception):
-    """NVML can't be used at all; str() says why, with the mend."""
+    """NVML can't be used at all; str() says why, with the remedy."""
 
-    def __init__(self, words: str, *, absent: bool = False) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, *, absent: bool = False) -> None:
+        super().__init__(message)
         self.absent = absent
 
 
@@ -41,7 +41,7 @@ class _Known(NamedTuple):
 
 
 class Nvml:
-    """NVML from its start on, which keeps the driver awake. `read` may hang or end the process."""
+    """NVML, initialised: this keeps the driver awake. `read` may hang or crash the process."""
 
     def __init__(self, skip: Collection[int] = ()) -> None:
         """`skip`: the indices of devices not to touch. Raises NvmlError."""
@@ -57,9 +57,9 @@ class Nvml:
         self._driver = self._ask(self._nvml.nvmlSystemGetDriverVersion) or ""
 
     def read(self, reading: Callable[[int], None] = lambda _index: None) -> Snapshot:
-        """Look at every device; `reading` is told of each before it is touched.
+        """Read every device; `reading` is called with each index before it is touched.
 
-        Raises NvmlError where the driver no longer answers for any.
+        Raises NvmlError if the driver no longer answers for any.
         """
         nvml = self._nvml
         try:
@@ -183,7 +183,7 @@ class Nvml:
     # --- between devices -------------------------------------------------------------------------
 
     def _linked(self, devices: list[tuple[str, Any]]) -> tuple[Link, ...]:
-        """What was asked once doesn't change."""
+        """Links don't change: each is asked for once."""
         links = []
         for place, (one, handle) in enumerate(devices):
             for other, another in devices[place + 1 :]:
@@ -205,7 +205,7 @@ class Nvml:
     # --- calls -----------------------------------------------------------------------------------
 
     def _ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """None where this device or this driver can't tell. Raises LostError, NvmlError."""
+        """None if this device or this driver can't tell. Raises LostError, NvmlError."""
         nvml = self._nvml
         try:
             return call(*arguments)
@@ -213,7 +213,7 @@ class Nvml:
             return None
         except nvml.NVMLError as error:
             if error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED):
-                raise LostError(_said(error)) from error
+                raise LostError(_text(error)) from error
             if error.value in (
                 nvml.NVML_ERROR_UNINITIALIZED,
                 nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
@@ -223,21 +223,21 @@ class Nvml:
             return None
 
     def _need(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """`_ask` for what a device can't be used without."""
+        """As `_ask`, for what a device can't be used without."""
         nvml = self._nvml
         try:
             return call(*arguments)
         except nvml.NVMLError as error:
-            raise LostError(_said(error)) from error
+            raise LostError(_text(error)) from error
 
     def _wrong(self, error: Any) -> NvmlError:
         nvml = self._nvml
-        words = f"NVML: {_said(error)}"
+        message = f"NVML: {_text(error)}"
         if error.value in (nvml.NVML_ERROR_LIBRARY_NOT_FOUND, nvml.NVML_ERROR_DRIVER_NOT_LOADED):
-            return NvmlError(words, absent=True)
+            return NvmlError(message, absent=True)
         if error.value == nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
-            words += ": the driver was upgraded while it was loaded; restart the machine"
-        return NvmlError(words)
+            message += ": the driver was upgraded while it was loaded; restart the machine"
+        return NvmlError(message)
 
 
 def _library() -> ModuleType:
@@ -245,8 +245,8 @@ def _library() -> ModuleType:
     try:
         import pynvml  # type: ignore[import-untyped]  # noqa: PLC0415 - takes 50 ms
     except ImportError as error:
-        words = f"NVIDIA's binding can't be imported ({error}); run: pip install nvidia-ml-py"
-        raise NvmlError(words) from error
+        message = f"NVIDIA's binding can't be imported ({error}); run: pip install nvidia-ml-py"
+        raise NvmlError(message) from error
     if not hasattr(pynvml, "_nvmlGetFunctionPointer"):
         raise NvmlError(SHADOWED)
     return pynvml  # type: ignore[no-any-return]
@@ -261,12 +261,12 @@ def _forbidden(index: int) -> str:
     return f"its compute mode forbids programs; {default_mode(index)} lets them"
 
 
-def _said(error: Any) -> str:
+def _text(error: Any) -> str:
     return str(error).strip().rstrip(".") or type(error).__name__
 
 
 def _within(value: int | None, low: int, high: int) -> int | None:
-    """A number that makes sense; drivers say others."""
+    """None for a number that makes no sense: drivers return such."""
     return value if value is not None and low <= value <= high else None
 
 
@@ -275,7 +275,7 @@ def _watts(milliwatts: int | None) -> float | None:
 
 
 def _describe(pid: int, memory: int | None) -> DeviceProcess:
-    """Nothing is known of one that is gone, or that lives outside our container."""
+    """Nothing is known of one that is gone, or outside our container."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():

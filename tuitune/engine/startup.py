@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
-from tuitune.executors.local.exit_text import plain
+from tuitune.executors.local.exit_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -59,7 +59,7 @@ def _last_line(log: Path, start: int) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    lines = [plain(line).strip() for line in text.replace("\r", "\n").split("\n")]
+    lines = [printable(line).strip() for line in text.replace("\r", "\n").split("\n")]
     return next((line for line in reversed(lines) if line), "")
 
 

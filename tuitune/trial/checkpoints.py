@@ -1,4 +1,4 @@
-"""How is a checkpoint written so that it is whole or absent?"""
+"""Checkpoints on disk, each of them whole or absent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(folder: Path, step: int) -> Iterator[Path]:
     except BaseException as error:
         is_full = isinstance(error, Exception) and _is_full(aside)
         shutil.rmtree(aside, ignore_errors=True)
-        if is_full:  # libraries say it in words of their own: torch raises a RuntimeError
+        if is_full:  # libraries raise errors of their own for it, as torch a RuntimeError
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside)) from error
         raise
     _sync_one(folder)
@@ -49,7 +49,7 @@ def _is_full(folder: Path) -> bool:
 
 
 def clear_remains(folder: Path) -> None:
-    """Remove what attempts that were killed while they saved have left behind."""
+    """Remove what attempts have left that were killed while they saved."""
     if folder.is_dir():
         for entry in folder.iterdir():
             if entry.name.startswith("."):
@@ -72,7 +72,7 @@ def _publish(aside: Path, place: Path) -> None:
 
 
 def _forget(folder: Path, step: int) -> None:
-    """Keep this one and the newest before it; later steps are of a life that was given up."""
+    """Keep this one and the newest before it; later steps are of an attempt that was given up."""
     steps = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
     kept = [found for found in steps if found <= step][-KEPT:]
     for found in steps:
@@ -88,7 +88,7 @@ def _sync(folder: Path) -> None:
 
 
 def _sync_beside(trial: Path) -> None:
-    """The configuration that the checkpoints belong to must outlive a power cut with them."""
+    """The configuration that the checkpoints belong to must survive a power cut with them."""
     configuration = trial / "config.json"
     if configuration.exists():
         _sync_one(configuration)

@@ -1,4 +1,4 @@
-"""What happens in a trial's own process, from its first breath to its last?"""
+"""A trial's own process, from its start to its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _disowned: list[object] = []  # kept: to free what a fork shares would first cop
 
 
 def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
-    """Make this process a trial: a session and a log of its own, seeds, threads, its engine."""
+    """Make this process a trial: session, log, seeds, threads, the connection to the engine."""
     lead_session(parent)
     signal.signal(signal.SIGTERM, _end)
     os.register_at_fork(after_in_child=_die_of_sigterm)
@@ -45,7 +45,7 @@ def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
 
 
 def lead_session(parent: int) -> None:
-    """Nothing that starts from here on outlives this process unseen, nor this one its parent."""
+    """Make a session, adopt orphans of what is started here, and die with the parent."""
     os.setsid()
     process_tree.die_with_parent(parent)
     process_tree.adopt_orphans()
@@ -54,7 +54,7 @@ def lead_session(parent: int) -> None:
 
 
 def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], object]) -> int:
-    """Run a target to its end; the exit status. What it raises is in the log, and in Done."""
+    """Run a target to its end; the exit status. What it raises goes to the log and into Done."""
     code, error, stopped = 0, "", False
     leader = os.getpid()
     try:
@@ -67,12 +67,13 @@ def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], objec
         code, error = 1, one_line(raised)
         print_traceback(raised)
     if os.getpid() != leader:
-        os._exit(code)  # a fork that the target made and let return speaks for nobody
+        os._exit(code)  # a fork that the target made and let return sends no Done
     tell_done(channel, error, stopped=stopped)
     return code
 
 
 def tell_done(channel: SocketChannel, error: str, *, stopped: bool = False) -> None:
+    """Send Done, if the engine is still there."""
     try:
         channel.send_last(encode(Done(error, stopped)))
     except OSError:
@@ -80,7 +81,10 @@ def tell_done(channel: SocketChannel, error: str, *, stopped: bool = False) -> N
 
 
 def leave(code: int, tidy: int) -> NoReturn:
-    """End as Python would, and take along all that was started; below zero: by that signal."""
+    """End as Python would, after all that was started; a `code` below zero: by that signal.
+
+    `tidy`: the pipe to say by that nothing is left behind.
+    """
     try:
         wind_up()
         if process_tree.is_childless() or process_tree.end_descendants():
@@ -114,14 +118,15 @@ def _seed_torch(torch: Any, number: int) -> None:
 
 
 def set_threads(count: int) -> None:
+    """For torch alone: other libraries have read their environment variables."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(max(1, count))
 
 
 def disown_exit_handlers() -> None:
-    """In a fork: what was to be done at the parent's end is the parent's.
+    """In a fork: leave what is to be done at the parent's end to the parent.
 
-    Each child would remove the temporary folders that all use, and spend what takes torch 30 ms.
+    Otherwise each child would remove the temporary folders that all use; torch's take 30 ms.
     """
     atexit._clear()  # noqa: SLF001
     _disowned.append(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -130,7 +135,7 @@ def disown_exit_handlers() -> None:
 
 
 def wind_up() -> None:
-    """What Python does at its end, and os._exit leaves out: threads, handlers, buffers."""
+    """Do what Python does at its end and os._exit leaves out: threads, handlers, buffers."""
     steps = [threading._shutdown, atexit._run_exitfuncs]  # type: ignore[attr-defined]  # noqa: SLF001
     if (workers := sys.modules.get("multiprocessing.util")) is not None:
         steps.append(workers._exit_function)  # noqa: SLF001
@@ -141,12 +146,12 @@ def wind_up() -> None:
             step()
         except SystemExit:  # a SIGTERM that came too late to matter
             continue
-        except Exception as error:  # noqa: BLE001 - the other steps are still owed
+        except Exception as error:  # noqa: BLE001 - the other steps are still to be done
             print_traceback(error)
 
 
 def _prefer_for_oom() -> None:
-    """Out of memory, the kernel shall rather take a trial than the engine."""
+    """When memory runs out, the kernel is to kill a trial rather than the engine."""
     try:
         place = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
         os.write(place, b"500")
@@ -156,7 +161,7 @@ def _prefer_for_oom() -> None:
 
 
 def _open_log(folder: str) -> str | None:
-    """Send stdout and stderr to the trial's log; in words what stands against it."""
+    """Send stdout and stderr to the trial's log; the message if that can't be opened."""
     path, problem = f"{folder}/output.log", None
     try:
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a Path would cost more than the call
@@ -191,6 +196,7 @@ def _status(end: SystemExit) -> tuple[int, str]:
 
 
 def print_traceback(error: BaseException) -> None:
+    """Without our own frame, which is the first."""
     import traceback  # noqa: PLC0415 - only a trial that fails pays for it
 
     frames = error.__traceback__

@@ -1,4 +1,4 @@
-"""How is a program that knows nothing of tuitune run as a trial?"""
+"""The supervisor of a command: a program that knows nothing of tuitune, run as a trial."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def supervise(channel: SocketChannel, order: Order) -> int:
         return NOT_FOUND
     supervisor = _Supervisor(channel, order, process)
     code = supervisor.run()
-    # How it ended its status says, where the end was not ours.
+    # If we did not end it, its exit status tells how it ended.
     child_process.tell_done(channel, supervisor.problem, stopped=supervisor.cut_short)
     return code
 
@@ -70,10 +70,10 @@ def _start(order: Order) -> subprocess.Popen[bytes]:
     )
 
 
-class _Ear:
-    """The supervisor's channel to the engine. A pause never gets further than here.
+class _CommandChannel:
+    """The supervisor's channel to the engine, which handles pauses itself.
 
-    A command can't be asked to save: it stops where it is, until it is let go or ended.
+    A command can't be asked to save: it is stopped by SIGSTOP, until it is released or ended.
     """
 
     def __init__(self, channel: SocketChannel, process: subprocess.Popen[bytes]) -> None:
@@ -83,24 +83,22 @@ class _Ear:
         self.send = channel.send
 
     def poll(self) -> Stop | Refused | None:
-        heard = self._channel.poll()
-        return self._stand_still() if self._is_pause(heard) else heard
+        message = self._channel.poll()
+        return self._freeze() if _is_pause(message) else message
 
     def wait(self) -> Heard | Refused:
         while True:
-            heard = self._channel.wait()
-            if not self._is_pause(heard):
-                return heard
-            stop = self._stand_still()
+            message = self._channel.wait()
+            if not _is_pause(message):
+                return message
+            stop = self._freeze()
             if stop is not None:
                 return stop
 
-    def _is_pause(self, heard: Heard | Refused | None) -> bool:
-        return isinstance(heard, Stop) and heard.reason == PAUSED
-
-    def _stand_still(self) -> Stop | None:
+    def _freeze(self) -> Stop | None:
+        """Until it is released; a Stop if it is to end instead."""
         if self._process.returncode is not None:
-            return None  # it has ended: nothing is left that could stand still
+            return None  # it has ended
         process_tree.kill_session(self._process.pid, signal.SIGSTOP)
         self.send(encode(Frozen()))
         while True:
@@ -112,11 +110,15 @@ class _Ear:
                     return stop
 
 
+def _is_pause(message: Heard | Refused | None) -> bool:
+    return isinstance(message, Stop) and message.reason == PAUSED
+
+
 class _Supervisor:
     def __init__(
         self, channel: SocketChannel, order: Order, process: subprocess.Popen[bytes]
     ) -> None:
-        self._channel = _Ear(channel, process)
+        self._channel = _CommandChannel(channel, process)
         self._metric = order.metric
         self._trial = CommandTrial(order, self._channel)
         self._process = process
@@ -124,15 +126,15 @@ class _Supervisor:
         self._metrics = Metrics(order.metrics, order.metric, order.resource)
         self._is_first = order.attempt == 0  # no earlier attempt can have reported
         self._reporting = False
-        self._deaf = False  # what it prints no longer counts, but it may end by itself
+        self._ignores_output = False  # what it prints no longer counts, but it may end by itself
         self.stopping = False
         self.cut_short = False  # it was ended before its work was complete
-        self.problem = ""  # in words, what it was ended for
+        self.problem = ""  # why it was ended, as a message
 
     def run(self) -> int:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
-        wakeup = _ring_on_exit()
+        wakeup = _wakeup_on_exit()
         signal.signal(signal.SIGTERM, self._terminate)
         poll = select.poll()
         for descriptor in (pipe, self._channel.fileno(), wakeup.fileno()):
@@ -142,16 +144,16 @@ class _Supervisor:
                 if descriptor == wakeup.fileno():
                     wakeup.recv(4096)
                 elif descriptor == self._channel.fileno():
-                    self._listen()
-                    if self.stopping:  # a second word could only say the same
+                    self._read_engine()
+                    if self.stopping:  # a second message could only say the same
                         poll.unregister(descriptor)
                 elif not self._read(pipe):
                     poll.unregister(pipe)  # it has closed its output, and goes on
         process_tree.end_descendants()  # whoever still holds the pipe's other end
         self._drain(pipe)
         for line in self._lines.flush():
-            self._hear(line)
-        if self._process.returncode == 0 and not self.stopping and not self._deaf:
+            self._take_line(line)
+        if self._process.returncode == 0 and not self.stopping and not self._ignores_output:
             self._report(self._trial.finish)
             self._tell_lack()
         return self._process.returncode
@@ -162,7 +164,7 @@ class _Supervisor:
             self.problem = f"ended without a report of {self._metric}: {lack}"
 
     def _drain(self, pipe: int) -> None:
-        """What was printed before the end, without waiting for anybody who can't be killed."""
+        """Read what was printed before the end; never wait for a process that can't be killed."""
         os.set_blocking(pipe, False)
         try:
             while self._read(pipe):
@@ -174,11 +176,11 @@ class _Supervisor:
         chunk = os.read(pipe, CHUNK)
         _log(chunk)
         for line in self._lines.feed(chunk):
-            self._hear(line)
+            self._take_line(line)
         return bool(chunk)
 
-    def _hear(self, line: str) -> None:
-        if self.stopping or self._deaf:
+    def _take_line(self, line: str) -> None:
+        if self.stopping or self._ignores_output:
             return
         values = self._metrics.feed(line)
         problem = self._metrics.problem
@@ -187,11 +189,11 @@ class _Supervisor:
         if values is not None:
             self._report(lambda: self._trial.take(values))
 
-    def _report(self, tell: Callable[[], None]) -> None:
-        """Tell the engine something, and do what follows from it."""
+    def _report(self, send: Callable[[], None]) -> None:
+        """Send the engine something, and do what follows from it."""
         self._reporting = True
         try:
-            tell()
+            send()
         except TrialStopped as stop:
             self._end(stop)
         except ValueError as error:  # no step and no report can be so large
@@ -211,24 +213,24 @@ class _Supervisor:
         elif self._trial.is_complete:
             self._stop()
         else:
-            # All that it may spend is spent, but without an objective at the end: it would fail
-            # if it were ended, so it shall end by itself.
-            self._deaf = True
+            # It has spent all that it may, but without an objective at the end. If it were ended,
+            # it would fail, so it is to end by itself.
+            self._ignores_output = True
 
     def _yield(self) -> None:
-        """The command reports by itself, through tuitune.current()."""
-        self._deaf = True
+        """The command itself reports, through tuitune.current(): its output no longer counts."""
+        self._ignores_output = True
         self._report(lambda: self._trial.warn("second", f"printed reports: {SECOND_REPORTER}"))
 
-    def _listen(self) -> None:
+    def _read_engine(self) -> None:
         try:
-            heard = self._channel.poll()
+            message = self._channel.poll()
         except OSError:  # the engine is gone
             self._stop()
             return
-        if isinstance(heard, Refused):
+        if isinstance(message, Refused):
             self._yield()
-        elif heard is not None:
+        elif message is not None:
             self.cut_short = True
             self._stop()
 
@@ -240,7 +242,7 @@ class _Supervisor:
             process_tree.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
 
     def _terminate(self, number: int, _: object) -> None:
-        """Hand SIGTERM on, and wait for the command to obey."""
+        """Pass SIGTERM on, and wait for the command to obey."""
         self.cut_short = True
         self._stop()
         if self._reporting:
@@ -256,7 +258,7 @@ def _log(chunk: bytes) -> None:
         return
 
 
-def _ring_on_exit() -> socket.socket:
+def _wakeup_on_exit() -> socket.socket:
     """A socket that is readable after the command has ended."""
     wakeup, wakeup_writer = socket.socketpair()
     wakeup_writer.setblocking(False)  # noqa: FBT003

@@ -1,4 +1,4 @@
-"""Which trial does this process belong to?"""
+"""The trial that this process belongs to, and its stand-in outside of tuitune."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def current(*, config: Mapping[str, Any] | None = None, max_resource: int | None
 
 
 def activate(trial: Trial) -> None:
+    """Make it the trial that `current` returns."""
     _here[:] = [trial]
     os.register_at_fork(after_in_child=trial.have_forked)
     _end_threads_silently()
@@ -61,6 +62,7 @@ class StandIn(Trial):
         self._max: int | None = None
 
     def assume(self, config: Mapping[str, Any] | None, max_resource: int | None) -> None:
+        """Take what is not None."""
         if config is not None:
             self._config = config
         if max_resource is not None:

@@ -1,4 +1,4 @@
-"""What does a line that a command prints report?"""
+"""Reports in the lines that a command prints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ESCAPES = re.compile(
     r"|[ -/]*[0-~])"
 )
 MARK = "tuitune {"
-LIST = "tuitune ["  # never a report, and most likely meant as one
+LIST = "tuitune ["  # never a report, but most likely meant as one
 
 
 class LineCutter:
@@ -60,12 +60,12 @@ class Metrics:
         self._objective = objective
         self._resource = resource
         self._found_objective = False
-        self._instead = ""  # in words, what its pattern found that is no number
+        self._instead = ""  # the message on what its pattern found that is no number
         self._latest: dict[str, float] = {}
-        self.problem: str | None = None  # in words, what the last line got wrong
+        self.problem: str | None = None  # what is wrong with the last line, as a message
 
     def feed(self, line: str) -> dict[str, Any] | None:
-        """The values that a line reports, None where it is no report."""
+        """The values that a line reports; None if it is no report."""
         self.problem = None
         if line.lstrip().startswith(MARK):
             return self._printed(line.strip()[len(MARK) - 1 :])
@@ -85,7 +85,7 @@ class Metrics:
 
     @property
     def lack(self) -> str:
-        """In words, what stood where the objective was looked for; empty where that was no lack."""
+        """What its pattern found in place of the objective; empty if it ever found a number."""
         return "" if self._found_objective else self._instead
 
     def _printed(self, text: str) -> dict[str, Any] | None:

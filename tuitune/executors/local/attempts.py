@@ -105,14 +105,14 @@ def events_of(
             case Report():
                 connection.send(REFUSED)
             case Saving(step, failed) if failed:
-                why = exit_text.plain(failed)
+                why = exit_text.printable(failed)
                 found.append(events.SaveFailed(now, trial, number, step, why))
             case Saving(step):
                 found.append(events.SaveStarted(now, trial, number, step))
             case Checkpoint(step):
                 found.append(events.Checkpointed(now, trial, number, step))
             case Warn(text):
-                found.append(events.Warned(now, trial, number, exit_text.plain(text)))
+                found.append(events.Warned(now, trial, number, exit_text.printable(text)))
             case Frozen():
                 found.append(events.Frozen(now, trial, number))
             case Done(error, stopped):

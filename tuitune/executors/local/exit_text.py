@@ -1,4 +1,4 @@
-"""How did an attempt end, in words and with the last it said?"""
+"""Why an attempt ended or could not start, as messages, and the end of its log."""
 
 from __future__ import annotations
 
@@ -26,13 +26,38 @@ NAMES = {
     signal.SIGILL: "illegal instruction",
 }
 
+FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
+ROOT = Path(__file__).parents[2]
+# frames in a stack that tell the user nothing
+OURS = re.compile(rf'File "{re.escape(str(ROOT))}/(trial|zygote|ipc)/')
+SHORTAGES = {
+    errno.EMFILE: "no open file is left to this process; `ulimit -n` sets how many it may have",
+    errno.ENFILE: "no open file is left on this machine",
+    errno.EAGAIN: "no process is left to this user; `ulimit -u` and the cgroup set how many",
+    errno.ENOMEM: "no memory is left for another process",
+    errno.EDQUOT: "this user's disk quota is used up",
+    errno.ENOSPC: "no space is left on the disk",
+}
+# torch, its older versions, and what CUDA's own libraries say through anybody
+GPU_OOM = re.compile(
+    r"CUDA out of memory"
+    r"|(?:torch\.)?(?:cuda\.)?OutOfMemoryError: (?:CUDA|HIP)"
+    r"|CUDA error: out of memory"
+    r"|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
+    r"|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED"
+    # JAX and TensorFlow
+    r"|RESOURCE_EXHAUSTED: .*(?:[Oo]ut of memory|[Ff]ailed to allocate)"
+    r"|ResourceExhaustedError: .*OOM when allocating"
+    # CuPy
+    r"|cupy\.cuda\.memory\.OutOfMemoryError"
+)
 TOO_EARLY = "its process exited with status 0 before its function had returned"
 
 
-def error_of(end: Exited, said: str | None) -> str:
-    """One line, empty where the attempt ended well; `said` is what the trial told of itself."""
+def error_of(end: Exited, error: str | None) -> str:
+    """One line, empty if the attempt ended well; `error` is that of its own Done."""
     left = f"; {end.left} of its processes can't be killed" if end.left else ""
-    return (end.error or (plain(said) if said else _from_status(end))) + left
+    return (end.error or (printable(error) if error else _from_status(end))) + left
 
 
 def _from_status(end: Exited) -> str:
@@ -56,12 +81,9 @@ def _signal_name(number: int) -> str:
     return f"{words} ({known.name})"
 
 
-def plain(text: str) -> str:
-    """Text that can do nothing to a terminal but show itself."""
+def printable(text: str) -> str:
+    """Without escape sequences and control characters, which could change a terminal."""
     return CONTROLS.sub("", ESCAPES.sub("", text))
-
-
-FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
 
 
 def import_error(traceback: str, folder: str) -> str:
@@ -81,12 +103,12 @@ def import_error(traceback: str, folder: str) -> str:
 
 
 def files_in(traceback: str) -> list[str]:
-    """The files that a traceback names."""
+    """The files that a traceback names, as real paths."""
     return [os.path.realpath(file) for file, _ in FRAME.findall(traceback)]
 
 
 def size(count: float) -> str:
-    """Bytes in words: 5.1 GB."""
+    """Bytes with their unit, as 5.1 GB."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
@@ -94,13 +116,8 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-ROOT = Path(__file__).parents[2]
-# frames in a stack that tell the user nothing
-OURS = re.compile(rf'File "{re.escape(str(ROOT))}/(trial|zygote|ipc)/')
-
-
 def tail_of(log: Path) -> str:
-    """The last whole lines of a log, as plain text; empty where it can't be read."""
+    """The last whole lines of a log, printable; empty if it can't be read."""
     try:
         with log.open("rb") as file:
             start = max(0, file.seek(0, 2) - 4 * TAIL)
@@ -109,46 +126,21 @@ def tail_of(log: Path) -> str:
     except OSError:
         return ""
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    kept = plain("\n".join(line for line in lines if not OURS.search(line))).strip("\n")
+    kept = printable("\n".join(line for line in lines if not OURS.search(line))).strip("\n")
     if len(kept) <= TAIL:
         return kept
     cut = kept[-TAIL:]
     return cut.partition("\n")[2] or cut
 
 
-# torch, its older versions, and what CUDA's own libraries say through anybody
-_ERRORS = re.compile(
-    r"CUDA out of memory"
-    r"|(?:torch\.)?(?:cuda\.)?OutOfMemoryError: (?:CUDA|HIP)"
-    r"|CUDA error: out of memory"
-    r"|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
-    r"|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED"
-    # JAX and TensorFlow
-    r"|RESOURCE_EXHAUSTED: .*(?:[Oo]ut of memory|[Ff]ailed to allocate)"
-    r"|ResourceExhaustedError: .*OOM when allocating"
-    # CuPy
-    r"|cupy\.cuda\.memory\.OutOfMemoryError"
-)
-
-
 def is_gpu_oom(error: str, tail: str) -> bool:
-    """`error`: in one line how it ended; `tail`: the end of its log.
+    """Whether `error`, or `tail` of its log, says that a GPU had no memory left.
 
-    A log may tell of an error that was overcome: it counts only where the end says nothing itself.
+    A log may hold an error that was handled: it counts only if the error tells nothing.
     """
-    return bool(_ERRORS.search(tail if error.startswith("exit status") else error))
-
-
-SHORTAGES = {
-    errno.EMFILE: "no open file is left to this process; `ulimit -n` sets how many it may have",
-    errno.ENFILE: "no open file is left on this machine",
-    errno.EAGAIN: "no process is left to this user; `ulimit -u` and the cgroup set how many",
-    errno.ENOMEM: "no memory is left for another process",
-    errno.EDQUOT: "this user's disk quota is used up",
-    errno.ENOSPC: "no space is left on the disk",
-}
+    return bool(GPU_OOM.search(tail if error.startswith("exit status") else error))
 
 
 def shortage(number: int | None) -> str:
-    """What has run out, in words; empty for an error that waiting does not mend."""
+    """What has run out, by the kernel's number; empty for an error that waiting doesn't mend."""
     return SHORTAGES.get(number or 0, "")

@@ -201,7 +201,7 @@ class Zygotes:
         self.unimportable = ""
 
     def _have_failed(self, error: BaseException) -> None:
-        text = exit_text.plain(str(error)).strip() or type(error).__name__
+        text = exit_text.printable(str(error)).strip() or type(error).__name__
         missing = self._missing_file()
         self.unimportable = missing or exit_text.import_error(text, self._plan.folder)
         self._files = tuple({*self._files, *exit_text.files_in(text)})
