@@ -136,3 +136,16 @@ def test_the_same_configuration_is_known_however_it_is_written(tmp_path):
     assert not trial_folders.prepare(0, configuration)
     assert trial_folders.newest_checkpoint(0, None).name == "00000001"
     assert (trial_folders.folder(0) / "config.json").exists()
+
+
+def test_the_end_of_a_trial_that_has_saved_nothing_wakes_no_thread(tmp_path, monkeypatch):
+    trial_folders = TrialFolders(tmp_path)
+    removal = trial_folders._removal
+    trial_folders.leave({0: 0})  # the first looks for what an engine that was killed has left
+    woken = []
+    monkeypatch.setattr(removal._pool, "submit", woken.append)
+    trial_folders.leave({1: 0})
+    assert not woken
+    checkpoint(trial_folders, 2, "00000001")
+    trial_folders.leave({2: 0})
+    assert len(woken) == 1

@@ -25,6 +25,7 @@ CHUNK = 4096  # bytes a write: what is seen of a slow reader's progress
 SHORT = 5.0  # s at the end without a byte read, after a study was told to stop
 LONG = 60.0  # s, after one that came to its end
 LOOK = 0.1  # s between two looks at how far a reader is
+PAUSE = 0.02  # s after each write: lines of many trials are written together
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # a disk that may have room again
 
 
@@ -48,6 +49,7 @@ class Outlet(io.TextIOBase):
         self._written = 0
         self._dropped = 0  # lines
         self._deaf = False
+        self._leaving = threading.Event()
         self.is_full = False  # the disk, and what was written last is lost
         self._thread: threading.Thread | None = None
 
@@ -87,6 +89,7 @@ class Outlet(io.TextIOBase):
 
         The number of bytes that are left.
         """
+        self._leaving.set()
         with self._state:
             if self._dropped:
                 self._waiting += self._notice()
@@ -143,6 +146,8 @@ class Outlet(io.TextIOBase):
             with self._state:
                 self._in_hand = 0
                 self._state.notify_all()
+            if not self._waiting:
+                self._leaving.wait(PAUSE)
 
     def _next(self) -> bytes:
         """Whole lines where they fit; the live line once nothing else waits."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BIN = ".removing"  # in the folder of the trials: what is there is nobody's any more
 CHECKPOINTS = "checkpoints"
+FEW = 4  # trials whose checkpoints are looked for at once; those of more by the thread
 
 
 class Removal:
@@ -39,14 +40,18 @@ class Removal:
         self._due: dict[int, int] = {}  # trial: how many of its newest checkpoints stay
         self._failed: dict[int, int] = {}
         self._at: int | None = None
+        self._has_begun = False
         self._closed = False
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="removal")
 
     def leave(self, newest: Mapping[int, int]) -> None:
         """Of each trial only so many of its newest checkpoints stay."""
+        if self._is_idle and len(newest) <= FEW and not any(map(self._has_saved, newest)):
+            return  # as after each trial of a study that never saves: no thread need wake for it
         with self._turn:
             if self._closed:
                 return
+            self._has_begun = True
             self._due.update(self._failed)
             self._failed.clear()
             self._due.update(newest)
@@ -64,6 +69,17 @@ class Removal:
         with self._turn:
             self._closed = True
         self._pool.shutdown()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether it has looked into the bin once, and nothing is left to try again."""
+        return self._has_begun and not self._failed
+
+    def _has_saved(self, trial: int) -> bool:
+        return os.path.exists(self._checkpoints(trial))  # noqa: PTH110 - a third of Path's time
+
+    def _checkpoints(self, trial: int) -> str:
+        return f"{self._trials}/{trial:04d}/{CHECKPOINTS}"
 
     def _work(self) -> None:
         self._empty_bin()  # an engine that was killed may have left something there
@@ -94,7 +110,7 @@ class Removal:
 
     def _set_aside(self, trial: int, keep: int) -> bool:
         """Whether there was anything. Raises OSError."""
-        place = f"{self._trials}/{trial:04d}/{CHECKPOINTS}"
+        place = self._checkpoints(trial)
         try:
             names = os.listdir(place)  # noqa: PTH208 - most of 10,000 have none, when one opens
         except (FileNotFoundError, NotADirectoryError):
