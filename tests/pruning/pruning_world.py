@@ -7,8 +7,10 @@ import math
 import msgspec
 from pruning_reference import Asha, is_number
 
-from tuitune.core.pruning import rules
+from tuitune.core import reasons
+from tuitune.core.pruning.pruner import PrunerState, Report
 from tuitune.core.spec import PruningSpec
+from tuitune.messages.reasons import reason_words
 
 ODD = (math.nan, math.inf, -math.inf, -0.0, 1e300, 5e-324)
 
@@ -31,7 +33,7 @@ def told(verdict):
     """A judgement without its words, as the reference gives it."""
     if verdict is None:
         return None
-    if verdict.why.startswith("diverged"):
+    if isinstance(verdict.why, reasons.Diverged):
         return verdict.action, None
     return verdict.action, (verdict.rung, verdict.rank, verdict.n, verdict.cut)
 
@@ -42,45 +44,72 @@ def sent(promotion):
     return promotion.trial, promotion.rung, promotion.rank, promotion.n, promotion.cut
 
 
+def words(verdict):
+    return reason_words(verdict.why)
+
+
+def made(pruning, mode="min"):
+    return pruning.kind.make(pruning, mode)
+
+
 class Pruner:
     """What a study does with the pruner: judge a report, then enter it."""
 
     def __init__(self, pruning, mode="min", style=""):
-        self.pruning, self.mode = pruning, mode
-        self.state = rules.PrunerState(style=style)
+        self.pruning, self.pruner = pruning, made(pruning, mode)
+        self.state = PrunerState(style=style, memory=self.pruner.memory())
         self.spoilt = set()
 
+    @property
+    def plan(self):
+        return self.pruner.plan
+
+    def unfilled(self, trial):
+        return self.plan.unfilled(self.state.filled, trial)
+
+    def observe(self, trial, step, value):
+        self.pruner.observe(self.state, trial, step, value)
+
+    def judge(self, trial, step, value, diverged=False, available=()):
+        return self.pruner.judge(self.state, Report(trial, step, value, diverged), available)
+
+    def enter(self, trial, step, value, action):
+        self.pruner.enter(self.state, trial, step, value, action)
+
     def report(self, trial, step, value, available=()):
-        state, pruning, mode = self.state, self.pruning, self.mode
-        rules.observe(state, pruning, mode, trial, step, value)
+        self.observe(trial, step, value)
         if not is_number(value):
             self.spoilt.add(trial)
         spoilt = trial in self.spoilt
         counted = math.nan if spoilt else value
-        if step >= pruning.max:
-            rules.enter(state, pruning, mode, trial, step, counted, "complete")
+        if step >= self.pruning.max:
+            self.enter(trial, step, counted, "complete")
             return "complete"
-        verdict = rules.judge(state, pruning, mode, trial, step, value, spoilt, available)
+        verdict = self.judge(trial, step, value, spoilt, available)
         if verdict is not None:
-            rules.enter(state, pruning, mode, trial, step, counted, verdict.action)
+            self.enter(trial, step, counted, verdict.action)
         return verdict
 
     def promotion(self, available):
-        return rules.promotion(self.state, self.pruning, available)
+        return self.pruner.promotion(self.state, available)
+
+    def last_resort(self, available):
+        return self.pruner.last_resort(self.state, available)
 
     def send(self, promotion):
-        rules.send(self.state, self.pruning, promotion.trial, promotion.rung)
+        self.pruner.send(self.state, promotion.trial, promotion.rung)
 
     def fail(self, trial):
-        rules.fail(self.state, self.pruning, trial)
+        self.pruner.fail(self.state, trial)
 
     def complete(self, trial):
-        rules.complete(self.state, self.pruning, trial)
+        self.pruner.complete(self.state, trial)
 
     def store(self):
         """As if an engine had died here and another one had taken the study up."""
         packed = msgspec.msgpack.encode(self.state)
-        again = msgspec.msgpack.decode(packed, type=rules.PrunerState)
+        again = msgspec.msgpack.decode(packed, type=PrunerState)
+        again.memory = msgspec.convert(again.memory, type=type(self.pruner.memory()))
         assert again == self.state
         assert msgspec.msgpack.encode(again) == packed
         self.state = again
@@ -195,7 +224,7 @@ class World:
 
     def go_on(self):
         available = self.available()
-        promotion = rules.best_waiting(self.pruner.state, self.pruning, available)
+        promotion = self.pruner.last_resort(available)
         assert sent(promotion) == self.reference.last_resort(available)
         if promotion is None or self.all_that("complete"):
             return False

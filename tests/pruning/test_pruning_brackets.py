@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pruning_reference import Brackets
+from pruning_world import made
 
-from tuitune.core.pruning import rules
+from tuitune.core.pruning.pruner import PrunerState, Report
 from tuitune.core.spec import PruningSpec
 
 LATE = 10**7
@@ -24,7 +25,7 @@ def hyperband(low=1, high=81, reduction=3.0):
 
 
 def all_steps(pruning):
-    return [rules.bracket_steps(pruning, b) for b in range(rules.bracket_count(pruning))]
+    return list(made(pruning).plan.steps)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def all_steps(pruning):
 def test_rungs_are_whole_numbers_below_the_maximum_merged(low, high, reduction, steps):
     pruning = asha(low, high, reduction)
     assert all_steps(pruning) == [steps]
-    assert rules.unfilled(rules.PrunerState(), pruning, 0) == steps
+    assert made(pruning).plan.unfilled({}, 0) == steps
 
 
 def test_hyperbands_brackets_each_start_one_rung_higher():
@@ -93,10 +94,10 @@ def test_asha_takes_the_first_of_them_and_no_more_than_there_are():
 
 
 def test_a_cycle_deals_each_bracket_its_configurations_of_the_paper():
-    cycle = [rules.bracket_of(hyperband(), trial) for trial in range(143)]
+    cycle = [made(hyperband()).plan.bracket_of(trial) for trial in range(143)]
     assert [cycle.count(bracket) for bracket in range(5)] == [81, 34, 15, 8, 5]
-    assert cycle == [rules.bracket_of(hyperband(), 143 * 7 + trial) for trial in range(143)]
-    two = [rules.bracket_of(asha(brackets=2), trial) for trial in range(115)]
+    assert cycle == [made(hyperband()).plan.bracket_of(143 * 7 + trial) for trial in range(143)]
+    two = [made(asha(brackets=2)).plan.bracket_of(trial) for trial in range(115)]
     assert [two.count(0), two.count(1)] == [81, 34]
 
 
@@ -114,55 +115,56 @@ def test_brackets_are_the_references(low, more, reduction, brackets, anchor):
     reference = Brackets(pruning)
     assert all_steps(pruning) == [tuple(rungs) for rungs in reference.rungs]
     reference.of(150)
-    assert [rules.bracket_of(pruning, trial) for trial in range(151)] == reference.dealt
+    assert [made(pruning).plan.bracket_of(trial) for trial in range(151)] == reference.dealt
 
 
 def test_a_late_trial_of_a_long_cycle_has_its_bracket_too():
     pruning = hyperband(1, 10**5, 3.0)
-    near = [rules.bracket_of(pruning, trial) for trial in range(3000)]
-    assert rules.bracket_of(pruning, LATE) in range(11)
-    assert near == [rules.bracket_of(pruning, trial) for trial in range(3000)]
+    near = [made(pruning).plan.bracket_of(trial) for trial in range(3000)]
+    assert made(pruning).plan.bracket_of(LATE) in range(11)
+    assert near == [made(pruning).plan.bracket_of(trial) for trial in range(3000)]
 
 
 def test_reach_is_the_highest_rung_passed_in_the_trials_own_bracket():
     pruning = hyperband()
-    assert [rules.bracket_of(pruning, trial) for trial in (0, 1, 3)] == [0, 1, 2]
-    assert [rules.reach(pruning, 0, step) for step in (0, 1, 2, 3, 26, 27, 81)] == [
+    assert [made(pruning).plan.bracket_of(trial) for trial in (0, 1, 3)] == [0, 1, 2]
+    assert [made(pruning).plan.reach(0, step) for step in (0, 1, 2, 3, 26, 27, 81)] == [
         *(0, 1, 1, 3, 9, 27, 27)
     ]
-    assert [rules.reach(pruning, 1, step) for step in (1, 3)] == [0, 3]
-    assert [rules.reach(pruning, 3, step) for step in (8, 9)] == [0, 9]
+    assert [made(pruning).plan.reach(1, step) for step in (1, 3)] == [0, 3]
+    assert [made(pruning).plan.reach(3, step) for step in (8, 9)] == [0, 9]
 
 
 @pytest.mark.parametrize("method", ["none", "median"])
 def test_without_rungs_there_is_one_bracket_that_judges_and_keeps_nothing_at_rungs(method):
     pruning = PruningSpec(method, max=9)
-    state = rules.PrunerState()
+    pruner = made(pruning)
+    state = PrunerState(memory=pruner.memory())
     assert all_steps(pruning) == [()]
-    assert rules.unfilled(state, pruning, 3) == ()
-    assert rules.reach(pruning, 3, 5) == 0
-    rules.enter(state, pruning, "min", 3, 5, 0.5, "go")
-    rules.enter(state, pruning, "min", 3, 9, 0.5, "complete")
-    rules.fail(state, pruning, 4)
-    assert rules.promotion(state, pruning, {3, 4}) is None
-    assert state == rules.PrunerState()
+    assert pruner.plan.unfilled(state.filled, 3) == ()
+    assert made(pruning).plan.reach(3, 5) == 0
+    pruner.enter(state, 3, 5, 0.5, "go")
+    pruner.enter(state, 3, 9, 0.5, "complete")
+    pruner.fail(state, 4)
+    assert pruner.promotion(state, {3, 4}) is None
+    assert state == PrunerState(memory=pruner.memory())
 
 
 def test_a_study_without_pruning_judges_and_remembers_nothing():
-    pruning, state = PruningSpec(max=9), rules.PrunerState()
+    pruner, state = made(PruningSpec(max=9)), PrunerState()
     for step in range(1, 9):
-        rules.observe(state, pruning, "min", 0, step, float("nan"))
-        assert rules.judge(state, pruning, "min", 0, step, float("nan"), True, ()) is None
-    rules.complete(state, pruning, 0)
-    assert state == rules.PrunerState()
-    assert rules.judged_from(pruning) is None
+        pruner.observe(state, 0, step, float("nan"))
+        assert pruner.judge(state, Report(0, step, float("nan"), True), ()) is None
+    pruner.complete(state, 0)
+    assert state == PrunerState(memory=pruner.memory())
+    assert pruner.judged_from is None
 
 
 @pytest.mark.parametrize("method", ["asha", "hyperband"])
 @pytest.mark.parametrize("wrong", [{}, {"max": 9, "reduction": 1}, {"max": 9, "min": 0}])
 def test_rungs_without_an_end_are_refused(method, wrong):
     with pytest.raises(ValueError, match=r"\[pruning\]"):
-        rules.bracket_count(PruningSpec(method, **wrong))
+        made(PruningSpec(method, **wrong))
 
 
 @pytest.mark.parametrize(
@@ -179,13 +181,16 @@ def test_rungs_without_an_end_are_refused(method, wrong):
     ],
 )
 def test_the_style_follows_the_file_else_what_trials_can_do(method, style, can_save, chosen):
-    found, why = rules.choose_style(PruningSpec(method, max=9, style=style), can_save)
+    found, why = made(PruningSpec(method, max=9, style=style)).style(can_save=can_save)
     assert found == chosen
     assert why
 
 
-def test_two_studies_do_not_share_their_state():
-    one, other = rules.PrunerState(), rules.PrunerState()
-    rules.enter(one, asha(), "min", 0, 1, 0.5, "pause")
-    rules.observe(one, PruningSpec("median", max=9), "min", 0, 1, 0.5)
-    assert other == rules.PrunerState(averages=type(other.averages)([], [], {}))
+@pytest.mark.parametrize("pruning", [asha(), PruningSpec("median", max=9)])
+def test_two_studies_do_not_share_their_state(pruning):
+    pruner = made(pruning)
+    one, other = (PrunerState(memory=pruner.memory()) for _ in range(2))
+    pruner.enter(one, 0, 1, 0.5, "pause")
+    pruner.observe(one, 0, 1, 0.5)
+    assert one != other
+    assert other == PrunerState(filled={}, memory=type(other.memory)())

@@ -10,12 +10,16 @@ import pytest
 from pruning_reference import Brackets
 from pruning_world import Pruner
 
-from tuitune.core.pruning.brackets import too_few, trials_needed
 from tuitune.core.spec import PruningSpec
+from tuitune.messages.reasons import too_few
 
 
 def asha(high=200, reduction=3.0, **others):
     return PruningSpec("asha", "epoch", max=high, reduction=reduction, **others)
+
+
+def needed_of(pruning):
+    return pruning.kind.trials_needed(pruning)
 
 
 def by_floors(rungs, reduction):
@@ -62,7 +66,7 @@ def completes(pruning, trials, order):
     [(200, 3.0, 243), (243, 3.0, 243), (244, 3.0, 729), (9, 3.0, 9), (100, 2.0, 128), (3, 4.0, 4)],
 )
 def test_one_bracket_needs_the_reduction_to_the_power_of_its_rungs(high, reduction, needed):
-    assert trials_needed(asha(high, reduction)) == needed
+    assert needed_of(asha(high, reduction)) == needed
 
 
 @pytest.mark.parametrize("reduction", [1.3, 1.5, 2.0, 2.5, 3.0, 3.3, 4.0])
@@ -70,7 +74,7 @@ def test_one_bracket_needs_the_reduction_to_the_power_of_its_rungs(high, reducti
 def test_it_is_what_rounding_down_at_every_rung_leaves(high, reduction):
     pruning = asha(high, reduction)
     (rungs,) = Brackets(pruning).rungs
-    assert trials_needed(pruning) == by_floors(len(rungs), reduction)
+    assert needed_of(pruning) == by_floors(len(rungs), reduction)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_it_is_what_rounding_down_at_every_rung_leaves(high, reduction):
     ],
 )
 def test_so_many_are_enough_in_whatever_order_and_one_fewer_is_not(pruning):
-    needed = trials_needed(pruning)
+    needed = needed_of(pruning)
     worst_last = list(range(needed))
     assert completes(pruning, needed, worst_last)
     assert not completes(pruning, needed - 1, worst_last)
@@ -99,7 +103,7 @@ def test_a_long_cycle_is_told_nearly():
     pruning = asha(10**6, 10.0, brackets=2)
     brackets = Brackets(pruning)
     share = brackets.sizes[1] / sum(brackets.sizes)
-    assert trials_needed(pruning) == pytest.approx(10**5 / share, rel=1e-4)
+    assert needed_of(pruning) == pytest.approx(10**5 / share, rel=1e-4)
 
 
 def test_the_words_say_how_many_are_needed_and_what_happens_else():

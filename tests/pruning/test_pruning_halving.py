@@ -10,9 +10,8 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pruning_world import Pruner, World, any_pruning, sent, told
+from pruning_world import Pruner, World, any_pruning, made, sent, told, words
 
-from tuitune.core.pruning import rules
 from tuitune.core.spec import PruningSpec
 
 INF, NAN = math.inf, math.nan
@@ -26,7 +25,7 @@ def waiting(pruning, losses, step=1):
     """A pruner at whose lowest rung everybody waits, whatever their value; and who they are."""
     pruner = Pruner(pruning, style="promote")
     for trial, loss in enumerate(losses):
-        rules.enter(pruner.state, pruning, "min", trial, step, loss, "pause")
+        pruner.enter(trial, step, loss, "pause")
     return pruner, set(range(len(losses)))
 
 
@@ -96,14 +95,14 @@ def test_in_the_end_all_of_the_best_have_gone_on_in_whatever_order_they_came(ord
         if not going:
             break
         trial = going.pop(0)
-        at = rules.unfilled(pruner.state, pruning, trial)
+        at = pruner.unfilled(trial)
         reached[trial] = step = at[0] if at else 10
         verdict = pruner.report(trial, step, float(trial), parked)
         if verdict == "complete":
             continue
         going += [trial] if verdict.action == "go" else []
         parked |= set() if verdict.action == "go" else {trial}
-    for rung, above in pairwise((*rules.bracket_steps(pruning, 0), 10)):
+    for rung, above in pairwise((*made(pruning).plan.steps[0], 10)):
         came = sorted(trial for trial in order if reached[trial] >= rung)
         best = came[: math.floor(len(came) / eta)]
         assert all(reached[trial] >= above for trial in best)
@@ -128,14 +127,14 @@ def test_worst_last_and_best_last_send_on_their_share(worse):
 def test_the_first_at_a_rung_waits_since_a_third_of_one_is_none():
     verdict = Pruner(asha(), style="promote").report(7, 1, 123.0)
     assert told(verdict) == ("pause", (1, 1, 1, None))
-    assert verdict.why == "rung 0 (report 1): rank 1 of 1, too few to send one on: waits"
+    assert words(verdict) == "rung 0 (report 1): rank 1 of 1, too few to send one on: waits"
 
 
 def test_a_newcomer_among_the_best_keeps_its_slot():
     pruner, parked = waiting(asha(), [0.3, 0.4])
     verdict = pruner.report(2, 1, 0.2, parked)
     assert told(verdict) == ("go", (1, 1, 3, 0.2))
-    assert verdict.why == "rung 0 (report 1): rank 1 of 3, 0.2 within 0.2: goes on"
+    assert words(verdict) == "rung 0 (report 1): rank 1 of 3, 0.2 within 0.2: goes on"
     assert pruner.promotion(parked) is None
 
 
@@ -143,47 +142,47 @@ def test_a_newcomer_that_makes_room_for_another_waits_and_the_other_goes():
     pruner, parked = waiting(asha(), [0.3, 0.4])
     verdict = pruner.report(2, 1, 0.5, parked)
     assert told(verdict) == ("pause", (1, 3, 3, 0.3))
-    assert verdict.why == "rung 0 (report 1): rank 3 of 3, 0.5 not within 0.3: waits"
+    assert words(verdict) == "rung 0 (report 1): rank 3 of 3, 0.5 not within 0.3: waits"
     promotion = pruner.promotion({*parked, 2})
     assert sent(promotion) == (0, 1, 1, 3, 0.3)
-    assert promotion.why == "rung 0 (report 1): rank 1 of 3, 0.3 within 0.3: promoted"
+    assert words(promotion) == "rung 0 (report 1): rank 1 of 3, 0.3 within 0.3: promoted"
 
 
 def test_a_newcomer_lets_whoever_comes_first_have_the_slot():
     pruner, parked = waiting(asha(), [0.3, 0.4, 0.5, 0.6, 0.7])
     verdict = pruner.report(5, 1, 0.35, parked)
     assert told(verdict) == ("pause", (1, 2, 6, 0.35))
-    assert verdict.why == (
-        "rung 0 (report 1): rank 2 of 6, 0.35 within 0.35: waits, as trial 0 at rung 0 (report 1) comes first"
+    assert words(verdict) == (
+        "rung 0 (report 1): rank 2 of 6, 0.35 within 0.35: waits, as #0 at rung 0 (report 1) comes first"
     )
 
 
 def test_the_highest_rung_comes_first_over_all_brackets():
     pruning = asha(brackets=2, reduction=2.0, high=5)
-    dealt = [rules.bracket_of(pruning, trial) for trial in range(12)]
+    dealt = [made(pruning).plan.bracket_of(trial) for trial in range(12)]
     low, high = ([trial for trial in range(12) if dealt[trial] == b] for b in (0, 1))
     pruner = Pruner(pruning, style="promote")
     for trial in [*low[:2], *high[:2]]:
-        rules.enter(pruner.state, pruning, "min", trial, 2, 0.5 + trial, "pause")
+        pruner.enter(trial, 2, 0.5 + trial, "pause")
     everybody = set(range(12))
     assert pruner.promotion(everybody).trial == low[0]  # rung 2 of both: the lower bracket
     assert pruner.promotion(set(high)).trial == high[0]
     for trial in high[2:4]:
-        rules.enter(pruner.state, pruning, "min", trial, 4, 9.0, "pause")
+        pruner.enter(trial, 4, 9.0, "pause")
     assert sent(pruner.promotion(everybody)) == (high[2], 4, 1, 2, 9.0)
 
 
 def test_a_rung_is_named_by_its_number_its_resource_and_its_bracket_of_several():
     pruning = asha(brackets=2, reduction=2.0, high=5, resource="epoch")
-    dealt = [rules.bracket_of(pruning, trial) for trial in range(12)]
+    dealt = [made(pruning).plan.bracket_of(trial) for trial in range(12)]
     low, high = ([trial for trial in range(12) if dealt[trial] == b] for b in (0, 1))
     pruner = Pruner(pruning, style="promote")
     for trial in high[:2]:
-        rules.enter(pruner.state, pruning, "min", trial, 4, 0.5, "pause")
+        pruner.enter(trial, 4, 0.5, "pause")
     pruner.report(low[0], 2, 0.4)
-    assert pruner.report(low[1], 2, 0.3, high).why == (
+    assert words(pruner.report(low[1], 2, 0.3, high)) == (
         "rung 1 (epoch 2) of bracket 0: rank 1 of 2, 0.3 within 0.3: "
-        f"waits, as trial {high[0]} at rung 1 (epoch 4) of bracket 1 comes first"
+        f"waits, as #{high[0]} at rung 1 (epoch 4) of bracket 1 comes first"
     )
 
 
@@ -207,7 +206,7 @@ def test_those_that_failed_or_diverged_count_but_never_go_on(failures):
     for trial in range(1, 1 + failures):
         pruner.fail(trial)
         parked.add(trial)
-    rules.enter(pruner.state, pruner.pruning, "min", 50, 1, NAN, "pause")
+    pruner.enter(50, 1, NAN, "pause")
     promotion = pruner.promotion({*parked, 50})
     cut = 0.5 if failures == 1 else None
     assert sent(promotion) == (0, 1, 1, 2 + failures, cut)
@@ -225,13 +224,13 @@ def test_what_is_not_finite_ends_a_trial_and_waits_nowhere(value):
     pruner = Pruner(asha(), style="promote")
     verdict = pruner.report(0, 3, value)
     assert (verdict.action, verdict.rung, verdict.rank, verdict.n) == ("stop", 3, 1, 1)
-    assert verdict.why == f"diverged: {value:g}, rung 1 (report 3)"
+    assert words(verdict) == f"diverged: {value:g}, rung 1 (report 3)"
 
 
 def test_a_report_that_crosses_several_rungs_waits_at_the_highest():
     pruner = Pruner(asha(reduction=2.0), style="promote")
     assert pruner.report(0, 9, 0.4).rung == 8
-    assert rules.unfilled(pruner.state, pruner.pruning, 0) == (16, 32, 64)
+    assert pruner.unfilled(0) == (16, 32, 64)
     pruner.report(1, 1, 0.5)  # two at rung 1 now, and the best of them is long past it
     assert pruner.promotion({0, 1}) is None
     pruner.report(2, 8, 0.6)
@@ -251,7 +250,7 @@ def test_a_trial_taken_up_again_is_not_sent_on_from_where_it_once_waited():
 def test_stop_the_first_at_a_rung_goes_on():
     verdict = Pruner(asha(style="stop")).report(7, 1, 123.0)
     assert told(verdict) == ("go", (1, 1, 1, 123.0))
-    assert verdict.why == "rung 0 (report 1): rank 1 of 1, 123 within 123: goes on"
+    assert words(verdict) == "rung 0 (report 1): rank 1 of 1, 123 within 123: goes on"
 
 
 def test_stop_a_third_goes_on_and_says_by_which_figures():
@@ -261,7 +260,7 @@ def test_stop_a_third_goes_on_and_says_by_which_figures():
     assert told(pruner.report(5, 1, 0.105)) == ("go", (1, 2, 6, 0.105))
     verdict = pruner.report(6, 1, 0.107)
     assert told(verdict) == ("stop", (1, 3, 7, 0.105))
-    assert verdict.why == "rung 0 (report 1): rank 3 of 7, 0.107 not within 0.105: stopped"
+    assert words(verdict) == "rung 0 (report 1): rank 3 of 7, 0.107 not within 0.105: stopped"
 
 
 def test_stop_sends_nobody_on():
@@ -311,7 +310,7 @@ def test_a_tie_that_ends_a_trial_says_so():
     pruner.report(0, 1, 0.5)
     verdict = pruner.report(1, 1, 0.5)
     assert (
-        verdict.why
+        words(verdict)
         == "rung 0 (report 1): rank 2 of 2, 0.5 not within 0.5 of earlier trials: stopped"
     )
 
@@ -319,7 +318,7 @@ def test_a_tie_that_ends_a_trial_says_so():
 def test_numbers_that_look_alike_get_more_digits():
     pruner = Pruner(asha(style="stop"))
     pruner.report(0, 1, 0.12345678)
-    assert "0.12345679 not within 0.12345678" in pruner.report(1, 1, 0.12345679).why
+    assert "0.12345679 not within 0.12345678" in words(pruner.report(1, 1, 0.12345679))
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=30), st.sampled_from(["promote", "stop"]))
@@ -344,7 +343,7 @@ def test_a_trial_that_diverged_between_rungs_ends_at_the_next():
     assert pruner.report(0, 2, NAN) is None
     verdict = pruner.report(0, 3, 0.1)
     assert verdict.action == "stop"
-    assert verdict.why == "diverged: an earlier report was not finite, rung 1 (report 3)"
+    assert words(verdict) == "diverged: an earlier report was not finite, rung 1 (report 3)"
     assert told(pruner.report(1, 3, 0.2))[1][:3] == (1, 2, 2)
 
 
@@ -369,7 +368,7 @@ def test_a_failure_beyond_the_last_rung_enters_none():
 @pytest.mark.parametrize("style", ["promote", "stop"])
 def test_the_report_that_reaches_the_maximum_is_not_judged_but_counts(value, style):
     pruner = Pruner(asha(high=27, style=style))
-    assert rules.judge(pruner.state, pruner.pruning, "min", 0, 27, value, False, ()) is None
+    assert pruner.judge(0, 27, value, False, ()) is None
     pruner.report(0, 27, value)
     assert pruner.report(1, 9, 0.7).n == 2
     assert pruner.promotion({0}) is None
@@ -389,9 +388,9 @@ def test_how_many_go_on_is_the_exact_quotients_floor(n, reduction):
 def test_the_state_does_not_depend_on_the_order_of_arrival(order):
     pruner, in_order = Pruner(asha(), style="promote"), Pruner(asha(), style="promote")
     for trial in order:
-        rules.enter(pruner.state, pruner.pruning, "min", trial, 1, trial / 10, "pause")
+        pruner.enter(trial, 1, trial / 10, "pause")
     for trial in range(9):
-        rules.enter(in_order.state, in_order.pruning, "min", trial, 1, trial / 10, "pause")
+        in_order.enter(trial, 1, trial / 10, "pause")
     assert pruner.state == in_order.state
 
 
@@ -407,16 +406,16 @@ def test_who_goes_on_where_nothing_else_is_left_is_the_references_choice():
 
 def test_sent_on_beyond_its_rank_it_leaves_its_rung_and_comes_back_no_more():
     pruner, parked = waiting(asha(), [0.3, 0.4])
-    promotion = rules.best_waiting(pruner.state, pruner.pruning, parked)
+    promotion = pruner.last_resort(parked)
     assert sent(promotion) == (0, 1, 1, 2, None)
     pruner.send(promotion)
-    assert pruner.state.waiting == {1: 0.4}
+    assert pruner.state.memory.waiting == {1: 0.4}
     assert pruner.report(0, 3, 0.3, {1}).action == "pause"
     pruner.report(2, 1, 0.9, {0, 1})  # of three at rung 0 the best has gone on
     assert pruner.promotion({0, 1, 2}) is None
-    assert sent(rules.best_waiting(pruner.state, pruner.pruning, {0, 1, 2}))[:2] == (0, 3)
+    assert sent(pruner.last_resort({0, 1, 2}))[:2] == (0, 3)
 
 
 def test_without_anybody_that_waits_nobody_goes_on():
     pruner, _ = waiting(asha(), [NAN, INF])
-    assert rules.best_waiting(pruner.state, pruner.pruning, ()) is None
+    assert pruner.last_resort(()) is None

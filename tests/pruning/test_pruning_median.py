@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pruning_reference import Median
-from pruning_world import ODD, Pruner, told
+from pruning_world import ODD, Pruner, told, words
 
-from tuitune.core.pruning import rules
 from tuitune.core.spec import PruningSpec
 
 INF, NAN = math.inf, math.nan
@@ -93,18 +92,19 @@ def test_a_worse_best_than_the_median_of_averages_ends_a_trial_with_its_figures(
     verdict = pruner.report(0, 3, 4.5)
     assert told(verdict) == ("stop", (3, 3, 4, 4.0))
     assert (
-        verdict.why == "report 3: best 4.5 not within 4, the median running average of 3: stopped"
+        words(verdict)
+        == "report 3: best 4.5 not within 4, the median running average of 3: stopped"
     )
     verdict = pruner.report(1, 2, 2.5)
     assert told(verdict) == ("go", (2, 2, 4, 3.0))
-    assert verdict.why == "report 2: best 2.5 within 3, the median running average of 3: goes on"
+    assert words(verdict) == "report 2: best 2.5 within 3, the median running average of 3: goes on"
 
 
 def test_an_equal_best_goes_on():
     pruner = completed(Pruner(median()), [2.0])
     verdict = pruner.report(0, 1, 2.0)
     assert told(verdict) == ("go", (1, 1, 2, 2.0))
-    assert verdict.why == "report 1: best 2 equal to 2, the running average of 1: goes on"
+    assert words(verdict) == "report 1: best 2 equal to 2, the running average of 1: goes on"
 
 
 def test_the_best_so_far_counts_and_not_the_newest():
@@ -134,7 +134,7 @@ def test_who_had_not_reported_by_then_does_not_count():
 
 def test_before_min_nothing_is_judged():
     pruner = completed(Pruner(median(low=3)), [1, 1, 1])
-    assert rules.judged_from(pruner.pruning) == 3
+    assert pruner.pruner.judged_from == 3
     assert [pruner.report(0, step, 9.0) for step in (1, 2)] == [None, None]
     assert pruner.report(0, 3, 9.0).action == "stop"
 
@@ -144,13 +144,13 @@ def test_what_is_not_finite_ends_a_trial_even_the_first(value):
     pruner = Pruner(median())
     verdict = pruner.report(0, 1, value)
     assert (verdict.action, verdict.rank, verdict.n, verdict.cut) == ("stop", 1, 1, None)
-    assert verdict.why == f"diverged: {value:g}, report 1"
+    assert words(verdict) == f"diverged: {value:g}, report 1"
 
 
 def test_one_before_min_ends_it_at_min():
     pruner = Pruner(median(low=2))
     assert pruner.report(0, 1, NAN) is None
-    assert pruner.report(0, 2, 0.5).why == "diverged: an earlier report was not finite, report 2"
+    assert words(pruner.report(0, 2, 0.5)) == "diverged: an earlier report was not finite, report 2"
 
 
 def test_a_complete_trial_that_diverged_counts_as_worst():
@@ -169,7 +169,7 @@ def test_a_trial_counts_once_though_it_completes_again():
 def test_judging_changes_nothing_and_order_of_observing_and_judging_does_not_matter():
     pruner = completed(Pruner(median()), [1.0, 2.0])
     before = msgspec.msgpack.encode(pruner.state)
-    early = rules.judge(pruner.state, pruner.pruning, "min", 0, 1, 0.5, False, ())
+    early = pruner.judge(0, 1, 0.5, False, ())
     assert msgspec.msgpack.encode(pruner.state) == before
     assert pruner.report(0, 1, 0.5) == early
 
@@ -178,7 +178,7 @@ def test_a_report_at_every_one_of_very_many_steps_keeps_the_state_small():
     pruner = Pruner(median(high=10**6))
     for trial in (100, 101):
         for step in range(1 + trial % 2, 30_001):
-            rules.observe(pruner.state, pruner.pruning, "min", trial, step, float(step))
+            pruner.observe(trial, step, float(step))
         pruner.complete(trial)
     assert len(msgspec.msgpack.encode(pruner.state)) < 60_000
     cut = pruner.report(0, 20_000, 0.0).cut

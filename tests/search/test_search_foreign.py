@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.core.pruning.rules import milestones
 from tuitune.core.search.transfer import Earlier, past_of
 from tuitune.core.space import (
     Choice,
@@ -142,4 +141,4 @@ def test_failures_are_kept_and_what_tells_nothing_is_not():
     ],
 )
 def test_milestones_are_the_rungs_and_the_maximum(pruning, found):
-    assert milestones(pruning) == found
+    assert pruning.kind.make(pruning, "min").milestones == found

@@ -13,7 +13,6 @@ from simulator.course import Course
 from simulator.play import play
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
-from tuitune.core.pruning.rules import bracket_of
 from tuitune.core.search.searcher import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
@@ -89,7 +88,8 @@ def test_a_new_study_is_judged_where_the_paper_has_it():
 @pytest.mark.parametrize("style", ["promote", "stop"])
 def test_a_bracket_that_the_paper_never_cuts_is_trained_to_the_end(style):
     result = played(spec_of(style))
-    uncut = [t for t in result.study.state.trials if bracket_of(PAPER, t.number) == 6]
+    plan = PAPER.kind.make(PAPER, "min").plan
+    uncut = [t for t in result.study.state.trials if plan.bracket_of(t.number) == 6]
     assert len(uncut) > 3
     assert {trial.state for trial in uncut} == {"COMPLETE"}
     judged = {f.trial for f in result.facts if isinstance(f, ev.Verdict) and f.action != "complete"}
@@ -125,7 +125,7 @@ def test_an_old_study_goes_on_with_its_rungs(old):
         taken_up.react(event)
     assert taken_up.state.pruner.anchor == "min"
     assert taken_up.spec.pruning.anchor == "min"
-    assert len(taken_up.state.pruner.brackets[0]) == len(OLD_STEPS)
+    assert len(taken_up.state.pruner.memory.brackets[0]) == len(OLD_STEPS)
     assert was.spec.pruning.anchor == "min"
 
 

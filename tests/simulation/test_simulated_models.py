@@ -12,7 +12,6 @@ from simulator.oracle import oracle_of
 from simulator.play import play
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
-from tuitune.core.pruning.rules import milestones
 from tuitune.core.search.models import make_model
 from tuitune.core.search.proposal import History
 from tuitune.core.search.searcher import AskModel, make_searcher
@@ -102,7 +101,7 @@ def test_every_proposal_follows_from_the_journal_alone(method, pruning):
         assert history == afresh or repr(history) == repr(afresh)  # NaN equals nothing
         found = searcher.propose(fact.trial, tried)
         if isinstance(found, AskModel):
-            model = make_model(SPACE, spec.search, "min", milestones(spec.pruning))
+            model = make_model(SPACE, spec.search, "min", spec.pruner.milestones)
             found = model.propose(fact.trial, history, tried)
             modelled += 1
         assert (found.config, found.origin, found.why) == (fact.config, fact.origin, fact.why)

@@ -11,7 +11,6 @@ from simulator.reference import Rung
 from simulator.shadow_model import EVENTS, ShadowModel, groups
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
-from tuitune.core.pruning.rules import bracket_steps
 from tuitune.core.study import Study
 from tuitune.core.study.lifecycle import TRANSITIONS, stage
 from tuitune.core.study.ranking import Ranking, best_of
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from simulator.reference import Entries
-    from tuitune.core.pruning.state import PrunerState
+    from tuitune.core.pruning.pruner import PrunerState
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import State
     from tuitune.core.study.lifecycle import Stage
@@ -101,8 +100,8 @@ def _rungs(shadow: ShadowModel, pruner: PrunerState) -> list[str]:
 
 def _entries(pruner: PrunerState, spec: StudySpec) -> dict[Rung, Entries]:
     found: dict[Rung, Entries] = {}
-    for bracket, rungs in enumerate(pruner.brackets):
-        for step, rung in zip(bracket_steps(spec.pruning, bracket), rungs, strict=True):
+    for bracket, rungs in enumerate(getattr(pruner.memory, "brackets", ())):
+        for step, rung in zip(spec.pruner.plan.steps[bracket], rungs, strict=True):
             if rung.entries:
                 found[Rung(bracket, step)] = {trial: loss for loss, trial in rung.entries}
             if len({trial for _, trial in rung.entries}) < len(rung.entries):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tuitune.core.pruning.rules import milestones
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -39,5 +37,5 @@ def oracle_of(spec: StudySpec, latency: Callable[[], float] = lambda: 0.0) -> Mo
         return None
     from tuitune.core.search.models import make_model  # noqa: PLC0415 - loads numpy
 
-    model = make_model(spec.space, spec.search, spec.objective.mode, milestones(spec.pruning))
+    model = make_model(spec.space, spec.search, spec.objective.mode, spec.pruner.milestones)
     return ModelHere(model, latency)

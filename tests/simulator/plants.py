@@ -15,7 +15,10 @@ from simulator.mended import MENDED
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.placement.gpus import Loads
-from tuitune.core.pruning import halving, rules
+from tuitune.core.pruning import halving
+from tuitune.core.pruning.halving import Halving
+from tuitune.core.pruning.median import Median
+from tuitune.core.reasons import Extended
 from tuitune.core.study import (
     State,
     Study,
@@ -71,17 +74,17 @@ def doubled_attempt() -> Iterator[None]:
 @contextmanager
 def rung_filled_late() -> Iterator[None]:
     """Some trials fill a rung with their next report in place of the first one past it."""
-    enter = rules.enter
+    enter = Halving.enter
     skipped: set[tuple[int, int]] = set()
 
-    def late(state: Any, pruning: Any, mode: Any, trial: int, step: int, *rest: Any) -> None:
+    def late(self: Any, state: Any, trial: int, step: int, *rest: Any) -> None:
         key = id(state), trial
         if trial % 3 == 1 and rest[-1] == "go" and key not in skipped:
             skipped.add(key)
             return
-        enter(state, pruning, mode, trial, step, *rest)
+        enter(self, state, trial, step, *rest)
 
-    with patch.object(rules, "enter", late):
+    with patch.object(Halving, "enter", late):
         yield
 
 
@@ -96,21 +99,21 @@ def promotion_too_many() -> Iterator[None]:
 @contextmanager
 def nothing_trained_to_the_end() -> Iterator[None]:
     """A study whose rungs sent nobody to the end is over all the same."""
-    with patch.object(rules, "best_waiting", lambda *_: None):
+    with patch.object(Halving, "last_resort", lambda *_: None):
         yield
 
 
 @contextmanager
 def another_one_trained_to_the_end() -> Iterator[None]:
     """Where the rungs sent nobody to the end, some other than the best goes on."""
-    best = rules.best_waiting
+    best = Halving.last_resort
 
-    def other(state: Any, pruning: Any, available: Any) -> Any:
-        found = best(state, pruning, available)
+    def other(self: Any, state: Any, available: Any) -> Any:
+        found = best(self, state, available)
         others = [n for n in available if n != found.trial]
-        return best(state, pruning, others) or found
+        return best(self, state, others) or found
 
-    with patch.object(rules, "best_waiting", other):
+    with patch.object(Halving, "last_resort", other):
         yield
 
 
@@ -158,16 +161,23 @@ def retry_too_many() -> Iterator[None]:
 @contextmanager
 def verdict_redecided_otherwise() -> Iterator[None]:
     """A verdict hangs on something that the journal doesn't know."""
-    judge = rules.judge
     count = 0
 
-    def whimsical(*given: Any) -> Any:
-        nonlocal count
-        count += 1
-        judgement = judge(*given)
-        return judgement and msgspec.structs.replace(judgement, why=f"{judgement.why} ({count})")
+    def whimsical(judge: Any) -> Any:
+        def judged(*given: Any) -> Any:
+            nonlocal count
+            count += 1
+            judgement = judge(*given)
+            return judgement and msgspec.structs.replace(
+                judgement, why=Extended(judgement.why, f" ({count})")
+            )
 
-    with patch.object(rules, "judge", whimsical):
+        return judged
+
+    with (
+        patch.object(Halving, "judge", whimsical(Halving.judge)),
+        patch.object(Median, "judge", whimsical(Median.judge)),
+    ):
         yield
 
 
@@ -242,7 +252,7 @@ def verdict_overruled_by_a_stop() -> Iterator[None]:
 @contextmanager
 def failure_not_counted() -> Iterator[None]:
     """A trial that fails doesn't count as worst in its next rung."""
-    with patch.object(rules, "fail", lambda *_: None):
+    with patch.object(Halving, "fail", lambda *_: None):
         yield
 
 

@@ -9,8 +9,6 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from tuitune.core.pruning.rules import bracket_of, bracket_steps
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -39,6 +37,7 @@ class Rungs:
 
     def __init__(self, spec: StudySpec) -> None:
         self._pruning = spec.pruning
+        self._plan = spec.pruner.plan
         self.style = "" if spec.pruning.style == "auto" else spec.pruning.style
         self.entries: dict[Rung, Entries] = {}
         self.parked: dict[int, Rung] = {}
@@ -48,8 +47,8 @@ class Rungs:
         """The rungs that the trial's reports have not filled, ascending."""
         if self._pruning.method not in {"asha", "hyperband"}:
             return []
-        bracket = bracket_of(self._pruning, trial)
-        rungs = [Rung(bracket, step) for step in bracket_steps(self._pruning, bracket)]
+        bracket = self._plan.bracket_of(trial)
+        rungs = [Rung(bracket, step) for step in self._plan.steps[bracket]]
         return [rung for rung in rungs if rung not in self._filled.get(trial, ())]
 
     def fill(self, due: Due) -> None:

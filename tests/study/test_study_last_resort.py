@@ -9,10 +9,10 @@ from test_study_rules import Story, finished, verdicts
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.pruning import rules
 from tuitune.core.spec import Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
 from tuitune.engine.settings import settings_of
+from tuitune.messages.reasons import reason_words
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
 
@@ -51,7 +51,7 @@ def test_the_best_goes_on_from_rung_to_rung_until_it_is_complete():
     park(story, 1, 0.2)
     (first,) = sent(go(story))
     assert (first.trial, first.rung, first.rank, first.n, first.by_rank) == (1, 1, 1, 2, False)
-    assert first.why == (
+    assert reason_words(first.why) == (
         "rung 0 (epoch 1): rank 1 of 2, too few to send one on; no trial is complete and nothing "
         "else is left to launch: the best goes on"
     )
@@ -270,14 +270,14 @@ def test_a_study_that_was_over_before_goes_on_when_it_is_given_more():
 def test_of_several_brackets_the_furthest_rung_counts_and_the_better_value_there(method):
     brackets = 2 if method == "asha" else 1
     pruning = PruningSpec(method, "epoch", 1, 9, 3, style="promote", brackets=brackets)
-    assert [rules.bracket_of(pruning, trial) for trial in range(3)] == [0, 1, 0]
+    assert [pruning.kind.make(pruning, "min").plan.bracket_of(t) for t in range(3)] == [0, 1, 0]
     story = story_of(3, pruning=pruning)
     park(story, 0, 0.4, 3)
     park(story, 1, 0.3, 3)
     park(story, 2, 0.1)
     (promoted,) = sent(go(story))
     assert (promoted.trial, promoted.rung, promoted.by_rank) == (1, 3, False)
-    assert "rung 0 (epoch 3) of bracket 1: rank 1 of 1" in promoted.why
+    assert "rung 0 (epoch 3) of bracket 1: rank 1 of 1" in reason_words(promoted.why)
 
 
 def test_why_one_was_not_promoted_is_told_by_its_rung_as_it_is_at_the_end():
@@ -298,8 +298,14 @@ def test_why_one_was_not_promoted_is_told_by_its_rung_as_it_is_at_the_end():
         TrialState.COMPLETE,
         TrialState.COMPLETE,
     ]
-    assert story.trial(0).note == "not promoted: rung 0 (epoch 1): rank 6 of 6, 0.5 not within 0.1"
-    assert story.trial(1).note == "not promoted: rung 0 (epoch 1): rank 5 of 6, 0.4 not within 0.1"
+    assert (
+        reason_words(story.trial(0).note)
+        == "not promoted: rung 0 (epoch 1): rank 6 of 6, 0.5 not within 0.1"
+    )
+    assert (
+        reason_words(story.trial(1).note)
+        == "not promoted: rung 0 (epoch 1): rank 5 of 6, 0.4 not within 0.1"
+    )
 
 
 def test_those_that_may_be_sent_on_wait_where_there_is_no_room():

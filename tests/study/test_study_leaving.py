@@ -9,6 +9,7 @@ from story import ASHA, Story, signals
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
+from tuitune.messages.reasons import reason_words
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")
 
@@ -66,7 +67,7 @@ def test_a_save_under_way_is_not_cut_short():
     assert not signals(story.pass_time(19.0))
     story.exit(0, stopped=True)
     assert (story.states()[0], story.trial(0).checkpoint) == (TrialState.WAITING, 1)
-    assert story.trial(0).note == "interrupted; goes on from step 1"
+    assert reason_words(story.trial(0).note) == "interrupted; goes on from step 1"
 
 
 def test_a_second_stop_cuts_it_short_and_says_what_is_lost():
@@ -77,7 +78,7 @@ def test_a_second_stop_cuts_it_short_and_says_what_is_lost():
     facts = story.take(ev.StopAsked(story.now, finish=False, why="again", now=True))
     assert signals(facts) == [(0, "kill", "drain")]
     story.exit(0, error="killed (SIGKILL)", code=None, signal=9)
-    note = story.trial(0).note
+    note = reason_words(story.trial(0).note)
     assert "at step 4" in note
     assert "the start" in note
     assert "a checkpoint was being written" in note
@@ -98,7 +99,7 @@ def test_what_did_not_leave_in_time_is_said():
     stopped(story)
     story.pass_time(25.0)
     story.exit(0, error="terminated (SIGTERM)", code=None, signal=15)
-    assert "it did not leave in time" in story.trial(0).note
+    assert "it did not leave in time" in reason_words(story.trial(0).note)
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -111,7 +112,7 @@ def test_a_trial_that_waits_at_a_rung_without_its_checkpoint_says_so(saved: bool
         story.checkpointed(0)
     story.exit(0, stopped=True)
     assert story.states()[0] == TrialState.PAUSED
-    assert ("no checkpoint of step 1" in story.trial(0).note) is not saved
+    assert ("no checkpoint of step 1" in reason_words(story.trial(0).note)) is not saved
 
 
 def test_an_exit_of_0_after_a_signal_is_not_complete():
@@ -211,10 +212,10 @@ def test_a_resumed_trial_no_longer_says_that_it_is_paused():
     story.report(0, 1, 0.5)
     story.take(ev.PauseAsked(story.now, (0,)))
     story.exit(0, stopped=True)
-    assert "paused by hand" in story.trial(0).note
+    assert "paused by hand" in reason_words(story.trial(0).note)
     story.take(ev.ResumeAsked(story.now, (0,)))
     assert story.states() == [TrialState.RUNNING]
-    assert "paused" not in story.trial(0).note
+    assert "paused" not in reason_words(story.trial(0).note)
 
 
 def test_its_timeout_ends_a_save_that_hangs_and_the_trial_leaves_as_it_was_to():
@@ -226,7 +227,7 @@ def test_its_timeout_ends_a_save_that_hangs_and_the_trial_leaves_as_it_was_to():
     assert signals(story.pass_time(2.0)) == [(0, "term", "parked")]
     story.exit(0, error="terminated (SIGTERM)", code=None, signal=15)
     assert story.states()[0] == TrialState.PAUSED
-    assert "no checkpoint of step 1" in story.trial(0).note
+    assert "no checkpoint of step 1" in reason_words(story.trial(0).note)
 
 
 def test_a_save_that_takes_long_is_told_of():

@@ -15,6 +15,7 @@ from tuitune.core.space import key
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
 from tuitune.engine.settings import settings_of
+from tuitune.messages.reasons import reason_words
 
 
 def test_free_slots_are_filled_and_refilled():
@@ -46,7 +47,7 @@ def test_the_maximum_completes_and_the_trial_stays_complete_whatever_its_exit():
     assert verdict.action == "complete"
     story.exit(0, "RuntimeError: in the code after the loop")
     assert story.trial(0).state == TrialState.COMPLETE
-    assert "after the loop" in story.trial(0).note
+    assert "after the loop" in reason_words(story.trial(0).note)
 
 
 def test_only_the_best_finished_trial_writes_its_last_checkpoint():
@@ -66,7 +67,7 @@ def test_the_weaker_trial_stops_at_its_rung_and_is_pruned_whatever_its_exit():
     assert (cut.action, cut.rung, cut.rank, cut.n, cut.cut) == ("stop", 1, 2, 2, 0.5)
     story.exit(1, "killed", code=None, signal=9)
     assert story.trial(1).state == TrialState.PRUNED
-    assert "rung 0 (epoch 1)" in story.trial(1).note
+    assert "rung 0 (epoch 1)" in reason_words(story.trial(1).note)
 
 
 def test_between_rungs_nothing_is_decided():
@@ -81,7 +82,7 @@ def test_a_value_that_is_not_a_number_ends_the_trial_at_its_next_judgement():
     assert story.report(0, 2, math.nan)[1:] == []
     (verdict,) = verdicts(story.report(0, 3, 0.4))
     assert verdict.action == "stop"
-    assert "diverged" in verdict.why
+    assert "diverged" in reason_words(verdict.why)
 
 
 def test_without_the_objective_a_report_is_kept_and_not_judged():
@@ -108,7 +109,10 @@ def test_a_crash_is_retried_as_often_as_asked():
     story.exit(0, "ValueError: bad")
     assert story.trial(0).state == TrialState.RUNNING
     story.exit(0, "ValueError: bad")
-    assert (story.trial(0).state, story.trial(0).note) == (TrialState.FAILED, "ValueError: bad")
+    assert (story.trial(0).state, reason_words(story.trial(0).note)) == (
+        TrialState.FAILED,
+        "ValueError: bad",
+    )
 
 
 def test_an_attempt_lost_to_the_world_costs_no_retry():
@@ -124,7 +128,7 @@ def test_returning_without_a_report_fails_and_says_so():
     story.report(0, 1, None)
     story.exit(0)
     assert story.trial(0).state == TrialState.FAILED
-    assert "without a report of loss" in story.trial(0).note
+    assert "without a report of loss" in reason_words(story.trial(0).note)
 
 
 def test_a_failed_trial_counts_as_worst_where_it_would_have_been_judged():
@@ -249,7 +253,7 @@ def test_a_timeout_is_a_crash():
     assert signals(story.pass_time(61.0)) == [(0, "ask", "timeout"), (1, "ask", "timeout")]
     story.exit(0, stopped=True)
     assert story.trial(0).state == TrialState.FAILED
-    assert "timeout of 60 s" in story.trial(0).note
+    assert "timeout of 60 s" in reason_words(story.trial(0).note)
 
 
 def test_silence_is_told_once_until_the_trial_speaks_again():
@@ -369,7 +373,7 @@ def test_promotion_waits_for_a_slot_and_takes_the_best_of_the_highest_rung():
     facts = story.exit(2, stopped=True)
     assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [1]
     assert story.trial(1).state == TrialState.RUNNING
-    assert "rung 0 (epoch 1)" in story.trial(1).note
+    assert "rung 0 (epoch 1)" in reason_words(story.trial(1).note)
 
 
 @pytest.mark.parametrize(
@@ -390,7 +394,7 @@ def test_those_that_no_slot_needs_any_more_end_and_go_on_where_all_are_kept(keep
     story.report(1, 9, 0.2)
     story.exit(1)
     assert story.states() == [TrialState.PRUNED, TrialState.COMPLETE]
-    assert "not promoted" in story.trial(0).note
+    assert "not promoted" in reason_words(story.trial(0).note)
     raised = msgspec.structs.replace(settings_of(story.spec), trials=6)
     story.take(ev.Opened(story.now, raised, 4.0, 8 << 30))
     assert story.states()[:2] == [then, TrialState.COMPLETE]
@@ -603,7 +607,7 @@ def test_nothing_launches_or_ends_while_launching_is_blocked():
     story.report(1, 1, 0.5)
     story.exit(1)
     assert story.states() == [TrialState.WAITING, TrialState.COMPLETE]
-    assert story.trial(0).note == "can't start; goes on from the start"
+    assert reason_words(story.trial(0).note) == "can't start; goes on from the start"
     assert (story.trial(0).crashes, story.study.state.finished) == (0, False)
     story.take(ev.LaunchBlocked(story.now, "resources", "no memory"))
     story.take(ev.LaunchBlocked(story.now, "code", ""))

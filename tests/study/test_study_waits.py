@@ -11,6 +11,7 @@ from story import ASHA, Story, signals, verdicts
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.spec import Limits, PruningSpec, SearchSpec, TrialSpec
+from tuitune.messages.reasons import reason_words
 
 MEDIAN = PruningSpec("median", "epoch", 1, 9)
 TARGET = Limits(target=0.2)
@@ -44,7 +45,7 @@ def test_a_step_that_an_earlier_attempt_has_reported_is_answered_once():
     story.report(0, 2, 0.5)
     story.exit(0, code=None, lost=True)
     (verdict,) = verdicts(story.report(0, 1, 0.5, waits=True))
-    assert (verdict.action, verdict.why) == ("go", "seen before: never judged again")
+    assert (verdict.action, reason_words(verdict.why)) == ("go", "seen before: never judged again")
     assert not verdicts(story.report(0, 1, 0.5))
 
 
@@ -120,7 +121,7 @@ def test_what_a_verdict_has_found_is_not_forgotten_by_a_resume():
     story.report(1, 1, 0.9)
     story.take(ev.ResumeAsked(story.now, (1,)))
     story.exit(1, stopped=True)
-    assert "rank 2 of 2" in story.trial(1).note
+    assert "rank 2 of 2" in reason_words(story.trial(1).note)
 
 
 def test_nothing_is_launched_nor_wound_up_while_nothing_can_be_launched():
@@ -128,7 +129,7 @@ def test_nothing_is_launched_nor_wound_up_while_nothing_can_be_launched():
     story.take(ev.LaunchBlocked(story.now, "code", "SyntaxError: invalid syntax"))
     story.exit(0, error="can't start", code=None, lost=True)
     assert story.states() == [TrialState.WAITING]
-    assert "can't start" in story.trial(0).note
+    assert "can't start" in reason_words(story.trial(0).note)
     assert not story.study.state.finished
     story.take(ev.LaunchBlocked(story.now, "code", ""))
     assert story.states() == [TrialState.RUNNING]

@@ -10,7 +10,6 @@ from tuitune.cli.recorded_hints import warnings
 from tuitune.cli.studies import StudyFolder
 from tuitune.core.placement.host import HostResources, most_at_once
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.core.pruning.brackets import too_few
 from tuitune.core.search.searcher import Proposal, make_searcher
 from tuitune.core.space import Choice, grid_size, likely_of, spell
 from tuitune.devices.host import host_room
@@ -18,6 +17,7 @@ from tuitune.devices.watchdog import look
 from tuitune.engine.learning import KEY, Learned, kept, learn
 from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
 from tuitune.messages.parameters import condition, domain
+from tuitune.messages.reasons import too_few
 from tuitune.messages.text import configuration_toml, table
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import check_place, newest_study
@@ -88,7 +88,7 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
         size += f", a grid of {grid_size(space, spec.search.levels)} points"
     pruning = spec.pruning
     judged = "no pruning"
-    if pruning.method != "none":
+    if spec.pruner.milestones:
         judged = f"{pruning.method} over {pruning.unit} {pruning.min} to {pruning.max}"
     lines = [
         f"{spec.file}: ok",

@@ -13,12 +13,13 @@ from tuitune.cli.console import Outlet
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.placement.gpu_changes import news
-from tuitune.core.pruning.brackets import too_few
+from tuitune.core.reasons import Reason
 from tuitune.core.space import grid_size
 from tuitune.core.study import leaving
 from tuitune.core.study.forecast import Forecast
 from tuitune.messages.as_json import as_json, is_utf8
 from tuitune.messages.facts import told, whose
+from tuitune.messages.reasons import reason_words, too_few
 from tuitune.messages.text import (
     configuration_words,
     duration,
@@ -164,7 +165,7 @@ class Lines:
             parts.append(self._best())
             parts.append(self._count.remaining())
         if fact.state != TrialState.COMPLETE:
-            parts.append(plain(fact.why))
+            parts.append(plain(reason_words(fact.why)))
         else:
             parts.append(configuration_words(trial.config))
             if trial.error:  # its value counts all the same
@@ -281,6 +282,8 @@ def _record(struct: msgspec.Struct) -> dict[str, object]:
 
 
 def _by_name(value: object) -> object:
+    if isinstance(value, Reason):
+        return reason_words(value)
     if isinstance(value, tuple):
         return [_by_name(one) for one in value]
     return _record(value) if isinstance(value, msgspec.Struct) else value
@@ -295,7 +298,7 @@ def opening_words(study: Study, where: str) -> str:
         search = f"a grid of {grid_size(spec.space, spec.search.levels)} points"
     parts = [f"{spec.name}: {settings.trials} trials by {search}"]
     pruning = spec.pruning
-    if pruning.method != "none":
+    if spec.pruner.milestones:
         style = state.pruner.style or "style by what trials can do"
         parts.append(
             f"{pruning.method} ({style}) over {pruning.unit} {pruning.min} to {pruning.max}"

@@ -26,9 +26,10 @@ def warnings(
 
 
 def _switched_off(spec: StudySpec, document: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
-    idle = [key for key in FOR_RUNGS if key in document.get("pruning", {})]
-    if spec.pruning.method == "none" and idle:
-        yield f'[pruning] {", ".join(idle)}: without effect, since method = "none"'
+    written, pruning = document.get("pruning", {}), spec.pruning
+    idle = [key for key in FOR_RUNGS if key in written and key not in pruning.kind.keys]
+    if idle:
+        yield f'[pruning] {", ".join(idle)}: without effect, since method = "{pruning.method}"'
 
 
 def _commands_at_max(spec: StudySpec) -> Iterator[str]:

@@ -1,20 +1,21 @@
-"""What a study file says, as data: read by every room, written by `studyfile` alone."""
+"""The content of a study file as data, which `studyfile` alone writes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tuitune.core.pruning.pruner import Pruner, PrunerKind
     from tuitune.core.space import SearchSpace
 
 Mode = Literal["min", "max"]
 ValueOf = Literal["last", "best"]
 KeepCheckpoints = Literal["best", "all", "none"]
 SearchMethod = Literal["random", "sobol", "grid", "tpe", "bayes"]
-PruningMethod = Literal["none", "asha", "hyperband", "median"]
 PruningStyle = Literal["auto", "promote", "stop"]
 OnForeign = Literal["drain", "pause", "ignore"]
 
@@ -66,11 +67,12 @@ class SearchSpec:
 class PruningSpec:
     """Which trials end early, or wait.
 
+    installed: the pruner's row where it is none of the registry's. options: the pruner's own.
     anchor: where the rungs of hyperband are counted from. It is no key of the study file: studies
     that were begun before they were counted from `max` keep the rungs that they have.
     """
 
-    method: PruningMethod = "none"
+    method: str = "none"
     resource: str | None = None  # None: the count of reports
     min: int = 1
     max: int | None = None
@@ -78,6 +80,15 @@ class PruningSpec:
     style: PruningStyle = "auto"
     brackets: int = 1
     anchor: Literal["min", "max"] = "max"
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    installed: PrunerKind | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def kind(self) -> PrunerKind:
+        """The pruner's row. Raises KeyError for a method that is neither built in nor installed."""
+        from tuitune.core.pruning.registry import PRUNERS  # noqa: PLC0415 - few need a pruner
+
+        return self.installed or PRUNERS[self.method]
 
     @property
     def unit(self) -> str:
@@ -102,8 +113,10 @@ class DevicesSpec:
     on_foreign: OnForeign = "drain"  # when somebody comes to one that we have
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StudySpec:
+    """A whole study file."""
+
     name: str
     objective: Objective
     trial: TrialSpec
@@ -113,3 +126,8 @@ class StudySpec:
     limits: Limits
     file: str  # the study file's absolute path; targets and commands live beside it
     devices: DevicesSpec = DevicesSpec()
+
+    @cached_property
+    def pruner(self) -> Pruner:
+        """Raises ValueError where [pruning] gives rungs no end."""
+        return self.pruning.kind.make(self.pruning, self.objective.mode)

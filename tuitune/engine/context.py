@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.pruning.rules import milestones
 from tuitune.core.search.start import START
 from tuitune.core.study import Study
 from tuitune.devices.locks import Locks
@@ -53,7 +52,7 @@ def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelPro
     spec = context.study.spec
     if not spec.search.is_modelled:
         return None
-    rungs = milestones(spec.pruning)
+    rungs = spec.pruner.milestones
     brief = Brief(spec.space, spec.search, spec.objective.mode, rungs, context.foreign)
     return ModelProcess(brief, context.held.folder, note)
 

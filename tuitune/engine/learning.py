@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune.core.pruning.rules import milestones
 from tuitune.core.search.proposal import Past
 from tuitune.core.search.transfer import Earlier, past_of
 from tuitune.core.space import UnfitError, fitted
@@ -92,7 +91,7 @@ def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Pa
     except (StoreError, StudyFileError) as error:
         raise _refused(spec, name, f"can't be read: {error}") from error
     _same_objective(spec, theirs, name)
-    rungs = milestones(spec.pruning)
+    rungs = spec.pruner.milestones
     comparable = theirs.pruning.resource == spec.pruning.resource
     found: list[Past] = []
     tally = _Tally()

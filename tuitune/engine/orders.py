@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from tuitune.core.pruning.rules import judged_from, unfilled
 from tuitune.messages.command import fill_command
 from tuitune.trial.wire import Order
 
@@ -29,8 +28,8 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         resume_step=None if checkpoint is None else int(checkpoint.name),
         max_resource=spec.pruning.max,
         resource=spec.pruning.resource,
-        rungs=unfilled(state.pruner, spec.pruning, trial.number),
-        judged_from=judged_from(spec.pruning),
+        rungs=spec.pruner.plan.unfilled(state.pruner.filled, trial.number),
+        judged_from=spec.pruner.judged_from,
         metric=spec.objective.metric,
         checkpoint_every=spec.trial.checkpoint_every,
         threads=max(1, int(trial.cpus)),

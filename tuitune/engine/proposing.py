@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.pruning.rules import milestones
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.space import grid_size
@@ -75,7 +74,7 @@ def past_of(spec: StudySpec, trial: Trial) -> Past | None:
     if (
         trial.state == TrialState.KILLED
         and fate == "ended"
-        and not (curve and milestones(spec.pruning))
+        and not (curve and spec.pruner.milestones)
     ):
         return None
     return Past(trial.number, trial.config, curve, fate)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
 from tuitune.messages.leaving import signal_words
+from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import configuration_words, duration, plain, trial_names
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _blocked(fact: ev.LaunchBlocked) -> str:
 def _sample_failed(fact: ev.SampleFailed) -> str:
     """Why it failed is said of how it is settled."""
     found = configuration_words(fact.config)
-    return f"proposed: {fact.why}: {found}, without what was to be sampled"
+    return f"proposed: {reason_words(fact.why)}: {found}, without what was to be sampled"
 
 
 def _clock(fact: ev.ClockStepped) -> str:
@@ -114,19 +115,19 @@ def _finished(fact: ev.Finished) -> str:
 
 TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Opened: _opened,
-    ev.Proposed: lambda f: f"proposed: {f.why}: {configuration_words(f.config)}",
+    ev.Proposed: lambda f: f"proposed: {reason_words(f.why)}: {configuration_words(f.config)}",
     ev.SampleFailed: _sample_failed,
     ev.Exhausted: lambda f: f"no more configurations: {f.why}",
     ev.Launch: lambda f: f"attempt {f.attempt} launched on {f.device}",
     ev.Started: _started,
     ev.SaveFailed: lambda f: f"the checkpoint of step {f.step} could not be written: {f.why}",
     ev.Checkpointed: lambda f: f"checkpoint at step {f.step}",
-    ev.Verdict: lambda f: f"{f.action}: {f.why}",
+    ev.Verdict: lambda f: f"{f.action}: {reason_words(f.why)}",
     ev.CodeChanged: lambda f: f"the training code has changed: {f.now} now, {f.before} before",
-    ev.StyleChosen: lambda f: f"pruning style: {f.style} ({f.why})",
+    ev.StyleChosen: lambda f: f"pruning style: {f.style} ({reason_words(f.why)})",
     ev.AddAsked: lambda f: f"a trial is added by hand: {configuration_words(f.config)}",
-    ev.Added: lambda f: f"added by hand: {f.why}: {configuration_words(f.config)}",
-    ev.Promoted: lambda f: f"promoted: {f.why}",
+    ev.Added: lambda f: f"added by hand: {reason_words(f.why)}: {configuration_words(f.config)}",
+    ev.Promoted: lambda f: f"promoted: {reason_words(f.why)}",
     ev.Frozen: lambda f: f"attempt {f.attempt} stands still",
     ev.PauseAsked: _paused,
     ev.ResumeAsked: _resumed,
@@ -136,7 +137,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Signal: signal_words,
     ev.Returned: _returned,
     ev.Exited: _exited,
-    ev.Settled: lambda f: f"{f.state}: {f.why}",
+    ev.Settled: lambda f: f"{f.state}: {reason_words(f.why)}",
     ev.Warned: lambda f: f"warning: {f.text}",
     ev.Silent: lambda f: f"silent for {duration(f.seconds)}",
     ev.SettingsChanged: _settings,

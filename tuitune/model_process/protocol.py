@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tuitune.core.reasons import Why
 from tuitune.core.search.proposal import Past
 from tuitune.ipc.frames import frame
 
@@ -41,7 +42,7 @@ class Answer(msgspec.Struct, frozen=True):
     trial: int
     config: dict[str, Any] | None
     origin: str
-    why: str
+    why: Why
     error: str = ""
 
 

@@ -12,6 +12,7 @@ from tuitune.core.placement.host import HostResources
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tuitune.core.reasons import Why
     from tuitune.core.spec import StudySpec
 
 
@@ -30,7 +31,7 @@ class Record:
     number: int
     config: dict[str, Any]
     origin: str
-    why: str
+    why: Why
     state: TrialState = TrialState.WAITING  # as its last attempt left it
     points: list[Point] = field(default_factory=list)
     ending: float = 0.0  # s of work after its last point; where it has none, of all its attempts

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.pruning.rules import bracket_of, bracket_steps
 from tuitune.core.study.ranking import Ranking, best_of, loss
 from tuitune.simulation.recorded import Spent, replayable, was_stopped
 from tuitune.simulation.rerun import rerun
@@ -102,19 +101,18 @@ def _anchored(spec: StudySpec, anchor: Literal["min", "max"]) -> StudySpec:
 
 def thinned(record: Record, spec: StudySpec) -> Record:
     """Only the reports that the pruner could notice, and the last: all others call for nothing."""
-    pruning = spec.pruning
-    if pruning.method == "median":
+    if spec.pruner.judged_from is not None:
         return record
-    gates = list(bracket_steps(pruning, bracket_of(pruning, record.number)))
-    if pruning.max is not None:
-        gates.append(pruning.max)
+    gates = list(spec.pruner.plan.steps_of(record.number))
+    if spec.pruning.max is not None:
+        gates.append(spec.pruning.max)
     kept: list[Point] = []
     seconds, filled, best = 0.0, 0, math.inf
     last = spec.objective.value == "last"
     due: float = gates[0] if gates else math.inf
     final = len(record.points) - 1
     for place, point in enumerate(record.points):
-        if pruning.max is not None and filled == len(gates):
+        if spec.pruning.max is not None and filled == len(gates):
             kept.append(point)  # here it sees that it has had all that it may spend
             break
         seconds += point.seconds

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.pruning.rules import judged_from, unfilled
 from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import WRITTEN
 from tuitune.core.study.leaving import SILENCE
@@ -186,9 +185,10 @@ class _Attempt:
         self._next = bisect_right(points, self._resumed_from or 0, key=lambda point: point.step)
         self._step = 0 if pruning.resource else self._resumed_from or 0
         self._most = math.inf if pruning.max is None else pruning.max
-        always = judged_from(pruning)
+        always = spec.pruner.judged_from
         self._always = self._most if always is None else min(always, self._most)
-        self._rungs = list(unfilled(run.study.state.pruner, pruning, launch.trial))[::-1]
+        filled = run.study.state.pruner.filled
+        self._rungs = list(spec.pruner.plan.unfilled(filled, launch.trial))[::-1]
         self._gate = 0.0  # the step from which on a report waits for its verdict
         self._judged(0)
         self._saved_at = run.now

@@ -11,11 +11,11 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
-from tuitune.core.pruning.rules import bracket_count, bracket_of, bracket_steps
 from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import forgotten, kept
 from tuitune.core.study.state import Starting, State
 from tuitune.messages.leaving import LEAVES
+from tuitune.messages.reasons import reason_words
 from tuitune.store.rows import StudyRow, TrialRow, to_columns
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         state=trial.state,
         config=trial.config,
         origin=trial.origin,
-        why=trial.why,
+        why=reason_words(trial.why),
         value=trial.counted(spec.objective),
         step=trial.step,
         attempt=trial.attempt + 1,
@@ -101,7 +101,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         device=trial.device,
         note=_note(state, trial),
         best=trial.best,
-        bracket=bracket_of(spec.pruning, number),
+        bracket=spec.pruner.plan.bracket_of(number),
         rung=filled - 1 if filled else None,
         checkpoint=trial.checkpoint if kept(state, trial) else None,
         parked=trial.at_rung,
@@ -115,7 +115,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
 
 def study_row(spec: StudySpec, state: State) -> StudyRow:
     halted = state.halted
-    brackets = [bracket_steps(spec.pruning, b) for b in range(bracket_count(spec.pruning))]
+    brackets = spec.pruner.plan.steps
     return StudyRow(
         settings=state.settings,
         launching=state.launching,
@@ -132,7 +132,7 @@ def study_row(spec: StudySpec, state: State) -> StudyRow:
         memory=state.memory,
         opened=state.opened,
         elapsed=state.elapsed,
-        rungs=tuple(brackets) if any(brackets) else (),
+        rungs=brackets if any(brackets) else (),
         blocked="; ".join(BLOCKED[cause].format(why) for cause, why in state.blocked.items()),
     )
 
@@ -165,8 +165,8 @@ def _note(state: State, trial: Trial) -> str:
         return _leaving_words(trial, trial.ending)
     if trial.state == TrialState.PAUSED:
         by_hand = "paused by hand; " if trial.paused_by_user and trial.at_rung else ""
-        return f"{by_hand}{trial.note}; {_keeps(trial)}"
-    return "silent for long" if trial.silent else trial.note
+        return f"{by_hand}{reason_words(trial.note)}; {_keeps(trial)}"
+    return "silent for long" if trial.silent else reason_words(trial.note)
 
 
 def _leaving_words(trial: Trial, ending: Ending) -> str:

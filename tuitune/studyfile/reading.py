@@ -80,6 +80,8 @@ def read_study(
     space = SearchSpace(read_conditions(parameters, found, problems))
     _check_samplers(space, parameters, folder, problems)
     read = {name: Table(name, content, problems) for name, content in tables.items()}
+    for name in KEYS.keys() - {"space", "search", "pruning"}:  # those have keys of their methods
+        read[name].check_keys()
     objective = _objective(read["objective"], missing="objective" not in document)
     pruning = read_pruning(read["pruning"])
     trial = read_trial(read["trial"], parameters, space, folder, missing="trial" not in document)

@@ -24,6 +24,7 @@ _LARGEST_GRID = 10_000_000
 
 def read_search(table: Table, names: Collection[str], space: SearchSpace) -> SearchSpec:
     """Read [search]; names are all of [space], space has those without problems."""
+    table.check_keys()
     method = table.one_of("method", _DEFAULT.method, _METHODS)
     trials = table.whole("trials", None, low=1)
     levels = table.whole("levels", _DEFAULT.levels, low=2)

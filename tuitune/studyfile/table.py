@@ -12,7 +12,7 @@ from tuitune.studyfile.hints import KEYS, unknown_key, unknown_value
 from tuitune.studyfile.problems import Problems, kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([dhms])\s*")
@@ -56,9 +56,12 @@ class Table:
         self.name = name
         self.content = content
         self.problems = problems
-        for key in content:
-            if key not in KEYS[name]:
-                self.wrong(key, unknown_key(name, key))
+
+    def check_keys(self, more: Collection[str] = ()) -> None:
+        """Note each key that is neither one of the table's nor of `more`."""
+        for key in self.content:
+            if key not in KEYS[self.name] and key not in more:
+                self.wrong(key, unknown_key(self.name, key))
 
     def needs(self, key: str, example: str) -> None:
         """Note a key that must be there and isn't."""

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.core.pruning.rules import PrunerState, enter, judge, next_rung
+from tuitune.core.pruning.pruner import PrunerState, Report
 from tuitune.core.spec import PruningSpec
 
 if TYPE_CHECKING:
@@ -29,18 +29,20 @@ def curve(seed: int) -> list[float]:
 
 def our_judge() -> Callable[[int, int, float], bool]:
     """Whether a report ends its trial, by tuitune's own ASHA."""
-    state, pruning = PrunerState(), PruningSpec(method="asha", max=LONGEST, style="stop")
+    pruning = PruningSpec(method="asha", max=LONGEST, style="stop")
+    pruner = pruning.kind.make(pruning, "min")
+    state = PrunerState(memory=pruner.memory())
     gates: dict[int, int | None] = {}  # as a study keeps them: between two rungs nothing is asked
 
     def report(trial: int, step: int, loss: float) -> bool:
         gate = gates.get(trial, 1)
         if gate is None or step < gate:
             return False
-        verdict = judge(state, pruning, "min", trial, step, loss, diverged=False, available=())
+        verdict = pruner.judge(state, Report(trial, step, loss), ())
         if verdict is None:
             return False
-        enter(state, pruning, "min", trial, step, loss, verdict.action)
-        gates[trial] = next_rung(state, pruning, trial)
+        pruner.enter(state, trial, step, loss, verdict.action)
+        gates[trial] = pruner.plan.next_rung(state.filled, trial)
         return verdict.action == "stop"
 
     return report

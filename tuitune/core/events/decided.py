@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tuitune.core.events.base import Action, Fact, SignalHow, StopReason, TrialState
+from tuitune.core.reasons import Why
 
 
 class Ask(Fact, frozen=True, tag="ask"):
@@ -36,7 +37,7 @@ class Verdict(Fact, frozen=True, tag="verdict"):
     rank: int | None  # from 1
     n: int | None  # entries in the rung, the newcomer included
     cut: float | None  # the worst value that goes on
-    why: str
+    why: Why
 
 
 class Signal(Fact, frozen=True, tag="signal"):
@@ -53,7 +54,7 @@ class StyleChosen(Fact, frozen=True, tag="style_chosen"):
     """How the pruner works from here on: it was left to what the trials can do."""
 
     style: Literal["promote", "stop"]
-    why: str
+    why: Why
 
 
 class CodeChanged(Fact, frozen=True, tag="code_changed"):
@@ -71,7 +72,7 @@ class Promoted(Fact, frozen=True, tag="promoted"):
     rank: int  # from 1
     n: int
     cut: float | None
-    why: str
+    why: Why
     by_rank: bool = True  # False: no trial is complete, and nothing else is left to launch
 
 
@@ -80,7 +81,7 @@ class Added(Fact, frozen=True, tag="added"):
 
     trial: int
     config: dict[str, Any]
-    why: str
+    why: Why
 
 
 class Settled(Fact, frozen=True, tag="settled"):
@@ -88,7 +89,7 @@ class Settled(Fact, frozen=True, tag="settled"):
 
     trial: int
     state: TrialState
-    why: str
+    why: Why
     crashed: bool = False  # by its own doing: counts for retries and for giving up
     crowded: bool = False  # its neighbours on a GPU left it too little memory: it goes on alone
     error: str = ""  # of one that crashed: what went wrong, whether or not it is tried again

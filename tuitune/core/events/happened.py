@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tuitune.core.events.base import Fact, Gpu, Settings
+from tuitune.core.reasons import Why
 
 
 class Opened(Fact, frozen=True, tag="opened"):
@@ -22,7 +23,7 @@ class Proposed(Fact, frozen=True, tag="proposed"):
     trial: int
     config: dict[str, Any]
     origin: str  # "point" | the searcher's method
-    why: str
+    why: Why
 
 
 class Exhausted(Fact, frozen=True, tag="exhausted"):
@@ -141,7 +142,7 @@ class Frozen(Fact, frozen=True, tag="held"):
 
 class AddAsked(Fact, frozen=True, tag="add_asked"):
     config: dict[str, Any]
-    why: str
+    why: Why
     by: str = ""
 
 
@@ -179,7 +180,7 @@ class SampleFailed(Fact, frozen=True, tag="sample_failed"):
     trial: int
     config: dict[str, Any]  # without what was to be sampled
     origin: str
-    why: str
+    why: Why
     error: str  # one line
 
 

@@ -1,1 +1,1 @@
-"""Should this trial go on?"""
+"""Pruners: which trials stop, wait or go on."""

@@ -1,4 +1,4 @@
-"""Where do trials get judged, and which of them start how far up?"""
+"""Brackets and rungs of successive halving: where trials are judged, and which start how far up."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, count
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuitune.core.spec import PruningSpec
 
 _ALMOST = 1e-9  # what floating point takes from a whole number: 33 / 1.1 must be 30, not 29.999
 _FIRST_DEAL = 1024
-_TRIPLE = 3.0
+_MEDIAN_MILESTONES = 3.0
 
 
 class RungPlace(NamedTuple):
-    """number: of the rung in its bracket, from 0."""
+    """A rung of a plan; number: of the rung in its bracket, from 0."""
 
     step: int
     bracket: int
@@ -29,10 +31,10 @@ class RungPlace(NamedTuple):
 class Plan:
     """The rungs of a study.
 
-    steps: for each bracket its rungs, ascending. weights: the brackets' shares of the trials.
-    order: all rungs, in the order in which a free slot looks through them: the highest step first,
-    then the lower bracket. cycle: after how many trials the dealing starts again. dealt: the
-    brackets of its first ones.
+    steps: for each bracket its rungs, ascending; the last bracket may have none. weights: the
+    brackets' shares of the trials. order: all rungs, in the order in which a free slot looks
+    through them: the highest step first, then the lower bracket. cycle: after how many trials the
+    dealing starts again. dealt: the brackets of its first ones.
     """
 
     steps: tuple[tuple[int, ...], ...]
@@ -42,10 +44,16 @@ class Plan:
     dealt: tuple[int, ...]
 
     def rung(self, bracket: int, number: int) -> RungPlace:
+        """Raises IndexError where the bracket has no such rung."""
         return RungPlace(self.steps[bracket][number], bracket, number)
 
     def bracket_of(self, trial: int) -> int:
-        """The bracket of a trial; a late one of a long cycle has to be dealt to first."""
+        """The bracket of a trial, from 0, by its number alone.
+
+        Trials are dealt in proportion to the brackets' sizes in Li et al. 2018, so that each
+        bracket has the same budget: the next one goes where most are missing, which repeats as a
+        fixed cycle.
+        """
         if len(self.weights) == 1:
             return 0
         place = trial % self.cycle
@@ -53,45 +61,66 @@ class Plan:
             return self.dealt[place]
         return _deal(self.weights, 1 << place.bit_length())[place]
 
+    def steps_of(self, trial: int) -> tuple[int, ...]:
+        """The steps of the rungs in a trial's bracket, ascending."""
+        return self.steps[self.bracket_of(trial)]
 
-@cache
-def plan(pruning: PruningSpec) -> Plan:
-    """Lay out brackets and rungs. ValueError where the rungs would have no end.
+    def unfilled(self, filled: Mapping[int, int], trial: int) -> tuple[int, ...]:
+        """The steps of the rungs that this trial has yet to fill, ascending.
 
-    A bracket's rungs are whole numbers below `max`, equal ones merged. With asha they are
-    round(min * reduction^k), k from the bracket's number on (Li et al. 2020, "A System for
-    Massively Parallel Hyperparameter Tuning", with the start not anchored at the maximum). With
-    hyperband bracket b of s_max + 1 has those at max / reduction^k, k from s_max - b down to 1
-    (Li et al. 2018, "Hyperband", Algorithm 1). Where nothing has rungs there is one bracket
-    without any.
+        filled: trial -> how many rungs it has filled. A report at or past the first of them fills
+        a rung; between two rungs nothing happens.
+        """
+        return self.steps_of(trial)[filled.get(trial, 0) :]
+
+    def next_rung(self, filled: Mapping[int, int], trial: int) -> int | None:
+        """The first of `unfilled`; None: it has filled all."""
+        steps, done = self.steps_of(trial), filled.get(trial, 0)
+        return steps[done] if done < len(steps) else None
+
+    def reach(self, trial: int, step: int) -> int:
+        """The highest rung of this trial's bracket that is not above `step`; 0: there is none."""
+        steps = self.steps_of(trial)
+        below = bisect_right(steps, step)
+        return steps[below - 1] if below else 0
+
+    def trials_needed(self, reduction: float) -> int:
+        """With fewer, no trial of a study that promotes may be sent to `max` by its rank alone.
+
+        The bracket that is there first counts. In one that is dealt to later than the first
+        thousand trials this is right to within a trial or two.
+        """
+        needed = (_entries_needed(len(rungs), reduction) for rungs in self.steps)
+        return min(_dealt(self, bracket, count) for bracket, count in enumerate(needed))
+
+
+NO_RUNGS: Final = Plan(((),), (1,), (), 1, (0,))
+
+
+def asha_plan(pruning: PruningSpec) -> Plan:
+    """Rungs at round(min * reduction^k), k from the bracket's number on, below `max`.
+
+    Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning". Rungs are whole
+    numbers, equal ones merged. ValueError where they would have no end.
     """
-    if pruning.method not in {"asha", "hyperband"}:
-        return Plan(((),), (1,), (), 1, (0,))
-    if pruning.max is None:
-        raise ValueError("pruning needs a maximum of its resource: set max in [pruning]")
-    if pruning.min < 1 or pruning.reduction <= 1:
-        raise ValueError("pruning needs min of at least 1 and reduction above 1 in [pruning]")
-    held = most_brackets(pruning.min, pruning.max, pruning.reduction)
-    brackets = held if pruning.method == "hyperband" else max(1, min(pruning.brackets, held))
-    if pruning.method == "hyperband" and pruning.anchor == "max":
-        steps = tuple(_down(pruning.max, pruning.reduction, held - 1 - b) for b in range(brackets))
-    else:
-        steps = tuple(
-            _rungs(pruning.min, pruning.max, pruning.reduction, first) for first in range(brackets)
-        )
-    weights = tuple(_share(held, held - 1 - first, pruning.reduction) for first in range(brackets))
-    order = [
-        RungPlace(step, bracket, number)
-        for bracket, rungs in enumerate(steps)
-        for number, step in enumerate(rungs)
-    ]
-    order.sort(key=lambda rung: (-rung.step, rung.bracket))
-    return Plan(steps, weights, tuple(order), sum(weights), _deal(weights, _FIRST_DEAL))
+    most = _checked(pruning)
+    held = most_brackets(pruning.min, most, pruning.reduction)
+    return _upward(pruning, most, max(1, min(pruning.brackets, held)))
 
 
-def bracket_count(pruning: PruningSpec) -> int:
-    """How many brackets the trials are dealt to; with hyperband as many as its range holds."""
-    return len(plan(pruning).steps)
+def hyperband_plan(pruning: PruningSpec) -> Plan:
+    """Bracket b of s_max + 1 has rungs at max / reduction^k, k from s_max - b down to 1.
+
+    Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
+    Algorithm 1. With the anchor "min" the rungs are those of `asha_plan`, in as many brackets.
+    ValueError where they would have no end.
+    """
+    most = _checked(pruning)
+    held = most_brackets(pruning.min, most, pruning.reduction)
+    if pruning.anchor == "min":
+        return _upward(pruning, most, held)
+    steps = (_down(most, pruning.reduction, held - 1 - bracket) for bracket in range(held))
+    return _plan(tuple(steps), held, pruning.reduction)
 
 
 def most_brackets(least: int, most: int, reduction: float) -> int:
@@ -102,45 +131,41 @@ def most_brackets(least: int, most: int, reduction: float) -> int:
     raise AssertionError  # a count has no end
 
 
-def bracket_of(pruning: PruningSpec, trial: int) -> int:
-    """The bracket of a trial, from 0, by its number alone.
-
-    Trials are dealt in proportion to the brackets' sizes in Li et al. 2018, so that each bracket
-    has the same budget: the next one goes where most are missing, which repeats as a fixed cycle.
-    """
-    return plan(pruning).bracket_of(trial)
-
-
-def bracket_steps(pruning: PruningSpec, bracket: int) -> tuple[int, ...]:
-    """The steps of a bracket's rungs, ascending; the last bracket may have none."""
-    return plan(pruning).steps[bracket]
-
-
-@cache
-def milestones(pruning: PruningSpec) -> tuple[int, ...]:
-    """The resources at which the curves of two trials can be told apart, ascending.
-
-    The rungs of the lowest bracket, which are those of all of them, and `max`. The median has none
-    of its own, and is given min * 3^k. Empty where nothing is pruned.
-    """
-    if pruning.method == "none" or pruning.max is None:
+def spaced(pruning: PruningSpec) -> tuple[int, ...]:
+    """min * 3^k below `max`, and `max`: milestones of a pruner without rungs; empty without max."""
+    if pruning.max is None:
         return ()
-    if pruning.method == "median":
-        return (*_rungs(pruning.min, pruning.max, _TRIPLE, 0), pruning.max)
-    return (*plan(pruning).steps[0], pruning.max)
-
-
-def reach(pruning: PruningSpec, trial: int, step: int) -> int:
-    """The highest rung of this trial's bracket that is no higher than `step`; 0 where none is."""
-    laid = plan(pruning)
-    steps = laid.steps[laid.bracket_of(trial)]
-    below = bisect_right(steps, step)
-    return steps[below - 1] if below else 0
+    return (*_rungs(pruning.min, pruning.max, _MEDIAN_MILESTONES, 0), pruning.max)
 
 
 def sent_on(n: int, reduction: float) -> int:
     """floor(n / reduction), of a quotient of decimal numbers."""
     return int(n / reduction + _ALMOST)
+
+
+def _checked(pruning: PruningSpec) -> int:
+    if pruning.max is None:
+        raise ValueError("pruning needs a maximum of its resource: set max in [pruning]")
+    if pruning.min < 1 or pruning.reduction <= 1:
+        raise ValueError("pruning needs min of at least 1 and reduction above 1 in [pruning]")
+    return pruning.max
+
+
+def _upward(pruning: PruningSpec, most: int, brackets: int) -> Plan:
+    steps = (_rungs(pruning.min, most, pruning.reduction, first) for first in range(brackets))
+    held = most_brackets(pruning.min, most, pruning.reduction)
+    return _plan(tuple(steps), held, pruning.reduction)
+
+
+def _plan(steps: tuple[tuple[int, ...], ...], held: int, reduction: float) -> Plan:
+    weights = tuple(_share(held, held - 1 - first, reduction) for first in range(len(steps)))
+    order = [
+        RungPlace(step, bracket, number)
+        for bracket, rungs in enumerate(steps)
+        for number, step in enumerate(rungs)
+    ]
+    order.sort(key=lambda rung: (-rung.step, rung.bracket))
+    return Plan(steps, weights, tuple(order), sum(weights), _deal(weights, _FIRST_DEAL))
 
 
 def _rungs(least: int, most: int, reduction: float, first: int) -> tuple[int, ...]:
@@ -178,35 +203,6 @@ def _deal(weights: tuple[int, ...], trials: int) -> tuple[int, ...]:
         missing[chosen] -= total
         dealt.append(chosen)
     return tuple(dealt)
-
-
-def trials_needed(pruning: PruningSpec) -> int:
-    """With fewer, no trial of a study that promotes may be sent to `max` by its rank alone.
-
-    It is the bracket that is there first that counts. In one that is dealt to later than the
-    first thousand trials this is right to within a trial or two.
-    """
-    laid = plan(pruning)
-    needed = (_entries_needed(len(rungs), pruning.reduction) for rungs in laid.steps)
-    return min(_dealt(laid, bracket, count) for bracket, count in enumerate(needed))
-
-
-def too_few(pruning: PruningSpec, trials: int, style: str) -> str:
-    """Words to a user whose study has so few; empty where it has enough.
-
-    style: how verdicts fall; empty where that is still to be found out.
-    """
-    if pruning.method not in {"asha", "hyperband"} or (style or pruning.style) == "stop":
-        return ""
-    needed = trials_needed(pruning)
-    if trials >= needed:
-        return ""
-    sooner = "if trials wait at rungs, " if (style or pruning.style) == "auto" else ""
-    end = f"{pruning.unit} {pruning.max}"
-    return (
-        f"{sooner}{trials} trials are too few for the rungs to be sure to send one to {end} by "
-        f"its rank ({needed} are needed): if they send none, the best goes on at the end"
-    )
 
 
 def _entries_needed(rungs: int, reduction: float) -> int:

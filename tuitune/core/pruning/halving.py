@@ -1,258 +1,366 @@
-"""Is this trial among the best of its rung, and who goes on? (ASHA and Hyperband, asynchronous)"""
+"""Asynchronous successive halving (ASHA and Hyperband): memory, verdicts and promotions."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from math import inf, isfinite, log
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tuitune.core.pruning import verdicts
-from tuitune.core.pruning.brackets import bracket_of, plan, sent_on
-from tuitune.core.pruning.state import Rung
-from tuitune.core.pruning.text import loss_of
-from tuitune.core.pruning.verdicts import Place
+from tuitune.core import reasons
+from tuitune.core.pruning.brackets import asha_plan, hyperband_plan, most_brackets, sent_on
+from tuitune.core.pruning.pruner import (
+    Fault,
+    Judgement,
+    Promotion,
+    PrunerKind,
+    check_range,
+    loss_of,
+    value_of,
+)
+from tuitune.core.pruning.rungs import Rung, Rungs
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Collection, Container, Iterable
 
-    from tuitune.core.pruning.brackets import RungPlace
-    from tuitune.core.pruning.state import Entry, Judgement, Promotion, PrunerState
+    from tuitune.core.pruning.brackets import Plan, RungPlace
+    from tuitune.core.pruning.pruner import PrunerState, Report, Style
+    from tuitune.core.pruning.rungs import Entry
+    from tuitune.core.reasons import Why
     from tuitune.core.spec import Mode, PruningSpec
 
-
-class Report(NamedTuple):
-    """A trial's value at a step; diverged: this one or an earlier one is not finite."""
-
-    trial: int
-    step: int
-    value: float
-    diverged: bool
+_MOST_BRACKETS = 100
+_MOST_RUNGS = 20_000  # before those at one step are taken together
 
 
-def judge(
-    state: PrunerState,
-    pruning: PruningSpec,
-    mode: Mode,
-    report: Report,
-    available: Container[int],
-) -> Judgement | None:
-    """The verdict on a report that `enter` has not taken up; None where it fills no rung."""
-    if pruning.max is not None and report.step >= pruning.max:
-        return None
-    laid = plan(pruning)
-    bracket = laid.bracket_of(report.trial)
-    steps = laid.steps[bracket]
-    crossed = _crossed(state, steps, report.trial, report.step)
-    if not crossed:
-        return None
-    newcomer = (inf if report.diverged else loss_of(report.value, mode), report.trial)
-    promotes = (state.style or pruning.style) == "promote"
-    # to be sent on it has to be among the best of the highest, to stay in all of them
-    rungs = [laid.rung(bracket, number) for number in (crossed[-1:] if promotes else crossed)]
-    least = 0 if promotes else 1
-    places = [_place(state, rung, newcomer, pruning.reduction, least=least) for rung in rungs]
-    place = next((place for place in places if not place.within), places[-1])
-    if newcomer[0] == inf:
-        return verdicts.diverged(pruning, mode, place, report.value)
-    if not promotes:
-        return verdicts.stop_or_go(pruning, mode, place)
-    ahead = _ahead(state, pruning, place.rung, newcomer, available) if place.within else None
-    return verdicts.wait_or_go(pruning, mode, place, ahead)
+class Place(NamedTuple):
+    """Where a trial comes in a rung that has taken it up, from 1; kept: so many go on.
 
-
-def enter(  # noqa: PLR0913, PLR0917 - a verdict has this many facts
-    state: PrunerState,
-    pruning: PruningSpec,
-    mode: Mode,
-    trial: int,
-    step: int,
-    value: float,
-    action: str,
-) -> None:
-    """Fill, with this report's value, every rung up to `step` that the trial has not filled.
-
-    With "pause" it waits at the highest of them; from all others it counts as sent on.
+    loss: the trial's own. cut: the loss of the last kept one; infinity where nobody is kept.
     """
-    laid = plan(pruning)
-    bracket = laid.bracket_of(trial)
-    steps = laid.steps[bracket]
-    crossed = _crossed(state, steps, trial, step)
-    if not crossed:
-        if action == "complete":
-            _leave(state, bracket, trial)
-        return
-    state.mode = mode
-    rungs = _rungs(state, pruning)[bracket]
-    _leave(state, bracket, trial)
-    _drop(rungs[crossed[0]].entries, (inf, trial))  # its failure there is made good
-    newcomer = (loss_of(value, mode), trial)
-    for place in crossed:
-        insort(rungs[place].entries, newcomer)
-    state.filled[trial] = crossed[-1] + 1
-    if action == "pause" and newcomer[0] != inf:
-        insort(rungs[crossed[-1]].waiting, newcomer)
-        state.waiting[trial] = newcomer[0]
+
+    rung: RungPlace
+    rank: int
+    n: int
+    kept: int
+    loss: float
+    cut: float
+
+    @property
+    def within(self) -> bool:
+        return self.rank <= self.kept
 
 
-def fail(state: PrunerState, pruning: PruningSpec, trial: int) -> None:
-    """Count a failed trial as worst in the next rung that it would have reached, once."""
-    bracket = bracket_of(pruning, trial)
-    place = state.filled.get(trial, 0)
-    if place >= len(plan(pruning).steps[bracket]):
-        return
-    entries = _rungs(state, pruning)[bracket][place].entries
-    if not _holds(entries, (inf, trial)):
-        insort(entries, (inf, trial))
+@dataclass(frozen=True)
+class Halving:
+    """`Pruner`: a rung keeps the best floor(n / reduction) of the n trials that have filled it.
 
+    With the style "stop", a trial goes on only while it is in the best max(1, floor(n /
+    reduction)) of every rung that its report fills, itself counted among the n. With "promote", it
+    goes on if a free slot would take it once it is entered at the highest rung that its report
+    fills; else it waits there. Among equals the earlier trial is better (Li et al. 2020, "A System
+    for Massively Parallel Hyperparameter Tuning", Algorithm 2).
 
-def promotion(
-    state: PrunerState, pruning: PruningSpec, available: Container[int]
-) -> Promotion | None:
-    """Whom a free slot sends on: the best of the highest rung that may send one; None: nobody."""
-    if not state.waiting:
-        return None
-    for at in plan(pruning).order:
-        rung = state.brackets[at.bracket][at.number]
-        entry = _next(rung, pruning.reduction, available)
-        if entry is not None:
-            place = _held_place(rung, at, entry, pruning.reduction)
-            return verdicts.promoted(pruning, state.mode, place, entry[1])
-    return None
-
-
-def best_waiting(
-    state: PrunerState, pruning: PruningSpec, available: Iterable[int]
-) -> Promotion | None:
-    """Whoever of these waits at the highest rung, with the best value there; of equals the first.
-
-    Whatever its rank: this is for a study that would else train nothing to the end.
+    The memory: for each bracket its rungs, the lowest first; empty until the first trial fills one.
     """
-    found = [(-_waits_at(state, pruning, n).step, state.waiting[n], n) for n in available]
-    if not found:
-        return None
-    trial = min(found)[2]
-    place = _waiting_place(state, pruning, trial)
-    return verdicts.sent_on_at_the_end(pruning, state.mode, place, trial)
 
+    pruning: PruningSpec
+    mode: Mode
+    plan: Plan
 
-def not_promoted(state: PrunerState, pruning: PruningSpec, trial: int) -> str:
-    """Why this one, which waits at a rung, is not sent on: by its place there as it is now."""
-    return verdicts.not_promoted(pruning, state.mode, _waiting_place(state, pruning, trial))
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """The rungs of the lowest bracket, which are those of all of them, and `max`."""
+        assert self.pruning.max is not None
+        return (*self.plan.steps[0], self.pruning.max)
 
+    @property
+    def judged_from(self) -> None:
+        """Only reports that fill a rung are judged."""
+        return
 
-def send(state: PrunerState, pruning: PruningSpec, trial: int, rung: int) -> None:
-    """Take a trial from the rung at the step `rung`, if it waits there."""
-    bracket = bracket_of(pruning, trial)
-    if plan(pruning).steps[bracket].index(rung) + 1 == state.filled.get(trial):
-        _leave(state, bracket, trial)
+    def memory(self) -> Rungs:
+        return Rungs()
 
+    def style(self, *, can_save: bool) -> tuple[Style, Why]:
+        if self.pruning.style != "auto":
+            return self.pruning.style, reasons.StyleBasis("file")
+        if can_save:
+            return "promote", reasons.StyleBasis("can save")
+        return "stop", reasons.StyleBasis("can't save")
 
-# --- one rung ------------------------------------------------------------------------------------
+    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+        """Reports between two rungs mean nothing."""
 
+    def complete(self, state: PrunerState, trial: int) -> None:
+        """A COMPLETE trial has filled its rungs already."""
 
-def _place(
-    state: PrunerState, rung: RungPlace, newcomer: Entry, reduction: float, *, least: int
-) -> Place:
-    """As it will be; a failure of the newcomer's own in this rung counts no more."""
-    entries = state.brackets[rung.bracket][rung.number].entries if state.brackets else []
-    rank = bisect_left(entries, newcomer) + 1
-    n = len(entries) + 1 - _holds(entries, (inf, newcomer[1]))
-    kept = max(least, sent_on(n, reduction))
-    if kept == 0:
-        cut = inf
-    elif rank == kept:
-        cut = newcomer[0]
-    else:
-        cut = entries[kept - 2 if rank < kept else kept - 1][0]
-    return Place(rung, rank, n, kept, newcomer[0], cut)
-
-
-def _held_place(rung: Rung, at: RungPlace, entry: Entry, reduction: float) -> Place:
-    """Of one that has long come to this rung."""
-    n = len(rung.entries)
-    kept = sent_on(n, reduction)
-    rank = bisect_left(rung.entries, entry) + 1
-    return Place(at, rank, n, kept, entry[0], rung.entries[kept - 1][0] if kept else inf)
-
-
-def _next(rung: Rung, reduction: float, available: Container[int]) -> Entry | None:
-    """The best of those that this rung may send on."""
-    if not rung.waiting:
-        return None
-    kept = sent_on(len(rung.entries), reduction)
-    if kept == 0:
-        return None
-    last = rung.entries[kept - 1]
-    for entry in rung.waiting:
-        if entry > last:
+    def judge(
+        self, state: PrunerState, report: Report, available: Container[int]
+    ) -> Judgement | None:
+        """None for a report that fills no rung."""
+        if self.pruning.max is not None and report.step >= self.pruning.max:
             return None
-        if entry[1] in available:
-            return entry
-    return None
+        bracket = self.plan.bracket_of(report.trial)
+        crossed = self._crossed(state, bracket, report.trial, report.step)
+        if not crossed:
+            return None
+        loss = inf if report.diverged else loss_of(report.value, self.mode)
+        newcomer = (loss, report.trial)
+        promotes = (state.style or self.pruning.style) == "promote"
+        # to be sent on it has to be among the best of the highest, to stay in all of them
+        numbers = crossed[-1:] if promotes else crossed
+        rungs = [self.plan.rung(bracket, number) for number in numbers]
+        least = 0 if promotes else 1
+        places = [self._place(state, rung, newcomer, least=least) for rung in rungs]
+        place = next((place for place in places if not place.within), places[-1])
+        if loss == inf:
+            return self._judgement(place, "stop", self._diverged(place.rung, report.value))
+        if not promotes:
+            then: Literal["go", "stop"] = "go" if place.within else "stop"
+            return self._judgement(place, then, self._ranked(place, then))
+        ahead = self._ahead(state, place.rung, newcomer, available) if place.within else None
+        if place.within and ahead is None:
+            return self._judgement(place, "go", self._ranked(place, "go"))
+        return self._judgement(place, "pause", self._ranked(place, "wait", ahead))
 
+    def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
+        """Fill, with this report's value, every rung up to `step` that the trial has not filled.
 
-def _holds(entries: list[Entry], entry: Entry) -> bool:
-    if not entries or entry > entries[-1]:
-        return False
-    return entries[bisect_left(entries, entry)] == entry
+        With "pause" it waits at the highest of them; from all others it counts as sent on.
+        """
+        bracket = self.plan.bracket_of(trial)
+        crossed = self._crossed(state, bracket, trial, step)
+        if not crossed:
+            if action == "complete":
+                self._leave(state, bracket, trial)
+            return
+        rungs = self._rungs(state)[bracket]
+        self._leave(state, bracket, trial)
+        rungs[crossed[0]].recover(trial)
+        newcomer = (loss_of(value, self.mode), trial)
+        for number in crossed:
+            insort(rungs[number].entries, newcomer)
+        state.filled[trial] = crossed[-1] + 1
+        if action == "pause" and newcomer[0] != inf:
+            insort(rungs[crossed[-1]].waiting, newcomer)
+            state.memory.waiting[trial] = newcomer[0]
 
+    def fail(self, state: PrunerState, trial: int) -> None:
+        """Count a failed trial as worst in the next rung that it would have reached, once."""
+        bracket = self.plan.bracket_of(trial)
+        number = state.filled.get(trial, 0)
+        if number < len(self.plan.steps[bracket]):
+            self._rungs(state)[bracket][number].fail(trial)
 
-def _drop(entries: list[Entry], entry: Entry) -> None:
-    if _holds(entries, entry):
-        del entries[bisect_left(entries, entry)]
-
-
-# --- all rungs -----------------------------------------------------------------------------------
-
-
-def _rungs(state: PrunerState, pruning: PruningSpec) -> list[list[Rung]]:
-    if not state.brackets:
-        state.brackets = [[Rung() for _ in steps] for steps in plan(pruning).steps]
-    return state.brackets
-
-
-def _crossed(state: PrunerState, steps: tuple[int, ...], trial: int, step: int) -> range:
-    """The rungs of its bracket, counted from 0, that a report at `step` fills."""
-    first = state.filled.get(trial, 0)
-    return range(first, max(first, bisect_right(steps, step)))
-
-
-def _leave(state: PrunerState, bracket: int, trial: int) -> None:
-    loss = state.waiting.pop(trial, None)
-    if loss is not None:
-        _drop(state.brackets[bracket][state.filled[trial] - 1].waiting, (loss, trial))
-
-
-def _waits_at(state: PrunerState, pruning: PruningSpec, trial: int) -> RungPlace:
-    laid = plan(pruning)
-    return laid.rung(laid.bracket_of(trial), state.filled[trial] - 1)
-
-
-def _waiting_place(state: PrunerState, pruning: PruningSpec, trial: int) -> Place:
-    at = _waits_at(state, pruning, trial)
-    rung = state.brackets[at.bracket][at.number]
-    return _held_place(rung, at, (state.waiting[trial], trial), pruning.reduction)
-
-
-def _ahead(
-    state: PrunerState,
-    pruning: PruningSpec,
-    own: RungPlace,
-    newcomer: Entry,
-    available: Container[int],
-) -> tuple[int, RungPlace] | None:
-    """(trial, rung) that a free slot would take before the newcomer, which waits in `own`."""
-    if not state.waiting:
+    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
+        """The best one of the highest rung that may send one on."""
+        if not state.memory.waiting:
+            return None
+        for at in self.plan.order:
+            rung = state.memory.brackets[at.bracket][at.number]
+            entry = self._next(rung, available)
+            if entry is not None:
+                place = self._waiting_place(rung, at, entry)
+                why = self._ranked(place, "promote")
+                return self._promotion(place, entry[1], why, by_rank=True)
         return None
-    for at in plan(pruning).order:
-        if at == own:
-            break
-        entry = _next(state.brackets[at.bracket][at.number], pruning.reduction, available)
-        if entry is not None:
-            return entry[1], at
-    for entry in state.brackets[own.bracket][own.number].waiting:
-        if entry > newcomer:
-            break
-        if entry[1] in available:
-            return entry[1], own
-    return None
+
+    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
+        """The one at the highest rung, with the best value there; of equals the first."""
+        waiting = state.memory.waiting
+        found = [(-self._waits_at(state, n).step, waiting[n], n) for n in available]
+        if not found:
+            return None
+        trial = min(found)[2]
+        place = self._place_of(state, trial)
+        return self._promotion(place, trial, self._ranked(place, "last resort"), by_rank=False)
+
+    def not_promoted(self, state: PrunerState, trial: int) -> Why:
+        """By its place in its rung as it is now."""
+        return self._ranked(self._place_of(state, trial), "end")
+
+    def send(self, state: PrunerState, trial: int, rung: int) -> None:
+        bracket = self.plan.bracket_of(trial)
+        if self.plan.steps[bracket].index(rung) + 1 == state.filled.get(trial):
+            self._leave(state, bracket, trial)
+
+    # --- one rung --------------------------------------------------------------------------------
+
+    def _place(self, state: PrunerState, rung: RungPlace, newcomer: Entry, *, least: int) -> Place:
+        """As it will be; a failure of the newcomer's own in this rung counts no more."""
+        brackets = state.memory.brackets
+        filled = brackets[rung.bracket][rung.number] if brackets else Rung()
+        entries = filled.entries
+        rank = bisect_left(entries, newcomer) + 1
+        n = len(entries) + 1 - filled.holds((inf, newcomer[1]))
+        kept = max(least, sent_on(n, self.pruning.reduction))
+        if kept == 0:
+            cut = inf
+        elif rank == kept:
+            cut = newcomer[0]
+        else:
+            cut = entries[kept - 2 if rank < kept else kept - 1][0]
+        return Place(rung, rank, n, kept, newcomer[0], cut)
+
+    def _waiting_place(self, rung: Rung, at: RungPlace, entry: Entry) -> Place:
+        """Of a trial that came to this rung earlier."""
+        n = len(rung.entries)
+        kept = sent_on(n, self.pruning.reduction)
+        rank = bisect_left(rung.entries, entry) + 1
+        return Place(at, rank, n, kept, entry[0], rung.entries[kept - 1][0] if kept else inf)
+
+    def _next(self, rung: Rung, available: Container[int]) -> Entry | None:
+        """The best of those that this rung may send on."""
+        if not rung.waiting:
+            return None
+        kept = sent_on(len(rung.entries), self.pruning.reduction)
+        if kept == 0:
+            return None
+        last = rung.entries[kept - 1]
+        for entry in rung.waiting:
+            if entry > last:
+                return None
+            if entry[1] in available:
+                return entry
+        return None
+
+    # --- all rungs -------------------------------------------------------------------------------
+
+    def _rungs(self, state: PrunerState) -> list[list[Rung]]:
+        if not state.memory.brackets:
+            state.memory.brackets = [[Rung() for _ in steps] for steps in self.plan.steps]
+        brackets: list[list[Rung]] = state.memory.brackets
+        return brackets
+
+    def _crossed(self, state: PrunerState, bracket: int, trial: int, step: int) -> range:
+        """The rungs of its bracket, counted from 0, that a report at `step` fills."""
+        first = state.filled.get(trial, 0)
+        return range(first, max(first, bisect_right(self.plan.steps[bracket], step)))
+
+    @staticmethod
+    def _leave(state: PrunerState, bracket: int, trial: int) -> None:
+        loss = state.memory.waiting.pop(trial, None)
+        if loss is not None:
+            state.memory.brackets[bracket][state.filled[trial] - 1].leave((loss, trial))
+
+    def _waits_at(self, state: PrunerState, trial: int) -> RungPlace:
+        return self.plan.rung(self.plan.bracket_of(trial), state.filled[trial] - 1)
+
+    def _place_of(self, state: PrunerState, trial: int) -> Place:
+        at = self._waits_at(state, trial)
+        rung = state.memory.brackets[at.bracket][at.number]
+        return self._waiting_place(rung, at, (state.memory.waiting[trial], trial))
+
+    def _ahead(
+        self, state: PrunerState, own: RungPlace, newcomer: Entry, available: Container[int]
+    ) -> tuple[int, RungPlace] | None:
+        """(trial, rung) that a free slot would take before the newcomer, which waits in `own`."""
+        memory: Rungs = state.memory
+        if not memory.waiting:
+            return None
+        for at in self.plan.order:
+            if at == own:
+                break
+            entry = self._next(memory.brackets[at.bracket][at.number], available)
+            if entry is not None:
+                return entry[1], at
+        for entry in memory.brackets[own.bracket][own.number].waiting:
+            if entry > newcomer:
+                break
+            if entry[1] in available:
+                return entry[1], own
+        return None
+
+    # --- reasons ---------------------------------------------------------------------------------
+
+    def _judgement(
+        self, place: Place, action: Literal["go", "stop", "pause"], why: Why
+    ) -> Judgement:
+        cut = value_of(place.cut, self.mode)
+        return Judgement(action, place.rung.step, place.rank, place.n, cut, why)
+
+    def _promotion(self, place: Place, trial: int, why: Why, *, by_rank: bool) -> Promotion:
+        cut = value_of(place.cut, self.mode)
+        return Promotion(trial, place.rung.step, place.rank, place.n, cut, why, by_rank)
+
+    def _ranked(
+        self,
+        place: Place,
+        then: Literal["go", "stop", "wait", "promote", "last resort", "end"],
+        ahead: tuple[int, RungPlace] | None = None,
+    ) -> reasons.Ranked:
+        return reasons.Ranked(
+            self._named(place.rung),
+            place.rank,
+            place.n,
+            place.kept,
+            value_of(place.loss, self.mode),
+            value_of(place.cut, self.mode),
+            then,
+            None if ahead is None else (ahead[0], self._named(ahead[1])),
+        )
+
+    def _diverged(self, rung: RungPlace, value: float) -> reasons.Diverged:
+        own = None if isfinite(value) else f"{value:g}"
+        return reasons.Diverged(own, self.pruning.unit, rung.step, self._named(rung))
+
+    def _named(self, rung: RungPlace) -> reasons.RungName:
+        bracket = rung.bracket if len(self.plan.steps) > 1 else None
+        return reasons.RungName(rung.number, rung.step, self.pruning.unit, bracket)
+
+
+# --- the rows of the registry -------------------------------------------------------------------
+
+
+def _check(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
+    """held_all: as many brackets as the range holds; else as many as the file says."""
+    yield from check_range(pruning)
+    if pruning.reduction <= 1 or pruning.max is None or pruning.min >= pruning.max:
+        return
+    if log(pruning.max / pruning.min) / log(pruning.reduction) > _MOST_RUNGS:
+        words = f"makes more than {_MOST_RUNGS:,} rungs; write reduction = 3, say"
+        yield Fault("reduction", words)
+        return
+    held = most_brackets(pruning.min, pruning.max, pruning.reduction)
+    if pruning.brackets > held and not held_all:
+        words = (
+            f"is more than min = {pruning.min} to max = {pruning.max} with "
+            f"reduction = {pruning.reduction:g} holds; write brackets = {held} or less"
+        )
+        yield Fault("brackets", words)
+    elif (held if held_all else pruning.brackets) > _MOST_BRACKETS:
+        words = f"makes more than {_MOST_BRACKETS} brackets; write reduction = 3, say"
+        yield Fault("reduction" if held_all else "brackets", words)
+
+
+def _check_asha(pruning: PruningSpec, _keys: Collection[str]) -> Iterable[Fault]:
+    return _check(pruning, held_all=False)
+
+
+def _check_hyperband(pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
+    if "brackets" not in keys:
+        return _check(pruning, held_all=True)
+    words = (
+        'is not for method = "hyperband", which takes as many as its range holds; '
+        'leave it out, or use method = "asha"'
+    )
+    return (*check_range(pruning), Fault("brackets", words))
+
+
+_KEYS = frozenset({"min", "max", "reduction", "style", "brackets"})
+
+ASHA = PrunerKind(
+    summary="asynchronous successive halving: each rung sends its best on",
+    make=lambda pruning, mode: Halving(pruning, mode, asha_plan(pruning)),
+    keys=_KEYS,
+    check=_check_asha,
+    trials_needed=lambda pruning: asha_plan(pruning).trials_needed(pruning.reduction),
+)
+HYPERBAND = PrunerKind(
+    summary="the same in several brackets, which start at different rungs",
+    make=lambda pruning, mode: Halving(pruning, mode, hyperband_plan(pruning)),
+    keys=_KEYS,
+    check=_check_hyperband,
+    trials_needed=lambda pruning: hyperband_plan(pruning).trials_needed(pruning.reduction),
+)

@@ -1,16 +1,31 @@
-"""Is this trial's best still as good as the finished ones' running averages? (median stopping)"""
+"""Median stopping: running averages, and verdicts by their median."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from math import inf
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Literal
 
-from tuitune.core.pruning.state import Curve, Judgement
-from tuitune.core.pruning.text import compared, diverged, loss_of, value_of
+import msgspec
+
+from tuitune.core import reasons
+from tuitune.core.pruning.brackets import NO_RUNGS, spaced
+from tuitune.core.pruning.pruner import (
+    Fault,
+    Judgement,
+    PrunerKind,
+    check_range,
+    loss_of,
+    value_of,
+)
 
 if TYPE_CHECKING:
-    from tuitune.core.pruning.state import Averages
+    from collections.abc import Collection, Container, Iterable
+
+    from tuitune.core.pruning.brackets import Plan
+    from tuitune.core.pruning.pruner import Promotion, PrunerState, Report, Style
+    from tuitune.core.reasons import Why
     from tuitune.core.spec import Mode, PruningSpec
 
 # With more steps than this the averages are kept at every second of them, then every fourth and so
@@ -18,81 +33,159 @@ if TYPE_CHECKING:
 _MOST_STEPS = 2000
 
 
-def judge(  # noqa: PLR0913, PLR0917 - a report has this many facts
-    averages: Averages,
-    pruning: PruningSpec,
-    mode: Mode,
-    trial: int,
-    step: int,
-    value: float,
-    spoilt: bool,  # noqa: FBT001
-) -> Judgement | None:
-    """The verdict on a report at `step`; None where nothing is there to compare it with.
+class Curve(msgspec.Struct, array_like=True):
+    """What one trial has reported, as losses: the running average after each of its steps.
 
-    A trial stops when its best value so far is strictly worse than the median of the running
-    averages up to this step of all COMPLETE trials that had reported by then (Golovin et al.
-    2017, "Google Vizier: A Service for Black-Box Optimization", 3.2.2). `spoilt`: this report or
-    an earlier one is not finite, which ends the trial.
+    stride: how many reports one point stands for, which is 1 unless there are thousands.
+    counted: among the columns of the `Averages`, since the trial is COMPLETE.
     """
-    if step < pruning.min or (pruning.max is not None and step >= pruning.max):
-        return None
-    column = _column(averages, step)
-    newest = loss_of(value, mode)
-    if spoilt or newest == inf:
-        return _diverged(column, value, mode, pruning, step)
-    if not column:
-        return None
-    curve = averages.curves.get(trial)
-    best = newest if curve is None else min(curve.best, newest)
-    median = _median(column)
-    own, cut = value_of(best, mode), value_of(median, mode)
-    within = best <= median
-    what = compared(own, cut, within=within) if own != cut else f"{own:.4g} equal to {cut:.4g}"
-    number = len(column)
-    of = "the running average of 1" if number == 1 else f"the median running average of {number}"
-    why = f"{pruning.unit} {step}: best {what}, {of}: {'goes on' if within else 'stopped'}"
-    rank = bisect_left(column, best) + 1
-    return Judgement("go" if within else "stop", step, rank, number + 1, cut, why)
+
+    steps: list[int] = []
+    averages: list[float] = []
+    total: float = 0.0
+    count: int = 0
+    best: float = float("inf")
+    stride: int = 1
+    counted: bool = False
 
 
-def observe(averages: Averages, mode: Mode, trial: int, step: int, value: float) -> None:
-    """Take up a report of a step further than all that the trial has reported."""
-    curve = averages.curves.get(trial)
-    if curve is None:
-        curve = averages.curves[trial] = Curve()
-    loss = loss_of(value, mode)
-    curve.best = min(curve.best, loss)
-    if curve.counted:
-        return
-    if curve.count % curve.stride:  # the newest stands for those since the point before it
-        curve.steps.pop()
-        curve.averages.pop()
-    elif len(curve.steps) == _MOST_STEPS:
-        del curve.steps[::2], curve.averages[::2]
-        curve.stride *= 2
-    curve.total += loss
-    curve.count += 1
-    curve.steps.append(step)
-    curve.averages.append(curve.total / curve.count)
+class Averages(msgspec.Struct, array_like=True):
+    """The running averages of all COMPLETE trials, ready for a median.
+
+    columns: for each of `steps`, sorted, the averages up to that step of all who had reported by
+    then; between two steps nothing changes. curves: by trial, COMPLETE or not.
+    """
+
+    steps: list[int] = []
+    columns: list[list[float]] = []
+    curves: dict[int, Curve] = {}
 
 
-def complete(averages: Averages, trial: int) -> None:
-    """Count a trial that has become COMPLETE among those that others are compared with, once."""
-    curve = averages.curves.get(trial)
-    if curve is None or curve.counted:
-        return
-    steps, columns = averages.steps, averages.columns
-    for step in curve.steps:
-        place = bisect_left(steps, step)
-        if place == len(steps) or steps[place] != step:
-            columns.insert(place, list(columns[place - 1]) if place else [])
-            steps.insert(place, step)
-    for place in range(bisect_left(steps, curve.steps[0]), len(steps)):
-        insort(columns[place], curve.averages[bisect_right(curve.steps, steps[place]) - 1])
-    if len(steps) > _MOST_STEPS:
-        del steps[:-1:2], columns[:-1:2]
-    curve.counted = True
-    curve.steps, curve.averages = [], []
+@dataclass(frozen=True)
+class Median:
+    """`Pruner`: stops a trial whose best value is worse than the median running average.
+
+    From `min` on, every report is judged: its trial's best value so far against the median of the
+    running averages up to this step of all COMPLETE trials that had reported by then (Golovin et
+    al. 2017, "Google Vizier: A Service for Black-Box Optimization", section 3.2.2).
+    """
+
+    pruning: PruningSpec
+    mode: Mode
+
+    @property
+    def plan(self) -> Plan:
+        return NO_RUNGS
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """It has no rungs, and is given min * 3^k."""
+        return spaced(self.pruning)
+
+    @property
+    def judged_from(self) -> int:
+        return self.pruning.min
+
+    def memory(self) -> Averages:
+        return Averages()
+
+    def style(self, *, can_save: bool) -> tuple[Style, Why]:  # noqa: ARG002 - the protocol's
+        return "stop", reasons.StyleBasis("method")
+
+    def judge(
+        self,
+        state: PrunerState,
+        report: Report,
+        available: Container[int],  # noqa: ARG002 - nobody waits
+    ) -> Judgement | None:
+        """None where there is nothing to compare it with."""
+        pruning, step = self.pruning, report.step
+        if step < pruning.min or (pruning.max is not None and step >= pruning.max):
+            return None
+        column = _column(state.memory, step)
+        newest = loss_of(report.value, self.mode)
+        if report.diverged or newest == inf:
+            return self._diverged(column, report)
+        if not column:
+            return None
+        curve = state.memory.curves.get(report.trial)
+        best = newest if curve is None else min(curve.best, newest)
+        median = median_of(column)
+        own, cut = value_of(best, self.mode), value_of(median, self.mode)
+        action: Literal["go", "stop"] = "go" if best <= median else "stop"
+        why = reasons.Averaged(pruning.unit, step, own, cut, len(column), action)
+        return Judgement(action, step, bisect_left(column, best) + 1, len(column) + 1, cut, why)
+
+    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+        averages: Averages = state.memory
+        curve = averages.curves.get(trial)
+        if curve is None:
+            curve = averages.curves[trial] = Curve()
+        loss = loss_of(value, self.mode)
+        curve.best = min(curve.best, loss)
+        if curve.counted:
+            return
+        if curve.count % curve.stride:  # the newest stands for those since the point before it
+            curve.steps.pop()
+            curve.averages.pop()
+        elif len(curve.steps) == _MOST_STEPS:
+            del curve.steps[::2], curve.averages[::2]
+            curve.stride *= 2
+        curve.total += loss
+        curve.count += 1
+        curve.steps.append(step)
+        curve.averages.append(curve.total / curve.count)
+
+    def complete(self, state: PrunerState, trial: int) -> None:
+        """Count it among the trials that others are compared with, once."""
+        averages: Averages = state.memory
+        curve = averages.curves.get(trial)
+        if curve is None or curve.counted:
+            return
+        steps, columns = averages.steps, averages.columns
+        for step in curve.steps:
+            place = bisect_left(steps, step)
+            if place == len(steps) or steps[place] != step:
+                columns.insert(place, list(columns[place - 1]) if place else [])
+                steps.insert(place, step)
+        for place in range(bisect_left(steps, curve.steps[0]), len(steps)):
+            insort(columns[place], curve.averages[bisect_right(curve.steps, steps[place]) - 1])
+        if len(steps) > _MOST_STEPS:
+            del steps[:-1:2], columns[:-1:2]
+        curve.counted = True
+        curve.steps, curve.averages = [], []
+
+    def enter(
+        self, state: PrunerState, trial: int, step: int, value: float, action: str
+    ) -> None: ...
+
+    def fail(self, state: PrunerState, trial: int) -> None: ...
+
+    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None: ...
+
+    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None: ...
+
+    def send(self, state: PrunerState, trial: int, rung: int) -> None: ...
+
+    def not_promoted(self, state: PrunerState, trial: int) -> Why:  # noqa: ARG002 - nobody waits
+        return ""
+
+    def _diverged(self, column: list[float], report: Report) -> Judgement:
+        cut = value_of(median_of(column), self.mode) if column else None
+        rank = bisect_left(column, inf) + 1
+        value = None if isfinite(report.value) else f"{report.value:g}"
+        why = reasons.Diverged(value, self.pruning.unit, report.step)
+        return Judgement("stop", report.step, rank, len(column) + 1, cut, why)
+
+
+def median_of(rising: list[float]) -> float:
+    """The median of sorted numbers; ValueError where there are none."""
+    if not rising:
+        raise ValueError("no numbers have no median")
+    middle = len(rising) // 2
+    if len(rising) % 2:
+        return rising[middle]
+    return (rising[middle - 1] + rising[middle]) / 2
 
 
 def _column(averages: Averages, step: int) -> list[float]:
@@ -100,17 +193,27 @@ def _column(averages: Averages, step: int) -> list[float]:
     return averages.columns[place - 1] if place else []
 
 
-def _median(column: list[float]) -> float:
-    middle = len(column) // 2
-    if len(column) % 2:
-        return column[middle]
-    return (column[middle - 1] + column[middle]) / 2
+def _check(pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
+    if "reduction" in keys:
+        words = (
+            'is not for method = "median", which has no rungs; leave it out, or use method = "asha"'
+        )
+        yield Fault("reduction", words, "unused")
+    yield from check_range(pruning)
+    if pruning.brackets > 1:
+        words = 'is not for method = "median", which has no rungs; leave it out'
+        yield Fault("brackets", words)
+    if pruning.style == "promote":
+        words = (
+            'is not for method = "median", which stops trials for good; '
+            'leave style out, or use method = "asha"'
+        )
+        yield Fault("style", words)
 
 
-def _diverged(
-    column: list[float], value: float, mode: Mode, pruning: PruningSpec, step: int
-) -> Judgement:
-    cut = value_of(_median(column), mode) if column else None
-    rank = bisect_left(column, inf) + 1
-    why = diverged(value, f"{pruning.unit} {step}")
-    return Judgement("stop", step, rank, len(column) + 1, cut, why)
+MEDIAN = PrunerKind(
+    summary="stops a trial whose best is worse than the median of the finished ones' averages",
+    make=Median,
+    keys=frozenset({"min", "max", "style"}),
+    check=_check,
+)

@@ -12,6 +12,7 @@ from tuitune.core.space import key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tuitune.core.reasons import Why
     from tuitune.core.space import SearchSpace
 
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 class Proposal:
     """A configuration without its sampled values, but for those that the user gave.
 
-    origin: "point" or the searcher's method. why: where it comes from, in words.
+    origin: "point" or the searcher's method. why: where it comes from.
     """
 
     config: dict[str, Any]
     origin: str
-    why: str
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)

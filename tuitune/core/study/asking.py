@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.core.pruning import rules
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import next_gate
 
@@ -80,7 +79,7 @@ def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
     """One, while nothing else is sure to take the next slot."""
     if state.waiting or state.adding or not may_ask(state) or not _pays(spec, state):
         return False
-    return rules.promotion(state.pruner, spec.pruning, state.promotable) is None
+    return spec.pruner.promotion(state.pruner, state.promotable) is None
 
 
 def _pays(spec: StudySpec, state: st.State) -> bool:

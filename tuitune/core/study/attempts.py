@@ -9,7 +9,7 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
-from tuitune.core.pruning import rules
+from tuitune.core.reasons import Extended, Why
 from tuitune.core.study import asking, gpu_packing
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
@@ -97,10 +97,10 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
     move(trial, fact.state)
     trial.ended = fact.time
     if fact.state == TrialState.COMPLETE:
-        rules.complete(state.pruner, spec.pruning, trial.number)
+        spec.pruner.complete(state.pruner, trial.number)
         update_leader(spec, state, trial)
     elif fact.state == TrialState.FAILED:
-        rules.fail(state.pruner, spec.pruning, trial.number)
+        spec.pruner.fail(state.pruner, trial.number)
 
 
 def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
@@ -157,9 +157,9 @@ def _ended(
             return _returned(spec, state, trial, exit_)
         why = "left its GPU" if reason == StopReason.MOVED else "interrupted"
         return _back(trial, exit_, "paused by hand" if trial.paused_by_user else why)
-    ends: dict[StopReason, tuple[TrialState, str]] = {
+    ends: dict[StopReason, tuple[TrialState, Why]] = {
         StopReason.PRUNED: (TrialState.PRUNED, trial.note),
-        StopReason.AT_RUNG: (TrialState.PAUSED, trial.note + _unsaved(trial)),
+        StopReason.AT_RUNG: (TrialState.PAUSED, _parked(trial)),
         StopReason.KILLED: (TrialState.KILLED, "killed by hand"),
         StopReason.TARGET: (TrialState.COMPLETE, "reached the target"),
     }
@@ -202,11 +202,12 @@ def _how_it_left(trial: st.Trial) -> str:
     return ""
 
 
-def _unsaved(trial: st.Trial) -> str:
-    """Of a trial that waits at a rung: whether what it did up to there is lost."""
+def _parked(trial: st.Trial) -> Why:
+    """Why a trial waits at its rung, and whether what it did up to there is lost."""
     if trial.checkpoint == trial.attempt_step:
-        return ""
-    return f"; it has no checkpoint of step {trial.attempt_step}: goes on from {_origin(trial)}"
+        return trial.note
+    lost = f"; it has no checkpoint of step {trial.attempt_step}: goes on from {_origin(trial)}"
+    return Extended(trial.note, lost)
 
 
 def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled:

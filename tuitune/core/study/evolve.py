@@ -40,6 +40,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
     state.cpus, state.memory = fact.cpus, fact.memory
     if not state.opening:
         state.pruner.anchor = fact.anchor
+        state.pruner.memory = spec.pruner.memory()
     state.opening += 1
     if not state.finished and state.opened:  # the engine before died: it ran up to its last fact
         state.elapsed += state.now - state.opened

@@ -10,7 +10,7 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
-from tuitune.core.pruning import rules
+from tuitune.core.pruning.pruner import Report
 from tuitune.core.study import gpu_packing, leaving
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import leads, listens, loss, next_gate, update_leader
@@ -105,8 +105,7 @@ def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:
 
 def _observe(spec: StudySpec, state: st.State, trial: st.Trial, value: float) -> None:
     """What the pruner takes up of a step, once: the objective that is judged."""
-    step, mode = trial.known, spec.objective.mode
-    rules.observe(state.pruner, spec.pruning, mode, trial.number, step, value)
+    spec.pruner.observe(state.pruner, trial.number, trial.known, value)
     if not math.isfinite(value):
         trial.diverged = True
 
@@ -121,7 +120,7 @@ def _better(spec: StudySpec, best: float | None, value: float) -> float:
 
 def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
     """Keep what it counts with at the highest milestone that this report is the first to pass."""
-    steps = rules.milestones(spec.pruning)
+    steps = spec.pruner.milestones
     passed = bisect_right(steps, step)
     if passed and (not trial.curve or trial.curve[-1][0] < steps[passed - 1]):
         trial.curve.append((steps[passed - 1], _counted(spec, trial)))
@@ -140,9 +139,8 @@ def _counted(spec: StudySpec, trial: st.Trial) -> float:
 def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
     trial = state.trials[fact.trial]
     value = math.nan if trial.diverged or trial.value is None else trial.value
-    mode = spec.objective.mode
     if fact.rung is not None or fact.action == "complete":  # else it judges nothing
-        rules.enter(state.pruner, spec.pruning, mode, trial.number, fact.step, value, fact.action)
+        spec.pruner.enter(state.pruner, trial.number, fact.step, value, fact.action)
     if fact.action == "complete":
         trial.at_maximum = True
         update_leader(spec, state, trial)
@@ -186,7 +184,7 @@ def _is_owed(spec: StudySpec, trial: st.Trial, fact: ev.Reported) -> bool:
 
     It was ended there for another reason, such as the target, and taken up again since.
     """
-    return fact.waits and fact.step == trial.known and rules.judged_from(spec.pruning) is None
+    return fact.waits and fact.step == trial.known and spec.pruner.judged_from is None
 
 
 def _is_settled(trial: st.Trial) -> bool:
@@ -217,16 +215,9 @@ def _at_gate(
     pruner = state.pruner
     if style is not None:
         pruner = msgspec.structs.replace(pruner, style=style.style)  # as it will be for the verdict
-    judgement = rules.judge(
-        pruner,
-        spec.pruning,
-        spec.objective.mode,
-        trial.number,
-        fact.step,
-        fact.metrics[spec.objective.metric],
-        trial.diverged,
-        state.promotable,
-    )
+    value = fact.metrics[spec.objective.metric]
+    report = Report(trial.number, fact.step, value, trial.diverged)
+    judgement = spec.pruner.judge(pruner, report, state.promotable)
     if judgement is None:  # a median without anything to compare with; the trial waits all the same
         why = "nothing to compare with yet"
         return (_plain_verdict(fact, "go", why, save=False),)
@@ -254,7 +245,7 @@ def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChose
     """Decided once, by what the first trial at a rung can do."""
     if state.pruner.style:
         return None
-    style, why = rules.choose_style(spec.pruning, fact.can_save)
+    style, why = spec.pruner.style(can_save=fact.can_save)
     return ev.StyleChosen(fact.time, style, why)
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.pruning import rules
 from tuitune.core.study.asking import may_ask, may_ask_ahead, wants_new
 from tuitune.core.study.leaving import TIME_IS_UP, time_limit
 from tuitune.core.study.slots import first_to_seat, ready, slot
@@ -14,6 +13,7 @@ from tuitune.core.study.slots import first_to_seat, ready, slot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuitune.core.pruning.pruner import Promotion
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import state as st
     from tuitune.core.study.slots import Slot
@@ -62,7 +62,7 @@ def _next(spec: StudySpec, state: st.State, place: Slot, now: float) -> Sequence
     if state.adding:
         addition = state.adding[0]
         return (ev.Added(now, len(state.trials), addition.config, addition.why),)
-    sent = rules.promotion(state.pruner, spec.pruning, state.promotable)
+    sent = spec.pruner.promotion(state.pruner, state.promotable)
     if sent is not None:
         return (_promoted(sent, now),)
     if state.prefetched in state.waiting and state.prefetched not in state.kills:
@@ -77,7 +77,7 @@ def _launch(state: st.State, trial: st.Trial, at: Slot, now: float) -> ev.Launch
     return ev.Launch(now, number, attempt, at.device, cpus, memory, at.gpus, at.share)
 
 
-def _promoted(sent: rules.Promotion, now: float) -> ev.Promoted:
+def _promoted(sent: Promotion, now: float) -> ev.Promoted:
     figures = sent.rank, sent.n, sent.cut
     return ev.Promoted(now, sent.trial, sent.rung, *figures, sent.why, by_rank=sent.by_rank)
 
@@ -89,11 +89,11 @@ def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decisi
     """
     if not state.may_launch or state.kills:
         return ()
-    pruner, pruning = state.pruner, spec.pruning
-    if rules.promotion(pruner, pruning, state.promotable) is not None:
+    pruner = spec.pruner
+    if pruner.promotion(state.pruner, state.promotable) is not None:
         return ()  # there is no room for it yet
     if state.promotable and not any(trial.state == TrialState.COMPLETE for trial in state.trials):
-        best = rules.best_waiting(pruner, pruning, state.promotable)
+        best = pruner.last_resort(state.pruner, state.promotable)
         if best is not None:
             return (_promoted(best, now),)
     if _any_held(state):
@@ -101,7 +101,7 @@ def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decisi
     if not state.promotable:
         return _finish(state, now)
     return [
-        ev.Settled(now, number, TrialState.PRUNED, rules.not_promoted(pruner, pruning, number))
+        ev.Settled(now, number, TrialState.PRUNED, pruner.not_promoted(state.pruner, number))
         for number in sorted(state.promotable)
     ]
 

@@ -32,6 +32,8 @@ class Study:
         self.spec = spec
         self.state = msgspec.msgpack.decode(snapshot, type=State) if snapshot else State()
         if self.state.opening:
+            memory, kind = self.state.pruner.memory, type(spec.pruner.memory())
+            self.state.pruner.memory = msgspec.convert(memory, type=kind)
             self._keep_rungs()
         self._sampled = frozenset(p.name for p in spec.space.sampled)
         self.tried: set[str] = {self._key(t.config) for t in self.state.trials}

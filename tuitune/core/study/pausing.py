@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
-from tuitune.core.pruning import rules
 from tuitune.core.study import kept_checkpoints
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
@@ -76,7 +75,7 @@ def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
 
 def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
     trial = state.trials[fact.trial]
-    rules.send(state.pruner, spec.pruning, fact.trial, fact.rung)
+    spec.pruner.send(state.pruner, fact.trial, fact.rung)
     trial.at_rung = False
     trial.note = fact.why
     wait(state, trial)

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from tuitune.core.events import StopReason, TrialState
-from tuitune.core.pruning import rules
 from tuitune.core.study.state import Ending, Frozen
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | Non
     done = [s for s in known if s.state == TrialState.COMPLETE]
 
     def order(ranking: Comparable) -> tuple[int, float, int]:
-        rung = 0 if done else rules.reach(spec.pruning, ranking.number, ranking.step or 0)
+        rung = 0 if done else spec.pruner.plan.reach(ranking.number, ranking.step or 0)
         return -rung, loss(ranking.value, spec.objective), ranking.number
 
     best = min(done or known, key=order, default=None)
@@ -145,10 +144,10 @@ def update_leader(spec: StudySpec, state: State, trial: Trial) -> None:
 
 def next_gate(spec: StudySpec, state: State, trial: Trial) -> float:
     """The step at which this trial is judged next: its next rung, or the maximum."""
-    every = rules.judged_from(spec.pruning)
+    every = spec.pruner.judged_from
     if every is not None:
         return float(every)
-    rung = rules.next_rung(state.pruner, spec.pruning, trial.number)
+    rung = spec.pruner.plan.next_rung(state.pruner.filled, trial.number)
     if rung is not None:
         return float(rung)
     return math.inf if spec.pruning.max is None else float(spec.pruning.max)

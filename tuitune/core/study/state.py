@@ -10,7 +10,8 @@ import msgspec
 from tuitune.core.events import Gpu, Halted, Settings, SignalHow, StopReason, TrialState
 from tuitune.core.placement.packing import Packing
 from tuitune.core.placement.throughput import Throughput
-from tuitune.core.pruning.rules import PrunerState
+from tuitune.core.pruning.pruner import PrunerState
+from tuitune.core.reasons import Why
 
 if TYPE_CHECKING:
     from tuitune.core.spec import Objective
@@ -45,7 +46,7 @@ class Trial(msgspec.Struct, array_like=True):
     number: int
     config: dict[str, Any]
     origin: str
-    why: str
+    why: Why
     state: TrialState = TrialState.WAITING
     attempt: int = -1  # the newest one; -1 before the first
     opening: int = 0  # the engine opening that launched it
@@ -72,7 +73,7 @@ class Trial(msgspec.Struct, array_like=True):
     silent: bool = False
     ended: float | None = None
     error: str = ""
-    note: str = ""  # how it came to its state, in words
+    note: Why = ""  # how it came to its state, in words
     known: int = 0  # the furthest step that had an objective
     news: bool = False  # its newest report made it known
     pid: int | None = None  # of the live attempt, once it has one
@@ -120,7 +121,7 @@ class Addition(msgspec.Struct, array_like=True):
     """A configuration given by hand that is yet to become a trial."""
 
     config: dict[str, Any]
-    why: str
+    why: Why
 
 
 class State(msgspec.Struct, array_like=True):

@@ -75,7 +75,7 @@ def _verdict(found: Importance) -> Line:
 
 
 def _method(context: RenderContext, found: Importance) -> str:
-    ranked = "the metric" if context.snapshot.spec.pruning.method == "none" else "rung, then metric"
+    ranked = "rung, then metric" if context.snapshot.spec.pruner.milestones else "the metric"
     return (
         f"permutation importance, {found.trees} extremely randomised trees, of ranks by {ranked}; "
         f"{found.configurations} configurations, figures of those that a tree has not seen"

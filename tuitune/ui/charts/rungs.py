@@ -13,6 +13,7 @@ from tuitune.ui.text.trial import resource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuitune.core.spec import StudySpec
     from tuitune.ui.charts.rung_entries import Rung
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
@@ -42,7 +43,7 @@ class Rungs:
         pruning = snapshot.spec.pruning
         title = f"Rungs {pruning.method}"
         if not any(snapshot.study.rungs):
-            return Drawing(title, words(_none(pruning.method)), actions=ACTIONS)
+            return Drawing(title, words(_none(snapshot.spec)), actions=ACTIONS)
         cursor = snapshot.row(context.selection.cursor)
         first = 0 if cursor is None else cursor.bracket
         brackets = sorted(range(len(snapshot.study.rungs)), key=lambda bracket: bracket != first)
@@ -81,9 +82,9 @@ class Rungs:
         return lines
 
 
-def _none(method: str) -> str:
-    if method in ("none", "median"):
-        return f"no rungs: the study's pruning.method is {method}"
+def _none(spec: StudySpec) -> str:
+    if not any(spec.pruner.plan.steps):
+        return f"no rungs: the study's pruning.method is {spec.pruning.method}"
     return "no rungs yet: the engine lays them when it begins"
 
 

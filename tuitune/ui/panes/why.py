@@ -29,6 +29,7 @@ from tuitune.ui.text.trial import clock
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tuitune.core.reasons import Why
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.panes.pane import Room
     from tuitune.ui.state.render_context import RenderContext
@@ -90,7 +91,7 @@ def _lines(
 def _told(
     snapshot: Snapshot, facts: Sequence[tuple[int, AnyFact]], width: int, *, study: bool
 ) -> Iterator[Line]:
-    came_of: dict[int, str] = {}  # why each trial came to its newest state
+    came_of: dict[int, Why] = {}  # why each trial came to its newest state
     for _, fact in facts:
         words = told(fact)
         if isinstance(fact, Settled):
@@ -105,7 +106,7 @@ def _told(
             yield cut(line((before, "muted"), (text, _role(fact))), width)
 
 
-def _is_said(fact: AnyFact, came_of: Mapping[int, str]) -> bool:
+def _is_said(fact: AnyFact, came_of: Mapping[int, Why]) -> bool:
     """Whether what came of it was just told, in the same words."""
     match fact:
         case Verdict(trial=trial, why=words) | Exited(trial=trial, error=words):

@@ -1,0 +1,211 @@
+"""The protocol of pruners: what a study asks of one, what it is told, and what is remembered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from tuitune.core.reasons import Why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Container, Iterable
+
+    from tuitune.core.options import Option
+    from tuitune.core.pruning.brackets import Plan
+    from tuitune.core.spec import Mode, PruningSpec
+
+Style = Literal["promote", "stop"]
+
+
+class PrunerState(msgspec.Struct, array_like=True):
+    """What a study's pruner remembers: plain data, the same after a replay of the journal.
+
+    style: how verdicts fall; empty until it is chosen. anchor: as in the `PruningSpec` that the
+    study was begun with. filled: trial -> how many rungs of its bracket its reports have filled;
+    always the lowest. memory: the pruner's own, of the type that `Pruner.memory` returns.
+    """
+
+    style: Literal["", "promote", "stop"] = ""
+    anchor: Literal["min", "max"] = "min"
+    filled: dict[int, int] = {}
+    memory: Any = None
+
+
+class Report(NamedTuple):
+    """A trial's objective at a step; diverged: this one or an earlier one is not finite."""
+
+    trial: int
+    step: int
+    value: float
+    diverged: bool = False
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """A verdict with its figures.
+
+    rung: the resource step of the rung that decided; without rungs the step that was judged.
+    rank: from 1, the newcomer included. n: of how many, the newcomer included. cut: the worst
+    value that goes on, in the objective's own direction; None where nobody's does yet, or that
+    place is held by a trial that diverged or failed.
+    """
+
+    action: Literal["go", "stop", "pause"]
+    rung: int | None
+    rank: int
+    n: int
+    cut: float | None
+    why: Why
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """The trial that goes on from where it waits; the figures are those of a `Judgement`.
+
+    rung: the step of the rung that it leaves. by_rank: it is among those that its rung may send on.
+    """
+
+    trial: int
+    rung: int
+    rank: int
+    n: int
+    cut: float | None
+    why: Why
+    by_rank: bool = True
+
+
+class Pruner(Protocol):
+    """The pruner of one study: made of its [pruning] and the direction of its objective.
+
+    It holds no state: what it remembers is in the `PrunerState` that each method is given. Only
+    `observe`, `enter`, `complete`, `fail` and `send` change that; the others are pure, so that a
+    replay of the journal, which calls these five alone, leads to the same state.
+    """
+
+    @property
+    def plan(self) -> Plan:
+        """Brackets and rungs; `brackets.NO_RUNGS` where there are none."""
+        ...
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """The resources at which the curves of two trials can be told apart, ascending.
+
+        A model compares trials at them. Empty where nothing is pruned.
+        """
+        ...
+
+    @property
+    def judged_from(self) -> int | None:
+        """The step from which on every report is judged; None where only those at rungs are."""
+        ...
+
+    def memory(self) -> msgspec.Struct | None:
+        """What it remembers of a study without trials."""
+        ...
+
+    def style(self, *, can_save: bool) -> tuple[Style, Why]:
+        """How verdicts fall from here on; can_save: the first trial at a rung has a checkpoint."""
+        ...
+
+    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+        """Take up a report of a step further than all that the trial has reported."""
+        ...
+
+    def judge(
+        self, state: PrunerState, report: Report, available: Container[int]
+    ) -> Judgement | None:
+        """The verdict on a report, before `enter` has taken it up; None where none is due.
+
+        available: the trials that wait at a rung and may go on now. The report that reaches `max`
+        completes the trial, whatever its rank, and gets no verdict.
+        """
+        ...
+
+    def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
+        """Take up what was decided of a report: "go", "stop", "pause" or "complete".
+
+        value: NaN for a trial that has diverged.
+        """
+        ...
+
+    def complete(self, state: PrunerState, trial: int) -> None:
+        """Take up that a trial has become COMPLETE."""
+        ...
+
+    def fail(self, state: PrunerState, trial: int) -> None:
+        """Take up that a trial has become FAILED."""
+        ...
+
+    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
+        """The waiting trial that a free slot sends on; None: none of those available."""
+        ...
+
+    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
+        """The best waiting trial whatever its rank: nothing else is left, and none is complete."""
+        ...
+
+    def send(self, state: PrunerState, trial: int, rung: int) -> None:
+        """Take a trial from the rung at the step `rung`, if it waits there."""
+        ...
+
+    def not_promoted(self, state: PrunerState, trial: int) -> Why:
+        """Why a trial that waits at a rung is not sent on."""
+        ...
+
+
+class Fault(NamedTuple):
+    """What is wrong with a key of [pruning], in words that end with what to do about it.
+
+    missing: the key is not there, and words say what to write. unused: it is there and means
+    nothing, which is let pass where --set has just changed the method.
+    """
+
+    key: str
+    words: str
+    how: Literal["wrong", "missing", "unused"] = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class PrunerKind:
+    """One row of the pruners' registry, or what a package offers by `tuitune.pruners`.
+
+    summary: one line for the documentation. keys: those of [pruning] that it reads, besides
+    `method`, `resource` and its own `options`; `Pruner` sees the others' defaults. check: of the
+    spec and the keys that are written in the file, what is wrong with them. trials_needed: how
+    many trials it takes until one is sure to be sent to `max` by its rank; None where every trial
+    that is not stopped gets there. make: from [pruning] and the objective's direction.
+    """
+
+    summary: str
+    make: Callable[[PruningSpec, Mode], Pruner]
+    keys: frozenset[str] = frozenset({"min", "max"})
+    options: tuple[Option, ...] = ()
+    check: Callable[[PruningSpec, Collection[str]], Iterable[Fault]] = lambda _spec, _keys: ()
+    trials_needed: Callable[[PruningSpec], int] | None = None
+
+
+def loss_of(value: float, mode: Mode) -> float:
+    """The value in the direction of "min"; infinity for what is not finite."""
+    if not isfinite(value):
+        return inf
+    return float(value) if mode == "min" else 0.0 - value
+
+
+def value_of(loss: float, mode: Mode) -> float | None:
+    """The objective's own value; None where the loss is infinite."""
+    if loss == inf:
+        return None
+    return loss if mode == "min" else 0.0 - loss
+
+
+def check_range(pruning: PruningSpec) -> Iterable[Fault]:
+    """What is wrong with `min` and `max` for every pruner that judges between the two."""
+    if pruning.max is None:
+        yield Fault("max", "write max = 27, the most that a trial may spend", "missing")
+    elif pruning.max == 1:
+        yield Fault("max", "leaves nothing to prune before the end; write a larger max")
+    elif pruning.min >= pruning.max:
+        words = f"leaves nothing to prune below max = {pruning.max}; write a smaller min"
+        yield Fault("min", words)

@@ -1,0 +1,116 @@
+"""Entries of rungs: who has filled which rung with what value, and who waits there."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from tuitune.core.pruning.brackets import sent_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Entry = tuple[float, int]  # (loss, trial): sorted, the better comes first, the earlier among equals
+
+
+class Rung(msgspec.Struct, array_like=True):
+    """The trials that have come to one rung of one bracket, best first.
+
+    A loss is the value in the direction of "min", infinity for trials that diverged or failed.
+    waiting: those of the entries that were told to wait here, and have not been sent on since.
+    """
+
+    entries: list[Entry] = []
+    waiting: list[Entry] = []
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether this trial has this loss here."""
+        entries = self.entries
+        if not entries or entry > entries[-1]:
+            return False
+        return entries[bisect_left(entries, entry)] == entry
+
+    def fail(self, trial: int) -> None:
+        """Count a trial that failed before it filled this rung as worst, once."""
+        if not self.holds((inf, trial)):
+            insort(self.entries, (inf, trial))
+
+    def recover(self, trial: int) -> None:
+        """Take the failure of a trial out: it fills the rung after all."""
+        if self.holds((inf, trial)):
+            del self.entries[bisect_left(self.entries, (inf, trial))]
+
+    def leave(self, entry: Entry) -> None:
+        """Take a trial from those that wait here."""
+        at = bisect_left(self.waiting, entry)
+        if at < len(self.waiting) and self.waiting[at] == entry:
+            del self.waiting[at]
+
+    def cut(self, reduction: float) -> float | None:
+        """The loss of the last one that may be sent on; None where there are too few entries."""
+        kept = sent_on(len(self.entries), reduction)
+        return self.entries[kept - 1][0] if kept else None
+
+
+class Rungs(msgspec.Struct, array_like=True):
+    """The memory of successive halving.
+
+    brackets: for each its rungs, the lowest first; empty until the first trial fills one.
+    waiting: trial -> its loss at the rung where it waits, which is the last that it has filled.
+    """
+
+    brackets: list[list[Rung]] = []
+    waiting: dict[int, float] = {}
+
+
+class Standing(NamedTuple):
+    """One trial at the rungs of its bracket, as the tables of a study have it.
+
+    losses: one for each rung that it has filled, the lowest first (see `losses_at`). failed: it
+    counts as worst in the rung that it would have filled next. waits: at the last that it filled.
+    """
+
+    trial: int
+    bracket: int
+    losses: tuple[float, ...]
+    failed: bool = False
+    waits: bool = False
+
+
+def losses_at(
+    rungs: Sequence[int], steps: Sequence[int], losses: Sequence[float]
+) -> tuple[float, ...]:
+    """What a trial fills its bracket's rungs with: the first report at or past each of them.
+
+    rungs: their steps, ascending. steps, losses: of the trial's reports, ascending by step.
+    """
+    places = (bisect_left(steps, rung) for rung in rungs)
+    return tuple(losses[place] for place in places if place < len(steps))
+
+
+def entries_of(steps: Sequence[Sequence[int]], trials: Iterable[Standing]) -> list[list[Rung]]:
+    """The rungs of each bracket, the lowest first; steps: of the brackets, as in a `Plan`."""
+    brackets = [[Rung() for _ in rungs] for rungs in steps]
+    for standing in trials:
+        follow(brackets, None, standing)
+    return brackets
+
+
+def follow(brackets: list[list[Rung]], before: Standing | None, now: Standing) -> None:
+    """Enter what has changed of one trial. A rung is filled once: its entry never changes."""
+    rungs = brackets[now.bracket]
+    trial, filled = now.trial, len(now.losses)
+    first = 0 if before is None else len(before.losses)
+    if before is not None and before.failed and first < len(rungs):
+        rungs[first].recover(trial)
+    if before is not None and before.waits and first:
+        rungs[first - 1].leave((before.losses[-1], trial))
+    for number in range(first, filled):
+        insort(rungs[number].entries, (now.losses[number], trial))
+    if now.waits and filled:
+        insort(rungs[filled - 1].waiting, (now.losses[-1], trial))
+    if now.failed and filled < len(rungs):
+        rungs[filled].fail(trial)

@@ -1,0 +1,192 @@
+"""Typed reasons of decisions and proposals; `tuitune.messages.reasons` puts them into words.
+
+Facts of the journal hold them, so tags and the order of fields never change; a field may be
+added at the end, with a default. A reason may also be text: that of older journals, of the user's
+own code and of installed packages.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Reason(msgspec.Struct, frozen=True, array_like=True):
+    """One reason; each kind has a tag of its own."""
+
+
+# --- verdicts ----------------------------------------------------------------------------------
+
+
+class RungName(msgspec.Struct, frozen=True, array_like=True):
+    """A rung: its number from 0 in its bracket, and its step of the resource `unit`."""
+
+    number: int
+    step: int
+    unit: str
+    bracket: int | None = None  # None: the study has only one
+
+
+class Ranked(Reason, frozen=True, tag="ranked"):
+    """A trial's rank among a rung's entries, and what follows.
+
+    value, cut: its own value and that of the last one kept, in the objective's direction; None
+    where there is no such number.
+    """
+
+    rung: RungName
+    rank: int  # from 1
+    n: int
+    kept: int  # so many go on
+    value: float | None
+    cut: float | None
+    then: Literal["go", "stop", "wait", "promote", "last resort", "end"]
+    ahead: tuple[int, RungName] | None = None  # the waiting trial that a free slot takes first
+
+
+class Averaged(Reason, frozen=True, tag="averaged"):
+    """A trial's best value against the median of the complete trials' running averages."""
+
+    unit: str
+    step: int
+    best: float | None
+    median: float | None
+    averages: int  # how many of them
+    then: Literal["go", "stop"]
+
+
+class Diverged(Reason, frozen=True, tag="diverged"):
+    """A report that was not finite, or one after it.
+
+    value: "nan", "inf" or "-inf", as text since NaN equals nothing; None: an earlier report's was.
+    """
+
+    value: str | None
+    unit: str
+    step: int
+    rung: RungName | None = None
+
+
+class StyleBasis(Reason, frozen=True, tag="style"):
+    """What decided between waiting at a rung and stopping for good."""
+
+    basis: Literal["file", "method", "can save", "can't save"]
+
+
+class Extended(Reason, frozen=True, tag="extended"):
+    """A reason with text after it."""
+
+    why: Why
+    text: str
+
+
+# --- proposals ---------------------------------------------------------------------------------
+
+
+class Drawn(Reason, frozen=True, tag="drawn"):
+    """Random draw number `index`; in place of a configuration that was tried before."""
+
+    index: int
+    instead_of: Why = ""
+
+
+class SobolPoint(Reason, frozen=True, tag="sobol"):
+    """Point number `index` of Sobol's sequence; believed: moved to what the user finds likely."""
+
+    index: int
+    believed: bool = False
+
+
+class MiddleOfRanges(Reason, frozen=True, tag="middle"):
+    """The middle of every range; believed: moved to what the user finds likely."""
+
+    believed: bool = False
+
+
+class GridPoint(Reason, frozen=True, tag="grid"):
+    """Point number `index`, from 0, of a grid with `size`; level: of refinement, from 0."""
+
+    index: int
+    size: int
+    level: int
+
+
+class Given(Reason, frozen=True, tag="given"):
+    """A configuration of the user's. index: of its point in the study file; None: added later.
+
+    filled: the parameters that it leaves out, taken from what `source` tells.
+    """
+
+    index: int | None
+    filled: tuple[str, ...] = ()
+    source: Why = ""
+
+
+class NotModelled(Reason, frozen=True, tag="not modelled"):
+    """Why the model did not choose, and where the configuration is from instead.
+
+    cause: "cheap": short runs tell enough at the start of a study with rungs; "few": there are too
+    few outcomes; "explore": a share of all trials explores; "all tried": whatever the model finds
+    likely was tried before.
+    """
+
+    cause: Literal["cheap", "few", "explore", "all tried"]
+    source: Why
+
+
+class ModelFailed(Reason, frozen=True, tag="model failed"):
+    """The error of a model, and where the configuration is from instead."""
+
+    error: str
+    source: Why
+
+
+class EarlierBest(Reason, frozen=True, tag="earlier best"):
+    """Among the best of earlier studies, where it had this value."""
+
+    value: float
+
+
+class Remaining(Reason, frozen=True, tag="remaining"):
+    """Drawn from what was not tried: all that the model likes was."""
+
+
+class Modelled(Reason, frozen=True, tag="modelled"):
+    """What the Gaussian process expects of a configuration, in the metric's own units."""
+
+    outcomes: int
+    expected: tuple[float, float, float] | None  # middle, and one deviation to both sides, rising
+    improvement: tuple[float, float] | None  # expected, on this best one
+    shares: tuple[tuple[str, float], ...]  # parameters by 1 / length scale, of 1; the largest first
+    correlation: tuple[int, int, float] | None = None  # of the values at two rungs' steps
+
+
+class Denser(Reason, frozen=True, tag="denser"):
+    """How much denser good trials are here than poor ones, by TPE's two densities."""
+
+    ratio: float
+    good: int
+    poor: int
+    rung: int | None = None  # the resource at which trials are compared; None: at their end
+
+
+Why = (
+    str
+    | Ranked
+    | Averaged
+    | Diverged
+    | StyleBasis
+    | Extended
+    | Drawn
+    | SobolPoint
+    | MiddleOfRanges
+    | GridPoint
+    | Given
+    | NotModelled
+    | ModelFailed
+    | EarlierBest
+    | Remaining
+    | Modelled
+    | Denser
+)

@@ -1,0 +1,65 @@
+"""The key `method` of a table, built in or installed, and the options that a method has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tuitune import plugins
+from tuitune.plugins import PluginError
+from tuitune.studyfile.hints import unknown_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tuitune.core.options import Option
+    from tuitune.studyfile.table import Table
+
+
+class _HasOptions(Protocol):
+    @property
+    def options(self) -> tuple[Option, ...]: ...
+
+
+Kind = TypeVar("Kind", bound=_HasOptions)
+
+
+def method_of(
+    table: Table, built_in: Mapping[str, Kind], group: str, kind: type[Kind], default: str
+) -> tuple[str, Kind, Kind | None]:
+    """(name, its row, the same where it is installed); the default's where it can't be used.
+
+    Packages are asked only for a name that is not built in. The table's keys are checked, too.
+    """
+    name = table.text("method", default)
+    if name in built_in:
+        table.check_keys()
+        return name, built_in[name], None
+    found: Any = None
+    try:
+        found = plugins.find(group, name)
+    except PluginError as error:
+        known = [*built_in, *plugins.names(group)]
+        unknown = f"is no method; {unknown_value(name, known)}"
+        table.wrong("method", f"can't be used: {error}" if name in known else unknown)
+    else:
+        if isinstance(found, kind):
+            table.check_keys([option.key for option in found.options])
+            return name, found, found
+        table.wrong("method", f"can't be used: its package offers no {kind.__name__}")
+    table.check_keys()
+    return default, built_in[default], None
+
+
+def read_options(table: Table, options: Iterable[Option]) -> dict[str, Any]:
+    """The values of a method's own keys, or their defaults."""
+    return {option.key: _value(table, option) for option in options}
+
+
+def _value(table: Table, option: Option) -> Any:
+    match option.kind:
+        case "whole":
+            return table.whole(option.key, option.default, low=int(option.low))
+        case "number":
+            return table.number(option.key, option.default, low=option.low)
+        case "text":
+            return table.text(option.key, option.default)
