@@ -1,4 +1,4 @@
-"""What does the app cost: to open, to stand there, to answer a key? Beside others on one screen."""
+"""Cost of the app: opening, standing idle, answering a key; beside other programs."""
 
 from __future__ import annotations
 

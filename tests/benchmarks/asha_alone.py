@@ -1,4 +1,4 @@
-"""What does ASHA cost by itself?"""
+"""CPU of ASHA alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures tuitune beside a floor and its peers: see README.md."""
+"""Benchmarks of tuitune beside a floor and its peers: see README.md."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def once(measure: Callable[[Place], Mapping[str, float]], core: int) -> Mapping[
 
 
 def run(benchmark: Benchmark, repeats: int, core: int) -> dict[str, list[Mapping[str, float]]]:
-    """All subjects in turn, so that a noisy minute doesn't fall upon one of them alone."""
+    """Measure the subjects in turn: a busy minute of the machine affects all of them."""
     results: dict[str, list[Mapping[str, float]]] = {name: [] for name in benchmark.subjects}
     for number in range(1, repeats + 1):
         for name, measure in benchmark.subjects.items():
@@ -61,18 +61,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*ALL, []], metavar="NAME", help=", ".join(ALL))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--core", type=int, default=0, help="what is measured is pinned to it")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for code in (Path(tuitune.__file__).parent, tree.MEASURED):
         compileall.compile_dir(code, quiet=1)  # as pip does where it installs
-    others = os.sched_getaffinity(0) - {asked.core}
-    os.sched_setaffinity(0, others or {asked.core})
-    for name in asked.names or ALL:
+    others = os.sched_getaffinity(0) - {options.core}
+    os.sched_setaffinity(0, others or {options.core})
+    for name in options.names or ALL:
         benchmark = ALL[name]
-        results = run(benchmark, asked.repeats, asked.core)
+        results = run(benchmark, options.repeats, options.core)
         print(f"\n## {name}\n\n{show(benchmark, results)}\n", flush=True)
         for words in missed(benchmark, results["ours"]):
-            print(f"beyond its bound: {words}", flush=True)
+            print(f"exceeds its bound: {words}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What does it cost to draw each view of the search? CPU of one redraw at 80x20, 10,000 trials.
+"""CPU of drawing each view of the search once, at 80x20, for 10,000 trials.
 
 python tests/benchmarks/charts.py [TRIALS]
 """

@@ -1,4 +1,4 @@
-"""Does a report, or a trial, cost the same after 100,000 reports as after 100?"""
+"""Cost of a report and of a trial, after 100 and after 100,000 reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a real GPU says: NVML's costs, the meters, memory after a kill, and packing against fixed k.
+"""Figures of a real GPU: NVML's cost, meters, memory after a kill, packing against fixed k.
 
 python tests/benchmarks/gpu_figures.py [--trials N] [--most K] [--epochs N]
 

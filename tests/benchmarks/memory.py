@@ -1,4 +1,4 @@
-"""How much memory do we take beside the trials, and how much does each live trial add?"""
+"""Memory of our processes, and what each live trial adds."""
 
 from __future__ import annotations
 

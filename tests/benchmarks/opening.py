@@ -1,4 +1,4 @@
-"""What does it cost to open a study of 10,000 trials, each of 10 parameters and 20 reports?"""
+"""Cost of opening a study of 10,000 trials, each of 10 parameters and 20 reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packing by measurement against one a GPU, the best fixed k, and admission by free memory.
+"""Packing by measurement against one trial a GPU, fixed numbers and free memory.
 
 python tests/benchmarks/packing_figures.py [--seeds N] [--first N] [--trials N] [--gpus N]
 
@@ -227,9 +227,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--trials", type=int, default=240)
     parser.add_argument("--gpus", type=int, default=4)
-    said = parser.parse_args(words)
-    seeds = range(said.first, said.first + said.seeds)
-    print(f"{said.gpus} GPUs of {MEMORY // GB} GB, {said.trials} trials, {said.seeds} seeds")
+    options = parser.parse_args(words)
+    seeds = range(options.first, options.first + options.seeds)
+    print(
+        f"{options.gpus} GPUs of {MEMORY // GB} GB, {options.trials} trials, {options.seeds} seeds"
+    )
     groups = ("best fixed k", "by free memory", "ours", "of best", "safe")
     print(f"{'':<13} {{:<24}} {{:<19}} {{:<27}} {{:>7}} {{:>9}}".format(*groups))
     heads = ("rate", "k", "OOM", "hurt", "rate", "OOM", "hurt", "rate", "most", "OOM", "hurt")
@@ -243,7 +245,7 @@ def main(words: list[str]) -> int:
     for mix, workloads in mixes.items():
         rows = []
         for workload in workloads:
-            rows.append(row(workload, seeds, said.trials, said.gpus))
+            rows.append(row(workload, seeds, options.trials, options.gpus))
             print(rows[-1].line(), flush=True)
         held |= bounds(mix, rows)
     for bound, holds in held.items():

@@ -1,4 +1,4 @@
-"""How do others do? Runs their scripts in their own environment, both named by variables."""
+"""Benchmarks of other tuners: their scripts, run in their own environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How soon does pruning get to where unpruned search ends, and what good trials does it lose?
+"""Compute that pruning saves, and good trials that it loses, beside other tuners' rules.
 
 TUITUNE_SEARCH_BENCH=…/search_bench python tests/benchmarks/pruning_figures.py [--seeds 20]
 
@@ -289,7 +289,7 @@ def measure(task: Task, workers: int, seeds: int, *, worst_last: bool) -> dict[s
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pruning_figures.py")
     parser.add_argument("--seeds", type=int, default=20)
-    said = parser.parse_args(words)
+    options = parser.parse_args(words)
     where = os.environ.get("TUITUNE_SEARCH_BENCH")
     if where is None:
         print("set TUITUNE_SEARCH_BENCH to the folder of the recorded curves", file=sys.stderr)
@@ -299,9 +299,9 @@ def main(words: list[str]) -> int:
         for workers in WORKERS:
             for worst_last in (False, True):
                 order = "worst-last" if worst_last else "random"
-                print(f"{task.name}, {workers} workers, {order} arrival, {said.seeds} seeds")
+                print(f"{task.name}, {workers} workers, {order} arrival, {options.seeds} seeds")
                 print(f"  {'':<14}" + "".join(f"{word:>12}" for word in HEAD))
-                figures = measure(task, workers, said.seeds, worst_last=worst_last)
+                figures = measure(task, workers, options.seeds, worst_last=worst_last)
                 print("\n".join(figure.row(name) for name, figure in figures.items()))
     print(f"{time.perf_counter() - start:.0f} s")
     return 0

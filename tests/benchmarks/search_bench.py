@@ -1,4 +1,4 @@
-"""How does our search plug into the recorded tasks of a search bench?
+"""Adapters between our searchers and the recorded tasks of a search bench.
 
 The bench is a folder with `tasks.py`, `run.py` and `adapters.py` (its README says what they are);
 TUITUNE_SEARCH_BENCH names it. Ours is asked in two ways: by the bench's own loop, which stops

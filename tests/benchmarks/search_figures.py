@@ -1,4 +1,4 @@
-"""How good are our searchers, beside their peers, on recorded tasks? README.md says how to run it.
+"""Quality of our searchers and their peers on recorded tasks: see README.md.
 
     search_figures.py run --mode full|mf|study [--searcher ours] [--workers 4] --seeds 0:5 --out F
     search_figures.py tables F…            the figures of these files and of the peers' stored ones
@@ -40,31 +40,38 @@ FULL_TRAININGS = 30
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def run(said: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     search_bench.bench_folder()
     tasks, loop, adapters = (importlib.import_module(m) for m in ("tasks", "run", "adapters"))
     adapters.REGISTRY |= {name: (ours, {}) for name, ours in search_bench.OURS.items()}
-    for words in said.set:  # a choice of ours to try: package.module.NAME=value
+    for words in options.set:  # a choice of ours to try: package.module.NAME=value
         name, value = words.split("=", 1)
         module, constant = name.rsplit(".", 1)
         setattr(importlib.import_module(module), constant, json.loads(value))
-    first, last = (int(word) for word in said.seeds.split(":"))
-    for name in tasks.OPEN if said.tasks == "open" else said.tasks.split(","):
+    first, last = (int(word) for word in options.seeds.split(":"))
+    for name in tasks.OPEN if options.tasks == "open" else options.tasks.split(","):
         task = tasks.get(name)
-        if said.mode != "full" and not task.has_curves:
+        if options.mode != "full" and not task.has_curves:
             continue
         for seed in range(first, last):
-            result: Run = {"mode": said.mode, "task": name, "searcher": said.searcher, "seed": seed}
-            if said.mode == "full":
-                result |= loop.run_full(said.searcher, task, seed, said.trials, said.workers)
-            elif said.mode == "mf":
-                result |= loop.run_mf(said.searcher, task, seed, FULL_TRAININGS)
+            result: Run = {
+                "mode": options.mode,
+                "task": name,
+                "searcher": options.searcher,
+                "seed": seed,
+            }
+            if options.mode == "full":
+                result |= loop.run_full(
+                    options.searcher, task, seed, options.trials, options.workers
+                )
+            elif options.mode == "mf":
+                result |= loop.run_mf(options.searcher, task, seed, FULL_TRAININGS)
             else:
-                method = search_bench.METHODS[said.searcher]
-                how = (said.style, method, said.pruning)
+                method = search_bench.METHODS[options.searcher]
+                how = (options.style, method, options.pruning)
                 result |= search_bench.run_study(task, seed, FULL_TRAININGS, *how)
-                result["searcher"] += f", {said.pruning} {said.style}"
-            with said.out.open("a") as file:
+                result["searcher"] += f", {options.pruning} {options.style}"
+            with options.out.open("a") as file:
                 file.write(json.dumps(result) + "\n")
 
 
@@ -113,12 +120,12 @@ def geometric(gaps: list[float]) -> float:
     return math.exp(mean(math.log(min(max(gap, 0.05), 10.0)) for gap in gaps))
 
 
-def tables(said: argparse.Namespace) -> None:
+def tables(options: argparse.Namespace) -> None:
     folder = search_bench.bench_folder()
     summary = importlib.import_module("summary")
     calibration = json.loads((folder / "data" / "calibration.json").read_text())
     peers = sorted((folder / "results").glob("*.jsonl"))
-    runs = read([*peers, *said.files])
+    runs = read([*peers, *options.files])
     gaps = Gaps(runs, calibration, summary)
     groups: dict[tuple[str, int], dict[str, dict[Cell, Run]]] = defaultdict(dict)
     for one in runs:
@@ -194,10 +201,10 @@ def by_task(runs: dict[Cell, Run], points: tuple[str, ...], gaps: Gaps) -> str:
 # --- asks ----------------------------------------------------------------------------------------
 
 
-def asks(said: argparse.Namespace) -> None:
+def asks(options: argparse.Namespace) -> None:
     """Ten mixed parameters, four trials running, refits included: CPU time, mean of the asks."""
     for size in ASK_SIZES:
-        spent = search_bench.ask_seconds(size, said.asks)
+        spent = search_bench.ask_seconds(size, options.asks)
         print(
             f"{size:>5} outcomes: mean {1e3 * mean(spent):.1f} ms, median {1e3 * median(spent):.1f}"
             f", longest {1e3 * max(spent):.1f}",
@@ -226,9 +233,9 @@ def main(words: list[str]) -> int:
     three = commands.add_parser("asks")
     three.add_argument("--asks", type=int, default=40)
     three.set_defaults(command=asks)
-    said = parser.parse_args(words)
+    options = parser.parse_args(words)
     began = time.perf_counter()
-    said.command(said)
+    options.command(options)
     print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr)
     return 0
 

@@ -1,4 +1,4 @@
-"""What is measured, how far may it go, and how does it stand beside others?"""
+"""Figures, their bounds, and the table that compares subjects."""
 
 from __future__ import annotations
 

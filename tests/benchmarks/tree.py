@@ -1,4 +1,4 @@
-"""What does a command cost, with all that it starts, on one core?"""
+"""CPU, wall time and memory of a command with all its descendants, on one core."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Times in seconds. `cpu` is that of the command and of all its ended descendants."""
+    """Times in seconds. `cpu`: of the command and its descendants that have ended."""
 
     began: float  # Unix time
     wall: float
     cpu: float
-    marks: tuple[Mapping[str, Any], ...]  # what the trials wrote, in the order of time
+    marks: tuple[Mapping[str, Any], ...]  # written by the trials, sorted by time
 
     def of(self, event: str) -> list[Mapping[str, Any]]:
         return [mark for mark in self.marks if mark["event"] == event]
@@ -41,7 +41,7 @@ def run(
 ) -> Cost:
     """Run a command pinned to a core; `watch(pid, marks)` may look at it while it lives.
 
-    Raises RuntimeError with the command's last words where it fails or never ends.
+    Raises RuntimeError with the end of the command's output if it fails or does not end.
     """
     marks, log = folder / "marks.jsonl", folder / "log"
     environment = os.environ | {
@@ -101,7 +101,7 @@ def memory(pid: int) -> tuple[float, float]:
 def _read(path: Path) -> str:
     try:
         return path.read_text()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return ""
 
 

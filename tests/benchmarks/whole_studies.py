@@ -1,4 +1,4 @@
-"""What do whole studies cost: starting, trials, and reports?"""
+"""Cost of whole studies: starting, trials and reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 LIGHT, TORCH = 200, 60  # trials
 REPORTS, WAITING, STORED = 10_000, 2_000, 100_000
-DENSE = ("pruning.reduction=1.0005", f"pruning.max={WAITING + 1}")  # each step below 2,001 a rung
+DENSE = (
+    "pruning.reduction=1.0005",
+    f"pruning.max={WAITING + 1}",
+)  # a rung at each step below 2,001
 
 FIGURES = {
     "start": Figure("command to first trial running, light target", "s", 0.3),
@@ -33,7 +36,7 @@ FIGURES = {
     "waiting": Figure("a report that waits for its verdict", "us", 150),
     "waiting_cpu": Figure("- CPU of it in all processes", "us"),
     "stored": Figure(
-        "reports taken in and stored, the trial on the same core", "/s", 30_000, at_least=True
+        "reports received and stored, with the trial on the same core", "/s", 30_000, at_least=True
     ),
     "stored_cpu": Figure("- CPU of each in all processes", "us"),
     "memory": Figure("peak PSS of all processes (ours is under memory)", "MB"),
@@ -42,7 +45,7 @@ FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The studies that the figures are made of."""
+    """What each study of the benchmark has cost."""
 
     one: tree.Cost
     light: tree.Cost
@@ -56,7 +59,7 @@ class Costs:
 def study(
     place: Place, name: str, reports: int = 1, settings: Sequence[str] = (), kind: str = "light"
 ) -> tree.Cost:
-    """Run one study of ours; its folder is FOLDER/runs/KIND, under a folder of its own."""
+    """Run a study with tuitune. Its study folder is FOLDER/NAME/runs/KIND."""
     folder = place.folder / name
     folder.mkdir()
     sets = [word for setting in settings for word in ("--set", setting)]
@@ -68,7 +71,7 @@ def study(
 def bare(
     place: Place, name: str, *, trials: int = 1, reports: int = 1, waits: int = 0, torch: int = 0
 ) -> tree.Cost:
-    """Run one study of the floor."""
+    """Run a study with the floor program."""
     folder = place.folder / name
     folder.mkdir()
     words = [str(number) for number in (trials, reports, waits, torch)]
@@ -82,19 +85,19 @@ def bare(
 
 
 def rate(cost: tree.Cost) -> float:
-    """Trials a second between the first start and the last."""
+    """Trials started a second, from the first start to the last."""
     starts = [mark["time"] for mark in cost.of("trial")]
     return (len(starts) - 1) / (starts[-1] - starts[0])
 
 
-def a_report(cost: tree.Cost, clock: str = "wall") -> float:
-    """Microseconds of the trial's clock that one report took."""
+def report_time(cost: tree.Cost, clock: str = "wall") -> float:
+    """Microseconds that a report takes in the trial; `clock` is "wall" or "cpu"."""
     (mark,) = cost.of("reports")
     return mark[clock] / mark["n"] * 1e6
 
 
-def taken_in(cost: tree.Cost) -> float:
-    """Reports a second from the trial's start to the end of all."""
+def stored_rate(cost: tree.Cost) -> float:
+    """Reports stored a second, from the start of the trial to the end of the command."""
     return STORED / (cost.began + cost.wall - cost.of("trial")[0]["time"])
 
 
@@ -107,11 +110,11 @@ def figures(costs: Costs) -> dict[str, float]:
         "throughput_cpu": (costs.light.cpu - one) / (LIGHT - 1) * 1e3,
         "torch": rate(costs.torch),
         "torch_cpu": (costs.torch.cpu - torch_one) / (TORCH - 1) * 1e3,
-        "report": a_report(costs.report),
-        "report_cpu": a_report(costs.report, "cpu"),
-        "waiting": a_report(costs.waiting),
+        "report": report_time(costs.report),
+        "report_cpu": report_time(costs.report, "cpu"),
+        "waiting": report_time(costs.waiting),
         "waiting_cpu": (costs.waiting.cpu - one) / WAITING * 1e6,
-        "stored": taken_in(costs.stored),
+        "stored": stored_rate(costs.stored),
         "stored_cpu": (costs.stored.cpu - one) / STORED * 1e6,
     }
 
@@ -146,7 +149,7 @@ def floor(place: Place) -> dict[str, float]:
 
 
 def count_reports(path: Path) -> None:
-    """A fast store that loses reports would be no store."""
+    """Check that every report is in the database. Raises RuntimeError."""
     with sqlite3.connect(path) as db:
         (count,) = db.execute("SELECT count(*) FROM reports").fetchone()
     if count != STORED:

@@ -1,4 +1,4 @@
-"""A trial that does nothing: what it takes is what tuitune takes. Told what to do by variables."""
+"""A trial without work, so that all its time is tuitune's. Environment variables configure it."""
 
 from __future__ import annotations
 
