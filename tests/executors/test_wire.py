@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tuitune.executors.local import listener
 from tuitune.trial import wire
-from tuitune.trial.metric_encoding import OPEN, WAITS, WAITS_AND_SAVES, line_of, number_of, whole
+from tuitune.trial.wire import OPEN, WAITS, WAITS_AND_SAVES, line_of, number_of, whole
 from tuitune.zygote import protocol
 
 texts = st.text(max_size=20)

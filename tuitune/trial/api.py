@@ -8,14 +8,13 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuitune.trial.link import Link, TrialStopped
-from tuitune.trial.metric_encoding import WAITS, WAITS_AND_SAVES, line_of, whole
-from tuitune.trial.postponed import Postponed
-from tuitune.trial.reporter import SecondReporterError, Turn
-from tuitune.trial.steps import NEVER, Steps
+from tuitune.trial.link import Link, SecondReporterError, TrialStopped, Turn
+from tuitune.trial.steps import NEVER, Postponed, Steps
 from tuitune.trial.wire import (
     MOST_STEP,
     PAUSED,
+    WAITS,
+    WAITS_AND_SAVES,
     Checkpoint,
     Done,
     Frozen,
@@ -25,7 +24,9 @@ from tuitune.trial.wire import (
     Stop,
     Verdict,
     encode,
+    line_of,
     one_line,
+    whole,
 )
 
 if TYPE_CHECKING:

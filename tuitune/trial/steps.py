@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.trial.metric_encoding import number_of, whole
+from tuitune.trial.wire import Stop, number_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tuitune.trial.wire import Order
+    from tuitune.trial.wire import Order, Verdict
 
 NEVER = 1 << 62
 
@@ -101,3 +101,43 @@ class Steps:
         if number is None or self._target is None:
             return False
         return self._sign * number <= self._sign * self._target
+
+
+class Postponed:
+    """A leave that waits for a report with `save`, but not for long: what is trained is lost."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._until = NEVER  # the last step that it waits for
+        self.may_wait = True
+        self.can_save = False  # some report has come with a way to save
+        self.answer: Verdict | Stop | None = None  # what it was told, None where nothing waits
+
+    def waits(self, answer: Verdict | Stop) -> bool:
+        """Whether what was told at a report that can't save is left to a later one."""
+        if not answer.save or not (isinstance(answer, Stop) or answer.action == "stop"):
+            return False
+        if not self.may_wait:
+            return False
+        if self.answer is None:
+            self._until = self._last()
+        self.answer = answer  # a second word changes the reason, not the time
+        return self._steps.now <= self._until
+
+    def due(self, *, saves: bool) -> Verdict | Stop | None:
+        """What is to be obeyed at this report."""
+        return self.answer if saves or self._steps.now > self._until else None
+
+    def never_due(self) -> None:
+        """No report follows that it could wait for, and no step that could be lost."""
+        self._until = NEVER
+
+    def take_back(self) -> None:
+        self.answer = None
+
+    def _last(self) -> int:
+        now = self._steps.now
+        if self.can_save:
+            return now + 1
+        # In its first step nobody knows yet whether a report with `save` ends each one.
+        return now if now <= self._steps.first else now - 1
