@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tuitune.executors.local import listener
 from tuitune.trial import wire
-from tuitune.trial.wire import OPEN, WAITS, WAITS_AND_SAVES, line_of, number_of, whole
+from tuitune.trial.wire import OPEN, WAITS, WAITS_AND_SAVES, number_of, report_line, whole
 from tuitune.zygote import protocol
 
 texts = st.text(max_size=20)
@@ -48,7 +48,7 @@ def test_orders_and_errands_survive_the_wire(text, config, number):
     st.sampled_from(["", OPEN, WAITS, WAITS_AND_SAVES]),
 )
 def test_a_report_written_by_hand_is_what_json_and_the_engine_read(metrics, step, flags):
-    line, refused = line_of(step, metrics, flags)
+    line, refused = report_line(step, metrics, flags)
     assert not refused
     assert line.count(b"\n") == 1
     report = wire.decode(line)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simulator.course import Course
     from simulator.memory import MemoryTrialFolders
     from tuitune.simulation.recorded import Point
-    from tuitune.trial.wire import Heard, Order
+    from tuitune.trial.wire import Instruction, Order
 
 TERM, KILL = 15, 9
 PATIENCE = 5.0  # s that a verdict may take
@@ -74,7 +74,7 @@ class Attempt:
         self._course = course
         self._around = around
         self._loop = around.loop
-        self._heard: deque[Heard] = deque()
+        self._heard: deque[Instruction] = deque()
         self._next = 0
         self._waits = Waits(order, repeats=course.command and order.repeats)
         self._saved_at = self._loop.time()
@@ -87,7 +87,7 @@ class Attempt:
 
     # --- what the executor does to it ------------------------------------------------------------
 
-    def receive(self, message: Heard) -> None:
+    def receive(self, message: Instruction) -> None:
         if self.gone or self._leaving:
             return
         self._heard.append(message)
@@ -226,7 +226,7 @@ class Attempt:
 
     # --- what it hears ---------------------------------------------------------------------------
 
-    def _obey(self, message: Heard, then: Callable[[], None] | None = None) -> None:
+    def _obey(self, message: Instruction, then: Callable[[], None] | None = None) -> None:
         course = self._course
         if isinstance(message, Stop) and message.reason == PAUSED and not course.saves:
             self._still = True

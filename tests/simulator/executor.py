@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from simulator.course import Target
     from simulator.memory import MemoryTrialFolders
-    from tuitune.trial.wire import Heard, Order
+    from tuitune.trial.wire import Instruction, Order
 
 Cause = Literal["code", "resources"]
 
@@ -151,7 +151,7 @@ class SimulatedExecutor:
             self._waits.pop(key, None)
         self._sink((event,))
 
-    def _send(self, trial: int, attempt: int, message: Heard) -> None:
+    def _send(self, trial: int, attempt: int, message: Instruction) -> None:
         there = self.attempts.get((trial, attempt))
         if there is None:
             return

@@ -1,4 +1,4 @@
-"""How does training code speak to tuitune?"""
+"""The trial as its training code sees it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuitune.trial.link import Link, SecondReporterError, TrialStopped, Turn
+from tuitune.trial.link import Link, SecondReporterError, SoleReporter, TrialStopped
 from tuitune.trial.steps import NEVER, Postponed, Steps
 from tuitune.trial.wire import (
     MOST_STEP,
@@ -24,8 +24,8 @@ from tuitune.trial.wire import (
     Stop,
     Verdict,
     encode,
-    line_of,
     one_line,
+    report_line,
     whole,
 )
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from tuitune.trial.channel import Channel
 
 LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
-FULL = (errno.ENOSPC, errno.EDQUOT)  # what a full disk is told by
+FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
 
 
 class Trial:
     """One attempt at one configuration, as its own code sees it.
 
     Any thread may report, but only one process: the first that reports or saves. In a thread,
-    TrialStopped ends that thread alone, and silently; the next report of any other thread raises
-    it again. A trial whose main thread neither reports nor returns after that gets SIGTERM in a
-    while, as every trial that was told to stop.
+    TrialStopped ends that thread alone, without a traceback; the next report of any other thread
+    raises it again. A trial whose main thread neither reports nor returns after that gets SIGTERM
+    after a while, as every trial that was told to stop.
     """
 
     def __init__(self, order: Order, channel: Channel) -> None:
@@ -55,7 +55,7 @@ class Trial:
         self._metric = order.metric
         self._resource = order.resource
         self._steps = Steps(order)
-        self._turn = Turn()
+        self._reporter = SoleReporter()
         self._saved_at = monotonic()
         self._saved = False
         self._look_at = 0.0
@@ -64,10 +64,12 @@ class Trial:
 
     @property
     def number(self) -> int:
+        """Counts from 0."""
         return self._order.trial
 
     @property
     def attempt(self) -> int:
+        """Counts from 0; a trial that is taken up again has another."""
         return self._order.attempt
 
     @property
@@ -77,7 +79,7 @@ class Trial:
 
     @property
     def max_resource(self) -> int:
-        """`max` of the study file's [pruning]. Raises AttributeError where it has none."""
+        """`max` of the study file's [pruning]. Raises AttributeError if it has none."""
         if self._order.max_resource is None:
             raise AttributeError(
                 "trial.max_resource: the study file sets no maximum; "
@@ -87,12 +89,12 @@ class Trial:
 
     @property
     def resume_path(self) -> Path | None:
-        """The folder of the newest whole checkpoint, None where the trial begins anew."""
+        """The folder of the newest whole checkpoint, None if the trial starts anew."""
         return None if self._order.resume_path is None else _path(self._order.resume_path)
 
     @property
     def seed(self) -> int:
-        """From the study's seed, the trial and the attempt; random, numpy and torch have it."""
+        """Made of the study's seed, the trial and the attempt; random, numpy and torch have it."""
         return self._order.seed
 
     @property
@@ -108,25 +110,24 @@ class Trial:
         save: Callable[[Path], object] | None = None,
         **values: Any,
     ) -> None:
-        """Tell how the trial does: numbers, or anything with .item(); NaN and infinity are legal.
+        """Report metrics: numbers, or anything with .item(); NaN and infinity are legal.
 
         A step may be reported several times: metrics are added to it, and the last objective is
         its value. It is judged by the first report that has the objective. `save(folder)` writes
-        a checkpoint and is called only when one is needed; where only some reports have it, a
-        trial that is to save and leave goes on to the next one that does, for one step more at
-        most.
+        a checkpoint and is called only when one is needed; if only some reports have it, a trial
+        that is to save and leave goes on to the next one that does, for one step more at most.
 
         Waits for a verdict only at a rung, at the maximum and at the study's target. Raises
         TrialStopped when the trial must end: after the maximum at the first report of a later
         step. Raises ValueError for a step above 2**53 and for a report of more than 4 MB,
-        RuntimeError where another process of the trial reports.
+        RuntimeError if another process of the trial reports.
         """
         if metrics is not None:
             if not hasattr(metrics, "keys"):
                 kind = type(metrics).__name__
                 raise TypeError(f"report takes metrics by name, as report(loss=0.3), not a {kind}")
             values = {**metrics, **values}
-        if not self._turn.is_ours and not self._turn.take():
+        if not self._reporter.is_ours and not self._reporter.take():
             raise SecondReporterError
         lock = self._lock
         lock.acquire()  # `with` takes twice as long
@@ -141,7 +142,7 @@ class Trial:
     def checkpoint(self, step: int) -> Iterator[Path]:
         """A folder to write a checkpoint of `step` into: whole afterwards, or absent.
 
-        Whatever is raised inside, TrialStopped too, gives the checkpoint up.
+        Whatever is raised inside, TrialStopped too, discards the checkpoint.
         """
         # A script that never saves doesn't pay for this import.
         from tuitune.trial.checkpoints import clear_remains, written  # noqa: PLC0415
@@ -150,7 +151,7 @@ class Trial:
         if number is None or not 0 <= number <= MOST_STEP:
             kind = type(step).__name__
             raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
-        if not self._turn.take():
+        if not self._reporter.take():
             raise SecondReporterError
         folder = self.folder / "checkpoints"
         if not self._saved:
@@ -170,7 +171,7 @@ class Trial:
         """Take what a target returned as its last report. Never raises TrialStopped."""
         with suppress(TrialStopped), self._lock:
             if self._ended not in (None, "complete"):
-                return  # it has caught TrialStopped: what it returns is no result of its work
+                return  # it has caught TrialStopped: what it returns is no result
             if value is not None:
                 self._take_returned(value)
             self._finish()
@@ -184,7 +185,7 @@ class Trial:
             kind = type(value).__name__
             self._warn("returned", f"returned a {kind}, neither a number nor a mapping: left out")
             return
-        if not self._turn.take():
+        if not self._reporter.take():
             self._warn("returned", "what was returned is left out: another process has reported")
             return
         self._look_at = NEVER
@@ -199,7 +200,7 @@ class Trial:
 
     def _finish(self) -> None:
         """Nothing more is reported."""
-        if not self._turn.is_ours or self._ended is not None:
+        if not self._reporter.is_ours or self._ended is not None:
             return
         self._warn_of_lack()
 
@@ -208,7 +209,7 @@ class Trial:
             self._warn("metric", lack)
 
     def _count(self, values: dict[str, Any]) -> int | None:
-        """The step that a report is for, None where it says none that can be."""
+        """The step that a report is for, None if it names none that is legal."""
         steps, resource = self._steps, self._resource
         now = steps.now
         if resource is None:
@@ -242,12 +243,12 @@ class Trial:
         save: Callable[[Path], object] | None,
         flags: str = "",
     ) -> None:
-        """Send what is reported for `step`, if for any, and do what follows from it."""
+        """Send what is reported for `step`, if for any, and do what the engine orders."""
         answer = None
         postponed = self._postponed
         if save is not None:
             postponed.can_save = True
-        if step is not None and self._tell(step, values, flags):
+        if step is not None and self._send_report(step, values, flags):
             answer = self._answer(step)
         now = monotonic()
         if answer is None and now >= self._look_at:
@@ -260,25 +261,25 @@ class Trial:
         elif save is not None and step is not None:
             self._save_if_due(now, save)
 
-    def _tell(self, step: int, values: dict[str, Any], flags: str) -> bool:
-        """Send a report; whether it is to wait for its answer."""
+    def _send_report(self, step: int, values: dict[str, Any], flags: str) -> bool:
+        """Send a report; whether the trial is to wait for its answer."""
         steps = self._steps
         objective = self._metric in values
         wait = objective and step >= steps.judged_from and not flags and self._waits(step, values)
         if wait:
             flags = WAITS_AND_SAVES if self._postponed.can_save else WAITS
-        line, refused = line_of(step, values, flags)
+        line, refused = report_line(step, values, flags)
         if refused:
             self._refuse(refused)
             if self._metric in refused:
                 objective = False
                 if wait:
                     wait = False
-                    line = line_of(step, values)[0]
+                    line = report_line(step, values)[0]
         self._link.send(line)
         if step == steps.now:
             if objective:
-                steps.told = step
+                steps.newest_objective = step
             elif not steps.names:
                 steps.came_without(name for name in values if name not in refused)
         return wait
@@ -289,17 +290,17 @@ class Trial:
         return self._steps.waits(step, values[self._metric])
 
     def _answer(self, step: int) -> Verdict | Stop:
-        """Wait for what follows from the report of `step`."""
+        """Wait for the verdict on the report of `step`, or a stop."""
         self._steps.waited(step)
         while isinstance(answer := self._link.wait(), Release):
-            pass  # its pause was taken back before it had stood still
+            pass  # its pause was taken back before it was frozen
         if isinstance(answer, Verdict) and answer.action == "complete":
             self._steps.complete(step)
         return answer
 
     def _refuse(self, refused: dict[Any, object]) -> None:
         for name, value in refused.items():
-            if line_of(0, {name: 0.0})[1]:
+            if report_line(0, {name: 0.0})[1]:
                 kind = type(name).__name__
                 text = f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
                 self._warn("name", text)
@@ -315,7 +316,7 @@ class Trial:
         if save is None and self._postponed.waits(answer):
             return
         if isinstance(answer, Stop) and answer.reason == PAUSED and save is None:
-            self._stand_still()
+            self._freeze()
             return
         stop = isinstance(answer, Stop) or answer.action == "stop"
         if stop:
@@ -330,8 +331,8 @@ class Trial:
             self._link.send(encode(Done("", stopped=True)))
             raise TrialStopped(self._ended or "pruned")
 
-    def _stand_still(self) -> None:
-        """It can't save, so it keeps all that it holds until it is let go, or ended."""
+    def _freeze(self) -> None:
+        """It can't save: keep everything, and wait until it is released or ended."""
         self._postponed.take_back()
         self._link.send(encode(Frozen()))
         while not isinstance(message := self._link.wait(), Release):
@@ -347,7 +348,7 @@ class Trial:
             self._save(save)
 
     def _save(self, save: Callable[[Path], object]) -> None:
-        """A disk that is full costs the checkpoint, not the trial."""
+        """Write a checkpoint; a full disk prevents that, but doesn't fail the trial."""
         step = self._steps.now
         try:
             with self.checkpoint(step) as folder:
@@ -355,7 +356,7 @@ class Trial:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            self._saved_at = monotonic()  # as long as ever until the next try
+            self._saved_at = monotonic()  # the next try comes after as long as ever
             what = f"its checkpoint of step {step} could not be written: {error.strerror}"
             does = "goes on" if self._ended is None else "leaves"
             self._warn("full", f"{what}; it {does} without")
@@ -369,10 +370,10 @@ class Trial:
         )
 
     def have_forked(self) -> None:
-        """In a child: another thread of the parent may have held the lock, and is not here."""
+        """In a child: a thread that held the lock is not here to release it."""
         self._lock = RLock()
         self._link.have_forked()
-        self._turn.have_forked()
+        self._reporter.have_forked()
 
 
 def _path(text: str) -> Path:

@@ -1,4 +1,4 @@
-"""Who hears what a trial says: the engine, the terminal, or nobody?"""
+"""Where a trial's messages go: to the engine, to the terminal, or nowhere."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from tuitune.trial.wire import (
     Verdict,
     Warn,
     decode,
+    decode_instruction,
     encode,
-    heard,
 )
 
 if TYPE_CHECKING:
-    from tuitune.trial.wire import Heard, Order
+    from tuitune.trial.wire import Instruction, Order
 
 CONNECT_SECONDS = 5.0  # the engine may be binding its socket anew
 
 
 class Channel(Protocol):
-    """Raises OSError where the other side is gone."""
+    """Raises OSError if the other side is gone."""
 
     def send(self, line: bytes) -> None: ...
 
     def poll(self) -> Stop | Refused | None:
         """What has arrived, without waiting."""
 
-    def wait(self) -> Heard | Refused: ...
+    def wait(self) -> Instruction | Refused: ...
 
 
 class SocketChannel:
-    """The engine hears it."""
+    """To the engine."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
         self._socket = _connect(order.socket)
-        self.send = self._socket.sendall  # without a call between: every report is sent by it
+        self.send = self._socket.sendall  # not a method that calls it, for every report's sake
         self._buffer = b""
         self.send(encode(Hello(order.token, order.trial, order.attempt, os.getpid())))
 
@@ -53,7 +53,7 @@ class SocketChannel:
         return self._socket.fileno()
 
     def send_last(self, line: bytes) -> None:
-        """On another socket where the target has closed this one, with all that it found open."""
+        """On another socket if the target has closed this one, among all that it found open."""
         try:
             self.send(line)
         except OSError as error:
@@ -72,7 +72,7 @@ class SocketChannel:
                 return message
         return None  # a verdict that a stop overtook, a release that a save overtook
 
-    def wait(self) -> Heard | Refused:
+    def wait(self) -> Instruction | Refused:
         while b"\n" not in self._buffer:
             self._receive()
         return self._next()
@@ -83,13 +83,13 @@ class SocketChannel:
             raise ConnectionResetError("the engine is gone")
         self._buffer += received
 
-    def _next(self) -> Heard | Refused:
+    def _next(self) -> Instruction | Refused:
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return heard(line)
+        return decode_instruction(line)
 
 
 class PrintedChannel:
-    """The terminal shows it: a script that was started by hand."""
+    """To the terminal: a script that was started by hand."""
 
     def send(self, line: bytes) -> None:
         match decode(line):
@@ -107,19 +107,19 @@ class PrintedChannel:
     def poll(self) -> Stop | None:
         return None
 
-    def wait(self) -> Heard:
+    def wait(self) -> Instruction:
         return Verdict("go", save=False)
 
 
 class SilentChannel:
-    """Nobody hears it: every process but the first of a distributed trial."""
+    """Nowhere: every process but the first of a distributed trial."""
 
     def send(self, line: bytes) -> None: ...
 
     def poll(self) -> Stop | None:
         return None
 
-    def wait(self) -> Heard:
+    def wait(self) -> Instruction:
         return Verdict("go", save=False)
 
 

@@ -1,4 +1,4 @@
-"""How does a trial talk with the engine, from any of its threads?"""
+"""A trial's conversation with the engine, from any of its threads and only one process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from tuitune.trial.wire import LONGEST_LINE, Refused, Warn, encode, sendable
 
 if TYPE_CHECKING:
     from tuitune.trial.channel import Channel
-    from tuitune.trial.wire import Heard, Saving, Stop
+    from tuitune.trial.wire import Instruction, Saving, Stop
 
 LONGEST_WARNING = 1000
+SECOND_REPORTER = (
+    "another process of this trial reports already, and only one may: report from the process "
+    "that the trial began in, or from the one whose rank is 0"
+)
 
 
 class TrialStopped(SystemExit):
@@ -32,20 +36,21 @@ class TrialStopped(SystemExit):
 
 
 class Link:
-    """Raises TrialStopped where the engine is gone, SecondReporterError where it refuses."""
+    """Raises TrialStopped if the engine is gone, SecondReporterError if it refuses reports."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._send = channel.send
-        # Apart from the trial's own: a save in a thread must not wait for a verdict to be told.
+        # Not the trial's own: a save in a thread must not wait until a verdict is there.
         self._sending = RLock()
         self._warned: set[str] = set()
 
     def send(self, line: bytes) -> None:
+        """Raises ValueError for more than 4 MB."""
         if len(line) > LONGEST_LINE:
             raise ValueError(f"a report of {len(line):,} bytes: no more than 4 MB can be sent")
         lock = self._sending
-        lock.acquire()  # `with` takes twice as long, and every report comes by here
+        lock.acquire()  # `with` takes twice as long, at every report
         try:
             self._send(line)
         except OSError:
@@ -54,53 +59,53 @@ class Link:
             lock.release()
 
     def mention(self, message: Saving) -> None:
-        """Say what nothing depends on: a save goes on without an engine, too."""
+        """Send what nothing depends on: a save goes on without an engine, too."""
         with suppress(TrialStopped):
             self.send(encode(message))
 
     def warn(self, kind: str, text: str) -> None:
-        """Once a trial for each kind of mistake: a loop would repeat it at every step."""
+        """Once for each kind of mistake: a loop would repeat it at every step."""
         if kind not in self._warned:
             self._warned.add(kind)
             self.send(encode(Warn(sendable(text, LONGEST_WARNING))))
 
-    def wait(self) -> Heard:
+    def wait(self) -> Instruction:
+        """The next message, however long it takes."""
         try:
-            heard = self._channel.wait()
+            message = self._channel.wait()
         except OSError:
             raise TrialStopped("the engine is gone") from None
-        if isinstance(heard, Refused):
+        if isinstance(message, Refused):
             raise SecondReporterError
-        return heard
+        return message
 
     def look(self) -> Stop | None:
-        """What has arrived, without waiting."""
+        """The stop that has arrived, without waiting."""
         try:
-            heard = self._channel.poll()
+            message = self._channel.poll()
         except OSError:
             raise TrialStopped("the engine is gone") from None
-        if isinstance(heard, Refused):
+        if isinstance(message, Refused):
             raise SecondReporterError
-        return heard
+        return message
 
     def have_forked(self) -> None:
-        """In a child: a thread that held the lock is not here to let it go."""
+        """In a child: a thread that held the lock is not here to release it."""
         self._sending = RLock()
 
 
-SECOND_REPORTER = (
-    "another process of this trial reports already, and only one may: report from the process "
-    "that the trial began in, or from the one whose rank is 0"
-)
-
-
 class SecondReporterError(RuntimeError):
+    """Another process of this trial reports already."""
+
     def __init__(self) -> None:
         super().__init__(SECOND_REPORTER)
 
 
-class Turn:
-    """One turn for a process and all its forks, which share it. Any thread of theirs may ask."""
+class SoleReporter:
+    """The right to report, which only one of a process and all its forks can take.
+
+    Any thread may ask for it.
+    """
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -111,7 +116,7 @@ class Turn:
         self._is_gone = False  # a process has it that this one was forked from
 
     def take(self) -> bool:
-        """Take the turn; whether this process has it now."""
+        """Take the right if it is left; whether this process has it now."""
         with self._lock:
             if not self.is_ours and not self._is_gone and os.read(self._pipe, 1):
                 self.is_ours = True
@@ -119,7 +124,7 @@ class Turn:
             return self.is_ours
 
     def have_forked(self) -> None:
-        """In a child: a thread that held the lock is not here to let it go."""
+        """In a child: a thread that held the lock is not here to release it."""
         self._lock = RLock()
         self._is_gone = self._is_gone or self.is_ours
         self.is_ours = False

@@ -1,4 +1,4 @@
-"""Which step is a report for, is it too many, and does it wait for a verdict?"""
+"""The steps of an attempt: which of its reports wait for a verdict, and which are too many."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Steps:
         self.resource = order.resource
         self.now = 0 if order.resource else order.resume_step or 0  # the highest one reported
         self.first = 0  # the first one that this attempt has reported, 0 before it
-        self.told = 0  # the newest one that came with the objective
-        self.end = order.max_resource or NEVER  # where it has had all that it may spend
+        self.newest_objective = 0  # the newest one that came with the objective
+        self.end = order.max_resource or NEVER  # the last one that the trial may spend
         self.is_complete = False
         self.names: list[str] = []  # of what came for this step without the objective
         self._metric = order.metric
-        # not filled yet, be they below what it goes on from; the lowest one last
+        # Not filled yet, including those below the step it goes on from; the lowest one last
         self._rungs = sorted(order.rungs, reverse=True)
         self._every = NEVER if order.judged_from is None else order.judged_from
         self._target = order.target
@@ -35,15 +35,15 @@ class Steps:
         self.judged_from = 0  # no report before this step waits
         self.waited(0)
 
-    def of(self, values: Mapping[str, Any]) -> int | None:
-        """The step that a report says, whatever it is; None where that is no whole number."""
+    def step_of(self, values: Mapping[str, Any]) -> int | None:
+        """The step that a report names, unchecked; None if that is no whole number."""
         if self.resource is None:
             return self.now + 1
         given = values.get(self.resource)
         return given if type(given) is int else whole(given)
 
     def problem(self, given: object, step: int | None) -> str:
-        """In words why a report of `given` can't be taken. Raises ValueError for 2**53 or more."""
+        """Why a report of step `given` can't be taken. Raises ValueError above 2**53."""
         name = self.resource
         if step is not None and step > 0:
             raise ValueError(f"{name} is above 2**53 in a report: no step can be so large")
@@ -54,23 +54,25 @@ class Steps:
         return f"a report with {name} = {given!r:.100} was dropped: not a positive whole number"
 
     def is_beyond(self, step: int, *, objective: bool) -> bool:
-        """Whether a report goes on where the trial has already had all that it may spend.
+        """Whether a report is for a step after the trial's last one.
 
-        A trial whose objective comes more seldom than its steps may bring it a little late.
+        A trial whose objective is not reported at every step may report it a little later.
         """
         return step > self.now >= self.end and (self.is_complete or not objective)
 
     def waits(self, step: int, value: object, *, closing: bool = False) -> bool:
-        """Whether a report with the objective is judged: its trial must wait for the answer.
+        """Whether a report with the objective is judged: the trial must wait for the verdict.
 
-        Of several for one step only the first is, unless a later one closes it.
+        Of several for one step only the first is judged, unless a later one is `closing`.
         """
         if step < self.now or self.is_complete:
             return False
-        return step >= self._wait_at or ((closing or step > self.told) and self._is_target(value))
+        return step >= self._wait_at or (
+            (closing or step > self.newest_objective) and self._is_target(value)
+        )
 
     def waited(self, step: int) -> None:
-        """`step` is being judged: find where the next wait is."""
+        """`step` is being judged: find the step of the next wait."""
         rungs = self._rungs
         while rungs and rungs[-1] <= step:
             rungs.pop()
@@ -86,14 +88,15 @@ class Steps:
         self.end = step
 
     def lack(self) -> str | None:
-        """In words that this step has come without the objective, None where it has not."""
-        if not self.names or not self._metric or self.told == self.now:
+        """The message that this step has come without the objective, None if it has not."""
+        if not self.names or not self._metric or self.newest_objective == self.now:
             return None
         unit = self.resource or "report"
         only = f"{unit} = {self.now} came without the objective {self._metric!r}"
         return f"{only} (only {', '.join(self.names):.100}): it is never judged"
 
     def came_without(self, names: Iterable[object]) -> None:
+        """The present step has come with these metrics, and without the objective."""
         self.names = [str(name) for name in names] or ["nothing"]
 
     def _is_target(self, value: object) -> bool:
@@ -104,35 +107,39 @@ class Steps:
 
 
 class Postponed:
-    """A leave that waits for a report with `save`, but not for long: what is trained is lost."""
+    """An order to save and leave, which waits for a report with `save`.
+
+    It does not wait for long: what is trained meanwhile is lost.
+    """
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._until = NEVER  # the last step that it waits for
         self.may_wait = True
         self.can_save = False  # some report has come with a way to save
-        self.answer: Verdict | Stop | None = None  # what it was told, None where nothing waits
+        self.answer: Verdict | Stop | None = None  # the order that waits
 
     def waits(self, answer: Verdict | Stop) -> bool:
-        """Whether what was told at a report that can't save is left to a later one."""
+        """Whether what was ordered at a report that can't save is left to a later one."""
         if not answer.save or not (isinstance(answer, Stop) or answer.action == "stop"):
             return False
         if not self.may_wait:
             return False
         if self.answer is None:
             self._until = self._last()
-        self.answer = answer  # a second word changes the reason, not the time
+        self.answer = answer  # a second order changes the reason, not the time
         return self._steps.now <= self._until
 
     def due(self, *, saves: bool) -> Verdict | Stop | None:
-        """What is to be obeyed at this report."""
+        """The order that is to be obeyed at this report."""
         return self.answer if saves or self._steps.now > self._until else None
 
     def never_due(self) -> None:
-        """No report follows that it could wait for, and no step that could be lost."""
+        """Nothing more is reported: there is nothing to wait for, and no step to lose."""
         self._until = NEVER
 
     def take_back(self) -> None:
+        """The order no longer holds."""
         self.answer = None
 
     def _last(self) -> int:

@@ -1,4 +1,4 @@
-"""What do the engine and a trial say to each other? One JSON object a line, told apart by `type`.
+"""The messages between a trial and its engine, and reports written as lines in microseconds.
 
 Named tuples, since a training script pays for this import: dataclasses would double it.
 """
@@ -10,16 +10,22 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tuitune.ipc.frames import Codec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LONGEST_LINE = 1 << 22  # bytes; the engine reads no message that is longer
 MOST_STEP = 1 << 53  # the largest whole number that JSON, SQLite and a float all hold exactly
-LONGEST_ERROR = 500
+LONGEST_ERROR = 500  # characters
+# The fields of a Report that are true, besides its step and metrics, in its line
+WAITS = ',"wait":true'
+WAITS_AND_SAVES = ',"wait":true,"saves":true'
+OPEN = ',"open":true'
 
 
 class Order(NamedTuple):
-    """All that one attempt needs to know. The executor fills in `cwd`, `socket` and `token`."""
+    """All that one attempt needs. The executor fills in `cwd`, `socket` and `token`."""
 
     trial: int
     attempt: int
@@ -55,6 +61,8 @@ class Order(NamedTuple):
 
 
 class Hello(NamedTuple):
+    """The first message of each process of a trial that connects."""
+
     token: str
     trial: int
     attempt: int
@@ -62,38 +70,44 @@ class Hello(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Numbers that JSON has no word for travel in `odd` as "nan", "inf" and "-inf"."""
+    """Numbers that JSON has no form for are in `odd` as "nan", "inf" and "-inf"."""
 
     step: int
     metrics: Mapping[str, float]
     wait: bool = False
-    saves: bool = False  # it came with a way to write a checkpoint; told where it waits
+    saves: bool = False  # the trial can write a checkpoint; only told by one that waits
     odd: Mapping[str, str] = {}
     open: bool = False  # more reports of this step may follow: it is not to be judged yet
 
 
 class Saving(NamedTuple):
-    """A checkpoint begins to be written, or in `failed`, one line, why it could not be."""
+    """A checkpoint begins to be written, or could not be: `failed` says why in one line."""
 
     step: int
     failed: str = ""
 
 
 class Checkpoint(NamedTuple):
+    """One is written, and whole."""
+
     step: int
 
 
 class Warn(NamedTuple):
+    """A message for the user."""
+
     text: str
 
 
 class Done(NamedTuple):
-    error: str  # one line, empty where nothing was raised
-    stopped: bool = False  # TrialStopped was raised before the work was complete
+    """The function or the command has ended; or, with `stopped`, TrialStopped is raised."""
+
+    error: str  # one line, empty if nothing was raised
+    stopped: bool = False  # before the work was complete
 
 
 class Frozen(NamedTuple):
-    """Asked to pause, it can't save: it stands still until it is released."""
+    """It was asked to pause and can't save: it waits until it is released."""
 
 
 # --- engine -> trial -------------------------------------------------------------------------
@@ -107,6 +121,8 @@ class Verdict(NamedTuple):
 
 
 class Stop(NamedTuple):
+    """Save, if told to, and leave."""
+
     reason: str
     save: bool
 
@@ -116,68 +132,44 @@ class Release(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Another process of this trial reports: what this one reports does not count."""
+    """Another process of this trial reports: the reports of this one don't count."""
 
 
-PAUSED = "paused"  # the one reason for a Stop that a trial which can't save outlives
+PAUSED = "paused"  # the one reason of a Stop after which a trial that can't save may go on
 
-Message = (
-    Hello | Report | Saving | Checkpoint | Warn | Done | Frozen | Verdict | Stop | Release | Refused
-)
-Heard = Verdict | Stop | Release
+ToEngine = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
+Instruction = Verdict | Stop | Release
 
-KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind
-    for kind in (
-        Hello,
-        Report,
-        Saving,
-        Checkpoint,
-        Warn,
-        Done,
-        Frozen,
-        Verdict,
-        Stop,
-        Release,
-        Refused,
-    )
-}
+_to_engine: Codec[ToEngine] = Codec(Hello, Report, Saving, Checkpoint, Warn, Done, Frozen)
+_to_trial: Codec[Instruction | Refused] = Codec(Verdict, Stop, Release, Refused)
+encode, decode = _to_engine.encode, _to_engine.decode
+encode_instruction = _to_trial.encode
 
 
-def encode(message: Message) -> bytes:
-    """One line, its end included. NaN and infinity pass, as Python's json writes them."""
-    return json.dumps({"type": type(message).__name__, **message._asdict()}).encode() + b"\n"
-
-
-def decode(line: bytes | str) -> Message:
-    """Raises ValueError, KeyError or TypeError for a line that is no message."""
-    body = json.loads(line)
-    return KINDS[body.pop("type")](**body)
-
-
-@lru_cache(maxsize=64)
-def heard(line: bytes) -> Heard | Refused:
-    """`decode` for the few lines that the engine says, over and over."""
-    message = decode(line)
-    assert isinstance(message, Verdict | Stop | Release | Refused)
-    return message
+@lru_cache(maxsize=64)  # the engine sends the same few again and again
+def decode_instruction(line: bytes) -> Instruction | Refused:
+    """Raises as `Codec.decode`."""
+    return _to_trial.decode(line)
 
 
 @lru_cache(maxsize=64)
 def verdict_line(action: str, save: bool) -> bytes:  # noqa: FBT001
-    return encode(Verdict(action, save))
+    """As `encode_instruction` makes it."""
+    return encode_instruction(Verdict(action, save))
 
 
 def encode_order(order: Order) -> str:
+    """As JSON, for an environment variable or a file."""
     return json.dumps(order._asdict())
 
 
 def decode_order(text: str | bytes) -> Order:
+    """Raises ValueError or TypeError for what is no order."""
     return Order(**json.loads(text))
 
 
 def one_line(error: BaseException) -> str:
-    """What was raised, as Done and Saving carry it."""
+    """An error's type and text, as Done and Saving carry it."""
     text = " ".join(str(error).split())
     name = type(error).__name__
     return sendable(f"{name}: {text}" if text else name, LONGEST_ERROR)
@@ -188,23 +180,19 @@ def sendable(text: str, longest: int) -> str:
     return text[:longest].encode("utf-8", "backslashreplace").decode()
 
 
-# What a report's line says besides its step and metrics: the fields of a Report that are true.
-WAITS = ',"wait":true'
-WAITS_AND_SAVES = ',"wait":true,"saves":true'
-OPEN = ',"open":true'
+def report_line(
+    step: int, values: dict[str, Any], flags: str = ""
+) -> tuple[bytes, dict[Any, object]]:
+    """A Report as `encode` would write it, and the values that are left out.
 
-
-def line_of(step: int, values: dict[str, Any], flags: str = "") -> tuple[bytes, dict[Any, object]]:
-    """A Report as `wire.encode` would write it, and the values left out.
-
-    Those are no numbers, or have names that can't be sent. Built by hand: it is a quarter of what
-    json takes, and a trial may report at every step.
+    Those are no numbers, or have names that can't be sent. Built by hand: json takes four times as
+    long, and a trial may report at every step.
     """
     metrics: list[str] = []
     refused: dict[Any, object] = {}
     end = "}}\n"
     for name, value in values.items():
-        key = quoted(name)
+        key = _quoted(name)
         if type(value) is not float or value - value != 0.0 or key is None:
             metrics, end = _any_values(values, refused)
             break
@@ -214,12 +202,12 @@ def line_of(step: int, values: dict[str, Any], flags: str = "") -> tuple[bytes, 
 
 
 def _any_values(values: dict[str, Any], refused: dict[Any, object]) -> tuple[list[str], str]:
-    """The metrics, and the end of the line, where not all values are finite floats."""
+    """The metrics, and the end of the line, if not all values are finite floats."""
     metrics: list[str] = []
     odd: list[str] = []
     for name, value in values.items():
         number = number_of(value)
-        key = quoted(name)
+        key = _quoted(name)
         if number is None or key is None:
             refused[name] = value
         elif number - number == 0.0:  # neither NaN nor infinite
@@ -230,8 +218,8 @@ def _any_values(values: dict[str, Any], refused: dict[Any, object]) -> tuple[lis
 
 
 @lru_cache(maxsize=1024)  # a trial reports the same few names again and again
-def quoted(name: object) -> str | None:
-    """A metric's name in JSON; None where it is no text, or text that no reader takes."""
+def _quoted(name: object) -> str | None:
+    """A metric's name in JSON; None if it is no text, or text that no reader takes."""
     if not isinstance(name, str):
         return None
     try:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tuitune.trial.wire import Order, Stop
 
 
-REFUSED = wire.encode(wire.Refused())
+REFUSED = wire.encode_instruction(wire.Refused())
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ class LocalExecutor:
         else:
             found.stop = wire.Stop(reason, save)
             if (addressee := found.addressee) is not None:
-                addressee.send(wire.encode(found.stop))
+                addressee.send(wire.encode_instruction(found.stop))
 
     def release(self, trial: int, attempt: int) -> None:
         """Take the stop back that was asked for last."""
@@ -116,7 +116,7 @@ class LocalExecutor:
         if found is not None:
             found.stop = None
             if (addressee := found.addressee) is not None:
-                addressee.send(wire.encode(wire.Release()))
+                addressee.send(wire.encode_instruction(wire.Release()))
 
     def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
         """To the whole session of the attempt's process."""
@@ -284,7 +284,7 @@ class LocalExecutor:
         attempt.connections.append(connection)
         self._have_started(attempt, hello.pid)  # this may arrive before the zygote's Started
         if attempt.stop is not None:
-            connection.send(wire.encode(attempt.stop))
+            connection.send(wire.encode_instruction(attempt.stop))
         return attempt
 
     def _end(self, attempt: Attempt, end: protocol.Exited) -> None:
