@@ -8,7 +8,7 @@ import pytest
 
 from tuitune.core import events as ev
 from tuitune.messages.facts import NOTABLE, TELL, told, whose
-from tuitune.messages.leaving import CAUSES, LEAVES
+from tuitune.messages.states import CAUSES
 
 GPU = ev.Gpu("g", 1, "A100", 1)
 SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
@@ -31,13 +31,13 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
         (
             ev.Signal(0.0, 5, 0, "term", "timeout", save=False),
             "#5",
-            "SIGTERM: it had not left in time (it has run past its timeout)",
+            "SIGTERM: it had not left in time (past its timeout)",
         ),
         (ev.Signal(0.0, 5, 0, "kill", "drain", save=False), "#5", "SIGKILL: the study stops"),
         (
             ev.Signal(0.0, 5, 0, "release", "paused", save=False),
             "#5",
-            "need not leave any more",
+            "may stay after all",
         ),
         (
             ev.SettingsChanged(0.0, SETTINGS),
@@ -131,5 +131,4 @@ def test_the_study_is_told_of_decisions_and_acts_and_not_of_every_step() -> None
 
 @pytest.mark.parametrize("reason", get_args(ev.StopReason))
 def test_each_reason_to_leave_has_words(reason: ev.StopReason) -> None:
-    assert reason in LEAVES
     assert reason in CAUSES

@@ -95,7 +95,7 @@ def test_finished_it_prints_the_summary(
     screen.do = until_done
     file = workshop.study(GOOD)
     assert run(workshop, file) == 0
-    assert "study: 3 COMPLETE in " in capsys.readouterr().out
+    assert "study: 3 complete in " in capsys.readouterr().out
     assert run(workshop, file) == 0  # opened once more, on what is over
     assert "best: #" in capsys.readouterr().out
     assert len(screen.opened) == 2
@@ -108,7 +108,7 @@ def test_closed_while_the_engine_of_a_finished_study_leaves_it_prints_the_summar
     here = owner.claim(workshop.folder())
     assert attach("study", workshop.path / "runs", AppOptions()) == 0
     here.release()
-    assert "study: 3 COMPLETE in " in capsys.readouterr().out
+    assert "study: 3 complete in " in capsys.readouterr().out
 
 
 def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(

@@ -129,7 +129,7 @@ def test_it_outlives_the_terminal_and_misses_nothing(workshop: Workshop):
     row = engine_row(workshop)
     assert row is not None
     assert row.phase == "ended"
-    assert "COMPLETE" in (workshop.folder() / "engine.log").read_text()
+    assert "complete" in (workshop.folder() / "engine.log").read_text()
 
 
 def test_the_same_command_attaches_and_later_finds_it_finished(workshop: Workshop):

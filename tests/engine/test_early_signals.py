@@ -108,5 +108,5 @@ def test_nohup_is_respected(workshop: Workshop):
     )
     wait_until(lambda: holds_back(engine.pid), "its first line")
     engine.send_signal(signal.SIGHUP)
-    assert b"3 COMPLETE" in engine.communicate(timeout=60)[0]
+    assert b"3 complete" in engine.communicate(timeout=60)[0]
     assert engine.returncode == 0

@@ -70,8 +70,8 @@ def test_a_kill_waits_can_be_taken_back_and_strikes_when_it_is_due(workshop: Wor
     wait_until(lambda: phase(workshop, 1) == ("KILLED", ""), "the end of trial 1")
     refused = ask(workshop, do="spare", trials=[0, 1])["refused"]
     assert refused == [
-        "#0 (RUNNING) is not to be killed",
-        "#1 (KILLED) has ended, there is nothing to spare",
+        "#0 (running) is not to be killed",
+        "#1 (killed) has ended, there is nothing to spare",
     ]
     assert "kill may wait" in ask(workshop, do="kill", trials=[0], after=-1)["error"]
 

@@ -33,5 +33,5 @@ def test_nothing_is_launched_on_a_full_disk(workshop: Workshop):
     done = workshop.call(command, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "launching goes on" in done.stdout
-    assert "2 COMPLETE" in done.stdout
+    assert "2 complete" in done.stdout
     assert "status 0" in done.stdout

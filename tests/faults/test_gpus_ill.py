@@ -54,7 +54,7 @@ def test_somebody_who_comes_to_our_gpu_keeps_us_from_it_until_she_has_left(
         world.write()
         until_said(process, f"(pid {stranger.pid}, 2.2 GB) computes on it")
         (shop.path / "go").touch()
-        until_said(process, "#0  COMPLETE")  # it may finish
+        until_said(process, "#0  complete")  # it may finish
     finally:
         stranger.kill()
         stranger.wait()

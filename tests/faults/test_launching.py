@@ -186,8 +186,8 @@ def test_a_disk_without_room_for_another_file(workshop: Workshop):
     done = workshop.call(command, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "status 0" in done.stdout, done.stdout
-    assert "6 COMPLETE" in done.stdout
-    assert "FAILED" not in done.stdout
+    assert "6 complete" in done.stdout
+    assert "failed" not in done.stdout
 
 
 def test_an_owner_of_a_full_disk_says_how_full_it_may_be(workshop: Workshop):

@@ -63,8 +63,8 @@ def test_one_failure_costs_one_trial_and_nothing_that_reads_it_breaks(workshop: 
     assert workshop.run("check", file).returncode == 0
     done = workshop.run(file, "--no-ui")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "#0  FAILED" in done.stdout
-    assert "7 COMPLETE" in done.stdout
+    assert "#0  failed" in done.stdout
+    assert "7 complete" in done.stdout
     first, second = workshop.trials()[:2]
     assert (first["state"], first["config"], first["attempts"]) == (
         "FAILED",
@@ -90,7 +90,7 @@ def test_a_model_goes_on_beside_it(workshop: Workshop, method: str):
     done = workshop.run(file, "--no-ui", "--set", f"search.method={method}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "for want of a model" not in json.dumps(workshop.trials())
-    assert "13 COMPLETE" in done.stdout
+    assert "13 complete" in done.stdout
 
 
 def test_one_that_never_returns(workshop: Workshop):
@@ -131,7 +131,7 @@ def test_what_was_never_whole_is_not_taken_up_again(workshop: Workshop):
     wait_until((workshop.folder() / "trials/0001/output.log").exists, "trial 1")
     refused = workshop.run("retry", "study", 0)
     assert refused.returncode == 2
-    assert "#0 (FAILED) lacks a sampled parameter: `tuitune add" in refused.stderr
+    assert "#0 (failed) lacks a sampled parameter: `tuitune add" in refused.stderr
     assert workshop.run("add", "study", "--like", 0).returncode == 0
     (workshop.path / "go").touch()
     assert engine.wait(60) == 0

@@ -166,7 +166,7 @@ def test_a_trial_is_added_by_hand_and_another_like_it(workshop: Workshop):
     assert [t["state"] for t in trials] == ["COMPLETE"] * 4
     assert trials[2]["config"] == {"x": 0.125}
     assert trials[3]["config"] == trials[0]["config"]
-    assert "4 COMPLETE of 4 trials" in workshop.run("show", "study").stdout
+    assert "4 complete of 4 trials" in workshop.run("show", "study").stdout
     assert "4/4" in workshop.run("ls").stdout
 
 

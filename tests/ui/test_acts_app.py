@@ -205,7 +205,7 @@ def test_pictures_and_tables_are_written(finished, elsewhere):
         await driver.press(":", *"export json all.json", "enter")
         await driver.until_said("all.json")
         await driver.press(":", *"export yaml", "enter")
-        await driver.until_said("yaml is no form")
+        await driver.until_said("format yaml isn't supported")
         await driver.press(":", *"shot /nowhere/a.svg", "enter")
         await driver.until_said("can't be written")
 

@@ -80,22 +80,22 @@ def test_a_summary_without_a_report_says_so():
         (on.why_no_pause, {"state": "w"}, ""),
         (on.why_no_pause, {"state": "p", "parked": True}, ""),
         (on.why_no_pause, {"state": "p"}, "is paused already"),
-        (on.why_no_pause, {"state": "r", "phase": "ending:pruned"}, "is on its way out"),
-        (on.why_no_pause, {"state": "c"}, "is done"),
+        (on.why_no_pause, {"state": "r", "phase": "ending:pruned"}, "is stopping"),
+        (on.why_no_pause, {"state": "c"}, "is complete"),
         (on.why_no_resume, {"state": "p"}, ""),
         (on.why_no_resume, {"state": "r", "phase": "ending:paused"}, ""),
-        (on.why_no_resume, {"state": "r"}, "is not paused: it runs"),
+        (on.why_no_resume, {"state": "r"}, "is not paused: it is running"),
         (on.why_no_resume, {"state": "x"}, "was pruned"),
         (on.why_no_kill, {"state": "r"}, ""),
         (on.why_no_kill, {"state": "w"}, ""),
-        (on.why_no_kill, {"state": "r", "phase": "killing"}, "is to be killed already"),
+        (on.why_no_kill, {"state": "r", "phase": "killing"}, "is being killed already"),
         (on.why_no_kill, {"state": "r", "phase": "ending:killed"}, "is being killed"),
         (on.why_no_kill, {"state": "k"}, "was killed"),
         (on.why_no_retry, {"state": "f"}, ""),
         (on.why_no_retry, {"state": "k"}, ""),
         (on.why_no_retry, {"state": "x"}, ""),
-        (on.why_no_retry, {"state": "r"}, "has not ended: it runs"),
-        (on.why_no_retry, {"state": "c"}, "is done; it can be enqueued again as a new trial"),
+        (on.why_no_retry, {"state": "r"}, "has not ended: it is running"),
+        (on.why_no_retry, {"state": "c"}, "is complete; it can be enqueued again as a new trial"),
     ],
 )
 def test_why_a_trial_cannot_be_acted_on(why_not, fields, words):
@@ -121,7 +121,7 @@ def test_marks_come_before_the_cursor_and_those_that_cannot_are_left_out():
     seen = context(snapshot(rows("crrr")), cursor=3, marks={0, 1, 2})
     chosen = on.targets(seen, on.why_no_pause)
     assert chosen.states == {1: "RUNNING", 2: "RUNNING"}
-    assert chosen.left_out == ("#0 is done",)
+    assert chosen.left_out == ("#0 is complete",)
     assert chosen.words() == "#1, #2"
     assert on.none_can(seen, on.why_no_pause) == ""
     alone = context(snapshot(rows("crrr")), cursor=3)
@@ -130,14 +130,14 @@ def test_marks_come_before_the_cursor_and_those_that_cannot_are_left_out():
 
 def test_when_none_can_the_first_reason_is_told():
     seen = context(snapshot(rows("ccx")), marks={0, 1, 2})
-    assert on.none_can(seen, on.why_no_kill) == "#0 is done, and 2 more can't either"
+    assert on.none_can(seen, on.why_no_kill) == "#0 is complete, and 2 more can't either"
     assert on.none_can(context(snapshot()), on.why_no_kill) == "there are no trials yet"
 
 
 def test_many_are_counted_by_state():
     seen = context(snapshot(rows("rrrwp")), marks={0, 1, 2, 3, 4})
     chosen = on.targets(seen, on.why_no_kill)
-    assert (chosen.words(), chosen.details()) == ("5 trials", "3 run, 1 wait, 1 paus")
+    assert (chosen.words(), chosen.details()) == ("5 trials", "3 running, 1 waiting, 1 paused")
 
 
 def test_a_question_says_first_what_is_to_be_typed_and_fits_80_columns():
@@ -152,14 +152,14 @@ def test_a_question_says_first_what_is_to_be_typed_and_fits_80_columns():
             return context(self.snapshot, marks=set(range(26)))
 
     trial_acts.kill(FakeApp())
-    assert asked[0].text == "type 5 to kill 5 trials (3 run, 1 wait, 1 paus; 21 can't be)"
+    assert asked[0].text == "type 5 to kill 5 trials (3 running, 1 waiting, 1 paused; 21 can't be)"
     assert asked[0].word == "5"
 
 
 def test_what_has_moved_since_the_key_press_is_told():
     seen = context(snapshot(rows("rr")), marks={0, 1})
     chosen = on.targets(seen, on.why_no_pause)
-    assert chosen.still(snapshot(rows("cr"))) == ([1], ["#0 is done by now"])
+    assert chosen.still(snapshot(rows("cr"))) == ([1], ["#0 is complete by now"])
 
 
 def test_how_long_a_finished_study_took_is_told():

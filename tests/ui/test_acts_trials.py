@@ -37,7 +37,7 @@ def test_a_pause_is_taken_back_by_undo(workshop):
         await driver.until_said("resumed #1")
         await driver.until_state(1, "RUNNING", "WAITING")
         await driver.press("u")
-        await driver.until_said("undo: there is nothing to take back")
+        await driver.until_said("undo: nothing to undo")
 
     drive(start(workshop), scenario)
 
@@ -162,7 +162,7 @@ def test_targets_stay_those_of_the_key_press(workshop):
         await driver.until_state(1, "COMPLETE")
         await driver.press("y")
         await driver.until_state(0, "PAUSED")
-        await driver.until_said("#1 is done by now")
+        await driver.until_said("#1 is complete by now")
 
     drive(start(workshop), four_at_a_time(scenario))
 
@@ -175,10 +175,10 @@ def test_a_key_that_cannot_act_says_why(workshop):
         await driver.until_state(2, "RUNNING")
         await driver.cursor_to(0)
         for key, words in (
-            ("p", "pause: #0 is done"),
-            ("r", "resume: #0 is done"),
-            ("x", "kill: #0 is done"),
-            ("E", "retry: #0 is done; it can be enqueued again as a new trial"),
+            ("p", "pause: #0 is complete"),
+            ("r", "resume: #0 is complete"),
+            ("x", "kill: #0 is complete"),
+            ("E", "retry: #0 is complete; it can be enqueued again as a new trial"),
             ("R", "resume launching: it is not paused"),
         ):
             await driver.press(key)

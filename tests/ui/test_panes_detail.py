@@ -56,9 +56,9 @@ def test_many_parameters_stand_in_columns():
 
 def test_three_lines_have_what_is_needed_most():
     shown = said(row(0, "r"), 80, 3, [VERDICT]).splitlines()
-    assert "#0  ▸ run  rung 1 (epoch 3), 9th of 33 there, next check at epoch 9" in shown[0]
+    assert "#0  ▸ running  rung 1 (epoch 3), 9th of 33 there, next check at epoch 9" in shown[0]
     assert shown[1] == "lr 1.00e-3  layers 1  optimizer sgd"
-    assert shown[2].startswith("runs  cpu, pid 4000")
+    assert shown[2].startswith("is running  cpu, pid 4000")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_three_lines_have_what_is_needed_most():
     [
         ({"phase": "starting", "launched": NOW - 12}, "is starting, 12s"),
         ({"phase": "killing", "due": NOW + 6}, "is killed in 6s; <trial.undo> takes that back"),
-        ({"phase": "ending:pruned"}, "is told to stop: pruned"),
-        ({"phase": "ending:drain", "due": NOW + 9}, "the study stops, told more harshly in 9s"),
+        ({"phase": "ending:pruned"}, "is stopping: pruned"),
+        ({"phase": "ending:drain", "due": NOW + 9}, "the study stops; ended by force in 9s"),
         ({"step": 0, "value": None, "launched": NOW - 12}, "runs, no report yet, 12s"),
     ],
 )
@@ -76,9 +76,9 @@ def test_what_it_does_in_words(changes, words):
 
 
 def test_what_one_that_does_not_run_waits_for():
-    assert "stands still" in said(row(0, "p", phase="frozen"), 80)
-    assert "waits at rung 1 (epoch 3) to be promoted" in said(row(0, "p", parked=True), 80)
-    assert "waits for its turn" in said(row(0, "w"), 80)
+    assert "is frozen: it can't save" in said(row(0, "p", phase="frozen"), 80)
+    assert "is held at rung 1 (epoch 3) until it is promoted" in said(row(0, "p", parked=True), 80)
+    assert "is waiting" in said(row(0, "w"), 80)
     assert "paused by hand" in said(row(0, "p", note="paused by hand; goes on from step 3"), 80)
 
 
@@ -92,8 +92,8 @@ def test_a_trial_that_never_reports_is_asked_about_with_the_last_line_of_its_log
 
 
 def test_without_an_engine_what_ran_is_lost_and_says_from_where_it_goes_on():
-    assert "goes on from epoch 6" in said(row(0, "r", checkpoint=6), 80, engine="gone")
-    assert "goes on from the start" in said(row(0, "r"), 80, engine="gone")
+    assert "continues it from epoch 6" in said(row(0, "r", checkpoint=6), 80, engine="gone")
+    assert "continues it from the start" in said(row(0, "r"), 80, engine="gone")
 
 
 def test_an_error_is_shown_whole_with_what_was_printed_last():

@@ -114,7 +114,7 @@ def test_without_an_engine_nothing_of_ours_is_on_them():
 def test_before_the_first_sample_and_without_an_engine():
     assert "are being looked at" in said([])
     assert "are being looked at" in said([], engine="importing")
-    assert "no engine" in said([], engine="gone")
+    assert "no live readings" in said([], engine="gone")
 
 
 def test_names_of_others_processes_can_not_steer_the_terminal():

@@ -32,7 +32,10 @@ def test_ascii_means_ascii(engine):
 
 def test_a_wide_screen_has_words_beside_the_signs():
     first = said(snapshot(rows("ccrrwpxfk"))).splitlines()[0]
-    assert "▸ 2 run  = 1 paus  . 1 wait  ✓ 2 done  ▾ 1 prun  ! 1 fail  x 1 kill" in first
+    assert (
+        "▸ 2 running  = 1 paused  . 1 waiting  ✓ 2 complete  ▾ 1 pruned  ! 1 failed  x 1 killed"
+        in first
+    )
 
 
 def test_eighty_columns_have_the_signs_alone():
@@ -42,7 +45,7 @@ def test_eighty_columns_have_the_signs_alone():
 
 
 def test_states_without_a_trial_are_left_out():
-    assert "prun" not in said(snapshot(rows("cr")))
+    assert "pruned" not in said(snapshot(rows("cr")))
 
 
 def test_the_best_with_its_trial_and_its_age():

@@ -43,7 +43,7 @@ def test_the_newest_comes_first_and_each_has_its_time():
     shown = said().splitlines()
     assert shown[0].startswith("─ 5 Why  #1")
     clock = time.strftime("%H:%M:%S", time.localtime(NOW - 5))
-    assert shown[1] == f"{clock} FAILED: ValueError: lr"
+    assert shown[1] == f"{clock} failed: ValueError: lr"
     assert "proposed: point 1 of the sequence" in shown[-1]
 
 
@@ -89,7 +89,7 @@ def test_the_whole_study_when_it_is_asked_for_or_there_is_no_trial():
     ):
         assert shown[0].startswith("─ 5 Why  the study")
         assert "launching is paused by hand (command)" in shown[1]
-        assert "#0  COMPLETE: returned" in shown[2]
+        assert "#0  complete: returned" in shown[2]
         assert "pruning style: promote" in shown[3]
 
 

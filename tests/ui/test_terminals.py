@@ -31,7 +31,7 @@ def windows(workshop):
 def running(workshop, windows):
     """A window on a study whose trials report."""
     window = windows.open(workshop.study(TRAIN, trials=4))
-    window.until("#1", "run", "best ")
+    window.until("#1", "running", "best ")
     return window
 
 
@@ -53,7 +53,7 @@ def test_a_terminal_that_is_lost_takes_the_app_with_it_and_nothing_else(workshop
     wait_until(running.terminal.ended, "the app's end")
     nothing_was_missed(workshop)
     again = windows.open("attach", "study")
-    again.until("4/4", "finished", "#3  ✓ done")
+    again.until("4/4", "finished", "#3  ✓ complete")
 
 
 def test_a_terminal_that_is_lost_ends_an_app_begun_under_nohup_too(windows, finished):
@@ -77,13 +77,13 @@ def test_a_terminal_that_stalls_holds_up_nothing_but_the_screen(workshop, runnin
 
     wait_until(is_full, "a terminal that is full")
     nothing_was_missed(workshop)
-    running.until("4/4", "finished", "#3  ✓ done")
+    running.until("4/4", "finished", "#3  ✓ complete")
     running.press("?")
     running.until("esc back")
     running.press("\x1b")
     running.until("4/4", gone="esc back")
     running.press("q")
-    assert "4 COMPLETE in " in running.left()
+    assert "4 complete in " in running.left()
     assert running.terminal.status == 0
 
 
@@ -95,7 +95,7 @@ def test_ctrl_c_ends_nothing_and_kill_9_of_the_app_ends_only_the_app(workshop, w
     wait_until(running.terminal.ended, "the app's end")
     assert workshop.engine()
     again = windows.open("attach", "study")
-    again.until("#1", "run", "best ")
+    again.until("#1", "running", "best ")
     nothing_was_missed(workshop)
 
 
@@ -110,7 +110,7 @@ def test_leaving_says_how_to_come_back_and_in_the_end_what_came_of_it(workshop, 
     again.until("finished")
     again.press("q")
     words = again.left()
-    assert "4 COMPLETE in " in words
+    assert "4 complete in " in words
     assert "best: #" in words
 
 
@@ -242,7 +242,7 @@ def test_another_size_is_another_layout(workshop, windows, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")  # as shells and test runners leave behind
     monkeypatch.setenv("LINES", "24")
     running = windows.open(workshop.study(TRAIN, trials=4))
-    running.until("#1", "run", "best ")
+    running.until("#1", "running", "best ")
     for columns, lines, words in (
         (60, 16, "q leave"),
         (40, 10, "best "),
@@ -258,7 +258,7 @@ def test_another_size_is_another_layout(workshop, windows, monkeypatch):
 
 def test_two_apps_see_what_the_other_does(workshop, windows, running):
     other = windows.open("attach", "study", "--ascii", size=(80, 24))
-    other.until("#1", "run")
+    other.until("#1", "running")
     running.press(":0\r")
     running.press("x")
     running.until("killing #0", "undo kill #0")
@@ -278,7 +278,7 @@ def test_two_apps_see_what_the_other_does(workshop, windows, running):
 
 def test_who_only_looks_on_changes_nothing(workshop, windows, running):
     other = windows.open("attach", "study", "--readonly")
-    other.until("#1", "run")
+    other.until("#1", "running")
     for key in "pxaP+Q":
         other.press(key)
         other.until("only looks on")
@@ -310,7 +310,7 @@ def test_keys_of_ones_own_are_taken_and_a_mistake_among_them_is_told(workshop, w
     window.press("\x1b")
     window.until("W summary", gone="esc back")
     window.press("Z")
-    assert "3 COMPLETE in " in window.left()
+    assert "3 complete in " in window.left()
     file.write_text('[keys]\n"app.sumary" = ["W"]\n')
     mistaken = windows.open("attach", "study")
     mistaken.while_read(mistaken.terminal.ended, "its end")
@@ -324,7 +324,7 @@ def test_alone_it_lists_the_studies_and_opens_the_chosen_one(workshop, windows, 
     window.press("\r")
     window.until("#2", "4 #")
     window.press("q")
-    assert "3 COMPLETE in " in window.left()
+    assert "3 complete in " in window.left()
 
 
 def test_a_terminal_without_a_screen_gets_lines(workshop, windows):

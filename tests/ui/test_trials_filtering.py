@@ -67,7 +67,7 @@ def test_words_find_trials(text, numbers):
 
 def test_what_is_about_to_be_is_a_state_too():
     trials = (row(0, "r", phase="starting"), row(1, "r", phase="killing"), row(2, "r"))
-    assert found("state:init", *trials) == [0]
+    assert found("state:start", *trials) == [0]
     assert found("state:stop", *trials) == [1]
     assert found("state:run", *trials) == [0, 1, 2]
     assert found("state:lost", *trials, engine="gone") == [0, 1, 2]
@@ -108,19 +108,19 @@ def test_the_objective_has_its_own_name():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("lr<", "what?"),
-        ("lr<,", "what?"),
+        ("lr<", "lr: needs a value, as lr<0.0001"),
+        ("lr<,", "needs a value"),
         ("lr<fast", "fast is none"),
         ("lr<1,2", "one number"),
-        ("lerning<1", "quotes"),
-        ("optimiser=sgd", "optimizer?"),
+        ("lerning<1", "quote it to search"),
+        ("optimiser=sgd", "did you mean optimizer?"),
         ("optimizer=rmsprop", "one of sgd, adamw"),
         ("optimizer<sgd", "neither more nor less"),
-        ("state:flying", "no state flying: wait, init, run"),
+        ("state:flying", "no state flying: waiting, starting, running"),
         ("state<run", "neither more nor less"),
         ("has:wings", "not wings"),
-        ("!", "not what?"),
-        ("val_acc>1", "nothing is called val_acc"),
+        ("!", "!: needs a word"),
+        ("val_acc>1", 'no column "val_acc"'),
     ],
 )
 def test_what_can_not_be_understood_is_said(text, words):
@@ -175,3 +175,10 @@ def test_a_log_scaled_parameter_is_found_by_what_the_table_shows(value):
     of = spec(space=SearchSpace((FloatRange("lr", 1e-4, 1e-1, log=True),)))
     shown = f"{value:.2e}"
     assert found(f"lr={shown}", row(0, config={"lr": value}), of=of) == [0]
+
+
+def test_held_and_paused_trials_are_told_apart():
+    trials = (row(0, "p", parked=True), row(1, "p"), row(2, "p", phase="frozen"))
+    assert found("state:held", *trials) == [0]
+    assert found("state:frozen", *trials) == [2]
+    assert found("state:paused", *trials) == [1, 2]

@@ -75,22 +75,22 @@ def mixed():
 def test_the_table_at_80_columns():
     assert table(mixed(), marks={2}, cursor=1) == [
         "─ 2 Trials 8 by val_loss ▴ ──────────────────────── 1 marked  4 more columns > ─",
-        "    trial  state   rung   step   val_loss▴ curve        lr  layers    time",
-        "  * #0  ✓ done     2  27/27     0.0712  ⠑⢄⣀⣀⣀⣀  3.10e-3       4   2m00s",
-        ">   #1  ▸ run      1   3/27     0.0790  ⠱⡀      2.00e-3       2     22m",
-        " +  #2  = paus     1   9/27     0.0822          3.00e-3       3     42s",
-        "    #3  ▾ prun     1   9/27     0.1530          4.00e-3       4   2m00s",
-        "    #5  x kill     1   9/27   123.4000          6.00e-3       6   2m00s",
-        "    #4  ! fail     1   9/27        nan          5.00e-3       5   2m00s",
-        "    #6  ◌ init     -   0/27          -          7.00e-3       1      4s",
-        "    #7  . wait     -   0/27          -          1.00e-4       1       -",
+        "    trial  state       rung   step   val_loss▴ curve        lr  layers    time",
+        "  *    #0  ✓ complete     2  27/27     0.0712  ⠑⢄⣀⣀⣀⣀  3.10e-3       4   2m00s",
+        ">      #1  ▸ running      1   3/27     0.0790  ⠱⡀      2.00e-3       2     22m",
+        " +     #2  = paused       1   9/27     0.0822          3.00e-3       3     42s",
+        "       #3  ▾ pruned       1   9/27     0.1530          4.00e-3       4   2m00s",
+        "       #5  x killed       1   9/27   123.4000          6.00e-3       6   2m00s",
+        "       #4  ! failed       1   9/27        nan          5.00e-3       5   2m00s",
+        "       #6  ◌ starting     -   0/27          -          7.00e-3       1      4s",
+        "       #7  . waiting      -   0/27          -          1.00e-4       1       -",
     ]
 
 
 def test_at_60_columns_what_matters_is_there():
     lines = table(mixed(), 60)
-    assert lines[0] == "─ 2 Trials 8 by val_loss ▴ " + "─" * 14 + " 6 more columns > ─"
-    assert lines[1].split() == ["trial", "state", "step", "val_loss▴", "curve", "lr", "time"]
+    assert lines[0] == "─ 2 Trials 8 by val_loss ▴ " + "─" * 14 + " 7 more columns > ─"
+    assert lines[1].split() == ["trial", "state", "step", "val_loss▴", "curve", "lr"]
     assert lines[2].split()[:6] == [">", "*", "#0", "✓", "done", "27/27"]
 
 
@@ -105,7 +105,7 @@ def test_wider_tables_have_more_columns_and_the_note_gets_the_rest():
 def test_ascii_has_no_sign_of_another_set():
     lines = table(mixed(), 200, ascii=True)
     assert text([((line, ""),) for line in lines]).isascii()
-    assert "v done" in lines[2]
+    assert "v complete" in lines[2]
     assert "'" in lines[2]  # the curve begins high
 
 
@@ -183,7 +183,7 @@ def test_a_filter_that_finds_nothing_says_how_to_see_all_again():
     seen_picture = snapshot(rows("cc"))
     lines = table(seen_picture, filter=parse("state:run", seen_picture.spec))
     assert "Trials 0 of 2" in lines[0]
-    assert lines[2] == "no trial is like that: <pane.back> shows all again"
+    assert lines[2] == "no trial matches; <pane.back> clears the filter"
 
 
 def test_before_the_first_trial_it_says_what_is_awaited():
@@ -241,3 +241,11 @@ def test_a_wider_table_has_no_fewer_columns(one, other):
     made = columns(snapshot([], spec=MANY))
     counts = [len(seen(made, Selection(), width)) for width in sorted((one, other))]
     assert all(less <= more for less, more in pairwise(counts))
+
+
+def test_a_trial_at_a_rung_is_held_and_one_that_a_person_stopped_is_paused():
+    lines = table(snapshot([row(0, "p", parked=True), row(1, "p"), row(2, "p", phase="frozen")]))
+    words = "\n".join(lines)
+    assert ": held" in words
+    assert "= paused" in words
+    assert "_ frozen" in words

@@ -20,6 +20,7 @@ from tuitune.core.study.forecast import Forecast
 from tuitune.messages.as_json import as_json, is_utf8
 from tuitune.messages.facts import told, whose
 from tuitune.messages.reasons import reason_words, too_few
+from tuitune.messages.states import shown
 from tuitune.messages.text import (
     configuration_words,
     duration,
@@ -156,7 +157,8 @@ class Lines:
     def _settled(self, fact: ev.Settled) -> str:
         trial = self._study.state.trials[fact.trial]
         objective = self._study.spec.objective
-        parts = [trial_name(fact.trial), f"{fact.state:<8}"]
+        state = shown(fact.state, at_rung=trial.at_rung and not trial.paused_by_user)
+        parts = [trial_name(fact.trial), f"{state:<8}"]
         if trial.value is not None:
             parts.append(f"{self._study.spec.pruning.unit} {trial.step}")
             parts.append(f"{objective.metric} {number(trial.counted(objective))}")

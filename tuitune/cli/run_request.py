@@ -96,8 +96,8 @@ def _refusal(request: RunRequest, study: StudyFolder, differences: list[str]) ->
     said = [word for override in request.overrides for word in ("--set", override)]
     command = shlex.join(["tuitune", short_path(request.file), *said, "--new"])
     lines = [
-        f"{study.name}: {request.file} has become another study's:",
+        f"{study.name}: {request.file} describes a different search than the stored study:",
         *(f"  {difference}" for difference in differences),
-        f"`{command}` begins that one; or change these keys back to go on with {study.name}.",
+        f"`{command}` starts a new study; or change these keys back to continue {study.name}.",
     ]
     return "\n".join(lines)

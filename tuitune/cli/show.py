@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
 from tuitune.cli.studies import open_study
-from tuitune.cli.summary import best_record, counts
+from tuitune.cli.summary import best_record, counted_words, counts
 from tuitune.cli.why import print_why
+from tuitune.messages.states import shown
 from tuitune.messages.text import (
     configuration_toml,
     configuration_words,
@@ -86,7 +87,7 @@ def _record(study: StudyFolder, rows: list[TrialRow]) -> dict[str, Any]:
         "study": study.name,
         "state": study.state(),
         "nothing_starts": nothing_starts(study) or None,
-        "counts": counts(row.state for row in rows),
+        "counts": counts((r.state, r.is_held) for r in rows)[0],
         "best": best and best_record(best.number, best.value, best.config, partial=partial),
         "trials": [trial_record(row) for row in rows],
     }
@@ -94,8 +95,7 @@ def _record(study: StudyFolder, rows: list[TrialRow]) -> dict[str, Any]:
 
 def _words(study: StudyFolder, rows: list[TrialRow]) -> str:
     spec = study.spec
-    found = counts(row.state for row in rows)
-    counted = ", ".join(f"{n} {state}" for state, n in found.items() if n) or "no trials yet"
+    counted = counted_words(*counts((r.state, r.is_held) for r in rows))
     lines = [f"{study.name}: {study.state()}, {counted} of {study.total()} trials; {study.path}"]
     if why := nothing_starts(study):
         lines.append(f"nothing new starts: {plain(why)}")
@@ -123,7 +123,7 @@ def _cells(row: TrialRow, now: float | None) -> list[str]:
     lasted = "-" if row.started is None or end is None else duration(end - row.started)
     return [
         trial_name(row.number),
-        row.state,
+        shown(row.state, phase=row.phase, at_rung=row.is_held, engine_gone=now is None),
         number(row.value),
         str(row.step or "-"),
         lasted,

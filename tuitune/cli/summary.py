@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
 from tuitune.core.events import TrialState
+from tuitune.messages.states import shown_counts
 from tuitune.messages.text import configuration_toml, duration, number, trial_name
 from tuitune.store.rows import StudyRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tuitune.cli.studies import StudyFolder
     from tuitune.core.study import Study
@@ -34,7 +35,8 @@ class Result:
 
     name: str
     metric: str
-    counts: dict[str, int]
+    counts: dict[TrialState, int]
+    held: int
     seconds: float
     exhausted: str
     best: Best | None
@@ -46,8 +48,9 @@ def result_of(study: Study) -> Result:
     best = None
     if found is not None:
         best = Best(found.number, found.counted(spec.objective), found.config, partial)
-    counted = counts(trial.state for trial in state.trials)
-    return Result(spec.name, spec.objective.metric, counted, state.elapsed, state.exhausted, best)
+    counted, held = counts((t.state, t.at_rung and not t.paused_by_user) for t in state.trials)
+    metric = spec.objective.metric
+    return Result(spec.name, metric, counted, held, state.elapsed, state.exhausted, best)
 
 
 def result_in(folder: StudyFolder) -> Result:
@@ -56,9 +59,9 @@ def result_in(folder: StudyFolder) -> Result:
     row = changes.study or StudyRow()
     found, partial = folder.best(changes.rows)
     best = None if found is None else Best(found.number, found.value, found.config, partial)
-    counted = counts(trial.state for trial in changes.rows)
-    spec = folder.spec
-    return Result(spec.name, spec.objective.metric, counted, row.elapsed, row.exhausted, best)
+    counted, held = counts((r.state, r.is_held) for r in changes.rows)
+    metric = folder.spec.objective.metric
+    return Result(folder.spec.name, metric, counted, held, row.elapsed, row.exhausted, best)
 
 
 def print_result(result: Result, *, as_json: bool = False) -> int:
@@ -76,9 +79,9 @@ def print_result(result: Result, *, as_json: bool = False) -> int:
 
 def _summary(result: Result) -> str:
     """Counts, time, and the best configuration as TOML."""
-    counted = ", ".join(f"{n} {name}" for name, n in result.counts.items() if n)
+    counted = counted_words(result.counts, result.held)
     why = f" ({result.exhausted})" if result.exhausted else ""
-    lines = [f"{result.name}: {counted or 'no trials'} in {duration(result.seconds)}{why}"]
+    lines = [f"{result.name}: {counted} in {duration(result.seconds)}{why}"]
     best = result.best
     if best is None:
         lines.append(f"no trial has reported a number for {result.metric}")
@@ -101,10 +104,20 @@ def _record(result: Result) -> dict[str, Any]:
     }
 
 
-def counts(states: Iterable[str]) -> dict[str, int]:
-    """How many trials are in each of all states."""
-    found = Counter(states)
-    return {state: found[state] for state in TrialState}
+def counts(trials: Iterable[tuple[TrialState, bool]]) -> tuple[dict[TrialState, int], int]:
+    """How many trials are in each of all states, and how many of the paused are held at a rung.
+
+    `trials`: the state of each, and whether it waits at a rung.
+    """
+    found = Counter(trials)
+    held = found[TrialState.PAUSED, True]
+    return {state: found[state, True] + found[state, False] for state in TrialState}, held
+
+
+def counted_words(found: Mapping[TrialState, int], held: int) -> str:
+    """As "4 complete, 2 held"."""
+    words = [f"{count} {state}" for state, count in shown_counts(found, held).items()]
+    return ", ".join(words) or "no trials"
 
 
 def best_record(

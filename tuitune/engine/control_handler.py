@@ -12,6 +12,7 @@ from tuitune.core.search.searcher import complete
 from tuitune.core.study import leaving
 from tuitune.engine.settings import NotWhileRunningError
 from tuitune.executors.base import SampleError
+from tuitune.messages.states import Shown, shown
 from tuitune.messages.text import plain, trial_name, trial_names
 from tuitune.studyfile import StudyFileError
 
@@ -150,4 +151,8 @@ def _refusal(act: str, trial: Trial, doomed: bool) -> str:  # noqa: FBT001
         "was not paused by hand": act == "resume" and not ended and not trial.paused_by_user,
     }
     why = next((why for why, holds in reasons.items() if holds), "")
-    return why and f"{trial_name(trial.number)} ({trial.state}) {why}"
+    return why and f"{trial_name(trial.number)} ({_shown(trial)}) {why}"
+
+
+def _shown(trial: Trial) -> Shown:
+    return shown(trial.state, at_rung=trial.at_rung and not trial.paused_by_user)

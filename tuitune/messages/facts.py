@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
-from tuitune.messages.leaving import signal_words
 from tuitune.messages.reasons import reason_words
+from tuitune.messages.states import CAUSES, shown
 from tuitune.messages.text import configuration_words, duration, plain, trial_names
 
 if TYPE_CHECKING:
@@ -99,6 +99,18 @@ def _sample_failed(fact: ev.SampleFailed) -> str:
     return f"proposed: {reason_words(fact.why)}: {found}, without what was to be sampled"
 
 
+def _signal(fact: ev.Signal) -> str:
+    if fact.how == "release":
+        return "may stay after all"
+    cause = CAUSES[fact.reason]
+    if fact.how == "ask":
+        return f"asked to {'save and leave' if fact.save else 'leave'}: {cause}"
+    # a trial on a GPU that is lost gets SIGTERM without being asked
+    if fact.how == "term" and fact.reason is not ev.StopReason.MOVED:
+        return f"SIGTERM: it had not left in time ({cause})"
+    return f"SIG{fact.how.upper()}: {cause}"
+
+
 def _clock(fact: ev.ClockStepped) -> str:
     where = "forward" if fact.seconds > 0 else "back"
     return f"the clock was set {where} by {duration(abs(fact.seconds))}; no deadline moves"
@@ -134,10 +146,10 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.KillAsked: _to_be_killed,
     ev.UndoKillAsked: lambda _: "the kill is taken back",
     ev.RetryAsked: lambda _: "taken up again by hand",
-    ev.Signal: signal_words,
+    ev.Signal: _signal,
     ev.Returned: _returned,
     ev.Exited: _exited,
-    ev.Settled: lambda f: f"{f.state}: {reason_words(f.why)}",
+    ev.Settled: lambda f: f"{shown(f.state)}: {reason_words(f.why)}",
     ev.Warned: lambda f: f"warning: {f.text}",
     ev.Silent: lambda f: f"silent for {duration(f.seconds)}",
     ev.SettingsChanged: _settings,

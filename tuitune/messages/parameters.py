@@ -30,9 +30,9 @@ def domain(parameter: Parameter) -> str:
 
 
 def condition(parameter: Parameter) -> str:
-    """When it exists: "when optimizer is "sgd""; empty where it always does."""
-    parents = "; ".join(
-        f"{name} is {' or '.join(spell(v) for v in values)}"
+    """When it is used: 'when optimizer = "sgd"'; empty where it always is."""
+    parents = " and ".join(
+        f"{name} = {' or '.join(spell(v) for v in values)}"
         for name, values in parameter.when.items()
     )
     return f"when {parents}" if parents else ""

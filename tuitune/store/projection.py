@@ -14,8 +14,8 @@ from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import forgotten, kept
 from tuitune.core.study.state import Starting, State
-from tuitune.messages.leaving import LEAVES
 from tuitune.messages.reasons import reason_words
+from tuitune.messages.states import CAUSES
 from tuitune.store.rows import StudyRow, TrialRow, to_columns
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _note(state: State, trial: Trial) -> str:
 
 def _leaving_words(trial: Trial, ending: Ending) -> str:
     saves = "; writes a checkpoint" if trial.saving else ""
-    return f"{LEAVES[ending.reason]}{saves}"
+    return f"stopping: {CAUSES[ending.reason]}{saves}"
 
 
 def _keeps(trial: Trial) -> str:

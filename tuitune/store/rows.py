@@ -54,6 +54,11 @@ class TrialRow(msgspec.Struct, frozen=True):
     born: int = 0  # the number of its first fact
     changed: int = 0  # the number of its last change
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits at a rung, and no person has paused it."""
+        return self.parked and self.state == TrialState.PAUSED and self.waiting_for != "user"
+
 
 StudyState = Literal["running", "finished", "interrupted"]
 Phase = Literal["importing", "running", "ended", "failed"]

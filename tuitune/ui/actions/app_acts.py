@@ -55,7 +55,7 @@ def export(app: AppActions) -> None:
 def export_to(app: AppActions, text: str) -> None:
     form, _, path = text.partition(" ")
     if form not in FORMS:
-        app.say(f"export: {form} is no form; write :export csv, or json, and a file", "warning")
+        app.say(f"format {form} isn't supported: csv or json", "warning")
         return
     app.write(form, path.strip())
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED, TrialState
+from tuitune.messages.states import WORDS, shown
 from tuitune.messages.text import trial_name, trial_names
-from tuitune.ui.render.glyphs import WORDS as SHORT
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -21,21 +21,11 @@ if TYPE_CHECKING:
 
 NAMED = 3  # trials that a question names; more are counted
 
-WORDS: Final[Mapping[str, str]] = {
-    TrialState.WAITING: "waits for its turn",
-    TrialState.RUNNING: "runs",
-    TrialState.PAUSED: "is paused",
-    TrialState.COMPLETE: "is done",
-    TrialState.PRUNED: "was pruned",
-    TrialState.FAILED: "has failed",
-    TrialState.KILLED: "was killed",
-}
-
 
 class Targets(Record, frozen=True):
     """Trials, and the state that each had when the key was pressed."""
 
-    states: Mapping[int, str]
+    states: Mapping[int, TrialState]
     left_out: tuple[str, ...] = ()  # why others can't
 
     @property
@@ -51,7 +41,7 @@ class Targets(Record, frozen=True):
             if row is not None and row.state == state:
                 same.append(number)
             elif row is not None:
-                moved.append(f"{trial_name(number)} {WORDS[row.state]} by now")
+                moved.append(f"{trial_name(number)} {_clause(row)} by now")
         return same, moved
 
     def words(self) -> str:
@@ -63,7 +53,7 @@ class Targets(Record, frozen=True):
     def details(self) -> str:
         """How those that are not named stand, and how many were left out; as short as it gets."""
         by_state = Counter(self.states.values()) if len(self.states) > NAMED else {}
-        counted = ", ".join(f"{n} {SHORT[state][0]}" for state, n in by_state.items())
+        counted = ", ".join(f"{n} {shown(state)}" for state, n in by_state.items())
         left_out = f"{len(self.left_out)} can't be" if self.left_out else ""
         return "; ".join(part for part in (counted, left_out) if part)
 
@@ -113,39 +103,43 @@ def no_engine(context: RenderContext) -> str:
     return "no engine runs; :restart starts one"
 
 
+def _clause(row: TrialRow) -> str:
+    return WORDS[shown(row.state, at_rung=row.is_held)].clause
+
+
 def is_ended(row: TrialRow) -> bool:
     return row.state in ENDED
 
 
 def why_no_pause(row: TrialRow) -> str:
     if is_ended(row):
-        return WORDS[row.state]
+        return _clause(row)
     if row.phase == "frozen" or (row.state == TrialState.PAUSED and not row.parked):
         return "is paused already"
-    return "is on its way out" if row.phase.startswith("ending") else ""
+    return "is stopping" if row.phase.startswith("ending") else ""
 
 
 def why_no_resume(row: TrialRow) -> str:
     if is_ended(row):
-        return WORDS[row.state]
+        return _clause(row)
     if row.state == TrialState.PAUSED or row.phase in ("frozen", "ending:paused"):
         return ""
-    return f"is not paused: it {WORDS[row.state]}"
+    return f"is not paused: it {_clause(row)}"
 
 
 def why_no_kill(row: TrialRow) -> str:
     if is_ended(row):
-        return WORDS[row.state]
+        return _clause(row)
     if row.phase == "killing":
-        return "is to be killed already"
+        return "is being killed already"
     return "is being killed" if row.phase == "ending:killed" else ""
 
 
 def why_no_retry(row: TrialRow) -> str:
     if not is_ended(row):
-        return f"has not ended: it {WORDS[row.state]}"
+        return f"has not ended: it {_clause(row)}"
     return (
-        "is done; it can be enqueued again as a new trial"
+        "is complete; it can be enqueued again as a new trial"
         if row.state == TrialState.COMPLETE
         else ""
     )

@@ -186,7 +186,7 @@ ACTIONS: Final = (
         "move.failed",
         ("n",),
         "next failed",
-        "To the next trial that failed, below and round.",
+        "Next failed trial (wraps around).",
         "Move",
         next_failed,
         why_not=_none_failed,

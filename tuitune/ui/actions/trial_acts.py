@@ -173,7 +173,7 @@ def _no_undo(context: RenderContext) -> str:
     absent = no_engine(context)
     if absent or context.status_line.undo is not None or _to_be_killed(context):
         return absent
-    return "there is nothing to take back: a kill can be for 8 s, others until the next act"
+    return "nothing to undo (kills: 8 s; the rest: your last action)"
 
 
 def _no_enqueue(context: RenderContext) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
+from tuitune.messages.states import WORDS, Shown, shown
 from tuitune.messages.text import number
 from tuitune.ui.charts.axis import axes
 from tuitune.ui.charts.ended_trials import epoch, some
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
 MOST: Final = 800  # trials that are looked at
 ROLES: Final = {  # from what is drawn first to what lies on top
-    TrialState.KILLED: "faint",
-    TrialState.FAILED: "error",
-    TrialState.PAUSED: "warning",
-    TrialState.PRUNED: "muted",
-    TrialState.COMPLETE: "text",
-    TrialState.RUNNING: "success",
+    Shown.KILLED: "faint",
+    Shown.FAILED: "error",
+    Shown.PAUSED: "warning",
+    Shown.HELD: "muted",
+    Shown.PRUNED: "muted",
+    Shown.COMPLETE: "text",
+    Shown.RUNNING: "success",
 }
 EVERY: Final = 3.0  # s between two drawings of what runs
 SPREAD: Final = 0.618033988749895  # the golden ratio's: neighbours fall far apart
@@ -91,15 +93,15 @@ def draw(context: RenderContext, size: Size) -> Drawing:
 def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRow]) -> int:
     """The trials' signs, the important ones on top; how many lie beyond the range."""
     order = {state: place for place, state in enumerate(ROLES)}
-    ranked = sorted(rows, key=lambda row: order.get(row.state, -1))
+    ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
     canvas, glyphs = made.canvas, context.glyphs
     clipped = 0
     for row, column, at in _places(made, axis, ranked):
         side = 0 if 0 <= at <= 1 else beyond(at)
         clipped += side != 0
-        sign = "^" if side > 0 else "v" if side else glyphs.states.get(row.state, ".")
+        sign = "^" if side > 0 else "v" if side else glyphs.states[_shown(row)]
         line = (canvas.down - 1 - dot(at, canvas.down)) // 4
-        canvas.write(column, line, sign, ROLES.get(row.state, "faint"))
+        canvas.write(column, line, sign, ROLES.get(_shown(row), "faint"))
     for trial, sign, role in (
         (context.selection.cursor, glyphs.cursor, "accent bold"),
         (context.snapshot.best, glyphs.best, "success bold"),
@@ -132,21 +134,19 @@ def _narrow(ticks: Sequence[Tick], width: int) -> list[Tick]:
     return [Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks]
 
 
+def _shown(row: TrialRow) -> Shown:
+    return shown(row.state, at_rung=row.is_held)
+
+
 def _legend(context: RenderContext, rows: Sequence[TrialRow], looked_at: int) -> Line:
     """The signs that are there, and what they stand for."""
-    there = {row.state for row in rows}
+    there = set(map(_shown, rows))
     signs, glyphs = context.glyphs.states, context.glyphs
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
-    words = {
-        TrialState.COMPLETE: "done",
-        TrialState.RUNNING: "run",
-        TrialState.PRUNED: "prun",
-        TrialState.PAUSED: "paus",
-        TrialState.FAILED: "fail",
-        TrialState.KILLED: "kill",
-    }
     parts += [
-        (f"{signs[state]} {word}", ROLES[state]) for state, word in words.items() if state in there
+        (f"{signs[state]} {WORDS[state].short}", role)
+        for state, role in ROLES.items()
+        if state in there
     ]
     best = context.snapshot.row(context.snapshot.best)
     line: Line = ((" ", ""),)

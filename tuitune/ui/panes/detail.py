@@ -9,11 +9,12 @@ from rich.cells import cell_len
 
 from tuitune.core.events import TrialState
 from tuitune.core.space import spell
+from tuitune.messages.states import WORDS
 from tuitune.messages.text import plain, trial_name
 from tuitune.ui.actions.focusing import DETAIL
 from tuitune.ui.panes.pane import TALL_FROM, THREE_FROM, TRIAL_HINTS, Memo, Pane, Place, rule
 from tuitune.ui.panes.scrolling import scroll_actions, scroll_text, window
-from tuitune.ui.render.glyphs import WORDS, shown_state
+from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of, wrapped
 from tuitune.ui.table.cells import form_of, parameter
 from tuitune.ui.text.phrases import awaited, missing
@@ -164,11 +165,11 @@ def _told(context: RenderContext, row: TrialRow) -> str:
 
 def _state(context: RenderContext, row: TrialRow) -> str:
     shown = shown_state(row, engine_gone=context.snapshot.engine_gone)
-    return f"{context.glyphs.state(shown)} {WORDS[shown][0]}"
+    return f"{context.glyphs.states[shown]} {shown}"
 
 
 def _role(context: RenderContext, row: TrialRow) -> str:
-    return WORDS[shown_state(row, engine_gone=context.snapshot.engine_gone)][1]
+    return WORDS[shown_state(row, engine_gone=context.snapshot.engine_gone)].role
 
 
 def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:

@@ -72,7 +72,7 @@ def _lines(
     shown = [rule(context, NAME, title, size.width, right=right)]
     if not newest:
         gone = context.snapshot.engine_gone
-        words = "no engine looks at the devices" if gone else "the devices are being looked at"
+        words = "not running; no live readings" if gone else "the devices are being looked at"
         return [*shown, line((f" {words}", "muted"))][: size.height]
     if size.width >= WIDE_FROM:
         shown += [_card(context, sample, size.width) for sample in cards]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import ENDED, TrialState
+from tuitune.core.events import ENDED
+from tuitune.messages.states import WORDS, Shown, shown_counts
 from tuitune.messages.text import duration, number, plain, trial_name
-from tuitune.ui.render.glyphs import LOST, WORDS
 from tuitune.ui.render.lines import Line, Segment, Size, cut, ends, fit, joined, line, width_of
 from tuitune.ui.state.forecast import elapsed
 from tuitune.ui.text.health import health
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 ORDER = (
-    TrialState.RUNNING,
-    TrialState.PAUSED,
-    TrialState.WAITING,
-    TrialState.COMPLETE,
-    TrialState.PRUNED,
-    TrialState.FAILED,
-    TrialState.KILLED,
+    Shown.RUNNING,
+    Shown.HELD,
+    Shown.PAUSED,
+    Shown.WAITING,
+    Shown.COMPLETE,
+    Shown.PRUNED,
+    Shown.FAILED,
+    Shown.KILLED,
 )
 WORDS_FROM = 110  # columns from which states have their word beside their sign
 GAP = 3  # blanks between two pieces
@@ -91,16 +92,15 @@ def _flags(context: RenderContext) -> Line:
 def _counts(context: RenderContext, *, words: bool) -> Line:
     gone = context.snapshot.engine_gone
     spans: list[tuple[str, str]] = []
+    counts = shown_counts(context.snapshot.counts, context.snapshot.held)
     for state in ORDER:
-        count = context.snapshot.counts.get(state, 0)
-        if not count and state != TrialState.RUNNING:
+        count = counts.get(state, 0)
+        if not count and (gone or state != Shown.RUNNING):
             continue
-        shown = LOST if gone and state == TrialState.RUNNING else state
-        if gone and not count:
-            continue
-        word, role = WORDS[shown]
-        said = f"{context.glyphs.state(shown)} {count}{' ' + word if words else ''}"
-        spans += [("  ", ""), (said, role)] if spans else [(said, role)]
+        shown = Shown.LOST if gone and state == Shown.RUNNING else state
+        text = f"{context.glyphs.states[shown]} {count}{f' {shown}' if words else ''}"
+        spans += [("  ", "")] if spans else []
+        spans.append((text, WORDS[shown].role))
     return tuple(spans)
 
 

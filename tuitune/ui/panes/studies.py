@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.core.events import TrialState
+from tuitune.messages.states import Shown
 from tuitune.messages.text import duration, number, trial_name
 from tuitune.ui.render.lines import Line, cut, ends, fit, line, marked, padded
 from tuitune.ui.state.records import Record
@@ -75,8 +75,8 @@ def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
     )
     signs = {
         **SIGNS,
-        "running": glyphs.state(TrialState.RUNNING),
-        "finished": glyphs.state(TrialState.COMPLETE),
+        "running": glyphs.states[Shown.RUNNING],
+        "finished": glyphs.states[Shown.COMPLETE],
     }
     chosen = at == listing.cursor
     start = (f"{glyphs.cursor if chosen else ' '} ", "accent")

@@ -67,7 +67,7 @@ class TrialsPane:
         numbers, rows = context.order.numbers, context.snapshot.rows
         if not numbers:
             back = context.keymap.shown("pane.back")
-            said = line("no trial is like that: ", (back, "accent"), " shows all again")
+            said = line("no trial matches; ", (back, "accent"), " clears the filter")
             return [cut(said, size.width)]
         height = max(1, size.height - ABOVE)
         cursor = context.order.position(context.selection.cursor) or 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuitune.core.events import TrialState
+from tuitune.messages.states import Shown, shown
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -19,39 +19,26 @@ if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
     from tuitune.ui.render.lines import Line
 
-STOPPING, LOST, STARTING = "STOPPING", "LOST", "STARTING"  # what the app tells besides the states
-
-WORDS: Mapping[str, tuple[str, str]] = {  # four letters and a role
-    TrialState.WAITING: ("wait", "muted"),
-    STARTING: ("init", "info"),
-    TrialState.RUNNING: ("run", "success"),
-    TrialState.PAUSED: ("paus", "warning"),
-    STOPPING: ("stop", "warning"),
-    TrialState.COMPLETE: ("done", "text"),
-    TrialState.PRUNED: ("prun", "muted"),
-    TrialState.FAILED: ("fail", "error"),
-    TrialState.KILLED: ("kill", "muted"),
-    LOST: ("lost", "error"),
-}
-
 _SIGNS = {
-    TrialState.WAITING: ".",
-    STARTING: "\N{DOTTED CIRCLE}",
-    TrialState.RUNNING: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
-    TrialState.PAUSED: "=",
-    STOPPING: "~",
-    TrialState.COMPLETE: "\N{CHECK MARK}",
-    TrialState.PRUNED: "\N{BLACK DOWN-POINTING SMALL TRIANGLE}",
-    TrialState.FAILED: "!",
-    TrialState.KILLED: "x",
-    LOST: "?",
+    Shown.WAITING: ".",
+    Shown.STARTING: "\N{DOTTED CIRCLE}",
+    Shown.RUNNING: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
+    Shown.HELD: ":",
+    Shown.PAUSED: "=",
+    Shown.FROZEN: "_",
+    Shown.STOPPING: "~",
+    Shown.COMPLETE: "\N{CHECK MARK}",
+    Shown.PRUNED: "\N{BLACK DOWN-POINTING SMALL TRIANGLE}",
+    Shown.FAILED: "!",
+    Shown.KILLED: "x",
+    Shown.LOST: "?",
 }
 _ASCII = {
     **_SIGNS,
-    STARTING: "o",
-    TrialState.RUNNING: ">",
-    TrialState.COMPLETE: "v",
-    TrialState.PRUNED: "-",
+    Shown.STARTING: "o",
+    Shown.RUNNING: ">",
+    Shown.COMPLETE: "v",
+    Shown.PRUNED: "-",
 }
 
 
@@ -59,7 +46,7 @@ class Glyphs(Record, frozen=True):
     """One set of signs."""
 
     ascii: bool = False
-    states: Mapping[str, str] = msgspec.field(default_factory=lambda: _SIGNS)
+    states: Mapping[Shown, str] = msgspec.field(default_factory=lambda: _SIGNS)
     rule: str = "─"
     bar: str = "│"
     full: str = "█"
@@ -68,26 +55,14 @@ class Glyphs(Record, frozen=True):
     mark: str = "+"
     cursor: str = ">"
 
-    def state(self, shown: str) -> str:
-        return self.states[shown]
-
 
 FULL = Glyphs()
 ASCII = Glyphs(ascii=True, states=_ASCII, rule="-", bar="|", full="#", rest=".")
 
 
-def shown_state(row: TrialRow, *, engine_gone: bool) -> str:
-    """The state as the app tells it: with what a trial is about to be."""
-    if row.state == TrialState.RUNNING:
-        if engine_gone:
-            return LOST
-        if row.phase.startswith("ending") and "pruned" not in row.phase:
-            return STOPPING
-        if row.phase == "starting":
-            return STARTING
-    if row.phase == "killing" and not engine_gone:
-        return STOPPING
-    return row.state
+def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
+    """The state as the app shows it: with what a trial is about to be."""
+    return shown(row.state, phase=row.phase, at_rung=row.is_held, engine_gone=engine_gone)
 
 
 BUSY, HEAVY = 0.7, 0.9  # shares from which a meter is coloured as such

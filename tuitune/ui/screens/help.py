@@ -6,8 +6,8 @@ from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final, get_args
 
+from tuitune.messages.states import WORDS
 from tuitune.ui.actions.action import Group
-from tuitune.ui.render.glyphs import WORDS
 from tuitune.ui.render.lines import Line, fit, line, padded
 
 if TYPE_CHECKING:
@@ -20,19 +20,6 @@ KEYS = 12  # cells for an action's keys
 TITLE = 20  # and for its title, where its sentence stands behind it
 SENTENCES_FROM = 60  # cells of a column
 LOOKING_ON: Final = "not with --readonly"
-
-MEANING: Final = {
-    "wait": "waits for its turn",
-    "init": "is being started",
-    "run": "runs",
-    "paus": "paused",
-    "stop": "saves or is about to be ended",
-    "done": "complete",
-    "prun": "pruned",
-    "fail": "failed",
-    "kill": "killed",
-    "lost": "its engine is gone",
-}
 
 
 def help_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
@@ -99,8 +86,11 @@ def why_not(context: RenderContext, action: Action) -> str:
 
 def _legend(context: RenderContext) -> list[Line]:
     signs = [
-        line((f"{context.glyphs.state(state)} {word:<4}", role), (f"  {MEANING[word]}", "muted"))
-        for state, (word, role) in WORDS.items()
+        line(
+            (f"{context.glyphs.states[state]} {state:<8}", words.role),
+            (f"  {words.meaning}", "muted"),
+        )
+        for state, words in WORDS.items()
     ]
     others = (
         (context.glyphs.cursor, "cursor"),

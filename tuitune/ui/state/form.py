@@ -36,7 +36,7 @@ class Field(Record, frozen=True):
             return self.problem
         known = f"{domain(self.parameter)} {condition(self.parameter)}".strip()
         if not self.exists:
-            return f"not there: only {condition(self.parameter)}"
+            return f"unused unless {condition(self.parameter).removeprefix('when ')}"
         free = isinstance(self.parameter, Fixed) or self.text.strip()
         return known if free else f"{known}; {METHOD}"
 
@@ -98,7 +98,7 @@ def _field(space: SearchSpace, parameter: Parameter, text: str, known: Mapping[s
     value = _possible(parameter, text)
     problem = value_problem(parameter, value)
     if not problem and unknown and not isinstance(parameter, Fixed):
-        problem = f"is there only {condition(parameter)}; say {unknown[0]} too"
+        problem = f"is used only {condition(parameter)}; give {unknown[0]} too"
     fixed = isinstance(parameter, Fixed) and not problem
     return Field(parameter, text, None if fixed and unknown else value, exists, problem)
 

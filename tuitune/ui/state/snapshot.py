@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tuitune.core.events import AnyFact
+    from tuitune.core.events import AnyFact, TrialState
     from tuitune.core.placement.sample import DeviceSample
     from tuitune.core.search.importance import Importance
     from tuitune.core.spec import StudySpec
@@ -65,7 +65,8 @@ class Snapshot(Holder):
     engine: Engine = msgspec.field(default_factory=Engine)
     rows: list[TrialRow] = msgspec.field(default_factory=list)  # by trial number
     changed: set[int] = msgspec.field(default_factory=set)  # trials that this refresh changed
-    counts: dict[str, int] = msgspec.field(default_factory=dict)  # by state
+    counts: dict[TrialState, int] = msgspec.field(default_factory=dict)  # by state
+    held: int = 0  # of the paused trials, those that are held at a rung
     best: int | None = None
     partial: bool = False  # no trial is complete: the best is the one that got furthest
     metrics: tuple[str, ...] = ()  # all that trials have reported, the objective first

@@ -135,6 +135,8 @@ class Source:
         counts.update(row.state for row in changed)
         counts.subtract(rows[row.number].state for row in changed if row.number < known)
         snapshot.counts = dict(counts)
+        before = (rows[row.number] for row in changed if row.number < known)
+        snapshot.held += sum(row.is_held for row in changed) - sum(row.is_held for row in before)
         snapshot.changed.update(row.number for row in changed)
         for row in changed:
             if row.number < known:

@@ -28,6 +28,9 @@ GAP: Final = 2  # cells between two columns
 CURVE: Final = "curve"
 NOTE: Final = "note"
 FIXED: Final = ("trial", "state")  # never scrolled, never hidden
+SHORT_STATE: Final = 7  # cells: a sign, a blank and a short word
+FULL_STATE: Final = 10  # cells: a sign, a blank and the longest word
+FULL_FROM: Final = 72  # cells of a table from which states stand in full
 LEAST_NOTE: Final = 16  # cells below which a note says nothing
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -66,7 +69,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
     metric = spec.objective.metric
     made = [
         Column("trial", "trial", max(5, 1 + most), 99),
-        Column("state", "state", 6, 99, right=False),
+        Column("state", "state", SHORT_STATE, 99, right=False),
     ]
     if gpus:
         made.append(Column("device", "gpu", 4, 5, right=False))
@@ -135,11 +138,8 @@ def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
 
 def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Column]:
     """Those that have room in so many cells; the last one gets what is left."""
-    kept = ordered(made, selection)
+    standing, moving, room = _divided(made, selection, width)
     first = min(selection.first_column, last_first_column(made, selection, width))
-    standing = [column for column in kept if column.key in FIXED]
-    moving = [column for column in kept if column.key not in FIXED]
-    room = width - SIGNS - sum(column.width + GAP for column in standing) + GAP
     if first > 0 or selection.wide:
         return _widened([*standing, *_fitting(moving[first:], room)], width)
     by_weight = sorted(moving, key=lambda column: -column.weight)
@@ -149,12 +149,26 @@ def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Colum
 
 def last_first_column(made: Sequence[Column], selection: Selection, width: int) -> int:
     """How far the table can be scrolled sideways until its last column is seen."""
-    kept = ordered(made, selection)
-    standing = [column for column in kept if column.key in FIXED]
-    moving = [column for column in kept if column.key not in FIXED]
-    room = width - SIGNS - sum(column.width + GAP for column in standing) + GAP
+    _, moving, room = _divided(made, selection, width)
     fitting = len(_fitting(moving[::-1], room))
     return max(0, len(moving) - max(1, fitting))
+
+
+def _divided(
+    made: Sequence[Column], selection: Selection, width: int
+) -> tuple[list[Column], list[Column], int]:
+    """The columns that always stand, those that scroll, and how many cells these have."""
+    kept = ordered(made, selection)
+    standing = [_in_full(column, width) for column in kept if column.key in FIXED]
+    moving = [column for column in kept if column.key not in FIXED]
+    return standing, moving, width - SIGNS - sum(c.width + GAP for c in standing) + GAP
+
+
+def _in_full(column: Column, width: int) -> Column:
+    """States have their whole word where the table is wide enough."""
+    if column.key == "state" and width >= FULL_FROM:
+        return replace(column, width=FULL_STATE)
+    return column
 
 
 def _fitting(wanted: Sequence[Column], room: int) -> list[Column]:

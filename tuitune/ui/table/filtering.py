@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.space.parameters import Choice, Fixed, Sampled, spell
-from tuitune.ui.render.glyphs import WORDS, shown_state
+from tuitune.messages.states import WORDS, Shown, shown
+from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def word(text: str, spec: StudySpec) -> Test:
         return sought in told.casefold()
 
     def test(row: TrialRow, snapshot: Snapshot) -> bool:
-        if row.state in states or holds(row.origin) or holds(row.device):
+        if _plain(row) in states or holds(row.origin) or holds(row.device):
             return True
         if holds(row.error) or holds(row.note) or is_numbered(row):
             return True
@@ -149,6 +150,15 @@ def word(text: str, spec: StudySpec) -> Test:
         return any(holds(spelt(config[name])) for name in names if name in config)
 
     return test
+
+
+def _example(name: str, spec: StudySpec) -> str:
+    """A value that `name` may be compared with."""
+    parameter = spec.space.by_name.get(name)
+    if isinstance(parameter, Choice):
+        return spelt(parameter.values[0])
+    known = {"state": "running", "has": "error", "device": "cpu"}
+    return known.get(name) or spelt(getattr(parameter, "low", 1))
 
 
 def _numbered(sought: str) -> Callable[[TrialRow], bool]:
@@ -165,7 +175,7 @@ def field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
     """`name` `sign` `asked`, as "lr" "<" "1e-3". Raises FilterError."""
     wanted = tuple(filter(None, asked.split(",")))
     if not wanted:
-        raise FilterError(f"{name}{sign} … what?")
+        raise FilterError(f"{name}: needs a value, as {name}{sign}{_example(name, spec)}")
     if name == "has":
         return _has(wanted, spec)
     if name == "state":
@@ -181,16 +191,16 @@ def field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
 
 def _state(sign: str, wanted: tuple[str, ...]) -> Test:
     if sign in COMPARE:
-        raise FilterError("a state is neither more nor less: state:run")
+        raise FilterError("a state is neither more nor less: state:running")
     states: set[str] = set()
     for text in wanted:
         found = _states_like(text.casefold())
         if not found:
-            raise FilterError(f"no state {text}: {', '.join(w for w, _ in WORDS.values())}")
+            raise FilterError(f"no state {text}: {', '.join(WORDS)}")
         states |= found
     turned = sign == "!="
     return lambda row, snapshot: (
-        (row.state in states or _shown(row, snapshot) in states) is not turned
+        (_plain(row) in states or _shown(row, snapshot) in states) is not turned
     )
 
 
@@ -239,12 +249,17 @@ def _states_like(text: str) -> frozenset[str]:
     """Those that are called so, or begin so."""
     return frozenset(
         state
-        for state, (short, _) in WORDS.items()
-        if short.startswith(text) or state.casefold().startswith(text)
+        for state, words in WORDS.items()
+        if state.startswith(text) or words.short.startswith(text)
     )
 
 
-def _shown(row: TrialRow, snapshot: Snapshot) -> str:
+def _plain(row: TrialRow) -> Shown:
+    """The state without what is about to become of the trial."""
+    return shown(row.state, at_rung=row.is_held)
+
+
+def _shown(row: TrialRow, snapshot: Snapshot) -> Shown:
     return shown_state(row, engine_gone=snapshot.engine_gone)
 
 
@@ -257,8 +272,8 @@ def _may_be_text(parameter: Parameter) -> bool:
 def _unknown(name: str, spec: StudySpec) -> str:
     names = ["state", "has", *NUMBERS, *TEXTS, spec.objective.metric, *spec.space.by_name]
     close = difflib.get_close_matches(name, names, n=1)
-    meant = f"{close[0]}?" if close else 'in "quotes" it is a word to look for'
-    return f"nothing is called {name}: {meant}"
+    meant = f"did you mean {close[0]}?" if close else "quote it to search as text"
+    return f'no column "{name}"; {meant}'
 
 
 __all__ = ["ALL", "Filter", "FilterError", "parse"]
@@ -303,6 +318,6 @@ def _test(text: str, spec: StudySpec) -> Test:
 
 def _not(text: str, spec: StudySpec) -> Test:
     if not text:
-        raise FilterError("! … not what?")
+        raise FilterError("!: needs a word to exclude, as !state:failed")
     test = _test(text, spec)
     return lambda row, snapshot: not test(row, snapshot)

@@ -6,13 +6,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
+from tuitune.messages.states import WORDS
 from tuitune.messages.text import trial_name
-from tuitune.ui.render.glyphs import WORDS, shown_state
+from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import fit, marked
 from tuitune.ui.state.records import Record
 from tuitune.ui.table import cells
 from tuitune.ui.table.cells import sparkline
-from tuitune.ui.table.columns import CURVE, GAP, NOTE
+from tuitune.ui.table.columns import CURVE, FULL_STATE, GAP, NOTE
 from tuitune.ui.table.sorting import PARAMETER, duration_of
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _drawn(column: Column, context: RenderContext) -> tuple[Text, Text | None]: 
         return _parameter(key.removeprefix(PARAMETER), column.form), None
     match key:
         case "state":
-            return _state(context)
+            return _state(context, in_full=column.width >= FULL_STATE)
         case "device":
             return _device(context), None
         case "step":
@@ -143,14 +144,14 @@ def _parameter(name: str, form: str) -> Text:
     return text
 
 
-def _state(context: RenderContext) -> tuple[Text, Text]:
+def _state(context: RenderContext, *, in_full: bool) -> tuple[Text, Text]:
     gone, signs = context.snapshot.engine_gone, context.glyphs.states
 
     def text(row: TrialRow) -> str:
         shown = shown_state(row, engine_gone=gone)
-        return f"{signs[shown]} {WORDS[shown][0]}"
+        return f"{signs[shown]} {shown if in_full else WORDS[shown].short}"
 
-    return text, lambda row: WORDS[shown_state(row, engine_gone=gone)][1]
+    return text, lambda row: WORDS[shown_state(row, engine_gone=gone)].role
 
 
 def _indices(snapshot: Snapshot) -> dict[str, str]:

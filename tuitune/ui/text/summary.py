@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import loss
+from tuitune.messages.states import WORDS, shown_counts
 from tuitune.messages.text import (
     configuration_toml,
     configuration_words,
@@ -14,7 +15,6 @@ from tuitune.messages.text import (
     trial_name,
 )
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS
-from tuitune.ui.render.glyphs import WORDS
 from tuitune.ui.render.lines import Line, cut, fit, line
 from tuitune.ui.state.forecast import elapsed
 
@@ -44,9 +44,8 @@ def leaders(snapshot: Snapshot) -> list[TrialRow]:
 
 def _state(snapshot: Snapshot) -> list[Line]:
     counts = [
-        line((f"{snapshot.counts[state]} {WORDS[state][0]}  ", WORDS[state][1]))
-        for state in TrialState
-        if snapshot.counts.get(state)
+        line((f"{count} {state}  ", WORDS[state].role))
+        for state, count in shown_counts(snapshot.counts, snapshot.held).items()
     ]
     said = {"finished": "finished", "running": "runs", "silent": "runs", "importing": "is starting"}
     state = said.get(snapshot.engine.state, "stopped, can go on")

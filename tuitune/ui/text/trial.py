@@ -5,44 +5,33 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import Exited, Promoted, TrialState, Verdict
+from tuitune.core.events import Exited, Promoted, StopReason, TrialState, Verdict
+from tuitune.messages.states import CAUSES, WORDS, Shown, shown
 from tuitune.messages.text import duration, number, plain
-from tuitune.ui.actions.engine_state import WORDS as DOES
-from tuitune.ui.render.glyphs import LOST, shown_state
+from tuitune.ui.render.glyphs import shown_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tuitune.core.events import AnyFact
     from tuitune.store.rows import TrialRow
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-ENDING: Mapping[str, str] = {
-    "pruned": "is told to stop: pruned",
-    "killed": "is being killed",
-    "drain": "saves and leaves: the study stops",
-    "timeout": "is told to stop: past its timeout",
-    "target": "is told to stop: the target is reached",
-    "parked": "saves and leaves, to wait at its rung",
-    "paused": "saves and leaves: paused by hand",
-}
-
 
 def doing(context: RenderContext, row: TrialRow) -> str:
     """What it does or waits for, or why it came to its end."""
     snapshot = context.snapshot
-    if shown_state(row, engine_gone=snapshot.engine_gone) == LOST:
+    if shown_state(row, engine_gone=snapshot.engine_gone) == Shown.LOST:
         where = f"{resource(snapshot)} {row.checkpoint}" if row.checkpoint else "the start"
-        return f"ran when its engine ended; goes on from {where} when there is one again"
+        return f"its engine ended; the next one continues it from {where}"
     acting = _acting(context, row)
     if acting:
         return acting
     if row.parked:
-        return f"waits at {_rung(snapshot, row)} to be promoted"
-    return (
-        DOES[row.state] if row.state == TrialState.RUNNING else plain(row.note) or DOES[row.state]
-    )
+        return f"is held at {_rung(snapshot, row)} until it is promoted"
+    note = "" if row.state == TrialState.RUNNING else plain(row.note)
+    return note or WORDS[shown(row.state)].clause
 
 
 def _acting(context: RenderContext, row: TrialRow) -> str:
@@ -61,10 +50,10 @@ def _acting(context: RenderContext, row: TrialRow) -> str:
             )
             return f"is killed in {left}{back}"
         case "ending":
-            harsher = f", told more harshly in {left}" if left else ""
-            return ENDING.get(reason, "is told to leave") + harsher
+            force = f"; ended by force in {left}" if left else ""
+            return f"is stopping: {CAUSES[StopReason(reason)]}{force}"
         case "frozen":
-            return "stands still: it can't save, and holds its slot and its memory"
+            return "is frozen: it can't save, so it keeps its slot and its memory"
     return ""
 
 

@@ -1,0 +1,93 @@
+"""States of trials, and why attempts are ended, as people read them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tuitune.core.events import StopReason, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Shown(StrEnum):
+    """A state as it is shown: finer than the journal's, since it tells why a trial doesn't run."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    HELD = "held"  # at a rung
+    PAUSED = "paused"  # by a person
+    FROZEN = "frozen"  # stands still, with its process: it can't save
+    STOPPING = "stopping"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    KILLED = "killed"
+    LOST = "lost"
+
+    __hash__ = str.__hash__  # Enum's own is written in Python, and every row looks its words up
+
+
+class StateWords(NamedTuple):
+    """How a state is shown. The word itself is the value of `Shown`."""
+
+    short: str  # at most five letters, for narrow columns
+    role: str  # of its colour, see ui.render.paint
+    clause: str  # follows a trial's name
+    meaning: str  # for the legend
+
+
+WORDS: Final[Mapping[Shown, StateWords]] = {
+    Shown.WAITING: StateWords("wait", "muted", "is waiting", "for a slot"),
+    Shown.STARTING: StateWords("start", "info", "is starting", "its process is being started"),
+    Shown.RUNNING: StateWords("run", "success", "is running", "its process runs"),
+    Shown.HELD: StateWords("held", "muted", "is held at its rung", "at a rung, until promoted"),
+    Shown.PAUSED: StateWords("pause", "warning", "is paused", "by you, until you resume it"),
+    Shown.FROZEN: StateWords("froze", "warning", "is frozen", "stands still: it can't save"),
+    Shown.STOPPING: StateWords("stop", "warning", "is stopping", "saves, or is about to end"),
+    Shown.COMPLETE: StateWords("done", "text", "is complete", "reached its end"),
+    Shown.PRUNED: StateWords("prune", "muted", "was pruned", "stopped early by the pruner"),
+    Shown.FAILED: StateWords("fail", "error", "failed", "ended with an error"),
+    Shown.KILLED: StateWords("kill", "muted", "was killed", "ended by you"),
+    Shown.LOST: StateWords("lost", "error", "was lost", "ran when its engine ended"),
+}
+# Why an attempt is ended before its own end; follows "is stopping: ".
+CAUSES: Final[Mapping[StopReason, str]] = {
+    StopReason.PRUNED: "pruned",
+    StopReason.DRAIN: "the study stops",
+    StopReason.KILLED: "killed by hand",
+    StopReason.TIMEOUT: "past its timeout",
+    StopReason.TARGET: "the study's target is reached",
+    StopReason.AT_RUNG: "held at its rung",
+    StopReason.PAUSED: "paused by hand",
+    StopReason.MOVED: "others use its GPU",
+    StopReason.RETURNED: "it has returned, but its process does not exit",
+    StopReason.OVERDUE: "it is complete, but neither returns nor reports",
+}
+_PLAIN: Final = {state: Shown(state.value.lower()) for state in TrialState}
+
+
+def shown_counts(counts: Mapping[TrialState, int], held: int) -> dict[Shown, int]:
+    """How many trials are in each state; `held`: those of the paused that are held at a rung."""
+    found = {_PLAIN[state]: count for state, count in counts.items() if count}
+    paused = found.pop(Shown.PAUSED, 0)
+    known = {**found, Shown.HELD: held, Shown.PAUSED: paused - held}
+    return {state: known[state] for state in Shown if known.get(state)}
+
+
+def shown(
+    state: TrialState, *, phase: str = "", at_rung: bool = False, engine_gone: bool = False
+) -> Shown:
+    """The state to show; `phase` is that of the trial's row."""
+    if phase and not engine_gone:
+        if phase == "killing" or (phase.startswith("ending") and "pruned" not in phase):
+            return Shown.STOPPING
+        if phase == "starting":
+            return Shown.STARTING
+        if phase == "frozen":
+            return Shown.FROZEN
+    if state == TrialState.RUNNING and engine_gone:
+        return Shown.LOST
+    return Shown.HELD if at_rung and state == TrialState.PAUSED else _PLAIN[state]
