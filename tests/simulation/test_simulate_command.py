@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 
 from simulator.course import Course
@@ -19,6 +20,7 @@ from tuitune.simulation.replay import best_tenth, compare, thinned
 from tuitune.simulation.rerun import rerun
 from tuitune.store.journal import Journal
 from tuitune.store.projection import trial_row
+from tuitune.store.reader import Reader
 from tuitune.studyfile import load
 
 FILE = """\
@@ -268,3 +270,27 @@ def test_a_replay_that_ends_before_its_last_trial_began_says_so(
     said = capsys.readouterr().out
     assert "before 15 of the 20 trials had begun" in said
     assert simulated(capsys, tmp_path)["unplayed"] == list(range(5, 20))
+
+
+def test_reports_read_as_columns_make_the_same_recording(tmp_path):
+    """Values that SQLite has no place for are in the report itself: NaN, and none at all."""
+    spec, result = failing(tmp_path, {3})
+    facts = [
+        replace_metrics(
+            f, {} if f.step % 5 == 0 else {"loss": float("nan")} if f.step == 7 else None
+        )
+        if isinstance(f, Reported)
+        else f
+        for f in result.facts
+    ]
+    journal = Journal.open(tmp_path / "study.db", "loss")
+    rows = [trial_row(spec, result.study.state, trial) for trial in result.study.state.trials]
+    journal.write(facts, rows)
+    journal.close()
+    reader = Reader.open(tmp_path / "study.db")
+    assert repr(read(reader.history("loss"), "loss")) == repr(read(facts, "loss"))
+    reader.close()
+
+
+def replace_metrics(report, metrics):
+    return report if metrics is None else msgspec.structs.replace(report, metrics=metrics)

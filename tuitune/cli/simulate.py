@@ -42,8 +42,8 @@ def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: 
     try:
         changed = load(study.path / DOCUMENT, overrides=overrides, check_target=False)
         with _without_collections():
-            facts = (fact for _, fact in study.reader.facts())
-            recording = read(facts, study.spec.objective.metric)
+            metric = study.spec.objective.metric
+            recording = read(study.reader.history(metric), metric)
             if not any(record.points for record in recording.trials):
                 words = f"{study.name}: no trial has reported yet: nothing to simulate"
                 print(words, file=sys.stderr)

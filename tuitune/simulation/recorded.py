@@ -1,4 +1,4 @@
-"""What did each trial of a study do, as its journal has it?"""
+"""What each trial of a study did, as its journal has it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.reasons import Why
     from tuitune.core.spec import StudySpec
+    from tuitune.store.facts import ReportColumns
 
 
 class Point(NamedTuple):
@@ -50,74 +51,122 @@ class Recording:
     anchor: Literal["min", "max"] = "max"  # of the rungs that it was begun with
 
 
-def read(facts: Iterable[ev.AnyFact], metric: str) -> Recording:
-    """Put the curves together. `metric`: the objective's name."""
-    records: list[Record] = []
-    marks: dict[int, float] = {}  # when the work on a trial's next point began
-    machine, saves = HostResources(1.0, 0), False
-    anchor: Literal["min", "max"] | None = None
-    spent = Spent()
-    seconds, last = 0.0, None
-    on_gpus: set[int] = set()
-    together = 0
-    for fact in facts:
-        if type(fact) is ev.Reported:  # most are; asked first
-            seconds += fact.time - (fact.time if last is None else last)
-            last = fact.time
-            spent.add(fact)
-            trial, step = fact.trial, fact.step
-            points = records[trial].points
-            while points and points[-1].step >= step:
-                points.pop()
-            points.append(Point(step, fact.metrics.get(metric), max(0.0, last - marks[trial])))
-            marks[trial] = last
-            continue
-        spent.add(fact)
-        if last is not None and type(fact) is not ev.Opened:
-            seconds += fact.time - last
-        last = fact.time
+def read(history: Iterable[ev.AnyFact | ReportColumns], metric: str) -> Recording:
+    """The recording of a study, from all of its facts in order.
+
+    Reports are facts, or (time, trial, step, objective). metric: the objective's name.
+    """
+    builder = _Builder()
+    for item in history:
+        if isinstance(item, tuple):
+            builder.report(*item)
+        elif isinstance(item, ev.Reported):
+            value = item.metrics.get(metric)
+            builder.report(item.time, item.trial, item.step, value)
+        else:
+            builder.fact(item)
+    return builder.recording()
+
+
+class _Builder:
+    """A recording as far as its facts are known."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._marks: dict[int, float] = {}  # when the work on a trial's next point began
+        self._spent = Spent()
+        self._machine = HostResources(1.0, 0)
+        self._anchor: Literal["min", "max"] | None = None
+        self._saves = False
+        self._seconds = 0.0  # of the engines before the newest one
+        self._begun: float | None = None  # the first fact of the newest engine
+        self._last = 0.0  # the newest fact
+        self._on_gpus: set[int] = set()
+        self._together = 0
+
+    def recording(self) -> Recording:
+        return Recording(
+            self._records,
+            self._machine,
+            self._saves,
+            self._spent.steps,
+            self._seconds + (0.0 if self._begun is None else self._last - self._begun),
+            self._together,
+            self._anchor or "max",
+        )
+
+    def report(self, time: float, trial: int, step: int, value: float | None) -> None:
+        self._last = time
+        self._spent.report(trial, step)
+        points = self._records[trial].points
+        while points and points[-1].step >= step:
+            points.pop()
+        seconds = time - self._marks[trial]
+        points.append(Point(step, value, max(0.0, seconds)))
+        self._marks[trial] = time
+
+    def fact(self, fact: ev.AnyFact) -> None:
+        """Any but a report."""
+        if self._begun is None:
+            self._begun = fact.time
+        elif type(fact) is ev.Opened:
+            self._seconds += self._last - self._begun
+            self._begun = fact.time
+        self._last = fact.time
         match fact:
             case ev.Opened():
-                machine = HostResources(fact.cpus, fact.memory)
-                anchor = anchor or fact.anchor
+                self._machine = HostResources(fact.cpus, fact.memory)
+                self._anchor = self._anchor or fact.anchor
             case ev.Proposed() | ev.SampleFailed() | ev.Added():
                 origin = "hand" if isinstance(fact, ev.Added) else fact.origin
-                records.append(Record(fact.trial, fact.config, origin, fact.why))
+                self._records.append(Record(fact.trial, fact.config, origin, fact.why))
             case ev.Launch():
-                marks[fact.trial] = fact.time
-                on_gpus |= {fact.trial} if fact.gpus else set()
-                together = max(together, len(on_gpus))
+                self._marks[fact.trial] = fact.time
+                if fact.gpus:
+                    self._on_gpus.add(fact.trial)
+                    self._together = max(self._together, len(self._on_gpus))
+            case ev.Started():
+                self._spent.start(fact.trial, fact.resumed_from or 0)
             case ev.Exited():
-                on_gpus.discard(fact.trial)
-                if not fact.lost:  # nobody knows until when it worked
-                    record = records[fact.trial]
-                    worked = max(0.0, fact.time - marks[fact.trial])
-                    record.ending = worked if record.points else record.ending + worked
+                self._exited(fact)
             case ev.Checkpointed():
-                saves = True
+                self._saves = True
             case ev.Settled():
-                records[fact.trial].state = fact.state
+                self._records[fact.trial].state = fact.state
             case _:
                 pass
-    return Recording(records, machine, saves, spent.steps, seconds, together, anchor or "max")
+
+    def _exited(self, fact: ev.Exited) -> None:
+        self._on_gpus.discard(fact.trial)
+        if fact.lost:  # nobody knows until when it worked
+            return
+        record = self._records[fact.trial]
+        worked = max(0.0, fact.time - self._marks[fact.trial])
+        record.ending = worked if record.points else record.ending + worked
 
 
 class Spent:
-    """The resource that attempts have spent, their own starts not counted in."""
+    """Steps of the resource that attempts have spent, each counted from where it has started."""
 
     def __init__(self) -> None:
         self.steps = 0
-        self._at: dict[tuple[int, int], int] = {}
+        self._at: dict[int, int] = {}  # the furthest step of each trial's newest attempt
+
+    def start(self, trial: int, step: int) -> None:
+        self._at[trial] = step
+
+    def report(self, trial: int, step: int) -> None:
+        at = self._at.get(trial, 0)
+        if step > at:
+            self.steps += step - at
+            self._at[trial] = step
 
     def add(self, fact: ev.AnyFact) -> None:
+        """Count what this fact tells, if anything."""
         if type(fact) is ev.Reported:
-            attempt = fact.trial, fact.attempt
-            at = self._at.get(attempt, 0)
-            if fact.step > at:
-                self.steps += fact.step - at
-                self._at[attempt] = fact.step
+            self.report(fact.trial, fact.step)
         elif type(fact) is ev.Started:
-            self._at[fact.trial, fact.attempt] = fact.resumed_from or 0
+            self.start(fact.trial, fact.resumed_from or 0)
 
 
 def was_stopped(record: Record) -> bool:

@@ -21,10 +21,18 @@ SELECT seq, time, trial, attempt, step, metrics, can_save FROM reports WHERE seq
 UNION ALL
 SELECT seq, time, NULL, NULL, NULL, body, NULL FROM journal WHERE seq > :since
 ORDER BY seq LIMIT :page"""
+HISTORY = """
+SELECT seq, time, trial, step, value, CASE WHEN value IS NULL THEN metrics END
+    FROM reports WHERE seq > :since
+UNION ALL
+SELECT seq, time, NULL, NULL, NULL, body FROM journal WHERE seq > :since
+ORDER BY seq LIMIT :page"""
 SPAN = (
     "SELECT born, CASE WHEN ended IS NULL THEN :most ELSE changed END FROM trials WHERE number = :n"
 )
 LAST = 2**63 - 1
+
+ReportColumns = tuple[float, int, int, float | None]  # time, trial, step, objective
 OF_MANY = (PauseAsked, ResumeAsked, UndoKillAsked)
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -78,6 +86,26 @@ def read_facts(db: sqlite3.Connection, since: int) -> Iterator[tuple[int, AnyFac
         page = db.execute(FACTS, {"since": since, "page": PAGE}).fetchall()
         for row in page:
             yield row[0], _fact(row)
+        if len(page) < PAGE:
+            return
+        since = page[-1][0]
+
+
+def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | ReportColumns]:
+    """Every fact in order, reports as columns: a third of the work of `read_facts`.
+
+    The objective is None where a report has none, and NaN where it was not a number.
+    """
+    since = 0
+    while True:
+        page = db.execute(HISTORY, {"since": since, "page": PAGE}).fetchall()
+        for seq, time, trial, step, value, body in page:
+            if trial is None:
+                yield _decoded(seq, body)
+            elif value is None:
+                yield time, trial, step, _decode_metrics(body).get(metric)
+            else:
+                yield time, trial, step, value
         if len(page) < PAGE:
             return
         since = page[-1][0]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tuitune.core.events import AnyFact
     from tuitune.core.placement.sample import DeviceSample
     from tuitune.core.search.importance import Importance
+    from tuitune.store.facts import ReportColumns
 
 MOST = 20_000  # reports at once: who was away for long catches up in several looks
 COLUMNS = ",".join(trial_rows.COLUMNS)
@@ -233,6 +234,11 @@ class Reader:
         """(number, fact) of every fact numbered above `since`, in order."""
         with explained(self._path):
             return list(fact_rows.read_facts(self._db, since))
+
+    def history(self, metric: str) -> Iterator[AnyFact | ReportColumns]:
+        """Every fact in order; a report as (time, trial, step, objective `metric`)."""
+        with explained(self._path):
+            yield from fact_rows.read_history(self._db, metric)
 
     def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
         """(number, fact) of all that befell a trial but its reports, in order."""

@@ -27,6 +27,8 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     """For this trial, or for one that is yet to come; None where there is no room now."""
     settings = state.settings
     assert settings is not None
+    if settings.concurrency is not None and len(state.running) >= settings.concurrency:
+        return None
     machine = HostResources(state.cpus, state.memory)
     need = HostResources(settings.cpus, settings.memory or 0)
     if len(state.running) >= most_at_once(machine, need, settings.concurrency):
@@ -51,6 +53,8 @@ def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
 
     One that must be alone goes before all, since a GPU is kept for it, and holds nobody up.
     """
+    if not state.waiting:
+        return None
     alone = _alone(state)
     others = (state.trials[n] for n in ready(state) if n not in alone)
     for trial in (*(state.trials[n] for n in alone), *islice(others, 1)):
