@@ -1,6 +1,6 @@
 """Figures of a real GPU: NVML's cost, meters, memory after a kill, packing against fixed k.
 
-python tests/benchmarks/gpu_figures.py [--trials N] [--most K] [--epochs N]
+python tests/benchmarks/gpu_figures.py [--trials N] [--most K] [--epochs N] [--only digits|cifar]
 
 Needs an idle GPU, torch and scikit-learn; nvidia-smi is what the meters are held against. Two
 studies, scikit-learn's digits and made-up images of CIFAR-10's size, run with one a GPU, each fixed
@@ -251,6 +251,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--trials", type=int, default=32)
     parser.add_argument("--most", type=int, default=8, help="the largest fixed k")
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--only", choices=("digits", "cifar"), help="one study, and no meters")
     said = parser.parse_args(words)
     seen = look()
     idle = [d for d in seen.devices if d.uuid and not d.trouble and d.processes == ()]
@@ -260,10 +261,11 @@ def main(words: list[str]) -> int:
     device = idle[0]
     print(f"{device.name}, driver {seen.driver}; only GPU {device.index} is used", flush=True)
     os.environ |= {"CUDA_VISIBLE_DEVICES": device.uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    for line in nvml_costs(device.uuid):
-        print(line, flush=True)
     holds = True
-    for study in ("", "digits", "cifar"):
+    if said.only is None:
+        for line in nvml_costs(device.uuid):
+            print(line, flush=True)
+    for study in (said.only,) if said.only else ("", "digits", "cifar"):
         for line, well in compare(study, said) if study else held_then_killed(device.uuid):
             print(line if well else f"BROKEN {line}", flush=True)
             holds = holds and well

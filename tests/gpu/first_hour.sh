@@ -1,0 +1,202 @@
+#!/bin/bash
+# What has to be known of a real GPU before tuitune is trusted on it, in order of importance.
+#
+#   bash tests/gpu/first_hour.sh STEP...      from the root of the repository
+#
+#   facts      the machine, the driver and `tuitune doctor`          15 s
+#   nvml       NVML: what its calls say and cost                     40 s
+#   forks      imports after which a trial can still be forked       60 s
+#   study      four trials, one after the other                      60 s
+#   ends       the engine killed, another program on the GPU         90 s
+#   memory     errors of a full GPU, in the words of each library    45 s
+#   packing    gpus = "auto" against 1 and 0.25, long and short     240 s
+#   figures    tests/benchmarks/gpu_figures.py on digits            420 s
+#   pictures   the same on made-up images                           420 s
+#   pause      the driver's checkpoints of a process                 60 s
+#   mps        packing with and without MPS                         120 s
+#   quick      the first six
+#
+# A line a check goes to standard output: PASS, FAIL or NOTE, what, what was expected, what came.
+# All that was printed goes to $OUT/STEP.txt. Exit status 1 where a check failed. No setting of the
+# card is changed. DRY=1 runs facts, study, ends and packing with training code that has no CUDA, as
+# on the NVML of the tests.
+set -u
+
+ROOT=$(pwd)
+HERE=$ROOT/tests/gpu
+OUT=${OUT:-/tmp/first_hour}
+DRY=${DRY:-}
+PY=${PY:-python3}
+WORK=$(mktemp -d /tmp/first_hour.XXXXXX)
+trap 'rm -rf "$WORK"' EXIT
+mkdir -p "$OUT"
+export XDG_STATE_HOME=$WORK/state TMPDIR=$WORK PYTHONPATH=$ROOT NO_COLOR=1 PYTHONUNBUFFERED=1 DRY
+unset TUITUNE_RUNS # the runs of each study lie beside its file
+failed=0
+
+tuitune() { "$PY" -m tuitune "$@"; }
+
+tell() { # PASS|FAIL|NOTE what expected got
+  [ "$1" = FAIL ] && failed=1
+  printf '%-4s %s | expected: %s | got: %s\n' "$1" "$2" "$3" "$4"
+}
+
+check() { # condition what expected got
+  if eval "$1"; then tell PASS "$2" "$3" "$4"; else tell FAIL "$2" "$3" "$4"; fi
+}
+
+python_step() { # name seconds [argument...]
+  local name=$1 seconds=$2
+  shift 2
+  timeout -k 5 "$seconds" "$PY" "$HERE/$name.py" "$@" > "$OUT/$name.txt" 2>&1
+  local status=$?
+  grep -E '^(PASS|FAIL|NOTE)' "$OUT/$name.txt"
+  grep -q '^FAIL' "$OUT/$name.txt" && failed=1
+  [ $status = 0 ] || tell FAIL "$name" "status 0" "status $status: $(tail -1 "$OUT/$name.txt")"
+}
+
+write_study() { # folder function trials [line of [trial]...]
+  mkdir -p "$1"
+  cp "$HERE/training.py" "$1"
+  {
+    printf '[objective]\nmetric = "loss"\nmode = "min"\n[trial]\ntarget = "training.py:%s"\ncpus = 1\n' "$2"
+    printf '%s\n' "${@:4}"
+    printf '[space]\nlr = { low = 1e-3, high = 1e-1, log = true }\n[search]\nmethod = "random"\n'
+    printf 'trials = %s\n' "$3"
+  } > "$1/study.toml"
+}
+
+complete() { tuitune show "$1" --json | grep -c '"state": *"COMPLETE"'; } # trials of a study
+
+seconds_since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }'; }
+
+used() { "$PY" "$HERE/nvml.py" used; } # MiB of the first GPU
+
+# ---------------------------------------------------------------------------------------------------
+facts() {
+  {
+    date; id; uname -a; nproc; free -g | head -2; df -h /tmp /dev/shm; ulimit -n
+    nvidia-smi; nvidia-smi topo -m
+    nvidia-smi --query-gpu=persistence_mode,compute_mode,mig.mode.current,memory.reserved --format=csv
+    ls -l /dev/nvidia*; env | grep -i -E 'cuda|nvidia'; grep -E 'NSpid|CapEff' /proc/self/status
+    "$PY" -m pip list | grep -i -E 'nvidia-ml|pynvml|torch|msgspec|textual|cuda'
+    time tuitune doctor
+  } > "$OUT/facts.txt" 2>&1
+  local line
+  line=$(grep -m1 'GPUs:' "$OUT/facts.txt")
+  check 'echo "$line" | grep -q "driver"' doctor "GPUs, and the driver" "$line"
+}
+
+nvml() { python_step nvml 150; }
+forks() { python_step forks 300; }
+memory() { python_step memory_errors 240; }
+pause() { python_step checkpoints 200; }
+
+study() {
+  local folder=$WORK/first output=$OUT/study.txt count
+  write_study "$folder" multiply 4
+  cd "$folder" || return
+  {
+    tuitune check study.toml
+    time timeout 120 "$PY" -m tuitune study.toml --json
+    tuitune show study
+  } > "$output" 2>&1
+  count=$(complete study)
+  check '[ "$count" = 4 ]' "trials on a GPU" "4 complete" "$count, $(tail -1 "$output")"
+  count=$(grep -m1 -o 'each trial imports all anew[^"]*' "$output")
+  check '[ -z "$count" ]' "trials are forked" "no warning" "${count:-none}"
+  count=$(grep -m1 -o -E '.{0,40}(computes on it|still held there|only just left|seen from here).{0,20}' "$output")
+  check '[ -z "$count" ]' "the study's own trials are no strangers" "no such words" "${count:-none}"
+}
+
+ends() {
+  local folder=$WORK/ends output=$OUT/ends.txt idle began took engine run
+  write_study "$folder" multiply 30
+  cd "$folder" || return
+  idle=$(used)
+  tuitune study.toml --no-ui > killed.txt 2>&1 &
+  run=$!
+  "$PY" "$HERE/wait_for.py" running "$folder/runs/study" 60 || tell FAIL "a trial runs" "within 60 s" no
+  engine=$("$PY" "$HERE/wait_for.py" engine "$folder/runs/study" 5)
+  [ -n "$DRY" ] || sleep 5 # until the trial holds memory
+  kill -9 "$engine"
+  began=$(date +%s.%N)
+  for _ in $(seq 60); do
+    [ "$(used)" -le $((idle + 60)) ] && break
+    sleep 0.1
+  done
+  took=$(seconds_since "$began")
+  wait $run
+  check '[ "${took%.*}" -lt 5 ]' "memory of a killed engine's trials" "back within 5 s" "$took s"
+  tuitune study.toml --no-ui > again.txt 2>&1 &
+  run=$!
+  "$PY" "$HERE/wait_for.py" running "$folder/runs/study" 60 || tell FAIL "it goes on" "within 60 s" no
+  if [ -z "$DRY" ]; then # another program comes, and leaves
+    timeout 25 "$PY" -c 'import torch, time; x = torch.zeros(1 << 28, device="cuda"); time.sleep(20)'
+    sleep 15
+    check 'grep -q "computes on it" again.txt' "another program on the GPU" "a line" "$(grep -c 'computes on it' again.txt)"
+    check 'grep -q "free again" again.txt' "it has left" "a line" "$(grep -c 'free again' again.txt)"
+  fi
+  tuitune stop study > stop.txt 2>&1
+  wait $run
+  cat killed.txt again.txt stop.txt > "$output"
+  check '[ -n "$(complete study)" ]' "the study can be read after all that" "complete trials" "$(complete study)"
+}
+
+packing() { # long trials and short ones
+  local kinds=${EPOCHS_SET:-40 4} gpus folder began
+  : > "$OUT/packing.txt"
+  for epochs in $kinds; do
+    for gpus in 1 0.25 '"auto"'; do
+      folder=$WORK/packing_${epochs}_${gpus//[^a-z0-9]/}
+      write_study "$folder" convolve "${TRIALS:-10}" "gpus = $gpus" "env = { EPOCHS = \"$epochs\" }"
+      cd "$folder" || return
+      began=$(date +%s.%N)
+      timeout 200 "$PY" -m tuitune study.toml --json > output.txt 2>&1
+      tell NOTE "packing" "long trials: auto is as fast as 0.25" \
+        "$epochs epochs, gpus = $gpus: $(seconds_since "$began") s, $(complete study) complete" |
+        tee -a "$OUT/packing.txt"
+      grep -E '"packed"|crowded|imports all anew|still held' output.txt >> "$OUT/packing.txt"
+      check '[ "$(complete study)" = "${TRIALS:-10}" ]' "packing, gpus = $gpus" "all complete" "$(complete study)"
+      rm -rf "$folder"
+    done
+  done
+}
+
+benchmark() { # name trials most epochs
+  timeout 560 "$PY" tests/benchmarks/gpu_figures.py --only "$1" --trials "$2" --most "$3" \
+    --epochs "$4" > "$OUT/figures_$1.txt" 2>&1
+  tell NOTE "figures of $1" "status 0" "status $?"
+  cut -c1-200 "$OUT/figures_$1.txt"
+}
+
+figures() { benchmark digits 10 4 500; } # an epoch is short: fewer are over before auto has measured
+pictures() { benchmark cifar 8 4 40; }
+
+mps() {
+  if ! command -v nvidia-cuda-mps-control > /dev/null; then
+    tell NOTE mps "the daemon's program" "not installed"
+    return
+  fi
+  echo "without MPS"
+  EPOCHS_SET=30 TRIALS=8 packing
+  export CUDA_MPS_PIPE_DIRECTORY=$WORK/mps CUDA_MPS_LOG_DIRECTORY=$OUT/mps
+  mkdir -p "$CUDA_MPS_PIPE_DIRECTORY" "$CUDA_MPS_LOG_DIRECTORY"
+  if nvidia-cuda-mps-control -d; then
+    echo "with MPS"
+    EPOCHS_SET=30 TRIALS=8 packing
+    tuitune doctor | grep -i mps
+    echo quit | nvidia-cuda-mps-control
+  fi
+  unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+}
+
+for step in $(echo " $* " | sed 's/ quick / facts nvml forks study ends memory /'); do
+  case $step in
+    facts | nvml | forks | study | ends | memory | packing | figures | pictures | pause | mps) ;;
+    *) echo "$step: there is no such step; see the head of this file" >&2; exit 2 ;;
+  esac
+  echo "=== $step $(date +%T)"
+  cd "$ROOT" && "$step"
+done
+exit $failed
