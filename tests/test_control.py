@@ -28,13 +28,16 @@ from tuitune.control import (
 )
 from tuitune.control import client as control_client
 from tuitune.control import server as control_server
+from tuitune.control.client import PROTOCOL
+from tuitune.control.requests import Add, Pause, RefusedError, Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-async def echo(message: dict[str, Any]) -> dict[str, Any]:
-    return {"heard": message}
+async def echo(message: Request, _by: str) -> dict[str, Any]:
+    assert isinstance(message, Add)
+    return {"heard": message.config}
 
 
 @asynccontextmanager
@@ -47,7 +50,17 @@ async def served(path: Path, handler: control_server.Handler = echo) -> AsyncIte
 
 
 async def ask(path: Path, message: dict[str, Any]) -> dict[str, Any]:
-    return await asyncio.to_thread(request, path, message, 20.0)
+    return await asyncio.to_thread(request, path, Add(message), 20.0)
+
+
+def line(**message: Any) -> bytes:
+    """A request as it is sent."""
+    body = {"protocol": PROTOCOL, "by": "test", "request": {"do": "add", "config": message}}
+    return json.dumps(body).encode() + b"\n"
+
+
+def heard(**message: Any) -> dict[str, Any]:
+    return {"heard": message, "protocol": PROTOCOL}
 
 
 async def say(path: Path, text: bytes) -> bytes:
@@ -82,11 +95,12 @@ def test_a_connection_may_ask_again(tmp_path: Path) -> None:
         path = tmp_path / "s"
         async with served(path):
             reader, writer = await asyncio.open_unix_connection(str(path))
-            writer.write(b'{"n": 1}\n{"n": 2}\n{"n"')
-            assert json.loads(await reader.readline()) == {"heard": {"n": 1}}
-            assert json.loads(await reader.readline()) == {"heard": {"n": 2}}
-            writer.write(b": 3}\n")
-            assert json.loads(await reader.readline()) == {"heard": {"n": 3}}
+            third = line(n=3)
+            writer.write(line(n=1) + line(n=2) + third[:9])
+            assert json.loads(await reader.readline()) == heard(n=1)
+            assert json.loads(await reader.readline()) == heard(n=2)
+            writer.write(third[9:])
+            assert json.loads(await reader.readline()) == heard(n=3)
             writer.close()
 
     asyncio.run(scene())
@@ -112,8 +126,8 @@ def test_an_endless_line_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_failing_handler_is_told_of_and_outlived(tmp_path: Path) -> None:
-    async def fail(message: dict[str, Any]) -> dict[str, Any]:
-        if message:
+    async def fail(message: Request, _by: str) -> dict[str, Any]:
+        if isinstance(message, Add) and message.config:
             raise ZeroDivisionError("by zero")
         return {"ok": True}
 
@@ -135,7 +149,7 @@ def test_one_who_hangs_up_early_harms_nobody(tmp_path: Path) -> None:
     async def scene() -> None:
         path = tmp_path / "s"
         async with served(path):
-            for text in (b"", b'{"n": 1', b'{"n": 1}\n'):
+            for text in (b"", b'{"n": 1', line(n=1)):
                 with socket.socket(socket.AF_UNIX) as peer:
                     peer.connect(str(path))
                     peer.sendall(text)
@@ -149,7 +163,7 @@ def test_closing_ends_conversations(tmp_path: Path) -> None:
         path = tmp_path / "s"
         server = await serve(path, echo)
         reader, writer = await asyncio.open_unix_connection(str(path))
-        writer.write(b"{}\n")
+        writer.write(line())
         await reader.readline()
         server.close()
         server.close()
@@ -167,7 +181,7 @@ def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     stale.bind(str(path))
     stale.close()
     with pytest.raises(ControlError, match="no engine answers"):
-        request(path, {}, 1.0)
+        request(path, Pause(), 1.0)
 
     async def scene() -> None:
         async with served(path):
@@ -215,7 +229,7 @@ def test_a_servers_successor_keeps_the_path(tmp_path: Path) -> None:
 
 def test_no_engine_is_said(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="no engine answers"):
-        request(tmp_path / "nothing", {}, 1.0)
+        request(tmp_path / "nothing", Pause(), 1.0)
 
 
 def answering(path: Path, answer: bytes | None) -> threading.Thread:
@@ -243,15 +257,72 @@ def answering(path: Path, answer: bytes | None) -> threading.Thread:
 def test_an_engine_that_ends_meanwhile_is_said(tmp_path: Path, answer: bytes) -> None:
     thread = answering(tmp_path / "s", answer)
     with pytest.raises(ControlError, match="ended before it had answered"):
-        request(tmp_path / "s", {}, 20.0)
+        request(tmp_path / "s", Pause(), 20.0)
     thread.join()
 
 
 def test_an_engine_that_never_answers_is_said(tmp_path: Path) -> None:
     thread = answering(tmp_path / "s", None)
     with pytest.raises(ControlError, match=r"no answer within 0\.05 s"):
-        request(tmp_path / "s", {}, 0.05)
+        request(tmp_path / "s", Pause(), 0.05)
     thread.join()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"error": "this engine knows no such request: None"}\n',
+        b'{"error": "its training code is still being imported; ask again after that"}\n',
+        b'{"protocol": 99, "done": [0]}\n',
+    ],
+)
+def test_an_engine_of_another_version_is_told_apart_with_the_mend(
+    tmp_path: Path, answer: bytes
+) -> None:
+    """The first two are what engines answered before answers had a number."""
+    thread = answering(tmp_path / "s", answer)
+    mend = rf"another version of tuitune, and did nothing; .*`kill {os.getpid()}`"
+    with pytest.raises(ControlError, match=mend):
+        request(tmp_path / "s", Pause(), 20.0)
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"do": "stop", "finish": False}, "another version of tuitune than the command"),
+        ({"protocol": 1, "request": {"do": "stop"}}, "another version of tuitune"),
+        ({"protocol": PROTOCOL}, "no such request"),
+        ({"protocol": PROTOCOL, "request": {"do": 3}}, "no such request"),
+        ({"protocol": PROTOCOL, "request": {"do": "explode"}}, "there are stop, kill,"),
+        ({"protocol": PROTOCOL, "request": {"do": "kill"}}, "can't read the request kill: "),
+        ({"protocol": PROTOCOL, "request": {"do": "stop", "late": 1}}, "unknown field `late`"),
+    ],
+)
+def test_a_request_that_is_not_understood_is_refused(
+    tmp_path: Path, message: dict[str, Any], words: str
+) -> None:
+    async def never(_request: Request, _by: str) -> dict[str, Any]:
+        raise AssertionError
+
+    async def scene() -> None:
+        async with served(tmp_path / "s", never):
+            answer = json.loads(await say(tmp_path / "s", json.dumps(message).encode() + b"\n"))
+            assert words in answer["error"]
+            assert answer["protocol"] == PROTOCOL
+
+    asyncio.run(scene())
+
+
+def test_what_can_not_be_done_is_answered_in_words(tmp_path: Path) -> None:
+    async def refuse(_request: Request, by: str) -> dict[str, Any]:
+        raise RefusedError(f"not for {by}")
+
+    async def scene() -> None:
+        async with served(tmp_path / "s", refuse):
+            assert await ask(tmp_path / "s", {}) == {"error": "not for command"}
+
+    asyncio.run(scene())
 
 
 def test_another_users_end_is_not_spoken_to(
@@ -261,7 +332,7 @@ def test_another_users_end_is_not_spoken_to(
         async with served(tmp_path / "s"):
             with monkeypatch.context() as patch:
                 patch.setattr(control_server, "is_own", lambda _: False)
-                assert await say(tmp_path / "s", b"{}\n") == b""
+                assert await say(tmp_path / "s", line()) == b""
             with monkeypatch.context() as patch:
                 patch.setattr(control_client, "is_own", lambda _: False)
                 with pytest.raises(ControlError, match="another user listens"):
@@ -346,7 +417,7 @@ def test_a_path_too_long_for_a_socket_is_said(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="can't listen there"):
         asyncio.run(serve(tmp_path / ("s" * 150), echo))
     with pytest.raises(ControlError, match="can't be asked"):
-        request(tmp_path / ("s" * 150), {}, 1.0)
+        request(tmp_path / ("s" * 150), Pause(), 1.0)
 
 
 def test_asking_needs_no_event_loop() -> None:

@@ -16,6 +16,7 @@ from tuitune.cli.run_request import RunRequest
 from tuitune.cli.startup_pipe import StartupTimeouts
 from tuitune.cli.studies import StudyFolder
 from tuitune.control import request, socket_path
+from tuitune.control.requests import Set, Stop
 from tuitune.store import owner
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
@@ -115,7 +116,7 @@ def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
     workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
 ):
     def stop(folder: Path, _options: dict[str, Any]) -> None:
-        request(socket_path(folder, "control"), {"do": "stop", "finish": False}, timeout=20)
+        request(socket_path(folder, "control"), Stop(), timeout=20)
         until_done(folder, {})
 
     def restart(_folder: Path, options: dict[str, Any]) -> None:
@@ -124,7 +125,7 @@ def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
         assert workshop.engine()
 
     def stop_with_more(folder: Path, options: dict[str, Any]) -> None:
-        asked = {"do": "set", "overrides": ["search.trials=50"]}
+        asked = Set(("search.trials=50",))
         request(socket_path(folder, "control"), asked, timeout=20)
         stop(folder, options)
 

@@ -9,6 +9,7 @@ import pytest
 from workshop import Workshop, wait_until
 
 from tuitune.control import request, socket_path
+from tuitune.control.requests import Kill
 from tuitune.engine.monitors import ClockSteps
 
 SOURCE = Path(__file__).parents[1] / "clock_shim.c"
@@ -48,8 +49,7 @@ def test_a_kill_goes_its_way_while_the_clock_is_set(workshop: Workshop, shim: Pa
     wait_until((workshop.path / "runs" / "study" / "study.toml").exists, "the study")
     wait_until(lambda: any(t["value"] for t in workshop.trials()), "the trial's report")
     aside = workshop.write("clock.new", str(by))
-    ask = {"do": "kill", "trials": [0], "by": "test"}
-    assert request(socket_path(workshop.folder(), "control"), ask, timeout=20)["done"] == [0]
+    assert request(socket_path(workshop.folder(), "control"), Kill((0,)), timeout=20)["done"] == [0]
     aside.replace(clock)
     wait_until(lambda: workshop.trials()[0]["state"] == "KILLED", "the end of the trial")
     (trial,) = workshop.trials()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workshop import Workshop, hear_signals, wait_until
 
 from tuitune.control import request, socket_path
+from tuitune.control.requests import Pause, Request, Stop
 from tuitune.store import owner
 from tuitune.store.reader import Reader
 
@@ -71,7 +72,7 @@ def engine_row(workshop: Workshop) -> EngineRow | None:
         reader.close()
 
 
-def ask(workshop: Workshop, **message: Any) -> dict[str, Any]:
+def ask(workshop: Workshop, message: Request) -> dict[str, Any]:
     return request(socket_path(workshop.folder(), "control"), message, timeout=20)
 
 
@@ -241,12 +242,12 @@ def test_while_it_imports_it_can_only_be_stopped(workshop: Workshop):
     """
     begun = begin(workshop, workshop.study(code, MORE))
     assert begun.returncode == 0, begun.stderr
-    assert "still being imported" in ask(workshop, do="pause", trials=[])["error"]
+    assert "still being imported" in ask(workshop, Pause())["error"]
     wait_until(
         lambda: getattr(engine_row(workshop), "words", "") == "reading the data set",
         "what the import prints",
     )
-    assert ask(workshop, do="stop", finish=False)["ok"]
+    assert ask(workshop, Stop())["running"] == 0
     ended(workshop)
     row = engine_row(workshop)
     assert row is not None

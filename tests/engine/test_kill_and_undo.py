@@ -9,6 +9,7 @@ from typing import Any
 from workshop import Workshop, wait_until
 
 from tuitune.control import request, socket_path
+from tuitune.control.requests import Kill, Pause, Request, Resume, Stop, UndoKill
 from tuitune.core import events as ev
 from tuitune.store.reader import Reader
 from tuitune.store.rows import TrialRow
@@ -24,8 +25,8 @@ def train(trial):
 """
 
 
-def ask(workshop: Workshop, **message: Any) -> dict[str, Any]:
-    return request(socket_path(workshop.folder(), "control"), {**message, "by": "app"}, timeout=20)
+def ask(workshop: Workshop, message: Request) -> dict[str, Any]:
+    return request(socket_path(workshop.folder(), "control"), message, timeout=20, by="app")
 
 
 def row(workshop: Workshop, trial: int) -> TrialRow | None:
@@ -53,7 +54,7 @@ def begun(workshop: Workshop, **options: Any):
 
 def test_a_kill_waits_can_be_taken_back_and_strikes_when_it_is_due(workshop: Workshop):
     begun(workshop)
-    assert ask(workshop, do="kill", trials=[0, 1], after=600.0)["done"] == [0, 1]
+    assert ask(workshop, Kill((0, 1), after=600.0))["done"] == [0, 1]
     waiting = row(workshop, 0)
     assert waiting is not None
     assert (waiting.state, waiting.phase) == ("RUNNING", "killing")
@@ -61,19 +62,19 @@ def test_a_kill_waits_can_be_taken_back_and_strikes_when_it_is_due(workshop: Wor
     assert waiting.due > (waiting.started or 0) + 500
     assert "can still be undone" in waiting.note
 
-    assert ask(workshop, do="spare", trials=[0])["done"] == [0]
+    assert ask(workshop, UndoKill((0,)))["done"] == [0]
     assert phase(workshop, 0) == ("RUNNING", "")
     step = (row(workshop, 0) or waiting).step or 0
     wait_until(lambda: ((row(workshop, 0) or waiting).step or 0) > step, "it to go on")
 
-    assert ask(workshop, do="kill", trials=[1], after=0.1)["done"] == [1]
+    assert ask(workshop, Kill((1,), after=0.1))["done"] == [1]
     wait_until(lambda: phase(workshop, 1) == ("KILLED", ""), "the end of trial 1")
-    refused = ask(workshop, do="spare", trials=[0, 1])["refused"]
+    refused = ask(workshop, UndoKill((0, 1)))["refused"]
     assert refused == [
         "#0 (running) is not to be killed",
-        "#1 (killed) has ended, there is nothing to spare",
+        "#1 (killed) has ended, its kill can't be undone",
     ]
-    assert "kill may wait" in ask(workshop, do="kill", trials=[0], after=-1)["error"]
+    assert "kill may wait" in ask(workshop, Kill((0,), after=-1))["error"]
 
     reader = Reader.open(workshop.folder() / "study.db")
     story = [fact for _, fact in reader.facts_of(0)]
@@ -90,19 +91,19 @@ def test_a_kill_waits_can_be_taken_back_and_strikes_when_it_is_due(workshop: Wor
 
 def test_a_paused_trial_that_is_to_be_killed_is_not_let_go(workshop: Workshop):
     begun(workshop, trials=2)
-    ask(workshop, do="pause", trials=[0])
+    ask(workshop, Pause((0,)))
     wait_until(lambda: phase(workshop, 0) == ("PAUSED", ""), "the pause")
-    ask(workshop, do="kill", trials=[0], after=600.0)
+    ask(workshop, Kill((0,), after=600.0))
     assert phase(workshop, 0) == ("PAUSED", "killing")
-    ask(workshop, do="resume", trials=[0])
+    ask(workshop, Resume((0,)))
     assert phase(workshop, 0) == ("WAITING", "killing")  # a slot is free, and it takes none
-    ask(workshop, do="spare", trials=[0])
+    ask(workshop, UndoKill((0,)))
     wait_until(lambda: phase(workshop, 0) == ("RUNNING", ""), "its launch")
 
 
 def test_a_kill_that_waits_outlives_its_engine(workshop: Workshop):
     engine = begun(workshop, trials=2)
-    ask(workshop, do="kill", trials=[0], after=0.5)
+    ask(workshop, Kill((0,), after=0.5))
     os.kill(engine.pid, signal.SIGKILL)
     engine.communicate()
     wait_until(lambda: not workshop.left_over(), "the end of all trials")
@@ -116,7 +117,7 @@ def test_a_kill_that_waits_outlives_its_engine(workshop: Workshop):
 
 def test_stopped_at_once_by_the_app_and_the_journal_says_who(workshop: Workshop):
     engine = begun(workshop, trials=2)
-    assert ask(workshop, do="stop", finish=False, now=True)["running"] == 2
+    assert ask(workshop, Stop(finish=False, now=True))["running"] == 2
     engine.communicate(timeout=60)
     assert engine.returncode == 130
     reader = Reader.open(workshop.folder() / "study.db")

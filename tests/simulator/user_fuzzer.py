@@ -6,6 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tuitune.control.requests import (
+    Add,
+    Kill,
+    Pause,
+    RefusedError,
+    Request,
+    Resume,
+    Retry,
+    Set,
+    UndoKill,
+)
 from tuitune.core import events as ev
 from tuitune.engine.control_handler import ControlHandler
 
@@ -32,6 +43,12 @@ ACTS = {  # and how often, of all
     "stop": 2,
     "snapshot": 2,
     "disk": 1,
+}
+ACTS_ON_TRIALS: dict[str, type[Pause | Resume | Kill | Retry]] = {
+    "pause": Pause,
+    "resume": Resume,
+    "kill": Kill,
+    "retry": Retry,
 }
 
 
@@ -76,21 +93,21 @@ class UserFuzzer:
             return
         match self._rng.choices(list(ACTS), list(ACTS.values()))[0]:
             case "pause" | "resume" | "kill" | "retry" as act:
-                self._ask(do=act, trials=self._some())
+                self._ask(ACTS_ON_TRIALS[act](self._some()))
             case "spare":
-                self._ask(do="spare", trials=sorted(self._engine.study.state.kills))
+                self._ask(UndoKill(tuple(sorted(self._engine.study.state.kills))))
             case "kill later":
                 after = self._rng.choice((1.0, 8.0, 100.0))
-                self._ask(do="kill", trials=self._some(), after=after)
+                self._ask(Kill(self._some(), after))
             case "launching":
-                self._ask(do=self._rng.choice(("pause", "resume")), trials=[])
+                self._ask(self._rng.choice((Pause, Resume))())
             case "add":
                 config = {"x": self._rng.random()} if self._has_x() else {}
-                self._ask(do="add", config=config, like=None)
+                self._ask(Add(config))
             case "like":
-                self._ask(do="add", config={"kind": "a"}, like=0)
+                self._ask(Add({"kind": "a"}, like=0))
             case "set":
-                self._ask(do="set", overrides=[self._change()])
+                self._ask(Set((self._change(),)))
             case "stop" if self._stops():
                 self._stop()
             case "disk":
@@ -114,11 +131,11 @@ class UserFuzzer:
             why = "stopped, and no longer waited for"
             self._engine.take([ev.StopAsked(self._clock(), finish=False, why=why, now=True)])
 
-    def _some(self) -> list[int]:
+    def _some(self) -> tuple[int, ...]:
         """Trials, most often one."""
         trials = len(self._engine.study.state.trials)
         many = self._rng.choice((1, 1, 1, 3))
-        return sorted(self._rng.sample(range(trials), min(many, trials)))
+        return tuple(sorted(self._rng.sample(range(trials), min(many, trials))))
 
     def _running(self) -> list[int]:
         state = self._engine.study.state
@@ -144,14 +161,14 @@ class UserFuzzer:
         )
         return rng.choice(changes)
 
-    def _ask(self, **request: Any) -> None:
-        task = self._loop.create_task(self._control_handler(request))
+    def _ask(self, request: Request) -> None:
+        task = self._loop.create_task(self._control_handler(request, "test"))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: Any) -> None:
         self._tasks.discard(task)
-        if task.exception() is not None:
+        if not isinstance(task.exception(), RefusedError | None):
             self._loop.failures.append(task.exception())
 
     def _let_go(self) -> None:
@@ -162,9 +179,9 @@ class UserFuzzer:
         if state.disk_low:
             self._engine.take([ev.DiskChanged(self._clock(), low=False, free=0.2)])
         if not state.launching:
-            self._ask(do="resume", trials=[])
+            self._ask(Resume())
         held = [trial.number for trial in state.trials if trial.paused_by_user]
         stops = state.halted is not None and not state.halted.finish  # then it ends by itself
         if held and not stops:
-            self._ask(do="resume", trials=held)
+            self._ask(Resume(tuple(held)))
         self._loop.call_later(PATIENCE, self._let_go)

@@ -6,6 +6,7 @@ import pictures
 import pytest
 from pictures import StubKeymap, snapshot, text
 
+from tuitune.control.requests import UndoKill
 from tuitune.ui.panes import bottom
 from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.lines import Size, width_of
@@ -125,7 +126,7 @@ def test_a_word_that_must_be_typed(status_line):
 
 def test_the_undo_counts_down_and_goes(status_line):
     status_line.say("killing #3", "info", 100.0)
-    status_line.undo = Undo("kill #3", {}, "spared", 108.0)
+    status_line.undo = Undo("kill #3", UndoKill((3,)), "spared", 108.0)
     assert shown(status_line).split("  ")[0] == "killing #3"
     assert shown(status_line).endswith("<trial.undo> undo kill #3 8s")
     assert not status_line.expire(100.4)
@@ -142,7 +143,7 @@ def test_an_undo_without_an_end_has_no_count(status_line):
 
 def test_a_long_message_leaves_the_undo_its_place(status_line):
     status_line.say("x" * 300, "warning", 100.0)
-    status_line.undo = Undo("kill #3", {}, "spared", 108.0)
+    status_line.undo = Undo("kill #3", UndoKill((3,)), "spared", 108.0)
     assert shown(status_line, width=60).endswith("~   <trial.undo> undo kill #3 8s")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.studies import StudyFolder, open_study
 from tuitune.control import ControlError, request, socket_path
+from tuitune.control.requests import Add, Kill, Pause, Resume, Retry, Set, Stop
 from tuitune.messages.text import configuration_words, duration, trial_name, trial_names
 from tuitune.studyfile.document import parsed
 
@@ -15,11 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tuitune.control.requests import Request
+
+ACTS: dict[str, type[Kill | Pause | Resume | Retry]] = {
+    "kill": Kill,
+    "pause": Pause,
+    "resume": Resume,
+    "retry": Retry,
+}
 DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "taking up again"}
 
 
 def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
-    found, answer = _ask(study, runs, {"do": "stop", "finish": finish, "now": now})
+    found, answer = _ask(study, runs, Stop(finish, now))
     if found is None:
         return 2
     running = answer["running"]
@@ -40,7 +49,7 @@ def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
 
 def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> int:
     """Kill, pause, resume or retry trials; pause and resume the launching where none is named."""
-    found, answer = _ask(study, runs, {"do": act, "trials": list(trials)})
+    found, answer = _ask(study, runs, ACTS[act](tuple(trials)))
     if found is None:
         return 2
     if not trials:
@@ -61,7 +70,7 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
             print(f"{text}: write a parameter and its value, as lr=0.01", file=sys.stderr)
             return 2
         config[path[0]] = value
-    found, answer = _ask(study, runs, {"do": "add", "config": config, "like": like})
+    found, answer = _ask(study, runs, Add(config, like))
     if found is None:
         return 2
     shown = configuration_words(answer["config"])
@@ -70,7 +79,7 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
 
 
 def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
-    found, answer = _ask(study, runs, {"do": "set", "overrides": list(overrides)})
+    found, answer = _ask(study, runs, Set(tuple(overrides)))
     if found is None:
         return 2
     for words in answer["changed"] or ["nothing has changed"]:
@@ -78,16 +87,14 @@ def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
     return 0
 
 
-def _ask(
-    text: str, runs: Path, message: dict[str, Any]
-) -> tuple[StudyFolder | None, dict[str, Any]]:
+def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, dict[str, Any]]:
     """The study and its engine's answer; None, with words on stderr, where there is none."""
     study = open_study(text, runs)
     if study is None:
         return None, {}
     try:
         socket = socket_path(study.path, "control")
-        answer = request(socket, {**message, "by": "command"}, timeout=10.0)
+        answer = request(socket, message, timeout=10.0)
     except ControlError as error:
         words = str(error)
         if study.owner() is None:

@@ -1,11 +1,17 @@
-"""How does another process speak to a running engine? One JSON line asks, one answers."""
+"""The conversation of a command or an app with a running engine: one JSON line each way."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.control.client import ControlError, private_folder, request
-from tuitune.control.socket_folder import choose_place, leave_place, socket_path
+from tuitune.control.client import (
+    ControlError,
+    choose_place,
+    leave_place,
+    private_folder,
+    request,
+    socket_path,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

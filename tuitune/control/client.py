@@ -1,19 +1,28 @@
-"""What does an engine answer?"""
+"""Asking a running engine over its control socket, and where the sockets of a study's engine are.
+
+They are in a folder of /tmp that only this user may enter, and not in $XDG_RUNTIME_DIR: logind
+removes that one when its user logs out, and engines outlive that.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import stat
-import struct
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import msgspec
 
-CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED in unix(7)
+from tuitune.ipc.sockets import is_own, process_of
+
+if TYPE_CHECKING:
+    from tuitune.control.requests import Answer, Request
+
+PROTOCOL = 2  # of requests and answers; before it they had no number
 CHUNK = 65536  # bytes
 
 
@@ -36,15 +45,19 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-def request(path: Path, message: dict[str, Any], timeout: float) -> dict[str, Any]:
-    """What the engine at this socket answers within `timeout` seconds. Raises ControlError."""
+def request(path: Path, message: Request, timeout: float, by: str = "command") -> Answer:
+    """What the engine at this socket answers within `timeout` seconds; `by`: what asks.
+
+    Raises ControlError: no engine, no answer in time, one of another version.
+    """
     deadline = time.monotonic() + timeout
+    body = {"protocol": PROTOCOL, "by": by, "request": msgspec.to_builtins(message)}
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(timeout)
             peer.connect(str(path))
-            trusted = is_own(peer)
-            line = _ask(peer, message, deadline) if trusted else b""
+            trusted, process = is_own(peer), process_of(peer)
+            line = _ask(peer, body, deadline) if trusted else b""
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise ControlError("no engine answers: it ended, or runs on another machine") from error
     except TimeoutError as error:
@@ -53,14 +66,7 @@ def request(path: Path, message: dict[str, Any], timeout: float) -> dict[str, An
         raise ControlError(f"its engine can't be asked ({error.strerror or error})") from error
     if not trusted:
         raise ControlError(f"{path}: another user listens there; have it removed")
-    return _answer(line)
-
-
-def is_own(peer: socket.socket) -> bool:
-    """Whether the process at the other end is this user's, or root's."""
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-    _, uid, _ = CREDENTIALS.unpack(raw)
-    return uid in (os.getuid(), 0)
+    return _answer(line, process)
 
 
 def _ask(peer: socket.socket, message: dict[str, Any], deadline: float) -> bytes:
@@ -76,11 +82,89 @@ def _ask(peer: socket.socket, message: dict[str, Any], deadline: float) -> bytes
     return b"".join(chunks)
 
 
-def _answer(line: bytes) -> dict[str, Any]:
+def _answer(line: bytes, process: int) -> Answer:
     try:
         answer = json.loads(line)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
         raise ControlError("its engine ended before it had answered")
+    if answer.pop("protocol", None) != PROTOCOL:
+        raise ControlError(
+            "its engine is of another version of tuitune, and did nothing; use the command of that "
+            f"version, or end the engine with `kill {process}` (its trials save and leave) and go "
+            "on with this one"
+        )
     return answer
+
+
+PLACE = ".sockets"  # in the study folder: which folder that is, and of whose sockets it tells
+TMP = Path("/tmp")  # noqa: S108 - what is used of it is made for us, or checked
+
+
+def choose_place(folder: Path) -> None:
+    """Find a folder for the sockets of this study's engine, and note it in the study folder.
+
+    Where another user has taken the usual one's name it is one whose name nobody could foresee.
+    Raises ControlError where there is none, or nothing can be noted.
+    """
+    try:
+        place = private_folder(_usual())
+    except ControlError:
+        place = _unforeseen()
+    aside = folder / f"{PLACE}.{os.getpid()}"
+    try:
+        aside.write_text(f"{_identity(folder)}\n{place / _digest(folder)}\n", encoding="utf-8")
+        aside.replace(folder / PLACE)
+    except OSError as error:
+        raise ControlError(f"{aside}: can't be written ({error.strerror})") from error
+
+
+def leave_place(folder: Path) -> None:
+    """The engine has ended, and its sockets are gone."""
+    with contextlib.suppress(OSError):
+        noted = _noted(folder)
+        if noted is None:
+            return
+        (folder / PLACE).unlink()
+        if noted.parent != _usual():
+            noted.parent.rmdir()
+
+
+def socket_path(folder: Path, kind: str) -> Path:
+    """Of this study's engine: short, since a Unix socket's path has 107 bytes at most."""
+    stem = _noted(folder) or _usual() / _digest(folder)
+    return stem.with_name(f"{stem.name}.{kind}")
+
+
+def _noted(folder: Path) -> Path | None:
+    """Where its engine says that its sockets are; None where none says so, as in a copy."""
+    try:
+        identity, stem = (folder / PLACE).read_text(encoding="utf-8").splitlines()
+        return Path(stem) if identity == _identity(folder) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _identity(folder: Path) -> str:
+    status = folder.stat()
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def _digest(folder: Path) -> str:
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL: only who has no engine's note pays
+
+    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+
+
+def _usual() -> Path:
+    return TMP / f"tuitune-{os.getuid()}"
+
+
+def _unforeseen() -> Path:
+    import tempfile  # noqa: PLC0415 - as rare as somebody who takes our folder's name
+
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"tuitune-{os.getuid()}-", dir=TMP))
+    except OSError as error:
+        raise ControlError(f"{TMP}: can't hold sockets ({error.strerror})") from error

@@ -1,4 +1,4 @@
-"""How does an engine hear what other processes ask of it?"""
+"""The engine's end of its control socket: JSON lines, decoded to requests by the registry."""
 
 from __future__ import annotations
 
@@ -6,20 +6,40 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.control.client import ControlError, is_own, private_folder
+import msgspec
+
+from tuitune import plugins
+from tuitune.control import requests
+from tuitune.control.client import PROTOCOL, ControlError, private_folder
+from tuitune.control.requests import RefusedError, Request
+from tuitune.ipc.sockets import BoundSocket, is_own
+from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    from tuitune.control.requests import Answer
 
+    Handler = Callable[[Request, str], Awaitable[Answer]]  # the second is what asks
+
+# A row for each request; installed packages offer more (the entry points `tuitune.requests`).
+REQUESTS: Final[dict[str, type[Request]]] = {
+    "stop": requests.Stop,
+    "kill": requests.Kill,
+    "undo_kill": requests.UndoKill,
+    "pause": requests.Pause,
+    "resume": requests.Resume,
+    "retry": requests.Retry,
+    "add": requests.Add,
+    "set": requests.Set,
+}
 LIMIT = 1024 * 1024  # bytes of one request
 WATCH = 5.0  # seconds between two looks at the socket's path
 BACKLOG = 16
+LONGEST_NAME = 40  # characters of what asks
 
 
 class Server:
@@ -28,7 +48,7 @@ class Server:
     def __init__(self, path: Path, handler: Handler) -> None:
         self.path = path
         self._handler = handler
-        self._inode = 0
+        self._bound: BoundSocket | None = None
         self._listening: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
         self._conversations: set[asyncio.Task[None]] = set()
@@ -41,38 +61,35 @@ class Server:
         """Listens no more and ends every conversation; a second call does nothing."""
         if self._watching is not None:
             self._watching.cancel()
-        if self._listening is not None:
-            self._listening.close()
         for conversation in self._conversations:
             conversation.cancel()
-        if self._is_bound():
-            self.path.unlink(missing_ok=True)
+        self._close_socket()
 
     async def _listen(self) -> None:
         try:
             private_folder(self.path.parent)
-            bound = _bind(self.path)
-            self._inode = self.path.lstat().st_ino
+            bound = BoundSocket(self.path, BACKLOG)
         except OSError as error:
             raise ControlError(f"{self.path}: can't listen there ({error.strerror})") from error
-        old = self._listening
-        self._listening = await asyncio.start_unix_server(self._begin, sock=bound, limit=LIMIT)
-        if old is not None:
-            old.close()
+        self._close_socket()
+        self._bound = bound
+        self._listening = await asyncio.start_unix_server(
+            self._begin, sock=bound.socket, limit=LIMIT
+        )
+
+    def _close_socket(self) -> None:
+        if self._bound is not None and self._bound.is_in_place():
+            self.path.unlink(missing_ok=True)
+        if self._listening is not None:
+            self._listening.close()  # and its socket with it
 
     async def _watch(self) -> None:
         """Cleaners of /tmp may remove a socket that still listens."""
         while True:
             await asyncio.sleep(WATCH)
-            if not self._is_bound():
-                with contextlib.suppress(ControlError):  # mended, maybe, by the next look
+            if self._bound is not None and not self._bound.is_in_place():
+                with contextlib.suppress(ControlError):  # tried again after the next look
                     await self._listen()
-
-    def _is_bound(self) -> bool:
-        try:
-            return self.path.lstat().st_ino == self._inode
-        except OSError:
-            return False
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversation = asyncio.create_task(self._converse(reader, writer))
@@ -85,27 +102,60 @@ class Server:
             if not is_own(writer.get_extra_info("socket")):
                 return
             while (line := await _read(reader)) is not None:
-                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                answer = {**await self._answer(line), "protocol": PROTOCOL}
+                writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except OSError:
             pass  # the one who asked has gone
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes) -> Answer:
         try:
-            message = json.loads(line)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict):
-            return {"error": f"a request is one JSON object on a line of up to {LIMIT} bytes"}
-        try:
-            return await self._handler(message)
+            request, by = decode(line)
+            return await self._handler(request, by)
+        except RefusedError as error:
+            return {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - one bad request must not end the engine
             words = f"the engine failed at this request: {type(error).__name__}: {error}"
             context = {"message": words, "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
             return {"error": words}
+
+
+def decode(line: bytes) -> tuple[Request, str]:
+    """The request of a line, and what asks. Raises RefusedError."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise RefusedError(f"a request is one JSON object on a line of up to {LIMIT} bytes")
+    if message.get("protocol") != PROTOCOL:
+        raise RefusedError(
+            "this engine is of another version of tuitune than the command; use the engine's, or "
+            f"end the engine with `kill {os.getpid()}` (its trials save and leave) and go on with "
+            "this one"
+        )
+    body = message.get("request")
+    name = body.get("do") if isinstance(body, dict) else None
+    try:
+        return msgspec.convert(body, _kind(name)), plain(str(message.get("by", "")))[:LONGEST_NAME]
+    except msgspec.ValidationError as error:
+        raise RefusedError(f"this engine can't read the request {name}: {error}") from error
+
+
+def _kind(name: Any) -> type[Request]:
+    """Raises RefusedError for a request that is neither built in nor installed."""
+    if isinstance(name, str) and name in REQUESTS:
+        return REQUESTS[name]
+    try:
+        found = plugins.find(plugins.REQUESTS, str(name), REQUESTS)
+    except plugins.PluginError as error:
+        raise RefusedError(f"this engine knows no such request: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Request)):
+        raise RefusedError(f"this engine knows no such request: {name} is no subclass of Request")
+    return found
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes | None:
@@ -115,19 +165,3 @@ async def _read(reader: asyncio.StreamReader) -> bytes | None:
     except ValueError:
         return b""
     return line if line.endswith(b"\n") else None
-
-
-def _bind(path: Path) -> socket.socket:
-    """A socket that listens at `path`; it gets there whole, in place of what a dead engine left."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        bound.bind(str(aside))
-        aside.chmod(0o600)
-        bound.listen(BACKLOG)
-        aside.replace(path)
-    except BaseException:
-        bound.close()
-        raise
-    return bound

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tuitune.control.requests import RefusedError, Stop
 from tuitune.core import events as ev
 from tuitune.executors.local.exit_text import printable
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from tuitune.control.requests import Answer, Request
     from tuitune.engine.engine import Engine
 
 PATIENCE = 1.0  # s before an import is worth a word
@@ -66,7 +68,7 @@ def _last_line(log: Path, start: int) -> str:
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    Handler = Callable[[Request, str], Awaitable[Answer]]
 
 
 class StoppedEarlyError(Exception):
@@ -80,13 +82,14 @@ class StartupGate:
         self._handler: Handler | None = None
         self._stopped = asyncio.Event()
 
-    async def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def __call__(self, request: Request, by: str) -> Answer:
+        """Raises RefusedError."""
         if self._handler is not None:
-            return await self._handler(request)
-        if request.get("do") != "stop":
-            return {"error": "its training code is still being imported; ask again after that"}
+            return await self._handler(request, by)
+        if not isinstance(request, Stop):
+            raise RefusedError("its training code is still being imported; ask again after that")
         self.stop()
-        return {"ok": True, "running": 0}
+        return {"running": 0}
 
     def stop(self) -> None:
         """Whoever waits for the import waits no longer."""

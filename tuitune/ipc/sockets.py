@@ -20,6 +20,13 @@ def is_own(peer: socket.socket) -> bool:
     return uid in (os.getuid(), 0)
 
 
+def process_of(peer: socket.socket) -> int:
+    """The process at the other end, or that has begun to listen there."""
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    pid: int = CREDENTIALS.unpack(raw)[0]
+    return pid
+
+
 class BoundSocket:
     """A listening socket at a path that only this user may connect to."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from textual.screen import Screen
 
+    from tuitune.control.requests import Request
     from tuitune.store.exported import Form
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.source import Source
@@ -44,7 +45,7 @@ class Services:
         """All curves of old, after the first paint."""
         self._screen.run_worker(self._read_curves, thread=True, exit_on_error=False)
 
-    def send(self, message: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+    def send(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
         self._asking.submit(self._ask, message, then)
 
     def close(self) -> None:
@@ -103,12 +104,10 @@ class Services:
         self._screen.app.call_from_thread(self._source.curves_of_old, curves)
         self._screen.app.call_from_thread(self._app.move)
 
-    def _ask(self, message: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+    def _ask(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
         folder = self._app.snapshot.folder
         try:
-            answer = request(
-                socket_path(folder, "control"), {**message, "by": "app"}, timeout=PATIENCE
-            )
+            answer = request(socket_path(folder, "control"), message, PATIENCE, by="app")
         except ControlError as error:
             answer = {"error": str(error)}
         if "error" in answer:

@@ -9,6 +9,7 @@ from tuitune.ui.state.records import Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tuitune.control.requests import Request
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.selection import Selection
@@ -46,7 +47,7 @@ class AppActions(Protocol):
 
     def prompt(self, prompt: Prompt) -> None: ...
 
-    def send(self, request: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+    def send(self, request: Request, then: Callable[[dict[str, Any]], None]) -> None:
         """Ask the engine, off the screen's thread; an error is said and `then` is not called."""
 
     def copy(self, text: str, what: str) -> None:

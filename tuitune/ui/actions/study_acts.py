@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from tuitune.control.requests import Pause, Resume, Set, Stop
 from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.actions.command_line import command_line
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
 
 def pause_launching(app: AppActions) -> None:
     def then(_: dict[str, Any]) -> None:
-        back = {"do": "resume", "trials": []}
+        back = Resume()
         app.status_line.undo = Undo("pause launching", back, "launching again")
         app.say("no new trial is launched; those that run go on", "info")
 
     _want(app, "launching", value=False)
-    app.send({"do": "pause", "trials": []}, then)
+    app.send(Pause(), then)
 
 
 def resume_launching(app: AppActions) -> None:
     def then(_: dict[str, Any]) -> None:
-        back = {"do": "pause", "trials": []}
+        back = Pause()
         app.status_line.undo = Undo("resume launching", back, "no new trial is launched")
         app.say("trials are launched again", "info")
 
     _want(app, "launching", value=True)
-    app.send({"do": "resume", "trials": []}, then)
+    app.send(Resume(), then)
 
 
 def more(app: AppActions) -> None:
@@ -75,14 +76,13 @@ def ask_concurrency(app: AppActions) -> None:
 def stop(app: AppActions) -> None:
     running = app.snapshot.counts.get(TrialState.RUNNING, 0)
     ways = (
-        ("s", "save and leave", {"finish": False, "now": False}, "trials save and leave"),
-        ("f", "finish what runs", {"finish": True, "now": False}, "trials run to their end"),
-        ("k", "kill what runs", {"finish": False, "now": True}, "trials are killed, unsaved"),
+        ("s", "save and leave", Stop(), "trials save and leave"),
+        ("f", "finish what runs", Stop(finish=True), "trials run to their end"),
+        ("k", "kill what runs", Stop(now=True), "trials are killed, unsaved"),
     )
 
-    def choice(key: str, title: str, how: dict[str, bool], words: str) -> Choice:
+    def choice(key: str, title: str, request: Stop, words: str) -> Choice:
         text = f"type stop to stop the study: {running} running {words}"
-        request = {"do": "stop", **how}
         yes = lambda: app.send(request, lambda answer: _stopping(app, answer, words))  # noqa: E731
         return Choice(key, title, lambda: app.ask(Question(text, yes, "stop")))
 
@@ -114,12 +114,12 @@ def _set(app: AppActions, key: str, number: int, was: int | None, words: str) ->
         if not answer["changed"]:
             app.say(f"{key.partition('.')[2]} is {number} already", "warning")
             return
-        back = {"do": "set", "overrides": [f"{key}={was}"]}
+        back = Set((f"{key}={was}",))
         name = key.partition(".")[2]
         app.status_line.undo = None if was is None else Undo(name, back, f"{name} is {was} again")
         app.say(words, "info")
 
-    app.send({"do": "set", "overrides": [f"{key}={number}"]}, then)
+    app.send(Set((f"{key}={number}",)), then)
 
 
 def _want(app: AppActions, what: str, value: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from tuitune.control.requests import Add, Kill, Pause, Resume, Retry, UndoKill
 from tuitune.core.events import TrialState
 from tuitune.messages.text import trial_names
 from tuitune.ui.actions.action import Action
@@ -21,19 +22,26 @@ from tuitune.ui.actions.engine_state import (
 from tuitune.ui.state.status_line import Question, Undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from tuitune.control.requests import Request
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.actions.engine_state import Targets, WhyNot
     from tuitune.ui.state.render_context import RenderContext
 
 GRACE = 8.0  # s in which a kill can be undone
+REQUESTS: Final[Mapping[str, Callable[[tuple[int, ...]], Request]]] = {
+    "pause": Pause,
+    "resume": Resume,
+    "kill": lambda trials: Kill(trials, GRACE),
+    "retry": Retry,
+}
 DONE: Final = {
     "pause": "pausing",
     "resume": "resuming",
     "kill": "killing",
     "retry": "taking up again",
-    "spare": "spared",
+    "undo_kill": "spared",
     "add": "added again",
 }
 
@@ -63,7 +71,7 @@ def undo(app: AppActions) -> None:
         app.send(last.request, lambda answer: _undone(app, last, answer))
         return
     waiting = _to_be_killed(app.context())
-    app.send({"do": "spare", "trials": waiting}, lambda a: _answered(app, "spare", a))
+    app.send(UndoKill(tuple(waiting)), lambda a: _answered(app, "undo_kill", a))
 
 
 def enqueue(app: AppActions) -> None:
@@ -105,9 +113,7 @@ def _send(app: AppActions, act: str, chosen: Targets) -> None:
     if not numbers:
         app.say("; ".join(moved[:3]), "warning")
         return
-    request: dict[str, Any] = {"do": act, "trials": numbers}
-    if act == "kill":
-        request["after"] = GRACE
+    request = REQUESTS[act](tuple(numbers))
 
     def then(answer: dict[str, Any]) -> None:
         _remember(app, act, answer["done"])
@@ -120,15 +126,15 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
     """How to take it back, where that is possible."""
     if not done:
         return
-    trials = {"trials": list(done)}
+    trials = tuple(done)
     names = named(done)
     if act == "kill":
         until = time.monotonic() + GRACE
-        app.status_line.undo = Undo(f"kill {names}", {"do": "spare", **trials}, "spared", until)
+        app.status_line.undo = Undo(f"kill {names}", UndoKill(trials), "spared", until)
     elif act == "pause":
-        app.status_line.undo = Undo(f"pause {names}", {"do": "resume", **trials}, "resumed")
+        app.status_line.undo = Undo(f"pause {names}", Resume(trials), "resumed")
     elif act == "resume":
-        app.status_line.undo = Undo(f"resume {names}", {"do": "pause", **trials}, "paused again")
+        app.status_line.undo = Undo(f"resume {names}", Pause(trials), "paused again")
     else:
         app.status_line.undo = None
 
@@ -155,7 +161,7 @@ def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
     def then(answer: dict[str, Any]) -> None:
         _add_like(app, left[1:], [*added, answer["trial"]])
 
-    app.send({"do": "add", "config": {}, "like": left[0]}, then)
+    app.send(Add({}, like=left[0]), then)
 
 
 def named(numbers: Sequence[int]) -> str:

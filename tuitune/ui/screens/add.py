@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
+from tuitune.control.requests import Add
 from tuitune.core.space import Choice, Fixed
 from tuitune.messages.text import configuration_words, trial_name
 from tuitune.ui.state.form import filled, read_form, typed
@@ -129,7 +130,7 @@ class AddScreen(Screen[None]):
             wrong.line.focus()
             return
         self.dismiss()
-        self._actions.send({"do": "add", "config": form.config, "like": None}, self._added)
+        self._actions.send(Add(form.config), self._added)
 
     def _added(self, answer: dict[str, Any]) -> None:
         name, words = trial_name(answer["trial"]), configuration_words(answer["config"])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
+    from tuitune.control.requests import Request
     from tuitune.ui.actions.action import Action
     from tuitune.ui.configuration import Configuration
     from tuitune.ui.render.lines import Box, Line
@@ -249,7 +250,7 @@ class StudyScreen(Screen[None]):
     def prompt(self, prompt: Prompt) -> None:
         self._prompt_line.begin(prompt)
 
-    def send(self, request: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
+    def send(self, request: Request, then: Callable[[dict[str, Any]], None]) -> None:
         self._services.send(request, then)
 
     def copy(self, text: str, what: str) -> None:

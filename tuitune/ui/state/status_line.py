@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitune.ui.state.keymap import pressed
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tuitune.control.requests import Request
 
 SHORT, LONG = 4.0, 8.0  # s that a message stays: news, and what went wrong
 SEEN = 2.0  # s after which what was asked of the engine is in the picture
@@ -62,7 +64,7 @@ class Undo(Record, frozen=True):
     """How the last act is taken back, as long as it can be."""
 
     title: str  # what was done
-    request: dict[str, Any]  # asked of the engine to take it back
+    request: Request  # asked of the engine to take it back
     undone: str  # said then
     until: float = math.inf  # monotonic s
 

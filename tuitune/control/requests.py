@@ -1,0 +1,242 @@
+"""Requests to a running engine: what each carries, and what the engine does about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from tuitune.core import events as ev
+from tuitune.core.events import ENDED, TrialState
+from tuitune.messages.states import Shown, shown
+from tuitune.messages.text import trial_name, trial_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuitune.core.search.proposal import Proposal
+    from tuitune.core.space import SearchSpace
+    from tuitune.core.study import Study, Trial
+
+Answer = dict[str, Any]  # values that JSON can hold; a request that fails has the key "error"
+LONGEST = 3600.0  # s that a kill may wait
+
+
+class RefusedError(Exception):
+    """A request that can't be done; str() tells the user why."""
+
+
+class EnginePort(Protocol):
+    """What a request may do with the engine that runs a study."""
+
+    @property
+    def study(self) -> Study: ...
+
+    def clock(self) -> float:
+        """Unix seconds."""
+
+    def take(self, events: Sequence[ev.Event]) -> None: ...
+
+    async def add(self, proposal: Proposal, by: str) -> dict[str, Any]:
+        """Make a trial of it. Returns its whole configuration. Raises RefusedError."""
+
+    def change_settings(self, overrides: Sequence[str], by: str) -> list[str]:
+        """As `tuitune set`. Returns what has changed, in words. Raises RefusedError."""
+
+
+class Request(msgspec.Struct, frozen=True, tag_field="do", forbid_unknown_fields=True):
+    """Base of all requests; a class's tag is its name in the registry."""
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Do it, inside the engine. `by`: what asks ("app", "command"). Raises RefusedError."""
+        raise NotImplementedError
+
+
+class Stop(Request, frozen=True, tag="stop"):
+    """End the run: as soon as trials have saved, unless one of the flags is set."""
+
+    finish: bool = False  # when running trials come to their end
+    now: bool = False  # kill them
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers `running`, trials with a process, and `within`, seconds they have to leave."""
+        from tuitune.core.study import leaving  # noqa: PLC0415 - only engines need it
+
+        how = "as soon as they have saved"
+        if self.finish or self.now:
+            how = "when its trials end" if self.finish else "at once"
+        now = engine.clock()
+        why = f"stopped {how}, by hand"
+        engine.take([ev.StopAsked(now, self.finish, why, now=self.now, by=by)])
+        state = engine.study.state
+        running = sum(state.trials[number].pid is not None for number in state.running)
+        return {"running": running, "within": leaving.longest(state, now)}
+
+
+class Kill(Request, frozen=True, tag="kill"):
+    """End trials for good. The request UndoKill takes it back until `after` seconds have passed."""
+
+    trials: tuple[int, ...]
+    after: float = 0.0
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        if not 0 <= self.after <= LONGEST:
+            raise RefusedError(f"after: {self.after} s; a kill may wait for 0 to {LONGEST:g} s")
+        done, refused = _sorted_out(engine, self.trials, _no_kill)
+        now = engine.clock()
+        # one by one: what follows from the end of one may end another
+        engine.take([ev.KillAsked(now, number, self.after, by) for number in done])
+        return {"done": done, "refused": refused}
+
+
+class UndoKill(Request, frozen=True, tag="undo_kill"):
+    """Take back kills that have not been carried out."""
+
+    trials: tuple[int, ...]
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        return _act(engine, self.trials, _no_undo_kill, ev.UndoKillAsked, by)
+
+
+class Pause(Request, frozen=True, tag="pause"):
+    """Pause trials; with none named, launch no new ones."""
+
+    trials: tuple[int, ...] = ()
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        return _act(engine, self.trials, _no_pause, ev.PauseAsked, by)
+
+
+class Resume(Request, frozen=True, tag="resume"):
+    """Let paused trials go on; with none named, launch again."""
+
+    trials: tuple[int, ...] = ()
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        return _act(engine, self.trials, _no_resume, ev.ResumeAsked, by)
+
+
+class Retry(Request, frozen=True, tag="retry"):
+    """Take trials up again that failed, were pruned or killed."""
+
+    trials: tuple[int, ...]
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        done, refused = _sorted_out(engine, self.trials, _no_retry)
+        now = engine.clock()
+        engine.take([ev.RetryAsked(now, number, by) for number in done])
+        return {"done": done, "refused": refused}
+
+
+class Add(Request, frozen=True, tag="add"):
+    """Add a trial; what `config` leaves out is chosen as the study's method would."""
+
+    config: dict[str, Any]
+    like: int | None = None  # a trial whose configuration fills in what is left out
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers the number of the new `trial`, and its `config`."""
+        from tuitune.core.search.searcher import complete  # noqa: PLC0415 - only engines need it
+
+        study, config = engine.study, self.config
+        spec, state = study.spec, study.state
+        if self.like is not None:
+            if not 0 <= self.like < len(state.trials):
+                raise RefusedError(f"no trial {trial_name(self.like)} to copy")
+            config = _changed(spec.space, state.trials[self.like].config, config)
+        problems = spec.space.problems(config, partial=True)
+        if problems:
+            raise RefusedError("; ".join(problems))
+        number = len(state.trials) + len(state.adding)
+        proposal = complete(spec.space, spec.search, number, config)
+        if self.like is not None:
+            proposal = replace(proposal, why=f"like {trial_name(self.like)}")
+        return {"trial": number, "config": await engine.add(proposal, by)}
+
+
+class Set(Request, frozen=True, tag="set"):
+    """Change settings that may change while a study runs."""
+
+    overrides: tuple[str, ...]  # as "search.trials=20"
+
+    async def handle(self, engine: EnginePort, by: str) -> Answer:
+        return {"changed": engine.change_settings(self.overrides, by)}
+
+
+def _act(
+    engine: EnginePort,
+    numbers: Sequence[int],
+    why_not: Callable[[Trial, Study], str],
+    fact: type[ev.PauseAsked | ev.ResumeAsked | ev.UndoKillAsked],
+    by: str,
+) -> Answer:
+    """On each trial that it makes sense for; no trial named: on the launching."""
+    done, refused = _sorted_out(engine, numbers, why_not)
+    if done or not numbers:
+        engine.take([fact(engine.clock(), tuple(done), by)])
+    return {"done": done, "refused": refused}
+
+
+def _sorted_out(
+    engine: EnginePort, numbers: Sequence[int], why_not: Callable[[Trial, Study], str]
+) -> tuple[list[int], list[str]]:
+    """Trials for which there is no reason against it, and the reasons of the others."""
+    trials = engine.study.state.trials
+    unknown = [number for number in numbers if not 0 <= number < len(trials)]
+    if unknown:
+        known = f"the study has #0 to #{len(trials) - 1}" if trials else "it has none yet"
+        raise RefusedError(f"no trial {trial_names(unknown)}: {known}")
+    reasons = {number: why_not(trials[number], engine.study) for number in dict.fromkeys(numbers)}
+    return [number for number, why in reasons.items() if not why], [
+        f"{trial_name(number)} ({_shown(trials[number])}) {why}"
+        for number, why in reasons.items()
+        if why
+    ]
+
+
+def _shown(trial: Trial) -> Shown:
+    return shown(trial.state, at_rung=trial.at_rung and not trial.paused_by_user)
+
+
+def _no_kill(trial: Trial, _study: Study) -> str:
+    if trial.state in ENDED:
+        return "has ended, there is nothing to kill"
+    return "is being killed already" if trial.is_being_killed() else ""
+
+
+def _no_undo_kill(trial: Trial, study: Study) -> str:
+    if trial.state in ENDED:
+        return "has ended, its kill can't be undone"
+    if trial.is_being_killed():
+        return "is being killed already"
+    return "" if trial.number in study.state.kills else "is not to be killed"
+
+
+def _no_pause(trial: Trial, _study: Study) -> str:
+    if trial.state in ENDED:
+        return "has ended, there is nothing to pause"
+    return "is paused by hand already" if trial.paused_by_user else ""
+
+
+def _no_resume(trial: Trial, _study: Study) -> str:
+    if trial.state in ENDED:
+        return "has ended, there is nothing to resume"
+    return "" if trial.paused_by_user else "was not paused by hand"
+
+
+def _no_retry(trial: Trial, _study: Study) -> str:
+    if trial.state not in ENDED:
+        return "has not ended"
+    if trial.state == TrialState.COMPLETE:
+        return "is complete: `tuitune add STUDY --like N` tries it again"
+    if trial.state == TrialState.FAILED and trial.started is None:
+        return "lacks a sampled parameter: `tuitune add STUDY --like N` samples it anew"
+    return ""
+
+
+def _changed(space: SearchSpace, config: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with other values, without what these make inactive."""
+    whole = {**config, **values}
+    given = [p for p in space.parameters if p.name in whole]
+    return {p.name: whole[p.name] for p in given if space.is_active(p, whole)}
