@@ -1,4 +1,4 @@
-"""The rungs as they are counted trial by trial, against counting everything anew."""
+"""The rungs chart: its figures followed row by row, against a count from all rows."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from pictures import context, row, snapshot, study, text
 from searches import RUNGS, curve, search
 
-from tuitune.ui.charts.rung_entries import Book
-from tuitune.ui.charts.rungs import Rungs
+from tuitune.ui.charts.rungs import Entries, Rungs
 from tuitune.ui.render.lines import Size
 
 PATHS = ["r", "p", "x", "c", "f", "parked"]
@@ -35,13 +34,13 @@ def one(number, change, rung, part):
         max_size=40,
     )
 )
-def test_the_book_counts_as_one_would_from_the_rows_alone(history):
+def test_figures_followed_row_by_row_are_those_of_all_rows(history):
     curves = {n: curve([float((n * 7 + step * 3) % 11) for step in range(1, 28)]) for n in range(6)}
     rungs = (RUNGS, RUNGS[1:])
     pic = snapshot(
         [one(n, 0, None, "r") for n in range(6)], study=study(rungs=rungs), curves=curves
     )
-    book = Book()
+    followed = Entries()
     furthest = [-1] * 6
     for change, (number, by, part) in enumerate(history, 1):
         top = len(rungs[number % 2]) - 1
@@ -50,37 +49,38 @@ def test_the_book_counts_as_one_would_from_the_rows_alone(history):
         pic.rows[number] = one(number, change, rung, part)
         pic.version += 1
         if change % 3 == 0:
-            book.follow(pic)
+            followed.follow(pic)
     pic.version += 1
-    book.follow(pic)
+    followed.follow(pic)
     for bracket, steps in enumerate(rungs):
         members = [r for r in pic.rows if r.bracket == bracket]
         for place, step in enumerate(steps):
-            rung = book.rung(bracket, place)
+            rung = followed.figures(bracket, place)
             entered = [r for r in members if r.rung is not None and r.rung >= place]
-            assert rung.losses == sorted(curves[r.number].values[step - 1] for r in entered)
+            came = sorted(curves[r.number].values[step - 1] for r in entered)
+            assert [loss for loss, _ in rung.rung.entries if loss < math.inf] == came
             there = [r for r in entered if r.rung == place]
-            assert rung.waits == {r.number for r in there if r.parked and r.state == "PAUSED"}
-            assert rung.here == {
-                r.number for r in there if r.state in ("RUNNING", "PAUSED") and not r.parked
-            }
+            waits = {r.number for r in there if r.parked and r.state == "PAUSED"}
+            assert {trial for _, trial in rung.rung.waiting} == waits
+            here = [r for r in there if r.state in ("RUNNING", "PAUSED") and not r.parked]
+            assert rung.here == len(here)
             assert rung.ended == sum(r.state in ("PRUNED", "FAILED") for r in there)
             on = [r for r in entered if r.rung > place or r.state == "COMPLETE"]
-            assert rung.on() == len(on)
+            assert rung.gone_on == len(on)
 
 
 def test_a_failed_trial_is_worst_in_its_next_rung_until_it_gets_there():
     curves = {0: curve([1.0] * 27)}
     pic = snapshot([one(0, 1, 0, "f")], study=study(rungs=(RUNGS,)), curves=curves)
-    book = Book()
-    book.follow(pic)
-    assert book.rung(0, 1).failed == 1
-    assert book.rung(0, 1).cut(1.0) is None
+    followed = Entries()
+    followed.follow(pic)
+    assert followed.figures(0, 1).failed == 1
+    assert followed.figures(0, 1).cut(1.0) is None
     pic.rows[0] = one(0, 2, 1, "r")
     pic.version += 1
-    book.follow(pic)
-    assert book.rung(0, 1).failed == 0
-    assert book.rung(0, 1).entries() == 1
+    followed.follow(pic)
+    assert followed.figures(0, 1).failed == 0
+    assert followed.figures(0, 1).entries == 1
 
 
 def test_a_diverged_report_counts_as_worst():
@@ -88,19 +88,19 @@ def test_a_diverged_report_counts_as_worst():
     pic = snapshot(
         [row(n, "x", rung=0) for n in range(3)], study=study(rungs=((1,),)), curves=curves
     )
-    book = Book()
-    book.follow(pic)
-    assert book.rung(0, 0).losses == [1.0, 2.0, math.inf]
-    assert book.rung(0, 0).cut(3) == 1.0
+    followed = Entries()
+    followed.follow(pic)
+    assert [loss for loss, _ in followed.figures(0, 0).rung.entries] == [1.0, 2.0, math.inf]
+    assert followed.figures(0, 0).cut(3) == 1.0
 
 
 def test_a_large_study_is_entered_in_several_looks():
     pic = search(2500)
-    book = Book()
+    followed = Entries()
     entered = []
     for _ in range(4):
-        book.follow(pic)
-        entered.append(book.rung(0, 0).entries())
+        followed.follow(pic)
+        entered.append(followed.figures(0, 0).entries)
     assert entered == [1000, 2000, 2500, 2500]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.core.pruning.median import median_of
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import next_gate
 
@@ -86,14 +87,9 @@ def _pays(spec: StudySpec, state: st.State) -> bool:
     """Whether answers have been taking so long that slots wait for them."""
     if not spec.search.is_modelled or min(len(state.asks), len(state.lasted)) < ENOUGH:
         return False
-    return _median(state.asks) > WORTH * _median(state.lasted)
+    return median_of(sorted(state.asks)) > WORTH * median_of(sorted(state.lasted))
 
 
 def _keep(seconds: list[float], newest: float) -> None:
     seconds.append(newest)
     del seconds[:-KEPT]
-
-
-def _median(seconds: list[float]) -> float:
-    """The upper of two in the middle; the standard library's takes its time to load."""
-    return sorted(seconds)[len(seconds) // 2]

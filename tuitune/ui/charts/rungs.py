@@ -1,12 +1,17 @@
-"""How many stand at which rung, and what waits there? A line a rung, for each bracket."""
+"""The rungs chart: a line a rung, with its entries, its cut and the trials that wait there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+from bisect import bisect_left
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from tuitune.core.events import ENDED, TrialState
+from tuitune.core.pruning.rungs import Rung, Standing, follow
+from tuitune.core.study.ranking import loss
 from tuitune.messages.text import number, trial_name
 from tuitune.ui.charts.frame import Drawing, words
-from tuitune.ui.charts.rung_entries import Book
 from tuitune.ui.render.lines import fit
 from tuitune.ui.text.trial import resource
 
@@ -14,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.core.spec import StudySpec
-    from tuitune.ui.charts.rung_entries import Rung
+    from tuitune.store.rows import TrialRow
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 ACTIONS: Final = (("chart.rungs", "curve"),)
 NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # cells of the figures
@@ -25,18 +31,119 @@ WIDE: Final = (8, 9, 9, 9, 6, 7, 7)
 WIDE_NAMES: Final = ("entries", "cut", "gone on", "here", "waits", "ended")
 WIDE_FROM: Final = 70
 BAR: Final = 8  # cells that it needs at least
+AT_ONCE: Final = 1000  # trials that are entered at one look: the first one of a large study
+
+Part = Literal["here", "waits", "ended", "complete", "failed"]
+
+
+class Figures(NamedTuple):
+    """What has become of the entries of one rung; `failed` ones count as worst, but never came."""
+
+    rung: Rung
+    here: int  # run on from here, or are paused by the user
+    ended: int
+    failed: int
+
+    @property
+    def entries(self) -> int:
+        return len(self.rung.entries)
+
+    @property
+    def waits(self) -> int:
+        return len(self.rung.waiting)
+
+    @property
+    def gone_on(self) -> int:
+        return self.entries - self.failed - self.here - self.waits - self.ended
+
+    def cut(self, reduction: float) -> float | None:
+        """The loss of the last one that may go on; None where there are too few to send one on."""
+        found = self.rung.cut(reduction)
+        return found if found is not None and math.isfinite(found) else None
+
+
+class Entries:
+    """The rungs of a study, followed from snapshot to snapshot by the rows that have changed."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self._begin(())
+
+    def _begin(self, steps: Sequence[Sequence[int]]) -> None:
+        """With empty rungs at these steps of each bracket."""
+        self._steps = steps
+        self._brackets = [[Rung() for _ in rungs] for rungs in steps]
+        self._standings: dict[int, Standing] = {}
+        self._parts: dict[int, Part] = {}
+        self._counts: Counter[tuple[int, int, Part]] = Counter()  # by bracket, rungs filled, part
+        self._seen = -1
+        self._version = -1
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Enter what has changed since the last time; of much a part, and the rest next time."""
+        if snapshot.study.rungs != self._steps:
+            self._begin(snapshot.study.rungs)
+        if snapshot.version == self._version or not len(snapshot.curves):
+            return
+        changed = [row for row in snapshot.rows if row.changed > self._seen]
+        if len(changed) > AT_ONCE:
+            changed = sorted(changed, key=lambda row: row.changed)[:AT_ONCE]
+        else:
+            self._version = snapshot.version
+        for row in changed:
+            self._seen = max(self._seen, row.changed)
+            if row.bracket < len(self._brackets):
+                self._enter(row, snapshot)
+
+    def figures(self, bracket: int, number: int) -> Figures:
+        """Of one rung of a bracket, counted from 0."""
+        filled = bracket, number + 1
+        here, ended = self._counts[*filled, "here"], self._counts[*filled, "ended"]
+        failed = self._counts[bracket, number, "failed"]
+        return Figures(self._brackets[bracket][number], here, ended, failed)
+
+    def complete(self, bracket: int) -> int:
+        """Trials of this bracket that have come to their end."""
+        rungs = len(self._brackets[bracket])
+        return sum(self._counts[bracket, filled, "complete"] for filled in range(rungs + 1))
+
+    def _enter(self, row: TrialRow, snapshot: Snapshot) -> None:
+        before = self._standings.get(row.number)
+        known = () if before is None else before.losses
+        filled = 0 if row.rung is None else row.rung + 1
+        new = (_value_at(snapshot, row, number) for number in range(len(known), filled))
+        losses = (*known, *(loss(value, snapshot.spec.objective) for value in new))
+        # It counts as worst in its next rung until it has filled that one.
+        failed = before is not None and before.failed and len(losses) == len(known)
+        failed = failed or row.state == TrialState.FAILED
+        part = _part(row)
+        now = Standing(row.number, row.bracket, losses, failed, waits=part == "waits")
+        if now == before and part == self._parts[row.number]:
+            return
+        self.changes += 1
+        if before is not None:
+            self._count(before, self._parts[row.number], -1)
+        follow(self._brackets, before, now)
+        self._count(now, part, 1)
+        self._standings[row.number], self._parts[row.number] = now, part
+
+    def _count(self, standing: Standing, part: Part, by: int) -> None:
+        place = standing.bracket, len(standing.losses)
+        self._counts[*place, part] += by
+        if standing.failed:
+            self._counts[*place, "failed"] += by
 
 
 class Rungs:
-    """One study's. `on`: went on from the rung; `here`: run, on their way to the next."""
+    """The chart of one study."""
 
     def __init__(self) -> None:
-        self._book = Book()
+        self._entries = Entries()
 
     def key(self, context: RenderContext) -> object:
-        self._book.follow(context.snapshot)
+        self._entries.follow(context.snapshot)
         study = context.snapshot.study
-        return self._book.changes, study.rungs, study.style, context.selection.cursor
+        return self._entries.changes, study.rungs, study.style, context.selection.cursor
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         snapshot = context.snapshot
@@ -59,8 +166,8 @@ class Rungs:
         """The furthest rung first, below the trials that have gone all the way."""
         snapshot = context.snapshot
         steps = snapshot.study.rungs[bracket]
-        rungs = [self._book.rung(bracket, place) for place in range(len(steps))]
-        most = max((rung.entries() for rung in rungs), default=0)
+        rungs = [self._entries.figures(bracket, place) for place in range(len(steps))]
+        most = max((rung.entries for rung in rungs), default=0)
         cursor = snapshot.row(context.selection.cursor)
         own = None
         if cursor is not None and cursor.bracket == bracket:
@@ -68,7 +175,7 @@ class Rungs:
         lines: list[Line] = []
         if len(snapshot.study.rungs) > 1:
             lines.append(((f" bracket {bracket}", "title"),))
-        complete = sum(self._book.rung(bracket, place).complete for place in range(-1, len(steps)))
+        complete = self._entries.complete(bracket)
         lines.append(_top(snapshot.spec.pruning.max, complete, width))
         for place in reversed(range(len(steps))):
             sign = context.glyphs.cursor if own == place else " "
@@ -111,29 +218,29 @@ def _top(most: int | None, complete: int, width: int) -> Line:
     )
 
 
-def _figures(context: RenderContext, step: int, rung: Rung, width: int) -> Line:
+def _figures(context: RenderContext, step: int, rung: Figures, width: int) -> Line:
     cut = rung.cut(context.snapshot.spec.pruning.reduction)
     sign = 1 if context.snapshot.spec.objective.mode == "min" else -1
     too_few = "too few" if width >= WIDE_FROM else "-"
     limit = too_few if cut is None else number(sign * cut)
-    figures = (step, rung.entries(), limit, rung.on(), len(rung.here), len(rung.waits), rung.ended)
+    figures = (step, rung.entries, limit, rung.gone_on, rung.here, rung.waits, rung.ended)
     cells = [fit(str(f), w, right=True) for f, w in zip(figures, _columns(width), strict=True)]
     return (("".join(cells), "text"),)
 
 
-def _waiting(rung: Rung, width: int) -> list[Line]:
+def _waiting(rung: Figures, width: int) -> list[Line]:
     """The trials that wait to be promoted, by name."""
     if not rung.waits:
         return []
-    named = [trial_name(trial) for trial in sorted(rung.waits)]
+    named = [trial_name(trial) for trial in sorted(trial for _, trial in rung.rung.waiting)]
     return [((" " * 10 + "waits: ", "warning"), (_within(named, width - 17), "text"))]
 
 
-def _bar(context: RenderContext, rung: Rung, most: int, room: int) -> Line:
+def _bar(context: RenderContext, rung: Figures, most: int, room: int) -> Line:
     """Of all entries: those that went on, those that still may, those that have ended."""
     parts = (
-        (context.glyphs.full, rung.on(), "success"),
-        ("=", len(rung.here) + len(rung.waits), "warning"),
+        (context.glyphs.full, rung.gone_on, "success"),
+        ("=", rung.here + rung.waits, "warning"),
         (context.glyphs.rest, rung.ended + rung.failed, "faint"),
     )
     cells = ((sign * round(room * part / most), role) for sign, part, role in parts)
@@ -147,3 +254,20 @@ def _within(names: list[str], room: int) -> str:
         return text
     kept = max(0, (room - 9) // (len(names[0]) + 1))
     return " ".join([*names[:kept], f"+{len(names) - kept} more"])
+
+
+def _part(row: TrialRow) -> Part:
+    if row.state == TrialState.COMPLETE:
+        return "complete"
+    if row.state in ENDED:
+        return "ended"
+    return "waits" if row.parked else "here"
+
+
+def _value_at(snapshot: Snapshot, row: TrialRow, number: int) -> float | None:
+    """The first report at or past the rung is what counts there."""
+    steps, values = snapshot.curves.points(row.number)
+    if not steps:
+        return row.value
+    at = bisect_left(steps, snapshot.study.rungs[row.bracket][number])
+    return values[at] if at < len(steps) else math.nan
