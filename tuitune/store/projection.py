@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import zlib
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -79,7 +80,26 @@ class Projection:
 @functools.cache
 def state_layout() -> str:
     """What a snapshot's bytes are read by: another version may read the same bytes otherwise."""
-    return f"{zlib.crc32(repr(msgspec.inspect.type_info(State)).encode()):08x}"
+    fields: dict[str, str] = {}
+    _collect_fields(State, fields)
+    return f"{zlib.crc32(repr(fields).encode()):08x}"
+
+
+def _collect_fields(kind: Any, found: dict[str, str]) -> None:
+    """Describe a struct and all types in its fields, each type once."""
+    name = repr(kind)
+    if name in found:
+        return
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        described = [(field.encode_name, repr(field.type), repr(field.default)) for field in fields]
+        found[name] = f"{kind.__struct_config__.tag} {described}"
+        for field in fields:
+            _collect_fields(field.type, found)
+    elif isinstance(kind, type) and issubclass(kind, Enum):
+        found[name] = repr([member.value for member in kind])
+    for inner in get_args(kind):
+        _collect_fields(inner, found)
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
