@@ -233,7 +233,7 @@ def test_interrupted_before_it_began_no_engine_and_no_folder_are_left(
 
     monkeypatch.setattr(ui, "load", interrupt)
     assert run(workshop, workshop.study(SLOW)) == 130
-    assert "interrupted" in capsys.readouterr().err
+    assert "stopped before" in capsys.readouterr().err
     assert screen.opened == []
     wait_until(lambda: not workshop.left_over(), "the end of all processes")
     assert not workshop.folder().exists()

@@ -127,14 +127,14 @@ def test_worst_last_and_best_last_send_on_their_share(worse):
 def test_the_first_at_a_rung_waits_since_a_third_of_one_is_none():
     verdict = Pruner(asha(), style="promote").report(7, 1, 123.0)
     assert told(verdict) == ("pause", (1, 1, 1, None))
-    assert words(verdict) == "rung 0 (report 1): rank 1 of 1, too few to send one on: waits"
+    assert words(verdict) == "held at report 1: 1st of 1, promotion needs 3"
 
 
 def test_a_newcomer_among_the_best_keeps_its_slot():
     pruner, parked = waiting(asha(), [0.3, 0.4])
     verdict = pruner.report(2, 1, 0.2, parked)
     assert told(verdict) == ("go", (1, 1, 3, 0.2))
-    assert words(verdict) == "rung 0 (report 1): rank 1 of 3, 0.2 within 0.2: goes on"
+    assert words(verdict) == "goes on at report 1: 1st of 3, needed 0.2, had 0.2"
     assert pruner.promotion(parked) is None
 
 
@@ -142,19 +142,17 @@ def test_a_newcomer_that_makes_room_for_another_waits_and_the_other_goes():
     pruner, parked = waiting(asha(), [0.3, 0.4])
     verdict = pruner.report(2, 1, 0.5, parked)
     assert told(verdict) == ("pause", (1, 3, 3, 0.3))
-    assert words(verdict) == "rung 0 (report 1): rank 3 of 3, 0.5 not within 0.3: waits"
+    assert words(verdict) == "held at report 1: 3rd of 3, needed 0.3, had 0.5"
     promotion = pruner.promotion({*parked, 2})
     assert sent(promotion) == (0, 1, 1, 3, 0.3)
-    assert words(promotion) == "rung 0 (report 1): rank 1 of 3, 0.3 within 0.3: promoted"
+    assert words(promotion) == "promoted at report 1: 1st of 3, needed 0.3, had 0.3"
 
 
 def test_a_newcomer_lets_whoever_comes_first_have_the_slot():
     pruner, parked = waiting(asha(), [0.3, 0.4, 0.5, 0.6, 0.7])
     verdict = pruner.report(5, 1, 0.35, parked)
     assert told(verdict) == ("pause", (1, 2, 6, 0.35))
-    assert words(verdict) == (
-        "rung 0 (report 1): rank 2 of 6, 0.35 within 0.35: waits, as #0 at rung 0 (report 1) comes first"
-    )
+    assert words(verdict) == ("held at report 1: 2nd of 6; #0 at report 1 comes first")
 
 
 def test_the_highest_rung_comes_first_over_all_brackets():
@@ -181,8 +179,7 @@ def test_a_rung_is_named_by_its_number_its_resource_and_its_bracket_of_several()
         pruner.enter(trial, 4, 0.5, "pause")
     pruner.report(low[0], 2, 0.4)
     assert words(pruner.report(low[1], 2, 0.3, high)) == (
-        "rung 1 (epoch 2) of bracket 0: rank 1 of 2, 0.3 within 0.3: "
-        f"waits, as #{high[0]} at rung 1 (epoch 4) of bracket 1 comes first"
+        f"held at epoch 2 of bracket 0: 1st of 2; #{high[0]} at epoch 4 of bracket 1 comes first"
     )
 
 
@@ -224,7 +221,7 @@ def test_what_is_not_finite_ends_a_trial_and_waits_nowhere(value):
     pruner = Pruner(asha(), style="promote")
     verdict = pruner.report(0, 3, value)
     assert (verdict.action, verdict.rung, verdict.rank, verdict.n) == ("stop", 3, 1, 1)
-    assert words(verdict) == f"diverged: {value:g}, rung 1 (report 3)"
+    assert words(verdict) == f"stopped at report 3: the value is {value:g}"
 
 
 def test_a_report_that_crosses_several_rungs_waits_at_the_highest():
@@ -250,7 +247,7 @@ def test_a_trial_taken_up_again_is_not_sent_on_from_where_it_once_waited():
 def test_stop_the_first_at_a_rung_goes_on():
     verdict = Pruner(asha(style="stop")).report(7, 1, 123.0)
     assert told(verdict) == ("go", (1, 1, 1, 123.0))
-    assert words(verdict) == "rung 0 (report 1): rank 1 of 1, 123 within 123: goes on"
+    assert words(verdict) == "goes on at report 1: 1st of 1, needed 123, had 123"
 
 
 def test_stop_a_third_goes_on_and_says_by_which_figures():
@@ -260,7 +257,7 @@ def test_stop_a_third_goes_on_and_says_by_which_figures():
     assert told(pruner.report(5, 1, 0.105)) == ("go", (1, 2, 6, 0.105))
     verdict = pruner.report(6, 1, 0.107)
     assert told(verdict) == ("stop", (1, 3, 7, 0.105))
-    assert words(verdict) == "rung 0 (report 1): rank 3 of 7, 0.107 not within 0.105: stopped"
+    assert words(verdict) == "stopped at report 1: 3rd of 7, needed 0.105, had 0.107"
 
 
 def test_stop_sends_nobody_on():
@@ -311,14 +308,14 @@ def test_a_tie_that_ends_a_trial_says_so():
     verdict = pruner.report(1, 1, 0.5)
     assert (
         words(verdict)
-        == "rung 0 (report 1): rank 2 of 2, 0.5 not within 0.5 of earlier trials: stopped"
+        == "stopped at report 1: 2nd of 2, tied with the cut-off; the earlier trial wins"
     )
 
 
 def test_numbers_that_look_alike_get_more_digits():
     pruner = Pruner(asha(style="stop"))
     pruner.report(0, 1, 0.12345678)
-    assert "0.12345679 not within 0.12345678" in words(pruner.report(1, 1, 0.12345679))
+    assert "needed 0.12345678, had 0.12345679" in words(pruner.report(1, 1, 0.12345679))
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=30), st.sampled_from(["promote", "stop"]))
@@ -343,7 +340,7 @@ def test_a_trial_that_diverged_between_rungs_ends_at_the_next():
     assert pruner.report(0, 2, NAN) is None
     verdict = pruner.report(0, 3, 0.1)
     assert verdict.action == "stop"
-    assert words(verdict) == "diverged: an earlier report was not finite, rung 1 (report 3)"
+    assert words(verdict) == "stopped at report 3: an earlier value was not finite"
     assert told(pruner.report(1, 3, 0.2))[1][:3] == (1, 2, 2)
 
 

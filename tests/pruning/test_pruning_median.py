@@ -92,19 +92,20 @@ def test_a_worse_best_than_the_median_of_averages_ends_a_trial_with_its_figures(
     verdict = pruner.report(0, 3, 4.5)
     assert told(verdict) == ("stop", (3, 3, 4, 4.0))
     assert (
-        words(verdict)
-        == "report 3: best 4.5 not within 4, the median running average of 3: stopped"
+        words(verdict) == "stopped at report 3: needed 4, had 4.5 (median of running averages of 3)"
     )
     verdict = pruner.report(1, 2, 2.5)
     assert told(verdict) == ("go", (2, 2, 4, 3.0))
-    assert words(verdict) == "report 2: best 2.5 within 3, the median running average of 3: goes on"
+    assert (
+        words(verdict) == "goes on at report 2: needed 3, had 2.5 (median of running averages of 3)"
+    )
 
 
 def test_an_equal_best_goes_on():
     pruner = completed(Pruner(median()), [2.0])
     verdict = pruner.report(0, 1, 2.0)
     assert told(verdict) == ("go", (1, 1, 2, 2.0))
-    assert words(verdict) == "report 1: best 2 equal to 2, the running average of 1: goes on"
+    assert words(verdict) == "goes on at report 1: needed 2, had 2 (running average of 1)"
 
 
 def test_the_best_so_far_counts_and_not_the_newest():
@@ -144,13 +145,13 @@ def test_what_is_not_finite_ends_a_trial_even_the_first(value):
     pruner = Pruner(median())
     verdict = pruner.report(0, 1, value)
     assert (verdict.action, verdict.rank, verdict.n, verdict.cut) == ("stop", 1, 1, None)
-    assert words(verdict) == f"diverged: {value:g}, report 1"
+    assert words(verdict) == f"stopped at report 1: the value is {value:g}"
 
 
 def test_one_before_min_ends_it_at_min():
     pruner = Pruner(median(low=2))
     assert pruner.report(0, 1, NAN) is None
-    assert words(pruner.report(0, 2, 0.5)) == "diverged: an earlier report was not finite, report 2"
+    assert words(pruner.report(0, 2, 0.5)) == "stopped at report 2: an earlier value was not finite"
 
 
 def test_a_complete_trial_that_diverged_counts_as_worst():

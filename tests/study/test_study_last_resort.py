@@ -52,8 +52,7 @@ def test_the_best_goes_on_from_rung_to_rung_until_it_is_complete():
     (first,) = sent(go(story))
     assert (first.trial, first.rung, first.rank, first.n, first.by_rank) == (1, 1, 1, 2, False)
     assert reason_words(first.why) == (
-        "rung 0 (epoch 1): rank 1 of 2, too few to send one on; no trial is complete and nothing "
-        "else is left to launch: the best goes on"
+        "promoted at epoch 1: 1st of 2, as no trial is complete and nothing else is left to launch"
     )
     assert story.states() == [TrialState.PAUSED, TrialState.RUNNING]
     (second,) = sent(park(story, 1, 0.5, 3))  # it is judged there as always
@@ -277,7 +276,7 @@ def test_of_several_brackets_the_furthest_rung_counts_and_the_better_value_there
     park(story, 2, 0.1)
     (promoted,) = sent(go(story))
     assert (promoted.trial, promoted.rung, promoted.by_rank) == (1, 3, False)
-    assert "rung 0 (epoch 3) of bracket 1: rank 1 of 1" in reason_words(promoted.why)
+    assert "at epoch 3 of bracket 1: 1st of 1" in reason_words(promoted.why)
 
 
 def test_why_one_was_not_promoted_is_told_by_its_rung_as_it_is_at_the_end():
@@ -300,11 +299,11 @@ def test_why_one_was_not_promoted_is_told_by_its_rung_as_it_is_at_the_end():
     ]
     assert (
         reason_words(story.trial(0).note)
-        == "not promoted: rung 0 (epoch 1): rank 6 of 6, 0.5 not within 0.1"
+        == "not promoted at epoch 1: 6th of 6, needed 0.1, had 0.5"
     )
     assert (
         reason_words(story.trial(1).note)
-        == "not promoted: rung 0 (epoch 1): rank 5 of 6, 0.4 not within 0.1"
+        == "not promoted at epoch 1: 5th of 6, needed 0.1, had 0.4"
     )
 
 

@@ -67,7 +67,7 @@ def test_the_weaker_trial_stops_at_its_rung_and_is_pruned_whatever_its_exit():
     assert (cut.action, cut.rung, cut.rank, cut.n, cut.cut) == ("stop", 1, 2, 2, 0.5)
     story.exit(1, "killed", code=None, signal=9)
     assert story.trial(1).state == TrialState.PRUNED
-    assert "rung 0 (epoch 1)" in reason_words(story.trial(1).note)
+    assert "at epoch 1: " in reason_words(story.trial(1).note)
 
 
 def test_between_rungs_nothing_is_decided():
@@ -82,7 +82,7 @@ def test_a_value_that_is_not_a_number_ends_the_trial_at_its_next_judgement():
     assert story.report(0, 2, math.nan)[1:] == []
     (verdict,) = verdicts(story.report(0, 3, 0.4))
     assert verdict.action == "stop"
-    assert "diverged" in reason_words(verdict.why)
+    assert "not finite" in reason_words(verdict.why)
 
 
 def test_without_the_objective_a_report_is_kept_and_not_judged():
@@ -373,7 +373,7 @@ def test_promotion_waits_for_a_slot_and_takes_the_best_of_the_highest_rung():
     facts = story.exit(2, stopped=True)
     assert [f.trial for f in facts if isinstance(f, ev.Promoted)] == [1]
     assert story.trial(1).state == TrialState.RUNNING
-    assert "rung 0 (epoch 1)" in reason_words(story.trial(1).note)
+    assert "at epoch 1: " in reason_words(story.trial(1).note)
 
 
 @pytest.mark.parametrize(

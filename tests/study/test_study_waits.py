@@ -121,7 +121,7 @@ def test_what_a_verdict_has_found_is_not_forgotten_by_a_resume():
     story.report(1, 1, 0.9)
     story.take(ev.ResumeAsked(story.now, (1,)))
     story.exit(1, stopped=True)
-    assert "rank 2 of 2" in reason_words(story.trial(1).note)
+    assert "2nd of 2" in reason_words(story.trial(1).note)
 
 
 def test_nothing_is_launched_nor_wound_up_while_nothing_can_be_launched():

@@ -57,7 +57,7 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted before the study had begun", file=sys.stderr)
+        print("stopped before the study began", file=sys.stderr)
         return 130
 
 
@@ -162,7 +162,7 @@ def farewell(study: StudyFolder, file: str) -> int:
         print(row.halted, file=sys.stderr)
         return 1
     if row.state(running=False) != "finished":
-        print(f"{name}: interrupted; `tuitune {file}` goes on with it")
+        print(f"{name}: interrupted; `tuitune {file}` continues it")
         return 130
     return print_result(result_in(study))
 

@@ -53,7 +53,7 @@ def _attempt(request: RunRequest) -> int:
         print(error, file=sys.stderr)
         return 130
     except KeyboardInterrupt:
-        print("interrupted before the study had begun", file=sys.stderr)
+        print("stopped before the study began", file=sys.stderr)
         return 130
 
 
@@ -122,9 +122,7 @@ def tell(outcome: Outcome, *, as_json: bool) -> int:
         print(outcome.store_error, file=sys.stderr)
         return 1
     if outcome.interrupted:
-        why = outcome.finished.why.removeprefix("interrupted ")
-        words = f"interrupted: {why}; the same command goes on from here"
-        print(words, file=sys.stderr)
+        print(f"{outcome.finished.why}; the same command continues", file=sys.stderr)
         return 130
     halted = study.state.halted
     if halted is not None and halted.failed:

@@ -43,6 +43,7 @@ class Ranked(Reason, frozen=True, tag="ranked"):
     cut: float | None
     then: Literal["go", "stop", "wait", "promote", "last resort", "end"]
     ahead: tuple[int, RungName] | None = None  # the waiting trial that a free slot takes first
+    needed: int = 0  # entries from which one of them goes on; 0: not recorded
 
 
 class Averaged(Reason, frozen=True, tag="averaged"):

@@ -144,6 +144,6 @@ class Signals:
             self._stop(self._engine)
 
     def _stop(self, engine: Engine) -> None:
-        why = f"interrupted by {self._seen[-1]}"
+        why = f"stopped by {self._seen[-1].replace('SIGINT', 'Ctrl-C')}"
         now = len(self._seen) > 1
         engine.take([ev.StopAsked(time.time(), finish=False, why=why, now=now)])

@@ -12,6 +12,8 @@ from tuitune.messages.text import configuration_words, duration, plain, trial_na
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuitune.core.reasons import Reason, Why
+
 
 def told(fact: ev.AnyFact) -> str:
     """Without whom it befell; empty for what is not worth a line."""
@@ -111,6 +113,11 @@ def _signal(fact: ev.Signal) -> str:
     return f"SIG{fact.how.upper()}: {cause}"
 
 
+def _with_verb(verb: str, why: Why | Reason) -> str:
+    """A typed reason says what follows; the text of an older journal does not."""
+    return f"{verb}: {why}" if isinstance(why, str) else reason_words(why)
+
+
 def _clock(fact: ev.ClockStepped) -> str:
     where = "forward" if fact.seconds > 0 else "back"
     return f"the clock was set {where} by {duration(abs(fact.seconds))}; no deadline moves"
@@ -134,12 +141,12 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Started: _started,
     ev.SaveFailed: lambda f: f"the checkpoint of step {f.step} could not be written: {f.why}",
     ev.Checkpointed: lambda f: f"checkpoint at step {f.step}",
-    ev.Verdict: lambda f: f"{f.action}: {reason_words(f.why)}",
+    ev.Verdict: lambda f: _with_verb(f.action, f.why),
     ev.CodeChanged: lambda f: f"the training code has changed: {f.now} now, {f.before} before",
     ev.StyleChosen: lambda f: f"pruning style: {f.style} ({reason_words(f.why)})",
     ev.AddAsked: lambda f: f"a trial is added by hand: {configuration_words(f.config)}",
     ev.Added: lambda f: f"added by hand: {reason_words(f.why)}: {configuration_words(f.config)}",
-    ev.Promoted: lambda f: f"promoted: {reason_words(f.why)}",
+    ev.Promoted: lambda f: _with_verb("promoted", f.why),
     ev.Frozen: lambda f: f"attempt {f.attempt} stands still",
     ev.PauseAsked: _paused,
     ev.ResumeAsked: _resumed,

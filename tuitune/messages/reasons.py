@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import reasons as r
+from tuitune.messages.text import ordinal, trial_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,62 +39,57 @@ def too_few(pruning: PruningSpec, trials: int, style: str) -> str:
     )
 
 
-def rung_words(rung: r.RungName) -> str:
-    """As "rung 1 (epoch 3)"; with its bracket where the study has several."""
-    of = "" if rung.bracket is None else f" of bracket {rung.bracket}"
-    return f"rung {rung.number} ({rung.unit} {rung.step}){of}"
-
-
 def _ranked(why: r.Ranked) -> str:
-    place = f"{rung_words(why.rung)}: rank {why.rank} of {why.n}"
-    if why.kept == 0:
-        place += ", too few to send one on"
-    else:
-        place += f", {_compared(why.value, why.cut, within=why.rank <= why.kept)}"
-    if why.then == "end":
-        return f"not promoted: {place}"
+    """As "stopped at epoch 1: 2nd of 5, needed 4.1e-05, had 0.00068"."""
+    head = f"{_THEN[why.then]} {_where(why.rung)}: {ordinal(why.rank)} of {why.n}"
+    if why.then == "last resort":
+        return f"{head}, as no trial is complete and nothing else is left to launch"
     if why.ahead is not None:
         trial, rung = why.ahead
-        return f"{place}: waits, as #{trial} at {rung_words(rung)} comes first"
-    return place + _THEN[why.then]
+        return f"{head}; {trial_name(trial)} {_where(rung)} comes first"
+    if why.kept == 0:
+        return f"{head}, promotion needs {why.needed or 'more'}"
+    if why.value == why.cut and why.rank > why.kept:
+        return f"{head}, tied with the cut-off; the earlier trial wins"
+    return f"{head}, {_compared(why.value, why.cut)}"
 
 
 _THEN = {
-    "go": ": goes on",
-    "stop": ": stopped",
-    "wait": ": waits",
-    "promote": ": promoted",
-    "last resort": "; no trial is complete and nothing else is left to launch: the best goes on",
+    "go": "goes on",
+    "stop": "stopped",
+    "wait": "held",
+    "promote": "promoted",
+    "last resort": "promoted",
+    "end": "not promoted",
 }
 
 
+def _where(rung: r.RungName) -> str:
+    """As "at epoch 3"; with its bracket where the study has several."""
+    of = "" if rung.bracket is None else f" of bracket {rung.bracket}"
+    return f"at {rung.unit} {rung.step}{of}"
+
+
 def _averaged(why: r.Averaged) -> str:
-    if why.best == why.median and why.best is not None:
-        what = f"{why.best:.4g} equal to {why.median:.4g}"
-    else:
-        what = _compared(why.best, why.median, within=why.then == "go")
-    one = why.averages == 1
-    of = "the running average of 1" if one else f"the median running average of {why.averages}"
-    ends = "goes on" if why.then == "go" else "stopped"
-    return f"{why.unit} {why.step}: best {what}, {of}: {ends}"
+    averages = "running average" if why.averages == 1 else "median of running averages"
+    needed = f"{_compared(why.best, why.median)} ({averages} of {why.averages})"
+    return f"{_THEN[why.then]} at {why.unit} {why.step}: {needed}"
 
 
-def _compared(value: float | None, cut: float | None, *, within: bool) -> str:
+def _compared(value: float | None, cut: float | None) -> str:
     """Both numbers with as many digits as it takes to tell them apart."""
-    how = "within" if within else "not within"
     if value is None or cut is None:
-        return f"{how} the best"
+        return "no value to compare"
     digits = 4
     while digits < 17 and value != cut and f"{value:.{digits}g}" == f"{cut:.{digits}g}":
         digits += 1
-    of_earlier = " of earlier trials" if value == cut and not within else ""
-    return f"{value:.{digits}g} {how} {cut:.{digits}g}{of_earlier}"
+    return f"needed {cut:.{digits}g}, had {value:.{digits}g}"
 
 
 def _diverged(why: r.Diverged) -> str:
-    where = f"{why.unit} {why.step}" if why.rung is None else rung_words(why.rung)
-    what = "an earlier report was not finite" if why.value is None else why.value
-    return f"diverged: {what}, {where}"
+    where = f"at {why.unit} {why.step}" if why.rung is None else _where(why.rung)
+    what = "an earlier value was not finite" if why.value is None else f"the value is {why.value}"
+    return f"stopped {where}: {what}"
 
 
 _STYLES = {
@@ -104,7 +100,7 @@ _STYLES = {
 }
 
 _CAUSES = {
-    "cheap": "short runs are a cheap way to explore",
+    "cheap": "pruning makes exploring cheap",
     "few": "too few outcomes to model",
     "explore": "a share of the trials explores",
     "all tried": "all that the model finds likely was tried",

@@ -38,6 +38,13 @@ def which(trial: int, *, partial: bool) -> str:
     return f"({trial_name(trial)}{', partial' if partial else ''})"
 
 
+def ordinal(count: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th ..."""
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    tail = "th" if 10 <= count % 100 <= 20 else endings.get(count % 10, "th")
+    return f"{count}{tail}"
+
+
 def duration(seconds: float) -> str:
     """Two units at most: 42s, 3m10s, 2h05m, 1d3h."""
     whole = max(0, round(seconds))

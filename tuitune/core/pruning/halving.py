@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
-from math import inf, isfinite, log
+from math import ceil, inf, isfinite, log
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tuitune.core import reasons
@@ -299,6 +299,7 @@ class Halving:
             value_of(place.cut, self.mode),
             then,
             None if ahead is None else (ahead[0], self._named(ahead[1])),
+            ceil(self.pruning.reduction),
         )
 
     def _diverged(self, rung: RungPlace, value: float) -> reasons.Diverged:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.events import Exited, Promoted, StopReason, TrialState, Verdict
 from tuitune.messages.states import CAUSES, WORDS, Shown, shown
-from tuitune.messages.text import duration, number, plain
+from tuitune.messages.text import duration, number, ordinal, plain
 from tuitune.ui.render.glyphs import shown_state
 
 if TYPE_CHECKING:
@@ -138,13 +138,6 @@ def last_words(facts: Sequence[tuple[int, AnyFact]]) -> str:
 
 def resource(snapshot: Snapshot) -> str:
     return plain(snapshot.spec.pruning.resource or "report")
-
-
-def ordinal(count: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th ..."""
-    endings = {1: "st", 2: "nd", 3: "rd"}
-    tail = "th" if 10 <= count % 100 <= 20 else endings.get(count % 10, "th")
-    return f"{count}{tail}"
 
 
 def _rung(snapshot: Snapshot, row: TrialRow) -> str:
