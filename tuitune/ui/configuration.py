@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Keys = Mapping[str, tuple[str, ...]]  # by the id of an action
 
-NO_ACTION: Final = "there is no such action; `:keys` in the app lists them"
+_NO_ACTION: Final = "there is no such action; `:keys` in the app lists them"
 
 
 class Configuration(Record, frozen=True):
@@ -131,7 +131,7 @@ def _problem(id_: str, value: Any, known: Sequence[str]) -> str:
         return "stands above [keys]"
     if id_ not in known:
         near = difflib.get_close_matches(id_, known, n=1)
-        return f"there is no such action; did you mean {near[0]}?" if near else NO_ACTION
+        return f"there is no such action; did you mean {near[0]}?" if near else _NO_ACTION
     keys = [value] if isinstance(value, str) else value
     if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
         return 'is no list of keys; write ["p"], or ["ctrl+k", "f5"], say'

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAME = "output.log"
-BLOCK = 1 << 14  # bytes read at a time
-LONGEST = 1 << 13  # bytes of one line; what is longer is shown as several
-SEARCHED = 1 << 26  # bytes that one search goes through
-ESCAPES = re.compile(
+_NAME = "output.log"
+_BLOCK = 1 << 14  # bytes read at a time
+_LONGEST = 1 << 13  # bytes of one line; what is longer is shown as several
+_SEARCHED = 1 << 26  # bytes that one search goes through
+_ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours, the cursor
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
     r"|[ -/]*[0-~])"
@@ -35,7 +35,7 @@ class Stamp(NamedTuple):
 
 def log_file(folder: Path, trial: int) -> Path:
     """What a trial prints, in the study's folder."""
-    return folder / TRIALS / f"{trial:04d}" / NAME
+    return folder / TRIALS / f"{trial:04d}" / _NAME
 
 
 def stamp(path: Path) -> Stamp | None:
@@ -67,9 +67,9 @@ def on(path: Path, end: int, count: int) -> int:
     with _opened(path) as log:
         if log is None:
             return end
-        limit = min(os.fstat(log).st_size, end + count * LONGEST)
+        limit = min(os.fstat(log).st_size, end + count * _LONGEST)
         while count > 0 and end < limit:
-            block = os.pread(log, min(BLOCK, limit - end), end)
+            block = os.pread(log, min(_BLOCK, limit - end), end)
             at = 0
             while count > 0 and (newline := block.find(b"\n", at)) >= 0:
                 at = newline + 1
@@ -87,7 +87,7 @@ def find_before(path: Path, end: int, text: str) -> int | None:
     with _opened(path) as log:
         if log is None or not wanted:
             return None
-        last = max(0, end - SEARCHED)
+        last = max(0, end - _SEARCHED)
         while end > last:
             start = max(last, end - (1 << 20))
             block = os.pread(log, end - start, start).lower()
@@ -104,7 +104,7 @@ def find_after(path: Path, start: int, text: str) -> int | None:
     with _opened(path) as log:
         if log is None or not wanted:
             return None
-        last = start + SEARCHED
+        last = start + _SEARCHED
         while start < last:
             block = os.pread(log, 1 << 20, start).lower()
             at = block.find(wanted)
@@ -135,11 +135,11 @@ def shown_lines(raw: bytes) -> list[str]:
 
 def _segments(line: bytes) -> list[bytes]:
     line = line.rstrip(b"\r").rpartition(b"\r")[2]  # what a terminal would be showing
-    return [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)] or [b""]
+    return [line[at : at + _LONGEST] for at in range(0, len(line), _LONGEST)] or [b""]
 
 
 def _shown(line: bytes) -> str:
-    text = ESCAPES.sub("", line.decode("utf-8", "replace"))
+    text = _ESCAPES.sub("", line.decode("utf-8", "replace"))
     return plain(text.expandtabs(8))
 
 
@@ -158,9 +158,9 @@ def _cut(line: bytes) -> bytes:
 def _back(log: int, end: int, count: int) -> int:
     """Where the last `count` lines up to `end` begin; a newline right before it ends the last."""
     at = end - 1 if end and os.pread(log, 1, end - 1) == b"\n" else end
-    floor = max(0, end - count * LONGEST)
+    floor = max(0, end - count * _LONGEST)
     while at > floor:
-        start = max(floor, at - BLOCK)
+        start = max(floor, at - _BLOCK)
         block = os.pread(log, at - start, start)
         found = len(block)
         while count > 0 and (found := block.rfind(b"\n", 0, found)) >= 0:

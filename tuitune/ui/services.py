@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.source import Source
 
-PATIENCE = 10.0  # s for an engine's answer
+_PATIENCE = 10.0  # s for an engine's answer
 
 
 class Services:
@@ -107,7 +107,7 @@ class Services:
     def _ask(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
         folder = self._app.snapshot.folder
         try:
-            answer = request(socket_path(folder, "control"), message, PATIENCE, by="app")
+            answer = request(socket_path(folder, "control"), message, _PATIENCE, by="app")
         except ControlError as error:
             answer = {"error": str(error)}
         if "error" in answer:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.render_context import RenderContext
 
-FORMS: Final = ("csv", "json")
+_FORMS: Final = ("csv", "json")
 
 
-def show_help(app: AppActions) -> None:
+def _show_help(app: AppActions) -> None:
     app.show("help")
 
 
-def show_palette(app: AppActions) -> None:
+def _show_palette(app: AppActions) -> None:
     """Its frame has signs that are not ASCII: the command line does the same there."""
     if app.context().glyphs.ascii:
         command_line(app)
@@ -28,69 +28,69 @@ def show_palette(app: AppActions) -> None:
         app.show("palette")
 
 
-def show_summary(app: AppActions) -> None:
+def _show_summary(app: AppActions) -> None:
     app.show("summary")
 
 
-def show_keys(app: AppActions) -> None:
+def _show_keys(app: AppActions) -> None:
     app.show("keys")
 
 
-def open_command_line(app: AppActions) -> None:
+def _open_command_line(app: AppActions) -> None:
     command_line(app)
 
 
-def shot(app: AppActions) -> None:
+def _shot(app: AppActions) -> None:
     app.write("svg", "")
 
 
-def shot_to(app: AppActions, path: str) -> None:
+def _shot_to(app: AppActions, path: str) -> None:
     app.write("svg", path)
 
 
-def export(app: AppActions) -> None:
+def _export(app: AppActions) -> None:
     app.write("csv", "")
 
 
-def export_to(app: AppActions, text: str) -> None:
+def _export_to(app: AppActions, text: str) -> None:
     form, _, path = text.partition(" ")
-    if form not in FORMS:
+    if form not in _FORMS:
         app.say(f"format {form} isn't supported: csv or json", "warning")
         return
     app.write(form, path.strip())
 
 
-def redraw(app: AppActions) -> None:
+def _redraw(app: AppActions) -> None:
     app.redraw()
 
 
-def interrupt(app: AppActions) -> None:
+def _interrupt(app: AppActions) -> None:
     """In other programs it kills; here a slip must not end days of training."""
     shown = app.context().keymap.shown
     words = f"{shown('app.quit')} leaves the app, and the study runs on"
     app.say(f"{words}; {shown('study.stop')} stops the study", "info")
 
 
-def leave(app: AppActions) -> None:
+def _leave(app: AppActions) -> None:
     app.leave()
 
 
 def _forms(_: RenderContext) -> Sequence[str]:
-    return FORMS
+    return _FORMS
 
 
 ACTIONS: Final = (
-    Action("app.help", ("?", "f1"), "help", "Every key, and what it does.", "App", show_help),
+    Action("app.help", ("?", "f1"), "help", "Every key, and what it does.", "App", _show_help),
     Action(
         "app.commands",
         (":",),
         "command line",
         "Any action by its name, some with more: a number, a file, a trial.",
         "App",
-        open_command_line,
+        _open_command_line,
     ),
     Action(
-        "app.palette", ("ctrl+p",), "palette", "All actions, to choose from.", "App", show_palette
+        "app.palette", ("ctrl+p",), "palette", "All actions, to choose from.", "App", _show_palette
     ),
     Action(
         "app.summary",
@@ -98,7 +98,7 @@ ACTIONS: Final = (
         "summary",
         "The best configuration, the top five, counts, times and files.",
         "App",
-        show_summary,
+        _show_summary,
     ),
     Action(
         "app.keys",
@@ -106,7 +106,7 @@ ACTIONS: Final = (
         "keys and their file",
         "Where keys are changed, and the names of all actions.",
         "App",
-        show_keys,
+        _show_keys,
     ),
     Action(
         "app.shot",
@@ -114,8 +114,8 @@ ACTIONS: Final = (
         "picture",
         "Writes the screen into an SVG file.",
         "App",
-        shot,
-        argument=Argument("[FILE]", shot_to),
+        _shot,
+        argument=Argument("[FILE]", _shot_to),
     ),
     Action(
         "app.export",
@@ -123,8 +123,8 @@ ACTIONS: Final = (
         "export the trials",
         "Writes all trials into a file, as CSV or JSON.",
         "App",
-        export,
-        argument=Argument("csv|json [FILE]", export_to, _forms),
+        _export,
+        argument=Argument("csv|json [FILE]", _export_to, _forms),
     ),
     Action(
         "app.redraw",
@@ -132,7 +132,7 @@ ACTIONS: Final = (
         "draw again",
         "Paints the whole screen once more, where something else has written on it.",
         "App",
-        redraw,
+        _redraw,
     ),
     Action(
         "app.interrupt",
@@ -140,7 +140,7 @@ ACTIONS: Final = (
         "how to leave",
         "Ends nothing: says how to leave, and how to stop the study.",
         "App",
-        interrupt,
+        _interrupt,
     ),
     Action(
         "app.quit",
@@ -148,6 +148,6 @@ ACTIONS: Final = (
         "leave",
         "Closes the app. The study runs on; `tuitune attach` comes back to it.",
         "App",
-        leave,
+        _leave,
     ),
 )

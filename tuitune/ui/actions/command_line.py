@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from tuitune.ui.actions.action import Action, AppActions
 
-NUMBER = re.compile(r"[#t]?[0-9]{1,9}", re.ASCII)
-MOST = 12  # candidates that are named
+_NUMBER = re.compile(r"[#t]?[0-9]{1,9}", re.ASCII)
+_MOST = 12  # candidates that are named
 
 
-class Command(NamedTuple):
+class _Command(NamedTuple):
     """A line understood: this action, and what was typed behind its name."""
 
     action: Action
@@ -44,13 +44,13 @@ def execute(app: AppActions, line: str) -> None:
     line = line.strip().removeprefix(":").strip()
     if not line:
         return
-    if NUMBER.fullmatch(line):
+    if _NUMBER.fullmatch(line):
         jump_to(app, line)
         return
     actions = app.actions.values()
     command = understood(actions, line)
     if command is None:
-        app.say(unknown(actions, line), "warning")
+        app.say(_unknown(actions, line), "warning")
         return
     action, argument = command
     if argument and action.argument is None:
@@ -59,18 +59,18 @@ def execute(app: AppActions, line: str) -> None:
         app.act(action.id, argument)
 
 
-def understood(actions: Iterable[Action], line: str) -> Command | None:
+def understood(actions: Iterable[Action], line: str) -> _Command | None:
     """By id, by the last word of an id, or by title; None where it is none of these."""
-    known = names(actions)
+    known = _names(actions)
     whole = known.get(line.lower())
     if whole is not None:
-        return Command(whole, "")
+        return _Command(whole, "")
     first, _, rest = line.partition(" ")
     action = known.get(first.lower())
-    return None if action is None else Command(action, rest.strip())
+    return None if action is None else _Command(action, rest.strip())
 
 
-def names(actions: Iterable[Action]) -> Mapping[str, Action]:
+def _names(actions: Iterable[Action]) -> Mapping[str, Action]:
     """Whatever an action may be called.
 
     A short name that several have is that one's which takes something behind it (`:trials 200`),
@@ -88,18 +88,18 @@ def names(actions: Iterable[Action]) -> Mapping[str, Action]:
 def name_of(action: Action, actions: Iterable[Action]) -> str:
     """The shortest name that means this action."""
     short = action.id.rpartition(".")[2]
-    return short if names(actions)[short] is action else action.id
+    return short if _names(actions)[short] is action else action.id
 
 
-def unknown(actions: Iterable[Action], line: str) -> str:
+def _unknown(actions: Iterable[Action], line: str) -> str:
     """What to say of a line that means nothing."""
     first = line.split(maxsplit=1)[0]
-    near = difflib.get_close_matches(first, names(actions), n=2)
+    near = difflib.get_close_matches(first, _names(actions), n=2)
     mend = f"did you mean {' or '.join(near)}?" if near else "? lists all there is"
     return f"{first}: no such command; {mend}"
 
 
-def candidates(app: AppActions, line: str) -> Sequence[str]:
+def _candidates(app: AppActions, line: str) -> Sequence[str]:
     """How the last word may go on."""
     actions = app.actions.values()
     first, space, rest = line.lstrip().partition(" ")
@@ -107,7 +107,7 @@ def candidates(app: AppActions, line: str) -> Sequence[str]:
         shortest = [name_of(action, actions) for action in actions]
         found = [name for name in shortest if name.startswith(first)]
         return found or [action.id for action in actions if action.id.startswith(first)]
-    action = names(actions).get(first)
+    action = _names(actions).get(first)
     if action is None or action.argument is None or action.argument.values is None:
         return []
     return [value for value in action.argument.values(app.context()) if value.startswith(rest)]
@@ -115,14 +115,14 @@ def candidates(app: AppActions, line: str) -> Sequence[str]:
 
 def completed(app: AppActions, line: str) -> str:
     """The line with as much more as all candidates have in common."""
-    found = candidates(app, line)
+    found = _candidates(app, line)
     if not found:
         return line
     head, space, _ = line.lstrip().partition(" ")
     start = f"{head} " if space else ""
     if len(found) > 1:
         return start + common_start(found)
-    takes_more = not space and names(app.actions.values())[found[0]].argument is not None
+    takes_more = not space and _names(app.actions.values())[found[0]].argument is not None
     return start + found[0] + (" " if takes_more else "")
 
 
@@ -137,17 +137,17 @@ def hint(app: AppActions, line: str) -> str:
     line = line.strip().removeprefix(":")
     if not line:
         return "an action's name, or a trial's number; tab completes"
-    if NUMBER.fullmatch(line):
+    if _NUMBER.fullmatch(line):
         return f"goes to {trial_name(int(line.lstrip('#t')))}"
     actions = app.actions.values()
     command = understood(actions, line)
     if command is not None:
         return _usage(command.action, actions)
-    found = candidates(app, line)
+    found = _candidates(app, line)
     if not found:
-        return unknown(actions, line)
-    more = f"  and {len(found) - MOST} more" if len(found) > MOST else ""
-    return "  ".join(found[:MOST]) + more
+        return _unknown(actions, line)
+    more = f"  and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return "  ".join(found[:_MOST]) + more
 
 
 def _usage(action: Action, actions: Iterable[Action]) -> str:

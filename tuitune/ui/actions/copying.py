@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-OUTPUT: Final = "output.log"
+_OUTPUT: Final = "output.log"
 
 
-def copy(app: AppActions) -> None:
+def _copy(app: AppActions) -> None:
     """The trials are those of this moment, whatever moves while the menu is open."""
     snapshot = app.snapshot
     rows = meant(app.context())
@@ -67,16 +67,16 @@ def commands(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
 def added(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
     """What adds the same configuration to the study, to be changed by hand."""
     return "\n".join(
-        shlex.join(["tuitune", "add", place(snapshot.folder), *map(_pair, row.config.items())])
+        shlex.join(["tuitune", "add", _place(snapshot.folder), *map(_pair, row.config.items())])
         for row in rows
     )
 
 
 def logs(folder: Path, rows: Sequence[TrialRow]) -> str:
-    return "\n".join(str(folder / TRIALS / f"{row.number:04d}" / OUTPUT) for row in rows)
+    return "\n".join(str(folder / TRIALS / f"{row.number:04d}" / _OUTPUT) for row in rows)
 
 
-def place(folder: Path) -> str:
+def _place(folder: Path) -> str:
     """The study as a command finds it from anywhere on this machine."""
     return os.fspath(folder.resolve())
 
@@ -97,7 +97,7 @@ ACTIONS: Final = (
         "copy",
         "Its id, its configuration as TOML, a command with it, or the path of its log.",
         "Trials",
-        copy,
+        _copy,
         why_not=_nothing,
     ),
 )

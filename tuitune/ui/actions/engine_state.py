@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     WhyNot = Callable[[TrialRow], str]
 
-NAMED = 3  # trials that a question names; more are counted
+_NAMED = 3  # trials that a question names; more are counted
 
 
 class Targets(Record, frozen=True):
@@ -46,13 +46,13 @@ class Targets(Record, frozen=True):
 
     def words(self) -> str:
         """The trials by name where they are few, else how many."""
-        if len(self.states) <= NAMED:
+        if len(self.states) <= _NAMED:
             return trial_names(self.states)
         return f"{len(self.states)} trials"
 
     def details(self) -> str:
         """How those that are not named stand, and how many were left out; as short as it gets."""
-        by_state = Counter(self.states.values()) if len(self.states) > NAMED else {}
+        by_state = Counter(self.states.values()) if len(self.states) > _NAMED else {}
         counted = ", ".join(f"{n} {shown(state)}" for state, n in by_state.items())
         left_out = f"{len(self.left_out)} can't be" if self.left_out else ""
         return "; ".join(part for part in (counted, left_out) if part)
@@ -107,12 +107,12 @@ def _clause(row: TrialRow) -> str:
     return WORDS[shown(row.state, at_rung=row.is_held)].clause
 
 
-def is_ended(row: TrialRow) -> bool:
+def _is_ended(row: TrialRow) -> bool:
     return row.state in ENDED
 
 
 def why_no_pause(row: TrialRow) -> str:
-    if is_ended(row):
+    if _is_ended(row):
         return _clause(row)
     if row.phase == "frozen" or (row.state == TrialState.PAUSED and not row.parked):
         return "is paused already"
@@ -120,7 +120,7 @@ def why_no_pause(row: TrialRow) -> str:
 
 
 def why_no_resume(row: TrialRow) -> str:
-    if is_ended(row):
+    if _is_ended(row):
         return _clause(row)
     if row.state == TrialState.PAUSED or row.phase in ("frozen", "ending:paused"):
         return ""
@@ -128,7 +128,7 @@ def why_no_resume(row: TrialRow) -> str:
 
 
 def why_no_kill(row: TrialRow) -> str:
-    if is_ended(row):
+    if _is_ended(row):
         return _clause(row)
     if row.phase == "killing":
         return "is being killed already"
@@ -136,7 +136,7 @@ def why_no_kill(row: TrialRow) -> str:
 
 
 def why_no_retry(row: TrialRow) -> str:
-    if not is_ended(row):
+    if not _is_ended(row):
         return f"has not ended: it {_clause(row)}"
     return (
         "is complete; it can be enqueued again as a new trial"

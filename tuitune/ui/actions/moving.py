@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 
-def line_of(app: AppActions) -> int:
+def _line_of(app: AppActions) -> int:
     """The line that the cursor is on, from 0."""
     return app.order.position(app.selection.cursor) or 0
 
 
-def to_line(app: AppActions, line: int) -> None:
+def _to_line(app: AppActions, line: int) -> None:
     """To this one, or to the nearest that there is; an open range goes with it."""
     numbers = app.order.numbers
     if numbers:
         app.selection.cursor = numbers[max(0, min(line, len(numbers) - 1))]
-        extend(app)
+        _extend(app)
         app.order.hold()  # also where it stood there already
         app.order.follow(app.snapshot, app.selection)
 
 
-def extend(app: AppActions) -> None:
+def _extend(app: AppActions) -> None:
     """What stands between the beginning of an open range and the cursor has a mark."""
     selection, order = app.selection, app.order
     if selection.anchor is None:
@@ -42,37 +42,37 @@ def extend(app: AppActions) -> None:
     selection.marks = {*selection.kept, *order.numbers[min(start, end) : max(start, end) + 1]}
 
 
-def by_lines(lines: int, app: AppActions) -> None:
+def _by_lines(lines: int, app: AppActions) -> None:
     """Down, or up where negative."""
-    to_line(app, line_of(app) + lines)
+    _to_line(app, _line_of(app) + lines)
 
 
-def by_pages(pages: int, app: AppActions) -> None:
+def _by_pages(pages: int, app: AppActions) -> None:
     """A line of the page before stays in sight."""
-    by_lines(pages * max(1, app.order.lines - 1), app)
+    _by_lines(pages * max(1, app.order.lines - 1), app)
 
 
-def by_halves(halves: int, app: AppActions) -> None:
-    by_lines(halves * max(1, app.order.lines // 2), app)
+def _by_halves(halves: int, app: AppActions) -> None:
+    _by_lines(halves * max(1, app.order.lines // 2), app)
 
 
-def first(app: AppActions) -> None:
-    to_line(app, 0)
+def _first(app: AppActions) -> None:
+    _to_line(app, 0)
 
 
-def last(app: AppActions) -> None:
-    to_line(app, len(app.order.numbers) - 1)
+def _last(app: AppActions) -> None:
+    _to_line(app, len(app.order.numbers) - 1)
 
 
-def best(app: AppActions) -> None:
+def _best(app: AppActions) -> None:
     if app.snapshot.best is not None:
         jump(app, app.snapshot.best)
 
 
-def next_failed(app: AppActions) -> None:
+def _next_failed(app: AppActions) -> None:
     """Below the cursor, then from the first line on."""
     numbers, rows = app.order.numbers, app.snapshot.rows
-    start = line_of(app) + 1
+    start = _line_of(app) + 1
     for number in (*numbers[start:], *numbers[:start]):
         if rows[number].state == TrialState.FAILED:
             jump(app, number)
@@ -83,7 +83,7 @@ def jump(app: AppActions, number: int) -> None:
     """To a trial by its number, or words about why it is not to be seen."""
     line = app.order.position(number)
     if line is not None:
-        to_line(app, line)
+        _to_line(app, line)
     elif app.snapshot.row(number) is None:
         app.say(f"there is no {trial_name(number)}", "warning")
     else:
@@ -98,7 +98,7 @@ def jump_to(app: AppActions, text: str) -> None:
         app.say(f"{text.strip() or 'nothing'} is not the number of a trial", "warning")
 
 
-def ask_where(app: AppActions) -> None:
+def _ask_where(app: AppActions) -> None:
     app.prompt(Prompt(":", "", partial(jump_to, app), hint=lambda _: "the number of a trial"))
 
 
@@ -115,26 +115,26 @@ def _none_failed(context: RenderContext) -> str:
     return "" if shown else "those that failed are filtered out"
 
 
-def mark(app: AppActions) -> None:
+def _mark(app: AppActions) -> None:
     """Sets or takes the cursor's mark and goes on to the next line."""
     selection = app.selection
     if selection.cursor is not None:
         selection.marks ^= {selection.cursor}
         selection.anchor = None
-        to_line(app, line_of(app) + 1)
+        _to_line(app, _line_of(app) + 1)
 
 
-def mark_range(app: AppActions) -> None:
+def _mark_range(app: AppActions) -> None:
     """Begins a range at the cursor, which goes with it; the second time ends it."""
     selection = app.selection
     if selection.anchor is not None:
         selection.anchor = None
     elif selection.cursor is not None:
         selection.anchor, selection.kept = selection.cursor, frozenset(selection.marks)
-        extend(app)
+        _extend(app)
 
 
-def mark_all(app: AppActions) -> None:
+def _mark_all(app: AppActions) -> None:
     """All that are shown; takes their marks where all have one."""
     shown = set(app.order.numbers)
     selection = app.selection
@@ -149,19 +149,19 @@ def _nothing_shown(context: RenderContext) -> str:
 
 
 ACTIONS: Final = (
-    Action("move.down", ("j", "down"), "down", "To the next trial.", "Move", partial(by_lines, 1)),
-    Action("move.up", ("k", "up"), "up", "To the trial above.", "Move", partial(by_lines, -1)),
+    Action("move.down", ("j", "down"), "down", "To the next trial.", "Move", partial(_by_lines, 1)),
+    Action("move.up", ("k", "up"), "up", "To the trial above.", "Move", partial(_by_lines, -1)),
     Action(
-        "move.page_down", ("pagedown",), "page down", "A page on.", "Move", partial(by_pages, 1)
+        "move.page_down", ("pagedown",), "page down", "A page on.", "Move", partial(_by_pages, 1)
     ),
-    Action("move.page_up", ("pageup",), "page up", "A page back.", "Move", partial(by_pages, -1)),
+    Action("move.page_up", ("pageup",), "page up", "A page back.", "Move", partial(_by_pages, -1)),
     Action(
         "move.half_down",
         ("ctrl+d",),
         "half a page down",
         "Half a page on.",
         "Move",
-        partial(by_halves, 1),
+        partial(_by_halves, 1),
     ),
     Action(
         "move.half_up",
@@ -169,17 +169,17 @@ ACTIONS: Final = (
         "half a page up",
         "Half a page back.",
         "Move",
-        partial(by_halves, -1),
+        partial(_by_halves, -1),
     ),
-    Action("move.first", ("g", "home"), "first line", "To the first trial.", "Move", first),
-    Action("move.last", ("G", "end"), "last line", "To the last trial.", "Move", last),
+    Action("move.first", ("g", "home"), "first line", "To the first trial.", "Move", _first),
+    Action("move.last", ("G", "end"), "last line", "To the last trial.", "Move", _last),
     Action(
         "move.best",
         ("b",),
         "best trial",
         "To the best trial so far.",
         "Move",
-        best,
+        _best,
         why_not=_no_best,
     ),
     Action(
@@ -188,7 +188,7 @@ ACTIONS: Final = (
         "next failed",
         "Next failed trial (wraps around).",
         "Move",
-        next_failed,
+        _next_failed,
         why_not=_none_failed,
     ),
     Action(
@@ -197,7 +197,7 @@ ACTIONS: Final = (
         "go to trial",
         "To a trial by its number.",
         "Move",
-        ask_where,
+        _ask_where,
         argument=Argument("N", jump_to),
     ),
     Action(
@@ -206,7 +206,7 @@ ACTIONS: Final = (
         "mark",
         "Marks the trial, or takes its mark, and goes one down.",
         "Trials",
-        mark,
+        _mark,
         why_not=_nothing_shown,
     ),
     Action(
@@ -215,7 +215,7 @@ ACTIONS: Final = (
         "mark a range",
         "From here to where it is pressed again.",
         "Trials",
-        mark_range,
+        _mark_range,
         why_not=_nothing_shown,
     ),
     Action(
@@ -224,7 +224,7 @@ ACTIONS: Final = (
         "mark all",
         "All that the filter shows, or none of them.",
         "Trials",
-        mark_all,
+        _mark_all,
         why_not=_nothing_shown,
     ),
 )

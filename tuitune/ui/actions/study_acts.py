@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 
-def pause_launching(app: AppActions) -> None:
+def _pause_launching(app: AppActions) -> None:
     def then(_: dict[str, Any]) -> None:
         back = Resume()
         app.status_line.undo = Undo("pause launching", back, "launching again")
@@ -27,7 +27,7 @@ def pause_launching(app: AppActions) -> None:
     app.send(Pause(), then)
 
 
-def resume_launching(app: AppActions) -> None:
+def _resume_launching(app: AppActions) -> None:
     def then(_: dict[str, Any]) -> None:
         back = Pause()
         app.status_line.undo = Undo("resume launching", back, "no new trial is launched")
@@ -37,11 +37,11 @@ def resume_launching(app: AppActions) -> None:
     app.send(Resume(), then)
 
 
-def more(app: AppActions) -> None:
+def _more(app: AppActions) -> None:
     _set_concurrency(app, _concurrency(app.context()) + 1)
 
 
-def fewer(app: AppActions) -> None:
+def _fewer(app: AppActions) -> None:
     _set_concurrency(app, _concurrency(app.context()) - 1)
 
 
@@ -51,7 +51,7 @@ def concurrency(app: AppActions, text: str) -> None:
         _set_concurrency(app, number)
 
 
-def trials(app: AppActions, text: str) -> None:
+def _trials(app: AppActions, text: str) -> None:
     """Asked before where it is fewer than there are: the study ends then, and no undo helps."""
     number = _whole(app, "trials", text)
     if number is None:
@@ -65,15 +65,15 @@ def trials(app: AppActions, text: str) -> None:
     app.ask(Question(asked, lambda: _set(app, "search.trials", number, was, words)))
 
 
-def ask_trials(app: AppActions) -> None:
+def _ask_trials(app: AppActions) -> None:
     command_line(app, "trials ")
 
 
-def ask_concurrency(app: AppActions) -> None:
+def _ask_concurrency(app: AppActions) -> None:
     command_line(app, "concurrency ")
 
 
-def stop(app: AppActions) -> None:
+def _stop(app: AppActions) -> None:
     running = app.snapshot.counts.get(TrialState.RUNNING, 0)
     ways = (
         ("s", "save and leave", Stop(), "trials save and leave"),
@@ -89,7 +89,7 @@ def stop(app: AppActions) -> None:
     app.menu(Menu("stop the study", tuple(choice(*way) for way in ways)))
 
 
-def restart(app: AppActions) -> None:
+def _restart(app: AppActions) -> None:
     app.restart()
 
 
@@ -185,7 +185,7 @@ ACTIONS: Final = (
         "pause launching",
         "Starts no new trial; those that run go on.",
         "Study",
-        pause_launching,
+        _pause_launching,
         dangerous=True,
         why_not=_no_pause,
     ),
@@ -195,7 +195,7 @@ ACTIONS: Final = (
         "resume launching",
         "Starts new trials again.",
         "Study",
-        resume_launching,
+        _resume_launching,
         dangerous=True,
         why_not=_no_resume,
     ),
@@ -205,7 +205,7 @@ ACTIONS: Final = (
         "one more at a time",
         "Raises how many trials may run at once.",
         "Study",
-        more,
+        _more,
         dangerous=True,
         why_not=no_engine,
     ),
@@ -215,7 +215,7 @@ ACTIONS: Final = (
         "one fewer at a time",
         "Lowers how many trials may run at once; those that run go on.",
         "Study",
-        fewer,
+        _fewer,
         dangerous=True,
         why_not=no_engine,
     ),
@@ -225,7 +225,7 @@ ACTIONS: Final = (
         "trials at a time",
         "How many trials may run at once.",
         "Study",
-        ask_concurrency,
+        _ask_concurrency,
         dangerous=True,
         why_not=no_engine,
         argument=Argument("N", concurrency),
@@ -236,10 +236,10 @@ ACTIONS: Final = (
         "number of trials",
         "How many trials the study has in all, besides those added by hand.",
         "Study",
-        ask_trials,
+        _ask_trials,
         dangerous=True,
         why_not=no_engine,
-        argument=Argument("N", trials),
+        argument=Argument("N", _trials),
     ),
     Action(
         "study.stop",
@@ -247,7 +247,7 @@ ACTIONS: Final = (
         "stop the study",
         "Ends the engine: trials save and leave, finish, or are killed. It can go on later.",
         "Study",
-        stop,
+        _stop,
         dangerous=True,
         why_not=_no_stop,
     ),
@@ -257,7 +257,7 @@ ACTIONS: Final = (
         "restart the engine",
         "Starts an engine that goes on with a study that has none.",
         "Study",
-        restart,
+        _restart,
         dangerous=True,
         why_not=_no_restart,
     ),

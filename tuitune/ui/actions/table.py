@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.table.columns import Column
 
-EXAMPLE: Final = "state:run lr<1e-3 has:error !word trial:12"
+_EXAMPLE: Final = "state:run lr<1e-3 has:error !word trial:12"
 
 
-def filter_trials(app: AppActions) -> None:
+def _filter_trials(app: AppActions) -> None:
     """While it is typed the table shows what it finds; escape takes that back."""
     before = app.selection.filter
     _ask_filter(app, before.text, partial(_set_filter, app, before.text))
 
 
-def filter_by(app: AppActions, text: str) -> None:
+def _filter_by(app: AppActions, text: str) -> None:
     problem = _try_filter(app, text)
     if problem:
         app.say(problem, "warning")
@@ -67,7 +67,7 @@ def _try_filter(app: AppActions, text: str) -> str:
 
 def _hint(app: AppActions, text: str) -> str:
     if not text.strip():
-        return EXAMPLE
+        return _EXAMPLE
     try:
         parse(text, app.snapshot.spec)
     except FilterError as error:
@@ -78,72 +78,72 @@ def _hint(app: AppActions, text: str) -> str:
 # --- sorting -------------------------------------------------------------------------------------
 
 
-def choose_sort(app: AppActions) -> None:
+def _choose_sort(app: AppActions) -> None:
     choices = (
-        Choice(column.letter, column.title, partial(sort_by, app, column.key))
+        Choice(column.letter, column.title, partial(_sort_by, app, column.key))
         for column in columns(app.snapshot)
         if column.sorts
     )
     app.menu(Menu("sort by", tuple(choices)))
 
 
-def sort_by(app: AppActions, key: str) -> None:
+def _sort_by(app: AppActions, key: str) -> None:
     app.selection.sort = Sort(key)
     app.order.follow(app.snapshot, app.selection)
 
 
-def sort_named(app: AppActions, text: str) -> None:
+def _sort_named(app: AppActions, text: str) -> None:
     found = named(text, [column for column in columns(app.snapshot) if column.sorts])
     if found is None:
         app.say(f"no column is called {text.strip()}", "warning")
     else:
-        sort_by(app, found.key)
+        _sort_by(app, found.key)
 
 
-def turn_sort(app: AppActions) -> None:
+def _turn_sort(app: AppActions) -> None:
     sort = app.selection.sort
     app.selection.sort = replace(sort, reversed=not sort.reversed)
     app.order.follow(app.snapshot, app.selection)
 
 
-def sort_beside(step: int, app: AppActions) -> None:
+def _sort_beside(step: int, app: AppActions) -> None:
     """By the column that many to the right of the one sorted by."""
     keys = [column.key for column in ordered(columns(app.snapshot), app.selection) if column.sorts]
     now = app.selection.sort.key
-    sort_by(app, keys[(keys.index(now) + step) % len(keys)] if now in keys else keys[0])
+    _sort_by(app, keys[(keys.index(now) + step) % len(keys)] if now in keys else keys[0])
 
 
 def _sortable(context: RenderContext) -> list[str]:
     return [column.title for column in columns(context.snapshot) if column.sorts]
 
 
-def choose_columns(app: AppActions) -> None:
+def _choose_columns(app: AppActions) -> None:
     """Stays open, so that several can be chosen in a row."""
     selection = app.selection
     choices = [
         Choice(
             column.letter,
             f"{'-' if column.key in selection.hidden else '+'}{column.title}",
-            partial(turn_column, app, column.key),
+            partial(_turn_column, app, column.key),
         )
         for column in _chosen_from(app)
     ]
     if selection.hidden:
-        choices.append(Choice("*", "all", partial(show_all_columns, app)))
+        choices.append(Choice("*", "all", partial(_show_all_columns, app)))
     app.menu(Menu("columns", tuple(choices)))
 
 
-def turn_column(app: AppActions, key: str) -> None:
+def _turn_column(app: AppActions, key: str) -> None:
     app.selection.hidden ^= {key}
-    choose_columns(app)
+    _choose_columns(app)
 
 
-def show_all_columns(app: AppActions) -> None:
+def _show_all_columns(app: AppActions) -> None:
     app.selection.hidden = frozenset()
-    choose_columns(app)
+    _choose_columns(app)
 
 
-def turn_column_named(app: AppActions, text: str) -> None:
+def _turn_column_named(app: AppActions, text: str) -> None:
     found = named(text, _chosen_from(app))
     if found is None:
         app.say(f"no column is called {text.strip()}", "warning")
@@ -151,18 +151,18 @@ def turn_column_named(app: AppActions, text: str) -> None:
         app.selection.hidden ^= {found.key}
 
 
-def sideways(step: int, app: AppActions) -> None:
+def _sideways(step: int, app: AppActions) -> None:
     selection = app.selection
     most = last_first_column(columns(app.snapshot), selection, app.size_of(TRIALS).width)
     selection.first_column = max(0, min(selection.first_column + step, most))
 
 
-def turn_wide(app: AppActions) -> None:
+def _turn_wide(app: AppActions) -> None:
     app.selection.wide = not app.selection.wide
     app.selection.first_column = 0
 
 
-def freeze(app: AppActions) -> None:
+def _freeze(app: AppActions) -> None:
     app.selection.frozen = not app.selection.frozen
 
 
@@ -179,10 +179,10 @@ ACTIONS: Final = (
         "table.filter",
         ("/",),
         "filter",
-        f"Shows what is like this: {EXAMPLE}",
+        f"Shows what is like this: {_EXAMPLE}",
         "Look",
-        filter_trials,
-        argument=Argument("WORDS", filter_by),
+        _filter_trials,
+        argument=Argument("WORDS", _filter_by),
     ),
     Action(
         "table.sort",
@@ -190,17 +190,17 @@ ACTIONS: Final = (
         "sort",
         "By the column of the next letter.",
         "Look",
-        choose_sort,
-        argument=Argument("COLUMN", sort_named, _sortable),
+        _choose_sort,
+        argument=Argument("COLUMN", _sort_named, _sortable),
     ),
-    Action("table.turn", ("S",), "turn the sort", "The other way round.", "Look", turn_sort),
+    Action("table.turn", ("S",), "turn the sort", "The other way round.", "Look", _turn_sort),
     Action(
         "table.sort_left",
         ("<",),
         "sort by left",
         "By the column to the left.",
         "Look",
-        partial(sort_beside, -1),
+        partial(_sort_beside, -1),
     ),
     Action(
         "table.sort_right",
@@ -208,7 +208,7 @@ ACTIONS: Final = (
         "sort by right",
         "By the column to the right.",
         "Look",
-        partial(sort_beside, 1),
+        partial(_sort_beside, 1),
     ),
     Action(
         "table.columns",
@@ -216,8 +216,8 @@ ACTIONS: Final = (
         "columns",
         "Shows or hides the column of the next letter.",
         "Look",
-        choose_columns,
-        argument=Argument("COLUMN", turn_column_named, _hideable),
+        _choose_columns,
+        argument=Argument("COLUMN", _turn_column_named, _hideable),
     ),
     Action(
         "table.left",
@@ -225,7 +225,7 @@ ACTIONS: Final = (
         "columns left",
         "Back to the columns before.",
         "Look",
-        partial(sideways, -1),
+        partial(_sideways, -1),
         pane=TRIALS,
     ),
     Action(
@@ -234,7 +234,7 @@ ACTIONS: Final = (
         "columns right",
         "On to the columns that had no room.",
         "Look",
-        partial(sideways, 1),
+        partial(_sideways, 1),
         pane=TRIALS,
     ),
     Action(
@@ -243,7 +243,7 @@ ACTIONS: Final = (
         "wide",
         "The parameters before all else.",
         "Look",
-        turn_wide,
+        _turn_wide,
     ),
     Action(
         "table.freeze",
@@ -251,6 +251,6 @@ ACTIONS: Final = (
         "freeze",
         "Nothing moves on the screen; the study goes on.",
         "Look",
-        freeze,
+        _freeze,
     ),
 )

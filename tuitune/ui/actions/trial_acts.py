@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.engine_state import Targets, WhyNot
     from tuitune.ui.state.render_context import RenderContext
 
-GRACE = 8.0  # s in which a kill can be undone
-REQUESTS: Final[Mapping[str, Callable[[tuple[int, ...]], Request]]] = {
+_GRACE = 8.0  # s in which a kill can be undone
+_REQUESTS: Final[Mapping[str, Callable[[tuple[int, ...]], Request]]] = {
     "pause": Pause,
     "resume": Resume,
-    "kill": lambda trials: Kill(trials, GRACE),
+    "kill": lambda trials: Kill(trials, _GRACE),
     "retry": Retry,
 }
-DONE: Final = {
+_DONE: Final = {
     "pause": "pausing",
     "resume": "resuming",
     "kill": "killing",
@@ -46,11 +46,11 @@ DONE: Final = {
 }
 
 
-def pause(app: AppActions) -> None:
+def _pause(app: AppActions) -> None:
     _act(app, "pause", why_no_pause, asks=True)
 
 
-def resume(app: AppActions) -> None:
+def _resume(app: AppActions) -> None:
     _act(app, "resume", why_no_resume)
 
 
@@ -58,11 +58,11 @@ def kill(app: AppActions) -> None:
     _act(app, "kill", why_no_kill, asks=True)
 
 
-def retry(app: AppActions) -> None:
+def _retry(app: AppActions) -> None:
     _act(app, "retry", why_no_retry, asks=True)
 
 
-def undo(app: AppActions) -> None:
+def _undo(app: AppActions) -> None:
     """The last act of this app; else every kill that waits, whoever asked for it."""
     last = app.status_line.undo
     if last is not None:
@@ -74,7 +74,7 @@ def undo(app: AppActions) -> None:
     app.send(UndoKill(tuple(waiting)), lambda a: _answered(app, "undo_kill", a))
 
 
-def enqueue(app: AppActions) -> None:
+def _enqueue(app: AppActions) -> None:
     """The same configurations once more, each as a new trial."""
     numbers = [row.number for row in meant(app.context())]
     if len(numbers) == 1:
@@ -84,7 +84,7 @@ def enqueue(app: AppActions) -> None:
     app.ask(Question(text, lambda: _add_like(app, numbers, [])))
 
 
-def add(app: AppActions) -> None:
+def _add(app: AppActions) -> None:
     app.show("add")
 
 
@@ -113,7 +113,7 @@ def _send(app: AppActions, act: str, chosen: Targets) -> None:
     if not numbers:
         app.say("; ".join(moved[:3]), "warning")
         return
-    request = REQUESTS[act](tuple(numbers))
+    request = _REQUESTS[act](tuple(numbers))
 
     def then(answer: dict[str, Any]) -> None:
         _remember(app, act, answer["done"])
@@ -127,9 +127,9 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
     if not done:
         return
     trials = tuple(done)
-    names = named(done)
+    names = _named(done)
     if act == "kill":
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + _GRACE
         app.status_line.undo = Undo(f"kill {names}", UndoKill(trials), "spared", until)
     elif act == "pause":
         app.status_line.undo = Undo(f"pause {names}", Resume(trials), "resumed")
@@ -142,20 +142,20 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
 def _answered(app: AppActions, act: str, answer: dict[str, Any], moved: Sequence[str] = ()) -> None:
     """Says what was done, and every reason why something was not."""
     done, refused = answer["done"], [*answer["refused"], *moved]
-    parts = [f"{DONE[act]} {named(done)}"] if done else []
+    parts = [f"{_DONE[act]} {_named(done)}"] if done else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
 def _undone(app: AppActions, last: Undo, answer: dict[str, Any]) -> None:
     done, refused = answer.get("done", []), answer.get("refused", [])
-    parts = [f"{last.undone} {named(done)}".strip()] if done or not refused else []
+    parts = [f"{last.undone} {_named(done)}".strip()] if done or not refused else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
 def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
     """One request after the other, so that the new trials keep the order of the old ones."""
     if not left:
-        app.say(f"added {named(added)}, the same again, for when there is room", "info")
+        app.say(f"added {_named(added)}, the same again, for when there is room", "info")
         return
 
     def then(answer: dict[str, Any]) -> None:
@@ -164,7 +164,7 @@ def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
     app.send(Add({}, like=left[0]), then)
 
 
-def named(numbers: Sequence[int]) -> str:
+def _named(numbers: Sequence[int]) -> str:
     """Up to three by name, else how many."""
     if len(numbers) > 3:
         return f"{len(numbers)} trials"
@@ -197,7 +197,7 @@ ACTIONS: Final = (
         "pause",
         "Lets it save at its next report, and frees its place; one that can't save stands still.",
         "Trials",
-        pause,
+        _pause,
         dangerous=True,
         why_not=_unless(why_no_pause),
     ),
@@ -207,7 +207,7 @@ ACTIONS: Final = (
         "resume",
         "Lets a paused trial go on.",
         "Trials",
-        resume,
+        _resume,
         dangerous=True,
         why_not=_unless(why_no_resume),
     ),
@@ -227,7 +227,7 @@ ACTIONS: Final = (
         "undo",
         "Takes back a kill that waits, or the last pause, resume or change of a number.",
         "Trials",
-        undo,
+        _undo,
         dangerous=True,
         why_not=_no_undo,
     ),
@@ -237,7 +237,7 @@ ACTIONS: Final = (
         "enqueue again",
         "Tries the same configuration once more, as a new trial.",
         "Trials",
-        enqueue,
+        _enqueue,
         dangerous=True,
         why_not=_no_enqueue,
     ),
@@ -247,7 +247,7 @@ ACTIONS: Final = (
         "retry",
         "Takes up a trial that failed, was pruned or killed, from its checkpoint if it has one.",
         "Trials",
-        retry,
+        _retry,
         dangerous=True,
         why_not=_unless(why_no_retry),
     ),
@@ -257,7 +257,7 @@ ACTIONS: Final = (
         "add a trial",
         "A form for a configuration by hand, filled with that of the cursor's trial.",
         "Trials",
-        add,
+        _add,
         dangerous=True,
         why_not=no_engine,
     ),

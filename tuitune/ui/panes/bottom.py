@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
     Named = Sequence[tuple[str, str]]  # (key or action, its word)
 
-NONE: Final = (("esc", "none"),)
-SHORTER: Final = (99, *range(14, 1, -1))  # cells of a word, until all have room
+_NONE: Final = (("esc", "none"),)
+_SHORTER: Final = (99, *range(14, 1, -1))  # cells of a word, until all have room
 
 
-def fitting(named: Named, width: int, last: Named = ()) -> Line:
+def _fitting(named: Named, width: int, last: Named = ()) -> Line:
     """As many as there is room for; `last` is always there."""
     return _filled((), named, width, last)[0]
 
 
-def menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
+def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
     """Its title and its choices; where one line is too short for those, they begin behind it."""
     title = line((f"{menu.title}?", "accent bold"))
     named = [(choice.key, choice.title) for choice in menu.choices]
-    below, left = _filled((), named, width, NONE)
+    below, left = _filled((), named, width, _NONE)
     if not left:
         return cut(title, width), below
     above: Line = ()
-    for cells in SHORTER:
+    for cells in _SHORTER:
         words = [(key, set_cell_size(word, min(cells, cell_len(word)))) for key, word in named]
         above, rest = _filled(title, words, width, in_order=True)
-        below, left = _filled((), rest, width, NONE)
+        below, left = _filled((), rest, width, _NONE)
         if not left:
             break
     return above, below
@@ -77,7 +77,7 @@ def flash_lines(context: RenderContext, size: Size) -> list[Line]:
     if status_line.question is not None:
         return [_question(status_line.question.text, size.width)]
     if status_line.menu is not None:
-        return [menu_lines(status_line.menu, size.width)[0]]
+        return [_menu_lines(status_line.menu, size.width)[0]]
     undo = _undo(context)
     room = size.width - width_of(undo) - (1 if undo else 0)
     flash = status_line.flash
@@ -109,9 +109,9 @@ def _undo(context: RenderContext) -> Line:
 
 
 # (action, its word), the most useful first: what doesn't fit the width is left out
-FIRST: Final[Named] = (("app.help", "help"),)
-MORE: Final[Named] = (("pane.zoom", "zoom"), ("app.commands", "command"))
-LAST: Final[Named] = (("app.quit", "leave"),)
+_FIRST: Final[Named] = (("app.help", "help"),)
+_MORE: Final[Named] = (("pane.zoom", "zoom"), ("app.commands", "command"))
+_LAST: Final[Named] = (("app.quit", "leave"),)
 
 
 class KeysPane:
@@ -139,13 +139,13 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
         role = "warning" if status_line.question is not None else "muted"
         return [line((fit(words, size.width).rstrip(), role))]
     if status_line.menu is not None:
-        return [menu_lines(status_line.menu, size.width)[1]]
+        return [_menu_lines(status_line.menu, size.width)[1]]
     if status_line.question is not None:
         return [line(("enter", "bold"), (" is no", "muted"))]
-    actions = [*FIRST, *hints.get(context.selection.focus, ()), *MORE]
+    actions = [*_FIRST, *hints.get(context.selection.focus, ()), *_MORE]
     shown = [(context.keymap.shown(id_), word) for id_, word in actions if _is_of_use(context, id_)]
-    last = [(context.keymap.shown(id_), word) for id_, word in LAST]
-    return [fitting(shown, size.width, last)]
+    last = [(context.keymap.shown(id_), word) for id_, word in _LAST]
+    return [_fitting(shown, size.width, last)]
 
 
 def _is_of_use(context: RenderContext, id_: str) -> bool:

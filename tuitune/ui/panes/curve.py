@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 
-NAME: Final = "curve"
-STRIDE: Final = 60  # steps of the read-out, at most, from one end of a chart to the other
+_NAME: Final = "curve"
+_STRIDE: Final = 60  # steps of the read-out, at most, from one end of a chart to the other
 
 
-class Chart(Protocol):
+class _Chart(Protocol):
     """One view. It is drawn again when its key is another one."""
 
     def key(self, context: RenderContext) -> object: ...
@@ -37,7 +37,7 @@ class Chart(Protocol):
     def draw(self, context: RenderContext, size: Size) -> Drawing: ...
 
 
-def chart_named(name: str) -> Chart:
+def chart_named(name: str) -> _Chart:
     """As `view.chart` has it; those that remember something are made for one study."""
     match name:
         case "best":
@@ -69,7 +69,7 @@ class CurvePane:
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
-        self._charts: dict[str, Chart] = {}
+        self._charts: dict[str, _Chart] = {}
         self._key: object = None
         self._lines: list[Line] = []
 
@@ -80,7 +80,7 @@ class CurvePane:
         if name not in self._charts:
             self._charts[name] = chart_named(name)
         chart = self._charts[name]
-        focused = context.selection.focus == NAME
+        focused = context.selection.focus == _NAME
         key = (name, size, context.glyphs, focused, chart.key(context))
         if key != self._key:
             drawing = chart.draw(context, size._replace(height=size.height - 1))
@@ -94,11 +94,11 @@ def _title(context: RenderContext, drawing: Drawing, width: int) -> Line:
     title = plain(f"{drawing.title}, {drawing.note}" if drawing.note else drawing.title)
     keys = [f"{context.keymap.shown(action)} {words}" for action, words in drawing.actions]
     while keys:
-        line = rule(context, NAME, title, width, right="  ".join(keys))
+        line = rule(context, _NAME, title, width, right="  ".join(keys))
         if any(keys[0] in text for text, _ in line):
             return line
         keys.pop()
-    return rule(context, NAME, title, width)
+    return rule(context, _NAME, title, width)
 
 
 def _where(room: Room, _: Snapshot) -> Place | None:
@@ -119,7 +119,7 @@ def _show(app: AppActions, chart: str) -> None:
     """This view; the curve where it is the one that is shown."""
     selection = app.selection
     selection.chart = "curve" if selection.chart == chart else chart
-    focus(app, NAME)
+    focus(app, _NAME)
 
 
 def _best(app: AppActions) -> None:
@@ -212,7 +212,7 @@ def _read(app: AppActions, by: int) -> None:
     steps = _steps(app.context())
     if not steps:
         return
-    stride = (steps[-1] - steps[0]) // STRIDE
+    stride = (steps[-1] - steps[0]) // _STRIDE
     if selection.inspected is None:
         place = len(steps) - 1 if by < 0 else 0
     elif by > 0:
@@ -244,7 +244,7 @@ def _no_read_out(context: RenderContext) -> str:
 
 
 PANE = Pane(
-    NAME,
+    _NAME,
     "the curve",
     CurvePane,
     _where,
@@ -312,7 +312,7 @@ PANE = Pane(
             "Reads the curves' values out at the next step.",
             "Look",
             _read_right,
-            NAME,
+            _NAME,
             why_not=_no_read_out,
         ),
         Action(
@@ -322,7 +322,7 @@ PANE = Pane(
             "Reads the curves' values out at the step before.",
             "Look",
             _read_left,
-            NAME,
+            _NAME,
             why_not=_no_read_out,
         ),
     ),

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-SMALL = 4  # lines up to which only the most needed is said, each on one line
-LABEL = 8  # cells of the names of facts
-GAP = 3  # blanks between two columns of the configuration
+_SMALL = 4  # lines up to which only the most needed is said, each on one line
+_LABEL = 8  # cells of the names of facts
+_GAP = 3  # blanks between two columns of the configuration
 
 
 class DetailPane:
@@ -57,19 +57,19 @@ class DetailPane:
 def _lines(
     context: RenderContext, size: Size, row: TrialRow, facts: Sequence[tuple[int, AnyFact]]
 ) -> list[Line]:
-    content = whole(context, row, facts, size)
+    content = _whole(context, row, facts, size)
     shown, right = window(content, size.height - 1, context.selection.scrolled.get(DETAIL, 0))
-    where = standing(context.snapshot, row, facts) if size.height <= SMALL else ""
+    where = standing(context.snapshot, row, facts) if size.height <= _SMALL else ""
     title = "  ".join((trial_name(row.number), _state(context, row), where)).rstrip()
     title = fit(title, min(cell_len(title), size.width - 8))
     return [rule(context, DETAIL, title, size.width, right=right), *shown]
 
 
-def whole(
+def _whole(
     context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], size: Size
 ) -> list[Line]:
     """All there is to tell, of which the pane shows what it has room for."""
-    if size.height <= SMALL:
+    if size.height <= _SMALL:
         return _small(context, row, size.width)
     columns = _columns(context.snapshot, row, size)
     return [*columns, *_facts(context, row, facts, size.width)]
@@ -80,7 +80,7 @@ def length(context: RenderContext, size: Size) -> int:
     row = context.snapshot.row(context.selection.cursor)
     if row is None:
         return 0
-    return len(whole(context, row, context.snapshot.sources.facts_of(row.number), size))
+    return len(_whole(context, row, context.snapshot.sources.facts_of(row.number), size))
 
 
 def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
@@ -116,14 +116,14 @@ def _columns(snapshot: Snapshot, row: TrialRow, size: Size) -> list[Line]:
     names = max(cell_len(name) for name, _ in cells)
     values = min(max(cell_len(given) for _, given in cells), max(8, size.width - names - 1))
     cell = names + 1 + values
-    possible = max(1, (size.width + GAP) // (cell + GAP))
+    possible = max(1, (size.width + _GAP) // (cell + _GAP))
     wanted = -(-len(cells) // max(1, (size.height - 1) // 2))
     columns = min(possible, wanted)
     made: list[Line] = []
     for start in range(0, len(cells), columns):
         spans: list[tuple[str, str]] = []
         for name, given in cells[start : start + columns]:
-            spans += [(fit(name, names), "muted"), (" " + fit(given, values), ""), (" " * GAP, "")]
+            spans += [(fit(name, names), "muted"), (" " + fit(given, values), ""), (" " * _GAP, "")]
         made.append(cut(tuple(spans[:-1]), size.width))
     return made
 
@@ -151,9 +151,9 @@ def _fact(label: str, words: str, role: str, width: int) -> list[Line]:
     """A named fact, wrapped beside its name; nothing where there are no words."""
     if not words:
         return []
-    first, *more = wrapped(words, width - LABEL)
-    lines = [line((fit(label, LABEL), "muted"), (first, role))]
-    lines += [line((" " * LABEL, ""), (text, role)) for text in more]
+    first, *more = wrapped(words, width - _LABEL)
+    lines = [line((fit(label, _LABEL), "muted"), (first, role))]
+    lines += [line((" " * _LABEL, ""), (text, role)) for text in more]
     return [padded(cut(text, width), width) for text in lines]
 
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-NAME = "devices"
-WIDE_FROM = 110  # columns from which a device has a line for itself
-TWO_TRIALS, ONE_TRIAL = len("#3 #14"), len("#13 +1")
-USERS = len(" pid 8812 alice")  # cells that are kept for others' processes
-STALE_AFTER = 5.0  # s without a sample after which it is said
+_NAME = "devices"
+_WIDE_FROM = 110  # columns from which a device has a line for itself
+_TWO_TRIALS, _ONE_TRIAL = len("#3 #14"), len("#13 +1")
+_USERS = len(" pid 8812 alice")  # cells that are kept for others' processes
+_STALE_AFTER = 5.0  # s without a sample after which it is said
 
 
 def wanted(snapshot: Snapshot, width: int) -> int:
@@ -35,7 +35,7 @@ def wanted(snapshot: Snapshot, width: int) -> int:
         1 for samples in snapshot.devices.values() if samples and samples[-1].kind != "host"
     )
     host = 1 if "host" in snapshot.devices or not cards else 0
-    return host + (cards if width >= WIDE_FROM else (cards + 1) // 2)
+    return host + (cards if width >= _WIDE_FROM else (cards + 1) // 2)
 
 
 class DevicesPane:
@@ -49,7 +49,7 @@ class DevicesPane:
         newest = tuple(samples[-1] for samples in snapshot.devices.values() if samples)
         newest = tuple(map(_free, newest)) if snapshot.engine_gone else newest
         age = snapshot.now - max((sample.time for sample in newest), default=0.0)
-        stale = duration(age) if newest and age > STALE_AFTER else ""
+        stale = duration(age) if newest and age > _STALE_AFTER else ""
         key = (
             newest,
             stale,
@@ -69,12 +69,12 @@ def _lines(
     title = "GPUs" if cards else "Host"
     right = _kinds(cards) if cards else _slots(hosts)
     right = f"last seen {stale} ago" if stale else right
-    shown = [rule(context, NAME, title, size.width, right=right)]
+    shown = [rule(context, _NAME, title, size.width, right=right)]
     if not newest:
         gone = context.snapshot.engine_gone
         words = "not running; no live readings" if gone else "the devices are being looked at"
         return [*shown, line((f" {words}", "muted"))][: size.height]
-    if size.width >= WIDE_FROM:
+    if size.width >= _WIDE_FROM:
         shown += [_card(context, sample, size.width) for sample in cards]
     else:
         shown += _pairs(context, cards, size.width)
@@ -117,7 +117,7 @@ def _small_card(context: RenderContext, sample: DeviceSample, width: int) -> Lin
         Segment(5, line((say.temperature(sample), say.heat(sample)))),
         Segment(4, line((f"{power[0]:>5}", power[1]))),
     ]
-    least = TWO_TRIALS if width >= 38 else ONE_TRIAL
+    least = _TWO_TRIALS if width >= 38 else _ONE_TRIAL
     return _with_packing(_with_trials(segments, sample, width, 1, least), sample, width, 1)
 
 
@@ -148,7 +148,7 @@ def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
 
 def _with_users(segments: list[Segment], sample: DeviceSample, width: int, gap: int) -> Line:
     """Our trials that are still there, and whoever else is."""
-    made = _with_trials(segments, sample, width - USERS, gap, ONE_TRIAL)
+    made = _with_trials(segments, sample, width - _USERS, gap, _ONE_TRIAL)
     return (*made, (" " * gap, ""), _users(sample, width - width_of(made) - gap))
 
 
@@ -166,7 +166,7 @@ def _busy(context: RenderContext, sample: DeviceSample, width: int) -> Line:
 
 
 def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
-    wide = width >= WIDE_FROM
+    wide = width >= _WIDE_FROM
     slots = say.share(sample.slots_used, sample.slots)
     memory = say.share(sample.memory_used, sample.memory_total)
     cells = 12 if wide else 8
@@ -186,12 +186,12 @@ def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
         Segment(3, line((say.disk(sample), "warning"))),
         Segment(5, line((_history(context, sample, 10 if wide else 5), "info"))),
     ]
-    least = TWO_TRIALS if width >= 80 else ONE_TRIAL
+    least = _TWO_TRIALS if width >= 80 else _ONE_TRIAL
     return _with_trials(segments, sample, width, 2 if wide else 1, least)
 
 
 def _with_trials(
-    segments: list[Segment], sample: DeviceSample, width: int, gap: int, least: int = TWO_TRIALS
+    segments: list[Segment], sample: DeviceSample, width: int, gap: int, least: int = _TWO_TRIALS
 ) -> Line:
     """The pieces, and behind them as many of the trials as there is room for.
 
@@ -244,7 +244,7 @@ def _where(room: Room, snapshot: Snapshot) -> Place:
 
 
 PANE = Pane(
-    NAME,
+    _NAME,
     "the devices",
     DevicesPane,
     _where,

@@ -19,11 +19,11 @@ KEYS: Final = "keys"
 BARS: Final = ("bar-1", "bar-2")  # between columns
 
 LEAST: Final = (60, 16)  # columns and lines of a screen below which there is the status only
-SIDE_FROM: Final = 110  # columns of a screen from which panes stand in two columns
-THIRD_FROM: Final = 180  # and in three
-COLUMNS: Final[Mapping[int, Sequence[int]]] = {1: (), 2: (61,), 3: (50, 58)}  # % of what is left
-LEAST_BODY: Final = 8  # lines that panes above and below leave to the columns
-LEAST_LINES: Final = 3  # of a pane whose lines nobody has asked for
+_SIDE_FROM: Final = 110  # columns of a screen from which panes stand in two columns
+_THIRD_FROM: Final = 180  # and in three
+_COLUMNS: Final[Mapping[int, Sequence[int]]] = {1: (), 2: (61,), 3: (50, 58)}  # % of what is left
+_LEAST_BODY: Final = 8  # lines that panes above and below leave to the columns
+_LEAST_LINES: Final = 3  # of a pane whose lines nobody has asked for
 
 
 def arrange(
@@ -40,15 +40,15 @@ def arrange(
     body = Box(0, 2, width, height - 4)
     if zoomed is not None:
         return {**boxes, zoomed: body}
-    room = Room(width, body.height, 1 + (width >= SIDE_FROM) + (width >= THIRD_FROM), body.height)
+    room = Room(width, body.height, 1 + (width >= _SIDE_FROM) + (width >= _THIRD_FROM), body.height)
     asked = _asked(panes, room, snapshot)
     for name, place in asked.items():
         lines = place.lines or body.height // 4
-        if isinstance(place.where, str) and body.height - lines >= LEAST_BODY:
+        if isinstance(place.where, str) and body.height - lines >= _LEAST_BODY:
             box, body = _band(body, lines, above=place.where == "above")
             boxes[name] = box
     asked = _asked(panes, room._replace(body=body.height), snapshot)
-    columns, bars = _columns(body, COLUMNS[room.columns])
+    columns, bars = _columns(body, _COLUMNS[room.columns])
     for number, column in enumerate(columns):
         here = {
             name: place.lines
@@ -90,7 +90,7 @@ def _stacked(box: Box, wanted: Mapping[str, int | None]) -> dict[str, Box]:
     The last ones are left out until the others have room.
     """
     kept = dict(wanted)
-    while len(kept) > 1 and sum(lines or LEAST_LINES for lines in kept.values()) > box.height:
+    while len(kept) > 1 and sum(lines or _LEAST_LINES for lines in kept.values()) > box.height:
         kept.popitem()
     free = sum(lines is None for lines in kept.values())
     share = (box.height - sum(lines or 0 for lines in kept.values())) // max(1, free)

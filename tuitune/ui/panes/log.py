@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-NAME = "log"
+_NAME = "log"
 
 
-def shown_trial(context: RenderContext) -> int | None:
+def _shown_trial(context: RenderContext) -> int | None:
     """The trial whose log is shown: the one that was asked for, else the cursor's."""
     return (
         context.selection.cursor
@@ -37,7 +37,7 @@ def shown_trial(context: RenderContext) -> int | None:
     )
 
 
-def held_at(context: RenderContext, trial: int, found: Stamp) -> int | None:
+def _held_at(context: RenderContext, trial: int, found: Stamp) -> int | None:
     """The byte at which the pane ends; None where it follows the file's end."""
     held = context.selection.log_end
     if held is None or held[0] != trial or held[1] >= found.size:
@@ -53,7 +53,7 @@ class LogPane:
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         selection = context.selection
-        row = context.snapshot.row(shown_trial(context))
+        row = context.snapshot.row(_shown_trial(context))
         if row is None:
             return _empty(context, "Log", "no trial has printed anything yet", size)
         path = log_file(context.snapshot.folder, row.number)
@@ -61,7 +61,7 @@ class LogPane:
         if found is None or found.size == 0:
             title = f"Log {trial_name(row.number)}"
             return _empty(context, title, _nothing(row, path, found), size)
-        end = held_at(context, row.number, found)
+        end = _held_at(context, row.number, found)
         grown = None if selection.frozen else found
         key = (
             path,
@@ -78,7 +78,7 @@ class LogPane:
 
 def _empty(context: RenderContext, title: str, words: str, size: Size) -> list[Line]:
     said = cut(line((words, "muted")), size.width)
-    return [rule(context, NAME, title, size.width), said][: size.height]
+    return [rule(context, _NAME, title, size.width), said][: size.height]
 
 
 def _lines(
@@ -94,7 +94,7 @@ def _lines(
     words = [f"Log {trial_name(int(path.parent.name))}", state]
     if context.selection.find:
         words.append(f"find {context.selection.find!r}")
-    title = rule(context, NAME, "  ".join(words), size.width, right=_keys(context))
+    title = rule(context, _NAME, "  ".join(words), size.width, right=_keys(context))
     return [title, *shown[-room:]][: size.height] if room else [title]
 
 
@@ -145,7 +145,7 @@ def _where(room: Room, _: Snapshot) -> Place | None:
 
 
 def _open(app: AppActions) -> None:
-    app.selection.focus = app.selection.zoomed = NAME
+    app.selection.focus = app.selection.zoomed = _NAME
     app.move()
 
 
@@ -155,10 +155,10 @@ def _scroll(app: AppActions, lines: int) -> None:
     if log is None:
         return
     trial, path, found = log
-    end = held_at(app.context(), trial, found)
+    end = _held_at(app.context(), trial, found)
     end = found.size if end is None else end
     if lines < 0:
-        first_page = on(path, 0, max(1, app.size_of(NAME).height - 1))
+        first_page = on(path, 0, max(1, app.size_of(_NAME).height - 1))
         end = max(back(path, end, -lines), first_page)
     else:
         end = on(path, end, lines)
@@ -171,7 +171,7 @@ def _hold(app: AppActions, trial: int, end: int, found: Stamp) -> None:
 
 
 def _log(app: AppActions) -> tuple[int, Path, Stamp] | None:
-    trial = shown_trial(app.context())
+    trial = _shown_trial(app.context())
     if trial is None:
         return None
     path = log_file(app.snapshot.folder, trial)
@@ -185,7 +185,7 @@ def _to_end(app: AppActions, count: int) -> None:
     if log is None:
         return
     trial, path, found = log
-    page = max(1, app.size_of(NAME).height - 1)
+    page = max(1, app.size_of(_NAME).height - 1)
     _hold(app, trial, found.size if count > 0 else on(path, 0, page), found)
 
 
@@ -214,7 +214,7 @@ def _find_up(app: AppActions) -> None:
     if log is None or not app.selection.find:
         return
     trial, path, found = log
-    end = held_at(app.context(), trial, found)
+    end = _held_at(app.context(), trial, found)
     above = found.size if end is None else back(path, end, 1)
     hit = find_before(path, above, app.selection.find)
     _go(app, hit, trial, found, "above")
@@ -225,7 +225,7 @@ def _find_down(app: AppActions) -> None:
     if log is None or not app.selection.find:
         return
     trial, path, found = log
-    end = held_at(app.context(), trial, found)
+    end = _held_at(app.context(), trial, found)
     hit = None if end is None else find_after(path, end, app.selection.find)
     _go(app, hit, trial, found, "below")
 
@@ -238,7 +238,7 @@ def _go(app: AppActions, hit: int | None, trial: int, found: Stamp, where: str) 
 
 
 def _no_log(context: RenderContext) -> str:
-    trial = shown_trial(context)
+    trial = _shown_trial(context)
     if trial is None or stamp(log_file(context.snapshot.folder, trial)) is None:
         return "there is no log yet"
     return ""
@@ -249,7 +249,7 @@ def _nothing_looked_for(context: RenderContext) -> str:
 
 
 PANE = Pane(
-    NAME,
+    _NAME,
     "the trial's output",
     LogPane,
     _where,
@@ -262,7 +262,7 @@ PANE = Pane(
             "Look",
             _open,
         ),
-        *scroll_actions(NAME, "the log", _scroll, _to_end),
+        *scroll_actions(_NAME, "the log", _scroll, _to_end),
         Action(
             "log.wrap",
             ("w",),
@@ -270,7 +270,7 @@ PANE = Pane(
             "Long lines go on in the next one, or are cut.",
             "Look",
             _wrap,
-            pane=NAME,
+            pane=_NAME,
         ),
         Action(
             "log.find",
@@ -279,7 +279,7 @@ PANE = Pane(
             "Looks for a text in the log, upwards.",
             "Look",
             _find,
-            pane=NAME,
+            pane=_NAME,
             why_not=_no_log,
         ),
         Action(
@@ -289,7 +289,7 @@ PANE = Pane(
             "Goes up to the next line that holds the text.",
             "Look",
             _find_up,
-            pane=NAME,
+            pane=_NAME,
             why_not=_nothing_looked_for,
         ),
         Action(
@@ -299,7 +299,7 @@ PANE = Pane(
             "Goes down to the next line that holds the text.",
             "Look",
             _find_down,
-            pane=NAME,
+            pane=_NAME,
             why_not=_nothing_looked_for,
         ),
     ),

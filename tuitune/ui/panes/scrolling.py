@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Scroll = Callable[[AppActions, int], None]  # lines down, up where negative
 
-FAR: Final = 1 << 30  # lines: further than any text goes
+_FAR: Final = 1 << 30  # lines: further than any text goes
 
 
 def window(content: Sequence[Line], height: int, scrolled: int) -> tuple[list[Line], str]:
@@ -51,7 +51,7 @@ def scroll_actions(
         scroll(app, count * max(1, app.size_of(pane).height - 2))
 
     def far(app: AppActions, count: int) -> None:
-        scroll(app, count * FAR)
+        scroll(app, count * _FAR)
 
     moves: Sequence[tuple[str, tuple[str, ...], str, Scroll, int]] = (
         ("down", ("j", "down"), "a line down", scroll, 1),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-ORDER = (
+_ORDER = (
     Shown.RUNNING,
     Shown.HELD,
     Shown.PAUSED,
@@ -27,9 +27,9 @@ ORDER = (
     Shown.FAILED,
     Shown.KILLED,
 )
-WORDS_FROM = 110  # columns from which states have their word beside their sign
-GAP = 3  # blanks between two pieces
-LEAST_REASON = 24  # columns
+_WORDS_FROM = 110  # columns from which states have their word beside their sign
+_GAP = 3  # blanks between two pieces
+_LEAST_REASON = 24  # columns
 
 
 def lines(context: RenderContext, size: Size) -> list[Line]:
@@ -46,9 +46,9 @@ def _first(context: RenderContext, width: int) -> Line:
         Segment(9, line((fit(snapshot.file, min(len(snapshot.file), width // 3)), "title bold"))),
         Segment(2, line((_method(snapshot), "muted"))),
         Segment(1, line((f"host {plain(snapshot.host)}", "muted")) if snapshot.host else ()),
-        Segment(8, _counts(context, words=width >= WORDS_FROM)),
+        Segment(8, _counts(context, words=width >= _WORDS_FROM)),
     ]
-    return ends(joined(segments, width - width_of(right) - 1, GAP), right, width)
+    return ends(joined(segments, width - width_of(right) - 1, _GAP), right, width)
 
 
 def _second(context: RenderContext, width: int) -> Line:
@@ -59,11 +59,11 @@ def _second(context: RenderContext, width: int) -> Line:
     first = _cut_to(told, room) if told else _best(context, width)
     segments = [
         Segment(9, first),
-        _reason(context, room - width_of(first) - GAP),
+        _reason(context, room - width_of(first) - _GAP),
         Segment(7, next_step(context)),
         *_figures(context.snapshot),
     ]
-    left = joined(segments, room, GAP)
+    left = joined(segments, room, _GAP)
     return ends(cut(left, room), right, width)
 
 
@@ -71,7 +71,7 @@ def _reason(context: RenderContext, room: int) -> Segment:
     """Why the study has ended, or why nothing starts: that is not left out for want of room."""
     words = why_ended(context)
     if context.snapshot.study.blocked and not context.snapshot.study.halted:
-        return Segment(8, _cut_to(line((words, "error")), max(room, LEAST_REASON)))
+        return Segment(8, _cut_to(line((words, "error")), max(room, _LEAST_REASON)))
     return Segment(1, line((words, "muted")))
 
 
@@ -93,7 +93,7 @@ def _counts(context: RenderContext, *, words: bool) -> Line:
     gone = context.snapshot.engine_gone
     spans: list[tuple[str, str]] = []
     counts = shown_counts(context.snapshot.counts, context.snapshot.held)
-    for state in ORDER:
+    for state in _ORDER:
         count = counts.get(state, 0)
         if not count and (gone or state != Shown.RUNNING):
             continue
@@ -109,7 +109,7 @@ def _best(context: RenderContext, width: int) -> Line:
     best = snapshot.row(snapshot.best)
     if best is None:
         return line(("no value yet", "muted"))
-    metric = f"{plain(snapshot.spec.objective.metric)} " if width >= WORDS_FROM else ""
+    metric = f"{plain(snapshot.spec.objective.metric)} " if width >= _WORDS_FROM else ""
     when = "so far" if best.ended is None else ago(snapshot.now - best.ended)
     partial = ", partial" if snapshot.partial and best.ended is not None else ""
     return line(
@@ -121,12 +121,12 @@ def _best(context: RenderContext, width: int) -> Line:
 
 
 def _figures(snapshot: Snapshot) -> list[Segment]:
-    segments = [Segment(3, line((busy(snapshot), "muted")))]
+    segments = [Segment(3, line((_busy(snapshot), "muted")))]
     if not snapshot.engine_gone:
         rate = snapshot.pace.rate(snapshot.now)
         left = snapshot.pace.remaining(snapshot) if snapshot.study.may_launch else None
         if rate is not None:
-            segments.append(Segment(2, line((throughput(rate), "muted"))))
+            segments.append(Segment(2, line((_throughput(rate), "muted"))))
         if not snapshot.study.halted:
             eta = "-" if left is None else duration(left)
             segments.append(Segment(6, line(("eta ", "muted"), (eta, "text"))))
@@ -134,7 +134,7 @@ def _figures(snapshot: Snapshot) -> list[Segment]:
     return segments
 
 
-def throughput(rate: float) -> str:
+def _throughput(rate: float) -> str:
     """Of trials a second. Two figures are enough, and change less often than more would."""
     a_minute = rate * 60
     if a_minute < 1:
@@ -142,7 +142,7 @@ def throughput(rate: float) -> str:
     return f"{a_minute:.0f} trials/min" if a_minute >= 10 else f"{a_minute:.2g} trials/min"
 
 
-def busy(snapshot: Snapshot) -> str:
+def _busy(snapshot: Snapshot) -> str:
     """How busy the devices are: the GPUs where there are some, else the CPU slots."""
     if snapshot.engine_gone:
         return ""

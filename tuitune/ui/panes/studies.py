@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.studies import Entry
 
-NONE_YET: Final = (
+_NONE_YET: Final = (
     "No studies yet.",
     "",
     "tuitune STUDY.toml     runs one",
     "tuitune init SCRIPT    drafts a study file from a training script",
 )
-ROLES: Final[Mapping[str, str]] = {
+_ROLES: Final[Mapping[str, str]] = {
     "running": "success",
     "interrupted": "warning",
     "finished": "text",
     "unreadable": "error",
 }
-SIGNS: Final[Mapping[str, str]] = {"interrupted": "=", "unreadable": "?"}
-HEADS: Final = ("study", "state", "trials", "best", "changed", "folder")
-CHANGED_FROM: Final = 72  # columns
-FOLDER_FROM: Final = 100
+_SIGNS: Final[Mapping[str, str]] = {"interrupted": "=", "unreadable": "?"}
+_HEADS: Final = ("study", "state", "trials", "best", "changed", "folder")
+_CHANGED_FROM: Final = 72  # columns
+_FOLDER_FROM: Final = 100
 
 
 class Listing(Record, frozen=True):
@@ -52,10 +52,10 @@ def study_lines(listing: Listing, size: Size) -> list[Line]:
     named = line((f"{sign} ", "rule"), (f"{fit(title, len(title))} ", "accent bold"))
     rule = ends(named, (), width, (sign, "rule"))
     if not entries:
-        said = ("None like that; esc shows all again.",) if text else NONE_YET
+        said = ("None like that; esc shows all again.",) if text else _NONE_YET
         return [rule, *(cut(line((f"  {words}", "info")), width) for words in said)]
     widths = _widths(entries, width)
-    heads = cut(line(("    " + _row(HEADS, widths), "muted")), width)
+    heads = cut(line(("    " + _row(_HEADS, widths), "muted")), width)
     room = max(1, size.height - 2)
     top = max(0, min(listing.cursor - room // 2, len(entries) - room))
     seen = range(top, min(top + room, len(entries)))
@@ -64,17 +64,17 @@ def study_lines(listing: Listing, size: Size) -> list[Line]:
 
 def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
     entry, glyphs = listing.entries[at], listing.glyphs
-    role = ROLES.get(entry.state, "muted")
+    role = _ROLES.get(entry.state, "muted")
     cells = (
         entry.name,
         "..." if entry.state == "…" and glyphs.ascii else entry.state,
         f"{entry.done}/{'-' if entry.total is None else entry.total}",
-        entry.problem or best_words(entry),
+        entry.problem or _best_words(entry),
         f"{duration(max(0.0, listing.now - entry.when))} ago",
         str(entry.folder),
     )
     signs = {
-        **SIGNS,
+        **_SIGNS,
         "running": glyphs.states[Shown.RUNNING],
         "finished": glyphs.states[Shown.COMPLETE],
     }
@@ -84,7 +84,7 @@ def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
     return marked(padded(whole, width), "on-cursor") if chosen else padded(whole, width)
 
 
-def best_words(entry: Entry) -> str:
+def _best_words(entry: Entry) -> str:
     """The best value and its trial."""
     if entry.best is None or entry.trial is None:
         return "-"
@@ -96,10 +96,10 @@ def _widths(entries: Sequence[Entry], width: int) -> list[int]:
     """Of name, state, trials, best, changed and folder, as far as there is room for them."""
     name = max(5, min(24, width // 4, max(len(entry.name) for entry in entries)))
     trials = max(6, *(len(f"{entry.done}/{entry.total}") for entry in entries))
-    best = max(4, min(36, max(len(entry.problem or best_words(entry)) for entry in entries)))
-    widths = [name, 11, trials, best, *([11] if width >= CHANGED_FROM else [])]
+    best = max(4, min(36, max(len(entry.problem or _best_words(entry)) for entry in entries)))
+    widths = [name, 11, trials, best, *([11] if width >= _CHANGED_FROM else [])]
     left = width - 4 - sum(widths) - 2 * len(widths)
-    if width >= FOLDER_FROM and left >= 10:
+    if width >= _FOLDER_FROM and left >= 10:
         return [*widths, left]
     widths[3] = max(4, best + min(0, left + 2))
     return widths

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from tuitune.ui.panes.pane import Click
     from tuitune.ui.state.render_context import RenderContext
 
-ABOVE: Final = 2  # lines above the first trial: the rule and the heads
-ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
-ASCII_ARROWS: Final = "v^"
-TYPED: Final = 40  # cells of a filter that the rule has room for, at most
+_ABOVE: Final = 2  # lines above the first trial: the rule and the heads
+_ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
+_ASCII_ARROWS: Final = "v^"
+_TYPED: Final = 40  # cells of a filter that the rule has room for, at most
 
 
 class TrialsPane:
@@ -69,7 +69,7 @@ class TrialsPane:
             back = context.keymap.shown("pane.back")
             said = line("no trial matches; ", (back, "accent"), " clears the filter")
             return [cut(said, size.width)]
-        height = max(1, size.height - ABOVE)
+        height = max(1, size.height - _ABOVE)
         cursor = context.order.position(context.selection.cursor) or 0
         top = window(context.selection.top, cursor, len(numbers), height)
         return self._lines.of(context, shown, [rows[n] for n in numbers[top : top + height]])
@@ -103,7 +103,7 @@ def _filter(context: RenderContext, width: int) -> Line:
     text = context.selection.filter.text
     if not text:
         return ()
-    room = min(TYPED, max(12, width - 45))
+    room = min(_TYPED, max(12, width - 45))
     return line((f"/{fit(text, min(room, width_of(line(text))))} ", "accent"))
 
 
@@ -114,7 +114,7 @@ def _sorted(context: RenderContext, made: Sequence[Column]) -> str:
 
 
 def _arrow(context: RenderContext) -> str:
-    signs = ASCII_ARROWS if context.glyphs.ascii else ARROWS
+    signs = _ASCII_ARROWS if context.glyphs.ascii else _ARROWS
     return signs[rises(context.selection.sort, context.snapshot.spec)]
 
 
@@ -156,13 +156,13 @@ def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
 
 def _click(app: AppActions, click: Click) -> None:
     """On a trial: the cursor; twice: its detail. On a head: sorted by it, then turned round."""
-    if click.line == ABOVE - 1:
+    if click.line == _ABOVE - 1:
         _sort_by(app, click.column)
         return
     numbers, cursor = app.order.numbers, app.order.position(app.selection.cursor) or 0
     top = window(app.selection.top, cursor, len(numbers), app.order.lines)
-    place = top + click.line - ABOVE
-    if click.line >= ABOVE and place < len(numbers):
+    place = top + click.line - _ABOVE
+    if click.line >= _ABOVE and place < len(numbers):
         app.selection.cursor = numbers[place]
         app.order.follow(app.snapshot, app.selection)
         if click.double:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 
-NAME = "why"
+_NAME = "why"
 
 
 class WhyPane:
@@ -49,7 +49,7 @@ class WhyPane:
         trial = _trial(context)
         facts = _facts(context, trial)
         day = int(context.snapshot.now) // 3600
-        scrolled = context.selection.scrolled.get(NAME, 0)
+        scrolled = context.selection.scrolled.get(_NAME, 0)
         key = (trial, facts, day, size, scrolled, context.selection.focus, context.glyphs.ascii)
         return self._shown.get(key, partial(_lines, context, size, facts, trial))
 
@@ -80,12 +80,12 @@ def _lines(
     title = "Why  the study" if trial is None else f"Why  {trial_name(trial)}"
     other = f"{key} {'one trial' if study else 'the study'}"
     height = max(0, size.height - 1)
-    top = max(0, context.selection.scrolled.get(NAME, 0))
+    top = max(0, context.selection.scrolled.get(_NAME, 0))
     told_lines = _told(context.snapshot, facts, size.width, study=study)
     shown = list(islice(told_lines, top, top + height))
     if not shown:
         shown = [line(("nothing was decided yet" if not top else "nothing older", "muted"))]
-    return [rule(context, NAME, title, size.width, right=other), *shown][: size.height]
+    return [rule(context, _NAME, title, size.width, right=other), *shown][: size.height]
 
 
 def _told(
@@ -138,18 +138,18 @@ def _where(room: Room, _: Snapshot) -> Place | None:
 
 def _whole_study(app: AppActions) -> None:
     app.selection.all_why = not app.selection.all_why
-    app.selection.scrolled.pop(NAME, None)
+    app.selection.scrolled.pop(_NAME, None)
 
 
-_scroll = scroll_text(NAME, length)
+_scroll = scroll_text(_NAME, length)
 
 PANE = Pane(
-    NAME,
+    _NAME,
     "why it came so",
     WhyPane,
     _where,
     (
-        *scroll_actions(NAME, "the reasons", _scroll),
+        *scroll_actions(_NAME, "the reasons", _scroll),
         Action(
             "why.whole",
             ("w",),
@@ -157,7 +157,7 @@ PANE = Pane(
             "Tells what was decided in the whole study, or of the cursor's trial alone.",
             "Look",
             _whole_study,
-            pane=NAME,
+            pane=_NAME,
         ),
     ),
     (("why.whole", "whole study"), *TRIAL_HINTS),

@@ -65,11 +65,11 @@ def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
     return shown(row.state, phase=row.phase, at_rung=row.is_held, engine_gone=engine_gone)
 
 
-BUSY, HEAVY = 0.7, 0.9  # shares from which a meter is coloured as such
-BRAILLE = 0x2800
-LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of a cell's left column, from the lowest upwards
-RIGHT = (0x80, 0xA0, 0xB0, 0xB8)
-LEVELS = "_.-=+*#@"  # what stands for heights where there is no braille
+_BUSY, _HEAVY = 0.7, 0.9  # shares from which a meter is coloured as such
+_BRAILLE = 0x2800
+_LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of a cell's left column, from the lowest upwards
+_RIGHT = (0x80, 0xA0, 0xB0, 0xB8)
+_LEVELS = "_.-=+*#@"  # what stands for heights where there is no braille
 
 
 def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "info") -> Line:
@@ -82,9 +82,9 @@ def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "info") 
 
 def load_role(share: float | None) -> str:
     """The role of a meter where full is bad."""
-    if share is None or share < BUSY:
+    if share is None or share < _BUSY:
         return "success"
-    return "warning" if share < HEAVY else "error"
+    return "warning" if share < _HEAVY else "error"
 
 
 def history(shares: Sequence[float | None], width: int, glyphs: Glyphs) -> str:
@@ -93,9 +93,9 @@ def history(shares: Sequence[float | None], width: int, glyphs: Glyphs) -> str:
     known = list(shares)[-width * per_cell :]
     newest = [*[None] * (width * per_cell - len(known)), *known]
     if glyphs.ascii:
-        return "".join(" " if s is None else LEVELS[_level(s, len(LEVELS))] for s in newest)
+        return "".join(" " if s is None else _LEVELS[_level(s, len(_LEVELS))] for s in newest)
     pairs = zip(newest[::2], newest[1::2], strict=True)
-    return "".join(chr(BRAILLE | _dots(one, LEFT) | _dots(two, RIGHT)) for one, two in pairs)
+    return "".join(chr(_BRAILLE | _dots(one, _LEFT) | _dots(two, _RIGHT)) for one, two in pairs)
 
 
 def _dots(share: float | None, column: tuple[int, ...]) -> int:

@@ -131,7 +131,7 @@ def _grounded(one: Style, other: Style) -> bool:
     )
 
 
-THEME = Theme(  # the same as `paint` has
+_THEME = Theme(  # the same as `paint` has
     name="tuitune",
     primary="#afafd7",
     accent="#ffaf5f",
@@ -148,6 +148,6 @@ THEME = Theme(  # the same as `paint` has
 
 def dress(app: App[Any], *, many_colours: bool) -> None:
     """To be called before the app runs: a theme that is set later has all of its CSS read twice."""
-    app.register_theme(THEME)
-    app.set_reactive(App.theme, THEME.name if many_colours else "ansi-dark")
+    app.register_theme(_THEME)
+    app.set_reactive(App.theme, _THEME.name if many_colours else "ansi-dark")
     app.stylesheet.set_variables(app.get_css_variables())

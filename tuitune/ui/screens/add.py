@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.form import Field, Form
 
-KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties a line   esc leaves"
+_KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties a line   esc leaves"
 
 
 class Row(Vertical):
@@ -84,7 +84,7 @@ class AddScreen(Screen[None]):
         with VerticalScroll(can_focus=False) as scroll:
             scroll.styles.scrollbar_size_vertical = 0 if self._actions.context().glyphs.ascii else 1
             yield from self._rows
-        yield Static(KEYS, id="foot")
+        yield Static(_KEYS, id="foot")
 
     def on_mount(self) -> None:
         self._show(self._form())
@@ -118,7 +118,7 @@ class AddScreen(Screen[None]):
     def _show(self, form: Form) -> None:
         for row, field in zip(self._rows, form.fields, strict=True):
             row.show(field)
-        self.query_one("#foot", Static).update(Content(form.problem or KEYS))
+        self.query_one("#foot", Static).update(Content(form.problem or _KEYS))
 
     def _submit(self) -> None:
         """Only what is right is sent; else the first line that is wrong gets the keys."""

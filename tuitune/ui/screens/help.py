@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import Action
     from tuitune.ui.state.render_context import RenderContext
 
-KEYS = 12  # cells for an action's keys
+_KEYS = 12  # cells for an action's keys
 TITLE = 20  # and for its title, where its sentence stands behind it
-SENTENCES_FROM = 60  # cells of a column
-LOOKING_ON: Final = "not with --readonly"
+_SENTENCES_FROM = 60  # cells of a column
+_LOOKING_ON: Final = "not with --readonly"
 
 
 def help_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
@@ -48,7 +48,7 @@ def _blocks(context: RenderContext, actions: Sequence[Action], width: int) -> It
 
 def _block(context: RenderContext, title: str, actions: Sequence[Action], width: int) -> list[Line]:
     """A reason that holds for several is said once, above them."""
-    reasons = [why_not(context, action) for action in actions]
+    reasons = [_why_not(context, action) for action in actions]
     shared = {reason for reason, count in Counter(reasons).items() if reason and count > 1}
     told = [
         line((words, "faint"))
@@ -65,10 +65,10 @@ def _block(context: RenderContext, title: str, actions: Sequence[Action], width:
 def _entry(context: RenderContext, action: Action, reason: str, width: int, *, said: str) -> Line:
     """Keys, title, and the sentence or why it can't be done now."""
     keys = " ".join(context.keymap.keys(action.id)) or context.keymap.shown(action.id)
-    key = (fit(keys, KEYS) + " ", "faint" if reason else "accent")
+    key = (fit(keys, _KEYS) + " ", "faint" if reason else "accent")
     role = "faint" if reason else "text"
-    room = width - KEYS - 1
-    if width < SENTENCES_FROM:
+    room = width - _KEYS - 1
+    if width < _SENTENCES_FROM:
         text = f"{action.title}: {said}" if said else action.title
         return line(key, (fit(text, room), role))
     words = fit(said or action.help, max(0, room - TITLE - 1))
@@ -77,10 +77,10 @@ def _entry(context: RenderContext, action: Action, reason: str, width: int, *, s
     )
 
 
-def why_not(context: RenderContext, action: Action) -> str:
+def _why_not(context: RenderContext, action: Action) -> str:
     """Why it can't be done now; empty where it can."""
     if action.dangerous and context.readonly:
-        return LOOKING_ON
+        return _LOOKING_ON
     return action.why_not(context) if action.why_not else ""
 
 

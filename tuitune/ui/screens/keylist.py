@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import Action
     from tuitune.ui.state.render_context import RenderContext
 
-NAME, KEYS = 24, 18
+_NAME, _KEYS = 24, 18
 
 
 def key_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
@@ -31,11 +31,11 @@ def key_lines(context: RenderContext, actions: Iterable[Action], width: int) -> 
     ]
     for action in actions:
         keys = " ".join(context.keymap.keys(action.id))
-        words = fit(action.help, max(0, width - NAME - KEYS - 2)).rstrip()
+        words = fit(action.help, max(0, width - _NAME - _KEYS - 2)).rstrip()
         lines.append(
             line(
-                (fit(action.id, NAME) + " ", "text"),
-                (fit(keys, KEYS) + " ", "accent"),
+                (fit(action.id, _NAME) + " ", "text"),
+                (fit(keys, _KEYS) + " ", "accent"),
                 (words, "muted"),
             )
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Text = Callable[[int], list[Line]]  # for a width in cells
 
-CLOSING = frozenset({"escape", "q", "enter"})
+_CLOSING = frozenset({"escape", "q", "enter"})
 
 
 class LinesScreen(Screen[None]):
@@ -60,7 +60,7 @@ class LinesScreen(Screen[None]):
         if name in self._more:
             self.dismiss()
             self._more[name][1]()
-        elif name in CLOSING or name == "?":
+        elif name in _CLOSING or name == "?":
             self.dismiss()
         else:
             self._scroll_by(self._step(name))

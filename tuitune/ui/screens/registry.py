@@ -32,7 +32,7 @@ def screen_named(name: str, app: AppActions, paint: Paint) -> Screen[Any]:
         "help": lambda: _lines(app, paint, "help", _of_actions(app, help_lines)),
         "summary": lambda: _lines(app, paint, "summary", summary_lines, copies=True),
         "keys": lambda: _lines(app, paint, "keys", _of_actions(app, key_lines)),
-        "palette": lambda: CommandPalette([ActionCommands]),
+        "palette": lambda: CommandPalette([_ActionCommands]),
         "add": lambda: AddScreen(app),
     }
     return made[name]()
@@ -64,7 +64,7 @@ def _lines(
     )
 
 
-class ActionCommands(Provider):
+class _ActionCommands(Provider):
     """The actions in the palette: by title and key, with what they do below."""
 
     async def discover(self) -> Hits:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tuitune.ui.state.options import Options
     from tuitune.ui.state.studies import Entry
 
-TICK = 1.0  # s between two looks at the studies
-HEAD = 2  # lines above the first study
+_TICK = 1.0  # s between two looks at the studies
+_HEAD = 2  # lines above the first study
 
 
 class StudiesScreen(Screen[None]):
@@ -58,8 +58,8 @@ class StudiesScreen(Screen[None]):
         self._acts: dict[str, Callable[[], None]] = {
             "move.down": lambda: self._by_lines(1),
             "move.up": lambda: self._by_lines(-1),
-            "move.page_down": lambda: self._by_lines(self.size.height - HEAD),
-            "move.page_up": lambda: self._by_lines(HEAD - self.size.height),
+            "move.page_down": lambda: self._by_lines(self.size.height - _HEAD),
+            "move.page_up": lambda: self._by_lines(_HEAD - self.size.height),
             "move.first": lambda: self._by_lines(-len(self._studies.entries)),
             "move.last": lambda: self._by_lines(len(self._studies.entries)),
             "pane.enter": self._open,
@@ -76,7 +76,7 @@ class StudiesScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._studies.refresh()
-        self._timer = self.set_interval(TICK, self._tick)
+        self._timer = self.set_interval(_TICK, self._tick)
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
@@ -110,8 +110,8 @@ class StudiesScreen(Screen[None]):
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
         entries = self._studies.listed(self._filter)
-        at = event.line - HEAD
-        if event.pane == "studies" and 0 <= at < len(entries) <= self.size.height - HEAD - 1:
+        at = event.line - _HEAD
+        if event.pane == "studies" and 0 <= at < len(entries) <= self.size.height - _HEAD - 1:
             self._cursor = entries[at].folder
             self._paint_list()
             if event.double:

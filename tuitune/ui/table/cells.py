@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuitune.core.space.parameters import Parameter
     from tuitune.store.curves import Curve
 
-SCIENTIFIC: Final = "e"
+_SCIENTIFIC: Final = "e"
 METRIC_WIDTH: Final = 9  # "-123.4567" and "-1.23e-15"
 TEXT_WIDTH: Final = 14  # at most, of a parameter that is a text
 
@@ -27,7 +27,7 @@ def metric(value: float | None) -> str:
     size = abs(value)
     if value == 0 or 0.01 <= size < 9999.99995:
         return f"{value:.4f}"
-    return scientific(value, 3)
+    return _scientific(value, 3)
 
 
 def parameter(value: Any, form: str = "") -> str:
@@ -35,7 +35,7 @@ def parameter(value: Any, form: str = "") -> str:
     if isinstance(value, str):
         return value
     if form and isinstance(value, int | float) and not isinstance(value, bool):
-        return scientific(value, 3) if form == SCIENTIFIC else format(value, form)
+        return _scientific(value, 3) if form == _SCIENTIFIC else format(value, form)
     return spell(value)
 
 
@@ -46,18 +46,18 @@ def form_of(parameter: Parameter) -> str:
     """
     match parameter:
         case FloatRange(log=True):
-            return SCIENTIFIC
+            return _SCIENTIFIC
         case FloatRange(low=low, high=high):
             size = max(abs(low), abs(high))
             if not 0.01 <= size < 1e6:
-                return SCIENTIFIC
+                return _SCIENTIFIC
             return f".{max(0, 3 - max(0, int(math.log10(size))))}f"
         case IntRange(low=low, high=high):
-            return SCIENTIFIC if max(abs(low), abs(high)) >= 10**8 else ""
+            return _SCIENTIFIC if max(abs(low), abs(high)) >= 10**8 else ""
     return ""
 
 
-def scientific(value: float, figures: int) -> str:
+def _scientific(value: float, figures: int) -> str:
     """3.1e-3 and not 3.1e-03; "nan" and "inf" as they are."""
     if not math.isfinite(value):
         return str(value)
@@ -78,12 +78,12 @@ def elapsed(seconds: float) -> str:
     return f"{int(seconds // 60)}m" if 600 <= seconds < 3600 else duration(seconds)
 
 
-LEVELS: Final = 4  # of dots in a cell
-LEFT: Final = (0x40, 0x04, 0x02, 0x01)  # dots of a cell's left column, from below
-RIGHT: Final = (0x80, 0x20, 0x10, 0x08)
-BLANK: Final = "\N{BRAILLE PATTERN BLANK}"
-ASCII: Final = "_.-'"
-WIDE: Final = 10.0  # largest over smallest from which on a scale is logarithmic
+_LEVELS: Final = 4  # of dots in a cell
+_LEFT: Final = (0x40, 0x04, 0x02, 0x01)  # dots of a cell's left column, from below
+_RIGHT: Final = (0x80, 0x20, 0x10, 0x08)
+_BLANK: Final = "\N{BRAILLE PATTERN BLANK}"
+_ASCII: Final = "_.-'"
+_WIDE: Final = 10.0  # largest over smallest from which on a scale is logarithmic
 
 
 def sparkline(curve: Curve, cells: int, *, ascii_only: bool) -> str:
@@ -102,18 +102,18 @@ def sampled(values: Sequence[float], most: int) -> tuple[float | None, ...]:
 
 @lru_cache(maxsize=4096)
 def _drawn(values: tuple[float | None, ...], cells: int, ascii_only: bool) -> str:  # noqa: FBT001
-    levels = heights(values, LEVELS)
+    levels = heights(values, _LEVELS)
     if ascii_only:
-        return "".join(" " if level is None else ASCII[level] for level in levels).ljust(cells)
+        return "".join(" " if level is None else _ASCII[level] for level in levels).ljust(cells)
     dots = [0] * cells
     before: int | None = None
     for place, level in enumerate(levels):
         if level is not None:
             cell, right = divmod(place, 2)
             for dot in _stroke(before, level):
-                dots[cell] |= (RIGHT if right else LEFT)[dot]
+                dots[cell] |= (_RIGHT if right else _LEFT)[dot]
         before = level
-    return "".join(chr(ord(BLANK) + mask) if mask else " " for mask in dots)
+    return "".join(chr(ord(_BLANK) + mask) if mask else " " for mask in dots)
 
 
 def heights(values: Sequence[float | None], levels: int) -> list[int | None]:
@@ -123,7 +123,7 @@ def heights(values: Sequence[float | None], levels: int) -> list[int | None]:
         return [None] * len(values)
     spare = len(known) // 8  # a first loss of a thousand is not to flatten all that follows
     least, most = known[spare], known[-1 - spare]
-    scale = math.log if known[0] > 0 and most > WIDE * least else _quarter
+    scale = math.log if known[0] > 0 and most > _WIDE * least else _quarter
     reach = (scale(most) - scale(least)) / 2
     low, high = scale(known[0]), scale(known[-1])
     if reach > 0:

@@ -28,11 +28,11 @@ GAP: Final = 2  # cells between two columns
 CURVE: Final = "curve"
 NOTE: Final = "note"
 FIXED: Final = ("trial", "state")  # never scrolled, never hidden
-SHORT_STATE: Final = 7  # cells: a sign, a blank and a short word
+_SHORT_STATE: Final = 7  # cells: a sign, a blank and a short word
 FULL_STATE: Final = 10  # cells: a sign, a blank and the longest word
-FULL_FROM: Final = 72  # cells of a table from which states stand in full
-LEAST_NOTE: Final = 16  # cells below which a note says nothing
-LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_FULL_FROM: Final = 72  # cells of a table from which states stand in full
+_LEAST_NOTE: Final = 16  # cells below which a note says nothing
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 class Column(Record, frozen=True):
@@ -69,7 +69,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
     metric = spec.objective.metric
     made = [
         Column("trial", "trial", max(5, 1 + most), 99),
-        Column("state", "state", SHORT_STATE, 99, right=False),
+        Column("state", "state", _SHORT_STATE, 99, right=False),
     ]
     if gpus:
         made.append(Column("device", "gpu", 4, 5, right=False))
@@ -83,7 +83,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
         *_parameters(spec.space.parameters),
         Column("time", "time", 6, 7),
         Column("tries", "tries", 5, 2),
-        Column(NOTE, NOTE, LEAST_NOTE, 1, right=False),
+        Column(NOTE, NOTE, _LEAST_NOTE, 1, right=False),
     ]
     return _lettered(made)
 
@@ -121,8 +121,8 @@ def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
     given: dict[str, str] = {}
     for column in sorted(made, key=lambda column: column.key.startswith(PARAMETER)):
         title = column.key.removeprefix(PARAMETER)
-        wanted = (*title, *title.upper(), *LETTERS)
-        letter = next((c for c in wanted if c in LETTERS and c not in taken), "")
+        wanted = (*title, *title.upper(), *_LETTERS)
+        letter = next((c for c in wanted if c in _LETTERS and c not in taken), "")
         taken.add(letter)
         given[column.key] = letter
     return tuple(replace(column, letter=given[column.key]) for column in made)
@@ -166,7 +166,7 @@ def _divided(
 
 def _in_full(column: Column, width: int) -> Column:
     """States have their whole word where the table is wide enough."""
-    if column.key == "state" and width >= FULL_FROM:
+    if column.key == "state" and width >= _FULL_FROM:
         return replace(column, width=FULL_STATE)
     return column
 

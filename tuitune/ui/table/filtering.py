@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     Test = Callable[[TrialRow, Snapshot], bool]
     Read = Callable[[TrialRow], Any]
 
-TEXTS_KEPT: Final = 2048  # whether a word is in them: most trials tell the same few
-COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+_TEXTS_KEPT: Final = 2048  # whether a word is in them: most trials tell the same few
+_COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -41,9 +41,9 @@ class FilterError(ValueError):
     """What was typed can't be understood; the words say what is wrong and what would do."""
 
 
-def of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
+def _of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
     numbers = [(_as_number(name, text), text) for text in wanted]
-    compare = COMPARE.get(sign)
+    compare = _COMPARE.get(sign)
     if compare is None:
         equal = [_equal_to(number, text) for number, text in numbers]
         turned = sign == "!="
@@ -59,24 +59,24 @@ def of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test
     return test
 
 
-def of_text(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
-    if sign in COMPARE:
+def _of_text(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
+    if sign in _COMPARE:
         raise FilterError(f"{name} is neither more nor less: {name}:{wanted[0]}")
     sought = [text.casefold() for text in wanted]
     turned = sign == "!="
 
-    @lru_cache(maxsize=TEXTS_KEPT)
+    @lru_cache(maxsize=_TEXTS_KEPT)
     def holds(text: str) -> bool:
-        return any(like(text.casefold(), one, sign) for one in sought) is not turned
+        return any(_like(text.casefold(), one, sign) for one in sought) is not turned
 
     def test(row: TrialRow, _: Snapshot) -> bool:
         value = read(row)
-        return holds("" if value is None else spelt(value))
+        return holds("" if value is None else _spelt(value))
 
     return test
 
 
-def like(text: str, sought: str, sign: str) -> bool:
+def _like(text: str, sought: str, sign: str) -> bool:
     return sought in text if sign == ":" else sought == text
 
 
@@ -105,11 +105,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def spelt(value: Any) -> str:
+def _spelt(value: Any) -> str:
     return value if isinstance(value, str) else spell(value)
 
 
-NUMBERS: Final[Mapping[str, Read]] = {
+_NUMBERS: Final[Mapping[str, Read]] = {
     "trial": lambda row: row.number,
     "value": lambda row: row.value,
     "metric": lambda row: row.value,
@@ -120,7 +120,7 @@ NUMBERS: Final[Mapping[str, Read]] = {
     "tries": lambda row: row.attempt,
     "checkpoint": lambda row: row.checkpoint,
 }
-TEXTS: Final[Mapping[str, Read]] = {
+_TEXTS: Final[Mapping[str, Read]] = {
     "device": lambda row: row.device,
     "origin": lambda row: row.origin,
     "error": lambda row: row.error,
@@ -128,14 +128,14 @@ TEXTS: Final[Mapping[str, Read]] = {
 }
 
 
-def word(text: str, spec: StudySpec) -> Test:
+def _word(text: str, spec: StudySpec) -> Test:
     """A bare word: somewhere in what is told of a trial, or the beginning of its state."""
     sought = text.casefold()
     states = _states_like(sought)
     names = [p.name for p in spec.space.parameters if _may_be_text(p)]
     is_numbered = _numbered(sought)
 
-    @lru_cache(maxsize=TEXTS_KEPT)
+    @lru_cache(maxsize=_TEXTS_KEPT)
     def holds(told: str) -> bool:
         return sought in told.casefold()
 
@@ -147,7 +147,7 @@ def word(text: str, spec: StudySpec) -> Test:
         if row.phase and _shown(row, snapshot) in states:
             return True
         config = row.config
-        return any(holds(spelt(config[name])) for name in names if name in config)
+        return any(holds(_spelt(config[name])) for name in names if name in config)
 
     return test
 
@@ -156,9 +156,9 @@ def _example(name: str, spec: StudySpec) -> str:
     """A value that `name` may be compared with."""
     parameter = spec.space.by_name.get(name)
     if isinstance(parameter, Choice):
-        return spelt(parameter.values[0])
+        return _spelt(parameter.values[0])
     known = {"state": "running", "has": "error", "device": "cpu"}
-    return known.get(name) or spelt(getattr(parameter, "low", 1))
+    return known.get(name) or _spelt(getattr(parameter, "low", 1))
 
 
 def _numbered(sought: str) -> Callable[[TrialRow], bool]:
@@ -171,7 +171,7 @@ def _numbered(sought: str) -> Callable[[TrialRow], bool]:
     return lambda row: digits in str(row.number)
 
 
-def field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
+def _field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
     """`name` `sign` `asked`, as "lr" "<" "1e-3". Raises FilterError."""
     wanted = tuple(filter(None, asked.split(",")))
     if not wanted:
@@ -182,15 +182,15 @@ def field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
         return _state(sign, wanted)
     if name == spec.objective.metric:
         name = "value"
-    if name in NUMBERS:
-        return of_number(name, NUMBERS[name], sign, wanted)
-    if name in TEXTS:
-        return of_text(name, TEXTS[name], sign, wanted)
+    if name in _NUMBERS:
+        return _of_number(name, _NUMBERS[name], sign, wanted)
+    if name in _TEXTS:
+        return _of_text(name, _TEXTS[name], sign, wanted)
     return _parameter(name, sign, wanted, spec)
 
 
 def _state(sign: str, wanted: tuple[str, ...]) -> Test:
-    if sign in COMPARE:
+    if sign in _COMPARE:
         raise FilterError("a state is neither more nor less: state:running")
     states: set[str] = set()
     for text in wanted:
@@ -211,10 +211,10 @@ def _has(wanted: tuple[str, ...], spec: StudySpec) -> Test:
 
 def _reader(name: str, spec: StudySpec) -> Read:
     if name == spec.objective.metric:
-        return NUMBERS["value"]
+        return _NUMBERS["value"]
     if name in spec.space.by_name:
         return lambda row: row.config.get(name)
-    known = {**NUMBERS, **TEXTS}
+    known = {**_NUMBERS, **_TEXTS}
     if name not in known:
         raise FilterError(f"has: error, note, value, rung, checkpoint or a parameter, not {name}")
     return known[name]
@@ -229,19 +229,19 @@ def _parameter(name: str, sign: str, wanted: tuple[str, ...], spec: StudySpec) -
         return row.config.get(name)
 
     if isinstance(parameter, Choice) and any(isinstance(v, bool | str) for v in parameter.values):
-        _one_of(name, sign, wanted, [spelt(value) for value in parameter.values])
-        return of_text(name, read, sign, wanted)
-    if isinstance(parameter, Fixed | Sampled) and sign not in COMPARE:
-        return of_text(name, read, sign, wanted)
-    return of_number(name, read, sign, wanted)
+        _one_of(name, sign, wanted, [_spelt(value) for value in parameter.values])
+        return _of_text(name, read, sign, wanted)
+    if isinstance(parameter, Fixed | Sampled) and sign not in _COMPARE:
+        return _of_text(name, read, sign, wanted)
+    return _of_number(name, read, sign, wanted)
 
 
 def _one_of(name: str, sign: str, wanted: Iterable[str], known: list[str]) -> None:
     """Raises FilterError where no value is as wanted."""
     for text in map(str.casefold, wanted):
-        if sign in COMPARE:
+        if sign in _COMPARE:
             raise FilterError(f"{name} is neither more nor less: {name}={known[0]}")
-        if not any(like(value.casefold(), text, sign) for value in known):
+        if not any(_like(value.casefold(), text, sign) for value in known):
             raise FilterError(f"{name} is one of {', '.join(known)}")
 
 
@@ -270,7 +270,7 @@ def _may_be_text(parameter: Parameter) -> bool:
 
 
 def _unknown(name: str, spec: StudySpec) -> str:
-    names = ["state", "has", *NUMBERS, *TEXTS, spec.objective.metric, *spec.space.by_name]
+    names = ["state", "has", *_NUMBERS, *_TEXTS, spec.objective.metric, *spec.space.by_name]
     close = difflib.get_close_matches(name, names, n=1)
     meant = f"did you mean {close[0]}?" if close else "quote it to search as text"
     return f'no column "{name}"; {meant}'
@@ -311,9 +311,9 @@ def _test(text: str, spec: StudySpec) -> Test:
         return _not(text[1:], spec)
     found = _FIELD.fullmatch(text)
     if found is None:
-        return word(text.replace('"', ""), spec)
+        return _word(text.replace('"', ""), spec)
     name, sign, asked = found.groups()
-    return field(name, sign, asked.replace('"', ""), spec)
+    return _field(name, sign, asked.replace('"', ""), spec)
 
 
 def _not(text: str, spec: StudySpec) -> Test:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 NEAR = 5  # lines of the first, among which a cursor that nobody has moved stays on its trial
-FEW = 8  # one in so many trials changed: it is cheaper to sort them all
+_FEW = 8  # one in so many trials changed: it is cheaper to sort them all
 
 
 class Order:
@@ -51,7 +51,7 @@ class Order:
         made_for = (selection.sort, selection.filter.tests, snapshot.engine.state)
         touched = snapshot.changed | self._running
         asked = made_for != self._made_for or snapshot is not self._snapshot
-        if asked or len(touched) * FEW > len(snapshot.rows):
+        if asked or len(touched) * _FEW > len(snapshot.rows):
             self._made_for, self._snapshot = made_for, snapshot
             self._sort_all(snapshot, selection)
         elif touched:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     Text = Callable[[TrialRow], str]
 
-QUIET: Final = frozenset(
+_QUIET: Final = frozenset(
     {TrialState.WAITING, TrialState.PRUNED, TrialState.KILLED}
 )  # states whose lines stand back
-fitted = lru_cache(maxsize=8192)(fit)  # at most looks a cell is as it was
+_fitted = lru_cache(maxsize=8192)(fit)  # at most looks a cell is as it was
 
 
 class TrialLines:
@@ -85,14 +85,14 @@ class _Cell(Record, frozen=True):
 
 def _line(row: TrialRow, context: RenderContext, made: Sequence[_Cell]) -> Line:
     selection, snapshot = context.selection, context.snapshot
-    usual = "muted" if row.state in QUIET else "text"
+    usual = "muted" if row.state in _QUIET else "text"
     if row.number == snapshot.best:
         usual += " bold"
     line: Line = (
         _signs(row, context),
         *(
             (
-                fitted(cell.text(row), cell.width, right=cell.right) + cell.gap,
+                _fitted(cell.text(row), cell.width, right=cell.right) + cell.gap,
                 usual if cell.role is None else cell.role(row),
             )
             for cell in made
@@ -132,8 +132,8 @@ def _drawn(column: Column, context: RenderContext) -> tuple[Text, Text | None]: 
         case _ if key == CURVE:
             return _curve(context, column.width), _curve_role
         case _ if key == NOTE:
-            return note, lambda row: "error" if row.error else "muted"
-    return PLAIN[key], None
+            return _note, lambda row: "error" if row.error else "muted"
+    return _PLAIN[key], None
 
 
 def _parameter(name: str, form: str) -> Text:
@@ -188,7 +188,7 @@ def _curve(context: RenderContext, width: int) -> Text:
 
 
 def _curve_role(row: TrialRow) -> str:
-    return "muted" if row.state in QUIET else "info"
+    return "muted" if row.state in _QUIET else "info"
 
 
 def _value(row: TrialRow) -> str:
@@ -196,13 +196,13 @@ def _value(row: TrialRow) -> str:
     return "nan" if row.value is None and row.step else cells.metric(row.value)
 
 
-def note(row: TrialRow) -> str:
+def _note(row: TrialRow) -> str:
     """What went wrong, in the last line of its traceback, or what else is to be said."""
     lines = row.error.strip().splitlines()
     return lines[-1] if lines else row.note
 
 
-PLAIN: Final[dict[str, Text]] = {
+_PLAIN: Final[dict[str, Text]] = {
     "trial": lambda row: trial_name(row.number),
     "rung": lambda row: "-" if row.rung is None else str(row.rung),
     "value": _value,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PARAMETER: Final = "config."  # stands before a parameter's name in a column's key
 TIME: Final = "time"  # its keys change while nothing happens
-LIVELY: Final = {
+_LIVELY: Final = {
     state: place
     for place, state in enumerate(
         (
@@ -88,7 +88,7 @@ def _numbers(spec: StudySpec, now: float) -> dict[str, tuple[Number, int]]:
     better = 1 if spec.objective.mode == "min" else -1
     return {
         "trial": (attrgetter("number"), 1),
-        "state": (lambda row: LIVELY[row.state], 1),
+        "state": (lambda row: _LIVELY[row.state], 1),
         "rung": (attrgetter("rung"), -1),
         "step": (lambda row: row.step or None, -1),
         "value": (attrgetter("value"), better),
