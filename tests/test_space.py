@@ -372,3 +372,45 @@ def test_importing_the_space_costs_little():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def figures(value):
+    digits = repr(value).partition("e")[0].replace("-", "").replace(".", "")
+    return len(digits.strip("0"))
+
+
+@given(
+    st.floats(1e-12, 1e12),
+    st.floats(1.01, 1e9),
+    st.booleans(),
+    st.floats(0.0, 1.0),
+    st.sampled_from([1, -1]),
+)
+def test_values_of_continuous_ranges_are_short_and_within_them(low, ratio, log, point, sign):
+    low, high = sorted((sign * low, sign * low * ratio))
+    space = SearchSpace((FloatRange("x", low, high, log and sign > 0),))
+
+    value = space.configuration([point])["x"]
+
+    assert low <= value <= high
+    assert value in (low, high) or figures(value) <= 6
+    exact = from_unit(space.parameters[0], point)
+    assert value == pytest.approx(exact, rel=1e-5) or value in (low, high)
+
+
+def test_no_digits_of_floating_point_are_left():
+    space = SearchSpace((FloatRange("lr", 1e-5, 1e-1, True), FloatRange("x", 0.0, 1.0)))
+    assert space.configuration([0.25, 0.1 + 0.2]) == {"lr": 0.0001, "x": 0.3}
+
+
+def test_a_narrow_range_keeps_as_many_figures_as_it_needs():
+    space = SearchSpace((FloatRange("x", 1_000_000.0, 1_000_001.0),))
+    found = {space.configuration([i / 1000])["x"] for i in range(1001)}
+    assert len(found) > 900
+
+
+def test_steps_and_other_kinds_are_not_rounded():
+    space = SearchSpace(
+        (FloatRange("s", 0.1234567, 1.1234567, step=0.5), IntRange("i", 1_234_567, 1_234_568))
+    )
+    assert space.configuration([0.0, 0.0]) == {"s": 0.1234567, "i": 1_234_567}

@@ -18,9 +18,8 @@ from typing import Any
 
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
-from tuitune.core.search.models import make_model
 from tuitune.core.search.proposal import AskModel, History, Past, identity
-from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.registry import make_model, make_searcher
 from tuitune.core.space import Choice, FloatRange, IntRange, PowerRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.recorded import Point

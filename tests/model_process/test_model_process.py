@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.workshop import wait_until
-from tuitune.core.search.models import make_model
 from tuitune.core.search.proposal import History, Past, identity
+from tuitune.core.search.registry import make_model
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import SearchSpec
 from tuitune.ipc.process_tree import tagged

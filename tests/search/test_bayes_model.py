@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.core.search.bayes import bayes_model
 from tuitune.core.search.bayes import gaussian_process as posterior_room
+from tuitune.core.search.bayes.model import bayes_model
 from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
+from tuitune.messages.reasons import reason_words
 
 MIXED = SearchSpace(
     (
@@ -134,8 +135,8 @@ def test_a_trial_that_has_shown_nothing_is_no_mark_to_improve_on():
     ]
     running = Past(6, {"x": 0.5}, (), "pending")
     model = bayes_model(space, 0, "min")
-    alone = model.propose(7, History(tuple(past)), set()).why
-    beside = model.propose(7, History((*past, running)), set()).why
+    alone = reason_words(model.propose(7, History(tuple(past)), set()).why)
+    beside = reason_words(model.propose(7, History((*past, running)), set()).why)
     assert (mark := re.search(r"on (\S+);", alone)) is not None
     assert f"on {mark[1]};" in beside
 
@@ -162,8 +163,8 @@ def test_divergence_is_a_failure(value):
     model = bayes_model(MIXED, 0, "max")
     proposal = model.propose(20, History(tuple(past)), tried_of(MIXED, past))
     assert proposal.origin == "bayes"
-    assert "nan" not in proposal.why
-    assert "inf" not in proposal.why
+    assert "nan" not in reason_words(proposal.why)
+    assert "inf" not in reason_words(proposal.why)
 
 
 @pytest.mark.parametrize("rungs", [(), RUNGS])
@@ -252,7 +253,7 @@ def test_three_thousand_trials():
     past = sobol_history(MIXED, 3000)
     model = bayes_model(MIXED, 0, "min")
     proposal = model.propose(3001, History(tuple(past)), tried_of(MIXED, past))
-    assert "model of 3000 outcomes" in proposal.why
+    assert "model of 3000 outcomes" in reason_words(proposal.why)
     assert loss(proposal.config) < np.median([trial.curve[0][1] for trial in past])
 
 
@@ -261,7 +262,7 @@ def test_a_model_that_cannot_be_factorised_says_so(monkeypatch):
     past = sobol_history(MIXED, 12)
     proposal = bayes_model(MIXED, 0, "min").propose(13, History(tuple(past)), tried_of(MIXED, past))
     assert proposal.origin == "fallback"
-    assert "can't be factorised" in proposal.why
+    assert "can't be factorised" in reason_words(proposal.why)
 
 
 def test_where_bad_trials_are_stopped_early_the_start_is_longer():
@@ -281,12 +282,14 @@ def test_what_explores_says_so():
     ]
     explored = [proposal for proposal in asked if proposal.origin == "exploration"]
     assert 1 <= len(explored) <= 12
-    assert all("explores" in proposal.why for proposal in explored)
+    assert all("explores" in reason_words(proposal.why) for proposal in explored)
 
 
 def test_why_tells_what_the_model_believes():
     past = sobol_history(MIXED, 30)
-    why = bayes_model(MIXED, 0, "min").propose(31, History(tuple(past)), tried_of(MIXED, past)).why
+    why = reason_words(
+        bayes_model(MIXED, 0, "min").propose(31, History(tuple(past)), tried_of(MIXED, past)).why
+    )
     for words in ("model of 30 outcomes", "expects", "expected improvement", "lr"):
         assert words in why
 
@@ -320,7 +323,7 @@ def test_short_runs_that_rank_poorly_are_noticed():
     model, history = bayes_model(space, 0, "min", RUNGS), History(tuple(past))
     asked = [model.propose(trial, history, tried_of(space, past)) for trial in range(40, 48)]
     proposal = next(proposal for proposal in asked if proposal.origin == "bayes")
-    assert "short runs count for little" in proposal.why
+    assert "short runs count for little" in reason_words(proposal.why)
     assert abs(proposal.config["x"] - 0.7) < 0.15
 
 
@@ -358,7 +361,9 @@ def test_earlier_studies_are_learned_from():
     past = informed(earlier, 9)
     assert [trial.config for trial in past[:3]] == [trial.config for trial in ranked[:3]]
     first = bayes_model(MIXED, 0, "min").propose(3, History((), earlier), tried_of(MIXED, earlier))
-    assert first.why.startswith("model of 40 outcomes; matters")  # nothing of this study to expect
+    assert reason_words(first.why).startswith(
+        "model of 40 outcomes; matters"
+    )  # nothing of this study to expect
     chance = np.median([trial.curve[0][1] for trial in sobol_history(MIXED, 40)])
     assert np.median([trial.curve[0][1] for trial in past[3:]]) < 0.6 * chance
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuitune.core.search.grid import bisection_levels
-from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.registry import make_searcher
 from tuitune.core.space import (
     Choice,
     Fixed,
@@ -24,11 +24,16 @@ from tuitune.core.space import (
     key,
 )
 from tuitune.core.spec import SearchSpec
+from tuitune.messages.reasons import reason_words
 
 
 def go_through(space, levels=5, limit=None):
     """Every proposal of a grid in turn."""
-    searcher, tried, found = make_searcher(space, SearchSpec("grid", levels=levels)), set(), []
+    searcher, tried, found = (
+        make_searcher(space, SearchSpec("grid", options={"levels": levels})),
+        set(),
+        [],
+    )
     while (limit is None or len(found) < limit) and (
         proposal := searcher.propose(len(found), tried)
     ):
@@ -137,7 +142,7 @@ def test_unordered_choices_are_all_seen_on_the_coarsest_level():
     space = SearchSpace((Choice("c", tuple("abcdef")), FloatRange("x", 0.0, 1.0)))
     found = go_through(space)
     assert {p.config["c"] for p in found[:12]} == set("abcdef")
-    assert all(p.why.endswith("level 0") for p in found[:12])
+    assert all(reason_words(p.why).endswith("level 0") for p in found[:12])
     assert {p.config["c"] for p in found[:8]} > set("ab")
 
 
@@ -161,7 +166,9 @@ def test_inactive_parameters_are_absent_and_the_files_order_is_kept():
 
 def test_with_conditions_too_an_early_stop_has_seen_each_branch_and_each_end():
     found = go_through(conditional, 5)
-    early = [proposal.config for proposal in found if proposal.why.endswith("level 0")]
+    early = [
+        proposal.config for proposal in found if reason_words(proposal.why).endswith("level 0")
+    ]
     assert early == [proposal.config for proposal in found[: len(early)]]
     assert len(early) < len(found) / 5
     assert {c["optimizer"] for c in early} == {"sgd", "adam", "lbfgs"}
@@ -210,7 +217,7 @@ def test_any_grid_is_gone_through_once_and_wholly(space, levels):
 def test_an_interrupted_grid_goes_on_where_it_stopped():
     whole = go_through(conditional, 3)
     tried = {key(proposal.config) for proposal in whole[:100]}
-    searcher = make_searcher(conditional, SearchSpec("grid", levels=3))
+    searcher = make_searcher(conditional, SearchSpec("grid", options={"levels": 3}))
     assert searcher.propose(100, tried) == whole[100]
     assert searcher.propose(100, set()) == whole[0]  # and remembers nothing of it
 
@@ -224,8 +231,8 @@ def test_configurations_tried_otherwise_are_left_out():
 
 def test_the_words_count_from_one():
     found = go_through(cube(2), 3)
-    assert found[0].why == "grid point 1 of 9, level 0"
-    assert found[8].why == "grid point 9 of 9, level 1"
+    assert reason_words(found[0].why) == "grid point 1 of 9, level 0"
+    assert reason_words(found[8].why) == "grid point 9 of 9, level 1"
     assert {proposal.origin for proposal in found} == {"grid"}
 
 
@@ -238,7 +245,7 @@ def test_a_huge_grid_starts_without_being_built():
     space = SearchSpace(tuple(FloatRange(f"x{i}", 0.0, 1.0) for i in range(40)))
     found = go_through(space, 11, limit=50)
     assert len({key(p.config) for p in found}) == 50
-    assert found[0].why == f"grid point 1 of {11**40}, level 0"
+    assert reason_words(found[0].why) == f"grid point 1 of {11**40}, level 0"
     for axis in space.parameters:
         assert {p.config[axis.name] for p in found[:2]} == {0.0, 1.0}
 
@@ -252,7 +259,7 @@ def test_many_conditional_branches_are_counted_and_not_searched_for():
     space = SearchSpace((*flags, *children))
     found = go_through(space, 5, limit=40)
     assert len({key(p.config) for p in found}) == 40
-    assert found[0].why.startswith(f"grid point 1 of {6**16},")
+    assert reason_words(found[0].why).startswith(f"grid point 1 of {6**16},")
 
 
 def test_a_grid_of_fixed_values_is_one_point():

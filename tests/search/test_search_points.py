@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.core.search.searcher import identity, make_searcher
+from tuitune.core.search.proposal import identity
+from tuitune.core.search.registry import make_searcher
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace, key
 from tuitune.core.spec import SearchSpec
+from tuitune.messages.reasons import reason_words
 
 METHODS = ["random", "sobol", "grid"]
 
@@ -39,7 +41,7 @@ def test_whole_points_come_first_and_untouched(method):
     found = run(space, SearchSpec(method, points=points), 4)
     assert [p.config for p in found[:2]] == [whole, {**points[1], "epochs": 3}]
     assert [p.origin for p in found] == ["point", "point", method, method]
-    assert [p.why for p in found[:2]] == ["given point 0", "given point 1"]
+    assert [reason_words(p.why) for p in found[:2]] == ["given point 0", "given point 1"]
 
 
 @pytest.mark.parametrize("method", ["random", "sobol"])
@@ -49,7 +51,10 @@ def test_missing_keys_are_what_the_method_has_for_that_trial(method):
     given = run(space, SearchSpec(method, seed=5, points=points), 1)[0]
     assert given.config == {**bare.config, "lr": 0.01}
     filled = [name for name in bare.config if name not in ("lr", "epochs")]
-    assert given.why == f"given point 0, {', '.join(filled)} filled in by {bare.why}"
+    assert (
+        reason_words(given.why)
+        == f"given point 0, {', '.join(filled)} filled in by {reason_words(bare.why)}"
+    )
 
 
 def test_a_given_parent_decides_what_is_filled_in():
@@ -66,9 +71,9 @@ def test_a_given_parent_decides_what_is_filled_in():
 
 
 def test_a_grid_fills_in_its_own_values():
-    proposal = run(space, SearchSpec("grid", points=({"layers": 3},), levels=3), 1)[0]
+    proposal = run(space, SearchSpec("grid", points=({"layers": 3},), options={"levels": 3}), 1)[0]
     assert proposal.config["lr"] in (1e-4, 1e-1)
-    assert proposal.why.endswith("filled in by grid point 1 of 72, level 0")
+    assert reason_words(proposal.why).endswith("filled in by grid point 1 of 72, level 0")
 
 
 def test_empty_points_are_the_methods_own_to_the_last_digit():
@@ -81,7 +86,11 @@ def test_empty_points_are_the_methods_own_to_the_last_digit():
 def test_a_point_given_twice_is_tried_once():
     points = (whole, whole, {"lr": 0.05, "optimizer": "adam", "layers": 6})
     found = run(space, SearchSpec("sobol", points=points), 3)
-    assert [p.why for p in found] == ["given point 0", "given point 2", "Sobol point 2"]
+    assert [reason_words(p.why) for p in found] == [
+        "given point 0",
+        "given point 2",
+        "Sobol point 2",
+    ]
 
 
 def test_values_get_the_type_of_the_file():

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.registry import make_searcher
 from tuitune.core.search.sobol import BITS, JOE_KUO, plain_sobol, scrambled_sobol
 from tuitune.core.space import Choice, FloatRange, IntRange, SearchSpace, key
 from tuitune.core.spec import SearchSpec
+from tuitune.messages.reasons import reason_words
 
 DIMENSIONS = len(JOE_KUO)
 
@@ -95,7 +96,7 @@ def test_trial_n_gets_point_n_whatever_was_asked_before():
     forward = [searcher.propose(trial, set()) for trial in range(20)]
     fresh = make_searcher(cube(3), SearchSpec("sobol", seed=9))
     assert [fresh.propose(trial, set()) for trial in reversed(range(20))] == forward[::-1]
-    assert forward[12].why == "Sobol point 12"
+    assert reason_words(forward[12].why) == "Sobol point 12"
     assert forward[12].origin == "sobol"
 
 
@@ -109,7 +110,7 @@ def test_a_finite_space_of_powers_of_two_is_gone_through_without_a_detour(seed):
     searcher, tried = make_searcher(space, SearchSpec("sobol", seed=seed)), set()
     for trial in range(32):
         proposal = searcher.propose(trial, tried)
-        assert proposal.why == f"Sobol point {trial}"
+        assert reason_words(proposal.why) == f"Sobol point {trial}"
         tried.add(key(proposal.config))
     assert len(tried) == 32
     assert searcher.propose(32, tried) is None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tuitune.core.search.searcher import AskModel, identity, make_searcher
+from tuitune.core.search.proposal import AskModel, identity
+from tuitune.core.search.registry import make_searcher
 from tuitune.core.search.start import START
 from tuitune.core.space import Choice, FloatRange, IntRange, SearchSpace
 from tuitune.core.spec import SearchSpec
+from tuitune.messages.reasons import reason_words
 
 PLAIN = SearchSpace((FloatRange("lr", 1e-4, 1.0, log=True), Choice("o", ("a", "b", "c"))))
 BELIEVED = SearchSpace(
@@ -26,7 +28,7 @@ def test_after_the_middle_the_first_trials_are_sobols_and_the_next_the_models(me
     sobol = make_searcher(PLAIN, SearchSpec("sobol", seed=3))
     middle = searcher.propose(0, set())
     assert middle.config == {"lr": pytest.approx(1e-2), "o": sobol.propose(0, set()).config["o"]}
-    assert middle.why == "the middle of every range"
+    assert reason_words(middle.why) == "the middle of every range"
     for trial in range(1, START):
         assert searcher.propose(trial, set()).config == sobol.propose(trial, set()).config
     assert searcher.propose(START, set()) == AskModel()
@@ -65,7 +67,10 @@ def test_every_other_point_of_the_start_is_drawn_to_what_is_likely():
 
 def test_what_has_no_middle_begins_anywhere():
     unordered = SearchSpace((Choice("o", ("a", "b", "c")),))
-    assert make_searcher(unordered, SearchSpec("bayes")).propose(0, set()).why == "Sobol point 0"
+    assert (
+        reason_words(make_searcher(unordered, SearchSpec("bayes")).propose(0, set()).why)
+        == "Sobol point 0"
+    )
     ordered = SearchSpace((Choice("width", (16, 32, 64)), IntRange("layers", 1, 5)))
     first = make_searcher(ordered, SearchSpec("bayes", seed=8)).propose(0, set())
     assert first.config == {"width": 32, "layers": 3}

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuitune.core.search.searcher import identity, make_searcher
+from tuitune.core.search.proposal import identity
+from tuitune.core.search.registry import make_searcher
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, Sampled, SearchSpace, key
 from tuitune.core.spec import SearchSpec
+from tuitune.messages.reasons import reason_words
 
 METHODS = ["random", "sobol", "grid"]
 
@@ -106,12 +108,12 @@ def test_random_draws_are_uniform_in_the_cube():
 def test_the_words_say_where_a_configuration_comes_from():
     spec = SearchSpec("random")
     proposal = make_searcher(mixed, spec).propose(4, set())
-    assert (proposal.origin, proposal.why) == ("random", "random draw 4")
+    assert (proposal.origin, reason_words(proposal.why)) == ("random", "random draw 4")
     searcher = make_searcher(lopsided, SearchSpec("sobol"))
     first = searcher.propose(0, set())
     second = searcher.propose(0, {key(first.config)})
     assert second.origin == "sobol"
-    assert second.why == "random draw 0, as Sobol point 0 was tried before"
+    assert reason_words(second.why) == "random draw 0, as Sobol point 0 was tried before"
 
 
 @pytest.mark.parametrize("method", ["random", "sobol"])

@@ -14,7 +14,7 @@ from simulator.play import play
 from tuitune.cli.simulate import simulate_study
 from tuitune.core.events import Reported
 from tuitune.core.placement.host import HostResources
-from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.registry import make_searcher
 from tuitune.simulation.recorded import Point, read
 from tuitune.simulation.replay import best_tenth, compare, thinned
 from tuitune.simulation.rerun import rerun

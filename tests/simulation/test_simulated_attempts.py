@@ -16,7 +16,7 @@ from simulator.invariants import stale_rows
 from simulator.memory import MemoryJournal, MemoryTrialFolders
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
-from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.registry import make_searcher
 from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
 from tuitune.engine.context import opening_events

@@ -12,14 +12,14 @@ from simulator.oracle import oracle_of
 from simulator.play import play
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
-from tuitune.core.search.models import make_model
-from tuitune.core.search.proposal import History
-from tuitune.core.search.searcher import AskModel, make_searcher
+from tuitune.core.search.proposal import AskModel, History
+from tuitune.core.search.registry import make_model, make_searcher
 from tuitune.core.search.start import START
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study import Study
 from tuitune.engine.proposing import HistoryBuilder
+from tuitune.messages.reasons import reason_words
 from tuitune.model_process import ModelError
 from tuitune.simulation.recorded import Point
 
@@ -160,7 +160,7 @@ def test_a_study_goes_on_without_its_model_and_says_so():
     assert len(trials) == spec.search.trials
     late = trials[START:]
     assert {trial.origin for trial in late} == {"fallback"}
-    assert late[0].why.endswith(", for want of a model: its process ended twice")
+    assert reason_words(late[0].why).endswith(", without a model: its process ended twice")
 
 
 def test_a_space_that_ends_ends_the_study():

@@ -13,7 +13,7 @@ from simulator.play import play
 from simulator.tables import CurveTable
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
-from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.registry import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.recorded import Point

@@ -35,7 +35,7 @@ def oracle_of(spec: StudySpec, latency: Callable[[], float] = lambda: 0.0) -> Mo
     """The study's model; None where its search has none."""
     if not spec.search.is_modelled:
         return None
-    from tuitune.core.search.models import make_model  # noqa: PLC0415 - loads numpy
+    from tuitune.core.search.registry import make_model  # noqa: PLC0415 - loads numpy
 
     model = make_model(spec.space, spec.search, spec.objective.mode, spec.pruner.milestones)
     return ModelHere(model, latency)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from simulator.course import Target
     from tuitune.core.placement.host import HostResources
-    from tuitune.core.search.searcher import Searcher
+    from tuitune.core.search.proposal import Searcher
     from tuitune.core.spec import StudySpec
     from tuitune.engine.ports import ModelClient
 

@@ -101,7 +101,7 @@ TABLES = [
     ({"search": 'method = "grid"\nlearn_from = ["a"]'}, '[search] learn_from = ["a"]: is not for method = "grid", which learns from no trial; use method = "bayes"'),
     ({"search": 'method = "sobal"'}, '[search] method = "sobal": is no method; did you mean "sobol"?'),
     ({"search": 'method = "grid_search"'}, '[search] method = "grid_search": is no method; did you mean "grid"?'),
-    ({"search": 'method = "sobol"\nlevels = 3'}, '[search] levels = 3: is for method = "grid" alone, and this is "sobol"; leave it out, or search a grid'),
+    ({"search": 'method = "sobol"\nlevels = 3'}, '[search] levels = 3: is for method = "grid" alone, and this is "sobol"; leave it out, or use method = "grid"'),
     ({"search": 'method = "grid"\nlevels = 1'}, "[search] levels = 1: is not a whole number of 2 or more; write levels = 2 or more"),
     ({"pruning": 'method = "hyperband"'}, "[pruning] max: is missing; write max = 27, the most that a trial may spend"),
     ({"pruning": 'method = "hyperbandscheduler"\nmax = 9'}, '[pruning] method = "hyperbandscheduler": is no method; did you mean "hyperband"?'),

@@ -14,7 +14,6 @@ from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.placement.gpu_changes import news
 from tuitune.core.reasons import Reason
-from tuitune.core.space import grid_size
 from tuitune.core.study import leaving
 from tuitune.core.study.forecast import Forecast
 from tuitune.messages.as_json import as_json, is_utf8
@@ -296,8 +295,8 @@ def opening_words(study: Study, where: str) -> str:
     settings = state.settings
     assert settings is not None
     search: str = spec.search.method
-    if search == "grid":
-        search = f"a grid of {grid_size(spec.space, spec.search.levels)} points"
+    if spec.search.kind.size is not None:
+        search = f"a {search} of {spec.search.kind.size(spec.space, spec.search)} points"
     parts = [f"{spec.name}: {settings.trials} trials by {search}"]
     pruning = spec.pruning
     if spec.pruner.milestones:

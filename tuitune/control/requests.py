@@ -137,7 +137,7 @@ class Add(Request, frozen=True, tag="add"):
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
         """Answers the number of the new `trial`, and its `config`."""
-        from tuitune.core.search.searcher import complete  # noqa: PLC0415 - only engines need it
+        from tuitune.core.search.registry import complete  # noqa: PLC0415 - only engines need it
 
         study, config = engine.study, self.config
         spec, state = study.spec, study.state

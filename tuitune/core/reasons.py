@@ -124,6 +124,9 @@ class Given(Reason, frozen=True, tag="given"):
     source: Why = ""
 
 
+Cause = Literal["cheap", "few", "explore", "all tried"]
+
+
 class NotModelled(Reason, frozen=True, tag="not modelled"):
     """Why the model did not choose, and where the configuration is from instead.
 
@@ -132,7 +135,7 @@ class NotModelled(Reason, frozen=True, tag="not modelled"):
     likely was tried before.
     """
 
-    cause: Literal["cheap", "few", "explore", "all tried"]
+    cause: Cause
     source: Why
 
 

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tuitune.core.pruning.pruner import Pruner, PrunerKind
+    from tuitune.core.search.proposal import SearcherKind
     from tuitune.core.space import SearchSpace
 
 Mode = Literal["min", "max"]
 ValueOf = Literal["last", "best"]
 KeepCheckpoints = Literal["best", "all", "none"]
-SearchMethod = Literal["random", "sobol", "grid", "tpe", "bayes"]
 PruningStyle = Literal["auto", "promote", "stop"]
 OnForeign = Literal["drain", "pause", "ignore"]
 
@@ -49,18 +49,33 @@ class TrialSpec:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpec:
-    method: SearchMethod = "bayes"
-    trials: int = 100  # a grid's default is its size: the reader of the file has put it here
+    """How configurations are chosen, and how many."""
+
+    method: str = "bayes"
+    trials: int = 100  # the reader of the file puts the size of a finite plan here
     seed: int = 0
     concurrency: int | None = None  # None: as many as there is room for
     points: tuple[Mapping[str, Any], ...] = ()
-    levels: int = 5
     learn_from: tuple[str, ...] = ()  # folders or names of earlier studies, as the file has them
+    options: Mapping[str, Any] = field(default_factory=dict)  # the method's own
+    installed: SearcherKind | None = field(default=None, compare=False, repr=False)  # its row
+
+    @property
+    def kind(self) -> SearcherKind:
+        """The method's row. Raises KeyError for one that is neither built in nor installed."""
+        from tuitune.core.search.registry import SEARCHERS  # noqa: PLC0415 - few need a searcher
+
+        return self.installed or SEARCHERS[self.method]
+
+    def option(self, key: str) -> Any:
+        """The value of one of the method's own options, or its default."""
+        default = next(option.default for option in self.kind.options if option.key == key)
+        return self.options.get(key, default)
 
     @property
     def is_modelled(self) -> bool:
         """Whether configurations come from a model of what the trials reported."""
-        return self.method in ("bayes", "tpe")
+        return self.kind.model is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,7 @@ from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_r
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tuitune.core.search.proposal import Past
-    from tuitune.core.search.searcher import Proposal, Searcher
+    from tuitune.core.search.proposal import Past, Proposal, Searcher
     from tuitune.core.study import Study
     from tuitune.engine.ports import Folders, ModelClient, Store
     from tuitune.executors.base import Executor

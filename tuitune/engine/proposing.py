@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.reasons import ModelFailed
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
 from tuitune.core.search.sobol import sobol_searcher
-from tuitune.core.space import grid_size
 from tuitune.engine.failure import heed
 from tuitune.executors.base import NotNowError, SampleError
 from tuitune.model_process import ModelError
@@ -174,7 +174,7 @@ class Proposing:
         found = sobol.propose(number, self._engine.study.tried)
         if found is None:
             return None
-        return Proposal(found.config, "fallback", f"{found.why}, for want of a model: {error}")
+        return Proposal(found.config, "fallback", ModelFailed(error, found.why))
 
     def _take(self, number: int, answer: Proposal | None) -> None:
         if not self._is_awaited(number):
@@ -237,6 +237,8 @@ class Proposing:
 
 
 def exhausted_words(spec: StudySpec) -> str:
-    if spec.search.method == "grid":
-        return f"all {grid_size(spec.space, spec.search.levels)} points of the grid have been tried"
+    search = spec.search
+    if search.kind.size is not None:
+        size = search.kind.size(spec.space, search)
+        return f"all {size} points of the {search.method} have been tried"
     return f"all {spec.space.size} configurations of the space have been tried"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tuitune.control import ControlError, choose_place, leave_place, serve, socket_path
 from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.core.search.searcher import make_searcher
+from tuitune.core.search.registry import make_searcher
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
 from tuitune.engine import importance, monitors

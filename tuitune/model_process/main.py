@@ -7,8 +7,10 @@ its socket, or, in the middle of a computation, by PR_SET_PDEATHSIG.
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tuitune import plugins
 from tuitune.core.search.proposal import History
 from tuitune.ipc.entry import connect_to_parent
 from tuitune.ipc.frames import FrameBuffer
@@ -52,9 +54,16 @@ class _ModelServer:
         self._model: Model | None = None
         self._error = ""  # why there is no model
         try:
-            from tuitune.core.search.models import make_model  # noqa: PLC0415 - it may fail
+            from tuitune.core.search.registry import (  # noqa: PLC0415 - it may fail
+                SEARCHERS,
+                make_model,
+            )
 
-            self._model = make_model(brief.space, brief.search, brief.mode, brief.rungs)
+            search = brief.search
+            if search.method not in SEARCHERS:
+                kind = plugins.find(plugins.SEARCHERS, search.method)
+                search = replace(search, installed=kind)
+            self._model = make_model(brief.space, search, brief.mode, brief.rungs)
         except Exception as error:  # noqa: BLE001 - numpy can be broken in many ways
             self._error = _describe(error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,10 +52,11 @@ to_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 def from_brief(brief: Brief) -> bytes:
-    """Its frame."""
+    """Its frame. The row of an installed method is looked up again where it is read."""
     import pickle  # noqa: PLC0415 - the engine starts before it needs it
 
-    return frame(pickle.dumps(brief))
+    search = replace(brief.search, installed=None)
+    return frame(pickle.dumps(replace(brief, search=search)))
 
 
 def to_brief(body: bytes) -> Brief:

@@ -30,7 +30,8 @@ SETTINGS = frozenset(
         ("devices", "on_foreign"),
     }
 )
-NO_KEYS = frozenset({("pruning", "anchor")})  # of no study file
+# No keys of a study file.
+NO_KEYS = frozenset({("pruning", "anchor"), ("pruning", "installed"), ("search", "installed")})
 # What a study may change while it goes on; every other key makes it another study.
 FREE = SETTINGS | {
     ("trial", "env"),
@@ -59,18 +60,25 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
     taken: list[Change] = []
     refused: list[Change] = []
     for table in ("objective", "trial", "search", "pruning", "limits", "devices"):
-        old, new = getattr(before, table), getattr(now, table)
-        for field in fields(old):
-            was, is_ = getattr(old, field.name), getattr(new, field.name)
-            place = (table, field.name)
+        old, new = _values(getattr(before, table)), _values(getattr(now, table))
+        for name in {**old, **new}:
+            was, is_ = old.get(name), new.get(name)
+            place = (table, name)
             if was == is_ or place in NO_KEYS:
                 continue
-            free = place in FREE or _appended(table, field.name, was, is_)
-            words = _words(field.name, was), _words(field.name, is_)
-            change = Change(f"[{table}] {field.name}", *words, is_setting=place in SETTINGS)
+            free = place in FREE or _appended(table, name, was, is_)
+            words = _words(name, was), _words(name, is_)
+            change = Change(f"[{table}] {name}", *words, is_setting=place in SETTINGS)
             (taken if free else refused).append(change)
     refused += _space_changes(before, now)
     return taken, refused
+
+
+def _values(table: Any) -> dict[str, Any]:
+    """The keys of a table, a method's own options among them."""
+    found = {field.name: getattr(table, field.name) for field in fields(table)}
+    options: dict[str, Any] = found.pop("options", {})
+    return found | options
 
 
 def _appended(table: str, name: str, before: Any, now: Any) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tuitune.core.pruning.registry import PRUNERS
+from tuitune.core.search.registry import SEARCHERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -200,8 +203,14 @@ KEYS: dict[str, tuple[str, ...]] = {
         "metrics",
     ),
     "space": (),
-    "search": ("method", "trials", "seed", "concurrency", "points", "levels", "learn_from"),
-    "pruning": ("method", "resource", "min", "max", "reduction", "style", "brackets"),
+    "search": (
+        *("method", "trials", "seed", "concurrency", "points", "learn_from"),
+        *(option.key for kind in SEARCHERS.values() for option in kind.options),
+    ),
+    "pruning": (
+        *("method", "resource", "min", "max", "reduction", "style", "brackets"),
+        *(option.key for kind in PRUNERS.values() for option in kind.options),
+    ),
     "limits": ("time", "target", "disk_free"),
     "devices": ("allow", "leave_free", "share", "on_foreign"),
 }

@@ -9,9 +9,9 @@ from tuitune.plugins import PluginError
 from tuitune.studyfile.hints import unknown_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from tuitune.core.options import Option
+    from tuitune.core.options import Fault, Option
     from tuitune.studyfile.table import Table
 
 
@@ -20,6 +20,7 @@ class _HasOptions(Protocol):
     def options(self) -> tuple[Option, ...]: ...
 
 
+Result = TypeVar("Result")
 Kind = TypeVar("Kind", bound=_HasOptions)
 
 
@@ -39,7 +40,7 @@ def method_of(
         found = plugins.find(group, name)
     except PluginError as error:
         known = [*built_in, *plugins.names(group)]
-        unknown = f"is no method; {unknown_value(name, known)}"
+        unknown = f"is no method; {unknown_value(name, known)}{_installed(group)}"
         table.wrong("method", f"can't be used: {error}" if name in known else unknown)
     else:
         if isinstance(found, kind):
@@ -48,6 +49,11 @@ def method_of(
         table.wrong("method", f"can't be used: its package offers no {kind.__name__}")
     table.check_keys()
     return default, built_in[default], None
+
+
+def _installed(group: str) -> str:
+    names = ", ".join(plugins.names(group))
+    return f"; installed: {names}" if names else ""
 
 
 def read_options(table: Table, options: Iterable[Option]) -> dict[str, Any]:
@@ -63,3 +69,23 @@ def _value(table: Table, option: Option) -> Any:
             return table.number(option.key, option.default, low=option.low)
         case "text":
             return table.text(option.key, option.default)
+
+
+def note(table: Table, faults: Iterable[Fault]) -> None:
+    """Note what a method's own check has found."""
+    for fault in faults:
+        if fault.how == "missing":
+            table.problems.missing(table.name, fault.key, fault.words)
+        elif fault.how == "unused":
+            table.unused(fault.key, "method", fault.words)
+        else:
+            table.wrong(fault.key, fault.words)
+
+
+def guarded(table: Table, call: Callable[[], Result]) -> Result | None:
+    """What a method's own code returns; an error of it is noted, and None is returned."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 - code of an installed package may raise anything
+        table.wrong("method", f"can't be used: {type(error).__name__}: {error}")
+        return None

@@ -9,7 +9,7 @@ from tuitune import plugins
 from tuitune.core.pruning.pruner import PrunerKind
 from tuitune.core.pruning.registry import PRUNERS
 from tuitune.core.spec import PruningSpec, PruningStyle
-from tuitune.studyfile.methods import method_of, read_options
+from tuitune.studyfile.methods import guarded, method_of, note, read_options
 
 if TYPE_CHECKING:
     from tuitune.studyfile.table import Table
@@ -36,12 +36,9 @@ def read_pruning(table: Table) -> PruningSpec:
     )
     if pruning.reduction <= 1:
         table.wrong("reduction", "keeps every trial; write reduction = 3, say")
-    for fault in kind.check(pruning, table.content.keys()):
-        if fault.how == "missing":
-            table.problems.missing(table.name, fault.key, fault.words)
-        elif fault.how == "unused":
-            table.unused(fault.key, "method", fault.words)
-        else:
-            table.wrong(fault.key, fault.words)
+    faults = guarded(table, lambda: [*kind.check(pruning, table.content.keys())]) or []
+    note(table, faults)
+    if installed is not None and not faults:
+        guarded(table, lambda: kind.make(pruning, "min"))
     unread = {key: getattr(_DEFAULT, key) for key in _KEYS if key not in kind.keys}
     return replace(pruning, **unread)

@@ -1,53 +1,75 @@
-"""How is the space searched, by the table [search]?"""
+"""The table [search]."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuitune.core.space import Sampled, SearchSpace, grid_size, grid_width, likely_of
+from tuitune import plugins
+from tuitune.core.search.proposal import SearcherKind
+from tuitune.core.search.registry import SEARCHERS
+from tuitune.core.space import SearchSpace, likely_of
 from tuitune.core.spec import SearchSpec
 from tuitune.studyfile.hints import did_you_mean
+from tuitune.studyfile.methods import guarded, method_of, note, read_options
 from tuitune.studyfile.problems import kind, value_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from tuitune.core.spec import SearchMethod
     from tuitune.studyfile.table import Table
 
 _DEFAULT = SearchSpec()
-_METHODS: tuple[SearchMethod, ...] = ("bayes", "tpe", "sobol", "random", "grid")
-_MODELLED = ("bayes", "tpe")
-_NOT_A_GRID = 'is for method = "grid" alone, and this is "{}"; leave it out, or search a grid'
-_LARGEST_GRID = 10_000_000
 
 
 def read_search(table: Table, names: Collection[str], space: SearchSpace) -> SearchSpec:
     """Read [search]; names are all of [space], space has those without problems."""
-    table.check_keys()
-    method = table.one_of("method", _DEFAULT.method, _METHODS)
+    method, row, installed = method_of(
+        table, SEARCHERS, plugins.SEARCHERS, SearcherKind, _DEFAULT.method
+    )
     trials = table.whole("trials", None, low=1)
-    levels = table.whole("levels", _DEFAULT.levels, low=2)
-    if trials is None:
-        trials = _grid(table, space, levels) if method == "grid" else _DEFAULT.trials
-    elif method == "grid":
-        _grid_is_possible(table, space, levels)
-    if method != "grid":
-        table.unused("levels", "method", _NOT_A_GRID.format(method))
-        levels = _DEFAULT.levels
-    _beliefs_are_used(table, method, space)
-    return SearchSpec(
+    search = SearchSpec(
         method=method,
-        trials=trials,
+        trials=trials or _DEFAULT.trials,
+        options=read_options(table, row.options),
+        installed=installed,
+    )
+    faults = guarded(table, lambda: [*row.check(space, search, table.content.keys())]) or []
+    note(table, faults)
+    if trials is None and row.size is not None and not faults:
+        search = replace(search, trials=guarded(table, lambda: _size(space, search)) or 1)
+    _options_of_others(table, row, method)
+    _beliefs_are_used(table, search, space)
+    search = replace(
+        search,
         seed=table.whole("seed", _DEFAULT.seed, low=0),
         concurrency=table.whole("concurrency", None, low=1),
         points=_points(table, names, space),
-        levels=levels,
-        learn_from=_learn_from(table, method),
+        learn_from=_learn_from(table, search),
     )
+    if installed is not None and not faults:
+        guarded(table, lambda: row.make(space, search, False))  # noqa: FBT003 - not informed
+    return search
 
 
-def _learn_from(table: Table, method: SearchMethod) -> tuple[str, ...]:
+def _size(space: SearchSpace, search: SearchSpec) -> int:
+    assert search.kind.size is not None
+    return search.kind.size(space, search)
+
+
+def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
+    own = {option.key for option in row.options}
+    for name, other in SEARCHERS.items():
+        for option in other.options:
+            if option.key not in own:
+                words = (
+                    f'is for method = "{name}" alone, and this is "{method}"; leave it out, or '
+                    f'use method = "{name}"'
+                )
+                table.unused(option.key, "method", words)
+
+
+def _learn_from(table: Table, search: SearchSpec) -> tuple[str, ...]:
     said = table.content.get("learn_from", [])
     if not isinstance(said, list) or not all(isinstance(name, str) and name for name in said):
         table.wrong(
@@ -56,54 +78,23 @@ def _learn_from(table: Table, method: SearchMethod) -> tuple[str, ...]:
             "earlier ones",
         )
         return ()
-    if said and method not in _MODELLED:
+    if said and not search.is_modelled:
         table.wrong(
             "learn_from",
-            f'is not for method = "{method}", which learns from no trial; use method = "bayes"',
+            f'is not for method = "{search.method}", which learns from no trial; '
+            'use method = "bayes"',
         )
     return tuple(said)
 
 
-def _beliefs_are_used(table: Table, method: SearchMethod, space: SearchSpace) -> None:
+def _beliefs_are_used(table: Table, search: SearchSpec, space: SearchSpace) -> None:
     believed = [parameter.name for parameter in space.searched if likely_of(parameter)]
-    if believed and method not in _MODELLED:
+    if believed and not search.is_modelled:
         table.wrong(
             "method",
             f"makes no use of what is likely for {', '.join(believed)}; "
             'use method = "bayes", or leave likely out',
         )
-
-
-def _grid(table: Table, space: SearchSpace, levels: int) -> int:
-    if not _grid_is_possible(table, space, levels):
-        return _DEFAULT.trials
-    size = grid_size(space, levels)
-    if size > _LARGEST_GRID and "trials" not in table.content:
-        table.wrong(
-            "method",
-            f"makes a grid of {size:,} points; say trials = 1000 to try only its coarsest, "
-            "or give the ranges wider steps",
-        )
-    return size
-
-
-def _grid_is_possible(table: Table, space: SearchSpace, levels: int) -> bool:
-    sampled = [parameter.name for parameter in space.parameters if isinstance(parameter, Sampled)]
-    if sampled:
-        table.wrong(
-            "method",
-            f"can't go over {', '.join(sampled)}, which a function samples; "
-            'use method = "sobol", or give values in its place',
-        )
-        return False
-    wide = [p.name for p in space.parameters if grid_width(p, levels) > _LARGEST_GRID]
-    if wide:
-        table.wrong(
-            "method",
-            f"makes a grid with more than {_LARGEST_GRID:,} values of {', '.join(wide)}; "
-            "give it a step or powers_of",
-        )
-    return not wide
 
 
 def _points(

@@ -8,9 +8,9 @@ from math import ceil, inf, isfinite, log
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tuitune.core import reasons
+from tuitune.core.options import Fault
 from tuitune.core.pruning.brackets import asha_plan, hyperband_plan, most_brackets, sent_on
 from tuitune.core.pruning.pruner import (
-    Fault,
     Judgement,
     Promotion,
     PrunerKind,

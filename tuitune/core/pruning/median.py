@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from tuitune.core import reasons
+from tuitune.core.options import Fault
 from tuitune.core.pruning.brackets import NO_RUNGS, spaced
 from tuitune.core.pruning.pruner import (
-    Fault,
     Judgement,
     PrunerKind,
     check_range,

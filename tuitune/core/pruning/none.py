@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuitune.core import reasons
+from tuitune.core.options import Fault
 from tuitune.core.pruning.brackets import NO_RUNGS
-from tuitune.core.pruning.pruner import Fault, PrunerKind
+from tuitune.core.pruning.pruner import PrunerKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable

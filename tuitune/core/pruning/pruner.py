@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from tuitune.core.options import Fault
 from tuitune.core.reasons import Why
 
 if TYPE_CHECKING:
@@ -153,18 +154,6 @@ class Pruner(Protocol):
     def not_promoted(self, state: PrunerState, trial: int) -> Why:
         """Why a trial that waits at a rung is not sent on."""
         ...
-
-
-class Fault(NamedTuple):
-    """What is wrong with a key of [pruning], in words that end with what to do about it.
-
-    missing: the key is not there, and words say what to write. unused: it is there and means
-    nothing, which is let pass where --set has just changed the method.
-    """
-
-    key: str
-    words: str
-    how: Literal["wrong", "missing", "unused"] = "wrong"
 
 
 @dataclass(frozen=True, slots=True)

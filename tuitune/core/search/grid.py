@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
+from tuitune.core.reasons import GridPoint
 from tuitune.core.search.proposal import Proposal, identity
 from tuitune.core.space import Choice, grid_axis, same
 
@@ -209,6 +210,7 @@ class GridSearcher:
     """
 
     def __init__(self, space: SearchSpace, levels: int) -> None:
+        """levels: values of each continuous parameter. ValueError for a sampled parameter."""
         axes, named = grid_axes(space, levels)
         self._space = space
         depth = max((max(axis.levels, default=0) for axis in axes), default=0)
@@ -228,8 +230,7 @@ class GridSearcher:
         self._identity(index)
         level, number = self._seen[index]
         config, _ = self._subgrids[level].configuration(number)
-        why = f"grid point {index + 1} of {self._size}, level {level}"
-        return Proposal(config, "grid", why)
+        return Proposal(config, "grid", GridPoint(index, self._size, level))
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:  # noqa: ARG002 - the order rules
         if tried is not self._asked:
@@ -244,14 +245,6 @@ class GridSearcher:
             self._seen.append((level, number))
             self._identities.append(identity(self._space, config))
         return self._identities[index]
-
-
-def grid_searcher(space: SearchSpace, levels: int) -> GridSearcher:
-    """A grid with `levels` values of each continuous parameter and all of the others.
-
-    ValueError for a sampled parameter.
-    """
-    return GridSearcher(space, levels)
 
 
 def _coarse_to_fine(subgrids: list[Subgrid]) -> Iterator[tuple[int, int, dict[str, Value]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuitune.core.reasons import Given
 from tuitune.core.search.proposal import Proposal, identity, is_new
 from tuitune.core.space import Fixed, Sampled, to_unit
 
@@ -40,14 +41,14 @@ def points_first(
 ) -> PointsFirst:
     """Points complete themselves from what the method has planned under the same number."""
     completed = (
-        complete_point(space, method.planned(index), f"given point {index}", point)
+        complete_point(space, method.planned(index), Given(index), point)
         for index, point in enumerate(points)
     )
     return PointsFirst(space, method, tuple(completed))
 
 
 def complete_point(
-    space: SearchSpace, planned: Proposal, name: str, point: Mapping[str, Any]
+    space: SearchSpace, planned: Proposal, given_as: Given, point: Mapping[str, Any]
 ) -> Proposal:
     """What was given, with what it leaves out as it was planned; inactive parameters left out."""
     given = space.normalised(point)
@@ -64,7 +65,5 @@ def complete_point(
         for p in space.parameters
         if p.name in decided and p.name not in given and not isinstance(p, Fixed | Sampled)
     ]
-    why = name
-    if filled:
-        why += f", {', '.join(filled)} filled in by {planned.why}"
+    why = Given(given_as.index, tuple(filled), planned.why) if filled else given_as
     return Proposal({name: known[name] for name in names}, "point", why)

@@ -1,4 +1,4 @@
-"""What does a searcher answer, and to what?"""
+"""The protocols of searchers and models: proposals, and the history that they are made from."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import msgspec
 from tuitune.core.space import key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from tuitune.core.options import Fault, Option
     from tuitune.core.reasons import Why
     from tuitune.core.space import SearchSpace
+    from tuitune.core.spec import Mode, SearchSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,28 @@ class Method(Searcher, Protocol):
     def planned(self, index: int) -> Proposal:
         """Number `index` of that plan, from 0."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearcherKind:
+    """One row of the search methods' registry, or what a package offers by `tuitune.searchers`.
+
+    summary: one line for the documentation. make: from the space, [search], and whether trials of
+    earlier studies are there to learn from. model: makes the model that the searcher's `AskModel`
+    asks, in a process of its own, from the space, [search], the objective's direction and the
+    resources at which trials are compared, ascending; None: it needs none. options: its own keys
+    of [search]. check: of the space, [search] and the keys that are written in the file, what is
+    wrong. size: how many configurations its plan has; None: there is no end to them.
+    """
+
+    summary: str
+    make: Callable[[SearchSpace, SearchSpec, bool], Method]
+    model: Callable[[SearchSpace, SearchSpec, Mode, tuple[int, ...]], Model] | None = None
+    options: tuple[Option, ...] = ()
+    check: Callable[[SearchSpace, SearchSpec, Collection[str]], Iterable[Fault]] = (
+        lambda _space, _search, _keys: ()
+    )
+    size: Callable[[SearchSpace, SearchSpec], int] | None = None
 
 
 def identity(space: SearchSpace, config: Mapping[str, Any]) -> str:

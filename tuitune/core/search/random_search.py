@@ -7,6 +7,7 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tuitune.core.reasons import Drawn
 from tuitune.core.search.proposal import Proposal, is_new
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ class RandomSearcher:
 
     def planned(self, index: int) -> Proposal:
         config = _draw(self.space, self.seed, index, 0)
-        return Proposal(config, "random", f"random draw {index}")
+        return Proposal(config, "random", Drawn(index))
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:
         config = draw_untried(self.space, self.seed, trial, tried)
-        return None if config is None else Proposal(config, "random", f"random draw {trial}")
+        return None if config is None else Proposal(config, "random", Drawn(trial))
 
 
 def draw_untried(space: SearchSpace, seed: int, trial: int, tried: Tried) -> dict[str, Any] | None:

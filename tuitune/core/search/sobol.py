@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from tuitune.core.reasons import Drawn, SobolPoint
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.random_search import draw_untried
 
@@ -147,15 +148,16 @@ class SobolSearcher:
 
     def planned(self, index: int) -> Proposal:
         config = self.space.configuration(self.coordinates(index))
-        return Proposal(config, "sobol", f"Sobol point {index}")
+        return Proposal(config, "sobol", SobolPoint(index))
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:
         planned = self.planned(trial)
         if is_new(self.space, planned.config, tried):
             return planned
         config = draw_untried(self.space, self.seed, trial, tried)
-        why = f"random draw {trial}, as Sobol point {trial} was tried before"
-        return None if config is None else Proposal(config, "sobol", why)
+        if config is None:
+            return None
+        return Proposal(config, "sobol", Drawn(trial, SobolPoint(trial)))
 
 
 def sobol_searcher(space: SearchSpace, seed: int) -> SobolSearcher:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from tuitune.core.reasons import Drawn, MiddleOfRanges, SobolPoint
 from tuitune.core.search.proposal import AskModel, Proposal, is_new
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
@@ -47,17 +50,16 @@ class StartThenModel:
         if index == 0:  # to the last digit, where one value was named
             named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
             config = {name: named.get(name, value) for name, value in config.items()}
-        why = f"{source}, drawn to what is likely"
-        return Proposal(config, ORIGIN, why)
+        return Proposal(config, ORIGIN, replace(source, believed=True))
 
-    def _point(self, index: int) -> tuple[list[float], str]:
+    def _point(self, index: int) -> tuple[list[float], SobolPoint | MiddleOfRanges]:
         """Coordinates, and where they are from."""
         point = self.sobol.coordinates(index)
         if index or not any(map(_has_middle, self.space.searched)):
-            return point, f"Sobol point {index}"
+            return point, SobolPoint(index)
         both = zip(self.space.searched, point, strict=True)
         middle = [MIDDLE if _has_middle(parameter) else place for parameter, place in both]
-        return middle, "the middle of every range"
+        return middle, MiddleOfRanges()
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
         if trial >= START or self.informed:
@@ -66,8 +68,7 @@ class StartThenModel:
         if is_new(self.space, planned.config, tried):
             return planned
         config = draw_untried(self.space, self.sobol.seed, trial, tried)
-        why = f"random draw {trial}, as {planned.why} was tried before"
-        return None if config is None else Proposal(config, ORIGIN, why)
+        return None if config is None else Proposal(config, ORIGIN, Drawn(trial, planned.why))
 
 
 def _has_middle(parameter: Parameter) -> bool:

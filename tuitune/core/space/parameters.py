@@ -189,6 +189,25 @@ def from_unit(parameter: Parameter, u: float) -> Value:
     return value_at(parameter, min(int(u * count), count - 1))
 
 
+def rounded(parameter: Parameter, value: Value) -> Value:
+    """A value of a continuous range with 6 significant figures, then clipped to the range.
+
+    It has more where the range is so narrow, beside its values, that 6 would leave fewer than 1000
+    values of it. All other values are returned as they are.
+    """
+    if not isinstance(parameter, FloatRange) or parameter.step is not None:
+        return value
+    low, high = parameter.low, parameter.high
+    if value in (low, high):
+        return value
+    width = high - low
+    largest = max(abs(low), abs(high))
+    figures = 6
+    if 0.0 < width < largest / 1000.0:
+        figures = min(17, 3 + math.ceil(math.log10(largest / width)))
+    return min(max(float(f"{value:.{figures}g}"), low), high)
+
+
 def to_unit(parameter: Parameter, value: object) -> float:
     """Map a value to the middle of its cell in [0, 1]; ValueError if it is not possible."""
     match parameter:

@@ -14,6 +14,7 @@ from tuitune.core.space.parameters import (
     Sampled,
     from_unit,
     levels,
+    rounded,
     same,
     spell,
     to_unit,
@@ -58,13 +59,15 @@ class SearchSpace:
     def configuration(self, point: Sequence[float]) -> dict[str, Value]:
         """Read a point of len(searched) coordinates in [0, 1] as a configuration.
 
-        Inactive and sampled parameters are left out.
+        Values of continuous ranges are rounded, see `parameters.rounded`. Inactive and sampled
+        parameters are left out.
         """
         at = dict(zip((p.name for p in self.searched), point, strict=True))
         values: dict[str, Value] = {}
         for parameter in self._parents_first:
             if not isinstance(parameter, Sampled) and holds(parameter, values):
-                values[parameter.name] = from_unit(parameter, at.get(parameter.name, 0.5))
+                value = from_unit(parameter, at.get(parameter.name, 0.5))
+                values[parameter.name] = rounded(parameter, value)
         return self._in_file_order(values)
 
     def point(self, configuration: Mapping[str, Any]) -> tuple[float, ...]:

@@ -1,5 +1,1 @@
-"""Which configuration does a model of all that was seen expect to improve most?"""
-
-from tuitune.core.search.bayes.model import bayes_model
-
-__all__ = ["bayes_model"]
+"""The Gaussian process behind `method = "bayes"`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuitune.core.reasons import EarlierBest, ModelFailed, Modelled, NotModelled, Remaining
 from tuitune.core.search.bayes.acquisition import log_h
 from tuitune.core.search.proposal import Proposal, identity
 from tuitune.core.search.random_search import draw_untried
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tuitune.core.reasons import Cause
     from tuitune.core.search.bayes.kernel import Hyperparameters
     from tuitune.core.search.bayes.observations import Observations, Warped
     from tuitune.core.search.proposal import History, Tried
@@ -27,46 +29,7 @@ if TYPE_CHECKING:
     from tuitune.core.space import SearchSpace
     from tuitune.core.spec import Mode
 
-NAMED = 4  # parameters that an importance reading names
-POOR = 0.7  # a rung whose correlation with the one aimed at is below this ranks poorly
-
-
-def belief_words(warp: Warped, mean: float, deviation: float, mode: Mode) -> str:
-    """The outcome expected and one standard deviation to both sides, in the metric's own units."""
-    sign = 1.0 if mode == "min" else -1.0
-    middle, low, high = (sign * warp.outcome(mean + step * deviation) for step in (0.0, -1.0, 1.0))
-    return f"expects {middle:.4g} ({min(low, high):.4g} to {max(low, high):.4g})"
-
-
-def improvement_words(warp: Warped, best: float, mean: float, deviation: float, mode: Mode) -> str:
-    """What is expected to be gained on the best, in the metric's own units."""
-    sign = 1.0 if mode == "min" else -1.0
-    z = np.array([(best - mean) / deviation])
-    improvement = deviation * float(np.exp(log_h(z)[0][0]))
-    now, then = warp.outcome(best), warp.outcome(best - improvement)
-    return f"expected improvement {abs(now - then):.2g} on {sign * now:.4g}"
-
-
-def importance_words(names: Sequence[str], lengths: NDArray[np.float64]) -> str:
-    """The shares of 1 / length: a parameter with a short length changes outcomes much."""
-    weights = 1.0 / lengths
-    shares = weights / weights.sum()
-    order = np.argsort(-shares, kind="stable")[:NAMED]
-    return "matters by length scale: " + ", ".join(f"{names[i]} {shares[i]:.0%}" for i in order)
-
-
-def rung_words(at: Hyperparameters, rungs: Sequence[int], target: int, below: int) -> str:
-    """How well shorter runs rank; empty where there is nothing to tell.
-
-    below: how many levels lie below the study's own rungs.
-    """
-    if target <= below:
-        return ""
-    correlation = float(at.rung_correlations[below, target])
-    words = f"values at {rungs[0]} and at {rungs[target - below]} correlate {correlation:.2f}"
-    return words + (", so short runs count for little" if correlation < POOR else "")
-
-
+NAMED = 4  # parameters that a reason names
 LEAST = 2  # finite outcomes before a model says more than chance would
 SPREAD = 10  # trials before it is asked where bad ones are stopped early: chance is cheap there
 PROVEN = 3  # of earlier studies, so many of the best are tried first
@@ -91,37 +54,89 @@ class ExplorationPolicy:
             past = history.foreign[int(foreign.trials[place])]  # negative: counted from the end
             config = {name: value for name, value in past.config.items() if name not in drawn}
             if identity(self.space, config) not in tried:
-                words = f"among the best of earlier studies, {past.curve[-1][1]:.4g} there"
-                return Proposal(config, "bayes", words)
+                return Proposal(config, "bayes", EarlierBest(past.curve[-1][1]))
         return None
 
-    def too_early(self, history: History, observations: Observations) -> str:
-        """Why the model has not the word yet; empty where it has."""
+    def too_early(self, history: History, observations: Observations) -> Cause | None:
+        """Why the model does not choose yet; None where it does."""
         if self.cheap and len(history.past) < SPREAD and not history.foreign:
-            return "short runs are a cheap way to explore"
+            return "cheap"
         if len(np.unique(observations.trials[observations.finite])) < LEAST:
-            return "too few outcomes to model"
-        return ""
+            return "few"
+        return None
 
-    def starting(self, trial: int, tried: Tried, why: str) -> Proposal | None:
-        return self._sobol(trial, tried, "sobol start", why)
+    def starting(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
+        return self._sobol(trial, tried, "sobol start", cause)
 
     def explores(self, random: np.random.Generator) -> bool:
         return bool(random.random() < (CHEAP_SHARE if self.cheap else SHARE))
 
     def exploring(self, trial: int, tried: Tried) -> Proposal | None:
-        return self._sobol(trial, tried, "exploration", "explores, whatever the model thinks")
+        return self._sobol(trial, tried, "exploration", "explore")
 
     def fallback(self, trial: int, tried: Tried, problem: str) -> Proposal | None:
-        return self._sobol(trial, tried, "fallback", f"no model, as {problem}")
+        found = self.sobol.propose(trial, tried)
+        if found is None:
+            return None
+        return Proposal(found.config, "fallback", ModelFailed(problem, found.why))
 
     def rest(self, trial: int, tried: Tried) -> Proposal | None:
         """Chance among what is left, where all that the model looked at was tried."""
         config = draw_untried(self.space, self.sobol.seed, trial, tried)
         if config is None:
             return None
-        return Proposal(config, "bayes", "drawn from what is left: all the model likes was tried")
+        return Proposal(config, "bayes", Remaining())
 
-    def _sobol(self, trial: int, tried: Tried, origin: str, words: str) -> Proposal | None:
+    def _sobol(self, trial: int, tried: Tried, origin: str, cause: Cause) -> Proposal | None:
         found = self.sobol.propose(trial, tried)
-        return None if found is None else Proposal(found.config, origin, f"{words}: {found.why}")
+        if found is None:
+            return None
+        return Proposal(found.config, origin, NotModelled(cause, found.why))
+
+
+def modelled(  # noqa: PLR0913, PLR0917 - a reason has this many figures
+    outcomes: int,
+    warp: Warped,
+    belief: tuple[float, float],
+    best: float,
+    mode: Mode,
+    shares: tuple[tuple[str, float], ...],
+    correlation: tuple[int, int, float] | None,
+) -> Modelled:
+    """Why the model proposes a configuration.
+
+    outcomes: finite ones that it has seen. belief: mean and deviation of the configuration's
+    outcome; best: the mean that it is to improve on, all on the warped scale.
+    """
+    if not len(warp.values):  # all that is known is on the scale of earlier studies
+        return Modelled(outcomes, None, None, shares, correlation)
+    mean, deviation = belief
+    sign = 1.0 if mode == "min" else -1.0
+    middle, *ends = (sign * warp.outcome(mean + step * deviation) for step in (0.0, -1.0, 1.0))
+    improvement = deviation * float(np.exp(log_h(np.array([(best - mean) / deviation]))[0][0]))
+    now, then = warp.outcome(best), warp.outcome(best - improvement)
+    expected = (middle, min(ends), max(ends))
+    return Modelled(outcomes, expected, (abs(now - then), sign * now), shares, correlation)
+
+
+def shares_of(names: Sequence[str], lengths: NDArray[np.float64]) -> tuple[tuple[str, float], ...]:
+    """The greatest shares of 1 / length: a parameter with a short length changes outcomes much.
+
+    lengths: (places,), those of the parameters in the order of their names.
+    """
+    weights = 1.0 / lengths
+    shares = weights / weights.sum()
+    order = np.argsort(-shares, kind="stable")[:NAMED]
+    return tuple((names[i], float(shares[i])) for i in order)
+
+
+def correlation_of(
+    at: Hyperparameters, rungs: Sequence[int], target: int, below: int
+) -> tuple[int, int, float] | None:
+    """(lowest rung, rung aimed at, how their values correlate); None where they are the same.
+
+    target: the level aimed at. below: how many levels lie below the study's own rungs.
+    """
+    if target <= below:
+        return None
+    return rungs[0], rungs[target - below], float(at.rung_correlations[below, target])

@@ -12,10 +12,9 @@ from tuitune.core.search.bayes.acquisition import Beliefs, Improvement, beliefs_
 from tuitune.core.search.bayes.encoding import Encoding, encoding_of
 from tuitune.core.search.bayes.exploration import (
     ExplorationPolicy,
-    belief_words,
-    importance_words,
-    improvement_words,
-    rung_words,
+    correlation_of,
+    modelled,
+    shares_of,
 )
 from tuitune.core.search.bayes.gaussian_process import drawn_near, fit, posterior
 from tuitune.core.search.bayes.kernel import pairs_of
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tuitune.core.reasons import Modelled
     from tuitune.core.search.bayes.kernel import Hyperparameters
     from tuitune.core.search.bayes.observations import Scale, Warped
     from tuitune.core.search.proposal import History, Tried
@@ -67,7 +67,8 @@ class BayesModel:
         proven = self.exploration.proven(history, observations, tried)
         if proven is not None:
             return proven
-        if early := self.exploration.too_early(history, observations):
+        early = self.exploration.too_early(history, observations)
+        if early is not None:
             return self.exploration.starting(trial, tried, early)
         random = np.random.default_rng([abs(self.seed), int(self.seed < 0), trial])
         if self.exploration.explores(random):
@@ -142,22 +143,20 @@ class BayesModel:
 
     def _why(
         self, promise: Improvement, at: Hyperparameters, point: NDArray[np.float64], warp: Warped
-    ) -> str:
+    ) -> Modelled:
         space, table = self.encoding.space, promise.table
         row = self.encoding.snapped(point[None, :])
         mean, deviation = (float(value[0]) for value in promise.belief(row))
         names = [parameter.name for parameter in (*space.searched, *space.sampled)]
-        parts = [f"model of {table.finite} outcomes"]
-        if len(warp.values):  # else all that is known is on the scale of earlier studies
-            parts += [
-                belief_words(warp, mean, deviation, self.mode),
-                improvement_words(warp, promise.best, mean, deviation, self.mode),
-            ]
-        parts += [
-            importance_words(names, at.lengths),
-            rung_words(at, self.rungs, table.target, int(table.fidelities.foreign)),
-        ]
-        return "; ".join(part for part in parts if part)
+        return modelled(
+            table.finite,
+            warp,
+            (mean, deviation),
+            promise.best,
+            self.mode,
+            shares_of(names, at.lengths),
+            correlation_of(at, self.rungs, table.target, int(table.fidelities.foreign)),
+        )
 
 
 def bayes_model(

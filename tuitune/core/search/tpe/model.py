@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuitune.core.reasons import Cause, Denser, NotModelled
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
 from tuitune.core.search.tpe.density import Columns, columns, density, log_belief
@@ -126,22 +127,24 @@ class TpeModel:
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         rng = np.random.default_rng([self.seed, trial])
         if rng.random() < EXPLORED:
-            return self._explored(trial, tried, "one in ten is left to chance")
+            return self._explored(trial, tried, "explore")
         pasts = (*history.foreign, *history.past)
         found = split(pasts, self.rungs, self.mode, len(self.space.searched))
         if found is None or not self.space.searched:
-            return self._explored(trial, tried, "too few trials to model yet")
+            return self._explored(trial, tried, "few")
         chosen = self._likeliest(found, tried, rng)
         if chosen is None:
-            return self._explored(trial, tried, "all likely ones were tried before")
+            return self._explored(trial, tried, "all tried")
         config, ratio = chosen
-        return Proposal(config, "tpe", _words(found, ratio))
+        times = float(np.exp(min(ratio, 50.0)))
+        why = Denser(times, len(found.good), len(found.poor), found.rung)
+        return Proposal(config, "tpe", why)
 
-    def _explored(self, trial: int, tried: Tried, why: str) -> Proposal | None:
+    def _explored(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
         found = self.sobol.propose(trial, tried)
         if found is None:
             return None
-        return Proposal(found.config, "exploration", f"exploration: {found.why}; {why}")
+        return Proposal(found.config, "exploration", NotModelled(cause, found.why))
 
     def _likeliest(
         self, found: Split, tried: Tried, rng: np.random.Generator
@@ -165,12 +168,3 @@ def tpe_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -
     """rungs: the resources that trials are compared at, ascending; empty: at their end alone."""
     sobol = sobol_searcher(space, seed)
     return TpeModel(space, seed, mode, tuple(rungs), sobol, columns(space))
-
-
-def _words(found: Split, ratio: float) -> str:
-    where = "" if found.rung is None else f" at {found.rung}"
-    good, poor = len(found.good), len(found.poor)
-    return (
-        f"tpe: {np.exp(min(ratio, 50.0)):.3g} times denser in good trials than in poor ones; "
-        f"{good} good and {poor} poor trials{where}, those that run or failed among the poor"
-    )

@@ -1,0 +1,126 @@
+"""The search methods by the name that a study file gives: one row each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tuitune.core.options import Fault, Option
+from tuitune.core.reasons import Given
+from tuitune.core.search.grid import GridSearcher
+from tuitune.core.search.points import complete_point, points_first
+from tuitune.core.search.proposal import SearcherKind
+from tuitune.core.search.random_search import RandomSearcher
+from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.search.start import start_then_model
+from tuitune.core.space import Sampled, grid_size, grid_width, likely_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from tuitune.core.search.proposal import Model, Proposal, Searcher
+    from tuitune.core.space import SearchSpace
+    from tuitune.core.spec import Mode, SearchSpec
+
+_LARGEST_GRID = 10_000_000
+
+
+def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = False) -> Searcher:
+    """The searcher of a study: a function of these, the trial's number and what was tried.
+
+    informed: trials of earlier studies are there to learn from. ValueError for a grid over a
+    sampled parameter.
+    """
+    method = search.kind.make(space, search, informed)
+    return points_first(space, method, search.points) if search.points else method
+
+
+def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
+    """The model of a study. Loads numpy: for a process of its own, or a simulation.
+
+    rungs: the resources at which trials are compared, ascending; empty: at their end alone.
+    ValueError for a method that has no model.
+    """
+    make = search.kind.model
+    if make is None:
+        raise ValueError(f"{search.method} needs no model")
+    return make(space, search, mode, rungs)
+
+
+def complete(
+    space: SearchSpace, search: SearchSpec, trial: int, given: Mapping[str, Any]
+) -> Proposal:
+    """A configuration of the user's; what it leaves out is as the method plans it for `trial`."""
+    planned = search.kind.make(space, search, False).planned(trial)  # noqa: FBT003 - informed
+    return complete_point(space, planned, Given(None), given)
+
+
+def _bayes(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
+    from tuitune.core.search.bayes.model import bayes_model  # noqa: PLC0415 - numpy and scipy
+
+    likely = {p.name: likely_of(p) for p in space.searched if likely_of(p)}
+    return bayes_model(space, search.seed, mode, rungs, likely=likely)
+
+
+def _tpe(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
+    from tuitune.core.search.tpe.model import tpe_model  # noqa: PLC0415 - numpy
+
+    return tpe_model(space, search.seed, mode, rungs)
+
+
+def _check_grid(space: SearchSpace, search: SearchSpec, keys: Collection[str]) -> Iterable[Fault]:
+    levels = search.option("levels")
+    sampled = [parameter.name for parameter in space.parameters if isinstance(parameter, Sampled)]
+    wide = [
+        p.name for p in space.parameters if not sampled and grid_width(p, levels) > _LARGEST_GRID
+    ]
+    if sampled:
+        words = (
+            f"can't go over {', '.join(sampled)}, which a function samples; "
+            'use method = "sobol", or give values in its place'
+        )
+        yield Fault("method", words)
+    elif wide:
+        words = (
+            f"makes a grid with more than {_LARGEST_GRID:,} values of {', '.join(wide)}; "
+            "give it a step or powers_of"
+        )
+        yield Fault("method", words)
+    elif "trials" not in keys and grid_size(space, levels) > _LARGEST_GRID:
+        words = (
+            f"makes a grid of {grid_size(space, levels):,} points; say trials = 1000 to try only "
+            "its coarsest, or give the ranges wider steps"
+        )
+        yield Fault("method", words)
+
+
+SEARCHERS: Final[dict[str, SearcherKind]] = {
+    "bayes": SearcherKind(
+        summary="a Gaussian process over configurations and rungs",
+        make=lambda space, search, informed: start_then_model(
+            space, search.seed, informed=informed
+        ),
+        model=_bayes,
+    ),
+    "tpe": SearcherKind(
+        summary="densities of good and poor configurations; BOHB with hyperband",
+        make=lambda space, search, informed: start_then_model(
+            space, search.seed, informed=informed
+        ),
+        model=_tpe,
+    ),
+    "sobol": SearcherKind(
+        summary="points that fill the space evenly",
+        make=lambda space, search, _: sobol_searcher(space, search.seed),
+    ),
+    "random": SearcherKind(
+        summary="uniform random points",
+        make=lambda space, search, _: RandomSearcher(space, search.seed),
+    ),
+    "grid": SearcherKind(
+        summary="every combination of values, the coarse ones first",
+        make=lambda space, search, _: GridSearcher(space, search.option("levels")),
+        options=(Option("levels", "whole", 5, 2),),
+        check=_check_grid,
+        size=lambda space, search: grid_size(space, search.option("levels")),
+    ),
+}
