@@ -36,6 +36,15 @@ def wait_until(condition: Callable[[], Any], what: str = "the condition") -> Any
     raise AssertionError(f"{what} did not come within {PATIENCE:g} s")
 
 
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has waited for has, too."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state in "ZX"
+
+
 def tagged(folder: Path) -> list[int]:
     """Processes of the studies below a folder: the environment they were executed with says so."""
     found = []

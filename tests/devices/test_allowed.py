@@ -1,3 +1,5 @@
+"""The GPUs that CUDA_VISIBLE_DEVICES and the study file leave to a study."""
+
 from __future__ import annotations
 
 import pytest

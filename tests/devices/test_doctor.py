@@ -1,3 +1,5 @@
+"""What `tuitune doctor` finds on a machine."""
+
 from __future__ import annotations
 
 from pathlib import Path

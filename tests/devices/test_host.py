@@ -1,3 +1,5 @@
+"""The CPUs and the memory that affinity and cgroups leave."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Locks on GPUs between studies, and between users."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Where a trial is placed, by its CPUs and its memory."""
+
 from __future__ import annotations
 
 from hypothesis import given

@@ -7,12 +7,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import msgspec
 import pytest
 from nvml_world import World
-from workshop import wait_until
+from workshop import gone, wait_until
 
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.devices.watchdog import Timeouts, Watchdog, has_driver
@@ -146,14 +145,7 @@ def test_it_ends_with_whoever_started_it(here: World):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     pid = int(done.stdout)
-
-    def gone() -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-        except OSError:
-            return True
-
-    wait_until(gone, "the sampler's end")
+    wait_until(lambda: gone(pid), "the sampler's end")
 
 
 def look() -> Snapshot:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import tempfile
 import textwrap
 import time
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workshop import gone
 
 from tuitune.core import events
 from tuitune.executors.base import Plan
@@ -142,13 +141,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
             assert not made.living()
         finally:
             process_tree.sweep(str(made.study))
-
-
-def gone(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state in "ZX"
-    return not Path(f"/proc/{pid}").exists() or pid == os.getpid()
 
 
 @pytest.fixture(name="gone")

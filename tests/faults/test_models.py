@@ -1,4 +1,4 @@
-"""A study whose configurations come from a model, as real processes: and what if that dies?"""
+"""A study whose configurations come from a model, as real processes, and the model's death."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from workshop import wait_until
+from workshop import gone, wait_until
 
 import tuitune
 from tuitune.ipc import entry
@@ -165,10 +164,4 @@ def test_it_dies_with_its_parent():
     with parent:
         pid = int(parent.stdout.readline())
         parent.kill()
-
-    def is_gone() -> bool:
-        with contextlib.suppress(OSError):
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-        return True
-
-    wait_until(is_gone, "the child's end")
+    wait_until(lambda: gone(pid), "the child's end")

@@ -32,6 +32,7 @@ class Finding(NamedTuple):
 
 
 def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
+    """All that there is to say of this machine, which may take seconds."""
     return [
         driver(seen),
         *(finding for finding in binding() if finding.text != seen.problem),
@@ -44,6 +45,7 @@ def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
 
 
 def driver(seen: Snapshot) -> Finding:
+    """Whether GPUs can be seen."""
     if seen.absent:
         return Finding("note", "GPUs", f"none: {seen.problem}; trials run on the CPUs")
     if seen.problem:
@@ -86,6 +88,7 @@ def one(device: GpuSample) -> list[Finding]:
 
 
 def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
+    """What CUDA_VISIBLE_DEVICES leaves to us."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is None or not seen.devices:
         return []
@@ -102,12 +105,14 @@ def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
 
 
 def files(limit: int) -> Finding:
+    """`limit`: how many files a process may have open."""
     if limit == resource.RLIM_INFINITY or limit >= FEW_FILES:
         return Finding("ok", "open files", "enough")
     return Finding("note", "open files", f"at most {limit}; ulimit -n {FEW_FILES} gives more")
 
 
 def shared_memory(folder: Path) -> Finding:
+    """Whether data loaders of a few trials find room there."""
     try:
         size = shutil.disk_usage(folder).total
     except OSError:
@@ -119,6 +124,7 @@ def shared_memory(folder: Path) -> Finding:
 
 
 def logout(logind: Mapping[str, str]) -> Finding:
+    """`logind`: its properties KillUserProcesses and Linger."""
     if os.getuid() == 0 or logind.get("KillUserProcesses") != "yes":
         return Finding("ok", "logout", "studies outlive it")
     if logind.get("Linger") == "yes":

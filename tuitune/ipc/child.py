@@ -72,6 +72,7 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """Also of one that has ended."""
         return self._process.pid
 
     @property

@@ -32,6 +32,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def outlive_parent() -> None:
+    """Take `die_with_parent` back."""
     _prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
 
@@ -51,6 +52,7 @@ def children(pid: int) -> set[int]:
 
 
 def processes() -> list[int]:
+    """The ids of all processes that can be seen."""
     return [int(name) for name in _names("/proc") if name.isdigit()]
 
 
@@ -90,6 +92,7 @@ def end_child(pid: int) -> None:
 
 
 def is_childless() -> bool:
+    """Whether no child is left, ended ones that nobody has waited for included."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -31,12 +31,14 @@ CONNECT_SECONDS = 5.0  # the engine may be binding its socket anew
 class Channel(Protocol):
     """Raises OSError if the other side is gone."""
 
-    def send(self, line: bytes) -> None: ...
+    def send(self, line: bytes) -> None:
+        """A message with its line end."""
 
     def poll(self) -> Stop | Refused | None:
         """What has arrived, without waiting."""
 
-    def wait(self) -> Instruction | Refused: ...
+    def wait(self) -> Instruction | Refused:
+        """The next message, however long it takes."""
 
 
 class SocketChannel:

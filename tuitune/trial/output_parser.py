@@ -28,6 +28,7 @@ class LineCutter:
         self._held = b""
 
     def feed(self, chunk: bytes) -> Iterator[str]:
+        """The lines that this chunk completes, without escape sequences."""
         *ends, rest = chunk.split(b"\n")
         for end in ends:
             self._hold(end)

@@ -103,11 +103,13 @@ class ChildTable:
         return pid
 
     def kill_trial(self, trial: int, attempt: int, how: str) -> None:
+        """`how`: "kill" or "term". One that has ended is no error."""
         for pid, job in self.jobs.items():
             if job.result is None and (job.number, job.attempt) == (trial, attempt):
                 self._signal(pid, signal.SIGKILL if how == "kill" else signal.SIGTERM)
 
     def kill_sample(self, number: int) -> None:
+        """One that has ended is no error."""
         for pid, job in self.jobs.items():
             if job.result is not None and job.number == number:
                 self._signal(pid, signal.SIGKILL)

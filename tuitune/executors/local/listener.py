@@ -22,6 +22,8 @@ Step = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEP)]  # a larger one must not
 
 
 class Hello(msgspec.Struct, tag=True):
+    """`wire.Hello`, checked while it is decoded, as the others here."""
+
     token: str
     trial: int
     attempt: int
@@ -29,6 +31,8 @@ class Hello(msgspec.Struct, tag=True):
 
 
 class Report(msgspec.Struct, tag=True):
+    """`wire.Report`."""
+
     step: Step
     metrics: dict[str, float]
     wait: bool = False
@@ -38,25 +42,33 @@ class Report(msgspec.Struct, tag=True):
 
 
 class Saving(msgspec.Struct, tag=True):
+    """`wire.Saving`."""
+
     step: Step
     failed: str = ""
 
 
 class Checkpoint(msgspec.Struct, tag=True):
+    """`wire.Checkpoint`."""
+
     step: Step
 
 
 class Warn(msgspec.Struct, tag=True):
+    """`wire.Warn`."""
+
     text: str
 
 
 class Done(msgspec.Struct, tag=True):
+    """`wire.Done`."""
+
     error: str
     stopped: bool = False
 
 
 class Frozen(msgspec.Struct, tag=True):
-    pass
+    """`wire.Frozen`."""
 
 
 Message = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
@@ -82,6 +94,7 @@ class Connection:
             self.close()
 
     def close(self) -> None:
+        """A second call does nothing."""
         if self.is_open:
             self.is_open = False
             self._listener.forget(self._socket)
@@ -131,6 +144,7 @@ class Listener:
         asyncio.get_running_loop().add_reader(self._bound.socket, self.accept)
 
     def close(self) -> None:
+        """Remove the path, and close every connection."""
         self._unbind()
         for connection in list(self._connections.values()):
             connection.close()
@@ -158,6 +172,7 @@ class Listener:
                 connection.read()  # a Hello at least, if its process has got that far
 
     def forget(self, end: socket.socket) -> None:
+        """Read this connection no more."""
         asyncio.get_running_loop().remove_reader(end)
         self._connections.pop(end.fileno(), None)
 

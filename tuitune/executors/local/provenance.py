@@ -21,8 +21,10 @@ Stamp = tuple[int, int, int]
 
 
 class Commit(NamedTuple):
+    """What a folder has checked out."""
+
     name: str  # empty outside a repository
-    dirty: bool | None
+    dirty: bool | None  # tracked files differ from it; None outside a repository
 
 
 class Sources:
@@ -35,6 +37,7 @@ class Sources:
 
     @property
     def files(self) -> tuple[str, ...]:
+        """Sorted."""
         return tuple(self._stamps)
 
     def have_changed(self) -> bool:

@@ -70,6 +70,7 @@ class ZygoteClient:
 
     @property
     def pid(self) -> int | None:
+        """None before its process is started."""
         return None if self._child is None else self._child.pid
 
     @property
@@ -94,6 +95,7 @@ class ZygoteClient:
         self.fresh = ready.fresh
 
     def send(self, message: Request) -> None:
+        """One that is dead gets nothing."""
         if self._child is not None:
             self._child.send(protocol.requests.encode(message))
 

@@ -1,4 +1,4 @@
-"""Does what is said arrive as it was meant?"""
+"""Messages between trial, zygote and engine arrive as they were sent."""
 
 from __future__ import annotations
 

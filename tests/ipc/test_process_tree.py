@@ -1,4 +1,4 @@
-"""Do processes that carry a tag, or descend from us, really end?"""
+"""Processes that carry a tag, or descend from this one, end to the last."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from workshop import gone
+
 import tuitune
 from tuitune.ipc import process_tree
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(tuitune.__file__).parents[1])}
 
 
-def test_a_sweep_ends_what_carries_the_tag_and_nothing_else(tmp_path, gone):
+def test_a_sweep_ends_what_carries_the_tag_and_nothing_else(tmp_path):
     def sleeper(tag):
         return subprocess.Popen(["sleep", "600"], env={**os.environ, "TUITUNE_STUDY": tag})
 

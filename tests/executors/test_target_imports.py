@@ -1,0 +1,90 @@
+"""Targets that are imported, and the memory of the process that has imported them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tuitune
+
+ROOT = str(Path(tuitune.__file__).parents[1])
+
+CODE = """
+import hashlib, os
+from tuitune.zygote import targets
+
+held = [os.urandom(1 << 20) for _ in range(100)]
+before = hashlib.sha256(b"".join(held)).digest()
+targets.use_huge_pages()
+assert hashlib.sha256(b"".join(held)).digest() == before
+if os.fork() == 0:
+    held[50] = bytes(1 << 20)
+    os._exit(hashlib.sha256(b"".join(held)).digest() == before)
+assert os.wait()[1] == 0
+assert hashlib.sha256(b"".join(held)).digest() == before
+print("whole")
+"""
+
+
+def test_what_was_moved_is_still_there_and_a_child_writes_to_its_own():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
+    assert done.stdout == "whole\n", done.stderr
+
+
+def test_a_small_process_is_left_alone():
+    code = "from tuitune.zygote import targets; targets.use_huge_pages(); print('fine')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "fine\n"
+
+
+LOAD = """
+import sys
+from tuitune.zygote import targets
+
+targets.open_path(sys.argv[2])
+function = targets.load(sys.argv[1], sys.argv[2])
+print(function(), *[file.rpartition("/")[2] for file in targets.sources(sys.argv[2])])
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "printed"),
+    [
+        ("random.py:here", "ours random.py"),  # a file may have the name of a module of Python's
+        ("package.module:here", "theirs __init__.py module.py"),
+        ("uses.py:here", "theirs __init__.py module.py uses.py"),
+    ],
+)
+def test_a_function_is_found_in_a_file_or_in_a_module(tmp_path: Path, target: str, printed: str):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / "package" / "module.py").write_text("def here():\n    return 'theirs'\n")
+    (tmp_path / "random.py").write_text("def here():\n    return 'ours'\n")
+    (tmp_path / "uses.py").write_text("from package.module import here\n")
+    command = [sys.executable, "-P", "-c", LOAD, target, str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ROOT}
+    )
+    assert (done.stdout, done.stderr) == (f"{printed}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("train.py:absent", "AttributeError: module 'train' has no attribute 'absent'"),
+        ("train.py:NUMBER", "TypeError: train.py:NUMBER: NUMBER is a int, not a function"),
+        ("absent.py:train", "FileNotFoundError"),
+        ("absent.module:train", "ModuleNotFoundError: No module named 'absent'"),
+    ],
+)
+def test_what_is_no_function_raises(tmp_path: Path, target: str, error: str):
+    (tmp_path / "train.py").write_text("NUMBER = 3\n")
+    command = [sys.executable, "-P", "-c", LOAD, target, str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ROOT}
+    )
+    assert error in done.stderr
