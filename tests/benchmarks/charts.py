@@ -17,7 +17,7 @@ from searches import search
 from tuitune.store.reader import Report
 from tuitune.ui.panes.curve import CurvePane
 from tuitune.ui.render.lines import Size
-from tuitune.ui.state.selection import CHARTS
+from tuitune.ui.state.render_context import CHARTS
 
 SIZE = Size(80, 20)
 TIMES = 30

@@ -17,10 +17,8 @@ from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.glyphs import ASCII, FULL
-from tuitune.ui.state.curves import Curves
-from tuitune.ui.state.render_context import RenderContext
-from tuitune.ui.state.selection import Selection
-from tuitune.ui.state.snapshot import HISTORY, Engine, Snapshot
+from tuitune.ui.state.render_context import RenderContext, Selection
+from tuitune.ui.state.snapshot import HISTORY, Curves, Engine, Snapshot
 from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 

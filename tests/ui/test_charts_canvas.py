@@ -7,10 +7,9 @@ import math
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tuitune.ui.charts.axis import GROWTH, labels, scale, shown_range
 from tuitune.ui.charts.canvas import Canvas, Ink
-from tuitune.ui.charts.ranges import GROWTH, shown_range
-from tuitune.ui.charts.scales import labels, scale
-from tuitune.ui.charts.tracing import thinned
+from tuitune.ui.charts.frame import thinned
 
 SOLID = Ink("text", "a")
 sizes = st.tuples(st.integers(1, 30), st.integers(1, 12))

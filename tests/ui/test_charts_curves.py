@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from searches import curve
 
 from tuitune.store.reader import Report
-from tuitune.ui.state.curves import POINTS, Curves
+from tuitune.ui.state.snapshot import POINTS, Curves
 
 
 def report(trial: int, step: int, value: float | None, attempt: int = 1) -> Report:

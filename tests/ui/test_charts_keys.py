@@ -8,7 +8,7 @@ from searches import curve, search
 
 from tuitune.ui.panes.curve import PANE
 from tuitune.ui.state.keymap import clashes
-from tuitune.ui.state.selection import Selection
+from tuitune.ui.state.render_context import Selection
 
 BY_ID = {action.id: action for action in PANE.actions}
 

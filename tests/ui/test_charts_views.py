@@ -19,7 +19,7 @@ from tuitune.store.reader import Report
 from tuitune.ui.charts.best import improvements
 from tuitune.ui.panes.curve import CurvePane, chart_named
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.state.selection import CHARTS
+from tuitune.ui.state.render_context import CHARTS
 
 SEARCH = search(120)
 SIZES = [Size(40, 12), Size(80, 20)]

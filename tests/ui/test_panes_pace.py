@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pictures import NOW, OPENED, row, rows, snapshot, study
 
 from tuitune.ui.render.lines import Segment, Size, chopped, joined, line, stacked, width_of, wrapped
-from tuitune.ui.state.forecast import elapsed
+from tuitune.ui.state.snapshot import elapsed
 
 
 def change(pict, number, now, **changes):

@@ -10,7 +10,7 @@ from pictures import NOW
 from stills import app, study_picture, with_log
 
 from tuitune.ui.panes.registry import PANES
-from tuitune.ui.state.selection import CHARTS
+from tuitune.ui.state.render_context import CHARTS
 
 NAMES = [pane.name for pane in PANES]
 

@@ -10,7 +10,7 @@ from tuitune.ui.actions import moving, table
 from tuitune.ui.panes import trials
 from tuitune.ui.panes.pane import Click
 from tuitune.ui.render.lines import Size
-from tuitune.ui.state.selection import Selection
+from tuitune.ui.state.render_context import Selection
 from tuitune.ui.table.filtering import ALL
 from tuitune.ui.table.order import Order
 from tuitune.ui.table.sorting import BY_VALUE, Sort

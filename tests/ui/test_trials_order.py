@@ -13,7 +13,7 @@ from pictures import NOW, StubSources, row, rows, snapshot, spec
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange, Sampled
 from tuitune.core.spec import Objective
-from tuitune.ui.state.selection import Selection
+from tuitune.ui.state.render_context import Selection
 from tuitune.ui.table.filtering import ALL, parse
 from tuitune.ui.table.order import NEAR, Order, window
 from tuitune.ui.table.sorting import Sort, rises

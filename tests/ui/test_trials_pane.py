@@ -17,7 +17,7 @@ from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.curves import Curve
 from tuitune.ui.panes.trials import TrialsPane
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.state.selection import Selection
+from tuitune.ui.state.render_context import Selection
 from tuitune.ui.table.columns import columns, last_first_column, seen
 from tuitune.ui.table.filtering import parse
 from tuitune.ui.table.sorting import Sort

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
     from tuitune.control.requests import Request
     from tuitune.ui.render.lines import Size
-    from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.selection import Selection
+    from tuitune.ui.state.render_context import RenderContext, Selection
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.status_line import Menu, Prompt, Question, StatusLine
     from tuitune.ui.table.order import Order

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.actions.action import Action
-from tuitune.ui.state.selection import TRIALS
+from tuitune.ui.state.render_context import TRIALS
 from tuitune.ui.table.filtering import ALL
 
 if TYPE_CHECKING:

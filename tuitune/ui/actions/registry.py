@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tuitune.ui.actions import app_acts, copying, study_acts, trial_acts
 from tuitune.ui.actions.focusing import focus_actions
 from tuitune.ui.panes.registry import PANES
-from tuitune.ui.state.selection import TRIALS
+from tuitune.ui.state.render_context import TRIALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from tuitune.ui.actions.action import Action, Argument
-from tuitune.ui.state.selection import TRIALS
+from tuitune.ui.state.render_context import TRIALS
 from tuitune.ui.state.status_line import Choice, Menu, Prompt
 from tuitune.ui.table.columns import FIXED, columns, last_first_column, named, ordered
 from tuitune.ui.table.filtering import FilterError, parse

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
 from tuitune.ui.charts.canvas import narrow
-from tuitune.ui.charts.scales import Scale, scale, tidy
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -18,7 +17,189 @@ if TYPE_CHECKING:
     from tuitune.core.space import Parameter, SearchSpace
     from tuitune.store.rows import TrialRow
 
-MOST: Final = 12  # different values of a sampled parameter that still are categories
+ROUND: Final = (1, 2, 5)
+LARGEST: Final = 1e300  # beyond it differences overflow
+SMALLEST: Final = 1e-280  # what is nearer to 0 is 0
+
+
+class Scale(Record, frozen=True):
+    """From low to high, both finite; with `log` both above 0."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """0 at low and 1 at high, and beyond them where the value is; NaN: nowhere."""
+        return self.all((value,))[0]
+
+    def all(self, values: Iterable[float]) -> list[float]:
+        """`at` each of many values."""
+        low, high = self.low, self.high
+        if self.log:
+            low, high = math.log(low), math.log(high)
+            values = [math.log(value) if value > 0 else math.nan for value in values]
+        span = high - low
+        return [(value - low) / span for value in values]
+
+    def ticks(self, most: int) -> list[float]:
+        """Round values within the scale, rising, at most so many (at least 2 are tried for)."""
+        most = max(2, most)
+        if self.log:
+            return self._log_ticks(most)
+        return _linear_ticks(self.low, self.high, most)
+
+    def words(self, ticks: Sequence[float]) -> list[str]:
+        return labels(ticks, aligned=not self.log)
+
+    def _log_ticks(self, most: int) -> list[float]:
+        first = math.ceil(math.log10(self.low) - 1e-9)
+        last = math.floor(math.log10(self.high) + 1e-9)
+        decades = last - first + 1
+        if decades >= 2:
+            stride = -(-decades // most)
+            return [10.0**power for power in range(first, last + 1, stride)]
+        between = [
+            factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)
+        ]
+        inside = [tick for tick in between if self.low <= tick <= self.high]
+        if 2 <= len(inside) <= most:
+            return inside
+        return [tick for tick in _linear_ticks(self.low, self.high, most) if tick > 0]
+
+
+def scale(low: float, high: float, *, log: bool = False) -> Scale:
+    """A scale of some width, also where low is high. Limits are brought into what can be drawn."""
+    low, high = (min(max(end, -LARGEST), LARGEST) for end in (low, high))
+    if log:
+        low, high = max(low, 1 / LARGEST), max(high, 1 / LARGEST)
+        narrow = high <= low * (1 + 1e-9)
+        return Scale(low / 2, low * 2, log) if narrow else Scale(low, high, log)
+    if high - low > max(abs(low), abs(high), SMALLEST) * 1e-9:
+        return Scale(low, high)
+    room = abs(low) * 0.1 if abs(low) > SMALLEST else 1.0
+    return Scale(low - room, low + room)
+
+
+def labels(ticks: Sequence[float], *, aligned: bool = True) -> list[str]:
+    """The ticks with as many figures as they need; aligned: with as many decimals each."""
+    for digits in range(1, 12):
+        words = [tidy(tick, digits) for tick in ticks]
+        if all(_is_told(tick, word) for tick, word in zip(ticks, words, strict=True)):
+            break
+    else:
+        words = [tidy(tick, 12) for tick in ticks]
+    decimals = max((len(word.partition(".")[2]) for word in words if "e" not in word), default=0)
+    if not aligned or not decimals or any("e" in word for word in words):
+        return words
+    return [f"{tick:.{decimals}f}" for tick in ticks]
+
+
+def tidy(value: float, digits: int = 4) -> str:
+    """So many significant figures, without the noughts of an exponent."""
+    words = f"{value:.{digits}g}"
+    if "e" not in words:
+        return words
+    mantissa, _, exponent = words.partition("e")
+    if 0 <= int(exponent) <= 5:
+        return f"{value:.0f}"
+    return f"{mantissa}e{int(exponent)}"
+
+
+def _is_told(tick: float, word: str) -> bool:
+    return math.isclose(float(word), tick, rel_tol=1e-9, abs_tol=1e-300)
+
+
+def _linear_ticks(low: float, high: float, most: int) -> list[float]:
+    """Multiples of the smallest round step that gives no more; one more than `most` to have two."""
+    power = math.floor(math.log10((high / most) - (low / most)))
+    steps = [float(f"{factor}e{p}") for p in (power, power + 1) for factor in ROUND]
+    counts = [_multiples(low, high, step) for step in steps]
+    place = next(place for place, count in enumerate(counts) if len(count) <= most)
+    if len(counts[place]) < 2 and place and len(counts[place - 1]) == most + 1:
+        place -= 1
+    return [_exactly(index, steps[place]) for index in counts[place]]
+
+
+def _multiples(low: float, high: float, step: float) -> range:
+    return range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+
+
+def _exactly(index: int, step: float) -> float:
+    """index * step, as one would write it: 3 * 0.1 is 0.3."""
+    return float(f"{index * step:.12g}")
+
+
+FAR: Final = 10.0  # times the deviation of nine tenths of a line, beyond which a value is a spike
+SPIKE: Final = 100.0  # times the value of a line that is flat but for it
+GROWTH: Final = 4.0  # times the range so far: a line that needs more is cut off
+SAMPLE: Final = 256  # values of a line that are looked at
+
+
+class Range(NamedTuple):
+    low: float
+    high: float
+
+    def span(self) -> float:
+        return self.high - self.low
+
+
+def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range | None:
+    """The range of several lines, the most trusted first: its own is always shown, spikes apart.
+
+    Another line widens the range by as much as it needs, and to GROWTH times what the lines before
+    it need at most; a line that would be off by more than half of it even then doesn't at all.
+    None: no finite value (with log: none above 0).
+    """
+    shown: Range | None = None
+    for line in lines:
+        usual = _usual(_drawable(line, log=log))
+        if usual:
+            shown = Range(usual[0], usual[-1]) if shown is None else _widened(shown, usual)
+    if shown is None or not log:
+        return shown
+    return Range(10.0**shown.low, 10.0**shown.high)
+
+
+def _widened(shown: Range, ordered: list[float]) -> Range:
+    """So that it holds these values too, as far as that is not too much."""
+    most = GROWTH * max(shown.span(), 0.05 * max(abs(shown.low), abs(shown.high)))
+    above = [value for value in ordered if value >= shown.high - most]
+    low = min(above[0], shown.low) if above else shown.low
+    held = [value for value in above if value <= low + most]
+    if 2 * len(held) < len(ordered):
+        return shown
+    return Range(low, max(held[-1], shown.high))
+
+
+def _usual(values: list[float]) -> list[float]:
+    """Those that lie at most FAR times as far from the median as nine in ten do, in order."""
+    if not values:
+        return []
+    ordered = sorted(values if len(values) <= SAMPLE else _some(values))
+    median = ordered[(len(ordered) - 1) // 2]
+    away = sorted(abs(value - median) for value in ordered)
+    usual = FAR * away[(len(away) - 1) * 9 // 10] or SPIKE * (abs(median) or 1.0)
+    return [value for value in ordered if abs(value - median) <= usual]
+
+
+def _some(values: list[float]) -> list[float]:
+    """Evenly some of them, and the extremes: those are what a range is about."""
+    stride = -(-len(values) // SAMPLE)
+    return [*values[::stride], values[-1], min(values), max(values)]
+
+
+def _drawable(line: Sequence[float], *, log: bool) -> list[float]:
+    """The finite values, with `log` their decades; none too large to be subtracted."""
+    numbers = list(filter(math.isfinite, line))
+    if log:
+        return [math.log10(min(max(v, 1 / LARGEST), LARGEST)) for v in numbers if v > 0]
+    if max(map(abs, numbers), default=0.0) > LARGEST:
+        return [min(max(v, -LARGEST), LARGEST) for v in numbers]
+    return numbers
+
+
+CATEGORIES: Final = 12  # different values of a sampled parameter that still are categories
 
 
 class Axis(Record, frozen=True):
@@ -88,11 +269,11 @@ def axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:
 
 def _sampled(name: str, values: list[Any]) -> Axis | None:
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) == len(values) and len(set(numbers)) > MOST:
+    if len(numbers) == len(values) and len(set(numbers)) > CATEGORIES:
         low, high = min(numbers), max(numbers)
         return Axis(name, scale(low, high, log=low > 0 and high / low > 100))
     distinct = {_hashable(value): value for value in values}
-    if not 2 <= len(distinct) <= MOST:
+    if not 2 <= len(distinct) <= CATEGORIES:
         return None
     if len(numbers) == len(values):
         return _columns(name, sorted(distinct.values()), ordered=True)

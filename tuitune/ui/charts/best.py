@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import TrialState
 from tuitune.messages.text import duration, number, trial_name
+from tuitune.ui.charts.axis import scale, shown_range
 from tuitune.ui.charts.canvas import Ink
-from tuitune.ui.charts.ended_trials import epoch, some
-from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
-from tuitune.ui.charts.ranges import shown_range
-from tuitune.ui.charts.scales import scale
+from tuitune.ui.charts.frame import Drawing, Tick, epoch, frame, some, too_small, value_ticks, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

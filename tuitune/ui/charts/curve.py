@@ -7,12 +7,20 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.messages.text import number, trial_name
-from tuitune.ui.charts.frame import Drawing, Tick, frame, too_small, value_ticks, words
-from tuitune.ui.charts.legend import Entry, put_legend
-from tuitune.ui.charts.overlay import curve, left_out, metric, overlaid, stamp
-from tuitune.ui.charts.ranges import shown_range
-from tuitune.ui.charts.scales import scale
-from tuitune.ui.charts.tracing import draw_trace, trace
+from tuitune.ui.charts.axis import scale, shown_range
+from tuitune.ui.charts.canvas import Ink
+from tuitune.ui.charts.frame import (
+    Drawing,
+    Tick,
+    draw_trace,
+    frame,
+    too_small,
+    trace,
+    value_ticks,
+    words,
+)
+from tuitune.ui.render.lines import fit
+from tuitune.ui.state.records import Record
 from tuitune.ui.text.phrases import missing
 from tuitune.ui.text.trial import resource
 
@@ -20,12 +28,119 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuitune.store.curves import Curve
-    from tuitune.ui.charts.frame import Frame
-    from tuitune.ui.charts.overlay import Overlaid
-    from tuitune.ui.charts.scales import Scale
-    from tuitune.ui.charts.tracing import Dot, Trace
+    from tuitune.ui.charts.axis import Scale
+    from tuitune.ui.charts.canvas import Canvas
+    from tuitune.ui.charts.frame import Dot, Frame, Trace
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
+
+
+class Entry(NamedTuple):
+    """A line's name, the same in short, and its value."""
+
+    name: str
+    short: str
+    value: str
+    role: str
+
+
+def put_legend(canvas: Canvas, entries: Sequence[Entry]) -> None:
+    """In the emptiest corner, as long as it covers no more than half of the chart's width."""
+    entries = entries[: max(1, canvas.height // 2)]
+    values = max((len(entry.value) for entry in entries), default=0)
+    names = [entry.name for entry in entries]
+    if _widest(names) + 1 + values > canvas.width // 2:
+        names = [entry.short for entry in entries]
+    wide = _widest(names)
+    if wide + 1 + values > canvas.width * 2 // 3:
+        wide, values = min(wide, canvas.width // 2), 0
+    width = wide + (1 + values if values else 0)
+    left, top = _corner(canvas, width, len(entries))
+    for line, (entry, name) in enumerate(zip(entries, names, strict=False), top):
+        text = fit(name, wide) + (" " + fit(entry.value, values, right=True) if values else "")
+        canvas.write(left, line, text, entry.role)
+
+
+def _widest(names: Sequence[str]) -> int:
+    return max((len(name) for name in names), default=0)
+
+
+def _corner(canvas: Canvas, width: int, height: int) -> tuple[int, int]:
+    """Of equally empty ones the first: top right, bottom right, top left, bottom left."""
+    right, bottom = max(0, canvas.width - width), max(0, canvas.height - height)
+    corners = ((right, 0), (right, bottom), (0, 0), (0, bottom))
+    return min(corners, key=lambda at: canvas.dots_in(at[0], at[1], width, height))
+
+
+MARKED: Final = 5  # more would be a tangle: the others are only counted
+BEST: Final = ("*", "success bold", "11110")
+CURSOR: Final = ("a", "line-a", "1")
+OTHERS: Final = (
+    ("b", "line-b", "1100"),
+    ("c", "line-c", "10"),
+    ("d", "line-d", "1110100"),
+    ("e", "line-e", "100"),
+    ("f", "line-f", "11110010"),
+)
+
+
+class Overlaid(Record, frozen=True):
+    """One trial of a chart."""
+
+    trial: int
+    letter: str
+    ink: Ink
+    part: str  # "cursor", "best", "marked", or several
+
+    def words(self) -> str:
+        return f"{self.letter} {trial_name(self.trial)} ({self.part})"
+
+
+def overlaid(context: RenderContext) -> list[Overlaid]:
+    """The trials of the chart, the one that is drawn last, and so on top, first."""
+    selection, best = context.selection, context.snapshot.best
+    chosen: list[Overlaid] = []
+    if selection.cursor is not None:
+        part = "cursor, best" if selection.cursor == best else "cursor"
+        chosen.append(_one(selection.cursor, CURSOR, part))
+    if best is not None and best != selection.cursor:
+        chosen.append(_one(best, BEST, "best"))
+    marked = sorted(selection.marks - {selection.cursor, best}) if selection.overlay else []
+    others = zip(marked, OTHERS, strict=False)
+    return chosen + [_one(trial, how, "marked") for trial, how in others]
+
+
+def left_out(context: RenderContext) -> int:
+    """Marked trials that are not drawn as there are too many."""
+    marked = context.selection.marks - {context.selection.cursor, context.snapshot.best}
+    return max(0, len(marked) - len(OTHERS)) if context.selection.overlay else 0
+
+
+def metric(context: RenderContext) -> str:
+    """Whose curves are shown."""
+    return context.selection.metric or context.snapshot.spec.objective.metric
+
+
+def curve(context: RenderContext, trial: int) -> Curve:
+    """Of the metric that the user looks at."""
+    snapshot = context.snapshot
+    if metric(context) == snapshot.spec.objective.metric:
+        return snapshot.curves.points(trial)
+    return snapshot.sources.curve(trial, metric(context))
+
+
+def stamp(context: RenderContext, trial: int) -> object:
+    """Another one whenever `curve` may have changed."""
+    if metric(context) == context.snapshot.spec.objective.metric:
+        return context.snapshot.curves.stamp(trial)
+    row = context.snapshot.row(trial)
+    return None if row is None else row.changed
+
+
+def _one(trial: int, how: tuple[str, str, str], part: str) -> Overlaid:
+    letter, role, dash = how
+    return Overlaid(trial, letter, Ink(role, letter, dash), part)
+
 
 ACTIONS: Final = (
     ("chart.log", "log"),

@@ -6,12 +6,9 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.study.ranking import merit
-from tuitune.ui.charts.axis import Axis, axes
+from tuitune.ui.charts.axis import Axis, axes, scale, shown_range
 from tuitune.ui.charts.canvas import Canvas, Ink
-from tuitune.ui.charts.ended_trials import epoch, some
-from tuitune.ui.charts.frame import Drawing, too_small, words
-from tuitune.ui.charts.ranges import shown_range
-from tuitune.ui.charts.scales import scale
+from tuitune.ui.charts.frame import Drawing, epoch, some, too_small, words
 from tuitune.ui.render.lines import fit
 
 if TYPE_CHECKING:

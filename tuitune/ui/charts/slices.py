@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Final
 from tuitune.core.events import TrialState
 from tuitune.messages.states import WORDS, Shown, shown
 from tuitune.messages.text import number
-from tuitune.ui.charts.axis import axes
-from tuitune.ui.charts.ended_trials import epoch, some
-from tuitune.ui.charts.frame import Drawing, Tick, beyond, dot, frame, too_small, words
-from tuitune.ui.charts.ranges import shown_range
-from tuitune.ui.charts.scales import Scale, scale
+from tuitune.ui.charts.axis import Scale, axes, scale, shown_range
+from tuitune.ui.charts.frame import Drawing, Tick, beyond, dot, epoch, frame, some, too_small, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,8 +11,7 @@ from tuitune.messages.text import plain
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.focusing import focus
 from tuitune.ui.charts.axis import axes
-from tuitune.ui.charts.curve import CurveChart
-from tuitune.ui.charts.overlay import curve, metric, overlaid
+from tuitune.ui.charts.curve import CurveChart, curve, metric, overlaid
 from tuitune.ui.panes.pane import TALL_FROM, THREE_FROM, Pane, Place, rule
 from tuitune.ui.render.lines import stacked
 

@@ -8,7 +8,7 @@ from tuitune.core.events import ENDED
 from tuitune.messages.states import WORDS, Shown, shown_counts
 from tuitune.messages.text import duration, number, plain, trial_name
 from tuitune.ui.render.lines import Line, Segment, Size, cut, ends, fit, joined, line, width_of
-from tuitune.ui.state.forecast import elapsed
+from tuitune.ui.state.snapshot import elapsed
 from tuitune.ui.text.health import health
 from tuitune.ui.text.phrases import next_step, notice, why_ended
 from tuitune.ui.text.trial import ago

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tuitune.ui.actions import moving, table
 from tuitune.ui.panes.pane import TRIAL_HINTS, Memo, Pane, Place, rule
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of
-from tuitune.ui.state.selection import TRIALS
+from tuitune.ui.state.render_context import TRIALS
 from tuitune.ui.table.columns import (
     GAP,
     SIGNS,

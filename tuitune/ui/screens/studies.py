@@ -15,7 +15,7 @@ from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Box, Line, Size, fit, line
 from tuitune.ui.render.paint import Paint
-from tuitune.ui.state.selection import TRIALS
+from tuitune.ui.state.render_context import TRIALS
 from tuitune.ui.state.studies import Studies
 
 if TYPE_CHECKING:

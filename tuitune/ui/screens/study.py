@@ -17,8 +17,7 @@ from tuitune.ui.render.lines import Size, line
 from tuitune.ui.render.paint import Paint
 from tuitune.ui.screens.prompt_line import PromptLine
 from tuitune.ui.services import Services
-from tuitune.ui.state.render_context import RenderContext
-from tuitune.ui.state.selection import TRIALS, Selection
+from tuitune.ui.state.render_context import TRIALS, RenderContext, Selection
 from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 

@@ -2,25 +2,123 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
-from tuitune.ui.state.forecast import FollowedForecast
+from tuitune.core.events import ENDED
+from tuitune.core.study.forecast import Forecast
+from tuitune.store.curves import Curve, new_curve
 from tuitune.ui.state.records import Holder
 
 if TYPE_CHECKING:
+    from array import array
     from collections import deque
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tuitune.core.events import AnyFact, TrialState
     from tuitune.core.placement.sample import DeviceSample
     from tuitune.core.search.importance import Importance
     from tuitune.core.spec import StudySpec
-    from tuitune.store.reader import Curve
+    from tuitune.store.reader import Report
     from tuitune.store.rows import StudyRow, TrialRow
-    from tuitune.ui.state.curves import Curves
+
+POINTS: Final = 512  # of a long curve; where it would be twice as many, every second one goes
+NONE: Final = new_curve()
+
+
+class Curves:
+    """Curves by trial. Most have the same steps, and what was loaded shares them."""
+
+    def __init__(self) -> None:
+        self._curves: dict[int, Curve] = {}
+        self._stamps: dict[int, int] = {}  # of the trials whose arrays nobody shares
+        self._changes = 0
+        self._loaded = 0
+
+    def __len__(self) -> int:
+        return len(self._curves)
+
+    def load(self, curves: Mapping[int, Curve]) -> None:
+        """Take up what was read in one go, in place of all that is known of its trials."""
+        shared: dict[bytes, array[int]] = {}
+        for trial, (steps, values) in curves.items():
+            steps = shared.setdefault(steps.tobytes(), steps[:])  # noqa: PLW2901 - the same steps
+            self._curves[trial] = Curve(steps, values[:])  # a copy has no room to grow
+        self._stamps.clear()
+        self._changes += 1
+        self._loaded = self._changes
+
+    def add(self, report: Report) -> None:
+        """A report's step and all after it are what this report says from now on."""
+        curve = self._own(report.trial)
+        curve.add(report.step, report.value)
+        if len(curve.steps) >= 2 * POINTS:
+            curve.thin()
+        self._changes += 1
+        self._stamps[report.trial] = self._changes
+
+    def points(self, trial: int) -> Curve:
+        """The trial's curve, without points where it has not reported. Not to be changed."""
+        return self._curves.get(trial, NONE)
+
+    def stamp(self, trial: int) -> int:
+        """Another number whenever this trial's curve may have changed."""
+        return self._stamps.get(trial, self._loaded)
+
+    def _own(self, trial: int) -> Curve:
+        curve = self._curves.get(trial)
+        if curve is not None and trial in self._stamps:
+            return curve
+        own = new_curve() if curve is None else Curve(curve.steps[:], curve.values[:])
+        self._curves[trial] = own
+        return own
+
+
+class FollowedForecast:
+    """Takes up what changes in a snapshot; after a new engine, the past from the rows' times."""
+
+    def __init__(self) -> None:
+        self._forecast = Forecast()
+        self._opened = 0.0
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Take up what has changed since the last snapshot."""
+        opened = snapshot.study.opened
+        if opened != self._opened and not snapshot.study.finished:
+            self._opened = opened
+            settled = (row for row in snapshot.rows if _is_settled(row))
+            times = ((row.number, row.ended or row.launched or 0.0) for row in settled)
+            self._forecast.begin(opened, times)
+            return
+        for number in snapshot.changed:
+            settled_now = _is_settled(snapshot.rows[number])
+            self._forecast.note(number, settled=settled_now, now=snapshot.now)
+
+    def rate(self, now: float) -> float | None:
+        """Trials a second; None until enough of them have settled."""
+        return self._forecast.rate(now)
+
+    def remaining(self, snapshot: Snapshot) -> float | None:
+        """Seconds until the last trial ends, or the study's time is up; None where unknown."""
+        limit = snapshot.study.settings.time_limit if snapshot.study.settings else None
+        time_left = None if limit is None else limit - elapsed(snapshot)
+        return self._forecast.remaining(snapshot.now, snapshot.total, time_left)
+
+
+def _is_settled(row: TrialRow) -> bool:
+    return row.state in ENDED or row.parked
+
+
+def elapsed(snapshot: Snapshot) -> float:
+    """Seconds that the study has run, pauses between engines left out."""
+    study, engine = snapshot.study, snapshot.engine
+    if study.finished or not study.opened:
+        return study.elapsed
+    until = snapshot.now if engine.state in {"running", "silent", "importing"} else engine.heard
+    return study.elapsed + max(0.0, until - study.opened)
+
 
 # importing: the training code; gone: interrupted or crashed, can go on; failed: could not start
 EngineState = Literal["importing", "running", "silent", "gone", "failed", "finished"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.space.parameters import Parameter, Value
     from tuitune.core.spec import StudySpec
-    from tuitune.ui.state.selection import Selection
+    from tuitune.ui.state.render_context import Selection
     from tuitune.ui.state.snapshot import Snapshot
 
 SIGNS: Final = 4  # cells before the first column: cursor, mark, best, a blank

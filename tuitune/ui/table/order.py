@@ -14,7 +14,7 @@ from tuitune.ui.table.sorting import TIME, rank_of
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
-    from tuitune.ui.state.selection import Selection
+    from tuitune.ui.state.render_context import Selection
     from tuitune.ui.state.snapshot import Snapshot
 
 NEAR = 5  # lines of the first, among which a cursor that nobody has moved stays on its trial

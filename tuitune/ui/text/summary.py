@@ -16,7 +16,7 @@ from tuitune.messages.text import (
 )
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS
 from tuitune.ui.render.lines import Line, cut, fit, line
-from tuitune.ui.state.forecast import elapsed
+from tuitune.ui.state.snapshot import elapsed
 
 if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
