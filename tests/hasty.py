@@ -6,8 +6,9 @@ import sys
 from functools import partial
 
 from tuitune.__main__ import main
+from tuitune.cli import run
 from tuitune.core.study import leaving
-from tuitune.engine import follow_up, monitors, proposing, run
+from tuitune.engine.ports import Timeouts as EngineTimeouts
 from tuitune.executors import base
 from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.local.zygote_client import Timeouts
@@ -17,8 +18,15 @@ def shorten(seconds: float) -> None:
     for reason, grace in leaving.ASK_GRACE.items():
         leaving.ASK_GRACE[reason] = grace if grace == float("inf") else seconds
     leaving.LEAST_LEAVE = leaving.AFTER_SAVE = leaving.EXIT_GRACE = seconds
-    leaving.TERM_GRACE = leaving.KILL_GRACE = monitors.DISK_PERIOD = seconds
-    follow_up.FIRST_RETRY = follow_up.LONGEST_RETRY = proposing.SLOW = run.HEARTBEAT = seconds
+    leaving.TERM_GRACE = leaving.KILL_GRACE = seconds
+    waits = EngineTimeouts(
+        heartbeat=seconds,
+        disk=seconds,
+        first_retry=seconds,
+        longest_retry=seconds,
+        slow_sampler=seconds,
+    )
+    run.Opening = partial(run.Opening, timeouts=waits)
     timeouts = Timeouts(sample=10 * seconds)
     base.EXECUTORS["local"] = partial(LocalExecutor, timeouts=timeouts)
 

@@ -15,7 +15,6 @@ from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.spec import DevicesSpec
 from tuitune.core.study.state import State, Trial
 from tuitune.devices.locks import Locks
-from tuitune.engine import gpus as module
 from tuitune.engine.gpus import Gpus
 
 PID = 2**22 + 5  # nobody's
@@ -38,7 +37,7 @@ class Scene:
         self.notes: list[str] = []
         self.facts: list[ev.Event] = []
         state, note = State(trials=[trial]), self.notes.append
-        self.gpus = Gpus(DevicesSpec(), {}, locks, state, lambda: SETTINGS, time.time, note)
+        self.gpus = Gpus(DevicesSpec(), {}, locks, state, lambda: SETTINGS, time.time, note, 0.2)
         self.gpus.tell(self.facts.extend)
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -70,8 +69,6 @@ def scene(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 def test_a_gpu_whose_memory_stays_is_shown_as_held_and_free_again_when_it_is_back(
     world: World, scene: Callable[[], Scene], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "VACATING", 0.2)
-
     async def play() -> None:
         made = scene()
         await made.until(lambda: made.gpus.now)

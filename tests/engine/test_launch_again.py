@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
 from tuitune.engine.follow_up import LaunchRetry
+from tuitune.engine.ports import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ class Loop:
 
 def test_the_wait_doubles_until_a_trial_has_started():
     loop, taken = Loop(), []
-    again = LaunchRetry(taken.extend, lambda: 7.0, loop)
+    again = LaunchRetry(taken.extend, lambda: 7.0, loop, Timeouts())
     again.note(ev.LaunchBlocked(0.0, "code", "train.py: SyntaxError"))
     assert loop.delays == []
     for _ in range(6):

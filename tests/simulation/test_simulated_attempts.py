@@ -20,8 +20,10 @@ from tuitune.core.search.registry import make_searcher
 from tuitune.core.spec import PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
 from tuitune.engine.context import opening_events
-from tuitune.engine.engine import Engine, EngineDeps
+from tuitune.engine.engine import Engine
+from tuitune.engine.failure import GuardedWatcher
 from tuitune.engine.monitors import ClockSteps
+from tuitune.engine.ports import EngineDeps
 from tuitune.simulation.recorded import Point
 
 ONE = replace(SPEC, search=SearchSpec("random", trials=1), pruning=PruningSpec(max=9))
@@ -177,13 +179,16 @@ def test_what_a_set_clock_moves_is_in_the_rows_too(bench):
     assert not stale_rows(there.engine.study, there.journal.rows, there.journal.study)
 
 
-def test_a_watcher_that_raises_stops_nothing(bench):
+def test_a_watcher_that_raises_stops_nothing(bench, tmp_path, capsys):
     def fail(_facts):
         raise UnicodeEncodeError("latin-1", "中", 0, 1, "ordinal not in range(256)")
 
-    there = bench(Course([Point(9, 0.5, 1.0)]), watch=fail)
+    log = tmp_path / "engine.log"
+    there = bench(Course([Point(9, 0.5, 1.0)]), watch=GuardedWatcher(fail, log))
     there.run()
     assert there.states() == ["COMPLETE"]
+    assert capsys.readouterr().err.count("this can't be shown") == 1
+    assert "UnicodeEncodeError" in log.read_text()
 
 
 def test_what_can_not_be_launched_for_a_while_comes_back(bench):

@@ -28,8 +28,9 @@ from simulator.user_fuzzer import UserFuzzer
 from tuitune.core.search.registry import make_searcher
 from tuitune.core.study import Study
 from tuitune.engine.context import opening_events, restore
-from tuitune.engine.engine import LAZY_COMMIT, Engine, EngineDeps
+from tuitune.engine.engine import LAZY_COMMIT, Engine
 from tuitune.engine.monitors import ClockSteps
+from tuitune.engine.ports import EngineDeps
 from tuitune.model_process import ModelError
 from tuitune.store.projection import study_row, trial_row
 

@@ -11,7 +11,8 @@ from simulator.memory import MemoryJournal, MemoryTrialFolders
 from tuitune.core import events as ev
 from tuitune.core.study import Study
 from tuitune.engine.context import opening_events
-from tuitune.engine.engine import Engine, EngineDeps
+from tuitune.engine.engine import Engine
+from tuitune.engine.ports import EngineDeps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

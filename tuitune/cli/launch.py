@@ -18,7 +18,7 @@ from tuitune.cli.studies import StudyFolder
 from tuitune.engine.settings import CannotRunError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, create_study, remove_bare
+from tuitune.store.folder import DATABASE, DOCUMENT, LOG, create_study, remove_bare
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
 
@@ -127,7 +127,7 @@ def _spawn(
     words += [word for override in request.overrides for word in ("--set", override)]
     words += ["--steal"] if request.steal else []
     words += ["--executor", request.executor] if request.executor else []
-    with (folder / "engine.log").open("ab") as log, _held_back():
+    with (folder / LOG).open("ab") as log, _held_back():
         return subprocess.Popen(
             [*prefix, *words],
             stdin=subprocess.DEVNULL,
@@ -178,7 +178,7 @@ def another_runs(folder: Path, timeouts: StartupTimeouts) -> bool:
 
 def _tail(folder: Path) -> str:
     try:
-        text = (folder / "engine.log").read_text(encoding="utf-8", errors="replace")
+        text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-TAIL:])

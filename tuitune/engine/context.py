@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import Snapshot
     from tuitune.core.search.proposal import Past
     from tuitune.core.spec import StudySpec
-    from tuitune.engine.ports import Store
+    from tuitune.engine.ports import Store, Timeouts
     from tuitune.engine.settings import StudyDocument
     from tuitune.store.journal import Journal
     from tuitune.store.owner import Claim
@@ -45,6 +45,7 @@ class EngineContext:
     document: StudyDocument
     foreign: tuple[Past, ...]  # trials of earlier studies that it learns from
     seen: Snapshot  # of the GPUs
+    timeouts: Timeouts
 
 
 def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelProcess | None:
@@ -76,7 +77,8 @@ def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | Non
         return study.state.settings or settings_of(study.spec, has_gpus=True)
 
     locks, devices = Locks(who), study.spec.devices
-    return Gpus(devices, os.environ, locks, study.state, settings, time.time, note)
+    vacating = context.timeouts.vacating
+    return Gpus(devices, os.environ, locks, study.state, settings, time.time, note, vacating)
 
 
 def restore(

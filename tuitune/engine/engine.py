@@ -1,10 +1,9 @@
-"""How events become decisions, decisions are made safe, and only then acted on."""
+"""The engine's loop: events become decisions, which are stored first and carried out second."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
@@ -16,30 +15,15 @@ from tuitune.store.errors import StoreError
 from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tuitune.core.search.proposal import Past, Proposal, Searcher
+    from tuitune.core.search.proposal import Proposal
     from tuitune.core.study import Study
-    from tuitune.engine.ports import Folders, ModelClient, Store
+    from tuitune.engine.ports import EngineDeps
     from tuitune.executors.base import Executor
 
 LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
 SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
-
-
-@dataclass(frozen=True, slots=True)
-class EngineDeps:
-    """All that an engine works with but its executor, which needs the engine first."""
-
-    journal: Store
-    searcher: Searcher
-    trial_folders: Folders
-    clock: Callable[[], float]  # Unix seconds
-    watch: Callable[[Sequence[ev.AnyFact]], None]  # sees facts once they are safe
-    model_client: ModelClient | None = None  # where the search needs a model
-    clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
-    foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
-    note: Callable[[str], None] = lambda _: None  # something to say that is no fact of the study
 
 
 class Engine:
@@ -69,7 +53,7 @@ class Engine:
         self._asking = Proposing(self, deps)
         self._cleanup = CheckpointCleanup(deps.trial_folders)
         self._syncing = JournalSync(deps.journal, self._sync_failed)
-        self._again = LaunchRetry(self.take, deps.clock, self._loop)
+        self._again = LaunchRetry(self.take, deps.clock, self._loop, deps.timeouts)
         self.finished: asyncio.Future[ev.Finished] = self._loop.create_future()
 
     @property
@@ -152,19 +136,12 @@ class Engine:
         if not facts and not touched:
             return
         if self._write(facts, touched):
-            self._show(facts)
+            self._deps.watch(facts)
             others = [fact for fact in facts if type(fact) is not ev.Reported]
             self._tend(others)
             for fact in others:
                 self._act(fact)
         self._set_deadline()
-
-    def _show(self, facts: Sequence[ev.AnyFact]) -> None:
-        """A watcher may fail, and says so itself; what was decided is done all the same."""
-        try:  # noqa: SIM105 - which takes ten times as long, and is in every verdict's way
-            self._deps.watch(facts)
-        except Exception:  # noqa: BLE001, S110
-            pass
 
     def _rows_due(self) -> set[int]:
         """Trials whose rows show reports that are safe already: not with every verdict."""

@@ -7,6 +7,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tuitune.store.folder import LOG
 from tuitune.store.rows import ENGINE_FAILED
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.core import events as ev
-
-LOG = "engine.log"
 
 
 class EngineFailedError(Exception):

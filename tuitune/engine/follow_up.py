@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tuitune.core.study.state import State, Trial
-    from tuitune.engine.ports import Folders, Store
+    from tuitune.engine.ports import Folders, Store, Timeouts
 
 FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts that may end what any trial is kept for
 # The facts after which a checkpoint is removed, or the journal synced.
@@ -106,10 +106,6 @@ class JournalSync:
             raise error
 
 
-FIRST_RETRY = 5.0  # s
-LONGEST_RETRY = 60.0
-
-
 class LaunchRetry:
     """Lets launching go on after a while, which doubles each time that it was in vain."""
 
@@ -118,21 +114,23 @@ class LaunchRetry:
         take: Callable[[Sequence[ev.Event]], None],
         clock: Callable[[], float],
         loop: asyncio.AbstractEventLoop,
+        timeouts: Timeouts,
     ) -> None:
+        self._timeouts = timeouts
         self._take = take
         self._clock = clock
         self._loop = loop
-        self._delay = FIRST_RETRY
+        self._delay = self._timeouts.first_retry
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, fact: ev.LaunchBlocked | ev.Started) -> None:
         if self._timer is not None:
             return
         if isinstance(fact, ev.Started):  # a trial has found all that it needed
-            self._delay = FIRST_RETRY
+            self._delay = self._timeouts.first_retry
         elif fact.cause == "resources" and fact.why:
             self._timer = self._loop.call_later(self._delay, self._again)
-            self._delay = min(2 * self._delay, LONGEST_RETRY)
+            self._delay = min(2 * self._delay, self._timeouts.longest_retry)
 
     def _again(self) -> None:
         self._timer = None

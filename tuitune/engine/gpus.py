@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Take = Callable[[Sequence[ev.Event]], None]
 
-VACATING = 30.0  # s that memory may stay behind, before the GPU is shown as still held
 AGAIN = 0.05  # s between two looks whether memory is back
 LEFT_FREE = "left free for others"
 
@@ -49,7 +48,9 @@ class Gpus:
         settings: Callable[[], ev.Settings],
         clock: Callable[[], float],
         note: Callable[[str], None],
+        vacating: float,  # s that memory may stay behind, before a GPU is shown as still held
     ) -> None:
+        self._vacating = vacating
         self._spec = spec
         self._environment = environment
         self._locks = locks
@@ -215,7 +216,7 @@ class Gpus:
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
         """Wait for its memory, then let the study know of its end."""
         tenant = self._leaving[key]
-        end = self._clock() + VACATING
+        end = self._clock() + self._vacating
         while await self._look_again() and self._held_by(tenant):
             if self._clock() > end:
                 self._stuck.append((tenant, event.trial))

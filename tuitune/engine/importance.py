@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core.search.importance import FINISHED, Importance, is_due
-from tuitune.engine.failure import LOG
 from tuitune.model_process.importance import command, environment, read_answer
 from tuitune.store.errors import StoreError
+from tuitune.store.folder import LOG
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -55,7 +55,6 @@ class ClockSteps:
 
 LEAST_SHARE = 0.05  # of the whole disk that stays free, or
 LEAST_FREE = 5_000_000_000  # bytes, whichever is less
-DISK_PERIOD = 5.0  # s
 
 
 class FreeSpace(NamedTuple):
@@ -85,10 +84,10 @@ def is_low(folder: Path, least: int | None) -> bool:
     return found is not None and found.is_low(least)
 
 
-async def watch_disk(folder: Path, engine: Engine) -> None:
+async def watch_disk(folder: Path, engine: Engine, period: float) -> None:
     """Tell the study when the disk has become too full, or has room again."""
     while True:
-        await asyncio.sleep(DISK_PERIOD)
+        await asyncio.sleep(period)
         settings, found = engine.study.state.settings, room(folder)
         if settings is None or found is None:
             continue

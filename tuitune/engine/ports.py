@@ -1,15 +1,16 @@
-"""What does the engine ask of its store and its folders, so that a simulation can stand in?"""
+"""What an engine works with: the ports that a simulation fills in its own way, and its timeouts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tuitune.core.events import AnyFact, Settings
-    from tuitune.core.search.proposal import History, Proposal
+    from tuitune.core.search.proposal import History, Past, Proposal, Searcher
     from tuitune.core.study import Study
     from tuitune.store.rows import StudyRow, TrialRow
 
@@ -69,3 +70,31 @@ class SettingsFile(Protocol):
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
         """The settings with these overrides, and what changed, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an engine waits, in seconds."""
+
+    heartbeat: float = 10.0  # between two signs of life in the study folder
+    disk: float = 5.0  # between two looks at the free space
+    first_retry: float = 5.0  # until launching is tried again, doubled each time it was in vain
+    longest_retry: float = 60.0
+    slow_sampler: float = 5.0  # that a sampler may take before it is told of
+    vacating: float = 30.0  # that memory may stay on a GPU before it is shown as still held
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDeps:
+    """All that an engine works with but its executor, which needs the engine first."""
+
+    journal: Store
+    searcher: Searcher
+    trial_folders: Folders
+    clock: Callable[[], float]  # Unix seconds
+    watch: Callable[[Sequence[AnyFact]], None]  # sees facts once they are safe; never raises
+    model_client: ModelClient | None = None  # where the search needs a model
+    clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
+    foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
+    note: Callable[[str], None] = lambda _: None  # something to say that is no fact of the study
+    timeouts: Timeouts = field(default_factory=Timeouts)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuitune.core.space import Sampled
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import State, Study, Trial
-    from tuitune.engine.engine import EngineDeps
+    from tuitune.engine.ports import EngineDeps
 
 
 class HistoryBuilder:
@@ -97,7 +97,6 @@ def _fate(trial: Trial) -> Fate:
     return "pending"
 
 
-SLOW = 5.0  # s that a sampler may take before that is worth a word
 AGAIN = 1.0  # s until one is asked again that could not be asked
 
 
@@ -149,7 +148,8 @@ class Proposing:
         if not targets:
             return proposal.config
         seed = f"{self._spec.search.seed}/{draw}"
-        late = asyncio.get_running_loop().call_later(SLOW, self._say_slow, targets)
+        patience = self._deps.timeouts.slow_sampler
+        late = asyncio.get_running_loop().call_later(patience, self._say_slow, targets)
         try:
             values = await self._engine.sample(targets, seed, proposal.config)
         finally:

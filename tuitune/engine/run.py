@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,11 @@ from tuitune.engine.context import (
     warm,
 )
 from tuitune.engine.control_handler import ControlHandler
-from tuitune.engine.engine import Engine, EngineDeps
+from tuitune.engine.engine import Engine
 from tuitune.engine.failure import GuardedWatcher, Watcher, end_by_failures, failure, heed
 from tuitune.engine.learning import learned_once
 from tuitune.engine.monitors import ClockSteps
+from tuitune.engine.ports import EngineDeps, Timeouts
 from tuitune.engine.settings import CannotRunError, StudyDocument, check_machine, wants_gpus
 from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, told
 from tuitune.engine.trial_folders import TrialFolders
@@ -37,7 +38,7 @@ from tuitune.executors.local.exit_text import shortage
 from tuitune.ipc.process_tree import sweep
 from tuitune.plugins import PluginError
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, TRIALS, remember
+from tuitune.store.folder import DATABASE, LOG, TRIALS, remember
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.rows import EngineRow
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
-HEARTBEAT = 10.0  # s
 NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
 SETTLED = 0.5  # s after which the first trials have started, and there is time for other things
 
@@ -81,6 +81,7 @@ class Opening:
     steal: bool = False
     executor: str | None = None  # its name; None: as before, or the default one
     is_whole_process: bool = False  # nothing but this run goes on in this process
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
 
 def run(
@@ -113,8 +114,10 @@ def run(
                 if study.state.opening and not study.state.finished:
                     sweep(str(folder))  # what a dead engine left must be gone before we start
                 foreign = learned_once(spec, journal)
-                context = EngineContext(study, journal, held, machine, document, foreign, seen)
-                seen_by = GuardedWatcher(watcher(study), folder / "engine.log")
+                context = EngineContext(
+                    study, journal, held, machine, document, foreign, seen, opening.timeouts
+                )
+                seen_by = GuardedWatcher(watcher(study), folder / LOG)
                 return asyncio.run(_run(context, make_executor, seen_by, listening, said))
         finally:
             journal.close()
@@ -214,7 +217,7 @@ async def _run(
             gpus.start(context.seen)
         _say(journal, "importing")
         listening()
-        async with told(folder / "engine.log", note):
+        async with told(folder / LOG, note):
             await gate.wait_for(executor.open())
         _say(journal, "running")
         gate.open(ControlHandler(engine, context.document, time.time))
@@ -237,7 +240,7 @@ def _engine(
 ) -> Engine:
     spec = context.study.spec
     searcher = make_searcher(spec.space, spec.search, informed=bool(context.foreign))
-    world = EngineDeps(
+    deps = EngineDeps(
         context.journal,
         searcher,
         trial_folders,
@@ -247,8 +250,9 @@ def _engine(
         ClockSteps(),
         context.foreign,
         note,
+        context.timeouts,
     )
-    return Engine(context.study, world)
+    return Engine(context.study, deps)
 
 
 async def _to_its_end(
@@ -263,8 +267,8 @@ async def _to_its_end(
     beside = [
         asyncio.create_task(work)
         for work in (
-            _beat(context.held, engine),
-            monitors.watch_disk(folder, engine),
+            _beat(context.held, engine, context.timeouts.heartbeat),
+            monitors.watch_disk(folder, engine, context.timeouts.disk),
             _sample(engine, context, gpus),
             warm(model_client, context.study.spec.search.trials, SETTLED),
             importance.watch(context.study, context.journal, folder),
@@ -305,12 +309,12 @@ async def _sample(engine: Engine, context: EngineContext, gpus: Gpus | None) -> 
     await monitors.watch_devices(engine, context, gpus, time.time)
 
 
-async def _beat(held: Claim, engine: Engine) -> None:
+async def _beat(held: Claim, engine: Engine, period: float) -> None:
     """Show that this engine lives; let go where another has taken the study over."""
     await asyncio.sleep(SETTLED)
     remember(held.folder)
     while True:
-        await asyncio.sleep(HEARTBEAT)
+        await asyncio.sleep(period)
         try:
             held.beat()
         except StoreError as error:

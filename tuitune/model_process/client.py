@@ -13,6 +13,7 @@ from tuitune.ipc.entry import THREADS
 from tuitune.ipc.frames import FrameBuffer
 from tuitune.model_process import protocol
 from tuitune.model_process.protocol import Answer, Question
+from tuitune.store.folder import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -104,9 +105,7 @@ class ModelProcess:
             self._note(f"the model's process ended ({end}); it is started again")
             return
         self._given_up = f"the model's process ended twice ({end})"
-        self._note(
-            f"{self._given_up}; Sobol points from here on, see {self._folder / 'engine.log'}"
-        )
+        self._note(f"{self._given_up}; Sobol points from here on, see {self._folder / LOG}")
 
 
 class _HungUpError(Exception):
@@ -129,7 +128,7 @@ class _Connection:
             receive=self._receive,
             lost=self._lose,
             env={**os.environ, **dict.fromkeys(THREADS, "1"), "TUITUNE_STUDY": str(folder)},
-            log=folder / "engine.log",
+            log=folder / LOG,
         )
         self._child.send(protocol.from_brief(brief))
 

@@ -93,6 +93,7 @@ def _forget_removed(place: Path) -> None:
 __all__ = [
     "DATABASE",
     "DOCUMENT",
+    "LOG",
     "NAME",
     "TRIALS",
     "all_studies",
@@ -106,11 +107,12 @@ __all__ = [
 
 DOCUMENT = "study.toml"
 TRIALS = "trials"
+LOG = "engine.log"  # what the engine and the imported training code print
 NAME = ".study"  # holds its name: a folder called cifar-2 may be cifar's second or cifar-2's own
 # All that an engine makes before its study has begun.
 BARE = re.compile(
     rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
-    rf"|\.gitignore|engine\.log|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
+    rf"|\.gitignore|{re.escape(LOG)}|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
 )
 ELSEWHERE = "choose another place with --runs DIR"
 NUMBER = re.compile(r"-([1-9][0-9]*)")

@@ -17,6 +17,7 @@ from tuitune.ipc import process_tree
 from tuitune.ipc.child import Child
 from tuitune.ipc.entry import THREADS
 from tuitune.ipc.frames import LineBuffer
+from tuitune.store.folder import LOG
 from tuitune.zygote import protocol
 from tuitune.zygote.protocol import CancelSample, Failed, Ready, Retire, Sample, Sampled, Setup
 
@@ -56,7 +57,7 @@ class ZygoteClient:
         self._plan = plan
         self._timeouts = timeouts
         self._end_orphans = end_orphans
-        self._log = Path(plan.study_folder, "engine.log")
+        self._log = Path(plan.study_folder, LOG)
         self._on_reply = on_reply
         self._on_death = on_death
         self._tag = secrets.token_hex(8)

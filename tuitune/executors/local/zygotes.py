@@ -14,6 +14,7 @@ from tuitune.executors.local.exit_text import shortage
 from tuitune.executors.local.provenance import Commit, Sources, commit_of, stamps
 from tuitune.executors.local.zygote_client import ZygoteClient
 from tuitune.ipc import process_tree
+from tuitune.store.folder import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,8 +257,6 @@ class Zygotes:
         """Write the whole traceback to the log, where the import's own output goes."""
         with (
             contextlib.suppress(OSError),
-            Path(self._plan.study_folder, "engine.log").open(
-                "a", encoding="utf-8", errors="replace"
-            ) as log,
+            Path(self._plan.study_folder, LOG).open("a", encoding="utf-8", errors="replace") as log,
         ):
             log.write(f"the training code can't be imported:\n{text}\n")
