@@ -44,7 +44,7 @@ def test_a_paused_trial_frees_its_slot_and_goes_on_where_it_saved(workshop: Work
     begun(workshop, 2)  # its slot went to another
     again = workshop.run("pause", "study", 0)
     assert again.returncode == 2
-    assert "paused by hand already" in again.stderr
+    assert "is paused already" in again.stderr
     assert workshop.run("resume", "study", 0).returncode == 0
     assert engine.wait(60) == 0
     trial = workshop.trials()[0]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pictures
 import pytest
-from pictures import row, rows, snapshot, study, text
+from pictures import NOW, row, rows, snapshot, study, text
 
+from tuitune.core.events import StopReason
+from tuitune.core.study.acts import Act
 from tuitune.ui.actions import engine_state as on
 from tuitune.ui.actions import trial_acts
 from tuitune.ui.actions.registry import ACTIONS
@@ -74,32 +76,36 @@ def test_a_summary_without_a_report_says_so():
 
 
 @pytest.mark.parametrize(
-    ("why_not", "fields", "words"),
+    ("act", "fields", "words"),
     [
-        (on.why_no_pause, {"state": "r"}, ""),
-        (on.why_no_pause, {"state": "w"}, ""),
-        (on.why_no_pause, {"state": "p", "parked": True}, ""),
-        (on.why_no_pause, {"state": "p"}, "is paused already"),
-        (on.why_no_pause, {"state": "r", "phase": "ending:pruned"}, "is stopping"),
-        (on.why_no_pause, {"state": "c"}, "is complete"),
-        (on.why_no_resume, {"state": "p"}, ""),
-        (on.why_no_resume, {"state": "r", "phase": "ending:paused"}, ""),
-        (on.why_no_resume, {"state": "r"}, "is not paused: it is running"),
-        (on.why_no_resume, {"state": "x"}, "was pruned"),
-        (on.why_no_kill, {"state": "r"}, ""),
-        (on.why_no_kill, {"state": "w"}, ""),
-        (on.why_no_kill, {"state": "r", "phase": "killing"}, "is being killed already"),
-        (on.why_no_kill, {"state": "r", "phase": "ending:killed"}, "is being killed"),
-        (on.why_no_kill, {"state": "k"}, "was killed"),
-        (on.why_no_retry, {"state": "f"}, ""),
-        (on.why_no_retry, {"state": "k"}, ""),
-        (on.why_no_retry, {"state": "x"}, ""),
-        (on.why_no_retry, {"state": "r"}, "has not ended: it is running"),
-        (on.why_no_retry, {"state": "c"}, "is complete; it can be enqueued again as a new trial"),
+        (Act.PAUSE, {"state": "r"}, ""),
+        (Act.PAUSE, {"state": "w"}, ""),
+        (Act.PAUSE, {"state": "p", "parked": True}, ""),
+        (Act.PAUSE, {"state": "p", "paused_by_user": True}, "is paused already"),
+        (Act.PAUSE, {"state": "r", "ending": StopReason.PRUNED}, "is about to end"),
+        (Act.PAUSE, {"state": "c"}, "is complete"),
+        (Act.RESUME, {"state": "p", "paused_by_user": True}, ""),
+        (Act.RESUME, {"state": "r", "paused_by_user": True}, ""),
+        (Act.RESUME, {"state": "r"}, "is not paused by a person: it is running"),
+        (Act.RESUME, {"state": "x"}, "was pruned"),
+        (Act.KILL_LATER, {"state": "r"}, ""),
+        (Act.KILL_LATER, {"state": "w"}, ""),
+        (Act.KILL_LATER, {"state": "r", "kill_at": NOW}, "is to be killed already"),
+        (Act.KILL_LATER, {"state": "r", "ending": StopReason.KILLED}, "is being killed already"),
+        (Act.KILL_LATER, {"state": "k"}, "was killed"),
+        (Act.RETRY, {"state": "f"}, ""),
+        (Act.RETRY, {"state": "k"}, ""),
+        (Act.RETRY, {"state": "x"}, ""),
+        (Act.RETRY, {"state": "r"}, "has not ended: it is running"),
+        (
+            Act.RETRY,
+            {"state": "c"},
+            "is complete: `tuitune add STUDY --like 0` tries it again as a new one",
+        ),
     ],
 )
-def test_why_a_trial_cannot_be_acted_on(why_not, fields, words):
-    assert why_not(row(0, **fields)) == words
+def test_why_a_trial_cannot_be_acted_on(act, fields, words):
+    assert on.why_no(act)(row(0, **fields)) == words
 
 
 @pytest.mark.parametrize(
@@ -119,24 +125,24 @@ def test_without_an_engine_the_next_step_is_said(engine, words):
 
 def test_marks_come_before_the_cursor_and_those_that_cannot_are_left_out():
     seen = context(snapshot(rows("crrr")), cursor=3, marks={0, 1, 2})
-    chosen = on.targets(seen, on.why_no_pause)
+    chosen = on.targets(seen, on.why_no(Act.PAUSE))
     assert chosen.states == {1: "RUNNING", 2: "RUNNING"}
     assert chosen.left_out == ("#0 is complete",)
     assert chosen.words() == "#1, #2"
-    assert on.none_can(seen, on.why_no_pause) == ""
+    assert on.none_can(seen, on.why_no(Act.PAUSE)) == ""
     alone = context(snapshot(rows("crrr")), cursor=3)
-    assert on.targets(alone, on.why_no_pause).numbers == [3]
+    assert on.targets(alone, on.why_no(Act.PAUSE)).numbers == [3]
 
 
 def test_when_none_can_the_first_reason_is_told():
     seen = context(snapshot(rows("ccx")), marks={0, 1, 2})
-    assert on.none_can(seen, on.why_no_kill) == "#0 is complete, and 2 more can't either"
-    assert on.none_can(context(snapshot()), on.why_no_kill) == "there are no trials yet"
+    assert on.none_can(seen, on.why_no(Act.KILL_LATER)) == "#0 is complete, and 2 more can't either"
+    assert on.none_can(context(snapshot()), on.why_no(Act.KILL_LATER)) == "there are no trials yet"
 
 
 def test_many_are_counted_by_state():
     seen = context(snapshot(rows("rrrwp")), marks={0, 1, 2, 3, 4})
-    chosen = on.targets(seen, on.why_no_kill)
+    chosen = on.targets(seen, on.why_no(Act.KILL_LATER))
     assert (chosen.words(), chosen.details()) == ("5 trials", "3 running, 1 waiting, 1 paused")
 
 
@@ -158,7 +164,7 @@ def test_a_question_says_first_what_is_to_be_typed_and_fits_80_columns():
 
 def test_what_has_moved_since_the_key_press_is_told():
     seen = context(snapshot(rows("rr")), marks={0, 1})
-    chosen = on.targets(seen, on.why_no_pause)
+    chosen = on.targets(seen, on.why_no(Act.PAUSE))
     assert chosen.still(snapshot(rows("cr"))) == ([1], ["#0 is complete by now"])
 
 

@@ -178,7 +178,7 @@ def test_a_key_that_cannot_act_says_why(workshop):
             ("p", "pause: #0 is complete"),
             ("r", "resume: #0 is complete"),
             ("x", "kill: #0 is complete"),
-            ("E", "retry: #0 is complete; it can be enqueued again as a new trial"),
+            ("E", "retry: #0 is complete: `tuitune add STUDY --like 0`"),
             ("R", "resume launching: it is not paused"),
         ):
             await driver.press(key)

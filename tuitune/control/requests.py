@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.events import ENDED, TrialState
-from tuitune.messages.states import Shown, shown
+from tuitune.core.study.acts import Act, standing, why_not
+from tuitune.messages.states import Shown, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tuitune.core.search.proposal import Proposal
     from tuitune.core.space import SearchSpace
@@ -83,7 +83,7 @@ class Kill(Request, frozen=True, tag="kill"):
     async def handle(self, engine: EnginePort, by: str) -> Answer:
         if not 0 <= self.after <= LONGEST:
             raise RefusedError(f"after: {self.after} s; a kill may wait for 0 to {LONGEST:g} s")
-        done, refused = _sorted_out(engine, self.trials, _no_kill)
+        done, refused = _sorted_out(engine, self.trials, Act.KILL)
         now = engine.clock()
         # one by one: what follows from the end of one may end another
         engine.take([ev.KillAsked(now, number, self.after, by) for number in done])
@@ -96,7 +96,7 @@ class UndoKill(Request, frozen=True, tag="undo_kill"):
     trials: tuple[int, ...]
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
-        return _act(engine, self.trials, _no_undo_kill, ev.UndoKillAsked, by)
+        return _act(engine, self.trials, Act.UNDO_KILL, ev.UndoKillAsked, by)
 
 
 class Pause(Request, frozen=True, tag="pause"):
@@ -105,7 +105,7 @@ class Pause(Request, frozen=True, tag="pause"):
     trials: tuple[int, ...] = ()
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
-        return _act(engine, self.trials, _no_pause, ev.PauseAsked, by)
+        return _act(engine, self.trials, Act.PAUSE, ev.PauseAsked, by)
 
 
 class Resume(Request, frozen=True, tag="resume"):
@@ -114,7 +114,7 @@ class Resume(Request, frozen=True, tag="resume"):
     trials: tuple[int, ...] = ()
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
-        return _act(engine, self.trials, _no_resume, ev.ResumeAsked, by)
+        return _act(engine, self.trials, Act.RESUME, ev.ResumeAsked, by)
 
 
 class Retry(Request, frozen=True, tag="retry"):
@@ -123,7 +123,7 @@ class Retry(Request, frozen=True, tag="retry"):
     trials: tuple[int, ...]
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
-        done, refused = _sorted_out(engine, self.trials, _no_retry)
+        done, refused = _sorted_out(engine, self.trials, Act.RETRY)
         now = engine.clock()
         engine.take([ev.RetryAsked(now, number, by) for number in done])
         return {"done": done, "refused": refused}
@@ -167,72 +167,38 @@ class Set(Request, frozen=True, tag="set"):
 def _act(
     engine: EnginePort,
     numbers: Sequence[int],
-    why_not: Callable[[Trial, Study], str],
+    act: Act,
     fact: type[ev.PauseAsked | ev.ResumeAsked | ev.UndoKillAsked],
     by: str,
 ) -> Answer:
     """On each trial that it makes sense for; no trial named: on the launching."""
-    done, refused = _sorted_out(engine, numbers, why_not)
+    done, refused = _sorted_out(engine, numbers, act)
     if done or not numbers:
         engine.take([fact(engine.clock(), tuple(done), by)])
     return {"done": done, "refused": refused}
 
 
 def _sorted_out(
-    engine: EnginePort, numbers: Sequence[int], why_not: Callable[[Trial, Study], str]
+    engine: EnginePort, numbers: Sequence[int], act: Act
 ) -> tuple[list[int], list[str]]:
     """Trials for which there is no reason against it, and the reasons of the others."""
-    trials = engine.study.state.trials
+    state = engine.study.state
+    trials = state.trials
     unknown = [number for number in numbers if not 0 <= number < len(trials)]
     if unknown:
         known = f"the study has #0 to #{len(trials) - 1}" if trials else "it has none yet"
         raise RefusedError(f"no trial {trial_names(unknown)}: {known}")
-    reasons = {number: why_not(trials[number], engine.study) for number in dict.fromkeys(numbers)}
-    return [number for number, why in reasons.items() if not why], [
-        f"{trial_name(number)} ({_shown(trials[number])}) {why}"
+    wanted = (trials[number] for number in dict.fromkeys(numbers))
+    reasons = {trial.number: why_not(act, standing(state, trial)) for trial in wanted}
+    return [number for number, why in reasons.items() if why is None], [
+        f"{trial_name(number)} {refusal(why, number, _shown(trials[number]))}"
         for number, why in reasons.items()
-        if why
+        if why is not None
     ]
 
 
 def _shown(trial: Trial) -> Shown:
     return shown(trial.state, at_rung=trial.at_rung and not trial.paused_by_user)
-
-
-def _no_kill(trial: Trial, _study: Study) -> str:
-    if trial.state in ENDED:
-        return "has ended, there is nothing to kill"
-    return "is being killed already" if trial.is_being_killed() else ""
-
-
-def _no_undo_kill(trial: Trial, study: Study) -> str:
-    if trial.state in ENDED:
-        return "has ended, its kill can't be undone"
-    if trial.is_being_killed():
-        return "is being killed already"
-    return "" if trial.number in study.state.kills else "is not to be killed"
-
-
-def _no_pause(trial: Trial, _study: Study) -> str:
-    if trial.state in ENDED:
-        return "has ended, there is nothing to pause"
-    return "is paused by hand already" if trial.paused_by_user else ""
-
-
-def _no_resume(trial: Trial, _study: Study) -> str:
-    if trial.state in ENDED:
-        return "has ended, there is nothing to resume"
-    return "" if trial.paused_by_user else "was not paused by hand"
-
-
-def _no_retry(trial: Trial, _study: Study) -> str:
-    if trial.state not in ENDED:
-        return "has not ended"
-    if trial.state == TrialState.COMPLETE:
-        return "is complete: `tuitune add STUDY --like N` tries it again"
-    if trial.state == TrialState.FAILED and trial.started is None:
-        return "lacks a sampled parameter: `tuitune add STUDY --like N` samples it anew"
-    return ""
 
 
 def _changed(space: SearchSpace, config: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""States of trials, and why attempts are ended, as people read them."""
+"""States of trials, why attempts are ended and why acts are refused, as people read them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import StopReason, TrialState
+from tuitune.core.study.acts import WhyNot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,20 @@ CAUSES: Final[Mapping[StopReason, str]] = {
     StopReason.RETURNED: "it has returned, but its process does not exit",
     StopReason.OVERDUE: "it is complete, but neither returns nor reports",
 }
+_REFUSALS: Final[Mapping[WhyNot, str]] = {
+    WhyNot.ENDED: "{clause}",
+    WhyNot.NOT_ENDED: "has not ended: it {clause}",
+    WhyNot.COMPLETE: "is complete: `tuitune add STUDY --like {number}` tries it again as a new one",
+    WhyNot.NEVER_SAMPLED: (
+        "lacks a sampled parameter: `tuitune add STUDY --like {number}` samples it anew"
+    ),
+    WhyNot.BEING_KILLED: "is being killed already",
+    WhyNot.TO_BE_KILLED: "is to be killed already",
+    WhyNot.NOT_TO_BE_KILLED: "is not to be killed",
+    WhyNot.PAUSED: "is paused already",
+    WhyNot.NOT_PAUSED: "is not paused by a person: it {clause}",
+    WhyNot.LEAVING: "is about to end",
+}
 _PLAIN: Final = {state: Shown(state.value.lower()) for state in TrialState}
 
 
@@ -91,3 +106,8 @@ def shown(
     if state == TrialState.RUNNING and engine_gone:
         return Shown.LOST
     return Shown.HELD if at_rung and state == TrialState.PAUSED else _PLAIN[state]
+
+
+def refusal(why: WhyNot, number: int, state: Shown) -> str:
+    """Why something can't be done to a trial, as "is paused already"; follows the trial's name."""
+    return _REFUSALS[why].format(number=number, clause=WORDS[state].clause)

@@ -6,7 +6,7 @@ import functools
 import math
 import zlib
 from enum import Enum
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
@@ -14,17 +14,17 @@ from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import forgotten, kept
-from tuitune.core.study.state import Starting, State
+from tuitune.core.study.state import Activity, Ending, Frozen, Running, Starting, State
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES
 from tuitune.store.rows import StudyRow, TrialRow, to_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from tuitune.core.spec import StudySpec
-    from tuitune.core.study.state import Ending, Trial
-    from tuitune.store.rows import WaitingFor
+    from tuitune.core.study.state import Trial
+    from tuitune.store.rows import ActivityName, WaitingFor
 
 
 OF_THE_STUDY = frozenset(  # facts after which the study's own row may read otherwise
@@ -45,6 +45,13 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
 )
 
 BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
+
+_ACTIVITIES: Final[Mapping[type[Activity], ActivityName]] = {
+    Starting: "starting",
+    Running: "running",
+    Ending: "ending",
+    Frozen: "frozen",
+}
 
 
 class Projection:
@@ -130,6 +137,11 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         due=due,
         launched=None if trial.started is None else trial.launched,
         waiting_for=_waiting_for(trial),
+        activity=None if trial.activity is None else _ACTIVITIES[type(trial.activity)],
+        ending=None if trial.ending is None else trial.ending.reason,
+        at_maximum=trial.at_maximum,
+        paused_by_user=trial.paused_by_user,
+        kill_at=state.kills.get(number),
     )
 
 

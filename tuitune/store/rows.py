@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from tuitune.core.events import Settings, TrialState
+from tuitune.core.events import Settings, StopReason, TrialState
 from tuitune.core.search.importance import Importance
+from tuitune.core.study.acts import Standing
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # To be promoted, for a person to resume it, or for CPU slots, memory or GPUs.
 WaitingFor = Literal["rung", "user", "room"]
+ActivityName = Literal["starting", "running", "ending", "frozen"]
 
 
 class TrialRow(msgspec.Struct, frozen=True):
@@ -50,6 +52,11 @@ class TrialRow(msgspec.Struct, frozen=True):
     due: float | None = None  # killing: when that happens; ending: when it is told more harshly
     launched: float | None = None  # the newest attempt
     waiting_for: WaitingFor | None = None
+    activity: ActivityName | None = None  # of the live attempt
+    ending: StopReason | None = None  # why that was told to leave
+    at_maximum: bool = False  # it has reported the maximum
+    paused_by_user: bool = False
+    kill_at: float | None = None  # when a kill is due that can still be undone
     # Set by the journal, whatever is given:
     born: int = 0  # the number of its first fact
     changed: int = 0  # the number of its last change
@@ -58,6 +65,18 @@ class TrialRow(msgspec.Struct, frozen=True):
     def is_held(self) -> bool:
         """Whether it waits at a rung, and no person has paused it."""
         return self.parked and self.state == TrialState.PAUSED and self.waiting_for != "user"
+
+    @property
+    def standing(self) -> Standing:
+        """What may be done to it depends on this."""
+        return Standing(
+            self.state,
+            self.ending,
+            self.at_maximum,
+            self.paused_by_user,
+            self.kill_at is not None,
+            self.started is not None,
+        )
 
 
 StudyState = Literal["running", "finished", "interrupted"]

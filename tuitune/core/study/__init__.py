@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.core.study.state import State, Trial
-
 if TYPE_CHECKING:
     from tuitune.core.study.machine import Study
+    from tuitune.core.study.state import State, Trial
 
 __all__ = ["State", "Study", "Trial"]
 
 
 def __getattr__(name: str) -> Any:
-    """Who only reads what is stored compares trials, and needs no machine."""
-    if name != "Study":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tuitune.core.study.machine import Study  # noqa: PLC0415 - see above
+    """Imported when used: most readers of what is stored need none of these."""
+    if name == "Study":
+        from tuitune.core.study.machine import Study  # noqa: PLC0415 - see above
 
-    return Study
+        return Study
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tuitune.core.study import state  # noqa: PLC0415 - see above
+
+    return getattr(state, name)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import ENDED, TrialState
-from tuitune.messages.states import WORDS, shown
+from tuitune.core.study.acts import why_not
+from tuitune.messages.states import WORDS, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tuitune.core.events import TrialState
+    from tuitune.core.study.acts import Act
+    from tuitune.messages.states import Shown
     from tuitune.store.rows import TrialRow
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
@@ -41,7 +44,7 @@ class Targets(Record, frozen=True):
             if row is not None and row.state == state:
                 same.append(number)
             elif row is not None:
-                moved.append(f"{trial_name(number)} {_clause(row)} by now")
+                moved.append(f"{trial_name(number)} {WORDS[_shown(row)].clause} by now")
         return same, moved
 
     def words(self) -> str:
@@ -103,43 +106,15 @@ def no_engine(context: RenderContext) -> str:
     return "no engine runs; :restart starts one"
 
 
-def _clause(row: TrialRow) -> str:
-    return WORDS[shown(row.state, at_rung=row.is_held)].clause
+def _shown(row: TrialRow) -> Shown:
+    return shown(row.state, at_rung=row.is_held)
 
 
-def _is_ended(row: TrialRow) -> bool:
-    return row.state in ENDED
+def why_no(act: Act) -> WhyNot:
+    """Why this can't be done to a trial, in words; empty where it can."""
 
+    def words(row: TrialRow) -> str:
+        why = why_not(act, row.standing)
+        return "" if why is None else refusal(why, row.number, _shown(row))
 
-def why_no_pause(row: TrialRow) -> str:
-    if _is_ended(row):
-        return _clause(row)
-    if row.phase == "frozen" or (row.state == TrialState.PAUSED and not row.parked):
-        return "is paused already"
-    return "is stopping" if row.phase.startswith("ending") else ""
-
-
-def why_no_resume(row: TrialRow) -> str:
-    if _is_ended(row):
-        return _clause(row)
-    if row.state == TrialState.PAUSED or row.phase in ("frozen", "ending:paused"):
-        return ""
-    return f"is not paused: it {_clause(row)}"
-
-
-def why_no_kill(row: TrialRow) -> str:
-    if _is_ended(row):
-        return _clause(row)
-    if row.phase == "killing":
-        return "is being killed already"
-    return "is being killed" if row.phase == "ending:killed" else ""
-
-
-def why_no_retry(row: TrialRow) -> str:
-    if not _is_ended(row):
-        return f"has not ended: it {_clause(row)}"
-    return (
-        "is complete; it can be enqueued again as a new trial"
-        if row.state == TrialState.COMPLETE
-        else ""
-    )
+    return words

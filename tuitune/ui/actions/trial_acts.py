@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.control.requests import Add, Kill, Pause, Resume, Retry, UndoKill
 from tuitune.core.events import TrialState
+from tuitune.core.study.acts import Act
 from tuitune.messages.text import trial_names
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import (
@@ -14,10 +15,7 @@ from tuitune.ui.actions.engine_state import (
     no_engine,
     none_can,
     targets,
-    why_no_kill,
-    why_no_pause,
-    why_no_resume,
-    why_no_retry,
+    why_no,
 )
 from tuitune.ui.state.status_line import Question, Undo
 
@@ -47,19 +45,19 @@ _DONE: Final = {
 
 
 def _pause(app: AppActions) -> None:
-    _act(app, "pause", why_no_pause, asks=True)
+    _act(app, "pause", why_no(Act.PAUSE), asks=True)
 
 
 def _resume(app: AppActions) -> None:
-    _act(app, "resume", why_no_resume)
+    _act(app, "resume", why_no(Act.RESUME))
 
 
 def kill(app: AppActions) -> None:
-    _act(app, "kill", why_no_kill, asks=True)
+    _act(app, "kill", why_no(Act.KILL_LATER), asks=True)
 
 
 def _retry(app: AppActions) -> None:
-    _act(app, "retry", why_no_retry, asks=True)
+    _act(app, "retry", why_no(Act.RETRY), asks=True)
 
 
 def _undo(app: AppActions) -> None:
@@ -199,7 +197,7 @@ ACTIONS: Final = (
         "Trials",
         _pause,
         dangerous=True,
-        why_not=_unless(why_no_pause),
+        why_not=_unless(why_no(Act.PAUSE)),
     ),
     Action(
         "trial.resume",
@@ -209,7 +207,7 @@ ACTIONS: Final = (
         "Trials",
         _resume,
         dangerous=True,
-        why_not=_unless(why_no_resume),
+        why_not=_unless(why_no(Act.RESUME)),
     ),
     Action(
         "trial.kill",
@@ -219,7 +217,7 @@ ACTIONS: Final = (
         "Trials",
         kill,
         dangerous=True,
-        why_not=_unless(why_no_kill),
+        why_not=_unless(why_no(Act.KILL_LATER)),
     ),
     Action(
         "trial.undo",
@@ -249,7 +247,7 @@ ACTIONS: Final = (
         "Trials",
         _retry,
         dangerous=True,
-        why_not=_unless(why_no_retry),
+        why_not=_unless(why_no(Act.RETRY)),
     ),
     Action(
         "trial.add",
