@@ -9,6 +9,7 @@ from pruning_reference import Asha, is_number
 
 from tuitune.core import reasons
 from tuitune.core.pruning.pruner import PrunerState, Report
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.spec import PruningSpec
 from tuitune.messages.reasons import reason_words
 
@@ -49,7 +50,7 @@ def words(verdict):
 
 
 def made(pruning, mode="min"):
-    return pruning.kind.make(pruning, mode)
+    return pruner_kind(pruning).make(pruning, mode)
 
 
 class Pruner:

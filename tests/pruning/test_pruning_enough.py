@@ -10,6 +10,7 @@ import pytest
 from pruning_reference import Brackets
 from pruning_world import Pruner
 
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.spec import PruningSpec
 from tuitune.messages.reasons import too_few
 
@@ -19,7 +20,7 @@ def asha(high=200, reduction=3.0, **others):
 
 
 def needed_of(pruning):
-    return pruning.kind.trials_needed(pruning)
+    return pruner_kind(pruning).trials_needed(pruning)
 
 
 def by_floors(rungs, reduction):

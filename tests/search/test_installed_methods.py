@@ -87,7 +87,7 @@ class Model:
 
 HALVES = SearcherKind(
     summary="equal parts of every range",
-    make=lambda space, search, informed: Halves(space, search.option("parts")),
+    make=lambda space, search, informed: Halves(space, search.options["parts"]),
     options=(Option("parts", "whole", 4, 1),),
 )
 MODELLED = SearcherKind(

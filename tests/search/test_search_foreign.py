@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.search.transfer import Earlier, past_of
 from tuitune.core.space import (
     Choice,
@@ -141,4 +142,4 @@ def test_failures_are_kept_and_what_tells_nothing_is_not():
     ],
 )
 def test_milestones_are_the_rungs_and_the_maximum(pruning, found):
-    assert pruning.kind.make(pruning, "min").milestones == found
+    assert pruner_kind(pruning).make(pruning, "min").milestones == found

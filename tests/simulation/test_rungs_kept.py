@@ -13,6 +13,7 @@ from simulator.course import Course
 from simulator.play import play
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.search.registry import make_searcher
 from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
@@ -88,7 +89,7 @@ def test_a_new_study_is_judged_where_the_paper_has_it():
 @pytest.mark.parametrize("style", ["promote", "stop"])
 def test_a_bracket_that_the_paper_never_cuts_is_trained_to_the_end(style):
     result = played(spec_of(style))
-    plan = PAPER.kind.make(PAPER, "min").plan
+    plan = pruner_kind(PAPER).make(PAPER, "min").plan
     uncut = [t for t in result.study.state.trials if plan.bracket_of(t.number) == 6]
     assert len(uncut) > 3
     assert {trial.state for trial in uncut} == {"COMPLETE"}

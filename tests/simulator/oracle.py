@@ -33,7 +33,7 @@ class ModelHere:
 
 def oracle_of(spec: StudySpec, latency: Callable[[], float] = lambda: 0.0) -> ModelHere | None:
     """The study's model; None where its search has none."""
-    if not spec.search.is_modelled:
+    if not spec.is_modelled:
         return None
     from tuitune.core.search.registry import make_model  # noqa: PLC0415 - loads numpy
 

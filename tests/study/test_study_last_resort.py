@@ -9,6 +9,7 @@ from test_study_rules import Story, finished, verdicts
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.spec import Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
 from tuitune.engine.settings import settings_of
@@ -269,7 +270,11 @@ def test_a_study_that_was_over_before_goes_on_when_it_is_given_more():
 def test_of_several_brackets_the_furthest_rung_counts_and_the_better_value_there(method):
     brackets = 2 if method == "asha" else 1
     pruning = PruningSpec(method, "epoch", 1, 9, 3, style="promote", brackets=brackets)
-    assert [pruning.kind.make(pruning, "min").plan.bracket_of(t) for t in range(3)] == [0, 1, 0]
+    assert [pruner_kind(pruning).make(pruning, "min").plan.bracket_of(t) for t in range(3)] == [
+        0,
+        1,
+        0,
+    ]
     story = story_of(3, pruning=pruning)
     park(story, 0, 0.4, 3)
     park(story, 1, 0.3, 3)

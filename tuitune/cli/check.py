@@ -11,7 +11,7 @@ from tuitune.cli.studies import StudyFolder
 from tuitune.core.placement.host import HostResources, most_at_once
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.search.proposal import Proposal
-from tuitune.core.search.registry import make_searcher
+from tuitune.core.search.registry import make_searcher, searcher_kind
 from tuitune.core.space import Choice, likely_of, spell
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
@@ -85,8 +85,9 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
     at_once = most_at_once(machine, need, spec.search.concurrency)
     space = spec.space
     size = "without end" if space.size is None else f"{space.size} configurations"
-    if spec.search.kind.size is not None:
-        size += f", a {spec.search.method} of {spec.search.kind.size(space, spec.search)} points"
+    kind = searcher_kind(spec.search)
+    if kind.size is not None:
+        size += f", a {spec.search.method} of {kind.size(space, spec.search)} points"
     pruning = spec.pruning
     judged = "no pruning"
     if spec.pruner.milestones:

@@ -14,6 +14,7 @@ from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.placement.gpu_changes import news
 from tuitune.core.reasons import Reason
+from tuitune.core.search.registry import searcher_kind
 from tuitune.core.study import leaving
 from tuitune.core.study.forecast import Forecast
 from tuitune.messages.as_json import as_json, is_utf8
@@ -295,8 +296,9 @@ def opening_words(study: Study, where: str) -> str:
     settings = state.settings
     assert settings is not None
     search: str = spec.search.method
-    if spec.search.kind.size is not None:
-        search = f"a {search} of {spec.search.kind.size(spec.space, spec.search)} points"
+    kind = searcher_kind(spec.search)
+    if kind.size is not None:
+        search = f"a {search} of {kind.size(spec.space, spec.search)} points"
     parts = [f"{spec.name}: {settings.trials} trials by {search}"]
     pruning = spec.pruning
     if spec.pruner.milestones:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.messages.text import duration, trial_name
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def warnings(
 
 def _switched_off(spec: StudySpec, document: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
     written, pruning = document.get("pruning", {}), spec.pruning
-    idle = [key for key in FOR_RUNGS if key in written and key not in pruning.kind.keys]
+    idle = [key for key in FOR_RUNGS if key in written and key not in pruner_kind(pruning).keys]
     if idle:
         yield f'[pruning] {", ".join(idle)}: without effect, since method = "{pruning.method}"'
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+Mode = Literal["min", "max"]  # the direction of an objective
+
 
 @dataclass(frozen=True, slots=True)
 class Option:

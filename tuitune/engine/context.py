@@ -51,7 +51,7 @@ class EngineContext:
 def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelProcess | None:
     """The model's process, not started yet; None where the method has no model."""
     spec = context.study.spec
-    if not spec.search.is_modelled:
+    if not spec.is_modelled:
         return None
     rungs = spec.pruner.milestones
     brief = Brief(spec.space, spec.search, spec.objective.mode, rungs, context.foreign)

@@ -10,6 +10,7 @@ from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.reasons import ModelFailed
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
+from tuitune.core.search.registry import searcher_kind
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.engine.failure import heed
 from tuitune.executors.base import NotNowError, SampleError
@@ -119,9 +120,7 @@ class Proposing:
         self._engine = engine
         self._deps = deps
         self._spec = engine.study.spec
-        self._seen = (
-            HistoryBuilder(self._spec, deps.foreign) if self._spec.search.is_modelled else None
-        )
+        self._seen = HistoryBuilder(self._spec, deps.foreign) if self._spec.is_modelled else None
         self._fixed: dict[int, History] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slow: set[str] = set()  # samplers whose slowness was told of
@@ -238,7 +237,8 @@ class Proposing:
 
 def exhausted_words(spec: StudySpec) -> str:
     search = spec.search
-    if search.kind.size is not None:
-        size = search.kind.size(spec.space, search)
+    kind = searcher_kind(search)
+    if kind.size is not None:
+        size = kind.size(spec.space, search)
         return f"all {size} points of the {search.method} have been tried"
     return f"all {spec.space.size} configurations of the space have been tried"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import reasons as r
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.messages.text import ordinal, trial_name
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ def too_few(pruning: PruningSpec, trials: int, style: str) -> str:
     trials: of the whole study. style: how verdicts fall; empty where that is not known yet.
     """
     style = style or pruning.style
-    if pruning.kind.trials_needed is None or style == "stop":
+    kind = pruner_kind(pruning)
+    if kind.trials_needed is None or style == "stop":
         return ""
-    needed = pruning.kind.trials_needed(pruning)
+    needed = kind.trials_needed(pruning)
     if trials >= needed:
         return ""
     condition = "if trials wait at rungs, " if style == "auto" else ""

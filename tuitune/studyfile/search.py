@@ -36,25 +36,22 @@ def read_search(table: Table, names: Collection[str], space: SearchSpace) -> Sea
     )
     faults = guarded(table, lambda: [*row.check(space, search, table.content.keys())]) or []
     note(table, faults)
-    if trials is None and row.size is not None and not faults:
-        search = replace(search, trials=guarded(table, lambda: _size(space, search)) or 1)
+    size = row.size
+    if trials is None and size is not None and not faults:
+        search = replace(search, trials=guarded(table, lambda: size(space, search)) or 1)
     _options_of_others(table, row, method)
-    _beliefs_are_used(table, search, space)
+    if row.model is None:
+        _no_beliefs(table, space)
     search = replace(
         search,
         seed=table.whole("seed", _DEFAULT.seed, low=0),
         concurrency=table.whole("concurrency", None, low=1),
         points=_points(table, names, space),
-        learn_from=_learn_from(table, search),
+        learn_from=_learn_from(table, row, method),
     )
     if installed is not None and not faults:
         guarded(table, lambda: row.make(space, search, False))  # noqa: FBT003 - not informed
     return search
-
-
-def _size(space: SearchSpace, search: SearchSpec) -> int:
-    assert search.kind.size is not None
-    return search.kind.size(space, search)
 
 
 def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
@@ -69,7 +66,7 @@ def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
                 table.unused(option.key, "method", words)
 
 
-def _learn_from(table: Table, search: SearchSpec) -> tuple[str, ...]:
+def _learn_from(table: Table, row: SearcherKind, method: str) -> tuple[str, ...]:
     said = table.content.get("learn_from", [])
     if not isinstance(said, list) or not all(isinstance(name, str) and name for name in said):
         table.wrong(
@@ -78,18 +75,17 @@ def _learn_from(table: Table, search: SearchSpec) -> tuple[str, ...]:
             "earlier ones",
         )
         return ()
-    if said and not search.is_modelled:
+    if said and row.model is None:
         table.wrong(
             "learn_from",
-            f'is not for method = "{search.method}", which learns from no trial; '
-            'use method = "bayes"',
+            f'is not for method = "{method}", which learns from no trial; use method = "bayes"',
         )
     return tuple(said)
 
 
-def _beliefs_are_used(table: Table, search: SearchSpec, space: SearchSpace) -> None:
+def _no_beliefs(table: Table, space: SearchSpace) -> None:
     believed = [parameter.name for parameter in space.searched if likely_of(parameter)]
-    if believed and not search.is_modelled:
+    if believed:
         table.wrong(
             "method",
             f"makes no use of what is likely for {', '.join(believed)}; "

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tuitune.core.pruning.pruner import PrunerState, Report
+from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.spec import PruningSpec
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def curve(seed: int) -> list[float]:
 def our_judge() -> Callable[[int, int, float], bool]:
     """Whether a report ends its trial, by tuitune's own ASHA."""
     pruning = PruningSpec(method="asha", max=LONGEST, style="stop")
-    pruner = pruning.kind.make(pruning, "min")
+    pruner = pruner_kind(pruning).make(pruning, "min")
     state = PrunerState(memory=pruner.memory())
     gates: dict[int, int | None] = {}  # as a study keeps them: between two rungs nothing is asked
 

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, count
 from math import ceil
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tuitune.core.spec import PruningSpec
 
 _ALMOST = 1e-9  # what floating point takes from a whole number: 33 / 1.1 must be 30, not 29.999
 _FIRST_DEAL = 1024
-_MEDIAN_MILESTONES = 3.0
+_TRIPLE = 3.0
 
 
 class RungPlace(NamedTuple):
@@ -97,30 +96,32 @@ class Plan:
 NO_RUNGS: Final = Plan(((),), (1,), (), 1, (0,))
 
 
-def asha_plan(pruning: PruningSpec) -> Plan:
-    """Rungs at round(min * reduction^k), k from the bracket's number on, below `max`.
+def asha_plan(least: int, most: int | None, reduction: float, brackets: int) -> Plan:
+    """Rungs at round(least * reduction^k), k from the bracket's number on, below `most`.
 
     Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning". Rungs are whole
     numbers, equal ones merged. ValueError where they would have no end.
     """
-    most = _checked(pruning)
-    held = most_brackets(pruning.min, most, pruning.reduction)
-    return _upward(pruning, most, max(1, min(pruning.brackets, held)))
+    most = _checked(least, most, reduction)
+    held = most_brackets(least, most, reduction)
+    return _upward(least, most, reduction, max(1, min(brackets, held)))
 
 
-def hyperband_plan(pruning: PruningSpec) -> Plan:
-    """Bracket b of s_max + 1 has rungs at max / reduction^k, k from s_max - b down to 1.
+def hyperband_plan(
+    least: int, most: int | None, reduction: float, anchor: Literal["min", "max"] = "max"
+) -> Plan:
+    """Bracket b of s_max + 1 has rungs at most / reduction^k, k from s_max - b down to 1.
 
     Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
     Algorithm 1. With the anchor "min" the rungs are those of `asha_plan`, in as many brackets.
     ValueError where they would have no end.
     """
-    most = _checked(pruning)
-    held = most_brackets(pruning.min, most, pruning.reduction)
-    if pruning.anchor == "min":
-        return _upward(pruning, most, held)
-    steps = (_down(most, pruning.reduction, held - 1 - bracket) for bracket in range(held))
-    return _plan(tuple(steps), held, pruning.reduction)
+    most = _checked(least, most, reduction)
+    held = most_brackets(least, most, reduction)
+    if anchor == "min":
+        return _upward(least, most, reduction, held)
+    steps = (_down(most, reduction, held - 1 - bracket) for bracket in range(held))
+    return _plan(tuple(steps), held, reduction)
 
 
 def most_brackets(least: int, most: int, reduction: float) -> int:
@@ -131,11 +132,9 @@ def most_brackets(least: int, most: int, reduction: float) -> int:
     raise AssertionError  # a count has no end
 
 
-def spaced(pruning: PruningSpec) -> tuple[int, ...]:
-    """min * 3^k below `max`, and `max`: milestones of a pruner without rungs; empty without max."""
-    if pruning.max is None:
-        return ()
-    return (*_rungs(pruning.min, pruning.max, _MEDIAN_MILESTONES, 0), pruning.max)
+def spaced(least: int, most: int | None) -> tuple[int, ...]:
+    """least * 3^k below `most`, and `most`: milestones without rungs; empty without an end."""
+    return () if most is None else (*_rungs(least, most, _TRIPLE, 0), most)
 
 
 def sent_on(n: int, reduction: float) -> int:
@@ -143,18 +142,17 @@ def sent_on(n: int, reduction: float) -> int:
     return int(n / reduction + _ALMOST)
 
 
-def _checked(pruning: PruningSpec) -> int:
-    if pruning.max is None:
+def _checked(least: int, most: int | None, reduction: float) -> int:
+    if most is None:
         raise ValueError("pruning needs a maximum of its resource: set max in [pruning]")
-    if pruning.min < 1 or pruning.reduction <= 1:
+    if least < 1 or reduction <= 1:
         raise ValueError("pruning needs min of at least 1 and reduction above 1 in [pruning]")
-    return pruning.max
+    return most
 
 
-def _upward(pruning: PruningSpec, most: int, brackets: int) -> Plan:
-    steps = (_rungs(pruning.min, most, pruning.reduction, first) for first in range(brackets))
-    held = most_brackets(pruning.min, most, pruning.reduction)
-    return _plan(tuple(steps), held, pruning.reduction)
+def _upward(least: int, most: int, reduction: float, brackets: int) -> Plan:
+    steps = (_rungs(least, most, reduction, first) for first in range(brackets))
+    return _plan(tuple(steps), most_brackets(least, most, reduction), reduction)
 
 
 def _plan(steps: tuple[tuple[int, ...], ...], held: int, reduction: float) -> Plan:

@@ -23,11 +23,11 @@ from tuitune.core.pruning.rungs import Rung, Rungs
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable
 
+    from tuitune.core.options import Mode
     from tuitune.core.pruning.brackets import Plan, RungPlace
-    from tuitune.core.pruning.pruner import PrunerState, Report, Style
+    from tuitune.core.pruning.pruner import PrunerState, PruningSpec, Report, Style
     from tuitune.core.pruning.rungs import Entry
     from tuitune.core.reasons import Why
-    from tuitune.core.spec import Mode, PruningSpec
 
 _MOST_BRACKETS = 100
 _MOST_RUNGS = 20_000  # before those at one step are taken together
@@ -349,19 +349,27 @@ def _check_hyperband(pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fa
     return (*check_range(pruning), Fault("brackets", words))
 
 
+def _asha(pruning: PruningSpec) -> Plan:
+    return asha_plan(pruning.min, pruning.max, pruning.reduction, pruning.brackets)
+
+
+def _hyperband(pruning: PruningSpec) -> Plan:
+    return hyperband_plan(pruning.min, pruning.max, pruning.reduction, pruning.anchor)
+
+
 _KEYS = frozenset({"min", "max", "reduction", "style", "brackets"})
 
 ASHA = PrunerKind(
     summary="asynchronous successive halving: each rung sends its best on",
-    make=lambda pruning, mode: Halving(pruning, mode, asha_plan(pruning)),
+    make=lambda pruning, mode: Halving(pruning, mode, _asha(pruning)),
     keys=_KEYS,
     check=_check_asha,
-    trials_needed=lambda pruning: asha_plan(pruning).trials_needed(pruning.reduction),
+    trials_needed=lambda pruning: _asha(pruning).trials_needed(pruning.reduction),
 )
 HYPERBAND = PrunerKind(
     summary="the same in several brackets, which start at different rungs",
-    make=lambda pruning, mode: Halving(pruning, mode, hyperband_plan(pruning)),
+    make=lambda pruning, mode: Halving(pruning, mode, _hyperband(pruning)),
     keys=_KEYS,
     check=_check_hyperband,
-    trials_needed=lambda pruning: hyperband_plan(pruning).trials_needed(pruning.reduction),
+    trials_needed=lambda pruning: _hyperband(pruning).trials_needed(pruning.reduction),
 )

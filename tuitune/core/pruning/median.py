@@ -23,10 +23,10 @@ from tuitune.core.pruning.pruner import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable
 
+    from tuitune.core.options import Mode
     from tuitune.core.pruning.brackets import Plan
-    from tuitune.core.pruning.pruner import Promotion, PrunerState, Report, Style
+    from tuitune.core.pruning.pruner import Promotion, PrunerState, PruningSpec, Report, Style
     from tuitune.core.reasons import Why
-    from tuitune.core.spec import Mode, PruningSpec
 
 # With more steps than this the averages are kept at every second of them, then every fourth and so
 # on, so that trials that report at each of a million steps don't fill the memory.
@@ -80,7 +80,7 @@ class Median:
     @property
     def milestones(self) -> tuple[int, ...]:
         """It has no rungs, and is given min * 3^k."""
-        return spaced(self.pruning)
+        return spaced(self.pruning.min, self.pruning.max)
 
     @property
     def judged_from(self) -> int:

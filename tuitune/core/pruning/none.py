@@ -13,10 +13,17 @@ from tuitune.core.pruning.pruner import PrunerKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable
 
+    from tuitune.core.options import Mode
     from tuitune.core.pruning.brackets import Plan
-    from tuitune.core.pruning.pruner import Judgement, Promotion, PrunerState, Report, Style
+    from tuitune.core.pruning.pruner import (
+        Judgement,
+        Promotion,
+        PrunerState,
+        PruningSpec,
+        Report,
+        Style,
+    )
     from tuitune.core.reasons import Why
-    from tuitune.core.spec import Mode, PruningSpec
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -12,13 +12,39 @@ from tuitune.core.options import Fault
 from tuitune.core.reasons import Why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable
+    from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
-    from tuitune.core.options import Option
+    from tuitune.core.options import Mode, Option
     from tuitune.core.pruning.brackets import Plan
-    from tuitune.core.spec import Mode, PruningSpec
 
 Style = Literal["promote", "stop"]
+PruningStyle = Literal["auto", "promote", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class PruningSpec:
+    """Which trials end early, or wait.
+
+    installed: the pruner's row where it is none of the registry's. options: the pruner's own.
+    anchor: where the rungs of hyperband are counted from. It is no key of the study file: studies
+    that were begun before they were counted from `max` keep the rungs that they have.
+    """
+
+    method: str = "none"
+    resource: str | None = None  # None: the count of reports
+    min: int = 1
+    max: int | None = None
+    reduction: float = 3
+    style: PruningStyle = "auto"
+    brackets: int = 1
+    anchor: Literal["min", "max"] = "max"
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    installed: PrunerKind | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def unit(self) -> str:
+        """What a trial spends one of at a time, as words name it: "epoch"."""
+        return self.resource or "report"
 
 
 class PrunerState(msgspec.Struct, array_like=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
@@ -12,10 +12,9 @@ from tuitune.core.space import key
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from tuitune.core.options import Fault, Option
+    from tuitune.core.options import Fault, Mode, Option
     from tuitune.core.reasons import Why
     from tuitune.core.space import SearchSpace
-    from tuitune.core.spec import Mode, SearchSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,20 @@ class Method(Searcher, Protocol):
     def planned(self, index: int) -> Proposal:
         """Number `index` of that plan, from 0."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    """How configurations are chosen, and how many."""
+
+    method: str = "bayes"
+    trials: int = 100  # the reader of the file puts the size of a finite plan here
+    seed: int = 0
+    concurrency: int | None = None  # None: as many as there is room for
+    points: tuple[Mapping[str, Any], ...] = ()
+    learn_from: tuple[str, ...] = ()  # folders or names of earlier studies, as the file has them
+    options: Mapping[str, Any] = field(default_factory=dict)  # the method's own
+    installed: SearcherKind | None = field(default=None, compare=False, repr=False)  # its row
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,17 @@ from tuitune.core.space import Sampled, grid_size, grid_width, likely_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from tuitune.core.search.proposal import Model, Proposal, Searcher
+    from tuitune.core.options import Mode
+    from tuitune.core.search.proposal import Model, Proposal, Searcher, SearchSpec
     from tuitune.core.space import SearchSpace
-    from tuitune.core.spec import Mode, SearchSpec
 
 _LARGEST_GRID = 10_000_000
+_LEVELS = 5  # values of each continuous parameter of a grid
+
+
+def searcher_kind(search: SearchSpec) -> SearcherKind:
+    """The method's row. Raises KeyError for one that is neither built in nor installed."""
+    return search.installed or SEARCHERS[search.method]
 
 
 def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = False) -> Searcher:
@@ -30,7 +36,7 @@ def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = Fa
     informed: trials of earlier studies are there to learn from. ValueError for a grid over a
     sampled parameter.
     """
-    method = search.kind.make(space, search, informed)
+    method = searcher_kind(search).make(space, search, informed)
     return points_first(space, method, search.points) if search.points else method
 
 
@@ -40,7 +46,7 @@ def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[
     rungs: the resources at which trials are compared, ascending; empty: at their end alone.
     ValueError for a method that has no model.
     """
-    make = search.kind.model
+    make = searcher_kind(search).model
     if make is None:
         raise ValueError(f"{search.method} needs no model")
     return make(space, search, mode, rungs)
@@ -50,7 +56,7 @@ def complete(
     space: SearchSpace, search: SearchSpec, trial: int, given: Mapping[str, Any]
 ) -> Proposal:
     """A configuration of the user's; what it leaves out is as the method plans it for `trial`."""
-    planned = search.kind.make(space, search, False).planned(trial)  # noqa: FBT003 - informed
+    planned = searcher_kind(search).make(space, search, False).planned(trial)  # noqa: FBT003 - informed
     return complete_point(space, planned, Given(None), given)
 
 
@@ -68,7 +74,7 @@ def _tpe(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, .
 
 
 def _check_grid(space: SearchSpace, search: SearchSpec, keys: Collection[str]) -> Iterable[Fault]:
-    levels = search.option("levels")
+    levels = search.options.get("levels", _LEVELS)
     sampled = [parameter.name for parameter in space.parameters if isinstance(parameter, Sampled)]
     wide = [
         p.name for p in space.parameters if not sampled and grid_width(p, levels) > _LARGEST_GRID
@@ -118,9 +124,9 @@ SEARCHERS: Final[dict[str, SearcherKind]] = {
     ),
     "grid": SearcherKind(
         summary="every combination of values, the coarse ones first",
-        make=lambda space, search, _: GridSearcher(space, search.option("levels")),
-        options=(Option("levels", "whole", 5, 2),),
+        make=lambda space, search, _: GridSearcher(space, search.options.get("levels", _LEVELS)),
+        options=(Option("levels", "whole", _LEVELS, 2),),
         check=_check_grid,
-        size=lambda space, search: grid_size(space, search.option("levels")),
+        size=lambda space, search: grid_size(space, search.options.get("levels", _LEVELS)),
     ),
 }

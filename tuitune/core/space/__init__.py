@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tuitune.core.space.counting import grid_size, parents_first
 from tuitune.core.space.fitting import UnfitError, fitted
 from tuitune.core.space.parameters import (
     Choice,
@@ -25,7 +24,7 @@ from tuitune.core.space.parameters import (
     to_unit,
     value_at,
 )
-from tuitune.core.space.searchspace import SearchSpace, key
+from tuitune.core.space.searchspace import SearchSpace, grid_size, key, parents_first
 from tuitune.core.space.text import any_of, value_problem
 
 __all__ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuitune.core.space.counting import parents_first
 from tuitune.core.space.parameters import (
     Choice,
     Fixed,
@@ -18,6 +17,7 @@ from tuitune.core.space.parameters import (
     spell,
     value_at,
 )
+from tuitune.core.space.searchspace import parents_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -28,7 +28,7 @@ def proposed(spec: StudySpec, state: st.State, fact: ev.Proposed) -> None:
     trial = st.Trial(number=fact.trial, config=fact.config, origin=fact.origin, why=fact.why)
     _append(spec, state, trial)
     state.asking = None
-    if spec.search.is_modelled:
+    if spec.is_modelled:
         _keep(state.asks, fact.time - state.asked)
 
 
@@ -62,7 +62,7 @@ def _append(spec: StudySpec, state: st.State, trial: st.Trial) -> None:
 
 
 def exited(spec: StudySpec, state: st.State, seconds: float) -> None:
-    if spec.search.is_modelled:
+    if spec.is_modelled:
         _keep(state.lasted, seconds)
 
 
@@ -85,7 +85,7 @@ def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
 
 def _pays(spec: StudySpec, state: st.State) -> bool:
     """Whether answers have been taking so long that slots wait for them."""
-    if not spec.search.is_modelled or min(len(state.asks), len(state.lasted)) < ENOUGH:
+    if not spec.is_modelled or min(len(state.asks), len(state.lasted)) < ENOUGH:
         return False
     return median_of(sorted(state.asks)) > WORTH * median_of(sorted(state.lasted))
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tuitune.core.options import Mode
     from tuitune.core.reasons import Cause
     from tuitune.core.search.bayes.kernel import Hyperparameters
     from tuitune.core.search.bayes.observations import Observations, Warped
     from tuitune.core.search.proposal import History, Tried
     from tuitune.core.search.sobol import SobolSearcher
     from tuitune.core.space import SearchSpace
-    from tuitune.core.spec import Mode
 
 NAMED = 4  # parameters that a reason names
 LEAST = 2  # finite outcomes before a model says more than chance would

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tuitune.core.options import Mode
     from tuitune.core.reasons import Modelled
     from tuitune.core.search.bayes.kernel import Hyperparameters
     from tuitune.core.search.bayes.observations import Scale, Warped
     from tuitune.core.search.proposal import History, Tried
     from tuitune.core.space import SearchSpace, Value
-    from tuitune.core.spec import Mode
 
 UNIFORM, LOCAL, CENTRES = 512, 200, 5  # candidates: anywhere, and near so many of the best
 CHEAP = 120  # outcomes; with more, fewer candidates are looked at, down to two fifths

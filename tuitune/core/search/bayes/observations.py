@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tuitune.core.options import Mode
     from tuitune.core.search.proposal import History, Past
-    from tuitune.core.spec import Mode
 
 Scale = Literal["half-rank", "log"]
 

@@ -17,9 +17,9 @@ from tuitune.core.search.tpe.density import Columns, columns, density, log_belie
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tuitune.core.options import Mode
     from tuitune.core.search.proposal import History, Past, Tried
     from tuitune.core.space import SearchSpace
-    from tuitune.core.spec import Mode
 
 GOOD = 0.1  # q: the share of the good ones
 LEAST, MOST = 2, 25  # good ones
