@@ -126,11 +126,13 @@ cpus = 0.5
             command, capture_output=True, text=True, timeout=timeout, check=False, **options
         )
 
-    def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:
+    def start(
+        self, *words: object, python: str = sys.executable, **options: Any
+    ) -> subprocess.Popen[str]:
         options.setdefault("env", self.environment)
         options.setdefault("preexec_fn", hear_signals)
         process = subprocess.Popen(
-            self.command(*words),
+            [python, *self.command(*words)[1:]],
             cwd=self.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
+from installed import python_with
 from workshop import Workshop, wait_until
-
-import tuitune
 
 # Runs no code: each attempt reports what its configuration says, and exits.
 TOY = """
@@ -56,16 +52,7 @@ FAILS = "def train(trial):\n    raise RuntimeError('no executor but the toy runs
 @pytest.fixture
 def python(tmp_path: Path) -> str:
     """Of a virtual environment that has tuitune and the toy package."""
-    place = tmp_path / "venv"
-    venv.create(place, symlinks=True)
-    packages = Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
-    for name, text in FILES.items():
-        (packages / name).parent.mkdir(exist_ok=True)
-        (packages / name).write_text(text)
-    root = Path(tuitune.__file__).parents[1]
-    paths = [str(root), *(path for path in sys.path if path.endswith("-packages"))]
-    (packages / "all.pth").write_text("\n".join(paths))
-    return str(place / "bin" / "python")
+    return python_with(tmp_path / "venv", FILES)
 
 
 def test_it_runs_a_study_and_the_study_remembers_it(workshop: Workshop, python: str):
