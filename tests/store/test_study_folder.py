@@ -112,10 +112,10 @@ def test_what_no_engine_made_before_it_began_is_never_removed(
 
 
 def test_a_study_that_was_begun_meanwhile_is_not_begun_again(runs: Path) -> None:
-    unbegun = create_study(runs, "cifar", beside=False)
-    assert create_study(runs, "cifar", beside=False) == unbegun
+    unbegun = create_study(runs, "cifar", another=False)
+    assert create_study(runs, "cifar", another=False) == unbegun
     begun(runs, "cifar")
-    assert create_study(runs, "cifar", beside=False) is None
+    assert create_study(runs, "cifar", another=False) is None
     assert [folder.name for folder in runs.iterdir()] == ["cifar"]
     assert create_study(runs, "cifar") == runs / "cifar-2"
 

@@ -56,7 +56,7 @@ def begin_engine(
         return resolution.study
     found = resolution.study
     if found is None:
-        folder = create_study(request.runs, resolution.spec.name, beside=request.new)
+        folder = create_study(request.runs, resolution.spec.name, another=request.new)
         if folder is None:  # somebody has begun it at the same moment
             return begin_engine(request, None, meanwhile)
         found = StudyFolder(folder)

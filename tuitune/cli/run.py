@@ -60,7 +60,7 @@ def _attempt(request: RunRequest) -> int:
 def _do(request: RunRequest, resolution: Resolution) -> int:
     study = resolution.study
     if study is None:
-        folder = create_study(request.runs, resolution.spec.name, beside=request.new)
+        folder = create_study(request.runs, resolution.spec.name, another=request.new)
         if folder is None:  # somebody has begun it at the same moment
             return _do(request, resolve(request))
         return _run(request, resolution.spec, folder)

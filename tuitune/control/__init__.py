@@ -32,8 +32,8 @@ __all__ = [
 async def serve(path: Path, handler: Handler) -> Server:
     """Answers requests at `path` until the server is closed; a stale socket there is replaced.
 
-    What the handler raises is told to the one who asked, and to the loop. Raises ControlError
-    where nobody can be listened to there.
+    What the handler raises is answered, and passed to the loop's exception handler. Raises
+    ControlError if no socket can listen there.
     """
     from tuitune.control.server import Server  # noqa: PLC0415 - who only asks needs no asyncio
 

@@ -27,11 +27,11 @@ CHUNK = 65536  # bytes
 
 
 class ControlError(Exception):
-    """No answer, or no safe way to ask; the text says why and the mend."""
+    """No answer, or no safe way to ask; str() says why, and what to do."""
 
 
 def private_folder(folder: Path) -> Path:
-    """Makes the folder where it's missing; raises ControlError unless it's this user's alone."""
+    """Make the folder if it is missing. Raises ControlError if it is not this user's alone."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
@@ -70,7 +70,7 @@ def request(path: Path, message: Request, timeout: float, by: str = "command") -
 
 
 def _ask(peer: socket.socket, message: dict[str, Any], deadline: float) -> bytes:
-    """The line that comes back; without its end where the other end hung up."""
+    """The answer's line; without a line end if the peer hung up."""
     peer.sendall(json.dumps(message).encode() + b"\n")
     chunks: list[bytes] = []
     while not chunks or b"\n" not in chunks[-1]:
@@ -98,14 +98,14 @@ def _answer(line: bytes, process: int) -> Answer:
     return answer
 
 
-PLACE = ".sockets"  # in the study folder: which folder that is, and of whose sockets it tells
+PLACE = ".sockets"  # in the study folder: its identity, and where its sockets are
 TMP = Path("/tmp")  # noqa: S108 - what is used of it is made for us, or checked
 
 
 def choose_place(folder: Path) -> None:
     """Find a folder for the sockets of this study's engine, and note it in the study folder.
 
-    Where another user has taken the usual one's name it is one whose name nobody could foresee.
+    If another user has taken the usual name, the folder has a random one.
     Raises ControlError where there is none, or nothing can be noted.
     """
     try:
@@ -121,7 +121,7 @@ def choose_place(folder: Path) -> None:
 
 
 def leave_place(folder: Path) -> None:
-    """The engine has ended, and its sockets are gone."""
+    """Remove the note of an engine that has ended, and a folder made for it alone."""
     with contextlib.suppress(OSError):
         noted = _noted(folder)
         if noted is None:
@@ -132,13 +132,13 @@ def leave_place(folder: Path) -> None:
 
 
 def socket_path(folder: Path, kind: str) -> Path:
-    """Of this study's engine: short, since a Unix socket's path has 107 bytes at most."""
+    """The path of an engine's socket: short, as a Unix socket's may have 107 bytes at most."""
     stem = _noted(folder) or _usual() / _digest(folder)
     return stem.with_name(f"{stem.name}.{kind}")
 
 
 def _noted(folder: Path) -> Path | None:
-    """Where its engine says that its sockets are; None where none says so, as in a copy."""
+    """Where the engine noted its sockets; None without a note, as in a copy of the folder."""
     try:
         identity, stem = (folder / PLACE).read_text(encoding="utf-8").splitlines()
         return Path(stem) if identity == _identity(folder) else None

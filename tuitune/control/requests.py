@@ -31,12 +31,14 @@ class EnginePort(Protocol):
     """What a request may do with the engine that runs a study."""
 
     @property
-    def study(self) -> Study: ...
+    def study(self) -> Study:
+        """Its state is to be read only."""
 
     def clock(self) -> float:
         """Unix seconds."""
 
-    def take(self, events: Sequence[ev.Event]) -> None: ...
+    def take(self, events: Sequence[ev.Event]) -> None:
+        """Fold events in; what follows from them is done."""
 
     async def add(self, proposal: Proposal, by: str) -> dict[str, Any]:
         """Make a trial of it. Returns its whole configuration. Raises RefusedError."""

@@ -54,6 +54,7 @@ class Server:
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
+        """Listen. Raises ControlError if that is not possible at this path."""
         await self._listen()
         self._watching = asyncio.create_task(self._watch())
 

@@ -1,1 +1,1 @@
-"""The one place where clock, devices, processes, store and the Study meet."""
+"""The engine: runs one study with the clock, devices, processes and store of this machine."""

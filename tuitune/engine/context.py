@@ -1,4 +1,4 @@
-"""Who works beside an engine on the study that is its own: a model, and a watch over the GPUs?"""
+"""A study that is opened to be run: its state, its model's process and its GPUs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """A study that is ours to run, and what we run it on."""
+    """A study that this engine has claimed, and what it runs on."""
 
     study: Study
     journal: Journal
@@ -44,12 +44,12 @@ class EngineContext:
     machine: HostResources
     document: StudyDocument
     foreign: tuple[Past, ...]  # trials of earlier studies that it learns from
-    seen: Snapshot  # of the GPUs
+    seen: Snapshot  # of the GPUs, before the study was opened
     timeouts: Timeouts
 
 
 def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelProcess | None:
-    """The model's process, not started yet; None where the method has no model."""
+    """The process of the model, not started yet; None if the search method has no model."""
     spec = context.study.spec
     if not spec.is_modelled:
         return None
@@ -59,15 +59,15 @@ def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelPro
 
 
 async def warm(model_client: ModelProcess | None, trials: int, after: float) -> None:
-    """Have the model ready when the first trials have started, and before it is asked."""
+    """Start the model's process `after` seconds, when the first trials run, before it is needed."""
     if model_client is not None and trials > START:
         await asyncio.sleep(after)
-        with contextlib.suppress(OSError):  # it will be said when it is asked
+        with contextlib.suppress(OSError):  # the first proposal meets the same error, and tells it
             await model_client.warm()
 
 
 def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | None:
-    """A watch over the GPUs, not started yet; None where the study may use none."""
+    """The monitor of the GPUs, not started yet; None if the study may use none."""
     study = context.study
     if not has_gpus(study.spec, context.seen):
         return None
@@ -108,7 +108,7 @@ def opening_events(
     disk_low: bool = False,
     gpus: tuple[ev.Gpu, ...] = (),
 ) -> list[ev.Event]:
-    """The study is ours; what a dead engine had running is lost."""
+    """What this engine's first transaction holds: attempts that an earlier engine left are lost."""
     running = [study.state.trials[n] for n in study.state.running]
     lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
     settings = settings_of(study.spec, has_gpus=bool(gpus))

@@ -41,7 +41,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._pending: list[ev.AnyFact] = []
         self._touched: set[int] = set()
-        self._advanced: set[int] = set()  # by reports alone: their rows may come a little later
+        self._advanced: set[int] = set()  # only by reports: their rows are written with a delay
         self._rows_at = 0.0
         self._commit_soon = False  # in this turn of the loop
         self._commit_later: asyncio.TimerHandle | None = None
@@ -58,7 +58,7 @@ class Engine:
 
     @property
     def broken(self) -> StoreError | None:
-        """The store's failure, after which nothing more is remembered."""
+        """The error of a store that could not be written; nothing is stored after it."""
         return self._broken
 
     def take(self, events: Sequence[ev.Event]) -> None:
@@ -69,20 +69,20 @@ class Engine:
             self._note_clock_step()
             self._fold(events)
         except Exception as error:
-            self.fail(error)  # whoever called may answer a request with it, and go on
+            self.fail(error)  # the caller may catch it, and the run must end
             raise
 
     def fail(self, error: BaseException) -> None:
-        """End the run: what is in memory may be half of a step, and only the store is right."""
+        """End the run with this error: memory may be inconsistent, the store is not."""
         self._failed = True
         if not self.finished.done():
             self.finished.set_exception(error)
 
     def _note_clock_step(self) -> None:
-        """Before anything that carries the clock's new time is folded in."""
+        """Fold in that the clock was set, before events that carry the new time."""
         by = self._deps.clock_step()
         if by:
-            self._deadline_at = math.inf  # it was told by the clock as it was
+            self._deadline_at = math.inf  # it is a time of the clock before it was set
             self._fold((ev.ClockStepped(self._clock(), by),))
 
     def _fold(self, events: Sequence[ev.Event]) -> None:
@@ -92,7 +92,7 @@ class Engine:
         for event in events:
             leader = state.leader
             facts = react(event)
-            if state.leader != leader:  # the one before may keep its checkpoint no longer
+            if state.leader != leader:  # the earlier leader may have to give up its checkpoint
                 touched |= self._cleanup.stocked
             pending += facts
             note(facts)
@@ -115,7 +115,7 @@ class Engine:
             return
         if urgent:
             self._commit_soon = True
-            # not at once: what other sockets have ready joins the same transaction
+            # in this turn of the loop, so that events of other sockets join the transaction
             self._loop.call_soon(self.commit)
         elif self._commit_later is None:
             self._commit_later = self._loop.call_later(LAZY_COMMIT, self._commit_lazily)
@@ -125,7 +125,7 @@ class Engine:
         self.commit()
 
     def commit(self) -> None:
-        """Make what is pending safe, show it, and act on it."""
+        """Store what is pending, tell the watcher, and carry out the decisions."""
         if self._failed:
             return
         self._commit_soon = False
@@ -144,7 +144,7 @@ class Engine:
         self._set_deadline()
 
     def _rows_due(self) -> set[int]:
-        """Trials whose rows show reports that are safe already: not with every verdict."""
+        """Trials whose rows are due because of reports alone, at most every LAZY_COMMIT seconds."""
         now = self._loop.time()
         if now < self._rows_at:
             if self._commit_later is None:
@@ -172,12 +172,12 @@ class Engine:
         return True
 
     def snapshot(self) -> None:
-        """Save the state, so that the next engine starts from here."""
+        """Store the state, so that the next engine replays only later facts. Raises StoreError."""
         self._since_snapshot = 0
         self._deps.journal.snapshot(self.study.snapshot())
 
     def _tend(self, facts: Sequence[ev.AnyFact]) -> None:
-        """What lies on the disk beside the journal follows it, while it can be written."""
+        """Sync the journal and remove checkpoints, as these facts call for it."""
         if self._broken is None and not FOLLOWED_UP.isdisjoint(map(type, facts)):
             self._syncing.after(facts)
             self._cleanup.after(facts, self.study.state)
@@ -187,11 +187,11 @@ class Engine:
             self._break(error, ())
 
     def _break(self, error: StoreError, facts: Sequence[ev.AnyFact]) -> None:
-        """The store can't be written: start nothing that it doesn't know, and let all trials go."""
+        """The store can't be written: start no trial that it does not hold, and end all others."""
         self._broken = error
         for fact in facts:
             if isinstance(fact, ev.Verdict | ev.Signal | ev.Finished):
-                self._act(fact)  # whoever waits for it would wait for ever
+                self._act(fact)  # a trial or the run waits for it
         now = self._clock()
         unborn = [
             ev.Exited(now, f.trial, f.attempt, None, None, "never started", "", 0, lost=True)
@@ -203,7 +203,7 @@ class Engine:
     # --- acting ------------------------------------------------------------------------------
 
     def _act(self, fact: ev.AnyFact) -> None:
-        """Carry one decision out; events call for nothing here."""
+        """Carry out one decision; events need no action."""
         executor = self.executor
         match fact:
             case ev.Verdict() if executor is not None:
@@ -247,7 +247,7 @@ class Engine:
         self.executor.launch(order)
 
     def _cannot_launch(self, fact: ev.Launch, error: OSError) -> None:
-        """Its folder can't be made: by its own fault, unless something has run out."""
+        """Its folder can't be made: the trial fails, unless the machine lacks something."""
         now, lacking = self._clock(), shortage(error.errno)
         why = f"its folder can't be made: {lacking or error}"
         blocked: list[ev.Event] = [ev.LaunchBlocked(now, "resources", lacking)] if lacking else []
@@ -256,7 +256,7 @@ class Engine:
         self.take([*blocked, exited])
 
     async def add(self, proposal: Proposal, by: str = "") -> dict[str, Any]:
-        """Make what a hand gave a trial; its configuration. Raises SampleError."""
+        """Make a trial of what a person proposed. Returns its configuration. Raises SampleError."""
         config = await self._asking.completed(proposal, f"hand/{self._clock()}")
         self.take([ev.AddAsked(self._clock(), config, proposal.why, by)])
         return config
@@ -264,14 +264,14 @@ class Engine:
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What the user's own samplers choose. Raises SampleError."""
+        """Values of the user's samplers, by parameter. Raises SampleError."""
         assert self.executor is not None
         return await self.executor.sample(targets, seed, config)
 
     # --- time --------------------------------------------------------------------------------
 
     def _set_deadline(self) -> None:
-        """Arm a timer for what is due next; one that fires too early costs less than moving it."""
+        """Set a timer for the study's next deadline. A timer that fires early is not moved."""
         due = self.study.next_deadline()
         if due is None or due >= self._deadline_at:
             return

@@ -1,4 +1,4 @@
-"""What if something in the engine itself fails? The run ends, and says where to read of it."""
+"""Errors in the engine itself and in its watcher: told in words, with a traceback in the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EngineFailedError(Exception):
 
 
 def failure(error: BaseException, folder: Path) -> EngineFailedError:
-    """In words; the traceback goes to the study's log."""
+    """The error in words for the user; the traceback goes to the study's log."""
     log = folder / LOG
     keep(error, log)
     what = "".join(traceback.format_exception_only(error)).strip()
@@ -34,6 +34,7 @@ def failure(error: BaseException, folder: Path) -> EngineFailedError:
 
 
 def keep(error: BaseException, log: Path) -> None:
+    """Append the traceback to the log, if that can be written."""
     with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
 
@@ -55,7 +56,7 @@ def end_by_failures(loop: asyncio.AbstractEventLoop, fail: Callable[[BaseExcepti
 
 
 def heed(task: asyncio.Task[None]) -> None:
-    """Called when a task is done that nothing waits for: its failure becomes a callback's."""
+    """A done-callback for a task that nothing awaits: its error is raised in the loop."""
     if not task.cancelled():
         task.result()
 
@@ -66,18 +67,19 @@ class Watcher(Protocol):
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None: ...
 
     def note(self, text: str) -> None:
-        """Something to say that is no fact of the study."""
+        """Show a message that is not a fact of the study."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """The run has ended; nothing is shown after it."""
 
 
 class GuardedWatcher:
-    """A watcher that never raises, around one that may: decisions are carried out all the same."""
+    """A watcher that never raises, around one that may; the first error is told and logged."""
 
     def __init__(self, watcher: Watcher, log: Path) -> None:
         self._watcher = watcher
         self._log = log
-        self._told = False
+        self._reported = False
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         self._try(lambda: self._watcher(facts))
@@ -92,8 +94,8 @@ class GuardedWatcher:
         try:
             act()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not the study's
-            if not self._told:
-                self._told = True
+            if not self._reported:
+                self._reported = True
                 self._tell(error)
 
     def _tell(self, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Whose checkpoints are to go after what has happened?"""
+"""What follows from stored facts: removed checkpoints, a synced journal, launching tried again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuitune.core.study.state import State, Trial
     from tuitune.engine.ports import Folders, Store, Timeouts
 
-FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts that may end what any trial is kept for
+FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts after which any trial may lose its checkpoint
 # The facts after which a checkpoint is removed, or the journal synced.
 FOLLOWED_UP: Final = frozenset(
     {*FOR_ALL, ev.Opened, ev.Launch, ev.SaveStarted, ev.Checkpointed, ev.Settled}
@@ -35,7 +35,7 @@ class CheckpointCleanup:
         self.stocked: set[int] = set()  # trials that have ended, and keep a checkpoint
 
     def after(self, facts: Iterable[ev.AnyFact], state: State) -> None:
-        """`state`: as these facts leave it; they are in the store."""
+        """`facts` are stored; `state` is as they leave it."""
         settled: set[int] = set()
         opened = anyone = False
         for fact in facts:
@@ -58,7 +58,7 @@ class CheckpointCleanup:
             self._trial_folders.leave(newest)
 
     def _beaten(self, state: State) -> dict[int, int]:
-        """Those that kept a checkpoint, and are to keep none."""
+        """Trials that had a checkpoint to keep, and have none to keep now."""
         stocked = (n for n in self.stocked if _has_ended(state, n))
         return {n: 0 for n in stocked if not kept(state, state.trials[n])}
 
@@ -86,7 +86,7 @@ class JournalSync:
         self._launched: set[int] = set()  # trials, since the newest sync began
 
     def after(self, facts: Iterable[ev.AnyFact]) -> None:
-        """`facts`: they are in the store."""
+        """Start a sync if these facts, which are stored, call for one."""
         due = False
         for fact in facts:
             if type(fact) is ev.Launch:
@@ -107,7 +107,7 @@ class JournalSync:
 
 
 class LaunchRetry:
-    """Lets launching go on after a while, which doubles each time that it was in vain."""
+    """Lets launching go on after a delay, which doubles each time that it fails again."""
 
     def __init__(
         self,
@@ -124,9 +124,10 @@ class LaunchRetry:
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, fact: ev.LaunchBlocked | ev.Started) -> None:
+        """Start the timer when resources are lacking; a Started resets the delay."""
         if self._timer is not None:
             return
-        if isinstance(fact, ev.Started):  # a trial has found all that it needed
+        if isinstance(fact, ev.Started):  # nothing is lacking any more
             self._delay = self._timeouts.first_retry
         elif fact.cause == "resources" and fact.why:
             self._timer = self._loop.call_later(self._delay, self._again)

@@ -1,4 +1,4 @@
-"""What does a study hear of the GPUs, which of them are its own, and when is one free again?"""
+"""The GPUs of one study: which it has locked, what it is told of them, and when one is free."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     Take = Callable[[Sequence[ev.Event]], None]
 
-AGAIN = 0.05  # s between two looks whether memory is back
+AGAIN = 0.05  # s between two looks at memory that is to become free
 LEFT_FREE = "left free for others"
 
 
 class Gpus:
-    """Stands between the sampler, the executor and the study.
+    """Passes events of the GPU watchdog and of the executor on to the study.
 
     An Exited of a trial with GPUs is passed on when their memory is back: until then they are not
     free.
@@ -64,7 +64,7 @@ class Gpus:
         self._devices: Sequence[GpuSample] = ()
         self._tenants: dict[tuple[int, int], Tenant] = {}
         self._leaving: dict[tuple[int, int], Tenant] = {}
-        self._stuck: list[tuple[Tenant, int]] = []  # whose memory stayed when their trial had ended
+        self._stuck: list[tuple[Tenant, int]] = []  # that held memory after their trial
         self._fresh = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem = ""
@@ -73,38 +73,40 @@ class Gpus:
 
     @property
     def devices(self) -> Sequence[GpuSample]:
-        """As they were last seen, for whoever shows them."""
+        """The GPUs as they were last sampled."""
         return self._devices
 
     @property
     def strangers(self) -> Mapping[str, Sequence[str]]:
-        """Who else computes on each, in words."""
+        """Others that compute on a GPU, in words, by its UUID."""
         return self._view.strangers
 
     def start(self, first: Snapshot) -> None:
+        """Take in a first sample, and begin to sample once a second."""
         self.seen(first)
         self._watchdog = Watchdog(self.seen, known=first.devices)
         self._watchdog.start()
 
     def tell(self, take: Take) -> None:
-        """From now on let the study hear of changes."""
+        """From now on send events to the study."""
         self._take = take
 
     def let_pass(self) -> None:
-        """Hold nothing back any more: the executor closes."""
+        """Delay no more exits: the executor closes."""
         self._closing = True
         self._fresh.set()
 
     def close(self) -> None:
-        """Let the GPUs go, once nothing of ours is on them."""
+        """Release the locks; call it when no trial is left on the GPUs."""
         self.let_pass()
         if self._watchdog is not None:
             self._watchdog.close()
         self._locks.close()
 
-    # --- what the sampler says -------------------------------------------------------------------
+    # --- samples --------------------------------------------------------------------------------
 
     def seen(self, snapshot: Snapshot) -> None:
+        """Take in a sample: renew the locks, and tell the study what has changed."""
         now = self._clock()
         try:
             devices = allowed(snapshot.devices, self._environment, self._spec.allow)
@@ -121,7 +123,7 @@ class Gpus:
         self._fresh.set()
 
     def _ours(self) -> list[Tenant]:
-        """Attempts of which something may be on a GPU."""
+        """Attempts that may still hold memory on a GPU."""
         return [*self._tenants.values(), *self._leaving.values()]
 
     def _report_footprints(self, now: float) -> None:
@@ -138,12 +140,12 @@ class Gpus:
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
-            self._note(f"the GPUs: {problem}" if problem else "the GPUs are heard of again")
+            self._note(f"the GPUs: {problem}" if problem else "the GPUs can be sampled again")
 
-    # --- which are ours --------------------------------------------------------------------------
+    # --- locks -----------------------------------------------------------------------------------
 
     def _leased(self, gpus: Iterable[ev.Gpu]) -> list[ev.Gpu]:
-        """With a lock for each that we may start on, and a reason for each other."""
+        """The GPUs, each locked for this study or with an obstacle to its use."""
         gpus = list(gpus)
         used = {uuid for tenant in self._ours() for uuid in tenant.uuids}
         for gpu in gpus:
@@ -165,7 +167,7 @@ class Gpus:
         return [self._with_obstacle(gpu, reasons.get(gpu.uuid, "")) for gpu in gpus]
 
     def _wanted(self) -> float:
-        """How many this study can use at all."""
+        """How many GPUs this study can use at most."""
         settings = self._settings()
         if settings.gpus == 0:
             return 0
@@ -180,10 +182,10 @@ class Gpus:
             return gpu
         return msgspec.structs.replace(gpu, obstacle=obstacle)
 
-    # --- what the executor says ------------------------------------------------------------------
+    # --- events of the executor ------------------------------------------------------------------
 
     def pass_on(self, events: Sequence[ev.Event]) -> None:
-        """The executor's sink."""
+        """The executor's sink: exits of trials on GPUs wait until their memory is free."""
         assert self._take is not None
         through: list[ev.Event] = []
         for event in events:
@@ -214,7 +216,7 @@ class Gpus:
         task.add_done_callback(heed)
 
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
-        """Wait for its memory, then let the study know of its end."""
+        """Wait until its memory is free, then pass its exit on."""
         tenant = self._leaving[key]
         end = self._clock() + self._vacating
         while await self._look_again() and self._held_by(tenant):
@@ -227,7 +229,7 @@ class Gpus:
         self._take([msgspec.structs.replace(event, time=self._clock())])
 
     def _still_stuck(self) -> dict[str, str]:
-        """Why a GPU can't be used though its trial has ended, until its memory is back."""
+        """Obstacles, by UUID, of GPUs that still hold memory of a trial that has ended."""
         held = [(tenant, trial, self._held_by(tenant)) for tenant, trial in self._stuck]
         self._stuck = [(tenant, trial) for tenant, trial, uuids in held if uuids]
         return {
@@ -237,12 +239,12 @@ class Gpus:
         }
 
     async def _look_again(self) -> bool:
-        """A snapshot taken from now on has come; False where none can."""
+        """Wait for a new sample; False if none can come."""
         if self._watchdog is None or self._is_blind():
             return False
         self._fresh.clear()
         self._watchdog.ask()
-        await self._fresh.wait()  # its watchdog has a word for it, too, if none comes
+        await self._fresh.wait()  # the watchdog sends one with a problem if the sampler gives none
         return not self._is_blind()
 
     def _is_blind(self) -> bool:

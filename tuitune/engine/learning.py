@@ -1,4 +1,4 @@
-"""Which earlier studies does this one learn from, and what do they tell it?"""
+"""Trials of earlier studies that a study learns from, mapped into its search space."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEY = "learned"  # among the texts that a study's database keeps
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Trials of earlier studies in this one's space, and one line of words for each study."""
+    """Trials of earlier studies in this one's space, and a message about each study."""
 
     trials: tuple[Past, ...]
     words: tuple[str, ...]
@@ -43,14 +43,14 @@ def learn(spec: StudySpec) -> Learned:
     words: list[str] = []
     for name in spec.search.learn_from:
         folder = _folder(name, spec)
-        found, said = _read(folder, name, spec, len(trials))
+        found, summary = _read(folder, name, spec, len(trials))
         trials += found
-        words.append(said)
+        words.append(summary)
     return Learned(tuple(trials), tuple(words))
 
 
 def learned_once(spec: StudySpec, journal: Journal) -> tuple[Past, ...]:
-    """The same, kept in the study: what it has learned from may change or go afterwards."""
+    """As `learn`, stored in the study, since the earlier studies may change or be removed later."""
     if not spec.search.learn_from:
         return ()
     kept = journal.get(KEY)
@@ -62,12 +62,12 @@ def learned_once(spec: StudySpec, journal: Journal) -> tuple[Past, ...]:
 
 
 def kept(text: str | None) -> int | None:
-    """How many trials a study that has begun goes on with, by what it keeps under KEY."""
+    """The number of trials that are stored under KEY; None if there are none."""
     return None if text is None else len(json.loads(text))
 
 
 def _folder(name: str, spec: StudySpec) -> Path:
-    """Beside the study file, below the current folder, or a study that was run on this machine."""
+    """Found beside the study file, below the current folder, or in the registry of studies."""
     places = [Path(spec.file).parent / name, Path.cwd() / name]
     named = [folder for folder in known_studies() if folder.name == name]
     for folder in [*places, *named]:
@@ -111,7 +111,7 @@ def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Pa
 
 
 def _points(curve: Curve | None) -> list[tuple[int, float | None]]:
-    """(resource, value), None where that is missing or not finite."""
+    """(resource, value) of each report; the value is None if it is missing or not finite."""
     if curve is None:
         return []
     pairs = zip(curve.steps, curve.values, strict=True)
@@ -130,7 +130,7 @@ def _same_objective(spec: StudySpec, theirs: StudySpec, name: str) -> None:
 
 
 class _Tally:
-    """Why trials were left out, and what others were given."""
+    """Counts of trials that were left out, and of parameters that had to be filled in."""
 
     def __init__(self) -> None:
         self._unfit: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""How the engine notices that the machine's clock was set."""
+"""Monitors of the machine: steps of its clock, free disk space, devices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuitune.engine.engine import Engine
     from tuitune.engine.gpus import Gpus
 
-LEAST_STEP = 1.0  # s; less is how clocks are kept right all the time
+LEAST_STEP = 1.0  # s; smaller steps are corrections by NTP
 
 
 class ClockSteps:
@@ -53,25 +53,25 @@ class ClockSteps:
         return by
 
 
-LEAST_SHARE = 0.05  # of the whole disk that stays free, or
-LEAST_FREE = 5_000_000_000  # bytes, whichever is less
+LEAST_SHARE = 0.05  # of the whole disk, below which it is low, or
+LEAST_FREE = 5_000_000_000  # bytes; the smaller of the two counts
 
 
 class FreeSpace(NamedTuple):
-    """What is free of a disk."""
+    """Free space of a disk."""
 
     free: int  # bytes
     share: float  # of the whole
 
     def is_low(self, least: int | None) -> bool:
-        """`least`: the bytes that the study file wants free; None where it doesn't say."""
+        """`least`: bytes that must stay free; None for the defaults."""
         if least is None:
             return self.share < LEAST_SHARE and self.free < LEAST_FREE
         return self.free < least
 
 
 def room(folder: Path) -> FreeSpace | None:
-    """On the disk that this folder is on; None where nobody can tell."""
+    """Free space of the folder's disk; None if it can't be read."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError:
@@ -80,12 +80,13 @@ def room(folder: Path) -> FreeSpace | None:
 
 
 def is_low(folder: Path, least: int | None) -> bool:
+    """Whether the folder's disk has too little free space; False if that can't be read."""
     found = room(folder)
     return found is not None and found.is_low(least)
 
 
 async def watch_disk(folder: Path, engine: Engine, period: float) -> None:
-    """Tell the study when the disk has become too full, or has room again."""
+    """Tell the study when the disk becomes too full, or has room again; look every `period` s."""
     while True:
         await asyncio.sleep(period)
         settings, found = engine.study.state.settings, room(folder)
@@ -102,7 +103,10 @@ SAMPLE_PERIOD = 1.0  # s
 async def watch_devices(
     engine: Engine, context: EngineContext, gpus: Gpus | None, clock: Callable[[], float]
 ) -> None:
-    """Until it is cancelled. Looks in a thread: a disk that hangs must not stop the engine."""
+    """Store samples of host and GPUs until cancelled.
+
+    Samples are taken in a thread, since a disk that hangs must not stop the engine.
+    """
     from tuitune.devices.host_sampler import HostSampler  # noqa: PLC0415 - not before trials start
 
     sampler = await asyncio.to_thread(HostSampler, context.machine, context.held.folder)
@@ -113,7 +117,7 @@ async def watch_devices(
         used = sum(trial.cpus for trial in running)
         sample = await asyncio.to_thread(sampler.sample, clock(), pids, used)
         seen = () if gpus is None else gpu_samples(gpus.devices, gpus.strangers, state, clock())
-        with contextlib.suppress(StoreError):  # the next fact will tell of it
+        with contextlib.suppress(StoreError):  # the next fact meets the same error
             context.journal.sample([sample, *seen])
         await asyncio.sleep(SAMPLE_PERIOD)
 
@@ -121,7 +125,7 @@ async def watch_devices(
 def gpu_samples(
     devices: Sequence[GpuSample], strangers: Mapping[str, Sequence[str]], state: State, now: float
 ) -> list[DeviceSample]:
-    """What was last seen of each GPU, with what the study makes of it."""
+    """The last sample of each GPU, with the trials on it and why nothing starts there."""
     context = {gpu.uuid: gpu for gpu in state.gpus}
     on: dict[str, list[int]] = {}
     for trial in (state.trials[number] for number in state.running):
@@ -150,7 +154,7 @@ def gpu_samples(
 
 
 def _gpu_note(device: GpuSample, context: Gpu | None) -> str:
-    """Why nothing is placed on it; who else is on it is told beside that."""
+    """Why nothing is placed on it; others on it are named in a field of their own."""
     if context is None:
         return device.trouble
     return "nothing more starts" if context.obstacle and context.foreign else context.obstacle

@@ -1,4 +1,4 @@
-"""What does one attempt of a trial need to be told?"""
+"""Orders: what the process of an attempt is told when it is launched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folders) -> Order:
-    # From the last step nothing would be left to do, and the objective there would never come.
+    """The order for the trial's newest attempt, which goes on from its newest checkpoint."""
+    # Not the checkpoint of the last step: an attempt from there would report no objective.
     checkpoint = trial_folders.newest_checkpoint(trial.number, but=spec.pruning.max)
     command = spec.trial.command
     return Order(
@@ -43,7 +44,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
 
 
 def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, trial_folders: Folders) -> str:
-    """What became of the newest checkpoint that the journal knows of, where another is taken."""
+    """A warning if the newest checkpoint that the journal knows of can't be used; else empty."""
     known, found = trial.checkpoint, order.resume_step
     if known is None or (found is not None and found >= known):
         return ""
@@ -58,18 +59,18 @@ def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, trial_folders: 
 
 
 def gpu_environment(spec: StudySpec, state: State, trial: Trial) -> dict[str, str]:
-    """Only its own GPUs are there for a trial, from cuda:0 on; none where it is to have none."""
+    """Variables that let a trial see its own GPUs only, or none if it is to have none."""
     if trial.gpus:
         visible = ",".join(trial.gpus)
         return {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     asked_for_none = state.settings is not None and state.settings.gpus == 0
-    said = spec.trial.gpus is not None or bool(state.gpus)  # else there may be some of other makers
-    if asked_for_none and said and "CUDA_VISIBLE_DEVICES" not in spec.trial.env:
+    is_stated = spec.trial.gpus is not None or bool(state.gpus)  # else not NVIDIA's may be there
+    if asked_for_none and is_stated and "CUDA_VISIBLE_DEVICES" not in spec.trial.env:
         return {"CUDA_VISIBLE_DEVICES": ""}
     return {}
 
 
 def attempt_seed(seed: int, trial: int, attempt: int) -> int:
-    """32 bits: another for each attempt of a study, the same when the study is run again."""
+    """32 bits: differs between attempts, and is the same when the study is run again."""
     digest = hashlib.sha256(f"{seed}/{trial}/{attempt}".encode()).digest()
     return int.from_bytes(digest[:4], "big")

@@ -26,7 +26,8 @@ class Store(Protocol):
     def sync(self) -> None:
         """What was written survives a power cut, too; on any thread. Raises StoreError."""
 
-    def snapshot(self, blob: bytes) -> None: ...
+    def snapshot(self, blob: bytes) -> None:
+        """Keep a study's state, in place of an earlier one. Raises StoreError."""
 
     def drop_snapshot(self) -> None:
         """Every fact is read again by the next `restore`."""
@@ -41,7 +42,8 @@ class Store(Protocol):
 class Folders(Protocol):
     """Where trials keep their files: `tuitune.engine.trial_folders.TrialFolders`."""
 
-    def folder(self, trial: int) -> Path: ...
+    def folder(self, trial: int) -> Path:
+        """Where it is, or will be."""
 
     def prepare(self, trial: int, configuration: dict[str, Any]) -> str:
         """Make the trial's folder. Raises OSError.
@@ -50,7 +52,7 @@ class Folders(Protocol):
         """
 
     def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
-        """Its name is the step."""
+        """The folder of the newest whole checkpoint, except step `but`; its name is the step."""
 
     def leave(self, newest: Mapping[int, int]) -> None:
         """Soon, only so many of the newest checkpoints of each of these trials are there."""
@@ -66,7 +68,7 @@ class ModelClient(Protocol):
 
 
 class SettingsFile(Protocol):
-    """Where a study's settings stand: `tuitune.engine.settings.Document`."""
+    """Where a study's settings stand: `tuitune.engine.settings.StudyDocument`."""
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
         """The settings with these overrides, and what changed, in words."""
@@ -96,5 +98,5 @@ class EngineDeps:
     model_client: ModelClient | None = None  # where the search needs a model
     clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
     foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from
-    note: Callable[[str], None] = lambda _: None  # something to say that is no fact of the study
+    note: Callable[[str], None] = lambda _: None  # shows a message that is not a fact of the study
     timeouts: Timeouts = field(default_factory=Timeouts)

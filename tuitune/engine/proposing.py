@@ -1,4 +1,4 @@
-"""How does an Ask become a configuration: from a plan, from a model, or from what replaces it?"""
+"""From an Ask to a configuration: by the searcher, by its model, or by Sobol points without one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class HistoryBuilder:
-    """The history of a study, kept up to date by its facts: an ask costs what is new since."""
+    """The history that a model sees, updated by facts: its cost is that of the new ones."""
 
     def __init__(self, spec: StudySpec, foreign: tuple[Past, ...]) -> None:
         self._spec = spec
@@ -36,13 +36,14 @@ class HistoryBuilder:
         self._known = 0  # trials; those after them have not been looked at
 
     def note(self, facts: Iterable[ev.AnyFact]) -> None:
+        """Mark the trials that these facts concern to be read again."""
         for fact in facts:
             match fact:
                 case ev.Reported():  # as most are
                     self._stale.add(fact.trial)
                 case ev.PauseAsked() | ev.ResumeAsked():
                     self._stale.update(fact.trials)
-                case ev.Opened() | ev.SettingsChanged():  # these take up trials that were shelved
+                case ev.Opened() | ev.SettingsChanged():  # trials that were not promoted may go on
                     self._known = 0
                 case _:
                     number = getattr(fact, "trial", None)
@@ -50,7 +51,7 @@ class HistoryBuilder:
                         self._stale.add(number)
 
     def history(self, state: State) -> History:
-        """As the study is now."""
+        """The history of the study as it is now."""
         self._stale.update(range(self._known, len(state.trials)))
         self._known = len(state.trials)
         for number in sorted(self._stale):
@@ -64,7 +65,7 @@ class HistoryBuilder:
 
 
 def past_of(spec: StudySpec, trial: Trial) -> Past | None:
-    """One trial; None where it tells nothing and will not: killed, with nothing to compare.
+    """What a model learns from one trial; None for one that was killed with nothing to compare.
 
     Nor does one of which a sampler has failed: it was never launched.
     """
@@ -98,11 +99,11 @@ def _fate(trial: Trial) -> Fate:
     return "pending"
 
 
-AGAIN = 1.0  # s until one is asked again that could not be asked
+AGAIN = 1.0  # s until a sampler is called again that could not be called
 
 
 class Asked(Protocol):
-    """What asking needs of its engine."""
+    """What Proposing needs of its engine."""
 
     study: Study
 
@@ -114,7 +115,7 @@ class Asked(Protocol):
 
 
 class Proposing:
-    """One question at a time, of which the engine's loop never waits for the answer."""
+    """Answers Asks one at a time, in tasks, so that the engine's loop does not wait."""
 
     def __init__(self, engine: Asked, deps: EngineDeps) -> None:
         self._engine = engine
@@ -123,10 +124,10 @@ class Proposing:
         self._seen = HistoryBuilder(self._spec, deps.foreign) if self._spec.is_modelled else None
         self._fixed: dict[int, History] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slow: set[str] = set()  # samplers whose slowness was told of
+        self._slow: set[str] = set()  # samplers that were reported to be slow
 
     def note(self, facts: Sequence[ev.AnyFact]) -> None:
-        """Look at an event with all that followed from it: an Ask among them sees up to here."""
+        """Take in an event and its decisions; an Ask among them sees the history up to here."""
         if self._seen is None:
             return
         self._seen.note(facts)
@@ -135,6 +136,7 @@ class Proposing:
                 self._fixed = {fact.trial: self._seen.history(self._engine.study.state)}
 
     def ask(self, number: int) -> None:
+        """Answer the Ask for this trial, now or later, by an event to the engine."""
         answer = self._deps.searcher.propose(number, self._engine.study.tried)
         if isinstance(answer, AskModel):
             self._later(self._ask_model(number))
@@ -142,7 +144,7 @@ class Proposing:
             self._take(number, answer)
 
     async def completed(self, proposal: Proposal, draw: str) -> dict[str, Any]:
-        """The whole configuration, in the file's order. Raises SampleError."""
+        """The configuration with sampled values, in the study file's order. Raises SampleError."""
         targets = {p.name: p.target for p in self._to_sample(proposal)}
         if not targets:
             return proposal.config
@@ -190,7 +192,7 @@ class Proposing:
         while config is None and self._is_awaited(number):
             try:
                 config = await self.completed(proposal, f"{number}")
-            except NotNowError:  # said where launching is blocked by the same cause
+            except NotNowError:  # the study says so where launching is blocked by it
                 await asyncio.sleep(AGAIN)
             except SampleError as error:
                 self._fail(number, proposal, str(error))
@@ -207,7 +209,7 @@ class Proposing:
         self._engine.take([ev.SampleFailed(now, number, given, origin, proposal.why, error)])
 
     def _say_slow(self, targets: Mapping[str, str]) -> None:
-        """Once for each function: until it returns, no further trial can start."""
+        """Note that a sampler is slow, once for each: no other trial can start until it returns."""
         if self._slow.issuperset(targets.values()):
             return
         self._slow.update(targets.values())
@@ -219,12 +221,12 @@ class Proposing:
         self._engine.take([ev.Proposed(clock, number, config, proposal.origin, proposal.why)])
 
     def _is_awaited(self, number: int) -> bool:
-        """A study that has ended meanwhile asks again when it is taken up."""
+        """Whether the study still waits for this trial's configuration."""
         state = self._engine.study.state
         return state.asking == number and not state.finished
 
     def _to_sample(self, proposal: Proposal) -> list[Sampled]:
-        """What the user's own samplers are yet to choose."""
+        """Parameters that the user's samplers have yet to choose."""
         space, config = self._spec.space, proposal.config
         return [p for p in space.sampled if p.name not in config and space.is_active(p, config)]
 
@@ -236,6 +238,7 @@ class Proposing:
 
 
 def exhausted_words(spec: StudySpec) -> str:
+    """Why a searcher has no configuration left."""
     search = spec.search
     kind = searcher_kind(search)
     if kind.size is not None:

@@ -1,4 +1,4 @@
-"""How is a study opened, taken up where it was left, run, and closed?"""
+"""One run of a study: opened, taken up where it was left, run to its end, and closed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tuitune.engine.learning import learned_once
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.ports import EngineDeps, Timeouts
 from tuitune.engine.settings import CannotRunError, StudyDocument, check_machine, wants_gpus
-from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, told
+from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, following_import
 from tuitune.engine.trial_folders import TrialFolders
 from tuitune.executors.base import DEFAULT, Plan, TargetError, find_executor
 from tuitune.executors.local.exit_text import shortage
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
 NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
-SETTLED = 0.5  # s after which the first trials have started, and there is time for other things
+SETTLED = 0.5  # s after which the first trials have started; less urgent work begins then
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: the study as it is, why it ended, and what stopped it from outside."""
+    """How a run ended, and the study as it is then."""
 
     study: Study
     finished: ev.Finished
@@ -72,15 +72,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Which study is run, where, and by which file."""
+    """The study to be run, its folder and its file."""
 
     spec: StudySpec
-    folder: Path  # the study folder, which is there
+    folder: Path  # the study folder, which exists
     as_run: str  # the text of its study.toml
     source: Path  # the study file
     steal: bool = False
-    executor: str | None = None  # its name; None: as before, or the default one
-    is_whole_process: bool = False  # nothing but this run goes on in this process
+    executor: str | None = None  # its name; None: the one of the last run, or the default
+    is_whole_process: bool = False  # this process does nothing else
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
@@ -107,18 +107,18 @@ def run(
             make_executor = _executor_maker(opening, journal)
             document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
-            said: list[str] = []
+            notes: list[str] = []
             with _last_words(journal, folder):
                 journal.rebuild(spec)
-                study = restore(spec, journal, said.append)
+                study = restore(spec, journal, notes.append)
                 if study.state.opening and not study.state.finished:
-                    sweep(str(folder))  # what a dead engine left must be gone before we start
+                    sweep(str(folder))  # processes of a dead engine must be gone first
                 foreign = learned_once(spec, journal)
                 context = EngineContext(
                     study, journal, held, machine, document, foreign, seen, opening.timeouts
                 )
                 seen_by = GuardedWatcher(watcher(study), folder / LOG)
-                return asyncio.run(_run(context, make_executor, seen_by, listening, said))
+                return asyncio.run(_run(context, make_executor, seen_by, listening, notes))
         finally:
             journal.close()
     finally:
@@ -126,14 +126,14 @@ def run(
 
 
 def _describe(opening: Opening, document: StudyDocument, journal: Journal) -> None:
-    """Keep the study file as it is run, whole or not at all."""
+    """Store the study file as it is run."""
     journal.put("source", str(opening.source))
     document.write(opening.as_run)
 
 
 @contextlib.contextmanager
 def _last_words(journal: Journal, folder: Path) -> Iterator[None]:
-    """An engine that can't begin, or fails, says so to whoever looks on."""
+    """Store why an engine ended if it could not begin or failed, for the app and commands."""
     try:
         yield
     except (TargetError, StoppedEarlyError) as error:
@@ -148,12 +148,12 @@ def _last_words(journal: Journal, folder: Path) -> Iterator[None]:
 
 
 def _say(journal: Journal, phase: Phase, words: str = "") -> None:
-    with contextlib.suppress(StoreError):  # the facts, if there are more, will tell of it
+    with contextlib.suppress(StoreError):  # the next fact meets the same error
         journal.tell(EngineRow(phase, words, time.time()))
 
 
 def _executor_maker(opening: Opening, journal: Journal) -> Callable[[Sink], Executor]:
-    """By the name that was asked for now or when the study ran last. Raises CannotRunError."""
+    """Of the executor that is asked for, or that ran the study last. Raises CannotRunError."""
     before = journal.get("executor") or DEFAULT
     name = opening.executor or before
     try:
@@ -171,7 +171,7 @@ async def _run(
     make_executor: Callable[[Sink], Executor],
     watcher: Watcher,
     listening: Callable[[], None],
-    said: Sequence[str],
+    notes: Sequence[str],
 ) -> Outcome:
     gate = StartupGate()
     signals = Signals(gate)
@@ -190,7 +190,7 @@ async def _run(
         loop.call_soon_threadsafe(watcher.note, text)
 
     loop = asyncio.get_running_loop()
-    for text in said:
+    for text in notes:
         watcher.note(text)
     model_client = make_oracle(context, watcher.note)
     trial_folders = TrialFolders(folder / TRIALS, say)
@@ -200,7 +200,7 @@ async def _run(
     choose_place(folder)
     executor = make_executor(gpus.pass_on if gpus else engine.take)
     engine.executor = executor
-    async with contextlib.AsyncExitStack() as closing:  # the last that is named here closes first
+    async with contextlib.AsyncExitStack() as closing:  # closed in reverse order
         closing.callback(watcher.close)
         closing.push_async_callback(trial_folders.close)
         closing.callback(leave_place, folder)
@@ -217,7 +217,7 @@ async def _run(
             gpus.start(context.seen)
         _say(journal, "importing")
         listening()
-        async with told(folder / LOG, note):
+        async with following_import(folder / LOG, note):
             await gate.wait_for(executor.open())
         _say(journal, "running")
         gate.open(ControlHandler(engine, context.document, time.time))
@@ -262,9 +262,9 @@ async def _to_its_end(
     model_client: ModelProcess | None,
     signals: Signals,
 ) -> ev.Finished:
-    """From the first event of this engine to the last."""
+    """Run from the first event of this engine to its last."""
     folder = context.held.folder
-    beside = [
+    tasks = [
         asyncio.create_task(work)
         for work in (
             _beat(context.held, engine, context.timeouts.heartbeat),
@@ -274,7 +274,7 @@ async def _to_its_end(
             importance.watch(context.study, context.journal, folder),
         )
     ]
-    for task in beside[:2]:  # the others are worth less than the study
+    for task in tasks[:2]:  # a failure of the others does not end the study
         task.add_done_callback(heed)
     try:
         low = monitors.is_low(folder, context.study.spec.limits.disk_free)
@@ -286,7 +286,7 @@ async def _to_its_end(
             gpus.tell(engine.take)
         return await engine.finished
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
         remember(folder)
 
@@ -310,7 +310,7 @@ async def _sample(engine: Engine, context: EngineContext, gpus: Gpus | None) -> 
 
 
 async def _beat(held: Claim, engine: Engine, period: float) -> None:
-    """Show that this engine lives; let go where another has taken the study over."""
+    """Renew the heartbeat; stop the study if another engine has taken it over."""
     await asyncio.sleep(SETTLED)
     remember(held.folder)
     while True:
@@ -320,6 +320,6 @@ async def _beat(held: Claim, engine: Engine, period: float) -> None:
         except StoreError as error:
             cause = error.__cause__
             if isinstance(cause, OSError) and shortage(cause.errno):
-                continue  # the study is still ours, and the next beat may be written
+                continue  # no disk space: the next heartbeat may be written
             engine.take([ev.StopAsked(time.time(), finish=False, why=str(error))])
             return

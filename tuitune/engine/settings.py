@@ -1,4 +1,4 @@
-"""What of a study file may change between two runs, and can this machine do it?"""
+"""Settings of a study that may change between runs, and whether this machine can run them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class CannotRunError(Exception):
-    """This machine can't do what the study file asks for; str() says what and the mend."""
+    """The study can't run on this machine; str() says why, and what to change."""
 
 
 def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
+    """The settings of a study file; without `gpus` in it a trial gets one GPU if there are any."""
     gpus = spec.trial.gpus
     return Settings(
         trials=spec.search.trials,
@@ -47,7 +48,7 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
 
 
 def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None = None) -> None:
-    """Raises CannotRunError for what no waiting would mend. `seen`: None: nobody has looked."""
+    """Raises CannotRunError if resources lack that will not come. `seen`: the GPUs, if known."""
     problem = shortage(machine, HostResources(spec.trial.cpus, spec.trial.memory or 0))
     if not problem and seen is not None:
         problem = _gpu_shortage(spec, seen)
@@ -56,12 +57,12 @@ def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None
 
 
 def wants_gpus(spec: StudySpec) -> bool:
-    """Whether it is worth to look for some."""
+    """Whether the study may use GPUs, so that they have to be sampled."""
     return spec.trial.gpus != 0
 
 
 def has_gpus(spec: StudySpec, seen: Snapshot) -> bool:
-    """Whether there are some that this study may use."""
+    """Whether this machine has GPUs that the study may use."""
     try:
         return bool(allowed(seen.devices, os.environ, spec.devices.allow))
     except NotAllowedError:
@@ -82,7 +83,9 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
     there = [device for device in there if not device.trouble]
     count = 1.0 if gpus == "auto" else gpus
     if count is not None and count > 1:
-        there = [device for device in there if not device.parent]  # instances don't go together
+        there = [
+            device for device in there if not device.parent
+        ]  # a trial has one MIG instance at most
     if count is None or count <= max(0, len(there) - spec.devices.leave_free):
         return ""
     some = "1 GPU here is" if len(there) == 1 else f"{len(there)} GPUs here are"
@@ -93,7 +96,7 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
 
 
 class NotWhileRunningError(Exception):
-    """Such a change needs another study, or a new start of this one; str() says which."""
+    """A change that a running study can't take up; str() says what it needs instead."""
 
 
 class StudyDocument:
@@ -105,7 +108,7 @@ class StudyDocument:
         self._seen = seen
 
     def write(self, text: str) -> None:
-        """Replace it whole or not at all. Raises StoreError."""
+        """Replace the file atomically. Raises StoreError."""
         aside = self._path.with_name(f"{DOCUMENT}.new")
         try:
             aside.write_text(text, encoding="utf-8")
@@ -114,27 +117,28 @@ class StudyDocument:
             raise StoreError(f"{aside}: can't be written: {error.strerror}") from error
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
-        """The settings with these overrides, and what changed, in words.
+        """Change the file. Returns the new settings, and what changed, in words.
 
         Raises StudyFileError, and NotWhileRunningError for what a running study can't take up.
         """
         spec = load(self._path, overrides=overrides, check_target=False)
         taken, refused = changes(study.spec, spec)
         settings = settings_of(spec, has_gpus=has_gpus(spec, self._seen))
-        still = [str(change) for change in refused]
+        other = [str(change) for change in refused]
         late = [str(change) for change in taken if not change.is_setting]
-        if still:
-            raise NotWhileRunningError(f"that would be another study: {'; '.join(still)}")
+        if other:
+            raise NotWhileRunningError(f"that would be another study: {'; '.join(other)}")
         if late:
-            said = "; ".join(late)
-            raise NotWhileRunningError(f"{said}: stop the study, then run its file with that")
+            raise NotWhileRunningError(
+                f"{'; '.join(late)}: stop the study, then run its file with that"
+            )
         try:
             check_machine(spec, self._machine, self._seen)
         except CannotRunError as error:
             raise NotWhileRunningError(str(error)) from error
         words = []
         if settings != study.state.settings:
-            before = load(self._path, check_target=False)  # what was set since it began is in it
+            before = load(self._path, check_target=False)  # with what was set since
             words = [str(change) for change in changes(before, spec)[0]]
         self.write(written(load_document(self._path, overrides)))
         return settings, words

@@ -1,4 +1,4 @@
-"""What does the training code say while it is imported, before there is any trial?"""
+"""The start of an engine: progress of the import, requests before it is done, signals."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from tuitune.control.requests import Answer, Request
     from tuitune.engine.engine import Engine
 
-PATIENCE = 1.0  # s before an import is worth a word
+PATIENCE = 1.0  # s before an import is reported
 PERIOD = 1.0  # s between two looks
 CHUNK = 4096  # bytes of the log's end
 
 
 @contextlib.asynccontextmanager
-async def told(log: Path, note: Callable[[str], None]) -> AsyncIterator[None]:
-    """Meanwhile pass on the newest line of the engine's log: a download shows its progress."""
+async def following_import(log: Path, note: Callable[[str], None]) -> AsyncIterator[None]:
+    """Pass on the newest line of the engine's log while the body runs, as of a download."""
     telling = asyncio.create_task(_tell(log, note))
     try:
         yield
@@ -54,7 +54,7 @@ def _size(log: Path) -> int:
 
 
 def _last_line(log: Path, start: int) -> str:
-    """The newest that is no blank; a progress bar writes its lines over each other."""
+    """The newest line that is not blank; a progress bar ends its lines with carriage returns."""
     try:
         with log.open("rb") as file:
             file.seek(max(start, file.seek(0, 2) - CHUNK))
@@ -72,11 +72,11 @@ if TYPE_CHECKING:
 
 
 class StoppedEarlyError(Exception):
-    """The study was told to stop before any trial could start; str() says so."""
+    """The study was stopped before any trial could start."""
 
 
 class StartupGate:
-    """The control socket's handler: until it is `open`, a study can only be stopped."""
+    """Handler of the control socket: until `open`, it accepts Stop alone."""
 
     def __init__(self) -> None:
         self._handler: Handler | None = None
@@ -92,10 +92,11 @@ class StartupGate:
         return {"running": 0}
 
     def stop(self) -> None:
-        """Whoever waits for the import waits no longer."""
+        """End `wait_for` with StoppedEarlyError."""
         self._stopped.set()
 
     def open(self, handler: Handler) -> None:
+        """From now on `handler` gets all requests."""
         self._handler = handler
 
     async def wait_for(self, importing: Awaitable[None]) -> None:
@@ -113,7 +114,7 @@ class StartupGate:
 
 
 class Signals:
-    """The first lets trials save and leave; the second doesn't wait for them.
+    """Handles SIGINT, SIGTERM and SIGHUP: trials save and leave; a second one kills them.
 
     Before the training code is imported there are no trials, and the engine leaves at once. What
     was held back while the engine itself was imported comes now.
@@ -126,17 +127,17 @@ class Signals:
         loop = asyncio.get_running_loop()
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         for number in numbers:
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish stands
-                loop.add_signal_handler(number, self._hear, signal.Signals(number).name)
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
+                loop.add_signal_handler(number, self._received, signal.Signals(number).name)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
     def hand_to(self, engine: Engine) -> None:
-        """From now on there is a study that can be stopped, also by what came just before."""
+        """From now on signals stop this engine's study, earlier ones included."""
         self._engine = engine
         if self._seen:
             self._stop(engine)
 
-    def _hear(self, name: str) -> None:
+    def _received(self, name: str) -> None:
         self._seen.append(name)
         if self._engine is None:
             self._gate.stop()

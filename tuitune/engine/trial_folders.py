@@ -1,4 +1,4 @@
-"""What lies in the trials' folders: configurations and checkpoints."""
+"""Folders of trials: configurations, checkpoints, and their removal on a thread."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-BIN = ".removing"  # in the folder of the trials: what is there is nobody's any more
+BIN = ".removing"  # in the folder of the trials: what is there is to be deleted
 CHECKPOINTS = "checkpoints"
-FEW = 4  # trials whose checkpoints are looked for at once; those of more by the thread
+FEW = 4  # trials whose checkpoints are looked for at once; the thread looks for those of more
 
 
 class Removal:
-    """Removes what is not to stay, one folder after the other, on a thread of its own.
+    """Removes checkpoints that are not kept, one after the other, on a thread of its own.
 
     What goes is first renamed out of the trial's folder, so that an attempt never finds half a
     checkpoint. `say` is told once of what can't be removed, on that thread; it is tried again with
@@ -35,7 +35,7 @@ class Removal:
         self._trials = trials
         self._bin = trials / BIN
         self._say = say
-        self._said = False
+        self._reported = False
         self._turn = threading.Condition()
         self._due: dict[int, int] = {}  # trial: how many of its newest checkpoints stay
         self._failed: dict[int, int] = {}
@@ -45,9 +45,9 @@ class Removal:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="removal")
 
     def leave(self, newest: Mapping[int, int]) -> None:
-        """Of each trial only so many of its newest checkpoints stay."""
+        """Keep only so many of each trial's newest checkpoints."""
         if self._is_idle and len(newest) <= FEW and not any(map(self._has_saved, newest)):
-            return  # as after each trial of a study that never saves: no thread need wake for it
+            return  # as in a study that never saves: the thread is not woken
         with self._turn:
             if self._closed:
                 return
@@ -58,14 +58,14 @@ class Removal:
         self._pool.submit(self._work)
 
     def spare(self, trial: int) -> None:
-        """Remove nothing more of this trial: it is about to go on."""
+        """Remove nothing more of this trial, since it is about to go on."""
         with self._turn:
             self._due.pop(trial, None)
             self._failed.pop(trial, None)
             self._turn.wait_for(lambda: self._at != trial)  # a few renames
 
     def close(self) -> None:
-        """Return when all is removed that can be."""
+        """Wait until all is removed that can be."""
         with self._turn:
             self._closed = True
         self._pool.shutdown()
@@ -92,13 +92,13 @@ class Removal:
                 self._empty_bin()
 
     def _do(self, trial: int, keep: int) -> bool:
-        """Whether there may be something in the bin now."""
+        """Returns whether the bin may hold something now."""
         try:
             return self._set_aside(trial, keep)
         except OSError as error:
             with self._turn:
                 self._failed[trial] = keep
-            self._told(error)
+            self._report(error)
             return True
 
     def _next(self) -> tuple[int, int] | None:
@@ -109,7 +109,7 @@ class Removal:
             return trial, self._due.pop(trial)
 
     def _set_aside(self, trial: int, keep: int) -> bool:
-        """Whether there was anything. Raises OSError."""
+        """Returns whether there was anything to move. Raises OSError."""
         place = self._checkpoints(trial)
         try:
             names = os.listdir(place)  # noqa: PTH208 - most of 10,000 have none, when one opens
@@ -135,28 +135,28 @@ class Removal:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._told(error)
+            self._report(error)
             return
         for path in found:
             try:
                 _remove(path)
             except OSError as error:
-                self._told(error)
+                self._report(error)
         with contextlib.suppress(OSError):
             self._bin.rmdir()
 
-    def _told(self, error: OSError) -> None:
-        if not self._said:
-            self._said = True
+    def _report(self, error: OSError) -> None:
+        if not self._reported:
+            self._reported = True
             where = f"{error.filename}: " if error.filename else ""
             self._say(
-                f"a checkpoint that nobody needs can't be removed: {where}{error.strerror}; this "
+                f"a checkpoint that is not needed can't be removed: {where}{error.strerror}; this "
                 f"is tried again now and then, or remove {self._bin} by hand"
             )
 
 
 def whole(paths: list[Path]) -> list[Path]:
-    """Those that are whole checkpoints, by their step; others are still being written."""
+    """The complete checkpoints among these paths, by step; others are being written."""
     found = [path for path in paths if len(path.name) >= 8 and path.name.isdecimal()]
     return sorted(found, key=lambda path: int(path.name))
 
@@ -171,7 +171,7 @@ def _move(path: Path, place: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """As much of it as can be. Raises OSError where something is left."""
+    """Delete a tree as far as possible. Raises OSError if something is left."""
     if path.is_symlink() or path.is_file():
         path.unlink()
         return
@@ -191,6 +191,7 @@ class TrialFolders:
         self._removal = Removal(trials, say)
 
     def folder(self, trial: int) -> Path:
+        """Where it is, or will be."""
         return self._trials / f"{trial:04d}"
 
     def prepare(self, trial: int, configuration: dict[str, Any]) -> str:
@@ -224,11 +225,11 @@ class TrialFolders:
         return next((path for path in reversed(found) if int(path.name) != but), None)
 
     def leave(self, newest: Mapping[int, int]) -> None:
-        """Soon, only so many of the newest checkpoints of each of these trials are there."""
+        """Keep only so many of each trial's newest checkpoints; the others are removed soon."""
         self._removal.leave(newest)
 
     async def close(self) -> None:
-        """Wait for what is still to be removed."""
+        """Wait until all is removed that can be."""
         await asyncio.to_thread(self._removal.close)
 
     def _move_aside(self, folder: Path) -> str:
@@ -239,7 +240,7 @@ class TrialFolders:
 
 
 def _read(path: Path) -> str | None:
-    """What is there; None where nothing is."""
+    """The file's text; None if it does not exist."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -247,14 +248,14 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """All of it or nothing, whenever the process dies."""
+    """Replace the file atomically."""
     aside = path.with_name(f".{path.name}")
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Whether both are the same configuration; what can't be read is nobody's."""
+    """Whether both texts hold the same configuration; one that can't be read differs."""
     if one == other:
         return True
     with contextlib.suppress(ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""How did trials' values go? Of all trials in little memory, of one in full."""
+"""Curves of trials: of all in compact arrays, of one with every report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 class Curve(NamedTuple):
     """A trial's values, steps rising; NaN where one is missing.
 
-    A report of a later attempt takes the place of what earlier ones said of its step and of
+    A report of a later attempt replaces those of earlier attempts at its step and
     those after it.
     """
 
@@ -39,6 +39,7 @@ class Curve(NamedTuple):
     values: array[float]
 
     def add(self, step: int, value: float | None) -> None:
+        """Append a point, in place of those at this step and after it."""
         steps, values = self
         while steps and steps[-1] >= step:
             steps.pop()
@@ -53,11 +54,12 @@ class Curve(NamedTuple):
 
 
 def new_curve() -> Curve:
+    """A curve without points."""
     return Curve(array("q"), array("d"))
 
 
 def read_all(db: sqlite3.Connection, until: int | None, points: int | None) -> dict[int, Curve]:
-    """By trial, up to fact `until`; of `points` or more only some, and never twice as many."""
+    """By trial, up to fact `until`; a curve is thinned so that it has less than 2 x `points`."""
     curves: dict[int, Curve] = {}
     most = 2 * points if points else LAST
     for trial, step, value in db.execute(ALL, (LAST if until is None else until,)):
@@ -66,7 +68,7 @@ def read_all(db: sqlite3.Connection, until: int | None, points: int | None) -> d
             curve = curves[trial] = new_curve()
         steps, values = curve
         if value is not None and (not steps or steps[-1] < step):
-            steps.append(step)  # as `add` does: a call for each of millions takes twice as long
+            steps.append(step)  # as `add` does; a call for each point would take twice as long
             values.append(value)
         else:
             curve.add(step, value)
@@ -78,7 +80,7 @@ def read_all(db: sqlite3.Connection, until: int | None, points: int | None) -> d
 def read_one(
     db: sqlite3.Connection, trial: int, metric: str | None
 ) -> list[tuple[int, int, float | None]]:
-    """(attempt, step, value) in the order they came: of a metric, or of the objective."""
+    """(attempt, step, value) in order of arrival; of the objective unless `metric` is given."""
     first, last = span(db, trial)
     if metric is None:
         return db.execute(VALUES, (first, last, trial)).fetchall()
@@ -90,18 +92,18 @@ def read_one(
 
 
 def read_names(db: sqlite3.Connection) -> list[str]:
-    """The metrics of the newest reports, in their order."""
+    """Names of the metrics in the newest reports, in their order."""
     bodies = [body for (body,) in db.execute(NAMES)]
     return list(dict.fromkeys(name for body in bodies for name in _metrics(body)))
 
 
 def longest_pause(db: sqlite3.Connection) -> float | None:
-    """Seconds between two reports of one attempt; None where none has reported twice."""
+    """Seconds between two reports of one attempt; None if no attempt has reported twice."""
     (found,) = db.execute(LONGEST_PAUSE).fetchone()
     return None if found is None else float(found)
 
 
 def repeated(db: sqlite3.Connection) -> tuple[int, int] | None:
-    """A trial and one of its steps that it has reported several times in one attempt."""
+    """(trial, step) of a step that one attempt has reported several times; None if none has."""
     found: tuple[int, int] | None = db.execute(REPEATED).fetchone()
     return found

@@ -1,4 +1,4 @@
-"""Why could the store not do it, and what mends it?"""
+"""Errors of the store, with what to do about each."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class StoreError(Exception):
-    """A study can't be remembered or read; the text says which file, why, and the mend."""
+    """A study can't be stored or read; str() names the file, the reason, and what to do."""
 
 
 class HeldError(StoreError):
-    """Another engine of this machine has the study."""
+    """Another engine of this machine runs the study."""
 
 
 WORDS = {
@@ -42,6 +42,7 @@ WORDS = {
 
 
 def explain(path: Path, error: sqlite3.Error) -> StoreError:
+    """The error of SQLite about the database at `path`, in words for the user."""
     # text that is not UTF-8 has no code
     none = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
     code = getattr(error, "sqlite_errorcode", none) & 0xFF  # extended ones sit above the first byte

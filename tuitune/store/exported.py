@@ -1,4 +1,4 @@
-"""How is a study told to other programs? A row a trial, as CSV or JSON."""
+"""Export of a study as CSV or JSON: one row for each trial."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAST = ("started", "ended", "attempts", "device", "error", "waiting_for")
 def exported(
     rows: Iterable[TrialRow], names: Sequence[str], form: Form, *, ascii_only: bool = False
 ) -> str:
-    """All trials; `names` are the space's parameters in its order. ascii_only: of JSON."""
+    """All trials; `names`: the parameters, in order; ascii_only: escape all else in JSON."""
     columns = parameter_columns(names)
     records = [_record(row, columns) for row in rows]
     if form == "json":
@@ -31,7 +31,7 @@ def exported(
 
 
 def parameter_columns(names: Sequence[str]) -> dict[str, str]:
-    """Each parameter's column: its name, or `config.NAME` where a column of ours is called so."""
+    """Each parameter's column: its name, or `config.NAME` if another column has that name."""
     taken = {*FIRST, *LAST}
     columns = {}
     for name in names:
@@ -45,7 +45,7 @@ def parameter_columns(names: Sequence[str]) -> dict[str, str]:
 
 
 def _record(row: TrialRow, columns: Mapping[str, str]) -> dict[str, Any]:
-    """One trial; an inactive parameter is there without a value."""
+    """One trial; an inactive parameter has the value None."""
     values = {column: row.config.get(name) for name, column in columns.items()}
     first = {"trial": row.number, "state": row.state, "value": row.value, "step": row.step}
     last = {
@@ -68,5 +68,5 @@ def _csv(records: Sequence[dict[str, Any]], parameters: Iterable[str]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Lists and booleans as JSON spells them: their Python spelling helps nobody."""
+    """Lists, dicts and booleans as JSON, for readers that are not Python."""
     return as_json(value) if isinstance(value, bool | list | dict) else value

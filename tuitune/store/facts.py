@@ -1,4 +1,4 @@
-"""How is a fact of the journal written, and read again in order?"""
+"""Facts of the journal, reports and device samples: how they are written and read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
-PAGE = 5000  # rows a query: no statement stays open while a page is worked on
+PAGE = 5000  # rows of one query; no statement is open while they are processed
 
 FACTS = """
 SELECT seq, time, trial, attempt, step, metrics, can_save FROM reports WHERE seq > :since
@@ -112,7 +112,7 @@ def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | Repo
 
 
 def of_trial(db: sqlite3.Connection, trial: int) -> list[tuple[int, AnyFact]]:
-    """What befell this trial but its reports, in order; what was done to several at once, too."""
+    """Facts of this trial except its reports, in order; those of several trials included."""
     first, last = span(db, trial)
     rows = db.execute(OF_TRIAL, {"first": first, "last": last, "trial": trial})
     found = [(seq, _decoded(seq, body)) for seq, body in rows]
@@ -140,8 +140,8 @@ def _fact(row: tuple[Any, ...]) -> AnyFact:
     seq, time, trial, attempt, step, body, flags = row
     if trial is None:
         return _decoded(seq, body)
-    told = bool(flags & 1), bool(flags & 2), bool(flags & 4)
-    return Reported(time, trial, attempt, step, _decode_metrics(body), *told)
+    flagged = bool(flags & 1), bool(flags & 2), bool(flags & 4)
+    return Reported(time, trial, attempt, step, _decode_metrics(body), *flagged)
 
 
 def _decoded(seq: int, body: bytes) -> AnyFact:
@@ -167,15 +167,15 @@ _decode_sample = msgspec.msgpack.Decoder(DeviceSample).decode
 
 
 class Samples:
-    """The table of samples; what is stored of a device is thinned as it grows old."""
+    """Writes the table of samples, and thins samples that are older than ten minutes."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._kept: dict[str, float] = {}  # when a device's last sample for long was taken
+        self._kept: dict[str, float] = {}  # device -> its last sample that is kept for a day
         self._thinned = 0.0
 
     def add(self, samples: Sequence[DeviceSample]) -> None:
-        """Inside a transaction of the caller's."""
+        """Store samples and thin old ones, inside a transaction of the caller."""
         if not samples:
             return
         self._db.executemany(ADD, [self._columns(sample) for sample in samples])

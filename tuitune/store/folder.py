@@ -1,4 +1,4 @@
-"""Where does a study live, and which folder does a name mean?"""
+"""Study folders: how they are made and found, and the registry of this user's studies."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def remember(folder: Path) -> bool:
 
 
 def known_studies() -> list[Path]:
-    """The folders of all studies that are still there, the one run last first."""
+    """Folders of the studies that still exist, the one run last first."""
     try:
         entries = sorted(_place().glob("*.json"), key=_age)
     except (OSError, RuntimeError):
@@ -54,7 +54,7 @@ def known_studies() -> list[Path]:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is one; not where the path can't be looked at: too long, or not allowed."""
+    """As Path.is_file; False for a path that is too long or may not be read."""
     try:
         return path.is_file()
     except OSError:
@@ -82,7 +82,7 @@ def _folder(entry: Path) -> Path | None:
 
 
 def _forget_removed(place: Path) -> None:
-    """Drops studies that were deleted; one whose disk isn't mounted now is kept."""
+    """Remove entries of deleted studies; one whose disk is not mounted is kept."""
     for entry in place.glob("*.json"):
         folder = _folder(entry)
         with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ DOCUMENT = "study.toml"
 TRIALS = "trials"
 LOG = "engine.log"  # what the engine and the imported training code print
 NAME = ".study"  # holds its name: a folder called cifar-2 may be cifar's second or cifar-2's own
-# All that an engine makes before its study has begun.
+# The files that an engine makes before its study has begun.
 BARE = re.compile(
     rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
     rf"|\.gitignore|{re.escape(LOG)}|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
@@ -118,11 +118,11 @@ ELSEWHERE = "choose another place with --runs DIR"
 NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
-def create_study(runs: Path, name: str, *, beside: bool = True) -> Path | None:
+def create_study(runs: Path, name: str, *, another: bool = True) -> Path | None:
     """A new folder, for its user alone, for a study of this name: name, name-2, name-3 ...
 
-    One whose study has not begun, or never will as its engine died, is used again. beside: there
-    may be studies of this name; else None where somebody has begun one. Raises StoreError where
+    One whose study has not begun, or never will as its engine died, is used again. another: also
+    if there are studies of this name; else None is returned then. Raises StoreError where
     `name` can't be a folder's, or `runs` can't be written.
     """
     if not name or name.startswith(".") or "/" in name or "\0" in name:
@@ -134,8 +134,8 @@ def create_study(runs: Path, name: str, *, beside: bool = True) -> Path | None:
         runs.mkdir(parents=True, exist_ok=True)
         with _alone(runs):
             folder = next(f for f in _folders(runs, name) if _is_abandoned(f) or _make(f))
-            # Looked at last: what was passed over above has all that makes it a study by now.
-            if not beside and newest_study(runs, name) is not None:
+            # Checked last: by now a folder that was skipped above is a complete study.
+            if not another and newest_study(runs, name) is not None:
                 if not (folder / NAME).exists():
                     folder.rmdir()
                 return None
@@ -154,7 +154,7 @@ def create_study(runs: Path, name: str, *, beside: bool = True) -> Path | None:
 
 
 def check_place(runs: Path) -> None:
-    """Raises StoreError where `create_study` would, as far as that can be told without writing."""
+    """Raises StoreError where `create_study` would, as far as that is known without writing."""
     place = next(p for p in (runs, *runs.parents) if os.path.lexists(p))
     trouble = "" if os.access(place, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
     if not place.is_dir():
@@ -164,7 +164,7 @@ def check_place(runs: Path) -> None:
 
 
 def newest_study(runs: Path, name: str) -> Path | None:
-    """The newest of the folders that studies of this name have here, None where there is none."""
+    """The newest folder of a study of this name; None if there is none."""
     found = [(_number(folder, name), folder) for folder in studies_in(runs)]
     return max(((n, folder) for n, folder in found if n), default=(0, None))[1]
 
@@ -206,7 +206,7 @@ def find_study(text: str, runs: Path) -> Path:
     if matches:
         return matches[0]
     path = Path(text)
-    with contextlib.suppress(RuntimeError):  # ~name of nobody
+    with contextlib.suppress(RuntimeError):  # ~name of an unknown user
         path = path.expanduser()
     for folder in (path, path.parent) if path.name in (DATABASE, DOCUMENT) else (path,):
         if _is_study(folder):
@@ -251,7 +251,7 @@ def _unknown(text: str, runs: Path, studies: list[Path]) -> StoreError:
 
 @contextlib.contextmanager
 def _alone(runs: Path) -> Iterator[None]:
-    """Nobody else makes a folder there meanwhile, where the file system has locks."""
+    """Lock `runs`, so that no other process makes a folder, if the file system has locks."""
     lock = os.open(runs, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):

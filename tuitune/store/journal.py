@@ -35,7 +35,7 @@ WAL_CHECK = 64  # writes between two looks at the size of the log
 
 
 class Journal:
-    """The only hand that writes a study's database; used by one thread.
+    """The only writer of a study's database; used by one thread.
 
     `seq` is the number of the last fact. What `write` has returned from survives `kill -9`.
     """
@@ -50,7 +50,7 @@ class Journal:
         self._samples = Samples(db)
         with explained(path):
             (self.seq,) = db.execute(schema.NEWEST).fetchone()
-            # of another type it would not be written again
+            # checked, since a damaged value would be written again
             self._born: dict[int, int] = msgspec.convert(
                 dict(db.execute("SELECT number, born FROM trials").fetchall()), dict[int, int]
             )
@@ -106,7 +106,7 @@ class Journal:
             self._tidy()
 
     def sync(self) -> None:
-        """What `write` has returned from survives a power cut, too. Raises StoreError.
+        """Make what was written survive a power cut. Raises StoreError.
 
         On any thread: the database itself is not touched. Without a log (on network file systems)
         every transaction is synced anyway.
@@ -159,7 +159,7 @@ class Journal:
             self._samples.add(samples)
 
     def tell(self, engine: EngineRow) -> None:
-        """What the engine says of itself, in place of what it said before. Raises StoreError."""
+        """Store what the engine says of itself, in place of the earlier text. Raises StoreError."""
         self.put("engine", _json(engine))
 
     def keep_importance(self, importance: Importance) -> None:
@@ -189,13 +189,14 @@ class Journal:
             self._db.execute(PUT_ABOUT, (key, value))
 
     def get(self, key: str) -> str | None:
+        """A small text about the study; None if there is none under this key."""
         with explained(self._path):
             row = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
     def close(self) -> None:
-        """Closes the database, with everything in the one file unless a reader holds on to more."""
-        with suppress(sqlite3.Error):  # it is as whole with its log
+        """Close the database; the write-ahead log is emptied unless a reader still uses it."""
+        with suppress(sqlite3.Error):  # the database is complete with its log
             self._empty_log()
         self._db.close()
 
@@ -214,7 +215,7 @@ class Journal:
             self._give_up(error)
 
     def _give_up(self, error: BaseException) -> NoReturn:
-        """Leaves no transaction open, whatever went wrong inside it."""
+        """Roll the transaction back, and raise the error as a StoreError if it is one."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error):
@@ -224,7 +225,7 @@ class Journal:
         raise error
 
     def _tidy(self) -> None:
-        """Empties a log that a long reader let grow; tries again only once it has grown more."""
+        """Empty a log that grew because of a long read; tried again after it has grown more."""
         try:
             size = self._log.stat().st_size
         except OSError:
@@ -236,8 +237,8 @@ class Journal:
         self._log_limit = size + schema.WAL_LIMIT // 8 if busy else schema.WAL_LIMIT
 
     def _empty_log(self) -> bool:
-        """Whether a reader has kept it from becoming empty."""
-        self._db.execute("PRAGMA busy_timeout = 0")  # a reader that holds on isn't waited for
+        """Returns whether a reader kept the log from being emptied."""
+        self._db.execute("PRAGMA busy_timeout = 0")  # do not wait for a reader
         (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._db.execute(f"PRAGMA busy_timeout = {int(schema.PATIENCE * 1000)}")
         return bool(busy)

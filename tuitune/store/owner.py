@@ -1,4 +1,4 @@
-"""Who runs this study? One engine at a time, on one machine."""
+"""The claim on a study: one engine at a time, on one machine."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Claim:
         self._lock = lock
 
     def beat(self) -> None:
-        """Says that this engine lives. Raises StoreError where another has taken the study."""
+        """Renew the heartbeat. Raises StoreError if another engine has taken the study."""
         found = read(self.folder)
         if found is not None and not _same(found, self.owner):
             raise StoreError(f"{self.folder}: the study was taken over by {_name(found)}")
@@ -51,7 +51,7 @@ class Claim:
         _write(self.folder, self.owner)
 
     def release(self) -> None:
-        """Gives the folder up; a second call does nothing."""
+        """Give the folder up; a second call does nothing."""
         if self._lock < 0:
             return
         found = read(self.folder)
@@ -90,7 +90,7 @@ def read(folder: Path) -> Owner | None:
     try:
         return msgspec.json.decode(text, type=Owner)
     except msgspec.MsgspecError:
-        return None  # the file is replaced whole, so it's no row that an engine wrote
+        return None  # engines replace the file atomically, so no engine wrote this
 
 
 def running(folder: Path) -> Owner | None:
@@ -107,6 +107,7 @@ def is_alive(owner: Owner) -> bool | None:
 
 
 def boot_id() -> str:
+    """The kernel's boot id; the host's name where it can't be read."""
     try:
         return BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:  # a sandbox without it
@@ -150,11 +151,11 @@ def _lock(folder: Path, *, steal: bool) -> int:
             continue
         if _is_at(path, lock):
             return lock
-        os.close(lock)  # replaced between open and lock
+        os.close(lock)  # it was replaced between open and lock
 
 
 def _without_lock(folder: Path, path: Path, found: Owner | None) -> int:
-    """Where the file system has no locks the row alone decides."""
+    """On a file system without locks, the row alone decides."""
     if found is not None and is_alive(found):
         raise _refusal(folder, found)
     return os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -174,7 +175,7 @@ def _refusal(folder: Path, found: Owner | None) -> StoreError:
     if alive is None:
         ago = max(0, round(time.time() - found.heartbeat))
         return StoreError(
-            f"{folder}: the study belongs to {_name(found)}, last heard of {ago} s ago; see that "
+            f"{folder}: the study belongs to {_name(found)}, last seen {ago} s ago; check that "
             f"no engine runs there, then take it over with --steal"
         )
     return HeldError(

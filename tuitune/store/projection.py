@@ -110,6 +110,7 @@ def _collect_fields(kind: Any, found: dict[str, str]) -> None:
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
+    """The trial's row; `born` and `changed` are the journal's to set."""
     number = trial.number
     filled = state.pruner.filled.get(number, 0)
     phase, due = _phase(state, trial)
@@ -146,6 +147,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
 
 
 def study_row(spec: StudySpec, state: State) -> StudyRow:
+    """The study's row."""
     halted = state.halted
     brackets = spec.pruner.plan.steps
     return StudyRow(
@@ -170,7 +172,7 @@ def study_row(spec: StudySpec, state: State) -> StudyRow:
 
 
 def _phase(state: State, trial: Trial) -> tuple[str, float | None]:
-    """What goes on within its state, and when that comes to something."""
+    """What goes on within its state, and when that is due."""
     if trial.state in ENDED:
         return "", None
     kill = state.kills.get(trial.number)
@@ -207,7 +209,7 @@ def _leaving_words(trial: Trial, ending: Ending) -> str:
 
 
 def _keeps(trial: Trial) -> str:
-    """What a trial that is paused keeps from others, or keeps for itself."""
+    """The resources that a paused trial holds, and its checkpoint."""
     if trial.frozen is not None:
         memory = f" and {trial.memory / 1e9:.1f} GB" if trial.memory else ""
         return f"holds {trial.cpus:g} CPU slots{memory}, and all that it has on them"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tuitune.core.search.importance import Importance
     from tuitune.store.facts import ReportColumns
 
-MOST = 20_000  # reports at once: who was away for long catches up in several looks
+MOST = 20_000  # reports of one call; more of them take several calls
 COLUMNS = ",".join(trial_rows.COLUMNS)
 TRIALS = f"SELECT {COLUMNS} FROM trials ORDER BY number"  # noqa: S608 - our own names
 OUTLINES = f"SELECT {','.join(trial_rows.OUTLINE)} FROM trials ORDER BY number"  # noqa: S608 - as above
@@ -39,12 +39,12 @@ REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
     WHERE seq > ? ORDER BY seq LIMIT ?"""
 
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
-read_study = msgspec.json.Decoder(StudyRow).decode
-read_engine = msgspec.json.Decoder(EngineRow).decode
+_read_study = msgspec.json.Decoder(StudyRow).decode
+_read_engine = msgspec.json.Decoder(EngineRow).decode
 
 
 class Report(NamedTuple):
-    """`value`: the objective's; None is missing or NaN."""
+    """One report. `value`: the objective's; None if it is missing or NaN."""
 
     seq: int
     time: float  # Unix seconds
@@ -57,7 +57,7 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`seq`: what to ask with next time. `study`, `engine`: None where they are as before."""
+    """What is new. `seq`: `since` of the next call. `study`, `engine`: None if unchanged."""
 
     seq: int
     rows: list[TrialRow] = field(default_factory=list)
@@ -69,8 +69,8 @@ class Changes:
         return bool(self.rows or self.reports or self.study or self.engine)
 
 
-class Watch:
-    """Looks again and again, and at little where little has changed."""
+class _Watch:
+    """Repeated looks at a database, each of which reads only what has changed."""
 
     def __init__(self, db: sqlite3.Connection, follow: Callable[[], None]) -> None:
         self._db = db
@@ -79,7 +79,8 @@ class Watch:
         self._about: dict[str, str] = {}
 
     def look(self, since: int | None, *, outlined: bool = False) -> Changes:
-        # read first: what is written between this and the queries is seen now or next time
+        """As Reader.changes."""
+        # read first: a write between this and the queries is seen now or in the next call
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
         if since is not None and self._seen == (version, since):
             return Changes(since)
@@ -97,17 +98,17 @@ class Watch:
     def _read(self, since: int | None, *, outlined: bool) -> Changes:
         (seq,) = self._db.execute(schema.NEWEST).fetchone()
         study, engine = self._new("study"), self._new("engine")
-        reports = [] if since is None or since >= seq else read_reports(self._db, since)
+        reports = [] if since is None or since >= seq else _read_reports(self._db, since)
         return Changes(
             seq=reports[-1].seq if len(reports) == MOST else seq,
             rows=self._rows(since or 0, outlined=outlined) if since != seq else [],
             reports=reports,
-            study=None if study is None else read_study(study),
-            engine=None if engine is None else read_engine(engine),
+            study=None if study is None else _read_study(study),
+            engine=None if engine is None else _read_engine(engine),
         )
 
     def _rows(self, since: int, *, outlined: bool) -> list[TrialRow]:
-        return read_outlines(self._db) if outlined else read_trials(self._db, since)
+        return _read_outlines(self._db) if outlined else _read_trials(self._db, since)
 
     def _new(self, key: str) -> str | None:
         row = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
@@ -118,21 +119,21 @@ class Watch:
         return text
 
 
-def read_trials(db: sqlite3.Connection, since: int) -> list[TrialRow]:
+def _read_trials(db: sqlite3.Connection, since: int) -> list[TrialRow]:
     found = db.execute(CHANGED, (since,)) if since else db.execute(TRIALS)
     return [trial_rows.from_columns(row) for row in found]
 
 
-def read_outlines(db: sqlite3.Connection) -> list[TrialRow]:
+def _read_outlines(db: sqlite3.Connection) -> list[TrialRow]:
     return [trial_rows.from_outline(row) for row in db.execute(OUTLINES)]
 
 
-def read_some(db: sqlite3.Connection, numbers: Iterable[int]) -> list[TrialRow]:
+def _read_some(db: sqlite3.Connection, numbers: Iterable[int]) -> list[TrialRow]:
     found = (db.execute(ONE, (number,)).fetchone() for number in numbers)
     return [trial_rows.from_columns(row) for row in found if row is not None]
 
 
-def read_reports(db: sqlite3.Connection, since: int) -> list[Report]:
+def _read_reports(db: sqlite3.Connection, since: int) -> list[Report]:
     found = db.execute(REPORTS, (since, MOST))
     return [
         Report(seq, time, trial, attempt, step, value, _metrics(body))
@@ -155,7 +156,7 @@ class Reader:
         self._db = db
         self._path = path
         self._follow = follow  # see RebuiltRows
-        self._watch = Watch(db, follow)
+        self._watch = _Watch(db, follow)
 
     @staticmethod
     def open(path: Path) -> Reader:
@@ -184,23 +185,23 @@ class Reader:
         """The study as it stands."""
         with self._rows():
             text = self.get("study")
-            return StudyRow() if text is None else read_study(text)
+            return StudyRow() if text is None else _read_study(text)
 
     def engine(self) -> EngineRow | None:
-        """What the newest engine has said of itself."""
+        """What the newest engine has stored of itself."""
         text = self.get("engine")
         with explained(self._path):
-            return None if text is None else read_engine(text)
+            return None if text is None else _read_engine(text)
 
     def trials(self, since: int = 0) -> list[TrialRow]:
         """The trials that changed after change number `since`, by trial number."""
         with self._rows():
-            return read_trials(self._db, since)
+            return _read_trials(self._db, since)
 
     def some(self, numbers: Iterable[int]) -> list[TrialRow]:
-        """These trials, those that are not there left out."""
+        """These trials, without those that do not exist."""
         with self._rows():
-            return read_some(self._db, numbers)
+            return _read_some(self._db, numbers)
 
     def curves(self, until: int | None = None, points: int | None = None) -> dict[int, Curve]:
         """Every trial's curve, of the facts up to number `until`.
@@ -216,7 +217,7 @@ class Reader:
             return curve_rows.read_one(self._db, trial, metric)
 
     def metrics(self) -> list[str]:
-        """The names of what was reported lately."""
+        """Names of the metrics in the newest reports."""
         with explained(self._path):
             return curve_rows.read_names(self._db)
 
@@ -241,18 +242,18 @@ class Reader:
             yield from fact_rows.read_history(self._db, metric)
 
     def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
-        """(number, fact) of all that befell a trial but its reports, in order."""
+        """(number, fact) of every fact of a trial except its reports, in order."""
         with self._rows():
             return fact_rows.of_trial(self._db, trial)
 
     def newest(self, count: int, before: int | None = None) -> list[tuple[int, AnyFact]]:
-        """(number, fact) of the last that is worth telling of the study, the newest first."""
+        """(number, fact) of the last notable facts of the study, the newest first."""
         with explained(self._path):
             last = LAST if before is None else before
             return fact_rows.newest(self._db, count, NOTABLE, last)
 
     def samples(self, since: float = 0.0) -> list[DeviceSample]:
-        """The telemetry of later than `since` (Unix seconds) that is still kept, in order."""
+        """Device samples later than `since` (Unix seconds) that are still kept, in order."""
         with explained(self._path):
             return fact_rows.read_samples(self._db, since)
 
@@ -273,4 +274,5 @@ class Reader:
             yield
 
     def close(self) -> None:
+        """Close the database; nothing can be read after it."""
         self._db.close()

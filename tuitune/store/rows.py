@@ -49,7 +49,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     parked: bool = False  # waits at its rung to be promoted
     pid: int | None = None  # of the live attempt
     phase: str = ""  # "starting" | "killing" (it can be undone) | "ending:REASON" | "frozen"
-    due: float | None = None  # killing: when that happens; ending: when it is told more harshly
+    due: float | None = None  # killing: when that happens; ending: when it gets the next signal
     launched: float | None = None  # the newest attempt
     waiting_for: WaitingFor | None = None
     activity: ActivityName | None = None  # of the live attempt
@@ -111,6 +111,7 @@ class StudyRow(msgspec.Struct, frozen=True):
 
     @property
     def may_launch(self) -> bool:
+        """Whether nothing keeps all trials from being launched."""
         return self.launching and not self.disk_low and not self.blocked
 
     def state(self, *, running: bool) -> StudyState:
@@ -124,7 +125,7 @@ ENGINE_FAILED = "the engine failed: "  # how the words of one begin that did not
 
 
 class EngineRow(msgspec.Struct, frozen=True):
-    """What the newest engine has said of itself; whether it lives is `store.owner`'s to tell."""
+    """What the newest engine has stored of itself; `store.owner` tells whether it lives."""
 
     phase: Phase
     words: str  # the newest line of what the import prints; the traceback; why it ended

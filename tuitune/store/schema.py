@@ -186,7 +186,7 @@ NETWORK = frozenset(
 
 
 def filesystem_kind(path: Path, mounts: str | None = None) -> str:
-    """The type of file system that `path` lies on, "" where it can't be told.
+    """The type of file system that `path` lies on, "" if it is unknown.
 
     `mounts` is the text of /proc/self/mountinfo (proc_pid_mountinfo(5)).
     """
