@@ -9,7 +9,7 @@ from tuitune.__main__ import main
 from tuitune.cli import run
 from tuitune.core.study import leaving
 from tuitune.engine.ports import Timeouts as EngineTimeouts
-from tuitune.executors import base
+from tuitune.executors import registry
 from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.local.zygote_client import Timeouts
 
@@ -28,7 +28,7 @@ def shorten(seconds: float) -> None:
     )
     run.Opening = partial(run.Opening, timeouts=waits)
     timeouts = Timeouts(sample=10 * seconds)
-    base.EXECUTORS["local"] = partial(LocalExecutor, timeouts=timeouts)
+    registry.EXECUTORS["local"] = partial(LocalExecutor, timeouts=timeouts)
 
 
 if __name__ == "__main__":

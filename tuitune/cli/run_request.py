@@ -11,7 +11,7 @@ from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import has_driver, look
 from tuitune.engine.settings import check_machine
-from tuitune.executors.base import DEFAULT, find_executor
+from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.plugins import PluginError
 from tuitune.store.folder import newest_study
 from tuitune.studyfile import load, load_document

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tuitune.core.placement.snapshots import GpuSample, Snapshot
 
-FEW_FILES = 4096
-LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill
+_FEW_FILES = 4096
+_LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill
 
 
 class Finding(NamedTuple):
@@ -106,9 +106,9 @@ def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
 
 def files(limit: int) -> Finding:
     """`limit`: how many files a process may have open."""
-    if limit == resource.RLIM_INFINITY or limit >= FEW_FILES:
+    if limit == resource.RLIM_INFINITY or limit >= _FEW_FILES:
         return Finding("ok", "open files", "enough")
-    return Finding("note", "open files", f"at most {limit}; ulimit -n {FEW_FILES} gives more")
+    return Finding("note", "open files", f"at most {limit}; ulimit -n {_FEW_FILES} gives more")
 
 
 def shared_memory(folder: Path) -> Finding:
@@ -117,7 +117,7 @@ def shared_memory(folder: Path) -> Finding:
         size = shutil.disk_usage(folder).total
     except OSError:
         return Finding("note", str(folder), "is not there; data loaders may need it")
-    if size >= LITTLE_SHM:
+    if size >= _LITTLE_SHM:
         return Finding("ok", str(folder), f"{size / 1e9:.1f} GB")
     remedy = "a container gets more with --shm-size=8g"
     return Finding("note", str(folder), f"{size / 1e6:.0f} MB for all data loaders; {remedy}")

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tuitune.core.placement.host import HostResources
 
-CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def host_room() -> HostResources:
     """Memory in bytes."""
-    return HostResources(cpus=cpu_slots(CGROUPS), memory=memory_bytes(CGROUPS))
+    return HostResources(cpus=cpu_slots(_CGROUPS), memory=memory_bytes(_CGROUPS))
 
 
 def cpu_slots(cgroups: Path) -> float:
-    """Cores of our affinity mask, or less where a cgroup's quota gives less."""
+    """Cores of our affinity mask, or less if a cgroup's quota gives less."""
     cores = float(len(os.sched_getaffinity(0)))
     quotas = [quota for folder in _own_cgroups(cgroups) if (quota := _cpu_quota(folder))]
     return min([cores, *quotas])

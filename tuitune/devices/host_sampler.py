@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tuitune.core.placement.host import HostResources
 
-PROC = Path("/proc")
-TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
+_PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
 
 
 class HostSampler:
@@ -71,7 +71,7 @@ class _Look(NamedTuple):
         """Cores that were busy since then, without processes that have ended meanwhile."""
         now, then = getattr(self, which), getattr(before, which)
         spent = sum(max(0, ticks - then.get(pid, 0)) for pid, ticks in now.items())
-        return float(spent) / TICKS / max(self.time - before.time, 1e-3)
+        return float(spent) / _TICKS / max(self.time - before.time, 1e-3)
 
 
 def _look(now: float, trials: Mapping[int, int]) -> _Look:
@@ -94,8 +94,8 @@ def _children(pid: int) -> list[int]:
     """Those that its first thread has started: others are rare, and expensive to find."""
     try:
         return [
-            int(word)
-            for word in (PROC / f"{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+            int(child)
+            for child in (_PROC / f"{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
         ]
     except OSError:
         return []
@@ -106,7 +106,7 @@ def _ticks(pids: set[int]) -> dict[int, int]:
     for pid in pids:
         try:
             fields = (
-                (PROC / f"{pid}/stat")
+                (_PROC / f"{pid}/stat")
                 .read_text(encoding="utf-8", errors="replace")
                 .rpartition(")")[2]
                 .split()
@@ -127,7 +127,7 @@ def _disk_free(folder: Path) -> float | None:
 
 def _model() -> str:
     try:
-        lines = (PROC / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (_PROC / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "CPU"
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

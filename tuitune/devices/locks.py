@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a machine meet
+_FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a machine meet
 
 
 class Locks:
@@ -18,7 +18,7 @@ class Locks:
 
     def __init__(self, who: str, folder: Path | None = None) -> None:
         self._who = who
-        self._folder = folder or next(f for f in FOLDERS if os.access(f, os.W_OK))
+        self._folder = folder or next(f for f in _FOLDERS if os.access(f, os.W_OK))
         self._held: dict[str, int] = {}
 
     def __contains__(self, uuid: object) -> bool:
@@ -42,7 +42,7 @@ class Locks:
         if not _is_at(path, lock):  # who had it has removed it meanwhile
             os.close(lock)
             return self.take(uuid)
-        with contextlib.suppress(OSError):  # the lock counts, not the words in it
+        with contextlib.suppress(OSError):  # the lock counts, not its text
             os.ftruncate(lock, 0)
             os.pwrite(lock, self._who.encode(), 0)
         self._held[uuid] = lock

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from types import ModuleType
 
-NO_NUMBER = 1 << 62  # NVML writes all bits set where it has none
-MOST_WATTS = 20_000
-MODES = {2: "prohibited", 3: "exclusive"}
-NVLINK = 100  # the closeness of two GPUs, see Link
-ALONE = "NVML hangs or crashes on it; it is tried again from time to time"
+_NO_NUMBER = 1 << 62  # NVML writes all bits set where it has none
+_MOST_WATTS = 20_000
+_MODES = {2: "prohibited", 3: "exclusive"}
+_NVLINK = 100  # the closeness of two GPUs, see Link
+_ALONE = "NVML hangs or crashes on it; it is tried again from time to time"
 SHADOWED = (
     "another distribution's pynvml stands before NVIDIA's own; "
     "run: pip uninstall -y pynvml && pip install --force-reinstall nvidia-ml-py"
@@ -31,7 +31,7 @@ class NvmlError(Exception):
         self.absent = absent
 
 
-class LostError(Exception):
+class _LostError(Exception):
     """This one device can't be used; str() says why."""
 
 
@@ -72,12 +72,12 @@ class Nvml:
         well: list[tuple[str, Any]] = []
         for index in range(count):
             if index in self._skip:
-                devices.append(self._troubled(index, ALONE))
+                devices.append(self._troubled(index, _ALONE))
                 continue
             reading(index)
             try:
                 handle, found = self._device(index)
-            except LostError as error:
+            except _LostError as error:
                 devices.append(self._troubled(index, str(error)))
                 continue
             devices += found
@@ -87,7 +87,7 @@ class Nvml:
     # --- one device ------------------------------------------------------------------------------
 
     def _device(self, index: int) -> tuple[Any, list[GpuSample]]:
-        """The handle of a GPU, and it or its MIG instances. Raises LostError."""
+        """The handle of a GPU, and it or its MIG instances. Raises _LostError."""
         nvml = self._nvml
         handle = self._need(nvml.nvmlDeviceGetHandleByIndex, index)
         known = self._known[index] = self._identity(handle, "GPU")
@@ -111,7 +111,7 @@ class Nvml:
         processes = self._processes(handle)
         total, used, unified = self._memory(known.uuid, handle, processes)
         rates = self._ask(nvml.nvmlDeviceGetUtilizationRates, handle)
-        mode = MODES.get(self._ask(nvml.nvmlDeviceGetComputeMode, handle) or 0, "default")
+        mode = _MODES.get(self._ask(nvml.nvmlDeviceGetComputeMode, handle) or 0, "default")
         return GpuSample(
             uuid=known.uuid,
             index=index,
@@ -140,7 +140,7 @@ class Nvml:
         nvml = self._nvml
         found = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2)
         if found is not None:
-            reserved = found.reserved if found.reserved < NO_NUMBER else 0
+            reserved = found.reserved if found.reserved < _NO_NUMBER else 0
         else:
             found = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle)
             if found is not None and processes == ():
@@ -151,13 +151,13 @@ class Nvml:
         if found is None or found.total == 0:
             host = psutil.virtual_memory()
             return host.total, host.total - host.available, True
-        if found.total >= NO_NUMBER:
+        if found.total >= _NO_NUMBER:
             return None, None, False
-        used = found.used if found.used < NO_NUMBER else None
+        used = found.used if found.used < _NO_NUMBER else None
         return found.total - reserved, used, False
 
     def _processes(self, handle: Any) -> tuple[DeviceProcess, ...] | None:
-        """None where the driver lists none at all, as under WSL."""
+        """None if the driver lists none at all, as under WSL."""
         nvml = self._nvml
         found = self._ask(nvml.nvmlDeviceGetComputeRunningProcesses_v3, handle)
         if found is None:
@@ -168,7 +168,7 @@ class Nvml:
         memory: dict[int, int | None] = {}
         for process in (*found, *clients):
             size = process.usedGpuMemory
-            memory[process.pid] = None if size is None or size >= NO_NUMBER else size
+            memory[process.pid] = None if size is None or size >= _NO_NUMBER else size
         return tuple(_describe(pid, size) for pid, size in sorted(memory.items()))
 
     def _temperature(self, handle: Any) -> int | None:
@@ -198,14 +198,14 @@ class Nvml:
         nvml = self._nvml
         nvlink = nvml.NVML_P2P_CAPS_INDEX_NVLINK
         if self._ask(nvml.nvmlDeviceGetP2PStatus, one, other, nvlink) == nvml.NVML_P2P_STATUS_OK:
-            return NVLINK
+            return _NVLINK
         level = self._ask(nvml.nvmlDeviceGetTopologyCommonAncestor, one, other)
         return 0 if level is None else max(0, nvml.NVML_TOPOLOGY_SYSTEM - level)
 
     # --- calls -----------------------------------------------------------------------------------
 
     def _ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """None if this device or this driver can't tell. Raises LostError, NvmlError."""
+        """None if this device or this driver can't tell. Raises _LostError, NvmlError."""
         nvml = self._nvml
         try:
             return call(*arguments)
@@ -213,7 +213,7 @@ class Nvml:
             return None
         except nvml.NVMLError as error:
             if error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED):
-                raise LostError(_text(error)) from error
+                raise _LostError(_text(error)) from error
             if error.value in (
                 nvml.NVML_ERROR_UNINITIALIZED,
                 nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
@@ -228,7 +228,7 @@ class Nvml:
         try:
             return call(*arguments)
         except nvml.NVMLError as error:
-            raise LostError(_text(error)) from error
+            raise _LostError(_text(error)) from error
 
     def _wrong(self, error: Any) -> NvmlError:
         nvml = self._nvml
@@ -271,7 +271,7 @@ def _within(value: int | None, low: int, high: int) -> int | None:
 
 
 def _watts(milliwatts: int | None) -> float | None:
-    return None if milliwatts is None or milliwatts > MOST_WATTS * 1000 else milliwatts / 1000
+    return None if milliwatts is None or milliwatts > _MOST_WATTS * 1000 else milliwatts / 1000
 
 
 def _describe(pid: int, memory: int | None) -> DeviceProcess:

@@ -1,4 +1,4 @@
-"""A process of its own that looks at the GPUs, since NVML may hang or crash whoever asks it.
+"""The process that looks at the GPUs, since NVML may hang or crash the one that calls it.
 
 It sends a SamplerMessage a line: Reading before it touches a device, Looked after all of them. A
 byte from the engine asks for a look at once; the end of the engine's socket ends it.
@@ -20,7 +20,7 @@ from tuitune.ipc.entry import connect_to_parent
 if TYPE_CHECKING:
     import socket
 
-PERIOD = 1.0  # s; a driver's own window is up to a second
+_PERIOD = 1.0  # s; a driver's own window is up to a second
 
 
 def main() -> None:
@@ -46,14 +46,14 @@ class _Sampler:
             while True:
                 began = time.monotonic()
                 self._send(Looked(nvml.read(lambda index: self._send(Reading(index)))))
-                if not self._wait(PERIOD - (time.monotonic() - began)):
+                if not self._wait(_PERIOD - (time.monotonic() - began)):
                     return False
         except NvmlError as error:
             self._send(Looked(Snapshot(problem=str(error), absent=error.absent)))
             return self._wait(RETRY)
 
     def _wait(self, seconds: float) -> bool:
-        """Until that long has passed or the engine asks; False where it is gone."""
+        """Until that long has passed or the engine asks; False if it is gone."""
         ready, _, _ = select.select([self._connection], [], [], max(0.0, seconds))
         return not ready or bool(self._connection.recv(4096))
 

@@ -17,8 +17,8 @@ from tuitune.messages.text import duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-LIBRARY = "libnvidia-ml.so.1"
-LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up
+_LIBRARY = "libnvidia-ml.so.1"
+_LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up
 
 _decode = msgspec.json.Decoder[SamplerMessage](SamplerMessage).decode
 
@@ -106,7 +106,7 @@ class Watchdog:
 
     def _receive(self, chunk: bytes) -> None:
         for line in self._lines.feed(chunk):
-            if self._closed:  # by whoever was told of the line before
+            if self._closed:  # by `seen`, which has got the line before
                 return
             self._expect(self._timeouts.stale)
             message = _decode(line)
@@ -151,7 +151,7 @@ class Watchdog:
         self._seen(Snapshot(problem=why, again=True))
         if self._closed:
             return
-        if blamed is not None:  # the others are heard of again at once
+        if blamed is not None:  # the others are read again at once
             self._set(0.0, self.start)
             return
         self._set(self._pause, self.start)
@@ -202,7 +202,7 @@ class Watchdog:
 # --- one look, for the commands and before a study begins -----------------------------------------
 
 
-def has_driver(library: str = LIBRARY) -> bool:
+def has_driver(library: str = _LIBRARY) -> bool:
     """Whether a driver's library is there; nothing of it is called."""
     try:
         ctypes.CDLL(library)
@@ -211,7 +211,7 @@ def has_driver(library: str = LIBRARY) -> bool:
     return True
 
 
-def look(seconds: float = LOOK_SECONDS) -> Snapshot:
+def look(seconds: float = _LOOK_SECONDS) -> Snapshot:
     """What GPUs there are, or the problem with seeing any. Never hangs."""
     if not has_driver():
         return Snapshot(problem="there is no NVIDIA driver here", absent=True)

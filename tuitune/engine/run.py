@@ -33,8 +33,9 @@ from tuitune.engine.ports import EngineDeps, Timeouts
 from tuitune.engine.settings import CannotRunError, StudyDocument, check_machine, wants_gpus
 from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, following_import
 from tuitune.engine.trial_folders import TrialFolders
-from tuitune.executors.base import DEFAULT, Plan, TargetError, find_executor
+from tuitune.executors.base import Plan, TargetError
 from tuitune.executors.local.exit_text import shortage
+from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.ipc.process_tree import sweep
 from tuitune.plugins import PluginError
 from tuitune.store.errors import StoreError

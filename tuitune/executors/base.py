@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from tuitune import plugins
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,7 +45,7 @@ Clock = Callable[[], float]  # Unix seconds, for the events
 
 
 class Executor(Protocol):
-    """Starts attempts and tells what happens to them, through the sink it was made with.
+    """Starts attempts and sends what happens to them to the sink it was made with.
 
     For each `launch` the sink gets at most one Started, then reports, checkpoints and warnings,
     then exactly one Exited, and nothing after it; an attempt that could not be started gets an
@@ -84,23 +82,7 @@ class Executor(Protocol):
         """
 
     async def close(self) -> None:
-        """Kill what is left and wait until it is gone; nothing is told after that."""
+        """Kill what is left and wait until it is gone; the sink gets nothing after that."""
 
 
 Factory = Callable[[Plan, Sink, Clock], Executor]
-
-
-def _local(plan: Plan, sink: Sink, clock: Clock) -> Executor:
-    from tuitune.executors.local.executor import LocalExecutor  # noqa: PLC0415 - it imports us
-
-    return LocalExecutor(plan, sink, clock)
-
-
-DEFAULT = "local"
-EXECUTORS: dict[str, Factory] = {DEFAULT: _local}
-
-
-def find_executor(name: str) -> Factory:
-    """The executor of this name, built in or of an installed package. Raises PluginError."""
-    found: Factory = EXECUTORS.get(name) or plugins.find(plugins.EXECUTORS, name, EXECUTORS)
-    return found

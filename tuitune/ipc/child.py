@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-CHUNK = 1 << 18  # bytes
-STEP = 0.01  # s between two looks at a process that is to end
+_CHUNK = 1 << 18  # bytes
+_STEP = 0.01  # s between two looks at a process that is to end
 
 
 class Child:
@@ -50,12 +50,12 @@ class Child:
         self._unsent = bytearray()
         self._socket, theirs = socket.socketpair()
         self._is_open = True
-        words = str(theirs.fileno()), str(os.getpid()), *arguments
+        values = str(theirs.fileno()), str(os.getpid()), *arguments
         try:
             with theirs, contextlib.ExitStack() as stack:
                 output = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
                 self._process = subprocess.Popen(
-                    entry.command(python, module, *words),
+                    entry.command(python, module, *values),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -108,8 +108,8 @@ class Child:
         """As `poll`, after so many seconds at most."""
         waited = 0.0
         while self.poll() is None and waited < patience:
-            await asyncio.sleep(STEP)
-            waited += STEP
+            await asyncio.sleep(_STEP)
+            waited += _STEP
         return self._process.returncode
 
     def how_it_ended(self) -> str:
@@ -120,7 +120,7 @@ class Child:
 
     def _read(self) -> None:
         try:
-            chunk = self._socket.recv(CHUNK)
+            chunk = self._socket.recv(_CHUNK)
         except BlockingIOError:
             return
         except OSError:

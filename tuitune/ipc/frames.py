@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD = 4  # bytes that give a frame's length, the most significant first
+_HEAD = 4  # bytes that give a frame's length, the most significant first
 
 
 class LineBuffer:
@@ -32,18 +32,18 @@ class FrameBuffer:
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """The bodies of the frames that this chunk completes."""
         self._buffer += chunk
-        while len(self._buffer) >= HEAD:
-            end = HEAD + int.from_bytes(self._buffer[:HEAD], "big")
+        while len(self._buffer) >= _HEAD:
+            end = _HEAD + int.from_bytes(self._buffer[:_HEAD], "big")
             if len(self._buffer) < end:
                 return
-            body = bytes(self._buffer[HEAD:end])
+            body = bytes(self._buffer[_HEAD:end])
             del self._buffer[:end]
             yield body
 
 
 def frame(body: bytes) -> bytes:
     """The body, for a FrameBuffer at the other end. Raises OverflowError at 4 GiB."""
-    return len(body).to_bytes(HEAD, "big") + body
+    return len(body).to_bytes(_HEAD, "big") + body
 
 
 class _Named(Protocol):
@@ -52,24 +52,24 @@ class _Named(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-M = TypeVar("M", bound=_Named)
+_M = TypeVar("_M", bound=_Named)
 
 
-class Codec(Generic[M]):
-    """One direction of a conversation: NamedTuples as JSON lines, told apart by `type`.
+class Codec(Generic[_M]):
+    """One direction of a conversation: NamedTuples as JSON lines.
 
     The field `type` holds the class's name. Fields hold what JSON can; NaN and infinity pass, as
     Python's json writes them. Standard library only, since trials import it.
     """
 
-    def __init__(self, *kinds: type[M]) -> None:
+    def __init__(self, *kinds: type[_M]) -> None:
         self._kinds = {kind.__name__: kind for kind in kinds}
 
-    def encode(self, message: M) -> bytes:
+    def encode(self, message: _M) -> bytes:
         """One line, its end included."""
         return json.dumps({"type": type(message).__name__, **message._asdict()}).encode() + b"\n"
 
-    def decode(self, line: bytes | str) -> M:
+    def decode(self, line: bytes | str) -> _M:
         """Raises ValueError, KeyError or TypeError for a line that is no message."""
         body = json.loads(line)
         return self._kinds[body.pop("type")](**body)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 SWEEP_SECONDS = 10.0  # a process in uninterruptible sleep can't be waited for much longer
 STEP_SECONDS = 0.005
 
@@ -26,19 +26,19 @@ def die_with_parent(parent: int) -> None:
 
     Without a parent from the start (it died before the call) the process ends at once.
     """
-    _prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def outlive_parent() -> None:
     """Take `die_with_parent` back."""
-    _prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant that loses its own."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children(pid: int) -> set[int]:
@@ -65,7 +65,7 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
 
 
 def kill_session(leader: int, number: int) -> bool:
-    """Signal the process group that a session leader made; False where there is none."""
+    """Signal the process group that a session leader made; False if there is none."""
     try:
         os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):
@@ -103,7 +103,7 @@ def is_childless() -> bool:
 def end_descendants(seconds: float = SWEEP_SECONDS) -> bool:
     """Kill and wait for all that descend from this process, which must adopt orphans.
 
-    False where some are left after `seconds`.
+    False if some are left after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not is_childless():
@@ -135,7 +135,7 @@ def tagged(value: str, variable: str = "TUITUNE_STUDY") -> set[int]:
 def sweep(value: str, variable: str = "TUITUNE_STUDY", seconds: float = SWEEP_SECONDS) -> bool:
     """Kill every process that carries the tag and wait until they are gone; never ourselves.
 
-    False where some are left after `seconds`.
+    False if some are left after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while found := tagged(value, variable):

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED in unix(7)
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED in unix(7)
 
 
 def is_own(peer: socket.socket) -> bool:
     """Whether the process at the other end is this user's, or root's."""
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-    _, uid, _ = CREDENTIALS.unpack(raw)
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(raw)
     return uid in (os.getuid(), 0)
 
 
 def process_of(peer: socket.socket) -> int:
     """The process at the other end, or that has begun to listen there."""
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-    pid: int = CREDENTIALS.unpack(raw)[0]
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid: int = _CREDENTIALS.unpack(raw)[0]
     return pid
 
 
@@ -33,7 +33,7 @@ class BoundSocket:
     def __init__(self, path: Path, backlog: int) -> None:
         """Replaces what a dead process has left at the path. Raises OSError."""
         self.path = path
-        # Bound under another name first: whoever connects meets the old socket or the whole new one
+        # Bound under another name first: a client meets the old socket, or the complete new one
         aside = path.with_name(f"{path.name}.{os.getpid()}")
         aside.unlink(missing_ok=True)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

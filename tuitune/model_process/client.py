@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import History, Past
     from tuitune.model_process.protocol import Brief
 
-MOST_CRASHES = 2  # after so many the model is given up
+_MOST_CRASHES = 2  # after so many the model is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ModelProcess:
     """`engine.ports.ModelClient`: starts its process when it is first needed, or by `warm`.
 
     A process that dies is started once more and asked again; after that the model is given up for
-    as long as this engine lives. `note` is told of both.
+    as long as this engine lives. `note` gets a message of both.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ModelProcess:
     async def propose(
         self, trial: int, history: History, tried: Collection[str]
     ) -> Proposal | None:
-        """None where nothing untried is left. Raises ModelError."""
+        """None if nothing untried is left. Raises ModelError."""
         while not self._given_up:
             try:
                 await self.warm()
@@ -101,7 +101,7 @@ class ModelProcess:
         if connection is not None:
             end = await connection.end() or end
         self._crashes += 1
-        if self._crashes < MOST_CRASHES:
+        if self._crashes < _MOST_CRASHES:
             self._note(f"the model's process ended ({end}); it is started again")
             return
         self._given_up = f"the model's process ended twice ({end})"
@@ -113,7 +113,7 @@ class _HungUpError(Exception):
 
 
 class _Connection:
-    """One process, from its start to its end, and what it has been told."""
+    """One process, from its start to its end, and what it has been sent."""
 
     def __init__(self, brief: Brief, folder: Path, timeouts: Timeouts) -> None:
         """Raises OSError."""
@@ -150,7 +150,7 @@ class _Connection:
         return answer
 
     async def end(self) -> str:
-        """Wait until it is gone; how it ended where it did by itself, else an empty text."""
+        """Wait until it is gone; how it ended if it did by itself, else an empty text."""
         child = self._child
         child.close()
         if await child.wait(self._timeouts.exit if self._has_hung_up else 0.0) is None:

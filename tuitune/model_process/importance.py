@@ -20,7 +20,7 @@ from tuitune.studyfile import load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NICE = 10  # it has all the time: trials go first
+_NICE = 10  # it has all the time: trials go first
 
 read_answer = msgspec.json.Decoder(Importance).decode
 
@@ -63,7 +63,7 @@ def main() -> None:
     """Arguments: the folder of a study, and the id of the process that waits for the answer."""
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
-    os.nice(NICE)
+    os.nice(_NICE)
     spec = load(folder / DOCUMENT, check_target=False)
     reader = Reader.open(folder / DATABASE)
     sys.stdout.buffer.write(msgspec.json.encode(importance_of(spec, reader.trials())))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import Model, Past
     from tuitune.model_process.protocol import Brief, Question
 
-CHUNK = 1 << 20  # bytes
+_CHUNK = 1 << 20  # bytes
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
 
 def _serve(connection: socket.socket) -> None:
     frames, server = FrameBuffer(), None
-    while data := connection.recv(CHUNK):
+    while data := connection.recv(_CHUNK):
         for body in frames.feed(data):
             if server is None:
                 server = _ModelServer(protocol.to_brief(body))

@@ -37,7 +37,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """config is None where nothing untried is left, and where `error` says what went wrong."""
+    """config is None if nothing untried is left, and if `error` says what went wrong."""
 
     trial: int
     config: dict[str, Any] | None

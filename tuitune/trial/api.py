@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from tuitune.trial.channel import Channel
 
-LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
-FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
+_LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
 
 
 class Trial:
@@ -252,7 +252,7 @@ class Trial:
             answer = self._answer(step)
         now = monotonic()
         if answer is None and now >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
+            self._look_at = now + _LOOK_SECONDS
             answer = self._link.look()
         if answer is None and postponed.answer is not None:
             answer = postponed.due(saves=save is not None)
@@ -354,7 +354,7 @@ class Trial:
             with self.checkpoint(step) as folder:
                 save(folder)
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in _FULL:
                 raise
             self._saved_at = monotonic()  # the next try comes after as long as ever
             what = f"its checkpoint of step {step} could not be written: {error.strerror}"

@@ -25,7 +25,7 @@ from tuitune.trial.wire import (
 if TYPE_CHECKING:
     from tuitune.trial.wire import Instruction, Order
 
-CONNECT_SECONDS = 5.0  # the engine may be binding its socket anew
+_CONNECT_SECONDS = 5.0  # the engine may be about to bind its socket again
 
 
 class Channel(Protocol):
@@ -126,7 +126,7 @@ class SilentChannel:
 
 
 def _connect(path: str) -> socket.socket:
-    deadline = time.monotonic() + CONNECT_SECONDS
+    deadline = time.monotonic() + _CONNECT_SECONDS
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

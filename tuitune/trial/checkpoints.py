@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEPT = 2
-LEAST_FREE = 1 << 16  # bytes
+_KEPT = 2
+_LEAST_FREE = 1 << 16  # bytes
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def _is_full(folder: Path) -> bool:
         disk = os.statvfs(folder)
     except OSError:
         return False
-    return disk.f_bavail * disk.f_frsize < LEAST_FREE
+    return disk.f_bavail * disk.f_frsize < _LEAST_FREE
 
 
 def clear_remains(folder: Path) -> None:
@@ -74,7 +74,7 @@ def _publish(aside: Path, place: Path) -> None:
 def _forget(folder: Path, step: int) -> None:
     """Keep this one and the newest before it; later steps are of an attempt that was given up."""
     steps = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
-    kept = [found for found in steps if found <= step][-KEPT:]
+    kept = [found for found in steps if found <= step][-_KEPT:]
     for found in steps:
         if found not in kept:
             shutil.rmtree(folder / f"{found:08d}", ignore_errors=True)

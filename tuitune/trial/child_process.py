@@ -35,7 +35,7 @@ def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
     os.environ.update(order.env)
     os.chdir(order.cwd)
     seed(order.seed)
-    set_threads(order.threads)
+    _set_threads(order.threads)
     channel = SocketChannel(order)
     if problem is not None:
         channel.send(encode(Warn(problem)))
@@ -117,7 +117,7 @@ def _seed_torch(torch: Any, number: int) -> None:
         torch.cuda.manual_seed_all(number)
 
 
-def set_threads(count: int) -> None:
+def _set_threads(count: int) -> None:
     """For torch alone: other libraries have read their environment variables."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(max(1, count))

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from tuitune.trial.channel import Channel, SocketChannel
     from tuitune.trial.wire import Instruction, Order
 
-CHUNK = 1 << 16  # bytes
-NOT_FOUND = 127  # a shell's exit status
+_CHUNK = 1 << 16  # bytes
+_NOT_FOUND = 127  # a shell's exit status
 
 
 def supervise(channel: SocketChannel, order: Order) -> int:
@@ -48,7 +48,7 @@ def supervise(channel: SocketChannel, order: Order) -> int:
         problem = f"can't run {order.command[0]!r}: {why}"
         os.write(2, f"tuitune: {problem}\n".encode())
         child_process.tell_done(channel, problem)
-        return NOT_FOUND
+        return _NOT_FOUND
     supervisor = _Supervisor(channel, order, process)
     code = supervisor.run()
     # If we did not end it, its exit status tells how it ended.
@@ -175,7 +175,7 @@ class _Supervisor:
             return
 
     def _read(self, pipe: int) -> bool:
-        chunk = os.read(pipe, CHUNK)
+        chunk = os.read(pipe, _CHUNK)
         _log(chunk)
         for line in self._lines.feed(chunk):
             self._take_line(line)

@@ -29,7 +29,7 @@ def current(*, config: Mapping[str, Any] | None = None, max_resource: int | None
     if not _here:
         activate(_from_environment())
     trial = _here[0]
-    if isinstance(trial, StandIn):
+    if isinstance(trial, _StandIn):
         trial.assume(config, max_resource)
     return trial
 
@@ -52,7 +52,7 @@ def _end_threads_silently() -> None:
     threading.excepthook = hook
 
 
-class StandIn(Trial):
+class _StandIn(Trial):
     """The trial of a script that was started by hand."""
 
     def __init__(self, channel: Channel) -> None:
@@ -70,7 +70,7 @@ class StandIn(Trial):
 
     @property
     def config(self) -> dict[str, Any]:
-        return HandConfig(self._config)
+        return _HandConfig(self._config)
 
     @property
     def max_resource(self) -> int:
@@ -82,7 +82,7 @@ class StandIn(Trial):
         return self._max
 
 
-class HandConfig(dict[str, Any]):
+class _HandConfig(dict[str, Any]):
     """A configuration that no study has filled."""
 
     def __missing__(self, name: str) -> Any:
@@ -102,7 +102,7 @@ def _from_environment() -> Trial:
 
     text = os.environ.get("TUITUNE_TRIAL")
     if text is None:
-        return StandIn(PrintedChannel())
+        return _StandIn(PrintedChannel())
     order = decode_order(text)
     rank = os.environ.get("RANK") or os.environ.get("LOCAL_RANK")
     return Trial(order, SocketChannel(order) if rank in (None, "", "0") else SilentChannel())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tuitune.trial.channel import Channel
     from tuitune.trial.wire import Instruction, Saving, Stop
 
-LONGEST_WARNING = 1000
+_LONGEST_WARNING = 1000
 SECOND_REPORTER = (
     "another process of this trial reports already, and only one may: report from the process "
     "that the trial began in, or from the one whose rank is 0"
@@ -67,7 +67,7 @@ class Link:
         """Once for each kind of mistake: a loop would repeat it at every step."""
         if kind not in self._warned:
             self._warned.add(kind)
-            self.send(encode(Warn(sendable(text, LONGEST_WARNING))))
+            self.send(encode(Warn(sendable(text, _LONGEST_WARNING))))
 
     def wait(self) -> Instruction:
         """The next message, however long it takes."""

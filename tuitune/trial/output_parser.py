@@ -17,8 +17,8 @@ ESCAPES = re.compile(
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
     r"|[ -/]*[0-~])"
 )
-MARK = "tuitune {"
-LIST = "tuitune ["  # never a report, but most likely meant as one
+_MARK = "tuitune {"
+_LIST = "tuitune ["  # never a report, but most likely meant as one
 
 
 class LineCutter:
@@ -68,9 +68,9 @@ class Metrics:
     def feed(self, line: str) -> dict[str, Any] | None:
         """The values that a line reports; None if it is no report."""
         self.problem = None
-        if line.lstrip().startswith(MARK):
-            return self._printed(line.strip()[len(MARK) - 1 :])
-        if line.lstrip().startswith(LIST) and _is_list(line.strip()[len(LIST) - 1 :]):
+        if line.lstrip().startswith(_MARK):
+            return self._printed(line.strip()[len(_MARK) - 1 :])
+        if line.lstrip().startswith(_LIST) and _is_list(line.strip()[len(_LIST) - 1 :]):
             self.problem = f'a printed report is a list, not tuitune {{"name": 1}}: {line:.100}'
             return None
         if not self._patterns:

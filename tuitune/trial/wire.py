@@ -75,7 +75,7 @@ class Report(NamedTuple):
     step: int
     metrics: Mapping[str, float]
     wait: bool = False
-    saves: bool = False  # the trial can write a checkpoint; only told by one that waits
+    saves: bool = False  # the trial can write a checkpoint; only set if it waits
     odd: Mapping[str, str] = {}
     open: bool = False  # more reports of this step may follow: it is not to be judged yet
 
@@ -121,7 +121,7 @@ class Verdict(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Save, if told to, and leave."""
+    """Leave; with `save`, write a checkpoint first."""
 
     reason: str
     save: bool

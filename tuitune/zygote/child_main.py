@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     Target = Callable[[Trial], object]
 
-DEEPEST = 32  # levels of lists and tables within each other
-LONGEST = 100_000  # characters
-SURROGATE = re.compile("[\ud800-\udfff]")
-REMEDY = "which no study file could say; return a number, text, a truth value, or a list of these"
+_DEEPEST = 32  # levels of lists and tables within each other
+_LONGEST = 100_000  # characters
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_REMEDY = "which no study file could say; return a number, text, a truth value, or a list of these"
 
 
 def main() -> None:
@@ -102,16 +102,16 @@ def _values(sample: Sample, folder: str) -> dict[str, Any]:
             value = targets.load(target, folder)(generator, dict(config))
             values[name] = config[name] = _plain(value)
         except BaseException as error:
-            raise SamplerError(f"{name} ({target}): {_message(error)}") from error
+            raise _SamplerError(f"{name} ({target}): {_message(error)}") from error
     return values
 
 
-class SamplerError(Exception):
+class _SamplerError(Exception):
     """A sampler failed, or returned what can't be kept; str() names it and says why."""
 
 
 def _message(error: BaseException) -> str:
-    return str(error) if isinstance(error, SamplerError) else one_line(error)
+    return str(error) if isinstance(error, _SamplerError) else one_line(error)
 
 
 def _plain(value: Any) -> Any:
@@ -119,28 +119,30 @@ def _plain(value: Any) -> Any:
     try:
         text = json.dumps(value, default=lambda given: given.item())
     except RecursionError:
-        raise SamplerError(f"returned a value that is nested {DEEPEST} deep or more") from None
+        raise _SamplerError(f"returned a value that is nested {_DEEPEST} deep or more") from None
     except (TypeError, ValueError, AttributeError):
         kind = type(value).__name__
-        raise SamplerError(f"returned a value of type {kind}, {REMEDY}") from None
-    if len(text) > LONGEST:
-        raise SamplerError(f"returned a value of {len(text):,} characters; {LONGEST:,} may be kept")
+        raise _SamplerError(f"returned a value of type {kind}, {_REMEDY}") from None
+    if len(text) > _LONGEST:
+        raise _SamplerError(
+            f"returned a value of {len(text):,} characters; {_LONGEST:,} may be kept"
+        )
     plain = json.loads(text)
     if problem := _problem(plain, 0):
-        raise SamplerError(f"returned {problem}, {REMEDY}")
+        raise _SamplerError(f"returned {problem}, {_REMEDY}")
     return plain
 
 
 def _problem(value: Any, depth: int) -> str:
     """What of it no study file could say, or no journal keep; empty if there is nothing."""
-    if depth > DEEPEST:
-        return f"a value that is nested more than {DEEPEST} deep"
+    if depth > _DEEPEST:
+        return f"a value that is nested more than {_DEEPEST} deep"
     if isinstance(value, dict):
         value = [*value, *value.values()]
     if isinstance(value, list):
         return next((found for one in value if (found := _problem(one, depth + 1))), "")
     if isinstance(value, str):
-        return "text with half of a surrogate pair in it" if SURROGATE.search(value) else ""
+        return "text with half of a surrogate pair in it" if _SURROGATE.search(value) else ""
     if isinstance(value, int):  # a truth value is one
         return "" if abs(value) < 1 << 63 else "a whole number of more than 64 bits"
     if isinstance(value, float):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.zygote.protocol import Sample, Setup
 
 
-class Job(NamedTuple):
+class _Job(NamedTuple):
     """What a process was started for."""
 
     number: int  # the trial's, or the sample's
@@ -35,7 +35,7 @@ class Ended(NamedTuple):
     """How a process has ended. Times in seconds of the monotonic clock, sizes in bytes."""
 
     pid: int
-    job: Job
+    job: _Job
     code: int | None
     signal: int | None
     max_rss: int
@@ -64,14 +64,14 @@ class ChildTable:
         self._killed: set[int] = set()
         self._oom_kills = _oom_kills()
         self._before = process_tree.children(self._pid)  # what the target's import has started
-        self.jobs: dict[int, Job] = {}  # by pid
+        self.jobs: dict[int, _Job] = {}  # by pid
 
     def hide(self, *sockets: socket.socket) -> None:
         """Close these in every child."""
         self._hidden += [hidden.fileno() for hidden in sockets]
 
     def launch(self, order: Order) -> int:
-        """Start a trial; its pid. Raises OSError where no process can be had."""
+        """Start a trial; its pid. Raises OSError if no process can be started."""
         if self._fresh:
             pid = self._spawn("trial", encode_order(order), None)
         else:
@@ -79,18 +79,18 @@ class ChildTable:
             if pid == 0:
                 self._close()
                 child_main.run_trial(order, self._function, self._pid, self._tidy_write)
-        self.jobs[pid] = Job(order.trial, order.attempt, None)
+        self.jobs[pid] = _Job(order.trial, order.attempt, None)
         return pid
 
     def sample(self, sample: Sample) -> None:
-        """Start a sampler. Raises OSError where no process can be had."""
+        """Start a sampler. Raises OSError if no process can be started."""
         place = os.memfd_create("sample")
         try:
             pid = self._begin_sample(sample, place)
         except OSError:
             os.close(place)
             raise
-        self.jobs[pid] = Job(sample.id, 0, place)
+        self.jobs[pid] = _Job(sample.id, 0, place)
 
     def _begin_sample(self, sample: Sample, place: int) -> int:
         if self._fresh:
@@ -129,7 +129,7 @@ class ChildTable:
                 ended.append(self._ended(pid, job, status, usage.ru_maxrss * 1024))
 
     def tidied(self) -> set[int]:
-        """The leaders that have ended and have said that they left no process behind."""
+        """The leaders that have ended and have reported that they left no process behind."""
         try:
             text = os.read(self._tidy_read, 1 << 16)
         except BlockingIOError:
@@ -143,7 +143,7 @@ class ChildTable:
         """Children that the zygote has not started: orphans of a trial that ended."""
         return process_tree.children(self._pid) - self.jobs.keys() - self._before
 
-    def _ended(self, pid: int, job: Job, status: int, max_rss: int) -> Ended:
+    def _ended(self, pid: int, job: _Job, status: int, max_rss: int) -> Ended:
         code = os.waitstatus_to_exitcode(status)
         oom = code == -signal.SIGKILL and pid not in self._killed and self._was_oom()
         self._killed.discard(pid)

@@ -1,7 +1,7 @@
 """The zygote: one warm process that starts every trial of a study in milliseconds.
 
 It has imported the target, has one thread, never touches CUDA, and does nothing but fork,
-signal and wait. Why each of these matters is said where it is done.
+signal and wait. Comments say why each of these matters.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from tuitune.zygote.child_table import Ended
     from tuitune.zygote.protocol import Reply, Request
 
-SWEEP_MILLISECONDS = 5
-# frames of a traceback that tell a user nothing
+_SWEEP_MILLISECONDS = 5
+# frames of a traceback that don't help a user
 OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     control, _ = connect_to_parent()
     process_tree.adopt_orphans()
     faulthandler.enable()  # a trial that dies of a signal leaves its stack in its log
-    requests = Requests(control)
+    requests = _Requests(control)
     setup = next(requests.read())
     assert isinstance(setup, Setup)
     try:
@@ -68,7 +68,7 @@ def main() -> None:
         return
     reason = targets.why_not_forked()
     children = ChildTable(setup, function, control, fresh=reason is not None)
-    zygote = Zygote(control, requests, children)
+    zygote = _Zygote(control, requests, children)
     process_tree.outlive_parent()
     try:
         control.sendall(protocol.replies.encode(Ready(targets.sources(setup.folder), reason)))
@@ -82,7 +82,7 @@ def main() -> None:
     os._exit(0)  # unloading torch would take half a second
 
 
-class Requests:
+class _Requests:
     """The engine's requests, as they arrive on the control socket."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -99,10 +99,10 @@ class Requests:
             yield protocol.requests.decode(line)
 
 
-class Zygote:
-    """The loop that takes requests and tells of what has ended."""
+class _Zygote:
+    """The loop that serves requests and reports what has ended."""
 
-    def __init__(self, control: socket.socket, requests: Requests, children: ChildTable) -> None:
+    def __init__(self, control: socket.socket, requests: _Requests, children: ChildTable) -> None:
         self._control = control
         self._requests = requests
         self._children = children
@@ -118,7 +118,7 @@ class Zygote:
         while not (self._retiring and not self._children.jobs and not self._ended):
             ready = {
                 descriptor
-                for descriptor, _ in self._poll.poll(SWEEP_MILLISECONDS if self._ended else None)
+                for descriptor, _ in self._poll.poll(_SWEEP_MILLISECONDS if self._ended else None)
             }
             if self._wakeup.fileno() in ready:
                 self._wakeup.recv(4096)
@@ -189,7 +189,7 @@ class Zygote:
         self._ended = waiting
 
     def _strays(self) -> set[int] | None:
-        """None where that can't be seen now, as no open file is left on the machine."""
+        """None if that can't be seen now, as no open file is left on the machine."""
         try:
             return self._children.strays()
         except OSError:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-PREFIX = "tuitune_target_"
-HUGE = 1 << 21  # bytes of a huge page
-WORTH_IT = 64 << 20  # bytes: a small process forks fast as it is
-MADV_COLLAPSE = 25  # madvise(2), Linux 6.1 and later
-WRITTEN = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0\s*(?:\[heap\])?$")
+_PREFIX = "tuitune_target_"
+_HUGE = 1 << 21  # bytes of a huge page
+_WORTH_IT = 64 << 20  # bytes: a small process forks fast as it is
+_MADV_COLLAPSE = 25  # madvise(2), Linux 6.1 and later
+_WRITTEN = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0\s*(?:\[heap\])?$")
 
 
 def load(target: str, folder: str) -> Callable[..., Any]:
@@ -72,13 +72,13 @@ def _load_module(name: str) -> ModuleType:
 
 def _load_file(path: Path) -> ModuleType:
     file = str(path.resolve())
-    for name in (path.stem, f"{PREFIX}{path.stem}"):
+    for name in (path.stem, f"{_PREFIX}{path.stem}"):
         if getattr(sys.modules.get(name), "__file__", None) == file:
             return sys.modules[name]
     open_path(str(path.resolve().parent))
     # A file may be called random.py, and must not take the place of Python's own.
     taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
-    name = f"{PREFIX}{path.stem}" if taken else path.stem
+    name = f"{_PREFIX}{path.stem}" if taken else path.stem
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} can't be imported")
@@ -110,12 +110,12 @@ def use_huge_pages() -> None:
     one entry instead of 512. A child still copies only the small pages that it writes.
     """
     regions = list(_anonymous())
-    if sum(end - start for start, end in regions) < WORTH_IT:
+    if sum(end - start for start, end in regions) < _WORTH_IT:
         return
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for start, end in regions:
-        advise(start, end - start, MADV_COLLAPSE)  # refused: then it stays as it was
+        advise(start, end - start, _MADV_COLLAPSE)  # refused: then it stays as it was
 
 
 def _anonymous() -> Iterator[tuple[int, int]]:
@@ -123,9 +123,9 @@ def _anonymous() -> Iterator[tuple[int, int]]:
     place = "/proc/self/maps"  # pathlib would have to be imported
     with open(place, encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
         for line in maps:
-            found = WRITTEN.match(line.rstrip())
+            found = _WRITTEN.match(line.rstrip())
             if found is not None:
-                start = -(-int(found[1], 16) // HUGE) * HUGE
-                end = int(found[2], 16) // HUGE * HUGE
+                start = -(-int(found[1], 16) // _HUGE) * _HUGE
+                end = int(found[2], 16) // _HUGE * _HUGE
                 if start < end:
                     yield start, end

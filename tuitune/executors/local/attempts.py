@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tuitune.trial.wire import Order, Stop
 
 
-REFUSED = wire.encode_instruction(wire.Refused())
+_REFUSED = wire.encode_instruction(wire.Refused())
 
 
 @dataclass(slots=True)
@@ -47,8 +47,8 @@ class Attempt:
     error: str | None = None  # what its Done says, None before one has come
     stopped: bool = False  # it left through TrialStopped
     has_returned: bool = False  # its function, or its command, has come to its end
-    exit_timer: TimerHandle | None = None  # until its process is told of as not exiting
-    is_exit_overdue: bool = False  # that was told
+    exit_timer: TimerHandle | None = None  # until its exit counts as overdue
+    is_exit_overdue: bool = False  # its function has returned, but its process goes on
 
     @property
     def key(self) -> tuple[int, int]:
@@ -94,7 +94,7 @@ class Attempt:
 def events_of(
     attempt: Attempt, connection: Connection, messages: Iterable[Message], now: float
 ) -> list[Event]:
-    """The study's events among the messages; what else they tell is noted on the attempt."""
+    """The study's events among the messages; the rest is kept in the attempt's fields."""
     trial, number = attempt.key
     found: list[Event] = []
     for message in messages:
@@ -103,7 +103,7 @@ def events_of(
                 connection.waits = connection.waits or message.wait
                 found.append(_reported(message, trial, number, now))
             case Report():
-                connection.send(REFUSED)
+                connection.send(_REFUSED)
             case Saving(step, failed) if failed:
                 why = exit_text.printable(failed)
                 found.append(events.SaveFailed(now, trial, number, step, why))

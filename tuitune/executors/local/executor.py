@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tuitune.executors.local.zygote_client import ZygoteClient
     from tuitune.trial.wire import Order
 
-MOST_DEATHS = 3  # of zygotes in a row, without an attempt that ended by itself
+_MOST_DEATHS = 3  # of zygotes in a row, without an attempt that ended by itself
 
 
 class LocalExecutor:
@@ -139,7 +139,7 @@ class LocalExecutor:
         try:
             return await self._samples.ask(zygote, targets, seed, config)
         except NotNowError as error:
-            if self._deaths >= MOST_DEATHS:  # no accident any more: it is the sampler's doing
+            if self._deaths >= _MOST_DEATHS:  # no accident any more: it is the sampler's doing
                 raise SampleError(f"{names(targets)}: {error}") from error
             raise
 
@@ -156,7 +156,7 @@ class LocalExecutor:
     def _have_zygote(self, error: BaseException | None) -> None:
         """Another zygote is there, or `error` prevents it: then what waited is given back."""
         if not self._is_open:
-            return  # whoever opens the executor gets the error
+            return  # `open` raises the error
         waiting = [attempt for attempt in self._attempts.values() if attempt.zygote is None]
         zygote = self._zygotes.current
         if error is None and zygote is not None:
@@ -171,7 +171,7 @@ class LocalExecutor:
         self._give_back(waiting, lacking or f"can't start: {self._zygotes.unimportable}")
 
     def _tell_code(self, why: str) -> None:
-        """Tell the engine why the code can't be imported, empty if it can, once for each change."""
+        """Send why the code can't be imported, empty if it can, once for each change."""
         if why != self._told_code:
             self._told_code = why
             self._block("code", why)
@@ -234,15 +234,15 @@ class LocalExecutor:
         code = self._code_of(attempt)
         step, commit = attempt.order.resume_step, self._zygotes.commit
         now = self._clock()
-        told: list[Event] = [
+        found: list[Event] = [
             events.Started(now, trial, number, pid, step, code, commit.name, commit.dirty)
         ]
         reason = attempt.zygote.fresh if attempt.zygote is not None else None
         if reason is not None and not self._told_fresh:
             self._told_fresh = True
             text = f"each trial imports all anew, which takes longer: {reason}"
-            told.append(events.Warned(now, trial, number, text))
-        self._sink(told)
+            found.append(events.Warned(now, trial, number, text))
+        self._sink(found)
 
     def _code_of(self, attempt: Attempt) -> str:
         """A digest of the source files that the attempt runs."""
@@ -310,7 +310,7 @@ class LocalExecutor:
         attempt.drain()
         why = "the engine was closed" if self._closing else "the process that starts trials died"
         # Where it dies again and again it's no accident, and a retry must be spent.
-        lost = self._deaths < MOST_DEATHS
+        lost = self._deaths < _MOST_DEATHS
         end = protocol.Exited(*attempt.key, None, signal.SIGKILL, 0, oom=False)
         self._finish(attempt, end, why, "", lost=lost)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tuitune.zygote.protocol import Exited
 
 TAIL = 2000  # characters
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-NAMES = {
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_NAMES = {
     signal.SIGSEGV: "segmentation fault",
     signal.SIGKILL: "killed",
     signal.SIGTERM: "terminated",
@@ -26,11 +26,11 @@ NAMES = {
     signal.SIGILL: "illegal instruction",
 }
 
-FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
-ROOT = Path(__file__).parents[2]
-# frames in a stack that tell the user nothing
-OURS = re.compile(rf'File "{re.escape(str(ROOT))}/(trial|zygote|ipc)/')
-SHORTAGES = {
+_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
+_ROOT = Path(__file__).parents[2]
+# frames in a stack that don't help the user
+OURS = re.compile(rf'File "{re.escape(str(_ROOT))}/(trial|zygote|ipc)/')
+_SHORTAGES = {
     errno.EMFILE: "no open file is left to this process; `ulimit -n` sets how many it may have",
     errno.ENFILE: "no open file is left on this machine",
     errno.EAGAIN: "no process is left to this user; `ulimit -u` and the cgroup set how many",
@@ -39,7 +39,7 @@ SHORTAGES = {
     errno.ENOSPC: "no space is left on the disk",
 }
 # torch, its older versions, and what CUDA's own libraries say through anybody
-GPU_OOM = re.compile(
+_GPU_OOM = re.compile(
     r"CUDA out of memory"
     r"|(?:torch\.)?(?:cuda\.)?OutOfMemoryError: (?:CUDA|HIP)"
     r"|CUDA error: out of memory"
@@ -77,13 +77,13 @@ def _signal_name(number: int) -> str:
     if number not in set(signal.Signals):
         return f"signal {number}"
     known = signal.Signals(number)
-    words = NAMES.get(known) or (signal.strsignal(number) or "ended").lower()
-    return f"{words} ({known.name})"
+    name = _NAMES.get(known) or (signal.strsignal(number) or "ended").lower()
+    return f"{name} ({known.name})"
 
 
 def printable(text: str) -> str:
     """Without escape sequences and control characters, which could change a terminal."""
-    return CONTROLS.sub("", ESCAPES.sub("", text))
+    return _CONTROLS.sub("", ESCAPES.sub("", text))
 
 
 def import_error(traceback: str, folder: str) -> str:
@@ -94,7 +94,7 @@ def import_error(traceback: str, folder: str) -> str:
     lines = [line for line in traceback.splitlines() if line.strip()]
     error = lines[-1].strip() if lines else "its import failed"
     root = f"{os.path.realpath(folder)}/"
-    frames = [(os.path.realpath(file), number) for file, number in FRAME.findall(traceback)]
+    frames = [(os.path.realpath(file), number) for file, number in _FRAME.findall(traceback)]
     own = [(file, number) for file, number in frames if file.startswith(root)]
     if not own:
         return error
@@ -104,7 +104,7 @@ def import_error(traceback: str, folder: str) -> str:
 
 def files_in(traceback: str) -> list[str]:
     """The files that a traceback names, as real paths."""
-    return [os.path.realpath(file) for file, _ in FRAME.findall(traceback)]
+    return [os.path.realpath(file) for file, _ in _FRAME.findall(traceback)]
 
 
 def size(count: float) -> str:
@@ -136,11 +136,11 @@ def tail_of(log: Path) -> str:
 def is_gpu_oom(error: str, tail: str) -> bool:
     """Whether `error`, or `tail` of its log, says that a GPU had no memory left.
 
-    A log may hold an error that was handled: it counts only if the error tells nothing.
+    A log may hold an error that was handled: it counts only if the error gives no reason.
     """
-    return bool(GPU_OOM.search(tail if error.startswith("exit status") else error))
+    return bool(_GPU_OOM.search(tail if error.startswith("exit status") else error))
 
 
 def shortage(number: int | None) -> str:
     """What has run out, by the kernel's number; empty for an error that waiting doesn't mend."""
-    return SHORTAGES.get(number or 0, "")
+    return _SHORTAGES.get(number or 0, "")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-CHUNK = 1 << 18  # bytes
-BACKLOG = 1024
+_CHUNK = 1 << 18  # bytes
+_BACKLOG = 1024
 
-Step = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEP)]  # a larger one must not reach the journal
+_Step = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEP)]  # a larger one must not reach the journal
 
 
 class Hello(msgspec.Struct, tag=True):
@@ -33,7 +33,7 @@ class Hello(msgspec.Struct, tag=True):
 class Report(msgspec.Struct, tag=True):
     """`wire.Report`."""
 
-    step: Step
+    step: _Step
     metrics: dict[str, float]
     wait: bool = False
     saves: bool = False
@@ -44,14 +44,14 @@ class Report(msgspec.Struct, tag=True):
 class Saving(msgspec.Struct, tag=True):
     """`wire.Saving`."""
 
-    step: Step
+    step: _Step
     failed: str = ""
 
 
 class Checkpoint(msgspec.Struct, tag=True):
     """`wire.Checkpoint`."""
 
-    step: Step
+    step: _Step
 
 
 class Warn(msgspec.Struct, tag=True):
@@ -101,7 +101,7 @@ class Connection:
             self._socket.close()
 
     def read(self) -> bool:
-        """Read what has arrived; False where there is nothing more for now, or ever."""
+        """Read what has arrived; False if there is nothing more for now, or ever."""
         buffer = self._listener.buffer
         try:
             count = self._socket.recv_into(buffer)
@@ -133,14 +133,14 @@ class Listener:
         self.receive = receive
         self._bound: BoundSocket | None = None
         self._connections: dict[int, Connection] = {}
-        self.buffer = bytearray(CHUNK)
+        self.buffer = bytearray(_CHUNK)
 
     def open(self) -> None:
-        """Bind, and bind anew where the path has vanished: /tmp may be cleaned. Raises OSError."""
+        """Bind, or bind again if the path was removed: /tmp may be cleaned. Raises OSError."""
         if self._bound is not None and self._bound.is_in_place():
             return
         self._unbind()
-        self._bound = BoundSocket(self._path, BACKLOG)
+        self._bound = BoundSocket(self._path, _BACKLOG)
         asyncio.get_running_loop().add_reader(self._bound.socket, self.accept)
 
     def close(self) -> None:
@@ -198,5 +198,5 @@ def _decode(lines: bytes) -> list[Message]:
 def _decode_one(line: bytes) -> list[Message]:
     try:
         return [decoder.decode(line)]
-    except msgspec.MsgspecError:  # not ours, and whoever wrote it can't be answered
+    except msgspec.MsgspecError:  # not ours, and its writer can't be answered
         return []

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-GIT_SECONDS = 1.0
+_GIT_SECONDS = 1.0
 # A daemon that git started for the file system would stay behind as our child.
-GIT_STATUS = shlex.split(
+_GIT_STATUS = shlex.split(
     "-c core.fsmonitor=false --no-optional-locks status --porcelain=v2 --branch -uno"
 )
 Stamp = tuple[int, int, int]
@@ -72,14 +72,14 @@ class Sources:
 def files_of(command: Iterable[str], folder: str) -> list[str]:
     """The files of `folder` that a command line names: its scripts and their settings."""
     root = os.path.realpath(folder) + os.sep
-    found = {file for word in command if (file := _file_of(word, folder)).startswith(root)}
+    found = {file for text in command if (file := _file_of(text, folder)).startswith(root)}
     return sorted(found)
 
 
-def _file_of(word: str, folder: str) -> str:
-    """Its true path; empty for a word that names no file, and may well be no name at all."""
+def _file_of(text: str, folder: str) -> str:
+    """Its real path; empty if the text names no file, or can't be a name."""
     try:
-        file = os.path.realpath(os.path.join(folder, word))  # noqa: PTH118
+        file = os.path.realpath(os.path.join(folder, text))  # noqa: PTH118
         return file if Path(file).is_file() else ""
     except (OSError, ValueError):
         return ""
@@ -91,7 +91,7 @@ async def commit_of(folder: str) -> Commit:
         return Commit("", None)  # asking git would take longer
     try:
         git = await asyncio.create_subprocess_exec(
-            "git", *GIT_STATUS,
+            "git", *_GIT_STATUS,
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -100,7 +100,7 @@ async def commit_of(folder: str) -> Commit:
     except OSError:
         return Commit("", None)
     try:
-        output, _ = await asyncio.wait_for(git.communicate(), GIT_SECONDS)
+        output, _ = await asyncio.wait_for(git.communicate(), _GIT_SECONDS)
     except TimeoutError:
         git.kill()
         await git.wait()
@@ -119,7 +119,7 @@ def _read_status(text: str) -> Commit:
 
 
 def stamps(files: Iterable[str]) -> dict[str, Stamp | None]:
-    """What tells whether files have been written since; None for one that is not there."""
+    """By which it can be seen whether files have been written since; None for one that is gone."""
     return {file: _stamp(file) for file in files}
 
 

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from tuitune.executors.base import Plan
     from tuitune.zygote.protocol import Reply, Request
 
-TAG = "TUITUNE_ZYGOTE"
+_TAG = "TUITUNE_ZYGOTE"
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Of the local executor's processes, in seconds."""
 
-    exit: float = 5.0  # from the return of a function until its process is told of as not exiting
+    exit: float = 5.0  # from the return of a function until its exit counts as overdue
     sample: float = 60.0  # until a sampler is killed
-    import_slow: float = 5.0  # until is told that an import of changed files goes on
+    import_slow: float = 5.0  # until an import of changed files counts as slow
     import_look: float = 0.5  # between two looks at files whose import goes on, or has failed
     import_retry: float = 30.0  # until an import that failed is tried again though no file changed
     zygote_end: float = 15.0  # until a zygote is killed; it ends its trials for up to ten
@@ -134,7 +134,7 @@ class ZygoteClient:
             self._child.kill()
             await self._child.wait()
         if self._child.poll() != 0:  # else it has ended all that it had started
-            await asyncio.to_thread(process_tree.sweep, self._tag, TAG)
+            await asyncio.to_thread(process_tree.sweep, self._tag, _TAG)
             await self._end_orphans()
         if not self._ready.done():
             self._ready.set_exception(TargetError(self._last_output()))
@@ -154,7 +154,7 @@ class ZygoteClient:
             **dict.fromkeys(THREADS, "1"),
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
             "TUITUNE_STUDY": self._plan.study_folder,
-            TAG: self._tag,
+            _TAG: self._tag,
         }
 
 

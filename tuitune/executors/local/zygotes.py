@@ -71,7 +71,7 @@ class Zygotes:
         self._is_open = True
 
     def ready(self) -> ZygoteClient | None:
-        """The one to start a trial with; None where the trial must wait for another.
+        """The one to start a trial with; None if the trial must wait for another.
 
         While the code is known to be `unimportable` none is started before a file changes.
         """
@@ -104,14 +104,14 @@ class Zygotes:
     def _with_samplers(self) -> ZygoteClient | None:
         current = self.current
         if current is not None and current.fresh is not None and current.sources.have_changed():
-            return None  # its samplers would be imported as they are now
+            return None  # each sampler would be imported as its file is now
         return current
 
     async def _end_all(self) -> None:
         await asyncio.gather(*(zygote.end() for zygote in list(self.all)))
 
     def _as_imported(self) -> ZygoteClient | None:
-        """The one that works, where the files are as it has imported them."""
+        """The one that works, if the files are as it has imported them."""
         current = self.current
         return None if current is None or current.sources.have_changed() else current
 
@@ -122,7 +122,7 @@ class Zygotes:
         return self._starting
 
     async def _make(self) -> ZygoteClient:
-        """Import the files as they are now, and anew each time that they change meanwhile.
+        """Import the files as they are now, and again each time that they change meanwhile.
 
         An import that writes files to the study file's folder would be given up for ever: each gets
         twice the time of the one before.
@@ -174,7 +174,7 @@ class Zygotes:
         return True
 
     def _tell_slow(self) -> None:
-        # where an import has failed, and no file has changed since, its error says more
+        # If an import has failed, and no file has changed since, its error says more
         if not self.unimportable or self._tried != self._failed:
             name = self._sources.changed()
             what = f"{name} has changed" if name else "it has changed"
@@ -206,14 +206,14 @@ class Zygotes:
         missing = self._missing_file()
         self.unimportable = missing or exit_text.import_error(text, self._plan.folder)
         self._files = tuple({*self._files, *exit_text.files_in(text)})
-        # those that were not looked at before the import are taken as they are
+        # Those that were not looked at before the import are taken as they are now
         self._tried = self._failed = {**self._stamps(), **self._tried}
         self._log(text)
         if self._watching is None or self._watching.done():
             self._watching = asyncio.ensure_future(self._watch())
 
     def _missing_file(self) -> str:
-        """The message that the target's file is gone, empty where it is there."""
+        """The message that the target's file is gone, empty if it is there."""
         place = (self._plan.target or "").rpartition(":")[0]
         is_gone = place.endswith(".py") and not Path(self._plan.folder, place).exists()
         return f"{place}: no such file" if is_gone else ""
@@ -233,7 +233,7 @@ class Zygotes:
         return stamps({*self._files, *map(str, neighbours)})
 
     async def _end_orphans(self) -> None:
-        """End what a zygote that was killed had started, where that has come to this process.
+        """End what a zygote that was killed had started, if that has come to this process.
 
         Living zygotes adopt the orphans of their own trials, so that none of these is among them.
         """
