@@ -82,7 +82,7 @@ def test_left_running_it_says_how_to_come_back(
     workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
 ):
     assert run(workshop, workshop.study(SLOW)) == 0
-    assert "study: running on; `tuitune attach study` shows it" in capsys.readouterr().out
+    assert "study: runs on; `tuitune attach study` shows it" in capsys.readouterr().out
     assert workshop.engine()
     assert attach(None, workshop.path / "runs", AppOptions(readonly=True)) == 0
     assert [folder.resolve() for folder, _ in screen.opened] == [workshop.folder()] * 2
@@ -131,7 +131,7 @@ def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
 
     screen.do = stop_with_more
     assert run(workshop, workshop.study(SLOW), "search.concurrency=1") == 130
-    assert "`tuitune study.toml` goes on with it" in capsys.readouterr().out
+    assert "`tuitune study.toml` continues it" in capsys.readouterr().out
     screen.do = restart
     assert attach("study", workshop.path / "runs", AppOptions()) == 0
     settings = StudyFolder(workshop.folder()).reader.study().settings
@@ -198,7 +198,7 @@ def test_an_app_that_can_not_open_says_that_the_study_runs(
     assert run(workshop, workshop.study(SLOW)) == 2
     said = capsys.readouterr()
     assert "no such act" in said.err
-    assert "study: running on; `tuitune attach study` shows it" in said.out
+    assert "study: runs on; `tuitune attach study` shows it" in said.out
 
 
 def test_attach_takes_the_one_that_runs_then_the_newest_and_asks_where_several_run(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tuitune.cli import logind
-from tuitune.cli.logind import SCOPE, SessionScope, scope
+from tuitune.cli import launch
+from tuitune.cli.launch import SCOPE, SessionScope, scope
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(os, "getuid", lambda: 1000)
-    monkeypatch.setattr(logind, "_user", lambda: "ann")
+    monkeypatch.setattr(launch, "_user", lambda: "ann")
     return root
 
 
@@ -36,8 +36,8 @@ def tool(folder: Path, name: str, script: str) -> None:
 
 
 def test_without_linger_a_scope_and_what_is_missing(root: Path):
-    assert scope(root) == SessionScope(SCOPE, logind.WORDS)
-    assert "enable-linger" in logind.WORDS
+    assert scope(root) == SessionScope(SCOPE, launch.WORDS)
+    assert "enable-linger" in launch.WORDS
 
 
 def test_with_linger_a_scope_and_nothing_to_say(root: Path):
@@ -48,7 +48,7 @@ def test_with_linger_a_scope_and_nothing_to_say(root: Path):
 
 def test_where_no_user_manager_is_only_words(root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert scope(root) == SessionScope((), logind.WORDS)
+    assert scope(root) == SessionScope((), launch.WORDS)
 
 
 @pytest.mark.parametrize("answer", ["echo 'b false'", "exit 1", "echo"])

@@ -10,11 +10,12 @@ from collections import Counter
 import pytest
 from workshop import Workshop, wait_until
 
-from tuitune.cli import run
+from tuitune.cli import run, run_request
 from tuitune.cli.run_request import Resolution, RunRequest
+from tuitune.cli.studies import StudyFolder
 from tuitune.core import events as ev
 from tuitune.store.reader import Reader
-from tuitune.studyfile import load
+from tuitune.studyfile import load_whole
 
 # Each attempt keeps a lock while it lives, and notes what it was told to go on with.
 CODE = """
@@ -123,7 +124,7 @@ def test_an_interrupted_study_goes_on_from_its_checkpoints(workshop: Workshop):
     assert workshop.run("stop", "study").returncode == 0
     output = engine.communicate(timeout=60)[0]
     assert engine.returncode == 130, output
-    assert "goes on from here" in output
+    assert "the same command continues" in output
     assert workshop.trials()[0]["state"] == "WAITING"
     assert workshop.show()["state"] == "interrupted"
     done = workshop.run(file, "--no-ui")
@@ -190,11 +191,11 @@ def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, m
             time.sleep(0.01)
     """
     request = RunRequest(workshop.study(code, trials=2), workshop.path / "runs")
-    seen = Resolution("begin", load(request.file), None)
     first = workshop.start(request.file, "--no-ui")
     wait_until((workshop.folder() / "trials/0000").exists, "the first engine")
+    spec, document = load_whole(request.file)
+    seen = Resolution("run", spec, document, StudyFolder(workshop.folder()))
     monkeypatch.setattr(run, "resolve", lambda _: seen)
-    monkeypatch.setattr(run, "create_study", lambda *_, **__: workshop.folder())
     assert run.run_study(request) == 0
     assert "following it" in capsys.readouterr().err
     assert first.wait(60) == 0
@@ -209,8 +210,8 @@ def test_a_study_that_another_began_meanwhile_is_the_one_that_is_meant(
         workshop.study("def train(trial):\n    trial.report(loss=1.0)\n"), workshop.path / "runs"
     )
     workshop.run(request.file, "--no-ui")
-    meanings = [Resolution("begin", load(request.file), None), run.resolve(request)]
-    monkeypatch.setattr(run, "resolve", lambda _: meanings.pop(0))
+    folders = [None, workshop.folder()]
+    monkeypatch.setattr(run_request, "newest_study", lambda *_: folders.pop(0))
     assert run.run_study(request) == 0
     assert "study: finished" in capsys.readouterr().out
     assert [folder.name for folder in request.runs.iterdir()] == ["study"]
@@ -243,7 +244,7 @@ def test_two_signals_end_it_at_once_and_it_stays_resumable(workshop: Workshop):
     wait_until(lambda: log.exists() and workshop.run("show", "study").returncode == 0)
     wait_until(lambda: workshop.trials() and workshop.trials()[0]["value"] == 1.0, "a report")
     engine.terminate()
-    wait_until(lambda: "leaves" in str(workshop.trials()[0]["note"]), "the drain")
+    wait_until(lambda: "stopping" in str(workshop.trials()[0]["note"]), "the drain")
     engine.terminate()
     engine.communicate(timeout=60)
     assert engine.returncode == 130

@@ -102,7 +102,7 @@ def test_ctrl_c_ends_nothing_and_kill_9_of_the_app_ends_only_the_app(workshop, w
 def test_leaving_says_how_to_come_back_and_in_the_end_what_came_of_it(workshop, windows, running):
     running.press("q")
     words = running.left()
-    assert "study: running on; `tuitune attach study` shows it" in words
+    assert "study: runs on; `tuitune attach study` shows it" in words
     assert running.terminal.status == 0
     again = windows.open("attach", "study")
     again.until("run", "best ")

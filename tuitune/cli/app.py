@@ -1,6 +1,7 @@
-"""How is the app opened on a study, and what is said when it is closed?
+"""Opening of the app on a study, and the lines printed after it is closed.
 
-What only an engine's beginning or the last words need is imported then: the screen comes first.
+Modules that only the start of an engine or the last lines need are imported then: the screen
+comes first.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -46,7 +47,7 @@ def has_terminal() -> bool:
 
 
 def run_with_app(request: RunRequest, look: AppOptions) -> int:
-    """Begin, go on with or attach to what the wish means, and show it."""
+    """Begin, continue or attach to the study that was asked for, and show it."""
     from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
     from tuitune.cli.launch import begin_engine
 
@@ -168,4 +169,4 @@ def farewell(study: StudyFolder, file: str) -> int:
 
 
 def _running_on(name: str) -> str:
-    return f"{name}: running on; `tuitune attach {name}` shows it, `tuitune stop {name}` stops it"
+    return f"{name}: runs on; `tuitune attach {name}` shows it, `tuitune stop {name}` stops it"

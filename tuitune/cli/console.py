@@ -1,4 +1,4 @@
-"""How is a run printed where nobody may read it, without the study ever waiting for that?"""
+"""Output that never makes the study wait for its reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a running engine asked for something from another terminal?"""
+"""The commands that ask a running engine for something."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What does a signal do before there is an engine that could hear it?
+"""Signals that arrive before the engine can handle them.
 
-Imports nothing of ours: it comes before all that takes its time.
+Imports the standard library only, since it runs before everything else.
 """
 
 from __future__ import annotations

@@ -1,21 +1,200 @@
-"""What study file would suit a script, going by its argparse calls?"""
+"""`init`: a first study file, drafted from the argparse calls of a script."""
 
 from __future__ import annotations
 
 import ast
+import math
 import os
 import re
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from tuitune.cli.arguments import Argument, read_arguments
-from tuitune.cli.ranges import Line, suggest, toml_key
 from tuitune.core.space import spell
 from tuitune.studyfile.reading import LONGEST_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One add_argument call, as far as it is written out."""
+
+    flag: str  # "--batch-size"; the bare name of a positional one
+    name: str  # "batch_size"
+    kind: str | None  # "float", "int", "str", …: the name of its type
+    default: Any
+    choices: tuple[Any, ...]
+    action: str  # "store", "store_true", "store_false", "optional" (--x and --no-x), or another
+    needed: bool
+    bare: bool  # positional: its value stands without a flag
+    several: bool  # takes more than one value
+
+
+def read_arguments(tree: ast.Module) -> list[Argument]:
+    """Read every add_argument call of a module, in the order of its lines."""
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add_argument"
+    ]
+    calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    read = [_argument(call) for call in calls]
+    return list({argument.name: argument for argument in read if argument}.values())
+
+
+def _argument(call: ast.Call) -> Argument | None:
+    flags = [flag for flag in map(_literal, call.args) if isinstance(flag, str) and flag]
+    if not flags or len(flags) < len(call.args):
+        return None
+    flag = next((flag for flag in flags if flag.startswith("--")), flags[0])
+    said = {word.arg: word.value for word in call.keywords if word.arg}
+    action = _action(said.get("action"))
+    if action in ("help", "version"):
+        return None
+    positional = not flag.startswith("-")
+    default = _literal(said.get("default"))
+    nargs = _literal(said.get("nargs"))
+    bare = flag.lstrip("-").replace("-", "_")
+    # What --no-bias sets is called bias, but true is said of the flag.
+    name = bare if action == "store_false" else _literal(said.get("dest")) or bare
+    choices = _literal(said.get("choices"))
+    return Argument(
+        flag=flag,
+        name=str(name),
+        kind=_name(said.get("type")),
+        default=default,
+        choices=tuple(choices) if isinstance(choices, list | tuple) else (),
+        action=action,
+        needed=_literal(said.get("required")) is True or (positional and nargs not in ("?", "*")),
+        bare=positional,
+        several="nargs" in said and nargs != "?",
+    )
+
+
+def _action(node: ast.expr | None) -> str:
+    if node is None:
+        return "store"
+    value = _literal(node)
+    if isinstance(value, str):
+        return value
+    return "optional" if _name(node) == "BooleanOptionalAction" else "other"
+
+
+def _name(node: ast.expr | None) -> str | None:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _literal(node: ast.expr | None) -> Any:
+    if node is None:
+        return None
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    is_number = isinstance(value, float)
+    return None if is_number and not math.isfinite(value) else value
+
+
+# How long a trial runs, what it reads and how it is watched: nothing to search.
+_LEFT = re.compile(
+    r"epoch|seed|step|iter|worker|interval|freq|every|log|print|save|verbose|debug|port|rank|"
+    r"world|gpu|cuda|device|cpu|thread|patience|path|dir|file|resume|checkpoint|eval|test|dry"
+)
+_LOG = re.compile(r"(^|_)(lr|learning_rate|wd|decay|reg|alpha|eps|epsilon|tol|lambda|l1|l2)($|_)")
+_SIZES = re.compile(r"batch|hidden|unit|width|dim|channel|embed|filter|size|neuron")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one argument becomes: its part of the command, and its lines in [space]."""
+
+    command: str = ""  # TOML; empty: left to the script's default
+    parameters: tuple[str, ...] = ()
+    why: str = ""
+
+
+def suggest(argument: Argument) -> Line:
+    """Suggest a range around an argument's default; without one it is left to the script."""
+    if argument.action in ("store_true", "store_false", "optional"):
+        return _switch(argument)
+    said = _range(argument)
+    if said:
+        key = toml_key(argument.name)
+        why = argument.flag
+        if argument.default is not None:
+            why += f", the script's default is {argument.default!r}"
+        value = f'"{{{argument.name}}}"'
+        words = value if argument.bare else f"{spell(argument.flag)}, {value}"
+        return Line(words, (f"{key} = {said}",), why)
+    if argument.needed:
+        return Line('"FILL-IN"' if argument.bare else f'{spell(argument.flag)}, "FILL-IN"')
+    return Line()
+
+
+def _switch(argument: Argument) -> Line:
+    name, flag = argument.name, argument.flag
+    if _LEFT.search(name.lower()) or not flag.startswith("--"):
+        return Line()
+    if argument.action == "optional":
+        other = "--no-" + flag.removeprefix("--")
+        said = f"{toml_key(name)} = {spell([flag, other])}"
+        return Line(f'"{{{name}}}"', (said,), "a switch and its opposite")
+    present = f"{{ value = {spell(flag)}, when = {{ {toml_key(name)} = true }} }}"
+    lines = (f"{toml_key(name)} = [true, false]", f"{toml_key(name + '_flag')} = {present}")
+    return Line(f'["{{{name}_flag}}"]', lines, f"{flag} stands in the command only when true")
+
+
+def _range(argument: Argument) -> str:
+    if argument.several or argument.action != "store" or _LEFT.search(argument.name.lower()):
+        return ""
+    plain = [c for c in argument.choices if isinstance(c, str | int | float)]
+    if len(plain) > 1 and len(plain) == len(argument.choices):
+        return spell(list(dict.fromkeys(plain)))
+    default = argument.default
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        return ""
+    if isinstance(default, float) or argument.kind == "float":
+        return _floats(argument.name.lower(), float(default))
+    return _wholes(argument.name.lower(), default)
+
+
+def _floats(name: str, default: float) -> str:
+    if _LOG.search(name):
+        middle = default if default > 0 else 1e-4
+        return f"{{ low = {_short(middle / 10)}, high = {_short(middle * 10)}, log = true }}"
+    if "dropout" in name:
+        return "{ low = 0.0, high = 0.5 }"
+    if "momentum" in name or "beta" in name:
+        return f"{{ low = 0.5, high = {_short(max(default, 0.99))} }}"
+    if default <= 0:
+        return ""
+    high = min(default * 2, 1.0) if default < 1 else default * 2
+    return f"{{ low = {_short(default / 2)}, high = {_short(high)} }}"
+
+
+def _wholes(name: str, default: int) -> str:
+    if default < 1:
+        return ""
+    if _SIZES.search(name) and default & (default - 1) == 0:
+        return f"{{ low = {max(default // 4, 1)}, high = {default * 4}, powers_of = 2 }}"
+    return f"{{ low = {max(default // 2, 1)}, high = {max(default * 2, 3)} }}"
+
+
+def _short(value: float) -> str:
+    return repr(float(f"{value:.3g}"))
+
+
+def toml_key(name: str) -> str:
+    """Spell a key, in quotes only where it needs them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else spell(name)
+
 
 _NUMBER = "([-+.0-9eE]+|nan|inf)"
 _LABEL = re.compile(r"([A-Za-z][\w/-]*(?: [A-Za-z][\w/-]*)?)(\s*[=:]?\s*)$")

@@ -1,33 +1,91 @@
-"""How does an engine begin that outlives the terminal it was asked for at?"""
+"""Start of an engine that outlives the terminal and the login session it was asked for in."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.cli import early_signals
-from tuitune.cli.logind import scope
 from tuitune.cli.run_request import RefusedError, resolve
 from tuitune.cli.startup_pipe import Failed, Listening, StartupReader
 from tuitune.cli.studies import StudyFolder
 from tuitune.engine.settings import CannotRunError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, LOG, create_study, remove_bare
+from tuitune.store.folder import DATABASE, DOCUMENT, LOG, remove_bare
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tuitune.cli.run_request import RunRequest
     from tuitune.cli.startup_pipe import StartupTimeouts
+
+ASK = (
+    "busctl",
+    "get-property",
+    "org.freedesktop.login1",
+    "/org/freedesktop/login1",
+    "org.freedesktop.login1.Manager",
+    "KillUserProcesses",
+)
+SCOPE = ("systemd-run", "--user", "--scope", "--quiet", "--collect")
+PATIENCE = 2.0  # s
+WORDS = (
+    "this machine ends your processes when you log out (logind's KillUserProcesses); "
+    "`loginctl enable-linger` lets studies run on"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionScope:
+    """How an engine is started so that it outlives its user's session, and what that still needs.
+
+    `prefix` goes before its command. `words` is empty where nothing is missing.
+    """
+
+    prefix: tuple[str, ...] = ()
+    words: str = ""
+
+
+def scope(root: Path = Path("/")) -> SessionScope:
+    """Ask logind, where there is one; root's processes are never ended."""
+    if os.getuid() == 0 or not (root / "run/systemd/system").is_dir() or not _would_kill(root):
+        return SessionScope()
+    lingers = (root / "var/lib/systemd/linger" / _user()).exists()
+    has_manager = bool(os.environ.get("XDG_RUNTIME_DIR")) and shutil.which(SCOPE[0]) is not None
+    return SessionScope(SCOPE if has_manager else (), "" if lingers and has_manager else WORDS)
+
+
+def _would_kill(root: Path) -> bool:
+    """Whether we are of a session, and what is of a session ends with it."""
+    try:
+        group = root / "proc/self/cgroup"
+        if "/session-" not in group.read_text(encoding="utf-8", errors="replace"):
+            return False
+        asked = subprocess.run(ASK, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.stdout.split() == ["b", "true"]
+
+
+def _user() -> str:
+    import pwd  # noqa: PLC0415 - only where logind ends processes
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
 
 STEP = 0.02  # s
 TAIL = 15  # lines
@@ -45,29 +103,20 @@ def begin_engine(
     study: StudyFolder | None = None,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> StudyFolder:
-    """The study that the wish means, with an engine unless it is finished.
+    """The study that was asked for, with an engine unless it is finished.
 
-    `meanwhile` is called while the engine starts. What the import of the training code says later
-    than at once is in the store. Raises PROBLEMS.
+    `meanwhile` is called while the engine starts. What the import of the training code prints
+    later is in the store. Raises PROBLEMS.
     """
     resolution = resolve(request, study)
-    if resolution.does in {"follow", "tell"}:
-        assert resolution.study is not None
-        return resolution.study
-    found = resolution.study
-    if found is None:
-        folder = create_study(request.runs, resolution.spec.name, another=request.new)
-        if folder is None:  # somebody has begun it at the same moment
-            return begin_engine(request, None, meanwhile)
-        found = StudyFolder(folder)
-    for change in resolution.taken:
-        print(f"{found.name}: taken over: {change}", file=sys.stderr)
-    try:
-        _start(request, found.path, meanwhile)
-    except BaseException:
-        remove_unbegun(found.path)
-        raise
-    return StudyFolder(found.path)  # read anew: the study file may be another now
+    folder = resolution.study.path
+    if resolution.does == "run":
+        try:
+            _start(request, folder, meanwhile)
+        except BaseException:
+            remove_unbegun(folder)
+            raise
+    return StudyFolder(folder)  # opened again: the engine may have changed its study file
 
 
 def remove_unbegun(folder: Path) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tuitune.cli import early_signals
-from tuitune.cli.devices import device_options
-from tuitune.cli.devices import said as device_words
+from tuitune.cli.options import device_options
+from tuitune.cli.options import said as device_words
 
 if TYPE_CHECKING:
     from tuitune.store.exported import Form
@@ -168,7 +168,7 @@ def engine(
     overrides: tuple[str, ...],
 ) -> None:
     """Run the study of a folder that was made for it, away from any terminal."""
-    from tuitune.cli.detached import run_detached
+    from tuitune.cli.run import run_detached
     from tuitune.cli.run_request import RunRequest
 
     request = RunRequest(file, folder.parent, overrides, steal=steal, executor=executor)
@@ -191,7 +191,7 @@ def check(file: Path, *, overrides: tuple[str, ...], runs: Path) -> None:
 @commands.command()
 def doctor() -> None:
     """Say what this machine's GPUs and its set-up are like, and what stands in the way."""
-    from tuitune.cli.doctor import examine
+    from tuitune.cli.machine import examine
 
     sys.exit(examine())
 
@@ -200,7 +200,7 @@ def doctor() -> None:
 @RUNS
 def ls(runs: Path) -> None:
     """List this machine's studies."""
-    from tuitune.cli.listing import list_studies
+    from tuitune.cli.studies import list_studies
 
     sys.exit(list_studies(runs))
 
@@ -226,7 +226,7 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
 @RUNS
 def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
     """Write a row a trial of STUDY."""
-    from tuitune.cli.export import export_study
+    from tuitune.cli.show import export_study
 
     sys.exit(export_study(study, runs, form=form, out=out))
 

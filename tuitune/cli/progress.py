@@ -1,4 +1,4 @@
-"""How does a study go on, in lines fit for a log file and a live line for a terminal?"""
+"""Lines about a running study for a log file, and a live line for a terminal."""
 
 from __future__ import annotations
 

@@ -1,36 +1,82 @@
-"""How is a study run in the foreground, with lines in place of the app?"""
+"""A study run by this process, in the foreground or detached, or followed from another one."""
 
 from __future__ import annotations
 
+import shlex
+import signal
 import sys
+import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuitune.cli import early_signals
 from tuitune.cli.console import without_waiting
-from tuitune.cli.follow import follow
 from tuitune.cli.launch import another_runs, remove_unbegun
 from tuitune.cli.progress import JsonLines, Lines
 from tuitune.cli.run_request import RefusedError, as_run, resolve
+from tuitune.cli.startup_pipe import Failed, Listening, StartupReporter
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.cli.summary import print_result, result_in, result_of
 from tuitune.control import ControlError
+from tuitune.core.events import Finished
+from tuitune.core.study import Study
 from tuitune.engine.failure import EngineFailedError
 from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
 from tuitune.engine.settings import CannotRunError
 from tuitune.executors.base import TargetError
 from tuitune.store.errors import HeldError, StoreError
-from tuitune.store.folder import create_study
-from tuitune.studyfile import StudyFileError
+from tuitune.studyfile import StudyFileError, load_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tuitune.cli.run_request import Resolution, RunRequest
+    from tuitune.core import events as ev
+    from tuitune.core.events import AnyFact
     from tuitune.core.spec import StudySpec
-    from tuitune.core.study import Study
     from tuitune.engine.run import Watcher
+
+POLL = 0.5  # s
+
+
+def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
+    """Print what the engine stores until the study ends or its engine is gone."""
+    study = Study(folder.spec)
+    watcher = JsonLines() if as_json else Lines(study, short_path(folder.path))
+    seen = 0
+    try:
+        while True:
+            alive = folder.owner() is not None  # before the look, so that nothing is missed
+            found = folder.reader.facts(seen)
+            facts = [fact for _, fact in found]
+            for fact in facts:  # one by one: what is said of each is how the study stood then
+                study.evolve(fact)
+                watcher([fact])
+            seen = found[-1][0] if found else seen
+            if study.state.finished and (not alive or _ends(facts)):
+                break
+            engine = None if alive else folder.reader.engine()
+            if engine is not None and engine.broke_down:
+                print(f"{folder.name}: {engine.words}", file=sys.stderr)
+                return 1
+            if not alive:
+                command = f"`tuitune {shlex.quote(folder.source)}`"
+                print(f"{folder.name}: its engine is gone; {command} continues it", file=sys.stderr)
+                return 130
+            time.sleep(POLL)
+    except KeyboardInterrupt:
+        print(f"\n{folder.name}: left running; `tuitune stop {folder.name}` stops it")
+        return 130
+    finally:
+        watcher.close()
+    return print_result(result_of(study), as_json=as_json)
+
+
+def _ends(facts: Sequence[AnyFact]) -> bool:
+    return bool(facts) and isinstance(facts[-1], Finished)
+
 
 REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedError, ControlError)
 
@@ -59,11 +105,6 @@ def _attempt(request: RunRequest) -> int:
 
 def _do(request: RunRequest, resolution: Resolution) -> int:
     study = resolution.study
-    if study is None:
-        folder = create_study(request.runs, resolution.spec.name, another=request.new)
-        if folder is None:  # somebody has begun it at the same moment
-            return _do(request, resolve(request))
-        return _run(request, resolution.spec, folder)
     if resolution.does == "follow":
         return _follow(study, request)
     if resolution.does == "tell":
@@ -71,22 +112,22 @@ def _do(request: RunRequest, resolution: Resolution) -> int:
             mend = "`--trials N` adds trials, `--new` starts another study"
             print(f"{study.name}: finished; {mend}")
         return print_result(result_in(study), as_json=request.as_json)
-    for change in resolution.taken:
-        print(f"{study.name}: taken over: {change}", file=sys.stderr)
-    return _run(request, resolution.spec, study.path)
+    return _run(request, resolution)
 
 
 def _follow(study: StudyFolder, request: RunRequest) -> int:
     early_signals.let_come()
     print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
-    return follow(study, as_json=request.as_json)
+    return _print_facts(study, as_json=request.as_json)
 
 
-def _run(request: RunRequest, spec: StudySpec, folder: Path) -> int:
+def _run(request: RunRequest, resolution: Resolution) -> int:
+    folder = resolution.study.path
+
     def watcher(study: Study) -> Watcher:
         return JsonLines() if request.as_json else Lines(study, short_path(folder))
 
-    opening = opening_of(request, spec, folder)
+    opening = _opening(request, resolution.spec, resolution.document, folder)
     try:
         outcome = run(opening, watcher)
     except HeldError:
@@ -96,13 +137,15 @@ def _run(request: RunRequest, spec: StudySpec, folder: Path) -> int:
     except BaseException:
         remove_unbegun(folder)
         raise
-    return tell(outcome, as_json=request.as_json)
+    return _tell(outcome, as_json=request.as_json)
 
 
-def opening_of(request: RunRequest, spec: StudySpec, folder: Path) -> Opening:
+def _opening(
+    request: RunRequest, spec: StudySpec, document: Mapping[str, Any], folder: Path
+) -> Opening:
     """The study under its folder's name, which is another than the file's once there are two."""
     named = replace(spec, name=folder.name)
-    text = as_run(request, folder.name)
+    text = as_run(request, document, folder.name)
     return Opening(
         named,
         folder,
@@ -114,7 +157,7 @@ def opening_of(request: RunRequest, spec: StudySpec, folder: Path) -> Opening:
     )
 
 
-def tell(outcome: Outcome, *, as_json: bool) -> int:
+def _tell(outcome: Outcome, *, as_json: bool) -> int:
     """Print how a run has ended; the command's exit status."""
     study = outcome.study
     status = print_result(result_of(study), as_json=as_json)
@@ -129,3 +172,59 @@ def tell(outcome: Outcome, *, as_json: bool) -> int:
         print(halted.why, file=sys.stderr)
         return 1
     return status
+
+
+class _Log:
+    """Lines of the engine's log.
+
+    Notes before the first fact repeat what the import has printed, which is in the log already.
+    """
+
+    def __init__(self, lines: Lines, reporter: StartupReporter) -> None:
+        self._lines = lines
+        self._reporter = reporter
+        self._importing = True
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
+        self._importing = False
+        self._reporter.close()  # trials start: all that can go wrong is in the store from here on
+        self._lines(facts)
+
+    def note(self, text: str) -> None:
+        if not self._importing:
+            self._lines.note(text)
+
+    def close(self) -> None:
+        self._lines.close()
+
+
+def run_detached(request: RunRequest, folder: Path, startup: int) -> int:
+    """Run the study of this folder; what prevents it is told to whoever started it."""
+    return without_waiting(partial(_run_engine, request, folder, startup))
+
+
+def _run_engine(request: RunRequest, folder: Path, startup: int) -> int:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    reporter = StartupReporter(startup)
+
+    def watcher(study: Study) -> _Log:
+        return _Log(Lines(study, str(folder)), reporter)
+
+    def listening() -> None:
+        reporter.send(Listening())
+
+    try:
+        spec, document = load_whole(request.file, overrides=request.overrides)
+        opening = _opening(request, spec, document, folder)
+        return _tell(run(opening, watcher, listening), as_json=False)
+    except REFUSALS as error:
+        reporter.send(Failed(str(error), isinstance(error, HeldError)))
+        print(error)
+        return 2
+    except EngineFailedError as error:
+        reporter.send(Failed(str(error)))
+        print(error)
+        return 1
+    except StoppedEarlyError as error:
+        print(error)
+        return 130

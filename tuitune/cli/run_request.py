@@ -1,10 +1,11 @@
-"""What does `tuitune FILE` mean now: begin, go on, follow, or tell how it ended?"""
+"""What a run command asks for, and which study that means."""
 
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuitune.cli.startup_pipe import StartupTimeouts
 from tuitune.cli.studies import StudyFolder, short_path
@@ -13,13 +14,13 @@ from tuitune.devices.watchdog import has_driver, look
 from tuitune.engine.settings import check_machine
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.plugins import PluginError
-from tuitune.store.folder import newest_study
-from tuitune.studyfile import load, load_document
+from tuitune.store.folder import create_study, newest_study
+from tuitune.studyfile import load_whole
 from tuitune.studyfile.changes import changes
 from tuitune.studyfile.document import written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tuitune.core.spec import StudySpec
@@ -41,12 +42,12 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a wish comes to. `taken`: what the study file has that the study is yet to take over."""
+    """What a request comes to: run the study, follow its engine, or tell how it ended."""
 
-    does: Literal["begin", "go on", "follow", "tell"]
+    does: Literal["run", "follow", "tell"]
     spec: StudySpec
-    study: StudyFolder | None  # None where one is to begin
-    taken: Sequence[str] = ()
+    document: Mapping[str, Any]  # the study file's tables
+    study: StudyFolder
 
 
 class RefusedError(Exception):
@@ -54,28 +55,34 @@ class RefusedError(Exception):
 
 
 def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution:
-    """Of this study, or of the newest that the file has begun.
+    """Of this study, of the newest that the file has begun, or of a new one, which gets a folder.
 
-    Raises StudyFileError, CannotRunError, StoreError and RefusedError.
+    Prints what a study that goes on takes over from its changed file. Raises StudyFileError,
+    CannotRunError, StoreError and RefusedError.
     """
-    spec = load(request.file, overrides=request.overrides)
+    spec, document = load_whole(request.file, overrides=request.overrides)
     _check_executor(request.executor)
     check_machine(spec, host_room(), None if has_driver() else look())
     if study is None:
         found = None if request.new else newest_study(request.runs, spec.name)
         if found is None:
-            return Resolution("begin", spec, None)
+            folder = create_study(request.runs, spec.name, another=request.new)
+            if folder is None:  # another command has begun it at the same moment
+                return resolve(request)
+            return Resolution("run", spec, document, StudyFolder(folder))
         study = StudyFolder(found)
     taken, refused = changes(study.spec, spec)
     rows = study.reader.trials()
     if refused and rows:
         raise RefusedError(_refusal(request, study, [str(change) for change in refused]))
     if study.owner() is not None:
-        return Resolution("follow", spec, study)
+        return Resolution("follow", spec, document, study)
     trials_then = study.spec.search.trials
     if study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then):
-        return Resolution("tell", spec, study)
-    return Resolution("go on", spec, study, [str(change) for change in taken])
+        return Resolution("tell", spec, document, study)
+    for change in taken:
+        print(f"{study.name}: taken over: {change}", file=sys.stderr)
+    return Resolution("run", spec, document, study)
 
 
 def _check_executor(name: str | None) -> None:
@@ -85,9 +92,8 @@ def _check_executor(name: str | None) -> None:
         raise RefusedError(f"--executor {name}: {error}") from error
 
 
-def as_run(request: RunRequest, name: str) -> str:
-    """The study file with what was said on the command line worked in."""
-    document = load_document(request.file, request.overrides)
+def as_run(request: RunRequest, document: Mapping[str, Any], name: str) -> str:
+    """The text of the study file with the overrides of the command line in it."""
     named = {**document, "study": {**document.get("study", {}), "name": name}}
     return f"# {request.file.resolve()} as it was last run\n\n{written(named)}"
 

@@ -1,4 +1,4 @@
-"""How does a study stand, and why did a trial end as it did?"""
+"""`show` and `export`: a stored study, one trial's decisions, and all trials as a table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
+from tuitune.cli.progress import fact_record
 from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counted_words, counts
-from tuitune.cli.why import print_why
+from tuitune.messages.as_json import is_utf8
+from tuitune.messages.facts import told
 from tuitune.messages.states import shown
 from tuitune.messages.text import (
     configuration_toml,
@@ -21,11 +23,13 @@ from tuitune.messages.text import (
     trial_name,
 )
 from tuitune.store.errors import StoreError
+from tuitune.store.exported import exported
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
+    from tuitune.store.exported import Form
     from tuitune.store.rows import TrialRow
 
 
@@ -130,3 +134,46 @@ def _cells(row: TrialRow, now: float | None) -> list[str]:
         configuration_words(row.config),
         plain(row.note),
     ]
+
+
+def print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
+    """Everything that befell a trial but its reports, in order."""
+    facts = [fact for _, fact in study.reader.facts_of(trial)]
+    if not facts:
+        print(f"{study.name}: there is no trial {trial_name(trial)}", file=sys.stderr)
+        return 2
+    for fact in facts:
+        words = told(fact)
+        if not words:
+            continue
+        if as_json:
+            print_json(fact_record(fact))
+        else:
+            clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(fact.time))
+            print(f"{clock}  {words}")
+    return 0
+
+
+def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:
+    study = open_study(text, runs)
+    if study is None:
+        return 2
+    try:
+        names = [p.name for p in study.spec.space.parameters]
+        rows = study.reader.trials()
+        if out is None:
+            ascii_only = not is_utf8(sys.stdout.encoding)
+            sys.stdout.write(exported(rows, names, form, ascii_only=ascii_only))
+            sys.stdout.flush()
+        else:
+            written = exported(rows, names, form)
+            out.write_text(written, encoding="utf-8", errors="backslashreplace")
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if out is None:
+            raise  # as of every command's output
+        print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
+        return 2
+    return 0

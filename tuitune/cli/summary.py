@@ -1,4 +1,4 @@
-"""How did a study end?"""
+"""The result of a study: counts, time, the best configuration."""
 
 from __future__ import annotations
 

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 
     from tuitune.core.spec import StudySpec
 
-__all__ = ["StudyFileError", "load", "load_document"]
+__all__ = ["StudyFileError", "load", "load_document", "load_whole"]
 
 
 def load(
     path: str | Path, *, overrides: Sequence[str] = (), check_target: bool = True
 ) -> StudySpec:
-    """Read a study file; overrides are texts such as "search.trials=20".
+    """Read a study file; see `load_whole`."""
+    return load_whole(path, overrides=overrides, check_target=check_target)[0]
+
+
+def load_whole(
+    path: str | Path, *, overrides: Sequence[str] = (), check_target: bool = True
+) -> tuple[StudySpec, dict[str, Any]]:
+    """Read a study file, as a study and as bare tables; overrides are like "search.trials=20".
 
     A target is looked for by its syntax tree and never imported. Without check_target, as for the
     file of a study that is there already, only its form is looked at, and keys that mean nothing
@@ -34,7 +41,7 @@ def load(
     study = read_study(document, whole, problems, check_target=check_target)
     if problems.found:
         raise StudyFileError(problems.found)
-    return study
+    return study, document
 
 
 def load_document(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

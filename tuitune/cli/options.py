@@ -1,4 +1,4 @@
-"""Which keys of a study file do the options for its devices stand for?"""
+"""Options that several commands have."""
 
 from __future__ import annotations
 

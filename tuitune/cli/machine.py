@@ -1,14 +1,19 @@
-"""Which GPUs would a study use, and which not, in words?"""
+"""`doctor`, and what `check` says of GPUs: this machine's devices in words."""
 
 from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.core.placement.gpu_state import GpuState
 from tuitune.core.placement.visibility import allowed
-from tuitune.devices.doctor import one
+from tuitune.devices.doctor import Finding, findings, one
+from tuitune.devices.host import host_room
+from tuitune.devices.watchdog import look
+from tuitune.messages.text import plain
+from tuitune.store.schema import is_network
 
 if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import GpuSample, Snapshot
@@ -50,3 +55,29 @@ def line(device: GpuSample) -> str:
     uuid = device.uuid or "UUID unknown"
     short = uuid if len(uuid) <= 12 else f"{uuid[:12]}…"
     return f"{device.index} {device.name} ({short}), {memory}{busy}"
+
+
+SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
+
+
+def examine() -> int:
+    """0, or 1 where something is wrong."""
+    seen, room = look(), host_room()
+    found = [
+        Finding("ok", "CPUs", f"{room.cpus:g} slots, {room.memory / 1e9:.1f} GB of memory"),
+        *findings(seen, os.environ),
+        _folder(Path.cwd()),
+    ]
+    for finding in found:
+        print(plain(f"{SIGNS[finding.how]}  {finding.what}: {finding.text}"))
+        if finding.what == "GPUs":
+            for device in seen.devices:
+                print(plain(f"         {line(device)}"))
+    return int(any(finding.how == "wrong" for finding in found))
+
+
+def _folder(path: Path) -> Finding:
+    if is_network(path):
+        words = f"{path} is on a network: studies here are slower; --runs DIR keeps them elsewhere"
+        return Finding("note", "folder", words)
+    return Finding("ok", "folder", f"{path} is on a disk of this machine")
