@@ -57,7 +57,7 @@ def test_a_damaged_row_is_told_in_words(workshop: Workshop, words: list[str]):
         "UPDATE trials SET config = 'abc' WHERE number = 1",
         "UPDATE trials SET value = 'abc' WHERE number = 1",
         "UPDATE trials SET step = 'x', started = 'y' WHERE number = 1",
-        "UPDATE trials SET due = 'x', rung = 'x', parked = 'x', born = 'x', changed = 'x'",
+        "UPDATE trials SET due = 'x', rung = 'x', at_rung = 'x', born = 'x', changed = 'x'",
     ],
 )
 def test_columns_of_another_type_are_told_in_words(workshop: Workshop, change: str):

@@ -10,7 +10,7 @@ from tuitune.store.rows import OUTLINE, StudyRow, TrialRow
 def trial(number: int) -> TrialRow:
     return TrialRow(
         number, "COMPLETE", {"lr": 0.1}, "sobol", "drawn", 0.5 + number, 9, 1, 10.0, 20.0,
-        device="cpu", best=0.4, rung=2, parked=number == 1, launched=11.0,
+        device="cpu", best=0.4, rung=2, at_rung=number == 1, launched=11.0,
     )  # fmt: skip
 
 

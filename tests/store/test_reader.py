@@ -52,7 +52,7 @@ def test_a_row_comes_back_as_it_was_put(journal: Journal, reader: Reader) -> Non
         bracket=1,
         rung=2,
         checkpoint=9,
-        parked=True,
+        at_rung=True,
         pid=123,
         phase="killing",
         due=99.5,

@@ -221,7 +221,7 @@ def snapshot(
     )
     sources.snapshot = made
     made.counts = dict(Counter(row.state for row in made.rows))
-    made.held = sum(row.parked for row in made.rows if row.state == TrialState.PAUSED)
+    made.held = sum(row.at_rung for row in made.rows if row.state == TrialState.PAUSED)
     made.best, made.partial = best_of(spec, made.rows)
     made.host = "gpu07"
     made.pace.follow(made)

@@ -57,17 +57,17 @@ def search(trials: int, seed: int = 0) -> Snapshot:
         )
         curves[number] = curve(values)
         value = None if math.isnan(values[-1]) else values[-1]
-        parked = number % 13 == 5 and not complete
+        at_rung = number % 13 == 5 and not complete
         rows.append(
             row(
                 number,
-                "p" if parked else state,
+                "p" if at_rung else state,
                 config=config,
                 value=value,
                 best=min(values),
                 step=last,
                 rung=rung,
-                parked=parked,
+                at_rung=at_rung,
             )
         )
     pruning = PruningSpec(method="asha", resource="epoch", max=27)

@@ -64,7 +64,7 @@ def trial(number: int, letter: str) -> TrialRow:
     rung = sum(step >= at for at in RUNG_STEPS[:-1]) - 1
     more: dict[str, Any] = {"step": step, "value": value, "best": value, "rung": rung}
     if letter == "p":
-        more |= {"parked": True, "checkpoint": 9, "note": "rung 2 (epoch 9): rank 3 of 8"}
+        more |= {"at_rung": True, "checkpoint": 9, "note": "rung 2 (epoch 9): rank 3 of 8"}
     if letter == "x":
         where = f"rung {RUNG_STEPS.index(step)} (epoch {step})"
         more["note"] = f"{where}: rank 7 of 9, {value:.4g} not within 0.2213: stopped"

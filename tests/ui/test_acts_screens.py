@@ -80,7 +80,7 @@ def test_a_summary_without_a_report_says_so():
     [
         (Act.PAUSE, {"state": "r"}, ""),
         (Act.PAUSE, {"state": "w"}, ""),
-        (Act.PAUSE, {"state": "p", "parked": True}, ""),
+        (Act.PAUSE, {"state": "p", "at_rung": True}, ""),
         (Act.PAUSE, {"state": "p", "paused_by_user": True}, "is paused already"),
         (Act.PAUSE, {"state": "r", "ending": StopReason.PRUNED}, "is about to end"),
         (Act.PAUSE, {"state": "c"}, "is complete"),

@@ -12,15 +12,15 @@ from searches import RUNGS, curve, search
 from tuitune.ui.charts.rungs import Entries, Rungs
 from tuitune.ui.render.lines import Size
 
-PATHS = ["r", "p", "x", "c", "f", "parked"]
+PATHS = ["r", "p", "x", "c", "f", "at rung"]
 
 
 def one(number, change, rung, part):
     return row(
         number,
-        "p" if part == "parked" else part,
+        "p" if part == "at rung" else part,
         rung=rung,
-        parked=part == "parked",
+        at_rung=part == "at rung",
         changed=change,
         bracket=number % 2,
     )
@@ -60,9 +60,9 @@ def test_figures_followed_row_by_row_are_those_of_all_rows(history):
             came = sorted(curves[r.number].values[step - 1] for r in entered)
             assert [loss for loss, _ in rung.rung.entries if loss < math.inf] == came
             there = [r for r in entered if r.rung == place]
-            waits = {r.number for r in there if r.parked and r.state == "PAUSED"}
+            waits = {r.number for r in there if r.at_rung and r.state == "PAUSED"}
             assert {trial for _, trial in rung.rung.waiting} == waits
-            here = [r for r in there if r.state in ("RUNNING", "PAUSED") and not r.parked]
+            here = [r for r in there if r.state in ("RUNNING", "PAUSED") and not r.at_rung]
             assert rung.here == len(here)
             assert rung.ended == sum(r.state in ("PRUNED", "FAILED") for r in there)
             on = [r for r in entered if r.rung > place or r.state == "COMPLETE"]
@@ -112,7 +112,7 @@ def test_the_view_tells_who_waits_where_and_what_the_cut_is():
     words = text(selection.draw(at, Size(100, 20)).lines)
     assert "27" in words
     assert "complete" in words
-    waiting = [r for r in pic.rows if r.parked]
+    waiting = [r for r in pic.rows if r.at_rung]
     assert all(f"#{r.number}" in words for r in waiting)
     own = next(line for line in words.splitlines() if line.startswith(">"))
     assert own.split()[1] == str(RUNGS[pic.rows[5].rung])

@@ -28,9 +28,9 @@ def test_live_trials_that_end_are_counted_as_they_do():
 def test_trials_that_wait_at_a_rung_count_until_they_go_on():
     pict = snapshot(rows("rrrr"), study=study(opened=NOW), now=NOW)
     for number in range(4):
-        change(pict, number, NOW + 10 * (number + 1), state="PAUSED", parked=True)
+        change(pict, number, NOW + 10 * (number + 1), state="PAUSED", at_rung=True)
     assert pict.pace.rate(NOW + 40) == pytest.approx(0.1)
-    change(pict, 0, NOW + 50, state="RUNNING", parked=False)
+    change(pict, 0, NOW + 50, state="RUNNING", at_rung=False)
     assert pict.pace.rate(NOW + 50) == pytest.approx(3 / 50)
 
 

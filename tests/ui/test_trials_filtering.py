@@ -178,7 +178,7 @@ def test_a_log_scaled_parameter_is_found_by_what_the_table_shows(value):
 
 
 def test_held_and_paused_trials_are_told_apart():
-    trials = (row(0, "p", parked=True), row(1, "p"), row(2, "p", phase="frozen"))
+    trials = (row(0, "p", at_rung=True), row(1, "p"), row(2, "p", phase="frozen"))
     assert found("state:held", *trials) == [0]
     assert found("state:frozen", *trials) == [2]
     assert found("state:paused", *trials) == [1, 2]

@@ -244,7 +244,7 @@ def test_a_wider_table_has_no_fewer_columns(one, other):
 
 
 def test_a_trial_at_a_rung_is_held_and_one_that_a_person_stopped_is_paused():
-    lines = table(snapshot([row(0, "p", parked=True), row(1, "p"), row(2, "p", phase="frozen")]))
+    lines = table(snapshot([row(0, "p", at_rung=True), row(1, "p"), row(2, "p", phase="frozen")]))
     words = "\n".join(lines)
     assert ": held" in words
     assert "= paused" in words

@@ -132,7 +132,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         bracket=spec.pruner.plan.bracket_of(number),
         rung=filled - 1 if filled else None,
         checkpoint=trial.checkpoint if kept(state, trial) else None,
-        parked=trial.at_rung,
+        at_rung=trial.at_rung,
         pid=trial.pid,
         phase=phase,
         due=due,

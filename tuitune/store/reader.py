@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tuitune.messages.facts import NOTABLE
 from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
 from tuitune.store import rows as trial_rows
@@ -248,6 +247,8 @@ class Reader:
 
     def newest(self, count: int, before: int | None = None) -> list[tuple[int, AnyFact]]:
         """(number, fact) of the last notable facts of the study, the newest first."""
+        from tuitune.messages.facts import NOTABLE  # noqa: PLC0415 - few readers need it
+
         with explained(self._path):
             last = LAST if before is None else before
             return fact_rows.newest(self._db, count, NOTABLE, last)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from tuitune.core.events import Settings, StopReason, TrialState
-from tuitune.core.search.importance import Importance
 from tuitune.core.study.acts import Standing
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tuitune.core.search.importance import Importance
 
 
 # To be promoted, for a person to resume it, or for CPU slots, memory or GPUs.
@@ -46,7 +47,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     bracket: int = 0
     rung: int | None = None  # the highest that it has filled, from 0 in its bracket
     checkpoint: int | None = None  # the newest one's step
-    parked: bool = False  # waits at its rung to be promoted
+    at_rung: bool = False  # waits at its rung to be promoted
     pid: int | None = None  # of the live attempt
     phase: str = ""  # "starting" | "killing" (it can be undone) | "ending:REASON" | "frozen"
     due: float | None = None  # killing: when that happens; ending: when it gets the next signal
@@ -64,7 +65,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     @property
     def is_held(self) -> bool:
         """Whether it waits at a rung, and no person has paused it."""
-        return self.parked and self.state == TrialState.PAUSED and self.waiting_for != "user"
+        return self.at_rung and self.state == TrialState.PAUSED and self.waiting_for != "user"
 
     @property
     def standing(self) -> Standing:
@@ -142,15 +143,19 @@ IMPORTANCE = "importance"  # the key under which a study keeps the importance of
 
 def read_importance(text: str | None) -> Importance | None:
     """None where there is none, or where another version has written it: it is computed again."""
+    if text is None:
+        return None
+    from tuitune.core.search.importance import Importance  # noqa: PLC0415 - few readers need it
+
     try:
-        return None if text is None else msgspec.json.decode(text, type=Importance)
+        return msgspec.json.decode(text, type=Importance)
     except msgspec.DecodeError:
         return None
 
 
 # What trials are counted, sorted and timed by: a third of the work of whole rows.
 OUTLINE = (
-    "number", "state", "value", "step", "started", "ended", "best", "rung", "parked", "launched",
+    "number", "state", "value", "step", "started", "ended", "best", "rung", "at_rung", "launched",
 )  # fmt: skip
 COLUMNS = TrialRow.__struct_fields__
 
@@ -211,7 +216,7 @@ def from_columns(columns: Sequence[Any]) -> TrialRow:
 def from_outline(columns: Sequence[Any]) -> TrialRow:
     """A row that has the columns of OUTLINE, and the defaults in place of all others."""
     state = msgspec.convert(columns, _PART).state
-    number, _, value, step, started, ended, best, rung, parked, launched = columns
+    number, _, value, step, started, ended, best, rung, at_rung, launched = columns
     return TrialRow(
         number,
         state,
@@ -222,6 +227,6 @@ def from_outline(columns: Sequence[Any]) -> TrialRow:
         ended=ended,
         best=best,
         rung=rung,
-        parked=bool(parked),
+        at_rung=bool(at_rung),
         launched=launched,
     )

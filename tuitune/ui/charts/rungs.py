@@ -261,7 +261,7 @@ def _part(row: TrialRow) -> Part:
         return "complete"
     if row.state in ENDED:
         return "ended"
-    return "waits" if row.parked else "here"
+    return "waits" if row.at_rung else "here"
 
 
 def _value_at(snapshot: Snapshot, row: TrialRow, number: int) -> float | None:

@@ -108,7 +108,7 @@ class FollowedForecast:
 
 
 def _is_settled(row: TrialRow) -> bool:
-    return row.state in ENDED or row.parked
+    return row.state in ENDED or row.at_rung
 
 
 def elapsed(snapshot: Snapshot) -> float:

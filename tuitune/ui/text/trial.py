@@ -28,7 +28,7 @@ def doing(context: RenderContext, row: TrialRow) -> str:
     acting = _acting(context, row)
     if acting:
         return acting
-    if row.parked:
+    if row.at_rung:
         return f"is held at {_rung(snapshot, row)} until it is promoted"
     note = "" if row.state == TrialState.RUNNING else plain(row.note)
     return note or WORDS[shown(row.state)].clause
