@@ -12,8 +12,7 @@ from tuitune.ui.actions import engine_state as on
 from tuitune.ui.actions import trial_acts
 from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.render.lines import width_of
-from tuitune.ui.screens.help import help_lines
-from tuitune.ui.screens.keylist import key_lines
+from tuitune.ui.screens.help import help_lines, key_lines
 from tuitune.ui.state.keymap import Keymap
 from tuitune.ui.text.summary import leaders, summary_lines
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pictures import NOW, text
 
-from tuitune.ui.panes.studies import Listing, study_lines
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.lines import Size, width_of
+from tuitune.ui.screens.studies import Listing, study_lines
 from tuitune.ui.state.studies import Entry
 
 RUNS = Path("/home/ada/runs")

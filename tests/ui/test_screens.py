@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pictures
@@ -110,3 +111,22 @@ LOOKS = {
 def test_each_kind_of_terminal(snap_compare, how):
     shown = app(study_picture(), **LOOKS[how])
     assert snap_compare(shown, terminal_size=(120, 40), press=["j", "space"])
+
+
+def test_a_study_at_rest_is_arranged_anew_when_the_terminal_is_resized():
+    async def play():
+        shown = app(study_picture(engine="finished"))
+        async with shown.run_test(size=(80, 24)) as pilot:
+            assert "5 Why" not in text_of(shown)
+            await pilot.resize_terminal(140, 45)
+            await pilot.pause()
+            text = text_of(shown)
+            assert "5 Why" in text
+            assert "6 Log" in text
+            assert max(map(len, text.splitlines())) == 140
+
+    asyncio.run(play())
+
+
+def text_of(app):
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())

@@ -1,4 +1,4 @@
-"""What stands near a place of a log file? Read around that place only, however long the file is."""
+"""Log files, read only around the lines that are shown, however long they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ESCAPES = re.compile(
 
 
 class Stamp(NamedTuple):
-    """Changes whenever the file does: written to, cut, or put in another's place."""
+    """Identifies a state of a file: differs once it is written to, truncated or replaced."""
 
     inode: int
     size: int
@@ -34,12 +34,12 @@ class Stamp(NamedTuple):
 
 
 def log_file(folder: Path, trial: int) -> Path:
-    """What a trial prints, in the study's folder."""
+    """The file with the output of a trial. folder: of the study."""
     return folder / TRIALS / f"{trial:04d}" / _NAME
 
 
 def stamp(path: Path) -> Stamp | None:
-    """None where there is no such file."""
+    """The present stamp; None if there is no such file."""
     try:
         found = path.stat()
     except OSError:
@@ -57,13 +57,13 @@ def lines_before(path: Path, end: int, count: int) -> list[str]:
 
 
 def back(path: Path, end: int, count: int) -> int:
-    """The byte before which a page ends whose end is `count` lines above that of `end`."""
+    """The end of the page that is `count` lines above the one that ends at byte `end`."""
     with _opened(path) as log:
         return end if log is None else _back(log, end, count)
 
 
 def on(path: Path, end: int, count: int) -> int:
-    """The same `count` lines further down; the file's end where it ends before."""
+    """The end of the page `count` lines further down, at most the end of the file."""
     with _opened(path) as log:
         if log is None:
             return end
@@ -79,7 +79,7 @@ def on(path: Path, end: int, count: int) -> int:
 
 
 def find_before(path: Path, end: int, text: str) -> int | None:
-    """The end of the nearest line above byte `end` that holds `text`, whatever its capitals.
+    """The end of the nearest line above byte `end` that contains `text`, in any case.
 
     None where there is none in the SEARCHED bytes before.
     """
@@ -99,7 +99,7 @@ def find_before(path: Path, end: int, text: str) -> int | None:
 
 
 def find_after(path: Path, start: int, text: str) -> int | None:
-    """The same downwards: the end of the first line at or after byte `start`."""
+    """The end of the first such line at or after byte `start`."""
     wanted = text.lower().encode()
     with _opened(path) as log:
         if log is None or not wanted:
@@ -117,14 +117,14 @@ def find_after(path: Path, start: int, text: str) -> int | None:
 
 
 def last_line(path: Path) -> str:
-    """The newest line that says something, "" where there is none."""
+    """The last line that is not blank; "" if there is none."""
     found = stamp(path)
     lines = lines_before(path, found.size, 10) if found else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def shown_lines(raw: bytes) -> list[str]:
-    """The lines of these bytes, without escape codes and what a carriage return wrote over.
+    """The lines of these bytes, without escape codes and text overwritten after a carriage return.
 
     A character of which only the first bytes are there, at the very end, is left out.
     """
@@ -134,7 +134,7 @@ def shown_lines(raw: bytes) -> list[str]:
 
 
 def _segments(line: bytes) -> list[bytes]:
-    line = line.rstrip(b"\r").rpartition(b"\r")[2]  # what a terminal would be showing
+    line = line.rstrip(b"\r").rpartition(b"\r")[2]  # what a terminal would show
     return [line[at : at + _LONGEST] for at in range(0, len(line), _LONGEST)] or [b""]
 
 
@@ -144,7 +144,7 @@ def _shown(line: bytes) -> str:
 
 
 def _cut(line: bytes) -> bytes:
-    """Without the bytes of an unfinished character at its end."""
+    """The line without the bytes of an incomplete character at its end."""
     for back in range(1, min(4, len(line)) + 1):
         first = line[-back]
         if first >= 0xC0:
@@ -156,7 +156,7 @@ def _cut(line: bytes) -> bytes:
 
 
 def _back(log: int, end: int, count: int) -> int:
-    """Where the last `count` lines up to `end` begin; a newline right before it ends the last."""
+    """The start of the last `count` lines before byte `end`."""
     at = end - 1 if end and os.pread(log, 1, end - 1) == b"\n" else end
     floor = max(0, end - count * _LONGEST)
     while at > floor:

@@ -26,7 +26,7 @@ _PATIENCE = 10.0  # s for an engine's answer
 
 
 class Services:
-    """Work that may take its time, off the screen's thread; what came of it is said there."""
+    """Work that may take long, off the thread of the screen; results are shown on it."""
 
     def __init__(
         self,
@@ -39,17 +39,17 @@ class Services:
         self._app = app
         self._source = source
         self._restart = restart
-        self._asking = ThreadPoolExecutor(max_workers=1)  # one after the other: the last one counts
+        self._asking = ThreadPoolExecutor(max_workers=1)  # requests keep their order
 
     def fetch_curves(self) -> None:
-        """All curves of old, after the first paint."""
+        """Reads all curves of the past, after the first paint."""
         self._screen.run_worker(self._read_curves, thread=True, exit_on_error=False)
 
     def send(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
         self._asking.submit(self._ask, message, then)
 
     def close(self) -> None:
-        """What is not asked yet is not asked any more."""
+        """Drops the requests that are not sent yet."""
         self._asking.shutdown(wait=False, cancel_futures=True)
 
     def restart(self) -> None:
@@ -60,7 +60,7 @@ class Services:
         self._screen.run_worker(self._start, thread=True, exit_on_error=False)
 
     def keep_copy(self, text: str, what: str) -> None:
-        """A terminal that knows no OSC 52 copies nothing and says nothing: there is a file too."""
+        """Writes a copy to a file too: a terminal without OSC 52 ignores the clipboard silently."""
         place = Path(tempfile.gettempdir()) / f"tuitune-{os.getuid()}"
         try:
             place.mkdir(mode=0o700, exist_ok=True)
@@ -72,8 +72,8 @@ class Services:
         self._app.say(f"copied {what}; where the terminal can't: {kept}", "info")
 
     def write(self, kind: str, path: str) -> None:
-        """kind: "svg", "csv" or "json"; without a path beside where the command was typed."""
-        if kind == "svg":  # of the screen as it is once the line that asked for it is gone
+        """kind: "svg", "csv" or "json". path: "" for a file in the current folder."""
+        if kind == "svg":  # the screen without the line that asked for it
             self._screen.call_after_refresh(self._write, kind, path)
         else:
             self._write(kind, path)

@@ -1,4 +1,4 @@
-"""What can be done to the app itself? Help, the command line, a picture of the screen, leaving."""
+"""Actions on the app itself: help, command line, a picture of the screen, leaving."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _show_help(app: AppActions) -> None:
 
 
 def _show_palette(app: AppActions) -> None:
-    """Its frame has signs that are not ASCII: the command line does the same there."""
+    """The command line if only ASCII may be shown: the frame of the palette has other signs."""
     if app.context().glyphs.ascii:
         command_line(app)
     else:
@@ -65,7 +65,7 @@ def _redraw(app: AppActions) -> None:
 
 
 def _interrupt(app: AppActions) -> None:
-    """In other programs it kills; here a slip must not end days of training."""
+    """Ends nothing: Ctrl+C by mistake must not end days of training."""
     shown = app.context().keymap.shown
     words = f"{shown('app.quit')} leaves the app, and the study runs on"
     app.say(f"{words}; {shown('study.stop')} stops the study", "info")

@@ -20,14 +20,14 @@ _MOST = 12  # candidates that are named
 
 
 class _Command(NamedTuple):
-    """A line understood: this action, and what was typed behind its name."""
+    """A parsed line: an action, and what was typed behind its name."""
 
     action: Action
     argument: str
 
 
 def command_line(app: AppActions, text: str = "") -> None:
-    """Opens it, with this much typed already."""
+    """Opens the command line, with this text typed already."""
     app.prompt(
         Prompt(
             ":",
@@ -40,7 +40,7 @@ def command_line(app: AppActions, text: str = "") -> None:
 
 
 def execute(app: AppActions, line: str) -> None:
-    """Does what the line says, or says what is wrong with it."""
+    """Does what the line means, or shows what is wrong with it."""
     line = line.strip().removeprefix(":").strip()
     if not line:
         return
@@ -60,7 +60,7 @@ def execute(app: AppActions, line: str) -> None:
 
 
 def understood(actions: Iterable[Action], line: str) -> _Command | None:
-    """By id, by the last word of an id, or by title; None where it is none of these."""
+    """The action by id, by the last word of an id, or by title; None if it is none of these."""
     known = _names(actions)
     whole = known.get(line.lower())
     if whole is not None:
@@ -71,7 +71,7 @@ def understood(actions: Iterable[Action], line: str) -> _Command | None:
 
 
 def _names(actions: Iterable[Action]) -> Mapping[str, Action]:
-    """Whatever an action may be called.
+    """Every name that an action can be called by.
 
     A short name that several have is that one's which takes something behind it (`:trials 200`),
     else the first one's.
@@ -86,13 +86,13 @@ def _names(actions: Iterable[Action]) -> Mapping[str, Action]:
 
 
 def name_of(action: Action, actions: Iterable[Action]) -> str:
-    """The shortest name that means this action."""
+    """The shortest name that means only this action."""
     short = action.id.rpartition(".")[2]
     return short if _names(actions)[short] is action else action.id
 
 
 def _unknown(actions: Iterable[Action], line: str) -> str:
-    """What to say of a line that means nothing."""
+    """The message for a line that names no action."""
     first = line.split(maxsplit=1)[0]
     near = difflib.get_close_matches(first, _names(actions), n=2)
     mend = f"did you mean {' or '.join(near)}?" if near else "? lists all there is"
@@ -100,7 +100,7 @@ def _unknown(actions: Iterable[Action], line: str) -> str:
 
 
 def _candidates(app: AppActions, line: str) -> Sequence[str]:
-    """How the last word may go on."""
+    """Possible completions of the last word."""
     actions = app.actions.values()
     first, space, rest = line.lstrip().partition(" ")
     if not space:
@@ -114,7 +114,7 @@ def _candidates(app: AppActions, line: str) -> Sequence[str]:
 
 
 def completed(app: AppActions, line: str) -> str:
-    """The line with as much more as all candidates have in common."""
+    """The line, extended by what all candidates have in common."""
     found = _candidates(app, line)
     if not found:
         return line
@@ -127,13 +127,13 @@ def completed(app: AppActions, line: str) -> str:
 
 
 def common_start(words: Sequence[str]) -> str:
-    """As much as all begin with."""
+    """The longest common prefix."""
     least, most = min(words), max(words)
     return next((least[:at] for at, c in enumerate(least) if c != most[at]), least)
 
 
 def hint(app: AppActions, line: str) -> str:
-    """What could be typed, or what it would do."""
+    """What can be typed next, or what the line would do."""
     line = line.strip().removeprefix(":")
     if not line:
         return "an action's name, or a trial's number; tab completes"

@@ -1,4 +1,4 @@
-"""What can be copied of a trial, or of those with a mark?"""
+"""Copies of the cursor's trial, or of the marked ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUTPUT: Final = "output.log"
 
 
 def _copy(app: AppActions) -> None:
-    """The trials are those of this moment, whatever moves while the menu is open."""
+    """Copies the trials of this moment, whatever moves while the menu is open."""
     snapshot = app.snapshot
     rows = meant(app.context())
     names = trial_name(rows[0].number) if len(rows) == 1 else f"{len(rows)} trials"
@@ -47,25 +47,25 @@ def _copy(app: AppActions) -> None:
 
 
 def ids(rows: Sequence[TrialRow]) -> str:
-    """As the commands take them: `tuitune show STUDY --why 3`."""
+    """The numbers, as commands take them: `tuitune show STUDY --why 3`."""
     return " ".join(str(row.number) for row in rows)
 
 
 def configurations(rows: Sequence[TrialRow]) -> str:
-    """TOML; several are headed by their trial, which TOML reads as a comment."""
+    """TOML; if there are several, each follows a comment with its trial."""
     if len(rows) == 1:
         return configuration_toml(rows[0].config)
     return "\n".join(f"{trial_name(row.number)}\n{configuration_toml(row.config)}" for row in rows)
 
 
 def commands(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
-    """The program of each trial, as it was run in the study file's folder."""
+    """The command of each trial, as it was run in the folder of the study file."""
     command = snapshot.spec.trial.command or ()
     return "\n".join(shlex.join(fill_command(command, row.config)) for row in rows)
 
 
 def added(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
-    """What adds the same configuration to the study, to be changed by hand."""
+    """Commands that add the same configurations to the study."""
     return "\n".join(
         shlex.join(["tuitune", "add", _place(snapshot.folder), *map(_pair, row.config.items())])
         for row in rows
@@ -77,7 +77,7 @@ def logs(folder: Path, rows: Sequence[TrialRow]) -> str:
 
 
 def _place(folder: Path) -> str:
-    """The study as a command finds it from anywhere on this machine."""
+    """The absolute path of the study, which commands take from any folder."""
     return os.fspath(folder.resolve())
 
 

@@ -1,4 +1,4 @@
-"""Which trials does a key mean? Those with a mark, else the cursor's, as they were then."""
+"""The trials that an action is about, and the reasons why one can't be done now."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
     WhyNot = Callable[[TrialRow], str]
 
-_NAMED = 3  # trials that a question names; more are counted
+_NAMED = 3  # trials that a question lists by name
 
 
 class Targets(Record, frozen=True):
     """Trials, and the state that each had when the key was pressed."""
 
     states: Mapping[int, TrialState]
-    left_out: tuple[str, ...] = ()  # why others can't
+    left_out: tuple[str, ...] = ()  # reasons why the others can't be acted on
 
     @property
     def numbers(self) -> list[int]:
         return list(self.states)
 
     def still(self, snapshot: Snapshot) -> tuple[list[int], list[str]]:
-        """Those that stand as they did, and words about those that don't."""
+        """The trials still in that state, and a message for each of the others."""
         same: list[int] = []
         moved: list[str] = []
         for number, state in self.states.items():
@@ -48,13 +48,13 @@ class Targets(Record, frozen=True):
         return same, moved
 
     def words(self) -> str:
-        """The trials by name where they are few, else how many."""
+        """The names of the trials if they are few, else their number."""
         if len(self.states) <= _NAMED:
             return trial_names(self.states)
         return f"{len(self.states)} trials"
 
     def details(self) -> str:
-        """How those that are not named stand, and how many were left out; as short as it gets."""
+        """The states of trials that `words` doesn't name, and how many were left out."""
         by_state = Counter(self.states.values()) if len(self.states) > _NAMED else {}
         counted = ", ".join(f"{n} {shown(state)}" for state, n in by_state.items())
         left_out = f"{len(self.left_out)} can't be" if self.left_out else ""
@@ -62,7 +62,7 @@ class Targets(Record, frozen=True):
 
 
 def meant(context: RenderContext) -> Sequence[TrialRow]:
-    """Marks come first: what is marked is what is meant."""
+    """The marked trials; the cursor's if none is marked."""
     selection, snapshot = context.selection, context.snapshot
     numbers = sorted(selection.marks) if selection.marks else [selection.cursor]
     rows = (snapshot.row(number) for number in numbers)
@@ -70,7 +70,7 @@ def meant(context: RenderContext) -> Sequence[TrialRow]:
 
 
 def targets(context: RenderContext, why_not: WhyNot) -> Targets:
-    """Those of the trials meant for which there is no reason against it."""
+    """The trials of `meant` for which `why_not` gives no reason."""
     reasons = [(row, why_not(row)) for row in meant(context)]
     return Targets(
         {row.number: row.state for row, why in reasons if not why},
@@ -79,7 +79,7 @@ def targets(context: RenderContext, why_not: WhyNot) -> Targets:
 
 
 def none_can(context: RenderContext, why_not: WhyNot) -> str:
-    """Why none of the trials meant can; empty where one can, and an engine is there to do it."""
+    """The reason why no trial of `meant` can be acted on; "" if one can."""
     absent = no_engine(context)
     if absent:
         return absent
@@ -93,7 +93,7 @@ def none_can(context: RenderContext, why_not: WhyNot) -> str:
 
 
 def no_engine(context: RenderContext) -> str:
-    """Why nothing can be asked of an engine; empty where one listens."""
+    """The reason why no engine takes requests; "" if one does."""
     state = context.snapshot.engine.state
     if state in ("running", "silent"):
         return ""

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 def _line_of(app: AppActions) -> int:
-    """The line that the cursor is on, from 0."""
+    """The line of the cursor, from 0."""
     return app.order.position(app.selection.cursor) or 0
 
 
 def _to_line(app: AppActions, line: int) -> None:
-    """To this one, or to the nearest that there is; an open range goes with it."""
+    """Moves the cursor to this line, or to the nearest one; an open range follows it."""
     numbers = app.order.numbers
     if numbers:
         app.selection.cursor = numbers[max(0, min(line, len(numbers) - 1))]
         _extend(app)
-        app.order.hold()  # also where it stood there already
+        app.order.hold()  # also if it was on that line already
         app.order.follow(app.snapshot, app.selection)
 
 
 def _extend(app: AppActions) -> None:
-    """What stands between the beginning of an open range and the cursor has a mark."""
+    """Marks what is between the start of an open range and the cursor."""
     selection, order = app.selection, app.order
     if selection.anchor is None:
         return
@@ -43,12 +43,12 @@ def _extend(app: AppActions) -> None:
 
 
 def _by_lines(lines: int, app: AppActions) -> None:
-    """Down, or up where negative."""
+    """Down, or up if negative."""
     _to_line(app, _line_of(app) + lines)
 
 
 def _by_pages(pages: int, app: AppActions) -> None:
-    """A line of the page before stays in sight."""
+    """Moves by whole pages that overlap by one line."""
     _by_lines(pages * max(1, app.order.lines - 1), app)
 
 
@@ -70,7 +70,7 @@ def _best(app: AppActions) -> None:
 
 
 def _next_failed(app: AppActions) -> None:
-    """Below the cursor, then from the first line on."""
+    """Searches below the cursor, then from the first line."""
     numbers, rows = app.order.numbers, app.snapshot.rows
     start = _line_of(app) + 1
     for number in (*numbers[start:], *numbers[:start]):
@@ -80,7 +80,7 @@ def _next_failed(app: AppActions) -> None:
 
 
 def jump(app: AppActions, number: int) -> None:
-    """To a trial by its number, or words about why it is not to be seen."""
+    """Moves to a trial, or shows the reason why it is not in the table."""
     line = app.order.position(number)
     if line is not None:
         _to_line(app, line)
@@ -116,7 +116,7 @@ def _none_failed(context: RenderContext) -> str:
 
 
 def _mark(app: AppActions) -> None:
-    """Sets or takes the cursor's mark and goes on to the next line."""
+    """Sets or clears the mark of the cursor's trial and moves one line down."""
     selection = app.selection
     if selection.cursor is not None:
         selection.marks ^= {selection.cursor}
@@ -125,7 +125,7 @@ def _mark(app: AppActions) -> None:
 
 
 def _mark_range(app: AppActions) -> None:
-    """Begins a range at the cursor, which goes with it; the second time ends it."""
+    """Starts a range at the cursor that follows it; the second time ends the range."""
     selection = app.selection
     if selection.anchor is not None:
         selection.anchor = None
@@ -135,7 +135,7 @@ def _mark_range(app: AppActions) -> None:
 
 
 def _mark_all(app: AppActions) -> None:
-    """All that are shown; takes their marks where all have one."""
+    """Marks all trials that are shown; clears their marks if all have one."""
     shown = set(app.order.numbers)
     selection = app.selection
     selection.anchor = None

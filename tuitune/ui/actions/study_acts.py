@@ -1,4 +1,4 @@
-"""What can be done to the whole study? Launching, how many trials, an end, a new engine."""
+"""Actions on the whole study: launching, number of trials, stop, restart."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def concurrency(app: AppActions, text: str) -> None:
 
 
 def _trials(app: AppActions, text: str) -> None:
-    """Asked before where it is fewer than there are: the study ends then, and no undo helps."""
+    """Asks first if there are more trials already: the study ends then, which can't be undone."""
     number = _whole(app, "trials", text)
     if number is None:
         return
@@ -123,12 +123,12 @@ def _set(app: AppActions, key: str, number: int, was: int | None, words: str) ->
 
 
 def _want(app: AppActions, what: str, value: int) -> None:
-    """Until the picture shows it, the next key counts from what was asked for."""
+    """Until the snapshot has this value, the next key counts from it."""
     app.status_line.wanted[what] = Wanted(value, time.monotonic() + SEEN)
 
 
 def _whole(app: AppActions, name: str, text: str) -> int | None:
-    """The number that was typed; None, saying so, where it is none."""
+    """The number that was typed; None, with a message, if it is not a number from 1."""
     if text.isdecimal() and int(text) > 0:
         return int(text)
     app.say(f"{name}: {text or 'nothing'} is not a whole number from 1; write :{name} 8", "warning")
@@ -136,7 +136,7 @@ def _whole(app: AppActions, name: str, text: str) -> int | None:
 
 
 def _concurrency(context: RenderContext) -> int:
-    """What the cap is, or is about to be; where there is none, as many as run."""
+    """The limit that is set or was asked for; the number of running trials if there is none."""
     wanted = context.status_line.wanted.get("concurrency")
     if wanted is not None:
         return wanted.value
@@ -160,7 +160,7 @@ def _no_resume(context: RenderContext) -> str:
 
 
 def _launching(context: RenderContext) -> bool:
-    """Whether trials are launched, or are about to be."""
+    """Whether trials are launched, or will be once the engine has answered."""
     wanted = context.status_line.wanted.get("launching")
     return context.snapshot.study.launching if wanted is None else bool(wanted.value)
 

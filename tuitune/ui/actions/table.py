@@ -25,7 +25,7 @@ _EXAMPLE: Final = "state:run lr<1e-3 has:error !word trial:12"
 
 
 def _filter_trials(app: AppActions) -> None:
-    """While it is typed the table shows what it finds; escape takes that back."""
+    """Applies the filter while it is typed; escape restores the one before."""
     before = app.selection.filter
     _ask_filter(app, before.text, partial(_set_filter, app, before.text))
 
@@ -39,7 +39,7 @@ def _filter_by(app: AppActions, text: str) -> None:
 def _ask_filter(app: AppActions, text: str, dropped: Callable[[], None]) -> None:
     def done(typed: str) -> None:
         problem = _try_filter(app, typed)
-        if problem:  # to be mended, not to be typed again
+        if problem:  # so that it can be corrected, not typed again
             _ask_filter(app, typed, dropped)
 
     def seen(typed: str) -> None:
@@ -57,7 +57,7 @@ def _set_filter(app: AppActions, text: str) -> None:
 
 
 def _try_filter(app: AppActions, text: str) -> str:
-    """Words about what can't be understood; the filter is as before then."""
+    """Sets the filter; returns a message, and changes nothing, if it can't be parsed."""
     try:
         _set_filter(app, text)
     except FilterError as error:
@@ -107,7 +107,7 @@ def _turn_sort(app: AppActions) -> None:
 
 
 def _sort_beside(step: int, app: AppActions) -> None:
-    """By the column that many to the right of the one sorted by."""
+    """Sorts by the column `step` to the right of the present one."""
     keys = [column.key for column in ordered(columns(app.snapshot), app.selection) if column.sorts]
     now = app.selection.sort.key
     _sort_by(app, keys[(keys.index(now) + step) % len(keys)] if now in keys else keys[0])
@@ -118,7 +118,7 @@ def _sortable(context: RenderContext) -> list[str]:
 
 
 def _choose_columns(app: AppActions) -> None:
-    """Stays open, so that several can be chosen in a row."""
+    """Opens the menu of columns, again after each choice."""
     selection = app.selection
     choices = [
         Choice(

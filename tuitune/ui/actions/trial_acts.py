@@ -1,4 +1,4 @@
-"""What can be done to trials? Pause, resume, kill, undo, take up or try again, add by hand."""
+"""Actions on trials: pause, resume, kill, undo, retry, enqueue, add."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _retry(app: AppActions) -> None:
 
 
 def _undo(app: AppActions) -> None:
-    """The last act of this app; else every kill that waits, whoever asked for it."""
+    """Undoes the last action of this app, else every kill that waits, whoever asked for it."""
     last = app.status_line.undo
     if last is not None:
         app.status_line.undo = None
@@ -73,7 +73,7 @@ def _undo(app: AppActions) -> None:
 
 
 def _enqueue(app: AppActions) -> None:
-    """The same configurations once more, each as a new trial."""
+    """Adds the same configurations again, as new trials."""
     numbers = [row.number for row in meant(app.context())]
     if len(numbers) == 1:
         _add_like(app, numbers, [])
@@ -95,7 +95,7 @@ def _act(app: AppActions, act: str, why_not: WhyNot, *, asks: bool = False) -> N
 
 
 def _question(app: AppActions, act: str, chosen: Targets) -> Question:
-    """More than half of what runs is not stopped by a slip: its count has to be typed."""
+    """Their number has to be typed if they are more than half of the running trials."""
     details = chosen.details()
     verb = "take up again" if act == "retry" else act
     text = f"{verb} {chosen.words()}{f' ({details})' if details else ''}"
@@ -121,7 +121,7 @@ def _send(app: AppActions, act: str, chosen: Targets) -> None:
 
 
 def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
-    """How to take it back, where that is possible."""
+    """Sets the undo of this action, if it has one."""
     if not done:
         return
     trials = tuple(done)
@@ -138,7 +138,7 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
 
 
 def _answered(app: AppActions, act: str, answer: dict[str, Any], moved: Sequence[str] = ()) -> None:
-    """Says what was done, and every reason why something was not."""
+    """Shows what was done, and each reason why something was not."""
     done, refused = answer["done"], [*answer["refused"], *moved]
     parts = [f"{_DONE[act]} {_named(done)}"] if done else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
@@ -151,7 +151,7 @@ def _undone(app: AppActions, last: Undo, answer: dict[str, Any]) -> None:
 
 
 def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
-    """One request after the other, so that the new trials keep the order of the old ones."""
+    """Sends one request after the other: the new trials keep the order of the old ones."""
     if not left:
         app.say(f"added {_named(added)}, the same again, for when there is room", "info")
         return
@@ -163,7 +163,7 @@ def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
 
 
 def _named(numbers: Sequence[int]) -> str:
-    """Up to three by name, else how many."""
+    """The names of up to three trials, else their number."""
     if len(numbers) > 3:
         return f"{len(numbers)} trials"
     return trial_names(numbers)

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     Named = Sequence[tuple[str, str]]  # (key or action, its word)
 
 _NONE: Final = (("esc", "none"),)
-_SHORTER: Final = (99, *range(14, 1, -1))  # cells of a word, until all have room
+_SHORTER: Final = (99, *range(14, 1, -1))  # cells of a word, until all fit
 
 
 def _fitting(named: Named, width: int, last: Named = ()) -> Line:
-    """As many as there is room for; `last` is always there."""
+    """As many as fit; `last` is always there."""
     return _filled((), named, width, last)[0]
 
 
 def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
-    """Its title and its choices; where one line is too short for those, they begin behind it."""
+    """Its title, and its choices below; they start behind the title if one line is too short."""
     title = line((f"{menu.title}?", "accent bold"))
     named = [(choice.key, choice.title) for choice in menu.choices]
     below, left = _filled((), named, width, _NONE)
@@ -50,7 +50,7 @@ def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
 def _filled(
     start: Line, named: Named, width: int, last: Named = (), *, in_order: bool = False
 ) -> tuple[Line, Named]:
-    """The line, and those without room; in_order: nothing goes on after the first of them."""
+    """The line, and what doesn't fit. in_order: nothing follows the first of these."""
     spans = list(start)
     end = tuple(span for key, word in last for span in _part("  ", key, word))
     left = width - width_of(start) - width_of(end)
@@ -70,7 +70,7 @@ def _part(gap: str, key: str, word: str) -> Line:
 
 
 def flash_lines(context: RenderContext, size: Size) -> list[Line]:
-    """One line: what is open comes before what was said."""
+    """One line: an open prompt, question or menu, else the last message."""
     status_line = context.status_line
     if status_line.prompt is not None:
         return [line((status_line.prompt.sign, "accent bold"))]
@@ -95,7 +95,7 @@ def _question(text: str, width: int) -> Line:
 
 
 def _undo(context: RenderContext) -> Line:
-    """Its key, and for how long it works."""
+    """The key of the undo, and how long it is possible."""
     undo = context.status_line.undo
     if undo is None or context.snapshot.engine_gone:
         return ()
@@ -115,7 +115,7 @@ _LAST: Final[Named] = (("app.quit", "leave"),)
 
 
 class KeysPane:
-    """One line, remembered while nothing is open."""
+    """The last line, drawn anew only if something is open or has changed."""
 
     def __init__(self, hints: Mapping[str, Hints]) -> None:
         """hints: by pane."""
@@ -131,7 +131,7 @@ class KeysPane:
 
 
 def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) -> list[Line]:
-    """One line, as it is now."""
+    """The last line. hints: by pane."""
     status_line = context.status_line
     if status_line.prompt is not None:
         hint = status_line.prompt.hint
@@ -149,6 +149,6 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
 
 
 def _is_of_use(context: RenderContext, id_: str) -> bool:
-    """What steers is not, without an engine and for who only looks on."""
+    """Whether the action is possible at all: without an engine or with --readonly some are not."""
     steers = id_ in context.keymap.dangerous
     return not (steers and (context.readonly or context.snapshot.engine_gone))

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 _NAME: Final = "curve"
-_STRIDE: Final = 60  # steps of the read-out, at most, from one end of a chart to the other
+_STRIDE: Final = 60  # key presses, at most, from one end of a chart to the other
 
 
 class _Chart(Protocol):
-    """One view. It is drawn again when its key is another one."""
+    """One view. It is drawn again when its key changes."""
 
     def key(self, context: RenderContext) -> object: ...
 
@@ -37,7 +37,7 @@ class _Chart(Protocol):
 
 
 def chart_named(name: str) -> _Chart:
-    """As `view.chart` has it; those that remember something are made for one study."""
+    """The chart of this name; each study has its own, since some remember what they computed."""
     match name:
         case "best":
             from tuitune.ui.charts import best
@@ -64,7 +64,7 @@ def chart_named(name: str) -> _Chart:
 
 
 class CurvePane:
-    """Keeps the last drawing, and what the views remember, of one study."""
+    """Keeps the last drawing and the charts of one study."""
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
@@ -89,7 +89,7 @@ class CurvePane:
 
 
 def _title(context: RenderContext, drawing: Drawing, width: int) -> Line:
-    """The view's name, what is to be noted, and as many of its keys as there is room for."""
+    """The title of the chart, its note, and as many of its keys as fit."""
     title = plain(f"{drawing.title}, {drawing.note}" if drawing.note else drawing.title)
     keys = [f"{context.keymap.shown(action)} {words}" for action, words in drawing.actions]
     while keys:
@@ -115,14 +115,14 @@ def _curve(app: AppActions) -> None:
 
 
 def _show(app: AppActions, chart: str) -> None:
-    """This view; the curve where it is the one that is shown."""
+    """Shows this chart, or the curve if it is shown already."""
     selection = app.selection
     selection.chart = "curve" if selection.chart == chart else chart
     focus(app, _NAME)
 
 
 def _best(app: AppActions) -> None:
-    """Over trials, then over time, then the curve again."""
+    """Shows it over trials, then over time, then the curve again."""
     selection = app.selection
     if selection.chart != "best":
         selection.by_time = False
@@ -147,7 +147,7 @@ def _rungs(app: AppActions) -> None:
 
 
 def _next_parameter(app: AppActions) -> None:
-    """The first parameter, or the next; after the last one the curve again."""
+    """Shows the first parameter, or the next one; after the last the curve again."""
     selection = app.selection
     names = [axis.name for axis in axes(app.snapshot.spec.space, app.snapshot.rows)]
     if selection.chart != "slice":
@@ -206,7 +206,7 @@ def _read_left(app: AppActions) -> None:
 
 
 def _read(app: AppActions, by: int) -> None:
-    """To the next step that was reported; beyond either end nothing is read out any more."""
+    """Moves to the next reported step; nothing is read out beyond either end."""
     selection = app.selection
     steps = _steps(app.context())
     if not steps:
@@ -232,7 +232,7 @@ def _read(app: AppActions, by: int) -> None:
 
 
 def _steps(context: RenderContext) -> list[int]:
-    """All that the curves shown have reported, rising."""
+    """All reported steps of the curves shown, ascending."""
     return sorted({step for one in overlaid(context) for step in curve(context, one.trial).steps})
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-_SMALL = 4  # lines up to which only the most needed is said, each on one line
-_LABEL = 8  # cells of the names of facts
+_SMALL = 4  # lines up to which only the configuration and the state are shown
+_LABEL = 8  # cells of the label of a line
 _GAP = 3  # blanks between two columns of the configuration
 
 
@@ -68,7 +68,7 @@ def _lines(
 def _whole(
     context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], size: Size
 ) -> list[Line]:
-    """All there is to tell, of which the pane shows what it has room for."""
+    """All lines, of which the pane shows those that fit."""
     if size.height <= _SMALL:
         return _small(context, row, size.width)
     columns = _columns(context.snapshot, row, size)
@@ -76,7 +76,7 @@ def _whole(
 
 
 def length(context: RenderContext, size: Size) -> int:
-    """In lines, the title left out."""
+    """The number of lines, without the title."""
     row = context.snapshot.row(context.selection.cursor)
     if row is None:
         return 0
@@ -99,7 +99,7 @@ def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
 
 
 def _as_many(pairs: list[Line], width: int) -> Line:
-    """Those that have room, and how many more there are."""
+    """Those that fit, and the number of the others."""
     kept, left = list(pairs), 0
     while len(kept) > 1 and sum(map(width_of, kept)) + (len(f"+{left}") if left else 0) > width:
         kept.pop()
@@ -109,7 +109,7 @@ def _as_many(pairs: list[Line], width: int) -> Line:
 
 
 def _columns(snapshot: Snapshot, row: TrialRow, size: Size) -> list[Line]:
-    """Names and values aligned, in as few columns as leave half of the pane for the rest."""
+    """Names and values aligned, in as few columns as leave half of the pane free."""
     cells = [(plain(name), plain(spell(given))) for name, given in _configuration(snapshot, row)]
     if not cells:
         return []
@@ -148,7 +148,7 @@ def _facts(
 
 
 def _fact(label: str, words: str, role: str, width: int) -> list[Line]:
-    """A named fact, wrapped beside its name; nothing where there are no words."""
+    """A labelled text, wrapped behind its label; no lines if it is empty."""
     if not words:
         return []
     first, *more = wrapped(words, width - _LABEL)
@@ -173,7 +173,7 @@ def _role(context: RenderContext, row: TrialRow) -> str:
 
 
 def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:
-    """In the space's order; what the space doesn't know comes last."""
+    """In the order of the search space; unknown parameters come last."""
     known = [parameter.name for parameter in snapshot.spec.space.parameters]
     names = [name for name in known if name in row.config]
     names += [name for name in row.config if name not in known]

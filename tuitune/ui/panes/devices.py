@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 _NAME = "devices"
-_WIDE_FROM = 110  # columns from which a device has a line for itself
+_WIDE_FROM = 110  # columns from which each device has its own line
 _TWO_TRIALS, _ONE_TRIAL = len("#3 #14"), len("#13 +1")
-_USERS = len(" pid 8812 alice")  # cells that are kept for others' processes
-_STALE_AFTER = 5.0  # s without a sample after which it is said
+_USERS = len(" pid 8812 alice")  # cells kept free for the processes of others
+_STALE_AFTER = 5.0  # s without a sample after which its age is shown
 
 
 def wanted(snapshot: Snapshot, width: int) -> int:
-    """How many lines all devices would fill, the title left out."""
+    """The number of lines for all devices, without the title."""
     cards = sum(
         1 for samples in snapshot.devices.values() if samples and samples[-1].kind != "host"
     )
@@ -39,7 +39,7 @@ def wanted(snapshot: Snapshot, width: int) -> int:
 
 
 class DevicesPane:
-    """What the devices are doing."""
+    """Utilisation and memory of each device, and the trials on it."""
 
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
@@ -86,12 +86,12 @@ def _lines(
 
 
 def _free(sample: DeviceSample) -> DeviceSample:
-    """Without an engine nothing of ours is on it, whatever was when it was last seen."""
+    """The sample without trials: without an engine none is on the device."""
     return replace(sample, trials=(), slots_used=0.0, trials_cpu=None, engine_cpu=None)
 
 
 def _pairs(context: RenderContext, cards: Sequence[DeviceSample], width: int) -> list[Line]:
-    """Two a line, the first half of them in the left column."""
+    """Two devices a line, the first half of them in the left column."""
     left, right = cards[: (len(cards) + 1) // 2], cards[(len(cards) + 1) // 2 :]
     half = (width - 1) // 2
     made: list[Line] = []
@@ -147,13 +147,13 @@ def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
 
 
 def _with_users(segments: list[Segment], sample: DeviceSample, width: int, gap: int) -> Line:
-    """Our trials that are still there, and whoever else is."""
+    """Our trials on the device, and the processes of others."""
     made = _with_trials(segments, sample, width - _USERS, gap, _ONE_TRIAL)
     return (*made, (" " * gap, ""), _users(sample, width - width_of(made) - gap))
 
 
 def _with_packing(made: Line, sample: DeviceSample, width: int, gap: int) -> Line:
-    """How its trials share it and what they gain; the gain alone where there is room for that."""
+    """How its trials share the device and what they gain; only the gain if no more fits."""
     room = width - width_of(made) - gap
     for words in (sample.packed, sample.packed.rpartition(", ")[2]):
         if 0 < len(words) <= room:
@@ -193,7 +193,7 @@ def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
 def _with_trials(
     segments: list[Segment], sample: DeviceSample, width: int, gap: int, least: int = _TWO_TRIALS
 ) -> Line:
-    """The pieces, and behind them as many of the trials as there is room for.
+    """The segments, and behind them as many of the trials as fit.
 
     least: cells for trials before which pieces give way.
     """
@@ -204,7 +204,7 @@ def _with_trials(
 
 
 def _trials(trials: Sequence[int], room: int) -> str:
-    """As "#3 #4 +2"; "" where there is no room for that."""
+    """As "#3 #4 +2"; "" if not even one fits."""
     names = [trial_name(number) for number in trials]
     for shown in range(len(names), 0, -1):
         more = f" +{len(names) - shown}" if shown < len(names) else ""
@@ -215,7 +215,7 @@ def _trials(trials: Sequence[int], room: int) -> str:
 
 
 def _users(sample: DeviceSample, room: int) -> tuple[str, str]:
-    """Why nothing of ours is placed there: others' processes, and what was made of them."""
+    """The processes of others and the note of the sample: why no trial is placed here."""
     words = ", ".join(sample.foreign)
     told = " - ".join(part for part in (words, sample.note) if part)
     return fit(told, room).rstrip(), "warning"

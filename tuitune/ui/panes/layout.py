@@ -23,7 +23,7 @@ _SIDE_FROM: Final = 110  # columns of a screen from which panes stand in two col
 _THIRD_FROM: Final = 180  # and in three
 _COLUMNS: Final[Mapping[int, Sequence[int]]] = {1: (), 2: (61,), 3: (50, 58)}  # % of what is left
 _LEAST_BODY: Final = 8  # lines that panes above and below leave to the columns
-_LEAST_LINES: Final = 3  # of a pane whose lines nobody has asked for
+_LEAST_LINES: Final = 3  # of a pane that asks for no number of lines
 
 
 def arrange(
@@ -85,9 +85,9 @@ def _columns(box: Box, shares: Sequence[int]) -> tuple[list[Box], list[Box]]:
 
 
 def _stacked(box: Box, wanted: Mapping[str, int | None]) -> dict[str, Box]:
-    """Panes above one another; those without a number of lines share what the others leave.
+    """Panes above one another; those without a number of lines share the rest equally.
 
-    The last ones are left out until the others have room.
+    Panes are left out from the last one until the others fit.
     """
     kept = dict(wanted)
     while len(kept) > 1 and sum(lines or _LEAST_LINES for lines in kept.values()) > box.height:

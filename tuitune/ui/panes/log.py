@@ -29,7 +29,7 @@ _NAME = "log"
 
 
 def _shown_trial(context: RenderContext) -> int | None:
-    """The trial whose log is shown: the one that was asked for, else the cursor's."""
+    """The trial whose log is shown: the chosen one, else the cursor's."""
     return (
         context.selection.cursor
         if context.selection.log_trial is None
@@ -38,15 +38,15 @@ def _shown_trial(context: RenderContext) -> int | None:
 
 
 def _held_at(context: RenderContext, trial: int, found: Stamp) -> int | None:
-    """The byte at which the pane ends; None where it follows the file's end."""
+    """The byte at which the pane ends; None if it follows the end of the file."""
     held = context.selection.log_end
     if held is None or held[0] != trial or held[1] >= found.size:
-        return None  # of another trial, or of a file that was cut since
+        return None  # of another trial, or of a file that was truncated since
     return held[1]
 
 
 class LogPane:
-    """The log of a trial, up to its end or to where it is held."""
+    """The log of a trial, up to its end or to the place scrolled to."""
 
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
@@ -118,7 +118,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _marked(text: str, find: str) -> Line:
-    """The line, with what is looked for made visible."""
+    """The line with the text searched for marked."""
     spans: list[tuple[str, str]] = []
     wanted, low = find.lower(), text.lower()
     at = 0
@@ -150,7 +150,7 @@ def _open(app: AppActions) -> None:
 
 
 def _scroll(app: AppActions, lines: int) -> None:
-    """By the place in the file, so that what is read stays there while the file grows."""
+    """Scrolls by the place in the file, so that the lines stay while the file grows."""
     log = _log(app)
     if log is None:
         return
@@ -166,7 +166,7 @@ def _scroll(app: AppActions, lines: int) -> None:
 
 
 def _hold(app: AppActions, trial: int, end: int, found: Stamp) -> None:
-    """The pane ends at this byte; at the file's own end it follows again."""
+    """Ends the pane at this byte; at the end of the file it follows again."""
     app.selection.log_end = (trial, end) if end < found.size else None
 
 
@@ -180,7 +180,7 @@ def _log(app: AppActions) -> tuple[int, Path, Stamp] | None:
 
 
 def _to_end(app: AppActions, count: int) -> None:
-    """To the end of the file, to its first page where `count` is negative."""
+    """Scrolls to the end of the file, to its first page if `count` is negative."""
     log = _log(app)
     if log is None:
         return
@@ -194,7 +194,7 @@ def _wrap(app: AppActions) -> None:
 
 
 def _find(app: AppActions) -> None:
-    """Marked while it is typed; then to the nearest match above."""
+    """Marks the text while it is typed, then moves to the nearest match above."""
     before = app.selection.find
 
     def seen(text: str) -> None:
@@ -209,7 +209,7 @@ def _find(app: AppActions) -> None:
 
 
 def _find_up(app: AppActions) -> None:
-    """The next match above the last line shown; that line itself counts when it is first looked."""
+    """Moves to the next match above the last line shown, which counts in a first search."""
     log = _log(app)
     if log is None or not app.selection.find:
         return

@@ -74,7 +74,7 @@ def _guarded_action(action: Action) -> Action:
 
 
 def _said(name: str, call: Callable[..., None]) -> Callable[..., None]:
-    """Errors of a call on the app are said by the app."""
+    """The call, with its errors shown as messages of the app."""
 
     def guarded(app: AppActions, *more: Any) -> None:
         try:
@@ -90,7 +90,7 @@ def _words(error: Exception) -> str:
 
 
 class _Guarded:
-    """A view that is made when it is first drawn, where an error has a box to stand in."""
+    """A view that is made when it is first drawn, so that an error is shown in its box."""
 
     def __init__(self, pane: Pane) -> None:
         self._pane = pane

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
 
-    Scroll = Callable[[AppActions, int], None]  # lines down, up where negative
+    Scroll = Callable[[AppActions, int], None]  # lines down, up if negative
 
-_FAR: Final = 1 << 30  # lines: further than any text goes
+_FAR: Final = 1 << 30  # lines: more than any text has
 
 
 def window(content: Sequence[Line], height: int, scrolled: int) -> tuple[list[Line], str]:
-    """The lines seen once scrolled down so far, never past the last page, and words of the rest."""
+    """The lines seen after scrolling, at most to the last page, and the numbers of the others."""
     height = max(0, height)
     top = max(0, min(scrolled, len(content) - height))
     below = len(content) - top - height
@@ -44,7 +44,7 @@ def scroll_actions(
 ) -> tuple[Action, ...]:
     """Actions that scroll a pane by lines, by pages and to either end.
 
-    to_end: to the end, to the start where its number is negative.
+    to_end: scrolls to the end, or to the start if its number is negative.
     """
 
     def pages(app: AppActions, count: int) -> None:

@@ -1,4 +1,4 @@
-"""How is the whole study doing? Two lines that are always there."""
+"""The two first lines of the screen: how the whole study stands."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _ORDER = (
     Shown.FAILED,
     Shown.KILLED,
 )
-_WORDS_FROM = 110  # columns from which states have their word beside their sign
-_GAP = 3  # blanks between two pieces
+_WORDS_FROM = 110  # columns from which states have a word beside their sign
+_GAP = 3  # blanks between two segments
 _LEAST_REASON = 24  # columns
 
 
@@ -68,7 +68,7 @@ def _second(context: RenderContext, width: int) -> Line:
 
 
 def _reason(context: RenderContext, room: int) -> Segment:
-    """Why the study has ended, or why nothing starts: that is not left out for want of room."""
+    """Why the study has ended, or why nothing starts, which is always shown."""
     words = why_ended(context)
     if context.snapshot.study.blocked and not context.snapshot.study.halted:
         return Segment(8, _cut_to(line((words, "error")), max(room, _LEAST_REASON)))
@@ -76,7 +76,7 @@ def _reason(context: RenderContext, room: int) -> Segment:
 
 
 def _cut_to(told: Line, width: int) -> Line:
-    """Words of others may be long: what is cut is seen to be."""
+    """The line, with a tilde where it is cut."""
     return tuple((fit(text, width).rstrip(), role) for text, role in told)
 
 
@@ -135,7 +135,7 @@ def _figures(snapshot: Snapshot) -> list[Segment]:
 
 
 def _throughput(rate: float) -> str:
-    """Of trials a second. Two figures are enough, and change less often than more would."""
+    """rate: trials a second. Two figures change less often than more would."""
     a_minute = rate * 60
     if a_minute < 1:
         return f"{rate * 3600:.2g} trials/h"
@@ -143,7 +143,7 @@ def _throughput(rate: float) -> str:
 
 
 def _busy(snapshot: Snapshot) -> str:
-    """How busy the devices are: the GPUs where there are some, else the CPU slots."""
+    """The utilisation of the GPUs, or of the CPU slots if there are none."""
     if snapshot.engine_gone:
         return ""
     newest = [samples[-1] for samples in snapshot.devices.values() if samples]

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from tuitune.ui.panes.pane import Click
     from tuitune.ui.state.render_context import RenderContext
 
-_ABOVE: Final = 2  # lines above the first trial: the rule and the heads
+_ABOVE: Final = 2  # lines above the first trial: rule and heads
 _ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
 _ASCII_ARROWS: Final = "v^"
-_TYPED: Final = 40  # cells of a filter that the rule has room for, at most
+_TYPED: Final = 40  # cells of a filter in the rule, at most
 
 
 class TrialsPane:
-    """The rule, the heads of the columns, and as many trials as there is room for."""
+    """The rule, the heads of the columns, and as many trials as fit."""
 
     def __init__(self) -> None:
         self._columns = Memo[Sequence[Column]]()
@@ -84,7 +84,7 @@ def _above(
 def _rule(
     context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
 ) -> Line:
-    """What hides trials comes before what is only good to know."""
+    """The filter first, since it hides trials."""
     selection = context.selection
     total = len(context.snapshot.rows)
     counted = f"{len(context.order.numbers)} of {total}" if selection.filter != ALL else str(total)
@@ -128,7 +128,7 @@ def _marked(context: RenderContext) -> str:
 def _unseen(
     context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
 ) -> str:
-    """How many columns have no room, and on which side more of them are."""
+    """The number of columns that don't fit, and the side on which they are."""
     selection = context.selection
     count = len(ordered(made, selection)) - len(shown)
     if count == 0:
@@ -139,7 +139,7 @@ def _unseen(
 
 
 def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
-    """The titles; the one that is sorted by has an arrow in the gap behind it."""
+    """The titles; an arrow follows the one that is sorted by."""
     spans = [(" " * SIGNS, "muted")]
     for column in shown:
         title = fit(column.title, column.width, right=column.right)
@@ -155,7 +155,7 @@ def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
 
 
 def _click(app: AppActions, click: Click) -> None:
-    """On a trial: the cursor; twice: its detail. On a head: sorted by it, then turned round."""
+    """A click on a trial moves the cursor, two open its detail; one on a head sorts by it."""
     if click.line == _ABOVE - 1:
         _sort_by(app, click.column)
         return
@@ -170,7 +170,7 @@ def _click(app: AppActions, click: Click) -> None:
 
 
 def _wheel(app: AppActions, lines: int) -> None:
-    """The window moves, and takes the cursor along at its edge."""
+    """Moves the window; the cursor stays inside."""
     selection, order = app.selection, app.order
     if not order.numbers:
         return

@@ -55,14 +55,14 @@ class WhyPane:
 
 
 def length(context: RenderContext, size: Size) -> int:
-    """In lines, the title left out."""
+    """The number of lines, without the title."""
     trial = _trial(context)
     told_lines = _told(context.snapshot, _facts(context, trial), size.width, study=trial is None)
     return sum(1 for _ in told_lines)
 
 
 def _trial(context: RenderContext) -> int | None:
-    """The trial that is told of; None: the study."""
+    """The trial whose decisions are shown; None: those of the study."""
     row = None if context.selection.all_why else context.snapshot.row(context.selection.cursor)
     return None if row is None else row.number
 
@@ -107,7 +107,7 @@ def _told(
 
 
 def _is_said(fact: AnyFact, came_of: Mapping[int, Why]) -> bool:
-    """Whether what came of it was just told, in the same words."""
+    """Whether the fact that followed from it was just shown, in the same words."""
     match fact:
         case Verdict(trial=trial, why=words) | Exited(trial=trial, error=words):
             return bool(words) and came_of.get(trial) == words
@@ -116,7 +116,7 @@ def _is_said(fact: AnyFact, came_of: Mapping[int, Why]) -> bool:
 
 def _role(fact: AnyFact) -> str:
     if getattr(fact, "by", "") or isinstance(fact, Added):
-        return "accent"  # an act by hand
+        return "accent"  # done by a person
     match fact:
         case Settled(state=state) if state == TrialState.FAILED:
             return "error"
@@ -130,7 +130,7 @@ def _role(fact: AnyFact) -> str:
 
 
 def _where(room: Room, _: Snapshot) -> Place | None:
-    """Below the detail where that column is high enough, or in a column of its own."""
+    """Below the detail if that column is high enough, or in a column of its own."""
     if room.columns == 3:
         return Place(2)
     return Place(1) if room.columns == 2 and room.body >= THREE_FROM else None

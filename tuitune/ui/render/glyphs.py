@@ -61,34 +61,34 @@ ASCII = Glyphs(ascii=True, states=_ASCII, rule="-", bar="|", full="#", rest=".")
 
 
 def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
-    """The state as the app shows it: with what a trial is about to be."""
+    """The state as the app shows it: also what is about to happen to the trial."""
     return shown(row.state, phase=row.phase, at_rung=row.is_held, engine_gone=engine_gone)
 
 
-_BUSY, _HEAVY = 0.7, 0.9  # shares from which a meter is coloured as such
+_BUSY, _HEAVY = 0.7, 0.9  # shares from which a meter is yellow, and red
 _BRAILLE = 0x2800
-_LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of a cell's left column, from the lowest upwards
+_LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of the left column of a cell, cumulated from below
 _RIGHT = (0x80, 0xA0, 0xB0, 0xB8)
-_LEVELS = "_.-=+*#@"  # what stands for heights where there is no braille
+_LEVELS = "_.-=+*#@"  # heights in ASCII
 
 
 def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "info") -> Line:
-    """`width` cells of which `share` are full; a share that nobody knows is empty."""
+    """`width` cells of which `share` (0 to 1) are full; none if it is unknown."""
     full = 0 if share is None else round(max(0.0, min(1.0, share)) * width)
     if share and not full and share >= 0.01:
-        full = 1  # a little is not nothing
+        full = 1  # a small share is not shown as none
     return (glyphs.full * full, role), (glyphs.rest * (width - full), "faint")
 
 
 def load_role(share: float | None) -> str:
-    """The role of a meter where full is bad."""
+    """The role of a meter that is bad when full. share: 0 to 1."""
     if share is None or share < _BUSY:
         return "success"
     return "warning" if share < _HEAVY else "error"
 
 
 def history(shares: Sequence[float | None], width: int, glyphs: Glyphs) -> str:
-    """The newest shares, from left to right, in `width` cells; two of them in a cell of braille."""
+    """The newest shares (0 to 1) from left to right in `width` cells; braille has two in a cell."""
     per_cell = 1 if glyphs.ascii else 2
     known = list(shares)[-width * per_cell :]
     newest = [*[None] * (width * per_cell - len(known)), *known]

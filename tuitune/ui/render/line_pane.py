@@ -1,4 +1,4 @@
-"""How does a pane reach the terminal? Line by line, and of each line only what changed."""
+"""The widget of a pane, which paints only the parts of lines that have changed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class LinePane(Widget):
-    """A rectangle of lines. What it shows is handed to it; it only paints what differs."""
+    """A rectangle of lines. `show` gives it what to paint."""
 
     DEFAULT_CSS = "LinePane { position: absolute; }"
 
     class Clicked(Message):
-        """Somebody clicked into a pane; `line` is from its top, `column` from its left."""
+        """A click into a pane, at cells from its top left corner."""
 
         def __init__(self, pane: str, column: int, line: int, *, double: bool) -> None:
             super().__init__()
@@ -46,12 +46,12 @@ class LinePane(Widget):
         super().__init__(id=name)
         self.pane = name
         self._paint = paint
-        self._shown: Sequence[Line] = ()  # what was handed over last
+        self._shown: Sequence[Line] = ()  # the lines of the last `show`
         self._lines: list[Line] = []
         self._strips: list[Strip] = []
 
     def place(self, box: Box | None) -> None:
-        """Stand there, or be hidden."""
+        """Moves it to this box, or hides it."""
         self.display = box is not None
         if box is not None:
             self.styles.offset = (box.x, box.y)
@@ -60,7 +60,7 @@ class LinePane(Widget):
             self._lines = []
 
     def show(self, lines: Sequence[Line], width: int, height: int) -> None:
-        """These lines from now on; only what differs is painted."""
+        """Shows these lines; paints only what differs."""
         whole = len(self._lines) != height
         if lines is self._shown and not whole:
             return
@@ -101,7 +101,7 @@ class LinePane(Widget):
 
 
 def changed_cells(old: Line, new: Line, y: int, width: int) -> Region:
-    """The part of line `y` in which the two differ, by whole spans."""
+    """The cells of line `y` in which the two lines differ, in whole spans."""
     same = 0
     for before, after in zip(old, new, strict=False):
         if before != after:

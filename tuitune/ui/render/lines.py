@@ -20,7 +20,7 @@ Line = tuple[Span, ...]
 
 
 class Size(NamedTuple):
-    """Of a pane, in cells."""
+    """The size of a pane in cells."""
 
     width: int
     height: int
@@ -36,13 +36,13 @@ class Box(NamedTuple):
 
 
 def line(*parts: str | Span) -> Line:
-    """A line of these parts; a bare text has no role. Empty parts are left out."""
+    """A line of these parts; a text without a role has "". Empty parts are left out."""
     spans = ((part, "") if isinstance(part, str) else part for part in parts)
     return tuple(span for span in spans if span[0])
 
 
 def width_of(line: Line) -> int:
-    """In cells."""
+    """The width in cells, which is not the number of characters."""
     cells = 0
     for text, _ in line:
         cells += len(text) if text.isascii() else cell_len(text)
@@ -50,7 +50,7 @@ def width_of(line: Line) -> int:
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
-    """`text` without control characters, in exactly `width` cells; what is cut ends in a tilde."""
+    """`text` without control characters, in exactly `width` cells; a cut text ends in a tilde."""
     if width <= 0:
         return ""
     text = plain(text)
@@ -85,7 +85,7 @@ def padded(line: Line, width: int, role: str = "") -> Line:
 
 
 def ends(left: Line, right: Line, width: int, fill: Span = (" ", "")) -> Line:
-    """`left` and `right` at a line's two ends; the right one gives way where they don't fit."""
+    """`left` and `right` at the two ends of a line; only `left` if both don't fit."""
     room = width - width_of(left)
     if room <= width_of(right):
         return padded(left, width)
@@ -94,24 +94,24 @@ def ends(left: Line, right: Line, width: int, fill: Span = (" ", "")) -> Line:
 
 
 def marked(line: Line, role: str) -> Line:
-    """The line with one role more on every span."""
+    """The line with this role added to every span."""
     return tuple((text, f"{own} {role}".strip()) for text, own in line)
 
 
 def stacked(lines: Iterable[Line], size: Size) -> list[Line]:
-    """As many of the lines as the pane is high, each cut to its width."""
+    """As many lines as the pane has, each cut to its width."""
     return [cut(line, size.width) for line, _ in zip(lines, range(size.height), strict=False)]
 
 
 class Segment(NamedTuple):
-    """A part of a line; the one that matters least goes first."""
+    """A part of a line; the one with the least `matters` is left out first."""
 
     matters: int
     line: Line
 
 
 def joined(segments: Iterable[Segment], room: int, gap: int) -> Line:
-    """The pieces that fit into `room` cells, in their order, `gap` blanks between them."""
+    """The segments that fit into `room` cells, in their order, `gap` blanks between them."""
     kept = [
         (segment.matters, width_of(segment.line), segment.line)
         for segment in segments
@@ -140,13 +140,13 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def chopped(text: str, width: int) -> list[str]:
-    """The text in pieces of `width` cells, wherever that breaks it; never empty."""
+    """Segments of `width` cells, also broken within words; never empty."""
     width = max(2, width)  # so that the widest character fits
     segments: list[str] = []
     while cell_len(text) > width:
         segment = set_cell_size(text, width)
         taken = len(segment)
-        if text[:taken] != segment:  # half of a wide character is a blank here
+        if text[:taken] != segment:  # a blank stands for half of a wide character
             taken -= 1
             segment = text[:taken]
         segments.append(segment)

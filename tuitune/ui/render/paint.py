@@ -64,7 +64,7 @@ ATTRIBUTES = frozenset({"bold", "dim", "italic", "underline", "reverse"})
 
 
 class Paint:
-    """Turns lines into strips. Sixteen colours stay the terminal's own; no colour is attributes."""
+    """Turns lines into strips of Textual. With 16 colours the terminal's own palette is used."""
 
     def __init__(self, *, many_colours: bool) -> None:
         self._many = many_colours
@@ -72,7 +72,7 @@ class Paint:
         self.blank = self.style("")
 
     def style(self, role: str) -> Style:
-        """Raises KeyError for a word that is neither a colour nor an attribute."""
+        """The style of a role. Raises KeyError for a word that is no colour and no attribute."""
         known = self._styles.get(role)
         if known is None:
             known = self._styles[role] = self._made(role)
@@ -91,7 +91,7 @@ class Paint:
             if (blank or not before or before.isspace() or style is last) and _grounded(
                 style, last
             ):
-                # a blank looks the same in letters of either style: most bytes are changes of style
+                # a blank looks the same in either style; changes of style are most of the bytes
                 inked[-1:] = [(before + text, last if blank else style)]
             else:
                 inked.append((text, style))
@@ -111,19 +111,19 @@ class Paint:
                 attributes.add(word)
             elif word in BACKGROUNDS:
                 under = BACKGROUNDS[word]
-                if not self._many:  # there is no shade of the terminal's own background
+                if not self._many:  # the terminal has no shades of its background
                     attributes.add("reverse" if word == "on-cursor" else "bold")
             else:
                 colour = colours[word]
         if not self._many:
             under = "default"
-            if "on-cursor" in role:  # reversed, each colour of its own would be a patch in the bar
+            if "on-cursor" in role:  # a colour would be a patch in the reversed line
                 colour = "default"
         return Style.parse(f"{' '.join(sorted(attributes))} {colour} on {under}")
 
 
 def _grounded(one: Style, other: Style) -> bool:
-    """Whether the two look the same where there is no letter."""
+    """Whether blanks of the two styles look the same."""
     return one is other or (
         one.bgcolor == other.bgcolor
         and one.underline == other.underline
@@ -147,7 +147,7 @@ _THEME = Theme(  # the same as `paint` has
 
 
 def dress(app: App[Any], *, many_colours: bool) -> None:
-    """To be called before the app runs: a theme that is set later has all of its CSS read twice."""
+    """Sets the theme. Called before the app runs: later all of its CSS would be parsed twice."""
     app.register_theme(_THEME)
     app.set_reactive(App.theme, _THEME.name if many_colours else "ansi-dark")
     app.stylesheet.set_variables(app.get_css_variables())

@@ -27,7 +27,7 @@ _KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties 
 
 
 class Row(Vertical):
-    """A parameter: its name, what is typed, and below it what it may be or what is wrong."""
+    """A parameter: its name, its input, and below the domain or what is wrong."""
 
     def __init__(self, parameter: Parameter, text: str) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Row(Vertical):
 
 
 class AddScreen(Screen[None]):
-    """Filled with the configuration of the cursor's trial."""
+    """The form, filled with the configuration of the cursor's trial."""
 
     DEFAULT_CSS: ClassVar[str] = """
     AddScreen { background: $background; }
@@ -101,7 +101,7 @@ class AddScreen(Screen[None]):
         self._submit()
 
     def on_key(self, event: events.Key) -> None:
-        """The other keys are the line's own."""
+        """The other keys are for the input."""
         if event.key == "escape":
             event.stop()
             self.dismiss()
@@ -121,7 +121,7 @@ class AddScreen(Screen[None]):
         self.query_one("#foot", Static).update(Content(form.problem or _KEYS))
 
     def _submit(self) -> None:
-        """Only what is right is sent; else the first line that is wrong gets the keys."""
+        """Sends a valid configuration; else focuses the first invalid line."""
         form = self._form()
         wrong = next(
             (row for row, f in zip(self._rows, form.fields, strict=True) if f.problem), None

@@ -1,4 +1,4 @@
-"""Which keys are there, and what do they do? All of it is made from the table of actions."""
+"""Texts of help: the keys of all actions, the signs, and the file that changes keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from tuitune.messages.states import WORDS
 from tuitune.ui.actions.action import Group
-from tuitune.ui.render.lines import Line, fit, line, padded
+from tuitune.ui.configuration import key_file
+from tuitune.ui.render.lines import Line, cut, fit, line, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 _KEYS = 12  # cells for an action's keys
-TITLE = 20  # and for its title, where its sentence stands behind it
+TITLE = 20  # and for its title, if its sentence follows
 _SENTENCES_FROM = 60  # cells of a column
 _LOOKING_ON: Final = "not with --readonly"
 
 
 def help_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
-    """Two columns: the focused pane's keys first, then by group, then the signs."""
+    """Two columns: the keys of the focused pane, then those of each group, then the signs."""
     gap = 2
     column = (width - gap) // 2
     blocks = [*_blocks(context, tuple(actions), column), _legend(context)]
@@ -36,7 +37,7 @@ def help_lines(context: RenderContext, actions: Iterable[Action], width: int) ->
 
 
 def _blocks(context: RenderContext, actions: Sequence[Action], width: int) -> Iterable[list[Line]]:
-    """Of other panes than the focused one only their digit is told: each has this screen."""
+    """Blocks of actions; the keys of panes without the focus are left out."""
     focused = [action for action in actions if action.pane == context.selection.focus]
     if focused:
         yield _block(context, f"In this pane ({context.selection.focus})", focused, width)
@@ -47,7 +48,7 @@ def _blocks(context: RenderContext, actions: Sequence[Action], width: int) -> It
 
 
 def _block(context: RenderContext, title: str, actions: Sequence[Action], width: int) -> list[Line]:
-    """A reason that holds for several is said once, above them."""
+    """A reason that several actions share is shown once, above them."""
     reasons = [_why_not(context, action) for action in actions]
     shared = {reason for reason, count in Counter(reasons).items() if reason and count > 1}
     told = [
@@ -63,7 +64,7 @@ def _block(context: RenderContext, title: str, actions: Sequence[Action], width:
 
 
 def _entry(context: RenderContext, action: Action, reason: str, width: int, *, said: str) -> Line:
-    """Keys, title, and the sentence or why it can't be done now."""
+    """Keys, title, and the sentence or the reason why it can't be done now."""
     keys = " ".join(context.keymap.keys(action.id)) or context.keymap.shown(action.id)
     key = (fit(keys, _KEYS) + " ", "faint" if reason else "accent")
     role = "faint" if reason else "text"
@@ -78,7 +79,7 @@ def _entry(context: RenderContext, action: Action, reason: str, width: int, *, s
 
 
 def _why_not(context: RenderContext, action: Action) -> str:
-    """Why it can't be done now; empty where it can."""
+    """The reason why it can't be done now; "" if it can."""
     if action.dangerous and context.readonly:
         return _LOOKING_ON
     return action.why_not(context) if action.why_not else ""
@@ -102,7 +103,7 @@ def _legend(context: RenderContext) -> list[Line]:
 
 
 def _cut_at(blocks: Sequence[Sequence[Line]], half: int) -> int:
-    """The end of the block that comes nearest to half of all lines."""
+    """The end of the block that is nearest to half of all lines."""
     ends: list[int] = []
     total = 0
     for block in blocks:
@@ -113,3 +114,32 @@ def _cut_at(blocks: Sequence[Sequence[Line]], half: int) -> int:
 
 def _filled(lines: Sequence[Line], height: int) -> list[Line]:
     return [*lines, *([()] * (height - len(lines)))]
+
+
+_ID, _ID_KEYS = 24, 18  # cells, on the screen of the file
+
+
+def key_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
+    """The path of the file, an example, and all actions with their keys."""
+    file = key_file()
+    there = "it is there" if file.exists() else "it is not there yet"
+    lines = [
+        line((f"{file} ", "bold"), (f"({there})", "muted")),
+        (),
+        line(("[keys]", "info")),
+        line(
+            ('"trial.pause" = ["p", "f5"]', "info"), ("      # [] takes all its keys away", "muted")
+        ),
+        (),
+    ]
+    for action in actions:
+        keys = " ".join(context.keymap.keys(action.id))
+        words = fit(action.help, max(0, width - _ID - _ID_KEYS - 2)).rstrip()
+        lines.append(
+            line(
+                (fit(action.id, _ID) + " ", "text"),
+                (fit(keys, _ID_KEYS) + " ", "accent"),
+                (words, "muted"),
+            )
+        )
+    return [cut(one, width) for one in lines]

@@ -1,4 +1,4 @@
-"""How is a screenful of text read? One pane over all the room, scrolled, closed by a key."""
+"""A screen of text, scrolled and closed by keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLOSING = frozenset({"escape", "q", "enter"})
 
 
 class LinesScreen(Screen[None]):
-    """`text` is asked again when the width changes; `more` are keys that do something besides."""
+    """text: makes the lines for a width. more: by key, a word and what the key does."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class PromptLine(Input):
         self._move_screen = move
 
     def stand(self, y: int) -> None:
-        """On this line of the screen, behind the prompt's sign."""
+        """Moves it to this line of the screen, behind the sign of the prompt."""
         self.styles.offset = (1, y)
 
     def begin(self, prompt: Prompt) -> None:
@@ -36,12 +36,12 @@ class PromptLine(Input):
         with self.prevent(Input.Changed):
             self.value = prompt.text
         self.cursor_position = len(prompt.text)
-        # once all keys that came with this one are here
+        # once the keys that came together with this one are handled
         self.call_after_refresh(self._take_keys)
         self._paint_screen()
 
     def key(self, event: events.Key, prompt: Prompt) -> None:
-        """A key that the line leaves, or that came before it had the focus: a paste, a burst."""
+        """Handles a key that the input leaves, or that came before it had the focus."""
         if event.key == "escape":
             event.stop()
             self._end(prompt.dropped)

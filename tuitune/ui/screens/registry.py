@@ -9,8 +9,7 @@ from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 
 from tuitune.ui.actions.copying import configurations
 from tuitune.ui.screens.add import AddScreen
-from tuitune.ui.screens.help import help_lines
-from tuitune.ui.screens.keylist import key_lines
+from tuitune.ui.screens.help import help_lines, key_lines
 from tuitune.ui.screens.lines import LinesScreen
 from tuitune.ui.text.summary import summary_lines
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def screen_named(name: str, app: AppActions, paint: Paint) -> Screen[Any]:
-    """Raises KeyError for a name that none of them has."""
+    """A new screen: "help", "summary", "keys", "palette" or "add". Raises KeyError."""
     made: dict[str, Callable[[], Screen[Any]]] = {
         "help": lambda: _lines(app, paint, "help", _of_actions(app, help_lines)),
         "summary": lambda: _lines(app, paint, "summary", summary_lines, copies=True),
@@ -52,7 +51,7 @@ def _lines(
     *,
     copies: bool = False,
 ) -> LinesScreen:
-    """Shows the moment at which it was opened."""
+    """A screen of text about the moment at which it is opened."""
     context = app.context()
     best = app.snapshot.row(app.snapshot.best)
     more = {}

@@ -3,31 +3,127 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual.screen import Screen
 from textual.widgets import Input
 
+from tuitune.messages.states import Shown
+from tuitune.messages.text import duration, number, trial_name
 from tuitune.store.errors import StoreError
 from tuitune.studyfile import StudyFileError
-from tuitune.ui.panes.studies import Listing, study_lines
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
-from tuitune.ui.render.lines import Box, Line, Size, fit, line
+from tuitune.ui.render.lines import Box, Line, Size, cut, ends, fit, line, marked, padded
 from tuitune.ui.render.paint import Paint
+from tuitune.ui.state.records import Record
 from tuitune.ui.state.render_context import TRIALS
 from tuitune.ui.state.studies import Studies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from textual import events
     from textual.app import ComposeResult
 
+    from tuitune.ui.render.glyphs import Glyphs
     from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.options import Options
     from tuitune.ui.state.studies import Entry
+
+_NONE_YET: Final = (
+    "No studies yet.",
+    "",
+    "tuitune STUDY.toml     runs one",
+    "tuitune init SCRIPT    drafts a study file from a training script",
+)
+_ROLES: Final[Mapping[str, str]] = {
+    "running": "success",
+    "interrupted": "warning",
+    "finished": "text",
+    "unreadable": "error",
+}
+_SIGNS: Final[Mapping[str, str]] = {"interrupted": "=", "unreadable": "?"}
+_HEADS: Final = ("study", "state", "trials", "best", "changed", "folder")
+_CHANGED_FROM: Final = 72  # columns
+_FOLDER_FROM: Final = 100
+
+
+class Listing(Record, frozen=True):
+    """What the list shows at one moment."""
+
+    entries: Sequence[Entry]
+    cursor: int  # its line
+    text: str  # of the filter
+    glyphs: Glyphs
+    now: float  # Unix s
+
+
+def study_lines(listing: Listing, size: Size) -> list[Line]:
+    """The rule, the heads, and a line for each study."""
+    width, entries, text = size.width, listing.entries, listing.text
+    title = f"Studies {len(entries)}" + (f"  /{text}" if text else "")
+    sign = listing.glyphs.rule
+    named = line((f"{sign} ", "rule"), (f"{fit(title, len(title))} ", "accent bold"))
+    rule = ends(named, (), width, (sign, "rule"))
+    if not entries:
+        said = ("None like that; esc shows all again.",) if text else _NONE_YET
+        return [rule, *(cut(line((f"  {words}", "info")), width) for words in said)]
+    widths = _widths(entries, width)
+    heads = cut(line(("    " + _row(_HEADS, widths), "muted")), width)
+    room = max(1, size.height - 2)
+    top = max(0, min(listing.cursor - room // 2, len(entries) - room))
+    seen = range(top, min(top + room, len(entries)))
+    return [rule, heads, *(_line(listing, at, widths, width) for at in seen)]
+
+
+def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
+    entry, glyphs = listing.entries[at], listing.glyphs
+    role = _ROLES.get(entry.state, "muted")
+    cells = (
+        entry.name,
+        "..." if entry.state == "…" and glyphs.ascii else entry.state,
+        f"{entry.done}/{'-' if entry.total is None else entry.total}",
+        entry.problem or _best_words(entry),
+        f"{duration(max(0.0, listing.now - entry.when))} ago",
+        str(entry.folder),
+    )
+    signs = {
+        **_SIGNS,
+        "running": glyphs.states[Shown.RUNNING],
+        "finished": glyphs.states[Shown.COMPLETE],
+    }
+    chosen = at == listing.cursor
+    start = (f"{glyphs.cursor if chosen else ' '} ", "accent")
+    whole = line(start, (f"{signs.get(entry.state, '.')} ", role), (_row(cells, widths), role))
+    return marked(padded(whole, width), "on-cursor") if chosen else padded(whole, width)
+
+
+def _best_words(entry: Entry) -> str:
+    """The best value and its trial; "-" without one."""
+    if entry.best is None or entry.trial is None:
+        return "-"
+    partial = ", partial" if entry.partial else ""
+    return f"{entry.metric} {number(entry.best)} ({trial_name(entry.trial)}{partial})"
+
+
+def _widths(entries: Sequence[Entry], width: int) -> list[int]:
+    """Widths of name, state, trials, best, changed and folder, as far as they fit."""
+    name = max(5, min(24, width // 4, max(len(entry.name) for entry in entries)))
+    trials = max(6, *(len(f"{entry.done}/{entry.total}") for entry in entries))
+    best = max(4, min(36, max(len(entry.problem or _best_words(entry)) for entry in entries)))
+    widths = [name, 11, trials, best, *([11] if width >= _CHANGED_FROM else [])]
+    left = width - 4 - sum(widths) - 2 * len(widths)
+    if width >= _FOLDER_FROM and left >= 10:
+        return [*widths, left]
+    widths[3] = max(4, best + min(0, left + 2))
+    return widths
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(fit(cell, width) for cell, width in zip(cells, widths, strict=False))
+
 
 _TICK = 1.0  # s between two looks at the studies
 _HEAD = 2  # lines above the first study
@@ -125,7 +221,7 @@ class StudiesScreen(Screen[None]):
 
     def _tick(self) -> None:
         self._studies.refresh()
-        self._paint_list()  # how long ago each was written changes anyway
+        self._paint_list()  # the time since each change is shown
 
     def _paint_list(self) -> None:
         width, height = self.size
@@ -159,7 +255,7 @@ class StudiesScreen(Screen[None]):
         else:
             self._timer.stop()
             self._studies.close()
-            self.app.push_screen(screen)  # and this one is not come back to
+            self.app.push_screen(screen)  # the list is not shown again
 
     def _begin_filter(self) -> None:
         self._filter_line.display = True

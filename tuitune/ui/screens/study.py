@@ -98,10 +98,10 @@ class StudyScreen(Screen[None]):
         self.set_interval(self._tick_seconds, self._tick)
 
     def _painted(self) -> None:
-        """The first time: what could wait begins."""
+        """Starts what can wait until after the first paint."""
         self._read(self._source.fill)
         self.move()
-        gc.freeze()  # ten thousand trials are no garbage, and need no looking through
+        gc.freeze()  # spares the collector ten thousand trials that stay
         gc.enable()
         self._services.fetch_curves()
 
@@ -110,19 +110,19 @@ class StudyScreen(Screen[None]):
         self.paint()
 
     def _tick(self) -> None:
-        """Read what is new, and show it; nothing new is nothing painted."""
+        """Reads what is new and shows it; paints nothing if nothing is."""
         if not self.selection.frozen:
             self._read(lambda: self._source.refresh(self._clock()))
             self.order.follow(self.snapshot, self.selection)
         expired = self.status_line.expire(time.monotonic())
-        # times are shown in whole seconds, and stand still where no engine runs
+        # times are shown in whole seconds, and stand still without an engine
         moment = (self.snapshot.version, int(self.snapshot.now) if self._lives() else 0)
         if expired or moment != self._shown:
             self._shown = moment
             self.paint()
 
     def _read(self, read: Callable[[], None]) -> None:
-        """From the store, which may have gone meanwhile."""
+        """Reads from the store, whose error is shown."""
         try:
             read()
         except StoreError as error:
@@ -132,7 +132,7 @@ class StudyScreen(Screen[None]):
         return self.snapshot.engine.state in ("importing", "running", "silent")
 
     def paint(self) -> None:
-        """Show every pane as it is now; what is the same is not painted again."""
+        """Draws every pane; only what has changed is painted."""
         if not self._begun or self._terminal.width == 0:  # not on a screen yet
             return
         self._place_panes(*self._terminal)
@@ -192,10 +192,10 @@ class StudyScreen(Screen[None]):
             self.act(action)
 
     def act(self, name: str, argument: str = "") -> None:
-        """Do the action of this id, with what was typed behind its name, or say why not."""
+        """Does the action of this id, or shows why not. argument: as typed behind its name."""
         action = self.actions[name]
         if action.dangerous:
-            self.order.hold()  # the next key is meant for the same trial
+            self.order.hold()  # so that the next key acts on the same trial
         reason = action.why_not(self.context()) if action.why_not else ""
         if action.dangerous and self.readonly:
             reason = "this app only looks on (--readonly)"

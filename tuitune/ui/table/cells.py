@@ -1,4 +1,4 @@
-"""Contents of the table's cells: numbers whose points stand in line, and small curves."""
+"""Contents of table cells: numbers with aligned points, and small curves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT_WIDTH: Final = 14  # at most, of a parameter that is a text
 
 
 def metric(value: float | None) -> str:
-    """Four decimals, so that the points of a column stand in line; else three figures."""
+    """Four decimals, so that the points of a column are aligned; else three figures."""
     if value is None:
         return "-"
     size = abs(value)
@@ -31,7 +31,7 @@ def metric(value: float | None) -> str:
 
 
 def parameter(value: Any, form: str = "") -> str:
-    """Numbers in their column's form; all else as the study file spells it, without quotes."""
+    """Numbers in this form; other values as the study file spells them, without quotes."""
     if isinstance(value, str):
         return value
     if form and isinstance(value, int | float) and not isinstance(value, bool):
@@ -40,7 +40,7 @@ def parameter(value: Any, form: str = "") -> str:
 
 
 def form_of(parameter: Parameter) -> str:
-    """How all values of a parameter are written, so that their points stand in line.
+    """The form in which all values of a parameter are written, with aligned points.
 
     SCIENTIFIC where they span decades or are far from 1, else as many decimals as tell them apart.
     """
@@ -66,7 +66,7 @@ def _scientific(value: float, figures: int) -> str:
 
 
 def count(value: int) -> str:
-    """Of steps: up to five figures, then thousands and more."""
+    """A number of steps: up to five figures, then in k, M or G."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if value >= 100 * size:
             return f"{value // size}{letter}"
@@ -74,7 +74,7 @@ def count(value: int) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """To the second for ten minutes, then to the minute: a calm column, and fewer bytes."""
+    """To the second for ten minutes, then to the minute: fewer changes, fewer bytes."""
     return f"{int(seconds // 60)}m" if 600 <= seconds < 3600 else duration(seconds)
 
 
@@ -83,7 +83,7 @@ _LEFT: Final = (0x40, 0x04, 0x02, 0x01)  # dots of a cell's left column, from be
 _RIGHT: Final = (0x80, 0x20, 0x10, 0x08)
 _BLANK: Final = "\N{BRAILLE PATTERN BLANK}"
 _ASCII: Final = "_.-'"
-_WIDE: Final = 10.0  # largest over smallest from which on a scale is logarithmic
+_WIDE: Final = 10.0  # largest over smallest value from which the scale is logarithmic
 
 
 def sparkline(curve: Curve, cells: int, *, ascii_only: bool) -> str:
@@ -93,7 +93,7 @@ def sparkline(curve: Curve, cells: int, *, ascii_only: bool) -> str:
 
 
 def sampled(values: Sequence[float], most: int) -> tuple[float | None, ...]:
-    """At most so many of the values, evenly over all, the last one among them. None: not finite."""
+    """At most `most` of the values, evenly spaced, with the last one. None: not finite."""
     count = len(values)
     if count > most:
         values = [values[(place + 1) * count // most - 1] for place in range(most)]
@@ -117,11 +117,11 @@ def _drawn(values: tuple[float | None, ...], cells: int, ascii_only: bool) -> st
 
 
 def heights(values: Sequence[float | None], levels: int) -> list[int | None]:
-    """A level from 0 for each value; what lies outside the range of most stands at its edge."""
+    """A level from 0 for each value; outliers are moved to the edge of the range."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return [None] * len(values)
-    spare = len(known) // 8  # a first loss of a thousand is not to flatten all that follows
+    spare = len(known) // 8  # outliers, as a first loss of a thousand, must not flatten the rest
     least, most = known[spare], known[-1 - spare]
     scale = math.log if known[0] > 0 and most > _WIDE * least else _quarter
     reach = (scale(most) - scale(least)) / 2
@@ -137,7 +137,7 @@ def heights(values: Sequence[float | None], levels: int) -> list[int | None]:
 
 
 def _quarter(value: float) -> float:
-    """So that no difference of two floats is too large for one."""
+    """The difference of two quarters is always a finite float."""
     return value / 4
 
 
@@ -146,7 +146,7 @@ def _level(part: float, levels: int) -> int:
 
 
 def _stroke(before: int | None, level: int) -> range:
-    """The dots from just beside the level before to this one."""
+    """The dots between the level before, which is left out, and this one."""
     if before is None or before == level:
         return range(level, level + 1)
     return range(before + 1, level + 1) if before < level else range(level, before)

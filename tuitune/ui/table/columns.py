@@ -1,4 +1,4 @@
-"""Which columns has the table, how wide is each, and which of them are seen?
+"""Columns of the table: their widths, and which of them are seen.
 
 Widths follow from the study alone, so that no column moves while trials run. At first the columns
 that matter most are seen; scrolled sideways, all of them come by in their order.
@@ -36,7 +36,7 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 class Column(Record, frozen=True):
-    """`weight`: the lighter ones are left out first where there is no room."""
+    """A column. weight: those with the least are left out first if not all fit."""
 
     key: str
     title: str
@@ -53,7 +53,7 @@ class Column(Record, frozen=True):
 
 
 def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool]:
-    """All that the columns follow from: spec, figures of the last trial, GPUs and rungs or not."""
+    """What determines the columns: spec, digits of the last trial, whether GPUs and rungs exist."""
     return (
         snapshot.spec,
         len(str(max(snapshot.total, len(snapshot.rows)) - 1)),
@@ -63,7 +63,7 @@ def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool]:
 
 
 def columns(snapshot: Snapshot) -> tuple[Column, ...]:
-    """Every column of this study in the table's order; parameters in that of its file."""
+    """All columns in their order; parameters in the order of the study file."""
     spec, most, gpus, rungs = shape(snapshot)
     steps = 5 if spec.pruning.max is None else 2 * len(cells.count(spec.pruning.max)) + 1
     metric = spec.objective.metric
@@ -89,7 +89,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
 
 
 def _parameters(parameters: Iterable[Parameter]) -> Iterable[Column]:
-    """What is the same for all trials is no column."""
+    """Columns of the parameters that are not fixed."""
     searched = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
     for place, parameter in enumerate(searched):
         name, form = parameter.name, cells.form_of(parameter)
@@ -100,7 +100,7 @@ def _parameters(parameters: Iterable[Parameter]) -> Iterable[Column]:
 
 
 def _widest(parameter: Parameter) -> Sequence[Value]:
-    """Values of which one takes as many cells as any."""
+    """Values, among them the widest one."""
     match parameter:
         case FloatRange(low=low, high=high) | IntRange(low=low, high=high):
             return low, high
@@ -116,7 +116,7 @@ def _is_text(parameter: Parameter) -> bool:
 
 
 def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
-    """Each gets a letter of its title where one is free, the ones of every study first."""
+    """Gives each a letter of its title if one is free, columns of every study first."""
     taken: set[str] = set()
     given: dict[str, str] = {}
     for column in sorted(made, key=lambda column: column.key.startswith(PARAMETER)):
@@ -129,7 +129,7 @@ def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
-    """Those that are not hidden; parameters stand before all else where the table is wide."""
+    """Those that are not hidden; parameters come first if the selection is wide."""
     kept = [column for column in made if column.key not in selection.hidden]
     if not selection.wide:
         return kept
@@ -137,7 +137,7 @@ def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
 
 
 def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Column]:
-    """Those that have room in so many cells; the last one gets what is left."""
+    """Those that fit into `width` cells; the last one gets the rest."""
     standing, moving, room = _divided(made, selection, width)
     first = min(selection.first_column, last_first_column(made, selection, width))
     if first > 0 or selection.wide:
@@ -148,7 +148,7 @@ def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Colum
 
 
 def last_first_column(made: Sequence[Column], selection: Selection, width: int) -> int:
-    """How far the table can be scrolled sideways until its last column is seen."""
+    """The largest first column, at which the last column is seen."""
     _, moving, room = _divided(made, selection, width)
     fitting = len(_fitting(moving[::-1], room))
     return max(0, len(moving) - max(1, fitting))
@@ -172,7 +172,7 @@ def _in_full(column: Column, width: int) -> Column:
 
 
 def _fitting(wanted: Sequence[Column], room: int) -> list[Column]:
-    """As many of them as have room, from the first."""
+    """The first ones, as many as fit."""
     fitting: list[Column] = []
     for column in wanted:
         room -= column.width + GAP
@@ -183,7 +183,7 @@ def _fitting(wanted: Sequence[Column], room: int) -> list[Column]:
 
 
 def _widened(found: list[Column], width: int) -> list[Column]:
-    """The note, the one column that has more to say than its width, gets the rest."""
+    """Widens the note to the end of the table."""
     if not found or found[-1].key != NOTE:
         return found
     last = found[-1]
@@ -192,6 +192,6 @@ def _widened(found: list[Column], width: int) -> list[Column]:
 
 
 def named(text: str, among: Sequence[Column]) -> Column | None:
-    """The one with this title."""
+    """The one with this title or key; None if there is none."""
     name = text.strip()
     return next((column for column in among if name in (column.title, column.key)), None)

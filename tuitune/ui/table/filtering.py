@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Test = Callable[[TrialRow, Snapshot], bool]
     Read = Callable[[TrialRow], Any]
 
-_TEXTS_KEPT: Final = 2048  # whether a word is in them: most trials tell the same few
+_TEXTS_KEPT: Final = 2048  # results kept: most trials have the same few texts
 _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -38,7 +38,7 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 class FilterError(ValueError):
-    """What was typed can't be understood; the words say what is wrong and what would do."""
+    """The filter can't be parsed; the message says what is wrong and what would do."""
 
 
 def _of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
@@ -81,7 +81,7 @@ def _like(text: str, sought: str, sign: str) -> bool:
 
 
 def _equal_to(number: float, text: str) -> Callable[[Any], bool]:
-    """To as many digits as were typed: 3.1e-3 is also 0.00312."""
+    """Equality to as many digits as were typed: 3.1e-3 is also 0.00312."""
     digits = max(1, len(text.lower().partition("e")[0].lstrip("+-0.").replace(".", "")))
     form = f".{digits - 1}e"
     rounded = format(number, form)
@@ -129,7 +129,7 @@ _TEXTS: Final[Mapping[str, Read]] = {
 
 
 def _word(text: str, spec: StudySpec) -> Test:
-    """A bare word: somewhere in what is told of a trial, or the beginning of its state."""
+    """A bare word: part of a text of the trial, or the start of its state."""
     sought = text.casefold()
     states = _states_like(sought)
     names = [p.name for p in spec.space.parameters if _may_be_text(p)]
@@ -172,7 +172,7 @@ def _numbered(sought: str) -> Callable[[TrialRow], bool]:
 
 
 def _field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
-    """`name` `sign` `asked`, as "lr" "<" "1e-3". Raises FilterError."""
+    """A comparison, as "lr" "<" "1e-3". Raises FilterError."""
     wanted = tuple(filter(None, asked.split(",")))
     if not wanted:
         raise FilterError(f"{name}: needs a value, as {name}{sign}{_example(name, spec)}")
@@ -237,7 +237,7 @@ def _parameter(name: str, sign: str, wanted: tuple[str, ...], spec: StudySpec) -
 
 
 def _one_of(name: str, sign: str, wanted: Iterable[str], known: list[str]) -> None:
-    """Raises FilterError where no value is as wanted."""
+    """Raises FilterError if no value can match."""
     for text in map(str.casefold, wanted):
         if sign in _COMPARE:
             raise FilterError(f"{name} is neither more nor less: {name}={known[0]}")
@@ -246,7 +246,7 @@ def _one_of(name: str, sign: str, wanted: Iterable[str], known: list[str]) -> No
 
 
 def _states_like(text: str) -> frozenset[str]:
-    """Those that are called so, or begin so."""
+    """The states whose name starts so."""
     return frozenset(
         state
         for state, words in WORDS.items()
@@ -283,7 +283,7 @@ _FIELD = re.compile(r'([^<>=!:"]+)(<=|>=|!=|<|>|=|:)(.*)', re.DOTALL)
 
 
 class Filter(Record, frozen=True):
-    """What was typed, and the tests that it means: all of them must hold of a trial."""
+    """A text and its tests, all of which a trial must pass."""
 
     text: str = ""
     tests: tuple[Test, ...] = ()
@@ -299,7 +299,7 @@ ALL: Final = Filter()
 
 
 def parse(text: str, spec: StudySpec) -> Filter:
-    """Raises FilterError, in words."""
+    """The filter of this text. Raises FilterError."""
     words = _WORDS.findall(text)
     if not words:
         return ALL

@@ -1,8 +1,8 @@
-"""In which order does the table show which trials, and which of its lines are seen?
+"""Order of the trials in the table, its cursor, and the lines that are seen.
 
-Each look moves only what has changed. The cursor stays on its trial wherever that goes. Until a
-user has moved it, it stays among the first lines instead: there are the best trials. It leaves one
-of them only when that has gone further down, so that two which lead in turn don't take it along.
+Each update moves only trials that have changed. The cursor follows its trial. Until the user moves
+it, it stays among the first lines, where the best trials are, and leaves a trial only if that falls
+below them: two trials that lead in turn don't make it jump.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import Selection
     from tuitune.ui.state.snapshot import Snapshot
 
-NEAR = 5  # lines of the first, among which a cursor that nobody has moved stays on its trial
-_FEW = 8  # one in so many trials changed: it is cheaper to sort them all
+NEAR = 5  # first lines, within which a cursor that was never moved stays on its trial
+_FEW = 8  # if more than one in so many trials changed, sorting all is cheaper
 
 
 class Order:
-    """`numbers`: of the trials that are shown, first line first. `lines`: how many are seen."""
+    """numbers: of the trials shown, in their order. lines: how many of them are seen at once."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.lines = 20
         self._ranks: list[Any] = []  # of `numbers`, by which they are sorted
         self._placed: dict[int, Any] = {}  # the rank of each
-        self._running: set[int] = set()  # whose ranks change by themselves
+        self._running: set[int] = set()  # trials whose ranks change with time
         self._made_for: tuple[object, ...] = ()
         self._snapshot: Snapshot | None = None
-        self._cursor: tuple[int | None, int] = (None, 0)  # after the last look: trial, line
-        self._untouched: int | None = None  # nobody has moved the cursor from this trial
-        self._hidden: int | None = None  # the filter took the cursor's trial away
+        self._cursor: tuple[int | None, int] = (None, 0)  # after the last update: trial, line
+        self._untouched: int | None = None  # the trial of a cursor that was never moved
+        self._hidden: int | None = None  # the cursor's trial, while it is filtered out
 
     def position(self, number: int | None) -> int | None:
-        """The line of a trial, from 0; None where it is not shown."""
+        """The line of a trial, from 0; None if it is not shown."""
         if number is None or number not in self._placed:
             return None
         return self._line(number, self._placed[number])
 
     def hold(self) -> None:
-        """The cursor's trial was chosen by a hand: no new leader takes its place."""
+        """Keeps the cursor on its trial, which the user has chosen."""
         self._untouched = None
 
     def follow(self, snapshot: Snapshot, selection: Selection) -> None:
-        """Take up what has changed in the picture, the sort or the filter."""
+        """Applies what has changed in the snapshot, the sort or the filter."""
         made_for = (selection.sort, selection.filter.tests, snapshot.engine.state)
         touched = snapshot.changed | self._running
         asked = made_for != self._made_for or snapshot is not self._snapshot
@@ -66,7 +66,7 @@ class Order:
             shown = [row for row in shown if test(row, snapshot)]
         ranks = list(map(rank, shown))
         numbers = [row.number for row in shown]
-        # rows come in the order of their numbers, and a sort leaves equals as they are
+        # rows are in the order of their numbers, and the sort is stable
         places = sorted(range(len(shown)), key=ranks.__getitem__)
         self.numbers = [numbers[place] for place in places]
         self._ranks = [ranks[place] for place in places]
@@ -88,7 +88,7 @@ class Order:
                 (self._running.add if _runs(row) else self._running.discard)(number)
 
     def _place(self, number: int, rank: Any) -> None:
-        """At the line of its rank; at none where that is None."""
+        """Moves a trial to the line of its rank; removes it if that is None."""
         before = self._placed.pop(number, None)
         if before is not None:
             line = self._line(number, before)
@@ -100,19 +100,19 @@ class Order:
             self._placed[number] = rank
 
     def _line(self, number: int, rank: Any) -> int:
-        """Where a trial of this rank belongs: equals stand in the order of their numbers."""
+        """The line of a trial of this rank; equal ranks are in the order of their numbers."""
         first = bisect_left(self._ranks, rank)
         return bisect_left(self.numbers, number, first, bisect_right(self._ranks, rank, first))
 
     # --- the cursor and the window ---------------------------------------------------------------
 
     def _follow_cursor(self, selection: Selection, *, asked: bool) -> None:
-        """asked: the user has sorted or filtered, which may bring back what a filter took away."""
+        """asked: the user has sorted or filtered, which may show a hidden trial again."""
         before, line = self._cursor
         if selection.cursor != before:  # a user has moved it
             self._untouched = self._hidden = None
         if selection.marks or selection.anchor is not None or selection.zoomed is not None:
-            self._untouched = None  # what is looked at is not to be swapped for another
+            self._untouched = None  # the trial that is looked at stays
         if asked and self._hidden is not None and self._hidden in self._placed:
             selection.cursor, self._hidden = self._hidden, None
         elif selection.cursor is None or selection.cursor == self._untouched:
@@ -128,7 +128,7 @@ class Order:
         return self.numbers[min(line, len(self.numbers) - 1)] if self.numbers else None
 
     def _follow_window(self, selection: Selection) -> None:
-        """The cursor's line stands still on the screen; at the table's top the top does."""
+        """Keeps the line of the cursor, or the top of the table, in its place on the screen."""
         before, line = self._cursor
         now = self.position(selection.cursor) or 0
         if selection.top > 0 and selection.cursor == before:
@@ -138,7 +138,7 @@ class Order:
 
 
 def window(top: int, cursor: int, count: int, lines: int) -> int:
-    """The first line seen of `count`, so that the cursor's is seen too and none is wasted."""
+    """The first line seen of `count`, such that the cursor is seen and no line stays empty."""
     top = max(min(top, cursor), cursor - lines + 1)
     return max(0, min(top, count - lines))
 

@@ -1,4 +1,4 @@
-"""How does a trial stand on its line of the table?"""
+"""Lines of the table: the cells of a trial with their roles."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 _QUIET: Final = frozenset(
     {TrialState.WAITING, TrialState.PRUNED, TrialState.KILLED}
-)  # states whose lines stand back
-_fitted = lru_cache(maxsize=8192)(fit)  # at most looks a cell is as it was
+)  # states whose lines are muted
+_fitted = lru_cache(maxsize=8192)(fit)  # most cells are the same at the next update
 
 
 class TrialLines:
-    """A line for each trial that is seen, made anew only where something of it has changed."""
+    """A line for each trial that is seen, made anew only if the trial has changed."""
 
     def __init__(self) -> None:
         self._made_for: tuple[object, ...] = ()
@@ -44,7 +44,7 @@ class TrialLines:
     def of(
         self, context: RenderContext, columns: Sequence[Column], rows: Sequence[TrialRow]
     ) -> list[Line]:
-        """As wide as the columns are together."""
+        """The lines of these trials, as wide as the columns together."""
         snapshot = context.snapshot
         made_for = (
             snapshot.curves,
@@ -74,7 +74,7 @@ class TrialLines:
 
 
 class _Cell(Record, frozen=True):
-    """One column of one moment. `role`: of its own, "" where it is the line's."""
+    """A column at one moment. role: its own, None for that of the line."""
 
     text: Text
     role: Text | None
@@ -155,7 +155,7 @@ def _state(context: RenderContext, *, in_full: bool) -> tuple[Text, Text]:
 
 
 def _indices(snapshot: Snapshot) -> dict[str, str]:
-    """Of the GPUs, by their names: what other tools call them by."""
+    """The indices of GPUs, as other tools name them, by device."""
     newest = (samples[-1] for samples in snapshot.devices.values() if samples)
     return {sample.device: str(sample.index) for sample in newest if sample.index is not None}
 
@@ -192,12 +192,12 @@ def _curve_role(row: TrialRow) -> str:
 
 
 def _value(row: TrialRow) -> str:
-    """The store keeps no NaN: what was reported and is not there was one."""
+    """The value; "nan" for a reported one that is missing: the store keeps no NaN."""
     return "nan" if row.value is None and row.step else cells.metric(row.value)
 
 
 def _note(row: TrialRow) -> str:
-    """What went wrong, in the last line of its traceback, or what else is to be said."""
+    """The last line of the traceback, or the note."""
     lines = row.error.strip().splitlines()
     return lines[-1] if lines else row.note
 

@@ -1,4 +1,4 @@
-"""By what are the trials of the table sorted? What is missing comes last, whichever way round.
+"""Sort orders of the table; a missing value comes last in either direction.
 
 Each column has a way that people look for first: the best value, the highest rung, the longest
 time, the lowest parameter. `reversed` is the other way. Equals stand in the order of their numbers.
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     RankOf = Callable[[TrialRow], Any]
     Number = Callable[[TrialRow], float | None]
 
-PARAMETER: Final = "config."  # stands before a parameter's name in a column's key
-TIME: Final = "time"  # its keys change while nothing happens
+PARAMETER: Final = "config."  # the prefix of a parameter in the key of a column
+TIME: Final = "time"  # its ranks change with time
 _LIVELY: Final = {
     state: place
     for place, state in enumerate(
@@ -43,7 +43,7 @@ _LIVELY: Final = {
 
 
 class Sort(Record, frozen=True):
-    """`key`: a column's."""
+    """A sort order. key: of a column."""
 
     key: str
     reversed: bool = False
@@ -53,7 +53,7 @@ BY_VALUE: Final = Sort("value")
 
 
 def rank_of(sort: Sort, spec: StudySpec, now: float) -> RankOf:
-    """By what trials are compared; equals by their number. All ranks of one sort compare.
+    """The rank of a trial, by which trials are sorted; all ranks of a sort can be compared.
 
     now: Unix s, for how long trials have been running. Raises KeyError for a column that can't be
     sorted by.
@@ -71,7 +71,7 @@ def rank_of(sort: Sort, spec: StudySpec, now: float) -> RankOf:
 
 
 def rises(sort: Sort, spec: StudySpec) -> bool:
-    """Whether figures rise from the first line of the table to its last."""
+    """Whether values rise from the first line of the table to the last."""
     falls_at_first = sort.key in _numbers(spec, 0.0) and _numbers(spec, 0.0)[sort.key][1] < 0
     return falls_at_first is sort.reversed
 
@@ -84,7 +84,7 @@ def duration_of(row: TrialRow, now: float) -> float | None:
 
 
 def _numbers(spec: StudySpec, now: float) -> dict[str, tuple[Number, int]]:
-    """By column: its number, and -1 where people look for the highest first."""
+    """By column: its number, and -1 if the highest comes first."""
     better = 1 if spec.objective.mode == "min" else -1
     return {
         "trial": (attrgetter("number"), 1),
@@ -114,14 +114,14 @@ def _by_text(text: Callable[[TrialRow], str], *, turned: bool) -> RankOf:
         if not value:
             return 1, ()
         letters = tuple(map(ord, value))
-        # a positive number ends the turned ones, so that "ab" still comes before "a"
+        # a positive end, so that "ab" comes before "a" in reverse
         return 0, (*(-letter for letter in letters), 1) if turned else letters
 
     return rank
 
 
 def _parameter_number(parameter: Parameter) -> Number | None:
-    """A choice's place in the study file, or the number itself; None for what may be anything."""
+    """The place of a choice in the study file, or the number; None for values of any type."""
     name = parameter.name
     if isinstance(parameter, Choice):
         if all(isinstance(value, int | float) for value in parameter.values):
