@@ -270,7 +270,7 @@ def test_why_tells_a_trials_story(workshop: Workshop):
     pruned = next(t for t in workshop.trials() if t["state"] == "PRUNED")
     told = workshop.run("show", "study", "--why", pruned["trial"]).stdout
     assert "pruned" in told
-    assert "rank" in told
+    assert "needed" in told
 
 
 def test_samplers_of_the_user_fill_in_their_parameter(workshop: Workshop):

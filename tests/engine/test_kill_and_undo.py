@@ -11,6 +11,7 @@ from workshop import Workshop, wait_until
 from tuitune.control import request, socket_path
 from tuitune.control.requests import Kill, Pause, Request, Resume, Stop, UndoKill
 from tuitune.core import events as ev
+from tuitune.messages.reasons import reason_words
 from tuitune.store.reader import Reader
 from tuitune.store.rows import TrialRow
 
@@ -125,4 +126,5 @@ def test_stopped_at_once_by_the_app_and_the_journal_says_who(workshop: Workshop)
     study = reader.study()
     reader.close()
     assert (stop.now, stop.by) == (True, "app")
-    assert (study.finished, study.complete, study.halted) == (True, False, stop.why)
+    halted = (study.finished, study.complete, study.halted)
+    assert halted == (True, False, reason_words(stop.why))

@@ -45,7 +45,7 @@ def test_no_transition_happens_that_is_not_in_the_table(seen):
 
 def test_all_that_is_in_the_table_happens(seen):
     tales = (a_sampler_fails, a_launch_fails, a_frozen_one_fails, a_frozen_one_returns)
-    more = (a_frozen_one_is_lost, more_trials_are_asked_for)
+    more = (a_frozen_one_is_lost, a_waiting_one_is_killed, more_trials_are_asked_for)
     for story in [tale() for tale in (*tales, *more)]:
         seen |= {(s.before, type(s.fact), s.after) for s in transitions(story.spec, story.journal)}
     assert seen <= all_steps()
@@ -89,6 +89,16 @@ def a_frozen_one_returns() -> Story:
 def a_frozen_one_is_lost() -> Story:
     story = frozen()
     story.exit(0, lost=True)
+    return story
+
+
+def a_waiting_one_is_killed() -> Story:
+    story = Story(search=SearchSpec(trials=1, concurrency=1))
+    story.take(ev.AddAsked(story.now, {"x": 0.5}, ""))
+    story.take(ev.PauseAsked(story.now, ()))
+    story.exit(0, lost=True)
+    assert story.states()[0] == "WAITING"
+    story.take(ev.KillAsked(story.now, 0))
     return story
 
 

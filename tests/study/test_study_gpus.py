@@ -26,6 +26,7 @@ from tuitune.core.study.lifecycle import move
 from tuitune.core.study.state import Running
 from tuitune.engine.orders import gpu_environment
 from tuitune.engine.settings import settings_of
+from tuitune.messages.reasons import reason_words
 
 GB = 10**9
 
@@ -268,7 +269,7 @@ def test_auto_measures_one_alone_then_lets_one_more_join_and_keeps_it_if_more_is
     gain = f"{packed[0].gain - 1:+.0%}"
     assert words_of(story.study.state, gpu) == f"2 x 4.0 of 80.0 GB, {gain} over one"
     assert 1.4 < packed[0].gain < 2 * 5 / 6  # so few reports are not taken at their word
-    assert packed[0].why.startswith(f"2 trials at once do {gain} over 1")
+    assert reason_words(packed[0].why).startswith(f"2 trials at once do {gain} over 1")
 
 
 def test_auto_does_not_keep_what_hinders():

@@ -162,7 +162,7 @@ def test_three_quick_deaths_of_one_error_before_any_report_stop_the_launching():
     end = finished(story.exit(2, "FileNotFoundError: data-2"))
     assert end is not None
     assert not end.complete
-    assert "FileNotFoundError" in end.why
+    assert "FileNotFoundError" in reason_words(end.why)
 
 
 @pytest.mark.parametrize("retries", [0, 1])
@@ -173,8 +173,8 @@ def test_the_end_after_three_quick_deaths_says_what_they_died_of(retries: int):
     while end is None:
         end = finished(story.exit(story.study.state.running[0]))
     why = "ended without a report of loss: no line of its output matches"
-    assert f"all with: {why}" in end.why
-    assert story.trial(0).error.startswith(why)
+    assert f"all with: {why}" in reason_words(end.why)
+    assert reason_words(story.trial(0).error).startswith(why)
 
 
 def test_three_different_deaths_do_not():
@@ -275,7 +275,7 @@ def test_the_time_limit_counts_over_engines():
         story.exit(trial, lost=True)
     assert story.study.next_deadline() == pytest.approx(story.now + 40.0)
     facts = story.pass_time(41.0)
-    assert [f.why for f in facts if isinstance(f, ev.Halted)] == [
+    assert [reason_words(f.why) for f in facts if isinstance(f, ev.Halted)] == [
         "the study's time limit is reached"
     ]
 
@@ -287,7 +287,7 @@ def test_the_target_ends_the_study_with_its_trial_complete():
     story.exit(0, stopped=True)
     end = finished(story.exit(1, stopped=True))
     assert end is not None
-    assert "target reached: trial 0" in end.why
+    assert "target reached: #0" in reason_words(end.why)
     assert story.states() == [TrialState.COMPLETE, TrialState.WAITING]
 
 
@@ -311,7 +311,7 @@ def test_an_exhausted_space_ends_the_study_and_says_so():
     end = finished(facts)
     assert end is not None
     assert end.complete
-    assert "all 1" in end.why
+    assert "all 1" in reason_words(end.why)
 
 
 def test_the_best_is_among_the_complete_and_else_the_furthest():
@@ -648,5 +648,5 @@ def test_three_samples_that_fail_alike_halt_the_study():
         assert study.state.trials[number].state == TrialState.FAILED
     end = finished(facts)
     assert end is not None
-    assert end.why == "the first 3 trials have failed, all with: no width"
+    assert reason_words(end.why) == "the first 3 trials have failed, all with: no width"
     assert study.state.trials[0].started is None

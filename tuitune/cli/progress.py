@@ -171,7 +171,7 @@ class Lines:
         else:
             parts.append(configuration_words(trial.config))
             if trial.error:  # its value counts all the same
-                parts.append(f"; after that: {plain(trial.error)}")
+                parts.append(f"; after that: {plain(reason_words(trial.error))}")
         return "  ".join(part for part in parts if part)
 
     def _quote(self, tail: str) -> None:

@@ -25,6 +25,7 @@ from tuitune.engine.failure import EngineFailedError
 from tuitune.engine.run import Opening, Outcome, StoppedEarlyError, run
 from tuitune.engine.settings import CannotRunError
 from tuitune.executors.base import TargetError
+from tuitune.messages.reasons import reason_words
 from tuitune.store.errors import HeldError, StoreError
 from tuitune.studyfile import StudyFileError, load_whole
 
@@ -165,11 +166,11 @@ def _tell(outcome: Outcome, *, as_json: bool) -> int:
         print(outcome.store_error, file=sys.stderr)
         return 1
     if outcome.interrupted:
-        print(f"{outcome.finished.why}; the same command continues", file=sys.stderr)
+        print(f"{reason_words(outcome.finished.why)}; the same command continues", file=sys.stderr)
         return 130
     halted = study.state.halted
     if halted is not None and halted.failed:
-        print(halted.why, file=sys.stderr)
+        print(reason_words(halted.why), file=sys.stderr)
         return 1
     return status
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.reasons import Stopped
 from tuitune.core.study.acts import Act, standing, why_not
 from tuitune.messages.states import Shown, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
@@ -65,12 +66,11 @@ class Stop(Request, frozen=True, tag="stop"):
         """Answers `running`, trials with a process, and `within`, seconds they have to leave."""
         from tuitune.core.study import leaving  # noqa: PLC0415 - only engines need it
 
-        how = "as soon as they have saved"
+        how: Literal["save", "finish", "now"] = "save"
         if self.finish or self.now:
-            how = "when its trials end" if self.finish else "at once"
+            how = "finish" if self.finish else "now"
         now = engine.clock()
-        why = f"stopped {how}, by hand"
-        engine.take([ev.StopAsked(now, self.finish, why, now=self.now, by=by)])
+        engine.take([ev.StopAsked(now, self.finish, Stopped(how), now=self.now, by=by)])
         state = engine.study.state
         running = sum(state.trials[number].pid is not None for number in state.running)
         return {"running": running, "within": leaving.longest(state, now)}

@@ -82,6 +82,119 @@ class Extended(Reason, frozen=True, tag="extended"):
     text: str
 
 
+# --- ends of attempts and trials ---------------------------------------------------------------
+
+
+class ToItsEnd(Reason, frozen=True, tag="to its end"):
+    """Why a report that a trial waits with is not judged."""
+
+    cause: Literal["past the last rung", "seen before", "nothing to compare with"]
+
+
+class MaximumReached(Reason, frozen=True, tag="maximum"):
+    """A report of the maximum, step 0: not recorded; error: what went wrong after it."""
+
+    unit: str = ""
+    step: int = 0
+    error: str = ""
+
+
+class TargetReached(Reason, frozen=True, tag="target"):
+    """The study's target, reached by a trial. value None: the reader knows both."""
+
+    trial: int
+    metric: str = ""
+    value: float | None = None
+
+
+class Returned(Reason, frozen=True, tag="returned"):
+    """Its function returned, with an objective reported."""
+
+
+class Killed(Reason, frozen=True, tag="killed"):
+    """By the user."""
+
+
+class Interrupted(Reason, frozen=True, tag="interrupted"):
+    """An attempt that left before its end, by no fault of its own.
+
+    reached: the step that is lost with it; 0: none beyond the checkpoint. checkpoint: the step that
+    the next attempt goes on from. error: what the executor tells of a process that was lost.
+    """
+
+    cause: Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
+    reached: int
+    checkpoint: int | None
+    unsaved: Literal["", "save cut off", "ended"]  # what kept its newest work from being saved
+    error: str = ""
+
+
+class AtRung(Reason, frozen=True, tag="at rung"):
+    """It waits at its rung by a verdict, without a checkpoint of the step that it reached."""
+
+    verdict: Why
+    reached: int
+    checkpoint: int | None  # the step that it goes on from
+
+
+class TimedOut(Reason, frozen=True, tag="timeout"):
+    """An attempt ran for longer than it may."""
+
+    seconds: float
+
+
+class NoObjective(Reason, frozen=True, tag="no objective"):
+    """It ended without a report of the metric. pattern: its output is searched for it."""
+
+    metric: str
+    pattern: bool
+
+
+class TriedAgain(Reason, frozen=True, tag="tried again"):
+    """Retry number `retry` of `retries`."""
+
+    retry: int
+    retries: int
+    error: Why
+
+
+class ByUser(Reason, frozen=True, tag="by user"):
+    """What the user has done to a trial."""
+
+    act: Literal["paused before launch", "frozen", "resumed", "taken up again"]
+
+
+# --- ends of studies ---------------------------------------------------------------------------
+
+
+class TimeLimit(Reason, frozen=True, tag="time limit"):
+    """The study's."""
+
+
+class Failures(Reason, frozen=True, tag="failures"):
+    """So many attempts have failed in a row. first: no trial has reported, and all failed alike."""
+
+    count: int
+    first: bool
+    error: Why
+
+
+class Stopped(Reason, frozen=True, tag="stopped"):
+    """By the user, once trials have saved, have ended, or at once."""
+
+    how: Literal["save", "finish", "now"]
+
+
+class GpusShared(Reason, frozen=True, tag="gpus shared"):
+    """The throughput of `many` trials on a GPU, over that of `few`, and what follows."""
+
+    many: int
+    few: int
+    gain: float  # a ratio
+    kept: int  # so many are put together
+    open: bool  # and more are tried
+
+
 # --- proposals ---------------------------------------------------------------------------------
 
 
@@ -193,4 +306,19 @@ Why = (
     | Remaining
     | Modelled
     | Denser
+    | ToItsEnd
+    | MaximumReached
+    | TargetReached
+    | Returned
+    | Killed
+    | Interrupted
+    | AtRung
+    | TimedOut
+    | NoObjective
+    | TriedAgain
+    | ByUser
+    | TimeLimit
+    | Failures
+    | Stopped
+    | GpusShared
 )

@@ -37,6 +37,7 @@ from tuitune.executors.base import Plan, TargetError
 from tuitune.executors.local.exit_text import shortage
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.ipc.process_tree import sweep
+from tuitune.messages.reasons import reason_words
 from tuitune.plugins import PluginError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, LOG, TRIALS, remember
@@ -223,7 +224,7 @@ async def _run(
         _say(journal, "running")
         gate.open(ControlHandler(engine, context.document, time.time))
         finished = await _to_its_end(engine, context, gpus, model_client, signals)
-    _say(journal, "ended", finished.why)
+    _say(journal, "ended", reason_words(finished.why))
     if engine.broken is None:
         engine.commit()
         with contextlib.suppress(StoreError):  # the facts are safe, a snapshot only saves time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core import events as ev
+from tuitune.core.reasons import Averaged, Diverged, Ranked
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES, shown
 from tuitune.messages.text import configuration_words, duration, plain, trial_names
@@ -73,7 +74,8 @@ def _settings(fact: ev.SettingsChanged) -> str:
 
 def _halted(fact: ev.Halted) -> str:
     how = "running trials come to their end" if fact.finish else "running trials save and leave"
-    return f"nothing more starts, {'running trials are killed' if fact.now else how}: {fact.why}"
+    why = reason_words(fact.why)
+    return f"nothing more starts, {'running trials are killed' if fact.now else how}: {why}"
 
 
 def _disk(fact: ev.DiskChanged) -> str:
@@ -114,8 +116,9 @@ def _signal(fact: ev.Signal) -> str:
 
 
 def _with_verb(verb: str, why: Why | Reason) -> str:
-    """A typed reason says what follows; the text of an older journal does not."""
-    return f"{verb}: {why}" if isinstance(why, str) else reason_words(why)
+    """A pruner's reason says what follows; others, and the text of an older journal, do not."""
+    words = reason_words(why)
+    return words if isinstance(why, Ranked | Averaged | Diverged) else f"{verb}: {words}"
 
 
 def _clock(fact: ev.ClockStepped) -> str:
@@ -129,7 +132,8 @@ def _returned(fact: ev.Returned) -> str:
 
 def _finished(fact: ev.Finished) -> str:
     how = "the study is finished" if fact.complete else "the study has stopped, and can go on"
-    return f"{how}{f': {fact.why}' if fact.why else ''}"
+    why = reason_words(fact.why)
+    return f"{how}{f': {why}' if why else ''}"
 
 
 TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
@@ -164,7 +168,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.ClockStepped: _clock,
     ev.LaunchBlocked: _blocked,
     ev.DevicesChanged: lambda f: f.why,
-    ev.Packed: lambda f: f"{f.model}: {f.why}",
+    ev.Packed: lambda f: f"{f.model}: {reason_words(f.why)}",
     ev.Halted: _halted,
     ev.Finished: _finished,
 }

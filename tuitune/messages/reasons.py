@@ -150,6 +150,83 @@ def _denser(why: r.Denser) -> str:
     )
 
 
+_NOT_JUDGED = {
+    "past the last rung": "goes on to its end",
+    "seen before": "seen before: never judged again",
+    "nothing to compare with": "nothing to compare with yet",
+}
+_INTERRUPTED = {
+    "stop": "interrupted",
+    "user": "paused by hand",
+    "GPU left": "left its GPU",
+    "GPU lost": "its GPU was lost",
+    "process lost": "its process was lost with the one that ran it",
+    "GPU memory": "too little memory was left on its GPU beside others; it waits for one alone",
+}
+_UNSAVED = {
+    "": "",
+    "save cut off": ": a checkpoint was being written, and is not whole",
+    "ended": ": it did not leave in time, and was ended",
+}
+_BY_USER = {
+    "paused before launch": "paused by hand before it was launched",
+    "frozen": "paused by hand; it can't save, so it stands still",
+    "resumed": "resumed by hand",
+    "taken up again": "taken up again by hand",
+}
+_STOPPED = {
+    "save": "stopped as soon as they have saved, by hand",
+    "finish": "stopped when its trials end, by hand",
+    "now": "stopped at once, by hand",
+}
+
+
+def _maximum(why: r.MaximumReached) -> str:
+    reached = f"{why.unit} {why.step}" if why.step else "the maximum"
+    return f"reached {reached}{f', then: {why.error}' if why.error else ''}"
+
+
+def _target(why: r.TargetReached) -> str:
+    if why.value is None:
+        return "reached the target"
+    return f"target reached: #{why.trial} has {why.metric} {why.value:g}"
+
+
+def _interrupted(why: r.Interrupted) -> str:
+    what = why.error or _INTERRUPTED[why.cause]
+    reached = f" at step {why.reached}" if why.reached else ""
+    return f"{what}{reached}; goes on from {_start(why.checkpoint)}{_UNSAVED[why.unsaved]}"
+
+
+def _start(checkpoint: int | None) -> str:
+    return f"step {checkpoint}" if checkpoint else "the start"
+
+
+def _at_rung(why: r.AtRung) -> str:
+    lost = f"it has no checkpoint of step {why.reached}: goes on from {_start(why.checkpoint)}"
+    return f"{reason_words(why.verdict)}; {lost}"
+
+
+def _no_objective(why: r.NoObjective) -> str:
+    words = f"ended without a report of {why.metric}"
+    if not why.pattern:
+        return words
+    return f"{words}: no line of its output matches the pattern in [trial.metrics] with a number"
+
+
+def _failures(why: r.Failures) -> str:
+    error = reason_words(why.error)
+    if why.first:
+        return f"the first {why.count} trials have failed, all with: {error}"
+    return f"{why.count} attempts in a row have failed, the last with: {error}"
+
+
+def _shared(why: r.GpusShared) -> str:
+    what = f"{why.many} trials at once do {100 * (why.gain - 1):+.0f}% over {why.few}"
+    more = ", and more are tried" if why.open else ""
+    return f"{what}; up to {why.kept} are put together{more}"
+
+
 _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.Ranked: _ranked,
     r.Averaged: _averaged,
@@ -167,4 +244,21 @@ _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.Remaining: lambda _: "drawn from what is left: all that the model likes was tried",
     r.Modelled: _modelled,
     r.Denser: _denser,
+    r.ToItsEnd: lambda why: _NOT_JUDGED[why.cause],
+    r.MaximumReached: _maximum,
+    r.TargetReached: _target,
+    r.Returned: lambda _: "returned",
+    r.Killed: lambda _: "killed by hand",
+    r.Interrupted: _interrupted,
+    r.AtRung: _at_rung,
+    r.TimedOut: lambda why: f"ran past its timeout of {why.seconds:g} s",
+    r.NoObjective: _no_objective,
+    r.TriedAgain: lambda why: (
+        f"retry {why.retry} of {why.retries} after: {reason_words(why.error)}"
+    ),
+    r.ByUser: lambda why: _BY_USER[why.act],
+    r.TimeLimit: lambda _: "the study's time limit is reached",
+    r.Failures: _failures,
+    r.Stopped: lambda why: _STOPPED[why.how],
+    r.GpusShared: _shared,
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import Ranking, best_of, loss
+from tuitune.messages.reasons import reason_words
 from tuitune.simulation.recorded import Spent, replayable, was_stopped
 from tuitune.simulation.rerun import rerun
 
@@ -69,7 +70,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
         if isinstance(fact, ev.Launch):
             begun.add(fact.trial)
         elif isinstance(fact, ev.Finished):
-            why = fact.why
+            why = reason_words(fact.why)
     unplayed = [record.number for record in records if record.number not in begun]
     trials = played.study.state.trials
     good = best_tenth(recorded, records)

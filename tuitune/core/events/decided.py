@@ -92,7 +92,7 @@ class Settled(Fact, frozen=True, tag="settled"):
     why: Why
     crashed: bool = False  # by its own doing: counts for retries and for giving up
     crowded: bool = False  # its neighbours on a GPU left it too little memory: it goes on alone
-    error: str = ""  # of one that crashed: what went wrong, whether or not it is tried again
+    error: Why = ""  # of one that crashed: what went wrong, whether or not it is tried again
 
 
 class Packed(Fact, frozen=True, tag="packed"):
@@ -102,7 +102,7 @@ class Packed(Fact, frozen=True, tag="packed"):
     most: int
     open: bool  # whether one more will be tried
     gain: float  # work a second of one trial more, by that of as many as before
-    why: str
+    why: Why
 
 
 class Silent(Fact, frozen=True, tag="silent"):
@@ -116,7 +116,7 @@ class Silent(Fact, frozen=True, tag="silent"):
 class Halted(Fact, frozen=True, tag="halted"):
     """Nothing more is launched; running trials drain unless `finish`."""
 
-    why: str
+    why: Why
     finish: bool
     failed: bool  # halted because trials keep failing
     now: bool = False
@@ -126,4 +126,4 @@ class Finished(Fact, frozen=True, tag="finished"):
     """Nothing runs and nothing more will: the study is complete, or was halted."""
 
     complete: bool
-    why: str
+    why: Why

@@ -103,7 +103,7 @@ class Exited(Fact, frozen=True, tag="exited"):
 
 class StopAsked(Fact, frozen=True, tag="stop_asked"):
     finish: bool  # let running trials end
-    why: str
+    why: Why
     now: bool = False  # don't wait for checkpoints: SIGKILL
     by: str = ""  # what the hand held: "app", "command"; in every act
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
-from tuitune.core.reasons import Extended, Why
+from tuitune.core.reasons import (
+    AtRung,
+    Interrupted,
+    Killed,
+    MaximumReached,
+    NoObjective,
+    Returned,
+    TargetReached,
+    TimedOut,
+    TriedAgain,
+    Why,
+)
 from tuitune.core.study import asking, gpu_packing
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
@@ -20,6 +31,7 @@ from tuitune.core.study.state import Running, Starting
 if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
 
+Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
 QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
 
 
@@ -107,13 +119,14 @@ def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
     trial.crashes += 1
     state.streak += 1
     quick = trial.started is None or now - trial.launched < QUICK_DEATH
-    kind = re.sub(r"\d+", "#", trial.error)
+    error = trial.error
+    kind = re.sub(r"\d+", "#", error) if isinstance(error, str) else type(error).__name__
     state.same = (state.same + 1 if kind == state.last_crash else 1) if quick else 0
     state.last_crash = kind
 
 
 def on_exited(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
-    """The trial's next state, with the reason in words."""
+    """The trial's next state, and why."""
     trial = state.trials[exit_.trial]
     if trial.at_maximum:
         return _complete(trial, exit_)
@@ -130,18 +143,16 @@ def on_exited(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
 def _taken(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | None:
     """What the world has ended, by no fault of the trial's; None where it ended by itself."""
     if exit_.lost:
-        why = exit_.error or "its process was lost with the one that ran it"
-        return _back(trial, exit_, why)
+        return _back(trial, exit_, "process lost", exit_.error)
     if exit_.error and gpu_packing.is_lost(state, trial):
-        return _back(trial, exit_, "its GPU was lost")
+        return _back(trial, exit_, "GPU lost")
     if gpu_packing.is_crowded(state, trial, exit_):
-        why = "too little memory was left on its GPU beside others; it waits for one alone"
-        return msgspec.structs.replace(_back(trial, exit_, why), crowded=True)
+        return msgspec.structs.replace(_back(trial, exit_, "GPU memory"), crowded=True)
     return None
 
 
 def _complete(trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
-    why = f"reached the maximum, then: {exit_.error}" if exit_.error else "reached the maximum"
+    why = MaximumReached(error=exit_.error)
     return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, why)
 
 
@@ -151,17 +162,17 @@ def _ended(
     time, number, reason = exit_.time, trial.number, ending.reason
     if reason == StopReason.TIMEOUT:
         timeout = state.settings.timeout if state.settings else None
-        return _crashed(state, trial, exit_, f"ran past its timeout of {timeout or 0:g} s")
+        return _crashed(state, trial, exit_, TimedOut(timeout or 0.0))
     if reason in {StopReason.DRAIN, StopReason.PAUSED, StopReason.MOVED}:
         if _is_done(trial, ending, exit_):
             return _returned(spec, state, trial, exit_)
-        why = "left its GPU" if reason == StopReason.MOVED else "interrupted"
-        return _back(trial, exit_, "paused by hand" if trial.paused_by_user else why)
+        cause: Cause = "GPU left" if reason == StopReason.MOVED else "stop"
+        return _back(trial, exit_, "user" if trial.paused_by_user else cause)
     ends: dict[StopReason, tuple[TrialState, Why]] = {
         StopReason.PRUNED: (TrialState.PRUNED, trial.note),
-        StopReason.AT_RUNG: (TrialState.PAUSED, _parked(trial)),
-        StopReason.KILLED: (TrialState.KILLED, "killed by hand"),
-        StopReason.TARGET: (TrialState.COMPLETE, "reached the target"),
+        StopReason.AT_RUNG: (TrialState.PAUSED, _at_rung(trial)),
+        StopReason.KILLED: (TrialState.KILLED, Killed()),
+        StopReason.TARGET: (TrialState.COMPLETE, TargetReached(number)),
     }
     return ev.Settled(time, number, *ends[reason])
 
@@ -176,55 +187,41 @@ def _is_done(trial: st.Trial, ending: st.Ending, exit_: ev.Exited) -> bool:
     return trial.returned or (ending.how == "ask" and exit_.code == 0)
 
 
-def _back(trial: st.Trial, exit_: ev.Exited, why: str) -> ev.Settled:
-    """To where it can go on from: by itself, or when the hand that paused it says so."""
+def _back(trial: st.Trial, exit_: ev.Exited, cause: Cause, error: str = "") -> ev.Settled:
+    """To where it can go on from: by itself, or once the user resumes it."""
     state = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
-    why = f"{why}{_reached(trial)}; goes on from {_origin(trial)}{_how_it_left(trial)}"
+    reached = trial.attempt_step if trial.attempt_step > (trial.checkpoint or 0) else 0
+    why = Interrupted(cause, reached, trial.checkpoint, _unsaved(trial), error)
     return ev.Settled(exit_.time, trial.number, state, why)
 
 
-def _origin(trial: st.Trial) -> str:
-    return f"step {trial.checkpoint}" if trial.checkpoint else "the start"
-
-
-def _reached(trial: st.Trial) -> str:
-    """How far it had come, where that is further than its checkpoint."""
-    lost = trial.attempt_step > (trial.checkpoint or 0)
-    return f" at step {trial.attempt_step}" if lost else ""
-
-
-def _how_it_left(trial: st.Trial) -> str:
+def _unsaved(trial: st.Trial) -> Literal["", "save cut off", "ended"]:
     """What kept its newest work from being saved; empty where nothing did."""
     if trial.saving:
-        return ": a checkpoint was being written, and is not whole"
-    if trial.ending is not None and trial.ending.how != "ask":
-        return ": it did not leave in time, and was ended"
-    return ""
+        return "save cut off"
+    return "ended" if trial.ending is not None and trial.ending.how != "ask" else ""
 
 
-def _parked(trial: st.Trial) -> Why:
+def _at_rung(trial: st.Trial) -> Why:
     """Why a trial waits at its rung, and whether what it did up to there is lost."""
     if trial.checkpoint == trial.attempt_step:
         return trial.note
-    lost = f"; it has no checkpoint of step {trial.attempt_step}: goes on from {_origin(trial)}"
-    return Extended(trial.note, lost)
+    return AtRung(trial.note, trial.attempt_step, trial.checkpoint)
 
 
 def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled:
     if trial.value is None:
-        why = f"ended without a report of {spec.objective.metric}"
-        if spec.trial.metrics:
-            why += ": no line of its output matches the pattern in [trial.metrics] with a number"
+        why = NoObjective(spec.objective.metric, pattern=bool(spec.trial.metrics))
         return _crashed(state, trial, exit_, why)
-    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, "returned")
+    return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, Returned())
 
 
-def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: str) -> ev.Settled:
+def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: Why) -> ev.Settled:
     retries = state.settings.retries if state.settings else 0
     if trial.crashes >= retries:
         return ev.Settled(
             exit_.time, trial.number, TrialState.FAILED, error, crashed=True, error=error
         )
     again = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
-    why = f"retry {trial.crashes + 1} of {retries} after: {error}"
+    why = TriedAgain(trial.crashes + 1, retries, error)
     return ev.Settled(exit_.time, trial.number, again, why, crashed=True, error=error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
+from tuitune.core.reasons import Failures
 from tuitune.core.study import attempts, gpu_packing, judging, killing, leaving, pausing
 from tuitune.core.study.launching import fill
 
@@ -31,7 +32,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> Sequence[ev.De
     leader = None if state.leader is None else state.trials[state.leader]
     if leader is not None and judging.reaches(spec, fact.settings.target, leader):
         return (
-            ev.Halted(fact.time, judging.target_words(spec, leader), finish=False, failed=False),
+            ev.Halted(fact.time, judging.target_reached(spec, leader), finish=False, failed=False),
         )
     return fill(spec, state, fact)
 
@@ -81,10 +82,10 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
     if fact.crashed and state.halted is None:
         error = state.trials[fact.trial].error
         if not state.reported and state.same >= SAME_CRASHES:
-            why = f"the first {state.same} trials have failed, all with: {error}"
+            why = Failures(state.same, first=True, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
         if state.streak >= CRASHES_IN_ROW:
-            why = f"{state.streak} attempts in a row have failed, the last with: {error}"
+            why = Failures(state.streak, first=False, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
     if state.trials[fact.trial].not_promoted and state.promotable:
         return ()  # one of many that wind up together: the last of them looks on

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
 from tuitune.core.placement import packing, throughput
+from tuitune.core.reasons import GpusShared
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
 
 if TYPE_CHECKING:
@@ -173,8 +174,6 @@ def found(state: st.State, trial: st.Trial, now: float) -> ev.Packed | None:
     finding = throughput.judge(capacity_of(state, trial))
     if finding is None:
         return None
-    what = f"{finding.many} trials at once do {100 * (finding.gain - 1):+.0f}% over {finding.few}"
-    then = f"up to {finding.kept} are put together"
-    then += ", and more are tried" if finding.open else ""
-    model, why = model_of(state, trial), f"{what}; {then}"
+    why = GpusShared(finding.many, finding.few, finding.gain, finding.kept, finding.open)
+    model = model_of(state, trial)
     return ev.Packed(now, model, finding.kept, finding.open, finding.gain, why)

@@ -11,6 +11,7 @@ import msgspec
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
 from tuitune.core.pruning.pruner import Report
+from tuitune.core.reasons import MaximumReached, TargetReached, ToItsEnd, Why
 from tuitune.core.study import gpu_packing, leaving
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import leads, listens, loss, next_gate, update_leader
@@ -175,7 +176,7 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
         return _at_gate(spec, state, trial, fact)
     if not fact.waits:
         return ()
-    why = "goes on to its end" if trial.news else "seen before: never judged again"
+    why = ToItsEnd("past the last rung" if trial.news else "seen before")
     return (_plain_verdict(fact, "go", why, save=False),)
 
 
@@ -200,16 +201,16 @@ def reaches(spec: StudySpec, target: float | None, trial: st.Trial) -> bool:
     return loss(value, spec.objective) <= loss(target, spec.objective)
 
 
-def target_words(spec: StudySpec, trial: st.Trial) -> str:
+def target_reached(spec: StudySpec, trial: st.Trial) -> TargetReached:
     value = trial.counted(spec.objective)
-    return f"target reached: trial {trial.number} has {spec.objective.metric} {value:g}"
+    return TargetReached(trial.number, spec.objective.metric, value)
 
 
 def _at_gate(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported
 ) -> Sequence[ev.Decision]:
     if _ends(spec, fact):
-        why = f"reached {spec.pruning.unit} {spec.pruning.max}"
+        why = MaximumReached(spec.pruning.unit, spec.pruning.max or 0)
         return (_plain_verdict(fact, "complete", why, save=_keeps(spec, state, trial)),)
     style = _style(spec, state, fact)
     pruner = state.pruner
@@ -219,8 +220,8 @@ def _at_gate(
     report = Report(trial.number, fact.step, value, trial.diverged)
     judgement = spec.pruner.judge(pruner, report, state.promotable)
     if judgement is None:  # a median without anything to compare with; the trial waits all the same
-        why = "nothing to compare with yet"
-        return (_plain_verdict(fact, "go", why, save=False),)
+        nothing = ToItsEnd("nothing to compare with")
+        return (_plain_verdict(fact, "go", nothing, save=False),)
     verdict = ev.Verdict(
         fact.time,
         fact.trial,
@@ -249,7 +250,7 @@ def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChose
     return ev.StyleChosen(fact.time, style, why)
 
 
-def _plain_verdict(fact: ev.Reported, action: ev.Action, why: str, *, save: bool) -> ev.Verdict:
+def _plain_verdict(fact: ev.Reported, action: ev.Action, why: Why, *, save: bool) -> ev.Verdict:
     """One that no ranking stands behind."""
     return ev.Verdict(
         fact.time,
@@ -275,7 +276,7 @@ def _keeps(spec: StudySpec, state: st.State, trial: st.Trial) -> bool:
 def _target_reached(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported
 ) -> Sequence[ev.Decision]:
-    why = target_words(spec, trial)
+    why = target_reached(spec, trial)
     halted = ev.Halted(fact.time, why, finish=False, failed=False)
     if trial.at_maximum:
         return (halted,)

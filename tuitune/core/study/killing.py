@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
+from tuitune.core.reasons import Killed
 from tuitune.core.study.pausing import pause
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
         return (ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.KILLED, save=False),)
     if trial.state in ENDED:
         return ()
-    return (ev.Settled(now, trial.number, TrialState.KILLED, "killed by hand"),)
+    return (ev.Settled(now, trial.number, TrialState.KILLED, Killed()),)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.reasons import TimeLimit
 from tuitune.core.study.asking import may_ask, may_ask_ahead, wants_new
-from tuitune.core.study.leaving import TIME_IS_UP, time_limit
+from tuitune.core.study.leaving import time_limit
 from tuitune.core.study.slots import first_to_seat, ready, slot
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Deci
         return () if state.running else _finish(state, fact.time)
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
-        return (ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False),)
+        return (ev.Halted(fact.time, TimeLimit(), finish=False, failed=False),)
     if state.asking is not None or _inherited(state):
         return ()
     started = _start(spec, state, fact.time) if state.may_launch else ()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
+from tuitune.core.reasons import TimeLimit
 from tuitune.core.study import killing
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
@@ -38,7 +39,6 @@ KILL_GRACE = 10.0
 HASTY: Final = frozenset({StopReason.KILLED, StopReason.PRUNED, StopReason.TIMEOUT})
 SILENCE = 600.0  # s without a report before a trial is called silent, or
 SILENT_PAUSES = 10.0  # so many times its longest pause between reports, whichever is later
-TIME_IS_UP = "the study's time limit is reached"
 
 
 def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
@@ -184,7 +184,7 @@ def on_deadline(
     decisions: list[ev.Decision] = []
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
-        decisions.append(ev.Halted(fact.time, TIME_IS_UP, finish=False, failed=False))
+        decisions.append(ev.Halted(fact.time, TimeLimit(), finish=False, failed=False))
     for trial in (state.trials[number] for number in state.running):
         due = [decide for at, decide in _deadlines(state, trial) if at <= fact.time]
         decisions += [decide(trial, fact.time) for decide in due[:1]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
+from tuitune.core.reasons import ByUser
 from tuitune.core.study import kept_checkpoints
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
@@ -44,7 +45,7 @@ def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
         if trial.state == TrialState.WAITING:
             state.waiting.remove(trial.number)
             move(trial, TrialState.PAUSED)
-            trial.note = "paused by hand before it was launched"
+            trial.note = ByUser("paused before launch")
 
 
 def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> None:
@@ -56,7 +57,7 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
         trial.paused_by_user = False
         is_pruned = trial.ending is not None and trial.ending.reason == StopReason.PRUNED
         if not trial.at_rung and not is_pruned:  # else its note says what a verdict has found
-            trial.note = "resumed by hand"
+            trial.note = ByUser("resumed")
         if trial.state == TrialState.PAUSED and not trial.is_live():
             if trial.at_rung:
                 pause(state, trial)
@@ -70,7 +71,7 @@ def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
         return
     if trial.ending is None or trial.ending.reason is StopReason.PAUSED:  # else a verdict ended it
         move(trial, Frozen(fact.time))
-        trial.note = "paused by hand; it can't save, so it stands still"
+        trial.note = ByUser("frozen")
 
 
 def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
@@ -88,7 +89,7 @@ def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     trial.at_maximum = trial.diverged = trial.not_promoted = trial.at_rung = False
     trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
     trial.crashes = trial.marked = 0
-    trial.error, trial.ended, trial.note = "", None, "taken up again by hand"
+    trial.error, trial.ended, trial.note = "", None, ByUser("taken up again")
     trial.gate = next_gate(spec, state, trial)
     wait(state, trial)
 
