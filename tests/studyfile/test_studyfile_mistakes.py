@@ -231,7 +231,7 @@ def test_a_mistake_in_a_parameter(problems, said, words):
 
 
 NOT_BEFOREHAND = (
-    "when names s, which is sampled: nobody knows its value beforehand; "
+    "when names s, which is sampled: its value is not known beforehand; "
     "let the sampling function of this one look at it instead"
 )
 

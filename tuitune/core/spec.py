@@ -38,6 +38,8 @@ OnForeign = Literal["drain", "pause", "ignore"]
 
 @dataclass(frozen=True, slots=True)
 class Objective:
+    """The metric to optimise. value: a trial counts with its last or with its best one."""
+
     metric: str
     mode: Mode
     value: ValueOf = "last"
@@ -65,6 +67,8 @@ class TrialSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """What ends a study, or holds its launching."""
+
     time: float | None = None  # seconds
     target: float | None = None
     disk_free: int | None = None  # bytes

@@ -1,4 +1,4 @@
-"""What study does a file ask for, and what is wrong with it?"""
+"""Reading of study files: a `StudySpec`, or every problem found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between a study as it was run and its file now, and may it?"""
+"""Differences between a study as it was run and its file now."""
 
 from __future__ import annotations
 

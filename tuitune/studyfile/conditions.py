@@ -1,4 +1,4 @@
-"""When do the conditional parameters of [space] exist?"""
+"""Conditions (`when`) of the parameters in [space]."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def read_conditions(
     """Give each parameter found its conditions; those with problems stay without."""
     parameters: list[Parameter] = []
     for name, parameter in found.items():
-        said = content[name]
+        entry = content[name]
         conditions: Mapping[str, tuple[Value, ...]] = {}
         try:
-            if isinstance(said, dict) and "when" in said:
-                conditions = _conditions(name, said["when"], content, found)
+            if isinstance(entry, dict) and "when" in entry:
+                conditions = _conditions(name, entry["when"], content, found)
         except WrongValueError as wrong:
-            problems.add("space", name, said, str(wrong))
+            problems.add("space", name, entry, str(wrong))
         parameters.append(replace(parameter, when=conditions))
     return _without_cycles(parameters, content, problems)
 
@@ -71,10 +71,10 @@ def _without_cycles(
     return tuple(parameters)
 
 
-def _allowed(parent: Parameter, said: Any) -> tuple[Value, ...]:
+def _allowed(parent: Parameter, entry: Any) -> tuple[Value, ...]:
     if isinstance(parent, Sampled):
         raise WrongValueError(
-            f"when names {parent.name}, which is sampled: nobody knows its value beforehand; "
+            f"when names {parent.name}, which is sampled: its value is not known beforehand; "
             "let the sampling function of this one look at it instead"
         )
     if levels(parent) is None:
@@ -83,8 +83,8 @@ def _allowed(parent: Parameter, said: Any) -> tuple[Value, ...]:
             "name a parameter with countable values, or give that one a step"
         )
     # A list means any of its values, but for a parent whose own values are such lists.
-    whole = index_of(parent, said) is not None
-    values = said if isinstance(said, list) and not whole else [said]
+    whole = index_of(parent, entry) is not None
+    values = entry if isinstance(entry, list) and not whole else [entry]
     if not values:
         raise WrongValueError(f"when gives {parent.name} no value; name one or take it out")
     return tuple(_possible(parent, value) for value in values)

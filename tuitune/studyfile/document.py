@@ -1,4 +1,4 @@
-"""What does the file say, with the words of --set put in?"""
+"""TOML of study files: reading with --set, and writing in the user's order."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def _bounded(value: Any) -> Any:
             return value
 
 
-def _syntax(text: str, said: str) -> str:
+def _syntax(text: str, entry: str) -> str:
     """Turn "Words (at line 3, column 5)" into place, words, the line and a mend."""
-    words, _, place = said.removesuffix(")").rpartition(" (at ")
+    words, _, place = entry.removesuffix(")").rpartition(" (at ")
     number = place.partition("line ")[2].partition(",")[0]
     lines = text.splitlines()
     if not number.isdigit() or int(number) > len(lines):
-        return f"{place or 'somewhere'}: {words or said}; this is no TOML yet"
+        return f"{place or 'somewhere'}: {words or entry}; this is no TOML yet"
     line = lines[int(number) - 1].strip()
     value = line.partition("=")[2].strip().split(" ")[0].strip(",]}")
     if value in _PYTHON_WORDS:
@@ -119,8 +119,8 @@ def _override(document: dict[str, Any], override: str, problems: Problems) -> No
 
 def parsed(override: str) -> tuple[list[str], Any]:
     """Part "search.trials=20" into path and value; no path where it can't be understood."""
-    said, equals, text = override.partition("=")
-    path = _path(said) if equals else []
+    entry, equals, text = override.partition("=")
+    path = _path(entry) if equals else []
     try:
         value: Any = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -130,10 +130,10 @@ def parsed(override: str) -> tuple[list[str], Any]:
     return path, value
 
 
-def _path(said: str) -> list[str]:
+def _path(entry: str) -> list[str]:
     path: list[str] = []
     try:
-        table: Any = tomllib.loads(f"{said} = 0")
+        table: Any = tomllib.loads(f"{entry} = 0")
     except tomllib.TOMLDecodeError:
         return path
     while isinstance(table, dict) and len(table) == 1:

@@ -1,4 +1,4 @@
-"""What did the writer of an unknown word most likely mean?"""
+"""Suggestions for unknown tables, keys and values, those of other tools among them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuitune.core.search.registry import SEARCHERS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The words of Ray Tune and Optuna, lower case, and where the same thing is said here.
+# Keys of Ray Tune and Optuna, lower case, and what stands for each in a study file.
 ELSEWHERE = {
     "config": "the table [space]",
     "param_space": "the table [space]",
@@ -79,7 +79,7 @@ ELSEWHERE = {
     "resume": "what the same command does anyway: it goes on with the study",
 }
 
-# The same for what is said of one parameter.
+# The same for the keys of one parameter.
 IN_PARAMETER = {
     "min": "low",
     "lower": "low",

@@ -1,4 +1,4 @@
-"""Which parameters does the table [space] describe, their conditions apart?"""
+"""The parameters of [space], without their conditions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def with_likely(parameter: Parameter, said: Any) -> Parameter:
+def with_likely(parameter: Parameter, entry: Any) -> Parameter:
     """The parameter with its belief. Raises WrongValueError."""
     if isinstance(parameter, Fixed | Sampled):
         return parameter  # the key beside it is a problem already
-    several = isinstance(said, list) and value_problem(parameter, said) != ""
-    values: list[Any] = said if several else [said]
+    several = isinstance(entry, list) and value_problem(parameter, entry) != ""
+    values: list[Any] = entry if several else [entry]
     if not values:
         low = spell(from_unit(parameter, 0.0))
         raise WrongValueError(
@@ -76,75 +76,75 @@ _MOST_VALUES = 2**53  # more can't be told apart as floats
 def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str, Parameter]:
     """Read each parameter without its conditions; those with problems are left out."""
     found: dict[str, Parameter] = {}
-    for name, said in content.items():
-        unknown = [key for key in said if key not in PARAMETER_KEYS] if _is_table(said) else []
+    for name, entry in content.items():
+        unknown = [key for key in entry if key not in PARAMETER_KEYS] if _is_table(entry) else []
         for key in unknown:
-            problems.add("space", name, said, unknown_in_parameter(key, said[key]))
+            problems.add("space", name, entry, unknown_in_parameter(key, entry[key]))
         try:
-            parameter = _parameter(name, said)
+            parameter = _parameter(name, entry)
         except WrongValueError as wrong:
-            # What is missing beside an unknown key is most likely what that key meant.
+            # What is missing next to an unknown key is most likely what that key meant.
             if not unknown:
-                problems.add("space", name, said, str(wrong))
+                problems.add("space", name, entry, str(wrong))
         else:
             if not unknown:
-                found[name] = _believed(parameter, said, problems)
+                found[name] = _believed(parameter, entry, problems)
     return found
 
 
-def _believed(parameter: Parameter, said: Any, problems: Problems) -> Parameter:
+def _believed(parameter: Parameter, entry: Any, problems: Problems) -> Parameter:
     """With what the user expects; a belief with a problem is left out."""
-    if not _is_table(said) or "likely" not in said:
+    if not _is_table(entry) or "likely" not in entry:
         return parameter
     try:
-        return with_likely(parameter, said["likely"])
+        return with_likely(parameter, entry["likely"])
     except WrongValueError as wrong:
-        problems.add("space", parameter.name, said, str(wrong))
+        problems.add("space", parameter.name, entry, str(wrong))
     return parameter
 
 
-def _is_table(said: object) -> bool:
-    return isinstance(said, dict)
+def _is_table(entry: object) -> bool:
+    return isinstance(entry, dict)
 
 
-def _parameter(name: str, said: Any) -> Parameter:
+def _parameter(name: str, entry: Any) -> Parameter:
     if not name or not name.isprintable() or set(name) & set(" {}=[],\"'"):
         raise WrongValueError("can't be a parameter's name; use letters, digits, _, - and .")
-    if isinstance(said, list):
-        return _choice(name, {"choices": said})
-    if isinstance(said, dict):
-        return _long_form(name, said)
-    as_here = called(said) if isinstance(said, str) else ""
+    if isinstance(entry, list):
+        return _choice(name, {"choices": entry})
+    if isinstance(entry, dict):
+        return _long_form(name, entry)
+    as_here = called(entry) if isinstance(entry, str) else ""
     if as_here:
         raise WrongValueError(f"is text, so every trial would get it as it is; write {as_here}")
-    return _fixed(name, said)
+    return _fixed(name, entry)
 
 
-def _long_form(name: str, said: Mapping[str, Any]) -> Parameter:
-    kinds = [key for key in _BESIDE if key in said]
-    if "high" in said and "low" not in said:
+def _long_form(name: str, entry: Mapping[str, Any]) -> Parameter:
+    kinds = [key for key in _BESIDE if key in entry]
+    if "high" in entry and "low" not in entry:
         raise WrongValueError("has no low end; write low = … beside high")
     if not kinds:
         raise WrongValueError(
             "says no values; write { low = …, high = … }, a list, { value = … } or { sample = … }"
         )
     first = kinds[0]
-    for key in said:
+    for key in entry:
         if key in PARAMETER_KEYS and key != first and key not in _BESIDE[first]:
             raise WrongValueError(f"{key} means nothing beside {first}; leave one of them out")
     match first:
         case "choices":
-            return _choice(name, said)
+            return _choice(name, entry)
         case "value":
-            return _fixed(name, said["value"])
+            return _fixed(name, entry["value"])
         case "sample":
-            return _sampled(name, said["sample"])
+            return _sampled(name, entry["sample"])
         case _:
-            return _range(name, said)
+            return _range(name, entry)
 
 
-def _choice(name: str, said: Mapping[str, Any]) -> Choice:
-    values = said["choices"]
+def _choice(name: str, entry: Mapping[str, Any]) -> Choice:
+    values = entry["choices"]
     if not isinstance(values, list):
         raise WrongValueError(f"choices is {kind(values)}, not a list; write choices = [1, 2, 3]")
     if not values:
@@ -155,8 +155,8 @@ def _choice(name: str, said: Mapping[str, Any]) -> Choice:
         if any(same(value, earlier) for earlier in values[:place]):
             raise WrongValueError(f"has {spell(value)} twice; leave one of them out")
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    ordered = _flag(said, "ordered", default=numbers)
-    by_size = numbers and "ordered" not in said
+    ordered = _flag(entry, "ordered", default=numbers)
+    by_size = numbers and "ordered" not in entry
     return Choice(name, tuple(sorted(values) if by_size else values), ordered=ordered)
 
 
@@ -174,37 +174,39 @@ def _sampled(name: str, target: Any) -> Sampled:
     return Sampled(name, target)
 
 
-def _range(name: str, said: Mapping[str, Any]) -> Parameter:
-    low, high = _end(said, "low"), _end(said, "high")
+def _range(name: str, entry: Mapping[str, Any]) -> Parameter:
+    low, high = _end(entry, "low"), _end(entry, "high")
     if low > high:
         raise WrongValueError(f"is empty: low is above high; write low = {high}, high = {low}")
     if low == high:
         raise WrongValueError(f"holds one value only; write {name} = {low}")
-    log = _flag(said, "log", default=False)
+    log = _flag(entry, "log", default=False)
     if log and low <= 0:
         raise WrongValueError(
             "a log scale needs low above 0; write a small low such as 1e-6, or leave log out"
         )
-    beside = [key for key in ("log", "step", "powers_of") if said.get(key, False) is not False]
+    beside = [key for key in ("log", "step", "powers_of") if entry.get(key, False) is not False]
     if len(beside) > 1:
         raise WrongValueError(
             f"{' and '.join(beside)} don't go together; leave {' or '.join(beside)} out"
         )
-    if "powers_of" in said:
-        return _powers(name, said, low, high)
-    if _is_whole(said, low, high):
-        return _wholes(name, said, low, high, log=log)
-    return _floats(name, said, float(low), float(high), log=log)
+    if "powers_of" in entry:
+        return _powers(name, entry, low, high)
+    if _is_whole(entry, low, high):
+        return _wholes(name, entry, low, high, log=log)
+    return _floats(name, entry, float(low), float(high), log=log)
 
 
-def _end(said: Mapping[str, Any], key: str) -> int | float:
-    if key not in said:
+def _end(entry: Mapping[str, Any], key: str) -> int | float:
+    if key not in entry:
         raise WrongValueError(f"has no {key} end; write {key} = …")
-    value = said[key]
+    value = entry[key]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongValueError(f"{key} is {kind(value)}, not a number; write {key} = 1, say")
     if math.isnan(value):
-        raise WrongValueError(f"{key} is nan, which is no number; write {_instead(said, key)}, say")
+        raise WrongValueError(
+            f"{key} is nan, which is no number; write {_instead(entry, key)}, say"
+        )
     if math.isinf(value):
         last = "largest" if value > 0 else "smallest"
         raise WrongValueError(f"{key} is infinite; write the {last} value that is worth a trial")
@@ -215,32 +217,32 @@ def _end(said: Mapping[str, Any], key: str) -> int | float:
     return value
 
 
-def _instead(said: Mapping[str, Any], key: str) -> str:
-    """An end that would be accepted beside all else that is said."""
-    other = said.get("high" if key == "low" else "low")
+def _instead(entry: Mapping[str, Any], key: str) -> str:
+    """An end that would be accepted together with all other keys."""
+    other = entry.get("high" if key == "low" else "low")
     usual: list[float] = [0.1, 1] if key == "low" else [1.0, 10]
     if isinstance(other, int | float) and math.isfinite(other):
         near = (other / 10, 2 * other - 2) if key == "low" else (other * 10, other * 2)
         usual += [*near, other - 2 if key == "low" else other + 2]
     for value in usual:
         try:
-            _range("x", {**said, key: value})
+            _range("x", {**entry, key: value})
         except (WrongValueError, OverflowError):
             continue
         return f"{key} = {value}"
     return "a number"
 
 
-def _flag(said: Mapping[str, Any], key: str, *, default: bool) -> bool:
-    value = said.get(key, default)
+def _flag(entry: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    value = entry.get(key, default)
     if not isinstance(value, bool):
         raise WrongValueError(f"{key} is {kind(value)}; write {key} = true or {key} = false")
     return value
 
 
-def _is_whole(said: Mapping[str, Any], low: float, high: float) -> bool:
+def _is_whole(entry: Mapping[str, Any], low: float, high: float) -> bool:
     whole = isinstance(low, int) and isinstance(high, int)
-    given = said.get("type")
+    given = entry.get("type")
     if given is None:
         if whole and (low, high) == (0, 1):
             raise WrongValueError(
@@ -259,8 +261,8 @@ def _is_whole(said: Mapping[str, Any], low: float, high: float) -> bool:
     return bool(given == "int")
 
 
-def _wholes(name: str, said: Mapping[str, Any], low: float, high: float, *, log: bool) -> IntRange:
-    step = said.get("step", 1)
+def _wholes(name: str, entry: Mapping[str, Any], low: float, high: float, *, log: bool) -> IntRange:
+    step = entry.get("step", 1)
     if isinstance(step, float) and not step.is_integer():
         raise WrongValueError(
             f"steps of {step} need ends that aren't whole; write low = {float(low)}, "
@@ -270,11 +272,11 @@ def _wholes(name: str, said: Mapping[str, Any], low: float, high: float, *, log:
 
 
 def _floats(
-    name: str, said: Mapping[str, Any], low: float, high: float, *, log: bool
+    name: str, entry: Mapping[str, Any], low: float, high: float, *, log: bool
 ) -> FloatRange:
-    if "step" not in said:
+    if "step" not in entry:
         return FloatRange(name, low, high, log)
-    found = FloatRange(name, low, high, log, float(_step(said["step"], low, high)))
+    found = FloatRange(name, low, high, log, float(_step(entry["step"], low, high)))
     if not math.isfinite(high - low) or (levels(found) or 0) > _MOST_VALUES:
         raise WrongValueError("has too many steps to count; write a larger step or leave it out")
     return found
@@ -292,8 +294,8 @@ def _step(step: Any, low: float, high: float) -> int | float:
     return step
 
 
-def _powers(name: str, said: Mapping[str, Any], low: float, high: float) -> PowerRange:
-    base = said["powers_of"]
+def _powers(name: str, entry: Mapping[str, Any], low: float, high: float) -> PowerRange:
+    base = entry["powers_of"]
     if isinstance(base, bool) or not isinstance(base, int) or base < 2:
         raise WrongValueError(
             f"powers_of = {spell(base)} is no base; write a whole number of 2 or more"
@@ -305,6 +307,6 @@ def _powers(name: str, said: Mapping[str, Any], low: float, high: float) -> Powe
         power = int(base**exponent) if exponent >= 0 else 1 / base**-exponent
         if power != end:
             raise WrongValueError(f"{key} = {end} is no power of {base}; write {key} = {power}")
-    if _is_whole(said, low, high):
+    if _is_whole(entry, low, high):
         return PowerRange(name, int(low), int(high), base)
     return PowerRange(name, float(low), float(high), base)

@@ -1,4 +1,4 @@
-"""What is wrong with a study file, where, and how is it mended?"""
+"""Problems of a study file, with their place and how to solve them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do the tables of a study file say, taken together?"""
+"""All tables of a study file, read together."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _DEFAULT = DevicesSpec()
 
 
 def read_devices(table: Table) -> DevicesSpec:
+    """Read [devices]."""
     return DevicesSpec(
         allow=_allow(table),
         leave_free=table.whole("leave_free", _DEFAULT.leave_free, low=0),

@@ -67,20 +67,20 @@ def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
 
 
 def _learn_from(table: Table, row: SearcherKind, method: str) -> tuple[str, ...]:
-    said = table.content.get("learn_from", [])
-    if not isinstance(said, list) or not all(isinstance(name, str) and name for name in said):
+    entry = table.content.get("learn_from", [])
+    if not isinstance(entry, list) or not all(isinstance(name, str) and name for name in entry):
         table.wrong(
             "learn_from",
             'is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of '
             "earlier ones",
         )
         return ()
-    if said and row.model is None:
+    if entry and row.model is None:
         table.wrong(
             "learn_from",
             f'is not for method = "{method}", which learns from no trial; use method = "bayes"',
         )
-    return tuple(said)
+    return tuple(entry)
 
 
 def _no_beliefs(table: Table, space: SearchSpace) -> None:
@@ -96,24 +96,24 @@ def _no_beliefs(table: Table, space: SearchSpace) -> None:
 def _points(
     table: Table, names: Collection[str], space: SearchSpace
 ) -> tuple[Mapping[str, Any], ...]:
-    said = table.content.get("points", [])
-    if not isinstance(said, list):
-        table.wrong("points", f"is {kind(said)}, not a list; write points = [{{ lr = 0.01 }}]")
+    entry = table.content.get("points", [])
+    if not isinstance(entry, list):
+        table.wrong("points", f"is {kind(entry)}, not a list; write points = [{{ lr = 0.01 }}]")
         return ()
-    return tuple(_point(table, f"points[{i}]", p, names, space) for i, p in enumerate(said))
+    return tuple(_point(table, f"points[{i}]", p, names, space) for i, p in enumerate(entry))
 
 
 def _point(
-    table: Table, key: str, said: Any, names: Collection[str], space: SearchSpace
+    table: Table, key: str, entry: Any, names: Collection[str], space: SearchSpace
 ) -> Mapping[str, Any]:
-    if not isinstance(said, dict):
-        table.problems.add("search", key, said, f"is {kind(said)}; write {{ name = value }}")
+    if not isinstance(entry, dict):
+        table.problems.add("search", key, entry, f"is {kind(entry)}; write {{ name = value }}")
         return {}
     # A parameter with a problem of its own is no reason for a second one here.
-    usable = {k: v for k, v in said.items() if k in space.by_name}
+    usable = {k: v for k, v in entry.items() if k in space.by_name}
     found = [
         f"{name}: there is no such parameter; {did_you_mean(name, names)}"
-        for name in said
+        for name in entry
         if name not in names
     ]
     found += space.problems(usable, partial=True)

@@ -1,4 +1,4 @@
-"""What does one table of a study file say, key by key?"""
+"""One table of a study file: its keys, durations and sizes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([dhms])\s*")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)B\s*")
-MOST_BYTES = 2**63  # and so many are also said for all that is more
+MOST_BYTES = 2**63  # larger sizes are read as this
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -69,19 +69,21 @@ class Table:
             self.problems.missing(self.name, key, f"write {key} = {example}")
 
     def wrong(self, key: str, words: str) -> None:
+        """Note what is wrong with a key, in words that end with what to do about it."""
         self.problems.add(self.name, key, self.content.get(key), words)
 
-    def unused(self, key: str, beside: str, words: str) -> None:
-        """Note a key that means nothing beside another one of this table.
+    def unused(self, key: str, other: str, words: str) -> None:
+        """Note a key that means nothing together with another one of this table.
 
         Not where --set has changed the other one alone: it can't take this one out.
         """
         changed = self.problems.overridden
-        alone = (self.name, beside) in changed and (self.name, key) not in changed
+        alone = (self.name, other) in changed and (self.name, key) not in changed
         if key in self.content and not alone and not self.problems.lenient:
             self.wrong(key, words)
 
     def text(self, key: str, default: Default) -> str | Default:
+        """Read text that is not blank."""
         value = self.content.get(key)
         if value is None:
             return default

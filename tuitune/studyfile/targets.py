@@ -1,4 +1,4 @@
-"""Is there a function of that name, in that file? Read by its syntax tree, never imported."""
+"""Targets: whether a file has the function, by its syntax tree and without an import."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def _check_call(node: ast.AST, file: str, name: str, arguments: int) -> None:
         raise WrongValueError(f"{name} in {file} is async; write it as a plain function")
     if not isinstance(node, ast.FunctionDef) or node.decorator_list:
         return
-    said = node.args
-    places = len(said.posonlyargs) + len(said.args)
-    needed = places - len(said.defaults)
-    named = [a.arg for a, d in zip(said.kwonlyargs, said.kw_defaults, strict=True) if d is None]
-    if needed > arguments or (places < arguments and said.vararg is None) or named:
+    entry = node.args
+    places = len(entry.posonlyargs) + len(entry.args)
+    needed = places - len(entry.defaults)
+    named = [a.arg for a, d in zip(entry.kwonlyargs, entry.kw_defaults, strict=True) if d is None]
+    if needed > arguments or (places < arguments and entry.vararg is None) or named:
         wanted = "the trial" if arguments == 1 else "a random.Random and the configuration"
         example = "trial" if arguments == 1 else "random, configuration"
         raise WrongValueError(

@@ -1,4 +1,4 @@
-"""How does one trial run, by the table [trial]?"""
+"""The table [trial], its command included."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
 
 
 def read_command(
-    said: Any,
+    entry: Any,
     parameters: Collection[str],
     conditional: Collection[str],
     longest: Mapping[str, int],
@@ -32,13 +32,13 @@ def read_command(
 
     longest: how many bytes a parameter's values have, at most.
     """
-    if isinstance(said, str):
-        raise WrongValueError(f"is text, not a list; write {spell(_split(said))}")
-    if not isinstance(said, list):
-        raise WrongValueError(f'is {kind(said)}; write ["python", "train.py", "--lr", "{{lr}}"]')
-    if not said or not isinstance(said[0], str):
+    if isinstance(entry, str):
+        raise WrongValueError(f"is text, not a list; write {spell(_split(entry))}")
+    if not isinstance(entry, list):
+        raise WrongValueError(f'is {kind(entry)}; write ["python", "train.py", "--lr", "{{lr}}"]')
+    if not entry or not isinstance(entry[0], str):
         raise WrongValueError('names no program; write ["python", "train.py"], say')
-    command = tuple(_part(part, parameters, conditional) for part in said)
+    command = tuple(_part(part, parameters, conditional) for part in entry)
     for part in command:
         for word in (part,) if isinstance(part, str) else part:
             _check_size(word, longest)
@@ -104,7 +104,7 @@ def _split(text: str) -> list[str]:
 
 
 _DEFAULT = TrialSpec()
-LONGEST_CONFIGURATION = 100_000  # bytes; beside it stands what else a trial is told
+LONGEST_CONFIGURATION = 100_000  # bytes; the rest of the environment needs room, too
 
 
 def read_trial(
@@ -185,7 +185,7 @@ def _command(
 def _check_values(table: Table, space: SearchSpace) -> Mapping[str, int]:
     """How many bytes each parameter's values have, at most; of numbers and samples 0.
 
-    A command is told its configuration in one variable of the environment.
+    A command gets its configuration in one variable of the environment.
     """
     longest: dict[str, int] = {}
     for parameter in space.parameters:

@@ -36,7 +36,7 @@ _MOST_RUNGS = 20_000  # before those at one step are taken together
 class Place(NamedTuple):
     """Where a trial comes in a rung that has taken it up, from 1; kept: so many go on.
 
-    loss: the trial's own. cut: the loss of the last kept one; infinity where nobody is kept.
+    loss: the trial's own. cut: the loss of the last kept one; infinity where none is kept.
     """
 
     rung: RungPlace
@@ -48,6 +48,7 @@ class Place(NamedTuple):
 
     @property
     def within(self) -> bool:
+        """Whether it is among those that go on."""
         return self.rank <= self.kept
 
 
@@ -80,9 +81,11 @@ class Halving:
         return
 
     def memory(self) -> Rungs:
+        """Rungs without entries."""
         return Rungs()
 
     def style(self, *, can_save: bool) -> tuple[Style, Why]:
+        """As the file says, else by whether trials can save."""
         if self.pruning.style != "auto":
             return self.pruning.style, reasons.StyleBasis("file")
         if can_save:
@@ -181,6 +184,7 @@ class Halving:
         return self._ranked(self._place_of(state, trial), "end")
 
     def send(self, state: PrunerState, trial: int, rung: int) -> None:
+        """As `Pruner.send`; a trial that has left the rung meanwhile is let be."""
         bracket = self.plan.bracket_of(trial)
         if self.plan.steps[bracket].index(rung) + 1 == state.filled.get(trial):
             self._leave(state, bracket, trial)

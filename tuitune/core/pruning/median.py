@@ -75,6 +75,7 @@ class Median:
 
     @property
     def plan(self) -> Plan:
+        """No rungs."""
         return NO_RUNGS
 
     @property
@@ -84,19 +85,22 @@ class Median:
 
     @property
     def judged_from(self) -> int:
+        """The key `min`."""
         return self.pruning.min
 
     def memory(self) -> Averages:
+        """Averages of no trial."""
         return Averages()
 
     def style(self, *, can_save: bool) -> tuple[Style, Why]:  # noqa: ARG002 - the protocol's
+        """Always "stop": a stopped trial has no rung to wait at."""
         return "stop", reasons.StyleBasis("method")
 
     def judge(
         self,
         state: PrunerState,
         report: Report,
-        available: Container[int],  # noqa: ARG002 - nobody waits
+        available: Container[int],  # noqa: ARG002 - no trial waits
     ) -> Judgement | None:
         """None where there is nothing to compare it with."""
         pruning, step = self.pruning, report.step
@@ -117,6 +121,7 @@ class Median:
         return Judgement(action, step, bisect_left(column, best) + 1, len(column) + 1, cut, why)
 
     def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+        """Add the report to its trial's running average."""
         averages: Averages = state.memory
         curve = averages.curves.get(trial)
         if curve is None:
@@ -167,7 +172,7 @@ class Median:
 
     def send(self, state: PrunerState, trial: int, rung: int) -> None: ...
 
-    def not_promoted(self, state: PrunerState, trial: int) -> Why:  # noqa: ARG002 - nobody waits
+    def not_promoted(self, state: PrunerState, trial: int) -> Why:  # noqa: ARG002 - no trial waits
         return ""
 
     def _diverged(self, column: list[float], report: Report) -> Judgement:

@@ -49,6 +49,7 @@ class NoPruner:
         return
 
     def style(self, *, can_save: bool) -> tuple[Style, Why]:  # noqa: ARG002 - the protocol's
+        """Never asked for: no report is judged."""
         return "stop", reasons.StyleBasis("method")
 
     def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None: ...

@@ -1,4 +1,4 @@
-"""The protocol of pruners: what a study asks of one, what it is told, and what is remembered."""
+"""The protocol of pruners: what a study asks of one, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class Judgement(msgspec.Struct, frozen=True):
 
     rung: the resource step of the rung that decided; without rungs the step that was judged.
     rank: from 1, the newcomer included. n: of how many, the newcomer included. cut: the worst
-    value that goes on, in the objective's own direction; None where nobody's does yet, or that
-    place is held by a trial that diverged or failed.
+    value that goes on, in the objective's own direction; None where no trial goes on yet, or
+    the last of them is a trial that diverged or failed.
     """
 
     action: Literal["go", "stop", "pause"]

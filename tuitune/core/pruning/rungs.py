@@ -20,7 +20,7 @@ class Rung(msgspec.Struct, array_like=True):
     """The trials that have come to one rung of one bracket, best first.
 
     A loss is the value in the direction of "min", infinity for trials that diverged or failed.
-    waiting: those of the entries that were told to wait here, and have not been sent on since.
+    waiting: the entries that wait here and have not been sent on since.
     """
 
     entries: list[Entry] = []

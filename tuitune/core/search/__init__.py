@@ -1,1 +1,1 @@
-"""Which configuration is tried next?"""
+"""Searchers and models: which configuration is tried next."""

@@ -1,4 +1,4 @@
-"""In which order is a grid gone through, so that an interrupted one has covered the space?"""
+"""Every configuration of a grid once, the coarse ones first."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class Subgrid:
 
     @property
     def size(self) -> int:
+        """How many configurations it has."""
         return self._size(0, ())
 
     def configuration(self, number: int) -> tuple[dict[str, Value], int]:
@@ -233,6 +234,7 @@ class GridSearcher:
         return Proposal(config, "grid", GridPoint(index, self._size, level))
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:  # noqa: ARG002 - the order rules
+        """The first point of the order that was not tried; None after the last one."""
         if tried is not self._asked:
             self._asked, self._passed = tried, 0
         while self._passed < self._size and self._identity(self._passed) in tried:

@@ -1,4 +1,4 @@
-"""Which configurations did the user ask for, and have they been tried?"""
+"""Configurations that the user gives, ahead of the search method's own."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class PointsFirst:
     points: tuple[Proposal, ...]
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
+        """The first given point that was not tried, else the method's proposal."""
         for index, point in enumerate(self.points):
             # Sampled values are no part of an identity: then only the number tells what is due.
             due = index == trial and is_new(self.space, point.config, tried)

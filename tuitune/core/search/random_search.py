@@ -1,4 +1,4 @@
-"""Which configuration does chance pick among those not tried yet?"""
+"""Uniform random configurations that were not tried yet."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ class RandomSearcher:
     seed: int
 
     def planned(self, index: int) -> Proposal:
+        """Draw number `index`, whether or not it was tried."""
         config = _draw(self.space, self.seed, index, 0)
         return Proposal(config, "random", Drawn(index))
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:
+        """A draw that was not tried; None where nothing untried is left."""
         config = draw_untried(self.space, self.seed, trial, tried)
         return None if config is None else Proposal(config, "random", Drawn(trial))
 

@@ -1,4 +1,8 @@
-"""Which points fill the unit cube evenly, however many of them there are?"""
+"""Sobol's sequence, scrambled, and the searcher that goes through it.
+
+Direction numbers: Joe and Kuo 2008, "Constructing Sobol sequences with better two-dimensional
+projections", set new-joe-kuo-6.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import Tried
     from tuitune.core.space import SearchSpace
 
+# Each row: the primitive polynomial's coefficients as the bits of a whole number, the leading one
+# and the constant included, then its starting numbers, as many as its degree.
 JOE_KUO: Final[tuple[tuple[int, tuple[int, ...]], ...]] = (
     (1, ()),
     (3, (1,)),
@@ -147,10 +153,12 @@ class SobolSearcher:
         return point + [random.random() for _ in range(further)]
 
     def planned(self, index: int) -> Proposal:
+        """Point number `index`, whether or not it was tried."""
         config = self.space.configuration(self.coordinates(index))
         return Proposal(config, "sobol", SobolPoint(index))
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:
+        """Point number `trial`, or a random one where that was tried."""
         planned = self.planned(trial)
         if is_new(self.space, planned.config, tried):
             return planned

@@ -1,4 +1,4 @@
-"""Which configurations come before there is enough to model?"""
+"""The first configurations of a modelled study, before there is enough to model."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ ORIGIN = "sobol start"
 class StartThenModel:
     """Sobol's points for the first trials, then whatever the model proposes.
 
-    The first is the middle of every range: ranges are set around what is thought good. Where the
-    user believes in more, every other point of the start is drawn from that, the first of them
-    exactly where it is likeliest. informed: earlier studies are there to learn from, so that the
-    model has the first word already.
+    The first is the middle of every range, since users set ranges around what they think good.
+    Where they have named likely values, every other point is moved to those, the first of them
+    exactly. informed: trials of earlier studies are there, and the model chooses from the start.
     """
 
     space: SearchSpace
@@ -39,6 +38,7 @@ class StartThenModel:
     informed: bool
 
     def planned(self, index: int) -> Proposal:
+        """Point number `index` of the start; it has no end."""
         point, source = self._point(index)
         if index % 2 or not any(map(likely_of, self.space.searched)):
             return Proposal(self.space.configuration(point), ORIGIN, source)
@@ -47,7 +47,7 @@ class StartThenModel:
             for parameter, coordinate in zip(self.space.searched, point, strict=True)
         ]
         config = self.space.configuration(likely)
-        if index == 0:  # to the last digit, where one value was named
+        if index == 0:  # exactly the value that was named
             named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
             config = {name: named.get(name, value) for name, value in config.items()}
         return Proposal(config, ORIGIN, replace(source, believed=True))
@@ -62,6 +62,7 @@ class StartThenModel:
         return middle, MiddleOfRanges()
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
+        """A point of the start, or `AskModel` after it."""
         if trial >= START or self.informed:
             return AskModel()
         planned = self.planned(trial)
@@ -76,6 +77,7 @@ def _has_middle(parameter: Parameter) -> bool:
 
 
 def start_then_model(space: SearchSpace, seed: int, *, informed: bool) -> StartThenModel:
+    """informed: trials of earlier studies are there, so that no start is needed."""
     return StartThenModel(space, sobol_searcher(space, seed), informed)
 
 

@@ -1,4 +1,4 @@
-"""What does a trial of an earlier study tell this one?"""
+"""Trials of earlier studies, as this study's model sees them."""
 
 from __future__ import annotations
 

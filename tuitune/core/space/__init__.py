@@ -1,4 +1,4 @@
-"""What can a configuration be, and where does it lie in the unit cube?"""
+"""Parameters, configurations, and their places in the unit cube."""
 
 from __future__ import annotations
 

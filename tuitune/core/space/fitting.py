@@ -1,4 +1,4 @@
-"""What does a configuration of another space come to in this one?"""
+"""Configurations of another space, fitted to this one."""
 
 from __future__ import annotations
 

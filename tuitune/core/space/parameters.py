@@ -1,4 +1,4 @@
-"""Which values can one parameter take, and which part of [0, 1] does each own?"""
+"""Kinds of parameters: their values, and the part of [0, 1] that each value owns."""
 
 from __future__ import annotations
 
@@ -192,8 +192,8 @@ def from_unit(parameter: Parameter, u: float) -> Value:
 def rounded(parameter: Parameter, value: Value) -> Value:
     """A value of a continuous range with 6 significant figures, then clipped to the range.
 
-    It has more where the range is so narrow, beside its values, that 6 would leave fewer than 1000
-    values of it. All other values are returned as they are.
+    It has more in a range that is so narrow, relative to its values, that 6 would leave fewer than
+    1000 of them. All other values are returned as they are.
     """
     if not isinstance(parameter, FloatRange) or parameter.step is not None:
         return value
@@ -271,6 +271,7 @@ def _continuous_to_unit(parameter: FloatRange, value: object) -> float:
 
 
 def nearest_index(parameter: Parameter, value: float) -> int | None:
+    """The number of the countable value nearest to this one; None where there are none."""
     if not abs(value) <= LARGEST_FLOAT:  # infinite, not a number, or too long a whole one
         return None
     match parameter:

@@ -1,4 +1,4 @@
-"""Which configurations are there, and which point of the unit cube is each?"""
+"""The search space: its configurations, how many there are, and their points."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OTHER = object()  # stands for every value of a parent that no condition names
 
 
 def holds(parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
-    """Tell whether the parameter exists beside the values of its parents."""
+    """Whether the parameter exists, by the values of its parents."""
     return all(
         name in configuration and _among(configuration[name], allowed)
         for name, allowed in parameter.when.items()
@@ -161,10 +161,12 @@ class SearchSpace:
 
     @cached_property
     def sampled(self) -> tuple[Sampled, ...]:
+        """The parameters whose values the user's own functions draw."""
         return tuple(p for p in self.parameters if isinstance(p, Sampled))
 
     @cached_property
     def by_name(self) -> dict[str, Parameter]:
+        """All parameters by their names."""
         return {p.name: p for p in self.parameters}
 
     @cached_property
@@ -173,7 +175,7 @@ class SearchSpace:
         return count(self, levels)
 
     def is_active(self, parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
-        """Tell whether the parameter exists beside the values of its parents."""
+        """Whether the parameter exists, by the values of its parents."""
         return holds(parameter, configuration)
 
     def configuration(self, point: Sequence[float]) -> dict[str, Value]:

@@ -1,4 +1,4 @@
-"""Why is a value not possible, and what type would it have?"""
+"""Messages about values that are not possible, and the type of those that are."""
 
 from __future__ import annotations
 

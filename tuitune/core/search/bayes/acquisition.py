@@ -1,7 +1,8 @@
-"""How much is a configuration expected to improve on the best, and along which way more so?
+"""Logarithm of expected improvement, with its slopes and the user's beliefs.
 
-The logarithm of expected improvement, with its slopes (Ament et al. 2023, eq. 8 and 9, here by way
-of the scaled complementary error function), for outcomes to be made small.
+Ament et al. 2023, eq. 8 and 9, by the scaled complementary error function; outcomes are minimised.
+Beliefs: the acquisition is multiplied by prior(x)^(beta / n) (Hvarfner et al. 2022, eq. 6), so that
+they steer the first trials and fade as outcomes come in.
 """
 
 from __future__ import annotations
@@ -40,19 +41,20 @@ class Beliefs:
     def __bool__(self) -> bool:
         return bool(self.numbers or self.cells)
 
-    def log_prior(self, rows: NDArray[np.float64], beside: int) -> NDArray[np.float64]:
-        """beta / n times the log of the belief in each row, at most 0; beside n outcomes."""
+    def log_prior(self, rows: NDArray[np.float64], outcomes: int) -> NDArray[np.float64]:
+        """(rows,): beta / n times the log of the belief in each row, at most 0; n: of outcomes."""
         total = np.zeros(len(rows))
         for place, (middle, spread) in self.numbers.items():
             distance = (rows[:, place] - middle) / spread
             total += np.log(ELSEWHERE + (1.0 - ELSEWHERE) * np.exp(-0.5 * distance**2))
         for place, liked in self.cells.items():
             total += np.where(np.isin(rows[:, place], liked), 0.0, np.log(ELSEWHERE))
-        return total * (BETA / max(beside, 1))
+        return total * (BETA / max(outcomes, 1))
 
     def slopes(
-        self, rows: NDArray[np.float64], places: NDArray[np.intp], beside: int
+        self, rows: NDArray[np.float64], places: NDArray[np.intp], outcomes: int
     ) -> NDArray[np.float64]:
+        """(rows, places): slopes of `log_prior` along these places; n: of outcomes."""
         found = np.zeros((len(rows), len(places)))
         for column, place in enumerate(places):
             if int(place) in self.numbers:
@@ -60,7 +62,7 @@ class Beliefs:
                 distance = (rows[:, place] - middle) / spread
                 bell = (1.0 - ELSEWHERE) * np.exp(-0.5 * distance**2)
                 found[:, column] = -bell * distance / spread / (ELSEWHERE + bell)
-        return found * (BETA / max(beside, 1))
+        return found * (BETA / max(outcomes, 1))
 
     def drawn(
         self, encoding: Encoding, points: NDArray[np.float64], random: np.random.Generator
@@ -132,6 +134,7 @@ def log_h(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float
 def log_expected_improvement(
     mean: NDArray[np.float64], deviation: NDArray[np.float64], best: float
 ) -> NDArray[np.float64]:
+    """(rows,): ln of the expected improvement on `best`; mean, deviation: (rows,), of outcomes."""
     value, _ = log_h((best - mean) / deviation)
     return value + np.log(deviation)
 
@@ -159,6 +162,7 @@ class Improvement:
     best: float
 
     def value(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(rows,) of rows (rows, searched places)."""
         found = log_expected_improvement(*self.belief(rows), self.best)
         if self.beliefs:
             found += self.beliefs.log_prior(rows, self.table.finite)
@@ -167,6 +171,7 @@ class Improvement:
     def sloped(
         self, rows: NDArray[np.float64], places: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(rows,) and (rows, places): the values, and their slopes along `places`."""
         belief = self.posterior.sloped_belief(self.table.whole(rows), self.table.target, places)
         value, slopes = sloped_log_expected_improvement(belief, self.best)
         if self.beliefs:
@@ -179,4 +184,5 @@ class Improvement:
         return self.posterior.belief(self.table.whole(rows), self.table.target)
 
     def lengths(self, places: NDArray[np.intp]) -> NDArray[np.float64]:
+        """(places,): the kernel's length scales along these places."""
         return self.posterior.at.lengths[places]

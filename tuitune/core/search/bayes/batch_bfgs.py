@@ -1,8 +1,8 @@
-"""Where in a box is a smooth function smallest, near each of several starts?
+"""Projected BFGS from many starts at once, in a box.
 
-Projected BFGS (Nocedal and Wright 2006, eq. 6.17, with the box of Bertsekas 1982), for all starts
-in step: a function that takes many points at once costs little more than one of a single
-point, and in few dimensions a search's own bookkeeping would otherwise outweigh the function.
+Nocedal and Wright 2006, eq. 6.17, with the box of Bertsekas 1982. All starts advance together: a
+function of many points at once costs little more than one of a single point, and in few dimensions
+a search's own bookkeeping would otherwise cost more than the function.
 """
 
 from __future__ import annotations

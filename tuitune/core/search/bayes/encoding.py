@@ -1,8 +1,10 @@
-"""Which row of numbers is a configuration to the model, and which configurations can a row be?
+"""Rows of numbers that stand for configurations, and the points they are read from.
 
 A row has a place for each searched parameter, then for each sampled one. A number's place holds
 its coordinate in [0, 1], that of a countable one the middle of its cell, 0.5 where it is inactive.
-A category's place holds its number, and one past the last where it is inactive.
+A category's place holds its number, and one past the last where it is inactive. Sampled parameters
+can't be chosen, but may explain outcomes: their numbers are scaled to [0, 1] by the range of those
+seen so far, on a log scale where they span much; anything else is a category.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Column:
 
     @property
     def inactive(self) -> float:
+        """What stands in the column where the parameter does not exist."""
         return float(self.categories) if self.categories else 0.5
 
 
@@ -97,6 +100,7 @@ class Encoding:
 
     @cached_property
     def countables(self) -> tuple[int, ...]:
+        """The places whose parameters have a countable number of values."""
         return tuple(i for i, c in enumerate(self.columns) if c.centres is not None)
 
     def row(self, config: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -127,6 +131,7 @@ class Encoding:
         return float(column.centres[cell])
 
     def cell(self, place: int, coordinate: float) -> int:
+        """The number of the cell, from 0, that a coordinate in [0, 1] falls into."""
         edges = self.columns[place].edges
         assert edges is not None
         return int(np.searchsorted(edges, coordinate, side="right"))
@@ -191,6 +196,7 @@ class Encoding:
 
 
 def encoding_of(space: SearchSpace) -> Encoding:
+    """The encoding of a space, one place for each searched parameter."""
     return Encoding(space, tuple(_column(parameter) for parameter in space.searched))
 
 
@@ -228,6 +234,7 @@ class SampledColumns:
 
 
 def drawn(parameters: Sequence[Sampled], configs: Sequence[Mapping[str, Any]]) -> SampledColumns:
+    """Columns of sampled parameters, by the values that these configurations have."""
     columns: list[NDArray[np.float64]] = []
     categories: list[int] = []
     typical: list[float] = []

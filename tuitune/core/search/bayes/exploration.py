@@ -1,4 +1,4 @@
-"""When does a trial not follow the model, and what does it try instead?
+"""Trials that do not follow the model, and the reasons of those that do.
 
 Before there is enough to model, the best of earlier studies and Sobol's points; later a small share
 of trials explores whatever the model thinks; where the model fails, Sobol's points again.
@@ -40,6 +40,8 @@ CHEAP_SHARE = 0.15  # the same where bad ones are stopped early
 
 @dataclass(frozen=True)
 class ExplorationPolicy:
+    """When a trial does not follow the model, and what it tries instead."""
+
     space: SearchSpace
     sobol: SobolSearcher
     cheap: bool  # bad trials are stopped at a rung
@@ -66,15 +68,19 @@ class ExplorationPolicy:
         return None
 
     def starting(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
+        """A point of Sobol's sequence, before there is enough to model."""
         return self._sobol(trial, tried, "sobol start", cause)
 
     def explores(self, random: np.random.Generator) -> bool:
+        """Whether this trial is one of the share that explores."""
         return bool(random.random() < (CHEAP_SHARE if self.cheap else SHARE))
 
     def exploring(self, trial: int, tried: Tried) -> Proposal | None:
+        """A point of Sobol's sequence, whatever the model expects."""
         return self._sobol(trial, tried, "exploration", "explore")
 
     def fallback(self, trial: int, tried: Tried, problem: str) -> Proposal | None:
+        """A point of Sobol's sequence, since the model has failed; problem: its error."""
         found = self.sobol.propose(trial, tried)
         if found is None:
             return None

@@ -1,8 +1,9 @@
-"""Which hyperparameters make the outcomes seen so far most plausible, beliefs about them included?
+"""The Gaussian process: fit of its hyperparameters, and its posterior.
 
-Maximum a posteriori: the log marginal likelihood (Rasmussen and Williams 2006, eq. 5.8 and 5.9)
-plus a normal prior on the logarithm of each hyperparameter. Lengths are expected to grow with the
-root of the number of places (Hvarfner et al. 2024, eq. 6), though shorter than there.
+The fit is maximum a posteriori: the log marginal likelihood (Rasmussen and Williams 2006, eq. 5.8
+and 5.9) plus a normal prior on the logarithm of each hyperparameter. Lengths are expected to grow
+with the root of the number of places (Hvarfner et al. 2024, eq. 6), though shorter than there. The
+posterior: Rasmussen and Williams 2006, eq. 2.25 and 2.26, with slopes in the coordinates.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Prior:
 
 
 def prior_of(places: int, levels: int) -> Prior:
+    """The prior for so many places and levels (Hvarfner et al. 2024, eq. 6)."""
     length = np.sqrt(2.0) + 0.5 * np.log(places) + np.log(LENGTH_FACTOR)
     gaps = levels - 1
     return Prior(
@@ -128,7 +130,10 @@ class SlopedBelief(NamedTuple):
 
 @dataclass(frozen=True)
 class Posterior:
-    """seen: the rows it was told of. weights: K^-1 z. root: upper, with root root^T = K^-1."""
+    """The belief after n rows with outcomes z.
+
+    seen: the rows. weights: (n,), K^-1 z. root: (n, n), upper triangular, with root root^T = K^-1.
+    """
 
     layout: Layout
     at: Hyperparameters
@@ -137,6 +142,7 @@ class Posterior:
     root: NDArray[np.float64]
 
     def mean(self, rows: NDArray[np.float64], rung: int) -> NDArray[np.float64]:
+        """(rows,): the expected outcomes of rows (rows, places) at a rung."""
         covariances, _ = cross(self.at, self._scaled(rows, rung), self.seen)
         return covariances @ self.weights
 
@@ -157,6 +163,7 @@ class Posterior:
     def sloped_belief(
         self, rows: NDArray[np.float64], rung: int, places: NDArray[np.intp]
     ) -> SlopedBelief:
+        """Mean and deviation of rows (rows, places) at a rung, with slopes along `places`."""
         points = self._scaled(rows, rung)
         covariances, by_squared = cross(self.at, points, self.seen)
         rooted = covariances @ self.root

@@ -1,4 +1,4 @@
-"""How alike are the outcomes of two configurations, each at a rung?
+"""Covariance of the outcomes of two configurations, each at a rung.
 
 Matern 5/2 with a length for each place (Rasmussen and Williams 2006, eq. 4.17), times an
 Ornstein-Uhlenbeck process over the rungs on an axis whose gaps are learned (ibid., eq. B.28), plus
@@ -45,12 +45,14 @@ class Hyperparameters:
         return correlations
 
     def as_logs(self) -> NDArray[np.float64]:
+        """(places + 2 + gaps,): ln of the lengths, the scale, the noise and the gaps."""
         values = np.concatenate([self.lengths, [self.scale, self.noise], self.gaps])
         logs: NDArray[np.float64] = np.log(values)
         return logs
 
 
 def from_logs(logs: NDArray[np.float64], places: int) -> Hyperparameters:
+    """The inverse of `as_logs`; places: how many lengths there are."""
     values = np.exp(logs)
     return Hyperparameters(
         values[:places], float(values[places]), float(values[places + 1]), values[places + 2 :]
@@ -87,6 +89,7 @@ class Pairs:
 def pairs_of(
     layout: Layout, rows: NDArray[np.float64], rungs: NDArray[np.intp], levels: int
 ) -> Pairs:
+    """All pairs of rows (rows, places); rungs: (rows,), from 0, below `levels`."""
     first, second = np.tril_indices(len(rows), -1)
     return Pairs(
         len(rows),
@@ -143,6 +146,7 @@ class Covariance:
 
 
 def covariance(pairs: Pairs, at: Hyperparameters) -> Covariance:
+    """The covariance of rows with themselves: see the equation at the top of this module."""
     alike, slope = matern(pairs.distances @ (1.0 / np.square(at.lengths)))
     between = at.rung_correlations.ravel()[pairs.rung_pairs]
     values = at.scale * (alike * between) + pairs.offsets
@@ -161,12 +165,14 @@ class Scaled:
     rungs: NDArray[np.intp]
 
     def only(self, first: int, last: int) -> Scaled:
+        """The rows from first up to last, which is left out."""
         return Scaled(self.features[first:last], self.norms[first:last], self.rungs[first:last])
 
 
 def scaled(
     layout: Layout, at: Hyperparameters, rows: NDArray[np.float64], rungs: NDArray[np.intp]
 ) -> Scaled:
+    """Rows (rows, places) at rungs (rows,), in units of the length scales."""
     features = layout.expanded(rows) / at.lengths[layout.expansion]
     return Scaled(features, np.einsum("ij,ij->i", features, features), rungs)
 

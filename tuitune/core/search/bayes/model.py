@@ -1,4 +1,4 @@
-"""Which configuration does the Gaussian process propose for a trial?"""
+"""The model of `method = "bayes"`: its proposals by a Gaussian process."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class BayesModel:
     _fits: dict[bytes, Hyperparameters] = field(default_factory=dict)
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
+        """As `Model.propose`; Sobol's points where the covariance can't be factorised."""
         fidelities = Fidelities(self.rungs, bool(history.foreign))
         observations = fidelities.observations(history, self.mode)
         proven = self.exploration.proven(history, observations, tried)

@@ -1,4 +1,4 @@
-"""What has been seen so far, as rows, rungs and outcomes, and what is still to come?"""
+"""Observed outcomes as rows, levels and values on a common scale."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Warped:
 
     @property
     def worst(self) -> float:
+        """The largest value; 0 where there is none."""
         return float(self.values.max()) if len(self.values) else 0.0
 
     def outcome(self, value: float) -> float:
@@ -142,9 +143,11 @@ class Observations:
 
     @property
     def finite(self) -> NDArray[np.bool_]:
+        """(lines,): which outcomes are finite."""
         return np.isfinite(self.outcomes)
 
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Observations:
+        """The lines chosen, by a mask (lines,) or by their numbers."""
         return Observations(self.trials[chosen], self.levels[chosen], self.outcomes[chosen])
 
     def warped(self, scale: Scale) -> tuple[NDArray[np.float64], Warped]:
@@ -173,9 +176,11 @@ class Fidelities:
 
     @property
     def levels(self) -> int:
+        """How many levels there are, that of earlier studies included."""
         return max(1, len(self.rungs)) + self.foreign
 
     def observations(self, history: History, mode: Mode) -> Observations:
+        """The lines of a history, earlier studies first."""
         sign = 1.0 if mode == "min" else -1.0
         lines: list[tuple[int, int, float]] = []
         if self.foreign:
@@ -249,6 +254,7 @@ class Table:
 
     @property
     def finite(self) -> int:
+        """How many outcomes are finite."""
         return int(self.observations.finite.sum())
 
     def contenders(self, kept: NDArray[np.intp]) -> NDArray[np.float64]:

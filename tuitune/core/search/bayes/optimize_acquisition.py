@@ -1,4 +1,4 @@
-"""Which point of the space has the greatest acquisition?
+"""Candidates, and the search for the point of greatest acquisition.
 
 Many points are looked at; the best few are swept along countable parameters one change at a time
 and followed up the gradient along the others.
@@ -98,7 +98,9 @@ STEPS = Enough(calls=10, slope=1e-2, decrease=1e-4)
 class Acquisition(Protocol):
     """Of rows; the greater the better."""
 
-    def value(self, rows: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def value(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(rows,) of rows (rows, searched places)."""
+        ...
 
     def sloped(
         self, rows: NDArray[np.float64], places: NDArray[np.intp]
@@ -125,6 +127,7 @@ def ascend(
     points: NDArray[np.float64],
     random: np.random.Generator,
 ) -> Found:
+    """Improve the best of the points (points, places); all of them are returned, best first."""
     rows = encoding.snapped(points)
     values = acquisition.value(rows)
     start = _distinct_best(rows, values, POLISHED)

@@ -1,4 +1,4 @@
-"""How dense are configurations here? A product kernel over numbers and categories."""
+"""Kernel densities over numbers and categories, and the user's beliefs (Hvarfner et al. 2022)."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class Columns:
 
 
 def columns(space: SearchSpace) -> Columns:
+    """The columns of a space, one for each searched parameter."""
     counts = [_categories(parameter) for parameter in space.searched]
     return Columns(space, np.array(counts, dtype=np.int64))
 
@@ -68,7 +69,7 @@ def _cell(parameter: Parameter, config: Mapping[str, Any]) -> float:
 
 
 WIDTH = 0.2  # of a number's range: a kernel's bandwidth, were it alone
-LEAST_LEAVING = 1e-3  # of a category's kernel, lest a density have holes
+LEAST_LEAVING = 1e-3  # of a category's kernel, so that no density is 0
 REDRAWS = 20  # of numbers that fall outside of their range; then they stay at its end
 
 

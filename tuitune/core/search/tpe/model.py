@@ -1,4 +1,4 @@
-"""Which untried configuration is likeliest to be a good one? (Falkner et al. 2018, algorithm 2)"""
+"""The model of `method = "tpe"` (Falkner et al. 2018, algorithm 2)."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ Observed = list[tuple[float, int, "Past"]]  # (loss, number in the order given, 
 
 
 def split(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, parameters: int) -> Split | None:
-    """Of the highest rung with enough trials; None where none has enough.
+    """Good and poor trials of the highest rung with enough trials; None where none has enough.
 
-    Enough is N_min + 2 with N_min = parameters + 1, as in the paper, or ENOUGH if that is less.
-    There the good are at least N_min, as their bandwidths need that many: half of all trials, early
-    in a wide space. Ours don't, and a tenth is good (Bergstra et al. 2011). All others are poor,
-    and so are trials that run and have not come to that rung, lest those asked for meanwhile be
-    near them (a constant liar); in the paper they count for nothing.
+    Enough is N_min + 2 with N_min = parameters + 1, as in the paper, or ENOUGH if that is less. In
+    the paper at least N_min trials are good, as bandwidths are estimated from them; bandwidths here
+    are not, and a tenth is good (Bergstra et al. 2011). All others are poor. So are running trials
+    that have not come to that rung, which keeps the next proposals away from them (a constant
+    liar); in the paper they are left out.
     """
-    told = tuple(pasts)
-    at = observations(told, rungs, mode)
+    every = tuple(pasts)
+    at = observations(every, rungs, mode)
     for rung in sorted(at, reverse=True):
         found = sorted(at[rung], key=lambda one: one[:2])
         if len(found) < min(parameters + 3, ENOUGH):
@@ -58,7 +58,7 @@ def split(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, parameters: i
         good = [past.config for loss, _, past in found[:most] if isfinite(loss)]
         if good:
             poor = [past.config for _, _, past in found[most:]]
-            running = _running(told, [past for _, _, past in found])
+            running = _running(every, [past for _, _, past in found])
             return Split(rung if rungs else None, good, [*poor, *running], len(found))
     return None
 
@@ -125,6 +125,7 @@ class TpeModel:
     columns: Columns
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
+        """As `Model.propose`; Sobol's points where there is too little to model."""
         rng = np.random.default_rng([self.seed, trial])
         if rng.random() < EXPLORED:
             return self._explored(trial, tried, "explore")
