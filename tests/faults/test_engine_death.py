@@ -165,7 +165,7 @@ def test_a_second_engine_follows_the_first_and_never_runs_beside_it(workshop: Wo
     def train(trial):
         for step in range(200):
             trial.report(loss=1.0)
-            time.sleep(0.01)
+            time.sleep(0.05)
     """
     file = workshop.study(code, trials=2)
     first = workshop.start(file, "--no-ui")

@@ -150,7 +150,7 @@ def test_with_too_few_trials_for_its_rungs_the_best_is_trained_to_the_end(worksh
     assert best["step"] == 200
     last = [fact for fact in promotions(workshop) if not fact.by_rank]
     assert {fact.trial for fact in last} == {best["trial"]}
-    assert all("not promoted: rung" in row["note"] for row in rows if row is not best)
+    assert all("not promoted at epoch" in row["note"] for row in rows if row is not best)
     check_epochs(workshop)
     check_journal(workshop)
 

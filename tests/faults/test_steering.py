@@ -7,13 +7,15 @@ from pathlib import Path
 
 from workshop import Workshop, wait_until
 
+# Slow from the fifth step on until the file "go" is there: commands come in time
 SAVING = """
 import time
+from pathlib import Path
 
 def train(trial):
     start = int((trial.resume_path / "step").read_text()) if trial.resume_path else 0
     for step in range(start, 40):
-        time.sleep(0.02)
+        time.sleep(0.02 if step < 5 or Path("go").exists() else 1)
         print("step", step + 1, flush=True)
         trial.report(step=step + 1, loss=trial.config["x"],
                      save=lambda folder: (folder / "step").write_text(str(step + 1)))
@@ -46,6 +48,7 @@ def test_a_paused_trial_frees_its_slot_and_goes_on_where_it_saved(workshop: Work
     assert again.returncode == 2
     assert "is paused already" in again.stderr
     assert workshop.run("resume", "study", 0).returncode == 0
+    workshop.write("go", "")
     assert engine.wait(60) == 0
     trial = workshop.trials()[0]
     assert (trial["state"], trial["attempts"], trial["step"]) == ("COMPLETE", 2, 40)
@@ -56,10 +59,11 @@ def test_a_paused_trial_frees_its_slot_and_goes_on_where_it_saved(workshop: Work
 def test_a_trial_that_cannot_save_stands_still_and_says_what_it_holds(workshop: Workshop):
     code = """
     import time
+    from pathlib import Path
 
     def train(trial):
         for step in range(60):
-            time.sleep(0.02)
+            time.sleep(0.02 if step < 5 or Path("go").exists() else 1)
             print("step", step + 1, flush=True)
             trial.report(step=step + 1, loss=1.0)
     """
@@ -73,6 +77,7 @@ def test_a_trial_that_cannot_save_stands_still_and_says_what_it_holds(workshop: 
     assert workshop.run("show", "study").returncode == 0
     assert (workshop.folder() / "trials/0000/output.log").read_text() == log
     workshop.run("resume", "study", 0)
+    workshop.write("go", "")
     assert engine.wait(60) == 0
     trial = workshop.trials()[0]
     assert (trial["state"], trial["attempts"], trial["step"]) == ("COMPLETE", 1, 60)
@@ -142,6 +147,7 @@ def test_launching_pauses_and_settings_change_while_it_runs(workshop: Workshop):
     refused = workshop.run("set", "study", "pruning.max=80")
     assert refused.returncode == 2
     assert "another study" in refused.stderr
+    workshop.write("go", "")
     wait_until(lambda: state_of(workshop, 0) == "COMPLETE", "trial 0")
     assert len(workshop.trials()) == 1
     workshop.run("resume", "study")
@@ -161,6 +167,7 @@ def test_a_trial_is_added_by_hand_and_another_like_it(workshop: Workshop):
     wrong = workshop.run("add", "study", "x=7.0")
     assert wrong.returncode == 2
     assert "x = 7" in wrong.stderr
+    workshop.write("go", "")
     assert engine.wait(60) == 0
     trials = workshop.trials()
     assert [t["state"] for t in trials] == ["COMPLETE"] * 4
@@ -197,6 +204,7 @@ def test_a_failed_trial_is_taken_up_again(workshop: Workshop):
 
 def test_without_an_engine_the_command_that_runs_one_is_told(workshop: Workshop):
     file = workshop.study(SAVING, MORE, trials=1)
+    workshop.write("go", "")
     workshop.run(file, "--no-ui")
     for words in (
         ["resume", "study"],
