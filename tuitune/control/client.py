@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.control.requests import Answer, Request
 
 PROTOCOL = 2  # of requests and answers; before it they had no number
-CHUNK = 65536  # bytes
+_CHUNK = 65536  # bytes
 
 
 class ControlError(Exception):
@@ -75,7 +75,7 @@ def _ask(peer: socket.socket, message: dict[str, Any], deadline: float) -> bytes
     chunks: list[bytes] = []
     while not chunks or b"\n" not in chunks[-1]:
         peer.settimeout(max(deadline - time.monotonic(), 1e-3))
-        chunk = peer.recv(CHUNK)
+        chunk = peer.recv(_CHUNK)
         if not chunk:
             break
         chunks.append(chunk)
@@ -98,8 +98,8 @@ def _answer(line: bytes, process: int) -> Answer:
     return answer
 
 
-PLACE = ".sockets"  # in the study folder: its identity, and where its sockets are
-TMP = Path("/tmp")  # noqa: S108 - what is used of it is made for us, or checked
+_PLACE = ".sockets"  # in the study folder: its identity, and where its sockets are
+_TMP = Path("/tmp")  # noqa: S108 - what is used of it is made for us, or checked
 
 
 def choose_place(folder: Path) -> None:
@@ -112,10 +112,10 @@ def choose_place(folder: Path) -> None:
         place = private_folder(_usual())
     except ControlError:
         place = _unforeseen()
-    aside = folder / f"{PLACE}.{os.getpid()}"
+    aside = folder / f"{_PLACE}.{os.getpid()}"
     try:
         aside.write_text(f"{_identity(folder)}\n{place / _digest(folder)}\n", encoding="utf-8")
-        aside.replace(folder / PLACE)
+        aside.replace(folder / _PLACE)
     except OSError as error:
         raise ControlError(f"{aside}: can't be written ({error.strerror})") from error
 
@@ -126,7 +126,7 @@ def leave_place(folder: Path) -> None:
         noted = _noted(folder)
         if noted is None:
             return
-        (folder / PLACE).unlink()
+        (folder / _PLACE).unlink()
         if noted.parent != _usual():
             noted.parent.rmdir()
 
@@ -140,7 +140,7 @@ def socket_path(folder: Path, kind: str) -> Path:
 def _noted(folder: Path) -> Path | None:
     """Where the engine noted its sockets; None without a note, as in a copy of the folder."""
     try:
-        identity, stem = (folder / PLACE).read_text(encoding="utf-8").splitlines()
+        identity, stem = (folder / _PLACE).read_text(encoding="utf-8").splitlines()
         return Path(stem) if identity == _identity(folder) else None
     except (OSError, ValueError):
         return None
@@ -158,13 +158,13 @@ def _digest(folder: Path) -> str:
 
 
 def _usual() -> Path:
-    return TMP / f"tuitune-{os.getuid()}"
+    return _TMP / f"tuitune-{os.getuid()}"
 
 
 def _unforeseen() -> Path:
     import tempfile  # noqa: PLC0415 - as rare as somebody who takes our folder's name
 
     try:
-        return Path(tempfile.mkdtemp(prefix=f"tuitune-{os.getuid()}-", dir=TMP))
+        return Path(tempfile.mkdtemp(prefix=f"tuitune-{os.getuid()}-", dir=_TMP))
     except OSError as error:
-        raise ControlError(f"{TMP}: can't hold sockets ({error.strerror})") from error
+        raise ControlError(f"{_TMP}: can't hold sockets ({error.strerror})") from error

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuitune.core.study import Study, Trial
 
 Answer = dict[str, Any]  # values that JSON can hold; a request that fails has the key "error"
-LONGEST = 3600.0  # s that a kill may wait
+_LONGEST = 3600.0  # s that a kill may wait
 
 
 class RefusedError(Exception):
@@ -83,8 +83,8 @@ class Kill(Request, frozen=True, tag="kill"):
     after: float = 0.0
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
-        if not 0 <= self.after <= LONGEST:
-            raise RefusedError(f"after: {self.after} s; a kill may wait for 0 to {LONGEST:g} s")
+        if not 0 <= self.after <= _LONGEST:
+            raise RefusedError(f"after: {self.after} s; a kill may wait for 0 to {_LONGEST:g} s")
         done, refused = _sorted_out(engine, self.trials, Act.KILL)
         now = engine.clock()
         # one by one: what follows from the end of one may end another

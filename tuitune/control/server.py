@@ -38,8 +38,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
 }
 LIMIT = 1024 * 1024  # bytes of one request
 WATCH = 5.0  # seconds between two looks at the socket's path
-BACKLOG = 16
-LONGEST_NAME = 40  # characters of what asks
+_BACKLOG = 16
+_LONGEST_NAME = 40  # characters of what asks
 
 
 class Server:
@@ -69,7 +69,7 @@ class Server:
     async def _listen(self) -> None:
         try:
             private_folder(self.path.parent)
-            bound = BoundSocket(self.path, BACKLOG)
+            bound = BoundSocket(self.path, _BACKLOG)
         except OSError as error:
             raise ControlError(f"{self.path}: can't listen there ({error.strerror})") from error
         self._close_socket()
@@ -113,7 +113,7 @@ class Server:
 
     async def _answer(self, line: bytes) -> Answer:
         try:
-            request, by = decode(line)
+            request, by = _decode(line)
             return await self._handler(request, by)
         except RefusedError as error:
             return {"error": str(error)}
@@ -124,7 +124,7 @@ class Server:
             return {"error": words}
 
 
-def decode(line: bytes) -> tuple[Request, str]:
+def _decode(line: bytes) -> tuple[Request, str]:
     """The request of a line, and what asks. Raises RefusedError."""
     try:
         message = json.loads(line)
@@ -141,7 +141,7 @@ def decode(line: bytes) -> tuple[Request, str]:
     body = message.get("request")
     name = body.get("do") if isinstance(body, dict) else None
     try:
-        return msgspec.convert(body, _kind(name)), plain(str(message.get("by", "")))[:LONGEST_NAME]
+        return msgspec.convert(body, _kind(name)), plain(str(message.get("by", "")))[:_LONGEST_NAME]
     except msgspec.ValidationError as error:
         raise RefusedError(f"this engine can't read the request {name}: {error}") from error
 

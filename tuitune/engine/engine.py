@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.executors.base import Executor
 
 LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
-SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
+_SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
 
 
 class Engine:
@@ -164,7 +164,7 @@ class Engine:
         try:
             self._deps.journal.write(facts, rows, study_row(spec, state) if news else None)
             self._since_snapshot += len(facts)
-            if self._since_snapshot > max(SNAPSHOT_EVERY, 4 * len(state.trials)):
+            if self._since_snapshot > max(_SNAPSHOT_EVERY, 4 * len(state.trials)):
                 self.snapshot()
         except StoreError as error:
             self._break(error, facts)

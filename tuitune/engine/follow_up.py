@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tuitune.core.study.state import State, Trial
     from tuitune.engine.ports import Folders, Store, Timeouts
 
-FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts after which any trial may lose its checkpoint
+_FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts after which any trial may lose its checkpoint
 # The facts after which a checkpoint is removed, or the journal synced.
 FOLLOWED_UP: Final = frozenset(
-    {*FOR_ALL, ev.Opened, ev.Launch, ev.SaveStarted, ev.Checkpointed, ev.Settled}
+    {*_FOR_ALL, ev.Opened, ev.Launch, ev.SaveStarted, ev.Checkpointed, ev.Settled}
 )
 
 
@@ -43,7 +43,7 @@ class CheckpointCleanup:
                 settled.add(fact.trial)
             elif isinstance(fact, ev.Opened):
                 opened = True
-            elif isinstance(fact, FOR_ALL):
+            elif isinstance(fact, _FOR_ALL):
                 anyone = True
         if opened:
             settled.update(t.number for t in state.trials if _has_saved(t))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Take = Callable[[Sequence[ev.Event]], None]
 
 AGAIN = 0.05  # s between two looks at memory that is to become free
-LEFT_FREE = "left free for others"
+_LEFT_FREE = "left free for others"
 
 
 class Gpus:
@@ -155,9 +155,9 @@ class Gpus:
         free.sort(key=lambda gpu: (gpu.uuid not in self._locks, gpu.busy, -gpu.index))
         taken, reasons = 0, dict[str, str]()
         for gpu in free:
-            others = sum(1 for reason in reasons.values() if reason != LEFT_FREE)
+            others = sum(1 for reason in reasons.values() if reason != _LEFT_FREE)
             if taken >= min(len(free) - others - self._spec.leave_free, self._wanted()):
-                reasons[gpu.uuid] = LEFT_FREE
+                reasons[gpu.uuid] = _LEFT_FREE
                 if gpu.uuid not in used:
                     self._locks.drop(gpu.uuid)
             elif holder := self._locks.take(gpu.uuid):

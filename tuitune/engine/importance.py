@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from tuitune.core.study import Study
     from tuitune.store.journal import Journal
 
-INTERVAL = 15.0  # s between two looks at whether enough trials have finished
+_INTERVAL = 15.0  # s between two looks at whether enough trials have finished
 
 
-async def watch(study: Study, journal: Journal, folder: Path, interval: float = INTERVAL) -> None:
+async def watch(study: Study, journal: Journal, folder: Path, interval: float = _INTERVAL) -> None:
     """Compute it again, in a process of its own, whenever enough trials have finished."""
     newest = journal.importance()
     while True:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuitune.engine.engine import Engine
     from tuitune.engine.gpus import Gpus
 
-LEAST_STEP = 1.0  # s; smaller steps are corrections by NTP
+_LEAST_STEP = 1.0  # s; smaller steps are corrections by NTP
 
 
 class ClockSteps:
@@ -47,14 +47,14 @@ class ClockSteps:
         """Seconds by which the clock was set since the last call; 0 for none."""
         apart = self._wall() - self._steady()
         by = apart - self._apart
-        if abs(by) < LEAST_STEP:
+        if abs(by) < _LEAST_STEP:
             return 0.0
         self._apart = apart
         return by
 
 
-LEAST_SHARE = 0.05  # of the whole disk, below which it is low, or
-LEAST_FREE = 5_000_000_000  # bytes; the smaller of the two counts
+_LEAST_SHARE = 0.05  # of the whole disk, below which it is low, or
+_LEAST_FREE = 5_000_000_000  # bytes; the smaller of the two counts
 
 
 class FreeSpace(NamedTuple):
@@ -66,11 +66,11 @@ class FreeSpace(NamedTuple):
     def is_low(self, least: int | None) -> bool:
         """`least`: bytes that must stay free; None for the defaults."""
         if least is None:
-            return self.share < LEAST_SHARE and self.free < LEAST_FREE
+            return self.share < _LEAST_SHARE and self.free < _LEAST_FREE
         return self.free < least
 
 
-def room(folder: Path) -> FreeSpace | None:
+def _room(folder: Path) -> FreeSpace | None:
     """Free space of the folder's disk; None if it can't be read."""
     try:
         usage = shutil.disk_usage(folder)
@@ -81,7 +81,7 @@ def room(folder: Path) -> FreeSpace | None:
 
 def is_low(folder: Path, least: int | None) -> bool:
     """Whether the folder's disk has too little free space; False if that can't be read."""
-    found = room(folder)
+    found = _room(folder)
     return found is not None and found.is_low(least)
 
 
@@ -89,7 +89,7 @@ async def watch_disk(folder: Path, engine: Engine, period: float) -> None:
     """Tell the study when the disk becomes too full, or has room again; look every `period` s."""
     while True:
         await asyncio.sleep(period)
-        settings, found = engine.study.state.settings, room(folder)
+        settings, found = engine.study.state.settings, _room(folder)
         if settings is None or found is None:
             continue
         low = found.is_low(settings.disk_free)
@@ -97,7 +97,7 @@ async def watch_disk(folder: Path, engine: Engine, period: float) -> None:
             engine.take([ev.DiskChanged(time.time(), low, found.share, found.free)])
 
 
-SAMPLE_PERIOD = 1.0  # s
+_SAMPLE_PERIOD = 1.0  # s
 
 
 async def watch_devices(
@@ -116,13 +116,13 @@ async def watch_devices(
         pids = {trial.number: trial.pid for trial in running if trial.pid is not None}
         used = sum(trial.cpus for trial in running)
         sample = await asyncio.to_thread(sampler.sample, clock(), pids, used)
-        seen = () if gpus is None else gpu_samples(gpus.devices, gpus.strangers, state, clock())
+        seen = () if gpus is None else _gpu_samples(gpus.devices, gpus.strangers, state, clock())
         with contextlib.suppress(StoreError):  # the next fact meets the same error
             context.journal.sample([sample, *seen])
-        await asyncio.sleep(SAMPLE_PERIOD)
+        await asyncio.sleep(_SAMPLE_PERIOD)
 
 
-def gpu_samples(
+def _gpu_samples(
     devices: Sequence[GpuSample], strangers: Mapping[str, Sequence[str]], state: State, now: float
 ) -> list[DeviceSample]:
     """The last sample of each GPU, with the trials on it and why nothing starts there."""

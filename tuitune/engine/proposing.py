@@ -55,7 +55,7 @@ class HistoryBuilder:
         self._stale.update(range(self._known, len(state.trials)))
         self._known = len(state.trials)
         for number in sorted(self._stale):
-            past = past_of(self._spec, state.trials[number]) if number < self._known else None
+            past = _past_of(self._spec, state.trials[number]) if number < self._known else None
             if past is not None:
                 self._past[number] = past
             else:
@@ -64,14 +64,14 @@ class HistoryBuilder:
         return History(tuple(self._past[n] for n in sorted(self._past)), self._foreign)
 
 
-def past_of(spec: StudySpec, trial: Trial) -> Past | None:
+def _past_of(spec: StudySpec, trial: Trial) -> Past | None:
     """What a model learns from one trial; None for one that was killed with nothing to compare.
 
     Nor does one of which a sampler has failed: it was never launched.
     """
     if trial.state == TrialState.FAILED and trial.started is None:
         return None
-    curve = curve_of(spec, trial)
+    curve = _curve_of(spec, trial)
     fate = _fate(trial)
     if (
         trial.state == TrialState.KILLED
@@ -82,7 +82,7 @@ def past_of(spec: StudySpec, trial: Trial) -> Past | None:
     return Past(trial.number, trial.config, curve, fate)
 
 
-def curve_of(spec: StudySpec, trial: Trial) -> tuple[tuple[int, float], ...]:
+def _curve_of(spec: StudySpec, trial: Trial) -> tuple[tuple[int, float], ...]:
     value = math.nan if trial.diverged else trial.counted(spec.objective)
     if value is None:
         return ()
@@ -99,10 +99,10 @@ def _fate(trial: Trial) -> Fate:
     return "pending"
 
 
-AGAIN = 1.0  # s until a sampler is called again that could not be called
+_AGAIN = 1.0  # s until a sampler is called again that could not be called
 
 
-class Asked(Protocol):
+class _Asked(Protocol):
     """What Proposing needs of its engine."""
 
     study: Study
@@ -117,7 +117,7 @@ class Asked(Protocol):
 class Proposing:
     """Answers Asks one at a time, in tasks, so that the engine's loop does not wait."""
 
-    def __init__(self, engine: Asked, deps: EngineDeps) -> None:
+    def __init__(self, engine: _Asked, deps: EngineDeps) -> None:
         self._engine = engine
         self._deps = deps
         self._spec = engine.study.spec
@@ -181,7 +181,7 @@ class Proposing:
         if not self._is_awaited(number):
             return
         if answer is None:
-            self._engine.take([ev.Exhausted(self._deps.clock(), exhausted_words(self._spec))])
+            self._engine.take([ev.Exhausted(self._deps.clock(), _exhausted_words(self._spec))])
         elif self._to_sample(answer):
             self._later(self._sample(number, answer))
         else:
@@ -193,7 +193,7 @@ class Proposing:
             try:
                 config = await self.completed(proposal, f"{number}")
             except NotNowError:  # the study says so where launching is blocked by it
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(_AGAIN)
             except SampleError as error:
                 self._fail(number, proposal, str(error))
                 return
@@ -237,7 +237,7 @@ class Proposing:
         task.add_done_callback(heed)
 
 
-def exhausted_words(spec: StudySpec) -> str:
+def _exhausted_words(spec: StudySpec) -> str:
     """Why a searcher has no configuration left."""
     search = spec.search
     kind = searcher_kind(search)

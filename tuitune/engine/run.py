@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
-NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
+_NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
 SETTLED = 0.5  # s after which the first trials have started; less urgent work begins then
 
 
@@ -100,7 +100,7 @@ def run(
     """
     spec, folder = opening.spec, opening.folder
     machine = host_room()
-    seen = look() if wants_gpus(spec) else NOT_LOOKED
+    seen = look() if wants_gpus(spec) else _NOT_LOOKED
     check_machine(spec, machine, seen)
     held = claim(folder, steal=opening.steal)
     try:

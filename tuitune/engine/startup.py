@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tuitune.engine.engine import Engine
 
 PATIENCE = 1.0  # s before an import is reported
-PERIOD = 1.0  # s between two looks
-CHUNK = 4096  # bytes of the log's end
+_PERIOD = 1.0  # s between two looks
+_CHUNK = 4096  # bytes of the log's end
 
 
 @contextlib.asynccontextmanager
@@ -43,7 +43,7 @@ async def _tell(log: Path, note: Callable[[str], None]) -> None:
         if line != seen:
             note(line)
             seen = line
-        await asyncio.sleep(PERIOD)
+        await asyncio.sleep(_PERIOD)
 
 
 def _size(log: Path) -> int:
@@ -57,7 +57,7 @@ def _last_line(log: Path, start: int) -> str:
     """The newest line that is not blank; a progress bar ends its lines with carriage returns."""
     try:
         with log.open("rb") as file:
-            file.seek(max(start, file.seek(0, 2) - CHUNK))
+            file.seek(max(start, file.seek(0, 2) - _CHUNK))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""

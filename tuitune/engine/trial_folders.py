@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 BIN = ".removing"  # in the folder of the trials: what is there is to be deleted
-CHECKPOINTS = "checkpoints"
-FEW = 4  # trials whose checkpoints are looked for at once; the thread looks for those of more
+_CHECKPOINTS = "checkpoints"
+_FEW = 4  # trials whose checkpoints are looked for at once; the thread looks for those of more
 
 
-class Removal:
+class _Removal:
     """Removes checkpoints that are not kept, one after the other, on a thread of its own.
 
     What goes is first renamed out of the trial's folder, so that an attempt never finds half a
@@ -46,7 +46,7 @@ class Removal:
 
     def leave(self, newest: Mapping[int, int]) -> None:
         """Keep only so many of each trial's newest checkpoints."""
-        if self._is_idle and len(newest) <= FEW and not any(map(self._has_saved, newest)):
+        if self._is_idle and len(newest) <= _FEW and not any(map(self._has_saved, newest)):
             return  # as in a study that never saves: the thread is not woken
         with self._turn:
             if self._closed:
@@ -79,7 +79,7 @@ class Removal:
         return os.path.exists(self._checkpoints(trial))  # noqa: PTH110 - a third of Path's time
 
     def _checkpoints(self, trial: int) -> str:
-        return f"{self._trials}/{trial:04d}/{CHECKPOINTS}"
+        return f"{self._trials}/{trial:04d}/{_CHECKPOINTS}"
 
     def _work(self) -> None:
         self._empty_bin()  # an engine that was killed may have left something there
@@ -180,7 +180,7 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
 
 
-CONFIGURATION = "config.json"
+_CONFIGURATION = "config.json"
 
 
 class TrialFolders:
@@ -188,7 +188,7 @@ class TrialFolders:
 
     def __init__(self, trials: Path, say: Callable[[str], None] = lambda _text: None) -> None:
         self._trials = trials
-        self._removal = Removal(trials, say)
+        self._removal = _Removal(trials, say)
 
     def folder(self, trial: int) -> Path:
         """Where it is, or will be."""
@@ -204,13 +204,13 @@ class TrialFolders:
         folder = self.folder(trial)
         ours = json.dumps(configuration, indent=2) + "\n"
         moved = ""
-        found = _read(folder / CONFIGURATION)
+        found = _read(folder / _CONFIGURATION)
         if found is not None and not _is_same(found, ours):
             moved = self._move_aside(folder)
             found = None
         if found is None:
             folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            _write(folder / CONFIGURATION, ours)
+            _write(folder / _CONFIGURATION, ours)
         return moved
 
     def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
@@ -219,7 +219,7 @@ class TrialFolders:
         The disk knows better than the journal which are there.
         """
         try:
-            found = whole(list((self.folder(trial) / CHECKPOINTS).iterdir()))
+            found = whole(list((self.folder(trial) / _CHECKPOINTS).iterdir()))
         except (FileNotFoundError, NotADirectoryError):
             return None
         return next((path for path in reversed(found) if int(path.name) != but), None)

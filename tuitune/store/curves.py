@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     import sqlite3
 
 ALL = "SELECT trial, step, value FROM reports WHERE seq <= ? ORDER BY seq"
-VALUES = """SELECT attempt, step, value FROM reports
+_VALUES = """SELECT attempt, step, value FROM reports
     WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
-METRICS = """SELECT attempt, step, metrics FROM reports
+_METRICS = """SELECT attempt, step, metrics FROM reports
     WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
-LONGEST_PAUSE = """SELECT max(pause) FROM (
+_LONGEST_PAUSE = """SELECT max(pause) FROM (
     SELECT time - lag(time) OVER (PARTITION BY trial, attempt ORDER BY seq) AS pause
     FROM reports)"""
-REPEATED = """SELECT trial, step FROM reports GROUP BY trial, attempt, step
+_REPEATED = """SELECT trial, step FROM reports GROUP BY trial, attempt, step
     HAVING count(*) > 1 LIMIT 1"""
-NAMES = "SELECT metrics FROM reports ORDER BY seq DESC LIMIT 100"
+_NAMES = "SELECT metrics FROM reports ORDER BY seq DESC LIMIT 100"
 
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 
@@ -83,27 +83,27 @@ def read_one(
     """(attempt, step, value) in order of arrival; of the objective unless `metric` is given."""
     first, last = span(db, trial)
     if metric is None:
-        return db.execute(VALUES, (first, last, trial)).fetchall()
+        return db.execute(_VALUES, (first, last, trial)).fetchall()
     found = (
         (a, step, _metrics(body).get(metric))
-        for a, step, body in db.execute(METRICS, (first, last, trial))
+        for a, step, body in db.execute(_METRICS, (first, last, trial))
     )
     return [(a, step, None if v is None or math.isnan(v) else v) for a, step, v in found]
 
 
 def read_names(db: sqlite3.Connection) -> list[str]:
     """Names of the metrics in the newest reports, in their order."""
-    bodies = [body for (body,) in db.execute(NAMES)]
+    bodies = [body for (body,) in db.execute(_NAMES)]
     return list(dict.fromkeys(name for body in bodies for name in _metrics(body)))
 
 
 def longest_pause(db: sqlite3.Connection) -> float | None:
     """Seconds between two reports of one attempt; None if no attempt has reported twice."""
-    (found,) = db.execute(LONGEST_PAUSE).fetchone()
+    (found,) = db.execute(_LONGEST_PAUSE).fetchone()
     return None if found is None else float(found)
 
 
 def repeated(db: sqlite3.Connection) -> tuple[int, int] | None:
     """(trial, step) of a step that one attempt has reported several times; None if none has."""
-    found: tuple[int, int] | None = db.execute(REPEATED).fetchone()
+    found: tuple[int, int] | None = db.execute(_REPEATED).fetchone()
     return found

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 Form = Literal["csv", "json"]
 
-FIRST = ("trial", "state", "value", "step")
-LAST = ("started", "ended", "attempts", "device", "error", "waiting_for")
+_FIRST = ("trial", "state", "value", "step")
+_LAST = ("started", "ended", "attempts", "device", "error", "waiting_for")
 
 
 def exported(
     rows: Iterable[TrialRow], names: Sequence[str], form: Form, *, ascii_only: bool = False
 ) -> str:
     """All trials; `names`: the parameters, in order; ascii_only: escape all else in JSON."""
-    columns = parameter_columns(names)
+    columns = _parameter_columns(names)
     records = [_record(row, columns) for row in rows]
     if form == "json":
         return as_json(records, indent=2, ascii_only=ascii_only) + "\n"
     return _csv(records, columns.values())
 
 
-def parameter_columns(names: Sequence[str]) -> dict[str, str]:
+def _parameter_columns(names: Sequence[str]) -> dict[str, str]:
     """Each parameter's column: its name, or `config.NAME` if another column has that name."""
-    taken = {*FIRST, *LAST}
+    taken = {*_FIRST, *_LAST}
     columns = {}
     for name in names:
         column = name
@@ -61,7 +61,7 @@ def _record(row: TrialRow, columns: Mapping[str, str]) -> dict[str, Any]:
 
 def _csv(records: Sequence[dict[str, Any]], parameters: Iterable[str]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*FIRST, *parameters, *LAST], lineterminator="\n")
+    writer = csv.DictWriter(text, [*_FIRST, *parameters, *_LAST], lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in r.items()} for r in records)
     return text.getvalue()

@@ -27,22 +27,22 @@ SELECT seq, time, trial, step, value, CASE WHEN value IS NULL THEN metrics END
 UNION ALL
 SELECT seq, time, NULL, NULL, NULL, body FROM journal WHERE seq > :since
 ORDER BY seq LIMIT :page"""
-SPAN = (
+_SPAN = (
     "SELECT born, CASE WHEN ended IS NULL THEN :most ELSE changed END FROM trials WHERE number = :n"
 )
 LAST = 2**63 - 1
 
 ReportColumns = tuple[float, int, int, float | None]  # time, trial, step, objective
-OF_MANY = (PauseAsked, ResumeAsked, UndoKillAsked)
+_OF_MANY = (PauseAsked, ResumeAsked, UndoKillAsked)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
 _decode_metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 _kinds: dict[type[Any], str] = {kind: kind.__struct_config__.tag for kind in get_args(AnyFact)}
 
-OF_TRIAL = f"""
+_OF_TRIAL = f"""
 SELECT seq, body FROM journal WHERE seq BETWEEN :first AND :last AND (
-    trial = :trial OR kind IN {tuple(map(_kinds.get, OF_MANY))}) ORDER BY seq"""  # noqa: S608 - our own names
+    trial = :trial OR kind IN {tuple(map(_kinds.get, _OF_MANY))}) ORDER BY seq"""  # noqa: S608 - our own names
 
 
 def to_columns(
@@ -114,14 +114,14 @@ def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | Repo
 def of_trial(db: sqlite3.Connection, trial: int) -> list[tuple[int, AnyFact]]:
     """Facts of this trial except its reports, in order; those of several trials included."""
     first, last = span(db, trial)
-    rows = db.execute(OF_TRIAL, {"first": first, "last": last, "trial": trial})
+    rows = db.execute(_OF_TRIAL, {"first": first, "last": last, "trial": trial})
     found = [(seq, _decoded(seq, body)) for seq, body in rows]
-    return [(n, f) for n, f in found if not isinstance(f, OF_MANY) or trial in f.trials]
+    return [(n, f) for n, f in found if not isinstance(f, _OF_MANY) or trial in f.trials]
 
 
 def span(db: sqlite3.Connection, trial: int) -> tuple[int, int]:
     """The numbers between which all facts of a trial lie, reports among them."""
-    found = db.execute(SPAN, {"most": LAST, "n": trial}).fetchone()
+    found = db.execute(_SPAN, {"most": LAST, "n": trial}).fetchone()
     return (0, LAST) if found is None else (found[0], found[1])
 
 
@@ -154,13 +154,13 @@ def _decoded(seq: int, body: bytes) -> AnyFact:
         ) from error
 
 
-FINE = 600.0  # s in which every sample is kept
-COARSE = 60.0  # s between two that are kept longer
-LONGEST = 86400.0  # s
+_FINE = 600.0  # s in which every sample is kept
+_COARSE = 60.0  # s between two that are kept longer
+_LONGEST = 86400.0  # s
 
-ADD = "REPLACE INTO samples VALUES(?,?,?,?)"
-SINCE = "SELECT body FROM samples WHERE time > ? ORDER BY time, device"
-THIN = "DELETE FROM samples WHERE (time < ? AND NOT kept) OR time < ?"
+_ADD = "REPLACE INTO samples VALUES(?,?,?,?)"
+_SINCE = "SELECT body FROM samples WHERE time > ? ORDER BY time, device"
+_THIN = "DELETE FROM samples WHERE (time < ? AND NOT kept) OR time < ?"
 
 _encode_sample = msgspec.msgpack.Encoder().encode
 _decode_sample = msgspec.msgpack.Decoder(DeviceSample).decode
@@ -178,14 +178,14 @@ class Samples:
         """Store samples and thin old ones, inside a transaction of the caller."""
         if not samples:
             return
-        self._db.executemany(ADD, [self._columns(sample) for sample in samples])
+        self._db.executemany(_ADD, [self._columns(sample) for sample in samples])
         now = samples[-1].time
-        if now - self._thinned >= COARSE:
+        if now - self._thinned >= _COARSE:
             self._thinned = now
-            self._db.execute(THIN, (now - FINE, now - LONGEST))
+            self._db.execute(_THIN, (now - _FINE, now - _LONGEST))
 
     def _columns(self, sample: DeviceSample) -> tuple[object, ...]:
-        kept = sample.time - self._kept.get(sample.device, 0.0) >= COARSE
+        kept = sample.time - self._kept.get(sample.device, 0.0) >= _COARSE
         if kept:
             self._kept[sample.device] = sample.time
         return sample.time, sample.device, kept, _encode_sample(sample)
@@ -193,4 +193,4 @@ class Samples:
 
 def read_samples(db: sqlite3.Connection, since: float) -> list[DeviceSample]:
     """Those taken after `since`, in order."""
-    return [_decode_sample(body) for (body,) in db.execute(SINCE, (since,))]
+    return [_decode_sample(body) for (body,) in db.execute(_SINCE, (since,))]

@@ -110,12 +110,12 @@ TRIALS = "trials"
 LOG = "engine.log"  # what the engine and the imported training code print
 NAME = ".study"  # holds its name: a folder called cifar-2 may be cifar's second or cifar-2's own
 # The files that an engine makes before its study has begun.
-BARE = re.compile(
+_BARE = re.compile(
     rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
     rf"|\.gitignore|{re.escape(LOG)}|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
 )
 ELSEWHERE = "choose another place with --runs DIR"
-NUMBER = re.compile(r"-([1-9][0-9]*)")
+_NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
 def create_study(runs: Path, name: str, *, another: bool = True) -> Path | None:
@@ -220,7 +220,7 @@ def remove_bare(folder: Path) -> bool:
     Whether it was removed. Raises OSError.
     """
     found = sorted(folder.iterdir())
-    if not all(BARE.fullmatch(path.name) and path.is_file() for path in found):
+    if not all(_BARE.fullmatch(path.name) and path.is_file() for path in found):
         return False
     for path in found:
         path.unlink()
@@ -297,5 +297,5 @@ def _number(folder: Path, name: str) -> int:
         return 0
     if folder.name == name:
         return 1
-    match = NUMBER.fullmatch(folder.name.removeprefix(name))
+    match = _NUMBER.fullmatch(folder.name.removeprefix(name))
     return int(match[1]) if match else 0

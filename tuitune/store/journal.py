@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.store.rows import EngineRow, StudyRow, TrialRow
 
-ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
-ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
-PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
-PUT_ABOUT = "REPLACE INTO about VALUES(?,?)"
-WAL_CHECK = 64  # writes between two looks at the size of the log
+_ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
+_ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"
+_PUT_TRIAL = f"REPLACE INTO trials VALUES({','.join('?' * len(trial_rows.COLUMNS))})"
+_PUT_ABOUT = "REPLACE INTO about VALUES(?,?)"
+_WAL_CHECK = 64  # writes between two looks at the size of the log
 
 
 class Journal:
@@ -45,7 +45,7 @@ class Journal:
         self._path = path
         self._metric = metric
         self._log = path.with_name(path.name + "-wal")
-        self._until_check = WAL_CHECK
+        self._until_check = _WAL_CHECK
         self._log_limit = schema.WAL_LIMIT
         self._samples = Samples(db)
         with explained(path):
@@ -89,20 +89,20 @@ class Journal:
         try:
             execute("BEGIN IMMEDIATE")
             if journal:
-                executemany(ADD_FACT, journal)
+                executemany(_ADD_FACT, journal)
             if reports:
-                executemany(ADD_REPORT, reports)
+                executemany(_ADD_REPORT, reports)
             if trials:
-                executemany(PUT_TRIAL, trials)
+                executemany(_PUT_TRIAL, trials)
             if study is not None:
-                execute(PUT_ABOUT, ("study", _json(study)))
+                execute(_PUT_ABOUT, ("study", _json(study)))
             execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - raised again once rolled back
             self._give_up(error)
         self.seq = last
         self._until_check -= 1
         if not self._until_check:
-            self._until_check = WAL_CHECK
+            self._until_check = _WAL_CHECK
             self._tidy()
 
     def sync(self) -> None:
@@ -135,8 +135,8 @@ class Journal:
             self._db.execute("DROP TABLE trials")
             self._db.execute(f"CREATE TABLE {trial_rows.TABLE}")
             self._db.execute(schema.TRIALS_INDEX)
-            self._db.executemany(PUT_TRIAL, trials)
-            self._db.execute(PUT_ABOUT, ("study", _json(projection.study_row())))
+            self._db.executemany(_PUT_TRIAL, trials)
+            self._db.execute(_PUT_ABOUT, ("study", _json(projection.study_row())))
             self._db.execute("DELETE FROM snapshots")
             schema.mark_layout(self._db)
         self._born = projection.born
@@ -151,7 +151,7 @@ class Journal:
         with self._transaction():
             self._db.execute("DELETE FROM snapshots")
             self._db.execute("INSERT INTO snapshots VALUES(?,?)", (self.seq, blob))
-            self._db.execute(PUT_ABOUT, ("snapshot", state_layout()))
+            self._db.execute(_PUT_ABOUT, ("snapshot", state_layout()))
 
     def sample(self, samples: Sequence[DeviceSample]) -> None:
         """Keeps telemetry for a while. Raises StoreError."""
@@ -186,7 +186,7 @@ class Journal:
     def put(self, key: str, value: str) -> None:
         """Keeps a small text about the study, in place of an earlier one under this key."""
         with explained(self._path):
-            self._db.execute(PUT_ABOUT, (key, value))
+            self._db.execute(_PUT_ABOUT, (key, value))
 
     def get(self, key: str) -> str | None:
         """A small text about the study; None if there is none under this key."""

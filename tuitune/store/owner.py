@@ -15,8 +15,8 @@ from tuitune.store.errors import HeldError, StoreError
 
 LOCK = ".lock"
 ROW = ".owner"
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def claim(folder: Path, *, steal: bool = False) -> Claim:
             _refuse_foreign(folder)
         now = time.time()
         pid = os.getpid()
-        owner = Owner(socket.gethostname(), boot_id(), pid, start_of(pid) or 0, now, now)
+        owner = Owner(socket.gethostname(), _boot_id(), pid, start_of(pid) or 0, now, now)
         _write(folder, owner)
     except BaseException:
         os.close(lock)
@@ -101,15 +101,15 @@ def running(folder: Path) -> Owner | None:
 
 def is_alive(owner: Owner) -> bool | None:
     """Whether this engine lives; None where it ran on another machine and can't be asked."""
-    if owner.boot == boot_id():
+    if owner.boot == _boot_id():
         return start_of(owner.pid) == owner.started
     return False if owner.host == socket.gethostname() else None
 
 
-def boot_id() -> str:
+def _boot_id() -> str:
     """The kernel's boot id; the host's name where it can't be read."""
     try:
-        return BOOT_ID.read_text(encoding="utf-8").strip()
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:  # a sandbox without it
         return socket.gethostname()
 
@@ -142,7 +142,7 @@ def _lock(folder: Path, *, steal: bool) -> int:
         except OSError as error:
             os.close(lock)
             found = read(folder)
-            if error.errno in UNSUPPORTED:
+            if error.errno in _UNSUPPORTED:
                 return _without_lock(folder, path, found)
             foreign = found is not None and is_alive(found) is None
             if not (steal and foreign):

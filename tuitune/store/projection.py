@@ -44,7 +44,7 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
     }
 )
 
-BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
+_BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
 
 _ACTIVITIES: Final[Mapping[type[Activity], ActivityName]] = {
     Starting: "starting",
@@ -167,7 +167,7 @@ def study_row(spec: StudySpec, state: State) -> StudyRow:
         opened=state.opened,
         elapsed=state.elapsed,
         rungs=brackets if any(brackets) else (),
-        blocked="; ".join(BLOCKED[cause].format(why) for cause, why in state.blocked.items()),
+        blocked="; ".join(_BLOCKED[cause].format(why) for cause, why in state.blocked.items()),
     )
 
 

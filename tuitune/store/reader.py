@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 MOST = 20_000  # reports of one call; more of them take several calls
 COLUMNS = ",".join(trial_rows.COLUMNS)
 TRIALS = f"SELECT {COLUMNS} FROM trials ORDER BY number"  # noqa: S608 - our own names
-OUTLINES = f"SELECT {','.join(trial_rows.OUTLINE)} FROM trials ORDER BY number"  # noqa: S608 - as above
-ONE = f"SELECT {COLUMNS} FROM trials WHERE number = ?"  # noqa: S608 - as above
+_OUTLINES = f"SELECT {','.join(trial_rows.OUTLINE)} FROM trials ORDER BY number"  # noqa: S608 - as above
+_ONE = f"SELECT {COLUMNS} FROM trials WHERE number = ?"  # noqa: S608 - as above
 # the + keeps SQLite from walking all trials in order instead of the few that changed
-CHANGED = f"SELECT {COLUMNS} FROM trials WHERE changed > ? ORDER BY +number"  # noqa: S608 - as above
+_CHANGED = f"SELECT {COLUMNS} FROM trials WHERE changed > ? ORDER BY +number"  # noqa: S608 - as above
 REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
     WHERE seq > ? ORDER BY seq LIMIT ?"""
 
@@ -119,16 +119,16 @@ class _Watch:
 
 
 def _read_trials(db: sqlite3.Connection, since: int) -> list[TrialRow]:
-    found = db.execute(CHANGED, (since,)) if since else db.execute(TRIALS)
+    found = db.execute(_CHANGED, (since,)) if since else db.execute(TRIALS)
     return [trial_rows.from_columns(row) for row in found]
 
 
 def _read_outlines(db: sqlite3.Connection) -> list[TrialRow]:
-    return [trial_rows.from_outline(row) for row in db.execute(OUTLINES)]
+    return [trial_rows.from_outline(row) for row in db.execute(_OUTLINES)]
 
 
 def _read_some(db: sqlite3.Connection, numbers: Iterable[int]) -> list[TrialRow]:
-    found = (db.execute(ONE, (number,)).fetchone() for number in numbers)
+    found = (db.execute(_ONE, (number,)).fetchone() for number in numbers)
     return [trial_rows.from_columns(row) for row in found if row is not None]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # In SQLite's temporary database a table hides one of the same name in the study's own.
-HIDING = (
+_HIDING = (
     "PRAGMA temp_store = MEMORY",
     f"CREATE TEMP TABLE {rows.TABLE}",
     schema.TRIALS_INDEX.replace("INDEX ", "INDEX temp."),
@@ -25,7 +25,7 @@ HIDING = (
     """CREATE TEMP VIEW about AS SELECT key, value FROM main.about WHERE key <> 'study'
         UNION ALL SELECT 'study', value FROM study""",
 )
-PUT = f"REPLACE INTO temp.trials VALUES({','.join('?' * len(rows.COLUMNS))})"
+_PUT = f"REPLACE INTO temp.trials VALUES({','.join('?' * len(rows.COLUMNS))})"
 
 
 class RebuiltRows:
@@ -42,7 +42,7 @@ class RebuiltRows:
         self._db = db
         self._path = path
         self._projection = Projection(spec)
-        for statement in HIDING:
+        for statement in _HIDING:
             db.execute(statement)
 
     def follow(self) -> None:
@@ -54,7 +54,7 @@ class RebuiltRows:
             raise StoreError(f"{self._path}: its facts contradict each other: {error!r}") from error
         if projection.seq == before:
             return
-        self._db.executemany(PUT, trials)
+        self._db.executemany(_PUT, trials)
         study = msgspec.json.encode(projection.study_row()).decode()
         self._db.execute("DELETE FROM study")
         self._db.execute("INSERT INTO study VALUES(?)", (study,))

@@ -9,9 +9,9 @@ from pathlib import Path
 from tuitune.store.errors import StoreError, explained
 from tuitune.store.rows import LAYOUT, TABLE
 
-APPLICATION = 0x74756974  # "tuit", in the file's header
+_APPLICATION = 0x74756974  # "tuit", in the file's header
 VERSION = 3  # of the journal
-KNOWN = (2, VERSION)  # 2: the same journal, and rows that do not say how they are laid out
+_KNOWN = (2, VERSION)  # 2: the same journal, and rows that do not say how they are laid out
 WAL_LIMIT = 64 * 1024 * 1024  # bytes
 PATIENCE = 5.0  # seconds to wait for a lock
 
@@ -93,12 +93,12 @@ def check(db: sqlite3.Connection, path: Path) -> None:
     """Raises StoreError where this is not a study's database, or its journal is not known."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION:
+    if application != _APPLICATION:
         raise StoreError(
             f"{path}: this is a database, but not a study's; move it away, or choose another "
             f"place with --runs DIR"
         )
-    if version not in KNOWN:
+    if version not in _KNOWN:
         how = "a newer" if version > VERSION else "an older"
         raise StoreError(
             f"{path}: its journal is of version {version}, written by {how} tuitune; this one "
@@ -150,7 +150,7 @@ def _create(db: sqlite3.Connection) -> None:
     try:
         for statement in TABLES:
             db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute(f"PRAGMA application_id = {_APPLICATION}")
         mark_layout(db)
         db.execute("COMMIT")
     finally:
@@ -167,7 +167,7 @@ def _set_journal(db: sqlite3.Connection, path: Path) -> None:
 
 
 MOUNTS = Path("/proc/self/mountinfo")
-NETWORK = frozenset(
+_NETWORK = frozenset(
     (
         "nfs",
         "nfs4",
@@ -212,7 +212,7 @@ def filesystem_kind(path: Path, mounts: str | None = None) -> str:
 def is_network(path: Path) -> bool:
     """Whether several machines may see this path, so that SQLite's WAL must not be used."""
     name = filesystem_kind(path)
-    return name in NETWORK or name.startswith("fuse.")
+    return name in _NETWORK or name.startswith("fuse.")
 
 
 def _holds(point: str, target: str) -> bool:

@@ -1,4 +1,4 @@
-"""How long is waited before launching is tried again?"""
+"""Launching is tried again after delays that double, up to a limit."""
 
 from __future__ import annotations
 
