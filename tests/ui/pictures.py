@@ -213,7 +213,7 @@ def snapshot(
         Curves(),
         study or _study(),
         sources := StubSources(facts, newest),
-        Engine(engine, heard=heard, since=since, words=words),  # type: ignore[arg-type]
+        Engine(engine, last_change=heard, since=since, words=words),  # type: ignore[arg-type]
         list(rows),
         metrics=(spec.objective.metric,),
         now=now,

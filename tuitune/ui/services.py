@@ -101,7 +101,7 @@ class Services:
         except StoreError as error:
             self._screen.app.call_from_thread(self._app.say, str(error), "error")
             return
-        self._screen.app.call_from_thread(self._source.curves_of_old, curves)
+        self._screen.app.call_from_thread(self._source.load_curves, curves)
         self._screen.app.call_from_thread(self._app.move)
 
     def _ask(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
@@ -117,6 +117,6 @@ class Services:
 
     def _start(self) -> None:
         assert self._restart is not None
-        words = self._restart()
-        said = (words, "error") if words else ("an engine runs it again", "info")
-        self._screen.app.call_from_thread(self._app.say, *said)
+        problem = self._restart()
+        message = (problem, "error") if problem else ("an engine runs it again", "info")
+        self._screen.app.call_from_thread(self._app.say, *message)

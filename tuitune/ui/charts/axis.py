@@ -1,4 +1,4 @@
-"""Where on its own axis does a parameter's value lie? Categories have columns."""
+"""Axes of charts: scales with round ticks, ranges that ignore spikes, and parameters' axes."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ if TYPE_CHECKING:
 
 ROUND: Final = (1, 2, 5)
 LARGEST: Final = 1e300  # beyond it differences overflow
-SMALLEST: Final = 1e-280  # what is nearer to 0 is 0
+SMALLEST: Final = 1e-280  # differences nearer to 0 count as 0
+FAR: Final = 10.0  # times the deviation of 90 % of a line's values: a spike is further away
+SPIKE: Final = 100.0  # times the value of a line that is flat apart from spikes
+GROWTH: Final = 4.0  # times the range so far, which another line may widen it to
+SAMPLE: Final = 256  # values of a line that a range is computed from
+CATEGORIES: Final = 12  # most different values of a sampled parameter that are shown as categories
 
 
 class Scale(Record, frozen=True):
-    """From low to high, both finite; with `log` both above 0."""
+    """The values of an axis, from low to high: both finite, and above 0 with `log`."""
 
     low: float
     high: float
     log: bool = False
 
     def at(self, value: float) -> float:
-        """0 at low and 1 at high, and beyond them where the value is; NaN: nowhere."""
+        """The place of a value: 0 at low, 1 at high, NaN where it has none."""
         return self.all((value,))[0]
 
     def all(self, values: Iterable[float]) -> list[float]:
-        """`at` each of many values."""
+        """The places of many values, as `at`."""
         low, high = self.low, self.high
         if self.log:
             low, high = math.log(low), math.log(high)
@@ -43,13 +48,14 @@ class Scale(Record, frozen=True):
         return [(value - low) / span for value in values]
 
     def ticks(self, most: int) -> list[float]:
-        """Round values within the scale, rising, at most so many (at least 2 are tried for)."""
+        """At most `most` round values within the scale, ascending; 2 where that is possible."""
         most = max(2, most)
         if self.log:
             return self._log_ticks(most)
         return _linear_ticks(self.low, self.high, most)
 
-    def words(self, ticks: Sequence[float]) -> list[str]:
+    def labels(self, ticks: Sequence[float]) -> list[str]:
+        """The ticks as text."""
         return labels(ticks, aligned=not self.log)
 
     def _log_ticks(self, most: int) -> list[float]:
@@ -69,7 +75,7 @@ class Scale(Record, frozen=True):
 
 
 def scale(low: float, high: float, *, log: bool = False) -> Scale:
-    """A scale of some width, also where low is high. Limits are brought into what can be drawn."""
+    """A scale of positive width, also where low equals high; limits are clipped to 1e300."""
     low, high = (min(max(end, -LARGEST), LARGEST) for end in (low, high))
     if log:
         low, high = max(low, 1 / LARGEST), max(high, 1 / LARGEST)
@@ -82,10 +88,10 @@ def scale(low: float, high: float, *, log: bool = False) -> Scale:
 
 
 def labels(ticks: Sequence[float], *, aligned: bool = True) -> list[str]:
-    """The ticks with as many figures as they need; aligned: with as many decimals each."""
+    """The ticks as text, with as few digits as tell them apart; aligned: equal decimals."""
     for digits in range(1, 12):
         words = [tidy(tick, digits) for tick in ticks]
-        if all(_is_told(tick, word) for tick, word in zip(ticks, words, strict=True)):
+        if all(_is_exact(tick, word) for tick, word in zip(ticks, words, strict=True)):
             break
     else:
         words = [tidy(tick, 12) for tick in ticks]
@@ -96,7 +102,7 @@ def labels(ticks: Sequence[float], *, aligned: bool = True) -> list[str]:
 
 
 def tidy(value: float, digits: int = 4) -> str:
-    """So many significant figures, without the noughts of an exponent."""
+    """The value with this many significant digits, without leading zeros in its exponent."""
     words = f"{value:.{digits}g}"
     if "e" not in words:
         return words
@@ -106,12 +112,12 @@ def tidy(value: float, digits: int = 4) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def _is_told(tick: float, word: str) -> bool:
+def _is_exact(tick: float, word: str) -> bool:
     return math.isclose(float(word), tick, rel_tol=1e-9, abs_tol=1e-300)
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:
-    """Multiples of the smallest round step that gives no more; one more than `most` to have two."""
+    """Multiples of the smallest round step with at most `most`; one more if else there is one."""
     power = math.floor(math.log10((high / most) - (low / most)))
     steps = [float(f"{factor}e{p}") for p in (power, power + 1) for factor in ROUND]
     counts = [_multiples(low, high, step) for step in steps]
@@ -126,17 +132,13 @@ def _multiples(low: float, high: float, step: float) -> range:
 
 
 def _exactly(index: int, step: float) -> float:
-    """index * step, as one would write it: 3 * 0.1 is 0.3."""
+    """index * step rounded to 12 digits: 3 * 0.1 is 0.3."""
     return float(f"{index * step:.12g}")
 
 
-FAR: Final = 10.0  # times the deviation of nine tenths of a line, beyond which a value is a spike
-SPIKE: Final = 100.0  # times the value of a line that is flat but for it
-GROWTH: Final = 4.0  # times the range so far: a line that needs more is cut off
-SAMPLE: Final = 256  # values of a line that are looked at
-
-
 class Range(NamedTuple):
+    """The values that a chart shows, both ends included."""
+
     low: float
     high: float
 
@@ -145,11 +147,11 @@ class Range(NamedTuple):
 
 
 def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range | None:
-    """The range of several lines, the most trusted first: its own is always shown, spikes apart.
+    """The range that shows several lines, the most important first; spikes are left out.
 
-    Another line widens the range by as much as it needs, and to GROWTH times what the lines before
-    it need at most; a line that would be off by more than half of it even then doesn't at all.
-    None: no finite value (with log: none above 0).
+    The first line is shown whole. Each other line may widen the range, to at most GROWTH times
+    what it was; a line of which less than half would be visible then doesn't widen it. None where
+    there is no finite value (with log: none above 0).
     """
     shown: Range | None = None
     for line in lines:
@@ -162,7 +164,7 @@ def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range
 
 
 def _widened(shown: Range, ordered: list[float]) -> Range:
-    """So that it holds these values too, as far as that is not too much."""
+    """The range with these values in it, as far as GROWTH allows; ordered: ascending."""
     most = GROWTH * max(shown.span(), 0.05 * max(abs(shown.low), abs(shown.high)))
     above = [value for value in ordered if value >= shown.high - most]
     low = min(above[0], shown.low) if above else shown.low
@@ -173,7 +175,7 @@ def _widened(shown: Range, ordered: list[float]) -> Range:
 
 
 def _usual(values: list[float]) -> list[float]:
-    """Those that lie at most FAR times as far from the median as nine in ten do, in order."""
+    """The values without spikes, ascending: a spike is FAR times as far from the median as 90 %."""
     if not values:
         return []
     ordered = sorted(values if len(values) <= SAMPLE else _some(values))
@@ -184,13 +186,13 @@ def _usual(values: list[float]) -> list[float]:
 
 
 def _some(values: list[float]) -> list[float]:
-    """Evenly some of them, and the extremes: those are what a range is about."""
+    """About SAMPLE of them, evenly, and the extremes, which a range depends on."""
     stride = -(-len(values) // SAMPLE)
     return [*values[::stride], values[-1], min(values), max(values)]
 
 
 def _drawable(line: Sequence[float], *, log: bool) -> list[float]:
-    """The finite values, with `log` their decades; none too large to be subtracted."""
+    """The finite values, with `log` their logarithms, clipped so that differences are finite."""
     numbers = list(filter(math.isfinite, line))
     if log:
         return [math.log10(min(max(v, 1 / LARGEST), LARGEST)) for v in numbers if v > 0]
@@ -199,11 +201,8 @@ def _drawable(line: Sequence[float], *, log: bool) -> list[float]:
     return numbers
 
 
-CATEGORIES: Final = 12  # different values of a sampled parameter that still are categories
-
-
 class Axis(Record, frozen=True):
-    """Of one parameter. `scale` where its values are numbers, else `names` of its categories."""
+    """The axis of one parameter: a scale for numbers, else the names of its categories."""
 
     name: str
     scale: Scale | None = None
@@ -212,11 +211,11 @@ class Axis(Record, frozen=True):
     places: Mapping[Hashable, int] = msgspec.field(default_factory=dict)
 
     def at(self, config: Mapping[str, Any]) -> float | None:
-        """From 0 to 1; the middle of its column for a category. None: it is not in `config`."""
+        """Where the configuration lies on it, in [0, 1]; None where it lacks the parameter."""
         return self.all((config,))[0]
 
     def all(self, configs: Iterable[Mapping[str, Any]]) -> list[float | None]:
-        """`at` each of many configurations."""
+        """The places of many configurations, as `at`."""
         values = [config.get(self.name) for config in configs]
         if self.scale is None:
             count = len(self.names)
@@ -227,31 +226,31 @@ class Axis(Record, frozen=True):
         return [None if math.isnan(at) else min(max(at, 0.0), 1.0) for at in ats]
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """(place, name), rising; of categories all."""
+        """(place, name), ascending: at most `most` for numbers, all for categories."""
         if self.scale is None:
             count = len(self.names)
             return [((place + 0.5) / count, name) for place, name in enumerate(self.names)]
         values = self.scale.ticks(most)
         return [
             (self.scale.at(v), word)
-            for v, word in zip(values, self.scale.words(values), strict=True)
+            for v, word in zip(values, self.scale.labels(values), strict=True)
         ]
 
     def ends(self) -> tuple[str, str]:
-        """The names of its low and of its high end."""
+        """The names of its lowest and of its highest value."""
         if self.scale is None:
             return self.names[0], self.names[-1]
         return tidy(self.scale.low), tidy(self.scale.high)
 
 
 def axes(space: SearchSpace, rows: Sequence[TrialRow]) -> list[Axis]:
-    """Of every parameter that can take several values; rows: to see what was sampled."""
+    """The axes of all parameters with several values; rows: show what samplers have drawn."""
     made = (axis(parameter, rows) for parameter in space.parameters)
     return [one for one in made if one is not None]
 
 
 def axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:
-    """None where there is only one value, or none that could be shown."""
+    """None where there is only one value, or none that can be shown."""
     name = parameter.name
     match parameter:
         case FloatRange(low=low, high=high, log=log) | IntRange(low=low, high=high, log=log):
@@ -287,7 +286,7 @@ def _columns(name: str, values: Iterable[Any], *, ordered: bool) -> Axis:
 
 
 def _hashable(value: Any) -> Hashable:
-    """1 and 1.0 are one value, true is another."""
+    """A key for the value: 1 and 1.0 are equal, true is another one."""
     if isinstance(value, bool | list | dict):
         return spell(value), type(value)
     return value  # type: ignore[no-any-return]  # a number or a text

@@ -1,4 +1,4 @@
-"""How good was the best so far, trial by trial or over time, and who set it?"""
+"""The best-so-far chart: the best value over trials or time, and the trials that set it."""
 
 from __future__ import annotations
 

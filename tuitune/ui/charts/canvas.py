@@ -1,4 +1,4 @@
-"""Which dots make a line of a chart? Braille, 2 x 4 dots a cell; in ASCII a sign a cell."""
+"""The canvas of charts: braille with 2 x 4 dots a cell, or one ASCII sign a cell."""
 
 from __future__ import annotations
 

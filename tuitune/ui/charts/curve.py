@@ -1,4 +1,4 @@
-"""How does the metric of these trials go, over what they spend?"""
+"""The curve chart: the metric of the chosen trials over the resource, with their legend."""
 
 from __future__ import annotations
 
@@ -33,10 +33,28 @@ if TYPE_CHECKING:
     from tuitune.ui.charts.frame import Dot, Frame, Trace
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
+BEST: Final = ("*", "success bold", "11110")
+CURSOR: Final = ("a", "line-a", "1")
+OTHERS: Final = (
+    ("b", "line-b", "1100"),
+    ("c", "line-c", "10"),
+    ("d", "line-d", "1110100"),
+    ("e", "line-e", "100"),
+    ("f", "line-f", "11110010"),
+)
+ACTIONS: Final = (
+    ("chart.log", "log"),
+    ("chart.metric", "metric"),
+    ("chart.overlay", "overlay"),
+    ("chart.right", "read"),
+)
+NEAR: Final = 4  # cells between two rungs; a nearer second one is left out
+# (columns, lines) from a curve's end to its letter
+ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 
 
 class Entry(NamedTuple):
-    """A line's name, the same in short, and its value."""
+    """One line of the legend: the curve's name, a shorter one, and its value."""
 
     name: str
     short: str
@@ -45,7 +63,7 @@ class Entry(NamedTuple):
 
 
 def put_legend(canvas: Canvas, entries: Sequence[Entry]) -> None:
-    """In the emptiest corner, as long as it covers no more than half of the chart's width."""
+    """Write the legend into the emptiest corner, with short names where it would be too wide."""
     entries = entries[: max(1, canvas.height // 2)]
     values = max((len(entry.value) for entry in entries), default=0)
     names = [entry.name for entry in entries]
@@ -66,38 +84,27 @@ def _widest(names: Sequence[str]) -> int:
 
 
 def _corner(canvas: Canvas, width: int, height: int) -> tuple[int, int]:
-    """Of equally empty ones the first: top right, bottom right, top left, bottom left."""
+    """(column, line) of the corner with the fewest dots; of equal ones the first listed."""
     right, bottom = max(0, canvas.width - width), max(0, canvas.height - height)
     corners = ((right, 0), (right, bottom), (0, 0), (0, bottom))
     return min(corners, key=lambda at: canvas.dots_in(at[0], at[1], width, height))
 
 
-MARKED: Final = 5  # more would be a tangle: the others are only counted
-BEST: Final = ("*", "success bold", "11110")
-CURSOR: Final = ("a", "line-a", "1")
-OTHERS: Final = (
-    ("b", "line-b", "1100"),
-    ("c", "line-c", "10"),
-    ("d", "line-d", "1110100"),
-    ("e", "line-e", "100"),
-    ("f", "line-f", "11110010"),
-)
-
-
 class Overlaid(Record, frozen=True):
-    """One trial of a chart."""
+    """A trial whose curve is drawn."""
 
     trial: int
     letter: str
     ink: Ink
     part: str  # "cursor", "best", "marked", or several
 
-    def words(self) -> str:
+    def name(self) -> str:
+        """As the legend has it."""
         return f"{self.letter} {trial_name(self.trial)} ({self.part})"
 
 
 def overlaid(context: RenderContext) -> list[Overlaid]:
-    """The trials of the chart, the one that is drawn last, and so on top, first."""
+    """The trials whose curves are drawn, the topmost first."""
     selection, best = context.selection, context.snapshot.best
     chosen: list[Overlaid] = []
     if selection.cursor is not None:
@@ -111,18 +118,18 @@ def overlaid(context: RenderContext) -> list[Overlaid]:
 
 
 def left_out(context: RenderContext) -> int:
-    """Marked trials that are not drawn as there are too many."""
+    """How many marked trials are not drawn, because there are too many."""
     marked = context.selection.marks - {context.selection.cursor, context.snapshot.best}
     return max(0, len(marked) - len(OTHERS)) if context.selection.overlay else 0
 
 
 def metric(context: RenderContext) -> str:
-    """Whose curves are shown."""
+    """The name of the metric that is shown."""
     return context.selection.metric or context.snapshot.spec.objective.metric
 
 
 def curve(context: RenderContext, trial: int) -> Curve:
-    """Of the metric that the user looks at."""
+    """The trial's curve of the metric that is shown."""
     snapshot = context.snapshot
     if metric(context) == snapshot.spec.objective.metric:
         return snapshot.curves.points(trial)
@@ -130,7 +137,7 @@ def curve(context: RenderContext, trial: int) -> Curve:
 
 
 def stamp(context: RenderContext, trial: int) -> object:
-    """Another one whenever `curve` may have changed."""
+    """A value that changes whenever `curve` may have changed."""
     if metric(context) == context.snapshot.spec.objective.metric:
         return context.snapshot.curves.stamp(trial)
     row = context.snapshot.row(trial)
@@ -142,23 +149,13 @@ def _one(trial: int, how: tuple[str, str, str], part: str) -> Overlaid:
     return Overlaid(trial, letter, Ink(role, letter, dash), part)
 
 
-ACTIONS: Final = (
-    ("chart.log", "log"),
-    ("chart.metric", "metric"),
-    ("chart.overlay", "overlay"),
-    ("chart.right", "read"),
-)
-NEAR: Final = 4  # cells between two rungs below which the second is left out
-ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))  # where a letter may stand
-
-
 class _Line(NamedTuple):
     shown: Overlaid
     curve: Curve
 
 
 class CurveChart:
-    """Remembers where each curve runs, so that only what has grown is traced anew."""
+    """The chart of one study. Keeps the traces of curves that have not changed."""
 
     def __init__(self) -> None:
         self._traces: dict[int, tuple[object, Trace]] = {}
@@ -167,7 +164,7 @@ class CurveChart:
         selection = context.selection
         shown = tuple((one.trial, one.part, stamp(context, one.trial)) for one in overlaid(context))
         asked = (metric(context), selection.log_y, selection.inspected, left_out(context))
-        return shown, asked, context.snapshot.study.rungs, _waited(context)
+        return shown, asked, context.snapshot.study.rungs, _missing_key(context)
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         selection = context.selection
@@ -189,7 +186,7 @@ class CurveChart:
         return Drawing(title, drawn, _note(context, selection.inspected, name), ACTIONS)
 
     def _draw_lines(self, context: RenderContext, made: Frame, lines: Sequence[_Line]) -> None:
-        """The cursor's on top; then rungs and letters where there is room."""
+        """The curves, the cursor's on top; then rungs and letters where there is room."""
         traces = {line.shown.trial: self._trace(context, made, line) for line in lines}
         self._traces = traces
         for line in reversed(lines):
@@ -210,8 +207,8 @@ class CurveChart:
         return known if known is not None and known[0] == key else (key, trace(made, line.curve))
 
 
-def _waited(context: RenderContext) -> object:
-    """What the words about a trial without reports depend on."""
+def _missing_key(context: RenderContext) -> object:
+    """A key of what is written about a trial without reports."""
     row = context.snapshot.row(context.selection.cursor)
     if row is None or curve(context, row.number).steps:
         return len(context.snapshot.rows) == 0
@@ -219,7 +216,7 @@ def _waited(context: RenderContext) -> object:
 
 
 def _scales(context: RenderContext, lines: Sequence[_Line]) -> tuple[Scale, Scale] | None:
-    """Of steps and of values; None where there is no number to show. The best trial is trusted."""
+    """Of steps and of values; None without a finite value. The best trial is always visible."""
     trusted = sorted(lines, key=lambda line: "best" not in line.shown.part)
     shown = shown_range((line.curve.values for line in trusted), log=context.selection.log_y)
     if shown is None:
@@ -233,14 +230,14 @@ def _scales(context: RenderContext, lines: Sequence[_Line]) -> tuple[Scale, Scal
 
 
 def _room_for(last: int, most: int | None) -> int:
-    """Up to a quarter more than the last step, so that few reports move all that is drawn."""
+    """Up to a quarter more than the last step, so that the axis seldom changes."""
     unit: int = 1 << max(0, last.bit_length() - 3)
     room = -(-last // unit) * unit
     return room if most is None or last > most else min(most, room)
 
 
 def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
-    """The line's letter at its last value, beside it where there is room."""
+    """Write the curve's letter next to its last value, or on it where there is no room."""
     column, line = end
     role = f"{shown.ink.role} bold"
     for right, down in ENDS:
@@ -250,7 +247,7 @@ def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
 
 
 def _draw_rungs(made: Frame, context: RenderContext) -> None:
-    """Where the trial under the cursor is judged, in its bracket."""
+    """Draw the rungs of the bracket of the trial under the cursor."""
     rungs = context.snapshot.study.rungs
     row = context.snapshot.row(context.selection.cursor)
     bracket = 0 if row is None else row.bracket
@@ -284,15 +281,15 @@ def _ticks(made: Frame, inspected: int | None) -> list[Tick]:
 def _entry(line: _Line, inspected: int | None) -> Entry:
     shown = line.shown
     return Entry(
-        shown.words(),
+        shown.name(),
         f"{shown.letter} {trial_name(shown.trial)}",
-        _said(line, inspected),
+        _value_text(line, inspected),
         shown.ink.role,
     )
 
 
-def _said(line: _Line, inspected: int | None) -> str:
-    """The newest value, or the one at the step that is read: its own, or the last before it."""
+def _value_text(line: _Line, inspected: int | None) -> str:
+    """The newest value, or the last one at or before the inspected step, with its own step."""
     steps, values = line.curve
     if not steps:
         return "no reports yet"

@@ -1,4 +1,4 @@
-"""How do axes stand around a chart? A canvas with ticks and names, and where a value lies on it."""
+"""What all charts share: the frame with its axes, traces of curves, and the choice of trials."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BELOW = 2  # lines of the axis below
 
 
 class Drawing(NamedTuple):
-    """A view of the search: what its rule says, which actions that names, and its lines."""
+    """A drawn chart: its title, a note behind it, the actions that the title names, its lines."""
 
     title: str
     lines: list[Line]
@@ -38,36 +38,36 @@ class Drawing(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A place on the axis below, 0 to 1, and its name."""
+    """A place on the x axis, in [0, 1], and its label."""
 
     place: float
     name: str
 
 
 class Frame(Holder):
-    """Axes of one chart."""
+    """A canvas with its two axes."""
 
     canvas: Canvas
     x: Scale
     y: Scale
-    gutter: int  # cells left of the canvas: the axis and its names
+    gutter: int  # cells left of the canvas, for the y axis and its labels
     ascii_only: bool
-    names: dict[int, str] = msgspec.field(default_factory=dict)  # of the axis at the left, by line
+    names: dict[int, str] = msgspec.field(default_factory=dict)  # labels of the y axis, by line
 
     def across(self, value: float) -> int:
-        """The dot column of an x; what lies beyond the scale is at its edge."""
+        """The dot column of an x value; the nearest edge for one outside of the scale."""
         return dot(self.x.at(value), self.canvas.across)
 
     def down(self, value: float) -> int:
-        """The dot line of a y, from the top; what lies beyond the scale is at its edge."""
+        """The dot line of a y value, from the top; the nearest edge for one outside."""
         return self.canvas.down - 1 - dot(self.y.at(value), self.canvas.down)
 
     def beyond(self, value: float) -> int:
-        """1 above the range, -1 below it or nowhere on it, 0 within."""
+        """1 for a y value above the scale, -1 for one below it or NaN, 0 within."""
         return beyond(self.y.at(value))
 
     def lines(self, ticks: Sequence[Tick], name: str) -> list[Line]:
-        """The canvas with its axes: as many lines as the size that the frame was made for."""
+        """The canvas with its axes, as many lines as the size given to `frame`."""
         corner, bar, tick, across, stem = "└│┤─┬" if not self.ascii_only else "+|+-+"
         width = self.gutter - 1
         framed: list[Line] = []
@@ -82,7 +82,7 @@ class Frame(Holder):
         return framed
 
     def _below(self, ticks: Sequence[Tick], name: str, across: str, stem: str) -> tuple[str, str]:
-        """Earlier ticks come first where there is no room for all names."""
+        """The x axis and its labels; earlier ticks first where there is no room for all."""
         width = self.canvas.width
         line, words = [across] * width, [" "] * width
         if name and len(name) < width:
@@ -98,10 +98,10 @@ class Frame(Holder):
 
 
 def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
-    """A frame of this size, axes included; None where that is too small."""
+    """A frame of this size, axes included; None where it is too small for a chart."""
     height = size.height - BELOW
     ticks = y.ticks(max(2, height // 4))
-    words = y.words(ticks)
+    words = y.labels(ticks)
     gutter = max((len(word) for word in words), default=0) + 1
     width = size.width - gutter
     if width < LEAST[0] or height < LEAST[1]:
@@ -113,9 +113,9 @@ def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
 
 
 def value_ticks(x: Scale, width: int) -> list[Tick]:
-    """The ticks of a scale, about one every twelve cells."""
+    """The ticks of an x axis, about one every twelve cells."""
     values = x.ticks(max(2, width // 12))
-    return [Tick(x.at(v), word) for v, word in zip(values, x.words(values), strict=True)]
+    return [Tick(x.at(v), word) for v, word in zip(values, x.labels(values), strict=True)]
 
 
 def too_small() -> list[Line]:
@@ -123,17 +123,17 @@ def too_small() -> list[Line]:
 
 
 def words(*texts: str) -> list[Line]:
-    """Where there is nothing to draw yet: why, and what would be here."""
+    """The lines of a chart that has nothing to draw: why."""
     return [(), *(((f"  {plain(text)}", "muted"),) for text in texts)]
 
 
 def dot(at: float, dots: int) -> int:
-    """The dot of a place from 0 to 1; of one beyond them the nearest, of NaN the first."""
+    """The dot of a place in [0, 1], from 0; clipped outside of it, 0 for NaN."""
     return round(at * (dots - 1)) if 0 <= at <= 1 else dots - 1 if at > 1 else 0
 
 
 def beyond(at: float) -> int:
-    """1 above 1, -1 below 0 or nowhere, 0 between them; rounding errors apart."""
+    """1 for a place above 1, -1 for one below 0 or NaN, 0 within; rounding errors are allowed."""
     return 0 if -1e-9 <= at <= 1 + 1e-9 else 1 if at > 1 else -1
 
 
@@ -141,16 +141,16 @@ Dot = tuple[int, int]
 
 
 class Trace(NamedTuple):
-    """A curve in the dots of one frame."""
+    """A curve as dots of one frame."""
 
-    paths: list[list[Dot]]  # broken where a value is missing
-    marks: dict[int, int]  # by column: 1 where it is above the range, -1 below
-    named: dict[str, int]  # "nan" and "inf": the column where such a value first came
-    end: Dot | None  # of its last number, in cells
+    paths: list[list[Dot]]  # one for each part between missing values
+    marks: dict[int, int]  # by cell column: 1 where it is above the range, -1 below
+    named: dict[str, int]  # "nan" and "inf": the cell column of the first such value
+    end: Dot | None  # the cell of its last finite value
 
 
 def trace(made: Frame, curve: Curve) -> Trace:
-    """What leaves the range runs along its edge."""
+    """The curve in this frame; what lies outside of the range runs along its edge."""
     across, down = made.canvas.across, made.canvas.down
     traced = Trace([[]], {}, {}, _end(made, curve))
     places = zip(made.x.all(curve.steps), made.y.all(curve.values), curve.values, strict=True)
@@ -169,6 +169,7 @@ def trace(made: Frame, curve: Curve) -> Trace:
 
 
 def draw_trace(canvas: Canvas, traced: Trace, ink: Ink) -> None:
+    """The lines, an arrow where they leave the range, and words where values are not finite."""
     for path in traced.paths:
         canvas.path(path, ink)
     for column, side in traced.marks.items():
@@ -179,7 +180,7 @@ def draw_trace(canvas: Canvas, traced: Trace, ink: Ink) -> None:
 
 
 def thinned(path: Sequence[Dot]) -> list[Dot]:
-    """The same picture of fewer dots: of each column the first, the extremes and the last.
+    """The same picture with fewer dots: the first, the extremes and the last of each column.
 
     Jugel, Jerzak, Hackenbroich, Markl 2014, "M4: A Visualization-Oriented Time Series Data
     Aggregation".
@@ -207,21 +208,21 @@ def _end(made: Frame, curve: Curve) -> Dot | None:
 
 T = TypeVar("T")
 
-STEADY: Final = 500  # redraws while a study grows to any size: a large one is drawn more rarely
+STEADY: Final = 500  # redraws of a chart until a study has ended, however large it is
 
 
-def ended(snapshot: Snapshot) -> int:
+def _ended(snapshot: Snapshot) -> int:
     return sum(snapshot.counts.get(state, 0) for state in ENDED)
 
 
 def epoch(context: RenderContext) -> object:
-    """Another one whenever a view of all that has ended is worth drawing again."""
+    """A key of charts of all ended trials: it changes whenever one is to be drawn again."""
     snapshot = context.snapshot
-    done = ended(snapshot)
+    done = _ended(snapshot)
     return done // max(1, done // STEADY), snapshot.best, snapshot.partial, context.selection.cursor
 
 
 def some(rows: Sequence[T], most: int) -> Sequence[T]:
-    """Evenly so many of them at most, the last one among them."""
+    """At most `most` of the rows, evenly chosen, with the last one among them."""
     stride = -(-len(rows) // most) if rows else 1
     return rows[len(rows) - 1 :: -stride][::-1] if stride > 1 else rows

@@ -1,4 +1,4 @@
-"""Which values do the good trials share? An axis a parameter, a line a trial."""
+"""The parallel coordinates chart: an axis for each parameter, a line for each trial."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
 GOOD: Final = Ink("line-a", "#")
 OTHER: Final = Ink("faint", ".", "10", under=True)
 OWN: Final = Ink("line-b bold", "o", "1100")
-MOST: Final = 800  # trials that are looked at
-GOODS: Final = 8  # lines of the best tenth that are drawn
+MOST: Final = 800  # trials that are shown, evenly chosen
+GOODS: Final = 8  # of the best tenth that are drawn
 OTHERS: Final = 24
 LEAST: Final = 7  # cells between two axes
 SAMPLES: Final = ("\u2812\u2812\u2812", "\u2802 \u2802", "\u2812\u2802\u2812")  # in braille
-ABSENT: Final = 3  # dots at the bottom for trials that don't have the parameter
+ABSENT: Final = 3  # dots at the bottom for trials without the parameter
 
 
 class _Plot(NamedTuple):
     canvas: Canvas
     axes: Sequence[Axis]
-    columns: Sequence[int]  # cells of the axes, the metric's last
+    columns: Sequence[int]  # of the axes in cells, the metric's last
     metric: Axis
-    upward: bool  # the metric's better end at the top
-    absent: bool  # some parameter is not there in every trial
+    upward: bool  # whether larger values of the metric are higher up
+    absent: bool  # whether some parameter is conditional
 
 
 def key(context: RenderContext) -> object:
@@ -101,7 +101,7 @@ def _path(plot: _Plot, row: TrialRow) -> list[tuple[int, int]]:
 
 
 def _down(plot: _Plot, at: float | None) -> int:
-    """The dot line of a place on an axis; what is not there runs along the bottom."""
+    """The dot line of a place on an axis; the bottom for a parameter that a trial lacks."""
     bottom = plot.canvas.down - 1
     if at is None:
         return bottom
@@ -123,7 +123,7 @@ def _write_axes(plot: _Plot, context: RenderContext) -> None:
 
 
 def _write_ends(plot: _Plot, context: RenderContext) -> None:
-    """The cursor's and the best trial's signs, where their lines meet the metric's axis."""
+    """Write the signs of the cursor's and the best trial where their lines end."""
     glyphs, snapshot = context.glyphs, context.snapshot
     for trial, sign, role in (
         (context.selection.cursor, glyphs.cursor, OWN.role),
@@ -136,7 +136,7 @@ def _write_ends(plot: _Plot, context: RenderContext) -> None:
 
 
 def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:
-    """Names, the high ends, the plot, the low ends; below, what the lines are."""
+    """The axes' names, their high ends, the plot, their low ends, and a legend."""
     width = plot.canvas.width
     shown = [*plot.axes, plot.metric]
     ends = [axis.ends() if axis.scale is not None else ("", "") for axis in shown]
@@ -160,7 +160,7 @@ def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:
 
 
 def _spread(plot: _Plot, texts: Sequence[str], width: int, role: str) -> Line:
-    """Each text at its axis, cut where the next one begins."""
+    """A line with each text above its axis, cut where the next one begins."""
     line = ""
     for place, (column, text) in enumerate(zip(plot.columns, texts, strict=True)):
         after = plot.columns[place + 1] - 1 if place + 1 < len(plot.columns) else width

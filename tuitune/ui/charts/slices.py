@@ -1,4 +1,4 @@
-"""What does one parameter do to the metric? Every trial at its value of the parameter."""
+"""The slice chart: the metric of every trial by its value of one parameter."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
-MOST: Final = 800  # trials that are looked at
-ROLES: Final = {  # from what is drawn first to what lies on top
+MOST: Final = 800  # trials that are shown, evenly chosen
+ROLES: Final = {  # by state, from the first drawn to the topmost
     Shown.KILLED: "faint",
     Shown.FAILED: "error",
     Shown.PAUSED: "warning",
@@ -31,8 +31,8 @@ ROLES: Final = {  # from what is drawn first to what lies on top
     Shown.COMPLETE: "text",
     Shown.RUNNING: "success",
 }
-EVERY: Final = 3.0  # s between two drawings of what runs
-SPREAD: Final = 0.618033988749895  # the golden ratio's: neighbours fall far apart
+EVERY: Final = 3.0  # s between two drawings while trials run
+SPREAD: Final = 0.618033988749895  # the golden ratio: consecutive numbers are far apart
 UNIT: Final = Scale(0.0, 1.0)
 
 
@@ -43,7 +43,7 @@ def key(context: RenderContext) -> object:
 
 
 def chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
-    """The axis that is shown, its place from 1, and how many there are."""
+    """(the axis that is shown, its number from 1, the number of axes)."""
     found = axes(context.snapshot.spec.space, context.snapshot.rows)
     names = [axis.name for axis in found]
     if not found:
@@ -88,7 +88,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
 
 
 def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRow]) -> int:
-    """The trials' signs, the important ones on top; how many lie beyond the range."""
+    """Write the trials' signs, the important ones on top. Returns how many are out of range."""
     order = {state: place for place, state in enumerate(ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
     canvas, glyphs = made.canvas, context.glyphs
@@ -113,20 +113,20 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
 def _places(
     made: Frame, axis: Axis, rows: Sequence[TrialRow]
 ) -> Iterator[tuple[TrialRow, int, float]]:
-    """(trial, column, place on the metric's axis) of those that have both."""
+    """(trial, column, place on the y axis) of the trials that have both values."""
     values = [math.nan if row.value is None else row.value for row in rows]
     ats = axis.all([row.config for row in rows])
     spread = 0.0 if axis.scale is not None else 0.6 / len(axis.names)
     for row, across, at in zip(rows, ats, made.y.all(values), strict=True):
         if across is None or row.value is None:
             continue
-        # about its column's middle, by number: at the same place in every drawing
+        # spread within its category by its number: the same place in every drawing
         aside = ((row.number * SPREAD) % 1.0 - 0.5) * spread if spread else 0.0
         yield row, dot(across + aside, made.canvas.across) // 2, at
 
 
 def _narrow(ticks: Sequence[Tick], width: int) -> list[Tick]:
-    """Names of categories, cut to their columns."""
+    """The ticks of categories, their names cut to fit."""
     room = max(1, width // len(ticks) - 1)
     return [Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks]
 
@@ -136,7 +136,7 @@ def _shown(row: TrialRow) -> Shown:
 
 
 def _legend(context: RenderContext, rows: Sequence[TrialRow], looked_at: int) -> Line:
-    """The signs that are there, and what they stand for."""
+    """The signs in the chart and what they mean."""
     there = set(map(_shown, rows))
     signs, glyphs = context.glyphs.states, context.glyphs
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]

@@ -1,4 +1,4 @@
-"""What has been typed into the form of a new trial, and what is wrong with it?"""
+"""The form of a new trial: what has been typed, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ METHOD = "left empty: the search chooses it"
 
 
 class Field(Record, frozen=True):
-    """A parameter in the form."""
+    """One parameter of the form."""
 
     parameter: Parameter
     text: str
     value: Any  # None: nothing was typed
-    exists: bool  # beside what its parents are said to be
+    exists: bool  # given what was typed for its parents
     problem: str  # in words; empty where there is none
 
     @property
@@ -31,7 +31,7 @@ class Field(Record, frozen=True):
         return self.parameter.name
 
     def below(self) -> str:
-        """What stands below its line: what is wrong, else what it may be."""
+        """The line below it: the problem, else the possible values."""
         if self.problem:
             return self.problem
         known = f"{domain(self.parameter)} {condition(self.parameter)}".strip()
@@ -48,17 +48,17 @@ class Form(Record, frozen=True):
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was typed, without what does not exist."""
+        """The typed values of parameters that exist."""
         return {f.name: f.value for f in self.fields if f.exists and f.value is not None}
 
     @property
     def problem(self) -> str:
-        """The first one, with its parameter; empty where there is none."""
+        """The first problem, with its parameter; empty where there is none."""
         return next((f"{f.name}: {f.problem}" for f in self.fields if f.problem), "")
 
 
 def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
-    """Texts by parameter; what is absent or blank is left to the search."""
+    """The form with these texts, by parameter; absent and blank ones are left to the search."""
     ordered, _ = parents_first(space.parameters)
     known: dict[str, Any] = {}
     found: dict[str, Field] = {}
@@ -71,19 +71,19 @@ def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
 
 
 def filled(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, str]:
-    """Texts to start from: those of a trial's configuration, and what is fixed."""
+    """Texts by parameter: of a trial's configuration, and of fixed values."""
     texts = {p.name: typed(config[p.name]) for p in space.parameters if p.name in config}
     fixed = {p.name: typed(p.value) for p in space.parameters if isinstance(p, Fixed)}
     return {**texts, **fixed}
 
 
 def typed(value: object) -> str:
-    """A value as one types it: a plain word without quotes."""
+    """A value as it is typed: TOML, but words without quotes."""
     return value if isinstance(value, str) and read_text(value) == value else spell(value)
 
 
 def read_text(text: str) -> Any:
-    """As TOML, and what is none as a bare word."""
+    """The value of a typed text: TOML, else the text itself."""
     path, value = parsed(f"value={text}")
     return value if path else text
 
@@ -104,7 +104,7 @@ def _field(space: SearchSpace, parameter: Parameter, text: str, known: Mapping[s
 
 
 def _possible(parameter: Parameter, text: str) -> Any:
-    """What the text is; the bare text where only that is one of its values."""
+    """The typed value; the text itself where only that is a value of a choice."""
     value = read_text(text.strip())
     bare = text.strip()
     if isinstance(parameter, Choice) and index_of(parameter, value) is None:

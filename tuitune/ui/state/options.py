@@ -1,4 +1,4 @@
-"""How does this terminal want the app?"""
+"""The app's options: what the command line and the terminal's environment ask for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StudyList(Record, frozen=True):
 
 
 class Options(Record, frozen=True):
-    """Said on the command line, or seen in the environment."""
+    """Options of the command line, and what the environment allows."""
 
     readonly: bool = False
     ascii: bool = False
@@ -46,7 +46,7 @@ class Options(Record, frozen=True):
 def options_for(
     environment: Mapping[str, str], *, readonly: bool, ascii_only: bool, no_color: bool
 ) -> Options:
-    """Over SSH half as many looks; sixteen colours where the terminal says no more of itself."""
+    """Over SSH the store is read half as often; 16 colours unless the terminal has more."""
     remote = "SSH_CONNECTION" in environment
     bare = no_color or "NO_COLOR" in environment or not _has_many(environment)
     ascii_only = ascii_only or not _is_utf8(environment)
@@ -55,12 +55,12 @@ def options_for(
 
 
 def prepare(environment: MutableMapping[str, str], options: Options, *, no_color: bool) -> None:
-    """What Textual reads when it is imported: no animations, and no frame that nobody sees."""
+    """Set what Textual reads at its import: no animations, and few frames over SSH."""
     environment.setdefault("TEXTUAL_ANIMATIONS", "none")
     environment.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     if options.tick == REMOTE:
         environment.setdefault("TEXTUAL_FPS", "15")
-    for name in ("COLUMNS", "LINES"):  # Textual would believe them and never hear of another size
+    for name in ("COLUMNS", "LINES"):  # Textual would use them and ignore a resize
         environment.pop(name, None)
     if no_color:
         environment["NO_COLOR"] = "1"
@@ -77,5 +77,7 @@ def _has_many(environment: Mapping[str, str]) -> bool:
 
 
 def _is_utf8(environment: Mapping[str, str]) -> bool:
-    said = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
-    return "utf" in said.lower() or said in ("", "C.UTF-8")
+    locale = (
+        environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    )
+    return "utf" in locale.lower() or locale in ("", "C.UTF-8")

@@ -1,6 +1,6 @@
-"""What are this room's values made of? Structs: 10 ms of a start less than dataclasses.
+"""Base classes of the app's values: structs, which cost 10 ms of a start less than dataclasses.
 
-They are never read from bytes, so that the types of their fields need not be known at run time.
+They are never decoded, so that the types of their fields need not be known at run time.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import msgspec
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A value: its fields, and what follows from them."""
+    """An immutable value."""
 
 
 class Holder(msgspec.Struct):
-    """Fields that change."""
+    """A mutable value."""

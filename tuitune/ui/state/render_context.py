@@ -1,4 +1,4 @@
-"""What does a pane's function get? All that it may read, and nothing that it could change."""
+"""What the functions of panes read: the user's selection, and all of one moment."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHARTS: Final = ("curve", "best", "importance", "parallel", "slice", "rungs")
 
 
 class Selection(Holder):
-    """Changed by the user's keys alone; read by the panes."""
+    """What the user looks at and has chosen: only the user's keys and mouse change it."""
 
     focus: str = TRIALS
     zoomed: str | None = None
 
-    cursor: int | None = None  # the trial under the cursor: it follows the trial, not the line
-    top: int = 0  # the first line of the table that is seen
+    cursor: int | None = None  # the trial under the cursor, which stays on it when lines move
+    top: int = 0  # the first visible line of the table
     marks: set[int] = msgspec.field(default_factory=set)
     anchor: int | None = None  # where a range of marks begins, a trial's number
     kept: frozenset[int] = frozenset()  # the marks from before the range
@@ -37,7 +37,7 @@ class Selection(Holder):
     wide: bool = False  # the table shows parameters before all else
     first_column: int = 0  # of those that scroll
     hidden: frozenset[str] = frozenset()  # columns that are not shown
-    frozen: bool = False  # nothing moves on the screen, while the study goes on
+    frozen: bool = False  # the screen is not updated
 
     metric: str | None = None  # None: the objective
     chart: str = "curve"  # what the curve's pane shows
@@ -59,12 +59,12 @@ class Selection(Holder):
 
 
 class RenderContext(Record, frozen=True):
-    """One moment: the study, the user's view of it, and how this terminal draws."""
+    """All that panes read at one moment; they change nothing of it."""
 
     snapshot: Snapshot
     selection: Selection
     order: Order  # the trials that the table shows, in its order
     glyphs: Glyphs
-    status_line: StatusLine  # what the two last lines are busy with
+    status_line: StatusLine  # what the two last lines show
     keymap: Keymap  # which key does what, for the panes that name keys
     readonly: bool = False

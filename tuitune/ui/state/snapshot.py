@@ -1,4 +1,4 @@
-"""What is known of the study at this moment? Kept up to date by `source`, read by every pane."""
+"""The study as the app knows it at one moment: its rows, its curves and its forecast."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from tuitune.store.reader import Report
     from tuitune.store.rows import StudyRow, TrialRow
 
-POINTS: Final = 512  # of a long curve; where it would be twice as many, every second one goes
+POINTS: Final = 512  # of a long curve: with twice as many, every second point is dropped
 NONE: Final = new_curve()
 
 
 class Curves:
-    """Curves by trial. Most have the same steps, and what was loaded shares them."""
+    """Curves of the objective by trial. Loaded curves with equal steps share one array."""
 
     def __init__(self) -> None:
         self._curves: dict[int, Curve] = {}
-        self._stamps: dict[int, int] = {}  # of the trials whose arrays nobody shares
+        self._stamps: dict[int, int] = {}  # by trial, of those with arrays of their own
         self._changes = 0
         self._loaded = 0
 
@@ -41,7 +41,7 @@ class Curves:
         return len(self._curves)
 
     def load(self, curves: Mapping[int, Curve]) -> None:
-        """Take up what was read in one go, in place of all that is known of its trials."""
+        """Replace the curves of these trials."""
         shared: dict[bytes, array[int]] = {}
         for trial, (steps, values) in curves.items():
             steps = shared.setdefault(steps.tobytes(), steps[:])  # noqa: PLW2901 - the same steps
@@ -51,7 +51,7 @@ class Curves:
         self._loaded = self._changes
 
     def add(self, report: Report) -> None:
-        """A report's step and all after it are what this report says from now on."""
+        """Add a report; it replaces what was reported at its step and after it."""
         curve = self._own(report.trial)
         curve.add(report.step, report.value)
         if len(curve.steps) >= 2 * POINTS:
@@ -60,11 +60,11 @@ class Curves:
         self._stamps[report.trial] = self._changes
 
     def points(self, trial: int) -> Curve:
-        """The trial's curve, without points where it has not reported. Not to be changed."""
+        """The trial's curve, empty without reports. It must not be changed."""
         return self._curves.get(trial, NONE)
 
     def stamp(self, trial: int) -> int:
-        """Another number whenever this trial's curve may have changed."""
+        """A number that changes whenever this trial's curve may have changed."""
         return self._stamps.get(trial, self._loaded)
 
     def _own(self, trial: int) -> Curve:
@@ -77,14 +77,14 @@ class Curves:
 
 
 class FollowedForecast:
-    """Takes up what changes in a snapshot; after a new engine, the past from the rows' times."""
+    """The forecast of a study that is followed snapshot by snapshot."""
 
     def __init__(self) -> None:
         self._forecast = Forecast()
         self._opened = 0.0
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Take up what has changed since the last snapshot."""
+        """Count what has changed; a new engine begins anew from the times in the rows."""
         opened = snapshot.study.opened
         if opened != self._opened and not snapshot.study.finished:
             self._opened = opened
@@ -101,7 +101,7 @@ class FollowedForecast:
         return self._forecast.rate(now)
 
     def remaining(self, snapshot: Snapshot) -> float | None:
-        """Seconds until the last trial ends, or the study's time is up; None where unknown."""
+        """Seconds until the last trial ends or the time limit is reached; None where unknown."""
         limit = snapshot.study.settings.time_limit if snapshot.study.settings else None
         time_left = None if limit is None else limit - elapsed(snapshot)
         return self._forecast.remaining(snapshot.now, snapshot.total, time_left)
@@ -112,11 +112,13 @@ def _is_settled(row: TrialRow) -> bool:
 
 
 def elapsed(snapshot: Snapshot) -> float:
-    """Seconds that the study has run, pauses between engines left out."""
+    """Seconds that the study has run, without the times between engines."""
     study, engine = snapshot.study, snapshot.engine
     if study.finished or not study.opened:
         return study.elapsed
-    until = snapshot.now if engine.state in {"running", "silent", "importing"} else engine.heard
+    until = (
+        snapshot.now if engine.state in {"running", "silent", "importing"} else engine.last_change
+    )
     return study.elapsed + max(0.0, until - study.opened)
 
 
@@ -127,39 +129,39 @@ HISTORY = 120  # samples of each device that are kept
 
 
 class Sources(Protocol):
-    """Reads that one pane asks for, remembered until there is news of what they are about."""
+    """What panes read from the store on demand. Answers are cached until something changes."""
 
     def facts_of(self, trial: int) -> Sequence[tuple[int, AnyFact]]:
-        """What happened to a trial and was decided about it, oldest first."""
+        """(number, fact) of what happened to a trial and was decided about it, oldest first."""
 
     def newest(self) -> Sequence[tuple[int, AnyFact]]:
-        """The newest facts of the whole study that are worth telling, newest first."""
+        """(number, fact) of the newest notable facts of the study, newest first."""
 
     def curve(self, trial: int, metric: str) -> Curve:
-        """Another metric than the objective."""
+        """The trial's curve of a metric other than the objective."""
 
     def importance(self) -> Importance | None:
-        """Of the parameters, the newest that is known; None until it has been computed."""
+        """The importance of parameters, the newest that is known; None until it is computed."""
 
 
 class Engine(Holder):
-    """The process that runs the study, as far as can be seen from here."""
+    """The state of the engine, as far as the store shows it."""
 
     state: EngineState = "gone"
-    heard: float = 0.0  # Unix s of the newest change in the store
-    since: float = 0.0  # Unix s from which on it has been in this state
+    last_change: float = 0.0  # Unix s of the newest change in the store
+    since: float = 0.0  # Unix s when this state began
     words: str = ""  # importing: what the import prints; failed: its traceback; gone: how it ended
 
 
 class Snapshot(Holder):
-    """The study as the store has it. `version` moves with every change of anything here."""
+    """The study as the store has it. `version` grows with every change."""
 
     spec: StudySpec
     folder: Path
     file: str  # the study file, as its user names it
     curves: Curves
     study: StudyRow
-    sources: Sources  # what is only read when somebody looks at it
+    sources: Sources  # reads on demand
     engine: Engine = msgspec.field(default_factory=Engine)
     rows: list[TrialRow] = msgspec.field(default_factory=list)  # by trial number
     changed: set[int] = msgspec.field(default_factory=set)  # trials that this refresh changed
@@ -167,7 +169,7 @@ class Snapshot(Holder):
     held: int = 0  # of the paused trials, those that are held at a rung
     best: int | None = None
     partial: bool = False  # no trial is complete: the best is the one that got furthest
-    metrics: tuple[str, ...] = ()  # all that trials have reported, the objective first
+    metrics: tuple[str, ...] = ()  # names of all reported metrics, the objective first
     devices: dict[str, deque[DeviceSample]] = msgspec.field(default_factory=dict)
     pace: FollowedForecast = msgspec.field(default_factory=FollowedForecast)
     host: str = ""  # this machine's name
@@ -182,14 +184,16 @@ class Snapshot(Holder):
 
     @property
     def name(self) -> str:
+        """Of the study's folder."""
         return self.folder.name
 
     @property
     def engine_gone(self) -> bool:
-        """Whether no engine's process is there: nothing runs any more."""
+        """Whether no engine runs the study."""
         return self.engine.state in {"gone", "failed", "finished"}
 
     def row(self, number: int | None) -> TrialRow | None:
+        """None for None, and for a trial that is not there."""
         if number is None or not 0 <= number < len(self.rows):
             return None
         return self.rows[number]

@@ -1,4 +1,4 @@
-"""Where does the picture come from? One look at the store a tick, and only at what is new."""
+"""The app's reads of the store: one look a tick at what is new, and queries on demand."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import EngineState
 
 NEWEST = 200  # facts of the whole study
-CURVES = 64  # of other metrics that are remembered
-LATE = 2.5 * GROWTH  # new trials after which a running engine is not waited for any more
+SILENT_AFTER = 5.0  # s without a change while the engine lives: it samples devices every second
+POINTS = 20  # at least so many of each curve are read at first, at most twice as many
+CURVES = 64  # of other metrics that are cached
+LATE = 2.5 * GROWTH  # share of new trials from which on a running engine is not waited for
 
 
 class LazyQueries:
-    """Remembers each answer until the trial, or the study, has changed."""
+    """`Sources`: caches each answer until the trial, or the study, has changed."""
 
     def __init__(self, reader: Reader, objective: str) -> None:
         self.snapshot: Snapshot | None = None
@@ -46,7 +48,7 @@ class LazyQueries:
         self._newest: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
         self._curves: dict[tuple[int, str], tuple[object, Curve]] = {}
         self._importance: Importance | None = None
-        self._looked_at: object = None  # the version at which the store was asked for it
+        self._asked_at: object = None  # the snapshot's version when the store was read for it
         self._computing: _Computation | None = None
 
     def facts_of(self, trial: int) -> Sequence[tuple[int, AnyFact]]:
@@ -73,11 +75,11 @@ class LazyQueries:
         return curve
 
     def importance(self) -> Importance | None:
-        """The newest; where the store's is not new enough a process is started to compute it."""
+        """Starts a process that computes it where the store has none, or an old one."""
         snapshot = self.snapshot
-        if snapshot is None or snapshot.version == self._looked_at:
+        if snapshot is None or snapshot.version == self._asked_at:
             return self._importance
-        self._looked_at = snapshot.version
+        self._asked_at = snapshot.version
         stored, known = self._reader.importance(), self._importance
         if stored and (known is None or stored.finished > known.finished):
             self._importance = stored
@@ -88,7 +90,7 @@ class LazyQueries:
         return self._importance
 
     def poll(self) -> bool:
-        """Take up what has been computed meanwhile; true where there is something."""
+        """Take over what has been computed meanwhile; whether there is something."""
         if self._computing is None or self._computing.result is None:
             return False
         self._importance, self._computing = self._computing.result, None
@@ -107,13 +109,13 @@ class _Computation:
         Thread(target=self._run, args=(folder, finished), daemon=True, name="importance").start()
 
     def _run(self, folder: Path, finished: int) -> None:
-        from tuitune.model_process.importance import compute  # noqa: PLC0415 - for who looks at it
+        from tuitune.model_process.importance import compute  # noqa: PLC0415 - only for this chart
 
         self.result = compute(folder, finished)
 
 
 def newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
-    """What still stands of (attempt, step, value): later attempts replace earlier ones."""
+    """The curve of (attempt, step, value): a step replaces those from it on of before."""
     steps, values = array("q"), array("d")
     for _, step, value in reports:
         while steps and steps[-1] >= step:
@@ -124,15 +126,11 @@ def newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
     return Curve(steps, values)
 
 
-SILENT_AFTER = 5.0  # s without a word of an engine that lives: it samples its devices every second
-POINTS = 20  # half of those of each curve that are read at first
-
-
 class Source:
-    """Keeps a picture of one study up to date. Raises StoreError and StudyFileError at first.
+    """Keeps the snapshot of one study up to date. Raises StoreError or StudyFileError at first.
 
-    Of most trials only the outline is there until `fill`: what they are counted and sorted by.
-    devices_tick: seconds between two looks at the devices and at whether the engine lives.
+    Until `fill` most rows hold only what trials are counted and sorted by. devices_tick: seconds
+    between two looks at the devices and at whether the engine lives.
     """
 
     def __init__(self, folder: Path, file: str, now: float, devices_tick: float = NEAR) -> None:
@@ -145,39 +143,41 @@ class Source:
         self._engine: EngineRow | None = None
         self._looked_at = -math.inf
         self._sampled = now - HISTORY
-        self._early: list[Report] | None = []  # came before the curves of old were there
+        self._unplotted: list[Report] | None = []  # reports from before `load_curves`
         self._until = first.seq
         self._queries = queries = LazyQueries(self._reader, spec.objective.metric)
         self.snapshot = Snapshot(spec, folder, file, Curves(), first.study or StudyRow(), queries)
         queries.snapshot = self.snapshot
         self.snapshot.host = socket.gethostname()
         self._take(first, now)
-        self.snapshot.engine.heard = _last_sign(self.snapshot.rows, self.snapshot.study.opened)
+        self.snapshot.engine.last_change = _last_change(
+            self.snapshot.rows, self.snapshot.study.opened
+        )
         self._look_at_devices(now)
         self._place_engine(now)
 
     def complete(self, numbers: Iterable[int]) -> None:
-        """Whole rows of these trials and of those that run: what is seen first."""
+        """Read the whole rows of these trials and of those that run, which are visible first."""
         running = (row.number for row in self.snapshot.rows if row.state == TrialState.RUNNING)
         self._place(self._reader.some({*numbers, *running}))
 
     def fill(self) -> None:
-        """Whole rows of all trials."""
+        """Read the whole rows of all trials."""
         self._take(Changes(self._seq, rows=self._reader.trials()), self.snapshot.now)
 
     def refresh(self, now: float) -> None:
-        """What is new since the last time. Raises StoreError where the database can't be read."""
+        """Read what is new since the last time. Raises StoreError."""
         snapshot = self.snapshot
         snapshot.now = now
         snapshot.changed = set()
         due = now - self._looked_at >= self._devices_tick
-        if due:  # before its last words are read, so that none is missing once it is gone
+        if due:  # before the changes are read: none is missing once the engine is gone
             self._alive = owner.running(snapshot.folder) is not None
         changes = self._reader.changes(self._seq)
         self._seq = changes.seq
         if changes:
             self._take(changes, now)
-            snapshot.engine.heard = now
+            snapshot.engine.last_change = now
         if due:
             self._look_at_devices(now)
         if due or changes.engine is not None:
@@ -186,18 +186,18 @@ class Source:
             snapshot.version += 1
 
     def read_curves(self) -> dict[int, Curve]:
-        """The curves of old: work for another thread, which has a reader of its own for it."""
+        """The curves until the first look. For another thread: it opens a reader of its own."""
         reader = Reader.open(self.snapshot.folder / DATABASE)
         try:
             return reader.curves(until=self._until, points=POINTS)
         finally:
             reader.close()
 
-    def curves_of_old(self, curves: dict[int, Curve]) -> None:
-        """What `read_curves` has read: it comes before what was reported since."""
-        early, self._early = self._early, None
+    def load_curves(self, curves: dict[int, Curve]) -> None:
+        """Take what `read_curves` has read, and add what was reported since."""
+        reports, self._unplotted = self._unplotted, None
         self.snapshot.curves.load(curves)
-        for report in early or ():
+        for report in reports or ():
             self.snapshot.curves.add(report)
         self.snapshot.changed.update(curves)
         self.snapshot.version += 1
@@ -214,11 +214,11 @@ class Source:
             self._engine = changes.engine
         self._place(changes.rows)
         self._find_best(changes.rows)
-        if self._early is None:
+        if self._unplotted is None:
             for report in changes.reports:
                 snapshot.curves.add(report)
         else:
-            self._early += changes.reports
+            self._unplotted += changes.reports
         snapshot.changed.update(report.trial for report in changes.reports)
         if changes.reports or not snapshot.metrics:
             snapshot.metrics = self._metrics(changes.reports)
@@ -238,11 +238,11 @@ class Source:
         for row in changed:
             if row.number < known:
                 rows[row.number] = row
-        # trials are numbered without a gap, and come in order
+        # numbers have no gaps, and new rows come in order
         rows += [row for row in changed if row.number >= known]
 
     def _find_best(self, rows: list[TrialRow]) -> None:
-        """Only what changed is compared, as long as the best of before still stands."""
+        """Compare only what changed, unless that is the best trial itself."""
         snapshot = self.snapshot
         objective = snapshot.spec.objective
         leader = snapshot.row(snapshot.best)
@@ -264,7 +264,7 @@ class Source:
         return (*known, *(name for name in more if name not in known))
 
     def _look_at_devices(self, now: float) -> None:
-        """What the engine says of them; it is heard of in that too."""
+        """Read new samples, which also show that the engine lives."""
         self._looked_at = now
         snapshot = self.snapshot
         samples = self._reader.samples(self._sampled)
@@ -273,31 +273,31 @@ class Source:
             known.append(sample)
             self._sampled = max(self._sampled, sample.time)
         if samples:
-            snapshot.engine.heard = max(snapshot.engine.heard, self._sampled)
+            snapshot.engine.last_change = max(snapshot.engine.last_change, self._sampled)
             snapshot.version += 1
 
     def _place_engine(self, now: float) -> None:
-        """How it stands at this moment."""
-        engine, told = self.snapshot.engine, self._engine
+        """Update the state of the engine."""
+        engine, row = self.snapshot.engine, self._engine
         state = self._engine_state(now)
         if state != engine.state:
             self.snapshot.version += 1
         if state != engine.state or not engine.since:
-            engine.since = now if told is None else told.time
+            engine.since = now if row is None else row.time
         engine.state = state
-        engine.words = "" if told is None else told.words
+        engine.words = "" if row is None else row.words
 
     def _engine_state(self, now: float) -> EngineState:
         phase = "" if self._engine is None else self._engine.phase
         if self._alive:
             if phase == "importing":
                 return "importing"
-            return "silent" if now - self.snapshot.engine.heard > SILENT_AFTER else "running"
+            return "silent" if now - self.snapshot.engine.last_change > SILENT_AFTER else "running"
         if self.snapshot.study.finished and self.snapshot.study.complete:
             return "finished"
         return "failed" if phase == "failed" else "gone"
 
 
-def _last_sign(rows: list[TrialRow], opened: float) -> float:
-    """When the study was last heard of, as far as its trials tell. Unix s."""
+def _last_change(rows: list[TrialRow], opened: float) -> float:
+    """Unix s of the newest change that the rows show."""
     return max(max((row.ended or row.launched or 0.0 for row in rows), default=0.0), opened)

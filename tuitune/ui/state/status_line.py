@@ -1,4 +1,4 @@
-"""What are the two last lines busy with? A message, a question, a menu, a line to type, an undo."""
+"""The two last lines of the app: a message, a question, a menu, a line to type, an undo."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from tuitune.control.requests import Request
 
-SHORT, LONG = 4.0, 8.0  # s that a message stays: news, and what went wrong
-SEEN = 2.0  # s after which what was asked of the engine is in the picture
+SHORT, LONG = 4.0, 8.0  # s that a message stays: information, and warnings or errors
+SEEN = 2.0  # s after which the snapshot shows what was requested
 
 
 class Choice(Record, frozen=True):
-    """One way on from a menu: a key, what it does in words, and doing it."""
+    """An entry of a menu: its key, its title, and what it does."""
 
     key: str
     title: str
@@ -26,14 +26,14 @@ class Choice(Record, frozen=True):
 
 
 class Menu(Record, frozen=True):
-    """A key that waits for a second one."""
+    """A choice that waits for a second key."""
 
     title: str
     choices: tuple[Choice, ...]
 
 
 class Question(Record, frozen=True):
-    """Asked before an act; anything but yes is no. `word`: it has to be typed where it is set."""
+    """Asked before an action; any answer but y is no. With a `word`, that has to be typed."""
 
     text: str
     yes: Callable[[], None]
@@ -41,15 +41,15 @@ class Question(Record, frozen=True):
 
 
 class Prompt(Record, frozen=True):
-    """A line to type; `seen` hears of each change, `done` of the line at the end."""
+    """A line to type; `seen` is called with each change, `done` with the line at the end."""
 
     sign: str  # "/" or ":"
     text: str
     done: Callable[[str], None]
     seen: Callable[[str], None] | None = None
     dropped: Callable[[], None] | None = None  # escape
-    hint: Callable[[str], str] | None = None  # what to say below of what is typed so far
-    complete: Callable[[str], str] | None = None  # tab: the line with more of it typed
+    hint: Callable[[str], str] | None = None  # what is shown below the typed text
+    complete: Callable[[str], str] | None = None  # tab: the line, completed
 
 
 class Flash(Record, frozen=True):
@@ -61,26 +61,26 @@ class Flash(Record, frozen=True):
 
 
 class Undo(Record, frozen=True):
-    """How the last act is taken back, as long as it can be."""
+    """How the last action is undone, as long as it can be."""
 
     title: str  # what was done
-    request: Request  # asked of the engine to take it back
-    undone: str  # said then
+    request: Request  # that undoes it
+    undone: str  # the message then
     until: float = math.inf  # monotonic s
 
 
 class Wanted(Record, frozen=True):
-    """What was asked of the engine and the picture does not show yet. `until`: monotonic s."""
+    """A requested value that the snapshot does not show yet. `until`: monotonic s."""
 
     value: int
     until: float
 
 
 class StatusLine:
-    """At most one of question, menu and prompt is open; a message and an undo stand beside it."""
+    """At most one of question, menu and prompt is open; a message and an undo may be there too."""
 
     def __init__(self) -> None:
-        self.now = 0.0  # monotonic s of the newest look
+        self.now = 0.0  # monotonic s of the last update
         self.flash: Flash | None = None
         self.question: Question | None = None
         self.menu: Menu | None = None
@@ -95,7 +95,7 @@ class StatusLine:
         self.flash = Flash(text, role, now + stays) if text else None
 
     def expire(self, now: float) -> bool:
-        """Drops what is over; true where that changes the screen."""
+        """Drop what is over; whether that changes the screen."""
         counted = self.seconds_left()
         self.now = now
         changed = False
@@ -109,13 +109,13 @@ class StatusLine:
         return changed or counted != self.seconds_left()
 
     def seconds_left(self) -> int | None:
-        """For the undo, where that ends."""
+        """Until the undo ends; None where it does not."""
         if self.undo is None or self.undo.until == math.inf:
             return None
         return max(0, math.ceil(self.undo.until - self.now))
 
     def takes(self, key: str, character: str | None) -> bool:
-        """Whether the key belongs to an open question or menu; it is acted on then."""
+        """Handle a key of an open question or menu; False where none is open."""
         name = pressed(key, character)
         if self.question is not None:
             question, self.question = self.question, None
@@ -131,7 +131,7 @@ class StatusLine:
         return False
 
     def typed(self, question: Question) -> Prompt:
-        """The line on which a question's word is to be typed; anything else is no."""
+        """The prompt for a question's word; any other word is no."""
 
         def done(text: str) -> None:
             if text.strip() == question.word:

@@ -1,4 +1,4 @@
-"""Which studies does this machine know, and how do they stand? Read bit by bit, kept up to date."""
+"""The studies of this machine and how they stand, read a little at each look."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 StudyState = Literal["running", "finished", "interrupted", "unreadable", "…"]
 
-AT_ONCE = 0.1  # s of reading between two looks at the keyboard
+AT_ONCE = 0.1  # s of reading at one refresh
 ORDER: tuple[StudyState, ...] = ("running", "interrupted", "finished", "…", "unreadable")
 
 
@@ -50,7 +50,7 @@ class Entry(Holder):
         return self.folder.name
 
 
-class _Book(Holder):
+class _Known(Holder):
     """What was read of a study so far."""
 
     reader: Reader
@@ -61,15 +61,15 @@ class _Book(Holder):
 
 
 class Studies:
-    """Those of a runs folder and those that the registry remembers, each once."""
+    """The studies of a runs folder and of the registry, each once."""
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
-        self._books: dict[Path, _Book] = {}
+        self._known: dict[Path, _Known] = {}
         self.entries: dict[Path, Entry] = {}
 
     def refresh(self) -> bool:
-        """Reads what is new, for some tenth of a second; true where anything is."""
+        """Read what is new, for about 0.1 s; whether anything is."""
         before = {folder: _stamp(entry) for folder, entry in self.entries.items()}
         self._find()
         deadline = time.monotonic() + AT_ONCE
@@ -80,15 +80,15 @@ class Studies:
         return before != {folder: _stamp(entry) for folder, entry in self.entries.items()}
 
     def listed(self, text: str = "") -> list[Entry]:
-        """Running ones first, then the newest; `text`: words that must all be in what is told."""
+        """Running ones first, then the newest; text: words that must all occur in an entry."""
         words = text.lower().split()
-        found = [e for e in self.entries.values() if all(w in _told(e) for w in words)]
+        found = [e for e in self.entries.values() if all(w in _searched(e) for w in words)]
         return sorted(found, key=lambda e: (ORDER.index(e.state), -e.when, e.name))
 
     def close(self) -> None:
-        for book in self._books.values():
+        for book in self._known.values():
             book.reader.close()
-        self._books.clear()
+        self._known.clear()
 
     def _find(self) -> None:
         folders = all_studies(self._runs)
@@ -97,12 +97,12 @@ class Studies:
                 self.entries[folder] = Entry(folder, when=_changed(folder))
         for folder in [folder for folder in self.entries if folder not in folders]:
             del self.entries[folder]
-            book = self._books.pop(folder, None)
+            book = self._known.pop(folder, None)
             if book is not None:
                 book.reader.close()
 
     def _read(self, entry: Entry) -> None:
-        """A study without an engine and without a change costs two looks at files."""
+        """Without an engine and without a change two files are looked at, and nothing is read."""
         runs = owner.running(entry.folder) is not None
         when = _changed(entry.folder)
         state: StudyState = "running" if runs else entry.state
@@ -110,7 +110,7 @@ class Studies:
             return
         entry.when = when
         try:
-            book = self._books.get(entry.folder) or self._open(entry.folder)
+            book = self._known.get(entry.folder) or self._open(entry.folder)
             changes = book.reader.changes(book.seq)
         except (StoreError, StudyFileError) as error:
             words = str(error).splitlines()[0].removeprefix(f"{entry.folder}/")
@@ -121,13 +121,13 @@ class Studies:
         book.study = changes.study or book.study
         _describe(entry, book, runs=runs)
 
-    def _open(self, folder: Path) -> _Book:
-        book = _Book(Reader.open(folder / DATABASE), load(folder / DOCUMENT, check_target=False))
-        self._books[folder] = book
+    def _open(self, folder: Path) -> _Known:
+        book = _Known(Reader.open(folder / DATABASE), load(folder / DOCUMENT, check_target=False))
+        self._known[folder] = book
         return book
 
 
-def _describe(entry: Entry, book: _Book, *, runs: bool) -> None:
+def _describe(entry: Entry, book: _Known, *, runs: bool) -> None:
     rows: Iterable[TrialRow] = book.rows.values()
     counts = Counter(row.state for row in rows)
     spec = book.spec
@@ -155,5 +155,5 @@ def _stamp(entry: Entry) -> tuple[object, ...]:
     return entry.state, entry.done, entry.total, entry.best, entry.trial, int(entry.when)
 
 
-def _told(entry: Entry) -> str:
+def _searched(entry: Entry) -> str:
     return f"{entry.name} {entry.state} {entry.folder}".lower()

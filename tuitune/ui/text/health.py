@@ -25,7 +25,7 @@ def health(context: RenderContext) -> Span:
             words = f"importing training code {duration(snapshot.now - engine.since)}"
             role = "info"
         case "silent":
-            silent = duration(snapshot.now - engine.heard)
+            silent = duration(snapshot.now - engine.last_change)
             words, role = f"engine silent {silent}", "warning bold"
         case "failed":
             words, role = _with_key(context, "engine failed"), "error bold"
