@@ -41,10 +41,18 @@ class EnvironmentFaults:
         self._rng = rng
         self._fails = rng.choice((0.0, 0.0, 0.0, 0.1, 1.0))  # how often the watcher does
 
-    def watched(self, facts: Sequence[ev.AnyFact]) -> None:
+    # --- as a watcher that may fail ------------------------------------------------------------
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         self._watch(facts)
         if self._fails and self._rng.random() < self._fails:
             raise WatcherError
+
+    def note(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+    # --- as the machine ------------------------------------------------------------------------
 
     def begin(self, engine: Engine, executor: SimulatedExecutor, horizon: float) -> None:
         """For `horizon` seconds; from then on nothing is lacking."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.clock import SimulatedLoop, StalledError, WallClock
@@ -29,6 +31,7 @@ from tuitune.core.search.registry import make_searcher
 from tuitune.core.study import Study
 from tuitune.engine.context import opening_events, restore
 from tuitune.engine.engine import LAZY_COMMIT, Engine
+from tuitune.engine.failure import GuardedWatcher
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.ports import EngineDeps
 from tuitune.model_process import ModelError
@@ -189,12 +192,14 @@ class _Life:
         searcher = make_searcher(fuzzer.spec.space, fuzzer.spec.search)
         lot = generator(self.report.seed, "weather", self.report.engines)
         faults = EnvironmentFaults(self._mortal.watched, self.wall, loop, lot)
+        watcher = GuardedWatcher(faults, Path(os.devnull))
+        watcher._reported = True  # nothing is to be written about it
         world = EngineDeps(
             self._mortal,
             searcher,
             fuzzer.trial_folders,
             self.wall,
-            faults.watched,
+            watcher,
             self._model_client(),
             ClockSteps(self.wall, loop.time),
         )

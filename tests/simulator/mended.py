@@ -13,7 +13,7 @@ from simulator.memory import MemoryTrialFolders
 from tuitune.core import events as ev
 from tuitune.core.study import State, attempts, decide, evolve, judging, leaving, ranking
 from tuitune.core.study.judging import on_report
-from tuitune.engine.engine import Engine
+from tuitune.engine.failure import GuardedWatcher
 from tuitune.engine.monitors import ClockSteps
 
 
@@ -120,7 +120,7 @@ def clock_step_unnoticed() -> Iterator[None]:
 @contextmanager
 def watcher_stops_the_loop() -> Iterator[None]:
     """What a watcher raises goes through the engine, and what was decided is not done."""
-    with patch.object(Engine, "_show", lambda self, facts: self._world.watch(facts)):
+    with patch.object(GuardedWatcher, "_try", lambda _self, act: act()):
         yield
 
 
