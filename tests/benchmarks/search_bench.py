@@ -26,7 +26,7 @@ from tuitune.simulation.recorded import Point
 
 sys.path.append(str(Path(__file__).parents[1]))
 from simulator.course import Course
-from simulator.oracle import oracle_of
+from simulator.model_client import make_model_client
 from simulator.play import play
 
 REDUCTION = 3
@@ -156,7 +156,7 @@ def run_study(
         Limits(time=horizon),
         "figures.toml",
     )
-    model = oracle_of(spec)
+    model = make_model_client(spec)
     began = time.process_time()
     played = play(
         spec, make_searcher(space, search), Recorded(task), HostResources(float(workers), 0), model

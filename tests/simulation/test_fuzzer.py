@@ -1,4 +1,4 @@
-"""The simulator finds nothing in what is right, and something in everything that is not."""
+"""The simulator finds no violation in the code as it is, and finds every planted bug."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_a_seed_says_it_all(reports):
         assert run_seed(report.seed).journal == report.journal
 
 
-@pytest.mark.parametrize("name", simulate.PLANTS)
+@pytest.mark.parametrize("name", simulate.BUGS)
 def test_a_planted_bug_is_caught(name):
-    with simulate.PLANTS[name]():
+    with simulate.BUGS[name]():
         summary = simulate.simulate(ENOUGH, first=True)
     assert summary.broken, f"{name} was not caught"
 
@@ -53,4 +53,4 @@ def test_the_command_reports_and_exits_by_what_it_found(capsys):
     assert simulate.main(["--seeds", "0:5", "--plant", "doubled-attempt"]) == 1
     assert "was launched while a process of it is there" in capsys.readouterr().out
     assert simulate.main(["--plant", "list"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(simulate.PLANTS) >= 8
+    assert len(capsys.readouterr().out.splitlines()) == len(simulate.BUGS) >= 8

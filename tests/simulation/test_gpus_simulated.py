@@ -1,4 +1,4 @@
-"""The model of GPUs that policies are tried on, and recorded studies that ran on real ones."""
+"""The model of GPUs for packing policies, and recorded studies that ran on real GPUs."""
 
 from __future__ import annotations
 

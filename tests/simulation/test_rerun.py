@@ -1,4 +1,4 @@
-"""A recorded study run again without an engine: what the engine does with it, fact by fact."""
+"""A recorded study run again without an engine has the same facts as with one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recorded study would have done under other pruning."""
+"""`tuitune simulate`: what a recorded study would have done under other pruning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated trials that are slow, stubborn or talkative, on a machine that is no better."""
+"""Simulated attempts that are slow, ignore signals or report often, on a faulty machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time that jumps: timers in order, nothing waited for, and a word where nothing is due."""
+"""The simulated event loop: timers in order, no waiting, an error when nothing is due."""
 
 from __future__ import annotations
 

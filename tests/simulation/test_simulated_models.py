@@ -1,4 +1,4 @@
-"""Whole studies with a model: what it is asked, when, and that the journal alone decides both."""
+"""Whole studies with a model: what it is asked and when, decided by the journal alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from simulator.course import Course
 from simulator.generators import generator
-from simulator.oracle import oracle_of
+from simulator.model_client import make_model_client
 from simulator.play import play
 from tuitune.core import events as ev
 from tuitune.core.placement.host import HostResources
@@ -66,7 +66,7 @@ def spec_of(method: str, pruning: str, trials: int = 30, value: str = "last") ->
 
 def played(spec: StudySpec, latency=lambda: 0.0, target=None):
     target = target or Misfortunes(spec.pruning.max or 9)
-    model_client = oracle_of(spec, latency)
+    model_client = make_model_client(spec, latency)
     return play(
         spec, make_searcher(SPACE, spec.search), target, HostResources(3.0, 0), model_client
     )
@@ -167,6 +167,6 @@ def test_a_space_that_ends_ends_the_study():
     space = SearchSpace((Choice("kind", tuple("abcdefgh")),))
     spec = replace(spec_of("bayes", "none"), space=space)
     searcher = make_searcher(space, spec.search)
-    result = play(spec, searcher, Misfortunes(9), HostResources(3.0, 0), oracle_of(spec))
+    result = play(spec, searcher, Misfortunes(9), HostResources(3.0, 0), make_model_client(spec))
     assert len(result.study.state.trials) == 8
     assert result.study.state.exhausted == "all 8 configurations of the space have been tried"

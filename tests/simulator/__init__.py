@@ -1,1 +1,1 @@
-"""Whole studies under a simulated clock, through every misfortune that a seed draws."""
+"""The simulator: whole studies under a simulated clock, with random faults drawn from a seed."""

@@ -1,4 +1,4 @@
-"""How does an attempt behave? As `tuitune.trial.api` makes real ones behave."""
+"""A simulated attempt that behaves as `tuitune.trial.api` makes real ones behave."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RETURNED_AFTER = 5.0  # s from a function's return until its process is missed
 
 
 class Surroundings(Protocol):
-    """What an attempt reaches of the world around it."""
+    """What an attempt needs of its executor."""
 
     @property
     def loop(self) -> AbstractEventLoop: ...
@@ -34,19 +34,16 @@ class Surroundings(Protocol):
     def trial_folders(self) -> MemoryTrialFolders: ...
 
     def clock(self) -> float:
-        """The time that events carry."""
+        """The time in events."""
 
     def tell(self, attempt: Attempt, event: ev.Event, waits: int | None = None) -> None:
-        """Let the engine know, in the order in which the attempt says it.
-
-        waits: the step of a report that it now waits for an answer to.
-        """
+        """Send an event to the engine, in order. waits: the step of a report that waits for a verdict."""
 
     def neglected(self, attempt: Attempt) -> None:
-        """It waits for a verdict that does not come."""
+        """No verdict comes."""
 
     def unknown(self, attempt: Attempt) -> bool:
-        """Its record ends here. True where it is to be taken as returning."""
+        """Its record ends here. Whether it returns."""
 
 
 class _Exit(NamedTuple):
@@ -61,12 +58,12 @@ class _Exit(NamedTuple):
 
 
 def _stays(message: Stop | Verdict) -> bool:
-    """Whether one that stands still goes on doing so."""
+    """Whether one that stands still stays so."""
     return message.reason == PAUSED if isinstance(message, Stop) else message.action == "go"
 
 
 class Attempt:
-    """A process that follows its course until it ends, or is made to leave."""
+    """A process that follows its course until it ends or is made to leave."""
 
     def __init__(self, order: Order, course: Course, around: Surroundings) -> None:
         self.order = order
@@ -74,15 +71,15 @@ class Attempt:
         self._course = course
         self._around = around
         self._loop = around.loop
-        self._heard: deque[Instruction] = deque()
+        self._inbox: deque[Instruction] = deque()
         self._next = 0
         self._waits = Waits(order, repeats=course.command and order.repeats)
         self._saved_at = self._loop.time()
-        self._awaited: float | None = None  # when the report was told that waits for a verdict
-        self._then: Callable[[], None] = self._work  # once that verdict is there
-        self._still = False  # paused where it is
+        self._awaited: float | None = None  # when the report was sent that waits for a verdict
+        self._then: Callable[[], None] = self._work  # after that verdict
+        self._still = False  # it stands still
         self._leaving = False
-        self._returned: _Exit | None = None  # what its function has left, while its process stays
+        self._returned: _Exit | None = None  # how its function ended, while its process stays
         self._later(course.startup, self._begin)
 
     # --- what the executor does to it ------------------------------------------------------------
@@ -90,7 +87,7 @@ class Attempt:
     def receive(self, message: Instruction) -> None:
         if self.gone or self._leaving:
             return
-        self._heard.append(message)
+        self._inbox.append(message)
         if self._still:
             self._listen_still()
         elif self._awaited is not None:
@@ -173,7 +170,7 @@ class Attempt:
             self._tell_of(point)
 
     def _tell_of(self, point: Point) -> None:
-        """Of a command: the steps before it are closed."""
+        """For a command the steps before are closed."""
         step, value = point.step, point.value
         if self._waits.is_beyond(step, value):
             self._leave("complete")
@@ -183,15 +180,15 @@ class Attempt:
             self._say(step, value, self._work, waits=True)
             return
         self._say(step, value, self._work, is_open=is_open)
-        while self._heard:
-            message = self._heard.popleft()
-            if isinstance(message, Stop):  # the others have been overtaken by one
+        while self._inbox:
+            message = self._inbox.popleft()
+            if isinstance(message, Stop):  # other messages came too late
                 self._obey(message)
                 return
         self._save_if_due(self._work)
 
     def _close(self, then: Callable[[], None]) -> None:
-        """A command's step is over: it is judged now, where it was left open."""
+        """For a command, judge the open step now."""
         value = self._waits.closing() if self._course.command else None
         if value is None:
             then()
@@ -224,7 +221,7 @@ class Attempt:
         if self._awaited == since and not self._leaving and not self.gone:
             self._around.neglected(self)
 
-    # --- what it hears ---------------------------------------------------------------------------
+    # --- messages ------------------------------------------------------------------------------
 
     def _obey(self, message: Instruction, then: Callable[[], None] | None = None) -> None:
         course = self._course
@@ -247,15 +244,15 @@ class Attempt:
             self._save_if_due(go_on)
 
     def _listen_waiting(self) -> None:
-        while self._heard and self._awaited is not None:
-            message = self._heard.popleft()
+        while self._inbox and self._awaited is not None:
+            message = self._inbox.popleft()
             if not isinstance(message, Release):
                 self._awaited = None
                 self._obey(message, self._then)
 
     def _listen_still(self) -> None:
-        while self._heard and self._still:
-            message = self._heard.popleft()
+        while self._inbox and self._still:
+            message = self._inbox.popleft()
             if isinstance(message, Release):
                 self._still = False
                 self._work()
@@ -302,7 +299,7 @@ class Attempt:
     def _leave(self, why: str) -> None:
         """TrialStopped is raised."""
         if self._course.heeds != "ask" and why != "unknown":
-            return  # it was caught; a signal may help
+            return  # the code catches it; a signal may end it
         if why == "complete":
             self._return(_Exit())
             return
@@ -310,7 +307,7 @@ class Attempt:
         self._later(self._course.leaving, lambda: self._exit(_Exit(stopped=True)))
 
     def _return(self, how: _Exit) -> None:
-        """Its function is over; what is left of its process may stay for a while."""
+        """Its function returns; the process may stay for a while."""
         self._leaving = True
         self._returned = how
         lingers = self._course.lingers

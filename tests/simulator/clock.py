@@ -1,4 +1,4 @@
-"""How does time pass where nothing happens? It jumps to the next timer."""
+"""An event loop without waits: its clock jumps to the next timer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class WallClock:
-    """The time of day of a simulated machine: its clock can be set, and no timer hears of it."""
+    """The time of day of a simulated machine. Setting it affects no timer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, offset: float = 0.0) -> None:
         self._loop = loop
@@ -25,11 +25,11 @@ class WallClock:
 
 
 class StalledError(Exception):
-    """Nothing is due any more, and what was waited for has not come."""
+    """Nothing is due, and what is awaited has not happened."""
 
 
 class _Jump(selectors.SelectSelector):
-    """Files are never looked at: the time that a loop would wait is the time that has passed."""
+    """Advances the clock by the time that a loop would wait; files are ignored."""
 
     def __init__(self, start: float) -> None:
         super().__init__()
@@ -43,10 +43,7 @@ class _Jump(selectors.SelectSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop of which a day lasts as long as its callbacks take.
-
-    `failures` are the exceptions that callbacks raised; the same run raises the same ones.
-    """
+    """An event loop that never waits. `failures`: the exceptions that callbacks have raised."""
 
     def __init__(self, start: float = 1e6) -> None:
         self._jump = _Jump(start)
@@ -65,7 +62,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         function: Callable[[Unpack[Arguments]], Any],
         *arguments: *Arguments,
     ) -> asyncio.Future[Any]:
-        """Here and now: a thread would bring its own clock and its own order."""
+        """Run it at once: threads would make the order of events random."""
         future = self.create_future()
         future.set_result(function(*arguments))
         return future

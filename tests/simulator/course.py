@@ -19,59 +19,58 @@ Heeds = Literal["ask", "term", "kill"]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One attempt, from its launch to its end.
+    """What one attempt does if it is not ended.
 
-    end: what it does after its last point; "killed" is a signal from outside, "lost" takes the
-    process away through no fault of its own, "unknown" is where a record ends.
-    ending: seconds of work after its last point, before its end.
-    spoilt: steps whose checkpoint can't be written; `shrugs`: that is caught, and the work goes on.
+    end: after its last point; "killed" is a signal from outside, "lost" is no fault of its own,
+    "unknown" is the end of a record. ending: seconds of work after its last point.
+    spoilt: steps whose checkpoint can't be written; shrugs: that error is caught.
     """
 
     points: Sequence[Point]
     end: End = "returns"
-    saves: bool = False  # its reports come with a way to write a checkpoint
-    startup: float = 0.0  # s from its launch to its first line of work
-    leaving: float = 0.0  # s that it takes to leave when it has to
-    heeds: Heeds = "ask"  # the mildest way in which it can be made to leave
+    saves: bool = False  # whether its reports can write a checkpoint
+    startup: float = 0.0  # s from its launch to the start of its work
+    leaving: float = 0.0  # s that it takes to leave
+    heeds: Heeds = "ask"  # the mildest request or signal that ends it
     saving: float = 0.0  # s that a checkpoint takes
     spoilt: frozenset[int] = frozenset()
     shrugs: bool = False
     lingers: float = 0.0  # s from its function's return to the exit of its process
-    polite: bool = False  # it answers SIGTERM with an exit status of 0
-    command: bool = False  # its reports are printed, and don't wait for more of their step
+    polite: bool = False  # whether it exits with status 0 after SIGTERM
+    command: bool = False  # whether its reports are printed by a command
     ending: float = 0.0
 
 
 class Target(Protocol):
-    """Training code that is simulated."""
+    """Simulated training code."""
 
     def begin(self, order: Order) -> Course:
-        """What this attempt will do, from its checkpoint on where it has one."""
+        """The course of this attempt, from its checkpoint on where it has one."""
         ...
 
 
 class Waits:
-    """Where one attempt is. A step may be reported several times; each waits once at most."""
+    """Which reports of one attempt wait, as in `trial.steps`: each step at most once."""
 
     def __init__(self, order: Order, *, repeats: bool) -> None:
         self.now = 0 if order.resource else order.resume_step or 0  # the highest step reported
         self.is_complete = False
         self._order = order
-        self._told = 0  # the newest step that had the objective
+        self._valued = 0  # the newest step with the objective
         self._complete_at = 0
-        self._repeats = repeats  # of a command: steps come several times
+        self._repeats = repeats  # of a command: steps may come several times
         self._newest: float | None = None  # the objective of a command's step under way
         self._rungs = deque(order.rungs)
         self._wait_at = 0.0
         self._waited(0)
 
     def complete(self) -> None:
-        """Its newest report was judged to complete it."""
+        """The verdict on its newest report was "complete"."""
         self.is_complete = True
         self._complete_at = self.now
 
     def is_beyond(self, step: int, value: float | None) -> bool:
-        """Whether it goes on where it has had all that it may spend."""
+        """Whether a report goes beyond the maximum."""
         if self.is_complete:
             return step > self._complete_at
         most = self._order.max_resource
@@ -79,12 +78,12 @@ class Waits:
 
     def stays_open(self, step: int, value: float | None) -> bool:
         """Of a command: whether more reports of this step may follow before it is judged."""
-        if step == self._told and value is not None:
+        if step == self._valued and value is not None:
             self._repeats = True
         return self._repeats and step >= self.now
 
     def taken(self, step: int, value: float | None, *, is_open: bool) -> bool:
-        """Take a report up; whether it waits."""
+        """Note a report; whether it waits."""
         if step > self.now:
             self._newest = None
         waits = value is not None and not is_open and self._does_wait(step, value)
@@ -92,13 +91,13 @@ class Waits:
             self._newest = value
         self.now = max(self.now, step)
         if value is not None:
-            self._told = max(self._told, step)
+            self._valued = max(self._valued, step)
         if waits:
             self._waited(step)
         return waits
 
     def closing(self) -> float | None:
-        """The objective of a step that was left open, and is to be judged now."""
+        """The objective of an open step, if that is to be judged now."""
         value = self._newest
         if not self._repeats or value is None:
             return None
@@ -112,7 +111,7 @@ class Waits:
             return False
         if step >= self._wait_at:
             return True
-        return (closing or step > self._told) and self._is_as_good_as_the_target(value)
+        return (closing or step > self._valued) and self._is_as_good_as_the_target(value)
 
     def _is_as_good_as_the_target(self, value: float) -> bool:
         target = self._order.target

@@ -1,4 +1,4 @@
-"""What befalls the machine that a study runs on? Drawn from a seed."""
+"""Random faults of the machine: a clock that is set, edited code, missing resources."""
 
 from __future__ import annotations
 
@@ -13,20 +13,31 @@ if TYPE_CHECKING:
     from tuitune.core import events as ev
     from tuitune.engine.engine import Engine
 
-STEPS = (-3600.0, 3600.0, -300.0, 60.0, -5.0, 1.5, -1.0, 0.9, -0.9, 0.4)  # s, of its clock
+STEPS = (
+    -3600.0,
+    3600.0,
+    -300.0,
+    60.0,
+    -5.0,
+    1.5,
+    -1.0,
+    0.9,
+    -0.9,
+    0.4,
+)  # s by which the clock is set
 LACKS: dict[Cause, str] = {
     "code": "SyntaxError: invalid syntax (t.py, line 3)",
     "resources": "no more files can be opened",
 }
-SHORT = (5.0, 30.0, 100.0)  # s that something is lacking
+SHORT = (5.0, 30.0, 100.0)  # s that something is missing
 
 
 class WatcherError(Exception):
-    """A terminal is gone, or can't show a character."""
+    """A watcher that fails, as where its terminal is gone."""
 
 
 class EnvironmentFaults:
-    """Its clock is set, its code is edited, it runs out of something; who watches it fails."""
+    """Sets the clock, breaks the code, takes resources away, and lets the watcher fail."""
 
     def __init__(
         self,
@@ -39,7 +50,9 @@ class EnvironmentFaults:
         self._wall = wall
         self._loop = loop
         self._rng = rng
-        self._fails = rng.choice((0.0, 0.0, 0.0, 0.1, 1.0))  # how often the watcher does
+        self._fails = rng.choice(
+            (0.0, 0.0, 0.0, 0.1, 1.0)
+        )  # the probability that the watcher fails
 
     # --- as a watcher that may fail ------------------------------------------------------------
 
@@ -55,7 +68,7 @@ class EnvironmentFaults:
     # --- as the machine ------------------------------------------------------------------------
 
     def begin(self, engine: Engine, executor: SimulatedExecutor, horizon: float) -> None:
-        """For `horizon` seconds; from then on nothing is lacking."""
+        """Faults for `horizon` seconds; after that nothing is missing."""
         self._engine = engine
         self._executor = executor
         rng = self._rng

@@ -1,4 +1,4 @@
-"""How do simulated trials start, hear of decisions, and tell what happens to them?"""
+"""The simulated executor: an `Executor` whose trials follow a course."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 Cause = Literal["code", "resources"]
 
-APART = 1e-6  # s between two messages of one attempt, so that their order is never in doubt
+APART = 1e-6  # s between two messages of one attempt, so that their order is certain
 REFUSAL = 0.5  # s from a launch until it is clear that nothing can be launched
 
 
 class SimulatedExecutor:
-    """As `tuitune.executors.base.Executor`, on a simulated loop.
+    """A `tuitune.executors.base.Executor` on a simulated loop.
 
-    latency: seconds that the next message takes, either way; None: messages are there at once.
-    unknown: told of trials whose record ends while they should go on; true: it returns there.
-    neglected: told of trials that wait for a verdict, and none comes.
-    clock: the time that events carry; None: the loop's own.
+    latency: seconds that the next message takes, either way; None: none.
+    unknown: called for a trial whose record ends while it should go on; true: it returns there.
+    neglected: called for a trial that waits for a verdict in vain.
+    clock: the time in events; None: the loop's.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class SimulatedExecutor:
         self.clock = clock or loop.time
         self._waits: dict[tuple[int, int], int] = {}  # the steps that wait for an answer
         self._lacking: dict[Cause, str] = {}  # why nothing can be launched
-        self._told: set[Cause] = set()  # of these, what the engine knows
-        self._said: dict[tuple[int, int], float] = {}
-        self._heard: dict[tuple[int, int], float] = {}
+        self._reported: set[Cause] = set()  # of these, what the engine knows
+        self._sent: dict[tuple[int, int], float] = {}
+        self._received: dict[tuple[int, int], float] = {}
 
     async def open(self) -> None: ...
 
@@ -101,23 +101,23 @@ class SimulatedExecutor:
     # --- what may be lacking for a while ---------------------------------------------------------
 
     def lack(self, cause: Cause, why: str) -> None:
-        """Nothing can be launched from now on: the code was edited, or something has run out."""
+        """Launch nothing from now on: the code is broken, or something has run out."""
         self._lacking[cause] = why
 
     def have(self, cause: Cause) -> None:
-        """As far as this goes, launches succeed again."""
+        """Launch again, unless there is another cause."""
         self._lacking.pop(cause, None)
-        if cause in self._told:
-            self._told.discard(cause)
+        if cause in self._reported:
+            self._reported.discard(cause)
             self._sink((ev.LaunchBlocked(self.clock(), cause, ""),))
 
     def _refuse(self, order: Order) -> None:
         if not self._lacking:
-            self.launch(order)  # it has waited until what was lacking was there
+            self.launch(order)  # what was missing is there again
             return
         for cause, why in self._lacking.items():
-            if cause not in self._told:
-                self._told.add(cause)
+            if cause not in self._reported:
+                self._reported.add(cause)
                 self._sink((ev.LaunchBlocked(self.clock(), cause, why),))
         why = next(iter(self._lacking.values()))
         end = ev.Exited(self.clock(), order.trial, order.attempt, None, None, why, "", 0, lost=True)
@@ -132,7 +132,7 @@ class SimulatedExecutor:
         if self._latency is None:
             self._hear(key, event, waits)
         else:
-            self.loop.call_at(self._turn(self._said, key), self._arrive, key, event, waits)
+            self.loop.call_at(self._turn(self._sent, key), self._arrive, key, event, waits)
 
     def unknown(self, attempt: Attempt) -> bool:
         return self._unknown is not None and self._unknown(attempt.order.trial)
@@ -158,10 +158,10 @@ class SimulatedExecutor:
         if self._latency is None:
             there.receive(message)
         else:
-            self.loop.call_at(self._turn(self._heard, (trial, attempt)), there.receive, message)
+            self.loop.call_at(self._turn(self._received, (trial, attempt)), there.receive, message)
 
     def _turn(self, turns: dict[tuple[int, int], float], key: tuple[int, int]) -> float:
-        """When the next message arrives: after all before it."""
+        """When the next message arrives: after all earlier ones."""
         assert self._latency is not None
         turns[key] = max(self.loop.time() + self._latency(), turns.get(key, 0.0) + APART)
         return turns[key]

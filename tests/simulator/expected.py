@@ -1,4 +1,4 @@
-"""Which verdict is due on this report? Told by the rules, not by the pruners."""
+"""The verdict that each report should get, by the rules and not by the pruners' code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Expected:
-    """What the reports that count call for, trial by trial."""
+    """The verdicts that are due on reports that count."""
 
     def __init__(self, spec: StudySpec) -> None:
         self.rungs = Rungs(spec)
@@ -26,13 +26,13 @@ class Expected:
         self._diverged: set[int] = set()
         self._due: Due | None = None
         self._top: dict[int, int] = {}  # the furthest step that the newest attempt has reported
-        self._told: dict[int, int] = {}  # the same of those with an objective
-        self._open: dict[int, int] = {}  # the step that more reports may follow of
+        self._valued: dict[int, int] = {}  # the same of those with an objective
+        self._open: dict[int, int] = {}  # the step of which more reports may follow
         self._newest: dict[int, float] = {}  # the value
 
     def launched(self, trial: int) -> None:
         self._diverged.discard(trial)
-        self._top[trial] = self._told[trial] = 0
+        self._top[trial] = self._valued[trial] = 0
 
     def completed(self, trial: int) -> None:
         self._averages.complete(trial)
@@ -50,10 +50,10 @@ class Expected:
         if is_first and trial in self._open:  # that step is closed by this one
             self._take_up(trial, self._open.pop(trial), self._newest[trial])
         closes = not fact.open and (is_first or self._open.get(trial) == step)
-        if is_first or step == known or self._told[trial] == known:
+        if is_first or step == known or self._valued[trial] == known:
             self._newest[trial] = value
         self._known[trial] = max(known, step)
-        self._told[trial] = max(self._told[trial], step)
+        self._valued[trial] = max(self._valued[trial], step)
         if step < before:
             return  # a lower step is never judged
         if is_first and fact.open:
@@ -67,7 +67,7 @@ class Expected:
             self._due = self._due or self._let_go(fact)
 
     def _take_up(self, trial: int, step: int, value: float) -> None:
-        """The objective that a step is judged by."""
+        """Record the objective by which a step is judged."""
         if not math.isfinite(value):
             self._diverged.add(trial)
         self._averages.add(trial, step, loss(value, self._spec.objective))
@@ -81,7 +81,7 @@ class Expected:
 
     @staticmethod
     def _let_go(fact: ev.Reported) -> Due | None:
-        """Not judged, or not again; but what waits is let go on."""
+        """A report that is not judged but waits gets the verdict to go on."""
         return Due(fact.trial, fact.attempt, fact.step, math.nan, ()) if fact.waits else None
 
     def _waits(self, due: Due) -> bool:
@@ -97,7 +97,7 @@ class Expected:
         return problems
 
     def verdict(self, fact: ev.Verdict, available: Collection[int]) -> list[str]:
-        """What is wrong with it. `available`: trials that wait and may be sent on."""
+        """Problems of this verdict. available: trials that wait at a rung and may be promoted."""
         due, self._due = self._due, None
         trial = fact.trial
         if due is None or (due.trial, due.attempt, due.step) != (trial, fact.attempt, fact.step):
@@ -113,7 +113,7 @@ class Expected:
         return [f"trial {trial} at step {fact.step}: {fact.action}, and not {right}"]
 
     def over(self, *, halted: bool) -> list[str]:
-        """What is left undone of an event; the target halts a study in place of a verdict."""
+        """Verdicts that an event lacks; where the target is reached, the study halts instead."""
         due, self._due = self._due, None
         if due is None or halted:
             return []

@@ -1,4 +1,4 @@
-"""Does everything hold, whatever happens? One study through many engines, from one seed."""
+"""One random study through several engines, with all invariants checked after each event."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.clock import SimulatedLoop, StalledError, WallClock
+from simulator.deadlines import Deadlines
 from simulator.environment_faults import EnvironmentFaults
 from simulator.executor import SimulatedExecutor
 from simulator.generators import (
@@ -20,12 +21,11 @@ from simulator.generators import (
     with_gpus,
 )
 from simulator.gpu_fuzzer import GpuFuzzer, draw_gpus
-from simulator.guard import DiedError, Guard, Mortal
 from simulator.invariants import Invariants, lost_reports, on_the_shelf, over, stale_rows, unsynced
+from simulator.journal_guard import DiedError, FailingJournal, Guard
 from simulator.memory import MemoryJournal, MemoryTrialFolders
-from simulator.oracle import ModelHere, oracle_of
+from simulator.model_client import InProcessModel, make_model_client
 from simulator.shadow_model import EVENTS
-from simulator.timely import Timely
 from simulator.user_fuzzer import UserFuzzer
 from tuitune.core.search.registry import make_searcher
 from tuitune.core.study import Study
@@ -52,7 +52,7 @@ TOO_LONG = 1e5  # s of a study's own time
 
 @dataclass(slots=True)
 class Report:
-    """What one seed has come to."""
+    """The outcome of one seed."""
 
     seed: int
     spec: StudySpec
@@ -61,12 +61,12 @@ class Report:
     events: int = 0
     trials: int = 0
     engines: int = 0
-    seconds: float = 0.0  # by the study's own clock
+    seconds: float = 0.0  # by the study's clock
     journal: list[ev.AnyFact] = field(default_factory=list)
 
 
 def run_seed(seed: int) -> Report:
-    """Draw a study and all that happens to it from the seed, and check it after every event."""
+    """Run the random study of this seed, and check it after every event."""
     rng = generator(seed, "study")
     machine = draw_machine(rng)
     gpus = draw_gpus(generator(seed, "gpus"))
@@ -85,7 +85,7 @@ def run_seed(seed: int) -> Report:
 
 
 class _Fuzzer:
-    """A study's disk, and its engines, one after the other."""
+    """A study's disk, and its engines one after another."""
 
     def __init__(
         self, seed: int, spec: StudySpec, machine: HostResources, gpus: tuple[ev.Gpu, ...]
@@ -97,8 +97,8 @@ class _Fuzzer:
         self.trial_folders = MemoryTrialFolders()
         self.report = Report(seed, spec)
         self.now = START
-        self.behind = False  # the journal lacks facts of some engine
-        self.prefetched = 0.0  # s that the machine's clock is ahead of the loops'
+        self.behind = False  # whether the journal lacks facts of a dead engine
+        self.ahead = 0.0  # s that the machine's clock is ahead of the loops'
 
     def run(self) -> Report:
         report = self.report
@@ -107,7 +107,7 @@ class _Fuzzer:
             report.engines += 1
             life.live()
             self.now = life.loop.time() + 1.0
-            self.prefetched = life.wall.offset
+            self.ahead = life.wall.offset
             if life.finished is not None and not self._goes_on(life.finished):
                 break
             if life.died():
@@ -117,7 +117,7 @@ class _Fuzzer:
         return report
 
     def _lose_power(self) -> None:
-        """At times the journal loses what was written last, and the checkpoints are there."""
+        """In some cases the journal loses its newest facts, while checkpoints stay."""
         rng = generator(self.report.seed, "power", self.report.engines)
         if rng.random() < 0.6:
             return
@@ -128,12 +128,12 @@ class _Fuzzer:
             state = study.state
             self.journal.rows = {t.number: trial_row(self.spec, state, t) for t in state.trials}
             self.journal.study = study_row(self.spec, state) if state.opened else None
-            # what is drawn anew is drawn otherwise, as it is where a model or a hand chooses
+            # what is proposed again is another configuration, as with a model or a user
             seed = self.spec.search.seed + 1
             self.spec = replace(self.spec, search=replace(self.spec.search, seed=seed))
 
     def _goes_on(self, finished: ev.Finished) -> bool:
-        """Whether the study is opened once more, with what a user would change for it."""
+        """Whether the study is opened once more, with changes that let it go on."""
         rng = generator(self.report.seed, "again", self.report.engines)
         if finished.complete and rng.random() < 0.6:
             return False
@@ -144,24 +144,24 @@ class _Fuzzer:
 
 
 class _Life:
-    """One engine, from its opening to its end or its death."""
+    """One engine, from its start to its end or its death."""
 
     def __init__(self, fuzzer: _Fuzzer, rng: Random) -> None:
         self._fuzzer = fuzzer
         self._rng = rng
         self.report = fuzzer.report
         self.loop = SimulatedLoop(fuzzer.now)
-        self.wall = WallClock(self.loop, fuzzer.prefetched)
+        self.wall = WallClock(self.loop, fuzzer.ahead)
         self.finished: ev.Finished | None = None
         self._last = self.report.engines + 1 >= LIVES
         self._engine: Engine | None = None
         self._executor: SimulatedExecutor | None = None
-        self._mortal = Mortal(fuzzer.journal)
+        self._failing_journal = FailingJournal(fuzzer.journal)
         self._guard: Guard | None = None
-        self._safe = math.inf  # reports that were told by then must be in the journal
+        self._safe = math.inf  # reports received by then must be in the journal
         self._began = fuzzer.journal.seq
         self._invariants = Invariants(fuzzer.spec, fuzzer.journal.history())
-        self._timely = Timely(self._invariants.shadow, fuzzer.prefetched)
+        self._deadlines = Deadlines(self._invariants.shadow, fuzzer.ahead)
 
     def live(self) -> None:
         loop = self.loop
@@ -174,11 +174,11 @@ class _Life:
         for failure in loop.failures:
             if not isinstance(failure, DiedError):
                 self.violated(f"the engine raised {failure!r}")
-        self._look_back()
+        self._check_end()
         loop.close()
 
     def died(self) -> bool:
-        """Whether it may have heard of more than its journal has."""
+        """Whether it may have known more than its journal has."""
         return self.finished is None or self._engine is None or self._engine.broken is not None
 
     def violated(self, words: str) -> None:
@@ -190,12 +190,12 @@ class _Life:
         fuzzer, loop = self._fuzzer, self.loop
         study = _Watched(restore(fuzzer.spec, fuzzer.journal), self._reacted)
         searcher = make_searcher(fuzzer.spec.space, fuzzer.spec.search)
-        lot = generator(self.report.seed, "weather", self.report.engines)
-        faults = EnvironmentFaults(self._mortal.watched, self.wall, loop, lot)
+        faults_rng = generator(self.report.seed, "weather", self.report.engines)
+        faults = EnvironmentFaults(self._failing_journal.watched, self.wall, loop, faults_rng)
         watcher = GuardedWatcher(faults, Path(os.devnull))
         watcher._reported = True  # nothing is to be written about it
         world = EngineDeps(
-            self._mortal,
+            self._failing_journal,
             searcher,
             fuzzer.trial_folders,
             self.wall,
@@ -229,21 +229,21 @@ class _Life:
         box = GpuFuzzer(engine, loop, self.wall, gpus, fuzzer.gpus, horizon)
         engine.take(opening_events(study, fuzzer.machine, self.wall(), gpus=box.gpus))
 
-    def _model_client(self) -> ModelHere | None:
-        """A model that thinks for long, and dies now and then."""
+    def _model_client(self) -> InProcessModel | None:
+        """A model that is slow, and fails now and then."""
         rng = generator(self.report.seed, "model", self.report.engines)
         slow = rng.choice((0.0, 0.01, 3.0))
 
         def latency() -> float:
             if rng.random() < 0.05:
-                raise ModelError("it died")
+                raise ModelError("it failed")
             return slow * rng.random()
 
-        return oracle_of(self._fuzzer.spec, latency)
+        return make_model_client(self._fuzzer.spec, latency)
 
     def _reacted(self, group: list[ev.AnyFact], study: Study) -> None:
         problems = self._invariants.after(group, study.state)
-        problems += self._timely.after(group, self.loop.time())
+        problems += self._deadlines.after(group, self.loop.time())
         for problem in problems:
             self.violated(f"after {group[0]}: {problem}")
 
@@ -252,28 +252,28 @@ class _Life:
         self.loop.stop()
 
     def _die(self) -> None:
-        """Now, or in its next commit, before the facts are safe or after; or the disk is full."""
+        """Die now, or before or after the next commit; or let the disk be full."""
         match self._rng.choice(("now", "before", "after", "full")):
             case "now":
-                self._mortal.kill()
+                self._failing_journal.kill()
                 self.loop.stop()
             case "before":
-                self._mortal.die_before(self.loop.stop)
+                self._failing_journal.die_before(self.loop.stop)
             case "full":
                 self._safe = self.loop.time() - 2 * LAZY_COMMIT
-                self._mortal.full = True
+                self._failing_journal.full = True
             case _:
-                self._mortal.die_after(self.loop.stop)
+                self._failing_journal.die_after(self.loop.stop)
 
     def _too_long(self) -> None:
         self.violated("the study does not come to an end")
 
-    def _look_back(self) -> None:
-        """All that must hold now that the engine is gone, one way or the other."""
+    def _check_end(self) -> None:
+        """Check what must hold once the engine is gone."""
         fuzzer, engine = self._fuzzer, self._engine
         if self.report.violations or engine is None or self._guard is None:
             return
-        told = self._guard.told
+        received = self._guard.received
         ended = self.finished is not None and engine.broken is None
         if ended:
             engine.commit()
@@ -285,7 +285,7 @@ class _Life:
                 journal.facts[self._began :],
                 [seq - self._began for seq in journal.syncs if seq > self._began],
             )
-        else:  # younger ones may go down with the engine
+        else:  # newer ones may be lost with the engine
             self._safe = min(self._safe, self.loop.time() - 2 * LAZY_COMMIT)
             study = Study(fuzzer.spec)
             study.replay(fuzzer.journal.history())
@@ -294,13 +294,13 @@ class _Life:
             study, fuzzer.trial_folders.steps, over=ended, behind=fuzzer.behind
         )
         self.report.violations += lost_reports(
-            told, fuzzer.journal.facts[self._began :], self._safe
+            received, fuzzer.journal.facts[self._began :], self._safe
         )
         self.report.trials = len(study.state.trials)
 
 
 class _Watched(Study):
-    """A study that shows what each event has led to."""
+    """A study that passes on what each event has led to."""
 
     def __init__(self, study: Study, look: Any) -> None:
         super().__init__(study.spec, study.snapshot())

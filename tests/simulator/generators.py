@@ -1,4 +1,4 @@
-"""What could a study, its trials and its machine be like? All of it drawn from one seed."""
+"""Random machines, studies and trials, all drawn from one seed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ HABITS: Sequence[tuple[Habit, int]] = (
 
 
 def generator(*names: object) -> Random:
-    """A source of chance of its own for whatever bears this name."""
+    """A random generator for this name alone."""
     return Random("/".join(map(str, names)))
 
 
@@ -87,24 +87,24 @@ def draw_study(rng: Random, machine: HostResources) -> StudySpec:
 
 
 def with_gpus(rng: Random, spec: StudySpec, gpus: Sequence[Gpu]) -> StudySpec:
-    """The study, asking for what these can give it."""
+    """The study with a random request for these GPUs."""
     if not gpus:
         return spec
     several = float(min(2, len(gpus)))
-    wishes: Sequence[float | Literal["auto"] | None]
-    wishes = (None, 0.0, 1.0, 0.5, "auto", "auto", several)
-    wish = rng.choice(wishes)
-    moods: Sequence[OnForeign] = ("drain", "pause", "ignore")
-    foreign = rng.choice(moods)
+    requests: Sequence[float | Literal["auto"] | None]
+    requests = (None, 0.0, 1.0, 0.5, "auto", "auto", several)
+    request = rng.choice(requests)
+    reactions: Sequence[OnForeign] = ("drain", "pause", "ignore")
+    foreign = rng.choice(reactions)
     return replace(
         spec,
-        trial=replace(spec.trial, gpus=wish),
+        trial=replace(spec.trial, gpus=request),
         devices=replace(spec.devices, on_foreign=foreign),
     )
 
 
 def with_command(rng: Random, spec: StudySpec) -> StudySpec:
-    """The study, at times of a command that prints its reports."""
+    """The study, in a fifth of the cases with a command that prints its reports."""
     if rng.random() < 0.8:
         return spec
     return replace(spec, trial=replace(spec.trial, target=None, command=("./t", "{kind}")))
@@ -128,9 +128,9 @@ def _draw_pruning(rng: Random) -> PruningSpec:
 
 
 class RandomTarget:
-    """Training code with every kind of misfortune.
+    """Training code with every kind of failure.
 
-    What a trial does hangs on the seed, its number and its attempt alone.
+    What an attempt does depends only on the seed, its trial and its number.
     """
 
     def __init__(self, seed: int, most: int) -> None:

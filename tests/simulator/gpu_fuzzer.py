@@ -1,4 +1,4 @@
-"""What happens to a machine's GPUs, and what do their trials hold? Drawn from a seed."""
+"""Random events of GPUs: other programs, failures, and trials that use more memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuitune.engine.engine import Engine
 
 GB = 1 << 30
-MOODS = {  # of a GPU, and how often
+CONDITIONS = {  # of a GPU, with weights
     "well": 6,
     "foreign": 3,
     "lost": 1,
@@ -41,7 +41,7 @@ def draw_gpus(rng: Random) -> tuple[ev.Gpu, ...]:
 
 
 class GpuFuzzer:
-    """Changes moods for `horizon` seconds, then every GPU is well; meanwhile footprints grow."""
+    """Changes the GPUs' conditions for `horizon` seconds, then all are well; footprints grow."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class GpuFuzzer:
     def _change(self) -> None:
         place = self._rng.randrange(len(self.gpus))
         gpus = list(self.gpus)
-        mood = self._rng.choices(list(MOODS), list(MOODS.values()))[0]
+        condition = self._rng.choices(list(CONDITIONS), list(CONDITIONS.values()))[0]
         gpus[place] = msgspec.structs.replace(
             self._well[place],
-            obstacle="" if mood == "well" else mood,
-            lost=mood == "lost",
-            foreign=mood == "foreign",
-            claimed=mood == "foreign",
+            obstacle="" if condition == "well" else condition,
+            lost=condition == "lost",
+            foreign=condition == "foreign",
+            claimed=condition == "foreign",
         )
         self._tell(tuple(gpus))
 
@@ -87,7 +87,7 @@ class GpuFuzzer:
             self._engine.take([ev.DevicesChanged(self._clock(), gpus)])
 
     def _look(self) -> None:
-        """Some trial has grown."""
+        """Let a trial use more memory."""
         state = self._engine.study.state
         if state.finished:
             return

@@ -1,4 +1,4 @@
-"""What do trials on one GPU do to each other? A model of machines, for policies to be tried on.
+"""A model of trials that share a GPU, on which packing policies are compared.
 
 A trial alone keeps its GPU busy for a share `duty` of each step and does other things (loading,
 launching, logging) in the rest. k of them are the closed queue of Reiser & Lavenberg 1980 (mean
@@ -23,7 +23,7 @@ What = Literal["report", "end", "memory", "oom"]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One trial's demands. Seconds are those of a GPU of its own."""
+    """The work of one trial. Seconds are those on a GPU of its own."""
 
     reports: Sequence[float]  # seconds of work before each
     duty: float
@@ -36,6 +36,8 @@ class Program:
 
 
 class Happening(NamedTuple):
+    """An event of one trial."""
+
     time: float
     what: What
     trial: int
@@ -53,7 +55,7 @@ class _Running:
     marks: list[float] = field(default_factory=list)  # the work at which each report comes
 
     def next_mark(self) -> tuple[float, What]:
-        """The work at which something happens next. Memory is asked for before work is done."""
+        """(work, event) of what happens next; memory is requested before work is done."""
         memory = self.program.memory
         if self.grown < len(memory):
             at = memory[self.grown][0]
@@ -63,9 +65,9 @@ class _Running:
 
 
 class SimulatedGpus:
-    """`gpus` equal ones with so many bytes each, and a clock of their own.
+    """`gpus` equal GPUs with `memory` bytes each, and a clock of their own.
 
-    `pace_of`: another model of what programs that are together do to each other.
+    pace_of: another model of the pace of programs that share a GPU.
     """
 
     def __init__(self, gpus: int, memory: int, pace_of: PaceOf | None = None) -> None:
@@ -73,7 +75,7 @@ class SimulatedGpus:
         self._pace_of = pace_of or pace
         self.now = 0.0
         self.wasted = 0.0  # seconds of work of those that died
-        self.hurt = 0  # of those that died, how many had been there before another came
+        self.hurt = 0  # of those that died, how many were there before their neighbour
         self.running: dict[int, _Running] = {}
         self._on: list[list[int]] = [[] for _ in range(gpus)]
 
@@ -92,7 +94,7 @@ class SimulatedGpus:
         return sum(self._held(self.running[trial]) for trial in self._on[gpu])
 
     def step(self) -> Happening:
-        """Let time pass until something happens. There must be something that runs."""
+        """Advance to the next event. Something has to run."""
         paces = [self._pace_of([self.running[t].program for t in trials]) for trials in self._on]
         first, wait = -1, math.inf
         for number, one in self.running.items():
@@ -134,7 +136,7 @@ class SimulatedGpus:
 
 
 def pace(programs: Sequence[Program]) -> float:
-    """Of each of these, together on one GPU, by its pace alone."""
+    """The pace of each of these programs together on one GPU, where alone it is 1."""
     if not programs:
         return 1.0
     duty = sum(program.duty for program in programs) / len(programs)

@@ -1,4 +1,4 @@
-"""What must hold after every event of every study, and when it is over?"""
+"""What must hold after every event of a study, and at its end."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Invariants:
-    """Compares a study's state with a book that is kept of the same facts without it.
+    """Compares the state of a study with a shadow model of the same facts.
 
-    `after` each event returns what does not hold, in words; empty where all does.
+    `after` each event returns what does not hold.
     """
 
     def __init__(self, spec: StudySpec, history: Iterable[ev.AnyFact] = ()) -> None:
         self.shadow = ShadowModel(spec)
         for group in groups(history):
             self.shadow.fold(group)
-        self.shadow.problems.clear()  # they were told when it happened
+        self.shadow.problems.clear()  # reported when they happened
 
     def after(self, group: Sequence[ev.AnyFact], state: State) -> list[str]:
-        """`group`: an event with the decisions that followed; `state`: as they leave it."""
+        """group: an event with its decisions; state: after them."""
         shadow = self.shadow
         shadow.fold(group)
         problems = shadow.problems + _processes(shadow, state) + _rungs(shadow, state.pruner)
@@ -55,7 +55,7 @@ class Invariants:
 
 
 def _processes(shadow: ShadowModel, state: State) -> list[str]:
-    """Who runs, waits, stands still or is held, and does every launch have its exit?"""
+    """Running, waiting and held trials; every launch has one exit."""
     states = {trial.number: trial.state for trial in state.trials}
     problems = [
         f"trial {n} is {states.get(n)}, and should be {s}"

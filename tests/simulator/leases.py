@@ -1,4 +1,4 @@
-"""Who has which GPU, by a second book, and was each allowed to?"""
+"""The trials on each GPU, from facts alone, and whether each launch was allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Leases:
-    """Kept of the facts alone."""
+    """The GPUs of a `ShadowModel`."""
 
     def __init__(self) -> None:
         self.gpus: dict[str, ev.Gpu] = {}
@@ -25,25 +25,25 @@ class Leases:
     def opened(self, gpus: Iterable[ev.Gpu]) -> None:
         self.gpus = {gpu.uuid: gpu for gpu in gpus}
 
-    def has_room(self, wish: float | Literal["auto"]) -> bool:
-        """Whether a new trial is sure to fit: what packing allows is for packing to say.
+    def has_room(self, request: float | Literal["auto"]) -> bool:
+        """Whether a new trial certainly fits, without what packing allows.
 
-        While a trial waits to be alone some GPU is kept for it, and nothing is sure.
+        Nothing is certain while a GPU is kept for a trial that must be alone.
         """
         if self._waiting_alone():
             return False
         usable = [gpu.uuid for gpu in self.gpus.values() if not gpu.obstacle]
         empty = [uuid for uuid in usable if not self._shares(uuid)]
-        if wish == "auto" or wish < 1:
+        if request == "auto" or request < 1:
             return bool(empty)
-        return len(empty) >= wish
+        return len(empty) >= request
 
-    def launched(self, fact: ev.Launch, wish: float | Literal["auto"]) -> list[str]:
+    def launched(self, fact: ev.Launch, request: float | Literal["auto"]) -> list[str]:
         """Take a launch in; what of it was not allowed."""
         problems = []
-        wanted = 1 if wish == "auto" or 0 < wish < 1 else int(wish)
+        wanted = 1 if request == "auto" or 0 < request < 1 else int(request)
         if len(set(fact.gpus)) != wanted:
-            problems.append(f"trial {fact.trial} has {fact.gpus}, and asked for {wish}")
+            problems.append(f"trial {fact.trial} has {fact.gpus}, and asked for {request}")
         for uuid in fact.gpus:
             gpu = self.gpus.get(uuid)
             if gpu is None or gpu.obstacle:

@@ -1,4 +1,4 @@
-"""What stands in for the database and the trials' folders?"""
+"""The store and the trials' folders in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MemoryJournal:
-    """As `tuitune.store.journal.Journal`, in memory."""
+    """A `Store` in memory, as `tuitune.store.journal.Journal`."""
 
     def __init__(self) -> None:
         self.facts: list[AnyFact] = []
@@ -56,9 +56,9 @@ class MemoryJournal:
         return iter(self.facts)
 
     def cut(self, seconds: float, *, restored: bool = False) -> bool:
-        """The power fails: the last few seconds are lost, where not synced; whether any were.
+        """Lose the last seconds that are not synced, as in a power cut; whether there were any.
 
-        restored: an older copy was put back in its place, whatever was synced.
+        restored: an older copy was put in its place, whatever was synced.
         """
         if not self.facts:
             return False
@@ -87,8 +87,10 @@ class MemoryTrialFolders:
 
     def __init__(self) -> None:
         self.steps: dict[int, list[int]] = {}
-        self._configurations: dict[int, Mapping[str, Any]] = {}  # as the trials' folders have them
-        self._saved: dict[tuple[int, int], Mapping[str, Any]] = {}  # whose weights a checkpoint has
+        self._configurations: dict[int, Mapping[str, Any]] = {}  # by trial, as in its folder
+        self._saved: dict[
+            tuple[int, int], Mapping[str, Any]
+        ] = {}  # by (trial, step of a checkpoint)
 
     def save(self, trial: int, step: int, configuration: Mapping[str, Any]) -> None:
         """The newest two are kept."""
@@ -104,13 +106,13 @@ class MemoryTrialFolders:
         return Path(f"trials/{trial:04d}")
 
     def prepare(self, trial: int, configuration: Mapping[str, Any]) -> str:
-        moved = self._is_anothers(trial, configuration)
+        moved = self._is_other(trial, configuration)
         if moved:
             self.steps.pop(trial, None)
         self._configurations[trial] = configuration
         return f"trials/{trial:04d}.old-1" if moved else ""
 
-    def _is_anothers(self, trial: int, configuration: Mapping[str, Any]) -> bool:
+    def _is_other(self, trial: int, configuration: Mapping[str, Any]) -> bool:
         return self._configurations.get(trial, configuration) != configuration
 
     def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:

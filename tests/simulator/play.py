@@ -1,4 +1,4 @@
-"""What does a study come to, played through without a wait?"""
+"""A study with simulated trials, run by the real engine without waiting."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def play(
 ) -> Played:
     """Run the study, from nothing to its end, with the real engine.
 
-    oracle: its model, where the searcher leaves trials to one. gives_up: whether it is halted where
-    trials fail again and again. Raises whatever a callback of the
-    engine raised, and StalledError where nothing is due and the study has not ended.
+    model_client: where the searcher asks a model. gives_up: whether many failures end the study.
+    Raises what a callback of the engine raised, and StalledError where nothing is due and the study
+    has not ended.
     """
     loop = SimulatedLoop()
     try:
@@ -62,7 +62,7 @@ def play(
 
 
 class _Undaunted(Study):
-    """Its trials are known to fail: how many of them do in a row is no reason to end it."""
+    """A study that many failures in a row don't end."""
 
     def evolve(self, fact: ev.AnyFact) -> None:
         super().evolve(fact)
@@ -71,7 +71,7 @@ class _Undaunted(Study):
 
 
 class _LastResort:
-    """The trials that go on though no rung sends them, so that one comes to its end."""
+    """The trials that were promoted without a rank, so that one comes to its end."""
 
     def __init__(self) -> None:
         self.trials: set[int] = set()
@@ -95,10 +95,7 @@ async def _play(
     unknown: set[int] = set()
 
     def let_go(trial: int) -> bool:
-        """No rung is told of it: what it would have shown there, nobody knows.
-
-        One that was to come to its end, whatever it shows, is taken to have done so.
-        """
+        """The record of a trial ends here. Whether the trial is to be taken as complete."""
         unknown.add(trial)
         if trial in last.trials:
             return True

@@ -1,4 +1,4 @@
-"""A recorded study played by the real engine: what `tuitune.simulation.rerun` is compared with."""
+"""A recorded study run by the real engine, with which `tuitune.simulation.rerun` is compared."""
 
 from __future__ import annotations
 

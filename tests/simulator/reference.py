@@ -1,4 +1,4 @@
-"""What should a verdict be? Written down naively, from the rules' words, to check the pruners by.
+"""A naive implementation of the pruning rules, with which the pruners are compared.
 
 Losses are values in the direction of "min", infinity for what diverged or failed.
 """

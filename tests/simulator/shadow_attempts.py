@@ -1,4 +1,4 @@
-"""Which attempts are live, told by the facts alone, and does what they say count?"""
+"""The live attempts, from facts alone, and whether what they report counts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuitune.core import events as ev
 
-HEARD_ON = frozenset({"drain", "paused", "moved", "target", "returned", "overdue"})
-HASTY = frozenset({"killed", "pruned", "timeout"})  # these wait for no checkpoint
-DECIDED = frozenset({"target", "overdue", "returned"})  # no verdict changes their end
+STILL_COUNTING = frozenset({"drain", "paused", "moved", "target", "returned", "overdue"})
+HASTY = frozenset({"killed", "pruned", "timeout"})  # of ends that wait for no checkpoint
+DECIDED = frozenset({"target", "overdue", "returned"})  # of ends that no verdict changes
 
-
-SLACK = 3.0  # s, within which a clock may have been set unnoticed
+SLACK = 3.0  # s by which the clock may have been set unnoticed
 
 
 class ShadowAttempts:
-    """The page of a ledger that is about attempts.
-
-    `problems` are the facts that were not allowed, in words.
-    """
+    """The attempts of a `ShadowModel`. `problems`: the facts that were not allowed."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -28,15 +24,15 @@ class ShadowAttempts:
         self.exited: set[tuple[int, int]] = set()
         self.inherited: set[int] = set()  # live, but launched by an engine that is dead
         self.frozen: set[int] = set()
-        self.dying: set[int] = set()  # live ones that were told to end for good, by hand
+        self.dying: set[int] = set()  # live ones that the user has killed
         self.complete: dict[int, int] = {}  # live ones that have reached the maximum, and where
-        self._voice: set[int] = set()  # live ones whose reports count
-        self._ending: dict[int, tuple[str, str]] = {}  # how and why they were told to end, newest
+        self._counting: set[int] = set()  # live ones whose reports count
+        self._ending: dict[int, tuple[str, str]] = {}  # (how, why) of the newest signal to end
         self._saving: dict[int, int] = {}  # checkpoints that are being written
-        self._returned: set[int] = set()  # their function is over
-        self._since: dict[int, float] = {}  # their launch, without the time they stood still
+        self._returned: set[int] = set()  # their function has returned
+        self._since: dict[int, float] = {}  # their launch plus the time that they stood still
         self._froze: dict[int, float] = {}
-        self._lost: set[int] = set()  # gone, by no fault of their own, and not settled
+        self._lost: set[int] = set()  # lost through no fault of their own, and not settled yet
 
     def is_live(self, trial: int, attempt: int) -> bool:
         launch = self.live.get(trial)
@@ -49,11 +45,11 @@ class ShadowAttempts:
         return trial in self._ending
 
     def was_signalled(self, trial: int) -> bool:
-        """By more than a word."""
+        """By SIGTERM or SIGKILL."""
         return self._ending.get(trial, ("", ""))[0] in {"term", "kill"}
 
     def is_decided(self, trial: int) -> bool:
-        """Whether it ends, and no verdict on it is of use any more."""
+        """Whether it ends, so that no verdict on it has an effect."""
         return trial in self._returned or self._ending.get(trial, ("", ""))[1] in DECIDED
 
     def may_be_complete(self, trial: int) -> bool:
@@ -74,13 +70,13 @@ class ShadowAttempts:
             self.problems.append(f"trial {trial}: attempt {fact.attempt} was launched twice")
         self.live[trial] = fact
         self.launched.add((trial, fact.attempt))
-        self._voice.add(trial)
+        self._counting.add(trial)
         self._since[trial] = fact.time
 
     def counts(self, report: ev.Reported) -> bool:
-        """Whether it is heard: of a live attempt that no verdict has ended, up to the maximum."""
+        """Whether a report counts: of a live attempt that no verdict has ended, up to the maximum."""
         trial = report.trial
-        if trial not in self._voice or trial in self.frozen:
+        if trial not in self._counting or trial in self.frozen:
             return False
         if not self.is_live(trial, report.attempt):
             return False
@@ -90,7 +86,7 @@ class ShadowAttempts:
         if fact.action == "complete":
             self.complete[fact.trial] = fact.step
         elif fact.action != "go":
-            self._voice.discard(fact.trial)
+            self._counting.discard(fact.trial)
             self._ending[fact.trial] = "ask", "pruned" if fact.action == "stop" else "parked"
 
     def save_started(self, fact: ev.SaveStarted) -> None:
@@ -106,9 +102,9 @@ class ShadowAttempts:
             self._returned.add(fact.trial)
 
     def signal(self, fact: ev.Signal, *, now: bool, timeout: float | None) -> bool:
-        """True where it lets a trial that stood still go on.
+        """Whether it lets a trial that stood still go on.
 
-        now: nobody waits any longer. timeout: of an attempt; it cuts a save short.
+        now: of a stop that waits for nothing. timeout: of an attempt; it ends a save.
         """
         trial = fact.trial
         if not self.is_live(trial, fact.attempt):
@@ -120,8 +116,8 @@ class ShadowAttempts:
             timed = timeout is not None and ran >= timeout - SLACK
             self._check(fact, now=now, timed=timed)
             self._ending[trial] = fact.how, fact.reason
-            if fact.reason not in HEARD_ON:
-                self._voice.discard(trial)
+            if fact.reason not in STILL_COUNTING:
+                self._counting.discard(trial)
         if fact.reason == "killed":
             self.dying.add(trial)
         thawed = trial in self.frozen
@@ -131,7 +127,7 @@ class ShadowAttempts:
         return thawed
 
     def _check(self, fact: ev.Signal, *, now: bool, timed: bool) -> None:
-        """A save is not cut short, nor what a trial does after the maximum."""
+        """A save is not interrupted, nor what a trial does after the maximum."""
         trial = fact.trial
         before = self._ending.get(trial)
         asked = before is not None and before[0] == "ask"
@@ -145,9 +141,9 @@ class ShadowAttempts:
             self.problems.append(f"trial {trial} is complete, and was signalled: {fact.reason}")
 
     def freeze(self, fact: ev.Frozen) -> bool:
-        """True where it stands still now."""
+        """Whether it stands still now."""
         trial = fact.trial
-        if not self.is_live(trial, fact.attempt) or trial not in self._voice:
+        if not self.is_live(trial, fact.attempt) or trial not in self._counting:
             return False
         if trial in self.complete or self._ending.get(trial, ("", "paused"))[1] != "paused":
             return False
@@ -162,13 +158,13 @@ class ShadowAttempts:
                 times[trial] += seconds
 
     def exit(self, fact: ev.Exited) -> bool:
-        """True where it was live until now."""
+        """Whether it was live until now."""
         trial = fact.trial
         if not self.is_live(trial, fact.attempt):
             self.problems.append(f"trial {trial}: attempt {fact.attempt} exited and is not live")
             return False
         self.exited.add((trial, fact.attempt))
-        for trials in (self.inherited, self.frozen, self.dying, self._voice):
+        for trials in (self.inherited, self.frozen, self.dying, self._counting):
             trials.discard(trial)
         if fact.lost and trial not in self._ending and trial not in self.complete:
             self._lost.add(trial)
@@ -176,7 +172,7 @@ class ShadowAttempts:
         return True
 
     def settled(self, fact: ev.Settled) -> None:
-        """What was known of its newest attempt is of no more use."""
+        """Forget its newest attempt."""
         trial = fact.trial
         if trial in self._lost and fact.crashed:
             self.problems.append(f"trial {trial} was lost, and is said to have crashed")

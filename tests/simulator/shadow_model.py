@@ -1,4 +1,4 @@
-"""What has happened to each trial, told by the facts alone, and was each of them allowed?"""
+"""What has happened to each trial, from facts alone, and whether each fact was allowed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
 
 EVENTS = frozenset(get_args(ev.Event))
-LATE = 2.2  # s; a clock is not said to be set before it is a second off
+LATE = 2.2  # s: a clock counts as set once it is a second off
 BEGINNINGS: dict[type, str] = {
     ev.Ask: "a proposal was asked for",
     ev.Added: "a trial was added",
@@ -41,10 +41,7 @@ def groups(facts: Iterable[ev.AnyFact]) -> Iterator[list[ev.AnyFact]]:
 
 
 class ShadowModel:
-    """A second book of one study, kept without a look at its state.
-
-    `problems` are the facts that were not allowed, in words.
-    """
+    """A second account of one study, from its facts alone. `problems`: facts that were not allowed."""
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
@@ -53,13 +50,13 @@ class ShadowModel:
         self.study = ShadowStudy()
         self.attempts = ShadowAttempts()
         self.values = ShadowValues(spec)
-        self.heard = False  # whether the newest report counted
+        self.counted = False  # whether the newest report counted
         self.held: set[int] = set()
-        self.kills: dict[int, float] = {}  # those that are to be killed, and when
-        self.available: set[int] = set()  # wait at a rung, and may be sent on
+        self.kills: dict[int, float] = {}  # trial -> when it is to be killed
+        self.available: set[int] = set()  # trials that wait at a rung and may be promoted
         self.expected = Expected(spec)
         self._opened = 0.0
-        self._now = False  # this event is a stop that waits for nobody
+        self._now = False  # whether this event is a stop that waits for nothing
         self.leases = Leases()
         self._shelved: set[int] = set()
         self._checkpoints: set[int] = set()
@@ -67,7 +64,7 @@ class ShadowModel:
         self._bound: dict[int, str] = {}  # the state that a live trial must end in
 
     def fold(self, group: Sequence[ev.AnyFact]) -> None:
-        """Take in an event with its decisions."""
+        """Add an event with its decisions."""
         # what was due while no engine ran comes after its opening; and a clock that was set tells
         # nothing of what is due before all has moved along with it
         if type(group[0]) not in (ev.Opened, ev.ClockStepped):
@@ -80,12 +77,12 @@ class ShadowModel:
         halted = any(type(fact) is ev.Halted for fact in group)
         self.problems += self.expected.over(halted=halted)
         self._now = False
-        for book in (self.study, self.attempts):
-            self.problems += book.problems
-            book.problems = []
+        for part in (self.study, self.attempts):
+            self.problems += part.problems
+            part.problems = []
 
     def _begin(self, fact: ev.AnyFact) -> None:
-        """Something new is begun, which is not always allowed."""
+        """Check that something new may begin."""
         begun = BEGINNINGS.get(type(fact))
         if begun and self.study.begins_nothing:
             self.problem(f"{begun} though nothing more is to start")
@@ -96,7 +93,7 @@ class ShadowModel:
         self.problems.append(words)
 
     def _overdue(self, now: float) -> None:
-        """Between two events no kill that was due is left out."""
+        """Check that no kill was due before this event."""
         late = [n for n, due in self.kills.items() if now > max(due, self._opened) + LATE]
         if late and not self.study.finished:
             self.problem(f"trials {late} were to be killed, and go on")
@@ -116,7 +113,7 @@ class ShadowModel:
         self.take_up(fact)
 
     def take_up(self, _fact: ev.Opened | ev.SettingsChanged) -> None:
-        """Those that were not promoted, where more trials are asked for."""
+        """Trials that were not promoted may go on where more trials are asked for."""
         if not self.study.wants_more:
             return
         for trial in self._shelved & self._checkpoints:
@@ -154,8 +151,8 @@ class ShadowModel:
         self._bound.pop(trial, None)
 
     def reported(self, fact: ev.Reported) -> None:
-        self.heard = self.attempts.counts(fact)
-        if self.heard:
+        self.counted = self.attempts.counts(fact)
+        if self.counted:
             self.values.reported(fact)
             self.expected.reported(fact, decided=self.attempts.is_decided(fact.trial))
 

@@ -1,4 +1,4 @@
-"""What may the study as a whole begin, told by the facts alone, and was it allowed?"""
+"""What the study as a whole may begin, from facts alone, and whether it was allowed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ if TYPE_CHECKING:
 
 
 class ShadowStudy:
-    """The page of a ledger that is about no single trial.
-
-    `problems` are the facts that were not allowed, in words.
-    """
+    """The study of a `ShadowModel`. `problems`: the facts that were not allowed."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.asking: int | None = None
-        self.adding = 0  # asked for by hand, and not there yet
+        self.adding = 0  # requested by the user, and not added yet
         self.launching = True
         self.disk_low = False
         self.blocked: set[str] = set()
@@ -51,7 +48,7 @@ class ShadowStudy:
         return not self._exhausted and self.wants_more
 
     def has_room(self, live: Collection[ev.Launch]) -> bool:
-        """Whether one more trial fits in beside these, by plain sums."""
+        """Whether one more trial fits, by the sums of what these use."""
         settings = self.settings
         most = math.floor(self._cpus / settings.cpus + 1e-9)
         if settings.memory:

@@ -1,4 +1,4 @@
-"""What is each trial worth, and which is the best, told by the reports alone?"""
+"""The value of each trial and the best trial, from reports alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Page:
+class _Values:
     """One trial's values."""
 
     closed: list[float] = field(default_factory=list)  # that no later report replaces
@@ -27,7 +27,7 @@ class _Page:
     def add(self, step: int, value: float) -> None:
         if step < self.furthest and self.own < self.furthest:
             self.own = max(self.own, step)
-            return  # an attempt that trains again what an earlier one has told
+            return  # a step that an earlier attempt has reported
         if step > self.furthest and self.current is not None:
             self.closed.append(self.current)
         elif step < self.furthest and self.current is not None:
@@ -44,23 +44,23 @@ class _Page:
 
 
 class ShadowValues:
-    """The page of a ledger that is about values."""
+    """The values of a `ShadowModel`."""
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
-        self._pages: dict[int, _Page] = {}
+        self._values: dict[int, _Values] = {}
         self._complete: set[int] = set()
         self._touched: set[int] = set()  # since the newest comparison
         self._leader: int | None = None
 
     def launched(self, trial: int) -> None:
-        self._page(trial).own = 0
+        self._values_of(trial).own = 0
 
     def reported(self, fact: ev.Reported) -> None:
         """A report that counts."""
         value = fact.metrics.get(self._spec.objective.metric)
         if value is not None:
-            self._page(fact.trial).add(fact.step, value)
+            self._values_of(fact.trial).add(fact.step, value)
             self._touched.add(fact.trial)
 
     def completed(self, trial: int) -> None:
@@ -68,11 +68,11 @@ class ShadowValues:
         self._touched.add(trial)
 
     def differences(self, state: State) -> list[str]:
-        """What the state has otherwise, in words."""
+        """Where the state differs."""
         touched, self._touched = self._touched, set()
         problems = []
         for number in touched:
-            trial, page = state.trials[number], self._page(number)
+            trial, page = state.trials[number], self._values_of(number)
             own = page.newest, page.best(self._spec)
             if not all(map(_is_same, own, (trial.value, trial.best))):
                 problems.append(
@@ -86,18 +86,18 @@ class ShadowValues:
         return problems
 
     def _best(self) -> int | None:
-        """Of those that have reached their end; what is no number is nobody's best."""
+        """The best of the complete trials; a trial with NaN is never the best."""
         objective = self._spec.objective
         found = []
         for trial in self._complete:
-            page = self._page(trial)
+            page = self._values_of(trial)
             value = page.best(self._spec) if objective.value == "best" else page.newest
             if value is not None and not math.isnan(value):
                 found.append((loss(value, objective), trial))
         return min(found)[1] if found else None
 
-    def _page(self, trial: int) -> _Page:
-        return self._pages.setdefault(trial, _Page())
+    def _values_of(self, trial: int) -> _Values:
+        return self._values.setdefault(trial, _Values())
 
 
 def _is_same(one: float | None, other: float | None) -> bool:

@@ -1,8 +1,8 @@
-"""Simulated studies through every misfortune: does all that DESIGN promises hold after each event?
+"""The command of the simulator: random studies, with all invariants checked after each event.
 
 python tests/simulator --seeds 0:1000           prints a report; exit 0 where all holds
-python tests/simulator --plant lost-report      breaks something first; exit 1 is right
-python tests/simulator --plant list             what can be broken
+python tests/simulator --plant lost-report      plants a bug first; exit 1 is expected
+python tests/simulator --plant list             the bugs that can be planted
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 
 from simulator.fuzzer import Report, run_seed
-from simulator.plants import PLANTS
+from simulator.planted_bugs import BUGS
 
 SHOWN = 5  # seeds whose violations are printed in full
 
@@ -67,17 +67,17 @@ def main(words: list[str]) -> int:
     parser.add_argument("--plant", metavar="NAME", help="a known bug to plant; `list` names them")
     said = parser.parse_args(words)
     if said.plant == "list":
-        for name, plant in PLANTS.items():
+        for name, plant in BUGS.items():
             print(f"{name:<28} {plant.__doc__}")
         return 0
-    if said.plant is not None and said.plant not in PLANTS:
+    if said.plant is not None and said.plant not in BUGS:
         parser.error(f"no plant {said.plant}; `--plant list` names them")
     first, _, end = said.seeds.partition(":")
     seeds = range(int(first), int(end or int(first) + 1))
     if said.plant is None:
         summary = simulate(seeds)
     else:
-        with PLANTS[said.plant]():
+        with BUGS[said.plant]():
             summary = simulate(seeds, first=True)
     print("\n".join(summary.lines()))
     return 1 if summary.broken else 0

@@ -1,4 +1,4 @@
-"""How does a study run on curves that are known beforehand?"""
+"""Training code that follows a table of known curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do users do to a running study, and when? Drawn from a seed, done through its steering."""
+"""Random requests of users to a running study, through its control handler."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tuitune.core.study import Study
     from tuitune.engine.engine import Engine
 
-PATIENCE = 60.0  # s between two looks at what is still held
-ACTS = {  # and how often, of all
+PATIENCE = 60.0  # s between two requests for what is still held
+ACTS = {  # with weights
     "pause": 9,
     "resume": 6,
     "kill": 2,
@@ -52,8 +52,8 @@ ACTS_ON_TRIALS: dict[str, type[Pause | Resume | Kill | Retry]] = {
 }
 
 
-class Sheet:
-    """As `tuitune.engine.settings.Document`: the overrides are the fields of the settings."""
+class FakeSettingsFile:
+    """A settings file whose overrides are fields of the settings."""
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[ev.Settings, list[str]]:
         settings = study.state.settings
@@ -66,7 +66,7 @@ class Sheet:
 
 
 class UserFuzzer:
-    """Does things at random moments for `horizon` seconds; then lets everything go on."""
+    """Random requests at random times for `horizon` seconds; then everything may go on."""
 
     def __init__(
         self,
@@ -75,13 +75,13 @@ class UserFuzzer:
         clock: Callable[[], float],
         rng: Random,
         horizon: float,
-        stops: Callable[[], bool],  # whether a stop may be asked for
+        stops: Callable[[], bool],  # whether a stop may be requested
     ) -> None:
         self._engine = engine
         self._loop = loop
         self._clock = clock
         self._rng = rng
-        self._control_handler = ControlHandler(engine, Sheet(), clock)
+        self._control_handler = ControlHandler(engine, FakeSettingsFile(), clock)
         self._stops = stops
         self._tasks: set[Any] = set()
         for _ in range(rng.choice((0, 6, 12, 30)) if horizon else 0):
@@ -132,7 +132,7 @@ class UserFuzzer:
             self._engine.take([ev.StopAsked(self._clock(), finish=False, why=why, now=True)])
 
     def _some(self) -> tuple[int, ...]:
-        """Trials, most often one."""
+        """Random trials, most often one."""
         trials = len(self._engine.study.state.trials)
         many = self._rng.choice((1, 1, 1, 3))
         return tuple(sorted(self._rng.sample(range(trials), min(many, trials))))
@@ -172,7 +172,7 @@ class UserFuzzer:
             self._loop.failures.append(task.exception())
 
     def _let_go(self) -> None:
-        """Whatever is held may go on, until there is no more of it."""
+        """Resume whatever is paused, again and again."""
         state = self._engine.study.state
         if state.finished:
             return

@@ -1,4 +1,4 @@
-"""Dots, scales and ranges: inside, connected, and not ruined by a few values."""
+"""The canvas, scales and ranges: dots inside and connected, few values that ruin nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves in little memory: what is reported again takes the place of what was said."""
+"""Curves in little memory: a step that is reported again replaces what was reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the keys of the charts do to the view."""
+"""The keys of the charts."""
 
 from __future__ import annotations
 

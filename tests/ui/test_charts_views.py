@@ -1,4 +1,4 @@
-"""The views of the search as they are read on a screen, and when they are drawn again."""
+"""The charts as text on a screen, and when they are drawn again."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What would a study do? The same engine under a simulated clock, executor, store and machine."""
+"""Recorded studies run again under other pruning."""

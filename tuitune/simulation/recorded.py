@@ -27,7 +27,7 @@ class Point(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """One trial: its curve, which a later attempt takes up where an earlier one has left it."""
+    """One trial with its curve, which later attempts continue."""
 
     number: int
     config: dict[str, Any]
@@ -35,7 +35,7 @@ class Record:
     why: Why
     state: TrialState = TrialState.WAITING  # as its last attempt left it
     points: list[Point] = field(default_factory=list)
-    ending: float = 0.0  # s of work after its last point; where it has none, of all its attempts
+    ending: float = 0.0  # s of work after its last point; without points, of all attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Recording:
     machine: HostResources
     saves: bool  # whether some trial wrote a checkpoint
     steps: int  # of the resource, spent in all attempts together
-    seconds: float  # from its first fact to its last one, without the times between engines
+    seconds: float  # from its first fact to its last, without the times between engines
     together: int = 0  # the most trials that were on GPUs at once
     anchor: Literal["min", "max"] = "max"  # of the rungs that it was begun with
 
@@ -138,7 +138,7 @@ class _Builder:
 
     def _exited(self, fact: ev.Exited) -> None:
         self._on_gpus.discard(fact.trial)
-        if fact.lost:  # nobody knows until when it worked
+        if fact.lost:  # when its work ended is not known
             return
         record = self._records[fact.trial]
         worked = max(0.0, fact.time - self._marks[fact.trial])
@@ -170,13 +170,14 @@ class Spent:
 
 
 def was_stopped(record: Record) -> bool:
+    """Whether pruning ended it."""
     return record.state == TrialState.PRUNED
 
 
 def replayable(spec: StudySpec, trials: int, together: int) -> StudySpec:
-    """The study without what its records can't tell: retries, timeouts, limits.
+    """The study without what records don't show: retries, timeouts and limits.
 
-    In place of its GPUs stands how many trials were on them at once.
+    Instead of its GPUs its concurrency is limited, to as many trials as ran on them together.
     """
     caps = [cap for cap in (spec.search.concurrency, together) if cap]
     return replace(

@@ -1,4 +1,4 @@
-"""What would a recorded study have done under other pruning?"""
+"""The comparison of a recorded study with what it would have done under other pruning."""
 
 from __future__ import annotations
 
@@ -20,43 +20,38 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.simulation.recorded import Point, Record, Recording
 
-GOOD = 10  # the best one in so many trials is a good one
+GOOD = 10  # one in so many trials is a good one: the best tenth
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A study, as it was or as it would have been."""
+    """A study as it was, or as it would have been."""
 
     steps: int  # of the resource, all attempts together
     seconds: float  # by its own clock
     stopped: int  # trials that ended as PRUNED
-    best: int | None  # the trial
+    best: int | None  # a trial's number
     value: float | None  # its objective
-    step: int | None  # where it had it
-    partial: bool  # no trial was COMPLETE
+    step: int | None  # at which it had that value
+    partial: bool  # whether no trial was COMPLETE
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Trials are told by their numbers."""
+    """Both studies, and what becomes of the good trials, by their numbers."""
 
     then: Side
     now: Side
     good: Sequence[int]  # the best tenth of the recorded study
-    lost: Sequence[int]  # those of them that the other pruning stops
-    lost_unknown: Sequence[int]  # those that it lets go on beyond their record
-    unknown: Sequence[int]  # all trials that it lets go on beyond their record
-    ended: str = ""  # why the played study was over before all trials had begun
-    unplayed: Sequence[int] = ()  # those that had not: nothing here counts them in
+    lost: Sequence[int]  # those of them that the other pruning would stop
+    lost_unknown: Sequence[int]  # those of them that it would let go on beyond their record
+    unknown: Sequence[int]  # all trials that it would let go on beyond their record
+    ended: str = ""  # why the simulated study ended before all trials had begun
+    unplayed: Sequence[int] = ()  # those that had not begun; they count nowhere else
 
 
 def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Comparison:
-    """Play the study again as `changed` has it.
-
-    A trial that the recorded study ended early is known only so far: where it should go on beyond
-    that it leaves as if a hand had killed it, so that it enters no rung it has not been seen at.
-    Where it is the one trial that goes on to its end without a rung's leave, the study is over.
-    """
+    """Run the recorded trials again under the pruning of `changed`; see `rerun`."""
     records = recording.trials
     recorded = _anchored(recorded, recording.anchor)
     if recorded.pruning.method == changed.pruning.method:
@@ -86,7 +81,7 @@ def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Co
     ]
     return Comparison(
         then=_side(recorded, records, recording),
-        now=_now(spec, standings, spent.steps, played.seconds),
+        now=_side_of(spec, standings, spent.steps, played.seconds),
         good=good,
         lost=[n for n in good if n in begun and trials[n].state == TrialState.PRUNED],
         lost_unknown=[n for n in good if n in played.unknown],
@@ -101,7 +96,7 @@ def _anchored(spec: StudySpec, anchor: Literal["min", "max"]) -> StudySpec:
 
 
 def thinned(record: Record, spec: StudySpec) -> Record:
-    """Only the reports that the pruner could notice, and the last: all others call for nothing."""
+    """The record without the reports that no pruner of `spec` reacts to; the last one stays."""
     if spec.pruner.judged_from is not None:
         return record
     gates = list(spec.pruner.plan.steps_of(record.number))
@@ -114,11 +109,11 @@ def thinned(record: Record, spec: StudySpec) -> Record:
     final = len(record.points) - 1
     for place, point in enumerate(record.points):
         if spec.pruning.max is not None and filled == len(gates):
-            kept.append(point)  # here it sees that it has had all that it may spend
+            kept.append(point)  # at its next report it leaves: it has spent the maximum
             break
         seconds += point.seconds
-        if last and point.step < due and place < final and _is_plain(point.value):
-            continue  # as most are
+        if last and point.step < due and place < final and _is_finite(point.value):
+            continue  # most reports
         crossed = bisect_left(gates, point.step + 1)
         if point.value is not None and math.isfinite(point.value):
             own = loss(point.value, spec.objective)
@@ -135,12 +130,12 @@ def thinned(record: Record, spec: StudySpec) -> Record:
     return replace(record, points=kept)
 
 
-def _is_plain(value: float | None) -> bool:
+def _is_finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
 def best_tenth(spec: StudySpec, records: Sequence[Record]) -> list[int]:
-    """Of the trials that came to their end; where none has, of all that reported. Best first."""
+    """The best tenth of the complete trials, the best first; of all where none is complete."""
     known = [(r, v) for r in records if (v := _value(spec, r)) is not None and math.isfinite(v)]
     pool = [(r, v) for r, v in known if r.state == TrialState.COMPLETE] or known
     pool.sort(key=lambda pair: (loss(pair[1], spec.objective), pair[0].number))
@@ -160,11 +155,11 @@ def _side(spec: StudySpec, records: Sequence[Record], recording: Recording) -> S
     standings = [
         Ranking(r.number, r.state, r.points[-1].step, _value(spec, r)) for r in records if r.points
     ]
-    side = _now(spec, standings, recording.steps, recording.seconds)
+    side = _side_of(spec, standings, recording.steps, recording.seconds)
     return replace(side, stopped=sum(map(was_stopped, records)))
 
 
-def _now(spec: StudySpec, standings: Sequence[Ranking], steps: int, seconds: float) -> Side:
+def _side_of(spec: StudySpec, standings: Sequence[Ranking], steps: int, seconds: float) -> Side:
     number, partial = best_of(spec, standings)
     best = next((s for s in standings if s.number == number), None)
     return Side(

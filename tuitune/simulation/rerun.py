@@ -54,7 +54,7 @@ def rerun(spec: StudySpec, recording: Recording, longest: int | None) -> Rerun:
 
 
 class _Run:
-    """The clock, the live attempts and the checkpoints around a study.
+    """The clock, the attempts and the checkpoints around a study.
 
     As in an engine's event loop, decisions are carried out after all that happens at the same time
     has been folded in, and before what they lead to.
@@ -118,13 +118,13 @@ class _Run:
         return self._records[trial]
 
     def is_known_to_return(self, record: Record) -> bool:
-        """Whether the record shows the whole trial, which a larger maximum would not prolong."""
+        """Whether the trial came to its end, which a larger maximum would not prolong."""
         if record.state != TrialState.COMPLETE or not record.points:
             return False
         return record.points[-1].step < self._known_until
 
     def let_go(self, trial: int) -> bool:
-        """What the trial would do from here on is not on record. True: it has come to its end."""
+        """A trial's record ends here. Whether the trial is to be taken as complete."""
         self.unknown.add(trial)
         if trial in self._promoted_to_end:
             return True
@@ -132,7 +132,7 @@ class _Run:
         return False
 
     def _pass_time(self) -> None:
-        """On to what is due next: in the world, or by a deadline of the study itself."""
+        """Advance the clock to what is due next: an attempt's step or a deadline of the study."""
         following = self._due[0][0] if self._due else math.inf
         if self._deadline < following:
             self._deadline = self.study.next_deadline() or math.inf
@@ -273,7 +273,7 @@ class _Attempt:
             self._work()
 
     def _is_beyond(self, step: int, value: float | None) -> bool:
-        """Whether it has had all that it may spend, and is told so by TrialStopped."""
+        """Whether it has spent the maximum: this report raises TrialStopped."""
         return self._is_complete or (value is None and step > self._step >= self._most)
 
     def _judged(self, step: int) -> None:

@@ -1,4 +1,4 @@
-"""What stands in for the model's process? The model itself, and a time that it takes to think."""
+"""The model of a search in this process, with a simulated time for each answer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
 
 
-class ModelHere:
-    """`tuitune.engine.ports.ModelClient` in this process: the same question, the same answer.
+class InProcessModel:
+    """A `tuitune.engine.ports.ModelClient` without a process of its own.
 
-    latency: seconds by the simulated clock until the next answer; it may raise ModelError.
+    latency: seconds of the simulated clock until the next answer; it may raise ModelError.
     """
 
     def __init__(self, model: Model, latency: Callable[[], float] = lambda: 0.0) -> None:
@@ -31,11 +31,13 @@ class ModelHere:
         return self._model.propose(trial, history, tried)
 
 
-def oracle_of(spec: StudySpec, latency: Callable[[], float] = lambda: 0.0) -> ModelHere | None:
+def make_model_client(
+    spec: StudySpec, latency: Callable[[], float] = lambda: 0.0
+) -> InProcessModel | None:
     """The study's model; None where its search has none."""
     if not spec.is_modelled:
         return None
     from tuitune.core.search.registry import make_model  # noqa: PLC0415 - loads numpy
 
     model = make_model(spec.space, spec.search, spec.objective.mode, spec.pruner.milestones)
-    return ModelHere(model, latency)
+    return InProcessModel(model, latency)

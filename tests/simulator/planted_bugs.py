@@ -1,4 +1,4 @@
-"""Known bugs, each planted while its context lasts: the simulation must find every one."""
+"""Bugs, each planted while its context lasts: the simulator must find each of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from unittest.mock import patch
 import msgspec
 
 from simulator.executor import SimulatedExecutor
+from simulator.fixed_bugs import FIXED_BUGS
 from simulator.memory import MemoryJournal
-from simulator.mended import MENDED
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.placement.gpus import Loads
@@ -420,7 +420,7 @@ def journal_never_synced() -> Iterator[None]:
         yield
 
 
-PLANTS: dict[str, Callable[[], Any]] = {
+BUGS: dict[str, Callable[[], Any]] = {
     plant.__name__.replace("_", "-"): plant
     for plant in (
         lost_report,
@@ -452,6 +452,6 @@ PLANTS: dict[str, Callable[[], Any]] = {
         checkpoint_left_by_the_dead,
         checkpoint_lost,
         journal_never_synced,
-        *MENDED,
+        *FIXED_BUGS,
     )
 }

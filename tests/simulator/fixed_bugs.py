@@ -1,4 +1,4 @@
-"""Bugs that were there once, planted again: the simulation must find every one."""
+"""Bugs that have been fixed, planted again: the simulator must find each of them."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def complete_signalled_in_its_last_step() -> Iterator[None]:
 @contextmanager
 def stale_checkpoint_resumed() -> Iterator[None]:
     """Nobody looks which configuration the checkpoints in a trial's folder are of."""
-    with patch.object(MemoryTrialFolders, "_is_anothers", lambda *_: False):
+    with patch.object(MemoryTrialFolders, "_is_other", lambda *_: False):
         yield
 
 
@@ -203,7 +203,7 @@ def leader_not_given_back() -> Iterator[None]:
         yield
 
 
-MENDED = (
+FIXED_BUGS = (
     first_report_only,
     lower_step_judged,
     step_answered_twice,

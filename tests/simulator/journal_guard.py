@@ -1,4 +1,4 @@
-"""Is everything safe before it is done, and what is left when an engine dies halfway?"""
+"""Checks that decisions are in the journal before they act, and engines that die in a commit."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class DiedError(BaseException):
-    """The engine is dead: what it would still do does not happen, whatever it suppresses."""
+    """The engine is dead. Not an Exception, so that nothing suppresses it."""
 
 
-class Mortal:
-    """A store that can fail, and whose engine can die in the middle of a commit."""
+class FailingJournal:
+    """A store whose disk can be full, and whose engine can die in a commit."""
 
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
         self._dead = False
-        self.full = False  # its disk takes nothing more
+        self.full = False  # whether its disk is full
         self._before: Callable[[], None] | None = None
         self._after: Callable[[], None] | None = None
 
@@ -34,11 +34,11 @@ class Mortal:
         self._dead = True
 
     def die_before(self, then: Callable[[], None]) -> None:
-        """Die at the next write, with nothing of it safe."""
+        """Die at the next write, before it is stored."""
         self._before = then
 
     def die_after(self, then: Callable[[], None]) -> None:
-        """Die after the next write, with nothing of it done."""
+        """Die after the next write, before its decisions are carried out."""
         self._after = then
 
     def write(
@@ -78,10 +78,10 @@ class Mortal:
 
 
 class Guard:
-    """Stands between an engine and its executor, and knows what the journal has.
+    """An `Executor` between an engine and its own, which checks all orders against the journal.
 
-    `told`: the reports that the engine has heard, and when by a clock that nobody sets. Where the
-    store has failed, trials may be answered and let go all the same, but none may start.
+    received: (time by a clock that is never set, report) of what the engine was given. Once the
+    store has failed trials may still be answered and released, but none may start.
     """
 
     executor: SimulatedExecutor
@@ -93,7 +93,7 @@ class Guard:
         violated: Callable[[str], None],
         failed: Callable[[], bool],  # whether the store has
     ) -> None:
-        self.told: list[tuple[float, ev.Reported]] = []
+        self.received: list[tuple[float, ev.Reported]] = []
         self._sink = sink
         self._journal = journal
         self._violated = violated
@@ -108,7 +108,7 @@ class Guard:
     def sink(self, events: Sequence[ev.Event]) -> None:
         for event in events:
             if isinstance(event, ev.Reported):
-                self.told.append((self.executor.loop.time(), event))
+                self.received.append((self.executor.loop.time(), event))
             elif isinstance(event, ev.Exited):
                 self._live.discard(event.trial)
         self._sink(events)
@@ -143,7 +143,7 @@ class Guard:
         self.executor.answer(trial, attempt, action, save)
 
     def _answered(self, report: tuple[int, int, int], action: str) -> None:
-        """A report that waits gets what was decided on it, once that is safe."""
+        """Check that a report that waits gets its verdict from the journal."""
         trial, _, step = report
         verdict = self._verdicts.get(report)
         if verdict is None:

@@ -1,4 +1,4 @@
-"""Is what is due done in time, by a clock that nobody sets?"""
+"""Whether what is due is done in time, by a clock that is never set."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ if TYPE_CHECKING:
 
     from simulator.shadow_model import ShadowModel
 
-SLACK = 2.2  # s: a clock is not said to be set before it is a second off
-SILENCE = 600.0  # s without a sign of life before a complete trial is ended, or
-PAUSES = 10.0  # so many times its longest pause between reports
+SLACK = 2.2  # s: a clock counts as set once it is a second off
+SILENCE = 600.0  # s without a sign of life after which a complete trial is ended, or
+PAUSES = 10.0  # this many times its longest pause between reports, if that is longer
 EXIT = 60.0  # s from a function's return to the end of its process
 
 
 @dataclass(slots=True)
 class _Times:
-    """When what happened to a live attempt."""
+    """Times of a live attempt."""
 
     launched: float
-    heard: float
+    last_sign: float  # of life
     pause: float = 0.0  # the longest between two signs of life
     frozen: float | None = None
     returned: float | None = None
 
 
-class Timely:
-    """Kills, timeouts, silence and exits that hang, beside a ledger that knows who lives.
+class Deadlines:
+    """Checks the times of kills, timeouts and silence, with a shadow model of the attempts.
 
-    `ahead`: how far the study's clock is ahead of this one to begin with.
+    ahead: seconds that the study's clock is ahead of this one at first.
     """
 
-    def __init__(self, shadow: ShadowModel, prefetched: float) -> None:
+    def __init__(self, shadow: ShadowModel, ahead: float) -> None:
         self._shadow = shadow
-        self._kills = {n: due - prefetched for n, due in shadow.kills.items()}
+        self._kills = {n: due - ahead for n, due in shadow.kills.items()}
         self._times: dict[int, _Times] = {}
         self._timeout_since = 0.0
 
     def after(self, group: Sequence[ev.AnyFact], now: float) -> list[str]:
-        """What was done too soon or too late; the ledger has this event already."""
+        """What was done too soon or too late; the shadow model has this event already."""
         first = group[0]
-        # the ledger has the new settings already, by which nothing was due until now
+        # the shadow model has the new settings already, by which nothing was due until now
         is_new = isinstance(first, ev.Opened | ev.SettingsChanged)
         problems = [] if is_new else self._late(now, group)
         for fact in group:
@@ -71,7 +71,7 @@ class Timely:
         return problems
 
     def _late(self, now: float, group: Sequence[ev.AnyFact]) -> list[str]:
-        """What was due before this event, and is not part of it."""
+        """What was due before this event and is not part of it."""
         done = {f.trial for f in group if isinstance(f, ev.Signal | ev.Settled)}
         if self._shadow.study.finished:
             return []
@@ -85,17 +85,17 @@ class Timely:
         return problems
 
     def _overdue(self, trial: int, times: _Times, now: float) -> list[str]:
-        book = self._shadow.attempts
-        if times.frozen is not None or book.is_saving(trial):
+        attempts = self._shadow.attempts
+        if times.frozen is not None or attempts.is_saving(trial):
             return []
         if times.returned is not None:
-            late = not book.was_signalled(trial) and now > times.returned + EXIT + SLACK
+            late = not attempts.was_signalled(trial) and now > times.returned + EXIT + SLACK
             return [f"trial {trial} has returned, and its process stays"] if late else []
-        if book.was_asked(trial):
+        if attempts.was_asked(trial):
             return []
         timeout = self._shadow.study.settings.timeout
-        if trial in book.complete:
-            late = now > times.heard + max(SILENCE, PAUSES * times.pause) + SLACK
+        if trial in attempts.complete:
+            late = now > times.last_sign + max(SILENCE, PAUSES * times.pause) + SLACK
             return [f"trial {trial} is complete, silent and still there"] if late else []
         if timeout is None or now <= max(times.launched + timeout, self._timeout_since) + SLACK:
             return []
@@ -107,14 +107,14 @@ class Timely:
             return []
         if times.frozen is not None:
             times.launched += now - times.frozen
-            times.heard, times.frozen = now, None
+            times.last_sign, times.frozen = now, None
         if fact.how != "ask":
             return []
         timeout = self._shadow.study.settings.timeout
         if fact.reason == "timeout" and now < times.launched + (timeout or 0.0) - SLACK:
             return [f"trial {fact.trial} was timed out too soon"]
-        if fact.reason == "overdue" and now < times.heard + SILENCE - SLACK:
-            silence = now - times.heard
+        if fact.reason == "overdue" and now < times.last_sign + SILENCE - SLACK:
+            silence = now - times.last_sign
             return [f"trial {fact.trial} is complete, and was signalled after {silence:.0f} s"]
         return []
 
@@ -127,11 +127,11 @@ class Timely:
         if times is None or not self._shadow.attempts.is_live(trial, attempt):
             return
         match fact:
-            case ev.Reported() if self._shadow.heard:
-                times.pause = max(times.pause, now - times.heard)
-                times.heard = now
+            case ev.Reported() if self._shadow.counted:
+                times.pause = max(times.pause, now - times.last_sign)
+                times.last_sign = now
             case ev.SaveStarted() | ev.SaveFailed() | ev.Checkpointed():
-                times.heard = now
+                times.last_sign = now
             case ev.Frozen() if trial in self._shadow.attempts.frozen:
                 times.frozen = now
             case ev.Returned():
