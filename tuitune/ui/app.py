@@ -28,6 +28,7 @@ class TuituneApp(App[None]):
         self._first = first
 
     def get_default_screen(self) -> Screen[None]:
+        """The first screen takes the place of an empty one."""
         return self._first
 
     def action_help_quit(self) -> None:
@@ -38,4 +39,5 @@ class TuituneApp(App[None]):
         self.call_next(self.run_action, "interrupt", next(below))
 
     async def action_quit(self) -> None:
+        """Leaves at the key of Textual's own, Ctrl+Q."""
         self.exit()

@@ -46,6 +46,7 @@ class Services:
         self._screen.run_worker(self._read_curves, thread=True, exit_on_error=False)
 
     def send(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
+        """Calls `then` with the answer on the thread of the screen; shows an error instead."""
         self._asking.submit(self._ask, message, then)
 
     def close(self) -> None:
@@ -53,6 +54,7 @@ class Services:
         self._asking.shutdown(wait=False, cancel_futures=True)
 
     def restart(self) -> None:
+        """Starts an engine in a thread; shows how that ended."""
         if self._restart is None:
             self._app.say("no engine can be started from here", "warning")
             return

@@ -32,7 +32,8 @@ class AppActions(Protocol):
     def act(self, name: str, argument: str = "") -> None:
         """Do the action of this id, with what was typed behind its name, or say why not."""
 
-    def context(self) -> RenderContext: ...
+    def context(self) -> RenderContext:
+        """This moment, as panes and reasons see it."""
 
     def size_of(self, pane: str) -> Size:
         """Of a pane, in cells; (0, 0) where it is not on the screen."""
@@ -40,11 +41,14 @@ class AppActions(Protocol):
     def say(self, text: str, role: str = "text") -> None:
         """On the flash line, for some seconds."""
 
-    def ask(self, question: Question) -> None: ...
+    def ask(self, question: Question) -> None:
+        """Opens a question; anything but yes closes it."""
 
-    def menu(self, menu: Menu) -> None: ...
+    def menu(self, menu: Menu) -> None:
+        """Opens a menu; a key that is none of its choices closes it."""
 
-    def prompt(self, prompt: Prompt) -> None: ...
+    def prompt(self, prompt: Prompt) -> None:
+        """Opens a line to type on."""
 
     def send(self, request: Request, then: Callable[[dict[str, Any]], None]) -> None:
         """Ask the engine, off the screen's thread; an error is said and `then` is not called."""
@@ -67,7 +71,8 @@ class AppActions(Protocol):
     def redraw(self) -> None:
         """The whole screen once more, whatever the terminal shows."""
 
-    def leave(self) -> None: ...
+    def leave(self) -> None:
+        """Closes the app; the study runs on."""
 
 
 class Argument(Record, frozen=True):

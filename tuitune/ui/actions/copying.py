@@ -73,6 +73,7 @@ def added(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
 
 
 def logs(folder: Path, rows: Sequence[TrialRow]) -> str:
+    """The paths of the logs, one a line."""
     return "\n".join(str(folder / TRIALS / f"{row.number:04d}" / _OUTPUT) for row in rows)
 
 

@@ -33,6 +33,7 @@ class Targets(Record, frozen=True):
 
     @property
     def numbers(self) -> list[int]:
+        """The numbers of the trials, in their order."""
         return list(self.states)
 
     def still(self, snapshot: Snapshot) -> tuple[list[int], list[str]]:

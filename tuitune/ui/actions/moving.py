@@ -91,6 +91,7 @@ def jump(app: AppActions, number: int) -> None:
 
 
 def jump_to(app: AppActions, text: str) -> None:
+    """Moves to the trial of this number, as "7" or "#7"; shows a message if it is none."""
     digits = text.strip().lstrip("#t")
     if digits.isascii() and digits.isdigit():
         jump(app, int(digits))

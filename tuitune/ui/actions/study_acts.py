@@ -46,6 +46,7 @@ def _fewer(app: AppActions) -> None:
 
 
 def concurrency(app: AppActions, text: str) -> None:
+    """Sets how many trials run at once to the number that was typed."""
     number = _whole(app, "concurrency", text)
     if number is not None:
         _set_concurrency(app, number)

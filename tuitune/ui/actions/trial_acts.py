@@ -53,6 +53,7 @@ def _resume(app: AppActions) -> None:
 
 
 def kill(app: AppActions) -> None:
+    """Kills after 8 s, in which it can be undone."""
     _act(app, "kill", why_no(Act.KILL_LATER), asks=True)
 
 

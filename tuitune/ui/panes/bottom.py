@@ -123,6 +123,7 @@ class KeysPane:
         self._hints = hints
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """One line, see `keys_line`."""
         status_line, gone = context.status_line, context.snapshot.engine_gone
         if status_line.prompt or status_line.menu or status_line.question:
             return keys_line(context, self._hints, size)

@@ -73,6 +73,7 @@ class CurvePane:
         self._lines: list[Line] = []
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """The title, and the chart that is chosen."""
         if context.snapshot is not self._snapshot:
             self._snapshot, self._charts, self._key = context.snapshot, {}, None
         name = context.selection.chart

@@ -41,6 +41,7 @@ class DetailPane:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """The title, and the part scrolled to."""
         snapshot, selection = context.snapshot, context.selection
         row = snapshot.row(selection.cursor)
         if row is None:

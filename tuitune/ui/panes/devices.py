@@ -45,6 +45,7 @@ class DevicesPane:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """The title, the GPUs, then the host."""
         snapshot = context.snapshot
         newest = tuple(samples[-1] for samples in snapshot.devices.values() if samples)
         newest = tuple(map(_free, newest)) if snapshot.engine_gone else newest

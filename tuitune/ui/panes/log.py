@@ -52,6 +52,7 @@ class LogPane:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """The title, and the last lines before the place scrolled to."""
         selection = context.selection
         row = context.snapshot.row(_shown_trial(context))
         if row is None:

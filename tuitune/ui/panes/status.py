@@ -33,6 +33,7 @@ _LEAST_REASON = 24  # columns
 
 
 def lines(context: RenderContext, size: Size) -> list[Line]:
+    """Two lines: counts and progress; the best trial, figures and the engine."""
     width = size.width
     return [_first(context, width), _second(context, width)][: size.height]
 

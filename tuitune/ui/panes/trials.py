@@ -47,6 +47,7 @@ class TrialsPane:
         self._lines = TrialLines()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """The rule, the heads, and the trials around the cursor."""
         snapshot, selection, width = context.snapshot, context.selection, size.width
         made = self._columns.get(shape(snapshot), partial(columns, snapshot))
         columns_of_view = made, width, selection.wide, selection.first_column, selection.hidden

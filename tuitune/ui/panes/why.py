@@ -46,6 +46,7 @@ class WhyPane:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """The title, and the decisions from the place scrolled to."""
         trial = _trial(context)
         facts = _facts(context, trial)
         day = int(context.snapshot.now) // 3600

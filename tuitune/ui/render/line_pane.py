@@ -84,18 +84,22 @@ class LinePane(Widget):
             self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
+        """The strip of a line, blank before the first `show`."""
         if y < len(self._strips):
             return self._strips[y]
         return Strip.blank(self.size.width, self._paint.blank)
 
     def on_click(self, event: events.Click) -> None:
+        """Posts `Clicked`."""
         self.post_message(self.Clicked(self.pane, event.x, event.y, double=event.chain == 2))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Posts `Wheeled` by three lines."""
         event.stop()
         self.post_message(self.Wheeled(self.pane, 3))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Posts `Wheeled` by three lines up."""
         event.stop()
         self.post_message(self.Wheeled(self.pane, -3))
 

@@ -43,12 +43,14 @@ class Row(Vertical):
         self.below = Static(classes="below")
 
     def compose(self) -> ComposeResult:
+        """Name and input side by side, the text below."""
         with Horizontal():
             yield Static(Content(self.parameter.name), classes="name")
             yield self.line
         yield self.below
 
     def show(self, field: Field) -> None:
+        """Shows what is wrong with the field, or what it may be."""
         self.below.update(Content(field.below()))
         self.set_class(bool(field.problem), "wrong")
         self.set_class(not field.exists, "absent")
@@ -80,6 +82,7 @@ class AddScreen(Screen[None]):
         self._rows = [Row(p, texts.get(p.name, "")) for p in self._space.parameters]
 
     def compose(self) -> ComposeResult:
+        """The title, a row for each parameter, the keys."""
         yield Static(Content(f"A new trial{self._like}"))
         with VerticalScroll(can_focus=False) as scroll:
             scroll.styles.scrollbar_size_vertical = 0 if self._actions.context().glyphs.ascii else 1
@@ -87,16 +90,19 @@ class AddScreen(Screen[None]):
         yield Static(_KEYS, id="foot")
 
     def on_mount(self) -> None:
+        """Focuses the first parameter that is not fixed."""
         self._show(self._form())
         first = next((row for row in self._rows if not row.line.disabled), None)
         if first is not None:
             first.line.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """Checks the whole form: parameters depend on one another."""
         event.stop()
         self._show(self._form())
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Sends the form."""
         event.stop()
         self._submit()
 

@@ -45,15 +45,18 @@ class LinesScreen(Screen[None]):
         self._top = 0
 
     def compose(self) -> ComposeResult:
+        """One pane."""
         yield self._pane
 
     def on_resize(self, event: events.Resize) -> None:
+        """Makes the lines anew for the width."""
         width, height = event.size
         self._pane.styles.width, self._pane.styles.height = width, height
         self._lines = self._text(width)
         self._paint_lines()
 
     def on_key(self, event: events.Key) -> None:
+        """Scrolls, closes, or runs one of `more`."""
         event.stop()
         event.prevent_default()
         name = pressed(event.key, event.character)
@@ -66,10 +69,12 @@ class LinesScreen(Screen[None]):
             self._scroll_by(self._step(name))
 
     def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
+        """Scrolls."""
         event.stop()
         self._scroll_by(event.lines)
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
+        """Keeps the click from the screen below."""
         event.stop()
 
     def _step(self, name: str) -> int:

@@ -31,6 +31,7 @@ class PromptLine(Input):
         self.styles.offset = (1, y)
 
     def begin(self, prompt: Prompt) -> None:
+        """Opens the prompt; the input has the focus after the next refresh."""
         self._status_line.prompt, self._status_line.typed_so_far = prompt, prompt.text
         self.display = True
         with self.prevent(Input.Changed):
@@ -56,6 +57,7 @@ class PromptLine(Input):
             self.insert_text_at_cursor(event.character)
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """Passes each change to the prompt."""
         event.stop()
         prompt = self._status_line.prompt
         if prompt is None:
@@ -68,6 +70,7 @@ class PromptLine(Input):
             self._paint_screen()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Closes the prompt and passes the line to it."""
         event.stop()
         self._submit(event.value)
 

@@ -166,15 +166,18 @@ class StudiesScreen(Screen[None]):
         }
 
     def compose(self) -> ComposeResult:
+        """The list, the keys, and the input of the filter over them."""
         yield self._list
         yield self._keys
         yield self._filter_line
 
     def on_mount(self) -> None:
+        """Reads the first studies, then a part of them every second."""
         self._studies.refresh()
         self._timer = self.set_interval(_TICK, self._tick)
 
     def on_resize(self, event: events.Resize) -> None:
+        """Places the list above the last line."""
         width, height = event.size
         self._list.place(Box(0, 0, width, max(1, height - 1)))
         self._keys.place(Box(0, height - 1, width, 1))
@@ -182,9 +185,11 @@ class StudiesScreen(Screen[None]):
         self._paint_list()
 
     def on_unmount(self) -> None:
+        """Closes the databases."""
         self._studies.close()
 
     def on_key(self, event: events.Key) -> None:
+        """Runs the actions of the table that a list has too."""
         if self._filter_line.has_focus:
             if event.key == "escape":
                 self._drop_filter()
@@ -198,13 +203,16 @@ class StudiesScreen(Screen[None]):
             act()
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """Filters while it is typed."""
         self._filter = event.value
         self._paint_list()
 
     def on_input_submitted(self, _: Input.Submitted) -> None:
+        """Keeps the filter and closes its input."""
         self._end_filter()
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
+        """Moves the cursor; a double click opens the study."""
         entries = self._studies.listed(self._filter)
         at = event.line - _HEAD
         if event.pane == "studies" and 0 <= at < len(entries) <= self.size.height - _HEAD - 1:
@@ -214,9 +222,11 @@ class StudiesScreen(Screen[None]):
                 self._open()
 
     def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
+        """Moves the cursor."""
         self._by_lines(event.lines)
 
     def action_interrupt(self) -> None:
+        """Leaves the app at Ctrl+C: nothing depends on it."""
         self.app.exit()
 
     def _tick(self) -> None:

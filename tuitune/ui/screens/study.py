@@ -84,10 +84,12 @@ class StudyScreen(Screen[None]):
     # --- the screen ------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
+        """All panes, placed later, and the input of prompts."""
         yield from self._panes.values()
         yield self._prompt_line
 
     def on_mount(self) -> None:
+        """Paints first; what else is to be read follows."""
         self._begun = True
         self._terminal = Size(*self.app.size)
         self.order.follow(self.snapshot, self.selection)
@@ -106,6 +108,7 @@ class StudyScreen(Screen[None]):
         self._services.fetch_curves()
 
     def on_resize(self, event: events.Resize) -> None:
+        """Places the panes anew."""
         self._terminal = Size(*event.size)
         self.paint()
 
@@ -146,6 +149,7 @@ class StudyScreen(Screen[None]):
             self._panes[name].show(lines, *size)
 
     def context(self) -> RenderContext:
+        """This moment, as panes and reasons see it."""
         return RenderContext(
             snapshot=self.snapshot,
             selection=self.selection,
@@ -179,6 +183,7 @@ class StudyScreen(Screen[None]):
     # --- the keyboard and the mouse --------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
+        """For an open prompt, question or menu, else for the keymap."""
         if self.status_line.prompt is not None:
             self._prompt_line.key(event, self.status_line.prompt)
             return
@@ -208,6 +213,7 @@ class StudyScreen(Screen[None]):
         self.paint()
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
+        """Focuses the pane, which may do more."""
         event.stop()
         pane = self._numbered.get(event.pane)
         if pane is not None:
@@ -217,6 +223,7 @@ class StudyScreen(Screen[None]):
         self.paint()
 
     def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
+        """Scrolls the pane under the mouse, whatever has the focus."""
         event.stop()
         pane = self._numbered.get(event.pane)
         if pane is not None and pane.wheel is not None:
@@ -224,60 +231,75 @@ class StudyScreen(Screen[None]):
             self.paint()
 
     def action_interrupt(self) -> None:
+        """Says how to leave at Ctrl+C over another screen."""
         self.act("app.interrupt")
 
     # --- what actions may do: see actions.action.AppActions
 
     def size_of(self, pane: str) -> Size:
+        """In cells; (0, 0) if the pane is not on the screen."""
         box = self._boxes.get(pane)
         return Size(0, 0) if box is None else Size(box.width, box.height)
 
     def say(self, text: str, role: str = "text") -> None:
+        """Shows a message for 4 s, a warning or an error for 8 s."""
         self.status_line.say(text, role, time.monotonic())
         self.paint()
 
     def ask(self, question: Question) -> None:
+        """Opens a question; its word is typed on a prompt."""
         self.status_line.question = question
         if question.word:
             self._prompt_line.begin(self.status_line.typed(question))
         self.paint()
 
     def menu(self, menu: Menu) -> None:
+        """Opens a menu on the two last lines."""
         self.status_line.menu = menu
         self.paint()
 
     def prompt(self, prompt: Prompt) -> None:
+        """Opens a line to type on, in the place of messages."""
         self._prompt_line.begin(prompt)
 
     def send(self, request: Request, then: Callable[[dict[str, Any]], None]) -> None:
+        """Sends a request off the thread of the screen; shows its error."""
         self._services.send(request, then)
 
     def copy(self, text: str, what: str) -> None:
+        """Copies to the clipboard of the terminal and to a file."""
         self.app.copy_to_clipboard(text)
         self._services.keep_copy(text, what)
 
     def show(self, screen: str) -> None:
+        """Opens a screen of `screens.registry` over this one."""
         from tuitune.ui.screens.registry import screen_named  # noqa: PLC0415 - not for the first paint
 
         self.app.push_screen(screen_named(screen, self, self._paint))
 
     def write(self, kind: str, path: str) -> None:
+        """Writes "svg", "csv" or "json"; path "": in the current folder."""
         self._services.write(kind, path)
 
     def restart(self) -> None:
+        """Starts an engine off the thread of the screen."""
         self._services.restart()
 
     def move(self) -> None:
+        """Brings order and window up to the selection, and paints."""
         self.order.follow(self.snapshot, self.selection)
         self.paint()
 
     def redraw(self) -> None:
+        """Paints every cell anew."""
         self.refresh(layout=True)
 
     def leave(self) -> None:
+        """Ends the app; the study runs on."""
         self.app.exit()
 
     def on_unmount(self) -> None:
+        """Drops requests that are not sent, and closes the database."""
         self._services.close()
         self._source.close()
 

@@ -289,6 +289,7 @@ class Filter(Record, frozen=True):
     tests: tuple[Test, ...] = ()
 
     def matches(self, row: TrialRow, snapshot: Snapshot) -> bool:
+        """Whether the trial passes every test."""
         for test in self.tests:  # noqa: SIM110 - a generator costs more than most tests do
             if not test(row, snapshot):
                 return False
