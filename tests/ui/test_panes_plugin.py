@@ -137,7 +137,7 @@ def test_a_pane_that_the_configuration_names_is_shown_in_the_real_app(workshop, 
         window.press("z")
         window.until("7 Greeting", gone="6 Log")
         window.press("q")
-        assert "COMPLETE" in window.left()
+        assert "study: 3 complete in " in window.left()
     finally:
         windows.close()
 
