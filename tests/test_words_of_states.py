@@ -19,13 +19,13 @@ def test_each_state_has_its_words() -> None:
     [
         ("PAUSED", {}, "paused"),
         ("PAUSED", {"at_rung": True}, "held"),
-        ("PAUSED", {"phase": "frozen"}, "frozen"),
-        ("RUNNING", {"phase": "starting"}, "starting"),
-        ("RUNNING", {"phase": "ending:drain"}, "stopping"),
-        ("RUNNING", {"phase": "ending:pruned"}, "running"),
-        ("WAITING", {"phase": "killing"}, "stopping"),
-        ("RUNNING", {"phase": "killing", "engine_gone": True}, "lost"),
-        ("WAITING", {"phase": "killing", "engine_gone": True}, "waiting"),
+        ("PAUSED", {"activity": "frozen"}, "frozen"),
+        ("RUNNING", {"activity": "starting"}, "starting"),
+        ("RUNNING", {"is_stopping": True}, "stopping"),
+        ("RUNNING", {"activity": "ending"}, "running"),
+        ("WAITING", {"is_stopping": True}, "stopping"),
+        ("RUNNING", {"is_stopping": True, "engine_gone": True}, "lost"),
+        ("WAITING", {"is_stopping": True, "engine_gone": True}, "waiting"),
     ],
 )
 def test_what_a_trial_waits_for_and_is_about_to_be(state, more, expected) -> None:

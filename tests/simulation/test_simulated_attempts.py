@@ -175,7 +175,7 @@ def test_what_a_set_clock_moves_is_in_the_rows_too(bench):
     there.run()
     there.engine.commit()
     row = there.journal.rows[0]
-    assert (row.state, row.phase, row.due) == ("PAUSED", "killing", pytest.approx(1405.0))
+    assert (row.state, row.kill_at) == ("PAUSED", pytest.approx(1405.0))
     assert not stale_rows(there.engine.study, there.journal.rows, there.journal.study)
 
 

@@ -54,7 +54,8 @@ def test_a_row_comes_back_as_it_was_put(journal: Journal, reader: Reader) -> Non
         checkpoint=9,
         at_rung=True,
         pid=123,
-        phase="killing",
+        activity="running",
+        kill_at=99.0,
         due=99.5,
         launched=2.5,
     )

@@ -50,13 +50,13 @@ def test_a_kill_waits_and_can_be_undone_from_any_app(workshop):
         await driver.cursor_to(0)
         await driver.press("x")
         await driver.until_said("killing #0")
-        await driver.until(lambda: driver.study.snapshot.rows[0].phase == "killing", "the kill")
+        await driver.until(lambda: driver.study.snapshot.rows[0].kill_at is not None, "the kill")
         assert "undo kill #0" in driver.screen()
 
     async def undo(driver):
         await driver.press("u")
         await driver.until_said("spared #0")
-        await driver.until(lambda: driver.study.snapshot.rows[0].phase == "", "its sparing")
+        await driver.until(lambda: driver.study.snapshot.rows[0].kill_at is None, "its sparing")
         await driver.cursor_to(0)
         await driver.press("5", "z")
         await driver.until_shown("to be killed by hand in 8 s (app)", "is taken back (app)")
@@ -108,7 +108,7 @@ def test_many_are_asked_about_and_the_default_is_no(workshop):
         await driver.press("escape")
         assert driver.asked() == ""
         await driver.pilot.pause(0.3)
-        assert {row.phase for row in driver.study.snapshot.rows} == {""}
+        assert {row.kill_at for row in driver.study.snapshot.rows} == {None}
         await driver.press("x")
         await driver.until(driver.asked, "a question")
         await driver.press("2", "enter")

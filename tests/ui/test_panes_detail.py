@@ -3,7 +3,7 @@
 import pytest
 from pictures import NOW, context, row, rows, snapshot, spec, study, text
 
-from tuitune.core.events import Exited, Verdict
+from tuitune.core.events import Exited, StopReason, Verdict
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import FloatRange
 from tuitune.ui.panes import detail
@@ -64,10 +64,13 @@ def test_three_lines_have_what_is_needed_most():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"phase": "starting", "launched": NOW - 12}, "is starting, 12s"),
-        ({"phase": "killing", "due": NOW + 6}, "is killed in 6s; <trial.undo> takes that back"),
-        ({"phase": "ending:pruned"}, "is stopping: pruned"),
-        ({"phase": "ending:drain", "due": NOW + 9}, "the study stops; ended by force in 9s"),
+        ({"activity": "starting", "launched": NOW - 12}, "is starting, 12s"),
+        ({"kill_at": NOW + 6}, "is killed in 6s; <trial.undo> takes that back"),
+        ({"activity": "ending", "ending": StopReason.PRUNED}, "is stopping: pruned"),
+        (
+            {"activity": "ending", "ending": StopReason.DRAIN, "due": NOW + 9},
+            "the study stops; ended by force in 9s",
+        ),
         ({"step": 0, "value": None, "launched": NOW - 12}, "runs, no report yet, 12s"),
     ],
 )
@@ -76,7 +79,7 @@ def test_what_it_does_in_words(changes, words):
 
 
 def test_what_one_that_does_not_run_waits_for():
-    assert "is frozen: it can't save" in said(row(0, "p", phase="frozen"), 80)
+    assert "is frozen: it can't save" in said(row(0, "p", activity="frozen"), 80)
     assert "is held at rung 1 (epoch 3) until it is promoted" in said(row(0, "p", at_rung=True), 80)
     assert "is waiting" in said(row(0, "w"), 80)
     assert "paused by hand" in said(row(0, "p", note="paused by hand; goes on from step 3"), 80)

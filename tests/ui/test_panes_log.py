@@ -145,7 +145,7 @@ def test_what_is_said_where_there_is_no_log(app, tmp_path, log):
     app.snapshot.rows[1] = row(1, "w")
     app.selection.cursor = 1
     assert "was not started yet" in app.shown()[1]
-    app.snapshot.rows[1] = row(1, "r", phase="starting", pid=None, launched=NOW)
+    app.snapshot.rows[1] = row(1, "r", activity="starting", pid=None, launched=NOW)
     assert "#1 is starting" in app.shown()[1]
     app.selection.cursor = None
     assert "no trial has printed" in app.shown()[1]

@@ -40,7 +40,7 @@ WORLDS = {
     "importing": study_picture("", engine="importing", words="downloading weights", devices=()),
     "first run": study_picture(""),
     "no report yet": pictures.snapshot(
-        [pictures.row(0, "r", step=None, value=None, best=None, rung=None, phase="starting")]
+        [pictures.row(0, "r", step=None, value=None, best=None, rung=None, activity="starting")]
     ),
     "all failed": study_picture(
         "fff", study=pictures.study(halted="the first 3 trials ended, all with: ValueError")

@@ -66,7 +66,7 @@ def test_words_find_trials(text, numbers):
 
 
 def test_what_is_about_to_be_is_a_state_too():
-    trials = (row(0, "r", phase="starting"), row(1, "r", phase="killing"), row(2, "r"))
+    trials = (row(0, "r", activity="starting"), row(1, "r", kill_at=9e9), row(2, "r"))
     assert found("state:start", *trials) == [0]
     assert found("state:stop", *trials) == [1]
     assert found("state:run", *trials) == [0, 1, 2]
@@ -178,7 +178,7 @@ def test_a_log_scaled_parameter_is_found_by_what_the_table_shows(value):
 
 
 def test_held_and_paused_trials_are_told_apart():
-    trials = (row(0, "p", at_rung=True), row(1, "p"), row(2, "p", phase="frozen"))
+    trials = (row(0, "p", at_rung=True), row(1, "p"), row(2, "p", activity="frozen"))
     assert found("state:held", *trials) == [0]
     assert found("state:frozen", *trials) == [2]
     assert found("state:paused", *trials) == [1, 2]

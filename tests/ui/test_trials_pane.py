@@ -66,7 +66,7 @@ def mixed():
         row(3, "x", value=0.153),
         row(4, "f", value=None, error="Traceback …\nValueError: no such thing"),
         row(5, "k", value=123.4),
-        row(6, "r", value=None, step=0, best=None, rung=None, phase="starting", started=NOW - 4),
+        row(6, "r", value=None, step=0, best=None, rung=None, activity="starting", started=NOW - 4),
         row(7, "w", config={"lr": 1e-4, "layers": 1}),
     ]
     return snapshot(states, curves={0: falling(0.0712, 27), 1: falling(0.079, 3)})
@@ -244,7 +244,9 @@ def test_a_wider_table_has_no_fewer_columns(one, other):
 
 
 def test_a_trial_at_a_rung_is_held_and_one_that_a_person_stopped_is_paused():
-    lines = table(snapshot([row(0, "p", at_rung=True), row(1, "p"), row(2, "p", phase="frozen")]))
+    lines = table(
+        snapshot([row(0, "p", at_rung=True), row(1, "p"), row(2, "p", activity="frozen")])
+    )
     words = "\n".join(lines)
     assert ": held" in words
     assert "= paused" in words

@@ -127,7 +127,13 @@ def _cells(row: TrialRow, now: float | None) -> list[str]:
     lasted = "-" if row.started is None or end is None else duration(end - row.started)
     return [
         trial_name(row.number),
-        shown(row.state, phase=row.phase, at_rung=row.is_held, engine_gone=now is None),
+        shown(
+            row.state,
+            activity=row.activity,
+            is_stopping=row.is_stopping,
+            at_rung=row.is_held,
+            engine_gone=now is None,
+        ),
         number(row.value),
         str(row.step or "-"),
         lasted,

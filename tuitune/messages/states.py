@@ -11,6 +11,8 @@ from tuitune.core.study.acts import WhyNot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tuitune.core.study.acts import ActivityName
+
 
 class Shown(StrEnum):
     """A state as it is shown: finer than the journal's, since it tells why a trial doesn't run."""
@@ -93,15 +95,20 @@ def shown_counts(counts: Mapping[TrialState, int], held: int) -> dict[Shown, int
 
 
 def shown(
-    state: TrialState, *, phase: str = "", at_rung: bool = False, engine_gone: bool = False
+    state: TrialState,
+    *,
+    activity: ActivityName | None = None,
+    is_stopping: bool = False,
+    at_rung: bool = False,
+    engine_gone: bool = False,
 ) -> Shown:
-    """The state to show; `phase` is that of the trial's row."""
-    if phase and not engine_gone:
-        if phase == "killing" or (phase.startswith("ending") and "pruned" not in phase):
+    """The state to show, by what a trial's row has of its live attempt."""
+    if not engine_gone:
+        if is_stopping:
             return Shown.STOPPING
-        if phase == "starting":
+        if activity == "starting":
             return Shown.STARTING
-        if phase == "frozen":
+        if activity == "frozen":
             return Shown.FROZEN
     if state == TrialState.RUNNING and engine_gone:
         return Shown.LOST

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.events import ENDED, StopReason, TrialState
+from tuitune.core.events import StopReason, TrialState
 from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import forgotten, kept
 from tuitune.core.study.state import Activity, Ending, Frozen, Running, Starting, State
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from tuitune.core.spec import StudySpec
+    from tuitune.core.study.acts import ActivityName
     from tuitune.core.study.state import Trial
-    from tuitune.store.rows import ActivityName, WaitingFor
+    from tuitune.store.rows import WaitingFor
 
 
 OF_THE_STUDY = frozenset(  # facts after which the study's own row may read otherwise
@@ -113,7 +114,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
     """The trial's row; `born` and `changed` are the journal's to set."""
     number = trial.number
     filled = state.pruner.filled.get(number, 0)
-    phase, due = _phase(state, trial)
+    ending = trial.ending
     return TrialRow(
         number=number,
         state=trial.state,
@@ -134,12 +135,11 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         checkpoint=trial.checkpoint if kept(state, trial) else None,
         at_rung=trial.at_rung,
         pid=trial.pid,
-        phase=phase,
-        due=due,
+        due=None if ending is None or ending.due == math.inf else ending.due,
         launched=None if trial.started is None else trial.launched,
         waiting_for=_waiting_for(trial),
         activity=None if trial.activity is None else _ACTIVITIES[type(trial.activity)],
-        ending=None if trial.ending is None else trial.ending.reason,
+        ending=None if ending is None else ending.reason,
         at_maximum=trial.at_maximum,
         paused_by_user=trial.paused_by_user,
         kill_at=state.kills.get(number),
@@ -169,21 +169,6 @@ def study_row(spec: StudySpec, state: State) -> StudyRow:
         rungs=brackets if any(brackets) else (),
         blocked="; ".join(_BLOCKED[cause].format(why) for cause, why in state.blocked.items()),
     )
-
-
-def _phase(state: State, trial: Trial) -> tuple[str, float | None]:
-    """What goes on within its state, and when that is due."""
-    if trial.state in ENDED:
-        return "", None
-    kill = state.kills.get(trial.number)
-    if kill is not None:
-        return "killing", kill
-    if trial.ending is not None:
-        due = trial.ending.due
-        return f"ending:{trial.ending.reason}", due if due < math.inf else None
-    if trial.frozen is not None:
-        return "frozen", None
-    return ("starting", None) if type(trial.activity) is Starting else ("", None)
 
 
 def _waiting_for(trial: Trial) -> WaitingFor | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from tuitune.core.events import Settings, StopReason, TrialState
-from tuitune.core.study.acts import Standing
+from tuitune.core.study.acts import ActivityName, Standing
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # To be promoted, for a person to resume it, or for CPU slots, memory or GPUs.
 WaitingFor = Literal["rung", "user", "room"]
-ActivityName = Literal["starting", "running", "ending", "frozen"]
 
 
 class TrialRow(msgspec.Struct, frozen=True):
@@ -49,8 +48,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     checkpoint: int | None = None  # the newest one's step
     at_rung: bool = False  # waits at its rung to be promoted
     pid: int | None = None  # of the live attempt
-    phase: str = ""  # "starting" | "killing" (it can be undone) | "ending:REASON" | "frozen"
-    due: float | None = None  # killing: when that happens; ending: when it gets the next signal
+    due: float | None = None  # of one that is ending: when it is told more harshly
     launched: float | None = None  # the newest attempt
     waiting_for: WaitingFor | None = None
     activity: ActivityName | None = None  # of the live attempt
@@ -66,6 +64,17 @@ class TrialRow(msgspec.Struct, frozen=True):
     def is_held(self) -> bool:
         """Whether it waits at a rung, and no person has paused it."""
         return self.at_rung and self.state == TrialState.PAUSED and self.waiting_for != "user"
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it is told to leave, but by the pruner, or is to be killed."""
+        is_leaving = self.ending is not None and self.ending is not StopReason.PRUNED
+        return is_leaving or self.kill_at is not None
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it starts, leaves, is frozen or is to be killed."""
+        return self.activity not in {None, "running"} or self.kill_at is not None
 
     @property
     def standing(self) -> Standing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tuitune.core.events import ENDED, StopReason, TrialState
 
@@ -22,6 +22,9 @@ FOR_GOOD: Final = frozenset(
         StopReason.OVERDUE,
     }
 )
+
+
+ActivityName = Literal["starting", "running", "ending", "frozen"]  # of a live attempt
 
 
 class Act(StrEnum):

@@ -171,7 +171,7 @@ def _named(numbers: Sequence[int]) -> str:
 
 
 def _to_be_killed(context: RenderContext) -> list[int]:
-    return [row.number for row in context.snapshot.rows if row.phase == "killing"]
+    return [row.number for row in context.snapshot.rows if row.kill_at is not None]
 
 
 def _no_undo(context: RenderContext) -> str:

@@ -159,7 +159,7 @@ def _fact(label: str, words: str, role: str, width: int) -> list[Line]:
 
 
 def _told(context: RenderContext, row: TrialRow) -> str:
-    if not row.step and row.started is not None and not row.phase and not row.note:
+    if not (row.step or row.is_transient or row.note) and row.started is not None:
         return missing(context, row)
     return doing(context, row)
 

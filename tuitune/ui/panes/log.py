@@ -104,7 +104,7 @@ def _nothing(row: TrialRow, path: Path, found: Stamp | None) -> str:
         return f"{trial_name(row.number)} has printed nothing yet"
     if row.started is None:
         return f"{trial_name(row.number)} was not started yet: it has no log"
-    if row.pid is None and row.phase == "starting":
+    if row.pid is None and row.activity == "starting":
         return f"{trial_name(row.number)} is starting"
     return f"{trial_name(row.number)} has no log any more: {path} is gone"
 

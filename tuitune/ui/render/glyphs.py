@@ -62,7 +62,13 @@ ASCII = Glyphs(ascii=True, states=_ASCII, rule="-", bar="|", full="#", rest=".")
 
 def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
     """The state as the app shows it: also what is about to happen to the trial."""
-    return shown(row.state, phase=row.phase, at_rung=row.is_held, engine_gone=engine_gone)
+    return shown(
+        row.state,
+        activity=row.activity,
+        is_stopping=row.is_stopping,
+        at_rung=row.is_held,
+        engine_gone=engine_gone,
+    )
 
 
 _BUSY, _HEAVY = 0.7, 0.9  # shares from which a meter is yellow, and red

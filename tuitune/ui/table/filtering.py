@@ -144,7 +144,7 @@ def _word(text: str, spec: StudySpec) -> Test:
             return True
         if holds(row.error) or holds(row.note) or is_numbered(row):
             return True
-        if row.phase and _shown(row, snapshot) in states:
+        if row.is_transient and _shown(row, snapshot) in states:
             return True
         config = row.config
         return any(holds(_spelt(config[name])) for name in names if name in config)

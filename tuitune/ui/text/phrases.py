@@ -148,7 +148,7 @@ def missing(context: RenderContext, row: TrialRow) -> str:
         words = "has reported nothing" if row.started else "waits"
     elif context.snapshot.engine_gone:
         words = "had reported nothing when its engine ended"
-    elif row.pid is None or row.phase == "starting":
+    elif row.pid is None or row.activity == "starting":
         words = f"is starting, {duration(since)}"
     elif since < PATIENCE:
         words = f"runs, no report yet, {duration(since)}"

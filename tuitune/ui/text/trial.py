@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import Exited, Promoted, StopReason, TrialState, Verdict
+from tuitune.core.events import Exited, Promoted, TrialState, Verdict
 from tuitune.messages.states import CAUSES, WORDS, Shown, shown
 from tuitune.messages.text import duration, number, ordinal, plain
 from tuitune.ui.render.glyphs import shown_state
@@ -37,23 +37,17 @@ def doing(context: RenderContext, row: TrialRow) -> str:
 def _acting(context: RenderContext, row: TrialRow) -> str:
     """What is under way with its process; "" where that just runs, or there is none."""
     now = context.snapshot.now
-    phase, _, reason = row.phase.partition(":")
-    left = "" if row.due is None else duration(row.due - now)
-    match phase:
-        case "starting":
-            return f"is starting, {duration(now - (row.launched or now))}"
-        case "killing":
-            back = (
-                ""
-                if context.readonly
-                else f"; {context.keymap.shown('trial.undo')} takes that back"
-            )
-            return f"is killed in {left}{back}"
-        case "ending":
-            force = f"; ended by force in {left}" if left else ""
-            return f"is stopping: {CAUSES[StopReason(reason)]}{force}"
-        case "frozen":
-            return "is frozen: it can't save, so it keeps its slot and its memory"
+    if row.kill_at is not None:
+        key = context.keymap.shown("trial.undo")
+        back = "" if context.readonly else f"; {key} takes that back"
+        return f"is killed in {duration(row.kill_at - now)}{back}"
+    if row.activity == "starting":
+        return f"is starting, {duration(now - (row.launched or now))}"
+    if row.ending is not None:
+        force = "" if row.due is None else f"; ended by force in {duration(row.due - now)}"
+        return f"is stopping: {CAUSES[row.ending]}{force}"
+    if row.activity == "frozen":
+        return "is frozen: it can't save, so it keeps its slot and its memory"
     return ""
 
 
