@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import textwrap
+from pathlib import Path
 
 import pytest
+
+from tuitune.core.pruning.registry import PRUNERS
+from tuitune.core.search.registry import SEARCHERS
 
 PACKAGE = """
 from dataclasses import dataclass
@@ -226,3 +230,13 @@ def test_nothing_is_looked_up_for_a_built_in_name(installed):
     done = installed.call([installed.command()[0], "-c", code])
 
     assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize(("table", "rows"), [("search", SEARCHERS), ("pruning", PRUNERS)])
+def test_the_documentation_names_every_row_and_its_options(table, rows):
+    text = (Path(__file__).parents[2] / "docs/study-file.md").read_text()
+    section = text.partition(f"## [{table}]")[2].partition("\n## ")[0]
+    names = [name for row in rows.values() for name in (option.key for option in row.options)]
+    assert all(f'"{name}"' in section for name in rows)
+    assert all(f"| `{key}` |" in section for key in names)
+    assert all(row.summary and "?" not in row.summary for row in rows.values())
