@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitune.core.study.state import ENDED
+from tuitune.core.events import ENDED
 from tuitune.store.errors import StoreError
 from tuitune.ui.app import TuituneApp
 from tuitune.ui.configuration import configured

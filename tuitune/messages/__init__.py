@@ -1,1 +1,1 @@
-"""What do facts and tables read like, to people and to other programs?"""
+"""Words and formats in which people and other programs read facts and tables."""

@@ -1,4 +1,4 @@
-"""How is a record written as JSON that every reader takes?"""
+"""JSON text that every reader takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which program does a configuration make of a study's command?"""
+"""The program that a configuration makes of a study's command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has happened, and why, in one line of words?"""
+"""Facts of the journal in one line of words each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are a device's figures said, and which of them are worth a warning?"""
+"""Figures of devices as text, and the roles of those that need a warning."""
 
 from __future__ import annotations
 

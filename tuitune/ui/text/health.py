@@ -1,4 +1,4 @@
-"""How does the study stand, in two or three words, and may it be steered at this moment?"""
+"""The state of the study in two or three words."""
 
 from __future__ import annotations
 

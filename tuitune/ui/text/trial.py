@@ -1,4 +1,4 @@
-"""What does a trial do at this moment, and how does it stand among the others, in words?"""
+"""What a trial does now, its rank and its times, in words."""
 
 from __future__ import annotations
 
