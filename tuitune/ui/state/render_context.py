@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.status_line import StatusLine
-    from tuitune.ui.table.order import Order
 
 TRIALS: Final = "trials"  # the pane that the keys go to at first
 CHARTS: Final = ("curve", "best", "importance", "parallel", "slice", "rungs")
@@ -58,12 +57,21 @@ class Selection(Holder):
     all_why: bool = False  # Why tells of the whole study, not of the cursor's trial
 
 
+class ShownTrials(Protocol):
+    """The trials that the table shows."""
+
+    numbers: list[int]  # in the order of the lines
+
+    def position(self, number: int | None) -> int | None:
+        """The line of a trial, from 0; None if it is not shown."""
+
+
 class RenderContext(Record, frozen=True):
     """All that panes read at one moment; they change nothing of it."""
 
     snapshot: Snapshot
     selection: Selection
-    order: Order  # the trials that the table shows, in its order
+    order: ShownTrials  # the trials that the table shows, in its order
     glyphs: Glyphs
     status_line: StatusLine  # what the two last lines show
     keymap: Keymap  # which key does what, for the panes that name keys
