@@ -1,4 +1,4 @@
-"""What of a change among the GPUs is worth a line?"""
+"""Changes of a study's GPUs that a user is told."""
 
 from __future__ import annotations
 

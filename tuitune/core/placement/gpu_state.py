@@ -1,4 +1,4 @@
-"""What of all that was seen of the GPUs does placement need to know?"""
+"""The state of GPUs that placement reads, derived from what NVML and /proc show."""
 
 from __future__ import annotations
 

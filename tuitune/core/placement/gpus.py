@@ -1,4 +1,4 @@
-"""Which GPUs does one more trial get?"""
+"""The choice of GPUs for one more trial."""
 
 from __future__ import annotations
 

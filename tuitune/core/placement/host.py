@@ -1,4 +1,4 @@
-"""Where is there room for one more trial? Pure: told what there is and what is held."""
+"""Room for one more trial on the host's CPUs and in its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What memory is promised to the trials that share a GPU, by the peaks of those before them?"""
+"""GPU memory promised to trials that share a GPU, by the peaks of earlier trials."""
 
 from __future__ import annotations
 

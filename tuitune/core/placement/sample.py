@@ -1,4 +1,4 @@
-"""What was seen of one device at one moment? Telemetry: nothing is decided by it."""
+"""A sample of one device's telemetry; nothing is decided by it."""
 
 from __future__ import annotations
 

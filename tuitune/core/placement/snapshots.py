@@ -1,4 +1,4 @@
-"""What was seen of this machine's GPUs at one moment? Sizes in bytes, power in watts."""
+"""A reading of this machine's GPUs at one moment: sizes in bytes, power in watts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many trials does one GPU bear? By how each slows the others, and what all of them do.
+"""The number of trials that one GPU bears, by how each slows the others and what all do together.
 
 A trial's pace is its steps a second. As others join it or leave, its pace is compared with its own
 before: never with another trial's, which may be larger or smaller. From so many trials to some

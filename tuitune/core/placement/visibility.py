@@ -1,4 +1,4 @@
-"""Which GPUs may a study use, by CUDA_VISIBLE_DEVICES and by its file?"""
+"""The GPUs that a study may use, by CUDA_VISIBLE_DEVICES and by its file."""
 
 from __future__ import annotations
 

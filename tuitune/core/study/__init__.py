@@ -1,4 +1,4 @@
-"""The state machine of one study: `decide` (what follows?) and `evolve` (what is now?)."""
+"""The state machine of one study: its state, the facts folded in, the decisions that follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do the GPUs, and those who share them, do to a trial?"""
+"""GPUs that trials share: memory, throughput, crowding, and trials that leave a GPU."""
 
 from __future__ import annotations
 

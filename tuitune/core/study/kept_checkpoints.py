@@ -1,4 +1,4 @@
-"""Which checkpoints of a trial stay? Told by the state alone, whatever was removed before."""
+"""The checkpoints of a trial that stay, by the study's state alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do trials compare, and what of theirs still counts?"""
+"""The order of trials, the best one, and which reports of an attempt still count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where does the next trial go: on which CPUs and which GPUs?"""
+"""The CPUs and GPUs that the next trial gets."""
 
 from __future__ import annotations
 
