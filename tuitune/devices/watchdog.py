@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _LIBRARY = "libnvidia-ml.so.1"
 _LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up
 
-_decode = msgspec.json.Decoder[SamplerMessage](SamplerMessage).decode
-
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -109,7 +107,7 @@ class Watchdog:
             if self._closed:  # by `seen`, which has got the line before
                 return
             self._expect(self._timeouts.stale)
-            message = _decode(line)
+            message = msgspec.json.decode(line, type=SamplerMessage)
             if isinstance(message, Reading):
                 self._reading = message.index
             else:

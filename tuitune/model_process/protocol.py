@@ -47,8 +47,6 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-to_question = msgspec.msgpack.Decoder(Question).decode
-to_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 def from_brief(brief: Brief) -> bytes:
@@ -71,3 +69,13 @@ def to_brief(body: bytes) -> Brief:
 def from_message(message: Question | Answer) -> bytes:
     """Its frame."""
     return frame(_encode(message))
+
+
+def to_question(body: bytes) -> Question:
+    """Raises MsgspecError."""
+    return msgspec.msgpack.decode(body, type=Question)
+
+
+def to_answer(body: bytes) -> Answer:
+    """Raises MsgspecError."""
+    return msgspec.msgpack.decode(body, type=Answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -12,7 +13,7 @@ from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 PAGE = 5000  # rows of one query; no statement is open while they are processed
 
@@ -36,13 +37,18 @@ ReportColumns = tuple[float, int, int, float | None]  # time, trial, step, objec
 _OF_MANY = (PauseAsked, ResumeAsked, UndoKillAsked)
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
 _decode_metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
 _kinds: dict[type[Any], str] = {kind: kind.__struct_config__.tag for kind in get_args(AnyFact)}
 
 _OF_TRIAL = f"""
 SELECT seq, body FROM journal WHERE seq BETWEEN :first AND :last AND (
     trial = :trial OR kind IN {tuple(map(_kinds.get, _OF_MANY))}) ORDER BY seq"""  # noqa: S608 - our own names
+
+
+@functools.cache  # made when it is needed: a new study reads no facts, and this takes 5 ms
+def _decoder() -> Callable[[bytes], AnyFact]:
+    decoder: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
+    return decoder.decode
 
 
 def to_columns(
@@ -146,7 +152,7 @@ def _fact(row: tuple[Any, ...]) -> AnyFact:
 
 def _decoded(seq: int, body: bytes) -> AnyFact:
     try:
-        return _decode.decode(body)
+        return _decoder()(body)
     except msgspec.MsgspecError as error:
         raise StoreError(
             f"fact {seq} of the journal can't be read ({error}); it is damaged, or a newer "
@@ -163,7 +169,6 @@ _SINCE = "SELECT body FROM samples WHERE time > ? ORDER BY time, device"
 _THIN = "DELETE FROM samples WHERE (time < ? AND NOT kept) OR time < ?"
 
 _encode_sample = msgspec.msgpack.Encoder().encode
-_decode_sample = msgspec.msgpack.Decoder(DeviceSample).decode
 
 
 class Samples:
@@ -193,4 +198,5 @@ class Samples:
 
 def read_samples(db: sqlite3.Connection, since: float) -> list[DeviceSample]:
     """Those taken after `since`, in order."""
-    return [_decode_sample(body) for (body,) in db.execute(_SINCE, (since,))]
+    decode = msgspec.msgpack.Decoder(DeviceSample).decode
+    return [decode(body) for (body,) in db.execute(_SINCE, (since,))]

@@ -172,7 +172,8 @@ class Journal:
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
         """The newest snapshot, None where this version has none, and every fact after it."""
-        if self.get("snapshot") != state_layout():
+        layout = self.get("snapshot")
+        if layout is None or layout != state_layout():
             return None, self._facts(0)
         with explained(self._path):
             row = self._db.execute("SELECT seq, state FROM snapshots ORDER BY seq DESC").fetchone()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import re
+import sys
 import zlib
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -45,6 +47,7 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
     }
 )
 
+_WORDS = re.compile(r"[A-Za-z_]\w*")
 _BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
 
 _ACTIVITIES: Final[Mapping[type[Activity], ActivityName]] = {
@@ -88,26 +91,39 @@ class Projection:
 @functools.cache
 def state_layout() -> str:
     """What a snapshot's bytes are read by: another version may read the same bytes otherwise."""
+    return layout_of(State)
+
+
+def layout_of(kind: type) -> str:
+    """The same for the same fields, annotations, tags and defaults of all types within."""
     fields: dict[str, str] = {}
-    _collect_fields(State, fields)
+    _collect_fields(kind, fields)
     return f"{zlib.crc32(repr(fields).encode()):08x}"
 
 
 def _collect_fields(kind: Any, found: dict[str, str]) -> None:
-    """Describe a struct and all types in its fields, each type once."""
+    """Describe a type and all types in its fields, each once.
+
+    By the text of the annotations: to evaluate them would take most of 10 ms at every start.
+    """
     name = repr(kind)
     if name in found:
         return
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = msgspec.structs.fields(kind)
-        described = [(field.encode_name, repr(field.type), repr(field.default)) for field in fields]
-        found[name] = f"{kind.__struct_config__.tag} {described}"
-        for field in fields:
-            _collect_fields(field.type, found)
-    elif isinstance(kind, type) and issubclass(kind, Enum):
+    found[name] = ""
+    inner = list(get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, Enum):
         found[name] = repr([member.value for member in kind])
-    for inner in get_args(kind):
-        _collect_fields(inner, found)
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        annotations: dict[str, str] = {}
+        for base in kind.__mro__[: kind.__mro__.index(msgspec.Struct)]:
+            annotations |= base.__annotations__
+            names = vars(sys.modules[base.__module__])
+            words = _WORDS.findall(" ".join(base.__annotations__.values()))
+            inner += [names[word] for word in words if word in names]
+        config = kind.__struct_config__
+        found[name] = f"{config.tag} {annotations} {kind.__struct_defaults__}"
+    for one in inner:
+        _collect_fields(one, found)
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:

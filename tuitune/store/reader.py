@@ -38,8 +38,6 @@ REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
     WHERE seq > ? ORDER BY seq LIMIT ?"""
 
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
-_read_study = msgspec.json.Decoder(StudyRow).decode
-_read_engine = msgspec.json.Decoder(EngineRow).decode
 
 
 class Report(NamedTuple):
@@ -102,8 +100,8 @@ class _Watch:
             seq=reports[-1].seq if len(reports) == MOST else seq,
             rows=self._rows(since or 0, outlined=outlined) if since != seq else [],
             reports=reports,
-            study=None if study is None else _read_study(study),
-            engine=None if engine is None else _read_engine(engine),
+            study=None if study is None else msgspec.json.decode(study, type=StudyRow),
+            engine=None if engine is None else msgspec.json.decode(engine, type=EngineRow),
         )
 
     def _rows(self, since: int, *, outlined: bool) -> list[TrialRow]:
@@ -184,13 +182,13 @@ class Reader:
         """The study as it stands."""
         with self._rows():
             text = self.get("study")
-            return StudyRow() if text is None else _read_study(text)
+            return StudyRow() if text is None else msgspec.json.decode(text, type=StudyRow)
 
     def engine(self) -> EngineRow | None:
         """What the newest engine has stored of itself."""
         text = self.get("engine")
         with explained(self._path):
-            return None if text is None else _read_engine(text)
+            return None if text is None else msgspec.json.decode(text, type=EngineRow)
 
     def trials(self, since: int = 0) -> list[TrialRow]:
         """The trials that changed after change number `since`, by trial number."""
