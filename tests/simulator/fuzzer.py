@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from simulator.clock import SimulatedLoop, StalledError, WallClock
 from simulator.deadlines import Deadlines
 from simulator.environment_faults import EnvironmentFaults
@@ -71,7 +73,7 @@ def run_seed(seed: int) -> Report:
     machine = draw_machine(rng)
     gpus = draw_gpus(generator(seed, "gpus"))
     if gpus:  # so that it's not the CPUs that keep trials from sharing them
-        machine = replace(machine, cpus=4 * machine.cpus)
+        machine = structs.replace(machine, cpus=4 * machine.cpus)
     spec = with_gpus(generator(seed, "wish"), draw_study(rng, machine), gpus)
     spec = with_command(generator(seed, "command"), spec)
     method = generator(seed, "method").choices(METHODS, (20, 4, 1))[0]

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tuitune.cli import early_signals
 from tuitune.cli.run_request import RefusedError, resolve
@@ -46,8 +47,7 @@ WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SessionScope:
+class SessionScope(msgspec.Struct, frozen=True):
     """How an engine is started so that it outlives its user's session, and what that still needs.
 
     `prefix` goes before its command. `words` is empty where nothing is missing.

@@ -6,8 +6,9 @@ import contextlib
 import os
 import select
 import time
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from tuitune.ipc.frames import Codec, LineBuffer
 
@@ -27,8 +28,7 @@ Message = Listening | Failed
 _codec: Codec[Message] = Codec(Listening, Failed)
 
 
-@dataclass(frozen=True, slots=True)
-class StartupTimeouts:
+class StartupTimeouts(msgspec.Struct, frozen=True):
     """In seconds."""
 
     listening: float = 60.0  # until an engine has the study and answers

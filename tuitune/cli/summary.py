@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tuitune.cli.console import print_json
 from tuitune.core.events import TrialState
@@ -21,16 +22,14 @@ if TYPE_CHECKING:
     from tuitune.core.study import Study
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
+class Best(msgspec.Struct, frozen=True):
     trial: int
     value: float | None
     config: dict[str, Any]
     partial: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a study has come to."""
 
     name: str

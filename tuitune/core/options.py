@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 Mode = Literal["min", "max"]  # the direction of an objective
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """A key of the table. low: the least number that is allowed, for "whole" and "number"."""
 
     key: str

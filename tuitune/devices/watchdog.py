@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,8 +20,7 @@ _LIBRARY = "libnvidia-ml.so.1"
 _LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """In seconds."""
 
     stale: float = 5.0  # without a message before a sampler is given up

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -74,8 +76,7 @@ class SettingsFile(Protocol):
         """The settings with these overrides, and what changed, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """How long an engine waits, in seconds."""
 
     heartbeat: float = 10.0  # between two signs of life in the study folder

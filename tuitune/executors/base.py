@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import msgspec
 
+if TYPE_CHECKING:
     from tuitune.core.events import Event
     from tuitune.trial.wire import Order
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """How the trials of one study are started."""
 
     target: str | None  # "file.py:function" or "package.module:function"; None: commands
     folder: str  # the study file's: targets are looked up and commands run there
     study_folder: str  # runs/<study>: the processes' tag, and engine.log
     socket: str  # where trials connect: a path under 100 bytes in a folder that only we may enter
-    env: Mapping[str, str] = field(default_factory=dict)  # set before the target is imported
+    env: Mapping[str, str] = {}  # set before the target is imported
     samplers: tuple[str, ...] = ()  # the targets of sampled parameters, imported with the target
     python: str = sys.executable
     adopt_orphans: bool = False  # nothing but the engine runs in this process

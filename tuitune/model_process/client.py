@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tuitune.core.search.proposal import Proposal
 from tuitune.ipc.child import Child
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _MOST_CRASHES = 2  # after so many the model is given up
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """In seconds."""
 
     answer: float = 120.0  # until a process that owes an answer counts as hung

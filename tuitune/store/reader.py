@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -52,13 +51,12 @@ class Report(NamedTuple):
     metrics: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """What is new. `seq`: `since` of the next call. `study`, `engine`: None if unchanged."""
 
     seq: int
-    rows: list[TrialRow] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
+    rows: list[TrialRow] = []
+    reports: list[Report] = []
     study: StudyRow | None = None
     engine: EngineRow | None = None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tuitune.core.space import likely_of, spell
 from tuitune.messages.parameters import condition, domain
@@ -42,8 +44,7 @@ FREE = SETTINGS | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One key that differs, with what it was and is in words."""
 
     key: str

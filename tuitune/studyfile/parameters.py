@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+
+from msgspec.structs import replace
 
 from tuitune.core.space import (
     Choice,
@@ -47,7 +48,7 @@ def with_likely(parameter: Parameter, entry: Any) -> Parameter:
     normal = [normal_value(parameter, value) for value in values]
     if isinstance(parameter, Choice):
         return replace(parameter, likely=tuple(normal))
-    return replace(parameter, likely=_ends(cast("list[float]", normal)))  # type: ignore[arg-type]  # of the parameter's own kind
+    return replace(parameter, likely=_ends(cast("list[float]", normal)))
 
 
 def _ends(values: list[float]) -> tuple[float, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tuitune.core.space import spell
 from tuitune.messages.text import plain
@@ -30,14 +31,13 @@ class StudyFileError(Exception):
         self.problems = list(problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+class Problems(msgspec.Struct, frozen=True):
     """All that was found wrong with one file so far."""
 
     file: str
-    found: list[str] = field(default_factory=list)
-    overridden: set[tuple[str, ...]] = field(default_factory=set)  # table and key, from --set
-    meant: set[tuple[str, str]] = field(default_factory=set)  # what unknown words stand for
+    found: list[str] = []
+    overridden: set[tuple[str, ...]] = set()  # table and key, from --set
+    meant: set[tuple[str, str]] = set()  # what unknown words stand for
     lenient: bool = False  # a study that is there already: keys that mean nothing are let pass
 
     def add(self, table: str, key: str, value: object, words: str) -> None:

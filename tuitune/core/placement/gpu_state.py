@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,13 +22,12 @@ BUSY_STEP = 0.25  # in which placement hears of it
 MPS = "nvidia-cuda-mps"  # a server that computes for others, and not for itself
 
 
-@dataclass(slots=True)
-class Tenant:
+class Tenant(msgspec.Struct):
     """An attempt of ours with a process."""
 
     pid: int
     uuids: tuple[str, ...]
-    pids: set[int] = field(default_factory=set)  # of its processes, seen on a GPU
+    pids: set[int] = set()  # of its processes, seen on a GPU
     peak: int = 0  # bytes, on the GPU where it holds most
     began: float = 0.0
 

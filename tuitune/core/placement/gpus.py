@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tuitune.core.placement.packing import Packing, Resident, capacity, fits, promised, reserve
 from tuitune.core.placement.throughput import CALM, Capacity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable
     from typing import Literal
 
     from tuitune.core.events import Gpu
@@ -18,12 +20,11 @@ if TYPE_CHECKING:
 THIRDS = 1e-9  # three thirds of a GPU are a whole one
 
 
-@dataclass(frozen=True, slots=True)
-class Loads:
+class Loads(msgspec.Struct, frozen=True):
     """Who is on each GPU, by its UUID, and what packing has learnt."""
 
     residents: Mapping[str, Sequence[Resident]]
-    packing: Packing = field(default_factory=Packing)
+    packing: Packing = msgspec.field(default_factory=Packing)
     host: float = math.inf  # bytes of the host's memory, of which
     taken: int = 0  # these are promised to trials, the next one among them
     pooled: Sequence[Resident] = ()  # on GPUs whose memory is the host's

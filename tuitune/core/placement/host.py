@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 HOST = "host"
 
 
-@dataclass(frozen=True, slots=True)
-class HostResources:
+class HostResources(msgspec.Struct, frozen=True):
     """CPU slots (fractions allowed) and bytes of memory: of a machine, a trial, or all that run."""
 
     cpus: float

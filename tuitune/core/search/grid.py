@@ -6,23 +6,24 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tuitune.core.reasons import GridPoint
 from tuitune.core.search.proposal import Proposal, identity
-from tuitune.core.space import Choice, grid_axis, same
+from tuitune.core.space import Choice, Parameter, Value, grid_axis, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tuitune.core.search.proposal import Tried
-    from tuitune.core.space import Parameter, SearchSpace, Value
+    from tuitune.core.space import SearchSpace
 
 _Known = tuple[tuple[str, int], ...]  # parent -> which of the values that conditions name
 
 _OTHER = object()  # stands for every value of a parent that no condition names
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(msgspec.Struct, frozen=True):
     """A parameter's values on the grid. levels: how coarse a grid has to be to leave each out.
 
     labels: for a parent, each value's number among those that conditions name, -1 for the others;

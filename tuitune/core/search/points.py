@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tuitune.core.reasons import Given
-from tuitune.core.search.proposal import Proposal, identity, is_new
-from tuitune.core.space import Fixed, Sampled, to_unit
+from tuitune.core.search.proposal import Method, Proposal, identity, is_new
+from tuitune.core.space import Fixed, Sampled, SearchSpace, to_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tuitune.core.search.proposal import AskModel, Method, Tried
-    from tuitune.core.space import SearchSpace
+    from tuitune.core.search.proposal import AskModel, Tried
 
 
-@dataclass(frozen=True, slots=True)
-class PointsFirst:
+class PointsFirst(msgspec.Struct, frozen=True):
     """The given points in turn, then what the method proposes.
 
     A point that is given while the study is under way comes next; one tried before is left out.

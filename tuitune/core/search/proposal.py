@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+from tuitune.core.reasons import Why
 from tuitune.core.space import key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from tuitune.core.options import Fault, Mode, Option
-    from tuitune.core.reasons import Why
     from tuitune.core.space import SearchSpace
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True):
     """A configuration without its sampled values, but for those that the user gave.
 
     origin: "point" or the searcher's method. why: where it comes from.
@@ -29,8 +28,7 @@ class Proposal:
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class AskModel:
+class AskModel(msgspec.Struct, frozen=True):
     """The answer of a searcher that leaves this trial to the study's model."""
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tuitune.core.reasons import Drawn
 from tuitune.core.search.proposal import Proposal, is_new
+from tuitune.core.space import SearchSpace
 
 if TYPE_CHECKING:
     from tuitune.core.search.proposal import Tried
-    from tuitune.core.space import SearchSpace
 
 _DRAWS = 200  # all of them tried before: less than some 2% of the space is left
 _CHOICE = 64  # of what is left, so many are found before one is picked
 
 
-@dataclass(frozen=True, slots=True)
-class RandomSearcher:
+class RandomSearcher(msgspec.Struct, frozen=True):
     """Uniform in the unit cube, each trial from a seed of its own."""
 
     space: SearchSpace

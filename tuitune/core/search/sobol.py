@@ -6,17 +6,18 @@ projections", set new-joe-kuo-6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from tuitune.core.reasons import Drawn, SobolPoint
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.random_search import draw_untried
+from tuitune.core.space import SearchSpace
 
 if TYPE_CHECKING:
     from tuitune.core.search.proposal import Tried
-    from tuitune.core.space import SearchSpace
 
 # Each row: the primitive polynomial's coefficients as the bits of a whole number, the leading one
 # and the constant included, then its starting numbers, as many as its degree.
@@ -91,8 +92,7 @@ JOE_KUO: Final[tuple[tuple[int, tuple[int, ...]], ...]] = (
 BITS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class SobolSequence:
+class SobolSequence(msgspec.Struct, frozen=True):
     """Sobol's sequence in Gray code order, along the axes that have direction numbers.
 
     directions: for each axis BITS whole numbers below 2^BITS. shifts: one for each axis, added
@@ -137,8 +137,7 @@ def scrambled_sobol(dimensions: int, seed: int) -> SobolSequence:
     return SobolSequence(tuple(scrambled), tuple(shifts))
 
 
-@dataclass(frozen=True, slots=True)
-class SobolSearcher:
+class SobolSearcher(msgspec.Struct, frozen=True):
     """Trial n gets point n; where that was tried already, chance picks another."""
 
     space: SearchSpace

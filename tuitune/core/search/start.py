@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from tuitune.core.reasons import Drawn, MiddleOfRanges, SobolPoint
 from tuitune.core.search.proposal import AskModel, Proposal, is_new
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
-from tuitune.core.space import Choice, likely_of, likely_units
+from tuitune.core.space import Choice, SearchSpace, likely_of, likely_units
 
 if TYPE_CHECKING:
     from tuitune.core.search.proposal import Tried
-    from tuitune.core.space import Parameter, SearchSpace
+    from tuitune.core.space import Parameter
 
 START = 6  # trials; a model of fewer than these says no more than chance would
 SIGMAS = 2.0  # from one end of what is likely to the other
@@ -24,8 +24,7 @@ MIDDLE = 0.5
 ORIGIN = "sobol start"
 
 
-@dataclass(frozen=True, slots=True)
-class StartThenModel:
+class StartThenModel(msgspec.Struct, frozen=True):
     """Sobol's points for the first trials, then whatever the model proposes.
 
     The first is the middle of every range, since users set ranges around what they think good.

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tuitune.core.events import TrialState
 from tuitune.core.search.proposal import Fate, Past
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tuitune.core.spec import Objective
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(msgspec.Struct, frozen=True):
     """A trial as its own study has it, but for its number and configuration, which are of here.
 
     points: (resource, value) of its reports, resources rising, None where missing or not finite;

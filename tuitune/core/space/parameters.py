@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import msgspec
 
 LARGEST_FLOAT = 1.7976931348623157e308
 
 Value = bool | int | float | str | list[Any] | dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class FloatRange:
+class FloatRange(msgspec.Struct, frozen=True):
     """Floats from low to high, both included; with a step, low, low + step, … only."""
 
     name: str
@@ -24,12 +22,11 @@ class FloatRange:
     high: float
     log: bool = False
     step: float | None = None  # never together with log
-    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[Value, ...]] = {}
     likely: tuple[float, ...] = ()  # where the user expects the best: one value, or low and high
 
 
-@dataclass(frozen=True, slots=True)
-class IntRange:
+class IntRange(msgspec.Struct, frozen=True):
     """Whole numbers from low to high, both included, a step apart."""
 
     name: str
@@ -37,49 +34,45 @@ class IntRange:
     high: int
     log: bool = False
     step: int = 1  # always 1 with log
-    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[Value, ...]] = {}
     likely: tuple[int, ...] = ()  # where the user expects the best: one value, or low and high
 
 
-@dataclass(frozen=True, slots=True)
-class PowerRange:
+class PowerRange(msgspec.Struct, frozen=True):
     """Powers of a whole base from low to high, which are powers of it themselves."""
 
     name: str
     low: int | float
     high: int | float
     base: int = 2
-    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[Value, ...]] = {}
     likely: tuple[float, ...] = ()  # where the user expects the best: one value, or low and high
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """One of several distinct values; ordered means that neighbours are alike."""
 
     name: str
     values: tuple[Value, ...]
     ordered: bool = False
-    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[Value, ...]] = {}
     likely: tuple[Value, ...] = ()  # the values among which the user expects the best
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(msgspec.Struct, frozen=True):
     """One value that every trial gets."""
 
     name: str
     value: Value
-    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[Value, ...]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(msgspec.Struct, frozen=True):
     """A value that the user's function draws: f(random.Random, configuration so far)."""
 
     name: str
     target: str  # "file.py:function" or "package.module:function"
-    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[Value, ...]] = {}
 
 
 Parameter = FloatRange | IntRange | PowerRange | Choice | Fixed | Sampled

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tuitune.executors.base import NotNowError, SampleError, TargetError
 from tuitune.executors.local import exit_text
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 _TAG = "TUITUNE_ZYGOTE"
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """Of the local executor's processes, in seconds."""
 
     exit: float = 5.0  # from the return of a function until its exit counts as overdue
