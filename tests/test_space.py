@@ -366,7 +366,7 @@ def test_values_are_spelled_as_in_a_study_file():
 
 
 def test_importing_the_space_costs_little():
-    heavy = "numpy scipy asyncio difflib sqlite3 msgspec click"
+    heavy = "numpy scipy asyncio difflib sqlite3 click"
     code = (
         f"import sys, tuitune.core.space; print([m for m in '{heavy}'.split() if m in sys.modules])"
     )
