@@ -17,11 +17,30 @@ if TYPE_CHECKING:
 
 HEAVY = {"numpy", "scipy", "sklearn", "textual", "torch"}
 
+SLOW = {"asyncio", "dataclasses", "inspect", "logging", "subprocess", "tempfile", "uuid"}
+DATACLASSES = 30  # at most: each takes a millisecond to make, a msgspec struct a tenth of it
+
 LOADED_BY_A_SCRIPT = """
 import json, sys
 before = set(sys.modules)
 import tuitune
 print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+DATACLASSES_OF_A_RUN = """
+import dataclasses, json, runpy, sys
+sys.argv = ["tuitune", "light.toml", "--no-ui", "--runs", "runs"]
+try:
+    runpy.run_module("tuitune", run_name="__main__")
+except SystemExit as end:
+    assert not end.code
+made = [
+    f"{name}.{kind.__qualname__}"
+    for name, module in sys.modules.items() if name.startswith("tuitune.")
+    for kind in vars(module).values()
+    if isinstance(kind, type) and kind.__module__ == name and dataclasses.is_dataclass(kind)
+]
+print(json.dumps(made), file=sys.stderr)
 """
 
 STUDY = """
@@ -109,4 +128,35 @@ def test_an_engine_loads_nothing_heavy(trials: int, tmp_path: Path) -> None:
     loaded = modules_loaded(["light.toml", "--no-ui", "--runs", "runs"], tmp_path)
     assert "tuitune.engine" in loaded
     assert not packages(loaded) & HEAVY
+    unwanted = loaded & {"importlib.metadata", "multiprocessing", "pynvml", "rich"}
+    assert not unwanted
+    assert not {name for name in loaded if name.startswith("tuitune.simulation")}
     assert (tmp_path / "runs" / "light" / "study.db").exists()
+
+
+def test_a_trial_loads_little_of_the_standard_library(tmp_path: Path) -> None:
+    (tmp_path / "light.toml").write_text(STUDY.replace("trials = 2", "trials = 1"))
+    (tmp_path / "target.py").write_text(
+        "import json, pathlib, sys\n\n\n"
+        "def train(trial):\n"
+        "    found = json.dumps(sorted(sys.modules))\n"
+        "    pathlib.Path(trial.folder, 'modules').write_text(found)\n"
+        "    trial.report(epoch=1, loss=0.0)\n"
+    )
+    done = run(["-m", "tuitune", "light.toml", "--no-ui", "--runs", "runs"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads((tmp_path / "runs/light/trials/0000/modules").read_text()))
+    assert packages(loaded) <= sys.stdlib_module_names | {"tuitune", "target", "__main__"}
+    ours = {name for name in loaded if name.startswith("tuitune.")}
+    assert "tuitune.zygote.main" in ours
+    assert all(name.startswith(("tuitune.ipc", "tuitune.trial", "tuitune.zygote")) for name in ours)
+    assert not loaded & SLOW
+
+
+def test_a_run_makes_few_dataclasses(tmp_path: Path) -> None:
+    (tmp_path / "light.toml").write_text(STUDY)
+    (tmp_path / "target.py").write_text(TARGET)
+    done = run(["-c", DATACLASSES_OF_A_RUN], tmp_path)
+    made = json.loads(done.stderr.splitlines()[-1])
+    assert "tuitune.core.spec.StudySpec" in made
+    assert len(made) <= DATACLASSES, made
