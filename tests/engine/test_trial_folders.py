@@ -138,6 +138,16 @@ def test_the_same_configuration_is_known_however_it_is_written(tmp_path):
     assert (trial_folders.folder(0) / "config.json").exists()
 
 
+@pytest.mark.parametrize("text", ["", '{\n  "lr"'])
+def test_a_configuration_that_was_half_written_is_written_again(tmp_path, text):
+    trial_folders = TrialFolders(tmp_path)
+    trial_folders.prepare(0, {"lr": 0.1})
+    (trial_folders.folder(0) / "config.json").write_text(text)
+    assert not trial_folders.prepare(0, {"lr": 0.1})
+    assert json.loads((trial_folders.folder(0) / "config.json").read_text()) == {"lr": 0.1}
+    assert [path.name for path in tmp_path.iterdir()] == ["0000"]
+
+
 def test_the_end_of_a_trial_that_has_saved_nothing_wakes_no_thread(tmp_path, monkeypatch):
     trial_folders = TrialFolders(tmp_path)
     removal = trial_folders._removal

@@ -201,16 +201,27 @@ class TrialFolders:
         the journal is older than that one. Returns the name it was moved to, else an empty text.
         """
         self._removal.spare(trial)
-        folder = self.folder(trial)
+        folder = f"{self._trials}/{trial:04d}"
         ours = json.dumps(configuration, indent=2) + "\n"
-        moved = ""
-        found = _read(folder / _CONFIGURATION)
-        if found is not None and not _is_same(found, ours):
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - a third of Path's time
+        try:
+            with open(f"{folder}/{_CONFIGURATION}", "x", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(ours)
+        except FileExistsError:
+            return self._take_over(Path(folder), ours)
+        return ""
+
+    def _take_over(self, folder: Path, ours: str) -> str:
+        """Keep a folder of the same configuration, or move another's aside: its new name."""
+        path, moved = folder / _CONFIGURATION, ""
+        found = path.read_text(encoding="utf-8", errors="replace")
+        if _is_same(found, ours):
+            return moved
+        # the beginning of ours: an engine died, or the disk was full, as it was written
+        if not ours.startswith(found) or (folder / _CHECKPOINTS).exists():
             moved = self._move_aside(folder)
-            found = None
-        if found is None:
-            folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            _write(folder / _CONFIGURATION, ours)
+            folder.mkdir(mode=0o700)
+        path.write_text(ours, encoding="utf-8")
         return moved
 
     def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
@@ -237,21 +248,6 @@ class TrialFolders:
         place = next(place for place in places if not place.exists())
         folder.rename(place)
         return f"{place.parent.name}/{place.name}"
-
-
-def _read(path: Path) -> str | None:
-    """The file's text; None if it does not exist."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file atomically."""
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
 
 
 def _is_same(one: str, other: str) -> bool:
