@@ -12,6 +12,8 @@ from nvml_world import World, build
 from workshop import Workshop
 
 os.environ.pop("TUITUNE_RUNS", None)  # whoever runs the tests keeps studies there
+# before numpy is loaded: many threads of many test processes on few cores wait for each other
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def choose(runs: Path, look: AppOptions) -> int:
         return 2
     if code or shown is None:
         return code
-    return farewell(StudyFolder(shown.folder), shown.file)
+    return _farewell(StudyFolder(shown.folder), shown.file)
 
 
 def _show_stored(study: StudyFolder, look: AppOptions) -> int:
@@ -119,7 +119,7 @@ def _show(study: OpenedStudy, look: AppOptions) -> int:
         if folder.owner() is not None:
             print(_running_on(folder.name))
         return 2
-    return code or farewell(StudyFolder(study.folder), study.file)
+    return code or _farewell(StudyFolder(study.folder), study.file)
 
 
 def _restart(folder: Path, file: Path, request: RunRequest | None) -> str:
@@ -144,7 +144,7 @@ def _kept(study: StudyFolder) -> list[str]:
     return [f"search.{name}={number}" for name, number in asked.items() if number is not None]
 
 
-def farewell(study: StudyFolder, file: str) -> int:
+def _farewell(study: StudyFolder, file: str) -> int:
     """How to come back, or how it ended: what stays on the terminal. The exit status."""
     from tuitune.cli.launch import remove_unbegun
     from tuitune.cli.summary import print_result, result_in

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tuitune.core.space import Parameter
     from tuitune.core.spec import StudySpec
 
-FOR_RUNGS = ("reduction", "style", "brackets")  # of [pruning]
+_FOR_RUNGS = ("reduction", "style", "brackets")  # of [pruning]
 
 
 def _warnings(
@@ -47,7 +47,7 @@ def _warnings(
 
 def _switched_off(spec: StudySpec, document: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
     written, pruning = document.get("pruning", {}), spec.pruning
-    idle = [key for key in FOR_RUNGS if key in written and key not in pruner_kind(pruning).keys]
+    idle = [key for key in _FOR_RUNGS if key in written and key not in pruner_kind(pruning).keys]
     if idle:
         yield f'[pruning] {", ".join(idle)}: without effect, since method = "{pruning.method}"'
 

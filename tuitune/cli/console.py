@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST = 256 * 1024 * 1024  # bytes that wait for a reader; what comes beyond is counted and dropped
-CHUNK = 4096  # bytes a write: what is seen of a slow reader's progress
-SHORT = 5.0  # s at the end without a byte read, after a study was told to stop
-LONG = 60.0  # s, after one that came to its end
-LOOK = 0.1  # s between two looks at how far a reader is
-PAUSE = 0.02  # s after each write: lines of many trials are written together
+_CHUNK = 4096  # bytes a write: what is seen of a slow reader's progress
+_SHORT = 5.0  # s at the end without a byte read, after a study was told to stop
+_LONG = 60.0  # s, after one that came to its end
+_LOOK = 0.1  # s between two looks at how far a reader is
+_PAUSE = 0.02  # s after each write: lines of many trials are written together
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # a disk that may have room again
 
 
@@ -96,7 +96,7 @@ class Outlet(io.TextIOBase):
                 self._wake()
             seen, since = self._progress(), time.monotonic()
             while left := len(self._waiting) + self._in_hand:
-                self._state.wait(LOOK)
+                self._state.wait(_LOOK)
                 now = self._progress()
                 if now != seen:
                     seen, since = now, time.monotonic()
@@ -147,7 +147,7 @@ class Outlet(io.TextIOBase):
                 self._in_hand = 0
                 self._state.notify_all()
             if not self._waiting:
-                self._leaving.wait(PAUSE)
+                self._leaving.wait(_PAUSE)
 
     def _next(self) -> bytes:
         """Whole lines where they fit; the live line once nothing else waits."""
@@ -155,8 +155,8 @@ class Outlet(io.TextIOBase):
             chunk, self._live = self._live, b""
             return chunk
         end = len(self._waiting)
-        if end > CHUNK:
-            end = self._waiting.rfind(b"\n", 0, CHUNK) + 1 or CHUNK
+        if end > _CHUNK:
+            end = self._waiting.rfind(b"\n", 0, _CHUNK) + 1 or _CHUNK
         chunk = bytes(self._waiting[:end])
         del self._waiting[:end]
         return chunk
@@ -199,14 +199,14 @@ def without_waiting(work: Callable[[], int], *, json_lines: bool = False) -> int
         out, errors = _outlets(json_lines=json_lines)
     except io.UnsupportedOperation:  # no file behind them: a caller's own, in memory
         return work()
-    patience = LONG
+    patience = _LONG
     try:
         with (
             contextlib.redirect_stdout(cast("TextIO", out)),
             contextlib.redirect_stderr(cast("TextIO", errors)),
         ):
             status = work()
-            patience = SHORT if status == 130 else LONG
+            patience = _SHORT if status == 130 else _LONG
     finally:
         with contextlib.suppress(KeyboardInterrupt):  # no need to wait, then
             _see_off(out, errors, patience)
@@ -243,4 +243,4 @@ def _see_off(out: Outlet, errors: Outlet, patience: float) -> None:
         errors.write(words)
     elif out.is_full:
         errors.write("lines of the output are lost: there is no room on the disk that they go to\n")
-    errors.drain(SHORT if left else patience)
+    errors.drain(_SHORT if left else patience)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from tuitune.control.requests import Request
 
-ACTS: dict[str, type[Kill | Pause | Resume | Retry]] = {
+_ACTS: dict[str, type[Kill | Pause | Resume | Retry]] = {
     "kill": Kill,
     "pause": Pause,
     "resume": Resume,
     "retry": Retry,
 }
-DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "taking up again"}
+_DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "taking up again"}
 
 
 def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
@@ -49,13 +49,13 @@ def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
 
 def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> int:
     """Kill, pause, resume or retry trials; pause and resume the launching where none is named."""
-    found, answer = _ask(study, runs, ACTS[act](tuple(trials)))
+    found, answer = _ask(study, runs, _ACTS[act](tuple(trials)))
     if found is None:
         return 2
     if not trials:
-        print(f"{found.name}: {DOING[act]} the launching of trials")
+        print(f"{found.name}: {_DOING[act]} the launching of trials")
     if answer["done"]:
-        print(f"{found.name}: {DOING[act]} {trial_names(answer['done'])}")
+        print(f"{found.name}: {_DOING[act]} {trial_names(answer['done'])}")
     for words in answer["refused"]:
         print(f"{found.name}: {words}", file=sys.stderr)
     return 0 if answer["done"] or not answer["refused"] else 2

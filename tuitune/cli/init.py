@@ -33,7 +33,7 @@ class Argument:
     several: bool  # takes more than one value
 
 
-def read_arguments(tree: ast.Module) -> list[Argument]:
+def _read_arguments(tree: ast.Module) -> list[Argument]:
     """Read every add_argument call of a module, in the order of its lines."""
     calls = [
         node
@@ -120,13 +120,13 @@ class Line:
     why: str = ""
 
 
-def suggest(argument: Argument) -> Line:
+def _suggest(argument: Argument) -> Line:
     """Suggest a range around an argument's default; without one it is left to the script."""
     if argument.action in ("store_true", "store_false", "optional"):
         return _switch(argument)
     said = _range(argument)
     if said:
-        key = toml_key(argument.name)
+        key = _toml_key(argument.name)
         why = argument.flag
         if argument.default is not None:
             why += f", the script's default is {argument.default!r}"
@@ -144,10 +144,10 @@ def _switch(argument: Argument) -> Line:
         return Line()
     if argument.action == "optional":
         other = "--no-" + flag.removeprefix("--")
-        said = f"{toml_key(name)} = {spell([flag, other])}"
+        said = f"{_toml_key(name)} = {spell([flag, other])}"
         return Line(f'"{{{name}}}"', (said,), "a switch and its opposite")
-    present = f"{{ value = {spell(flag)}, when = {{ {toml_key(name)} = true }} }}"
-    lines = (f"{toml_key(name)} = [true, false]", f"{toml_key(name + '_flag')} = {present}")
+    present = f"{{ value = {spell(flag)}, when = {{ {_toml_key(name)} = true }} }}"
+    lines = (f"{_toml_key(name)} = [true, false]", f"{_toml_key(name + '_flag')} = {present}")
     return Line(f'["{{{name}_flag}}"]', lines, f"{flag} stands in the command only when true")
 
 
@@ -191,7 +191,7 @@ def _short(value: float) -> str:
     return repr(float(f"{value:.3g}"))
 
 
-def toml_key(name: str) -> str:
+def _toml_key(name: str) -> str:
     """Spell a key, in quotes only where it needs them."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else spell(name)
 
@@ -235,13 +235,13 @@ def draft(script: Path) -> str:
     The script is read by its syntax tree and never run.
     """
     tree = _tree(script)
-    arguments = read_arguments(tree)
+    arguments = _read_arguments(tree)
     if not arguments:
         raise DraftError(
             f"{script} has no argparse call add_argument(…) to read. Write its study file by hand, "
             'with command = ["python", "' + script.name + '", "--lr", "{lr}"] or a target function.'
         )
-    lines = [suggest(argument) for argument in arguments]
+    lines = [_suggest(argument) for argument in arguments]
     if not any(line.parameters for line in lines):
         names = ", ".join(argument.flag for argument in arguments)
         raise DraftError(
@@ -265,7 +265,7 @@ def draft(script: Path) -> str:
             "]",
             "",
             "[trial.metrics]  # the line that the script prints, with ( ) around the number",
-            f"{toml_key(metric)} = '{pattern}'",
+            f"{_toml_key(metric)} = '{pattern}'",
             "",
             "[space]",
             *(text for line in lines for text in _space(line)),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tuitune.cli.run_request import RunRequest
     from tuitune.cli.startup_pipe import StartupTimeouts
 
-ASK = (
+_ASK = (
     "busctl",
     "get-property",
     "org.freedesktop.login1",
@@ -72,7 +72,7 @@ def _would_kill(root: Path) -> bool:
         group = root / "proc/self/cgroup"
         if "/session-" not in group.read_text(encoding="utf-8", errors="replace"):
             return False
-        asked = subprocess.run(ASK, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        asked = subprocess.run(_ASK, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return asked.stdout.split() == ["b", "true"]
@@ -88,7 +88,7 @@ def _user() -> str:
 
 
 STEP = 0.02  # s
-TAIL = 15  # lines
+_TAIL = 15  # lines
 
 
 class StartError(Exception):
@@ -230,4 +230,4 @@ def _tail(folder: Path) -> str:
         text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-TAIL:])
+    return "\n".join(text.splitlines()[-_TAIL:])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import GpuSample, Snapshot
     from tuitune.core.spec import StudySpec
 
-LEFT_OUT = "left out by CUDA_VISIBLE_DEVICES or [devices] allow"
+_LEFT_OUT = "left out by CUDA_VISIBLE_DEVICES or [devices] allow"
 
 
 def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
@@ -37,7 +37,7 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     words = {gpu.uuid: gpu.obstacle or "would be used" for gpu in told}
     lines = [f"GPUs: {head}"]
     for device in seen.devices:
-        why = device.trouble or words.get(device.uuid, LEFT_OUT)
+        why = device.trouble or words.get(device.uuid, _LEFT_OUT)
         lines.append(f"  {line(device)}: {why}")
         notes = one(device) if device.uuid in words and not device.trouble else ()
         lines += [f"    {note.text}" for note in notes]
@@ -57,7 +57,7 @@ def line(device: GpuSample) -> str:
     return f"{device.index} {device.name} ({short}), {memory}{busy}"
 
 
-SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
+_SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
 
 
 def examine() -> int:
@@ -69,7 +69,7 @@ def examine() -> int:
         _folder(Path.cwd()),
     ]
     for finding in found:
-        print(plain(f"{SIGNS[finding.how]}  {finding.what}: {finding.text}"))
+        print(plain(f"{_SIGNS[finding.how]}  {finding.what}: {finding.text}"))
         if finding.what == "GPUs":
             for device in seen.devices:
                 print(plain(f"         {line(device)}"))

@@ -18,7 +18,7 @@ from tuitune.cli.options import said as device_words
 if TYPE_CHECKING:
     from tuitune.store.exported import Form
 
-RUNS = click.option(
+_RUNS = click.option(
     "--runs",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs"),
@@ -26,18 +26,18 @@ RUNS = click.option(
     show_default=True,
     help="The folder of study folders.",
 )
-SET = click.option(
+_SET = click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
     help="Another value for a key of the study file, as search.trials=20; may be repeated.",
 )
-ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII.")
+_ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII.")
 NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
-STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-STUDY = click.argument("study")
-EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
+_STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+_STUDY = click.argument("study")
+_EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
 
 class TrialNumber(click.ParamType[int]):
@@ -54,7 +54,7 @@ class TrialNumber(click.ParamType[int]):
         return int(digits)
 
 
-TRIAL = TrialNumber()
+_TRIAL = TrialNumber()
 
 
 @click.group(
@@ -82,19 +82,19 @@ def commands(context: click.Context) -> None:
 
 
 @commands.command()
-@STUDY_FILE
+@_STUDY_FILE
 @click.option("--no-ui", is_flag=True, help="Print lines in place of the app.")
 @click.option("--json", "as_json", is_flag=True, help="Print every event as one JSON object.")
 @click.option("--new", is_flag=True, help="Start another study beside earlier ones of this name.")
 @click.option("--steal", is_flag=True, help="Take the study over from an engine on another host.")
 @click.option("--seed", type=int, help="Another [search] seed.")
 @click.option("--trials", type=int, help="Another [search] trials.")
-@EXECUTOR
+@_EXECUTOR
 @device_options
-@SET
-@ASCII
+@_SET
+@_ASCII
 @NO_COLOR
-@RUNS
+@_RUNS
 def run(
     file: Path,
     *,
@@ -137,9 +137,9 @@ def run(
 @commands.command()
 @click.argument("study", required=False)
 @click.option("--readonly", is_flag=True, help="Look on, and change nothing.")
-@ASCII
+@_ASCII
 @NO_COLOR
-@RUNS
+@_RUNS
 def attach(
     study: str | None, *, readonly: bool, ascii_only: bool, no_color: bool, runs: Path
 ) -> None:
@@ -152,12 +152,12 @@ def attach(
 
 
 @commands.command(hidden=True)
-@STUDY_FILE
+@_STUDY_FILE
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--startup", type=int, required=True)
 @click.option("--steal", is_flag=True)
-@EXECUTOR
-@SET
+@_EXECUTOR
+@_SET
 def engine(
     file: Path,
     *,
@@ -176,10 +176,10 @@ def engine(
 
 
 @commands.command()
-@STUDY_FILE
+@_STUDY_FILE
 @device_options
-@SET
-@RUNS
+@_SET
+@_RUNS
 def check(file: Path, *, overrides: tuple[str, ...], runs: Path) -> None:
     """Say what is wrong with FILE, or what a run of it would do."""
     from tuitune.cli.check import check_file
@@ -197,7 +197,7 @@ def doctor() -> None:
 
 
 @commands.command()
-@RUNS
+@_RUNS
 def ls(runs: Path) -> None:
     """List this machine's studies."""
     from tuitune.cli.studies import list_studies
@@ -206,12 +206,12 @@ def ls(runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
+@_STUDY
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one a line."
 )
-@click.option("--why", type=TRIAL, metavar="N", help="What was decided about trial N, and why.")
-@RUNS
+@click.option("--why", type=_TRIAL, metavar="N", help="What was decided about trial N, and why.")
+@_RUNS
 def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
     """Show how STUDY stands: its counts, its best configuration, its trials."""
     from tuitune.cli.show import show_study
@@ -220,10 +220,10 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
+@_STUDY
 @click.option("--to", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Into this file.")
-@RUNS
+@_RUNS
 def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
     """Write a row a trial of STUDY."""
     from tuitune.cli.show import export_study
@@ -232,10 +232,10 @@ def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
+@_STUDY
 @click.option("--finish", is_flag=True, help="Let the running trials end first.")
 @click.option("--now", is_flag=True, help="Kill the running trials, whether or not they save.")
-@RUNS
+@_RUNS
 def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
     """Stop STUDY so that it can go on later: its trials save and leave."""
     from tuitune.cli.control import stop_study
@@ -246,9 +246,9 @@ def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
-@click.argument("trials", type=TRIAL, nargs=-1, required=True)
-@RUNS
+@_STUDY
+@click.argument("trials", type=_TRIAL, nargs=-1, required=True)
+@_RUNS
 def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """End TRIALS of STUDY. They stay ended unless `retry` takes one up again."""
     from tuitune.cli.control import act_on_trials
@@ -257,9 +257,9 @@ def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
-@click.argument("trials", type=TRIAL, nargs=-1)
-@RUNS
+@_STUDY
+@click.argument("trials", type=_TRIAL, nargs=-1)
+@_RUNS
 def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Pause TRIALS of STUDY: they save and leave. Without any: launch nothing new."""
     from tuitune.cli.control import act_on_trials
@@ -268,9 +268,9 @@ def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
-@click.argument("trials", type=TRIAL, nargs=-1)
-@RUNS
+@_STUDY
+@click.argument("trials", type=_TRIAL, nargs=-1)
+@_RUNS
 def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Let paused TRIALS of STUDY go on. Without any: launch again."""
     from tuitune.cli.control import act_on_trials
@@ -279,9 +279,9 @@ def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
-@click.argument("trials", type=TRIAL, nargs=-1, required=True)
-@RUNS
+@_STUDY
+@click.argument("trials", type=_TRIAL, nargs=-1, required=True)
+@_RUNS
 def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
     """Take TRIALS of STUDY up again that failed, were pruned or were killed.
 
@@ -293,10 +293,10 @@ def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
+@_STUDY
 @click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--like", type=TRIAL, metavar="N", help="As trial N, but for the values given.")
-@RUNS
+@click.option("--like", type=_TRIAL, metavar="N", help="As trial N, but for the values given.")
+@_RUNS
 def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) -> None:
     """Add a trial of your own to STUDY; what you leave out is chosen for you."""
     from tuitune.cli.control import add_trial
@@ -305,9 +305,9 @@ def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) ->
 
 
 @commands.command("set")
-@STUDY
+@_STUDY
 @click.argument("overrides", nargs=-1, required=True, metavar="KEY=VALUE...")
-@RUNS
+@_RUNS
 def set_(study: str, *, overrides: tuple[str, ...], runs: Path) -> None:
     """Change STUDY while it runs, as search.concurrency=4 or search.trials=200."""
     from tuitune.cli.control import set_settings
@@ -316,10 +316,10 @@ def set_(study: str, *, overrides: tuple[str, ...], runs: Path) -> None:
 
 
 @commands.command()
-@STUDY
-@SET
+@_STUDY
+@_SET
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@RUNS
+@_RUNS
 def simulate(study: str, *, overrides: tuple[str, ...], as_json: bool, runs: Path) -> None:
     """Say what STUDY would have done under other pruning, as --set pruning.reduction=4."""
     from tuitune.cli.simulate import simulate_study

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
-PLACE = "tuitune.devices"  # in the context, for `said`
+_PLACE = "tuitune.devices"  # in the context, for `said`
 
 
 def device_options(command: Command) -> Command:
@@ -24,7 +24,7 @@ def device_options(command: Command) -> Command:
 
 def said(context: click.Context) -> list[str]:
     """The overrides that the options stand for."""
-    found: list[str] = context.meta.get(PLACE, [])
+    found: list[str] = context.meta.get(_PLACE, [])
     return found
 
 
@@ -33,7 +33,7 @@ def _keep(
 ) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(context: click.Context, _: click.Parameter, value: Any) -> None:
         if value is not None:
-            context.meta.setdefault(PLACE, []).append(write(value))
+            context.meta.setdefault(_PLACE, []).append(write(value))
 
     return keep
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from tuitune.core.study import Study, Trial
 
-LIVE_EVERY = 0.2  # s between two paints of the live line
-NOTE_EVERY = 15.0  # s between two notes in a log file
+_LIVE_EVERY = 0.2  # s between two paints of the live line
+_NOTE_EVERY = 15.0  # s between two notes in a log file
 
 
 class _Count:
@@ -105,7 +105,7 @@ class Lines:
                 self._count.note(fact)
                 self._tell(fact)
         self._tell_idle(facts)
-        if self._live and time.monotonic() - self._painted > LIVE_EVERY:
+        if self._live and time.monotonic() - self._painted > _LIVE_EVERY:
             self._paint()
 
     def _tell_idle(self, facts: Sequence[ev.AnyFact]) -> None:
@@ -122,7 +122,7 @@ class Lines:
     def _tell(self, fact: ev.AnyFact) -> None:
         match fact:
             case ev.Opened():
-                self._line(fact.time, opening_words(self._study, self._where))
+                self._line(fact.time, _opening_words(self._study, self._where))
                 if words := news((), fact.gpus):
                     self._line(fact.time, plain(words))
             case ev.Settled():
@@ -134,7 +134,7 @@ class Lines:
                 self._tails[fact.trial] = fact.tail
             case ev.Halted():
                 self._line(fact.time, told(fact) + self._time_to_leave(fact))
-            case _ if type(fact) in SAID and self._is_news(fact) and (words := told(fact)):
+            case _ if type(fact) in _SAID and self._is_news(fact) and (words := told(fact)):
                 whom = whose(fact)
                 self._line(fact.time, f"{whom}  {words}" if whom else words)
             case _:
@@ -214,7 +214,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Said once; a log file gets the next one only after a while, a terminal each."""
         now = time.time()
-        if self._live or now - self._noted > NOTE_EVERY:
+        if self._live or now - self._noted > _NOTE_EVERY:
             self._noted = now
             self._line(now, plain(text))
 
@@ -225,7 +225,7 @@ class Lines:
 
 
 # What is worth a line of its own, beside how trials end.
-SAID = frozenset(
+_SAID = frozenset(
     {
         ev.Warned,
         ev.Silent,
@@ -291,7 +291,7 @@ def _by_name(value: object) -> object:
     return _record(value) if isinstance(value, msgspec.Struct) else value
 
 
-def opening_words(study: Study, where: str) -> str:
+def _opening_words(study: Study, where: str) -> str:
     spec, state = study.spec, study.state
     settings = state.settings
     assert settings is not None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.engine.run import Watcher
 
-POLL = 0.5  # s
+_POLL = 0.5  # s
 
 
 def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
@@ -66,7 +66,7 @@ def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
                 command = f"`tuitune {shlex.quote(folder.source)}`"
                 print(f"{folder.name}: its engine is gone; {command} continues it", file=sys.stderr)
                 return 130
-            time.sleep(POLL)
+            time.sleep(_POLL)
     except KeyboardInterrupt:
         print(f"\n{folder.name}: left running; `tuitune stop {folder.name}` stops it")
         return 130
@@ -79,7 +79,7 @@ def _ends(facts: Sequence[AnyFact]) -> bool:
     return bool(facts) and isinstance(facts[-1], Finished)
 
 
-REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedError, ControlError)
+_REFUSALS = (StudyFileError, StoreError, CannotRunError, TargetError, RefusedError, ControlError)
 
 
 def run_study(request: RunRequest) -> int:
@@ -90,7 +90,7 @@ def run_study(request: RunRequest) -> int:
 def _attempt(request: RunRequest) -> int:
     try:
         return _do(request, resolve(request))
-    except REFUSALS as error:
+    except _REFUSALS as error:
         print(error, file=sys.stderr)
         return 2
     except EngineFailedError as error:
@@ -218,7 +218,7 @@ def _run_engine(request: RunRequest, folder: Path, startup: int) -> int:
         spec, document = load_whole(request.file, overrides=request.overrides)
         opening = _opening(request, spec, document, folder)
         return _tell(run(opening, watcher, listening), as_json=False)
-    except REFUSALS as error:
+    except _REFUSALS as error:
         reporter.send(Failed(str(error), isinstance(error, HeldError)))
         print(error)
         return 2

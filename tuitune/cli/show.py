@@ -39,7 +39,7 @@ def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
         return 2
     try:
         if why is not None:
-            return print_why(study, why, as_json=as_json)
+            return _print_why(study, why, as_json=as_json)
         rows = study.reader.trials()
         if as_json:
             print_json(_record(study, rows), indent=2)
@@ -142,7 +142,7 @@ def _cells(row: TrialRow, now: float | None) -> list[str]:
     ]
 
 
-def print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
+def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
     """Everything that befell a trial but its reports, in order."""
     facts = [fact for _, fact in study.reader.facts_of(trial)]
     if not facts:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from tuitune.cli.studies import StudyFolder
     from tuitune.simulation.replay import Side
 
-CHANGEABLE = ("pruning.", "search.concurrency=")
+_CHANGEABLE = ("pruning.", "search.concurrency=")
 
 
 def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: bool) -> int:
-    strange = [word for word in overrides if not word.startswith(CHANGEABLE)]
+    strange = [word for word in overrides if not word.startswith(_CHANGEABLE)]
     if strange:
         print(
             f"--set {strange[0]}: a record can tell only of other pruning: set keys of pruning, as "

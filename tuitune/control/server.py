@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request, str], Awaitable[Answer]]  # the second is what asks
 
 # A row for each request; installed packages offer more (the entry points `tuitune.requests`).
-REQUESTS: Final[dict[str, type[Request]]] = {
+_REQUESTS: Final[dict[str, type[Request]]] = {
     "stop": requests.Stop,
     "kill": requests.Kill,
     "undo_kill": requests.UndoKill,
@@ -148,10 +148,10 @@ def _decode(line: bytes) -> tuple[Request, str]:
 
 def _kind(name: Any) -> type[Request]:
     """Raises RefusedError for a request that is neither built in nor installed."""
-    if isinstance(name, str) and name in REQUESTS:
-        return REQUESTS[name]
+    if isinstance(name, str) and name in _REQUESTS:
+        return _REQUESTS[name]
     try:
-        found = plugins.find(plugins.REQUESTS, str(name), REQUESTS)
+        found = plugins.find(plugins.REQUESTS, str(name), _REQUESTS)
     except plugins.PluginError as error:
         raise RefusedError(f"this engine knows no such request: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Request)):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Take = Callable[[Sequence[ev.Event]], None]
 
-AGAIN = 0.05  # s between two looks at memory that is to become free
+_AGAIN = 0.05  # s between two looks at memory that is to become free
 _LEFT_FREE = "left free for others"
 
 
@@ -223,7 +223,7 @@ class Gpus:
             if self._clock() > end:
                 self._stuck.append((tenant, event.trial))
                 break
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(_AGAIN)
         del self._leaving[key]
         assert self._take is not None
         self._take([msgspec.structs.replace(event, time=self._clock())])

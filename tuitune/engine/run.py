@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
 _NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
-SETTLED = 0.5  # s after which the first trials have started; less urgent work begins then
+_SETTLED = 0.5  # s after which the first trials have started; less urgent work begins then
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +272,7 @@ async def _to_its_end(
             _beat(context.held, engine, context.timeouts.heartbeat),
             monitors.watch_disk(folder, engine, context.timeouts.disk),
             _sample(engine, context, gpus),
-            warm(model_client, context.study.spec.search.trials, SETTLED),
+            warm(model_client, context.study.spec.search.trials, _SETTLED),
             importance.watch(context.study, context.journal, folder),
         )
     ]
@@ -307,13 +307,13 @@ def _plan(opening: Opening) -> Plan:
 
 
 async def _sample(engine: Engine, context: EngineContext, gpus: Gpus | None) -> None:
-    await asyncio.sleep(SETTLED)
+    await asyncio.sleep(_SETTLED)
     await monitors.watch_devices(engine, context, gpus, time.time)
 
 
 async def _beat(held: Claim, engine: Engine, period: float) -> None:
     """Renew the heartbeat; stop the study if another engine has taken it over."""
-    await asyncio.sleep(SETTLED)
+    await asyncio.sleep(_SETTLED)
     remember(held.folder)
     while True:
         await asyncio.sleep(period)

@@ -16,7 +16,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-ROOT = str(Path(__file__).resolve().parents[2])
+_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def command(python: str, module: str, *arguments: str) -> list[str]:
@@ -25,8 +25,8 @@ def command(python: str, module: str, *arguments: str) -> list[str]:
     Not `-m`: it would put the current folder first, and a user's random.py before Python's.
     """
     code = (
-        f"import sys; sys.path.insert(0, {ROOT!r}); "
-        f"from tuitune.{module} import main; sys.path.remove({ROOT!r}); main()"
+        f"import sys; sys.path.insert(0, {_ROOT!r}); "
+        f"from tuitune.{module} import main; sys.path.remove({_ROOT!r}); main()"
     )
     return [python, "-P", "-c", code, *arguments]
 

@@ -10,7 +10,7 @@ from tuitune.core.space import spell
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
 def fill_command(
@@ -33,7 +33,7 @@ def _fill(text: str, configuration: Mapping[str, Any]) -> str:
         name = match[1]
         return match[0][0] if name is None else spelled(configuration[name])
 
-    return PLACEHOLDER.sub(replaced, text)
+    return _PLACEHOLDER.sub(replaced, text)
 
 
 def spelled(value: Any) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.spec import PruningSpec
 
-POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
+_POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
 
 
 def reason_words(why: r.Why | r.Reason) -> str:
@@ -137,7 +137,7 @@ def _modelled(why: r.Modelled) -> str:
     parts.append(f"matters by length scale: {shares}")
     if why.correlation is not None:
         low_rung, high_rung, correlation = why.correlation
-        poor = ", so short runs count for little" if correlation < POOR_CORRELATION else ""
+        poor = ", so short runs count for little" if correlation < _POOR_CORRELATION else ""
         parts.append(f"values at {low_rung} and at {high_rung} correlate {correlation:.2f}{poor}")
     return "; ".join(parts)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.simulation.recorded import Point, Record, Recording
 
-GOOD = 10  # one in so many trials is a good one: the best tenth
+_GOOD = 10  # one in so many trials is a good one: the best tenth
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def best_tenth(spec: StudySpec, records: Sequence[Record]) -> list[int]:
     known = [(r, v) for r in records if (v := _value(spec, r)) is not None and math.isfinite(v)]
     pool = [(r, v) for r, v in known if r.state == TrialState.COMPLETE] or known
     pool.sort(key=lambda pair: (loss(pair[1], spec.objective), pair[0].number))
-    return [record.number for record, _ in pool[: math.ceil(len(records) / GOOD)]]
+    return [record.number for record, _ in pool[: math.ceil(len(records) / _GOOD)]]
 
 
 def _value(spec: StudySpec, record: Record) -> float | None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.simulation.recorded import Record, Recording
 
-START: Final = 1e6  # s on the study's clock when it is opened
-TERM, KILL = 15, 9
+_START: Final = 1e6  # s on the study's clock when it is opened
+TERM, _KILL = 15, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def rerun(spec: StudySpec, recording: Recording, longest: int | None) -> Rerun:
     """
     run = _Run(spec, recording, longest)
     run.to_the_end(recording.machine)
-    return Rerun(run.study, run.facts, run.now - START, frozenset(run.unknown))
+    return Rerun(run.study, run.facts, run.now - _START, frozenset(run.unknown))
 
 
 class _Run:
@@ -65,7 +65,7 @@ class _Run:
         self.study = Study(spec)
         self.saves = recording.saves
         self.facts: list[ev.AnyFact] = []
-        self.now = START
+        self.now = _START
         self.unknown: set[int] = set()
         self.checkpoints: dict[int, list[int]] = {}  # the steps of a trial's newest ones
         most = spec.pruning.max
@@ -77,7 +77,7 @@ class _Run:
         self._undone: list[ev.AnyFact] = []  # facts whose decisions are still to be carried out
         self._due: list[tuple[float, int, Callable[[], None]]] = []  # a heap
         self._order = count()
-        self._deadline = START  # nothing of the study's own is due before that
+        self._deadline = _START  # nothing of the study's own is due before that
         self._finished = False
 
     def to_the_end(self, machine: HostResources) -> None:
@@ -90,7 +90,7 @@ class _Run:
             ev.Finished: self._finish,
         }
         room, settings = (machine.cpus, machine.memory), settings_of(self.spec)
-        self.take(ev.Opened(START, settings, *room, anchor=self.spec.pruning.anchor))
+        self.take(ev.Opened(_START, settings, *room, anchor=self.spec.pruning.anchor))
         while not self._finished:
             undone, self._undone = self._undone, []
             if not undone:
@@ -223,7 +223,7 @@ class _Attempt:
             self._is_leaving = True
             term = signal.how == "term"
             error = "terminated (SIGTERM)" if term else "killed (SIGKILL)"
-            number = TERM if term else KILL
+            number = TERM if term else _KILL
             self._run.later(0.0, lambda: self._exit(None, error, number))
 
     # --- its work --------------------------------------------------------------------------------

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Sequence
 
-PAGE = 5000  # rows of one query; no statement is open while they are processed
+_PAGE = 5000  # rows of one query; no statement is open while they are processed
 
-FACTS = """
+_FACTS = """
 SELECT seq, time, trial, attempt, step, metrics, can_save FROM reports WHERE seq > :since
 UNION ALL
 SELECT seq, time, NULL, NULL, NULL, body, NULL FROM journal WHERE seq > :since
 ORDER BY seq LIMIT :page"""
-HISTORY = """
+_HISTORY = """
 SELECT seq, time, trial, step, value, CASE WHEN value IS NULL THEN metrics END
     FROM reports WHERE seq > :since
 UNION ALL
@@ -89,10 +89,10 @@ def to_columns(
 def read_facts(db: sqlite3.Connection, since: int) -> Iterator[tuple[int, AnyFact]]:
     """Every fact numbered above `since`, in order, reports among the others."""
     while True:
-        page = db.execute(FACTS, {"since": since, "page": PAGE}).fetchall()
+        page = db.execute(_FACTS, {"since": since, "page": _PAGE}).fetchall()
         for row in page:
             yield row[0], _fact(row)
-        if len(page) < PAGE:
+        if len(page) < _PAGE:
             return
         since = page[-1][0]
 
@@ -104,7 +104,7 @@ def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | Repo
     """
     since = 0
     while True:
-        page = db.execute(HISTORY, {"since": since, "page": PAGE}).fetchall()
+        page = db.execute(_HISTORY, {"since": since, "page": _PAGE}).fetchall()
         for seq, time, trial, step, value, body in page:
             if trial is None:
                 yield _decoded(seq, body)
@@ -112,7 +112,7 @@ def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | Repo
                 yield time, trial, step, _decode_metrics(body).get(metric)
             else:
                 yield time, trial, step, value
-        if len(page) < PAGE:
+        if len(page) < _PAGE:
             return
         since = page[-1][0]
 

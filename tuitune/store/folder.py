@@ -114,7 +114,7 @@ _BARE = re.compile(
     rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
     rf"|\.gitignore|{re.escape(LOG)}|\{owner.LOCK}|\{owner.ROW}(\.[0-9]+)?"
 )
-ELSEWHERE = "choose another place with --runs DIR"
+_ELSEWHERE = "choose another place with --runs DIR"
 _NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
@@ -148,7 +148,7 @@ def create_study(runs: Path, name: str, *, another: bool = True) -> Path | None:
         ) from error
     except OSError as error:
         raise StoreError(
-            f"{error.filename or runs}: can't be written ({error.strerror}); {ELSEWHERE}"
+            f"{error.filename or runs}: can't be written ({error.strerror}); {_ELSEWHERE}"
         ) from error
     return folder
 
@@ -160,7 +160,7 @@ def check_place(runs: Path) -> None:
     if not place.is_dir():
         trouble = os.strerror(errno.ENOTDIR if place != runs else errno.EEXIST)
     if trouble:
-        raise StoreError(f"{runs}: can't be written ({trouble}); {ELSEWHERE}")
+        raise StoreError(f"{runs}: can't be written ({trouble}); {_ELSEWHERE}")
 
 
 def newest_study(runs: Path, name: str) -> Path | None:

@@ -33,7 +33,7 @@ _OUTLINES = f"SELECT {','.join(trial_rows.OUTLINE)} FROM trials ORDER BY number"
 _ONE = f"SELECT {COLUMNS} FROM trials WHERE number = ?"  # noqa: S608 - as above
 # the + keeps SQLite from walking all trials in order instead of the few that changed
 _CHANGED = f"SELECT {COLUMNS} FROM trials WHERE changed > ? ORDER BY +number"  # noqa: S608 - as above
-REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
+_REPORTS = """SELECT seq, time, trial, attempt, step, value, metrics FROM reports
     WHERE seq > ? ORDER BY seq LIMIT ?"""
 
 _metrics = msgspec.msgpack.Decoder(dict[str, float]).decode
@@ -129,7 +129,7 @@ def _read_some(db: sqlite3.Connection, numbers: Iterable[int]) -> list[TrialRow]
 
 
 def _read_reports(db: sqlite3.Connection, since: int) -> list[Report]:
-    found = db.execute(REPORTS, (since, MOST))
+    found = db.execute(_REPORTS, (since, MOST))
     return [
         Report(seq, time, trial, attempt, step, value, _metrics(body))
         for seq, time, trial, attempt, step, value, body in found

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
 
 # What an engine takes up while it runs.
-SETTINGS = frozenset(
+_SETTINGS = frozenset(
     {
         ("search", "trials"),
         ("search", "concurrency"),
@@ -33,9 +33,9 @@ SETTINGS = frozenset(
     }
 )
 # No keys of a study file.
-NO_KEYS = frozenset({("pruning", "anchor"), ("pruning", "installed"), ("search", "installed")})
+_NO_KEYS = frozenset({("pruning", "anchor"), ("pruning", "installed"), ("search", "installed")})
 # What a study may change while it goes on; every other key makes it another study.
-FREE = SETTINGS | {
+_FREE = _SETTINGS | {
     ("trial", "env"),
     ("trial", "checkpoint_every"),
     ("devices", "allow"),
@@ -65,11 +65,11 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
         for name in {**old, **new}:
             was, is_ = old.get(name), new.get(name)
             place = (table, name)
-            if was == is_ or place in NO_KEYS:
+            if was == is_ or place in _NO_KEYS:
                 continue
-            free = place in FREE or _appended(table, name, was, is_)
+            free = place in _FREE or _appended(table, name, was, is_)
             words = _words(name, was), _words(name, is_)
-            change = Change(f"[{table}] {name}", *words, is_setting=place in SETTINGS)
+            change = Change(f"[{table}] {name}", *words, is_setting=place in _SETTINGS)
             (taken if free else refused).append(change)
     refused += _space_changes(before, now)
     return taken, refused

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Keys of Ray Tune and Optuna, lower case, and what stands for each in a study file.
-ELSEWHERE = {
+_ELSEWHERE = {
     "config": "the table [space]",
     "param_space": "the table [space]",
     "parameters": "the table [space]",
@@ -80,7 +80,7 @@ ELSEWHERE = {
 }
 
 # The same for the keys of one parameter.
-IN_PARAMETER = {
+_IN_PARAMETER = {
     "min": "low",
     "lower": "low",
     "minimum": "low",
@@ -119,7 +119,7 @@ _WHOLES = "{{ low = {0}, high = {1} }}, both ends included"
 _LIST = "a list: [1, 2, 3]"
 
 # How Ray Tune and Optuna name distributions.
-DISTRIBUTIONS = {
+_DISTRIBUTIONS = {
     "uniform": _FLOATS,
     "quniform": '{{ low = {0}, high = {1}, step = …, type = "float" }}',
     "loguniform": _LOG_FLOATS,
@@ -142,7 +142,7 @@ DISTRIBUTIONS = {
     "suggest_discrete_uniform": '{{ low = {0}, high = {1}, step = …, type = "float" }}',
 }
 
-VALUES = {
+_VALUES = {
     "minimize": "min",
     "minimise": "min",
     "minimum": "min",
@@ -257,8 +257,8 @@ def unknown_key(table: str, key: str) -> str:
     plain = key.lower().replace("-", "_")
     if plain in KEYS[table]:
         return f"there is no such key; did you mean {plain}?"
-    if plain in ELSEWHERE:
-        return f"there is no such key; here it is {ELSEWHERE[plain]}"
+    if plain in _ELSEWHERE:
+        return f"there is no such key; here it is {_ELSEWHERE[plain]}"
     homes = [name for name, keys in KEYS.items() if plain in keys]
     if homes:
         return f"there is no such key here; it belongs in {' or '.join(f'[{h}]' for h in homes)}"
@@ -273,7 +273,7 @@ def unknown_key(table: str, key: str) -> str:
 def meant(table: str, key: str) -> tuple[str, str] | None:
     """Give the table and key that an unknown key most likely stands for."""
     plain = key.lower().replace("-", "_")
-    elsewhere = re.match(_PLACE, ELSEWHERE.get(plain, ""))
+    elsewhere = re.match(_PLACE, _ELSEWHERE.get(plain, ""))
     if elsewhere:
         return elsewhere[2], elsewhere[1]
     for home in (table, *KEYS):
@@ -286,8 +286,8 @@ def meant(table: str, key: str) -> tuple[str, str] | None:
 def unknown_table(name: str) -> str:
     """Say what to do about a table, or a key above all tables, that a study file doesn't have."""
     plain = name.lower().replace("-", "_")
-    if plain in ELSEWHERE:
-        return f"there is no such table; here it is {ELSEWHERE[plain]}"
+    if plain in _ELSEWHERE:
+        return f"there is no such table; here it is {_ELSEWHERE[plain]}"
     homes = [table for table, keys in KEYS.items() if plain in keys]
     if homes:
         return f"stands outside its table; it belongs in {' or '.join(f'[{h}]' for h in homes)}"
@@ -300,8 +300,8 @@ def unknown_table(name: str) -> str:
 def unknown_in_parameter(key: str, value: object) -> str:
     """Say what to do about a key that no parameter has."""
     plain = key.lower().replace("-", "_")
-    if plain in IN_PARAMETER:
-        return f"{key}: there is no such key; here it is {IN_PARAMETER[plain]}"
+    if plain in _IN_PARAMETER:
+        return f"{key}: there is no such key; here it is {_IN_PARAMETER[plain]}"
     ends = value if isinstance(value, list) else []
     as_here = distribution(plain, [str(end) for end in ends])
     if as_here:
@@ -311,7 +311,7 @@ def unknown_in_parameter(key: str, value: object) -> str:
 
 def distribution(word: str, ends: list[str]) -> str:
     """Write a distribution of Ray Tune or Optuna as a study file does; empty for other words."""
-    template = DISTRIBUTIONS.get(word.lower(), "")
+    template = _DISTRIBUTIONS.get(word.lower(), "")
     low, high = ends if len(ends) == 2 else ("…", "…")
     return template.format(low, high)
 
@@ -325,7 +325,7 @@ def called(text: str) -> str:
 def unknown_value(value: str, known: Iterable[str]) -> str:
     """End a message about a word that isn't one of the allowed ones."""
     names = list(known)
-    meant = VALUES.get(value.lower())
+    meant = _VALUES.get(value.lower())
     if meant not in names:
         meant = nearest(value, names)
     there = " or ".join(f'"{name}"' for name in names)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def with_likely(parameter: Parameter, entry: Any) -> Parameter:
+def _with_likely(parameter: Parameter, entry: Any) -> Parameter:
     """The parameter with its belief. Raises WrongValueError."""
     if isinstance(parameter, Fixed | Sampled):
         return parameter  # the key beside it is a problem already
@@ -98,7 +98,7 @@ def _believed(parameter: Parameter, entry: Any, problems: Problems) -> Parameter
     if not _is_table(entry) or "likely" not in entry:
         return parameter
     try:
-        return with_likely(parameter, entry["likely"])
+        return _with_likely(parameter, entry["likely"])
     except WrongValueError as wrong:
         problems.add("space", parameter.name, entry, str(wrong))
     return parameter

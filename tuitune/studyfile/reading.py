@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DEFAULT = DevicesSpec()
 
 
-def read_devices(table: Table) -> DevicesSpec:
+def _read_devices(table: Table) -> DevicesSpec:
     """Read [devices]."""
     return DevicesSpec(
         allow=_allow(table),
@@ -104,7 +104,7 @@ def read_study(
             disk_free=read["limits"].bytes("disk_free", None, zero=True),
         ),
         file=str(path),
-        devices=read_devices(read["devices"]),
+        devices=_read_devices(read["devices"]),
     )
 
 

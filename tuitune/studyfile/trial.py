@@ -22,7 +22,7 @@ LONGEST_WORD = 131_071  # bytes of an argument or a variable: Linux's MAX_ARG_ST
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
 
 
-def read_command(
+def _read_command(
     entry: Any,
     parameters: Collection[str],
     conditional: Collection[str],
@@ -176,7 +176,7 @@ def _command(
     conditional = {parameter.name for parameter in space.parameters if parameter.when}
     longest = _check_values(table, space)
     try:
-        return read_command(table.content["command"], names, conditional, longest)
+        return _read_command(table.content["command"], names, conditional, longest)
     except WrongValueError as wrong:
         table.wrong("command", str(wrong))
         return ()

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 _SWEEP_MILLISECONDS = 5
 # frames of a traceback that don't help a user
-OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")
+_OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")
 
 
 def main() -> None:
@@ -245,7 +245,7 @@ def _without_our_frames(text: str) -> str:
     ours = False
     for line in text.splitlines():
         if line.startswith("  File "):
-            ours = OURS.search(line) is not None
+            ours = _OURS.search(line) is not None
         elif not line.startswith("  "):
             ours = False
         if not ours:

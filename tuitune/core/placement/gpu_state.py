@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
     from tuitune.core.spec import DevicesSpec
 
-STAY_SECONDS = 60.0  # of somebody else, after which trials make way where they are to
-CLEAN_SECONDS = 10.0  # after somebody has left: most come back between two of their runs
-SMOOTH_SECONDS = 30.0  # of the running mean of a utilisation
-BUSY_STEP = 0.25  # in which placement hears of it
+_STAY_SECONDS = 60.0  # of somebody else, after which trials make way where they are to
+_CLEAN_SECONDS = 10.0  # after somebody has left: most come back between two of their runs
+_SMOOTH_SECONDS = 30.0  # of the running mean of a utilisation
+_BUSY_STEP = 0.25  # in which placement hears of it
 MPS = "nvidia-cuda-mps"  # a server that computes for others, and not for itself
 
 
@@ -126,7 +126,7 @@ class GpuState:
             self._foreign[uuid] = now
             memory = sum(p.memory or 0 for p in strangers)
             self._others[uuid] = max(self._others.get(uuid, 0), memory)
-        elif now - self._foreign.get(uuid, -math.inf) >= CLEAN_SECONDS:
+        elif now - self._foreign.get(uuid, -math.inf) >= _CLEAN_SECONDS:
             self._came.pop(uuid, None)
         if not strangers and not ours and not device.processes and device.memory_used is not None:
             self._idle[uuid] = min(self._idle.get(uuid, device.memory_used), device.memory_used)
@@ -140,7 +140,7 @@ class GpuState:
             memory=0 if self.blind else max(0, memory),
             packs=device.mode == "default" and not device.parent,
             busy=self._told_busy.get(uuid, 0.0),
-            claimed=bool(strangers) and now - self._came[uuid] >= STAY_SECONDS,
+            claimed=bool(strangers) and now - self._came[uuid] >= _STAY_SECONDS,
         )
 
     def _gpu(self, device: GpuSample, obstacle: str, *, lost: bool = False) -> Gpu:
@@ -165,7 +165,7 @@ class GpuState:
                 told = pids, f"{words(strangers[0])}{more} computes on it"
                 self._others_words[uuid] = told
             return told[1]
-        if now - self._foreign.get(uuid, -math.inf) < CLEAN_SECONDS:
+        if now - self._foreign.get(uuid, -math.inf) < _CLEAN_SECONDS:
             return "somebody else has only just left it"
         return ""
 
@@ -212,10 +212,10 @@ class GpuState:
         uuid = device.uuid
         now = (device.utilisation or 0) / 100 if others else 0.0
         before = self._busy.get(uuid, now)
-        part = 1 - math.exp(-max(0.0, passed) / SMOOTH_SECONDS)
+        part = 1 - math.exp(-max(0.0, passed) / _SMOOTH_SECONDS)
         self._busy[uuid] = mean = before + (now - before) * part
-        if abs(mean - self._told_busy.get(uuid, 0.0)) > 0.8 * BUSY_STEP:
-            self._told_busy[uuid] = round(mean / BUSY_STEP) * BUSY_STEP
+        if abs(mean - self._told_busy.get(uuid, 0.0)) > 0.8 * _BUSY_STEP:
+            self._told_busy[uuid] = round(mean / _BUSY_STEP) * _BUSY_STEP
 
     def _remember(self, devices: Iterable[GpuSample], snapshot: Snapshot) -> None:
         for device in devices:

@@ -12,13 +12,13 @@ from tuitune.core.placement.throughput import Capacity, limit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MARGIN = 1.02  # over peaks, which are told anew only when they have grown by so much
-HEADROOM = 0.05  # of a GPU's memory that is promised to nobody
-FIRST_MARGIN = 1.5  # over peaks of attempts that have not ended yet: they may grow
-UNSURE = 0.10  # of the largest peak, over the root of how many have ended
-RAISE = 1.3  # after an out-of-memory among neighbours
-KNOWN_PEAKS = 3  # ended attempts that tell what the next one will hold; until then
-GROWING = 2.0  # times as much is kept for one that may still grow
+_MARGIN = 1.02  # over peaks, which are told anew only when they have grown by so much
+_HEADROOM = 0.05  # of a GPU's memory that is promised to nobody
+_FIRST_MARGIN = 1.5  # over peaks of attempts that have not ended yet: they may grow
+_UNSURE = 0.10  # of the largest peak, over the root of how many have ended
+_RAISE = 1.3  # after an out-of-memory among neighbours
+_KNOWN_PEAKS = 3  # ended attempts that tell what the next one will hold; until then
+_GROWING = 2.0  # times as much is kept for one that may still grow
 
 
 class Packing(msgspec.Struct, array_like=True):
@@ -57,7 +57,7 @@ def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
 
 def crowd(packing: Packing, model: str, company: int) -> None:
     """So many were too many: promise more memory to each, and put fewer together."""
-    packing.raised *= RAISE
+    packing.raised *= _RAISE
     if company > 1:
         limit(packing.capacities.setdefault(model, Capacity()), company - 1, packing.ended)
 
@@ -71,16 +71,16 @@ def reserve(packing: Packing, peaks: Iterable[int] = ()) -> int | None:
     high = max([packing.high, *peaks])
     if not high:
         return None
-    margin = FIRST_MARGIN
+    margin = _FIRST_MARGIN
     if packing.ended:
-        unsure = UNSURE + 1 - packing.low / high
-        margin = MARGIN + unsure / math.sqrt(packing.ended)
+        unsure = _UNSURE + 1 - packing.low / high
+        margin = _MARGIN + unsure / math.sqrt(packing.ended)
     return round(high * margin * packing.raised)
 
 
 def fits(memory: float, reserved: int, packing: Packing, residents: Iterable[Resident]) -> bool:
     """Whether one more finds room in what was promised to nobody."""
-    return promised(reserved, packing, residents) + reserved <= (1 - HEADROOM) * memory
+    return promised(reserved, packing, residents) + reserved <= (1 - _HEADROOM) * memory
 
 
 def promised(reserved: int, packing: Packing, residents: Iterable[Resident]) -> int:
@@ -90,8 +90,8 @@ def promised(reserved: int, packing: Packing, residents: Iterable[Resident]) -> 
 
 def _held(resident: Resident, reserved: int, packing: Packing) -> int:
     """One that has stopped growing is known better than those that are yet to come."""
-    if packing.ended >= KNOWN_PEAKS and resident.rest:
+    if packing.ended >= _KNOWN_PEAKS and resident.rest:
         grown = max(resident.peak, resident.rest * packing.growth)
-        return round(grown * MARGIN * packing.raised)
-    growing = packing.ended < KNOWN_PEAKS and not resident.rest and not resident.share
-    return max(round(reserved * GROWING) if growing else reserved, resident.peak)
+        return round(grown * _MARGIN * packing.raised)
+    growing = packing.ended < _KNOWN_PEAKS and not resident.rest and not resident.share
+    return max(round(reserved * _GROWING) if growing else reserved, resident.peak)

@@ -14,22 +14,22 @@ from typing import NamedTuple
 
 import msgspec
 
-LEAST_GAIN = 1.10  # for twice as many; of some more among many a part of that can be asked
-PRIOR = 0.5  # of the ideal gain's logarithm: how far one may be expected to be off the least one
-SURE = 1.5  # standard errors that a gain must be above the least one, to be kept,
-DOUBTFUL, LONELY = 2.0, 3.0  # or below it; and so for two, since all that can be had is at stake,
-SHARP = 0.02  # unless the error is as small as this
-FALLEN = 3.0  # standard errors below no gain at all, to take a step back from what was kept
-AGAIN, SELDOM = 2, 4  # times as many trials have ended: more are tried again, or two are
-FEW, UNHINDERED = 4, 0.93  # below it twice as many are tried where each keeps so much of its pace
+_LEAST_GAIN = 1.10  # for twice as many; of some more among many a part of that can be asked
+_PRIOR = 0.5  # of the ideal gain's logarithm: how far one may be expected to be off the least one
+_SURE = 1.5  # standard errors that a gain must be above the least one, to be kept,
+_DOUBTFUL, _LONELY = 2.0, 3.0  # or below it; and so for two, since all that can be had is at stake,
+_SHARP = 0.02  # unless the error is as small as this
+_FALLEN = 3.0  # standard errors below no gain at all, to take a step back from what was kept
+_AGAIN, _SELDOM = 2, 4  # times as many trials have ended: more are tried again, or two are
+_FEW, _UNHINDERED = 4, 0.93  # below it twice as many are tried where each keeps so much of its pace
 
-LEAST_SECONDS = 1.0  # of an interval; shorter ones are taken together
+_LEAST_SECONDS = 1.0  # of an interval; shorter ones are taken together
 CALM = 2  # intervals after somebody has left, until all is as if it had always been so
-BLUR = 0.5  # trials on the GPU of which it isn't known whether they compute yet
-FARTHEST = 1.5  # of a logarithm from the mean: others don't do that, and it is measured anew
-FADING = 200.0  # intervals, after which the oldest have faded
-NOISE, NOISE_COUNT = 0.04, 3.0  # variance of an interval's logarithm, before so many are known
-NOISE_MOST = 50.0  # of earlier stages that count
+_BLUR = 0.5  # trials on the GPU of which it isn't known whether they compute yet
+_FARTHEST = 1.5  # of a logarithm from the mean: others don't do that, and it is measured anew
+_FADING = 200.0  # intervals, after which the oldest have faded
+_NOISE, _NOISE_COUNT = 0.04, 3.0  # variance of an interval's logarithm, before so many are known
+_NOISE_MOST = 50.0  # of earlier stages that count
 
 
 class Throughput(msgspec.Struct, array_like=True):
@@ -64,8 +64,8 @@ class Capacity(msgspec.Struct, array_like=True):
     xy: float = 0.0  # company by logarithm of the seconds a step,
     yy: float = 0.0  # and that by itself
     freedom: float = 0.0  # intervals in these, less one a trial
-    noise: float = NOISE  # variance of such a logarithm, from earlier stages
-    noise_count: float = NOISE_COUNT
+    noise: float = _NOISE  # variance of such a logarithm, from earlier stages
+    noise_count: float = _NOISE_COUNT
 
 
 class Finding(NamedTuple):
@@ -91,7 +91,7 @@ def heard(capacity: Capacity, pace: Throughput, step: int, time: float) -> None:
     """A report has come."""
     pace.reports += 1
     seconds = time - pace.began
-    if pace.reports > 1 and (step <= pace.step or seconds < LEAST_SECONDS):
+    if pace.reports > 1 and (step <= pace.step or seconds < _LEAST_SECONDS):
         return
     _integrate(pace, time)
     if pace.reports > 1:
@@ -118,15 +118,15 @@ def _learn(
 ) -> None:
     low, high = _range(capacity)
     x = _within(company, low, high)
-    if company < low - BLUR or x - _within(company - starting, low, high) > BLUR:
+    if company < low - _BLUR or x - _within(company - starting, low, high) > _BLUR:
         return
-    far = abs(log - pace.mean_log) > FARTHEST and abs(x - pace.mean_company) < BLUR
+    far = abs(log - pace.mean_log) > _FARTHEST and abs(x - pace.mean_company) < _BLUR
     if far or pace.stage != capacity.stage:
         pace.stage, pace.count, pace.mean_company, pace.mean_log = capacity.stage, 0, x, log
     capacity.reached = max(capacity.reached, min(pace.company, high))
     pace.calm += 1
     dx = x - pace.mean_company
-    dy = _within(log - pace.mean_log, -FARTHEST, FARTHEST)
+    dy = _within(log - pace.mean_log, -_FARTHEST, _FARTHEST)
     if pace.count:
         _add(capacity, dx, dy, pace.count / (pace.count + 1))
     pace.count += 1
@@ -135,7 +135,7 @@ def _learn(
 
 
 def _add(capacity: Capacity, dx: float, dy: float, part: float) -> None:
-    left = 1 - 1 / FADING
+    left = 1 - 1 / _FADING
     capacity.xx = capacity.xx * left + part * dx * dx
     capacity.xy = capacity.xy * left + part * dx * dy
     capacity.yy = capacity.yy * left + part * dy * dy
@@ -165,10 +165,10 @@ def judge(capacity: Capacity) -> Finding | None:
     log, error = _gain(capacity, few, many)
     gain = math.exp(log)
     if not capacity.step:
-        return Finding(few, many, gain, few, open=False) if log < -FALLEN * error else None
+        return Finding(few, many, gain, few, open=False) if log < -_FALLEN * error else None
     over = log - _least(few, many)
-    doubtful = LONELY if few == 1 else DOUBTFUL
-    if -doubtful * error < over < SURE * error and error > SHARP:
+    doubtful = _LONELY if few == 1 else _DOUBTFUL
+    if -doubtful * error < over < _SURE * error and error > _SHARP:
         return None
     if over > 0:
         more = not capacity.ceiling or many + 1 < capacity.ceiling
@@ -178,7 +178,10 @@ def judge(capacity: Capacity) -> Finding | None:
 
 def settle(capacity: Capacity, kept: int, gain: float, ended: int, *, open_: bool) -> None:
     """Go by what was found when so many trials had ended."""
-    capacity.noise, capacity.noise_count = _noise(capacity), min(_noise_count(capacity), NOISE_MOST)
+    capacity.noise, capacity.noise_count = (
+        _noise(capacity),
+        min(_noise_count(capacity), _NOISE_MOST),
+    )
     before, over = capacity.kept, capacity.gains.get(capacity.kept, 1.0)
     if kept == before:
         capacity.ceiling = capacity.reached
@@ -195,7 +198,7 @@ def retry(capacity: Capacity, ended: int) -> None:
 
     Seldom where one alone did most: another beside it costs more than elsewhere.
     """
-    times = SELDOM if capacity.kept == 1 else AGAIN
+    times = _SELDOM if capacity.kept == 1 else _AGAIN
     if not capacity.step and ended >= times * max(1, capacity.closed):
         capacity.step, capacity.ceiling, capacity.closed = 1, 0, ended
         _anew(capacity)
@@ -225,7 +228,7 @@ def _next_step(capacity: Capacity, kept: int, pace: float) -> int:
     """Half way to what is known to be too many; else half as many more, or twice as many."""
     if capacity.ceiling:
         return (capacity.ceiling - kept) // 2
-    return kept if kept < FEW and pace > UNHINDERED else max(1, kept // 2)
+    return kept if kept < _FEW and pace > _UNHINDERED else max(1, kept // 2)
 
 
 def _anew(capacity: Capacity) -> None:
@@ -235,7 +238,7 @@ def _anew(capacity: Capacity) -> None:
 
 
 def _least(few: int, many: int) -> float:
-    return math.log(LEAST_GAIN) * math.log2(many / few)
+    return math.log(_LEAST_GAIN) * math.log2(many / few)
 
 
 def _gain(capacity: Capacity, few: int, many: int) -> tuple[float, float]:
@@ -245,7 +248,7 @@ def _gain(capacity: Capacity, few: int, many: int) -> tuple[float, float]:
     there are at first, some of which always deceive, don't outweigh that.
     """
     ideal, span, noise = math.log(many / few), many - few, _noise(capacity)
-    doubt = noise / (PRIOR * ideal) ** 2
+    doubt = noise / (_PRIOR * ideal) ** 2
     weight = capacity.xx / span**2 + doubt
     loss = (capacity.xy / span + doubt * (ideal - _least(few, many))) / weight
     return ideal - loss, math.sqrt(noise / weight)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
 
 TREES: Final = 48
-SMALLEST_SPLIT: Final = 5  # rows; a node with fewer is a leaf
-DEPTH: Final = 12
-ABSENT: Final = -1.0  # stands for NaN: below every value
+_SMALLEST_SPLIT: Final = 5  # rows; a node with fewer is a leaf
+_DEPTH: Final = 12
+_ABSENT: Final = -1.0  # stands for NaN: below every value
 
 
 class ForestFit(NamedTuple):
@@ -46,7 +46,7 @@ class _Trees(NamedTuple):
     def predict(self, rows: Floats, tree: Indices) -> Floats:
         """The prediction for each of `rows` (rows, columns) by its own `tree` (rows,)."""
         node, places = tree, np.arange(len(rows))
-        for _ in range(DEPTH):
+        for _ in range(_DEPTH):
             feature = self.feature[node]
             below = rows[places, feature] < self.cut[node]
             node = np.where(feature < 0, node, self.child[node] + ~below)
@@ -123,7 +123,7 @@ def _coded(
         orders = np.argsort(random.random((trees, len(names))), axis=1)
         orders = np.where(np.isnan(names), np.nan, orders.astype(float))
         coded[:, :, place] = orders[:, codes.reshape(-1)]
-    return np.where(np.isnan(coded), ABSENT, coded)
+    return np.where(np.isnan(coded), _ABSENT, coded)
 
 
 def _grow(coded: Floats, targets: Floats, bags: Indices, random: np.random.Generator) -> _Trees:
@@ -134,13 +134,13 @@ def _grow(coded: Floats, targets: Floats, bags: Indices, random: np.random.Gener
     node = np.repeat(np.arange(trees), count)
     levels: list[_Trees] = []
     begun = trees  # nodes so far
-    for depth in range(DEPTH + 1):
+    for depth in range(_DEPTH + 1):
         # The samples lie node by node, and every node of this level has some.
         starts = np.flatnonzero(np.r_[True, node[1:] != node[:-1]])
         sizes = np.diff(np.r_[starts, len(node)])
         totals = np.add.reduceat(truth, starts)
         best, cuts = _split(rows, truth, starts, sizes, random)
-        best[(sizes < SMALLEST_SPLIT) | (depth == DEPTH)] = -1
+        best[(sizes < _SMALLEST_SPLIT) | (depth == _DEPTH)] = -1
         split = best >= 0
         children = np.where(split, begun + 2 * (np.cumsum(split) - 1), -1)
         levels.append(_Trees(best, cuts, children, totals / sizes))

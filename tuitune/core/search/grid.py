@@ -118,7 +118,7 @@ class Subgrid:
         return tuple(entry for entry in known if last[entry[0]] > place)
 
 
-def grid_axes(space: SearchSpace, levels: int) -> tuple[tuple[Axis, ...], dict[str, list[Value]]]:
+def _grid_axes(space: SearchSpace, levels: int) -> tuple[tuple[Axis, ...], dict[str, list[Value]]]:
     """The axes of a grid, each parent right before its children, and the values conditions name.
 
     `levels`: values of each continuous parameter. ValueError for a sampled parameter.
@@ -146,7 +146,7 @@ def grid_axes(space: SearchSpace, levels: int) -> tuple[tuple[Axis, ...], dict[s
     return tuple(axes), named
 
 
-def coarsened(axes: Sequence[Axis], level: int) -> tuple[Axis, ...]:
+def _coarsened(axes: Sequence[Axis], level: int) -> tuple[Axis, ...]:
     """The same axes with only the values of this level and coarser ones."""
     return tuple(_coarser(axis, level) for axis in axes)
 
@@ -213,11 +213,11 @@ class GridSearcher:
 
     def __init__(self, space: SearchSpace, levels: int) -> None:
         """levels: values of each continuous parameter. ValueError for a sampled parameter."""
-        axes, named = grid_axes(space, levels)
+        axes, named = _grid_axes(space, levels)
         self._space = space
         depth = max((max(axis.levels, default=0) for axis in axes), default=0)
         self._subgrids = [
-            Subgrid(space, coarsened(axes, level), named) for level in range(depth + 1)
+            Subgrid(space, _coarsened(axes, level), named) for level in range(depth + 1)
         ]
         self._size = self._subgrids[-1].size
         self._order = _coarse_to_fine(self._subgrids)

@@ -22,7 +22,7 @@ FINISHED: Final = frozenset({TrialState.COMPLETE, TrialState.PRUNED})
 LEAST: Final = 8  # finished trials below which there is no importance
 MOST: Final = 400  # finished trials that it is computed from
 GROWTH: Final = 0.1  # of the finished trials have to be new before it is computed again
-CATEGORIES: Final = 12  # a sampled parameter with more different values is a number, or ignored
+_CATEGORIES: Final = 12  # a sampled parameter with more different values is a number, or ignored
 
 
 class Configured(Ranked, Protocol):
@@ -135,7 +135,7 @@ def _places(values: Sequence[Any]) -> tuple[list[float], bool]:
     there = [value for value in values if value is not None]
     numbers = all(_is_number(value) for value in there)
     order = sorted(set(there)) if numbers else list(dict.fromkeys(map(spell, there)))
-    if len(order) > CATEGORIES and not numbers:
+    if len(order) > _CATEGORIES and not numbers:
         return [math.nan] * len(values), True
     last = max(1, len(order) - 1)
     index = {value: place / last for place, value in enumerate(order)}

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from tuitune.core.space import Parameter
 
 START = 6  # trials; a model of fewer than these says no more than chance would
-SIGMAS = 2.0  # from one end of what is likely to the other
-LEAST_SIGMA = 0.05  # of a range: one likely value still means those around it
-MIDDLE = 0.5
-ORIGIN = "sobol start"
+_SIGMAS = 2.0  # from one end of what is likely to the other
+_LEAST_SIGMA = 0.05  # of a range: one likely value still means those around it
+_MIDDLE = 0.5
+_ORIGIN = "sobol start"
 
 
 class StartThenModel(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class StartThenModel(msgspec.Struct, frozen=True):
         """Point number `index` of the start; it has no end."""
         point, source = self._point(index)
         if index % 2 or not any(map(likely_of, self.space.searched)):
-            return Proposal(self.space.configuration(point), ORIGIN, source)
+            return Proposal(self.space.configuration(point), _ORIGIN, source)
         likely = [
             _pulled(parameter, coordinate, exact=index == 0)
             for parameter, coordinate in zip(self.space.searched, point, strict=True)
@@ -49,7 +49,7 @@ class StartThenModel(msgspec.Struct, frozen=True):
         if index == 0:  # exactly the value that was named
             named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
             config = {name: named.get(name, value) for name, value in config.items()}
-        return Proposal(config, ORIGIN, replace(source, believed=True))
+        return Proposal(config, _ORIGIN, replace(source, believed=True))
 
     def _point(self, index: int) -> tuple[list[float], SobolPoint | MiddleOfRanges]:
         """Coordinates, and where they are from."""
@@ -57,7 +57,7 @@ class StartThenModel(msgspec.Struct, frozen=True):
         if index or not any(map(_has_middle, self.space.searched)):
             return point, SobolPoint(index)
         both = zip(self.space.searched, point, strict=True)
-        middle = [MIDDLE if _has_middle(parameter) else place for parameter, place in both]
+        middle = [_MIDDLE if _has_middle(parameter) else place for parameter, place in both]
         return middle, MiddleOfRanges()
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
@@ -68,7 +68,7 @@ class StartThenModel(msgspec.Struct, frozen=True):
         if is_new(self.space, planned.config, tried):
             return planned
         config = draw_untried(self.space, self.sobol.seed, trial, tried)
-        return None if config is None else Proposal(config, ORIGIN, Drawn(trial, planned.why))
+        return None if config is None else Proposal(config, _ORIGIN, Drawn(trial, planned.why))
 
 
 def _has_middle(parameter: Parameter) -> bool:
@@ -92,7 +92,7 @@ def _pulled(parameter: Parameter, coordinate: float, *, exact: bool) -> float:
         return (low + high) / 2
     from statistics import NormalDist  # noqa: PLC0415 - only a study with beliefs pays for it
 
-    belief = NormalDist((low + high) / 2, max((high - low) / SIGMAS, LEAST_SIGMA))
+    belief = NormalDist((low + high) / 2, max((high - low) / _SIGMAS, _LEAST_SIGMA))
     bottom, top = belief.cdf(0.0), belief.cdf(1.0)
     share = bottom + (top - bottom) * min(max(coordinate, 1e-9), 1 - 1e-9)
     return min(max(belief.inv_cdf(share), 0.0), 1.0)

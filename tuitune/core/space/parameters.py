@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-LARGEST_FLOAT = 1.7976931348623157e308
+_LARGEST_FLOAT = 1.7976931348623157e308
 
 Value = bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -265,7 +265,7 @@ def _continuous_to_unit(parameter: FloatRange, value: object) -> float:
 
 def nearest_index(parameter: Parameter, value: float) -> int | None:
     """The number of the countable value nearest to this one; None where there are none."""
-    if not abs(value) <= LARGEST_FLOAT:  # infinite, not a number, or too long a whole one
+    if not abs(value) <= _LARGEST_FLOAT:  # infinite, not a number, or too long a whole one
         return None
     match parameter:
         case FloatRange(low=low, step=float(step)):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _OTHER = object()  # stands for every value of a parent that no condition names
 
 
-def holds(parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
+def _holds(parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
     """Whether the parameter exists, by the values of its parents."""
     return all(
         name in configuration and _among(configuration[name], allowed)
@@ -85,7 +85,7 @@ def count(space: SearchSpace, width: Callable[[Parameter], int | None]) -> int |
     def size(todo: Sequence[Parameter], known: Mapping[str, object]) -> int:
         total = 1
         for place, parameter in enumerate(todo):
-            if not holds(parameter, known):
+            if not _holds(parameter, known):
                 continue
             wide = width(parameter)
             if wide is None:
@@ -176,7 +176,7 @@ class SearchSpace:
 
     def is_active(self, parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
         """Whether the parameter exists, by the values of its parents."""
-        return holds(parameter, configuration)
+        return _holds(parameter, configuration)
 
     def configuration(self, point: Sequence[float]) -> dict[str, Value]:
         """Read a point of len(searched) coordinates in [0, 1] as a configuration.
@@ -187,7 +187,7 @@ class SearchSpace:
         at = dict(zip((p.name for p in self.searched), point, strict=True))
         values: dict[str, Value] = {}
         for parameter in self._parents_first:
-            if not isinstance(parameter, Sampled) and holds(parameter, values):
+            if not isinstance(parameter, Sampled) and _holds(parameter, values):
                 value = from_unit(parameter, at.get(parameter.name, 0.5))
                 values[parameter.name] = rounded(parameter, value)
         return self._in_file_order(values)
@@ -196,7 +196,7 @@ class SearchSpace:
         """Give the point of a configuration; inactive and missing parameters are at 0.5."""
         return tuple(
             to_unit(p, configuration[p.name])
-            if p.name in configuration and holds(p, configuration)
+            if p.name in configuration and _holds(p, configuration)
             else 0.5
             for p in self.searched
         )
@@ -216,7 +216,7 @@ class SearchSpace:
                 words = self._problem(parameter, configuration[parameter.name], known)
                 found += [words] if words else []
                 known[parameter.name] = configuration[parameter.name]
-            elif not holds(parameter, known):
+            elif not _holds(parameter, known):
                 continue
             elif isinstance(parameter, Fixed):
                 known[parameter.name] = parameter.value
@@ -275,7 +275,7 @@ def _every(todo: Sequence[Parameter], known: dict[str, Value]) -> Iterator[dict[
         yield known
         return
     parameter, rest = todo[0], todo[1:]
-    if not holds(parameter, known):
+    if not _holds(parameter, known):
         yield from _every(rest, known)
         return
     for index in range(levels(parameter) or 0):

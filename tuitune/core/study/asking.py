@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from tuitune.core import events as ev
     from tuitune.core.spec import StudySpec
 
-WORTH = 0.01  # of a median attempt: less is not worth a model that has seen less
-ENOUGH = 5  # of either, before they are compared
-KEPT = 31  # of either
+_WORTH = 0.01  # of a median attempt: less is not worth a model that has seen less
+_ENOUGH = 5  # of either, before they are compared
+_KEPT = 31  # of either
 
 
 def ask(_spec: StudySpec, state: st.State, fact: ev.Ask) -> None:
@@ -85,11 +85,11 @@ def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
 
 def _pays(spec: StudySpec, state: st.State) -> bool:
     """Whether answers have been taking so long that slots wait for them."""
-    if not spec.is_modelled or min(len(state.asks), len(state.lasted)) < ENOUGH:
+    if not spec.is_modelled or min(len(state.asks), len(state.lasted)) < _ENOUGH:
         return False
-    return median_of(sorted(state.asks)) > WORTH * median_of(sorted(state.lasted))
+    return median_of(sorted(state.asks)) > _WORTH * median_of(sorted(state.lasted))
 
 
 def _keep(seconds: list[float], newest: float) -> None:
     seconds.append(newest)
-    del seconds[:-KEPT]
+    del seconds[:-_KEPT]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
 
 Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
-QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
+_QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
 
 
 def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
@@ -118,7 +118,7 @@ def _end(spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Settled) ->
 def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
     trial.crashes += 1
     state.streak += 1
-    quick = trial.started is None or now - trial.launched < QUICK_DEATH
+    quick = trial.started is None or now - trial.launched < _QUICK_DEATH
     error = trial.error
     kind = re.sub(r"\d+", "#", error) if isinstance(error, str) else type(error).__name__
     state.same = (state.same + 1 if kind == state.last_crash else 1) if quick else 0

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import state as st
 
-SAME_CRASHES = 3  # of the same error, before any trial has reported
-CRASHES_IN_ROW = 10
+_SAME_CRASHES = 3  # of the same error, before any trial has reported
+_CRASHES_IN_ROW = 10
 
 
 def decide(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:
@@ -81,10 +81,10 @@ def _sample_failed(
 def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.Decision]:
     if fact.crashed and state.halted is None:
         error = state.trials[fact.trial].error
-        if not state.reported and state.same >= SAME_CRASHES:
+        if not state.reported and state.same >= _SAME_CRASHES:
             why = Failures(state.same, first=True, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
-        if state.streak >= CRASHES_IN_ROW:
+        if state.streak >= _CRASHES_IN_ROW:
             why = Failures(state.streak, first=False, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
     if state.trials[fact.trial].not_promoted and state.promotable:

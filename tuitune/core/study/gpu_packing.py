@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import state as st
 
-SETTLED = 20.0  # s without more memory: it has grown as far as it seems to grow
-COMPANY_SECONDS = 30.0  # after which neighbours that have left are to blame for nothing
-MOST_CROWDINGS = 3  # of one trial, before its memory is its own affair
-REPORTS_TO_COUNT = 2  # of an attempt, for its peak to tell what others will hold
+_SETTLED = 20.0  # s without more memory: it has grown as far as it seems to grow
+_COMPANY_SECONDS = 30.0  # after which neighbours that have left are to blame for nothing
+_MOST_CROWDINGS = 3  # of one trial, before its memory is its own affair
+_REPORTS_TO_COUNT = 2  # of an attempt, for its peak to tell what others will hold
 
 
 # --- what is now ---------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
     if not trial.gpus:
         return
     reports = trial.pace.reports if trial.pace else trial.attempt_step
-    well = reports >= REPORTS_TO_COUNT and not fact.oom and not fact.lost
+    well = reports >= _REPORTS_TO_COUNT and not fact.oom and not fact.lost
     if trial.peak:
         packing.remember(state.packing, trial.peak, trial.rest, ended=well)
     if trial.pace is not None:
@@ -59,8 +59,8 @@ def heard(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     throughput.heard(capacity_of(state, trial), pace, fact.step, fact.time)
     if pace.reports == 1:
         _turn(state, trial, fact.time)
-    under_way = pace.reports >= REPORTS_TO_COUNT
-    if under_way and trial.peak and not trial.rest and fact.time - trial.grown >= SETTLED:
+    under_way = pace.reports >= _REPORTS_TO_COUNT
+    if under_way and trial.peak and not trial.rest and fact.time - trial.grown >= _SETTLED:
         trial.rest = trial.peak
 
 
@@ -111,9 +111,9 @@ def _turn(state: st.State, trial: st.Trial, now: float) -> None:
 
 def is_crowded(state: st.State, trial: st.Trial, exit_: ev.Exited) -> bool:
     """Whether it ran out of a GPU's memory by the doing of others, ours or not."""
-    if not exit_.oom or trial.crowdings >= MOST_CROWDINGS:
+    if not exit_.oom or trial.crowdings >= _MOST_CROWDINGS:
         return False
-    recent = exit_.time - trial.company < COMPANY_SECONDS
+    recent = exit_.time - trial.company < _COMPANY_SECONDS
     stranger = any(gpu.foreign for gpu in gpus_of(state, trial))
     return recent or stranger or bool(neighbours(state, trial))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
 
 # Once it leaves for one of these, no verdict changes any more what becomes of it.
-DECIDED: Final = frozenset({StopReason.TARGET, StopReason.RETURNED, StopReason.OVERDUE})
+_DECIDED: Final = frozenset({StopReason.TARGET, StopReason.RETURNED, StopReason.OVERDUE})
 
 
 def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
@@ -190,7 +190,7 @@ def _is_owed(spec: StudySpec, trial: st.Trial, fact: ev.Reported) -> bool:
 
 def _is_settled(trial: st.Trial) -> bool:
     """Whether no verdict can change any more what becomes of it."""
-    return trial.ending is not None and trial.ending.reason in DECIDED
+    return trial.ending is not None and trial.ending.reason in _DECIDED
 
 
 def reaches(spec: StudySpec, target: float | None, trial: st.Trial) -> bool:

@@ -30,15 +30,15 @@ ASK_GRACE: Final[dict[StopReason, float]] = {
     StopReason.MOVED: math.inf,  # the same
 }
 LEAST_LEAVE = 20.0  # to save and leave in, where the study file says nothing
-SLOWER = 1.5  # times the slowest step seen: the next one may be slower
+_SLOWER = 1.5  # times the slowest step seen: the next one may be slower
 AFTER_SAVE = 20.0  # from the end of a save to the exit
 EXIT_GRACE = 60.0  # from the return of a function to the exit of its process
 TERM_GRACE = 10.0
 KILL_GRACE = 10.0
 # For these no save is waited for.
-HASTY: Final = frozenset({StopReason.KILLED, StopReason.PRUNED, StopReason.TIMEOUT})
+_HASTY: Final = frozenset({StopReason.KILLED, StopReason.PRUNED, StopReason.TIMEOUT})
 SILENCE = 600.0  # s without a report before a trial is called silent, or
-SILENT_PAUSES = 10.0  # so many times its longest pause between reports, whichever is later
+_SILENT_PAUSES = 10.0  # so many times its longest pause between reports, whichever is later
 
 
 def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
@@ -55,7 +55,7 @@ def begin(
 ) -> None:
     """It has been told to end. One whose function has returned gets no more time by that."""
     if how == "ask":
-        due = now + grace_of(state, trial, reason, now)
+        due = now + _grace_of(state, trial, reason, now)
         if trial.returned and trial.ending is not None:
             due = min(due, trial.ending.due)
     else:
@@ -99,7 +99,7 @@ def _save_ended(trial: st.Trial, now: float) -> None:
     """A checkpoint was written, or could not be: the time to leave begins again."""
     trial.saving = max(0, trial.saving - 1)
     trial.heard = now
-    if trial.ending is not None and trial.ending.reason not in HASTY:
+    if trial.ending is not None and trial.ending.reason not in _HASTY:
         trial.ending.due = max(trial.ending.due, now + AFTER_SAVE)
 
 
@@ -124,7 +124,7 @@ def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
     state.trials[fact.trial].silent = True
 
 
-def grace_of(state: st.State, trial: st.Trial, reason: StopReason, now: float) -> float:
+def _grace_of(state: st.State, trial: st.Trial, reason: StopReason, now: float) -> float:
     """Seconds that an attempt has to leave by itself, once it was asked to."""
     fixed = ASK_GRACE.get(reason)
     return leave_within(state, trial, now) if fixed is None else fixed
@@ -138,7 +138,7 @@ def leave_within(state: st.State, trial: st.Trial, now: float) -> float:
     """
     if state.settings is not None and state.settings.leave_within is not None:
         return state.settings.leave_within
-    return max(LEAST_LEAVE, SLOWER * state.slowest, now - trial.stepped)
+    return max(LEAST_LEAVE, _SLOWER * state.slowest, now - trial.stepped)
 
 
 def longest(state: st.State, now: float) -> float:
@@ -156,7 +156,7 @@ def is_saving(trial: st.Trial) -> bool:
     ending = trial.ending
     if ending is None or not trial.saving:
         return False
-    return ending.how == "ask" and ending.reason not in HASTY
+    return ending.how == "ask" and ending.reason not in _HASTY
 
 
 def next_deadline(state: st.State) -> float | None:
@@ -195,7 +195,7 @@ def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
     """(when, what follows) of a trial with a process; of several that are due the first follows."""
     if trial.frozen is not None or (trial.pid is None and "code" in state.blocked):
         return []  # it stands still, or waits for the code to be imported
-    quiet = trial.heard + max(SILENCE, SILENT_PAUSES * trial.pause)
+    quiet = trial.heard + max(SILENCE, _SILENT_PAUSES * trial.pause)
     timeout = state.settings.timeout if state.settings else None
     if is_saving(trial):
         return _deadlines_of_save(trial, quiet, timeout)

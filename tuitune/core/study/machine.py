@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuitune.core.study.state import Trial
 
 
-WITH_CONFIGURATION = (ev.Proposed, ev.SampleFailed, ev.Added)
+_WITH_CONFIGURATION = (ev.Proposed, ev.SampleFailed, ev.Added)
 
 
 class Study:
@@ -50,7 +50,7 @@ class Study:
         evolve(self.spec, self.state, fact)
         if isinstance(fact, ev.Reported):  # as most are
             return
-        if isinstance(fact, WITH_CONFIGURATION):
+        if isinstance(fact, _WITH_CONFIGURATION):
             self.tried.add(self._key(fact.config))
         elif isinstance(fact, ev.Opened):
             self._keep_rungs()

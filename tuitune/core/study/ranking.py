@@ -23,7 +23,7 @@ def loss(value: float | None, objective: Objective) -> float:
 
 
 # Why a trial may be leaving while what it reports still counts.
-COUNTING: Final = frozenset(
+_COUNTING: Final = frozenset(
     {
         StopReason.DRAIN,
         StopReason.PAUSED,
@@ -112,7 +112,7 @@ def listens(trial: Trial, attempt: int) -> bool:
     activity = trial.activity
     if trial.attempt != attempt or activity is None or type(activity) is Frozen:
         return False
-    return type(activity) is not Ending or activity.reason in COUNTING
+    return type(activity) is not Ending or activity.reason in _COUNTING
 
 
 def leads(spec: StudySpec, state: State, trial: Trial) -> bool:

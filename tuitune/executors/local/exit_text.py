@@ -29,7 +29,7 @@ _NAMES = {
 _FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
 _ROOT = Path(__file__).parents[2]
 # frames in a stack that don't help the user
-OURS = re.compile(rf'File "{re.escape(str(_ROOT))}/(trial|zygote|ipc)/')
+_OURS = re.compile(rf'File "{re.escape(str(_ROOT))}/(trial|zygote|ipc)/')
 _SHORTAGES = {
     errno.EMFILE: "no open file is left to this process; `ulimit -n` sets how many it may have",
     errno.ENFILE: "no open file is left on this machine",
@@ -126,7 +126,7 @@ def tail_of(log: Path) -> str:
     except OSError:
         return ""
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    kept = printable("\n".join(line for line in lines if not OURS.search(line))).strip("\n")
+    kept = printable("\n".join(line for line in lines if not _OURS.search(line))).strip("\n")
     if len(kept) <= TAIL:
         return kept
     cut = kept[-TAIL:]

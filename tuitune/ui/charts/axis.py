@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from tuitune.core.space import Parameter, SearchSpace
     from tuitune.store.rows import TrialRow
 
-ROUND: Final = (1, 2, 5)
-LARGEST: Final = 1e300  # beyond it differences overflow
-SMALLEST: Final = 1e-280  # differences nearer to 0 count as 0
-FAR: Final = 10.0  # times the deviation of 90 % of a line's values: a spike is further away
-SPIKE: Final = 100.0  # times the value of a line that is flat apart from spikes
+_ROUND: Final = (1, 2, 5)
+_LARGEST: Final = 1e300  # beyond it differences overflow
+_SMALLEST: Final = 1e-280  # differences nearer to 0 count as 0
+_FAR: Final = 10.0  # times the deviation of 90 % of a line's values: a spike is further away
+_SPIKE: Final = 100.0  # times the value of a line that is flat apart from spikes
 GROWTH: Final = 4.0  # times the range so far, which another line may widen it to
-SAMPLE: Final = 256  # values of a line that a range is computed from
-CATEGORIES: Final = 12  # most different values of a sampled parameter that are shown as categories
+_SAMPLE: Final = 256  # values of a line that a range is computed from
+_CATEGORIES: Final = 12  # most different values of a sampled parameter that are shown as categories
 
 
 class Scale(Record, frozen=True):
@@ -76,32 +76,32 @@ class Scale(Record, frozen=True):
 
 def scale(low: float, high: float, *, log: bool = False) -> Scale:
     """A scale of positive width, also where low equals high; limits are clipped to 1e300."""
-    low, high = (min(max(end, -LARGEST), LARGEST) for end in (low, high))
+    low, high = (min(max(end, -_LARGEST), _LARGEST) for end in (low, high))
     if log:
-        low, high = max(low, 1 / LARGEST), max(high, 1 / LARGEST)
+        low, high = max(low, 1 / _LARGEST), max(high, 1 / _LARGEST)
         narrow = high <= low * (1 + 1e-9)
         return Scale(low / 2, low * 2, log) if narrow else Scale(low, high, log)
-    if high - low > max(abs(low), abs(high), SMALLEST) * 1e-9:
+    if high - low > max(abs(low), abs(high), _SMALLEST) * 1e-9:
         return Scale(low, high)
-    room = abs(low) * 0.1 if abs(low) > SMALLEST else 1.0
+    room = abs(low) * 0.1 if abs(low) > _SMALLEST else 1.0
     return Scale(low - room, low + room)
 
 
 def labels(ticks: Sequence[float], *, aligned: bool = True) -> list[str]:
     """The ticks as text, with as few digits as tell them apart; aligned: equal decimals."""
     for digits in range(1, 12):
-        words = [tidy(tick, digits) for tick in ticks]
+        words = [_tidy(tick, digits) for tick in ticks]
         if all(_is_exact(tick, word) for tick, word in zip(ticks, words, strict=True)):
             break
     else:
-        words = [tidy(tick, 12) for tick in ticks]
+        words = [_tidy(tick, 12) for tick in ticks]
     decimals = max((len(word.partition(".")[2]) for word in words if "e" not in word), default=0)
     if not aligned or not decimals or any("e" in word for word in words):
         return words
     return [f"{tick:.{decimals}f}" for tick in ticks]
 
 
-def tidy(value: float, digits: int = 4) -> str:
+def _tidy(value: float, digits: int = 4) -> str:
     """The value with this many significant digits, without leading zeros in its exponent."""
     words = f"{value:.{digits}g}"
     if "e" not in words:
@@ -119,7 +119,7 @@ def _is_exact(tick: float, word: str) -> bool:
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:
     """Multiples of the smallest round step with at most `most`; one more if else there is one."""
     power = math.floor(math.log10((high / most) - (low / most)))
-    steps = [float(f"{factor}e{p}") for p in (power, power + 1) for factor in ROUND]
+    steps = [float(f"{factor}e{p}") for p in (power, power + 1) for factor in _ROUND]
     counts = [_multiples(low, high, step) for step in steps]
     place = next(place for place, count in enumerate(counts) if len(count) <= most)
     if len(counts[place]) < 2 and place and len(counts[place - 1]) == most + 1:
@@ -178,16 +178,16 @@ def _usual(values: list[float]) -> list[float]:
     """The values without spikes, ascending: a spike is FAR times as far from the median as 90 %."""
     if not values:
         return []
-    ordered = sorted(values if len(values) <= SAMPLE else _some(values))
+    ordered = sorted(values if len(values) <= _SAMPLE else _some(values))
     median = ordered[(len(ordered) - 1) // 2]
     away = sorted(abs(value - median) for value in ordered)
-    usual = FAR * away[(len(away) - 1) * 9 // 10] or SPIKE * (abs(median) or 1.0)
+    usual = _FAR * away[(len(away) - 1) * 9 // 10] or _SPIKE * (abs(median) or 1.0)
     return [value for value in ordered if abs(value - median) <= usual]
 
 
 def _some(values: list[float]) -> list[float]:
     """About SAMPLE of them, evenly, and the extremes, which a range depends on."""
-    stride = -(-len(values) // SAMPLE)
+    stride = -(-len(values) // _SAMPLE)
     return [*values[::stride], values[-1], min(values), max(values)]
 
 
@@ -195,9 +195,9 @@ def _drawable(line: Sequence[float], *, log: bool) -> list[float]:
     """The finite values, with `log` their logarithms, clipped so that differences are finite."""
     numbers = list(filter(math.isfinite, line))
     if log:
-        return [math.log10(min(max(v, 1 / LARGEST), LARGEST)) for v in numbers if v > 0]
-    if max(map(abs, numbers), default=0.0) > LARGEST:
-        return [min(max(v, -LARGEST), LARGEST) for v in numbers]
+        return [math.log10(min(max(v, 1 / _LARGEST), _LARGEST)) for v in numbers if v > 0]
+    if max(map(abs, numbers), default=0.0) > _LARGEST:
+        return [min(max(v, -_LARGEST), _LARGEST) for v in numbers]
     return numbers
 
 
@@ -240,16 +240,16 @@ class Axis(Record, frozen=True):
         """The names of its lowest and of its highest value."""
         if self.scale is None:
             return self.names[0], self.names[-1]
-        return tidy(self.scale.low), tidy(self.scale.high)
+        return _tidy(self.scale.low), _tidy(self.scale.high)
 
 
 def axes(space: SearchSpace, rows: Sequence[TrialRow]) -> list[Axis]:
     """The axes of all parameters with several values; rows: show what samplers have drawn."""
-    made = (axis(parameter, rows) for parameter in space.parameters)
+    made = (_axis(parameter, rows) for parameter in space.parameters)
     return [one for one in made if one is not None]
 
 
-def axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:
+def _axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:
     """None where there is only one value, or none that can be shown."""
     name = parameter.name
     match parameter:
@@ -268,11 +268,11 @@ def axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:
 
 def _sampled(name: str, values: list[Any]) -> Axis | None:
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) == len(values) and len(set(numbers)) > CATEGORIES:
+    if len(numbers) == len(values) and len(set(numbers)) > _CATEGORIES:
         low, high = min(numbers), max(numbers)
         return Axis(name, scale(low, high, log=low > 0 and high / low > 100))
     distinct = {_hashable(value): value for value in values}
-    if not 2 <= len(distinct) <= CATEGORIES:
+    if not 2 <= len(distinct) <= _CATEGORIES:
         return None
     if len(numbers) == len(values):
         return _columns(name, sorted(distinct.values()), ordered=True)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
 
-ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
-EACH: Final = Ink("faint", ".", under=True)
+_ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
+_EACH: Final = Ink("faint", ".", under=True)
 STEP: Final = Ink("success", "#")
-DOTS: Final = 400  # single trials that are drawn behind the line
-UNITS: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)  # of seconds, and again of minutes
+_DOTS: Final = 400  # single trials that are drawn behind the line
+_UNITS: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)  # of seconds, and again of minutes
 
 
 class Ended(NamedTuple):
@@ -53,18 +53,18 @@ def key(context: RenderContext) -> object:
 def draw(context: RenderContext, size: Size) -> Drawing:
     selection, snapshot = context.selection, context.snapshot
     title = "Best so far"
-    found = counted(context)
+    found = _counted(context)
     if not found.trials:
         why = "no trial has ended with a value yet: the best so far begins with the first"
-        return Drawing(title, words(why), actions=ACTIONS[:1])
+        return Drawing(title, words(why), actions=_ACTIONS[:1])
     sign = 1 if snapshot.spec.objective.mode == "min" else -1
     steps = [found.ended(place) for place in improvements(found.values, sign)]
-    each = [found.ended(place) for place in some(range(len(found.trials)), DOTS)]
+    each = [found.ended(place) for place in some(range(len(found.trials)), _DOTS)]
     drawn = [step.value for step in steps], [one.value for one in each]
     shown = shown_range(drawn, log=selection.log_y)
     if shown is None:
         return Drawing(
-            title, words("no value above 0, so nothing to show on a log scale"), actions=ACTIONS
+            title, words("no value above 0, so nothing to show on a log scale"), actions=_ACTIONS
         )
     x = scale(0.0, found.places[-1])
     made = frame(size, x, scale(*shown, log=selection.log_y), context.glyphs)
@@ -72,7 +72,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
         return Drawing(title, too_small())
     for one in each:
         if not made.beyond(one.value):
-            made.canvas.dot(made.across(one.at), made.down(one.value), EACH)
+            made.canvas.dot(made.across(one.at), made.down(one.value), _EACH)
     made.canvas.path(_stairs(made, steps, found.places[-1]), STEP)
     _name_steps(made, steps, selection.cursor)
     last = steps[-1]
@@ -83,10 +83,10 @@ def draw(context: RenderContext, size: Size) -> Drawing:
         below, name = _time_ticks(made), ""
     else:
         below, name = value_ticks(x, made.canvas.width), "ended"
-    return Drawing(title, made.lines(below, name), note, ACTIONS)
+    return Drawing(title, made.lines(below, name), note, _ACTIONS)
 
 
-def counted(context: RenderContext) -> Counted:
+def _counted(context: RenderContext) -> Counted:
     """Those that are complete; where none is, all that have ended with a value."""
     every = context.snapshot.rows
     complete = [row for row in every if row.state == TrialState.COMPLETE]
@@ -153,7 +153,7 @@ def _time_ticks(made: Frame) -> list[Tick]:
     """At whole seconds, minutes, hours or days."""
     seconds = made.x.high
     most = max(2, made.canvas.width // 12)
-    units = [unit * base for base in (1.0, 60.0, 3600.0, 86400.0) for unit in UNITS]
+    units = [unit * base for base in (1.0, 60.0, 3600.0, 86400.0) for unit in _UNITS]
     step = next((unit for unit in units if seconds / unit <= most), units[-1])
     while seconds / step > most:
         step *= 2

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from tuitune.ui.render.lines import Line, Span
 
-BITS: Final = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a dot, by line, column
-BRAILLE: Final = " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))
+_BITS: Final = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a dot, by line, column
+_BRAILLE: Final = " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))
 
 
 def narrow(text: str) -> str:
@@ -111,7 +111,7 @@ class Canvas:
             marks = [" ", *(ink.sign for ink in self._inks)]
             signs = [marks[owner] for owner in owners]
         else:
-            signs = [BRAILLE[bits] for bits in self._bits[start:end]]
+            signs = [_BRAILLE[bits] for bits in self._bits[start:end]]
         spoken = [roles[owner] for owner in owners]
         for place, (sign, role) in (texts or {}).items():
             signs[place], spoken[place] = sign, role
@@ -128,13 +128,13 @@ class Canvas:
             cell = (y >> 2) * width + (x >> 1)
             if owners[cell] in under:
                 bits[cell] = 0
-            bits[cell] |= BITS[y & 3][x & 1]
+            bits[cell] |= _BITS[y & 3][x & 1]
             owners[cell] = number
 
         def below(x: int, y: int) -> None:
             cell = (y >> 2) * width + (x >> 1)
             if not owners[cell] or owners[cell] in under:
-                bits[cell] |= BITS[y & 3][x & 1]
+                bits[cell] |= _BITS[y & 3][x & 1]
                 owners[cell] = number
 
         return below if ink.under else over

@@ -33,24 +33,24 @@ if TYPE_CHECKING:
     from tuitune.ui.charts.frame import Dot, Frame, Trace
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
-BEST: Final = ("*", "success bold", "11110")
-CURSOR: Final = ("a", "line-a", "1")
-OTHERS: Final = (
+_BEST: Final = ("*", "success bold", "11110")
+_CURSOR: Final = ("a", "line-a", "1")
+_OTHERS: Final = (
     ("b", "line-b", "1100"),
     ("c", "line-c", "10"),
     ("d", "line-d", "1110100"),
     ("e", "line-e", "100"),
     ("f", "line-f", "11110010"),
 )
-ACTIONS: Final = (
+_ACTIONS: Final = (
     ("chart.log", "log"),
     ("chart.metric", "metric"),
     ("chart.overlay", "overlay"),
     ("chart.right", "read"),
 )
-NEAR: Final = 4  # cells between two rungs; a nearer second one is left out
+_NEAR: Final = 4  # cells between two rungs; a nearer second one is left out
 # (columns, lines) from a curve's end to its letter
-ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
+_ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 
 
 class Entry(NamedTuple):
@@ -62,7 +62,7 @@ class Entry(NamedTuple):
     role: str
 
 
-def put_legend(canvas: Canvas, entries: Sequence[Entry]) -> None:
+def _put_legend(canvas: Canvas, entries: Sequence[Entry]) -> None:
     """Write the legend into the emptiest corner, with short names where it would be too wide."""
     entries = entries[: max(1, canvas.height // 2)]
     values = max((len(entry.value) for entry in entries), default=0)
@@ -109,18 +109,18 @@ def overlaid(context: RenderContext) -> list[Overlaid]:
     chosen: list[Overlaid] = []
     if selection.cursor is not None:
         part = "cursor, best" if selection.cursor == best else "cursor"
-        chosen.append(_one(selection.cursor, CURSOR, part))
+        chosen.append(_one(selection.cursor, _CURSOR, part))
     if best is not None and best != selection.cursor:
-        chosen.append(_one(best, BEST, "best"))
+        chosen.append(_one(best, _BEST, "best"))
     marked = sorted(selection.marks - {selection.cursor, best}) if selection.overlay else []
-    others = zip(marked, OTHERS, strict=False)
+    others = zip(marked, _OTHERS, strict=False)
     return chosen + [_one(trial, how, "marked") for trial, how in others]
 
 
-def left_out(context: RenderContext) -> int:
+def _left_out(context: RenderContext) -> int:
     """How many marked trials are not drawn, because there are too many."""
     marked = context.selection.marks - {context.selection.cursor, context.snapshot.best}
-    return max(0, len(marked) - len(OTHERS)) if context.selection.overlay else 0
+    return max(0, len(marked) - len(_OTHERS)) if context.selection.overlay else 0
 
 
 def metric(context: RenderContext) -> str:
@@ -136,7 +136,7 @@ def curve(context: RenderContext, trial: int) -> Curve:
     return snapshot.sources.curve(trial, metric(context))
 
 
-def stamp(context: RenderContext, trial: int) -> object:
+def _stamp(context: RenderContext, trial: int) -> object:
     """A value that changes whenever `curve` may have changed."""
     if metric(context) == context.snapshot.spec.objective.metric:
         return context.snapshot.curves.stamp(trial)
@@ -162,8 +162,10 @@ class CurveChart:
 
     def key(self, context: RenderContext) -> object:
         selection = context.selection
-        shown = tuple((one.trial, one.part, stamp(context, one.trial)) for one in overlaid(context))
-        asked = (metric(context), selection.log_y, selection.inspected, left_out(context))
+        shown = tuple(
+            (one.trial, one.part, _stamp(context, one.trial)) for one in overlaid(context)
+        )
+        asked = (metric(context), selection.log_y, selection.inspected, _left_out(context))
         return shown, asked, context.snapshot.study.rungs, _missing_key(context)
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
@@ -172,18 +174,18 @@ class CurveChart:
         lines = [_Line(one, curve(context, one.trial)) for one in overlaid(context)]
         reported = [line for line in lines if line.curve.steps]
         if not reported:
-            return Drawing(title, words(*_nothing(context, lines)), actions=ACTIONS[1:2])
+            return Drawing(title, words(*_nothing(context, lines)), actions=_ACTIONS[1:2])
         scales = _scales(context, reported)
         if scales is None:
-            return Drawing(title, words(*_no_number(context, reported)), actions=ACTIONS[:2])
+            return Drawing(title, words(*_no_number(context, reported)), actions=_ACTIONS[:2])
         made = frame(size, *scales, context.glyphs)
         if made is None:
             return Drawing(title, too_small())
         self._draw_lines(context, made, reported)
-        put_legend(made.canvas, [_entry(line, selection.inspected) for line in lines])
+        _put_legend(made.canvas, [_entry(line, selection.inspected) for line in lines])
         name = resource(context.snapshot)
         drawn = made.lines(_ticks(made, selection.inspected), name)
-        return Drawing(title, drawn, _note(context, selection.inspected, name), ACTIONS)
+        return Drawing(title, drawn, _note(context, selection.inspected, name), _ACTIONS)
 
     def _draw_lines(self, context: RenderContext, made: Frame, lines: Sequence[_Line]) -> None:
         """The curves, the cursor's on top; then rungs and letters where there is room."""
@@ -202,7 +204,7 @@ class CurveChart:
     def _trace(self, context: RenderContext, made: Frame, line: _Line) -> tuple[object, Trace]:
         trial = line.shown.trial
         canvas = made.canvas
-        key = metric(context), stamp(context, trial), made.x, made.y, canvas.width, canvas.height
+        key = metric(context), _stamp(context, trial), made.x, made.y, canvas.width, canvas.height
         known = self._traces.get(trial)
         return known if known is not None and known[0] == key else (key, trace(made, line.curve))
 
@@ -240,7 +242,7 @@ def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
     """Write the curve's letter next to its last value, or on it where there is no room."""
     column, line = end
     role = f"{shown.ink.role} bold"
-    for right, down in ENDS:
+    for right, down in _ENDS:
         if made.canvas.is_free(column + right, line + down) or (right, down) == (0, 0):
             made.canvas.write(column + right, line + down, shown.letter, role)
             return
@@ -251,10 +253,10 @@ def _draw_rungs(made: Frame, context: RenderContext) -> None:
     rungs = context.snapshot.study.rungs
     row = context.snapshot.row(context.selection.cursor)
     bracket = 0 if row is None else row.bracket
-    taken = -NEAR
+    taken = -_NEAR
     for place, step in enumerate(rungs[bracket] if bracket < len(rungs) else ()):
         column = made.across(step) // 2
-        if not made.x.low <= step <= made.x.high or column < taken + NEAR:
+        if not made.x.low <= step <= made.x.high or column < taken + _NEAR:
             continue
         taken = column
         _draw_upright(made, step, "faint")
@@ -305,7 +307,7 @@ def _value_text(line: _Line, inspected: int | None) -> str:
 def _note(context: RenderContext, inspected: int | None, name: str) -> str:
     parts = [f"{name} {inspected}"] if inspected is not None else []
     parts += ["log y"] if context.selection.log_y else []
-    more = left_out(context)
+    more = _left_out(context)
     return ", ".join(parts + ([f"{more} marked not drawn"] if more else []))
 
 

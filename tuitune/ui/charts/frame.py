@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-LEAST = (16, 4)  # columns and lines below which there is no chart
-BELOW = 2  # lines of the axis below
+_LEAST = (16, 4)  # columns and lines below which there is no chart
+_BELOW = 2  # lines of the axis below
 
 
 class Drawing(NamedTuple):
@@ -99,12 +99,12 @@ class Frame(Holder):
 
 def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
     """A frame of this size, axes included; None where it is too small for a chart."""
-    height = size.height - BELOW
+    height = size.height - _BELOW
     ticks = y.ticks(max(2, height // 4))
     words = y.labels(ticks)
     gutter = max((len(word) for word in words), default=0) + 1
     width = size.width - gutter
-    if width < LEAST[0] or height < LEAST[1]:
+    if width < _LEAST[0] or height < _LEAST[1]:
         return None
     made = Frame(Canvas(width, height, ascii_only=glyphs.ascii), x, y, gutter, glyphs.ascii)
     for tick, word in zip(ticks, words, strict=True):
@@ -208,7 +208,7 @@ def _end(made: Frame, curve: Curve) -> Dot | None:
 
 T = TypeVar("T")
 
-STEADY: Final = 500  # redraws of a chart until a study has ended, however large it is
+_STEADY: Final = 500  # redraws of a chart until a study has ended, however large it is
 
 
 def _ended(snapshot: Snapshot) -> int:
@@ -219,7 +219,12 @@ def epoch(context: RenderContext) -> object:
     """A key of charts of all ended trials: it changes whenever one is to be drawn again."""
     snapshot = context.snapshot
     done = _ended(snapshot)
-    return done // max(1, done // STEADY), snapshot.best, snapshot.partial, context.selection.cursor
+    return (
+        done // max(1, done // _STEADY),
+        snapshot.best,
+        snapshot.partial,
+        context.selection.cursor,
+    )
 
 
 def some(rows: Sequence[T], most: int) -> Sequence[T]:

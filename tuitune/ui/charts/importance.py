@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
 
-ACTIONS: Final = (("chart.importance", "curve"),)
-USELESS: Final = 0.1  # R2 below which the bars say nothing
-WEAK: Final = 0.4
-TITLE: Final = "Importance by permutation"
+_ACTIONS: Final = (("chart.importance", "curve"),)
+_USELESS: Final = 0.1  # R2 below which the bars say nothing
+_WEAK: Final = 0.4
+_TITLE: Final = "Importance by permutation"
 
 
 def key(context: RenderContext) -> object:
@@ -27,7 +27,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     found = context.snapshot.sources.importance()
     if found is not None and found.parameters:
         note = f"forest of {found.finished} trials"
-        return Drawing(TITLE, _lines(context, found, size.width), note, ACTIONS)
+        return Drawing(_TITLE, _lines(context, found, size.width), note, _ACTIONS)
     finished = _finished(context)
     if found is not None:
         why = found.why
@@ -35,7 +35,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
         why = f"needs {LEAST} finished trials, has {finished}"
     else:
         why = f"is being computed from {finished} trials"
-    return Drawing(TITLE, words(why), actions=ACTIONS)
+    return Drawing(_TITLE, words(why), actions=_ACTIONS)
 
 
 def _finished(context: RenderContext) -> int:
@@ -44,7 +44,7 @@ def _finished(context: RenderContext) -> int:
 
 def _lines(context: RenderContext, found: Importance, width: int) -> list[Line]:
     """What the forest is worth, a bar for each parameter, the longest first, and the method."""
-    useless = found.r2 < USELESS
+    useless = found.r2 < _USELESS
     score = f"R2 {found.r2:.2f}, rank correlation {found.rank:.2f}"
     lines: list[Line] = [((f"  {score}", "warning" if useless else "text"),), _verdict(found), ()]
     names = min(max(len(one.name) for one in found.parameters), max(8, width // 3))
@@ -67,9 +67,9 @@ def _partial(one: ParameterImportance, configurations: int) -> Line:
 
 
 def _verdict(found: Importance) -> Line:
-    if found.r2 < USELESS:
+    if found.r2 < _USELESS:
         return (("  a worthless model: don't trust it", "warning bold"),)
-    if found.r2 < WEAK:
+    if found.r2 < _WEAK:
         return (("  a weak model: trust long bars only", "warning"),)
     return (("  bars: its error without a parameter", "muted"),)
 

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
 
-ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
-GOOD: Final = Ink("line-a", "#")
-OTHER: Final = Ink("faint", ".", "10", under=True)
-OWN: Final = Ink("line-b bold", "o", "1100")
+_ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
+_GOOD: Final = Ink("line-a", "#")
+_OTHER: Final = Ink("faint", ".", "10", under=True)
+_OWN: Final = Ink("line-b bold", "o", "1100")
 MOST: Final = 800  # trials that are shown, evenly chosen
-GOODS: Final = 8  # of the best tenth that are drawn
-OTHERS: Final = 24
-LEAST: Final = 7  # cells between two axes
-SAMPLES: Final = ("\u2812\u2812\u2812", "\u2802 \u2802", "\u2812\u2802\u2812")  # in braille
-ABSENT: Final = 3  # dots at the bottom for trials without the parameter
+_GOODS: Final = 8  # of the best tenth that are drawn
+_OTHERS: Final = 24
+_LEAST: Final = 7  # cells between two axes
+_SAMPLES: Final = ("\u2812\u2812\u2812", "\u2802 \u2802", "\u2812\u2802\u2812")  # in braille
+_ABSENT: Final = 3  # dots at the bottom for trials without the parameter
 
 
 class _Plot(NamedTuple):
@@ -50,29 +50,31 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     rows = [row for row in looked_at if row.ended is not None and row.value is not None]
     if len(rows) < 2:
         return Drawing(
-            title, words(f"needs 2 ended trials with a value, has {len(rows)}"), actions=ACTIONS[1:]
+            title,
+            words(f"needs 2 ended trials with a value, has {len(rows)}"),
+            actions=_ACTIONS[1:],
         )
     every = axes(snapshot.spec.space, rows)
-    fitting = max(0, (size.width - 8) // LEAST)
+    fitting = max(0, (size.width - 8) // _LEAST)
     if not every:
-        return Drawing(title, words("no parameter takes more than one value"), actions=ACTIONS[1:])
+        return Drawing(title, words("no parameter takes more than one value"), actions=_ACTIONS[1:])
     if fitting < 1 or size.height < 8:
         return Drawing(title, too_small())
     values = [row.value for row in rows if row.value is not None]
     shown = shown_range([values], log=context.selection.log_y)
     if shown is None:
-        return Drawing(title, words("no value that this scale could show"), actions=ACTIONS)
+        return Drawing(title, words("no value that this scale could show"), actions=_ACTIONS)
     metric = Axis(snapshot.spec.objective.metric, scale(*shown, log=context.selection.log_y))
     plot = _plot(context, size, every[:fitting], metric)
     rows = sorted(rows, key=lambda row: merit(row, snapshot.spec.objective))
     tenth = max(1, math.ceil(len(rows) / 10))
-    for row in some(rows[tenth:], OTHERS):
-        plot.canvas.path(_path(plot, row), OTHER)
-    for row in some(rows[:tenth], GOODS):
-        plot.canvas.path(_path(plot, row), GOOD)
+    for row in some(rows[tenth:], _OTHERS):
+        plot.canvas.path(_path(plot, row), _OTHER)
+    for row in some(rows[:tenth], _GOODS):
+        plot.canvas.path(_path(plot, row), _GOOD)
     own = snapshot.row(context.selection.cursor)
     if own is not None and own.value is not None:
-        plot.canvas.path(_path(plot, own), OWN)
+        plot.canvas.path(_path(plot, own), _OWN)
     _write_axes(plot, context)
     _write_ends(plot, context)
     hidden = len(every) - len(plot.axes)
@@ -81,7 +83,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     note = f"best {tenth} of {len(rows)}{of}" + (
         f", {hidden} parameters don't fit" if hidden else ""
     )
-    return Drawing(title, _lines(plot, context, tenth), note, ACTIONS)
+    return Drawing(title, _lines(plot, context, tenth), note, _ACTIONS)
 
 
 def _plot(context: RenderContext, size: Size, shown: Sequence[Axis], metric: Axis) -> _Plot:
@@ -106,7 +108,7 @@ def _down(plot: _Plot, at: float | None) -> int:
     if at is None:
         return bottom
     if plot.absent:
-        bottom -= ABSENT + 1
+        bottom -= _ABSENT + 1
     return bottom - round(at * bottom)
 
 
@@ -126,7 +128,7 @@ def _write_ends(plot: _Plot, context: RenderContext) -> None:
     """Write the signs of the cursor's and the best trial where their lines end."""
     glyphs, snapshot = context.glyphs, context.snapshot
     for trial, sign, role in (
-        (context.selection.cursor, glyphs.cursor, OWN.role),
+        (context.selection.cursor, glyphs.cursor, _OWN.role),
         (snapshot.best, glyphs.best, "success bold"),
     ):
         row = snapshot.row(trial)
@@ -143,11 +145,11 @@ def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:
     low, high = [end[0] for end in ends], [end[1] for end in ends]
     if not plot.upward:
         low[-1], high[-1] = high[-1], low[-1]
-    solid, dotted, dashed = ("###", ". .", "ooo") if context.glyphs.ascii else SAMPLES
+    solid, dotted, dashed = ("###", ". .", "ooo") if context.glyphs.ascii else _SAMPLES
     legend: Line = (
-        (f" {solid} best {tenth}", GOOD.role),
+        (f" {solid} best {tenth}", _GOOD.role),
         (f"  {dotted} others", "muted"),
-        (f"  {dashed} cursor", OWN.role),
+        (f"  {dashed} cursor", _OWN.role),
         ("  at the bottom: not there" if plot.absent else "", "muted"),
     )
     return [

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-ACTIONS: Final = (("chart.rungs", "curve"),)
-NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # cells of the figures
-NARROW_NAMES: Final = ("in", "cut", "on", "here", "wait", "end")
-WIDE: Final = (8, 9, 9, 9, 6, 7, 7)
-WIDE_NAMES: Final = ("entries", "cut", "gone on", "here", "waits", "ended")
-WIDE_FROM: Final = 70
-BAR: Final = 8  # cells that it needs at least
-AT_ONCE: Final = 1000  # trials that are entered at one look: the first one of a large study
+_ACTIONS: Final = (("chart.rungs", "curve"),)
+_NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # cells of the figures
+_NARROW_NAMES: Final = ("in", "cut", "on", "here", "wait", "end")
+_WIDE: Final = (8, 9, 9, 9, 6, 7, 7)
+_WIDE_NAMES: Final = ("entries", "cut", "gone on", "here", "waits", "ended")
+_WIDE_FROM: Final = 70
+_BAR: Final = 8  # cells that it needs at least
+_AT_ONCE: Final = 1000  # trials that are entered at one look: the first one of a large study
 
 Part = Literal["here", "waits", "ended", "complete", "failed"]
 
@@ -86,8 +86,8 @@ class Entries:
         if snapshot.version == self._version or not len(snapshot.curves):
             return
         changed = [row for row in snapshot.rows if row.changed > self._seen]
-        if len(changed) > AT_ONCE:
-            changed = sorted(changed, key=lambda row: row.changed)[:AT_ONCE]
+        if len(changed) > _AT_ONCE:
+            changed = sorted(changed, key=lambda row: row.changed)[:_AT_ONCE]
         else:
             self._version = snapshot.version
         for row in changed:
@@ -150,7 +150,7 @@ class Rungs:
         pruning = snapshot.spec.pruning
         title = f"Rungs {pruning.method}"
         if not any(snapshot.study.rungs):
-            return Drawing(title, words(_none(snapshot.spec)), actions=ACTIONS)
+            return Drawing(title, words(_none(snapshot.spec)), actions=_ACTIONS)
         cursor = snapshot.row(context.selection.cursor)
         first = 0 if cursor is None else cursor.bracket
         brackets = sorted(range(len(snapshot.study.rungs)), key=lambda bracket: bracket != first)
@@ -160,7 +160,7 @@ class Rungs:
         note = f"{snapshot.study.style or pruning.style}, 1 of {pruning.reduction:g} goes on"
         if len(lines) > size.height > 0:
             lines[size.height - 1 :] = [_cut_off(len(lines) - size.height + 1)]
-        return Drawing(title, lines, note, ACTIONS)
+        return Drawing(title, lines, note, _ACTIONS)
 
     def _bracket(self, context: RenderContext, bracket: int, width: int) -> list[Line]:
         """The furthest rung first, below the trials that have gone all the way."""
@@ -183,7 +183,7 @@ class Rungs:
                 ((sign, "accent bold"), *_figures(context, steps[place], rungs[place], width))
             )
             room = width - sum(_columns(width)) - 3
-            if room >= BAR and most:
+            if room >= _BAR and most:
                 lines[-1] += (("  ", ""), *_bar(context, rungs[place], most, room))
             lines += _waiting(rungs[place], width)
         return lines
@@ -196,7 +196,7 @@ def _none(spec: StudySpec) -> str:
 
 
 def _columns(width: int) -> Sequence[int]:
-    return WIDE if width >= WIDE_FROM else NARROW
+    return _WIDE if width >= _WIDE_FROM else _NARROW
 
 
 def _cut_off(lines: int) -> Line:
@@ -204,7 +204,7 @@ def _cut_off(lines: int) -> Line:
 
 
 def _head(name: str, width: int) -> Line:
-    names = WIDE_NAMES if width >= WIDE_FROM else NARROW_NAMES
+    names = _WIDE_NAMES if width >= _WIDE_FROM else _NARROW_NAMES
     cells = [fit(n, w, right=True) for n, w in zip((name, *names), _columns(width), strict=True)]
     return ((" " + "".join(cells), "muted"),)
 
@@ -221,7 +221,7 @@ def _top(most: int | None, complete: int, width: int) -> Line:
 def _figures(context: RenderContext, step: int, rung: Figures, width: int) -> Line:
     cut = rung.cut(context.snapshot.spec.pruning.reduction)
     sign = 1 if context.snapshot.spec.objective.mode == "min" else -1
-    too_few = "too few" if width >= WIDE_FROM else "-"
+    too_few = "too few" if width >= _WIDE_FROM else "-"
     limit = too_few if cut is None else number(sign * cut)
     figures = (step, rung.entries, limit, rung.gone_on, rung.here, rung.waits, rung.ended)
     cells = [fit(str(f), w, right=True) for f, w in zip(figures, _columns(width), strict=True)]

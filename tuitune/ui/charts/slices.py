@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
 
-ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
+_ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
 MOST: Final = 800  # trials that are shown, evenly chosen
-ROLES: Final = {  # by state, from the first drawn to the topmost
+_ROLES: Final = {  # by state, from the first drawn to the topmost
     Shown.KILLED: "faint",
     Shown.FAILED: "error",
     Shown.PAUSED: "warning",
@@ -31,14 +31,14 @@ ROLES: Final = {  # by state, from the first drawn to the topmost
     Shown.COMPLETE: "text",
     Shown.RUNNING: "success",
 }
-EVERY: Final = 3.0  # s between two drawings while trials run
-SPREAD: Final = 0.618033988749895  # the golden ratio: consecutive numbers are far apart
-UNIT: Final = Scale(0.0, 1.0)
+_EVERY: Final = 3.0  # s between two drawings while trials run
+_SPREAD: Final = 0.618033988749895  # the golden ratio: consecutive numbers are far apart
+_UNIT: Final = Scale(0.0, 1.0)
 
 
 def key(context: RenderContext) -> object:
     snapshot, selection = context.snapshot, context.selection
-    runs = snapshot.counts.get(TrialState.RUNNING, 0) and int(snapshot.now / EVERY)
+    runs = snapshot.counts.get(TrialState.RUNNING, 0) and int(snapshot.now / _EVERY)
     return epoch(context), runs, selection.parameter, selection.log_y
 
 
@@ -62,7 +62,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     rows = [row for row in looked_at if row.value is not None and axis.name in row.config]
     if not rows:
         return Drawing(
-            title, words(f"no trial with {axis.name} has a value yet"), actions=ACTIONS[:1]
+            title, words(f"no trial with {axis.name} has a value yet"), actions=_ACTIONS[:1]
         )
     values = [row.value for row in rows if row.value is not None]
     own = [
@@ -70,9 +70,9 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     ]
     shown = shown_range([values, own], log=context.selection.log_y)
     if shown is None:
-        return Drawing(title, words("no value that this scale could show"), actions=ACTIONS)
+        return Drawing(title, words("no value that this scale could show"), actions=_ACTIONS)
     y = scale(*shown, log=context.selection.log_y)
-    made = frame(size._replace(height=size.height - 1), UNIT, y, context.glyphs)
+    made = frame(size._replace(height=size.height - 1), _UNIT, y, context.glyphs)
     if made is None:
         return Drawing(title, too_small())
     clipped = _put(made, context, axis, rows)
@@ -84,12 +84,12 @@ def draw(context: RenderContext, size: Size) -> Drawing:
         *made.lines(ticks, "" if axis.scale is None else "log" if axis.scale.log else ""),
         _legend(context, rows, len(looked_at)),
     ]
-    return Drawing(title, lines, note, ACTIONS)
+    return Drawing(title, lines, note, _ACTIONS)
 
 
 def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRow]) -> int:
     """Write the trials' signs, the important ones on top. Returns how many are out of range."""
-    order = {state: place for place, state in enumerate(ROLES)}
+    order = {state: place for place, state in enumerate(_ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
     canvas, glyphs = made.canvas, context.glyphs
     clipped = 0
@@ -98,7 +98,7 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
         clipped += side != 0
         sign = "^" if side > 0 else "v" if side else glyphs.states[_shown(row)]
         line = (canvas.down - 1 - dot(at, canvas.down)) // 4
-        canvas.write(column, line, sign, ROLES.get(_shown(row), "faint"))
+        canvas.write(column, line, sign, _ROLES.get(_shown(row), "faint"))
     for trial, sign, role in (
         (context.selection.cursor, glyphs.cursor, "accent bold"),
         (context.snapshot.best, glyphs.best, "success bold"),
@@ -121,7 +121,7 @@ def _places(
         if across is None or row.value is None:
             continue
         # spread within its category by its number: the same place in every drawing
-        aside = ((row.number * SPREAD) % 1.0 - 0.5) * spread if spread else 0.0
+        aside = ((row.number * _SPREAD) % 1.0 - 0.5) * spread if spread else 0.0
         yield row, dot(across + aside, made.canvas.across) // 2, at
 
 
@@ -142,7 +142,7 @@ def _legend(context: RenderContext, rows: Sequence[TrialRow], looked_at: int) ->
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
     parts += [
         (f"{signs[state]} {WORDS[state].short}", role)
-        for state, role in ROLES.items()
+        for state, role in _ROLES.items()
         if state in there
     ]
     best = context.snapshot.row(context.snapshot.best)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.space import Parameter, SearchSpace
 
-METHOD = "left empty: the search chooses it"
+_METHOD = "left empty: the search chooses it"
 
 
 class Field(Record, frozen=True):
@@ -38,7 +38,7 @@ class Field(Record, frozen=True):
         if not self.exists:
             return f"unused unless {condition(self.parameter).removeprefix('when ')}"
         free = isinstance(self.parameter, Fixed) or self.text.strip()
-        return known if free else f"{known}; {METHOD}"
+        return known if free else f"{known}; {_METHOD}"
 
 
 class Form(Record, frozen=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-SHOWN: Mapping[str, str] = {"escape": "esc", "f1": "F1", "pageup": "pgup", "pagedown": "pgdn"}
+_SHOWN: Mapping[str, str] = {"escape": "esc", "f1": "F1", "pageup": "pgup", "pagedown": "pgdn"}
 
 
 class Bindable(Protocol):
@@ -53,7 +53,7 @@ class Keymap:
 
     def keys(self, id_: str) -> tuple[str, ...]:
         """All keys of an action, as they are shown."""
-        return tuple(SHOWN.get(name, name) for name in self._keys[id_])
+        return tuple(_SHOWN.get(name, name) for name in self._keys[id_])
 
     def shown(self, id_: str) -> str:
         """An action's first key; its name behind a colon where it has none."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuitune.store.rows import StudyRow, TrialRow
 
 POINTS: Final = 512  # of a long curve: with twice as many, every second point is dropped
-NONE: Final = new_curve()
+_NONE: Final = new_curve()
 
 
 class Curves:
@@ -61,7 +61,7 @@ class Curves:
 
     def points(self, trial: int) -> Curve:
         """The trial's curve, empty without reports. It must not be changed."""
-        return self._curves.get(trial, NONE)
+        return self._curves.get(trial, _NONE)
 
     def stamp(self, trial: int) -> int:
         """A number that changes whenever this trial's curve may have changed."""

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from tuitune.store.rows import EngineRow, TrialRow
     from tuitune.ui.state.snapshot import EngineState
 
-NEWEST = 200  # facts of the whole study
-SILENT_AFTER = 5.0  # s without a change while the engine lives: it samples devices every second
-POINTS = 20  # at least so many of each curve are read at first, at most twice as many
-CURVES = 64  # of other metrics that are cached
-LATE = 2.5 * GROWTH  # share of new trials from which on a running engine is not waited for
+_NEWEST = 200  # facts of the whole study
+_SILENT_AFTER = 5.0  # s without a change while the engine lives: it samples devices every second
+_POINTS = 20  # at least so many of each curve are read at first, at most twice as many
+_CURVES = 64  # of other metrics that are cached
+_LATE = 2.5 * GROWTH  # share of new trials from which on a running engine is not waited for
 
 
 class LazyQueries:
@@ -60,7 +60,7 @@ class LazyQueries:
     def newest(self) -> Sequence[tuple[int, AnyFact]]:
         key = self.snapshot.version if self.snapshot else None
         if self._newest[0] != key:
-            self._newest = (key, self._reader.newest(NEWEST))
+            self._newest = (key, self._reader.newest(_NEWEST))
         return self._newest[1]
 
     def curve(self, trial: int, metric: str) -> Curve:
@@ -68,9 +68,9 @@ class LazyQueries:
         known = self._curves.get((trial, metric))
         if known is not None and known[0] == stamp:
             return known[1]
-        if len(self._curves) >= CURVES:
+        if len(self._curves) >= _CURVES:
             self._curves.clear()
-        curve = newest_attempts(self._reader.curve(trial, metric))
+        curve = _newest_attempts(self._reader.curve(trial, metric))
         self._curves[trial, metric] = (stamp, curve)
         return curve
 
@@ -84,7 +84,7 @@ class LazyQueries:
         if stored and (known is None or stored.finished > known.finished):
             self._importance = stored
         finished = sum(snapshot.counts.get(state, 0) for state in FINISHED)
-        growth = LATE if snapshot.engine.state == "running" else 0.0
+        growth = _LATE if snapshot.engine.state == "running" else 0.0
         if self._computing is None and is_due(self._importance, finished, growth):
             self._computing = _Computation(snapshot.folder, finished)
         return self._importance
@@ -114,7 +114,7 @@ class _Computation:
         self.result = compute(folder, finished)
 
 
-def newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
+def _newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
     """The curve of (attempt, step, value): a step replaces those from it on of before."""
     steps, values = array("q"), array("d")
     for _, step, value in reports:
@@ -189,7 +189,7 @@ class Source:
         """The curves until the first look. For another thread: it opens a reader of its own."""
         reader = Reader.open(self.snapshot.folder / DATABASE)
         try:
-            return reader.curves(until=self._until, points=POINTS)
+            return reader.curves(until=self._until, points=_POINTS)
         finally:
             reader.close()
 
@@ -292,7 +292,7 @@ class Source:
         if self._alive:
             if phase == "importing":
                 return "importing"
-            return "silent" if now - self.snapshot.engine.last_change > SILENT_AFTER else "running"
+            return "silent" if now - self.snapshot.engine.last_change > _SILENT_AFTER else "running"
         if self.snapshot.study.finished and self.snapshot.study.complete:
             return "finished"
         return "failed" if phase == "failed" else "gone"

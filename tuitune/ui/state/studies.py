@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 StudyState = Literal["running", "finished", "interrupted", "unreadable", "…"]
 
-AT_ONCE = 0.1  # s of reading at one refresh
-ORDER: tuple[StudyState, ...] = ("running", "interrupted", "finished", "…", "unreadable")
+_AT_ONCE = 0.1  # s of reading at one refresh
+_ORDER: tuple[StudyState, ...] = ("running", "interrupted", "finished", "…", "unreadable")
 
 
 class Entry(Holder):
@@ -72,7 +72,7 @@ class Studies:
         """Read what is new, for about 0.1 s; whether anything is."""
         before = {folder: _stamp(entry) for folder, entry in self.entries.items()}
         self._find()
-        deadline = time.monotonic() + AT_ONCE
+        deadline = time.monotonic() + _AT_ONCE
         for entry in sorted(self.entries.values(), key=lambda e: (e.state != "…", -e.when)):
             if time.monotonic() > deadline:
                 break
@@ -83,7 +83,7 @@ class Studies:
         """Running ones first, then the newest; text: words that must all occur in an entry."""
         words = text.lower().split()
         found = [e for e in self.entries.values() if all(w in _searched(e) for w in words)]
-        return sorted(found, key=lambda e: (ORDER.index(e.state), -e.when, e.name))
+        return sorted(found, key=lambda e: (_ORDER.index(e.state), -e.when, e.name))
 
     def close(self) -> None:
         for book in self._known.values():

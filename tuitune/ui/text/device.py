@@ -9,9 +9,9 @@ from tuitune.messages.text import plain
 if TYPE_CHECKING:
     from tuitune.core.placement.sample import DeviceSample
 
-HOT, NEAR_LIMIT = 85.0, 0.97  # degrees Celsius; share of the power limit, or of the memory
-GIB = 1 << 30
-FULL_DISK = 0.1  # share that is free, below which it is said
+_HOT, _NEAR_LIMIT = 85.0, 0.97  # degrees Celsius; share of the power limit, or of the memory
+_GIB = 1 << 30
+_FULL_DISK = 0.1  # share that is free, below which it is said
 
 
 def short_name(name: str) -> str:
@@ -34,7 +34,7 @@ def whole(value: float | None) -> str:
 def gib(amount: int | None) -> str:
     if amount is None:
         return "-"
-    shown = amount / GIB
+    shown = amount / _GIB
     return f"{shown:.0f}" if shown >= 10 or shown == round(shown) else f"{shown:.1f}"
 
 
@@ -45,7 +45,7 @@ def share(used: float | None, total: float | None) -> float | None:
 def memory_role(sample: DeviceSample) -> str:
     """Full is good, as long as there is some left."""
     used = share(sample.memory_used, sample.memory_total) or 0.0
-    return "error" if used >= NEAR_LIMIT else "info"
+    return "error" if used >= _NEAR_LIMIT else "info"
 
 
 def temperature(sample: DeviceSample) -> str:
@@ -53,13 +53,13 @@ def temperature(sample: DeviceSample) -> str:
 
 
 def heat(sample: DeviceSample) -> str:
-    return "warning" if sample.temperature is not None and sample.temperature >= HOT else "muted"
+    return "warning" if sample.temperature is not None and sample.temperature >= _HOT else "muted"
 
 
 def power(sample: DeviceSample) -> tuple[str, str]:
     if sample.power is None:
         return "-", "muted"
-    near = (share(sample.power, sample.power_limit) or 0.0) >= NEAR_LIMIT
+    near = (share(sample.power, sample.power_limit) or 0.0) >= _NEAR_LIMIT
     return f"{sample.power:.0f}W", "warning" if near else "muted"
 
 
@@ -69,5 +69,5 @@ def strained(sample: DeviceSample) -> str:
 
 
 def disk(sample: DeviceSample) -> str:
-    low = sample.disk_free is not None and sample.disk_free < FULL_DISK
+    low = sample.disk_free is not None and sample.disk_free < _FULL_DISK
     return f"disk {1 - (sample.disk_free or 0):.0%} full" if low else ""

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-SOME = 3  # failures that are told of while other trials still run
+_SOME = 3  # failures that are told of while other trials still run
 PATIENCE = 60.0  # s without a first report after which it is asked for
-LOOKED_AT = 200  # newest trials among which one without a report is looked for
-TRACEBACK = 12  # last lines of it that are shown
-ANY = 1000  # cells, where what is said is cut later
+_LOOKED_AT = 200  # newest trials among which one without a report is looked for
+_TRACEBACK = 12  # last lines of it that are shown
+_ANY = 1000  # cells, where what is said is cut later
 
 
 def awaited(context: RenderContext, width: int) -> list[Line]:
     """What stands where there is no trial yet: what is awaited, then the keys to begin with."""
     told = _awaited(context, width)
-    return [*told, (), *first_keys(context)]
+    return [*told, (), *_first_keys(context)]
 
 
 def _awaited(context: RenderContext, width: int) -> list[Line]:
@@ -59,11 +59,11 @@ def _gone(context: RenderContext, width: int) -> list[Line]:
         return [
             line(("the study could not start:", "error bold")),
             *(line(("  " + words, "error")) for words in _tail(engine.words, width - 2)),
-            _said(f"mend it, then {how_to_go_on(context)}"),
+            _said(f"mend it, then {_how_to_go_on(context)}"),
         ]
     return [
         line((f"no trial was started, and no engine runs ({_ended(context)})", "warning")),
-        _said(how_to_go_on(context)),
+        _said(_how_to_go_on(context)),
     ]
 
 
@@ -73,10 +73,10 @@ def _tail(words: str, width: int) -> list[str]:
     for text in words.rstrip().splitlines():
         indent = " " * (len(text) - len(text.lstrip()))
         lines += [indent + part for part in wrapped(text.lstrip(), width - len(indent))]
-    return lines[-TRACEBACK:]
+    return lines[-_TRACEBACK:]
 
 
-def first_keys(context: RenderContext) -> list[Line]:
+def _first_keys(context: RenderContext) -> list[Line]:
     """The few keys that somebody who sees the app for the first time needs."""
     keys = [("app.help", "all keys"), ("app.quit", "leave")]
     if not context.snapshot.engine_gone:
@@ -91,7 +91,7 @@ def first_keys(context: RenderContext) -> list[Line]:
 def notice(context: RenderContext) -> Line:
     """What is said in the place of the best value while that is not the news; else ()."""
     snapshot = context.snapshot
-    if failed := all_failed(snapshot):
+    if failed := _all_failed(snapshot):
         return line((failed, "error"))
     if snapshot.engine.state == "failed":
         words = _last_of(snapshot.engine.words)
@@ -114,9 +114,9 @@ def next_step(context: RenderContext) -> Line:
         words = "  ".join(f"{context.keymap.shown(key)} {title}" for key, title in keys)
         return line((words, "accent"))
     if snapshot.engine_gone:
-        return line((how_to_go_on(context), "warning"))
+        return line((_how_to_go_on(context), "warning"))
     return (
-        line((f"{context.keymap.shown('log.open')} log", "accent")) if all_failed(snapshot) else ()
+        line((f"{context.keymap.shown('log.open')} log", "accent")) if _all_failed(snapshot) else ()
     )
 
 
@@ -126,13 +126,13 @@ def why_ended(context: RenderContext) -> str:
     return plain(study.halted or (study.exhausted if study.finished else study.blocked))
 
 
-def all_failed(snapshot: Snapshot) -> str:
+def _all_failed(snapshot: Snapshot) -> str:
     """The newest error's last line, where trials have ended but only by failing; else ""."""
     failed = snapshot.counts.get(TrialState.FAILED, 0)
     running = snapshot.counts.get(TrialState.RUNNING, 0)
     if not failed or failed != sum(snapshot.counts.get(state, 0) for state in ENDED):
         return ""
-    if running and failed < SOME:
+    if running and failed < _SOME:
         return ""  # it is too early to tell
     newest = next((row for row in reversed(snapshot.rows) if row.state == TrialState.FAILED), None)
     error = _last_of(newest.error) if newest else ""
@@ -159,7 +159,7 @@ def missing(context: RenderContext, row: TrialRow) -> str:
     return f"{name} {words}"
 
 
-def how_to_go_on(context: RenderContext) -> str:
+def _how_to_go_on(context: RenderContext) -> str:
     """The key and the command that start an engine again."""
     command = f"`tuitune {plain(context.snapshot.file)}` goes on"
     if context.readonly:
@@ -169,10 +169,10 @@ def how_to_go_on(context: RenderContext) -> str:
 
 def _first_report(context: RenderContext) -> Line:
     """Of the trial that has been running longest, while nothing at all was reported."""
-    rows = context.snapshot.rows[-LOOKED_AT:]
+    rows = context.snapshot.rows[-_LOOKED_AT:]
     oldest = next((row for row in rows if row.state == TrialState.RUNNING), None)
     if oldest is None:
-        return _awaited(context, ANY)[0] if not rows else ()
+        return _awaited(context, _ANY)[0] if not rows else ()
     late = context.snapshot.now - (oldest.launched or context.snapshot.now) >= PATIENCE
     return line((missing(context, oldest), "warning" if late else "info"))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-TOP = 5
+_TOP = 5
 
 
 def summary_lines(context: RenderContext, width: int) -> list[Line]:
@@ -39,7 +39,9 @@ def leaders(snapshot: Snapshot) -> list[TrialRow]:
     objective = snapshot.spec.objective
     known = [row for row in snapshot.rows if row.value is not None]
     complete = [row for row in known if row.state == TrialState.COMPLETE]
-    return sorted(complete or known, key=lambda row: (loss(row.value, objective), row.number))[:TOP]
+    return sorted(complete or known, key=lambda row: (loss(row.value, objective), row.number))[
+        :_TOP
+    ]
 
 
 def _state(snapshot: Snapshot) -> list[Line]:

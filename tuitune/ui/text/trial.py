@@ -59,7 +59,7 @@ def standing(snapshot: Snapshot, row: TrialRow, facts: Sequence[tuple[int, AnyFa
     steps = rungs[row.bracket]
     words = [f"bracket {row.bracket}"] if len(rungs) > 1 else []
     words.append(_rung(snapshot, row) if row.rung is not None else "no rung yet")
-    rank = last_rank(facts)
+    rank = _last_rank(facts)
     if rank and row.rung is not None:
         words.append(f"{ordinal(rank[0])} of {rank[1]} there")
     next_step = _next_check(snapshot, row, steps)
@@ -116,7 +116,7 @@ def clock(moment: float, now: float) -> str:
     return time.strftime("%H:%M:%S" if same_day else "%d %b %H:%M", then)
 
 
-def last_rank(facts: Sequence[tuple[int, AnyFact]]) -> tuple[int, int] | None:
+def _last_rank(facts: Sequence[tuple[int, AnyFact]]) -> tuple[int, int] | None:
     """(rank, entries) at the newest judgement that had a rank."""
     for _, fact in reversed(facts):
         if isinstance(fact, Verdict | Promoted) and fact.rank and fact.n:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from tuitune.core.search.bayes.observations import Table
     from tuitune.core.space import Value
 
-BETA = 10.0
-SPREAD = 0.15  # of a single value's neighbourhood, as a part of the range
-NARROWEST = 0.02  # the same of a range, however narrow
-ELSEWHERE = 0.05  # of the belief's height is left everywhere: a wrong belief can be overruled
+_BETA = 10.0
+_SPREAD = 0.15  # of a single value's neighbourhood, as a part of the range
+_NARROWEST = 0.02  # the same of a range, however narrow
+_ELSEWHERE = 0.05  # of the belief's height is left everywhere: a wrong belief can be overruled
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Beliefs:
         total = np.zeros(len(rows))
         for place, (middle, spread) in self.numbers.items():
             distance = (rows[:, place] - middle) / spread
-            total += np.log(ELSEWHERE + (1.0 - ELSEWHERE) * np.exp(-0.5 * distance**2))
+            total += np.log(_ELSEWHERE + (1.0 - _ELSEWHERE) * np.exp(-0.5 * distance**2))
         for place, liked in self.cells.items():
-            total += np.where(np.isin(rows[:, place], liked), 0.0, np.log(ELSEWHERE))
-        return total * (BETA / max(outcomes, 1))
+            total += np.where(np.isin(rows[:, place], liked), 0.0, np.log(_ELSEWHERE))
+        return total * (_BETA / max(outcomes, 1))
 
     def slopes(
         self, rows: NDArray[np.float64], places: NDArray[np.intp], outcomes: int
@@ -60,9 +60,9 @@ class Beliefs:
             if int(place) in self.numbers:
                 middle, spread = self.numbers[int(place)]
                 distance = (rows[:, place] - middle) / spread
-                bell = (1.0 - ELSEWHERE) * np.exp(-0.5 * distance**2)
-                found[:, column] = -bell * distance / spread / (ELSEWHERE + bell)
-        return found * (BETA / max(outcomes, 1))
+                bell = (1.0 - _ELSEWHERE) * np.exp(-0.5 * distance**2)
+                found[:, column] = -bell * distance / spread / (_ELSEWHERE + bell)
+        return found * (_BETA / max(outcomes, 1))
 
     def drawn(
         self, encoding: Encoding, points: NDArray[np.float64], random: np.random.Generator
@@ -98,12 +98,12 @@ def _neighbourhood(column: Column, values: tuple[Value, ...]) -> tuple[float, fl
     """The middle and the spread, on the unit interval, of one value or of a range."""
     units = [to_unit(column.parameter, value) for value in values]
     low, high = min(units), max(units)
-    spread = SPREAD if len(units) == 1 else max(NARROWEST, (high - low) / 2)
+    spread = _SPREAD if len(units) == 1 else max(_NARROWEST, (high - low) / 2)
     return (low + high) / 2, spread
 
 
-FAR = -1000.0  # below, 1 + z m has lost its digits: its series takes over
-LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
+_FAR = -1000.0  # below, 1 + z m has lost its digits: its series takes over
+_LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
 def log_h(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -112,21 +112,21 @@ def log_h(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float
     With m = Phi/phi = sqrt(pi/2) erfcx(-z/sqrt2): h = phi (1 + z m), and h'/h = m / (1 + z m).
     """
     # Above 8, m overflows long after h has become z itself.
-    near = np.clip(z, FAR, 8.0)
+    near = np.clip(z, _FAR, 8.0)
     ratio = np.sqrt(np.pi / 2.0) * erfcx(-near / np.sqrt(2.0))
     sum_ = 1.0 + near * ratio
-    value = -0.5 * near * near - LOG_ROOT_2PI + np.log(sum_)
+    value = -0.5 * near * near - _LOG_ROOT_2PI + np.log(sum_)
     slope = ratio / sum_
     if (near == z).all():
         return value, slope
-    far = np.minimum(z, FAR)
+    far = np.minimum(z, _FAR)
     # 1 + z m = z^-2 - 3 z^-4 + ...
     value = np.where(
-        z < FAR,
-        -0.5 * far * far - LOG_ROOT_2PI - 2.0 * np.log(-far) + np.log1p(-3.0 / (far * far)),
+        z < _FAR,
+        -0.5 * far * far - _LOG_ROOT_2PI - 2.0 * np.log(-far) + np.log1p(-3.0 / (far * far)),
         value,
     )
-    slope = np.where(z < FAR, -far - 2.0 / far + 6.0 / (far**3 - 3.0 * far), slope)
+    slope = np.where(z < _FAR, -far - 2.0 / far + 6.0 / (far**3 - 3.0 * far), slope)
     high = np.maximum(z, 8.0)
     return np.where(z > 8.0, np.log(high), value), np.where(z > 8.0, 1.0 / high, slope)
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Sloped = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-SUFFICIENT = 1e-4  # of the decrease that the slope promised
-SHRINK, SHORTEST = 0.5, 0.1  # of a step that did not help
-LENGTHEN = 4.0  # of steps, where the way down grows steeper
+_SUFFICIENT = 1e-4  # of the decrease that the slope promised
+_SHRINK, _SHORTEST = 0.5, 0.1  # of a step that did not help
+_LENGTHEN = 4.0  # of steps, where the way down grows steeper
 
 
 class Start(NamedTuple):
@@ -82,7 +82,7 @@ def _descended(
         moved = reached - points
         promised = (slopes * moved).sum(axis=1)
         gained = values - new_values
-        helps = going & (gained >= -SUFFICIENT * promised) & (promised < 0.0)
+        helps = going & (gained >= -_SUFFICIENT * promised) & (promised < 0.0)
         inverse = _learned(inverse, moved, new_slopes - slopes, helps)
         share = np.where(helps, 1.0, share * _shorter(gained, promised))
         small = enough.decrease * np.maximum(1.0, np.abs(values))
@@ -97,7 +97,7 @@ def _shorter(gained: NDArray[np.float64], promised: NDArray[np.float64]) -> NDAr
     """The lowest point of the parabola through what a step met, as a part of that step."""
     bend = -2.0 * (gained + promised)
     lowest = -promised / np.where(bend > 0.0, bend, np.inf)
-    return np.clip(lowest, SHORTEST, SHRINK)
+    return np.clip(lowest, _SHORTEST, _SHRINK)
 
 
 def _learned(
@@ -116,5 +116,5 @@ def _learned(
     cross = (through / divisor[:, None])[:, :, None] * moved[:, None, :]
     square = (factor[:, None] * moved)[:, :, None] * moved[:, None, :]
     updated = inverse + square - cross - cross.transpose(0, 2, 1)
-    steeper = np.where(helps & ~bends, LENGTHEN, 1.0)
+    steeper = np.where(helps & ~bends, _LENGTHEN, 1.0)
     return np.where(bends[:, None, None], updated, steeper[:, None, None] * inverse)

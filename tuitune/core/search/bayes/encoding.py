@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.space import Parameter, Sampled, SearchSpace
 
-COUNTABLE = 1000  # finer grids are a continuum to the model, and snapped at the end
+_COUNTABLE = 1000  # finer grids are a continuum to the model, and snapped at the end
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def encoding_of(space: SearchSpace) -> Encoding:
 def _column(parameter: Parameter) -> Column:
     count = levels(parameter)
     unordered = isinstance(parameter, Choice) and not parameter.ordered
-    fine = count is None or (count > COUNTABLE and not unordered)
+    fine = count is None or (count > _COUNTABLE and not unordered)
     if fine or (isinstance(parameter, FloatRange) and parameter.step is None):
         return Column(parameter, 0, None, None)
     assert count is not None
@@ -217,8 +217,8 @@ def _column(parameter: Parameter) -> Column:
     return Column(parameter, 0, (np.arange(count) + 0.5) / count, even)
 
 
-WIDE = 100.0  # the largest over the smallest: beyond, a log scale
-MANY = 20  # kinds of values that are no numbers; further ones look alike
+_WIDE = 100.0  # the largest over the smallest: beyond, a log scale
+_MANY = 20  # kinds of values that are no numbers; further ones look alike
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def _is_number(value: object) -> bool:
 def _numbers(values: Sequence[Any]) -> NDArray[np.float64]:
     known = np.array([float(value) for value in values if value is not None])
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
-    if low > 0.0 and high / low > WIDE:
+    if low > 0.0 and high / low > _WIDE:
         low, high = float(np.log(low)), float(np.log(high))
         values = [None if value is None else float(np.log(value)) for value in values]
     if high <= low:
@@ -278,5 +278,5 @@ def _codes(values: Sequence[Any]) -> tuple[NDArray[np.float64], int]:
     codes = []
     for value in values:
         name = key({"": value})
-        codes.append(numbers.setdefault(name, min(len(numbers), MANY - 1)))
-    return np.array(codes, dtype=np.float64), min(len(numbers), MANY)
+        codes.append(numbers.setdefault(name, min(len(numbers), _MANY - 1)))
+    return np.array(codes, dtype=np.float64), min(len(numbers), _MANY)

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from tuitune.core.search.sobol import SobolSearcher
     from tuitune.core.space import SearchSpace
 
-NAMED = 4  # parameters that a reason names
-LEAST = 2  # finite outcomes before a model says more than chance would
-SPREAD = 10  # trials before it is asked where bad ones are stopped early: chance is cheap there
-PROVEN = 3  # of earlier studies, so many of the best are tried first
-EARLY = 9  # as long as fewer configurations were tried
-SHARE = 0.05  # of later trials that explore
-CHEAP_SHARE = 0.15  # the same where bad ones are stopped early
+_NAMED = 4  # parameters that a reason names
+_LEAST = 2  # finite outcomes before a model says more than chance would
+_SPREAD = 10  # trials before it is asked where bad ones are stopped early: chance is cheap there
+_PROVEN = 3  # of earlier studies, so many of the best are tried first
+_EARLY = 9  # as long as fewer configurations were tried
+_SHARE = 0.05  # of later trials that explore
+_CHEAP_SHARE = 0.15  # the same where bad ones are stopped early
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class ExplorationPolicy:
 
     def proven(self, history: History, observations: Observations, tried: Tried) -> Proposal | None:
         """The next of the best of earlier studies; None where there is none, or they had turns."""
-        if not history.foreign or len(tried) >= EARLY:
+        if not history.foreign or len(tried) >= _EARLY:
             return None
         foreign = observations.only((observations.trials < 0) & observations.finite)
         drawn = {parameter.name for parameter in self.space.sampled}
-        for place in np.argsort(foreign.outcomes, kind="stable")[:PROVEN]:
+        for place in np.argsort(foreign.outcomes, kind="stable")[:_PROVEN]:
             past = history.foreign[int(foreign.trials[place])]  # negative: counted from the end
             config = {name: value for name, value in past.config.items() if name not in drawn}
             if identity(self.space, config) not in tried:
@@ -61,9 +61,9 @@ class ExplorationPolicy:
 
     def too_early(self, history: History, observations: Observations) -> Cause | None:
         """Why the model does not choose yet; None where it does."""
-        if self.cheap and len(history.past) < SPREAD and not history.foreign:
+        if self.cheap and len(history.past) < _SPREAD and not history.foreign:
             return "cheap"
-        if len(np.unique(observations.trials[observations.finite])) < LEAST:
+        if len(np.unique(observations.trials[observations.finite])) < _LEAST:
             return "few"
         return None
 
@@ -73,7 +73,7 @@ class ExplorationPolicy:
 
     def explores(self, random: np.random.Generator) -> bool:
         """Whether this trial is one of the share that explores."""
-        return bool(random.random() < (CHEAP_SHARE if self.cheap else SHARE))
+        return bool(random.random() < (_CHEAP_SHARE if self.cheap else _SHARE))
 
     def exploring(self, trial: int, tried: Tried) -> Proposal | None:
         """A point of Sobol's sequence, whatever the model expects."""
@@ -132,7 +132,7 @@ def shares_of(names: Sequence[str], lengths: NDArray[np.float64]) -> tuple[tuple
     """
     weights = 1.0 / lengths
     shares = weights / weights.sum()
-    order = np.argsort(-shares, kind="stable")[:NAMED]
+    order = np.argsort(-shares, kind="stable")[:_NAMED]
     return tuple((names[i], float(shares[i])) for i in order)
 
 

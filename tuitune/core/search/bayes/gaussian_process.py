@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from tuitune.core.search.bayes.encoding import Layout
     from tuitune.core.search.bayes.kernel import Hyperparameters, Pairs, Scaled
 
-LENGTH_FACTOR = 0.3  # of the median length that Hvarfner et al. expect
-LENGTH_SPREAD = 1.7  # in ln
-SCALE = (0.0, 1.0)  # mean and spread in ln, of outcomes that have unit variance
-NOISE = (-6.0, 1.5)
-GAP = (-1.0, 1.0)
-STEPS = 30
-DOUBT = (0.4, 25)  # spread, in ln, of the lengths that so many outcomes leave plausible
-LOWEST_NOISE = 1e-6
+_LENGTH_FACTOR = 0.3  # of the median length that Hvarfner et al. expect
+_LENGTH_SPREAD = 1.7  # in ln
+_SCALE = (0.0, 1.0)  # mean and spread in ln, of outcomes that have unit variance
+_NOISE = (-6.0, 1.5)
+_GAP = (-1.0, 1.0)
+_STEPS = 30
+_DOUBT = (0.4, 25)  # spread, in ln, of the lengths that so many outcomes leave plausible
+_LOWEST_NOISE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Prior:
 
 def prior_of(places: int, levels: int) -> Prior:
     """The prior for so many places and levels (Hvarfner et al. 2024, eq. 6)."""
-    length = np.sqrt(2.0) + 0.5 * np.log(places) + np.log(LENGTH_FACTOR)
+    length = np.sqrt(2.0) + 0.5 * np.log(places) + np.log(_LENGTH_FACTOR)
     gaps = levels - 1
     return Prior(
-        np.array([length] * places + [SCALE[0], NOISE[0]] + [GAP[0]] * gaps),
-        np.array([LENGTH_SPREAD] * places + [SCALE[1], NOISE[1]] + [GAP[1]] * gaps),
-        np.array([0.5 * np.log(places) - 0.5] * places + [0.0, -4.0] + [GAP[0]] * gaps),
-        np.log([0.02] * places + [0.02, LOWEST_NOISE] + [1e-3] * gaps),
+        np.array([length] * places + [_SCALE[0], _NOISE[0]] + [_GAP[0]] * gaps),
+        np.array([_LENGTH_SPREAD] * places + [_SCALE[1], _NOISE[1]] + [_GAP[1]] * gaps),
+        np.array([0.5 * np.log(places) - 0.5] * places + [0.0, -4.0] + [_GAP[0]] * gaps),
+        np.log([0.02] * places + [0.02, _LOWEST_NOISE] + [1e-3] * gaps),
         np.log([200.0] * places + [50.0, 2.0] + [20.0] * gaps),
     )
 
@@ -97,7 +97,7 @@ def fit(pairs: Pairs, outcomes: NDArray[np.float64]) -> Hyperparameters:
         jac=True,
         method="L-BFGS-B",
         bounds=np.column_stack([prior.low, prior.high]),
-        options={"maxiter": STEPS, "gtol": 1e-2, "ftol": 1e-4},
+        options={"maxiter": _STEPS, "gtol": 1e-2, "ftol": 1e-4},
     )
     return from_logs(np.asarray(found.x), places)
 
@@ -108,15 +108,15 @@ def drawn_near(at: Hyperparameters, outcomes: int, random: np.random.Generator) 
     Over several trials this stands in for averaging over hyperparameters (Snoek et al. 2012,
     section 3.2), at no cost. The doubt shrinks with the root of the number of outcomes.
     """
-    spread, of = DOUBT
+    spread, of = _DOUBT
     doubt = spread * min(1.0, np.sqrt(of / max(outcomes, 1)))
     shaken = np.exp(doubt * random.normal(size=len(at.lengths)))
     return replace(at, lengths=at.lengths * shaken)
 
 
-SMALLEST_VARIANCE = 1e-12
+_SMALLEST_VARIANCE = 1e-12
 JITTERS = (0.0, 1e-6, 1e-4)
-BLOCK = 32_768  # covariances at a time: few enough that the memory stays at hand
+_BLOCK = 32_768  # covariances at a time: few enough that the memory stays at hand
 
 
 class SlopedBelief(NamedTuple):
@@ -151,7 +151,7 @@ class Posterior:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of the outcome at a rung, free of noise."""
         mean, explained = np.empty(len(rows)), np.empty(len(rows))
-        size = max(1, BLOCK // len(self.weights))
+        size = max(1, _BLOCK // len(self.weights))
         for first in range(0, len(rows), size):
             block = slice(first, first + size)
             covariances, _ = cross(self.at, self._scaled(rows[block], rung), self.seen)
@@ -181,7 +181,7 @@ class Posterior:
         return SlopedBelief(mean, deviation, slopes[0], -slopes[1] / deviation[:, None])
 
     def _deviation(self, explained: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.sqrt(np.maximum(self.at.scale + OFFSET - explained, SMALLEST_VARIANCE))
+        return np.sqrt(np.maximum(self.at.scale + OFFSET - explained, _SMALLEST_VARIANCE))
 
     def _scaled(self, rows: NDArray[np.float64], rung: int) -> Scaled:
         return scaled(self.layout, self.at, rows, np.full(len(rows), rung))

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from tuitune.core.search.bayes.encoding import Layout
 
-ROOT5 = float(np.sqrt(5.0))
+_ROOT5 = float(np.sqrt(5.0))
 OFFSET = 4.0  # variance of a rung's own level, in units of the warped outcomes' variance
-BLOCK = 64  # rows whose covariances are found at a time: little memory, which stays at hand
+_BLOCK = 64  # rows whose covariances are found at a time: little memory, which stays at hand
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def from_logs(logs: NDArray[np.float64], places: int) -> Hyperparameters:
 def matern(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """m(r) and its derivative by r^2, -5/6 (1 + sqrt5 r) exp(-sqrt5 r), of squared distances."""
     root = np.sqrt(squared)
-    root *= ROOT5
+    root *= _ROOT5
     slope = np.exp(-root)
     alike = squared * (5.0 / 3.0)
     root += 1.0
@@ -202,7 +202,7 @@ def within(at: Hyperparameters, rows: Scaled) -> NDArray[np.float64]:
     """The covariance of rows with themselves; what is above the diagonal means nothing."""
     count = len(rows.norms)
     matrix = np.empty((count, count))
-    for first in range(0, count, BLOCK):
-        last = first + BLOCK
+    for first in range(0, count, _BLOCK):
+        last = first + _BLOCK
         matrix[first:last, :last], _ = cross(at, rows.only(first, last), rows.only(0, last))
     return matrix

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import History, Tried
     from tuitune.core.space import SearchSpace, Value
 
-UNIFORM, LOCAL, CENTRES = 512, 200, 5  # candidates: anywhere, and near so many of the best
-CHEAP = 120  # outcomes; with more, fewer candidates are looked at, down to two fifths
-FITS_KEPT = 8
+_UNIFORM, LOCAL, _CENTRES = 512, 200, 5  # candidates: anywhere, and near so many of the best
+_CHEAP = 120  # outcomes; with more, fewer candidates are looked at, down to two fifths
+_FITS_KEPT = 8
 
 
 @dataclass
@@ -98,7 +98,7 @@ class BayesModel:
         contenders = table.contenders(kept)
         means = believed.mean(contenders, table.target)
         promise = Improvement(table, believed, self.beliefs, float(means.min()))
-        centres = contenders[np.argsort(means, kind="stable")[:CENTRES]]
+        centres = contenders[np.argsort(means, kind="stable")[:_CENTRES]]
         points = self._candidates(centres, len(kept), random)
         for point in ascend(self.encoding, promise, points, random).points:
             config = self.encoding.space.configuration(point.tolist())
@@ -122,7 +122,7 @@ class BayesModel:
         )
         known = b"".join([rows.tobytes(), levels.tobytes(), values.tobytes()])
         if known not in self._fits:
-            if len(self._fits) >= FITS_KEPT:
+            if len(self._fits) >= _FITS_KEPT:
                 del self._fits[next(iter(self._fits))]
             pairs = pairs_of(table.layout, rows, levels, table.fidelities.levels)
             self._fits[known] = fit(pairs, values)
@@ -131,15 +131,15 @@ class BayesModel:
     def _candidates(
         self, centres: NDArray[np.float64], outcomes: int, random: np.random.Generator
     ) -> NDArray[np.float64]:
-        share = min(1.0, max(0.4, CHEAP / outcomes))
+        share = min(1.0, max(0.4, _CHEAP / outcomes))
         searched = centres[:, : len(self.encoding.columns)]
         around = points_of(self.encoding, searched, random)
         parts = [
-            everywhere(self.encoding, random, int(share * UNIFORM)),
+            everywhere(self.encoding, random, int(share * _UNIFORM)),
             nearby(self.encoding, random, around, int(share * LOCAL)),
         ]
         if self.beliefs:
-            parts.append(self.beliefs.drawn(self.encoding, parts[0][: UNIFORM // 4], random))
+            parts.append(self.beliefs.drawn(self.encoding, parts[0][: _UNIFORM // 4], random))
         return np.concatenate(parts)
 
     def _why(

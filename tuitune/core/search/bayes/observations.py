@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Scale = Literal["half-rank", "log"]
 
-LOG_FLOOR = 0.1  # of the distance from the best to the median: added to the distance to the best
+_LOG_FLOOR = 0.1  # of the distance from the best to the median: added to the distance to the best
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ def _half_rank(unit: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _log(unit: NDArray[np.float64]) -> NDArray[np.float64]:
     """ln of the distance to the best, which gets a floor."""
-    floor = LOG_FLOOR * float(np.median(unit))
-    return np.log(unit + (floor if floor > 0.0 else LOG_FLOOR * float(unit.mean())))
+    floor = _LOG_FLOOR * float(np.median(unit))
+    return np.log(unit + (floor if floor > 0.0 else _LOG_FLOOR * float(unit.mean())))
 
 
 FITTED = 160  # lines that hyperparameters are fitted to
 MODELLED = 500  # lines that predictions are made from
 EVERY = 24  # up to so many trials, hyperparameters are fitted anew with each
-GROWTH = 1.15  # later with every so much growth
+_GROWTH = 1.15  # later with every so much growth
 
 
 def settled(trials: int, pending: int) -> int:
@@ -100,7 +100,7 @@ def settled(trials: int, pending: int) -> int:
     level = EVERY
     if count <= level:
         return count
-    while (further := max(level + 1, int(level * GROWTH))) <= count:
+    while (further := max(level + 1, int(level * _GROWTH))) <= count:
         level = further
     return level
 
@@ -124,8 +124,8 @@ def thinned(values: NDArray[np.float64], most: int, newest: float = 0.2) -> NDAr
     return np.flatnonzero(kept)
 
 
-ENOUGH = 3  # finite outcomes at a level, to aim there
-FAILURE = 0.5  # a failure counts as the worst seen, and so many standard deviations more
+_ENOUGH = 3  # finite outcomes at a level, to aim there
+_FAILURE = 0.5  # a failure counts as the worst seen, and so many standard deviations more
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Observations:
             seen = mine & self.finite
             found.append(warped(self.outcomes[seen], "half-rank" if found else scale))
             values[seen] = found[-1].values
-            values[mine & ~self.finite] = found[-1].worst + FAILURE
+            values[mine & ~self.finite] = found[-1].worst + _FAILURE
         return values, found[0]
 
 
@@ -229,7 +229,7 @@ def target(observations: Observations, levels: int) -> int:
     own = observations.trials >= 0
     seen = observations.finite & (own if (own & observations.finite).any() else ~own)
     counts = np.bincount(observations.levels[seen], minlength=levels)
-    for least in (ENOUGH, 1):
+    for least in (_ENOUGH, 1):
         reached = np.flatnonzero(counts >= least)
         if len(reached):
             return int(reached[-1])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.search.bayes.encoding import Encoding
 
-LOCAL_STEPS = (0.02, 0.1, 0.3)  # of local moves, as parts of the range
+_LOCAL_STEPS = (0.02, 0.1, 0.3)  # of local moves, as parts of the range
 
 
 def everywhere(encoding: Encoding, random: np.random.Generator, count: int) -> NDArray[np.float64]:
@@ -37,7 +37,7 @@ def nearby(
     points = centres[random.integers(len(centres), size=count)]
     moved = random.random((count, places)) < max(0.3, 1.0 / places)
     moved[np.arange(count), random.integers(places, size=count)] = True
-    steps = np.array(LOCAL_STEPS)[random.integers(len(LOCAL_STEPS), size=count)]
+    steps = np.array(_LOCAL_STEPS)[random.integers(len(_LOCAL_STEPS), size=count)]
     shifted = np.clip(points + steps[:, None] * random.normal(size=points.shape), 0.0, 1.0)
     fresh = random.random(points.shape)
     categorical = np.array([column.categories > 0 for column in encoding.columns])
@@ -87,12 +87,12 @@ def neighbours(
     return np.array(changed).reshape(len(changed), len(point))
 
 
-POLISHED = 6
-SWEPT = 3
-SWEEPS = 3
-CHANGES = 6  # of each countable parameter in a sweep
+_POLISHED = 6
+_SWEPT = 3
+_SWEEPS = 3
+_CHANGES = 6  # of each countable parameter in a sweep
 FIRST = 0.1  # move up the gradient, in units of the lengths
-STEPS = Enough(calls=10, slope=1e-2, decrease=1e-4)
+_STEPS = Enough(calls=10, slope=1e-2, decrease=1e-4)
 
 
 class Acquisition(Protocol):
@@ -130,7 +130,7 @@ def ascend(
     """Improve the best of the points (points, places); all of them are returned, best first."""
     rows = encoding.snapped(points)
     values = acquisition.value(rows)
-    start = _distinct_best(rows, values, POLISHED)
+    start = _distinct_best(rows, values, _POLISHED)
     best, best_values = points[start], values[start]
     if encoding.countables:
         best, best_values = _swept(encoding, acquisition, best, best_values, random)
@@ -160,9 +160,9 @@ def _swept(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Each of the best few takes its best change of one countable, while that helps."""
     points, values = points.copy(), values.copy()
-    going = list(range(min(SWEPT, len(points))))
-    for _ in range(SWEEPS):
-        moves = [neighbours(encoding, points[index], random, CHANGES) for index in going]
+    going = list(range(min(_SWEPT, len(points))))
+    for _ in range(_SWEEPS):
+        moves = [neighbours(encoding, points[index], random, _CHANGES) for index in going]
         sizes = [len(move) for move in moves]
         if not sum(sizes):
             break
@@ -202,7 +202,7 @@ def _polished(
     low, high = np.zeros(len(places)), np.ones(len(places))
     start = Start(points[:, places], low, high, acquisition.lengths(places), FIRST)
     moved = points.copy()
-    moved[:, places] = np.where(active, descend(negative, start, STEPS), points[:, places])
+    moved[:, places] = np.where(active, descend(negative, start, _STEPS), points[:, places])
     new = acquisition.value(encoding.snapped(moved))
     better = new > values
     return np.where(better[:, None], moved, points), np.where(better, new, values)

@@ -68,9 +68,9 @@ def _cell(parameter: Parameter, config: Mapping[str, Any]) -> float:
     return to_unit(parameter, value)
 
 
-WIDTH = 0.2  # of a number's range: a kernel's bandwidth, were it alone
-LEAST_LEAVING = 1e-3  # of a category's kernel, so that no density is 0
-REDRAWS = 20  # of numbers that fall outside of their range; then they stay at its end
+_WIDTH = 0.2  # of a number's range: a kernel's bandwidth, were it alone
+_LEAST_LEAVING = 1e-3  # of a category's kernel, so that no density is 0
+_REDRAWS = 20  # of numbers that fall outside of their range; then they stay at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ def density(points: Array, categories: NDArray[np.int64]) -> Density:
     observation, evenly spread over all of them, would take from those of the n.
     """
     n, d = len(points) + 1, points.shape[1]
-    leaving = np.maximum((categories - 1.0) / np.maximum(n + categories - 1.0, 1.0), LEAST_LEAVING)
-    width = WIDTH * n ** (-1.0 / (4.0 + d))
+    leaving = np.maximum((categories - 1.0) / np.maximum(n + categories - 1.0, 1.0), _LEAST_LEAVING)
+    width = _WIDTH * n ** (-1.0 / (4.0 + d))
     return Density(points, categories, np.where(categories > 0, leaving, width))
 
 
@@ -154,7 +154,7 @@ def _number(ours: Array, theirs: Array, width: float, _: int) -> Array:
 def _within(centres: Array, width: float, rng: np.random.Generator) -> Array:
     """Normal draws round the centres, drawn again while outside of [0, 1]."""
     drawn = rng.normal(centres, width)
-    for _ in range(REDRAWS):
+    for _ in range(_REDRAWS):
         outside = (drawn < 0.0) | (drawn > 1.0)
         if not outside.any():
             break
@@ -162,8 +162,8 @@ def _within(centres: Array, width: float, rng: np.random.Generator) -> Array:
     return np.clip(drawn, 0.0, 1.0)
 
 
-LEAST_SD = 0.05  # of a range: one likely value still means those around it
-DOUBT = -6.0  # the ln of the least that a belief leaves to what it does not expect
+_LEAST_SD = 0.05  # of a range: one likely value still means those around it
+_DOUBT = -6.0  # the ln of the least that a belief leaves to what it does not expect
 
 
 def log_belief(
@@ -177,7 +177,7 @@ def log_belief(
 def _one(parameter: Parameter, config: Mapping[str, Any]) -> float:
     value = config[parameter.name]
     if isinstance(parameter, Choice):
-        return 0.0 if any(same(value, likely) for likely in parameter.likely) else DOUBT
+        return 0.0 if any(same(value, likely) for likely in parameter.likely) else _DOUBT
     units = likely_units(parameter)
-    centre, sd = (units[0] + units[-1]) / 2, max((units[-1] - units[0]) / 2, LEAST_SD)
-    return max(-0.5 * ((to_unit(parameter, value) - centre) / sd) ** 2, DOUBT)
+    centre, sd = (units[0] + units[-1]) / 2, max((units[-1] - units[0]) / 2, _LEAST_SD)
+    return max(-0.5 * ((to_unit(parameter, value) - centre) / sd) ** 2, _DOUBT)

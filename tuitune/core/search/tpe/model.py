@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import History, Past, Tried
     from tuitune.core.space import SearchSpace
 
-GOOD = 0.1  # q: the share of the good ones
-LEAST, MOST = 2, 25  # good ones
-ENOUGH = 10  # trials to model, in whatever space
+_GOOD = 0.1  # q: the share of the good ones
+_LEAST, MOST = 2, 25  # good ones
+_ENOUGH = 10  # trials to model, in whatever space
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ def split(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, parameters: i
     at = observations(every, rungs, mode)
     for rung in sorted(at, reverse=True):
         found = sorted(at[rung], key=lambda one: one[:2])
-        if len(found) < min(parameters + 3, ENOUGH):
+        if len(found) < min(parameters + 3, _ENOUGH):
             continue
-        most = max(LEAST, min(math.ceil(GOOD * len(found)), MOST))
+        most = max(_LEAST, min(math.ceil(_GOOD * len(found)), MOST))
         good = [past.config for loss, _, past in found[:most] if isfinite(loss)]
         if good:
             poor = [past.config for _, _, past in found[most:]]
@@ -102,9 +102,9 @@ def _loss(value: float, mode: Mode) -> float:
     return value if mode == "min" else -value
 
 
-EXPLORED = 0.1  # rho: the share of configurations that no model chooses
-CANDIDATES = 64  # N_s
-BELIEF = 10.0  # beta: after so many trials a belief begins to fade, as beta / n
+_EXPLORED = 0.1  # rho: the share of configurations that no model chooses
+_CANDIDATES = 64  # N_s
+_BELIEF = 10.0  # beta: after so many trials a belief begins to fade, as beta / n
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class TpeModel:
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """As `Model.propose`; Sobol's points where there is too little to model."""
         rng = np.random.default_rng([self.seed, trial])
-        if rng.random() < EXPLORED:
+        if rng.random() < _EXPLORED:
             return self._explored(trial, tried, "explore")
         pasts = (*history.foreign, *history.past)
         found = split(pasts, self.rungs, self.mode, len(self.space.searched))
@@ -154,11 +154,11 @@ class TpeModel:
         encode, categories = self.columns.encode, self.columns.categories
         good = density(encode(found.good), categories)
         poor = density(encode(found.poor), categories)
-        drawn = good.draw(CANDIDATES, rng)
+        drawn = good.draw(_CANDIDATES, rng)
         configs = [self.space.configuration(point) for point in self.columns.points(drawn)]
         at = encode(configs)  # where rounding has put them
         ratios = good.log_at(at) - poor.log_at(at)
-        belief = log_belief(self.space.searched, configs) * min(1.0, BELIEF / found.trials)
+        belief = log_belief(self.space.searched, configs) * min(1.0, _BELIEF / found.trials)
         for index in np.argsort(-(ratios + belief), kind="stable"):
             if is_new(self.space, configs[index], tried):
                 return configs[index], float(ratios[index])

@@ -1,0 +1,99 @@
+"""The shape of the source: imports without circles, modules of a readable size, docstrings that say what is there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import tuitune
+
+ROOT = Path(tuitune.__file__).parent
+LONGEST = 400  # lines of a module
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of the package, by its dotted name."""
+    found = {}
+    for file in sorted(ROOT.rglob("*.py")):
+        parts = file.relative_to(ROOT.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(file.read_text(encoding="utf-8"))
+    return found
+
+
+def imports(name: str) -> Iterator[tuple[str, str]]:
+    """Each import of the package's own by this module: (module, imported name or ""). Types included."""
+    for node in ast.walk(modules()[name]):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield (full, "") if full in modules() else (node.module, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, ""
+
+
+def circles() -> list[list[str]]:
+    """Groups of modules that import each other, directly or by way of others (Tarjan, SIAM J. Comput. 1972)."""
+    known = modules()
+    arrows = {name: sorted({m for m, _ in imports(name) if m in known} - {name}) for name in known}
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in arrows[name]:
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in arrows:
+        if name not in index:
+            visit(name)
+    return found
+
+
+def test_no_modules_import_each_other() -> None:
+    assert circles() == []
+
+
+def test_what_begins_with_an_underscore_stays_in_its_module() -> None:
+    private = [
+        f"{name}: {module}.{what}"
+        for name in modules()
+        for module, what in imports(name)
+        if module.startswith("tuitune") and what.startswith("_") and not what.startswith("__")
+    ]
+    assert private == []
+
+
+def test_modules_are_of_a_readable_size() -> None:
+    long = {
+        str(file.relative_to(ROOT)): lines
+        for file in ROOT.rglob("*.py")
+        if (lines := len(file.read_text(encoding="utf-8").splitlines())) > LONGEST
+    }
+    assert long == {}
+
+
+def test_module_docstrings_say_what_is_inside() -> None:
+    asking = [
+        name for name, tree in modules().items() if (ast.get_docstring(tree) or "").endswith("?")
+    ]
+    missing = [
+        name for name, tree in modules().items() if tree.body and not ast.get_docstring(tree)
+    ]
+    assert (asking, missing) == ([], [])
