@@ -24,7 +24,7 @@ class Gpu:
             self.now += seconds * (self.chance.lognormvariate(0, 0.3) if self.chance else 1.0)
             for place, pace in enumerate(self.paces):
                 self.steps[place] += round(16 / own**place)
-                throughput.heard(self.capacity, pace, self.steps[place], self.now)
+                throughput.note_report(self.capacity, pace, self.steps[place], self.now)
         return throughput.judge(self.capacity)
 
     def join(self) -> None:
@@ -43,7 +43,7 @@ class Gpu:
 
     def begin(self) -> None:
         """The newest one has reported: from now on it is known to compute."""
-        throughput.heard(self.capacity, self.paces[-1], 16, self.now)
+        throughput.note_report(self.capacity, self.paces[-1], 16, self.now)
         self.steps[-1] = 16
         self._turn()
 
@@ -138,7 +138,7 @@ def test_what_one_who_has_not_begun_to_compute_does_to_others_is_not_counted():
     alone, newcomer = gpu.paces
     for step in range(7, 30):  # its data loads, and nobody is hindered yet
         gpu.now += 1.0
-        throughput.heard(gpu.capacity, alone, 16 * step, gpu.now)
+        throughput.note_report(gpu.capacity, alone, 16 * step, gpu.now)
     assert newcomer.reports == 0
     assert gpu.capacity.xx == 0
     assert throughput.judge(gpu.capacity) is None

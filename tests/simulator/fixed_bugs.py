@@ -25,7 +25,7 @@ def first_report_only() -> Iterator[None]:
     def hasty(spec: Any, state: State, fact: ev.Reported) -> None:
         trial = state.trials[fact.trial]
         if trial.attempt == fact.attempt and fact.step <= trial.attempt_step:
-            trial.news = False
+            trial.has_new_value = False
         else:
             reported(spec, state, fact)
 

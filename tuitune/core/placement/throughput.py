@@ -87,7 +87,7 @@ def turn(pace: Throughput, company: int, starting: int, time: float) -> None:
     pace.company, pace.starting = company, starting
 
 
-def heard(capacity: Capacity, pace: Throughput, step: int, time: float) -> None:
+def note_report(capacity: Capacity, pace: Throughput, step: int, time: float) -> None:
     """A report has come."""
     pace.reports += 1
     seconds = time - pace.began

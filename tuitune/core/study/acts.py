@@ -1,4 +1,4 @@
-"""What a user may do to a trial as it stands, and the reason why not."""
+"""Acts of a user on a trial, and the reasons why one is not possible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.study.state import State, Trial
 
-# Whoever leaves for one of these ends for good: a pause would change nothing.
+# An attempt that is ending for one of these ends for good: a pause would change nothing.
 FOR_GOOD: Final = frozenset(
     {
         StopReason.PRUNED,
@@ -33,13 +33,13 @@ class Act(StrEnum):
     PAUSE = auto()
     RESUME = auto()
     KILL = auto()  # at once, or in place of a kill that waits
-    KILL_LATER = auto()  # the same, but not where one waits already
+    KILL_LATER = auto()  # the same, but not where a kill waits already
     UNDO_KILL = auto()
     RETRY = auto()
 
 
 class WhyNot(StrEnum):
-    """Why it can't be done."""
+    """Why an act is not possible."""
 
     ENDED = auto()
     NOT_ENDED = auto()
@@ -54,10 +54,10 @@ class WhyNot(StrEnum):
 
 
 class Standing(NamedTuple):
-    """What the answer depends on: of a trial in a study's state, or of its row in the store."""
+    """The facts that `why_not` depends on: from a study's state, or from a row of the store."""
 
     state: TrialState
-    ending: StopReason | None = None  # why its attempt has been told to leave
+    ending: StopReason | None = None  # why its attempt is ending
     at_maximum: bool = False  # it has reported the maximum, and is complete once it exits
     paused_by_user: bool = False
     to_be_killed: bool = False  # a kill waits that can be undone
@@ -65,7 +65,7 @@ class Standing(NamedTuple):
 
 
 def standing(state: State, trial: Trial) -> Standing:
-    """How a trial stands in its study."""
+    """The trial's `Standing` by the study's state."""
     return Standing(
         trial.state,
         None if trial.ending is None else trial.ending.reason,
@@ -77,7 +77,7 @@ def standing(state: State, trial: Trial) -> Standing:
 
 
 def why_not(act: Act, trial: Standing) -> WhyNot | None:
-    """The reason why this can't be done to the trial now; None where it can."""
+    """The reason why this is not possible for the trial now; None where it is."""
     if act is not Act.RETRY and trial.state in ENDED:
         return WhyNot.ENDED
     return _RULES[act](trial)

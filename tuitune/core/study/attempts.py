@@ -1,4 +1,4 @@
-"""The life of an attempt: its launch, its start, its exit, and the state that this leaves."""
+"""Launch, start and exit of an attempt, and the state of the trial after it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
 
 Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
-_QUICK_DEATH = 60.0  # a crash this soon after its launch tells of a broken program
+_QUICK_DEATH = 60.0  # seconds; a crash so soon after the launch points to a broken program
 
 
 def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
+    """A new attempt: whatever belongs to one attempt is reset."""
     trial = state.trials[fact.trial]
     move(trial, Starting())
     trial.attempt = fact.attempt
@@ -43,7 +44,7 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial.returned = False
     trial.opening = state.opening
     trial.device, trial.cpus, trial.memory = fact.device, fact.cpus, fact.memory
-    trial.launched = trial.heard = trial.stepped = fact.time
+    trial.launched = trial.last_sign = trial.stepped = fact.time
     trial.pause = 0.0
     trial.silent = trial.diverged = False
     trial.pid = None
@@ -57,16 +58,18 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
 
 
 def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
+    """The attempt's process exists, and has read its checkpoint."""
     trial = state.trials[fact.trial]
     state.code = state.code or fact.code
     if trial.attempt == fact.attempt and trial.is_live():
         trial.pid = fact.pid
         if type(trial.activity) is Starting:
             move(trial, Running())
-        trial.checkpoint = fact.resumed_from  # the disk may know of others than the journal
+        trial.checkpoint = fact.resumed_from  # the disk may have others than the journal
 
 
 def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
+    """The process is gone; `Settled` follows and decides the state of the trial."""
     trial = state.trials[fact.trial]
     if not fact.lost:
         asking.exited(spec, state, fact.time - trial.launched)
@@ -78,12 +81,13 @@ def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
 
 
 def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
+    """The trial gets its next state, and crashes are counted."""
     trial = state.trials[fact.trial]
     trial.note = fact.why
     if fact.crashed:
-        trial.error = fact.error or trial.error  # journals of old have it of the exit alone
+        trial.error = fact.error or trial.error  # older journals have it in the exit only
     elif trial.ending is not None:
-        trial.error = ""  # it was told to end: its SIGTERM is no error
+        trial.error = ""  # it was ended on purpose: its SIGTERM is no error
     if fact.crowded:
         gpu_packing.crowded(state, trial)
     gpu_packing.gone(trial)
@@ -132,16 +136,16 @@ def on_exited(spec: StudySpec, state: st.State, exit_: ev.Exited) -> ev.Settled:
         return _complete(trial, exit_)
     if trial.ending is not None and trial.ending.reason != StopReason.RETURNED:
         return _ended(spec, state, trial, trial.ending, exit_)
-    taken = _taken(state, trial, exit_)
-    if taken is not None:
-        return taken
+    interrupted = _interrupted(state, trial, exit_)
+    if interrupted is not None:
+        return interrupted
     if exit_.error:
         return _crashed(state, trial, exit_, exit_.error)
     return _returned(spec, state, trial, exit_)
 
 
-def _taken(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | None:
-    """What the world has ended, by no fault of the trial's; None where it ended by itself."""
+def _interrupted(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settled | None:
+    """The next state after an outside cause; None where the attempt ended by itself."""
     if exit_.lost:
         return _back(trial, exit_, "process lost", exit_.error)
     if exit_.error and gpu_packing.is_lost(state, trial):
@@ -178,9 +182,9 @@ def _ended(
 
 
 def _is_done(trial: st.Trial, ending: st.Ending, exit_: ev.Exited) -> bool:
-    """Whether its function returned by itself, before it was told that it should leave.
+    """Whether its function returned before the trial got the request to leave.
 
-    A signal tells it: an exit status of 0 after one says nothing about the work.
+    After a signal an exit status of 0 says nothing about the work.
     """
     if exit_.error or exit_.stopped or exit_.lost:
         return False
@@ -188,7 +192,7 @@ def _is_done(trial: st.Trial, ending: st.Ending, exit_: ev.Exited) -> bool:
 
 
 def _back(trial: st.Trial, exit_: ev.Exited, cause: Cause, error: str = "") -> ev.Settled:
-    """To where it can go on from: by itself, or once the user resumes it."""
+    """Back to waiting, or to paused until the user resumes it."""
     state = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
     reached = trial.attempt_step if trial.attempt_step > (trial.checkpoint or 0) else 0
     why = Interrupted(cause, reached, trial.checkpoint, _unsaved(trial), error)

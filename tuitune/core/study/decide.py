@@ -1,4 +1,4 @@
-"""The rule of each kind of fact: what follows from it, by the state that it leaves."""
+"""The decisions that follow from each kind of fact."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> Sequence[ev.De
 
 
 def _verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> Sequence[ev.Decision]:
-    """An entry more may be what another trial has waited for."""
+    """An entry more in a rung may allow the promotion of another trial."""
     return fill(spec, state, fact) if state.promotable else ()
 
 
 def _reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[ev.Decision]:
-    """Its verdict; and of one that is packed, what it tells of its neighbours and itself."""
+    """The verdict; and of a packed trial, what its pace shows about sharing the GPU."""
     decisions = judging.on_report(spec, state, fact)
     trial = state.trials[fact.trial]
     if trial.pace is None:
@@ -61,7 +61,7 @@ def _devices_changed(
 
 
 def _started(spec: StudySpec, state: st.State, fact: ev.Started) -> Sequence[ev.Decision]:
-    """A command's code is that of the files it names, which may be others in each trial."""
+    """Not for a command: its hash covers the files that it names, which may differ by trial."""
     if spec.trial.command is not None or fact.code == state.code:
         return ()
     return (ev.CodeChanged(fact.time, state.code, fact.code),)
@@ -88,7 +88,7 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
             why = Failures(state.streak, first=False, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
     if state.trials[fact.trial].not_promoted and state.promotable:
-        return ()  # one of many that wind up together: the last of them looks on
+        return ()  # many are settled together: the last of them fills the slots
     return [*gpu_packing.make_way(state, fact.time), *fill(spec, state, fact)]
 
 
@@ -106,7 +106,7 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
     how: ev.SignalHow = "kill" if fact.now else "ask"
     return [
         ev.Signal(
-            # one that is being ended for another reason still ends for that one
+            # an attempt that is ending for another reason keeps that reason
             fact.time,
             t.number,
             t.attempt,
@@ -120,7 +120,7 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
 
 
 def _may_stay(trial: st.Trial) -> bool:
-    """Whether nothing ends it yet: one that was asked to pause may stand still for ever."""
+    """Whether nothing ends it yet: a trial asked to pause may stay frozen without limit."""
     return trial.ending is None or trial.ending.due == math.inf
 
 

@@ -1,4 +1,4 @@
-"""The fold of each kind of fact: a study's state changes in the functions of this table alone."""
+"""The change of state by each kind of fact; nothing else changes the state of a study."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def evolve(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> st.State:
-    """Fold one fact in. Returns the same object, advanced: copies of long studies are not free."""
+    """Fold one fact in. Changes `state` in place, as copies are slow, and returns it."""
     fold = _FOLDS.get(type(fact))
     if fold is not None:
         fold(spec, state, fact)
@@ -42,7 +42,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
         state.pruner.anchor = fact.anchor
         state.pruner.memory = spec.pruner.memory()
     state.opening += 1
-    if not state.finished and state.opened:  # the engine before died: it ran up to its last fact
+    if not state.finished and state.opened:  # an engine died: count its time to its last fact
         state.elapsed += state.now - state.opened
     state.opened = fact.time
     state.disk_low = fact.disk_low
@@ -63,9 +63,9 @@ def _settings_changed(_spec: StudySpec, state: st.State, fact: ev.SettingsChange
 
 
 def _take_up(state: st.State) -> None:
-    """Where more trials are asked for, those not promoted that have a checkpoint may go on.
+    """When the number of trials is raised, unpromoted trials with a checkpoint may go on.
 
-    They have none any more where the study was complete, unless it keeps all of them.
+    After a complete study they have no checkpoint, unless the study keeps all of them.
     """
     assert state.settings is not None
     if len(state.trials) - state.by_hand >= state.settings.trials:
@@ -89,7 +89,7 @@ def _launch_blocked(_spec: StudySpec, state: st.State, fact: ev.LaunchBlocked) -
     state.blocked.pop(fact.cause, None)
     for trial in (state.trials[number] for number in state.running):
         if fact.cause == "code" and trial.pid is None:  # its time begins now
-            trial.launched = trial.heard = trial.stepped = fact.time
+            trial.launched = trial.last_sign = trial.stepped = fact.time
 
 
 def _code_changed(_spec: StudySpec, state: st.State, fact: ev.CodeChanged) -> None:
@@ -113,7 +113,7 @@ def _finished(_spec: StudySpec, state: st.State, fact: ev.Finished) -> None:
 
 
 def _clock_stepped(_spec: StudySpec, state: st.State, fact: ev.ClockStepped) -> None:
-    """The clock was set: all times of what is under way move along, so that no deadline moves."""
+    """The clock was set: shift all times of live trials, so that no deadline moves."""
     by = fact.seconds
     state.opened += by
     state.asked += by
@@ -123,9 +123,9 @@ def _clock_stepped(_spec: StudySpec, state: st.State, fact: ev.ClockStepped) -> 
 
 
 def _shift(trial: st.Trial, by: float) -> None:
-    """The times of a trial that has a process."""
+    """Shift the times of a trial that has a process by so many seconds."""
     trial.launched += by
-    trial.heard += by
+    trial.last_sign += by
     trial.stepped += by
     trial.grown += by
     trial.company += by

@@ -1,4 +1,4 @@
-"""The rate at which trials come to their end, and the time until the last one has."""
+"""The rate at which trials settle, and the time until the last one has."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LEAST = 3  # trials that have to settle before there is a rate
 class Forecast:
     """Counts trials that have settled: they have ended, or wait at a rung.
 
-    Of those at a rung most end there without another step, and those that are promoted come back,
-    so that counting them tells better how much of the study is left. Times are Unix seconds; only
-    what has settled since the engine opened the study makes the rate.
+    Most of those at a rung end there without another step, and promoted ones are counted as
+    unsettled again, so this estimates well how much of the study is left. Times are Unix seconds;
+    the rate is measured over what has settled since the engine opened the study.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Forecast:
         self._steps: deque[tuple[float, int]] = deque(maxlen=WINDOW)  # (time, settled by then)
 
     def begin(self, opened: float, settled: Iterable[tuple[int, float]]) -> None:
-        """An engine has opened the study; settled: (trial, when) of those that had before now."""
+        """An engine has opened the study; settled: (trial, time) of those settled so far."""
         times = dict(settled)
         self._settled = set(times)
         recent = sorted(time for time in times.values() if time >= opened)
@@ -35,7 +35,7 @@ class Forecast:
         self._steps.extend((time, earlier + count) for count, time in enumerate(recent, 1))
 
     def note(self, trial: int, *, settled: bool, now: float) -> None:
-        """How a trial stands that has changed."""
+        """Record that a trial has settled, or that it runs again, at Unix time `now`."""
         if settled is (trial in self._settled):
             return
         (self._settled.add if settled else self._settled.discard)(trial)

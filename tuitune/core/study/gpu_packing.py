@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.core.study import state as st
 
-_SETTLED = 20.0  # s without more memory: it has grown as far as it seems to grow
-_COMPANY_SECONDS = 30.0  # after which neighbours that have left are to blame for nothing
-_MOST_CROWDINGS = 3  # of one trial, before its memory is its own affair
-_REPORTS_TO_COUNT = 2  # of an attempt, for its peak to tell what others will hold
+_SETTLED = 20.0  # s without a higher peak: its memory has probably stopped growing
+_COMPANY_SECONDS = 30.0  # after a neighbour has left, an out-of-memory may be due to it
+_MOST_CROWDINGS = 3  # of one trial; a later out-of-memory counts as its own crash
+_REPORTS_TO_COUNT = 2  # of an attempt, before its peak is used to estimate others'
 
 
-# --- what is now ---------------------------------------------------------------------------------
+# --- state ---------------------------------------------------------------------------------------
 
 
 def launched(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
+    """Reset what packing measures for the attempt; a share of 0 means that it is packed."""
     trial.gpus, trial.share = fact.gpus, fact.share
     trial.peak, trial.grown, trial.rest = 0, fact.time, 0
     trial.pace = None
@@ -35,28 +36,29 @@ def launched(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
 
 
 def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
-    """Its attempt is gone. How the exit came about is still to be read of it."""
+    """Its process has exited; its GPUs stay recorded until `gone`, as the exit is judged by them."""
     if not trial.gpus:
         return
     reports = trial.pace.reports if trial.pace else trial.attempt_step
-    well = reports >= _REPORTS_TO_COUNT and not fact.oom and not fact.lost
+    is_typical = reports >= _REPORTS_TO_COUNT and not fact.oom and not fact.lost
     if trial.peak:
-        packing.remember(state.packing, trial.peak, trial.rest, ended=well)
+        packing.remember(state.packing, trial.peak, trial.rest, ended=is_typical)
     if trial.pace is not None:
         throughput.retry(capacity_of(state, trial), state.packing.ended)
     _turn(state, trial, fact.time)
 
 
 def gone(trial: st.Trial) -> None:
+    """It holds no GPU any more."""
     trial.gpus, trial.share, trial.pace = (), 0.0, None
 
 
-def heard(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
-    """A report of a packed trial: its pace."""
+def note_report(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
+    """Update the pace of a packed trial."""
     pace = trial.pace
     if pace is None:
         return
-    throughput.heard(capacity_of(state, trial), pace, fact.step, fact.time)
+    throughput.note_report(capacity_of(state, trial), pace, fact.step, fact.time)
     if pace.reports == 1:
         _turn(state, trial, fact.time)
     under_way = pace.reports >= _REPORTS_TO_COUNT
@@ -65,6 +67,7 @@ def heard(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
 
 
 def grown(_spec: StudySpec, state: st.State, fact: ev.Footprint) -> None:
+    """A higher peak of GPU memory; of an earlier attempt it is ignored."""
     trial = state.trials[fact.trial]
     if not trial.is_live() or trial.attempt != fact.attempt or fact.memory <= trial.peak:
         return
@@ -75,10 +78,12 @@ def grown(_spec: StudySpec, state: st.State, fact: ev.Footprint) -> None:
 
 
 def changed(_spec: StudySpec, state: st.State, fact: ev.DevicesChanged) -> None:
+    """Replaces the list of GPUs."""
     state.gpus = fact.gpus
 
 
 def crowded(state: st.State, trial: st.Trial) -> None:
+    """It ran out of memory among neighbours: next time it gets an empty GPU."""
     trial.needs_empty_gpu = True
     trial.crowdings += 1
     company = 1 + len(neighbours(state, trial))
@@ -86,12 +91,13 @@ def crowded(state: st.State, trial: st.Trial) -> None:
 
 
 def packed(_spec: StudySpec, state: st.State, fact: ev.Packed) -> None:
+    """Adopt a finding about a GPU model's capacity."""
     capacity = state.packing.capacities[fact.model]
     throughput.settle(capacity, fact.most, fact.gain, state.packing.ended, open_=fact.open)
 
 
 def _turn(state: st.State, trial: st.Trial, now: float) -> None:
-    """More, or fewer, compute on its GPUs than before: all who are there take note."""
+    """The number of trials that compute on its GPUs has changed: update the pace of each."""
     there = neighbours(state, trial)
     if there:
         trial.company = now
@@ -106,11 +112,11 @@ def _turn(state: st.State, trial: st.Trial, now: float) -> None:
             throughput.turn(one.pace, len(computing), starting, now)
 
 
-# --- what follows --------------------------------------------------------------------------------
+# --- decisions -----------------------------------------------------------------------------------
 
 
 def is_crowded(state: st.State, trial: st.Trial, exit_: ev.Exited) -> bool:
-    """Whether it ran out of a GPU's memory by the doing of others, ours or not."""
+    """Whether it ran out of GPU memory because of other processes, ours or not."""
     if not exit_.oom or trial.crowdings >= _MOST_CROWDINGS:
         return False
     recent = exit_.time - trial.company < _COMPANY_SECONDS
@@ -119,11 +125,12 @@ def is_crowded(state: st.State, trial: st.Trial, exit_: ev.Exited) -> bool:
 
 
 def is_lost(state: st.State, trial: st.Trial) -> bool:
+    """Whether one of its GPUs has failed or disappeared."""
     return any(gpu.lost for gpu in gpus_of(state, trial))
 
 
 def moved(state: st.State, fact: ev.DevicesChanged) -> Sequence[ev.Decision]:
-    """Trials leave a GPU that is lost at once, and make way on one where somebody else stays."""
+    """Trials leave a lost GPU at once, and make way on one that another user stays on."""
     lost = [
         _leave(fact.time, trial, "term")
         for trial in (state.trials[number] for number in state.running)
@@ -133,9 +140,9 @@ def moved(state: st.State, fact: ev.DevicesChanged) -> Sequence[ev.Decision]:
 
 
 def make_way(state: st.State, now: float) -> Sequence[ev.Decision]:
-    """If so set, the youngest trial on each GPU where somebody else stays is asked to leave.
+    """With on_foreign = "pause": the youngest trial on each claimed GPU is asked to leave.
 
-    The next one when it has left: those with most to lose stay if the other one goes meanwhile.
+    The next one is asked once it has left, so that the oldest trials stay if the other user goes.
     """
     assert state.settings is not None
     if state.settings.on_foreign != "pause":
@@ -155,7 +162,7 @@ def _is_leaving(trial: st.Trial) -> bool:
 
 
 def words_of(state: st.State, gpu: ev.Gpu) -> str:
-    """What packing does on a GPU, as: 3 x 2.1 of 80.0 GB, +64% over one. Else empty."""
+    """How trials share a GPU, as: 3 x 2.1 of 80.0 GB, +64% over one. Empty where they do not."""
     here = [t for t in (state.trials[n] for n in state.running) if gpu.uuid in t.gpus]
     if not here or any(trial.share for trial in here):
         return ""
@@ -170,7 +177,7 @@ def _leave(now: float, trial: st.Trial, how: ev.SignalHow) -> ev.Signal:
 
 
 def found(state: st.State, trial: st.Trial, now: float) -> ev.Packed | None:
-    """What its newest report has shown of how many trials its GPU bears."""
+    """What its newest report shows about how many trials its GPU can run."""
     finding = throughput.judge(capacity_of(state, trial))
     if finding is None:
         return None

@@ -1,4 +1,4 @@
-"""Reports and verdicts: what a report changes, and the judgement that follows from it."""
+"""Reports and verdicts: how a report changes the state, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
     from tuitune.core.spec import StudySpec
 
-# Once it leaves for one of these, no verdict changes any more what becomes of it.
+# Once an attempt is ending for one of these, no verdict changes the outcome of its trial.
 _DECIDED: Final = frozenset({StopReason.TARGET, StopReason.RETURNED, StopReason.OVERDUE})
 
 
 def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
-    """Reports of one step are merged: the objective is the last one's.
+    """Merge reports of one step: the objective is that of the last one.
 
-    A step that an earlier attempt has reported counts again only from the furthest one on. A
-    step lower than the attempt's last one is nobody's rung, but its objective is the newest.
+    A step that an earlier attempt has reported counts again only from the furthest one on. A step
+    lower than the attempt's last one fills no rung, but its objective is the newest.
 
-    Every report of a study comes by here: comparisons stand where max() would cost a call.
+    This runs for every report of a study: comparisons are used where max() would cost a call.
     """
     trial, step, now = state.trials[fact.trial], fact.step, fact.time
-    trial.news = False
+    trial.has_new_value = False
     if not listens(trial, fact.attempt) or (trial.at_maximum and step > trial.known):
         return  # a complete trial that goes further than its last step is about to be stopped
-    pause = now - trial.heard
+    pause = now - trial.last_sign
     trial.pause = max(trial.pause, pause)
-    trial.heard = now
+    trial.last_sign = now
     trial.silent = False
     if step > trial.attempt_step:
         _advance(state, trial, fact)
@@ -51,7 +51,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
         _first_value(spec, state, trial, fact, value)
     elif step == trial.known:
         is_newest = step == trial.attempt_step
-        trial.news = is_newest and step == trial.pending and not fact.open
+        trial.has_new_value = is_newest and step == trial.pending and not fact.open
         _replace_value(spec, trial, value)
     elif step < trial.valued == trial.known:
         trial.value = value
@@ -60,7 +60,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
         trial.valued = step
     elif step == trial.valued:
         state.repeats = True
-    if trial.news:
+    if trial.has_new_value:
         trial.pending = 0
         _observe(spec, state, trial, value)
     if trial.at_maximum:
@@ -68,7 +68,7 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
 
 
 def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
-    """The attempt has reached a step further than all that it has reported."""
+    """The attempt has reported a step beyond its earlier ones."""
     step, now = fact.step, fact.time
     trial.attempt_step = step
     trial.step = max(trial.step, step)
@@ -76,22 +76,22 @@ def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     state.slowest = max(state.slowest, lasted)
     trial.stepped = now
     if trial.pace is not None:
-        gpu_packing.heard(state, trial, fact)
+        gpu_packing.note_report(state, trial, fact)
 
 
 def _first_value(
     spec: StudySpec, state: st.State, trial: st.Trial, fact: ev.Reported, value: float
 ) -> None:
-    """An objective of a step that no attempt has reported one of, nor of a later one."""
+    """The first objective at this step or any later one, over all attempts."""
     step = fact.step
-    is_rung = step == trial.attempt_step  # else its attempt has gone further without one
-    if trial.pending and trial.value is not None:  # that step is closed by this one
+    is_rung = step == trial.attempt_step  # else the attempt has gone further without an objective
+    if trial.pending and trial.value is not None:  # this report closes that step
         _observe(spec, state, trial, trial.value)
     trial.best_before = trial.best
     trial.best = _better(spec, trial.best, value)
     trial.value = value
     trial.known = step
-    trial.news = is_rung and not fact.open
+    trial.has_new_value = is_rung and not fact.open
     trial.pending = step if is_rung and fact.open else 0
     if step >= trial.next_mark:
         _mark(spec, trial, step)
@@ -105,7 +105,7 @@ def _replace_value(spec: StudySpec, trial: st.Trial, value: float) -> None:
 
 
 def _observe(spec: StudySpec, state: st.State, trial: st.Trial, value: float) -> None:
-    """What the pruner takes up of a step, once: the objective that is judged."""
+    """Pass the final objective of a step to the pruner, once for each step."""
     spec.pruner.observe(state.pruner, trial.number, trial.known, value)
     if not math.isfinite(value):
         trial.diverged = True
@@ -120,7 +120,7 @@ def _better(spec: StudySpec, best: float | None, value: float) -> float:
 
 
 def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
-    """Keep what it counts with at the highest milestone that this report is the first to pass."""
+    """Record the value at the highest milestone that this report is the first to pass."""
     steps = spec.pruner.milestones
     passed = bisect_right(steps, step)
     if passed and (not trial.curve or trial.curve[-1][0] < steps[passed - 1]):
@@ -130,7 +130,7 @@ def _mark(spec: StudySpec, trial: st.Trial, step: int) -> None:
 
 
 def _counted(spec: StudySpec, trial: st.Trial) -> float:
-    """What it counts with; NaN where it has diverged."""
+    """The value that counts for the trial; NaN where it has diverged."""
     value = trial.counted(spec.objective)
     if value is None or trial.diverged:
         return math.nan
@@ -138,9 +138,10 @@ def _counted(spec: StudySpec, trial: st.Trial) -> float:
 
 
 def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
+    """Pass the verdict to the pruner, and begin to end the attempt where it stops or pauses."""
     trial = state.trials[fact.trial]
     value = math.nan if trial.diverged or trial.value is None else trial.value
-    if fact.rung is not None or fact.action == "complete":  # else it judges nothing
+    if fact.rung is not None or fact.action == "complete":  # others are not passed to the pruner
         spec.pruner.enter(state.pruner, trial.number, fact.step, value, fact.action)
     if fact.action == "complete":
         trial.at_maximum = True
@@ -156,10 +157,10 @@ def verdict(spec: StudySpec, state: st.State, fact: ev.Verdict) -> None:
 
 
 def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[ev.Decision]:
-    """Most reports call for nothing, and are told apart first.
+    """The verdict on a report. Most reports call for none, and are sorted out first.
 
-    One that waits is always answered, and one that doesn't never is without a rung: the trial would
-    take that answer for the one to its next report.
+    A report that waits always gets an answer. One that does not wait gets one at a rung only: the
+    trial would take it for the answer to its next report.
     """
     trial = state.trials[fact.trial]
     settings = state.settings
@@ -169,27 +170,27 @@ def on_report(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     value = fact.metrics.get(spec.objective.metric)
     if value is None or fact.open or _is_settled(trial) or not listens(trial, fact.attempt):
         return ()
-    newest = trial.news or fact.step == trial.known
+    newest = trial.has_new_value or fact.step == trial.known
     if newest and state.halted is None and reaches(spec, settings.target, trial):
         return _target_reached(spec, state, trial, fact)
-    if fact.step >= trial.gate and (trial.news or _is_owed(spec, trial, fact)):
+    if fact.step >= trial.gate and (trial.has_new_value or _is_owed(spec, trial, fact)):
         return _at_gate(spec, state, trial, fact)
     if not fact.waits:
         return ()
-    why = ToItsEnd("past the last rung" if trial.news else "seen before")
+    why = ToItsEnd("past the last rung" if trial.has_new_value else "seen before")
     return (_plain_verdict(fact, "go", why, save=False),)
 
 
 def _is_owed(spec: StudySpec, trial: st.Trial, fact: ev.Reported) -> bool:
     """Whether an earlier attempt left the rung of this step without a verdict.
 
-    It was ended there for another reason, such as the target, and taken up again since.
+    That attempt was ended there for another reason, such as the target, and the trial was resumed.
     """
     return fact.waits and fact.step == trial.known and spec.pruner.judged_from is None
 
 
 def _is_settled(trial: st.Trial) -> bool:
-    """Whether no verdict can change any more what becomes of it."""
+    """Whether the trial's outcome is fixed, whatever a verdict would be."""
     return trial.ending is not None and trial.ending.reason in _DECIDED
 
 
@@ -202,6 +203,7 @@ def reaches(spec: StudySpec, target: float | None, trial: st.Trial) -> bool:
 
 
 def target_reached(spec: StudySpec, trial: st.Trial) -> TargetReached:
+    """The reason for a study that ends with this trial."""
     value = trial.counted(spec.objective)
     return TargetReached(trial.number, spec.objective.metric, value)
 
@@ -219,7 +221,7 @@ def _at_gate(
     value = fact.metrics[spec.objective.metric]
     report = Report(trial.number, fact.step, value, trial.diverged)
     judgement = spec.pruner.judge(pruner, report, state.promotable)
-    if judgement is None:  # a median without anything to compare with; the trial waits all the same
+    if judgement is None:  # no complete trial to compare with; the report waits for an answer
         nothing = ToItsEnd("nothing to compare with")
         return (_plain_verdict(fact, "go", nothing, save=False),)
     verdict = ev.Verdict(
@@ -243,7 +245,7 @@ def _ends(spec: StudySpec, fact: ev.Reported) -> bool:
 
 
 def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChosen | None:
-    """Decided once, by what the first trial at a rung can do."""
+    """The pruning style, chosen once: by what the first trial at a rung can do."""
     if state.pruner.style:
         return None
     style, why = spec.pruner.style(can_save=fact.can_save)
@@ -251,7 +253,7 @@ def _style(spec: StudySpec, state: st.State, fact: ev.Reported) -> ev.StyleChose
 
 
 def _plain_verdict(fact: ev.Reported, action: ev.Action, why: Why, *, save: bool) -> ev.Verdict:
-    """One that no ranking stands behind."""
+    """A verdict without a ranking."""
     return ev.Verdict(
         fact.time,
         fact.trial,
@@ -268,7 +270,7 @@ def _plain_verdict(fact: ev.Reported, action: ev.Action, why: Why, *, save: bool
 
 
 def _keeps(spec: StudySpec, state: st.State, trial: st.Trial) -> bool:
-    """Whether a finished trial's last checkpoint is worth writing: only the best one's is kept."""
+    """Whether a complete trial writes its last checkpoint; with "best" only the leader does."""
     keep = "none" if state.settings is None else state.settings.keep_checkpoints
     return keep == "all" or (keep == "best" and leads(spec, state, trial))
 

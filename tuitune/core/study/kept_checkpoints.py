@@ -1,4 +1,4 @@
-"""The checkpoints of a trial that stay, by the study's state alone."""
+"""How many checkpoints of a trial are kept."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from tuitune.core.study import state as st
 
-WRITTEN = 2  # that whoever writes checkpoints leaves of a trial
+WRITTEN = 2  # the newest checkpoints of a trial, which a writer leaves
 
 
 def kept(state: st.State, trial: st.Trial) -> int:
     """How many of the trial's newest checkpoints stay: 0, 1 or 2.
 
-    A trial that has not ended goes on from them. One that failed, was killed or was not promoted
+    A trial that has not ended resumes from them. One that failed, was killed or was not promoted
     may do so until the study is complete. A pruned one never does.
     """
     if trial.state not in ENDED:
@@ -29,23 +29,23 @@ def kept(state: st.State, trial: st.Trial) -> int:
 
 
 def may_go_on(trial: st.Trial) -> bool:
-    """Whether a trial that has ended may be taken up again from where it was."""
+    """Whether a trial that has ended may be resumed from its checkpoint."""
     return trial.not_promoted or trial.state in (TrialState.FAILED, TrialState.KILLED)
 
 
 def forget(state: st.State) -> None:
-    """What a complete study does not keep is gone: its trials could only begin anew."""
+    """Drop the checkpoints that a complete study does not keep: retries start from step 0."""
     for trial in forgotten(state):
         trial.checkpoint = None
 
 
 def forgotten(state: st.State) -> Iterator[st.Trial]:
-    """Those that might have gone on, had the study not become complete."""
+    """Trials whose checkpoints a complete study deletes."""
     return (t for t in state.trials if may_go_on(t) and not kept(state, t))
 
 
 def _may_be_best(state: st.State, trial: st.Trial) -> bool:
-    """The best one's is kept; until that has ended, it may have none yet."""
+    """The best trial keeps its checkpoint; until it has ended, it may have none yet."""
     if state.leader is None:
         return False
     return state.leader == trial.number or state.trials[state.leader].state not in ENDED

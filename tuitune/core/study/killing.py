@@ -1,4 +1,4 @@
-"""Kills by the user: at once, or after a while in which they can be undone."""
+"""Kills by the user: at once, or after a delay in which they can be undone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
+    """Schedule a kill that waits; one without a delay needs no state."""
     trial = state.trials[fact.trial]
     if fact.after <= 0 or trial.state in ENDED or trial.is_being_killed():
         return
@@ -25,6 +26,7 @@ def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
 
 
 def undo_kill_asked(_spec: StudySpec, state: st.State, fact: ev.UndoKillAsked) -> None:
+    """Cancel waiting kills; a trial at its rung may be promoted again."""
     for trial in (state.trials[number] for number in fact.trials):
         was_to_be_killed = state.kills.pop(trial.number, None) is not None
         if was_to_be_killed and trial.state == TrialState.PAUSED and not trial.is_live():
@@ -32,11 +34,12 @@ def undo_kill_asked(_spec: StudySpec, state: st.State, fact: ev.UndoKillAsked) -
 
 
 def on_kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> Sequence[ev.Decision]:
+    """Kill at once where the request has no delay."""
     return () if fact.after > 0 else kill(state.trials[fact.trial], fact.time)
 
 
 def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
-    """What ends a trial for good; nothing where it has ended, or is being killed."""
+    """The decisions that kill a trial; empty where it has ended, or is being killed."""
     if trial.is_live():
         if trial.is_being_killed():
             return ()

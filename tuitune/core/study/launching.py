@@ -1,4 +1,4 @@
-"""What takes a free slot, and the end of a study in which nothing does."""
+"""The choice of what takes a free slot, and the end of a study."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:
-    """The next thing to start or to ask for, one at a time; or the end of it all."""
+    """Fill the next free slot, one decision at a time; or finish the study."""
     if state.finished:
         return ()
     if state.halted is not None:
@@ -38,12 +38,12 @@ def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Deci
 
 
 def _inherited(state: st.State) -> bool:
-    """Whether attempts of a dead engine are still to be written off."""
+    """Whether attempts of an earlier engine have not been settled yet."""
     return any(state.trials[n].opening < state.opening for n in state.running)
 
 
 def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
-    """What room is taken by: what was interrupted, what a hand added, a promotion, a new one."""
+    """In this order: interrupted trials, added ones, a promotion, a new proposal."""
     found = first_to_seat(state)
     if found is not None:
         return (_launch(state, *found, now),)
@@ -53,13 +53,13 @@ def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision
             (ev.Ask(now, len(state.trials), prefetched=True),) if may_ask_ahead(spec, state) else ()
         )
     waiting = (state.trials[n] for n in ready(state))
-    if any(not trial.needs_empty_gpu for trial in waiting):  # the first of them holds the rest up
+    if any(not trial.needs_empty_gpu for trial in waiting):  # the first one gets the next slot
         return ()
     return _next(spec, state, place, now)
 
 
 def _next(spec: StudySpec, state: st.State, place: Slot, now: float) -> Sequence[ev.Decision]:
-    """What takes this room where nothing that was interrupted waits for it."""
+    """What takes this slot where no interrupted trial waits for it."""
     if state.adding:
         addition = state.adding[0]
         return (ev.Added(now, len(state.trials), addition.config, addition.why),)
@@ -84,9 +84,10 @@ def _promoted(sent: Promotion, now: float) -> ev.Promoted:
 
 
 def _wind_up(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
-    """Nothing runs and nothing starts: those at a rung end there, unless a hand holds others.
+    """Nothing runs and nothing can start: trials at a rung end as pruned.
 
-    Where no trial has come to its end, the best that no hand holds goes on first, until one has.
+    They stay while the user has paused any trial. Where no trial is complete, the best one that
+    is not paused by the user goes on first.
     """
     if not state.may_launch or state.kills:
         return ()

@@ -1,4 +1,4 @@
-"""How an attempt is ended: signals, the time it has to leave, its deadlines, its saves."""
+"""The end of an attempt: signals, saves, the time to leave, deadlines."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ ASK_GRACE: Final[dict[StopReason, float]] = {
     StopReason.KILLED: 5.0,
     StopReason.TIMEOUT: 10.0,
     StopReason.OVERDUE: 10.0,
-    StopReason.PAUSED: math.inf,  # it goes on until its next report, whenever that is
+    StopReason.PAUSED: math.inf,  # it may run until its next report
     StopReason.MOVED: math.inf,  # the same
 }
-LEAST_LEAVE = 20.0  # to save and leave in, where the study file says nothing
-_SLOWER = 1.5  # times the slowest step seen: the next one may be slower
+LEAST_LEAVE = 20.0  # s to save and leave, unless the study file sets it
+_SLOWER = 1.5  # times the slowest step so far: the next one may be slower
 AFTER_SAVE = 20.0  # from the end of a save to the exit
 EXIT_GRACE = 60.0  # from the return of a function to the exit of its process
 TERM_GRACE = 10.0
 KILL_GRACE = 10.0
 # For these no save is waited for.
 _HASTY: Final = frozenset({StopReason.KILLED, StopReason.PRUNED, StopReason.TIMEOUT})
-SILENCE = 600.0  # s without a report before a trial is called silent, or
-_SILENT_PAUSES = 10.0  # so many times its longest pause between reports, whichever is later
+SILENCE = 600.0  # s without a sign of life, after which a trial is silent, or
+_SILENT_PAUSES = 10.0  # times its longest pause between reports, whichever is longer
 
 
 def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
+    """The attempt is asked or forced to leave, or a frozen one is released."""
     trial = state.trials[fact.trial]
-    _thaw(trial, fact.time)  # one that stands still hears it, and leaves
+    _thaw(trial, fact.time)  # a frozen one must run to leave
     if fact.reason is StopReason.KILLED:
         state.kills.pop(fact.trial, None)
     if fact.how != "release":
@@ -53,7 +54,7 @@ def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
 def begin(
     state: st.State, trial: st.Trial, how: ev.SignalHow, reason: StopReason, now: float
 ) -> None:
-    """It has been told to end. One whose function has returned gets no more time by that."""
+    """The attempt is ending; its deadline moves later only if its function has not returned."""
     if how == "ask":
         due = now + _grace_of(state, trial, reason, now)
         if trial.returned and trial.ending is not None:
@@ -66,29 +67,32 @@ def begin(
 def _thaw(trial: st.Trial, now: float) -> None:
     if trial.frozen is not None:
         seconds = now - trial.frozen.since
-        trial.launched += seconds  # standing still is no part of its timeout
-        trial.stepped += seconds  # nor of the time that a step takes
-        trial.heard = now
+        trial.launched += seconds  # frozen time counts neither for its timeout
+        trial.stepped += seconds  # nor for the duration of a step
+        trial.last_sign = now
         move(trial, Running())
         if trial.returned:
             _has_returned(trial, now)
 
 
 def save_started(_spec: StudySpec, state: st.State, fact: ev.SaveStarted) -> None:
+    """A save under way counts as a sign of life."""
     trial = state.trials[fact.trial]
     if trial.is_live() and trial.attempt == fact.attempt:
         trial.saving += 1
-        trial.heard = fact.time
+        trial.last_sign = fact.time
         trial.silent = False
 
 
 def save_failed(_spec: StudySpec, state: st.State, fact: ev.SaveFailed) -> None:
+    """The save is over; the earlier checkpoint stays."""
     trial = state.trials[fact.trial]
     if trial.is_live() and trial.attempt == fact.attempt:
         _save_ended(trial, fact.time)
 
 
 def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> None:
+    """The save is over; the next attempt would resume from `fact.step`."""
     trial = state.trials[fact.trial]
     if trial.is_live() and trial.attempt == fact.attempt:
         trial.checkpoint = fact.step
@@ -96,14 +100,15 @@ def checkpointed(_spec: StudySpec, state: st.State, fact: ev.Checkpointed) -> No
 
 
 def _save_ended(trial: st.Trial, now: float) -> None:
-    """A checkpoint was written, or could not be: the time to leave begins again."""
+    """A save has succeeded or failed: the time to leave starts anew."""
     trial.saving = max(0, trial.saving - 1)
-    trial.heard = now
+    trial.last_sign = now
     if trial.ending is not None and trial.ending.reason not in _HASTY:
         trial.ending.due = max(trial.ending.due, now + AFTER_SAVE)
 
 
 def returned(_spec: StudySpec, state: st.State, fact: ev.Returned) -> None:
+    """The function has returned: the process has EXIT_GRACE seconds to exit."""
     trial = state.trials[fact.trial]
     if trial.is_live() and trial.attempt == fact.attempt:
         trial.returned = True
@@ -111,9 +116,9 @@ def returned(_spec: StudySpec, state: st.State, fact: ev.Returned) -> None:
 
 
 def _has_returned(trial: st.Trial, now: float) -> None:
-    """Its function has returned: what is left of its process has a while to exit."""
+    """Its function has returned: the process gets EXIT_GRACE seconds to exit."""
     if trial.frozen is not None:
-        return  # it goes on, and leaves, once it is released
+        return  # it exits once it is released
     if trial.ending is None:
         move(trial, Ending(StopReason.RETURNED, "ask", now + EXIT_GRACE))
     else:
@@ -121,11 +126,12 @@ def _has_returned(trial: st.Trial, now: float) -> None:
 
 
 def silent(_spec: StudySpec, state: st.State, fact: ev.Silent) -> None:
+    """Reported once, until the next sign of life."""
     state.trials[fact.trial].silent = True
 
 
 def _grace_of(state: st.State, trial: st.Trial, reason: StopReason, now: float) -> float:
-    """Seconds that an attempt has to leave by itself, once it was asked to."""
+    """Seconds that an attempt has to leave after the request."""
     fixed = ASK_GRACE.get(reason)
     return leave_within(state, trial, now) if fixed is None else fixed
 
@@ -133,8 +139,7 @@ def _grace_of(state: st.State, trial: st.Trial, reason: StopReason, now: float) 
 def leave_within(state: st.State, trial: st.Trial, now: float) -> float:
     """Seconds for a trial to reach its next report, save and leave.
 
-    By default long enough for the slowest step that any trial has shown, the one under way
-    included.
+    By default as long as the slowest step of any trial took, the current step included.
     """
     if state.settings is not None and state.settings.leave_within is not None:
         return state.settings.leave_within
@@ -142,9 +147,9 @@ def leave_within(state: st.State, trial: st.Trial, now: float) -> float:
 
 
 def longest(state: st.State, now: float) -> float:
-    """Seconds until the last trial that was asked to leave is ended, but for saves under way.
+    """Seconds until the last trial that was asked to leave is ended, except for saves under way.
 
-    One without a process, as where it waits for an import, is ended at once.
+    A trial without a process, such as one that waits for an import, is ended at once.
     """
     trials = [state.trials[number] for number in state.running]
     endings = [trial.ending for trial in trials if trial.ending and trial.pid is not None]
@@ -160,7 +165,7 @@ def is_saving(trial: st.Trial) -> bool:
 
 
 def next_deadline(state: st.State) -> float | None:
-    """When, in Unix seconds, something is due though nothing happens; None for never."""
+    """Unix seconds of the next deadline; None where there is none."""
     due = [at for number in state.running for at, _ in _deadlines(state, state.trials[number])]
     if not state.finished:
         due += state.kills.values()
@@ -169,6 +174,7 @@ def next_deadline(state: st.State) -> float | None:
 
 
 def time_limit(state: st.State) -> float | None:
+    """Unix seconds at which the study's time limit is reached; None for never."""
     settings = state.settings
     if settings is None or settings.time_limit is None or state.halted or state.finished:
         return None
@@ -178,9 +184,10 @@ def time_limit(state: st.State) -> float | None:
 def on_deadline(
     _spec: StudySpec, state: st.State, fact: ev.DeadlinePassed
 ) -> Sequence[ev.Decision]:
-    struck = [n for n, at in state.kills.items() if at <= fact.time and not state.finished]
-    if struck:  # one at a time, by itself: its end may be the end of others, and the rest stays due
-        return killing.kill(state.trials[struck[0]], fact.time)
+    """One due kill, or else all other deadlines that are due."""
+    kills = [n for n, at in state.kills.items() if at <= fact.time and not state.finished]
+    if kills:  # one at a time, since its end may change what else is due; the rest stays due
+        return killing.kill(state.trials[kills[0]], fact.time)
     decisions: list[ev.Decision] = []
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
@@ -192,10 +199,10 @@ def on_deadline(
 
 
 def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
-    """(when, what follows) of a trial with a process; of several that are due the first follows."""
+    """(when, decision) of a trial with a process; of several due ones the first is taken."""
     if trial.frozen is not None or (trial.pid is None and "code" in state.blocked):
-        return []  # it stands still, or waits for the code to be imported
-    quiet = trial.heard + max(SILENCE, _SILENT_PAUSES * trial.pause)
+        return []  # it is frozen, or waits for the import of its code
+    quiet = trial.last_sign + max(SILENCE, _SILENT_PAUSES * trial.pause)
     timeout = state.settings.timeout if state.settings else None
     if is_saving(trial):
         return _deadlines_of_save(trial, quiet, timeout)
@@ -214,7 +221,7 @@ def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
 def _deadlines_of_save(
     trial: st.Trial, quiet: float, timeout: float | None
 ) -> list[tuple[float, Due]]:
-    """Nothing but its timeout cuts a save short that is the answer to a first request."""
+    """Only the timeout interrupts a save that follows a first request to leave."""
     assert trial.ending is not None
     due: list[tuple[float, Due]] = [] if trial.silent else [(quiet, _silent)]
     if timeout is not None:
@@ -227,12 +234,12 @@ def _timed_out(trial: st.Trial, now: float) -> ev.Decision:
 
 
 def _overdue(trial: st.Trial, now: float) -> ev.Decision:
-    """It has reached the maximum, and holds its slot without a sign of life."""
+    """It has reached the maximum, but keeps its slot and gives no sign of life."""
     return ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.OVERDUE, save=False)
 
 
 def _silent(trial: st.Trial, now: float) -> ev.Decision:
-    return ev.Silent(now, trial.number, trial.attempt, now - trial.heard)
+    return ev.Silent(now, trial.number, trial.attempt, now - trial.last_sign)
 
 
 def _further(trial: st.Trial, now: float) -> ev.Decision:

@@ -1,4 +1,4 @@
-"""The stages of a trial, and every transition between them with the facts that bring it about."""
+"""The stages of a trial, and the transitions between them by kind of fact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.study.state import Activity, Trial
 
-# What its live attempt does; without one, the state of the trial.
+# The activity of its live attempt; without one, the state of the trial.
 Stage = TrialState | type[Starting | Running | Ending | Frozen]
 
 WAITING, PAUSED = TrialState.WAITING, TrialState.PAUSED
@@ -42,7 +42,7 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[ev.Fact], frozenset[Stage]]]] = {
         ev.Settled: frozenset({WAITING, COMPLETE, FAILED}),
     },
     Ending: {
-        ev.Frozen: frozenset({Frozen}),  # it was told to pause, and can't save
+        ev.Frozen: frozenset({Frozen}),  # it was asked to pause, and can't save
         ev.Settled: frozenset({WAITING, PAUSED, COMPLETE, PRUNED, FAILED, KILLED}),
     },
     Frozen: {
@@ -66,11 +66,12 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[ev.Fact], frozenset[Stage]]]] = {
 
 
 def stage(trial: Trial) -> Stage:
+    """The activity of its live attempt; without one, its state."""
     return trial.state if trial.activity is None else type(trial.activity)
 
 
 def move(trial: Trial, to: TrialState | Activity) -> None:
-    """To a state without a live attempt, or to what its live attempt does from here on."""
+    """Enter a state without a live attempt, or the next activity of the live attempt."""
     if isinstance(to, TrialState):
         trial.state, trial.activity = to, None
     else:

@@ -1,4 +1,4 @@
-"""One study, moved by events: each folded in, then every decision that follows from it."""
+"""One study: events are folded in, followed by the decisions on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WITH_CONFIGURATION = (ev.Proposed, ev.SampleFailed, ev.Added)
 
 
 class Study:
-    """A study's file, its state, and the configurations that it has tried."""
+    """A study's specification, its state, and the configurations that it has tried."""
 
     def __init__(self, spec: StudySpec, snapshot: bytes | None = None) -> None:
         self.spec = spec
@@ -47,6 +47,7 @@ class Study:
         return facts
 
     def evolve(self, fact: ev.AnyFact) -> None:
+        """Fold one fact in, deciding nothing."""
         evolve(self.spec, self.state, fact)
         if isinstance(fact, ev.Reported):  # as most are
             return
@@ -56,7 +57,7 @@ class Study:
             self._keep_rungs()
 
     def _keep_rungs(self) -> None:
-        """Those that the study was begun with, whatever a new one would have."""
+        """Keep the rungs that the study was started with."""
         pruning, anchor = self.spec.pruning, self.state.pruner.anchor
         if pruning.anchor != anchor:
             self.spec = replace(self.spec, pruning=replace(pruning, anchor=anchor))
@@ -67,14 +68,17 @@ class Study:
             self.evolve(fact)
 
     def snapshot(self) -> bytes:
+        """The state as MessagePack, which `Study` accepts as `snapshot`."""
         return msgspec.msgpack.encode(self.state)
 
     def next_deadline(self) -> float | None:
+        """Unix seconds at which a `DeadlinePassed` is due; None for never."""
         return next_deadline(self.state)
 
     def best(self) -> tuple[Trial | None, bool]:
+        """As `ranking.best_trial`."""
         return best_trial(self.spec, self.state)
 
     def _key(self, configuration: dict[str, object]) -> str:
-        # sampled values come after the searcher's choice, so they are no part of it
+        # values are sampled after the searcher has chosen, so they do not count
         return key({n: v for n, v in configuration.items() if n not in self._sampled})

@@ -22,19 +22,21 @@ if TYPE_CHECKING:
 
 
 def wait(state: st.State, trial: st.Trial) -> None:
-    """By number, so that what was interrupted goes on before anything new starts."""
+    """Queue the trial by its number, so that interrupted trials go on before new ones start."""
     move(trial, TrialState.WAITING)
     state.promotable.pop(trial.number, None)
     insort(state.waiting, trial.number)
 
 
 def pause(state: st.State, trial: st.Trial) -> None:
+    """At a rung it may be promoted, unless the user has paused it or it is to be killed."""
     move(trial, TrialState.PAUSED)
     if trial.at_rung and not trial.paused_by_user and trial.number not in state.kills:
         state.promotable[trial.number] = True
 
 
 def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
+    """Mark the trials as paused by the user; without trials, stop launching."""
     if not fact.trials:
         state.launching = False
     for trial in (state.trials[number] for number in fact.trials):
@@ -49,6 +51,7 @@ def pause_asked(_spec: StudySpec, state: st.State, fact: ev.PauseAsked) -> None:
 
 
 def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> None:
+    """Undo `pause_asked`; without trials, launch again."""
     if not fact.trials:
         state.launching = True
     for trial in (state.trials[number] for number in fact.trials):
@@ -56,7 +59,7 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
             continue
         trial.paused_by_user = False
         is_pruned = trial.ending is not None and trial.ending.reason == StopReason.PRUNED
-        if not trial.at_rung and not is_pruned:  # else its note says what a verdict has found
+        if not trial.at_rung and not is_pruned:  # else its note has the reason of a verdict
             trial.note = ByUser("resumed")
         if trial.state == TrialState.PAUSED and not trial.is_live():
             if trial.at_rung:
@@ -66,6 +69,7 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
 
 
 def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
+    """It counts only where nothing but the pause ends the attempt."""
     trial = state.trials[fact.trial]
     if trial.attempt != fact.attempt or not trial.is_live() or trial.at_maximum or trial.frozen:
         return
@@ -75,6 +79,7 @@ def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
 
 
 def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
+    """The trial waits for a slot again, and its rung sends it on."""
     trial = state.trials[fact.trial]
     spec.pruner.send(state.pruner, fact.trial, fact.rung)
     trial.at_rung = False
@@ -83,6 +88,7 @@ def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
 
 
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
+    """Queue a trial that has ended; without a kept checkpoint it starts at step 0."""
     trial = state.trials[fact.trial]
     if not kept_checkpoints.kept(state, trial):
         trial.checkpoint = None
@@ -95,6 +101,7 @@ def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
 
 
 def on_pause_asked(state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision]:
+    """Ask the running ones to save and leave; complete ones exit anyway."""
     return [
         ev.Signal(fact.time, t.number, t.attempt, "ask", StopReason.PAUSED, save=True)
         for t in (state.trials[n] for n in fact.trials)
@@ -103,6 +110,7 @@ def on_pause_asked(state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision
 
 
 def on_resume_asked(state: st.State, fact: ev.ResumeAsked) -> Sequence[ev.Decision]:
+    """Release the trials that are frozen."""
     return [
         ev.Signal(fact.time, t.number, t.attempt, "release", StopReason.PAUSED, save=False)
         for t in (state.trials[n] for n in fact.trials)
@@ -111,7 +119,7 @@ def on_resume_asked(state: st.State, fact: ev.ResumeAsked) -> Sequence[ev.Decisi
 
 
 def on_frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> Sequence[ev.Decision]:
-    """A trial that stands still goes on at once where its pause was taken back meanwhile."""
+    """Release a frozen trial at once where the user has resumed it meanwhile."""
     trial = state.trials[fact.trial]
     if trial.frozen is None or trial.attempt != fact.attempt or trial.paused_by_user:
         return ()

@@ -22,7 +22,7 @@ def loss(value: float | None, objective: Objective) -> float:
     return value if objective.mode == "min" else -value
 
 
-# Why a trial may be leaving while what it reports still counts.
+# Reports still count while an attempt is ending for one of these.
 _COUNTING: Final = frozenset(
     {
         StopReason.DRAIN,
@@ -36,20 +36,27 @@ _COUNTING: Final = frozenset(
 
 
 class Comparable(Protocol):
-    """A trial as it counts in a comparison: a row of the store is one."""
+    """A trial as comparisons read it; a row of the store is one."""
 
     @property
-    def number(self) -> int: ...
+    def number(self) -> int:
+        """From 0."""
+
     @property
-    def state(self) -> TrialState: ...
+    def state(self) -> TrialState:
+        """Only COMPLETE is told apart from the others."""
+
     @property
-    def step(self) -> int | None: ...
+    def step(self) -> int | None:
+        """The furthest one reported; None before the first."""
+
     @property
-    def value(self) -> float | None: ...
+    def value(self) -> float | None:
+        """In the objective's own direction; None before the first."""
 
 
 class Ranking(NamedTuple):
-    """The same of what is no row."""
+    """A `Comparable` that is not a row of the store."""
 
     number: int
     state: TrialState
@@ -58,16 +65,23 @@ class Ranking(NamedTuple):
 
 
 class Ranked(Protocol):
-    """A trial with the rung that it has reached: a row of the store is one."""
+    """A trial with the rung that it has reached; a row of the store is one."""
 
     @property
-    def number(self) -> int: ...
+    def number(self) -> int:
+        """From 0; the lower one is better among equals."""
+
     @property
-    def state(self) -> str: ...
+    def state(self) -> str:
+        """As `TrialState` spells it."""
+
     @property
-    def rung(self) -> int | None: ...
+    def rung(self) -> int | None:
+        """The step of the highest rung that it has reached; None for none."""
+
     @property
-    def value(self) -> float | None: ...
+    def value(self) -> float | None:
+        """In the objective's own direction; None before the first."""
 
 
 def merit(trial: Ranked, objective: Objective) -> tuple[bool, int, float, int]:
@@ -81,7 +95,7 @@ def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | Non
     """The best COMPLETE trial; where there is none, the one that got furthest, and True: partial.
 
     Among the unfinished the furthest rung comes first, then the value, then the earlier trial.
-    What is no number is nobody's best: the store has none either.
+    Trials whose value is NaN are left out, as the store has no NaN.
     """
     known = [s for s in standings if s.value is not None and not math.isnan(s.value)]
     done = [s for s in known if s.state == TrialState.COMPLETE]
@@ -95,7 +109,7 @@ def best_of(spec: StudySpec, standings: Iterable[Comparable]) -> tuple[int | Non
 
 
 def best_trial(spec: StudySpec, state: State) -> tuple[Trial | None, bool]:
-    """`best_of` the study's trials, without a look at all of them once one is complete."""
+    """As `best_of`, but without a look at all trials once one is complete."""
     if state.leader is not None:
         return state.trials[state.leader], False
     objective = spec.objective
@@ -107,7 +121,7 @@ def best_trial(spec: StudySpec, state: State) -> tuple[Trial | None, bool]:
 def listens(trial: Trial, attempt: int) -> bool:
     """Whether what this attempt reports counts: it runs, and no verdict has ended it for good.
 
-    One that was asked to save and leave reports once more: what it saves.
+    An attempt that was asked to save and leave reports once more: the step that it saves.
     """
     activity = trial.activity
     if trial.attempt != attempt or activity is None or type(activity) is Frozen:

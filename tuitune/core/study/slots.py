@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 
 class Slot(NamedTuple):
-    device: str  # in words
+    """The devices for one attempt. device: as shown to the user. gpus: UUIDs; share: of each."""
+
+    device: str
     gpus: tuple[str, ...] = ()
     share: float = 0.0
 
 
 def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
-    """For this trial, or for one that is yet to come; None where there is no room now."""
+    """The slot for this trial, or for a trial to come; None where there is no room now."""
     settings = state.settings
     assert settings is not None
     if settings.concurrency is not None and len(state.running) >= settings.concurrency:
@@ -49,9 +51,9 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
 
 
 def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
-    """Of those that wait the first that finds room.
+    """The first waiting trial that finds room, and its slot.
 
-    One that must be alone goes before all, since a GPU is kept for it, and holds nobody up.
+    Trials that need an empty GPU go first, since a GPU is kept for them, and do not delay others.
     """
     if not state.waiting:
         return None
@@ -65,18 +67,19 @@ def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
 
 
 def ready(state: st.State) -> list[int]:
-    """Those that wait to run, without one that is to be killed and one asked for ahead of time."""
+    """Waiting trials, except those to be killed and the one that was proposed ahead of time."""
     return [n for n in state.waiting if n not in state.kills and n != state.prefetched]
 
 
 def _alone(state: st.State) -> list[int]:
-    """Those that wait for a GPU with nobody on it."""
+    """Waiting trials that need an empty GPU."""
     if not state.gpus:
         return []
     return [number for number in ready(state) if state.trials[number].needs_empty_gpu]
 
 
 def loads_of(state: st.State) -> Loads:
+    """The running trials on each GPU, and the host memory that they were promised."""
     residents: dict[str, list[Resident]] = {}
     for trial in (state.trials[number] for number in state.running):
         for uuid in trial.gpus:
@@ -89,32 +92,33 @@ def loads_of(state: st.State) -> Loads:
 
 
 def _host_memory(state: st.State) -> int:
-    """Bytes that trials which run have asked for."""
+    """Bytes that running trials were promised."""
     return sum(state.trials[number].memory for number in state.running)
 
 
 def neighbours(state: st.State, trial: st.Trial) -> list[st.Trial]:
-    """Others with a process on a GPU of this one's."""
+    """Other running trials on at least one of its GPUs."""
     others = (state.trials[number] for number in state.running if number != trial.number)
     return [other for other in others if set(other.gpus) & set(trial.gpus)]
 
 
 def gpus_of(state: st.State, trial: st.Trial) -> list[Gpu]:
+    """The GPUs of a running trial that are still known."""
     return [gpu for gpu in state.gpus if gpu.uuid in trial.gpus]
 
 
 def model_of(state: st.State, trial: st.Trial) -> str:
-    """Of its GPU."""
+    """The model of its first GPU; empty without one."""
     return next((gpu.name for gpu in gpus_of(state, trial)), "")
 
 
 def capacity_of(state: st.State, trial: st.Trial) -> throughput.Capacity:
-    """What GPUs of that model bear."""
+    """How many trials GPUs of its model can run."""
     return capacity(state.packing, model_of(state, trial))
 
 
 def words(gpus: Iterable[Gpu], uuids: Iterable[str]) -> str:
-    """Devices as nvidia-smi counts them: "GPU 2+3"."""
+    """Devices, numbered as nvidia-smi does: "GPU 2+3"."""
     wanted = set(uuids)
     return "GPU " + "+".join(str(gpu.index) for gpu in gpus if gpu.uuid in wanted)
 
@@ -129,7 +133,7 @@ def _resident(state: st.State, trial: st.Trial) -> Resident:
 
 
 def _aside(state: st.State, loads: Loads) -> tuple[str, ...]:
-    """The GPU that the first trial which must be alone waits for."""
+    """The GPU that is kept for the first trial that needs an empty one."""
     if not _alone(state):
         return ()
     empty = choose(state.gpus, loads, 0.5, alone=True)

@@ -1,4 +1,4 @@
-"""What a study knows of itself: plain data, the same after a replay as after the run."""
+"""The state of a study: plain data, the same after a replay as after the run."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 class Starting(msgspec.Struct, array_like=True, frozen=True, tag="starting"):
-    """Launched; its process has not been heard of."""
+    """Launched, but the process has not reported its start."""
 
 
 class Running(msgspec.Struct, array_like=True, frozen=True, tag="running"):
-    """Its process is there, and nothing ends it."""
+    """The process has started, and nothing ends it."""
 
 
 class Ending(msgspec.Struct, array_like=True, tag="ending"):
-    """It has been told to leave."""
+    """The attempt was asked or forced to leave."""
 
     reason: StopReason
     how: SignalHow
-    due: float  # Unix s at which it is told more harshly; infinity: never
+    due: float  # Unix s at which it is signalled more harshly; infinity: never
 
 
 class Frozen(msgspec.Struct, array_like=True, tag="frozen"):
-    """It can't save: paused where it is, alive, with all that it holds."""
+    """It can not save: its process is stopped, and keeps all its memory."""
 
     since: float  # Unix s
 
@@ -43,53 +43,55 @@ Activity = Starting | Running | Ending | Frozen
 
 
 class Trial(msgspec.Struct, array_like=True):
+    """A trial and its newest attempt. Times are Unix seconds, sizes bytes."""
+
     number: int
     config: dict[str, Any]
     origin: str
     why: Why
     state: TrialState = TrialState.WAITING
     attempt: int = -1  # the newest one; -1 before the first
-    opening: int = 0  # the engine opening that launched it
+    opening: int = 0  # number of the opening in which it was launched
     step: int = 0  # the furthest step that any attempt has reported
     attempt_step: int = 0  # the same of the newest attempt
     value: float | None = None  # the objective at the furthest step that had one
     best: float | None = None  # the best objective of any step
     gate: float = math.inf  # the step at which its next judgement is due
-    diverged: bool = False  # an objective that was not finite
+    diverged: bool = False  # some objective was not finite
     at_maximum: bool = False  # has reported the maximum
     activity: Activity | None = None  # of the newest attempt, until it is settled
     crashes: int = 0
     checkpoint: int | None = None
-    at_rung: bool = False  # waits there to be promoted, or is on its way out for that
+    at_rung: bool = False  # waits there to be promoted, or is ending to wait there
     paused_by_user: bool = False
-    not_promoted: bool = False  # pruned only since no slot needed it: it may still go on
+    not_promoted: bool = False  # pruned as the study ended: it may still go on
     device: str = ""
     cpus: float = 0.0
     memory: int = 0
     started: float | None = None  # first launch
     launched: float = 0.0  # newest launch
-    heard: float = 0.0  # last sign of life
+    last_sign: float = 0.0  # of life: a report, a save
     pause: float = 0.0  # longest time between two reports, s
     silent: bool = False
     ended: float | None = None
     error: Why = ""
-    note: Why = ""  # how it came to its state, in words
+    note: Why = ""  # why it is in its state
     known: int = 0  # the furthest step that had an objective
-    news: bool = False  # its newest report made it known
+    has_new_value: bool = False  # its newest report is to be judged
     pid: int | None = None  # of the live attempt, once it has one
-    curve: list[tuple[int, float]] = []  # what it counted with at each milestone of the pruning
+    curve: list[tuple[int, float]] = []  # (milestone, value that counted there)
     gpus: tuple[str, ...] = ()  # UUIDs, while it runs
     share: float = 0.0  # of each; 0: packed
     peak: int = 0  # bytes that the newest attempt has held of a GPU
     grown: float = 0.0  # when that last became more
-    rest: int = 0  # bytes that it held when it seemed to have stopped growing
+    rest: int = 0  # bytes held when its memory seemed to have stopped growing
     pace: Throughput | None = None  # of the newest attempt, where it is packed
-    company: float = -math.inf  # when another was last on a GPU of its
-    needs_empty_gpu: bool = False  # it runs with no other trial beside it
+    company: float = -math.inf  # when another trial was last on one of its GPUs
+    needs_empty_gpu: bool = False  # no other trial may share its GPU
     crowdings: int = 0  # how often its neighbours left it too little memory
     valued: int = 0  # the furthest step of the newest attempt that had an objective
     stepped: float = 0.0  # when the newest attempt was launched, or reached a step first
-    pending: int = 0  # the step that was left open by whichever attempt, and is yet to be judged
+    pending: int = 0  # the step that is open, and not judged yet; 0: none
     best_before: float | None = None  # the best objective of the steps before `known`
     marked: int = 0  # the step that added the newest point of `curve`
     saving: int = 0  # checkpoints that the newest attempt is writing
@@ -97,19 +99,21 @@ class Trial(msgspec.Struct, array_like=True):
     next_mark: float = 0.0  # the step from which on `curve` gets its next point
 
     def is_live(self) -> bool:
-        """Whether a process of it is there: running, or frozen."""
+        """Whether it has a process, running or frozen."""
         return self.activity is not None
 
     def is_being_killed(self) -> bool:
+        """Whether its attempt is ending by a kill; a kill that waits is none."""
         return type(self.activity) is Ending and self.activity.reason is StopReason.KILLED
 
     @property
     def ending(self) -> Ending | None:
-        """How it has been told to leave; None while it has not."""
+        """Why and how its attempt is ending; None while it is not."""
         return self.activity if type(self.activity) is Ending else None
 
     @property
     def frozen(self) -> Frozen | None:
+        """Since when it is frozen; None while it is not."""
         return self.activity if type(self.activity) is Frozen else None
 
     def counted(self, objective: Objective) -> float | None:
@@ -118,26 +122,28 @@ class Trial(msgspec.Struct, array_like=True):
 
 
 class Addition(msgspec.Struct, array_like=True):
-    """A configuration given by hand that is yet to become a trial."""
+    """A configuration that the user has added and that is not a trial yet."""
 
     config: dict[str, Any]
     why: Why
 
 
 class State(msgspec.Struct, array_like=True):
+    """A whole study: all that decisions depend on. Times are Unix seconds, sizes bytes."""
+
     settings: Settings | None = None
     cpus: float = 0.0  # of the machine
     memory: int = 0
     now: float = 0.0  # time of the newest fact
-    opening: int = 0  # how many engines have had it
+    opening: int = 0  # how often an engine has opened it
     opened: float = 0.0
     elapsed: float = 0.0  # seconds of earlier openings
     trials: list[Trial] = []
     running: list[int] = []  # those with a process, frozen ones included
     waiting: list[int] = []  # in the order in which they launch
-    promotable: dict[int, bool] = {}  # those that a free slot may send on from their rung
+    promotable: dict[int, bool] = {}  # trials at a rung that may be promoted
     adding: list[Addition] = []
-    by_hand: int = 0  # trials that were added by hand, beyond those that the settings ask for
+    by_hand: int = 0  # added trials, which do not count towards `settings.trials`
     launching: bool = True
     disk_low: bool = False
     pruner: PrunerState = msgspec.field(default_factory=PrunerState)
@@ -145,16 +151,16 @@ class State(msgspec.Struct, array_like=True):
     exhausted: str = ""
     halted: Halted | None = None
     finished: bool = False
-    reported: bool = False  # some trial has said what its objective is
+    reported: bool = False  # some trial has reported its objective
     streak: int = 0  # crashes in a row
-    same: int = 0  # of these, with the newest one's error, each within seconds
+    same: int = 0  # of these, quick ones with the newest one's error
     last_crash: str = ""
     leader: int | None = None  # best of those that have reached the maximum
     kills: dict[int, float] = {}  # trials to be killed, and when; until then it can be undone
     complete: bool = False  # finished, and nothing is left to do
-    asked: float = 0.0  # when the newest question was put
+    asked: float = 0.0  # when the newest proposal was asked for
     prefetched: int | None = None  # the trial that was asked for before there was a slot for it
-    asks: list[float] = []  # how long the newest answers took, s
+    asks: list[float] = []  # how long the newest proposals took, s
     lasted: list[float] = []  # how long the newest attempts took, s
     gpus: tuple[Gpu, ...] = ()  # that this study may use
     packing: Packing = msgspec.field(default_factory=Packing)
@@ -165,4 +171,5 @@ class State(msgspec.Struct, array_like=True):
 
     @property
     def may_launch(self) -> bool:
+        """Whether neither the user, the disk nor a failed import prevents launches."""
         return self.launching and not self.disk_low and not self.blocked
