@@ -36,7 +36,7 @@ def launched(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
 
 
 def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
-    """Its process has exited; its GPUs stay recorded until `gone`, as the exit is judged by them."""
+    """Its process has exited; its GPUs stay known until `gone`, as the exit is judged by them."""
     if not trial.gpus:
         return
     reports = trial.pace.reports if trial.pace else trial.attempt_step
