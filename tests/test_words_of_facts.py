@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 
 from tuitune.core import events as ev
@@ -129,6 +127,6 @@ def test_the_study_is_told_of_decisions_and_acts_and_not_of_every_step() -> None
     assert set(NOTABLE) <= set(TELL)
 
 
-@pytest.mark.parametrize("reason", get_args(ev.StopReason))
+@pytest.mark.parametrize("reason", list(ev.StopReason))
 def test_each_reason_to_leave_has_words(reason: ev.StopReason) -> None:
     assert reason in CAUSES

@@ -34,6 +34,15 @@ def train(trial):
         trial.report(step=step + 1, loss=trial.config["x"],
                      save=lambda folder: (folder / "step").write_text(str(step + 1)))
 """
+WAITS = """
+import time
+from pathlib import Path
+
+def train(trial):
+    trial.report(loss=1.0)
+    while not Path("go").exists():
+        time.sleep(0.01)
+"""
 MORE = f"""
 checkpoint_every = "0s"
 [pruning]
@@ -134,7 +143,7 @@ def test_it_outlives_the_terminal_and_misses_nothing(workshop: Workshop):
 
 
 def test_the_same_command_attaches_and_later_finds_it_finished(workshop: Workshop):
-    file = workshop.study(CODE, MORE, trials=2)
+    file = workshop.study(WAITS, trials=2)
     first = begin(workshop, file)
     assert first.returncode == 0, first.stderr
     engine = workshop.engine()
@@ -142,6 +151,7 @@ def test_the_same_command_attaches_and_later_finds_it_finished(workshop: Worksho
     again = begin(workshop, file)
     assert again.stdout == first.stdout
     assert workshop.engine() == engine
+    workshop.write("go", "")
     ended(workshop)
     assert begin(workshop, file).stdout == first.stdout
     assert workshop.engine() is None
@@ -267,7 +277,7 @@ def test_an_engine_that_dies_at_its_start_is_told_of(workshop: Workshop):
 
 
 def test_its_own_process_is_no_child_of_whoever_began_it(workshop: Workshop):
-    begin(workshop, workshop.study(CODE, MORE, trials=1))
+    begin(workshop, workshop.study(WAITS, trials=1))
     engine = workshop.engine()
     assert engine
     assert os.getsid(engine) == engine
@@ -275,4 +285,5 @@ def test_its_own_process_is_no_child_of_whoever_began_it(workshop: Workshop):
     assert (files / "0").readlink() == Path("/dev/null")
     assert (files / "1").readlink() == workshop.folder() / "engine.log"
     assert owner.running(workshop.folder()) is not None
+    workshop.write("go", "")
     ended(workshop)

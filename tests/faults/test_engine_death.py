@@ -6,12 +6,14 @@ import random
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from workshop import Workshop, wait_until
 
-from tuitune.cli import run, run_request
+from tuitune.cli import launch, run, run_request
 from tuitune.cli.run_request import Resolution, RunRequest
+from tuitune.cli.startup_pipe import StartupTimeouts
 from tuitune.cli.studies import StudyFolder
 from tuitune.core import events as ev
 from tuitune.store.reader import Reader
@@ -107,10 +109,12 @@ def test_an_interrupted_study_goes_on_from_its_checkpoints(workshop: Workshop):
     def train(trial):
         start = int((trial.resume_path / "step").read_text()) if trial.resume_path else 0
         for step in range(start, 50):
-            trial.report(epoch=step + 1, loss=1.0,
-                         save=lambda folder: (folder / "step").write_text(str(step + 1)))
+            save = lambda folder: (folder / "step").write_text(str(step + 1))
+            trial.report(epoch=step + 1, loss=1.0, save=save)
             print("step", step + 1, flush=True)
-            time.sleep(0.02 if trial.attempt else 0.1)
+            while step == 4 and trial.attempt == 0:  # until it is told to leave
+                time.sleep(0.05)
+                trial.report(epoch=step + 1, loss=1.0, save=save)
     """
     more = """
     [pruning]
@@ -161,19 +165,22 @@ def verdicts(workshop: Workshop) -> list[ev.Verdict]:
 def test_a_second_engine_follows_the_first_and_never_runs_beside_it(workshop: Workshop):
     code = """
     import time
+    from pathlib import Path
 
     def train(trial):
-        for step in range(200):
-            trial.report(loss=1.0)
+        trial.report(loss=1.0)
+        while not Path("go").exists():
             time.sleep(0.05)
     """
     file = workshop.study(code, trials=2)
     first = workshop.start(file, "--no-ui")
     wait_until((workshop.folder() / "trials/0000").exists, "the first engine")
-    second = workshop.run(file, "--no-ui")
-    assert "an engine runs it already" in second.stderr
-    assert second.returncode == 0
-    opened = second.stdout.splitlines()[0]  # as it was told then: nothing had been done
+    second = workshop.start(file, "--no-ui")
+    assert second.stdout is not None
+    assert "an engine runs it already" in second.stdout.readline()
+    workshop.write("go", "")
+    assert second.wait(60) == 0
+    opened = second.stdout.readline()  # the study as it was then: nothing had been done
     assert "study: 2 trials" in opened
     assert "goes on with" not in opened
     assert first.wait(60) == 0
@@ -184,10 +191,11 @@ def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, m
     """Each has seen no engine; then one of them has the lock."""
     code = """
     import time
+    from pathlib import Path
 
     def train(trial):
-        for step in range(100):
-            trial.report(loss=1.0)
+        trial.report(loss=1.0)
+        while not Path("go").exists():
             time.sleep(0.01)
     """
     request = RunRequest(workshop.study(code, trials=2), workshop.path / "runs")
@@ -196,6 +204,13 @@ def test_of_two_that_begin_at_one_moment_the_later_follows(workshop: Workshop, m
     spec, document = load_whole(request.file)
     seen = Resolution("run", spec, document, StudyFolder(workshop.folder()))
     monkeypatch.setattr(run, "resolve", lambda _: seen)
+
+    def another_runs(folder: Path, timeouts: StartupTimeouts) -> bool:
+        found = launch.another_runs(folder, timeouts)
+        workshop.write("go", "")
+        return found
+
+    monkeypatch.setattr(run, "another_runs", another_runs)
     assert run.run_study(request) == 0
     assert "following it" in capsys.readouterr().err
     assert first.wait(60) == 0
