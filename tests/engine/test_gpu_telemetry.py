@@ -13,7 +13,7 @@ from nvml_world import World
 from workshop import Workshop, wait_until
 
 from tuitune.core import events as ev
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.store.reader import Reader
 
 BEGIN = Path(__file__).with_name("begin.py")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tuitune.core.options import Fault, Option
-from tuitune.core.pruning.none import NoPruner
+from tuitune.core.pruning.registry import NoPruner
 from tuitune.core.pruning.pruner import Judgement, PrunerKind
 from tuitune.core.search.proposal import AskModel, Proposal, SearcherKind
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuitune.core.events import Settings, TrialState
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.core.search.importance import FINISHED, Importance, importance_of, is_due
 from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange

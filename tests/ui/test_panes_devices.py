@@ -3,7 +3,7 @@
 import pytest
 from pictures import NOW, context, gpu, host, rows, snapshot, text
 
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.ui.panes.devices import DevicesPane, wanted
 from tuitune.ui.render.glyphs import ASCII, FULL, bar, history
 from tuitune.ui.render.lines import Size, width_of

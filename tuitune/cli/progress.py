@@ -12,7 +12,7 @@ import msgspec
 from tuitune.cli.console import Outlet
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
-from tuitune.core.placement.gpu_changes import news
+from tuitune.core.placement.gpu_state import obstacle_changes
 from tuitune.core.reasons import Reason
 from tuitune.core.search.registry import searcher_kind
 from tuitune.core.study import leaving
@@ -123,7 +123,7 @@ class Lines:
         match fact:
             case ev.Opened():
                 self._line(fact.time, _opening_words(self._study, self._where))
-                if words := news((), fact.gpus):
+                if words := obstacle_changes((), fact.gpus):
                     self._line(fact.time, plain(words))
             case ev.Settled():
                 self._line(fact.time, self._settled(fact))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from tuitune.core.placement.host import HOST
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.placement.gpu_changes import news
-from tuitune.core.placement.gpu_state import GpuState, Tenant
+from tuitune.core.placement.gpu_state import GpuState, Tenant, obstacle_changes
 from tuitune.core.placement.gpus import THIRDS
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.watchdog import Watchdog
@@ -135,7 +134,7 @@ class Gpus:
     def _change(self, gpus: tuple[ev.Gpu, ...], now: float) -> None:
         before, self.now = self.now, gpus
         if gpus != before and self._take is not None:
-            self._take([ev.DevicesChanged(now, gpus, news(before, gpus))])
+            self._take([ev.DevicesChanged(now, gpus, obstacle_changes(before, gpus))])
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:

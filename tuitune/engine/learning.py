@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core.search.proposal import Past
-from tuitune.core.search.transfer import Earlier, past_of
-from tuitune.core.space import UnfitError, fitted
+from tuitune.core.search.transfer import Earlier, UnfitError, fitted, past_of
 from tuitune.engine.settings import CannotRunError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, is_file, known_studies

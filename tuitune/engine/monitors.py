@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuitune.core import events as ev
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.core.study.gpu_packing import words_of
 from tuitune.store.errors import StoreError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from tuitune.core.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, UndoKillAsked
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.store.errors import StoreError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.core.events import AnyFact
-    from tuitune.core.placement.sample import DeviceSample
+    from tuitune.core.placement.snapshots import DeviceSample
     from tuitune.core.search.importance import Importance
     from tuitune.store.facts import ReportColumns
 

@@ -1,18 +1,30 @@
-"""The key `method` of a table, built in or installed, and the options that a method has."""
+"""The tables [search] and [pruning], whose keys depend on their method."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 from tuitune import plugins
+from tuitune.core.pruning.pruner import PrunerKind
+from tuitune.core.pruning.registry import PRUNERS
+from tuitune.core.search.proposal import SearcherKind
+from tuitune.core.search.registry import SEARCHERS
+from tuitune.core.space import SearchSpace, likely_of
+from tuitune.core.spec import PruningSpec, PruningStyle, SearchSpec
 from tuitune.plugins import PluginError
-from tuitune.studyfile.hints import unknown_value
+from tuitune.studyfile.hints import did_you_mean, unknown_value
+from tuitune.studyfile.problems import kind, value_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from tuitune.core.options import Fault, Option
     from tuitune.studyfile.table import Table
+
+
+_SEARCH, _PRUNING = SearchSpec(), PruningSpec()
+_PRUNING_KEYS = ("min", "max", "reduction", "style", "brackets")
 
 
 class _HasOptions(Protocol):
@@ -24,7 +36,7 @@ Result = TypeVar("Result")
 Kind = TypeVar("Kind", bound=_HasOptions)
 
 
-def method_of(
+def _method_of(
     table: Table, built_in: Mapping[str, Kind], group: str, kind: type[Kind], default: str
 ) -> tuple[str, Kind, Kind | None]:
     """(name, its row, the same where it is installed); the default's where it can't be used.
@@ -56,7 +68,7 @@ def _installed(group: str) -> str:
     return f"; installed: {names}" if names else ""
 
 
-def read_options(table: Table, options: Iterable[Option]) -> dict[str, Any]:
+def _read_options(table: Table, options: Iterable[Option]) -> dict[str, Any]:
     """The values of a method's own keys, or their defaults."""
     return {option.key: _value(table, option) for option in options}
 
@@ -71,7 +83,7 @@ def _value(table: Table, option: Option) -> Any:
             return table.text(option.key, option.default)
 
 
-def note(table: Table, faults: Iterable[Fault]) -> None:
+def _note(table: Table, faults: Iterable[Fault]) -> None:
     """Note what a method's own check has found."""
     for fault in faults:
         if fault.how == "missing":
@@ -82,10 +94,145 @@ def note(table: Table, faults: Iterable[Fault]) -> None:
             table.wrong(fault.key, fault.words)
 
 
-def guarded(table: Table, call: Callable[[], Result]) -> Result | None:
+def _guarded(table: Table, call: Callable[[], Result]) -> Result | None:
     """What a method's own code returns; an error of it is noted, and None is returned."""
     try:
         return call()
     except Exception as error:  # noqa: BLE001 - code of an installed package may raise anything
         table.wrong("method", f"can't be used: {type(error).__name__}: {error}")
         return None
+
+
+def read_search(table: Table, names: Collection[str], space: SearchSpace) -> SearchSpec:
+    """Read [search]; names are all of [space], space has those without problems."""
+    method, row, installed = _method_of(
+        table, SEARCHERS, plugins.SEARCHERS, SearcherKind, _SEARCH.method
+    )
+    trials = table.whole("trials", None, low=1)
+    search = SearchSpec(
+        method=method,
+        trials=trials or _SEARCH.trials,
+        options=_read_options(table, row.options),
+        installed=installed,
+    )
+    faults = _guarded(table, lambda: [*row.check(space, search, table.content.keys())]) or []
+    _note(table, faults)
+    size = row.size
+    if trials is None and size is not None and not faults:
+        search = replace(search, trials=_guarded(table, lambda: size(space, search)) or 1)
+    _options_of_others(table, row, method)
+    if row.model is None:
+        _no_beliefs(table, space)
+    search = replace(
+        search,
+        seed=table.whole("seed", _SEARCH.seed, low=0),
+        concurrency=table.whole("concurrency", None, low=1),
+        points=_points(table, names, space),
+        learn_from=_learn_from(table, row, method),
+    )
+    if installed is not None and not faults:
+        _guarded(table, lambda: row.make(space, search, False))  # noqa: FBT003 - not informed
+    return search
+
+
+def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
+    own = {option.key for option in row.options}
+    for name, other in SEARCHERS.items():
+        for option in other.options:
+            if option.key not in own:
+                words = (
+                    f'is for method = "{name}" alone, and this is "{method}"; leave it out, or '
+                    f'use method = "{name}"'
+                )
+                table.unused(option.key, "method", words)
+
+
+def _learn_from(table: Table, row: SearcherKind, method: str) -> tuple[str, ...]:
+    entry = table.content.get("learn_from", [])
+    if not isinstance(entry, list) or not all(isinstance(name, str) and name for name in entry):
+        table.wrong(
+            "learn_from",
+            'is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of '
+            "earlier ones",
+        )
+        return ()
+    if entry and row.model is None:
+        table.wrong(
+            "learn_from",
+            f'is not for method = "{method}", which learns from no trial; use method = "bayes"',
+        )
+    return tuple(entry)
+
+
+def _no_beliefs(table: Table, space: SearchSpace) -> None:
+    believed = [parameter.name for parameter in space.searched if likely_of(parameter)]
+    if believed:
+        table.wrong(
+            "method",
+            f"makes no use of what is likely for {', '.join(believed)}; "
+            'use method = "bayes", or leave likely out',
+        )
+
+
+def _points(
+    table: Table, names: Collection[str], space: SearchSpace
+) -> tuple[Mapping[str, Any], ...]:
+    entry = table.content.get("points", [])
+    if not isinstance(entry, list):
+        table.wrong("points", f"is {kind(entry)}, not a list; write points = [{{ lr = 0.01 }}]")
+        return ()
+    return tuple(_point(table, f"points[{i}]", p, names, space) for i, p in enumerate(entry))
+
+
+def _point(
+    table: Table, key: str, entry: Any, names: Collection[str], space: SearchSpace
+) -> Mapping[str, Any]:
+    if not isinstance(entry, dict):
+        table.problems.add("search", key, entry, f"is {kind(entry)}; write {{ name = value }}")
+        return {}
+    # A parameter with a problem of its own is no reason for a second one here.
+    usable = {k: v for k, v in entry.items() if k in space.by_name}
+    found = [
+        f"{name}: there is no such parameter; {did_you_mean(name, names)}"
+        for name in entry
+        if name not in names
+    ]
+    found += space.problems(usable, partial=True)
+    found += [
+        f"{name} {words}"
+        for name, value in usable.items()
+        if (words := value_words(value)) and not any(_is_about(name, known) for known in found)
+    ]
+    for words in found:
+        table.problems.add("search", key, None, words)
+    return {} if found else space.normalised(usable)
+
+
+def _is_about(name: str, words: str) -> bool:
+    return words.startswith((f"{name} ", f"{name}:"))
+
+
+def read_pruning(table: Table) -> PruningSpec:
+    """Read [pruning]. Keys that the method doesn't read are as if they were left out."""
+    method, kind, installed = _method_of(
+        table, PRUNERS, plugins.PRUNERS, PrunerKind, _PRUNING.method
+    )
+    pruning = PruningSpec(
+        method=method,
+        resource=table.text("resource", None),
+        min=table.whole("min", _PRUNING.min, low=1),
+        max=table.whole("max", None, low=1),
+        reduction=table.number("reduction", _PRUNING.reduction),
+        style=table.one_of("style", _PRUNING.style, get_args(PruningStyle)),
+        brackets=table.whole("brackets", _PRUNING.brackets, low=1),
+        options=_read_options(table, kind.options),
+        installed=installed,
+    )
+    if pruning.reduction <= 1:
+        table.wrong("reduction", "keeps every trial; write reduction = 3, say")
+    faults = _guarded(table, lambda: [*kind.check(pruning, table.content.keys())]) or []
+    _note(table, faults)
+    if installed is not None and not faults:
+        _guarded(table, lambda: kind.make(pruning, "min"))
+    unread = {key: getattr(_PRUNING, key) for key in _PRUNING_KEYS if key not in kind.keys}
+    return replace(pruning, **unread)

@@ -8,10 +8,9 @@ from tuitune.core.space import Sampled, SearchSpace
 from tuitune.core.spec import DevicesSpec, Limits, Objective, StudySpec
 from tuitune.studyfile.conditions import read_conditions
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
+from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.parameters import read_parameters
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
-from tuitune.studyfile.pruning import read_pruning
-from tuitune.studyfile.search import read_search
 from tuitune.studyfile.table import Table
 from tuitune.studyfile.trial import check_metrics, read_trial
 

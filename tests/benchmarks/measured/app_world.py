@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
-from tuitune.core.placement.sample import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.store.journal import Journal
 from tuitune.store.owner import claim
 from tuitune.store.rows import EngineRow, StudyRow, TrialRow

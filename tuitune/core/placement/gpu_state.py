@@ -1,4 +1,4 @@
-"""The state of GPUs that placement reads, derived from what NVML and /proc show."""
+"""The state of GPUs that placement reads, derived from readings of NVML and /proc."""
 
 from __future__ import annotations
 
@@ -231,3 +231,16 @@ def words(process: DeviceProcess) -> str:
     memory = "" if process.memory is None else f", {process.memory / 1e9:.1f} GB"
     whose = f"{process.user}'s {process.name}" if process.user else "somebody's process"
     return f"{whose} (pid {process.pid}{memory})"
+
+
+def obstacle_changes(before: Iterable[Gpu], now: Iterable[Gpu]) -> str:
+    """What has come in the way of using one, or does so no longer; empty where that is as it was.
+
+    As: GPU 1: anna's python (pid 12, 2.1 GB) computes on it; GPU 3: free again.
+    """
+    known = {gpu.uuid: gpu.obstacle for gpu in before}
+    return "; ".join(
+        f"GPU {gpu.index}: {gpu.obstacle or 'free again'}"
+        for gpu in now
+        if gpu.obstacle != known.get(gpu.uuid, "")
+    )

@@ -1,15 +1,99 @@
-"""The pruners by the name that a study file gives: one row each."""
+"""The pruners by the name that a study file gives, and the one that prunes nothing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tuitune.core import reasons
+from tuitune.core.options import Fault
+from tuitune.core.pruning.brackets import NO_RUNGS
 from tuitune.core.pruning.halving import ASHA, HYPERBAND
 from tuitune.core.pruning.median import MEDIAN
-from tuitune.core.pruning.none import NONE
+from tuitune.core.pruning.pruner import PrunerKind
 
 if TYPE_CHECKING:
-    from tuitune.core.pruning.pruner import PrunerKind, PruningSpec
+    from collections.abc import Collection, Container, Iterable
+
+    from tuitune.core.options import Mode
+    from tuitune.core.pruning.brackets import Plan
+    from tuitune.core.pruning.pruner import (
+        Judgement,
+        Promotion,
+        PrunerState,
+        PruningSpec,
+        Report,
+        Style,
+    )
+    from tuitune.core.reasons import Why
+
+
+@dataclass(frozen=True)
+class NoPruner:
+    """`Pruner`: judges no report and remembers nothing."""
+
+    pruning: PruningSpec
+    mode: Mode
+
+    @property
+    def plan(self) -> Plan:
+        return NO_RUNGS
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def judged_from(self) -> int | None:
+        return None
+
+    def memory(self) -> None:
+        return
+
+    def style(self, *, can_save: bool) -> tuple[Style, Why]:  # noqa: ARG002 - the protocol's
+        """Never asked for: no report is judged."""
+        return "stop", reasons.StyleBasis("method")
+
+    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None: ...
+
+    def judge(
+        self, state: PrunerState, report: Report, available: Container[int]
+    ) -> Judgement | None: ...
+
+    def enter(
+        self, state: PrunerState, trial: int, step: int, value: float, action: str
+    ) -> None: ...
+
+    def complete(self, state: PrunerState, trial: int) -> None: ...
+
+    def fail(self, state: PrunerState, trial: int) -> None: ...
+
+    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None: ...
+
+    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None: ...
+
+    def send(self, state: PrunerState, trial: int, rung: int) -> None: ...
+
+    def not_promoted(self, state: PrunerState, trial: int) -> Why:  # noqa: ARG002 - the protocol's
+        return ""
+
+
+def _check(_pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
+    """A method that is written out, "none", is a switch: the rest may stay."""
+    if "method" in keys:
+        return
+    for key in ("min", "reduction", "style", "brackets"):
+        if key in keys:
+            words = 'does nothing without a method; write method = "asha" too, or leave it out'
+            yield Fault(key, words, "unused")
+
+
+_NONE = PrunerKind(
+    summary="every trial goes on to its end",
+    make=NoPruner,
+    keys=frozenset({"max"}),
+    check=_check,
+)
 
 
 def pruner_kind(pruning: PruningSpec) -> PrunerKind:
@@ -18,7 +102,7 @@ def pruner_kind(pruning: PruningSpec) -> PrunerKind:
 
 
 PRUNERS: Final[dict[str, PrunerKind]] = {
-    "none": NONE,
+    "none": _NONE,
     "asha": ASHA,
     "hyperband": HYPERBAND,
     "median": MEDIAN,

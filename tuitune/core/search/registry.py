@@ -1,28 +1,90 @@
-"""The search methods by the name that a study file gives: one row each."""
+"""The search methods by the name that a study file gives, after the points of the user."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from tuitune.core.options import Fault, Option
 from tuitune.core.reasons import Given
 from tuitune.core.search.grid import GridSearcher
-from tuitune.core.search.points import complete_point, points_first
-from tuitune.core.search.proposal import SearcherKind
+from tuitune.core.search.proposal import Method, Proposal, SearcherKind, identity, is_new
 from tuitune.core.search.random_search import RandomSearcher
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.search.start import start_then_model
-from tuitune.core.space import Sampled, grid_size, grid_width, likely_of
+from tuitune.core.space import (
+    Fixed,
+    Sampled,
+    SearchSpace,
+    grid_size,
+    grid_width,
+    likely_of,
+    to_unit,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tuitune.core.options import Mode
-    from tuitune.core.search.proposal import Model, Proposal, Searcher, SearchSpec
-    from tuitune.core.space import SearchSpace
+    from tuitune.core.search.proposal import AskModel, Model, Searcher, SearchSpec, Tried
+
 
 _LARGEST_GRID = 10_000_000
 _LEVELS = 5  # values of each continuous parameter of a grid
+
+
+class _PointsFirst(msgspec.Struct, frozen=True):
+    """The given points in turn, then what the method proposes.
+
+    A point that is given while the study is under way comes next; one tried before is left out.
+    """
+
+    space: SearchSpace
+    method: Method
+    points: tuple[Proposal, ...]
+
+    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
+        """The first given point that was not tried, else the method's proposal."""
+        for index, point in enumerate(self.points):
+            # Sampled values are no part of an identity: then only the number tells what is due.
+            due = index == trial and is_new(self.space, point.config, tried)
+            if due or identity(self.space, point.config) not in tried:
+                return point
+        return self.method.propose(trial, tried)
+
+
+def _points_first(
+    space: SearchSpace, method: Method, points: Sequence[Mapping[str, Any]]
+) -> _PointsFirst:
+    """Points complete themselves from what the method has planned under the same number."""
+    completed = (
+        _complete_point(space, method.planned(index), Given(index), point)
+        for index, point in enumerate(points)
+    )
+    return _PointsFirst(space, method, tuple(completed))
+
+
+def _complete_point(
+    space: SearchSpace, planned: Proposal, given_as: Given, point: Mapping[str, Any]
+) -> Proposal:
+    """What was given, with what it leaves out as it was planned; inactive parameters left out."""
+    given = space.normalised(point)
+    coordinates = [
+        to_unit(parameter, given[parameter.name]) if parameter.name in given else coordinate
+        for parameter, coordinate in zip(space.searched, space.point(planned.config), strict=True)
+    ]
+    # Coordinates decide what is active; the values themselves come through unrounded.
+    decided = space.configuration(coordinates)
+    known = {**decided, **planned.config, **given}
+    names = [p.name for p in space.parameters if p.name in decided or p.name in given]
+    filled = [
+        p.name
+        for p in space.parameters
+        if p.name in decided and p.name not in given and not isinstance(p, Fixed | Sampled)
+    ]
+    why = Given(given_as.index, tuple(filled), planned.why) if filled else given_as
+    return Proposal({name: known[name] for name in names}, "point", why)
 
 
 def searcher_kind(search: SearchSpec) -> SearcherKind:
@@ -37,7 +99,7 @@ def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = Fa
     sampled parameter.
     """
     method = searcher_kind(search).make(space, search, informed)
-    return points_first(space, method, search.points) if search.points else method
+    return _points_first(space, method, search.points) if search.points else method
 
 
 def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
@@ -57,7 +119,7 @@ def complete(
 ) -> Proposal:
     """A configuration of the user's; what it leaves out is as the method plans it for `trial`."""
     planned = searcher_kind(search).make(space, search, False).planned(trial)  # noqa: FBT003 - informed
-    return complete_point(space, planned, Given(None), given)
+    return _complete_point(space, planned, Given(None), given)
 
 
 def _bayes(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tuitune.core.space.fitting import UnfitError, fitted
 from tuitune.core.space.parameters import (
     Choice,
     Fixed,
@@ -36,10 +35,8 @@ __all__ = [
     "PowerRange",
     "Sampled",
     "SearchSpace",
-    "UnfitError",
     "Value",
     "any_of",
-    "fitted",
     "from_unit",
     "grid_axis",
     "grid_size",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
 from tuitune.core.reasons import Failures
-from tuitune.core.study import attempts, gpu_packing, judging, killing, leaving, pausing
+from tuitune.core.study import attempts, gpu_packing, judging, leaving, pausing
 from tuitune.core.study.launching import fill
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.Settled: _settled,
     ev.StopAsked: _stop_asked,
     ev.Halted: _halt,
-    ev.KillAsked: killing.on_kill_asked,
+    ev.KillAsked: pausing.on_kill_asked,
     ev.UndoKillAsked: fill,
     ev.DeadlinePassed: leaving.on_deadline,
 }

@@ -12,7 +12,6 @@ from tuitune.core.study import (
     gpu_packing,
     judging,
     kept_checkpoints,
-    killing,
     leaving,
     pausing,
 )
@@ -168,8 +167,8 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.StyleChosen: _style_chosen,
     ev.CodeChanged: _code_changed,
     ev.Promoted: pausing.promoted,
-    ev.KillAsked: killing.kill_asked,
-    ev.UndoKillAsked: killing.undo_kill_asked,
+    ev.KillAsked: pausing.kill_asked,
+    ev.UndoKillAsked: pausing.undo_kill_asked,
     ev.PauseAsked: pausing.pause_asked,
     ev.ResumeAsked: pausing.resume_asked,
     ev.Frozen: pausing.frozen,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
 from tuitune.core.reasons import TimeLimit
-from tuitune.core.study import killing
+from tuitune.core.study import pausing
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.state import Ending, Running
@@ -187,7 +187,7 @@ def on_deadline(
     """One due kill, or else all other deadlines that are due."""
     kills = [n for n, at in state.kills.items() if at <= fact.time and not state.finished]
     if kills:  # one at a time, since its end may change what else is due; the rest stays due
-        return killing.kill(state.trials[kills[0]], fact.time)
+        return pausing.kill(state.trials[kills[0]], fact.time)
     decisions: list[ev.Decision] = []
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:

@@ -17,7 +17,7 @@ from tuitune.ui.text import device as say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.core.placement.sample import DeviceSample
+    from tuitune.core.placement.snapshots import DeviceSample
     from tuitune.ui.panes.pane import Room
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
-    from tuitune.core.placement.sample import DeviceSample
+    from tuitune.core.placement.snapshots import DeviceSample
 
 _HOT, _NEAR_LIMIT = 85.0, 0.97  # degrees Celsius; share of the power limit, or of the memory
 _GIB = 1 << 30
