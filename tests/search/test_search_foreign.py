@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.core.pruning.registry import pruner_kind
-from tuitune.core.search.transfer import Earlier, past_of
+from tuitune.core.search.transfer import Earlier, UnfitError, fitted, past_of
 from tuitune.core.space import (
     Choice,
     Fixed,
@@ -18,8 +18,6 @@ from tuitune.core.space import (
     PowerRange,
     Sampled,
     SearchSpace,
-    UnfitError,
-    fitted,
 )
 from tuitune.core.spec import Objective, PruningSpec
 
