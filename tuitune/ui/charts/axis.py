@@ -143,6 +143,7 @@ class Range(NamedTuple):
     high: float
 
     def span(self) -> float:
+        """high - low; 0 for a single value."""
         return self.high - self.low
 
 

@@ -43,14 +43,17 @@ class Counted(NamedTuple):
     partial: bool  # none of them is complete
 
     def ended(self, place: int) -> Ended:
+        """The trial at this place in the order of ending, from 0."""
         return Ended(self.trials[place], self.places[place], self.values[place])
 
 
 def key(context: RenderContext) -> object:
+    """Changes when the chart has to be drawn again."""
     return epoch(context), context.selection.by_time, context.selection.log_y
 
 
 def draw(context: RenderContext, size: Size) -> Drawing:
+    """The stairs of best values; a message where no trial has ended with a value."""
     selection, snapshot = context.selection, context.snapshot
     title = "Best so far"
     found = _counted(context)

@@ -46,6 +46,7 @@ class Canvas:
         self._texts: dict[int, dict[int, Span]] = {}  # by line, then by column
 
     def dot(self, x: int, y: int, ink: Ink) -> None:
+        """One dot; x and y count dots, not cells."""
         self.path([(x, y)], ink)
 
     def path(self, points: Sequence[tuple[int, int]], ink: Ink) -> None:

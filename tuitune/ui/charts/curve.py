@@ -161,6 +161,7 @@ class CurveChart:
         self._traces: dict[int, tuple[object, Trace]] = {}
 
     def key(self, context: RenderContext) -> object:
+        """Changes when the chart has to be drawn again."""
         selection = context.selection
         shown = tuple(
             (one.trial, one.part, _stamp(context, one.trial)) for one in overlaid(context)
@@ -169,6 +170,7 @@ class CurveChart:
         return shown, asked, context.snapshot.study.rungs, _missing_key(context)
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
+        """The curves with their legend; a message where no report can be shown."""
         selection = context.selection
         title = f"Curve {metric(context)}"
         lines = [_Line(one, curve(context, one.trial)) for one in overlaid(context)]

@@ -119,6 +119,7 @@ def value_ticks(x: Scale, width: int) -> list[Tick]:
 
 
 def too_small() -> list[Line]:
+    """The message in place of a chart for which `frame` returned None."""
     return [(("too small for a chart: z zooms", "muted"),)]
 
 

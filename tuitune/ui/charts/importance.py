@@ -20,10 +20,12 @@ _TITLE: Final = "Importance by permutation"
 
 
 def key(context: RenderContext) -> object:
+    """Changes when the chart has to be drawn again."""
     return context.snapshot.sources.importance(), min(_finished(context), LEAST)
 
 
 def draw(context: RenderContext, size: Size) -> Drawing:
+    """The bars; a message until there are enough finished trials."""
     found = context.snapshot.sources.importance()
     if found is not None and found.parameters:
         note = f"forest of {found.finished} trials"

@@ -40,10 +40,12 @@ class _Plot(NamedTuple):
 
 
 def key(context: RenderContext) -> object:
+    """Changes when the chart has to be drawn again."""
     return epoch(context), context.selection.log_y
 
 
 def draw(context: RenderContext, size: Size) -> Drawing:
+    """The axes and lines; a message with fewer than 2 ended trials."""
     snapshot = context.snapshot
     title = "Parallel coordinates"
     looked_at = some(snapshot.rows, MOST)

@@ -46,14 +46,17 @@ class Figures(NamedTuple):
 
     @property
     def entries(self) -> int:
+        """Trials counted in this rung, failed ones included."""
         return len(self.rung.entries)
 
     @property
     def waits(self) -> int:
+        """Trials held at this rung until they are promoted."""
         return len(self.rung.waiting)
 
     @property
     def gone_on(self) -> int:
+        """Trials promoted from this rung."""
         return self.entries - self.failed - self.here - self.waits - self.ended
 
     def cut(self, reduction: float) -> float | None:
@@ -141,11 +144,13 @@ class Rungs:
         self._entries = Entries()
 
     def key(self, context: RenderContext) -> object:
+        """Changes when the chart has to be drawn again; enters the changed rows first."""
         self._entries.follow(context.snapshot)
         study = context.snapshot.study
         return self._entries.changes, study.rungs, study.style, context.selection.cursor
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
+        """A line for each rung of each bracket; a message for a study without rungs."""
         snapshot = context.snapshot
         pruning = snapshot.spec.pruning
         title = f"Rungs {pruning.method}"

@@ -37,6 +37,7 @@ _UNIT: Final = Scale(0.0, 1.0)
 
 
 def key(context: RenderContext) -> object:
+    """Changes when the chart has to be drawn again, every 3 s while trials run."""
     snapshot, selection = context.snapshot, context.selection
     runs = snapshot.counts.get(TrialState.RUNNING, 0) and int(snapshot.now / _EVERY)
     return epoch(context), runs, selection.parameter, selection.log_y
@@ -53,6 +54,7 @@ def chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
 
 
 def draw(context: RenderContext, size: Size) -> Drawing:
+    """A sign for each trial; a message where no trial has a value of the parameter."""
     metric = context.snapshot.spec.objective.metric
     axis, place, count = chosen(context)
     if axis is None:

@@ -28,6 +28,7 @@ class Field(Record, frozen=True):
 
     @property
     def name(self) -> str:
+        """The name of the parameter."""
         return self.parameter.name
 
     def below(self) -> str:

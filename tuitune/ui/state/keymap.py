@@ -15,16 +15,20 @@ class Bindable(Protocol):
     """The part of an action that a keymap reads."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """As in the key file: "trial.pause"."""
 
     @property
-    def keys(self) -> tuple[str, ...]: ...
+    def keys(self) -> tuple[str, ...]:
+        """The default keys."""
 
     @property
-    def pane(self) -> str | None: ...
+    def pane(self) -> str | None:
+        """The pane that must have the focus; None: any."""
 
     @property
-    def dangerous(self) -> bool: ...
+    def dangerous(self) -> bool:
+        """Whether it changes the study."""
 
 
 class Keymap:

@@ -52,18 +52,21 @@ class LazyQueries:
         self._computing: _Computation | None = None
 
     def facts_of(self, trial: int) -> Sequence[tuple[int, AnyFact]]:
+        """See `Sources`; read again when the row of the trial changes."""
         key = (trial, self._stamp(trial))
         if self._facts[0] != key:
             self._facts = (key, self._reader.facts_of(trial))
         return self._facts[1]
 
     def newest(self) -> Sequence[tuple[int, AnyFact]]:
+        """See `Sources`; the newest 200 facts, read again with each version of the snapshot."""
         key = self.snapshot.version if self.snapshot else None
         if self._newest[0] != key:
             self._newest = (key, self._reader.newest(_NEWEST))
         return self._newest[1]
 
     def curve(self, trial: int, metric: str) -> Curve:
+        """See `Sources`; at most 64 curves are cached."""
         stamp = self._stamp(trial)
         known = self._curves.get((trial, metric))
         if known is not None and known[0] == stamp:
@@ -203,6 +206,7 @@ class Source:
         self.snapshot.version += 1
 
     def close(self) -> None:
+        """Closes the connection to the database."""
         self._reader.close()
 
     def _take(self, changes: Changes, now: float) -> None:

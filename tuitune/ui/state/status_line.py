@@ -90,6 +90,7 @@ class StatusLine:
         self.wanted: dict[str, Wanted] = {}  # by what it is
 
     def say(self, text: str, role: str, now: float) -> None:
+        """Shows a message for 4 s, a warning or an error for 8 s. now: monotonic s."""
         self.now = max(self.now, now)
         stays = LONG if role in ("warning", "error") else SHORT
         self.flash = Flash(text, role, now + stays) if text else None

@@ -47,6 +47,7 @@ class Entry(Holder):
 
     @property
     def name(self) -> str:
+        """The name of the study's folder."""
         return self.folder.name
 
 
@@ -86,6 +87,7 @@ class Studies:
         return sorted(found, key=lambda e: (_ORDER.index(e.state), -e.when, e.name))
 
     def close(self) -> None:
+        """Closes the databases of all studies."""
         for book in self._known.values():
             book.reader.close()
         self._known.clear()
