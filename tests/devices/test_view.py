@@ -46,7 +46,7 @@ def test_somebody_elses_process_stands_in_the_way_until_it_has_been_gone_for_a_w
     assert gpu.obstacle == "anna's python (pid 7, 2.0 GB) computes on it"
     assert gpu.foreign
     (gpu,) = scene.look(device(), after=2)
-    assert gpu.obstacle == "somebody else has only just left it"
+    assert gpu.obstacle == "another user has only just left it"
     (gpu,) = scene.look(device(), after=12)
     assert gpu.obstacle == ""
 

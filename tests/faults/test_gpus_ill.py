@@ -61,7 +61,7 @@ def test_somebody_who_comes_to_our_gpu_keeps_us_from_it_until_she_has_left(
     assert len(notes(shop)) == 1
     world.processes = []
     world.write()
-    until_said(process, "somebody else has only just left it")
+    until_said(process, "another user has only just left it")
     assert len(notes(shop)) == 1
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output

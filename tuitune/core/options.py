@@ -1,4 +1,4 @@
-"""Options that a search method or a pruner reads from its table, and what is wrong with them."""
+"""Options that a search method or a pruner reads from its table, and faults in them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Option(msgspec.Struct, frozen=True):
 
 
 class Fault(NamedTuple):
-    """What is wrong with a key of the table, in words that end with what to do about it.
+    """A problem with a key of the table. words: a message that ends with how to solve it.
 
-    missing: the key is not there, and words say what to write. unused: it is there and means
-    nothing, which is let pass where --set has just changed the method.
+    missing: the key is not there, and words say what to write. unused: it has no effect, which is
+    accepted where --set has just changed the method.
     """
 
     key: str

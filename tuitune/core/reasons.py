@@ -1,4 +1,4 @@
-"""Typed reasons of decisions and proposals; `tuitune.messages.reasons` puts them into words.
+"""Typed reasons of decisions and proposals; `tuitune.messages.reasons` formats them.
 
 Facts of the journal hold them, so tags and the order of fields never change; a field may be
 added at the end, with a default. A reason may also be text: that of older journals, of the user's
@@ -70,7 +70,7 @@ class Diverged(Reason, frozen=True, tag="diverged"):
 
 
 class StyleBasis(Reason, frozen=True, tag="style"):
-    """What decided between waiting at a rung and stopping for good."""
+    """Why trials wait at a rung, or are stopped for good."""
 
     basis: Literal["file", "method", "can save", "can't save"]
 
@@ -100,7 +100,7 @@ class MaximumReached(Reason, frozen=True, tag="maximum"):
 
 
 class TargetReached(Reason, frozen=True, tag="target"):
-    """The study's target, reached by a trial. value None: the reader knows both."""
+    """The study's target, reached by a trial. value None: it is not shown."""
 
     trial: int
     metric: str = ""
@@ -108,18 +108,18 @@ class TargetReached(Reason, frozen=True, tag="target"):
 
 
 class Returned(Reason, frozen=True, tag="returned"):
-    """Its function returned, with an objective reported."""
+    """Its function returned after it had reported an objective."""
 
 
 class Killed(Reason, frozen=True, tag="killed"):
-    """By the user."""
+    """The user has killed the trial."""
 
 
 class Interrupted(Reason, frozen=True, tag="interrupted"):
     """An attempt that left before its end, by no fault of its own.
 
     reached: the step that is lost with it; 0: none beyond the checkpoint. checkpoint: the step that
-    the next attempt goes on from. error: what the executor tells of a process that was lost.
+    the next attempt goes on from. error: the executor's message about a process that was lost.
     """
 
     cause: Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
@@ -130,7 +130,7 @@ class Interrupted(Reason, frozen=True, tag="interrupted"):
 
 
 class AtRung(Reason, frozen=True, tag="at rung"):
-    """It waits at its rung by a verdict, without a checkpoint of the step that it reached."""
+    """A verdict made it wait at its rung, without a checkpoint of the step that it reached."""
 
     verdict: Why
     reached: int
@@ -168,7 +168,7 @@ class ByUser(Reason, frozen=True, tag="by user"):
 
 
 class TimeLimit(Reason, frozen=True, tag="time limit"):
-    """The study's."""
+    """The study has reached its time limit."""
 
 
 class Failures(Reason, frozen=True, tag="failures"):
@@ -180,7 +180,7 @@ class Failures(Reason, frozen=True, tag="failures"):
 
 
 class Stopped(Reason, frozen=True, tag="stopped"):
-    """By the user, once trials have saved, have ended, or at once."""
+    """The user has stopped the study: after saves, after the trials' ends, or at once."""
 
     how: Literal["save", "finish", "now"]
 
@@ -206,14 +206,14 @@ class Drawn(Reason, frozen=True, tag="drawn"):
 
 
 class SobolPoint(Reason, frozen=True, tag="sobol"):
-    """Point number `index` of Sobol's sequence; believed: moved to what the user finds likely."""
+    """Point number `index` of Sobol's sequence; believed: moved to the user's likely values."""
 
     index: int
     believed: bool = False
 
 
 class MiddleOfRanges(Reason, frozen=True, tag="middle"):
-    """The middle of every range; believed: moved to what the user finds likely."""
+    """The middle of every range; believed: moved to the user's likely values."""
 
     believed: bool = False
 
@@ -229,7 +229,7 @@ class GridPoint(Reason, frozen=True, tag="grid"):
 class Given(Reason, frozen=True, tag="given"):
     """A configuration of the user's. index: of its point in the study file; None: added later.
 
-    filled: the parameters that it leaves out, taken from what `source` tells.
+    filled: the parameters that it leaves out, whose values are from `source`.
     """
 
     index: int | None
@@ -243,9 +243,9 @@ Cause = Literal["cheap", "few", "explore", "all tried"]
 class NotModelled(Reason, frozen=True, tag="not modelled"):
     """Why the model did not choose, and where the configuration is from instead.
 
-    cause: "cheap": short runs tell enough at the start of a study with rungs; "few": there are too
-    few outcomes; "explore": a share of all trials explores; "all tried": whatever the model finds
-    likely was tried before.
+    cause: "cheap": at the start of a study with rungs bad trials are stopped early; "few": there
+    are too few outcomes; "explore": a share of all trials explores; "all tried": all that the model
+    would choose was tried before.
     """
 
     cause: Cause
@@ -266,7 +266,7 @@ class EarlierBest(Reason, frozen=True, tag="earlier best"):
 
 
 class Remaining(Reason, frozen=True, tag="remaining"):
-    """Drawn from what was not tried: all that the model likes was."""
+    """Drawn from what was not tried, since all candidates of the model were."""
 
 
 class Modelled(Reason, frozen=True, tag="modelled"):

@@ -50,7 +50,7 @@ class TrialSpec:
     """How one trial runs. Exactly one of `target` and `command` is set."""
 
     target: str | None = (
-        None  # "file.py:function" beside the study file, or "package.module:function"
+        None  # "file.py:function" next to the study file, or "package.module:function"
     )
     command: tuple[str | tuple[str, ...], ...] | None = None  # a nested tuple is an optional group
     metrics: Mapping[str, str] = field(default_factory=dict)  # name -> pattern with one group
@@ -67,7 +67,7 @@ class TrialSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What ends a study, or holds its launching."""
+    """What ends a study, or suspends its launches."""
 
     time: float | None = None  # seconds
     target: float | None = None
@@ -76,12 +76,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class DevicesSpec:
-    """Which of the machine's GPUs a study takes, and how it bears others on them."""
+    """The GPUs that a study uses, and what it does when others use them too."""
 
-    allow: tuple[str | int, ...] = ()  # UUIDs or nvidia-smi's numbers; empty: all that we may see
+    allow: tuple[str | int, ...] = ()  # UUIDs or nvidia-smi's numbers; empty: all visible ones
     leave_free: int = 0
     share: bool = False  # take GPUs on which others compute, too
-    on_foreign: OnForeign = "drain"  # when somebody comes to one that we have
+    on_foreign: OnForeign = "drain"  # when another user comes to one of our GPUs
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class StudySpec:
     search: SearchSpec
     pruning: PruningSpec
     limits: Limits
-    file: str  # the study file's absolute path; targets and commands live beside it
+    file: str  # the study file's absolute path; targets and commands are relative to its folder
     devices: DevicesSpec = DevicesSpec()
 
     @cached_property
     def pruner(self) -> Pruner:
-        """The study's pruner. Raises ValueError where [pruning] gives rungs no end."""
+        """The study's pruner. Raises ValueError where [pruning] has rungs but no maximum."""
         from tuitune.core.pruning.registry import pruner_kind  # noqa: PLC0415 - few need a pruner
 
         return pruner_kind(self.pruning).make(self.pruning, self.objective.mode)

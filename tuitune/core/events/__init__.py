@@ -1,8 +1,8 @@
-"""The journal's vocabulary: events (see `happened`) and decisions (see `decided`).
+"""The facts of the journal: events (see `happened`) and decisions (see `decided`).
 
 A fact is written with its tag and its fields by position: tags never change, whatever the classes
 are called, no field is renamed or moved, and new ones come last, with a default. Times are Unix
-seconds, as the engine hands them in.
+seconds, read by the engine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the facts of the journal are made of: states, reasons, settings, GPUs."""
+"""Parts of the facts of the journal: states, reasons, settings, GPUs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TrialState(StrEnum):
     FAILED = "FAILED"
     KILLED = "KILLED"
 
-    __hash__ = str.__hash__  # Enum's own is written in Python, and every row is looked up by state
+    __hash__ = str.__hash__  # Enum's own is slow, and every row is looked up by state
 
 
 ENDED: Final = frozenset(
@@ -34,12 +34,12 @@ class StopReason(StrEnum):
     KILLED = "killed"
     DRAIN = "drain"  # the study stops
     TIMEOUT = "timeout"
-    TARGET = "target"  # the study's is reached
+    TARGET = "target"  # the study's target is reached
     AT_RUNG = "parked"  # it waits there to be promoted
     PAUSED = "paused"  # by the user
-    MOVED = "moved"  # its GPU is lost, or left to others
+    MOVED = "moved"  # its GPU is lost, or left to another user
     RETURNED = "returned"  # its function has returned, and its process does not exit
-    OVERDUE = "overdue"  # it is complete, and neither returns nor reports
+    OVERDUE = "overdue"  # it is complete, but neither returns nor reports
 
     __hash__ = str.__hash__
 
@@ -60,7 +60,9 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     time_limit: float | None  # seconds, the study
     target: float | None
     gpus: float | Literal["auto"] = 0.0  # a trial
-    on_foreign: Literal["drain", "pause", "ignore"] = "drain"  # somebody comes to a GPU of ours
+    on_foreign: Literal["drain", "pause", "ignore"] = (
+        "drain"  # another user comes to one of our GPUs
+    )
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
     keep_checkpoints: Literal["best", "all", "none"] = "best"  # of trials that have ended
     disk_free: int | None = None  # bytes below which nothing is launched; None: some %; 0: no limit
@@ -72,16 +74,16 @@ class Gpu(msgspec.Struct, frozen=True, array_like=True):
     uuid: str
     index: int
     name: str  # its model's
-    memory: int  # bytes that trials may fill; 0: nobody can tell
+    memory: int  # bytes that trials may use; 0: unknown
     obstacle: str = ""  # why nothing starts on it now, in words
-    lost: bool = False  # what runs on it can't go on either
-    foreign: bool = False  # somebody else's process computes on it
+    lost: bool = False  # trials on it can not go on either
+    foreign: bool = False  # another user's process computes on it
     packs: bool = True  # several trials may share it
-    busy: float = 0.0  # the share of the time that others keep it busy, in quarters
+    busy: float = 0.0  # share of the time in which others use it, in quarters
     links: dict[str, int] = {}  # UUID of another -> how close it is, up to 100
-    joins: bool = True  # a trial may have it beside another one
+    joins: bool = True  # a trial may have it together with another GPU
     unified: bool = False  # its memory is the host's
-    claimed: bool = False  # somebody else has been on it for so long that trials may make way
+    claimed: bool = False  # another user has been on it for so long that trials may leave
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):

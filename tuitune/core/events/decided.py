@@ -12,27 +12,29 @@ class Ask(Fact, frozen=True, tag="ask"):
     """Ask the searcher for the configuration of this trial; it sees the journal up to here."""
 
     trial: int
-    prefetched: bool = False  # before there is a slot for it
+    prefetched: bool = False  # asked for before a slot is free
 
 
 class Launch(Fact, frozen=True, tag="launch"):
+    """Start an attempt of a trial with these resources; memory is in bytes."""
+
     trial: int
     attempt: int
     device: str
     cpus: float
     memory: int
     gpus: tuple[str, ...] = ()  # UUIDs
-    share: float = 0.0  # of each; 0: as many trials as packing lets it bear
+    share: float = 0.0  # of each; 0: packed with as many others as it can run
 
 
 class Verdict(Fact, frozen=True, tag="verdict"):
-    """What a trial that reached a rung, or the maximum, does next."""
+    """What a trial that has reached a rung or the maximum does next."""
 
     trial: int
     attempt: int
     step: int
     action: Action
-    save: bool  # the trial shall write a checkpoint now
+    save: bool  # whether to write a checkpoint now
     rung: int | None
     rank: int | None  # from 1
     n: int | None  # entries in the rung, the newcomer included
@@ -41,7 +43,7 @@ class Verdict(Fact, frozen=True, tag="verdict"):
 
 
 class Signal(Fact, frozen=True, tag="signal"):
-    """Ask an attempt to leave (TrialStopped at its next report), term, kill, or release it."""
+    """Ask an attempt to leave (TrialStopped at its next report), signal it, or release it."""
 
     trial: int
     attempt: int
@@ -51,7 +53,7 @@ class Signal(Fact, frozen=True, tag="signal"):
 
 
 class StyleChosen(Fact, frozen=True, tag="style_chosen"):
-    """How the pruner works from here on: it was left to what the trials can do."""
+    """How the pruner works from here on, where the study file left it to what the trials can do."""
 
     style: Literal["promote", "stop"]
     why: Why
@@ -90,23 +92,23 @@ class Settled(Fact, frozen=True, tag="settled"):
     trial: int
     state: TrialState
     why: Why
-    crashed: bool = False  # by its own doing: counts for retries and for giving up
-    crowded: bool = False  # its neighbours on a GPU left it too little memory: it goes on alone
+    crashed: bool = False  # by its own fault: counts for retries and for halting the study
+    crowded: bool = False  # other trials on its GPU left it too little memory: it goes on alone
     error: Why = ""  # of one that crashed: what went wrong, whether or not it is tried again
 
 
 class Packed(Fact, frozen=True, tag="packed"):
-    """It was measured how many trials one GPU of this model bears."""
+    """A measurement of how many trials one GPU of this model can run."""
 
     model: str
     most: int
     open: bool  # whether one more will be tried
-    gain: float  # work a second of one trial more, by that of as many as before
+    gain: float  # ratio of the work per second to that of the number before
     why: Why
 
 
 class Silent(Fact, frozen=True, tag="silent"):
-    """A running trial has not been heard of for long."""
+    """A running trial has given no sign of life for so many seconds."""
 
     trial: int
     attempt: int
@@ -123,7 +125,7 @@ class Halted(Fact, frozen=True, tag="halted"):
 
 
 class Finished(Fact, frozen=True, tag="finished"):
-    """Nothing runs and nothing more will: the study is complete, or was halted."""
+    """Nothing runs, and nothing will be launched: the study is complete, or was halted."""
 
     complete: bool
     why: Why

@@ -1,4 +1,4 @@
-"""The events of a study: what happened, as the engine, its trials and its users tell it."""
+"""The events of a study, reported by the engine, its trials and its users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tuitune.core.reasons import Why
 
 
 class Opened(Fact, frozen=True, tag="opened"):
-    """An engine took the study up; attempts that an earlier one left behind are lost."""
+    """An engine has opened the study; attempts that an earlier engine left behind are lost."""
 
     settings: Settings
     cpus: float  # CPU slots of this machine
@@ -20,6 +20,8 @@ class Opened(Fact, frozen=True, tag="opened"):
 
 
 class Proposed(Fact, frozen=True, tag="proposed"):
+    """The searcher has given the configuration of a trial."""
+
     trial: int
     config: dict[str, Any]
     origin: str  # "point" | the searcher's method
@@ -33,6 +35,8 @@ class Exhausted(Fact, frozen=True, tag="exhausted"):
 
 
 class Started(Fact, frozen=True, tag="started"):
+    """An attempt's process has loaded its code, and goes on from its checkpoint, if any."""
+
     trial: int
     attempt: int
     pid: int
@@ -43,13 +47,15 @@ class Started(Fact, frozen=True, tag="started"):
 
 
 class Reported(Fact, frozen=True, tag="reported"):
+    """A trial has reported metrics at a step of the resource."""
+
     trial: int
     attempt: int
     step: int
     metrics: dict[str, float]
-    can_save: bool = False  # it came with a way to write a checkpoint
+    can_save: bool = False  # it came with a function that writes a checkpoint
     open: bool = False  # more reports of this step may follow: it is not judged yet
-    waits: bool = False  # the trial goes on only once it has an answer
+    waits: bool = False  # the trial waits for a verdict
 
 
 class SaveStarted(Fact, frozen=True, tag="save_started"):
@@ -61,6 +67,8 @@ class SaveStarted(Fact, frozen=True, tag="save_started"):
 
 
 class SaveFailed(Fact, frozen=True, tag="save_failed"):
+    """A checkpoint could not be written; the attempt goes on."""
+
     trial: int
     attempt: int
     step: int
@@ -68,19 +76,23 @@ class SaveFailed(Fact, frozen=True, tag="save_failed"):
 
 
 class Checkpointed(Fact, frozen=True, tag="checkpointed"):
+    """A checkpoint of this step is on disk."""
+
     trial: int
     attempt: int
     step: int
 
 
 class Warned(Fact, frozen=True, tag="warned"):
+    """A trial's warning, shown to the user; nothing is decided by it."""
+
     trial: int
     attempt: int
     text: str
 
 
 class Returned(Fact, frozen=True, tag="returned"):
-    """An attempt's function has returned some seconds ago, and its process is still there."""
+    """An attempt's function returned some seconds ago, and its process still exists."""
 
     trial: int
     attempt: int
@@ -96,20 +108,22 @@ class Exited(Fact, frozen=True, tag="exited"):
     error: str  # one line in words, empty where the trial raised nothing
     tail: str  # the last lines of its log, where it failed
     max_rss: int  # bytes
-    lost: bool  # ended by the world and not by itself: no retry is spent
-    stopped: bool = False  # it left through TrialStopped, so it did not finish its work
+    lost: bool  # ended from outside: it uses no retry
+    stopped: bool = False  # it ended by TrialStopped, before its work was done
     oom: bool = False  # a GPU had no memory left for it
 
 
 class StopAsked(Fact, frozen=True, tag="stop_asked"):
+    """The user asks the study to stop."""
+
     finish: bool  # let running trials end
     why: Why
     now: bool = False  # don't wait for checkpoints: SIGKILL
-    by: str = ""  # what the hand held: "app", "command"; in every act
+    by: str = ""  # "app" or "command"; the same in all requests
 
 
 class KillAsked(Fact, frozen=True, tag="kill_asked"):
-    """The kill strikes at once, or waits, and may be taken back meanwhile."""
+    """The user kills a trial: at once, or after a delay in which it can be undone."""
 
     trial: int
     after: float = 0.0  # seconds
@@ -117,50 +131,58 @@ class KillAsked(Fact, frozen=True, tag="kill_asked"):
 
 
 class UndoKillAsked(Fact, frozen=True, tag="spare_asked"):
-    """Kills that wait are taken back."""
+    """The user takes kills back that have not happened yet."""
 
     trials: tuple[int, ...]
     by: str = ""
 
 
 class PauseAsked(Fact, frozen=True, tag="pause_asked"):
-    trials: tuple[int, ...]  # empty: the launching
+    """The user pauses trials, or the launching of any."""
+
+    trials: tuple[int, ...]  # empty: the launching of all
     by: str = ""
 
 
 class ResumeAsked(Fact, frozen=True, tag="resume_asked"):
-    trials: tuple[int, ...]  # empty: the launching
+    """The user resumes trials, or the launching."""
+
+    trials: tuple[int, ...]  # empty: the launching of all
     by: str = ""
 
 
 class Frozen(Fact, frozen=True, tag="held"):
-    """A trial that can't save was frozen where it is, with all that it holds."""
+    """A trial that can not save was stopped where it is, and keeps its memory."""
 
     trial: int
     attempt: int
 
 
 class AddAsked(Fact, frozen=True, tag="add_asked"):
+    """The user adds a configuration, which becomes a trial ahead of new proposals."""
+
     config: dict[str, Any]
     why: Why
     by: str = ""
 
 
 class RetryAsked(Fact, frozen=True, tag="retry_asked"):
-    """Take a trial that has ended up again."""
+    """The user takes a trial up again that has ended."""
 
     trial: int
     by: str = ""
 
 
 class SettingsChanged(Fact, frozen=True, tag="settings_changed"):
+    """The study file's settings have changed while the engine runs."""
+
     settings: Settings
     by: str = ""
     what: str = ""  # what differs, in words
 
 
 class DiskChanged(Fact, frozen=True, tag="disk_changed"):
-    """The disk of the study folder has become too full to launch on, or is so no more."""
+    """The study folder's disk has become too full for launches, or has room again."""
 
     low: bool
     free: float  # share of the whole
@@ -168,14 +190,14 @@ class DiskChanged(Fact, frozen=True, tag="disk_changed"):
 
 
 class LaunchBlocked(Fact, frozen=True, tag="launch_blocked"):
-    """Nothing can be launched for a reason that may pass, or that reason has passed."""
+    """No trial can be launched for a reason that may pass, or that has passed."""
 
     cause: Literal["code", "resources"]  # the training code can't be imported, or not yet
     why: str  # one line; empty: it has passed
 
 
 class SampleFailed(Fact, frozen=True, tag="sample_failed"):
-    """A trial's configuration could not be completed: one of the user's samplers failed."""
+    """A trial's configuration is incomplete: one of the user's sampling functions failed."""
 
     trial: int
     config: dict[str, Any]  # without what was to be sampled
@@ -185,20 +207,20 @@ class SampleFailed(Fact, frozen=True, tag="sample_failed"):
 
 
 class ClockStepped(Fact, frozen=True, tag="clock_stepped"):
-    """The machine's clock was set; times of what is under way move along with it."""
+    """The machine's clock was set; the times of live trials move along."""
 
     seconds: float  # below zero where it was set back
 
 
 class DevicesChanged(Fact, frozen=True, tag="devices_changed"):
-    """What placement reads of the GPUs that this study may use is no longer as it was."""
+    """The state of the GPUs that this study may use has changed."""
 
     gpus: tuple[Gpu, ...]
-    why: str = ""  # which can't be used any more, or again; empty where neither is so
+    why: str = ""  # GPUs that can't be used any more, or again; empty: none
 
 
 class Footprint(Fact, frozen=True, tag="footprint"):
-    """An attempt has been seen to hold more of a GPU's memory than ever before."""
+    """An attempt's peak of GPU memory has grown."""
 
     trial: int
     attempt: int

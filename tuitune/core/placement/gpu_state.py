@@ -15,40 +15,40 @@ if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
     from tuitune.core.spec import DevicesSpec
 
-_STAY_SECONDS = 60.0  # of somebody else, after which trials make way where they are to
-_CLEAN_SECONDS = 10.0  # after somebody has left: most come back between two of their runs
+_STAY_SECONDS = 60.0  # of another user, after which trials leave where set so
+_CLEAN_SECONDS = 10.0  # after another user has left, since many soon start again
 _SMOOTH_SECONDS = 30.0  # of the running mean of a utilisation
-_BUSY_STEP = 0.25  # in which placement hears of it
-MPS = "nvidia-cuda-mps"  # a server that computes for others, and not for itself
+_BUSY_STEP = 0.25  # steps in which it is passed to placement
+MPS = "nvidia-cuda-mps"  # a server, which computes for other processes
 
 
 class Tenant(msgspec.Struct):
-    """An attempt of ours with a process."""
+    """A live attempt of this study, with its process."""
 
     pid: int
     uuids: tuple[str, ...]
     pids: set[int] = set()  # of its processes, seen on a GPU
     peak: int = 0  # bytes, on the GPU where it holds most
-    began: float = 0.0
+    began: float = 0.0  # Unix s
 
 
 class GpuState:
-    """Follows snapshots. `engine` is the pid that all processes of this study descend from."""
+    """Follows snapshots. `engine` is the pid from which all processes of this study descend."""
 
     def __init__(self, spec: DevicesSpec, engine: int) -> None:
         self._spec = spec
         self._engine = engine
-        self._names: dict[str, GpuSample] = {}  # how each was when it was last well
-        self._foreign: dict[str, float] = {}  # when somebody else was last on it
-        self._came: dict[str, float] = {}  # and since when
-        self._others_words: dict[str, tuple[frozenset[int], str]] = {}  # by whom they were told of
-        self.strangers: dict[str, tuple[str, ...]] = {}  # who else is on it now, in words
+        self._names: dict[str, GpuSample] = {}  # the last reading of each without trouble
+        self._foreign: dict[str, float] = {}  # when another user was last on it
+        self._came: dict[str, float] = {}  # since when another user is on it
+        self._others_words: dict[str, tuple[frozenset[int], str]] = {}  # pids, description
+        self.strangers: dict[str, tuple[str, ...]] = {}  # other processes on it now, in words
         self._others: dict[str, int] = {}  # the most bytes that others have held
         self._busy: dict[str, float] = {}
-        self._told_busy: dict[str, float] = {}
-        self._idle: dict[str, int] = {}  # bytes used with nobody on it
+        self._shown_busy: dict[str, float] = {}
+        self._idle: dict[str, int] = {}  # bytes used while it is empty
         self._links: dict[str, dict[str, int]] = {}
-        self._ours: set[int] = set()  # pids of ours, from when they were listed to when no more
+        self._ours: set[int] = set()  # pids of ours that are listed
         self._seen = 0.0
         self.blind = False  # processes can't be told apart, as in a container
 
@@ -59,19 +59,19 @@ class GpuState:
         tenants: Iterable[Tenant],
         now: float,
     ) -> list[Gpu]:
-        """`devices`: those of the snapshot that this study may use, or none where it has a problem.
+        """The GPUs of `devices`, those of the snapshot that this study may use.
 
-        A device that was there once and is no more is lost.
+        A device of an earlier call that is missing now is lost.
         """
         self.strangers = {}
         here = {device.uuid: device for device in devices}
         tenants = list(tenants)
         self._remember(devices, snapshot)
         if snapshot.problem:
-            why = f"nothing is heard of it: {snapshot.problem}"
+            why = f"its state is unknown: {snapshot.problem}"
             return [self._gpu(known, why) for known in self._names.values()]
         self._know_ours(devices, tenants)
-        if self._ours:  # they can be told apart after all
+        if self._ours:  # processes can be told apart after all
             self.blind = False
         elif any(self._is_hidden(device, tenants, now) for device in devices):
             self.blind = True
@@ -89,7 +89,7 @@ class GpuState:
     def footprints(
         self, devices: Iterable[GpuSample], tenants: Collection[Tenant]
     ) -> list[tuple[Tenant, int]]:
-        """Attempts that hold more of a GPU than ever before, and how many bytes."""
+        """Attempts whose peak of GPU memory has grown, with the new peak in bytes."""
         held: dict[int, int] = {}
         for device in devices:
             here = [tenant for tenant in tenants if device.uuid in tenant.uuids]
@@ -104,7 +104,7 @@ class GpuState:
         return found
 
     def is_held(self, device: GpuSample, tenant: Tenant, others: Collection[Tenant]) -> bool:
-        """Whether memory of an attempt that has ended is still on the device."""
+        """Whether the device still has memory of an attempt that has ended."""
         processes = device.processes or ()
         if any(p.pid in tenant.pids or tenant.pid in p.ancestors for p in processes):
             return True
@@ -139,7 +139,7 @@ class GpuState:
             foreign=bool(strangers),
             memory=0 if self.blind else max(0, memory),
             packs=device.mode == "default" and not device.parent,
-            busy=self._told_busy.get(uuid, 0.0),
+            busy=self._shown_busy.get(uuid, 0.0),
             claimed=bool(strangers) and now - self._came[uuid] >= _STAY_SECONDS,
         )
 
@@ -159,32 +159,32 @@ class GpuState:
     def _obstacle(self, uuid: str, strangers: Sequence[DeviceProcess], now: float) -> str:
         if strangers:
             pids = frozenset(process.pid for process in strangers)
-            told = self._others_words.get(uuid)
-            if told is None or told[0] != pids:  # their memory alone is no news
+            known = self._others_words.get(uuid)
+            if known is None or known[0] != pids:  # memory alone changes too often
                 more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
-                told = pids, f"{words(strangers[0])}{more} computes on it"
-                self._others_words[uuid] = told
-            return told[1]
+                known = pids, f"{words(strangers[0])}{more} computes on it"
+                self._others_words[uuid] = known
+            return known[1]
         if now - self._foreign.get(uuid, -math.inf) < _CLEAN_SECONDS:
-            return "somebody else has only just left it"
+            return "another user has only just left it"
         return ""
 
     def _strangers(self, device: GpuSample, *, ours: bool) -> list[DeviceProcess]:
-        """Somebody else's. Where we can't tell, those on a device that we have nothing on."""
+        """Processes that are not ours; while blind, all on a device without a trial of ours."""
         listed = [p for p in device.processes or () if not p.name.startswith(MPS)]
         if self.blind:
             return [] if ours else listed
         return [p for p in listed if p.pid not in self._ours]
 
     def _know_ours(self, devices: Iterable[GpuSample], tenants: Iterable[Tenant]) -> None:
-        """One of ours that has ended may be listed for some time: it is still no stranger."""
+        """A process of ours that has ended may be listed for some time; it still counts as ours."""
         listed = {p.pid: p for device in devices for p in device.processes or ()}
         self._ours |= {pid for pid, p in listed.items() if self._engine in p.ancestors}
         self._ours |= {tenant.pid for tenant in tenants}
         self._ours &= listed.keys()
 
     def _is_hidden(self, device: GpuSample, tenants: Sequence[Tenant], now: float) -> bool:
-        """Whether a trial of ours holds memory there, and no process of ours is listed."""
+        """Whether a trial of ours holds memory there, but no process of ours is listed."""
         if not any(device.uuid in t.uuids and now - t.began > 3 for t in tenants):
             return False
         if device.processes is None:
@@ -193,12 +193,12 @@ class GpuState:
         used, idle = device.memory_used, self._idle.get(device.uuid)
         if known or used is None or idle is None:
             return False
-        if device.unified and not device.processes:  # the host's programs take it, too
+        if device.unified and not device.processes:  # programs of the host use it, too
             return False
         return used > idle + (100 << 20) and all(not p.ancestors for p in device.processes)
 
     def _held(self, device: GpuSample, tenant: Tenant, *, alone: bool) -> int:
-        """Bytes of the attempt on the device; by what it has more than idle, where alone."""
+        """Bytes of the attempt on the device; where it is alone, those above the idle device."""
         own = [p for p in device.processes or () if p.pid in tenant.pids]
         if own and all(p.memory is not None for p in own):
             return sum(p.memory or 0 for p in own)
@@ -208,14 +208,14 @@ class GpuState:
         return max(0, used - idle)
 
     def _follow(self, device: GpuSample, passed: float, *, others: bool) -> None:
-        """How busy others keep it, smoothed, and told in steps so that it is told seldom."""
+        """The utilisation by others, smoothed and rounded, so that it changes seldom."""
         uuid = device.uuid
         now = (device.utilisation or 0) / 100 if others else 0.0
         before = self._busy.get(uuid, now)
         part = 1 - math.exp(-max(0.0, passed) / _SMOOTH_SECONDS)
         self._busy[uuid] = mean = before + (now - before) * part
-        if abs(mean - self._told_busy.get(uuid, 0.0)) > 0.8 * _BUSY_STEP:
-            self._told_busy[uuid] = round(mean / _BUSY_STEP) * _BUSY_STEP
+        if abs(mean - self._shown_busy.get(uuid, 0.0)) > 0.8 * _BUSY_STEP:
+            self._shown_busy[uuid] = round(mean / _BUSY_STEP) * _BUSY_STEP
 
     def _remember(self, devices: Iterable[GpuSample], snapshot: Snapshot) -> None:
         for device in devices:
@@ -227,14 +227,14 @@ class GpuState:
 
 
 def words(process: DeviceProcess) -> str:
-    """Somebody's process, as: anna's python (pid 12, 2.1 GB)."""
+    """Another process, as: anna's python (pid 12, 2.1 GB)."""
     memory = "" if process.memory is None else f", {process.memory / 1e9:.1f} GB"
     whose = f"{process.user}'s {process.name}" if process.user else "somebody's process"
     return f"{whose} (pid {process.pid}{memory})"
 
 
 def obstacle_changes(before: Iterable[Gpu], now: Iterable[Gpu]) -> str:
-    """What has come in the way of using one, or does so no longer; empty where that is as it was.
+    """GPUs that can't be used any more, or again; empty where nothing has changed.
 
     As: GPU 1: anna's python (pid 12, 2.1 GB) computes on it; GPU 3: free again.
     """

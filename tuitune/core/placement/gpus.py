@@ -17,29 +17,31 @@ if TYPE_CHECKING:
 
     from tuitune.core.events import Gpu
 
-THIRDS = 1e-9  # three thirds of a GPU are a whole one
+THIRDS = 1e-9  # tolerance: three thirds of a GPU are a whole one
 
 
 class Loads(msgspec.Struct, frozen=True):
-    """Who is on each GPU, by its UUID, and what packing has learnt."""
+    """The trials on each GPU, by its UUID, and what packing has measured."""
 
     residents: Mapping[str, Sequence[Resident]]
     packing: Packing = msgspec.field(default_factory=Packing)
-    host: float = math.inf  # bytes of the host's memory, of which
-    taken: int = 0  # these are promised to trials, the next one among them
+    host: float = math.inf  # bytes of the host's memory
+    taken: int = 0  # bytes of it promised to trials, the next one included
     pooled: Sequence[Resident] = ()  # on GPUs whose memory is the host's
 
     def on(self, gpu: Gpu) -> Sequence[Resident]:
+        """The trials on this GPU."""
         return self.residents.get(gpu.uuid, ())
 
     def fit(self, gpu: Gpu, reserved: int) -> bool:
+        """Whether one more packed trial, for which `reserved` bytes are kept, has room."""
         if not gpu.unified:
             return fits(gpu.memory, reserved, self.packing, self.on(gpu))
         memory = min(gpu.memory, self.host) - self.taken
         return fits(memory, reserved, self.packing, self.pooled)
 
     def bears(self, gpu: Gpu) -> bool:
-        """Whether an empty one can be taken: not where others have its memory by another way."""
+        """Whether an empty GPU can be used: with unified memory, only if the host has room."""
         reserved = self.reserved()
         if not gpu.unified or not self.pooled or reserved is None:
             return True
@@ -51,6 +53,7 @@ class Loads(msgspec.Struct, frozen=True):
         return 0 if reserved is None else promised(reserved, self.packing, self.pooled)
 
     def reserved(self) -> int | None:
+        """Bytes to keep for one more trial; None where no peak is known yet."""
         return reserve(self.packing, (r.peak for found in self.residents.values() for r in found))
 
 
@@ -64,7 +67,7 @@ def choose(
 ) -> tuple[str, ...] | None:
     """The UUIDs for one more trial, or None where there is no room now.
 
-    alone: it takes a GPU with nobody on it. aside: GPUs that others wait for.
+    alone: it takes a GPU without other trials. aside: GPUs that are kept for other trials.
     """
     usable = [gpu for gpu in gpus if not gpu.obstacle and gpu.uuid not in aside]
     empty = [gpu for gpu in usable if not loads.on(gpu) and loads.bears(gpu)]
@@ -79,19 +82,19 @@ def choose(
 
 
 def next_empty(gpus: Iterable[Gpu], loads: Loads) -> str | None:
-    """The GPU that is likely to be empty first: nothing more is put there for one who waits."""
+    """The GPU that is likely to be empty first, to be kept for a trial that needs one."""
     usable = [gpu for gpu in gpus if not gpu.obstacle and loads.on(gpu)]
     first = min(usable, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
     return None if first is None else first.uuid
 
 
 def _idleness(gpu: Gpu) -> tuple[float, int]:
-    """The idlest first; among equals the last, since careless programs take the first one."""
+    """Sorts the idlest first; among equals the last, as many programs take the first GPU."""
     return gpu.busy, -gpu.index
 
 
 def _together(empty: Sequence[Gpu], count: int) -> tuple[str, ...] | None:
-    """So many whole GPUs, the closest to each other that can be had from each one's side."""
+    """So many whole GPUs that are closely linked, by a greedy search from each of them."""
     if len(empty) < count:
         return None
     groups = (_around(gpu, empty, count) for gpu in sorted(empty, key=_idleness))
@@ -131,7 +134,7 @@ def _sharing(usable: Iterable[Gpu], loads: Loads, share: float) -> Gpu | None:
 
 
 def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
-    """Beside others: up to what was measured; where all have that, one more to measure it."""
+    """A GPU with other trials: below its measured capacity, else one to measure one more on."""
     reserved = loads.reserved()
     if reserved is None:
         return None
@@ -156,7 +159,7 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
 
 
 def _is_ready(capacity: Capacity, residents: Sequence[Resident]) -> bool:
-    """For one more than is known to be good: the ones before are under way, and measured."""
+    """Whether one more than is kept may be tried: the others are under way and measured."""
     company = len(residents)
     if company >= capacity.kept + capacity.step:
         return False

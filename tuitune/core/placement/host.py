@@ -17,7 +17,7 @@ class HostResources(msgspec.Struct, frozen=True):
 
 
 def place(machine: HostResources, held: HostResources, need: HostResources) -> str | None:
-    """The device for one more trial, or None where there is no room now."""
+    """HOST where one more trial fits; None where there is no room now."""
     # thirds and tenths of a CPU must add up to whole ones
     if held.cpus + need.cpus > machine.cpus + 1e-9:
         return None
@@ -27,7 +27,7 @@ def place(machine: HostResources, held: HostResources, need: HostResources) -> s
 
 
 def most_at_once(machine: HostResources, need: HostResources, concurrency: int | None) -> int:
-    """How many trials may run together; trials that ask for no CPU go one a slot."""
+    """How many trials may run together; trials without a CPU count use one slot each."""
     slots = max(1, math.floor(machine.cpus))
     by_cpu = math.floor(machine.cpus / need.cpus + 1e-9) if need.cpus else slots
     if need.memory:
@@ -36,7 +36,7 @@ def most_at_once(machine: HostResources, need: HostResources, concurrency: int |
 
 
 def shortage(machine: HostResources, need: HostResources) -> str:
-    """Why such a trial can never run here; empty where it can."""
+    """Why such a trial can never run on this machine; empty where it can."""
     if need.cpus > machine.cpus + 1e-9:
         return (
             f"[trial] cpus = {need.cpus:g}: this machine has {machine.cpus:g} CPU slots for us; "

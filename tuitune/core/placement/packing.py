@@ -12,41 +12,43 @@ from tuitune.core.placement.throughput import Capacity, limit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MARGIN = 1.02  # over peaks, which are told anew only when they have grown by so much
-_HEADROOM = 0.05  # of a GPU's memory that is promised to nobody
+_MARGIN = 1.02  # over peaks, which are updated only when they have grown by so much
+_HEADROOM = 0.05  # of a GPU's memory that stays free
 _FIRST_MARGIN = 1.5  # over peaks of attempts that have not ended yet: they may grow
-_UNSURE = 0.10  # of the largest peak, over the root of how many have ended
-_RAISE = 1.3  # after an out-of-memory among neighbours
-_KNOWN_PEAKS = 3  # ended attempts that tell what the next one will hold; until then
-_GROWING = 2.0  # times as much is kept for one that may still grow
+_UNSURE = 0.10  # of the largest peak, divided by the root of the number that have ended
+_RAISE = 1.3  # factor after an out-of-memory among neighbours
+_KNOWN_PEAKS = 3  # ended attempts from which the next peak is estimated; until then
+_GROWING = 2.0  # this factor is applied for a trial that may still grow
 
 
 class Packing(msgspec.Struct, array_like=True):
+    """Memory peaks and capacities measured so far in a study."""
+
     capacities: dict[str, Capacity] = {}  # by model
     ended: int = 0  # attempts that ended well and whose peak is known
     high: int = 0  # bytes: the largest peak of any attempt
     low: int = 0  # the smallest of those that ended well
     growth: float = 1.0  # the most that one grew after it had settled
-    raised: float = 1.0  # by what was promised too little
+    raised: float = 1.0  # factor by which too little was promised
 
 
 class Resident(NamedTuple):
-    """A trial on a GPU, as far as another one's admission reads it."""
+    """A trial on a GPU, as far as the admission of another trial needs it."""
 
     share: float  # 0: packed
     peak: int  # bytes
     rest: int  # bytes that it had when it stopped growing; 0: it may still grow
-    is_under_way: bool = False  # and has been since another left
-    intervals: int = 0  # for which its pace is known, of what is being tried
+    is_under_way: bool = False  # it has reported since the number of trials last fell
+    intervals: int = 0  # in which its pace was measured in the current stage
 
 
 def capacity(packing: Packing, model: str) -> Capacity:
-    """What GPUs of this model bear, as far as that is known."""
+    """How many trials GPUs of this model can run, as far as it is known."""
     return packing.capacities.get(model, Capacity())
 
 
 def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
-    """An attempt has held so much at most; ended: it ran to where it was to end."""
+    """Record an attempt's peak in bytes; ended: it ran to its intended end."""
     packing.high = max(packing.high, peak)
     if rest:
         packing.growth = max(packing.growth, peak / rest)
@@ -56,17 +58,17 @@ def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
 
 
 def crowd(packing: Packing, model: str, company: int) -> None:
-    """So many were too many: promise more memory to each, and put fewer together."""
+    """So many trials were too many: reserve more memory for each, and put fewer together."""
     packing.raised *= _RAISE
     if company > 1:
         limit(packing.capacities.setdefault(model, Capacity()), company - 1, packing.ended)
 
 
 def reserve(packing: Packing, peaks: Iterable[int] = ()) -> int | None:
-    """Bytes to keep for a trial of which nothing is known yet; None where no peak is known.
+    """Bytes to keep for a trial that has not started; None where no peak is known.
 
     `peaks`: of attempts that still run. The fewer have ended, and the more they differed, the
-    further the next one may be above them all.
+    higher the next peak may be.
     """
     high = max([packing.high, *peaks])
     if not high:
@@ -79,17 +81,17 @@ def reserve(packing: Packing, peaks: Iterable[int] = ()) -> int | None:
 
 
 def fits(memory: float, reserved: int, packing: Packing, residents: Iterable[Resident]) -> bool:
-    """Whether one more finds room in what was promised to nobody."""
+    """Whether one more trial fits into the memory that is not promised."""
     return promised(reserved, packing, residents) + reserved <= (1 - _HEADROOM) * memory
 
 
 def promised(reserved: int, packing: Packing, residents: Iterable[Resident]) -> int:
-    """Bytes."""
+    """Bytes promised to these trials."""
     return sum(_held(resident, reserved, packing) for resident in residents)
 
 
 def _held(resident: Resident, reserved: int, packing: Packing) -> int:
-    """One that has stopped growing is known better than those that are yet to come."""
+    """The peak of a trial that has stopped growing is known better than that of a new one."""
     if packing.ended >= _KNOWN_PEAKS and resident.rest:
         grown = max(resident.peak, resident.rest * packing.growth)
         return round(grown * _MARGIN * packing.raised)

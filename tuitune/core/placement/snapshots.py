@@ -8,31 +8,31 @@ RETRY = 30.0  # s from a snapshot with a problem to the next try
 
 
 class DeviceProcess(msgspec.Struct, frozen=True):
-    """Somebody's process that computes on a device."""
+    """A process of any user that computes on a device. memory: bytes."""
 
     pid: int
-    user: str  # empty where it can't be seen from here, as from inside a container
+    user: str  # empty where it is not visible, as in a container
     name: str
     memory: int | None
     ancestors: tuple[int, ...] = ()  # from itself up to the first process
 
 
 class GpuSample(msgspec.Struct, frozen=True):
-    """A GPU, or a MIG instance. None is what the device or its driver can't tell."""
+    """A GPU or a MIG instance. None: the device or its driver doesn't provide it."""
 
-    uuid: str  # empty where the device was never well enough to say it
+    uuid: str  # empty where the device never provided it
     index: int  # as nvidia-smi counts; a MIG instance has its GPU's
     name: str
     memory_total: int | None = None  # what programs may use, the driver's own left out
     memory_used: int | None = None
-    utilisation: int | None = None  # percent of the time in which any kernel ran
+    utilisation: int | None = None  # percent of the time in which a kernel ran
     temperature: int | None = None  # degrees Celsius
     power: float | None = None
     power_limit: float | None = None
     mode: str = "default"  # or "exclusive", "prohibited"
     trouble: str = ""  # why it can't be used, in words
     parent: str = ""  # a MIG instance's GPU
-    unified: bool = False  # it has the host's memory and none of its own
+    unified: bool = False  # it uses the host's memory
     processes: tuple[DeviceProcess, ...] | None = ()
 
 
@@ -45,16 +45,18 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
+    """All GPUs at one moment. Sizes are in bytes, power is in watts."""
+
     devices: tuple[GpuSample, ...] = ()
     links: tuple[Link, ...] = ()
     driver: str = ""
-    problem: str = ""  # why nothing could be seen, with the mend
-    absent: bool = False  # there is no GPU or no driver here: that is no mishap
-    again: bool = False  # whoever was to look has failed, and another is about to
+    problem: str = ""  # why there is no reading, and how to solve it
+    absent: bool = False  # there is no GPU or no driver, which is no error
+    again: bool = False  # the sampler has failed, and a new one is started
 
 
 class Reading(msgspec.Struct, frozen=True, tag=True):
-    """The sampler is about to read this device: if nothing follows, the device is to blame."""
+    """The sampler is about to read this device: if nothing follows, the device has hung."""
 
     index: int
 
@@ -69,7 +71,10 @@ SamplerMessage = Reading | Looked
 
 
 class DeviceSample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """None is what nobody can tell. Memory is in bytes, shares are from 0 to 1."""
+    """Telemetry of one device, which decides nothing. None: unknown.
+
+    Sizes are in bytes, shares are from 0 to 1.
+    """
 
     time: float  # Unix seconds
     device: str  # "host", or a GPU's UUID

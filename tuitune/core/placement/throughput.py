@@ -1,10 +1,10 @@
-"""The number of trials that one GPU bears, by how each slows the others and what all do together.
+"""The number of trials that one GPU can run, by how much each slows the others.
 
-A trial's pace is its steps a second. As others join it or leave, its pace is compared with its own
-before: never with another trial's, which may be larger or smaller. From so many trials to some
-more, each at `ratio` of its pace before, all together do many / few * ratio of the work that they
-did: the gain. The ratio is the slope of a line through the paces of each trial, by how many there
-were on its GPU, which may have changed within an interval between two reports.
+A trial's pace is its steps per second. As others join it or leave, it is compared with its own
+earlier pace, never with that of another trial, which may be larger or smaller. When `few` trials
+become `many` and each keeps `ratio` of its pace, the gain in work per second is many / few * ratio.
+The ratio is the slope of a line through the paces of each trial over the number of trials on its
+GPU, which may have changed within an interval between two reports.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ from typing import NamedTuple
 
 import msgspec
 
-_LEAST_GAIN = 1.10  # for twice as many; of some more among many a part of that can be asked
-_PRIOR = 0.5  # of the ideal gain's logarithm: how far one may be expected to be off the least one
-_SURE = 1.5  # standard errors that a gain must be above the least one, to be kept,
-_DOUBTFUL, _LONELY = 2.0, 3.0  # or below it; and so for two, since all that can be had is at stake,
-_SHARP = 0.02  # unless the error is as small as this
-_FALLEN = 3.0  # standard errors below no gain at all, to take a step back from what was kept
-_AGAIN, _SELDOM = 2, 4  # times as many trials have ended: more are tried again, or two are
-_FEW, _UNHINDERED = 4, 0.93  # below it twice as many are tried where each keeps so much of its pace
+_LEAST_GAIN = 1.10  # for twice as many; for a smaller step a part of it
+_PRIOR = 0.5  # of the ideal gain's logarithm: the prior's spread around the least gain
+_SURE = 1.5  # standard errors above the least gain, to keep a number
+_DOUBTFUL, _LONELY = 2.0, 3.0  # standard errors below it, to give it up; for one trial
+_SHARP = 0.02  # an error below this is conclusive anyway
+_FALLEN = 3.0  # standard errors below no gain, to take a kept step back
+_AGAIN, _SELDOM = 2, 4  # factor of ended trials after which more are tried again; for one trial
+_FEW, _UNHINDERED = 4, 0.93  # fewer than this are doubled, if each keeps so much of its pace
 
-_LEAST_SECONDS = 1.0  # of an interval; shorter ones are taken together
-CALM = 2  # intervals after somebody has left, until all is as if it had always been so
-_BLUR = 0.5  # trials on the GPU of which it isn't known whether they compute yet
-_FARTHEST = 1.5  # of a logarithm from the mean: others don't do that, and it is measured anew
-_FADING = 200.0  # intervals, after which the oldest have faded
-_NOISE, _NOISE_COUNT = 0.04, 3.0  # variance of an interval's logarithm, before so many are known
-_NOISE_MOST = 50.0  # of earlier stages that count
+_LEAST_SECONDS = 1.0  # of an interval; shorter ones are joined
+CALM = 2  # intervals after a trial has left, until the paces are steady again
+_BLUR = 0.5  # trials: the most by which the number that compute may be uncertain
+_FARTHEST = 1.5  # of a logarithm from the mean: further off, the mean starts anew
+_FADING = 200.0  # intervals: the time constant of the sums
+_NOISE, _NOISE_COUNT = 0.04, 3.0  # prior variance of an interval's logarithm, and its weight
+_NOISE_MOST = 50.0  # the greatest weight of earlier stages
 
 
 class Throughput(msgspec.Struct, array_like=True):
-    """How fast an attempt goes, and beside how many others."""
+    """The pace of an attempt, and the number of trials on its GPU."""
 
     company: int = 1  # on its GPU, itself included
-    starting: int = 0  # of them who have not reported yet
+    starting: int = 0  # of them, trials that have not reported yet
     reports: int = 0  # of the attempt
-    calm: int = CALM  # intervals since somebody left
+    calm: int = CALM  # intervals since a trial left
     began: float = 0.0  # the interval's first report, and its step
     step: int = 0
     turned: float = 0.0  # when the company last changed, or the interval began
-    load: float = 0.0  # company by time, since the interval began
-    starts: float = 0.0  # and so of those who were starting
-    stage: int = -1  # of the capacity, to which the rest belongs
+    load: float = 0.0  # company times seconds, since the interval began
+    starts: float = 0.0  # the same of those that were starting
+    stage: int = -1  # of the capacity, to which the means belong
     count: int = 0  # intervals
     mean_company: float = 0.0
     mean_log: float = 0.0  # of the seconds a step
 
 
 class Capacity(msgspec.Struct, array_like=True):
-    """What one model of GPU bears, as measured so far."""
+    """How many trials one model of GPU can run, as measured so far."""
 
-    kept: int = 1  # so many may be together
-    step: int = 1  # and so many more are tried; 0: none
-    ceiling: int = 0  # so many were too many; 0: not known
+    kept: int = 1  # trials that may be together
+    step: int = 1  # how many more are being tried; 0: none
+    ceiling: int = 0  # the number known to be too many; 0: none
     closed: int = 0  # how many trials had ended when nothing more was tried
-    gains: dict[int, float] = {}  # so many do that much of the work of one
+    gains: dict[int, float] = {}  # number of trials -> work relative to that of one
     stage: int = 0  # how often all this has changed
     reached: int = 1  # the most that were together in this stage
     xx: float = 0.0  # sums of products, each trial by its own means: company by company,
@@ -69,7 +69,9 @@ class Capacity(msgspec.Struct, array_like=True):
 
 
 class Finding(NamedTuple):
-    few: int  # compared with
+    """A measured capacity: the gain of `many` trials over `few`, and how many to keep together."""
+
+    few: int
     many: int
     gain: float
     kept: int
@@ -80,7 +82,7 @@ class Finding(NamedTuple):
 
 
 def turn(pace: Throughput, company: int, starting: int, time: float) -> None:
-    """So many are there from now on."""
+    """From now on so many trials compute on the GPU, of which `starting` have not reported yet."""
     _integrate(pace, time)
     if company < pace.company:
         pace.calm = 0
@@ -88,7 +90,7 @@ def turn(pace: Throughput, company: int, starting: int, time: float) -> None:
 
 
 def note_report(capacity: Capacity, pace: Throughput, step: int, time: float) -> None:
-    """A report has come."""
+    """Update the pace with a report at Unix time `time`."""
     pace.reports += 1
     seconds = time - pace.began
     if pace.reports > 1 and (step <= pace.step or seconds < _LEAST_SECONDS):
@@ -102,7 +104,7 @@ def note_report(capacity: Capacity, pace: Throughput, step: int, time: float) ->
 
 
 def intervals(capacity: Capacity, pace: Throughput) -> int:
-    """For how many its pace is known, since what is tried last changed."""
+    """Intervals in which its pace was measured in the current stage."""
     return pace.count if pace.stage == capacity.stage else 0
 
 
@@ -143,7 +145,7 @@ def _add(capacity: Capacity, dx: float, dy: float, part: float) -> None:
 
 
 def _range(capacity: Capacity) -> tuple[int, int]:
-    """Where the line is drawn: over what is tried, or over the last one that was kept."""
+    """Numbers of trials to fit the line over: those being tried, or the last step that was kept."""
     if capacity.step:
         return capacity.kept, capacity.kept + capacity.step
     return max(1, capacity.kept - 1), capacity.kept
@@ -157,7 +159,7 @@ def _within(value: float, low: float, high: float) -> float:
 
 
 def judge(capacity: Capacity) -> Finding | None:
-    """What the paces so far change, None for nothing."""
+    """What the paces so far show; None while they are not conclusive."""
     few, high = _range(capacity)
     many = capacity.reached if capacity.step else high
     if many == few:
@@ -177,7 +179,7 @@ def judge(capacity: Capacity) -> Finding | None:
 
 
 def settle(capacity: Capacity, kept: int, gain: float, ended: int, *, open_: bool) -> None:
-    """Go by what was found when so many trials had ended."""
+    """Adopt a finding; ended: how many trials had ended."""
     capacity.noise, capacity.noise_count = (
         _noise(capacity),
         min(_noise_count(capacity), _NOISE_MOST),
@@ -194,9 +196,9 @@ def settle(capacity: Capacity, kept: int, gain: float, ended: int, *, open_: boo
 
 
 def retry(capacity: Capacity, ended: int) -> None:
-    """Many more trials have ended: what was found may have been chance, or be so no more.
+    """Once many more trials have ended, try more again: the finding may be chance or outdated.
 
-    Seldom where one alone did most: another beside it costs more than elsewhere.
+    Where one trial alone was best, this is done less often, as it costs more there.
     """
     times = _SELDOM if capacity.kept == 1 else _AGAIN
     if not capacity.step and ended >= times * max(1, capacity.closed):
@@ -205,7 +207,7 @@ def retry(capacity: Capacity, ended: int) -> None:
 
 
 def limit(capacity: Capacity, most: int, ended: int) -> None:
-    """More than so many were too many when so many trials had ended."""
+    """More than so many trials were too many; ended: how many trials had ended."""
     if capacity.kept + capacity.step > most:
         capacity.gains = {count: known for count, known in capacity.gains.items() if count <= most}
         capacity.kept = min(capacity.kept, most)
@@ -214,7 +216,7 @@ def limit(capacity: Capacity, most: int, ended: int) -> None:
 
 
 def over_one(capacity: Capacity, count: int) -> float | None:
-    """The work a second of so many trials, by that of one; None where it was not measured."""
+    """Work per second of so many trials relative to one; None where it was not measured."""
     known = {1: 1.0, **capacity.gains}
     above = min((many for many in known if many >= count), default=None)
     if above is None:
@@ -225,7 +227,7 @@ def over_one(capacity: Capacity, count: int) -> float | None:
 
 
 def _next_step(capacity: Capacity, kept: int, pace: float) -> int:
-    """Half way to what is known to be too many; else half as many more, or twice as many."""
+    """Half way to a number that is too many; else half as many more, or twice as many."""
     if capacity.ceiling:
         return (capacity.ceiling - kept) // 2
     return kept if kept < _FEW and pace > _UNHINDERED else max(1, kept // 2)
@@ -242,10 +244,10 @@ def _least(few: int, many: int) -> float:
 
 
 def _gain(capacity: Capacity, few: int, many: int) -> tuple[float, float]:
-    """Its logarithm, and the standard error of that.
+    """The logarithm of the gain, and its standard error.
 
-    Before anything is known it is taken to be the least one, give or take: the few figures that
-    there are at first, some of which always deceive, don't outweigh that.
+    The prior is the least gain, with a wide error: without it the first few figures, which are
+    noisy, would decide.
     """
     ideal, span, noise = math.log(many / few), many - few, _noise(capacity)
     doubt = noise / (_PRIOR * ideal) ** 2

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class NotAllowedError(Exception):
-    """A list of devices that can't be followed; str() says why, with the mend."""
+    """A list of devices that can not be used; str() says why, and how to correct it."""
 
 
 def allowed(
     devices: Sequence[GpuSample], environment: Mapping[str, str], allow: Sequence[str | int]
 ) -> list[GpuSample]:
-    """The devices that both lists have, all of them where there is no list.
+    """The devices that are in both lists; without a list, all.
 
     Raises NotAllowedError.
     """
@@ -32,7 +32,7 @@ def allowed(
 
 
 def _visible(devices: Sequence[GpuSample], text: str, order: str) -> list[GpuSample]:
-    """As CUDA reads it: an entry that names nothing hides itself and all after it."""
+    """As CUDA reads it: an entry that matches no device hides itself and all after it."""
     found: list[GpuSample] = []
     for word in (part.strip() for part in text.split(",")):
         if word.isdigit():
@@ -47,7 +47,7 @@ def _visible(devices: Sequence[GpuSample], text: str, order: str) -> list[GpuSam
 
 
 def _check_order(devices: Sequence[GpuSample], text: str, order: str) -> None:
-    """CUDA counts the fastest first unless it is told otherwise, and NVML doesn't."""
+    """CUDA numbers the fastest GPU first by default, NVML does not."""
     if order != "PCI_BUS_ID" and len({device.name for device in devices}) > 1:
         raise NotAllowedError(
             f"CUDA_VISIBLE_DEVICES={text}: this machine's GPUs differ, and CUDA counts them in an "
