@@ -132,7 +132,10 @@ def train(trial):
             (folder / "weights").write_bytes(bytes(10 if epoch == 1 else 1_000_000))
         trial.report(epoch=epoch, loss=1.0, save=save)
 """
-WORDS = "its checkpoint of step {} could not be written: No space left on device; it {} without"
+WORDS = (
+    "its checkpoint of step {} could not be written: No space left on device; "
+    "the trial {} without it"
+)
 
 
 def test_a_full_disk_costs_the_checkpoint_and_not_the_trial(bench, small_disk):
@@ -180,7 +183,7 @@ def test_one_that_is_told_to_save_and_leave_leaves_without_where_the_disk_is_ful
     (failed,) = bench.of(events.SaveFailed)
     assert (failed.step, failed.why) == (2, "OSError: [Errno 28] No space left on device")
     (warning,) = bench.of(events.Warned)
-    assert warning.text == WORDS.format(2, "leaves")
+    assert warning.text == WORDS.format(2, "ends")
 
 
 def test_another_error_of_save_fails_the_trial(bench):

@@ -378,8 +378,8 @@ print(trial.config["lr"], list(range(tuitune.current().max_resource)))
         "{} None 0",
         "checkpoint 1",
         (
-            '"lr: this script was started by hand, so no study gives its configuration; '
-            "for runs by hand say it as tuitune.current(config={'lr': ...})\""
+            '"lr: this script runs outside a study, so no study sets its configuration; '
+            "set it by tuitune.current(config={'lr': ...})\""
         ),
         "0.1 [0, 1, 2]",
     ]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from tuitune.trial.channel import Channel
 
-_LOOK_SECONDS = 0.005  # looking for a stop at every report would cost a fast trial more than that
+_LOOK_SECONDS = 0.005  # between two looks for a stop: one at every report would slow a fast trial
 _FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
 
 
@@ -45,7 +45,7 @@ class Trial:
     Any thread may report, but only one process: the first that reports or saves. In a thread,
     TrialStopped ends that thread alone, without a traceback; the next report of any other thread
     raises it again. A trial whose main thread neither reports nor returns after that gets SIGTERM
-    after a while, as every trial that was told to stop.
+    after a while, as every trial that was asked to stop.
     """
 
     def __init__(self, order: Order, channel: Channel) -> None:
@@ -69,7 +69,7 @@ class Trial:
 
     @property
     def attempt(self) -> int:
-        """Counts from 0; a trial that is taken up again has another."""
+        """Counts from 0; a trial that is resumed or retried has the next number."""
         return self._order.attempt
 
     @property
@@ -99,7 +99,7 @@ class Trial:
 
     @property
     def folder(self) -> Path:
-        """The trial's own folder, for whatever it wants to keep."""
+        """The trial's own folder; the training code may keep any files in it."""
         return _path(self._order.folder)
 
     def report(
@@ -115,7 +115,7 @@ class Trial:
         A step may be reported several times: metrics are added to it, and the last objective is
         its value. It is judged by the first report that has the objective. `save(folder)` writes
         a checkpoint and is called only when one is needed; if only some reports have it, a trial
-        that is to save and leave goes on to the next one that does, for one step more at most.
+        that must save and stop goes on to the next report that has it, for one step at most.
 
         Waits for a verdict only at a rung, at the maximum and at the study's target. Raises
         TrialStopped when the trial must end: after the maximum at the first report of a later
@@ -171,7 +171,7 @@ class Trial:
         """Take what a target returned as its last report. Never raises TrialStopped."""
         with suppress(TrialStopped), self._lock:
             if self._ended not in (None, "complete"):
-                return  # it has caught TrialStopped: what it returns is no result
+                return  # the target has caught TrialStopped: its return value is no result
             if value is not None:
                 self._take_returned(value)
             self._finish()
@@ -191,7 +191,7 @@ class Trial:
         self._look_at = NEVER
         self._postponed.never_due()
         if self._resource is None and (self._ended or self._steps.is_complete):
-            step: int | None = self._steps.now  # the last one's value: nothing comes after it
+            step: int | None = self._steps.now  # the value of the last step: no report follows
         else:
             if self._resource is not None:
                 values.setdefault(self._resource, max(self._steps.now, 1))
@@ -199,7 +199,7 @@ class Trial:
         self._take(step, values, None)
 
     def _finish(self) -> None:
-        """Nothing more is reported."""
+        """No report follows: warn if the last step has no objective."""
         if not self._reporter.is_ours or self._ended is not None:
             return
         self._warn_of_lack()
@@ -209,7 +209,7 @@ class Trial:
             self._warn("metric", lack)
 
     def _count(self, values: dict[str, Any]) -> int | None:
-        """The step that a report is for, None if it names none that is legal."""
+        """The step of a report; None if it names no valid one."""
         steps, resource = self._steps, self._resource
         now = steps.now
         if resource is None:
@@ -243,7 +243,7 @@ class Trial:
         save: Callable[[Path], object] | None,
         flags: str = "",
     ) -> None:
-        """Send what is reported for `step`, if for any, and do what the engine orders."""
+        """Send the report, unless `step` is None, and carry out what the engine orders."""
         answer = None
         postponed = self._postponed
         if save is not None:
@@ -262,7 +262,7 @@ class Trial:
             self._save_if_due(now, save)
 
     def _send_report(self, step: int, values: dict[str, Any], flags: str) -> bool:
-        """Send a report; whether the trial is to wait for its answer."""
+        """Send a report. Returns whether the trial must wait for the verdict."""
         steps = self._steps
         objective = self._metric in values
         wait = objective and step >= steps.judged_from and not flags and self._waits(step, values)
@@ -286,14 +286,14 @@ class Trial:
 
     def _waits(self, step: int, values: dict[str, Any]) -> bool:
         if self._ended is not None or self._postponed.answer is not None:
-            return False  # nobody would answer
+            return False  # the engine would send no verdict
         return self._steps.waits(step, values[self._metric])
 
     def _answer(self, step: int) -> Verdict | Stop:
         """Wait for the verdict on the report of `step`, or a stop."""
         self._steps.waited(step)
         while isinstance(answer := self._link.wait(), Release):
-            pass  # its pause was taken back before it was frozen
+            pass  # it was released before it had frozen
         if isinstance(answer, Verdict) and answer.action == "complete":
             self._steps.complete(step)
         return answer
@@ -304,7 +304,7 @@ class Trial:
                 kind = type(name).__name__
                 text = f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
                 self._warn("name", text)
-            elif isinstance(value, int):  # beyond 10**308; written out it may be endless
+            elif isinstance(value, int):  # above 10**308; its digits could fill the log
                 text = f"{name:.100} is too large: a whole number of {value.bit_length()} bits"
                 self._warn("value", f"{text} is left out")
             else:
@@ -332,7 +332,7 @@ class Trial:
             raise TrialStopped(self._ended or "pruned")
 
     def _freeze(self) -> None:
-        """It can't save: keep everything, and wait until it is released or ended."""
+        """The trial can't save: wait, with all that it holds, until it is released or stopped."""
         self._postponed.take_back()
         self._link.send(encode(Frozen()))
         while not isinstance(message := self._link.wait(), Release):
@@ -356,10 +356,10 @@ class Trial:
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            self._saved_at = monotonic()  # the next try comes after as long as ever
+            self._saved_at = monotonic()  # the next try comes after the usual interval
             what = f"its checkpoint of step {step} could not be written: {error.strerror}"
-            does = "goes on" if self._ended is None else "leaves"
-            self._warn("full", f"{what}; it {does} without")
+            does = "goes on" if self._ended is None else "ends"
+            self._warn("full", f"{what}; the trial {does} without it")
 
     def _warn(self, kind: str, text: str) -> None:
         self._link.warn(kind, text)
@@ -370,13 +370,13 @@ class Trial:
         )
 
     def have_forked(self) -> None:
-        """In a child: a thread that held the lock is not here to release it."""
+        """To be called in a forked child: the thread that held the lock is not there."""
         self._lock = RLock()
         self._link.have_forked()
         self._reporter.have_forked()
 
 
 def _path(text: str) -> Path:
-    from pathlib import Path  # noqa: PLC0415 - a third of this module's import, seldom needed
+    from pathlib import Path  # noqa: PLC0415 - a third of this module's import time, seldom needed
 
     return Path(text)

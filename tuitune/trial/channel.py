@@ -1,4 +1,4 @@
-"""Where a trial's messages go: to the engine, to the terminal, or nowhere."""
+"""Channels for a trial's messages: to the engine, to the terminal, or nowhere."""
 
 from __future__ import annotations
 
@@ -29,33 +29,34 @@ _CONNECT_SECONDS = 5.0  # the engine may be about to bind its socket again
 
 
 class Channel(Protocol):
-    """Raises OSError if the other side is gone."""
+    """Carries a trial's messages. Methods raise OSError if the other side is gone."""
 
     def send(self, line: bytes) -> None:
-        """A message with its line end."""
+        """Send a message; `line` includes its line end."""
 
     def poll(self) -> Stop | Refused | None:
-        """What has arrived, without waiting."""
+        """The order to stop that has arrived, without waiting."""
 
     def wait(self) -> Instruction | Refused:
         """The next message, however long it takes."""
 
 
 class SocketChannel:
-    """To the engine."""
+    """A channel to the engine, over its Unix socket."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
         self._socket = _connect(order.socket)
-        self.send = self._socket.sendall  # not a method that calls it, for every report's sake
+        self.send = self._socket.sendall  # not a method: every report would pay for the call
         self._buffer = b""
         self.send(encode(Hello(order.token, order.trial, order.attempt, os.getpid())))
 
     def fileno(self) -> int:
+        """The socket's descriptor, for `poll`."""
         return self._socket.fileno()
 
     def send_last(self, line: bytes) -> None:
-        """On another socket if the target has closed this one, among all that it found open."""
+        """As `send`, on a new socket if the target has closed all descriptors, this one too."""
         try:
             self.send(line)
         except OSError as error:
@@ -64,6 +65,7 @@ class SocketChannel:
             SocketChannel(self._order).send(line)
 
     def poll(self) -> Stop | Refused | None:
+        """Drops other messages. Raises ConnectionResetError if the engine is gone."""
         try:
             self._receive(socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -72,9 +74,10 @@ class SocketChannel:
             message = self._next()
             if isinstance(message, Stop | Refused):
                 return message
-        return None  # a verdict that a stop overtook, a release that a save overtook
+        return None  # others came too late: a verdict after a stop, a release after a save
 
     def wait(self) -> Instruction | Refused:
+        """Raises ConnectionResetError if the engine is gone."""
         while b"\n" not in self._buffer:
             self._receive()
         return self._next()
@@ -91,9 +94,10 @@ class SocketChannel:
 
 
 class PrintedChannel:
-    """To the terminal: a script that was started by hand."""
+    """Prints the messages of a script that runs outside a study."""
 
     def send(self, line: bytes) -> None:
+        """Print what a user needs to see; nothing for other messages."""
         match decode(line):
             case Report(step=step, metrics=metrics, odd=odd):
                 values = {**metrics, **odd}
@@ -107,21 +111,26 @@ class PrintedChannel:
                 print(f"checkpoint {step}", flush=True)  # noqa: T201
 
     def poll(self) -> Stop | None:
+        """Always None."""
         return None
 
     def wait(self) -> Instruction:
+        """Always to go on, without a checkpoint."""
         return Verdict("go", save=False)
 
 
 class SilentChannel:
-    """Nowhere: every process but the first of a distributed trial."""
+    """Sends nothing: for all processes of a distributed trial except the first."""
 
-    def send(self, line: bytes) -> None: ...
+    def send(self, line: bytes) -> None:
+        """Does nothing."""
 
     def poll(self) -> Stop | None:
+        """Always None."""
         return None
 
     def wait(self) -> Instruction:
+        """Always to go on, without a checkpoint."""
         return Verdict("go", save=False)
 
 

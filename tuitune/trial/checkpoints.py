@@ -18,7 +18,7 @@ _LEAST_FREE = 1 << 16  # bytes
 
 @contextmanager
 def written(folder: Path, step: int) -> Iterator[Path]:
-    """A folder to write into; afterwards it is `folder`/00000027, or gone after an error."""
+    """A temporary folder to write into; then renamed to `folder`/00000027, or removed on error."""
     first = not folder.exists()
     aside = folder / f".tmp-{os.getpid()}-{step}"
     shutil.rmtree(aside, ignore_errors=True)
@@ -27,7 +27,7 @@ def written(folder: Path, step: int) -> Iterator[Path]:
         yield aside
         _sync(aside)
         if first:
-            _sync_beside(folder.parent)
+            _sync_configuration(folder.parent)
         _publish(aside, folder / f"{step:08d}")
     except BaseException as error:
         is_full = isinstance(error, Exception) and _is_full(aside)
@@ -49,7 +49,7 @@ def _is_full(folder: Path) -> bool:
 
 
 def clear_remains(folder: Path) -> None:
-    """Remove what attempts have left that were killed while they saved."""
+    """Remove temporary folders of attempts that were killed while they saved."""
     if folder.is_dir():
         for entry in folder.iterdir():
             if entry.name.startswith("."):
@@ -72,7 +72,7 @@ def _publish(aside: Path, place: Path) -> None:
 
 
 def _forget(folder: Path, step: int) -> None:
-    """Keep this one and the newest before it; later steps are of an attempt that was given up."""
+    """Keep this step and the one before it; later ones are of an attempt that was abandoned."""
     steps = sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
     kept = [found for found in steps if found <= step][-_KEPT:]
     for found in steps:
@@ -87,7 +87,7 @@ def _sync(folder: Path) -> None:
         _sync_one(Path(place))
 
 
-def _sync_beside(trial: Path) -> None:
+def _sync_configuration(trial: Path) -> None:
     """The configuration that the checkpoints belong to must survive a power cut with them."""
     configuration = trial / "config.json"
     if configuration.exists():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tuitune.trial.wire import Order
 
-_disowned: list[object] = []  # kept: to free what a fork shares would first copy it
+_disowned: list[object] = []  # kept: freeing memory that a fork shares would copy it first
 
 
 def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
@@ -45,7 +45,7 @@ def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
 
 
 def lead_session(parent: int) -> None:
-    """Make a session, adopt orphans of what is started here, and die with the parent."""
+    """Start a session, adopt orphaned descendants, and die with the parent."""
     os.setsid()
     process_tree.die_with_parent(parent)
     process_tree.adopt_orphans()
@@ -54,7 +54,7 @@ def lead_session(parent: int) -> None:
 
 
 def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], object]) -> int:
-    """Run a target to its end; the exit status. What it raises goes to the log and into Done."""
+    """Run a target. Returns the exit status; what it raises goes to the log and into Done."""
     code, error, stopped = 0, "", False
     leader = os.getpid()
     try:
@@ -67,7 +67,7 @@ def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], objec
         code, error = 1, one_line(raised)
         print_traceback(raised)
     if os.getpid() != leader:
-        os._exit(code)  # a fork that the target made and let return sends no Done
+        os._exit(code)  # a child that the target forked has returned, too: it sends no Done
     tell_done(channel, error, stopped=stopped)
     return code
 
@@ -77,13 +77,13 @@ def tell_done(channel: SocketChannel, error: str, *, stopped: bool = False) -> N
     try:
         channel.send_last(encode(Done(error, stopped)))
     except OSError:
-        return  # the engine is gone, and this process with it
+        return
 
 
 def leave(code: int, tidy: int) -> NoReturn:
-    """End as Python would, after all that was started; a `code` below zero: by that signal.
+    """End all descendants, then this process as Python would; a negative `code`: by that signal.
 
-    `tidy`: the pipe to say by that nothing is left behind.
+    `tidy`: the pipe that gets this process's id if no descendant is left.
     """
     try:
         wind_up()
@@ -118,15 +118,15 @@ def _seed_torch(torch: Any, number: int) -> None:
 
 
 def _set_threads(count: int) -> None:
-    """For torch alone: other libraries have read their environment variables."""
+    """Set torch's thread count; other libraries have read theirs from the environment."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(max(1, count))
 
 
 def disown_exit_handlers() -> None:
-    """In a fork: leave what is to be done at the parent's end to the parent.
+    """In a forked child: drop the parent's exit handlers.
 
-    Otherwise each child would remove the temporary folders that all use; torch's take 30 ms.
+    Otherwise each child would remove temporary folders that all use; torch's handlers take 30 ms.
     """
     atexit._clear()  # noqa: SLF001
     _disowned.append(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -135,7 +135,7 @@ def disown_exit_handlers() -> None:
 
 
 def wind_up() -> None:
-    """Do what Python does at its end and os._exit leaves out: threads, handlers, buffers."""
+    """Do what os._exit leaves out: join threads, run exit handlers, flush buffers."""
     steps = [threading._shutdown, atexit._run_exitfuncs]  # type: ignore[attr-defined]  # noqa: SLF001
     if (workers := sys.modules.get("multiprocessing.util")) is not None:
         steps.append(workers._exit_function)  # noqa: SLF001
@@ -161,7 +161,7 @@ def _prefer_for_oom() -> None:
 
 
 def _open_log(folder: str) -> str | None:
-    """Send stdout and stderr to the trial's log; the message if that can't be opened."""
+    """Send stdout and stderr to the trial's log. Returns a message if it can't be opened."""
     path, problem = f"{folder}/output.log", None
     try:
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a Path would cost more than the call
@@ -182,7 +182,7 @@ def _end(number: int, _: object) -> NoReturn:
 
 
 def _die_of_sigterm() -> None:
-    """What a trial forks, as a data loader's workers, has nothing to save."""
+    """SIGTERM ends a trial's forked children, such as data loaders' workers, at once."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
@@ -196,7 +196,7 @@ def _status(end: SystemExit) -> tuple[int, str]:
 
 
 def print_traceback(error: BaseException) -> None:
-    """Without our own frame, which is the first."""
+    """Print it to stderr without tuitune's own frame, which is the first."""
     import traceback  # noqa: PLC0415 - only a trial that fails pays for it
 
     frames = error.__traceback__
@@ -206,7 +206,7 @@ def print_traceback(error: BaseException) -> None:
 def _die_of(number: int) -> None:
     import resource  # noqa: PLC0415 - only a command that dies of a signal pays for it
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core that counts is the command's own
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # only the command itself is to dump core
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])

@@ -39,11 +39,11 @@ _NOT_FOUND = 127  # a shell's exit status
 
 
 def supervise(channel: SocketChannel, order: Order) -> int:
-    """Run the command to its end; its exit status, or minus the signal that it died of."""
+    """Run the command. Returns its exit status, or minus the signal that it died of."""
     assert order.command is not None
     try:
         process = _start(order)
-    except (OSError, ValueError) as error:  # a NUL character in a word that was sampled
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in an argument
         why = error.strerror if isinstance(error, OSError) else error
         problem = f"can't run {order.command[0]!r}: {why}"
         os.write(2, f"tuitune: {problem}\n".encode())
@@ -51,7 +51,7 @@ def supervise(channel: SocketChannel, order: Order) -> int:
         return _NOT_FOUND
     supervisor = _Supervisor(channel, order, process)
     code = supervisor.run()
-    # If we did not end it, its exit status tells how it ended.
+    # Without a problem found here, its exit status shows how it ended.
     child_process.tell_done(channel, supervisor.problem, stopped=supervisor.cut_short)
     return code
 
@@ -98,7 +98,7 @@ class _CommandChannel:
                 return stop
 
     def _freeze(self) -> Stop | None:
-        """Until it is released; a Stop if it is to end instead."""
+        """Suspend the command until it is released. Returns a Stop if it is to end instead."""
         if self._process.returncode is not None:
             return None  # it has ended
         process_tree.kill_session(self._process.pid, signal.SIGSTOP)
@@ -117,6 +117,8 @@ def _is_pause(message: Instruction | Refused | None) -> bool:
 
 
 class _Supervisor:
+    """Reads a command's output, sends its reports, and ends it when the engine orders so."""
+
     def __init__(
         self, channel: SocketChannel, order: Order, process: subprocess.Popen[bytes]
     ) -> None:
@@ -147,11 +149,11 @@ class _Supervisor:
                     wakeup.recv(4096)
                 elif descriptor == self._channel.fileno():
                     self._read_engine()
-                    if self.stopping:  # a second message could only say the same
+                    if self.stopping:  # a later message could only repeat the order
                         poll.unregister(descriptor)
                 elif not self._read(pipe):
-                    poll.unregister(pipe)  # it has closed its output, and goes on
-        process_tree.end_descendants()  # whoever still holds the pipe's other end
+                    poll.unregister(pipe)  # it has closed its output, but still runs
+        process_tree.end_descendants()  # they may hold the pipe's other end open
         self._drain(pipe)
         for line in self._lines.flush():
             self._take_line(line)
@@ -192,13 +194,13 @@ class _Supervisor:
             self._report(lambda: self._trial.take(values))
 
     def _report(self, send: Callable[[], None]) -> None:
-        """Send the engine something, and do what follows from it."""
+        """Send messages, and end the command if the engine orders so."""
         self._reporting = True
         try:
             send()
         except TrialStopped as stop:
             self._end(stop)
-        except ValueError as error:  # no step and no report can be so large
+        except ValueError as error:  # a step or a report that is too large
             self.problem = one_line(error)
             self._stop()
         except SecondReporterError:
@@ -215,8 +217,8 @@ class _Supervisor:
         elif self._trial.is_complete:
             self._stop()
         else:
-            # It has spent all that it may, but without an objective at the end. If it were ended,
-            # it would fail, so it is to end by itself.
+            # It has reached the maximum without an objective there. Ended now it would fail, so it
+            # may end by itself.
             self._ignores_output = True
 
     def _yield(self) -> None:
@@ -237,11 +239,11 @@ class _Supervisor:
             self._stop()
 
     def _stop(self) -> None:
-        """What it prints from here on no longer counts."""
+        """Send SIGTERM to the command; what it prints from here on no longer counts."""
         self.stopping = True
-        if self._process.returncode is None:  # else its pid may be another's by now
+        if self._process.returncode is None:  # else its pid may have been reused
             process_tree.kill_session(self._process.pid, signal.SIGTERM)
-            process_tree.kill_session(self._process.pid, signal.SIGCONT)  # it may stand still
+            process_tree.kill_session(self._process.pid, signal.SIGCONT)  # it may be suspended
 
     def _terminate(self, number: int, _: object) -> None:
         """Pass SIGTERM on, and wait for the command to obey."""
@@ -254,24 +256,24 @@ class _Supervisor:
 class _CommandTrial(Trial):
     """Reports for a command, which may print one step several times.
 
-    Like a function's trial it is judged by the first report of a step that has the objective.
-    But a command doesn't wait, so that it can be judged later, too. If steps are reported several
-    times, each report is sent as open, and its step once more, to be judged, when it is over: at a
-    later step, or at the command's end.
+    As any trial it is judged by the first report of a step that has the objective. But a command
+    doesn't wait for verdicts, so a step can also be judged once it is over: if steps are reported
+    several times, each report is sent as open, and the merged report of the step is sent to be
+    judged when a later step begins or the command ends.
     """
 
     def __init__(self, order: Order, channel: Channel) -> None:
         super().__init__(order, channel)
         self._postponed.may_wait = False  # a command's reports can't save
         self._repeats = order.repeats and order.resource is not None
-        self._merged: dict[str, Any] = {}  # all that the present step has reported
+        self._merged: dict[str, Any] = {}  # all that the current step has reported
 
     @property
     def is_complete(self) -> bool:
         return self._steps.is_complete
 
     def take(self, values: Mapping[str, Any]) -> None:
-        """Raises what `report` raises."""
+        """Send the values of one printed report. Raises what `report` raises."""
         self._reporter.take()
         steps = self._steps
         step = steps.step_of(values)
@@ -289,7 +291,7 @@ class _CommandTrial(Trial):
         self._take(self._count(copy), copy, None, OPEN if self._repeats and is_current else "")
 
     def finish(self) -> None:
-        """The command has exited well: wait for the last verdict."""
+        """The command has exited with status 0: wait for the last verdict."""
         line = self._closing()
         if line is not None:
             self._link.send(line)
@@ -307,7 +309,7 @@ class _CommandTrial(Trial):
             self._obey(self._answer(self._steps.now), None)
 
     def _closing(self) -> bytes | None:
-        """The report that ends the present step, None if nothing of it is to be judged."""
+        """The report that ends the current step, None if nothing of it is to be judged."""
         value = self._merged.get(self._metric)
         now = self._steps.now
         if not self._repeats or value is None or not self._steps.waits(now, value, closing=True):

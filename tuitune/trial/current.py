@@ -23,8 +23,8 @@ def current(*, config: Mapping[str, Any] | None = None, max_resource: int | None
 
     In a distributed run only the process with RANK (or else LOCAL_RANK) 0 reports; the others'
     reports do nothing.
-    Outside tuitune it is a stand-in that prints its reports; `config` and `max_resource` are what
-    it has then, and mean nothing inside a study.
+    Outside a study it prints its reports and has the given `config` and `max_resource`; inside a
+    study these two are ignored.
     """
     if not _here:
         activate(_from_environment())
@@ -42,7 +42,7 @@ def activate(trial: Trial) -> None:
 
 
 def _end_threads_silently() -> None:
-    """Python prints a traceback for every thread that ends by a subclass of SystemExit."""
+    """Print no traceback for TrialStopped; Python does, as for any subclass of SystemExit."""
     before = threading.excepthook
 
     def hook(raised: threading.ExceptHookArgs) -> None:
@@ -53,7 +53,7 @@ def _end_threads_silently() -> None:
 
 
 class _StandIn(Trial):
-    """The trial of a script that was started by hand."""
+    """The trial of a script that runs outside a study."""
 
     def __init__(self, channel: Channel) -> None:
         order = Order(trial=0, attempt=1, config={}, seed=0, folder=".", metric="")
@@ -62,7 +62,7 @@ class _StandIn(Trial):
         self._max: int | None = None
 
     def assume(self, config: Mapping[str, Any] | None, max_resource: int | None) -> None:
-        """Take what is not None."""
+        """Set what is not None."""
         if config is not None:
             self._config = config
         if max_resource is not None:
@@ -76,19 +76,19 @@ class _StandIn(Trial):
     def max_resource(self) -> int:
         if self._max is None:
             raise AttributeError(
-                "trial.max_resource: this script was started by hand, so no study file gives it; "
-                "for runs by hand say it as tuitune.current(max_resource=3)"
+                "trial.max_resource: this script runs outside a study, so no study file sets it; "
+                "set it by tuitune.current(max_resource=3)"
             )
         return self._max
 
 
 class _HandConfig(dict[str, Any]):
-    """A configuration that no study has filled."""
+    """The configuration of a script that runs outside a study."""
 
     def __missing__(self, name: str) -> Any:
         raise KeyError(
-            f"{name}: this script was started by hand, so no study gives its configuration; "
-            f"for runs by hand say it as tuitune.current(config={{{name!r}: ...}})"
+            f"{name}: this script runs outside a study, so no study sets its configuration; "
+            f"set it by tuitune.current(config={{{name!r}: ...}})"
         )
 
 

@@ -1,4 +1,4 @@
-"""A trial's conversation with the engine, from any of its threads and only one process."""
+"""A trial's connection to the engine, for all its threads and only one process."""
 
 from __future__ import annotations
 
@@ -36,17 +36,20 @@ class TrialStopped(SystemExit):
 
 
 class Link:
-    """Raises TrialStopped if the engine is gone, SecondReporterError if it refuses reports."""
+    """Sends and receives a trial's messages, on any thread.
+
+    Methods raise TrialStopped if the engine is gone, SecondReporterError if it refuses reports.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._send = channel.send
-        # Not the trial's own: a save in a thread must not wait until a verdict is there.
+        # Not the trial's lock: a save must not wait for a verdict that another thread waits for.
         self._sending = RLock()
         self._warned: set[str] = set()
 
     def send(self, line: bytes) -> None:
-        """Raises ValueError for more than 4 MB."""
+        """Send a message, its line end included. Raises ValueError for more than 4 MB."""
         if len(line) > LONGEST_LINE:
             raise ValueError(f"a report of {len(line):,} bytes: no more than 4 MB can be sent")
         lock = self._sending
@@ -59,12 +62,12 @@ class Link:
             lock.release()
 
     def mention(self, message: Saving) -> None:
-        """Send what nothing depends on: a save goes on without an engine, too."""
+        """Send, or do nothing if the engine is gone: a save must not fail by that."""
         with suppress(TrialStopped):
             self.send(encode(message))
 
     def warn(self, kind: str, text: str) -> None:
-        """Once for each kind of mistake: a loop would repeat it at every step."""
+        """Send a warning, once for each kind: a loop would repeat it at every step."""
         if kind not in self._warned:
             self._warned.add(kind)
             self.send(encode(Warn(sendable(text, _LONGEST_WARNING))))
@@ -90,7 +93,7 @@ class Link:
         return message
 
     def have_forked(self) -> None:
-        """In a child: a thread that held the lock is not here to release it."""
+        """To be called in a forked child: the thread that held the lock is not there."""
         self._sending = RLock()
 
 
@@ -113,10 +116,10 @@ class SoleReporter:
         os.write(end, b"1")  # only one process can read it
         os.close(end)
         self.is_ours = False  # this process has it
-        self._is_gone = False  # a process has it that this one was forked from
+        self._is_gone = False  # the process that this one was forked from has it
 
     def take(self) -> bool:
-        """Take the right if it is left; whether this process has it now."""
+        """Take the right if no process has it. Returns whether this process has it now."""
         with self._lock:
             if not self.is_ours and not self._is_gone and os.read(self._pipe, 1):
                 self.is_ours = True
@@ -124,7 +127,7 @@ class SoleReporter:
             return self.is_ours
 
     def have_forked(self) -> None:
-        """In a child: a thread that held the lock is not here to release it."""
+        """To be called in a forked child: the thread that held the lock is not there."""
         self._lock = RLock()
         self._is_gone = self._is_gone or self.is_ours
         self.is_ours = False

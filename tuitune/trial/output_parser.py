@@ -52,7 +52,7 @@ class LineCutter:
 
 
 class Metrics:
-    """Reads reports out of lines: printed as `tuitune {…}`, or found by the file's patterns."""
+    """Reads reports out of lines: printed as `tuitune {…}`, or found by the study file's patterns."""
 
     def __init__(
         self, patterns: Mapping[str, str], objective: str, resource: str | None = None
@@ -61,7 +61,7 @@ class Metrics:
         self._objective = objective
         self._resource = resource
         self._found_objective = False
-        self._instead = ""  # the message on what its pattern found that is no number
+        self._instead = ""  # what the objective's pattern found, if no number
         self._latest: dict[str, float] = {}
         self.problem: str | None = None  # what is wrong with the last line, as a message
 
@@ -86,7 +86,7 @@ class Metrics:
 
     @property
     def lack(self) -> str:
-        """What its pattern found in place of the objective; empty if it ever found a number."""
+        """What the objective's pattern found, if never a number, as a message; else empty."""
         return "" if self._found_objective else self._instead
 
     def _printed(self, text: str) -> dict[str, Any] | None:
@@ -110,7 +110,7 @@ class Metrics:
                 self._instead = self.problem
             return
         if name == self._resource and math.isinf(number) and "inf" not in (text or "").lower():
-            number = math.copysign(sys.float_info.max, number)  # a step beyond all others
+            number = math.copysign(sys.float_info.max, number)  # too large for a float
         self._latest[name] = number
         self._found_objective = self._found_objective or name == self._objective
 

@@ -1,4 +1,4 @@
-"""The steps of an attempt: which of its reports wait for a verdict, and which are too many."""
+"""The steps of an attempt: which of its reports wait for a verdict, and which come too late."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ NEVER = 1 << 62
 
 
 class Steps:
-    """Where one attempt is. A step may be reported several times; each is judged once at most."""
+    """An attempt's progress. A step may be reported several times; each is judged once at most."""
 
     def __init__(self, order: Order) -> None:
         self.resource = order.resource
         self.now = 0 if order.resource else order.resume_step or 0  # the highest one reported
         self.first = 0  # the first one that this attempt has reported, 0 before it
         self.newest_objective = 0  # the newest one that came with the objective
-        self.end = order.max_resource or NEVER  # the last one that the trial may spend
+        self.end = order.max_resource or NEVER  # the last step of the trial
         self.is_complete = False
-        self.names: list[str] = []  # of what came for this step without the objective
+        self.names: list[str] = []  # metrics of this step, while it has no objective
         self._metric = order.metric
-        # Not filled yet, including those below the step it goes on from; the lowest one last
+        # Those not filled, also below the step that the attempt goes on from; falling
         self._rungs = sorted(order.rungs, reverse=True)
         self._every = NEVER if order.judged_from is None else order.judged_from
         self._target = order.target
@@ -36,7 +36,7 @@ class Steps:
         self.waited(0)
 
     def step_of(self, values: Mapping[str, Any]) -> int | None:
-        """The step that a report names, unchecked; None if that is no whole number."""
+        """The step that a report names, of any size; None if it is not a whole number."""
         if self.resource is None:
             return self.now + 1
         given = values.get(self.resource)
@@ -83,12 +83,12 @@ class Steps:
         self.judged_from = self._wait_at if self._target is None else 0
 
     def complete(self, step: int) -> None:
-        """It was judged that this step completes the trial."""
+        """The verdict: this step completes the trial."""
         self.is_complete = True
         self.end = step
 
     def lack(self) -> str | None:
-        """The message that this step has come without the objective, None if it has not."""
+        """A warning if the current step was reported without the objective; else None."""
         if not self.names or not self._metric or self.newest_objective == self.now:
             return None
         unit = self.resource or "report"
@@ -96,7 +96,7 @@ class Steps:
         return f"{only} (only {', '.join(self.names):.100}): it is never judged"
 
     def came_without(self, names: Iterable[object]) -> None:
-        """The present step has come with these metrics, and without the objective."""
+        """The current step was reported with these metrics and without the objective."""
         self.names = [str(name) for name in names] or ["nothing"]
 
     def _is_target(self, value: object) -> bool:
@@ -107,20 +107,20 @@ class Steps:
 
 
 class Postponed:
-    """An order to save and leave, which waits for a report with `save`.
+    """An order to save and stop, postponed to the next report with `save`.
 
-    It does not wait for long: what is trained meanwhile is lost.
+    For one step at most, since what is trained after that report is lost.
     """
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._until = NEVER  # the last step that it waits for
+        self._until = NEVER  # the last step that it is postponed to
         self.may_wait = True
-        self.can_save = False  # some report has come with a way to save
-        self.answer: Verdict | Stop | None = None  # the order that waits
+        self.can_save = False  # a report has come with `save`
+        self.answer: Verdict | Stop | None = None  # the postponed order
 
     def waits(self, answer: Verdict | Stop) -> bool:
-        """Whether what was ordered at a report that can't save is left to a later one."""
+        """Whether the order, given at a report without `save`, is postponed to a later one."""
         if not answer.save or not (isinstance(answer, Stop) or answer.action == "stop"):
             return False
         if not self.may_wait:
@@ -131,20 +131,20 @@ class Postponed:
         return self._steps.now <= self._until
 
     def due(self, *, saves: bool) -> Verdict | Stop | None:
-        """The order that is to be obeyed at this report."""
+        """The postponed order, if it is to be carried out at this report."""
         return self.answer if saves or self._steps.now > self._until else None
 
     def never_due(self) -> None:
-        """Nothing more is reported: there is nothing to wait for, and no step to lose."""
+        """No report follows: the order is not carried out any more."""
         self._until = NEVER
 
     def take_back(self) -> None:
-        """The order no longer holds."""
+        """Drop the order."""
         self.answer = None
 
     def _last(self) -> int:
         now = self._steps.now
         if self.can_save:
             return now + 1
-        # In its first step nobody knows yet whether a report with `save` ends each one.
+        # In the first step it is unknown whether each step ends with a report with `save`.
         return now if now <= self._steps.first else now - 1

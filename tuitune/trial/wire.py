@@ -70,7 +70,7 @@ class Hello(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Numbers that JSON has no form for are in `odd` as "nan", "inf" and "-inf"."""
+    """Metrics of one step; NaN and infinities are in `odd`, as "nan", "inf" and "-inf"."""
 
     step: int
     metrics: Mapping[str, float]
@@ -81,14 +81,14 @@ class Report(NamedTuple):
 
 
 class Saving(NamedTuple):
-    """A checkpoint begins to be written, or could not be: `failed` says why in one line."""
+    """A checkpoint is about to be written, or could not be: `failed` is why, in one line."""
 
     step: int
     failed: str = ""
 
 
 class Checkpoint(NamedTuple):
-    """One is written, and whole."""
+    """A checkpoint is complete."""
 
     step: int
 
@@ -107,7 +107,7 @@ class Done(NamedTuple):
 
 
 class Frozen(NamedTuple):
-    """It was asked to pause and can't save: it waits until it is released."""
+    """The trial was asked to pause and can't save: it waits until it is released."""
 
 
 # --- engine -> trial -------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Verdict(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Leave; with `save`, write a checkpoint first."""
+    """End; with `save`, write a checkpoint first."""
 
     reason: str
     save: bool
@@ -148,23 +148,23 @@ encode_instruction = _to_trial.encode
 
 @lru_cache(maxsize=64)  # the engine sends the same few again and again
 def decode_instruction(line: bytes) -> Instruction | Refused:
-    """Raises as `Codec.decode`."""
+    """The engine's message in a line. Raises as `Codec.decode`."""
     return _to_trial.decode(line)
 
 
 @lru_cache(maxsize=64)
 def verdict_line(action: str, save: bool) -> bytes:  # noqa: FBT001
-    """As `encode_instruction` makes it."""
+    """The encoded Verdict, cached."""
     return encode_instruction(Verdict(action, save))
 
 
 def encode_order(order: Order) -> str:
-    """As JSON, for an environment variable or a file."""
+    """The order as JSON, for an environment variable or a file."""
     return json.dumps(order._asdict())
 
 
 def decode_order(text: str | bytes) -> Order:
-    """Raises ValueError or TypeError for what is no order."""
+    """The inverse of `encode_order`. Raises ValueError or TypeError for other text."""
     return Order(**json.loads(text))
 
 
@@ -176,7 +176,7 @@ def one_line(error: BaseException) -> str:
 
 
 def sendable(text: str, longest: int) -> str:
-    """Cut, and without the lone surrogates that no JSON reader takes."""
+    """The text, cut to `longest` characters; lone surrogates, invalid in JSON, are escaped."""
     return text[:longest].encode("utf-8", "backslashreplace").decode()
 
 
@@ -185,8 +185,8 @@ def report_line(
 ) -> tuple[bytes, dict[Any, object]]:
     """A Report as `encode` would write it, and the values that are left out.
 
-    Those are no numbers, or have names that can't be sent. Built by hand: json takes four times as
-    long, and a trial may report at every step.
+    These are not numbers, or their names can't be sent. json would take four times as long, and a
+    trial may report at every step.
     """
     metrics: list[str] = []
     refused: dict[Any, object] = {}
@@ -242,7 +242,7 @@ def number_of(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number out of 3, 3.0 or anything with .item(); None for all else."""
+    """A whole number out of 3, 3.0 or anything with .item(); None for anything else."""
     if isinstance(value, bool):
         return None
     if type(value) is int:

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 _DEEPEST = 32  # levels of lists and tables within each other
 _LONGEST = 100_000  # characters
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_REMEDY = "which no study file could say; return a number, text, a truth value, or a list of these"
+_REMEDY = "which can't be stored; return a number, text, a boolean, or a list of these"
 
 
 def main() -> None:
-    """Run a fresh interpreter that `ChildTable` has started, as the zygote can't be forked.
+    """Run a child in a fresh interpreter, where the target's import starts threads or CUDA.
 
-    Its import starts threads or CUDA. The arguments are those of `ChildTable._spawn`.
+    Such a zygote can't be forked. The arguments are those of `ChildTable._spawn`.
     """
     kind, folder, target, request, tidy, *rest = sys.argv[1:]
     *result, parent = (int(number) for number in rest)
@@ -55,7 +55,7 @@ def main() -> None:
 def run_trial(order: Order, function: Target | None, parent: int, tidy: int) -> NoReturn:
     """Be the trial, in a process that has just been made for it.
 
-    `tidy`: the pipe by which it says that it has left no process behind.
+    `tidy`: the pipe that gets its process id if it has left no process behind.
     """
     code = 1
     try:
@@ -69,7 +69,7 @@ def run_trial(order: Order, function: Target | None, parent: int, tidy: int) -> 
             code = child_process.call(trial, channel, function)
     except SystemExit as end:  # a SIGTERM before there was anything to end
         code = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:  # noqa: BLE001 - there is no engine to tell: it goes to the log
+    except BaseException as error:  # noqa: BLE001 - no engine is connected: it goes to the log
         child_process.print_traceback(error)
     child_process.leave(code, tidy)
 
@@ -96,7 +96,7 @@ def _values(sample: Sample, folder: str) -> dict[str, Any]:
     config = dict(sample.config)
     values: dict[str, Any] = {}
     for name, target in sample.targets.items():
-        # Each parameter has a generator of its own: a new sampler leaves the others' values.
+        # Each parameter has its own generator: a new sampler must not change the others' values.
         generator = random.Random(f"{sample.seed}/{name}")  # noqa: S311
         try:
             value = targets.load(target, folder)(generator, dict(config))
@@ -107,7 +107,7 @@ def _values(sample: Sample, folder: str) -> dict[str, Any]:
 
 
 class _SamplerError(Exception):
-    """A sampler failed, or returned what can't be kept; str() names it and says why."""
+    """A sampler failed, or returned a value that can't be stored; str() is the message."""
 
 
 def _message(error: BaseException) -> str:
@@ -115,7 +115,7 @@ def _message(error: BaseException) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As a study file could say it: numpy's numbers become Python's, tuples become lists."""
+    """The value in JSON's types: numpy's numbers become Python's, tuples become lists."""
     try:
         text = json.dumps(value, default=lambda given: given.item())
     except RecursionError:
@@ -134,7 +134,7 @@ def _plain(value: Any) -> Any:
 
 
 def _problem(value: Any, depth: int) -> str:
-    """What of it no study file could say, or no journal keep; empty if there is nothing."""
+    """What part of it can't be stored; empty if all can."""
     if depth > _DEEPEST:
         return f"a value that is nested more than {_DEEPEST} deep"
     if isinstance(value, dict):
@@ -143,7 +143,7 @@ def _problem(value: Any, depth: int) -> str:
         return next((found for one in value if (found := _problem(one, depth + 1))), "")
     if isinstance(value, str):
         return "text with half of a surrogate pair in it" if _SURROGATE.search(value) else ""
-    if isinstance(value, int):  # a truth value is one
+    if isinstance(value, int):  # a boolean is one
         return "" if abs(value) < 1 << 63 else "a whole number of more than 64 bits"
     if isinstance(value, float):
         return "NaN" if math.isnan(value) else ""

@@ -43,7 +43,7 @@ class Ended(NamedTuple):
     at: float
 
     def is_overdue(self) -> bool:
-        """Whether the processes that it left are given up."""
+        """Whether the wait for processes that it left behind has timed out."""
         return time.monotonic() - self.at > process_tree.SWEEP_SECONDS
 
 
@@ -103,19 +103,19 @@ class ChildTable:
         return pid
 
     def kill_trial(self, trial: int, attempt: int, how: str) -> None:
-        """`how`: "kill" or "term". One that has ended is no error."""
+        """Signal an attempt, unless it has ended; `how`: "kill" or "term"."""
         for pid, job in self.jobs.items():
             if job.result is None and (job.number, job.attempt) == (trial, attempt):
                 self._signal(pid, signal.SIGKILL if how == "kill" else signal.SIGTERM)
 
     def kill_sample(self, number: int) -> None:
-        """One that has ended is no error."""
+        """Kill a samplers' process, unless it has ended."""
         for pid, job in self.jobs.items():
             if job.result is not None and job.number == number:
                 self._signal(pid, signal.SIGKILL)
 
     def reap(self) -> list[Ended]:
-        """Wait for all that have ended; the leaders among them."""
+        """Reap all children that have ended. Returns the leaders among them."""
         ended: list[Ended] = []
         while True:
             try:
@@ -151,7 +151,7 @@ class ChildTable:
         return Ended(pid, job, None if number else code, number, max_rss, oom, time.monotonic())
 
     def _was_oom(self) -> bool:
-        """Whether the kernel has taken a process for its memory since the last time."""
+        """Whether the kernel's OOM killer has ended a process since the last call."""
         before, self._oom_kills = self._oom_kills, _oom_kills()
         return self._oom_kills > before
 
@@ -162,7 +162,7 @@ class ChildTable:
             process_tree.kill(pid, number)  # it has not made its session yet
 
     def _close(self) -> None:
-        """In a child: close what is the zygote's alone. The engine waits for its socket's end."""
+        """In a child: close the zygote's descriptors, as the engine waits for its socket's end."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         child_process.disown_exit_handlers()
@@ -176,8 +176,8 @@ class ChildTable:
         """Start a fresh interpreter: this process is not fit to be forked."""
         order = os.memfd_create("order")
         os.pwrite(order, text.encode(), 0)
-        handed = [order, self._tidy_write, *(() if result is None else (result,))]
-        numbers = [str(number) for number in (*handed, self._pid)]
+        inherited = [order, self._tidy_write, *(() if result is None else (result,))]
+        numbers = [str(number) for number in (*inherited, self._pid)]
         argv = entry.command(
             sys.executable,
             "zygote.child_main",
@@ -186,12 +186,12 @@ class ChildTable:
             self._setup.target or "",
             *numbers,
         )
-        for descriptor in handed:
+        for descriptor in inherited:
             os.set_inheritable(descriptor, True)  # noqa: FBT003
         try:
             return os.posix_spawn(sys.executable, argv, os.environ)
         finally:
-            for descriptor in handed:
+            for descriptor in inherited:
                 os.set_inheritable(descriptor, False)  # noqa: FBT003
             os.close(order)
 

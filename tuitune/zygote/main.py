@@ -1,7 +1,7 @@
 """The zygote: one warm process that starts every trial of a study in milliseconds.
 
 It has imported the target, has one thread, never touches CUDA, and does nothing but fork,
-signal and wait. Comments say why each of these matters.
+signal and wait. Comments give the reasons.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main() -> None:
     try:
         function = _prepare(setup)
     except BaseException as error:  # noqa: BLE001 - SystemExit at import is a failure, too
-        # By sys.exit("text") a script says what the user can mend: Python shows no more than it
+        # Of sys.exit("text") only the text is shown, as Python does
         text = error.code if isinstance(error, SystemExit) else None
         text = text if isinstance(text, str) else _traceback()
         control.sendall(protocol.replies.encode(Failed(text)))
@@ -114,7 +114,7 @@ class _Zygote:
         self._poll.register(self._wakeup, select.POLLIN)
 
     def serve(self) -> None:
-        """Until the engine is gone, or has sent Retire and all has ended."""
+        """Run until the engine is gone, or has sent Retire and all children have ended."""
         while not (self._retiring and not self._children.jobs and not self._ended):
             ready = {
                 descriptor
@@ -173,29 +173,29 @@ class _Zygote:
             self._send(Sampled(sample.id, {}, problem, error.errno or 0))
 
     def _settle(self) -> None:
-        """Tell of the leaders that have ended, but only once nothing that they started is left."""
+        """Report leaders that have ended, once nothing that they started is left."""
         waiting = []
         tidied = self._children.tidied() if self._ended else set()
-        strays: set[int] | None = None  # looked for once, and only if a leader ended untidily
+        strays: set[int] | None = None  # looked for once, and only if a leader may have left some
         for ended in self._ended:
             if ended.pid not in tidied:
                 strays = self._strays() if strays is None else strays
                 if (strays or strays is None) and not ended.is_overdue():
                     waiting.append(ended)
                     continue
-            self._tell(ended, len(strays or ()) if ended.pid not in tidied else 0)
+            self._report(ended, len(strays or ()) if ended.pid not in tidied else 0)
         for stray in strays or ():
             process_tree.kill(stray)
         self._ended = waiting
 
     def _strays(self) -> set[int] | None:
-        """None if that can't be seen now, as no open file is left on the machine."""
+        """None if they can't be listed now, as the machine has no file descriptor left."""
         try:
             return self._children.strays()
         except OSError:
             return None
 
-    def _tell(self, ended: Ended, left: int) -> None:
+    def _report(self, ended: Ended, left: int) -> None:
         job = ended.job
         if job.result is not None:
             values, error = result_of(job.result, ended)

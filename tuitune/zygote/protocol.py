@@ -83,7 +83,7 @@ class Exited(NamedTuple):
     oom: bool
     left: int = 0  # processes that SIGKILL did not end in time
     error: str = ""  # why no process could be started
-    errno: int = 0  # the same as the kernel's number
+    errno: int = 0  # the kernel's number of that error
 
 
 class Sampled(NamedTuple):

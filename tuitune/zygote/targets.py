@@ -28,7 +28,9 @@ def load(target: str, folder: str) -> Callable[..., Any]:
     Raises whatever its module raises, ImportError, AttributeError.
     """
     place, _, name = target.rpartition(":")
-    module = _load_file(Path(folder, place)) if place.endswith(".py") else _load_module(place)
+    module = (
+        _load_file(Path(folder, place)) if place.endswith(".py") else importlib.import_module(place)
+    )
     function = getattr(module, name)
     if not callable(function):
         raise TypeError(f"{target}: {name} is a {type(function).__name__}, not a function")
@@ -42,7 +44,7 @@ def open_path(folder: str) -> None:
 
 
 def sources(folder: str) -> list[str]:
-    """The files under `folder` that were imported, but for installed packages there."""
+    """The files under `folder` that were imported, except installed packages there."""
     root = os.path.realpath(folder) + os.sep
     files = {
         os.path.realpath(file)
@@ -54,7 +56,7 @@ def sources(folder: str) -> list[str]:
 
 
 def why_not_forked() -> str | None:
-    """What the import did that a forked child can't live with, None if nothing."""
+    """Why this process can't be forked after the import; None if it can."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return "the import initialises CUDA, which can't be shared with a forked process"
@@ -64,10 +66,6 @@ def why_not_forked() -> str | None:
     if threads > 1:
         return f"{threads - 1} thread(s) still run after the import, which a forked process lacks"
     return None
-
-
-def _load_module(name: str) -> ModuleType:
-    return importlib.import_module(name)
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -115,11 +113,11 @@ def use_huge_pages() -> None:
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for start, end in regions:
-        advise(start, end - start, _MADV_COLLAPSE)  # refused: then it stays as it was
+        advise(start, end - start, _MADV_COLLAPSE)  # if refused, it stays as it is
 
 
 def _anonymous() -> Iterator[tuple[int, int]]:
-    """(start, end) of the whole huge pages of memory that is not a file's."""
+    """(start, end) of writable memory that no file backs, in whole huge pages."""
     place = "/proc/self/maps"  # pathlib would have to be imported
     with open(place, encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
         for line in maps:
