@@ -61,9 +61,9 @@ def test_what_the_shell_leaves_to_us_is_told():
     seen = Snapshot((GpuSample("g", 0, "A100"), GpuSample("h", 1, "A100")))
     assert doctor.shell(seen, {}) == []
     (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "1"})
-    assert finding.text == "CUDA_VISIBLE_DEVICES=1 leaves to us: GPU 1"
+    assert finding.text == "CUDA_VISIBLE_DEVICES=1 allows GPU 1"
     (finding,) = doctor.shell(seen, {"CUDA_VISIBLE_DEVICES": "7,1"})
-    assert finding.text.startswith("CUDA_VISIBLE_DEVICES=7,1 leaves no GPU to us; unset it")
+    assert finding.text.startswith("CUDA_VISIBLE_DEVICES=7,1 allows no GPU; unset it")
     assert doctor.shell(Snapshot(problem="none"), {"CUDA_VISIBLE_DEVICES": "1"}) == []
 
 

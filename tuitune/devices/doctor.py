@@ -24,7 +24,7 @@ _LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill
 
 
 class Finding(NamedTuple):
-    """`text` ends with the remedy, if there is one."""
+    """The result of one check; `text` ends with the remedy, if there is one."""
 
     how: Literal["ok", "note", "wrong"]
     what: str
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
 
 def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
-    """All that there is to say of this machine, which may take seconds."""
+    """The results of all checks of this machine, which may take seconds."""
     return [
         driver(seen),
         *(finding for finding in binding() if finding.text != seen.problem),
@@ -54,7 +54,7 @@ def driver(seen: Snapshot) -> Finding:
 
 
 def binding() -> list[Finding]:
-    """NVIDIA's binding is one file; a package of its name is another distribution's."""
+    """Problems with NVIDIA's binding: it is one file, a package of its name is not NVIDIA's."""
     found = importlib.util.find_spec("pynvml")
     if found is None:
         return [Finding("wrong", "pynvml", "is missing; run: pip install nvidia-ml-py")]
@@ -88,7 +88,7 @@ def one(device: GpuSample) -> list[Finding]:
 
 
 def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
-    """What CUDA_VISIBLE_DEVICES leaves to us."""
+    """Which GPUs CUDA_VISIBLE_DEVICES allows."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is None or not seen.devices:
         return []
@@ -99,13 +99,13 @@ def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
         return [Finding("wrong", "shell", str(error))]
     if not left:
         remedy = "unset it, or write numbers or UUIDs of nvidia-smi -L"
-        return [Finding("note", "shell", f"{variable} leaves no GPU to us; {remedy}")]
+        return [Finding("note", "shell", f"{variable} allows no GPU; {remedy}")]
     numbers = ", ".join(str(device.index) for device in left)
-    return [Finding("note", "shell", f"{variable} leaves to us: GPU {numbers}")]
+    return [Finding("note", "shell", f"{variable} allows GPU {numbers}")]
 
 
 def files(limit: int) -> Finding:
-    """`limit`: how many files a process may have open."""
+    """Whether a process may have enough files open; `limit`: how many."""
     if limit == resource.RLIM_INFINITY or limit >= _FEW_FILES:
         return Finding("ok", "open files", "enough")
     return Finding("note", "open files", f"at most {limit}; ulimit -n {_FEW_FILES} gives more")
@@ -124,7 +124,7 @@ def shared_memory(folder: Path) -> Finding:
 
 
 def logout(logind: Mapping[str, str]) -> Finding:
-    """`logind`: its properties KillUserProcesses and Linger."""
+    """Whether studies survive a logout, by logind's KillUserProcesses and Linger."""
     if os.getuid() == 0 or logind.get("KillUserProcesses") != "yes":
         return Finding("ok", "logout", "studies outlive it")
     if logind.get("Linger") == "yes":
@@ -133,7 +133,7 @@ def logout(logind: Mapping[str, str]) -> Finding:
 
 
 def _logind() -> dict[str, str]:
-    """What logind says of itself and of this user; empty texts if it isn't there."""
+    """KillUserProcesses and this user's Linger; "no" and empty where logind is missing."""
     manager = ["busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"]
     killing = _output([*manager, "org.freedesktop.login1.Manager", "KillUserProcesses"])
     linger = _output(["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"])

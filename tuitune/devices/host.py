@@ -11,7 +11,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def host_room() -> HostResources:
-    """Memory in bytes."""
+    """CPU slots, and memory in bytes, for all trials together."""
     return HostResources(cpus=cpu_slots(_CGROUPS), memory=memory_bytes(_CGROUPS))
 
 

@@ -22,7 +22,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
 
 
 class HostSampler:
-    """Remembers its last sample: loads are those of the time between two."""
+    """Samples the host; loads are averages since the last sample, None in the first."""
 
     def __init__(self, machine: HostResources, folder: Path) -> None:
         self._machine = machine
@@ -31,7 +31,7 @@ class HostSampler:
         self._before: _Look | None = None
 
     def sample(self, now: float, trials: Mapping[int, int], slots_used: float) -> DeviceSample:
-        """`trials`: the processes of those that run. Times in Unix seconds."""
+        """`trials`: process ids of running trials; `now`: Unix seconds."""
         memory = psutil.virtual_memory()
         look, before = _look(now, trials), self._before
         self._before = look
@@ -63,12 +63,12 @@ class _Look(NamedTuple):
     all: float
 
     def busy_since(self, before: _Look) -> float | None:
-        """The machine's share; psutil.cpu_percent would remember another moment for each thread."""
+        """The busy share, 0 to 1; psutil.cpu_percent would remember a last call for each thread."""
         spent = self.all - before.all
         return min(1.0, max(0.0, (self.busy - before.busy) / spent)) if spent > 0 else None
 
     def since(self, before: _Look, which: str) -> float:
-        """Cores that were busy since then, without processes that have ended meanwhile."""
+        """Cores busy on average, without processes that have ended meanwhile."""
         now, then = getattr(self, which), getattr(before, which)
         spent = sum(max(0, ticks - then.get(pid, 0)) for pid, ticks in now.items())
         return float(spent) / _TICKS / max(self.time - before.time, 1e-3)

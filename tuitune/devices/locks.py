@@ -14,7 +14,7 @@ _FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a
 
 
 class Locks:
-    """The GPUs that are ours. `who` is shown to others, such as "study cifar of anna"."""
+    """Locks that this study holds. `who` is shown to others, such as "study cifar of anna"."""
 
     def __init__(self, who: str, folder: Path | None = None) -> None:
         self._who = who
@@ -25,7 +25,7 @@ class Locks:
         return uuid in self._held
 
     def take(self, uuid: str) -> str:
-        """Empty if it is ours from now on; else who has it, or why that can't be known."""
+        """Lock a GPU. Returns "" if that worked, else who holds it, or the error."""
         if uuid in self._held:
             return ""
         path = self._path(uuid)
@@ -39,7 +39,7 @@ class Locks:
             holder = os.pread(lock, 200, 0).decode("utf-8", "replace").strip()
             os.close(lock)
             return holder or "another study"
-        if not _is_at(path, lock):  # who had it has removed it meanwhile
+        if not _is_at(path, lock):  # its earlier holder has removed the file meanwhile
             os.close(lock)
             return self.take(uuid)
         with contextlib.suppress(OSError):  # the lock counts, not its text
@@ -49,7 +49,7 @@ class Locks:
         return ""
 
     def drop(self, uuid: str) -> None:
-        """One that isn't ours is no error."""
+        """Release a lock, if it is held."""
         if (lock := self._held.pop(uuid, None)) is not None:
             path = self._path(uuid)
             with contextlib.suppress(OSError):  # it may be another user's file
@@ -58,7 +58,7 @@ class Locks:
             os.close(lock)
 
     def close(self) -> None:
-        """Drop them all."""
+        """Release all locks."""
         for uuid in list(self._held):
             self.drop(uuid)
 

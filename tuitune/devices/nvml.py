@@ -1,4 +1,4 @@
-"""NVML's readings of every device, whatever its driver can't tell or does wrong."""
+"""NVML's readings of every device, with drivers that lack or distort some of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODES = {2: "prohibited", 3: "exclusive"}
 _NVLINK = 100  # the closeness of two GPUs, see Link
 _ALONE = "NVML hangs or crashes on it; it is tried again from time to time"
 SHADOWED = (
-    "another distribution's pynvml stands before NVIDIA's own; "
+    "another distribution's pynvml hides NVIDIA's own; "
     "run: pip uninstall -y pynvml && pip install --force-reinstall nvidia-ml-py"
 )
 
@@ -136,7 +136,7 @@ class Nvml:
     def _memory(
         self, uuid: str, handle: Any, processes: tuple[DeviceProcess, ...] | None
     ) -> tuple[int | None, int | None, bool]:
-        """(total, used, whether it is the host's); what the driver keeps is in neither."""
+        """(total, used, whether it is the host's), both without what the driver reserves."""
         nvml = self._nvml
         found = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2)
         if found is not None:
@@ -205,7 +205,7 @@ class Nvml:
     # --- calls -----------------------------------------------------------------------------------
 
     def _ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """None if this device or this driver can't tell. Raises _LostError, NvmlError."""
+        """Call NVML; None if this device or driver lacks it. Raises _LostError, NvmlError."""
         nvml = self._nvml
         try:
             return call(*arguments)
@@ -223,7 +223,7 @@ class Nvml:
             return None
 
     def _need(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """As `_ask`, for what a device can't be used without."""
+        """As `_ask`, for required values. Raises _LostError."""
         nvml = self._nvml
         try:
             return call(*arguments)
@@ -266,7 +266,7 @@ def _text(error: Any) -> str:
 
 
 def _within(value: int | None, low: int, high: int) -> int | None:
-    """None for a number that makes no sense: drivers return such."""
+    """The value; None if it is out of range, as drivers return some."""
     return value if value is not None and low <= value <= high else None
 
 
@@ -275,7 +275,7 @@ def _watts(milliwatts: int | None) -> float | None:
 
 
 def _describe(pid: int, memory: int | None) -> DeviceProcess:
-    """Nothing is known of one that is gone, or outside our container."""
+    """A process; without user, name and ancestors if it is gone or outside our container."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():

@@ -53,7 +53,7 @@ class _Sampler:
             return self._wait(RETRY)
 
     def _wait(self, seconds: float) -> bool:
-        """Until that long has passed or the engine asks; False if it is gone."""
+        """Wait so long, or until the engine asks; False if the engine is gone."""
         ready, _, _ = select.select([self._connection], [], [], max(0.0, seconds))
         return not ready or bool(self._connection.recv(4096))
 

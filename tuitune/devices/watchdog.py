@@ -21,7 +21,7 @@ _LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """In seconds."""
+    """Of a watchdog, in seconds."""
 
     stale: float = 5.0  # without a message before a sampler is given up
     first: float = 20.0  # until its first one: a driver that was asleep takes long for each GPU
@@ -33,10 +33,10 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class Watchdog:
-    """Keeps a sampler going. `seen` gets each snapshot, and a Snapshot with a problem for silence.
+    """Keeps a sampler running. `seen` gets each snapshot, and one with a problem if none comes.
 
-    A device that it hung or crashed on is left alone and shown as in trouble, until a sampler that
-    looks at that one only, after a while, has an answer from it.
+    A device that hangs or crashes the sampler is left alone and shown as in trouble, until a
+    separate sampler, started for this device after a while, gets an answer.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Watchdog:
         self._timeouts = timeouts or Timeouts()
         self._loop = asyncio.get_running_loop()
         self._child: Child | None = None
-        self._killed: list[Child] = []  # one that is inside the driver may not die for long
+        self._killed: list[Child] = []  # one that is inside the driver may take long to die
         self._burying: asyncio.Task[None] | None = None
         self._lines = LineBuffer()
         self._timer: asyncio.TimerHandle | None = None
@@ -62,7 +62,7 @@ class Watchdog:
         self._scouts: dict[int, Watchdog] = {}  # each looks at one device that was left alone
         self._indices: set[int] = set()
         self._closed = False
-        # how each was when it was last well
+        # the last sample of each without trouble
         self._names = {device.index: device for device in known if not device.trouble}
         self._pause = self._timeouts.pause
 
@@ -76,12 +76,12 @@ class Watchdog:
         self._expect(self._timeouts.first)
 
     def ask(self) -> None:
-        """Look now, and not only when the next second is over."""
+        """Ask for a sample now, before the second is over."""
         if self._child is not None:
             self._child.send(b"\n")
 
     def close(self) -> None:
-        """End all samplers; `seen` is called no more."""
+        """End all samplers; `seen` is not called after it."""
         self._closed = True
         self._end()
         if self._timer is not None:
@@ -102,7 +102,7 @@ class Watchdog:
 
     def _receive(self, chunk: bytes) -> None:
         for line in self._lines.feed(chunk):
-            if self._closed:  # by `seen`, which has got the line before
+            if self._closed:  # `seen` may do that
                 return
             self._expect(self._timeouts.stale)
             message = msgspec.json.decode(line, type=SamplerMessage)
@@ -110,9 +110,9 @@ class Watchdog:
                 self._reading = message.index
             else:
                 self._reading = None
-                self._tell(message.snapshot)
+                self._pass_on(message.snapshot)
 
-    def _tell(self, snapshot: Snapshot) -> None:
+    def _pass_on(self, snapshot: Snapshot) -> None:
         if snapshot.problem:
             self._expect(RETRY + self._timeouts.first)  # it waits for long before it tries again
         else:
@@ -154,7 +154,7 @@ class Watchdog:
         self._pause = min(2 * self._pause, self._timeouts.longest_pause)
 
     def _end(self) -> None:
-        """Hardly waits: inside the driver even SIGKILL may have to."""
+        """Kill the sampler; hardly wait, since inside the driver it may take long to die."""
         child, self._child = self._child, None
         if child is not None:
             child.close()
@@ -164,7 +164,7 @@ class Watchdog:
     # --- devices that were left alone -------------------------------------------------------------
 
     def _leave_alone(self, index: int) -> float:
-        """For how many seconds."""
+        """Sample it no more for a while. Returns for how many seconds."""
         apart = self._apart.get(index, self._timeouts.apart)
         self._apart[index] = min(2 * apart, self._timeouts.longest_apart)
         self._skip.add(index)
@@ -172,7 +172,7 @@ class Watchdog:
         return apart
 
     def _try(self, index: int) -> None:
-        """Apart from the others, which are looked at all the while."""
+        """Start a separate sampler for it; the others are sampled meanwhile."""
         scout = Watchdog(
             lambda snapshot: self._tried(index, snapshot),
             skip=(self._indices | self._skip) - {index},
@@ -208,7 +208,7 @@ def has_driver(library: str = _LIBRARY) -> bool:
 
 
 def look(seconds: float = _LOOK_SECONDS) -> Snapshot:
-    """What GPUs there are, or the problem with seeing any. Never hangs."""
+    """The GPUs, or the problem with them; takes `seconds` at most."""
     if not has_driver():
         return Snapshot(problem="there is no NVIDIA driver here", absent=True)
     return asyncio.run(_look(seconds))

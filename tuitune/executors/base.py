@@ -35,7 +35,7 @@ class SampleError(Exception):
 
 
 class NotNowError(SampleError):
-    """No sampler can be called at the moment, by no fault of its own; str() says why."""
+    """Samplers can't be called at the moment, for a reason outside of them; str() is the reason."""
 
 
 Sink = Callable[[Sequence["Event"]], None]

@@ -23,9 +23,10 @@ _STEP = 0.01  # s between two looks at a process that is to end
 
 
 class Child:
-    """`receive` gets what the child sends, in chunks; `lost` is called when it hangs up.
+    """A child process, and a socket to it, whose other end is `entry.connect_to_parent`.
 
-    Of these nothing is called after `close`. The child's side is `entry.connect_to_parent`.
+    `receive` gets what the child sends, in chunks; `lost` is called when it closes its socket.
+    Neither is called after `close`.
     """
 
     def __init__(  # noqa: PLR0913 - what a process is started with
@@ -72,22 +73,22 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Also of one that has ended."""
+        """Its process id; still there when it has ended."""
         return self._process.pid
 
     @property
     def is_open(self) -> bool:
-        """Whether neither side has hung up."""
+        """Whether neither side has closed the socket."""
         return self._is_open
 
     def send(self, data: bytes) -> None:
-        """Never waits, and never fails: a child that has hung up gets nothing."""
+        """Never waits, and never fails: nothing is sent once the socket is closed."""
         if self._is_open:
             self._unsent += data
             self._write()
 
     def close(self) -> None:
-        """Hang up: the child is to end by itself."""
+        """Close the socket, upon which the child ends by itself."""
         if self._is_open:
             self._is_open = False
             self._loop.remove_reader(self._socket)
@@ -95,7 +96,7 @@ class Child:
             self._socket.close()
 
     def kill(self, patience: float = 0.0) -> None:
-        """Kill it, and block for so many seconds at most until it is gone."""
+        """Kill it, and block until it is gone, for `patience` seconds at most."""
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(patience)
@@ -105,7 +106,7 @@ class Child:
         return self._process.poll()
 
     async def wait(self, patience: float = math.inf) -> int | None:
-        """As `poll`, after so many seconds at most."""
+        """Wait for its end, `patience` seconds at most. Returns as `poll`."""
         waited = 0.0
         while self.poll() is None and waited < patience:
             await asyncio.sleep(_STEP)
@@ -137,7 +138,7 @@ class Child:
         except BlockingIOError:
             sent = 0
         except OSError:
-            sent = len(self._unsent)  # it has hung up: the reader will see that
+            sent = len(self._unsent)  # the socket is closed: the reader will see that
         del self._unsent[:sent]
         if self._unsent:
             self._loop.add_writer(self._socket, self._write)

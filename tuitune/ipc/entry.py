@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuitune.ipc import process_tree
 
-# the environment variables that tell numerical libraries how many threads to start
+# the environment variables that set how many threads numerical libraries start
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

@@ -42,12 +42,12 @@ class FrameBuffer:
 
 
 def frame(body: bytes) -> bytes:
-    """The body, for a FrameBuffer at the other end. Raises OverflowError at 4 GiB."""
+    """The body, with its length before it. Raises OverflowError at 4 GiB."""
     return len(body).to_bytes(_HEAD, "big") + body
 
 
 class _Named(Protocol):
-    """A NamedTuple: no common class stands behind them."""
+    """Any NamedTuple: they have no common base class."""
 
     def _asdict(self) -> dict[str, Any]: ...
 
@@ -70,6 +70,6 @@ class Codec(Generic[_M]):
         return json.dumps({"type": type(message).__name__, **message._asdict()}).encode() + b"\n"
 
     def decode(self, line: bytes | str) -> _M:
-        """Raises ValueError, KeyError or TypeError for a line that is no message."""
+        """The message of a line. Raises ValueError, KeyError or TypeError for other lines."""
         body = json.loads(line)
         return self._kinds[body.pop("type")](**body)

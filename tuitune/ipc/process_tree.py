@@ -1,4 +1,4 @@
-"""What Linux knows of a process and its children, and ways to end them all."""
+"""Processes and their children, as Linux lists them, and ways to end them all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def outlive_parent() -> None:
-    """Take `die_with_parent` back."""
+    """Undo `die_with_parent`."""
     _prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
 
@@ -42,7 +42,7 @@ def adopt_orphans() -> None:
 
 
 def children(pid: int) -> set[int]:
-    """Direct children, ended ones that nobody has waited for included."""
+    """Direct children, zombies included."""
     try:
         tasks = _names(f"/proc/{pid}/task")
         texts = [_read(f"/proc/{pid}/task/{task}/children") for task in tasks]
@@ -74,7 +74,7 @@ def kill_session(leader: int, number: int) -> bool:
 
 
 def foreign_children(known: Collection[int]) -> set[int]:
-    """Children of this process that lead or share another session, but for those known.
+    """Children of this process in another session than its own, except those known.
 
     What a process starts shares its session, unless it is given one of its own; the others are
     orphans that it has adopted.
@@ -92,7 +92,7 @@ def end_child(pid: int) -> None:
 
 
 def is_childless() -> bool:
-    """Whether no child is left, ended ones that nobody has waited for included."""
+    """Whether no child is left, not even a zombie."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

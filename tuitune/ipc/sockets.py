@@ -21,7 +21,7 @@ def is_own(peer: socket.socket) -> bool:
 
 
 def process_of(peer: socket.socket) -> int:
-    """The process at the other end, or that has begun to listen there."""
+    """The id of the process that has connected, or that listens at the other end."""
     raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid: int = _CREDENTIALS.unpack(raw)[0]
     return pid

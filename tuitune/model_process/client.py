@@ -27,7 +27,7 @@ _MOST_CRASHES = 2  # after so many the model is given up
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """In seconds."""
+    """Of the model's process, in seconds."""
 
     answer: float = 120.0  # until a process that owes an answer counts as hung
     first_answer: float = 240.0  # the same for its first: libraries on a slow disk load slowly
@@ -58,7 +58,7 @@ class ModelProcess:
         self._timeouts = timeouts or Timeouts()
         self._connection: _Connection | None = None
         self._crashes = 0
-        self._given_up = ""  # why, empty while there is hope
+        self._given_up = ""  # why; empty as long as it is not
         self._starting = asyncio.Lock()
 
     async def warm(self) -> None:
@@ -70,7 +70,7 @@ class ModelProcess:
     async def propose(
         self, trial: int, history: History, tried: Collection[str]
     ) -> Proposal | None:
-        """None if nothing untried is left. Raises ModelError."""
+        """The model's proposal; None if nothing untried is left. Raises ModelError."""
         while not self._given_up:
             try:
                 await self.warm()
@@ -154,7 +154,7 @@ class _Connection:
         child = self._child
         child.close()
         if await child.wait(self._timeouts.exit if self._has_hung_up else 0.0) is None:
-            child.kill()  # it has nothing to lose
+            child.kill()  # it has nothing to save
             await child.wait()
             self._lose()
             return ""

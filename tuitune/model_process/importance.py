@@ -20,11 +20,11 @@ from tuitune.studyfile import load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NICE = 10  # it has all the time: trials go first
+_NICE = 10  # trials have priority
 
 
 def read_answer(text: bytes) -> Importance:
-    """Raises MsgspecError."""
+    """What the process has written to its stdout. Raises MsgspecError."""
     return msgspec.json.decode(text, type=Importance)
 
 
@@ -42,7 +42,7 @@ def environment() -> Mapping[str, str]:
 def compute(folder: Path, finished: int) -> Importance:
     """Compute it now, which takes about half a second.
 
-    A failure is told in its `why`; `finished` trials are then what it was to be computed from.
+    After a failure only `why` of it is set, and `finished`, the number of finished trials.
     """
     try:
         done = subprocess.run(
@@ -63,7 +63,7 @@ def compute(folder: Path, finished: int) -> Importance:
 
 
 def main() -> None:
-    """Arguments: the folder of a study, and the id of the process that waits for the answer."""
+    """Run the process; arguments: a study's folder, and the id of the process that waits."""
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
     os.nice(_NICE)

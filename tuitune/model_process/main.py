@@ -1,7 +1,7 @@
-"""The model's process: it answers one question after the other until the engine hangs up.
+"""The model's process: it answers one question after the other, so that the engine needs no numpy.
 
-It is the only process of ours that loads numpy and scipy. It ends with the engine: by the end of
-its socket, or, in the middle of a computation, by PR_SET_PDEATHSIG.
+It ends with the engine: by the end of its socket, or, in the middle of a computation, by
+PR_SET_PDEATHSIG.
 """
 
 from __future__ import annotations

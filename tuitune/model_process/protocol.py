@@ -31,13 +31,13 @@ class Question(msgspec.Struct, frozen=True):
     """Asks for a proposal for `trial`, with what has changed since the last question."""
 
     trial: int
-    changed: list[Past]  # new trials, and those that replace what was sent of them
+    changed: list[Past]  # new trials, and those that have changed since they were sent
     removed: list[int]  # numbers of trials
     tried: list[str]  # identities of configurations that are not to be proposed
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """config is None if nothing untried is left, and if `error` says what went wrong."""
+    """A proposal; `config` is None if nothing untried is left, or if there is an `error`."""
 
     trial: int
     config: dict[str, Any] | None
@@ -50,15 +50,15 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def from_brief(brief: Brief) -> bytes:
-    """Its frame. The row of an installed method is looked up again where it is read."""
-    import pickle  # noqa: PLC0415 - the engine starts before it needs it
+    """Its frame, without an installed method's row, which the process looks up itself."""
+    import pickle  # noqa: PLC0415 - not needed to start an engine
 
     search = replace(brief.search, installed=None)
     return frame(pickle.dumps(replace(brief, search=search)))
 
 
 def to_brief(body: bytes) -> Brief:
-    """Unpickles: only for what the process that has started this one sends."""
+    """Unpickles: only for bytes from the process that has started this one."""
     import pickle  # noqa: PLC0415 - as above
 
     brief = pickle.loads(body)  # noqa: S301 - see above
@@ -67,15 +67,15 @@ def to_brief(body: bytes) -> Brief:
 
 
 def from_message(message: Question | Answer) -> bytes:
-    """Its frame."""
+    """The message's frame."""
     return frame(_encode(message))
 
 
 def to_question(body: bytes) -> Question:
-    """Raises MsgspecError."""
+    """The question in a frame's body. Raises MsgspecError."""
     return msgspec.msgpack.decode(body, type=Question)
 
 
 def to_answer(body: bytes) -> Answer:
-    """Raises MsgspecError."""
+    """The answer in a frame's body. Raises MsgspecError."""
     return msgspec.msgpack.decode(body, type=Answer)

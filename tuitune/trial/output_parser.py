@@ -52,7 +52,7 @@ class LineCutter:
 
 
 class Metrics:
-    """Reads reports out of lines: printed as `tuitune {…}`, or found by the study file's patterns."""
+    """Reads reports from lines: printed as `tuitune {…}`, or found by the study file's regexes."""
 
     def __init__(
         self, patterns: Mapping[str, str], objective: str, resource: str | None = None

@@ -37,14 +37,14 @@ class Attempt:
     """One attempt at a trial, from its launch to its exit."""
 
     order: Order
-    token: str = field(default_factory=lambda: secrets.token_hex(8))  # its processes show it
+    token: str = field(default_factory=lambda: secrets.token_hex(8))  # its processes send it
     zygote: ZygoteClient | None = None  # None: it waits for a zygote
     is_started: bool = False
     connections: list[Connection] = field(default_factory=list)  # one for each of its processes
     reporter: Connection | None = None  # of the first process that has reported
     stop: Stop | None = None  # asked for: each process that connects later must get it, too
     may_end: bool = False  # it was signalled, or answered that it is to stop
-    error: str | None = None  # what its Done says, None before one has come
+    error: str | None = None  # of its Done; None before that has come
     stopped: bool = False  # it left through TrialStopped
     has_returned: bool = False  # its function, or its command, has come to its end
     exit_timer: TimerHandle | None = None  # until its exit counts as overdue
@@ -69,14 +69,14 @@ class Attempt:
 
     @property
     def ends_too_early(self) -> bool:
-        """Whether an exit of its process now comes before its function's end, and unasked."""
+        """Whether an exit now would come before its function has returned, and unasked."""
         is_function = self.order.command is None
         return is_function and self.error is None and self.stop is None and not self.may_end
 
     def may_report(self, connection: Connection) -> bool:
-        """Only the first process that reports may: no verdict would come for a second one.
+        """Whether this process may report: only the first one that does, as it gets the verdicts.
 
-        Where no verdict is ever waited for, another may go on when the first is gone.
+        Where no report waits for a verdict, another may report once the first is gone.
         """
         first = self.reporter
         if first is None or (not first.is_open and not self.order.waits()):
@@ -116,7 +116,7 @@ def events_of(
             case Frozen():
                 found.append(events.Frozen(now, trial, number))
             case Done(error, stopped):
-                # Of a trial that is stopped the first comes where TrialStopped is raised
+                # A trial that is stopped sends its first Done where TrialStopped is raised
                 attempt.has_returned = not stopped or attempt.error is not None
                 attempt.error = error
                 attempt.stopped = attempt.stopped or stopped

@@ -35,7 +35,7 @@ _MOST_DEATHS = 3  # of zygotes in a row, without an attempt that ended by itself
 
 
 class LocalExecutor:
-    """An `executors.base.Executor`."""
+    """The `executors.base.Executor` that runs trials as processes of this machine."""
 
     def __init__(
         self, plan: Plan, sink: Sink, clock: Clock, timeouts: Timeouts | None = None
@@ -52,13 +52,13 @@ class LocalExecutor:
             on_reply=self._take_reply,
             on_death=self._lose_zygote,
             on_start=self._have_zygote,
-            on_slow=self._tell_code,
+            on_slow=self._report_code,
         )
         self._samples = Samples(self._timeouts.sample)
         self._commands: dict[tuple[str, ...], Sources] = {}
         self._deaths = 0
-        self._told_fresh = False
-        self._told_code = ""  # why the code can't be imported, as far as the engine knows
+        self._fresh_reported = False
+        self._code_reported = ""  # why the code can't be imported, as reported last
         self._is_open = False
         self._closing = False
 
@@ -81,11 +81,11 @@ class LocalExecutor:
         if self._closing:
             asyncio.get_running_loop().call_soon(self._lose, attempt)
             return
-        with contextlib.suppress(OSError):  # the trial itself will say that nobody answers it
+        with contextlib.suppress(OSError):  # the trial itself will report that it can't connect
             self._listener.open()
         zygote = self._zygotes.ready()
         if zygote is not None:
-            self._hand_over(attempt, zygote)
+            self._send_order(attempt, zygote)
         elif unimportable := self._zygotes.unimportable:
             why = f"can't start: {unimportable}"
             asyncio.get_running_loop().call_soon(self._give_back, [attempt], why)
@@ -119,7 +119,7 @@ class LocalExecutor:
                 addressee.send(wire.encode_instruction(wire.Release()))
 
     def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
-        """To the whole session of the attempt's process."""
+        """Signal the whole session of the attempt's process."""
         found = self._attempts.get((trial, attempt))
         if found is None:
             return
@@ -134,12 +134,12 @@ class LocalExecutor:
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Raises SampleError, of which NotNowError says that it may work later."""
+        """Raises SampleError, and NotNowError if it may work later."""
         zygote = await self._zygotes.for_sampling()
         try:
             return await self._samples.ask(zygote, targets, seed, config)
         except NotNowError as error:
-            if self._deaths >= _MOST_DEATHS:  # no accident any more: it is the sampler's doing
+            if self._deaths >= _MOST_DEATHS:  # again and again: the sampler is the cause
                 raise SampleError(f"{names(targets)}: {error}") from error
             raise
 
@@ -154,39 +154,39 @@ class LocalExecutor:
     # --- zygotes -----------------------------------------------------------------------------
 
     def _have_zygote(self, error: BaseException | None) -> None:
-        """Another zygote is there, or `error` prevents it: then what waited is given back."""
+        """Start waiting attempts by the new zygote; if there is an `error`, give them back."""
         if not self._is_open:
             return  # `open` raises the error
         waiting = [attempt for attempt in self._attempts.values() if attempt.zygote is None]
         zygote = self._zygotes.current
         if error is None and zygote is not None:
-            self._tell_code("")
+            self._report_code("")
             for attempt in waiting:
-                self._hand_over(attempt, zygote)
+                self._send_order(attempt, zygote)
             return
         lacking = shortage(error.errno) if isinstance(error, OSError) else ""
-        self._tell_code(self._zygotes.unimportable)
+        self._report_code(self._zygotes.unimportable)
         if lacking:
             self._block("resources", lacking)
         self._give_back(waiting, lacking or f"can't start: {self._zygotes.unimportable}")
 
-    def _tell_code(self, why: str) -> None:
+    def _report_code(self, why: str) -> None:
         """Send why the code can't be imported, empty if it can, once for each change."""
-        if why != self._told_code:
-            self._told_code = why
+        if why != self._code_reported:
+            self._code_reported = why
             self._block("code", why)
 
     def _block(self, cause: Literal["code", "resources"], why: str) -> None:
         self._sink([events.LaunchBlocked(self._clock(), cause, why)])
 
     def _give_back(self, attempts: Iterable[Attempt], why: str) -> None:
-        """No process of theirs could be started, by no fault of theirs."""
+        """End attempts as lost: no process could be started for them."""
         for attempt in attempts:
             if attempt.key in self._attempts:
                 end = protocol.Exited(*attempt.key, None, None, 0, oom=False)
                 self._finish(attempt, end, why, "", lost=True)
 
-    def _hand_over(self, attempt: Attempt, zygote: ZygoteClient) -> None:
+    def _send_order(self, attempt: Attempt, zygote: ZygoteClient) -> None:
         attempt.zygote = zygote
         zygote.send(attempt.order)
 
@@ -238,8 +238,8 @@ class LocalExecutor:
             events.Started(now, trial, number, pid, step, code, commit.name, commit.dirty)
         ]
         reason = attempt.zygote.fresh if attempt.zygote is not None else None
-        if reason is not None and not self._told_fresh:
-            self._told_fresh = True
+        if reason is not None and not self._fresh_reported:
+            self._fresh_reported = True
             text = f"each trial imports all anew, which takes longer: {reason}"
             found.append(events.Warned(now, trial, number, text))
         self._sink(found)
@@ -288,7 +288,7 @@ class LocalExecutor:
         return attempt
 
     def _end(self, attempt: Attempt, end: protocol.Exited) -> None:
-        """Its processes are gone: what they sent last is in the sockets, and comes first."""
+        """Its processes are gone: read what they sent last, and then send its Exited."""
         if attempt.key not in self._attempts:
             return
         self._listener.drain()
@@ -297,19 +297,19 @@ class LocalExecutor:
         if not error and attempt.ends_too_early:
             error = exit_text.TOO_EARLY
         if attempt.is_exit_overdue and attempt.error == "" and attempt.order.command is None:
-            error = ""  # its work was done: that its process had to be ended says nothing of it
+            error = ""  # its work was complete, and only its process had to be killed
         failed = bool(error or end.code or end.signal)
         tail = exit_text.tail_of(Path(attempt.order.folder, "output.log")) if failed else ""
         self._finish(attempt, end, error, tail, lost=False)
 
     def _lose(self, attempt: Attempt) -> None:
-        """Its zygote is gone, by no fault of its own."""
+        """Its zygote is gone: end the attempt, as lost unless zygotes keep dying."""
         if attempt.key not in self._attempts:
             return
         self._listener.drain()
         attempt.drain()
         why = "the engine was closed" if self._closing else "the process that starts trials died"
-        # Where it dies again and again it's no accident, and a retry must be spent.
+        # If zygotes keep dying, trials may be the cause: then the attempt counts as failed.
         lost = self._deaths < _MOST_DEATHS
         end = protocol.Exited(*attempt.key, None, signal.SIGKILL, 0, oom=False)
         self._finish(attempt, end, why, "", lost=lost)
@@ -317,7 +317,7 @@ class LocalExecutor:
     def _finish(
         self, attempt: Attempt, end: protocol.Exited, error: str, tail: str, *, lost: bool
     ) -> None:
-        """Send the attempt's Exited: nothing of it is known from here on."""
+        """Send the attempt's Exited, and forget the attempt."""
         del self._attempts[attempt.key]
         if attempt.exit_timer is not None:
             attempt.exit_timer.cancel()

@@ -38,7 +38,7 @@ _SHORTAGES = {
     errno.EDQUOT: "this user's disk quota is used up",
     errno.ENOSPC: "no space is left on the disk",
 }
-# torch, its older versions, and what CUDA's own libraries say through anybody
+# torch, its older versions, and errors of CUDA's own libraries
 _GPU_OOM = re.compile(
     r"CUDA out of memory"
     r"|(?:torch\.)?(?:cuda\.)?OutOfMemoryError: (?:CUDA|HIP)"
@@ -134,7 +134,7 @@ def tail_of(log: Path) -> str:
 
 
 def is_gpu_oom(error: str, tail: str) -> bool:
-    """Whether `error`, or `tail` of its log, says that a GPU had no memory left.
+    """Whether `error`, or `tail` of its log, shows that a GPU had no memory left.
 
     A log may hold an error that was handled: it counts only if the error gives no reason.
     """
@@ -142,5 +142,5 @@ def is_gpu_oom(error: str, tail: str) -> bool:
 
 
 def shortage(number: int | None) -> str:
-    """What has run out, by the kernel's number; empty for an error that waiting doesn't mend."""
+    """What has run out, as a message; empty for an errno that waiting doesn't cure."""
     return _SHORTAGES.get(number or 0, "")

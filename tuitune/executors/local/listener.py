@@ -76,7 +76,7 @@ decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 class Connection:
-    """One process of a trial. Its messages are handed on in order, a chunk at a time."""
+    """One process of a trial. Its messages are passed on in order, a chunk at a time."""
 
     def __init__(self, end: socket.socket, listener: Listener) -> None:
         self._socket = end
@@ -90,7 +90,7 @@ class Connection:
         """Never waits, and never fails: a process that can't be sent to is given up."""
         try:
             self._socket.send(line)
-        except OSError:  # gone, or so many answers unread that it never waited for one
+        except OSError:  # gone, or its socket is full, as it never reads answers
             self.close()
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class Listener:
         while self._bound is not None:
             try:
                 end, _ = self._bound.socket.accept()
-            except OSError:  # nobody is left, or no descriptor is
+            except OSError:  # no connection is left, or no descriptor
                 return
             if is_own(end):
                 end.setblocking(False)  # noqa: FBT003
@@ -165,14 +165,14 @@ class Listener:
                 end.close()
 
     def drain(self) -> None:
-        """Read what was sent by processes that have not shown their token; they may be gone."""
+        """Read from processes that have not sent their token yet; they may be gone."""
         self.accept()
         for connection in list(self._connections.values()):
             if connection.attempt is None:
-                connection.read()  # a Hello at least, if its process has got that far
+                connection.read()  # a Hello at least, if its process has sent one
 
     def forget(self, end: socket.socket) -> None:
-        """Read this connection no more."""
+        """Stop reading this connection."""
         asyncio.get_running_loop().remove_reader(end)
         self._connections.pop(end.fileno(), None)
 
@@ -198,5 +198,5 @@ def _decode(lines: bytes) -> list[Message]:
 def _decode_one(line: bytes) -> list[Message]:
     try:
         return [decoder.decode(line)]
-    except msgspec.MsgspecError:  # not ours, and its writer can't be answered
+    except msgspec.MsgspecError:  # no message of ours; its writer can't be answered
         return []

@@ -53,7 +53,7 @@ class Sources:
         return False
 
     def changed(self) -> str:
-        """The first file that has been written since, as its folder names it; empty for none."""
+        """The first file written since, relative to the folder; empty for none."""
         found = (file for file, stamp in self._stamps.items() if _stamp(file) != stamp)
         return next((os.path.relpath(file, os.path.realpath(self._folder)) for file in found), "")
 
@@ -86,7 +86,7 @@ def _file_of(text: str, folder: str) -> str:
 
 
 async def commit_of(folder: str) -> Commit:
-    """The git commit that `folder` stands at, and whether tracked files differ from it."""
+    """The git commit checked out in `folder`, and whether tracked files differ from it."""
     if not any((parent / ".git").exists() for parent in (Path(folder), *Path(folder).parents)):
         return Commit("", None)  # asking git would take longer
     try:
@@ -119,7 +119,7 @@ def _read_status(text: str) -> Commit:
 
 
 def stamps(files: Iterable[str]) -> dict[str, Stamp | None]:
-    """By which it can be seen whether files have been written since; None for one that is gone."""
+    """Each file's time, size and inode, which change when it is written; None if it is gone."""
     return {file: _stamp(file) for file in files}
 
 

@@ -43,7 +43,7 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class ZygoteClient:
-    """One zygote's life: started, ready, perhaps retired, dead. Then it takes no more requests."""
+    """One zygote: started, ready, perhaps retired, dead. A dead one gets no more requests."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class ZygoteClient:
         end_orphans: Callable[[], Awaitable[None]],
         on_death: Callable[[ZygoteClient], None],
     ) -> None:
-        """`end_orphans` ends what a zygote that was killed has left to the engine."""
+        """`end_orphans` ends processes that a killed zygote has left to the engine."""
         self._plan = plan
         self._timeouts = timeouts
         self._end_orphans = end_orphans
@@ -76,7 +76,7 @@ class ZygoteClient:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has come so far that it could start trials."""
+        """Whether it has imported the target, so that it can start trials."""
         return self._ready.done() and self._ready.exception() is None
 
     async def start(self) -> None:
@@ -88,7 +88,7 @@ class ZygoteClient:
             python=self._plan.python,
             env=self._environment(),
             log=self._log,
-            new_session=True,  # by it the engine knows its orphans from its own processes
+            new_session=True,  # distinguishes its orphans from the engine's own processes
         )
         self.send(Setup(self._plan.target, self._plan.samplers, self._plan.folder))
         ready = await self._ready
@@ -96,12 +96,12 @@ class ZygoteClient:
         self.fresh = ready.fresh
 
     def send(self, message: Request) -> None:
-        """One that is dead gets nothing."""
+        """Does nothing once the zygote is dead."""
         if self._child is not None:
             self._child.send(protocol.requests.encode(message))
 
     def retire(self) -> None:
-        """It starts nothing more, and ends when its last child has."""
+        """Let it start nothing more, and end when its last child has ended."""
         self.is_retired = True
         self.send(Retire())
 
@@ -159,16 +159,16 @@ class ZygoteClient:
 
 
 def trial_environment(plan: Plan, threads: int) -> dict[str, str]:
-    """The thread counts of a trial; what the study file's env says of them goes first."""
+    """Variables for a trial's thread counts; those in the study file's env take precedence."""
     counts = dict.fromkeys(THREADS, str(max(1, threads)))
     return {**counts, **{name: plan.env[name] for name in THREADS if name in plan.env}}
 
 
 class Samples:
-    """The questions to samplers that no zygote has answered yet."""
+    """Requests for sampled values that no zygote has answered yet."""
 
     def __init__(self, seconds: float) -> None:
-        """`seconds`: how long one question may take."""
+        """`seconds`: how long one request may take."""
         self._seconds = seconds
         self._asked: dict[int, tuple[ZygoteClient, asyncio.Future[Sampled]]] = {}
         self._count = 0
@@ -176,7 +176,7 @@ class Samples:
     async def ask(
         self, zygote: ZygoteClient, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Raises SampleError."""
+        """Sampled values, by parameter. Raises SampleError."""
         self._count += 1
         number = self._count
         future: asyncio.Future[Sampled] = asyncio.get_running_loop().create_future()
@@ -203,7 +203,7 @@ class Samples:
             future.set_result(sampled)
 
     def lose(self, zygote: ZygoteClient) -> None:
-        """Its process was killed: it answers nothing more."""
+        """Fail the requests to a zygote that has died, by NotNowError."""
         for asked, future in self._asked.values():
             if asked is zygote and not future.done():
                 future.set_exception(NotNowError("the process that it ran in was killed"))

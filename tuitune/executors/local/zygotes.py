@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Zygotes:
-    """A zygote that works is kept until another has imported the code that has changed.
+    """Keeps a working zygote until another has imported the changed code.
 
-    `on_start` is called each time that another was started: with None, or with the error that
-    prevented it; with None, too, if the files are again what the present one has imported.
-    `on_slow` is called with a message while an import takes long.
+    `on_start` is called after each try to start one, with None or the error; with None, too, if the
+    files are again as the current zygote has imported them. `on_slow` gets a message when an import
+    takes long.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what may happen to zygotes
@@ -44,7 +44,7 @@ class Zygotes:
     ) -> None:
         self._plan = plan
         self._timeouts = timeouts
-        self._adopts = False  # orphans come to this process
+        self._adopts = False  # this process adopts orphans
         self._on_reply = on_reply
         self._on_death = on_death
         self._on_start = on_start
@@ -82,7 +82,7 @@ class Zygotes:
         return None
 
     async def for_sampling(self) -> ZygoteClient:
-        """The one whose samplers are asked. Raises NotNowError."""
+        """The zygote to call samplers in. Raises NotNowError."""
         if (current := self._with_samplers()) is not None:
             return current
         if not self.unimportable:
@@ -104,7 +104,7 @@ class Zygotes:
     def _with_samplers(self) -> ZygoteClient | None:
         current = self.current
         if current is not None and current.fresh is not None and current.sources.have_changed():
-            return None  # each sampler would be imported as its file is now
+            return None  # each sampler would import its changed file
         return current
 
     async def _end_all(self) -> None:
@@ -124,13 +124,15 @@ class Zygotes:
     async def _make(self) -> ZygoteClient:
         """Import the files as they are now, and again each time that they change meanwhile.
 
-        An import that writes files to the study file's folder would be given up for ever: each gets
-        twice the time of the one before.
+        An import that writes files to the study file's folder would be restarted for ever, so each
+        gets twice the time of the one before.
         """
         patience = self._timeouts.import_look
         loop = asyncio.get_running_loop()
-        telling = (
-            loop.call_later(self._timeouts.import_slow, self._tell_slow) if self._is_open else None
+        slow_timer = (
+            loop.call_later(self._timeouts.import_slow, self._report_slow)
+            if self._is_open
+            else None
         )
         try:
             while not self._closing:
@@ -144,11 +146,11 @@ class Zygotes:
                     return starting.result()
                 await zygote.end()
                 await asyncio.wait([starting])
-                starting.exception()  # it was given up: that is no error
+                starting.exception()  # read, so that asyncio logs nothing: it was given up
                 patience = min(2 * patience, self._timeouts.import_retry)
         finally:
-            if telling is not None:
-                telling.cancel()
+            if slow_timer is not None:
+                slow_timer.cancel()
         raise TargetError("the executor is closed")
 
     def _client(self) -> ZygoteClient:
@@ -166,15 +168,15 @@ class Zygotes:
         return zygote
 
     async def _runs_to_its_end(self, starting: asyncio.Task[ZygoteClient]) -> bool:
-        """Whether it comes to its end before the files are others than those it imports."""
+        """Whether the import ends before its files change."""
         while not starting.done():
             if self._stamps() != self._tried or self._as_imported() is not None:
                 return False
             await asyncio.wait([starting], timeout=self._timeouts.import_look)
         return True
 
-    def _tell_slow(self) -> None:
-        # If an import has failed, and no file has changed since, its error says more
+    def _report_slow(self) -> None:
+        # If an import has failed, and no file has changed since, its error is more useful
         if not self.unimportable or self._tried != self._failed:
             name = self._sources.changed()
             what = f"{name} has changed" if name else "it has changed"
@@ -206,14 +208,14 @@ class Zygotes:
         missing = self._missing_file()
         self.unimportable = missing or exit_text.import_error(text, self._plan.folder)
         self._files = tuple({*self._files, *exit_text.files_in(text)})
-        # Those that were not looked at before the import are taken as they are now
+        # Files that were not known before the import are taken as they are now
         self._tried = self._failed = {**self._stamps(), **self._tried}
         self._log(text)
         if self._watching is None or self._watching.done():
             self._watching = asyncio.ensure_future(self._watch())
 
     def _missing_file(self) -> str:
-        """The message that the target's file is gone, empty if it is there."""
+        """A message if the target's file is gone, else empty."""
         place = (self._plan.target or "").rpartition(":")[0]
         is_gone = place.endswith(".py") and not Path(self._plan.folder, place).exists()
         return f"{place}: no such file" if is_gone else ""
@@ -233,9 +235,9 @@ class Zygotes:
         return stamps({*self._files, *map(str, neighbours)})
 
     async def _end_orphans(self) -> None:
-        """End what a zygote that was killed had started, if that has come to this process.
+        """End processes of a killed zygote that this process has adopted.
 
-        Living zygotes adopt the orphans of their own trials, so that none of these is among them.
+        Orphans of a living zygote's trials are adopted by that zygote, so none is ended here.
         """
         deadline = time.monotonic() + process_tree.SWEEP_SECONDS
         while self._adopts and time.monotonic() < deadline:
