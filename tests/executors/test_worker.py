@@ -389,7 +389,7 @@ print(trial.config["lr"], list(range(tuitune.current().max_resource)))
 def test_by_hand_the_maximum_that_is_missing_names_the_mend(tmp_path):
     code = "import tuitune\ntuitune.current().max_resource"
     _, err = python(code, tmp_path).communicate()
-    assert "for runs by hand say it as tuitune.current(max_resource=3)" in err
+    assert "set it by tuitune.current(max_resource=3)" in err
 
 
 def test_a_trial_stopped_that_nobody_catches_ends_a_script_silently(tmp_path):

@@ -1,4 +1,4 @@
-"""The conversation of a command or an app with a running engine: one JSON line each way."""
+"""Requests of commands and apps to a running engine, and its answers: one JSON line each."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ __all__ = [
 
 
 async def serve(path: Path, handler: Handler) -> Server:
-    """Answers requests at `path` until the server is closed; a stale socket there is replaced.
+    """Answer requests at `path` until the server is closed; a stale socket there is replaced.
 
     What the handler raises is answered, and passed to the loop's exception handler. Raises
     ControlError if no socket can listen there.
     """
-    from tuitune.control.server import Server  # noqa: PLC0415 - who only asks needs no asyncio
+    from tuitune.control.server import Server  # noqa: PLC0415 - clients need no asyncio
 
     server = Server(path, handler)
     await server.start()

@@ -22,7 +22,7 @@ from tuitune.ipc.sockets import is_own, process_of
 if TYPE_CHECKING:
     from tuitune.control.requests import Answer, Request
 
-PROTOCOL = 2  # of requests and answers; before it they had no number
+PROTOCOL = 2  # of requests and answers; the first had no number
 _CHUNK = 65536  # bytes
 
 
@@ -46,7 +46,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def request(path: Path, message: Request, timeout: float, by: str = "command") -> Answer:
-    """What the engine at this socket answers within `timeout` seconds; `by`: what asks.
+    """Ask the engine at this socket, and wait `timeout` seconds at most; `by`: what asks.
 
     Raises ControlError: no engine, no answer in time, one of another version.
     """
@@ -70,7 +70,7 @@ def request(path: Path, message: Request, timeout: float, by: str = "command") -
 
 
 def _ask(peer: socket.socket, message: dict[str, Any], deadline: float) -> bytes:
-    """The answer's line; without a line end if the peer hung up."""
+    """The answer's line; without a line end if the peer has closed the connection."""
     peer.sendall(json.dumps(message).encode() + b"\n")
     chunks: list[bytes] = []
     while not chunks or b"\n" not in chunks[-1]:
@@ -106,12 +106,12 @@ def choose_place(folder: Path) -> None:
     """Find a folder for the sockets of this study's engine, and note it in the study folder.
 
     If another user has taken the usual name, the folder has a random one.
-    Raises ControlError where there is none, or nothing can be noted.
+    Raises ControlError if no folder can be made, or the note can't be written.
     """
     try:
         place = private_folder(_usual())
     except ControlError:
-        place = _unforeseen()
+        place = _random_place()
     aside = folder / f"{_PLACE}.{os.getpid()}"
     try:
         aside.write_text(f"{_identity(folder)}\n{place / _digest(folder)}\n", encoding="utf-8")
@@ -152,7 +152,7 @@ def _identity(folder: Path) -> str:
 
 
 def _digest(folder: Path) -> str:
-    import hashlib  # noqa: PLC0415 - it loads OpenSSL: only who has no engine's note pays
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL: not needed with an engine's note
 
     return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
 
@@ -161,8 +161,8 @@ def _usual() -> Path:
     return _TMP / f"tuitune-{os.getuid()}"
 
 
-def _unforeseen() -> Path:
-    import tempfile  # noqa: PLC0415 - as rare as somebody who takes our folder's name
+def _random_place() -> Path:
+    import tempfile  # noqa: PLC0415 - needed only if another user has taken our name
 
     try:
         return Path(tempfile.mkdtemp(prefix=f"tuitune-{os.getuid()}-", dir=_TMP))

@@ -25,7 +25,7 @@ _LONGEST = 3600.0  # s that a kill may wait
 
 
 class RefusedError(Exception):
-    """A request that can't be done; str() tells the user why."""
+    """A request that can't be done; str() is why, for the user."""
 
 
 class EnginePort(Protocol):
@@ -33,19 +33,19 @@ class EnginePort(Protocol):
 
     @property
     def study(self) -> Study:
-        """Its state is to be read only."""
+        """The engine's study; its state is to be read only."""
 
     def clock(self) -> float:
         """Unix seconds."""
 
     def take(self, events: Sequence[ev.Event]) -> None:
-        """Fold events in; what follows from them is done."""
+        """Fold events in; their decisions are carried out."""
 
     async def add(self, proposal: Proposal, by: str) -> dict[str, Any]:
         """Make a trial of it. Returns its whole configuration. Raises RefusedError."""
 
     def change_settings(self, overrides: Sequence[str], by: str) -> list[str]:
-        """As `tuitune set`. Returns what has changed, in words. Raises RefusedError."""
+        """As `tuitune set`. Returns what has changed, as text. Raises RefusedError."""
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="do", forbid_unknown_fields=True):
@@ -83,6 +83,7 @@ class Kill(Request, frozen=True, tag="kill"):
     after: float = 0.0
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers `done`, trials that will be killed, and `refused`, reasons for the others."""
         if not 0 <= self.after <= _LONGEST:
             raise RefusedError(f"after: {self.after} s; a kill may wait for 0 to {_LONGEST:g} s")
         done, refused = _sorted_out(engine, self.trials, Act.KILL)
@@ -98,6 +99,7 @@ class UndoKill(Request, frozen=True, tag="undo_kill"):
     trials: tuple[int, ...]
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers `done`, trials, and `refused`, reasons for the others."""
         return _act(engine, self.trials, Act.UNDO_KILL, ev.UndoKillAsked, by)
 
 
@@ -107,6 +109,7 @@ class Pause(Request, frozen=True, tag="pause"):
     trials: tuple[int, ...] = ()
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers `done`, trials, and `refused`, reasons for the others."""
         return _act(engine, self.trials, Act.PAUSE, ev.PauseAsked, by)
 
 
@@ -116,15 +119,17 @@ class Resume(Request, frozen=True, tag="resume"):
     trials: tuple[int, ...] = ()
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers `done`, trials, and `refused`, reasons for the others."""
         return _act(engine, self.trials, Act.RESUME, ev.ResumeAsked, by)
 
 
 class Retry(Request, frozen=True, tag="retry"):
-    """Take trials up again that failed, were pruned or killed."""
+    """Run trials again that failed, were pruned or killed."""
 
     trials: tuple[int, ...]
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers `done`, trials, and `refused`, reasons for the others."""
         done, refused = _sorted_out(engine, self.trials, Act.RETRY)
         now = engine.clock()
         engine.take([ev.RetryAsked(now, number, by) for number in done])
@@ -163,6 +168,7 @@ class Set(Request, frozen=True, tag="set"):
     overrides: tuple[str, ...]  # as "search.trials=20"
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
+        """Answers `changed`, a text for each setting."""
         return {"changed": engine.change_settings(self.overrides, by)}
 
 
@@ -173,7 +179,7 @@ def _act(
     fact: type[ev.PauseAsked | ev.ResumeAsked | ev.UndoKillAsked],
     by: str,
 ) -> Answer:
-    """On each trial that it makes sense for; no trial named: on the launching."""
+    """Act on each trial that allows it; with none named, on launching."""
     done, refused = _sorted_out(engine, numbers, act)
     if done or not numbers:
         engine.take([fact(engine.clock(), tuple(done), by)])
@@ -183,7 +189,7 @@ def _act(
 def _sorted_out(
     engine: EnginePort, numbers: Sequence[int], act: Act
 ) -> tuple[list[int], list[str]]:
-    """Trials for which there is no reason against it, and the reasons of the others."""
+    """Trials that allow the act, and why the others don't. Raises RefusedError for unknown ones."""
     state = engine.study.state
     trials = state.trials
     unknown = [number for number in numbers if not 0 <= number < len(trials)]

@@ -107,7 +107,7 @@ class Server:
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except OSError:
-            pass  # the one who asked has gone
+            pass  # the client has gone
         finally:
             writer.close()
 
@@ -118,10 +118,10 @@ class Server:
         except RefusedError as error:
             return {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - one bad request must not end the engine
-            words = f"the engine failed at this request: {type(error).__name__}: {error}"
-            context = {"message": words, "exception": error}
+            text = f"the engine failed at this request: {type(error).__name__}: {error}"
+            context = {"message": text, "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
-            return {"error": words}
+            return {"error": text}
 
 
 def _decode(line: bytes) -> tuple[Request, str]:

@@ -48,7 +48,7 @@ class EngineContext:
     timeouts: Timeouts
 
 
-def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelProcess | None:
+def make_model_client(context: EngineContext, note: Callable[[str], None]) -> ModelProcess | None:
     """The process of the model, not started yet; None if the search method has no model."""
     spec = context.study.spec
     if not spec.is_modelled:
@@ -59,10 +59,10 @@ def make_oracle(context: EngineContext, note: Callable[[str], None]) -> ModelPro
 
 
 async def warm(model_client: ModelProcess | None, trials: int, after: float) -> None:
-    """Start the model's process `after` seconds, when the first trials run, before it is needed."""
+    """Start the model's process after `after` seconds: when trials run, but before it is needed."""
     if model_client is not None and trials > START:
         await asyncio.sleep(after)
-        with contextlib.suppress(OSError):  # the first proposal meets the same error, and tells it
+        with contextlib.suppress(OSError):  # the first proposal meets and reports the same error
             await model_client.warm()
 
 
@@ -82,17 +82,17 @@ def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | Non
 
 
 def restore(
-    spec: StudySpec, journal: Store, say: Callable[[str], None] = lambda _text: None
+    spec: StudySpec, journal: Store, note: Callable[[str], None] = lambda _text: None
 ) -> Study:
     """The study as it was when its last engine ended. Raises StoreError.
 
-    A snapshot only saves time: where it can't be read, all facts are, and `say` is told.
+    If its snapshot can't be read, all facts are read instead, and `note` gets a message.
     """
     try:
         snapshot, facts = journal.restore()
         study = Study(spec, snapshot)
     except (msgspec.MsgspecError, TypeError, ValueError, LookupError) as error:
-        say(f"the study's snapshot can't be read ({error}); all of its journal is read instead")
+        note(f"the study's snapshot can't be read ({error}); all of its journal is read instead")
         journal.drop_snapshot()
         study = Study(spec)
         facts = journal.history()
@@ -108,7 +108,7 @@ def opening_events(
     disk_low: bool = False,
     gpus: tuple[ev.Gpu, ...] = (),
 ) -> list[ev.Event]:
-    """What this engine's first transaction holds: attempts that an earlier engine left are lost."""
+    """Events of this engine's first transaction: it opens, and attempts left running are lost."""
     running = [study.state.trials[n] for n in study.state.running]
     lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
     settings = settings_of(study.spec, has_gpus=bool(gpus))

@@ -1,4 +1,4 @@
-"""What requests of other processes may do with a running engine, and how it answers them."""
+"""Requests from other processes to a running engine, handled one by one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ControlHandler:
-    """Handles requests one by one; it is the EnginePort that they are given."""
+    """Handles requests, which use it as their EnginePort."""
 
     def __init__(self, engine: Engine, document: SettingsFile, clock: Callable[[], float]) -> None:
         self._engine = engine
@@ -30,17 +30,18 @@ class ControlHandler:
         self.clock = clock
 
     async def __call__(self, request: Request, by: str) -> Answer:
-        """Raises RefusedError."""
+        """The answer to a request, once its effects are stored. Raises RefusedError."""
         if self.study.state.finished:
             raise RefusedError("the study has just ended")
         answer = await request.handle(self, by)
-        await asyncio.sleep(0)  # the commit comes first: what is answered is in the store
+        await asyncio.sleep(0)  # let the engine commit first
         if self._engine.broken is not None:
             raise RefusedError(str(self._engine.broken))
         return answer
 
     @property
     def study(self) -> Study:
+        """The engine's study, to be read only."""
         return self._engine.study
 
     def take(self, events: Sequence[ev.Event]) -> None:
@@ -55,11 +56,11 @@ class ControlHandler:
             raise RefusedError(f"a parameter can't be sampled: {error}") from error
 
     def change_settings(self, overrides: Sequence[str], by: str) -> list[str]:
-        """What has changed, in words. Raises RefusedError."""
+        """As `tuitune set`. Returns what has changed, as text. Raises RefusedError."""
         try:
-            settings, words = self._document.change(overrides, self.study)
+            settings, changes = self._document.change(overrides, self.study)
         except (StudyFileError, NotWhileRunningError) as error:
             raise RefusedError(str(error)) from error
-        if words:
-            self.take([ev.SettingsChanged(self.clock(), settings, by, "; ".join(words))])
-        return words
+        if changes:
+            self.take([ev.SettingsChanged(self.clock(), settings, by, "; ".join(changes))])
+        return changes

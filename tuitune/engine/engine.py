@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuitune.engine.ports import EngineDeps
     from tuitune.executors.base import Executor
 
-LAZY_COMMIT = 0.05  # s that reports which call for nothing may wait for their transaction
+LAZY_COMMIT = 0.05  # s that reports without a decision may wait for their transaction
 _SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
 
 
@@ -125,7 +125,7 @@ class Engine:
         self.commit()
 
     def commit(self) -> None:
-        """Store what is pending, tell the watcher, and carry out the decisions."""
+        """Store what is pending, show it to the watcher, and carry out the decisions."""
         if self._failed:
             return
         self._commit_soon = False
@@ -160,9 +160,10 @@ class Engine:
         spec, state = self.study.spec, self.study.state
         trials = [state.trials[n] for n in touched if n < len(state.trials)]
         rows = [trial_row(spec, state, trial) for trial in trials]
-        news = not OF_THE_STUDY.isdisjoint(map(type, facts))
+        study_changed = not OF_THE_STUDY.isdisjoint(map(type, facts))
         try:
-            self._deps.journal.write(facts, rows, study_row(spec, state) if news else None)
+            study = study_row(spec, state) if study_changed else None
+            self._deps.journal.write(facts, rows, study)
             self._since_snapshot += len(facts)
             if self._since_snapshot > max(_SNAPSHOT_EVERY, 4 * len(state.trials)):
                 self.snapshot()
@@ -193,12 +194,12 @@ class Engine:
             if isinstance(fact, ev.Verdict | ev.Signal | ev.Finished):
                 self._act(fact)  # a trial or the run waits for it
         now = self._clock()
-        unborn = [
+        unlaunched = [
             ev.Exited(now, f.trial, f.attempt, None, None, "never started", "", 0, lost=True)
             for f in facts
             if isinstance(f, ev.Launch)
         ]
-        self.take([ev.StopAsked(now, finish=False, why=str(error)), *unborn])
+        self.take([ev.StopAsked(now, finish=False, why=str(error)), *unlaunched])
 
     # --- acting ------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Errors in the engine itself and in its watcher: told in words, with a traceback in the log."""
+"""Errors of the engine itself and of its watcher: a message, and a traceback in the log."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class EngineFailedError(Exception):
-    """A mistake in tuitune, or something it was not made for; str() says what and how to go on."""
+    """An unexpected error of the engine; str() has the error and how to go on."""
 
 
 def failure(error: BaseException, folder: Path) -> EngineFailedError:
-    """The error in words for the user; the traceback goes to the study's log."""
+    """The error as a message for the user; the traceback goes to the study's log."""
     log = folder / LOG
     keep(error, log)
     what = "".join(traceback.format_exception_only(error)).strip()
@@ -74,7 +74,7 @@ class Watcher(Protocol):
 
 
 class GuardedWatcher:
-    """A watcher that never raises, around one that may; the first error is told and logged."""
+    """A watcher that never raises, around one that may; the first error is printed and logged."""
 
     def __init__(self, watcher: Watcher, log: Path) -> None:
         self._watcher = watcher
@@ -85,9 +85,11 @@ class GuardedWatcher:
         self._try(lambda: self._watcher(facts))
 
     def note(self, text: str) -> None:
+        """As Watcher.note; never raises."""
         self._try(lambda: self._watcher.note(text))
 
     def close(self) -> None:
+        """As Watcher.close; never raises."""
         self._try(self._watcher.close)
 
     def _try(self, act: Callable[[], None]) -> None:
@@ -96,11 +98,11 @@ class GuardedWatcher:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not the study's
             if not self._reported:
                 self._reported = True
-                self._tell(error)
+                self._print(error)
 
-    def _tell(self, error: Exception) -> None:
+    def _print(self, error: Exception) -> None:
         what = "".join(traceback.format_exception_only(error)).strip()
-        words = f"this can't be shown: {what}; the study goes on, the traceback is in {self._log}\n"
+        text = f"this can't be shown: {what}; the study goes on, the traceback is in {self._log}\n"
         with contextlib.suppress(Exception):
-            sys.stderr.write(words)
+            sys.stderr.write(text)
         keep(error, self._log)

@@ -35,7 +35,7 @@ class CheckpointCleanup:
         self.stocked: set[int] = set()  # trials that have ended, and keep a checkpoint
 
     def after(self, facts: Iterable[ev.AnyFact], state: State) -> None:
-        """`facts` are stored; `state` is as they leave it."""
+        """Remove what stored `facts` make superfluous; `state` is the one after them."""
         settled: set[int] = set()
         opened = anyone = False
         for fact in facts:
@@ -64,7 +64,7 @@ class CheckpointCleanup:
 
 
 def _has_saved(trial: Trial) -> bool:
-    """As far as is known of one that may go on: a complete study has forgotten its checkpoint."""
+    """Whether it may have saved: a complete study forgets checkpoints of those that may go on."""
     return trial.checkpoint is not None or may_go_on(trial)
 
 
@@ -73,11 +73,11 @@ def _has_ended(state: State, number: int) -> bool:
 
 
 class JournalSync:
-    """A trial's configuration outlives a power cut wherever its checkpoints do.
+    """Syncs the journal, so that a configuration survives a power cut if its checkpoints do.
 
-    Once an attempt at most, when it begins to save: on a thread, since a disk that large
-    checkpoints are being written to may take seconds. Where the power fails sooner the folder's own
-    configuration tells (see `tuitune.engine.trial_folders`).
+    Once an attempt at most, when it begins to save; on a thread, since a disk that checkpoints are
+    written to may take seconds. For a power cut before that, the trial's folder has its
+    configuration (see `tuitune.engine.trial_folders`).
     """
 
     def __init__(self, journal: Store, failed: Callable[[StoreError], None]) -> None:

@@ -1,4 +1,4 @@
-"""The GPUs of one study: which it has locked, what it is told of them, and when one is free."""
+"""The GPUs of one study: locks on them, their samples, and when one is free again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Gpus:
 
     @property
     def strangers(self) -> Mapping[str, Sequence[str]]:
-        """Others that compute on a GPU, in words, by its UUID."""
+        """Others that compute on a GPU, as text, by its UUID."""
         return self._view.strangers
 
     def start(self, first: Snapshot) -> None:
@@ -91,7 +91,7 @@ class Gpus:
         self._take = take
 
     def let_pass(self) -> None:
-        """Delay no more exits: the executor closes."""
+        """Pass on exits at once from now on, as the executor closes."""
         self._closing = True
         self._fresh.set()
 
@@ -105,13 +105,13 @@ class Gpus:
     # --- samples --------------------------------------------------------------------------------
 
     def seen(self, snapshot: Snapshot) -> None:
-        """Take in a sample: renew the locks, and tell the study what has changed."""
+        """Take in a sample: renew the locks, and send the study what has changed."""
         now = self._clock()
         try:
             devices = allowed(snapshot.devices, self._environment, self._spec.allow)
         except NotAllowedError as error:
             devices, snapshot = [], msgspec.structs.replace(snapshot, problem=str(error))
-        self._tell_problem(snapshot.problem)
+        self._note_problem(snapshot.problem)
         gpus = self._view.look(devices, snapshot, self._ours(), now)
         if not snapshot.problem:
             self._devices = devices
@@ -136,7 +136,7 @@ class Gpus:
         if gpus != before and self._take is not None:
             self._take([ev.DevicesChanged(now, gpus, obstacle_changes(before, gpus))])
 
-    def _tell_problem(self, problem: str) -> None:
+    def _note_problem(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
             self._note(f"the GPUs: {problem}" if problem else "the GPUs can be sampled again")

@@ -32,14 +32,14 @@ async def watch(study: Study, journal: Journal, folder: Path, interval: float = 
         if not is_due(newest, finished):
             continue
         found = await _computed(folder)
-        newest = found or Importance(finished)  # after a failure not before there is more
+        newest = found or Importance(finished)  # after a failure, wait for more trials
         if found is not None:
-            with contextlib.suppress(StoreError):  # the engine itself says that it can't write
+            with contextlib.suppress(StoreError):  # the engine reports the same error
                 journal.keep_importance(found)
 
 
 async def _computed(folder: Path) -> Importance | None:
-    """None where the process fails; what it has written is in the engine's log then."""
+    """None if the process fails; its error is in the engine's log then."""
     try:
         with (folder / LOG).open("ab") as log:
             process = await asyncio.create_subprocess_exec(

@@ -37,13 +37,13 @@ class Learned(msgspec.Struct, frozen=True):
 def learn(spec: StudySpec) -> Learned:
     """Read the studies of [search] learn_from. Raises CannotRunError for what can't be used."""
     trials: list[Past] = []
-    words: list[str] = []
+    summaries: list[str] = []
     for name in spec.search.learn_from:
         folder = _folder(name, spec)
         found, summary = _read(folder, name, spec, len(trials))
         trials += found
-        words.append(summary)
-    return Learned(tuple(trials), tuple(words))
+        summaries.append(summary)
+    return Learned(tuple(trials), tuple(summaries))
 
 
 def learned_once(spec: StudySpec, journal: Journal) -> tuple[Past, ...]:
@@ -64,7 +64,7 @@ def kept(text: str | None) -> int | None:
 
 
 def _folder(name: str, spec: StudySpec) -> Path:
-    """Found beside the study file, below the current folder, or in the registry of studies."""
+    """The study's folder: near the study file, below the current folder, or in the registry."""
     places = [Path(spec.file).parent / name, Path.cwd() / name]
     named = [folder for folder in known_studies() if folder.name == name]
     for folder in [*places, *named]:
@@ -116,13 +116,13 @@ def _points(curve: Curve | None) -> list[tuple[int, float | None]]:
 
 
 def _same_objective(spec: StudySpec, theirs: StudySpec, name: str) -> None:
-    context, other = spec.objective, theirs.objective
-    if (context.metric, context.mode) != (other.metric, other.mode):
+    own, other = spec.objective, theirs.objective
+    if (own.metric, own.mode) != (other.metric, other.mode):
         raise _refused(
             spec,
             name,
-            f"seeks the {other.mode} of {other.metric}, and this study the {context.mode} of "
-            f"{context.metric}; leave it out",
+            f"seeks the {other.mode} of {other.metric}, and this study the {own.mode} of "
+            f"{own.metric}; leave it out",
         )
 
 
@@ -150,5 +150,5 @@ class _Tally:
         return f" ({'; '.join(parts)})" if parts else ""
 
 
-def _refused(spec: StudySpec, name: str, words: str) -> CannotRunError:
-    return CannotRunError(f'{spec.file}: [search] learn_from = "{name}": {words}')
+def _refused(spec: StudySpec, name: str, why: str) -> CannotRunError:
+    return CannotRunError(f'{spec.file}: [search] learn_from = "{name}": {why}')

@@ -29,7 +29,7 @@ _LEAST_STEP = 1.0  # s; smaller steps are corrections by NTP
 
 
 class ClockSteps:
-    """Compares the wall clock with the monotonic one, which nobody can set.
+    """Finds steps of the wall clock by comparing it with the monotonic clock.
 
     A machine that was suspended counts as one whose clock was set: nothing ran meanwhile.
     """
@@ -86,7 +86,7 @@ def is_low(folder: Path, least: int | None) -> bool:
 
 
 async def watch_disk(folder: Path, engine: Engine, period: float) -> None:
-    """Tell the study when the disk becomes too full, or has room again; look every `period` s."""
+    """Send an event when the disk becomes too full or has room again; look every `period` s."""
     while True:
         await asyncio.sleep(period)
         settings, found = engine.study.state.settings, _room(folder)
@@ -126,7 +126,7 @@ def _gpu_samples(
     devices: Sequence[GpuSample], strangers: Mapping[str, Sequence[str]], state: State, now: float
 ) -> list[DeviceSample]:
     """The last sample of each GPU, with the trials on it and why nothing starts there."""
-    context = {gpu.uuid: gpu for gpu in state.gpus}
+    gpus = {gpu.uuid: gpu for gpu in state.gpus}
     on: dict[str, list[int]] = {}
     for trial in (state.trials[number] for number in state.running):
         for uuid in trial.gpus:
@@ -146,15 +146,15 @@ def _gpu_samples(
             power_limit=device.power_limit,
             trials=tuple(on.get(device.uuid, ())),
             foreign=tuple(strangers.get(device.uuid, ())),
-            note=_gpu_note(device, context.get(device.uuid)),
-            packed=words_of(state, context[device.uuid]) if device.uuid in context else "",
+            note=_gpu_note(device, gpus.get(device.uuid)),
+            packed=words_of(state, gpus[device.uuid]) if device.uuid in gpus else "",
         )
         for device in devices
     ]
 
 
-def _gpu_note(device: GpuSample, context: Gpu | None) -> str:
+def _gpu_note(device: GpuSample, gpu: Gpu | None) -> str:
     """Why nothing is placed on it; others on it are named in a field of their own."""
-    if context is None:
+    if gpu is None:
         return device.trouble
-    return "nothing more starts" if context.obstacle and context.foreign else context.obstacle
+    return "nothing more starts" if gpu.obstacle and gpu.foreign else gpu.obstacle

@@ -1,4 +1,4 @@
-"""Orders: what the process of an attempt is told when it is launched."""
+"""Orders, from which the processes of attempts are launched."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def gpu_environment(spec: StudySpec, state: State, trial: Trial) -> dict[str, st
         visible = ",".join(trial.gpus)
         return {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     asked_for_none = state.settings is not None and state.settings.gpus == 0
-    is_stated = spec.trial.gpus is not None or bool(state.gpus)  # else not NVIDIA's may be there
+    is_stated = spec.trial.gpus is not None or bool(state.gpus)  # else GPUs may be of another maker
     if asked_for_none and is_stated and "CUDA_VISIBLE_DEVICES" not in spec.trial.env:
         return {"CUDA_VISIBLE_DEVICES": ""}
     return {}

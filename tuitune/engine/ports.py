@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """Where facts are safe: `tuitune.store.journal.Journal`."""
+    """Stores facts: `tuitune.store.journal.Journal`."""
 
     def write(
         self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
     ) -> None:
-        """All of them or none. Raises StoreError."""
+        """Store all of them or none. Raises StoreError."""
 
     def sync(self) -> None:
-        """What was written survives a power cut, too; on any thread. Raises StoreError."""
+        """Make what was written survive a power cut; on any thread. Raises StoreError."""
 
     def snapshot(self, blob: bytes) -> None:
         """Keep a study's state, in place of an earlier one. Raises StoreError."""
 
     def drop_snapshot(self) -> None:
-        """Every fact is read again by the next `restore`."""
+        """Let the next `restore` read every fact."""
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
         """The newest snapshot, and every fact after it."""
@@ -42,10 +42,10 @@ class Store(Protocol):
 
 
 class Folders(Protocol):
-    """Where trials keep their files: `tuitune.engine.trial_folders.TrialFolders`."""
+    """The files of trials: `tuitune.engine.trial_folders.TrialFolders`."""
 
     def folder(self, trial: int) -> Path:
-        """Where it is, or will be."""
+        """The trial's folder, which may not exist yet."""
 
     def prepare(self, trial: int, configuration: dict[str, Any]) -> str:
         """Make the trial's folder. Raises OSError.
@@ -57,23 +57,23 @@ class Folders(Protocol):
         """The folder of the newest whole checkpoint, except step `but`; its name is the step."""
 
     def leave(self, newest: Mapping[int, int]) -> None:
-        """Soon, only so many of the newest checkpoints of each of these trials are there."""
+        """Remove, soon, all but so many of each trial's newest checkpoints."""
 
 
 class ModelClient(Protocol):
-    """Where the study's model is: `tuitune.model_process.ModelProcess`."""
+    """Asks the study's model: `tuitune.model_process.ModelProcess`."""
 
     async def propose(
         self, trial: int, history: History, tried: Collection[str]
     ) -> Proposal | None:
-        """As `core.search.proposal.Model`. Raises ModelError where the model has no answer."""
+        """As `core.search.proposal.Model`. Raises ModelError if the model has no answer."""
 
 
 class SettingsFile(Protocol):
-    """Where a study's settings stand: `tuitune.engine.settings.StudyDocument`."""
+    """The file of a study's settings: `tuitune.engine.settings.StudyDocument`."""
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
-        """The settings with these overrides, and what changed, in words."""
+        """The settings with these overrides, and what changed, as text."""
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -81,15 +81,15 @@ class Timeouts(msgspec.Struct, frozen=True):
 
     heartbeat: float = 10.0  # between two signs of life in the study folder
     disk: float = 5.0  # between two looks at the free space
-    first_retry: float = 5.0  # until launching is tried again, doubled each time it was in vain
+    first_retry: float = 5.0  # until launching is tried again, doubled after each failure
     longest_retry: float = 60.0
-    slow_sampler: float = 5.0  # that a sampler may take before it is told of
+    slow_sampler: float = 5.0  # that a sampler may take before a message is shown
     vacating: float = 30.0  # that memory may stay on a GPU before it is shown as still held
 
 
 @dataclass(frozen=True, slots=True)
 class EngineDeps:
-    """All that an engine works with but its executor, which needs the engine first."""
+    """All that an engine works with, except its executor, which is made after it."""
 
     journal: Store
     searcher: Searcher

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class HistoryBuilder:
-    """The history that a model sees, updated by facts: its cost is that of the new ones."""
+    """The history that a model sees; an update costs no more than its new facts."""
 
     def __init__(self, spec: StudySpec, foreign: tuple[Past, ...]) -> None:
         self._spec = spec
@@ -65,9 +65,10 @@ class HistoryBuilder:
 
 
 def _past_of(spec: StudySpec, trial: Trial) -> Past | None:
-    """What a model learns from one trial; None for one that was killed with nothing to compare.
+    """What a model learns from one trial; None if it learns nothing.
 
-    Nor does one of which a sampler has failed: it was never launched.
+    That is so for a killed trial without values to compare, and for one that was never launched, as
+    a sampler failed.
     """
     if trial.state == TrialState.FAILED and trial.started is None:
         return None
@@ -99,7 +100,7 @@ def _fate(trial: Trial) -> Fate:
     return "pending"
 
 
-_AGAIN = 1.0  # s until a sampler is called again that could not be called
+_AGAIN = 1.0  # s between two tries to call a sampler
 
 
 class _Asked(Protocol):
@@ -150,7 +151,7 @@ class Proposing:
             return proposal.config
         seed = f"{self._spec.search.seed}/{draw}"
         patience = self._deps.timeouts.slow_sampler
-        late = asyncio.get_running_loop().call_later(patience, self._say_slow, targets)
+        late = asyncio.get_running_loop().call_later(patience, self._note_slow, targets)
         try:
             values = await self._engine.sample(targets, seed, proposal.config)
         finally:
@@ -192,7 +193,7 @@ class Proposing:
         while config is None and self._is_awaited(number):
             try:
                 config = await self.completed(proposal, f"{number}")
-            except NotNowError:  # the study says so where launching is blocked by it
+            except NotNowError:  # shown as the reason why launching is blocked
                 await asyncio.sleep(_AGAIN)
             except SampleError as error:
                 self._fail(number, proposal, str(error))
@@ -208,7 +209,7 @@ class Proposing:
         now = self._deps.clock()
         self._engine.take([ev.SampleFailed(now, number, given, origin, proposal.why, error)])
 
-    def _say_slow(self, targets: Mapping[str, str]) -> None:
+    def _note_slow(self, targets: Mapping[str, str]) -> None:
         """Note that a sampler is slow, once for each: no other trial can start until it returns."""
         if self._slow.issuperset(targets.values()):
             return

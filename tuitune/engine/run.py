@@ -1,4 +1,4 @@
-"""One run of a study: opened, taken up where it was left, run to its end, and closed."""
+"""One run of a study: opened, resumed where it was left, run to its end, and closed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tuitune.engine import importance, monitors
 from tuitune.engine.context import (
     EngineContext,
     make_gpus,
-    make_oracle,
+    make_model_client,
     opening_events,
     restore,
     warm,
@@ -91,12 +91,12 @@ def run(
     watcher: Callable[[Study], Watcher],
     listening: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run the study of this folder to its end, or until it is told to stop.
+    """Run the study of this folder to its end, or until it is asked to stop.
 
-    `listening` is called once the study is ours and its engine answers requests. Raises
-    StoreError (held by another engine, not to be read or written), CannotRunError (asks for what
-    this machine has not), TargetError (the training code can't be imported), StoppedEarlyError and
-    EngineFailedError.
+    `listening` is called once the study is claimed and its engine answers requests. Raises
+    StoreError (held by another engine, not to be read or written), CannotRunError (this machine
+    lacks what it asks for), TargetError (the training code can't be imported), StoppedEarlyError
+    and EngineFailedError.
     """
     spec, folder = opening.spec, opening.folder
     machine = host_room()
@@ -110,7 +110,7 @@ def run(
             document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
             notes: list[str] = []
-            with _last_words(journal, folder):
+            with _storing_failure(journal, folder):
                 journal.rebuild(spec)
                 study = restore(spec, journal, notes.append)
                 if study.state.opening and not study.state.finished:
@@ -134,28 +134,28 @@ def _describe(opening: Opening, document: StudyDocument, journal: Journal) -> No
 
 
 @contextlib.contextmanager
-def _last_words(journal: Journal, folder: Path) -> Iterator[None]:
-    """Store why an engine ended if it could not begin or failed, for the app and commands."""
+def _storing_failure(journal: Journal, folder: Path) -> Iterator[None]:
+    """Store, for the app and commands, why an engine could not begin or has failed."""
     try:
         yield
     except (TargetError, StoppedEarlyError) as error:
-        _say(journal, "failed" if isinstance(error, TargetError) else "ended", str(error))
+        _store_phase(journal, "failed" if isinstance(error, TargetError) else "ended", str(error))
         raise
     except (StoreError, ControlError, CannotRunError):
         raise
     except Exception as error:
         failed = failure(error, folder)
-        _say(journal, "failed", str(failed))
+        _store_phase(journal, "failed", str(failed))
         raise failed from error
 
 
-def _say(journal: Journal, phase: Phase, words: str = "") -> None:
+def _store_phase(journal: Journal, phase: Phase, text: str = "") -> None:
     with contextlib.suppress(StoreError):  # the next fact meets the same error
-        journal.tell(EngineRow(phase, words, time.time()))
+        journal.tell(EngineRow(phase, text, time.time()))
 
 
 def _executor_maker(opening: Opening, journal: Journal) -> Callable[[Sink], Executor]:
-    """Of the executor that is asked for, or that ran the study last. Raises CannotRunError."""
+    """Makes the executor that is asked for, or that ran the study last. Raises CannotRunError."""
     before = journal.get("executor") or DEFAULT
     name = opening.executor or before
     try:
@@ -186,16 +186,16 @@ async def _run(
 
     def note(text: str) -> None:
         watcher.note(text)
-        _say(journal, "importing", text)
+        _store_phase(journal, "importing", text)
 
-    def say(text: str) -> None:
+    def note_from_thread(text: str) -> None:
         loop.call_soon_threadsafe(watcher.note, text)
 
     loop = asyncio.get_running_loop()
     for text in notes:
         watcher.note(text)
-    model_client = make_oracle(context, watcher.note)
-    trial_folders = TrialFolders(folder / TRIALS, say)
+    model_client = make_model_client(context, watcher.note)
+    trial_folders = TrialFolders(folder / TRIALS, note_from_thread)
     engine = _engine(context, model_client, trial_folders, watch, watcher.note)
     end_by_failures(loop, engine.fail)
     gpus = make_gpus(context, watcher.note)
@@ -217,14 +217,14 @@ async def _run(
         closing.callback(control.close)
         if gpus is not None:
             gpus.start(context.seen)
-        _say(journal, "importing")
+        _store_phase(journal, "importing")
         listening()
         async with following_import(folder / LOG, note):
             await gate.wait_for(executor.open())
-        _say(journal, "running")
+        _store_phase(journal, "running")
         gate.open(ControlHandler(engine, context.document, time.time))
         finished = await _to_its_end(engine, context, gpus, model_client, signals)
-    _say(journal, "ended", reason_words(finished.why))
+    _store_phase(journal, "ended", reason_words(finished.why))
     if engine.broken is None:
         engine.commit()
         with contextlib.suppress(StoreError):  # the facts are safe, a snapshot only saves time
@@ -280,9 +280,9 @@ async def _to_its_end(
         task.add_done_callback(heed)
     try:
         low = monitors.is_low(folder, context.study.spec.limits.disk_free)
-        there = gpus.now if gpus else ()
+        found = gpus.now if gpus else ()
         now = time.time()
-        engine.take(opening_events(context.study, context.machine, now, disk_low=low, gpus=there))
+        engine.take(opening_events(context.study, context.machine, now, disk_low=low, gpus=found))
         signals.hand_to(engine)
         if gpus is not None:
             gpus.tell(engine.take)

@@ -48,7 +48,7 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
 
 
 def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None = None) -> None:
-    """Raises CannotRunError if resources lack that will not come. `seen`: the GPUs, if known."""
+    """Raises CannotRunError if resources are lacking for good. `seen`: the GPUs, if known."""
     problem = shortage(machine, HostResources(spec.trial.cpus, spec.trial.memory or 0))
     if not problem and seen is not None:
         problem = _gpu_shortage(spec, seen)
@@ -117,7 +117,7 @@ class StudyDocument:
             raise StoreError(f"{aside}: can't be written: {error.strerror}") from error
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
-        """Change the file. Returns the new settings, and what changed, in words.
+        """Change the file. Returns the new settings, and what changed, as text.
 
         Raises StudyFileError, and NotWhileRunningError for what a running study can't take up.
         """
@@ -136,9 +136,9 @@ class StudyDocument:
             check_machine(spec, self._machine, self._seen)
         except CannotRunError as error:
             raise NotWhileRunningError(str(error)) from error
-        words = []
+        changed = []
         if settings != study.state.settings:
             before = load(self._path, check_target=False)  # with what was set since
-            words = [str(change) for change in changes(before, spec)[0]]
+            changed = [str(change) for change in changes(before, spec)[0]]
         self.write(written(load_document(self._path, overrides)))
-        return settings, words
+        return settings, changed

@@ -13,11 +13,13 @@ from tuitune.core import events as ev
 from tuitune.executors.local.exit_text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from tuitune.control.requests import Answer, Request
     from tuitune.engine.engine import Engine
+
+    Handler = Callable[[Request, str], Awaitable[Answer]]
 
 PATIENCE = 1.0  # s before an import is reported
 _PERIOD = 1.0  # s between two looks
@@ -26,15 +28,15 @@ _CHUNK = 4096  # bytes of the log's end
 
 @contextlib.asynccontextmanager
 async def following_import(log: Path, note: Callable[[str], None]) -> AsyncIterator[None]:
-    """Pass on the newest line of the engine's log while the body runs, as of a download."""
-    telling = asyncio.create_task(_tell(log, note))
+    """Note the newest line of the engine's log while the body runs, such as a download's."""
+    following = asyncio.create_task(_follow(log, note))
     try:
         yield
     finally:
-        telling.cancel()
+        following.cancel()
 
 
-async def _tell(log: Path, note: Callable[[str], None]) -> None:
+async def _follow(log: Path, note: Callable[[str], None]) -> None:
     start, seen = _size(log), ""
     await asyncio.sleep(PATIENCE)
     note(f"importing the training code; what it prints is in {log}")
@@ -65,12 +67,6 @@ def _last_line(log: Path, start: int) -> str:
     return next((line for line in reversed(lines) if line), "")
 
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Handler = Callable[[Request, str], Awaitable[Answer]]
-
-
 class StoppedEarlyError(Exception):
     """The study was stopped before any trial could start."""
 
@@ -83,7 +79,7 @@ class StartupGate:
         self._stopped = asyncio.Event()
 
     async def __call__(self, request: Request, by: str) -> Answer:
-        """Raises RefusedError."""
+        """The answer to a request. Raises RefusedError."""
         if self._handler is not None:
             return await self._handler(request, by)
         if not isinstance(request, Stop):
@@ -100,7 +96,7 @@ class StartupGate:
         self._handler = handler
 
     async def wait_for(self, importing: Awaitable[None]) -> None:
-        """Raises StoppedEarlyError, or what the import raises."""
+        """Wait for the import. Raises StoppedEarlyError, or what the import raises."""
         work = asyncio.ensure_future(importing)
         stop = asyncio.create_task(self._stopped.wait())
         try:
@@ -114,10 +110,10 @@ class StartupGate:
 
 
 class Signals:
-    """Handles SIGINT, SIGTERM and SIGHUP: trials save and leave; a second one kills them.
+    """Handles SIGINT, SIGTERM and SIGHUP: trials save and end; a second signal kills them.
 
-    Before the training code is imported there are no trials, and the engine leaves at once. What
-    was held back while the engine itself was imported comes now.
+    Before the training code is imported there are no trials, and the engine ends at once. Signals
+    that were blocked while the engine itself was imported are delivered now.
     """
 
     def __init__(self, gate: StartupGate) -> None:

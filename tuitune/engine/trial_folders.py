@@ -26,15 +26,15 @@ _FEW = 4  # trials whose checkpoints are looked for at once; the thread looks fo
 class _Removal:
     """Removes checkpoints that are not kept, one after the other, on a thread of its own.
 
-    What goes is first renamed out of the trial's folder, so that an attempt never finds half a
-    checkpoint. `say` is told once of what can't be removed, on that thread; it is tried again with
-    the next removal.
+    They are first renamed out of the trial's folder, so that an attempt never finds half a
+    checkpoint. If one can't be removed, `note` gets a message, once and on that thread; it is tried
+    again with the next removal.
     """
 
-    def __init__(self, trials: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, trials: Path, note: Callable[[str], None]) -> None:
         self._trials = trials
         self._bin = trials / BIN
-        self._say = say
+        self._note = note
         self._reported = False
         self._turn = threading.Condition()
         self._due: dict[int, int] = {}  # trial: how many of its newest checkpoints stay
@@ -118,16 +118,16 @@ class _Removal:
         folder = Path(place)
         there = [folder / name for name in names]
         kept = set(whole(there)[-keep:]) if keep else set()
-        goes = [path for path in there if path not in kept]
-        if goes:
+        superfluous = [path for path in there if path not in kept]
+        if superfluous:
             self._bin.mkdir(exist_ok=True, mode=0o700)
             aside = Path(tempfile.mkdtemp(prefix=f"{trial:04d}-", dir=self._bin))
-            for path in goes:
+            for path in superfluous:
                 _move(path, aside / path.name)
         if not kept:
             with contextlib.suppress(OSError):  # a link to a folder elsewhere stays
                 folder.rmdir()
-        return bool(goes)
+        return bool(superfluous)
 
     def _empty_bin(self) -> None:
         try:
@@ -149,7 +149,7 @@ class _Removal:
         if not self._reported:
             self._reported = True
             where = f"{error.filename}: " if error.filename else ""
-            self._say(
+            self._note(
                 f"a checkpoint that is not needed can't be removed: {where}{error.strerror}; this "
                 f"is tried again now and then, or remove {self._bin} by hand"
             )
@@ -184,21 +184,21 @@ _CONFIGURATION = "config.json"
 
 
 class TrialFolders:
-    """The folder `trials/` of one study. `say` is told of what can't be removed, on any thread."""
+    """The folder `trials/` of one study. `note` gets messages about removal, on any thread."""
 
-    def __init__(self, trials: Path, say: Callable[[str], None] = lambda _text: None) -> None:
+    def __init__(self, trials: Path, note: Callable[[str], None] = lambda _text: None) -> None:
         self._trials = trials
-        self._removal = _Removal(trials, say)
+        self._removal = _Removal(trials, note)
 
     def folder(self, trial: int) -> Path:
-        """Where it is, or will be."""
+        """The trial's folder, which may not exist yet."""
         return self._trials / f"{trial:04d}"
 
     def prepare(self, trial: int, configuration: dict[str, Any]) -> str:
         """Make the trial's folder, with its configuration in it. Raises OSError.
 
-        A folder that another configuration was trained in is moved aside, with all that is in it:
-        the journal is older than that one. Returns the name it was moved to, else an empty text.
+        A folder with another configuration, which an older journal doesn't know, is moved aside
+        with all its files. Returns the name it was moved to, else an empty text.
         """
         self._removal.spare(trial)
         folder = f"{self._trials}/{trial:04d}"
@@ -227,7 +227,7 @@ class TrialFolders:
     def newest_checkpoint(self, trial: int, but: int | None) -> Path | None:
         """The whole checkpoint with the highest step, except the step `but`.
 
-        The disk knows better than the journal which are there.
+        Read from the disk: the journal may be wrong about which are there.
         """
         try:
             found = whole(list((self.folder(trial) / _CHECKPOINTS).iterdir()))

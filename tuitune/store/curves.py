@@ -59,7 +59,7 @@ def new_curve() -> Curve:
 
 
 def read_all(db: sqlite3.Connection, until: int | None, points: int | None) -> dict[int, Curve]:
-    """By trial, up to fact `until`; a curve is thinned so that it has less than 2 x `points`."""
+    """Curves by trial, up to fact `until`, each thinned to less than 2 x `points` points."""
     curves: dict[int, Curve] = {}
     most = 2 * points if points else LAST
     for trial, step, value in db.execute(ALL, (LAST if until is None else until,)):
@@ -98,7 +98,7 @@ def read_names(db: sqlite3.Connection) -> list[str]:
 
 
 def longest_pause(db: sqlite3.Connection) -> float | None:
-    """Seconds between two reports of one attempt; None if no attempt has reported twice."""
+    """The most seconds between two reports of an attempt; None if none has reported twice."""
     (found,) = db.execute(_LONGEST_PAUSE).fetchone()
     return None if found is None else float(found)
 

@@ -42,12 +42,12 @@ WORDS = {
 
 
 def explain(path: Path, error: sqlite3.Error) -> StoreError:
-    """The error of SQLite about the database at `path`, in words for the user."""
+    """SQLite's error about the database at `path`, with a message for the user."""
     # text that is not UTF-8 has no code
     none = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
     code = getattr(error, "sqlite_errorcode", none) & 0xFF  # extended ones sit above the first byte
-    words = WORDS.get(code, "it can't be used")
-    return StoreError(f"{path}: {words} ({error})")
+    text = WORDS.get(code, "it can't be used")
+    return StoreError(f"{path}: {text} ({error})")
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(path, error) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:  # of another type, too
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:  # a wrong type
         raise StoreError(
             f"{path}: {WORDS[sqlite3.SQLITE_CORRUPT]} (what a row holds can't be read: {error})"
         ) from error

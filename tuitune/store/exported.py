@@ -22,7 +22,7 @@ _LAST = ("started", "ended", "attempts", "device", "error", "waiting_for")
 def exported(
     rows: Iterable[TrialRow], names: Sequence[str], form: Form, *, ascii_only: bool = False
 ) -> str:
-    """All trials; `names`: the parameters, in order; ascii_only: escape all else in JSON."""
+    """All trials as text; `names`: the parameters, in order; `ascii_only` is for JSON."""
     columns = _parameter_columns(names)
     records = [_record(row, columns) for row in rows]
     if form == "json":

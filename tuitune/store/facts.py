@@ -126,7 +126,7 @@ def of_trial(db: sqlite3.Connection, trial: int) -> list[tuple[int, AnyFact]]:
 
 
 def span(db: sqlite3.Connection, trial: int) -> tuple[int, int]:
-    """The numbers between which all facts of a trial lie, reports among them."""
+    """(first, last) number that a fact of this trial may have, reports among them."""
     found = db.execute(_SPAN, {"most": LAST, "n": trial}).fetchone()
     return (0, LAST) if found is None else (found[0], found[1])
 

@@ -23,11 +23,11 @@ DATABASE = "study.db"
 
 
 def remember(folder: Path) -> bool:
-    """Lists this study for `ls` and for finding it by name from anywhere.
+    """Add this study to the registry, for `ls` and for finding it by name from anywhere.
 
-    False where the user's state folder can't be written: a study runs without it too.
+    False if the user's state folder can't be written: a study runs without it, too.
     """
-    import hashlib  # noqa: PLC0415 - it loads OpenSSL: only who remembers a study pays
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL: seldom needed
 
     folder = folder.resolve()
     try:
@@ -108,7 +108,7 @@ __all__ = [
 DOCUMENT = "study.toml"
 TRIALS = "trials"
 LOG = "engine.log"  # what the engine and the imported training code print
-NAME = ".study"  # holds its name: a folder called cifar-2 may be cifar's second or cifar-2's own
+NAME = ".study"  # has the study's name: folder cifar-2 may be the second cifar, or a cifar-2
 # The files that an engine makes before its study has begun.
 _BARE = re.compile(
     rf"{re.escape(DATABASE)}(-wal|-shm|-journal)?|{re.escape(DOCUMENT)}(\.new)?|\{NAME}"
@@ -121,9 +121,9 @@ _NUMBER = re.compile(r"-([1-9][0-9]*)")
 def create_study(runs: Path, name: str, *, another: bool = True) -> Path | None:
     """A new folder, for its user alone, for a study of this name: name, name-2, name-3 ...
 
-    One whose study has not begun, or never will as its engine died, is used again. another: also
-    if there are studies of this name; else None is returned then. Raises StoreError where
-    `name` can't be a folder's, or `runs` can't be written.
+    A folder whose engine died before the study began is used again. `another`: also make one if
+    there are studies of this name; without it None is returned then. Raises StoreError if `name`
+    can't be a folder's, or `runs` can't be written.
     """
     if not name or name.startswith(".") or "/" in name or "\0" in name:
         raise StoreError(
@@ -190,7 +190,7 @@ def all_studies(runs: Path) -> list[Path]:
 def find_study(text: str, runs: Path) -> Path:
     """The study folder that `text` names: in the runs folder, the registry, or as a path.
 
-    A bare name means the newest study of that name. Raises StoreError, with near names.
+    A bare name means the newest study of that name. Raises StoreError, with similar names.
     """
     found = _named(runs, text)
     if found is not None:
@@ -217,7 +217,7 @@ def find_study(text: str, runs: Path) -> Path:
 def remove_bare(folder: Path) -> bool:
     """Remove a study's folder, unless it holds more than an engine makes before it begins.
 
-    Whether it was removed. Raises OSError.
+    Returns whether it was removed. Raises OSError.
     """
     found = sorted(folder.iterdir())
     if not all(_BARE.fullmatch(path.name) and path.is_file() for path in found):
@@ -241,12 +241,12 @@ def _unknown(text: str, runs: Path, studies: list[Path]) -> StoreError:
     names = list(dict.fromkeys(folder.name for folder in studies))
     near = difflib.get_close_matches(text, names, n=3)
     if near:
-        mend = f"did you mean {' or '.join(near)}?"
+        hint = f"did you mean {' or '.join(near)}?"
     elif names:
-        mend = f"there are: {', '.join(names[:10])}"
+        hint = f"there are: {', '.join(names[:10])}"
     else:
-        mend = "there are none yet; `tuitune STUDY.toml` runs one"
-    return StoreError(f"{text}: no such study in {runs}, on this machine, or as a path; {mend}")
+        hint = "there are none yet; `tuitune STUDY.toml` runs one"
+    return StoreError(f"{text}: no such study in {runs}, on this machine, or as a path; {hint}")
 
 
 @contextlib.contextmanager
@@ -288,7 +288,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _number(folder: Path, name: str) -> int:
-    """Which study of this name the folder holds, from 1; 0 where it is another's."""
+    """Which study of this name the folder holds, from 1; 0 if it has another name."""
     try:
         own = os.fsdecode((folder / NAME).read_bytes())
     except OSError:

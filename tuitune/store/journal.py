@@ -57,7 +57,7 @@ class Journal:
 
     @staticmethod
     def open(path: Path, metric: str) -> Journal:
-        """Opens the database at `path`, or makes it; `metric` is the objective's name.
+        """Open the database at `path`, or make it; `metric` is the objective's name.
 
         Raises StoreError: not to be written, not a study's database, of an unknown version,
         on a full disk.
@@ -72,10 +72,10 @@ class Journal:
     def write(
         self, facts: Sequence[AnyFact], rows: Sequence[TrialRow], study: StudyRow | None = None
     ) -> None:
-        """Appends the facts, numbered on from `seq`, and puts the rows: all or nothing.
+        """Append the facts, numbered on from `seq`, and put the rows: all or nothing.
 
-        Without facts the trials' change still takes a number of its own, so that readers see it.
-        Raises StoreError (disk full, not writable); the database and `seq` are as before then.
+        Without facts the changed rows still take a number, so that readers see them. Raises
+        StoreError (disk full, not writable); then the database and `seq` are as before.
         """
         if not facts and not rows:
             return
@@ -122,9 +122,9 @@ class Journal:
             ) from error
 
     def rebuild(self, spec: StudySpec) -> None:
-        """Make the rows anew from the facts, where another version has laid them out otherwise.
+        """Make the rows anew from the facts if another version stored them in another layout.
 
-        Before anything is written. Raises StoreError.
+        To be called before anything is written. Raises StoreError.
         """
         with explained(self._path):
             if schema.has_this_layout(self._db):
@@ -142,36 +142,36 @@ class Journal:
         self._born = projection.born
 
     def drop_snapshot(self) -> None:
-        """The next `restore` reads every fact. Raises StoreError."""
+        """Let the next `restore` read every fact. Raises StoreError."""
         with self._transaction():
             self._db.execute("DELETE FROM snapshots")
 
     def snapshot(self, blob: bytes) -> None:
-        """Keeps the study's state as of `seq`, in place of any earlier one."""
+        """Store the study's state as of `seq`, in place of any earlier one. Raises StoreError."""
         with self._transaction():
             self._db.execute("DELETE FROM snapshots")
             self._db.execute("INSERT INTO snapshots VALUES(?,?)", (self.seq, blob))
             self._db.execute(_PUT_ABOUT, ("snapshot", state_layout()))
 
     def sample(self, samples: Sequence[DeviceSample]) -> None:
-        """Keeps telemetry for a while. Raises StoreError."""
+        """Store device samples; old ones are thinned, then removed. Raises StoreError."""
         with self._transaction():
             self._samples.add(samples)
 
     def tell(self, engine: EngineRow) -> None:
-        """Store what the engine says of itself, in place of the earlier text. Raises StoreError."""
+        """Store the engine's own state, in place of the earlier one. Raises StoreError."""
         self.put("engine", _json(engine))
 
     def keep_importance(self, importance: Importance) -> None:
-        """In place of an earlier one. Raises StoreError."""
+        """Store it in place of an earlier one. Raises StoreError."""
         self.put(IMPORTANCE, _json(importance))
 
     def importance(self) -> Importance | None:
-        """None where none was kept, or where another version keeps it otherwise."""
+        """The stored one; None if there is none, or another version has stored it."""
         return read_importance(self.get(IMPORTANCE))
 
     def restore(self) -> tuple[bytes | None, Iterator[AnyFact]]:
-        """The newest snapshot, None where this version has none, and every fact after it."""
+        """The newest snapshot, None if this version has none, and every fact after it."""
         layout = self.get("snapshot")
         if layout is None or layout != state_layout():
             return None, self._facts(0)
@@ -185,7 +185,7 @@ class Journal:
         return self._facts(0)
 
     def put(self, key: str, value: str) -> None:
-        """Keeps a small text about the study, in place of an earlier one under this key."""
+        """Store a small text about the study, in place of an earlier one under this key."""
         with explained(self._path):
             self._db.execute(_PUT_ABOUT, (key, value))
 

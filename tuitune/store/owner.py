@@ -62,10 +62,10 @@ class Claim:
 
 
 def claim(folder: Path, *, steal: bool = False) -> Claim:
-    """Makes this process the study's engine.
+    """Make this process the study's engine.
 
-    Raises StoreError where another one is, or may be (another machine's that can't be asked);
-    `steal` takes the study from such a machine, never from a process that lives on this one.
+    Raises StoreError if there is another, or may be one on a machine that can't be asked; `steal`
+    takes the study from such a machine, never from a process that lives on this one.
     """
     lock = _lock(folder, steal=steal)
     try:
@@ -82,7 +82,7 @@ def claim(folder: Path, *, steal: bool = False) -> Claim:
 
 
 def read(folder: Path) -> Owner | None:
-    """The engine that holds, or last held, this study; None where it was given up."""
+    """The engine that holds this study, or died with it; None if it was released."""
     try:
         text = (folder / ROW).read_bytes()
     except OSError:
@@ -94,20 +94,20 @@ def read(folder: Path) -> Owner | None:
 
 
 def running(folder: Path) -> Owner | None:
-    """The engine that runs this study now; None where no engine of this machine does."""
+    """The engine that runs this study now; None if no engine of this machine does."""
     found = read(folder)
     return found if found is not None and is_alive(found) else None
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Whether this engine lives; None where it ran on another machine and can't be asked."""
+    """Whether this engine lives; None if it is on another machine, which can't be asked."""
     if owner.boot == _boot_id():
         return start_of(owner.pid) == owner.started
     return False if owner.host == socket.gethostname() else None
 
 
 def _boot_id() -> str:
-    """The kernel's boot id; the host's name where it can't be read."""
+    """The kernel's boot id; the host's name if that can't be read."""
     try:
         return _BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:  # a sandbox without it
@@ -115,7 +115,7 @@ def _boot_id() -> str:
 
 
 def start_of(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None where it's gone."""
+    """When a process started, in clock ticks since boot; None if it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Rows of trials and study, as they follow from the state, or anew from the journal."""
+"""Rows of trials and study, made from the state, or anew from the journal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tuitune.store.rows import WaitingFor
 
 
-OF_THE_STUDY = frozenset(  # facts after which the study's own row may read otherwise
+OF_THE_STUDY = frozenset(  # facts that may change the study's own row
     {
         ev.Opened,
         ev.Exhausted,
@@ -47,7 +47,7 @@ OF_THE_STUDY = frozenset(  # facts after which the study's own row may read othe
     }
 )
 
-_WORDS = re.compile(r"[A-Za-z_]\w*")
+_NAMES = re.compile(r"[A-Za-z_]\w*")
 _BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
 
 _ACTIVITIES: Final[Mapping[type[Activity], ActivityName]] = {
@@ -72,12 +72,12 @@ class Projection:
         leader, changed = state.leader, dict[int, int]()
         for seq, fact in facts:
             study.evolve(fact)
-            of = (fact.trial,) if type(fact) is ev.Reported else concerned(fact, state)
-            for number in of:
+            numbers = (fact.trial,) if type(fact) is ev.Reported else concerned(fact, state)
+            for number in numbers:
                 born.setdefault(number, seq)
                 changed[number] = seq
             self.seq = seq
-        if state.leader != leader:  # of the others some keep their checkpoints no longer
+        if state.leader != leader:  # others may have lost their checkpoints
             changed |= {t.number: self.seq for t in state.trials if t.checkpoint is not None}
         there = (number for number in sorted(changed) if number < len(state.trials))
         rows = ((n, trial_row(study.spec, state, state.trials[n])) for n in there)
@@ -90,12 +90,12 @@ class Projection:
 
 @functools.cache
 def state_layout() -> str:
-    """What a snapshot's bytes are read by: another version may read the same bytes otherwise."""
+    """A snapshot's layout: another version may read the same bytes differently."""
     return layout_of(State)
 
 
 def layout_of(kind: type) -> str:
-    """The same for the same fields, annotations, tags and defaults of all types within."""
+    """A checksum of the fields, annotations, tags and defaults of all types within."""
     fields: dict[str, str] = {}
     _collect_fields(kind, fields)
     return f"{zlib.crc32(repr(fields).encode()):08x}"
@@ -118,8 +118,8 @@ def _collect_fields(kind: Any, found: dict[str, str]) -> None:
         for base in kind.__mro__[: kind.__mro__.index(msgspec.Struct)]:
             annotations |= base.__annotations__
             names = vars(sys.modules[base.__module__])
-            words = _WORDS.findall(" ".join(base.__annotations__.values()))
-            inner += [names[word] for word in words if word in names]
+            used = _NAMES.findall(" ".join(base.__annotations__.values()))
+            inner += [names[name] for name in used if name in names]
         config = kind.__struct_config__
         found[name] = f"{config.tag} {annotations} {kind.__struct_defaults__}"
     for one in inner:
@@ -127,7 +127,7 @@ def _collect_fields(kind: Any, found: dict[str, str]) -> None:
 
 
 def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
-    """The trial's row; `born` and `changed` are the journal's to set."""
+    """The trial's row; the journal sets `born` and `changed`."""
     number = trial.number
     filled = state.pruner.filled.get(number, 0)
     ending = trial.ending
@@ -163,7 +163,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
 
 
 def study_row(spec: StudySpec, state: State) -> StudyRow:
-    """The study's row."""
+    """The study's row, from its state."""
     halted = state.halted
     brackets = spec.pruner.plan.steps
     return StudyRow(
@@ -220,7 +220,7 @@ def _keeps(trial: Trial) -> str:
 
 
 def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
-    """The trials whose rows may read otherwise after this fact."""
+    """The trials whose rows may change by this fact."""
     match fact:
         case ev.Ask():
             return ()
@@ -228,7 +228,7 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
             return fact.trials
         case ev.ClockStepped():
             return {*state.running, *state.kills}
-        case ev.Opened() | ev.SettingsChanged():  # more trials take up those that were not promoted
+        case ev.Opened() | ev.SettingsChanged():  # with more trials, those not promoted may go on
             return {*state.promotable, *_with_checkpoints(state)}
         case ev.Finished():
             return [t.number for t in forgotten(state)] if fact.complete else ()
@@ -238,7 +238,7 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
 
 
 def _with_checkpoints(state: State) -> Collection[int]:
-    """Those that keep them or not as the settings say."""
+    """Complete trials with a checkpoint, which the settings may let them keep or not."""
     return [
         t.number
         for t in state.trials

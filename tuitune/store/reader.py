@@ -52,7 +52,7 @@ class Report(NamedTuple):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What is new. `seq`: `since` of the next call. `study`, `engine`: None if unchanged."""
+    """What has changed. `seq`: `since` of the next call. `study`, `engine`: None if unchanged."""
 
     seq: int
     rows: list[TrialRow] = []
@@ -142,7 +142,7 @@ __all__ = ["Changes", "Curve", "Reader", "Report"]
 class Reader:
     """A study's database, read only. Values are the objective's; None is missing or NaN.
 
-    Every method raises StoreError where the database can't be read any more.
+    Every method raises StoreError if the database can't be read any more.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Reader:
 
     @staticmethod
     def open(path: Path) -> Reader:
-        """Raises StoreError: not there, not a study's database, a journal of an unknown version."""
+        """Raises StoreError: missing, not a study's database, a journal of an unknown version."""
         db = schema.open_to_read(path)
         try:
             with explained(path):
@@ -169,21 +169,21 @@ class Reader:
             raise
 
     def changes(self, since: int | None = None, *, outlined: bool = False) -> Changes:
-        """What is new after number `since`; None for all but the reports, which `curves` has.
+        """What has changed after number `since`; None: everything, without reports.
 
-        outlined: every trial's row, with no more than `rows.OUTLINE` of it.
+        `outlined`: every trial's row, with only the columns of `rows.OUTLINE`.
         """
         with explained(self._path):
             return self._watch.look(since, outlined=outlined)
 
     def study(self) -> StudyRow:
-        """The study as it stands."""
+        """The study's row; the defaults before an engine has stored one."""
         with self._rows():
             text = self.get("study")
             return StudyRow() if text is None else msgspec.json.decode(text, type=StudyRow)
 
     def engine(self) -> EngineRow | None:
-        """What the newest engine has stored of itself."""
+        """What the newest engine has stored about itself; None if there was none."""
         text = self.get("engine")
         with explained(self._path):
             return None if text is None else msgspec.json.decode(text, type=EngineRow)
@@ -199,9 +199,9 @@ class Reader:
             return _read_some(self._db, numbers)
 
     def curves(self, until: int | None = None, points: int | None = None) -> dict[int, Curve]:
-        """Every trial's curve, of the facts up to number `until`.
+        """Every trial's curve, by trial, of the facts up to number `until`.
 
-        `points`: of long curves so many points or more are kept, and less than twice as many.
+        `points`: a longer curve is thinned to at least so many points, and less than twice as many.
         """
         with explained(self._path):
             return curve_rows.read_all(self._db, until, points)
@@ -217,7 +217,7 @@ class Reader:
             return curve_rows.read_names(self._db)
 
     def longest_pause(self) -> float | None:
-        """Seconds between two reports of one attempt; None where none has reported twice."""
+        """The most seconds between two reports of an attempt; None if none has reported twice."""
         with explained(self._path):
             return curve_rows.longest_pause(self._db)
 
@@ -255,11 +255,11 @@ class Reader:
             return fact_rows.read_samples(self._db, since)
 
     def importance(self) -> Importance | None:
-        """Of its parameters, as an engine has computed it last; None where none has."""
+        """Importance of the parameters, as last computed by an engine; None before that."""
         return read_importance(self.get(IMPORTANCE))
 
     def get(self, key: str) -> str | None:
-        """A small text about the study, None where none was put under this key."""
+        """A small text about the study; None if none was put under this key."""
         with explained(self._path):
             row = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]

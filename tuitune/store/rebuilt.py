@@ -1,4 +1,4 @@
-"""Rows that another version laid out otherwise, made anew beside a database that is only read."""
+"""Rows of another version's layout, made anew in memory for a database that is only read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PUT = f"REPLACE INTO temp.trials VALUES({','.join('?' * len(rows.COLUMNS))})"
 
 
 class RebuiltRows:
-    """The rows of one connection to read with; an engine of another version may still write."""
+    """Rows made anew for one connection; an engine of another version may still write facts."""
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         try:

@@ -22,7 +22,7 @@ WaitingFor = Literal["rung", "user", "room"]
 
 
 class TrialRow(msgspec.Struct, frozen=True):
-    """A trial as it stands. Times are Unix seconds.
+    """A trial's present state. Times are Unix seconds.
 
     The fields are the columns of the table of trials, in this order: a new one needs no more than
     its line here, and its value in `store.projection`.
@@ -42,17 +42,17 @@ class TrialRow(msgspec.Struct, frozen=True):
     error: str = ""
     device: str = ""
     note: str = ""
-    best: float | None = None  # of all that it has reported, whatever the study counts with
+    best: float | None = None  # of all reported values, even if the study counts the last
     bracket: int = 0
     rung: int | None = None  # the highest that it has filled, from 0 in its bracket
     checkpoint: int | None = None  # the newest one's step
     at_rung: bool = False  # waits at its rung to be promoted
     pid: int | None = None  # of the live attempt
-    due: float | None = None  # of one that is ending: when it is told more harshly
+    due: float | None = None  # of one that is ending: when it gets the next signal
     launched: float | None = None  # the newest attempt
     waiting_for: WaitingFor | None = None
     activity: ActivityName | None = None  # of the live attempt
-    ending: StopReason | None = None  # why that was told to leave
+    ending: StopReason | None = None  # why it was asked to end
     at_maximum: bool = False  # it has reported the maximum
     paused_by_user: bool = False
     kill_at: float | None = None  # when a kill is due that can still be undone
@@ -67,7 +67,7 @@ class TrialRow(msgspec.Struct, frozen=True):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it is told to leave, but by the pruner, or is to be killed."""
+        """Whether it was asked to end, except by the pruner, or is to be killed."""
         is_leaving = self.ending is not None and self.ending is not StopReason.PRUNED
         return is_leaving or self.kill_at is not None
 
@@ -78,7 +78,7 @@ class TrialRow(msgspec.Struct, frozen=True):
 
     @property
     def standing(self) -> Standing:
-        """What may be done to it depends on this."""
+        """Its part that decides what a user may do with it."""
         return Standing(
             self.state,
             self.ending,
@@ -94,7 +94,7 @@ Phase = Literal["importing", "running", "ended", "failed"]
 
 
 class StudyRow(msgspec.Struct, frozen=True):
-    """The study as it stands. Times are Unix seconds."""
+    """A study's present state. Times are Unix seconds."""
 
     settings: Settings | None = None
     launching: bool = True  # False: paused by hand
@@ -116,7 +116,7 @@ class StudyRow(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int | None:
-        """How many trials it is to have, those added by hand among them; None: none has begun."""
+        """How many trials it is to have, those added by hand included; None before it begins."""
         return None if self.settings is None else self.settings.trials + self.by_hand
 
     @property
@@ -125,17 +125,17 @@ class StudyRow(msgspec.Struct, frozen=True):
         return self.launching and not self.disk_low and not self.blocked
 
     def state(self, *, running: bool) -> StudyState:
-        """running: whether an engine runs it now, as `store.owner` tells."""
+        """`running`: whether an engine runs it now, by `store.owner`."""
         if running:
             return "running"
         return "finished" if self.finished and self.complete else "interrupted"
 
 
-ENGINE_FAILED = "the engine failed: "  # how the words of one begin that did not end by itself
+ENGINE_FAILED = "the engine failed: "  # the beginning of `words` after an unexpected error
 
 
 class EngineRow(msgspec.Struct, frozen=True):
-    """What the newest engine has stored of itself; `store.owner` tells whether it lives."""
+    """What the newest engine has stored about itself; `store.owner` has whether it lives."""
 
     phase: Phase
     words: str  # the newest line of what the import prints; the traceback; why it ended
@@ -151,7 +151,7 @@ IMPORTANCE = "importance"  # the key under which a study keeps the importance of
 
 
 def read_importance(text: str | None) -> Importance | None:
-    """None where there is none, or where another version has written it: it is computed again."""
+    """Decoded; None if there is none, or another version has written it: it is computed again."""
     if text is None:
         return None
     from tuitune.core.search.importance import Importance  # noqa: PLC0415 - few readers need it
@@ -195,8 +195,8 @@ def _definition(name: str) -> str:
 
 
 TABLE = f"trials({', '.join(map(_definition, COLUMNS))}, PRIMARY KEY(number))"
-# Rows that were stored under another layout are made anew from the journal. Raise the number where
-# the same fields come to mean something else.
+# Rows that were stored in another layout are made anew from the journal. Raise the number if the
+# same fields change their meaning.
 LAYOUT = f"1 {TABLE} {StudyRow.__struct_fields__}"
 
 
@@ -214,7 +214,7 @@ def to_columns(row: TrialRow, born: int, changed: int) -> tuple[object, ...]:
 
 
 def from_columns(columns: Sequence[Any]) -> TrialRow:
-    """Raises MsgspecError where a column holds a value of another type."""
+    """The row of COLUMNS. Raises MsgspecError if a column holds a value of another type."""
     values = list(msgspec.structs.astuple(msgspec.convert(columns, _WHOLE)))
     values[_CONFIG] = _unpack(values[_CONFIG])
     for at in _BOOLS:

@@ -11,7 +11,7 @@ from tuitune.store.rows import LAYOUT, TABLE
 
 _APPLICATION = 0x74756974  # "tuit", in the file's header
 VERSION = 3  # of the journal
-_KNOWN = (2, VERSION)  # 2: the same journal, and rows that do not say how they are laid out
+_KNOWN = (2, VERSION)  # 2: the same journal, and rows without a note of their layout
 WAL_LIMIT = 64 * 1024 * 1024  # bytes
 PATIENCE = 5.0  # seconds to wait for a lock
 
@@ -48,7 +48,7 @@ NEWEST = """SELECT max(
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
-    """Opens the database at `path`, or makes it. Raises StoreError, with the mend."""
+    """Open the database at `path`, or make it. Raises StoreError, with the remedy."""
     with explained(path):
         db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
@@ -58,7 +58,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
                 _create(db)
             check(db, path)
             _set_journal(db, path)
-            db.execute("BEGIN IMMEDIATE")  # a file that can't be written says so now
+            db.execute("BEGIN IMMEDIATE")  # fails now if the file can't be written
             db.execute("ROLLBACK")
     except BaseException:
         db.close()
@@ -67,7 +67,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """Opens the database at `path`, never changing it. Raises StoreError, with the mend."""
+    """Open the database at `path` without changing it. Raises StoreError, with the remedy."""
     if not path.exists():
         raise StoreError(f"{path}: there is no such database; is this a study's folder?")
     db = _connect_to_read(path, "mode=ro")
@@ -90,7 +90,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def check(db: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreError where this is not a study's database, or its journal is not known."""
+    """Raises StoreError if this is not a study's database, or its journal's version is unknown."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION:
@@ -114,7 +114,7 @@ def has_this_layout(db: sqlite3.Connection) -> bool:
 
 
 def mark_layout(db: sqlite3.Connection) -> None:
-    """Say that rows are stored as this version does, inside a transaction of the caller's."""
+    """Note that rows have this version's layout, inside a transaction of the caller."""
     db.execute("REPLACE INTO about VALUES('layout', ?)", (LAYOUT,))
     db.execute(f"PRAGMA user_version = {VERSION}")
 
