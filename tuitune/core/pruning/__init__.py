@@ -1,1 +1,1 @@
-"""Pruners: which trials stop, wait or go on."""
+"""Pruners, which decide whether trials stop, wait or go on."""

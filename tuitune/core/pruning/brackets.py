@@ -1,4 +1,4 @@
-"""Brackets and rungs of successive halving: where trials are judged, and which start how far up."""
+"""Brackets and rungs of successive halving: the steps at which trials are judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_ALMOST = 1e-9  # what floating point takes from a whole number: 33 / 1.1 must be 30, not 29.999
+_ALMOST = 1e-9  # rounding error of quotients: 33 / 1.1 must be 30, not 29.999
 _FIRST_DEAL = 1024
 _TRIPLE = 3.0
 
@@ -31,9 +31,9 @@ class Plan:
     """The rungs of a study.
 
     steps: for each bracket its rungs, ascending; the last bracket may have none. weights: the
-    brackets' shares of the trials. order: all rungs, in the order in which a free slot looks
-    through them: the highest step first, then the lower bracket. cycle: after how many trials the
-    dealing starts again. dealt: the brackets of its first ones.
+    brackets' shares of the trials. order: all rungs, in the order in which promotions
+    are looked for: the highest step first, then the lower bracket. cycle: the number of trials
+    after which the assignment to brackets repeats. dealt: the brackets of its first trials.
     """
 
     steps: tuple[tuple[int, ...], ...]
@@ -49,9 +49,9 @@ class Plan:
     def bracket_of(self, trial: int) -> int:
         """The bracket of a trial, from 0, by its number alone.
 
-        Trials are dealt in proportion to the brackets' sizes in Li et al. 2018, so that each
-        bracket has the same budget: the next one goes where most are missing, which repeats as a
-        fixed cycle.
+        Trials are assigned in proportion to the brackets' sizes in Li et al. 2018, so that each
+        bracket has the same budget: the next one goes to the bracket that lacks most, which
+        repeats as a fixed cycle.
         """
         if len(self.weights) == 1:
             return 0
@@ -68,26 +68,26 @@ class Plan:
         """The steps of the rungs that this trial has yet to fill, ascending.
 
         filled: trial -> how many rungs it has filled. A report at or past the first of them fills
-        a rung; between two rungs nothing happens.
+        a rung; a report between two rungs fills none.
         """
         return self.steps_of(trial)[filled.get(trial, 0) :]
 
     def next_rung(self, filled: Mapping[int, int], trial: int) -> int | None:
-        """The first of `unfilled`; None: it has filled all."""
+        """The first of `unfilled`; None where the trial has filled all."""
         steps, done = self.steps_of(trial), filled.get(trial, 0)
         return steps[done] if done < len(steps) else None
 
     def reach(self, trial: int, step: int) -> int:
-        """The highest rung of this trial's bracket that is not above `step`; 0: there is none."""
+        """The highest rung of this trial's bracket that is not above `step`; 0 for none."""
         steps = self.steps_of(trial)
         below = bisect_right(steps, step)
         return steps[below - 1] if below else 0
 
     def trials_needed(self, reduction: float) -> int:
-        """With fewer, no trial of a study that promotes may be sent to `max` by its rank alone.
+        """The trials after which one is sure to be promoted up to `max` by its rank.
 
-        The bracket that is there first counts. In one that is dealt to later than the first
-        thousand trials this is right to within a trial or two.
+        The bracket that gets there first counts. For one that gets its trials after the first
+        thousand, the result may be off by one or two.
         """
         needed = (_entries_needed(len(rungs), reduction) for rungs in self.steps)
         return min(_dealt(self, bracket, count) for bracket, count in enumerate(needed))
@@ -100,7 +100,7 @@ def asha_plan(least: int, most: int | None, reduction: float, brackets: int) -> 
     """Rungs at round(least * reduction^k), k from the bracket's number on, below `most`.
 
     Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning". Rungs are whole
-    numbers, equal ones merged. ValueError where they would have no end.
+    numbers, equal ones merged. ValueError without a maximum.
     """
     most = _checked(least, most, reduction)
     held = most_brackets(least, most, reduction)
@@ -114,7 +114,7 @@ def hyperband_plan(
 
     Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
     Algorithm 1. With the anchor "min" the rungs are those of `asha_plan`, in as many brackets.
-    ValueError where they would have no end.
+    ValueError without a maximum.
     """
     most = _checked(least, most, reduction)
     held = most_brackets(least, most, reduction)
@@ -133,7 +133,7 @@ def most_brackets(least: int, most: int, reduction: float) -> int:
 
 
 def spaced(least: int, most: int | None) -> tuple[int, ...]:
-    """least * 3^k below `most`, and `most`: milestones without rungs; empty without an end."""
+    """least * 3^k below `most`, and `most`: milestones without rungs; empty without a maximum."""
     return () if most is None else (*_rungs(least, most, _TRIPLE, 0), most)
 
 
@@ -190,7 +190,7 @@ def _share(held: int, halvings: int, reduction: float) -> int:
 
 @cache
 def _deal(weights: tuple[int, ...], trials: int) -> tuple[int, ...]:
-    """The brackets of the first trials; asked for in doubling lengths, as the cycle can be long."""
+    """The brackets of the first trials, computed in doubling lengths, as the cycle can be long."""
     total = sum(weights)
     missing = [0] * len(weights)
     dealt: list[int] = []
@@ -204,7 +204,7 @@ def _deal(weights: tuple[int, ...], trials: int) -> tuple[int, ...]:
 
 
 def _entries_needed(rungs: int, reduction: float) -> int:
-    """So many that one is left when each of these rungs has sent its best on.
+    """The entries in the first rung from which one trial gets past all these rungs.
 
     This is reduction^rungs where the reduction is a whole number.
     """
@@ -218,7 +218,7 @@ def _entries_needed(rungs: int, reduction: float) -> int:
 
 
 def _dealt(laid: Plan, bracket: int, count: int) -> int:
-    """How many trials have been dealt to all brackets when this one has got so many."""
+    """The number of trials over all brackets at which this bracket has got `count` of them."""
     if len(laid.weights) == 1:
         return count
     cycles, rest = divmod(count - 1, laid.weights[bracket])

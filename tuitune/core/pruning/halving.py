@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from tuitune.core.reasons import Why
 
 _MOST_BRACKETS = 100
-_MOST_RUNGS = 20_000  # before those at one step are taken together
+_MOST_RUNGS = 20_000  # before those at one step are merged
 
 
 class Place(NamedTuple):
-    """Where a trial comes in a rung that has taken it up, from 1; kept: so many go on.
+    """The rank of a trial in a rung, from 1; kept: how many go on.
 
-    loss: the trial's own. cut: the loss of the last kept one; infinity where none is kept.
+    loss: the trial's own. cut: the loss of the last one kept; infinity where none is kept.
     """
 
     rung: RungPlace
@@ -93,7 +93,7 @@ class Halving:
         return "stop", reasons.StyleBasis("can't save")
 
     def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
-        """Reports between two rungs mean nothing."""
+        """Reports between two rungs have no effect."""
 
     def complete(self, state: PrunerState, trial: int) -> None:
         """A COMPLETE trial has filled its rungs already."""
@@ -111,7 +111,7 @@ class Halving:
         loss = inf if report.diverged else loss_of(report.value, self.mode)
         newcomer = (loss, report.trial)
         promotes = (state.style or self.pruning.style) == "promote"
-        # to be sent on it has to be among the best of the highest, to stay in all of them
+        # a promotion needs a rank in the highest rung, the style "stop" in all of them
         numbers = crossed[-1:] if promotes else crossed
         rungs = [self.plan.rung(bracket, number) for number in numbers]
         least = 0 if promotes else 1
@@ -130,7 +130,7 @@ class Halving:
     def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
         """Fill, with this report's value, every rung up to `step` that the trial has not filled.
 
-        With "pause" it waits at the highest of them; from all others it counts as sent on.
+        With "pause" it waits at the highest of them; all others count as passed.
         """
         bracket = self.plan.bracket_of(trial)
         crossed = self._crossed(state, bracket, trial, step)
@@ -150,14 +150,14 @@ class Halving:
             state.memory.waiting[trial] = newcomer[0]
 
     def fail(self, state: PrunerState, trial: int) -> None:
-        """Count a failed trial as worst in the next rung that it would have reached, once."""
+        """Count a failed trial as the worst in the next rung of its bracket, once."""
         bracket = self.plan.bracket_of(trial)
         number = state.filled.get(trial, 0)
         if number < len(self.plan.steps[bracket]):
             self._rungs(state)[bracket][number].fail(trial)
 
     def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
-        """The best one of the highest rung that may send one on."""
+        """The best trial of the highest rung that may promote one."""
         if not state.memory.waiting:
             return None
         for at in self.plan.order:
@@ -170,7 +170,7 @@ class Halving:
         return None
 
     def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
-        """The one at the highest rung, with the best value there; of equals the first."""
+        """The trial at the highest rung; there the best value, among equals the first trial."""
         waiting = state.memory.waiting
         found = [(-self._waits_at(state, n).step, waiting[n], n) for n in available]
         if not found:
@@ -180,11 +180,11 @@ class Halving:
         return self._promotion(place, trial, self._ranked(place, "last resort"), by_rank=False)
 
     def not_promoted(self, state: PrunerState, trial: int) -> Why:
-        """By its place in its rung as it is now."""
+        """The current rank in its rung."""
         return self._ranked(self._place_of(state, trial), "end")
 
     def send(self, state: PrunerState, trial: int, rung: int) -> None:
-        """As `Pruner.send`; a trial that has left the rung meanwhile is let be."""
+        """As `Pruner.send`; nothing where the trial has left the rung meanwhile."""
         bracket = self.plan.bracket_of(trial)
         if self.plan.steps[bracket].index(rung) + 1 == state.filled.get(trial):
             self._leave(state, bracket, trial)
@@ -192,7 +192,7 @@ class Halving:
     # --- one rung --------------------------------------------------------------------------------
 
     def _place(self, state: PrunerState, rung: RungPlace, newcomer: Entry, *, least: int) -> Place:
-        """As it will be; a failure of the newcomer's own in this rung counts no more."""
+        """The newcomer's place once entered; its own failure in this rung does not count."""
         brackets = state.memory.brackets
         filled = brackets[rung.bracket][rung.number] if brackets else Rung()
         entries = filled.entries
@@ -208,14 +208,14 @@ class Halving:
         return Place(rung, rank, n, kept, newcomer[0], cut)
 
     def _waiting_place(self, rung: Rung, at: RungPlace, entry: Entry) -> Place:
-        """Of a trial that came to this rung earlier."""
+        """The place of a trial that entered this rung earlier."""
         n = len(rung.entries)
         kept = sent_on(n, self.pruning.reduction)
         rank = bisect_left(rung.entries, entry) + 1
         return Place(at, rank, n, kept, entry[0], rung.entries[kept - 1][0] if kept else inf)
 
     def _next(self, rung: Rung, available: Container[int]) -> Entry | None:
-        """The best of those that this rung may send on."""
+        """The best available trial that this rung may promote; None for none."""
         if not rung.waiting:
             return None
         kept = sent_on(len(rung.entries), self.pruning.reduction)
@@ -259,7 +259,7 @@ class Halving:
     def _ahead(
         self, state: PrunerState, own: RungPlace, newcomer: Entry, available: Container[int]
     ) -> tuple[int, RungPlace] | None:
-        """(trial, rung) that a free slot would take before the newcomer, which waits in `own`."""
+        """(trial, rung) that a free slot would take before the newcomer in `own`; None for none."""
         memory: Rungs = state.memory
         if not memory.waiting:
             return None
@@ -319,7 +319,7 @@ class Halving:
 
 
 def _check(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
-    """held_all: as many brackets as the range holds; else as many as the file says."""
+    """held_all: as many brackets as the range allows; else as many as the file sets."""
     yield from check_range(pruning)
     if pruning.reduction <= 1 or pruning.max is None or pruning.min >= pruning.max:
         return

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from tuitune.core.pruning.pruner import Promotion, PrunerState, PruningSpec, Report, Style
     from tuitune.core.reasons import Why
 
-# With more steps than this the averages are kept at every second of them, then every fourth and so
-# on, so that trials that report at each of a million steps don't fill the memory.
+# With more steps than this averages are kept at every second of them, then at every fourth and so
+# on, which bounds the memory for trials that report at each of a million steps.
 _MOST_STEPS = 2000
 
 
 class Curve(msgspec.Struct, array_like=True):
-    """What one trial has reported, as losses: the running average after each of its steps.
+    """A trial's running average after each of its steps, as losses.
 
-    stride: how many reports one point stands for, which is 1 unless there are thousands.
-    counted: among the columns of the `Averages`, since the trial is COMPLETE.
+    stride: how many reports one point covers; 1 unless there are thousands of them. counted:
+    whether it is in the columns of the `Averages`, since the trial is COMPLETE.
     """
 
     steps: list[int] = []
@@ -50,10 +50,10 @@ class Curve(msgspec.Struct, array_like=True):
 
 
 class Averages(msgspec.Struct, array_like=True):
-    """The running averages of all COMPLETE trials, ready for a median.
+    """The running averages of all COMPLETE trials, by step.
 
-    columns: for each of `steps`, sorted, the averages up to that step of all who had reported by
-    then; between two steps nothing changes. curves: by trial, COMPLETE or not.
+    columns: for each of `steps`, sorted, the averages up to that step of all trials that had
+    reported by then; between two steps nothing changes. curves: by trial, COMPLETE or not.
     """
 
     steps: list[int] = []
@@ -80,12 +80,12 @@ class Median:
 
     @property
     def milestones(self) -> tuple[int, ...]:
-        """It has no rungs, and is given min * 3^k."""
+        """min * 3^k, as it has no rungs."""
         return spaced(self.pruning.min, self.pruning.max)
 
     @property
     def judged_from(self) -> int:
-        """The key `min`."""
+        """The key `min` of [pruning]."""
         return self.pruning.min
 
     def memory(self) -> Averages:
@@ -102,7 +102,7 @@ class Median:
         report: Report,
         available: Container[int],  # noqa: ARG002 - no trial waits
     ) -> Judgement | None:
-        """None where there is nothing to compare it with."""
+        """None where no complete trial has reported by this step."""
         pruning, step = self.pruning, report.step
         if step < pruning.min or (pruning.max is not None and step >= pruning.max):
             return None
@@ -130,7 +130,9 @@ class Median:
         curve.best = min(curve.best, loss)
         if curve.counted:
             return
-        if curve.count % curve.stride:  # the newest stands for those since the point before it
+        if (
+            curve.count % curve.stride
+        ):  # the newest point covers all reports since the one before it
             curve.steps.pop()
             curve.averages.pop()
         elif len(curve.steps) == _MOST_STEPS:
@@ -142,7 +144,7 @@ class Median:
         curve.averages.append(curve.total / curve.count)
 
     def complete(self, state: PrunerState, trial: int) -> None:
-        """Count it among the trials that others are compared with, once."""
+        """Add its averages to those that other trials are compared with, once."""
         averages: Averages = state.memory
         curve = averages.curves.get(trial)
         if curve is None or curve.counted:
@@ -160,19 +162,23 @@ class Median:
         curve.counted = True
         curve.steps, curve.averages = [], []
 
-    def enter(
-        self, state: PrunerState, trial: int, step: int, value: float, action: str
-    ) -> None: ...
+    def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
+        """A verdict changes no average."""
 
-    def fail(self, state: PrunerState, trial: int) -> None: ...
+    def fail(self, state: PrunerState, trial: int) -> None:
+        """A failed trial is never compared with."""
 
-    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None: ...
+    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
+        """None: no trial waits."""
 
-    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None: ...
+    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
+        """None: no trial waits."""
 
-    def send(self, state: PrunerState, trial: int, rung: int) -> None: ...
+    def send(self, state: PrunerState, trial: int, rung: int) -> None:
+        """There is no rung to leave."""
 
     def not_promoted(self, state: PrunerState, trial: int) -> Why:  # noqa: ARG002 - no trial waits
+        """Empty: no trial waits."""
         return ""
 
     def _diverged(self, column: list[float], report: Report) -> Judgement:

@@ -1,4 +1,4 @@
-"""The protocol of pruners: what a study asks of one, and what is remembered of it."""
+"""The protocol of pruners, with its state, verdicts and promotions."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PruningStyle = Literal["auto", "promote", "stop"]
 
 @dataclass(frozen=True, slots=True)
 class PruningSpec:
-    """Which trials end early, or wait.
+    """The table [pruning]: how trials end early, or wait.
 
     installed: the pruner's row where it is none of the registry's. options: the pruner's own.
-    anchor: where the rungs of hyperband are counted from. It is no key of the study file: studies
-    that were begun before they were counted from `max` keep the rungs that they have.
+    anchor: the end from which the rungs of hyperband are counted. It is not in the study file:
+    older studies keep the rungs that they were started with.
     """
 
     method: str = "none"
@@ -43,16 +43,16 @@ class PruningSpec:
 
     @property
     def unit(self) -> str:
-        """What a trial spends one of at a time, as words name it: "epoch"."""
+        """The unit of the resource, as messages name it: "epoch"."""
         return self.resource or "report"
 
 
 class PrunerState(msgspec.Struct, array_like=True):
     """What a study's pruner remembers: plain data, the same after a replay of the journal.
 
-    style: how verdicts fall; empty until it is chosen. anchor: as in the `PruningSpec` that the
-    study was begun with. filled: trial -> how many rungs of its bracket its reports have filled;
-    always the lowest. memory: the pruner's own, of the type that `Pruner.memory` returns.
+    style: empty until it is chosen. anchor: as in the `PruningSpec` that the study was started
+    with. filled: trial -> how many rungs of its bracket its reports have filled, the lowest first.
+    memory: the pruner's own, of the type that `Pruner.memory` returns.
     """
 
     style: Literal["", "promote", "stop"] = ""
@@ -62,7 +62,7 @@ class PrunerState(msgspec.Struct, array_like=True):
 
 
 class Report(NamedTuple):
-    """A trial's objective at a step; diverged: this one or an earlier one is not finite."""
+    """A trial's objective at a step; diverged: some objective so far is not finite."""
 
     trial: int
     step: int
@@ -90,7 +90,7 @@ class Judgement(msgspec.Struct, frozen=True):
 class Promotion(msgspec.Struct, frozen=True):
     """The trial that goes on from where it waits; the figures are those of a `Judgement`.
 
-    rung: the step of the rung that it leaves. by_rank: it is among those that its rung may send on.
+    rung: the step of the rung that it leaves. by_rank: its rank in the rung allows it.
     """
 
     trial: int
@@ -117,10 +117,7 @@ class Pruner(Protocol):
 
     @property
     def milestones(self) -> tuple[int, ...]:
-        """The resources at which the curves of two trials can be told apart, ascending.
-
-        A model compares trials at them. Empty where nothing is pruned.
-        """
+        """The resources at which a model compares trials, ascending; empty without pruning."""
         ...
 
     @property
@@ -133,11 +130,11 @@ class Pruner(Protocol):
         ...
 
     def style(self, *, can_save: bool) -> tuple[Style, Why]:
-        """How verdicts fall from here on; can_save: the first trial at a rung has a checkpoint."""
+        """The style from here on; can_save: the first trial at a rung has a checkpoint."""
         ...
 
     def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
-        """Take up a report of a step further than all that the trial has reported."""
+        """Record a report of a step beyond all that the trial has reported."""
         ...
 
     def judge(
@@ -146,27 +143,27 @@ class Pruner(Protocol):
         """The verdict on a report, before `enter` has taken it up; None where none is due.
 
         available: the trials that wait at a rung and may go on now. The report that reaches `max`
-        completes the trial, whatever its rank, and gets no verdict.
+        completes the trial whatever its rank, and gets no verdict.
         """
         ...
 
     def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
-        """Take up what was decided of a report: "go", "stop", "pause" or "complete".
+        """Record the decision on a report: "go", "stop", "pause" or "complete".
 
         value: NaN for a trial that has diverged.
         """
         ...
 
     def complete(self, state: PrunerState, trial: int) -> None:
-        """Take up that a trial has become COMPLETE."""
+        """A trial has become COMPLETE."""
         ...
 
     def fail(self, state: PrunerState, trial: int) -> None:
-        """Take up that a trial has become FAILED."""
+        """A trial has become FAILED."""
         ...
 
     def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
-        """The waiting trial that a free slot sends on; None: none of those available."""
+        """The waiting trial that takes a free slot; None where none of those available may."""
         ...
 
     def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
@@ -174,11 +171,11 @@ class Pruner(Protocol):
         ...
 
     def send(self, state: PrunerState, trial: int, rung: int) -> None:
-        """Take a trial from the rung at the step `rung`, if it waits there."""
+        """Remove a trial from the rung at the step `rung`, if it waits there."""
         ...
 
     def not_promoted(self, state: PrunerState, trial: int) -> Why:
-        """Why a trial that waits at a rung is not sent on."""
+        """Why a trial that waits at a rung is not promoted."""
         ...
 
 
@@ -187,10 +184,10 @@ class PrunerKind:
     """One row of the pruners' registry, or what a package offers by `tuitune.pruners`.
 
     summary: one line for the documentation. keys: those of [pruning] that it reads, besides
-    `method`, `resource` and its own `options`; `Pruner` sees the others' defaults. check: of the
-    spec and the keys that are written in the file, what is wrong with them. trials_needed: how
-    many trials it takes until one is sure to be sent to `max` by its rank; None where every trial
-    that is not stopped gets there. make: from [pruning] and the objective's direction.
+    `method`, `resource` and its own `options`; the others have their defaults. check: the faults
+    of [pruning], from the spec and the keys that the file has. trials_needed: the number of trials
+    after which one is sure to be promoted up to `max` by its rank; None where every trial that is
+    not stopped gets there. make: from [pruning] and the objective's direction.
     """
 
     summary: str
@@ -216,7 +213,7 @@ def value_of(loss: float, mode: Mode) -> float | None:
 
 
 def check_range(pruning: PruningSpec) -> Iterable[Fault]:
-    """What is wrong with `min` and `max` for every pruner that judges between the two."""
+    """The faults of `min` and `max`, for pruners that judge between the two."""
     if pruning.max is None:
         yield Fault("max", "write max = 27, the most that a trial may spend", "missing")
     elif pruning.max == 1:

@@ -37,49 +37,60 @@ class NoPruner:
 
     @property
     def plan(self) -> Plan:
+        """No rungs."""
         return NO_RUNGS
 
     @property
     def milestones(self) -> tuple[int, ...]:
+        """Empty."""
         return ()
 
     @property
     def judged_from(self) -> int | None:
+        """None: no report is judged."""
         return None
 
     def memory(self) -> None:
+        """None: there is nothing to remember."""
         return
 
     def style(self, *, can_save: bool) -> tuple[Style, Why]:  # noqa: ARG002 - the protocol's
-        """Never asked for: no report is judged."""
+        """Never called, as no report is judged."""
         return "stop", reasons.StyleBasis("method")
 
-    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None: ...
+    def observe(self, state: PrunerState, trial: int, step: int, value: float) -> None:
+        """Changes nothing."""
 
     def judge(
         self, state: PrunerState, report: Report, available: Container[int]
-    ) -> Judgement | None: ...
+    ) -> Judgement | None:
+        """None: no verdict."""
 
-    def enter(
-        self, state: PrunerState, trial: int, step: int, value: float, action: str
-    ) -> None: ...
+    def enter(self, state: PrunerState, trial: int, step: int, value: float, action: str) -> None:
+        """Changes nothing."""
 
-    def complete(self, state: PrunerState, trial: int) -> None: ...
+    def complete(self, state: PrunerState, trial: int) -> None:
+        """Changes nothing."""
 
-    def fail(self, state: PrunerState, trial: int) -> None: ...
+    def fail(self, state: PrunerState, trial: int) -> None:
+        """Changes nothing."""
 
-    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None: ...
+    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
+        """None: no trial waits."""
 
-    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None: ...
+    def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
+        """None: no trial waits."""
 
-    def send(self, state: PrunerState, trial: int, rung: int) -> None: ...
+    def send(self, state: PrunerState, trial: int, rung: int) -> None:
+        """There is no rung to leave."""
 
     def not_promoted(self, state: PrunerState, trial: int) -> Why:  # noqa: ARG002 - the protocol's
+        """Empty: no trial waits."""
         return ""
 
 
 def _check(_pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
-    """A method that is written out, "none", is a switch: the rest may stay."""
+    """`method = "none"`, written out, turns pruning off: the other keys may stay."""
     if "method" in keys:
         return
     for key in ("min", "reduction", "style", "brackets"):

@@ -1,4 +1,4 @@
-"""Entries of rungs: who has filled which rung with what value, and who waits there."""
+"""The entries of rungs: trials with the losses that they filled them with."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from tuitune.core.pruning.brackets import sent_on
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Entry = tuple[float, int]  # (loss, trial): sorted, the better comes first, the earlier among equals
+Entry = tuple[float, int]  # (loss, trial): sorts the better first, among equals the earlier trial
 
 
 class Rung(msgspec.Struct, array_like=True):
-    """The trials that have come to one rung of one bracket, best first.
+    """The trials that have filled one rung of one bracket, the best first.
 
     A loss is the value in the direction of "min", infinity for trials that diverged or failed.
-    waiting: the entries that wait here and have not been sent on since.
+    waiting: the entries of trials that wait here for a promotion.
     """
 
     entries: list[Entry] = []
     waiting: list[Entry] = []
 
     def holds(self, entry: Entry) -> bool:
-        """Whether this trial has this loss here."""
+        """Whether the rung has this entry."""
         entries = self.entries
         if not entries or entry > entries[-1]:
             return False
         return entries[bisect_left(entries, entry)] == entry
 
     def fail(self, trial: int) -> None:
-        """Count a trial that failed before it filled this rung as worst, once."""
+        """Enter a trial that failed before it filled this rung as the worst, once."""
         if not self.holds((inf, trial)):
             insort(self.entries, (inf, trial))
 
     def recover(self, trial: int) -> None:
-        """Take the failure of a trial out: it fills the rung after all."""
+        """Remove the failure of a trial, which fills the rung after all."""
         if self.holds((inf, trial)):
             del self.entries[bisect_left(self.entries, (inf, trial))]
 
     def leave(self, entry: Entry) -> None:
-        """Take a trial from those that wait here."""
+        """Remove a trial from those that wait here."""
         at = bisect_left(self.waiting, entry)
         if at < len(self.waiting) and self.waiting[at] == entry:
             del self.waiting[at]
@@ -67,10 +67,10 @@ class Rungs(msgspec.Struct, array_like=True):
 
 
 class Standing(NamedTuple):
-    """One trial at the rungs of its bracket, as the tables of a study have it.
+    """One trial's results at the rungs of its bracket, read from the study's tables.
 
     losses: one for each rung that it has filled, the lowest first (see `losses_at`). failed: it
-    counts as worst in the rung that it would have filled next. waits: at the last that it filled.
+    counts as the worst in the next rung. waits: at the last rung that it filled.
     """
 
     trial: int
@@ -83,7 +83,7 @@ class Standing(NamedTuple):
 def losses_at(
     rungs: Sequence[int], steps: Sequence[int], losses: Sequence[float]
 ) -> tuple[float, ...]:
-    """What a trial fills its bracket's rungs with: the first report at or past each of them.
+    """The losses with which a trial fills its rungs: of the first report at or past each.
 
     rungs: their steps, ascending. steps, losses: of the trial's reports, ascending by step.
     """
@@ -100,7 +100,7 @@ def entries_of(steps: Sequence[Sequence[int]], trials: Iterable[Standing]) -> li
 
 
 def follow(brackets: list[list[Rung]], before: Standing | None, now: Standing) -> None:
-    """Enter what has changed of one trial. A rung is filled once: its entry never changes."""
+    """Enter the changes of one trial. A rung is filled once: its entry never changes."""
     rungs = brackets[now.bracket]
     trial, filled = now.trial, len(now.losses)
     first = 0 if before is None else len(before.losses)

@@ -1,4 +1,4 @@
-"""Kinds of parameters: their values, and the part of [0, 1] that each value owns."""
+"""Kinds of parameters, their values, and the cell of [0, 1] that each value has."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PowerRange(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of several distinct values; ordered means that neighbours are alike."""
+    """One of several distinct values; ordered: neighbours in the list are similar."""
 
     name: str
     values: tuple[Value, ...]
@@ -79,7 +79,7 @@ Parameter = FloatRange | IntRange | PowerRange | Choice | Fixed | Sampled
 
 
 def spell(value: object) -> str:
-    """Spell a value as a study file would, for messages."""
+    """A value as a study file spells it, for messages."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -92,7 +92,7 @@ def spell(value: object) -> str:
 
 
 def same(one: object, other: object) -> bool:
-    """Tell whether two values mean the same: 1 is 1.0, but true is not 1."""
+    """Whether two values are equal: 1 equals 1.0, but true does not equal 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float) and isinstance(other, int | float):
@@ -105,10 +105,10 @@ def same(one: object, other: object) -> bool:
 
 
 def levels(parameter: Parameter) -> int | None:
-    """Count the distinct values; None for a continuum or a sampled parameter."""
+    """The number of distinct values; None for a continuous or a sampled parameter."""
     match parameter:
         case FloatRange(low=low, high=high, step=float(step)):
-            # A billionth of a step forgives 0.3 / 0.1 = 2.9999999999999996.
+            # A billionth of a step is tolerance: 0.3 / 0.1 = 2.9999999999999996.
             return math.floor((high - low) / step + 1e-9) + 1
         case IntRange(low=first, high=last, step=stride):
             return (last - first) // stride + 1
@@ -123,7 +123,7 @@ def levels(parameter: Parameter) -> int | None:
 
 
 def value_at(parameter: Parameter, index: int) -> Value:
-    """Give the value number index (from 0) of a parameter with countable values."""
+    """The value with this number, from 0; ValueError for a continuous or sampled parameter."""
     match parameter:
         case FloatRange(low=low, high=high, step=float(step)):
             places = max(_decimals(step), _decimals(low))
@@ -142,7 +142,7 @@ def value_at(parameter: Parameter, index: int) -> Value:
 
 
 def index_of(parameter: Parameter, value: object) -> int | None:
-    """Find a value among the countable ones; None if it is none of them."""
+    """The number, from 0, of a countable value; None where it is not a possible one."""
     match parameter:
         case Choice(values=values):
             return next((i for i, known in enumerate(values) if same(known, value)), None)
@@ -164,7 +164,7 @@ def index_of(parameter: Parameter, value: object) -> int | None:
 
 
 def from_unit(parameter: Parameter, u: float) -> Value:
-    """Map u in [0, 1] to a value; each countable value owns an equal cell.
+    """The value at u in [0, 1]; each countable value has an equal cell.
 
     Cells of whole numbers on a log scale are equal in log: [v, v + 1) over [low, high + 1).
     """
@@ -202,7 +202,7 @@ def rounded(parameter: Parameter, value: Value) -> Value:
 
 
 def to_unit(parameter: Parameter, value: object) -> float:
-    """Map a value to the middle of its cell in [0, 1]; ValueError if it is not possible."""
+    """The middle of the value's cell in [0, 1]; ValueError for an impossible value."""
     match parameter:
         case FloatRange(step=None):
             return _continuous_to_unit(parameter, value)
@@ -219,7 +219,7 @@ def to_unit(parameter: Parameter, value: object) -> float:
 
 
 def grid_axis(parameter: Parameter, levels: int) -> tuple[Value, ...]:
-    """Give a grid's values: all countable ones, else `levels` of them, evenly (log-)spaced."""
+    """A grid's values: all countable ones, else `levels` of them, evenly (log-)spaced."""
     width = grid_width(parameter, levels)
     if not isinstance(parameter, FloatRange) or parameter.step is not None:
         return tuple(value_at(parameter, index) for index in range(width))
@@ -230,12 +230,12 @@ def grid_axis(parameter: Parameter, levels: int) -> tuple[Value, ...]:
 
 
 def grid_width(parameter: Parameter, continuum: int) -> int:
-    """Count the values of grid_axis without making them; ValueError for a sampled parameter."""
+    """The length of `grid_axis`; ValueError for a sampled parameter."""
     match parameter:
         case FloatRange(step=None):
             return continuum
         case Sampled():
-            raise ValueError(f"{parameter.name} is sampled: a grid can't hold it")
+            raise ValueError(f"{parameter.name} is sampled: a grid can't include it")
     return levels(parameter) or 1
 
 
@@ -258,13 +258,13 @@ def _continuous_to_unit(parameter: FloatRange, value: object) -> float:
     at, bottom, top = float(value), low, high  # type: ignore[arg-type]  # the same
     if parameter.log:
         at, bottom, top = math.log(at), math.log(low), math.log(high)
-    # Halves keep the widest ranges from overflowing; the narrowest have no width at all.
+    # Halves avoid the overflow of the widest ranges; the narrowest may have a width of 0.
     width = top / 2 - bottom / 2
     return min(max((at / 2 - bottom / 2) / width, 0.0), 1.0) if width else 0.5
 
 
 def nearest_index(parameter: Parameter, value: float) -> int | None:
-    """The number of the countable value nearest to this one; None where there are none."""
+    """The number of the nearest countable value, perhaps out of range; None for no such value."""
     if not abs(value) <= _LARGEST_FLOAT:  # infinite, not a number, or too long a whole one
         return None
     match parameter:
@@ -302,11 +302,11 @@ def _short(value: float) -> float:
 
 
 def likely_of(parameter: Parameter) -> tuple[Value, ...]:
-    """One value or both ends of a range; of a choice, each likely value. Empty where none is."""
+    """One value or both ends of a range; of a choice, each likely value. Empty where unset."""
     return () if isinstance(parameter, Fixed | Sampled) else parameter.likely
 
 
 def likely_units(parameter: Parameter) -> tuple[float, ...]:
-    """The same as coordinates, ends rising; those of a choice lie in the middle of their cells."""
+    """`likely_of` as coordinates, ends rising; a choice's are in the middle of their cells."""
     units = tuple(to_unit(parameter, value) for value in likely_of(parameter))
     return units if isinstance(parameter, Choice) else tuple(sorted(units))

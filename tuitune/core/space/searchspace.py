@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     from tuitune.core.space.parameters import Value
 
-_OTHER = object()  # stands for every value of a parent that no condition names
+_OTHER = object()  # any value of a parent that no condition names
 
 
 def _holds(parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
-    """Whether the parameter exists, by the values of its parents."""
+    """Whether the parameter is part of the configuration, by the values of its parents."""
     return all(
         name in configuration and _among(configuration[name], allowed)
         for name, allowed in parameter.when.items()
@@ -47,9 +47,9 @@ def _among(value: object, values: Iterable[object]) -> bool:
 def parents_first(
     parameters: Sequence[Parameter],
 ) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
-    """Order parameters so that a condition's parents come before it, else as they are.
+    """The parameters with the parents of conditions first, otherwise in their order.
 
-    The second part names the parameters of a cycle of conditions, empty where there is none.
+    The second part names the parameters of a cycle of conditions; empty where there is none.
     """
     by_name = {p.name: p for p in parameters}
     placed: dict[str, Parameter] = {}
@@ -75,10 +75,10 @@ def parents_first(
 
 
 def count(space: SearchSpace, width: Callable[[Parameter], int | None]) -> int | None:
-    """Count configurations; None where an active parameter's width is.
+    """The number of configurations; None where the width of an active parameter is None.
 
-    Parameters free of each other multiply. Of a parent's values only those that a condition
-    names are gone through one by one: a branch for each, and one for all others together.
+    Independent parameters multiply. For a parent only the values that conditions name are counted
+    one by one: a branch for each, and one for all other values together.
     """
     named = _named_values(space)
 
@@ -110,7 +110,7 @@ def count(space: SearchSpace, width: Callable[[Parameter], int | None]) -> int |
 
 
 def grid_size(space: SearchSpace, levels: int) -> int:
-    """Count the points of a grid, conditions honoured; ValueError for a sampled parameter."""
+    """The number of points of a grid under its conditions; ValueError for a sampled parameter."""
     size = count(space, lambda parameter: grid_width(parameter, levels))
     assert size is not None
     return size
@@ -121,7 +121,7 @@ class _EndlessError(Exception):
 
 
 def _named_values(space: SearchSpace) -> dict[str, list[Value]]:
-    """Collect each parent's possible values that conditions name, once each."""
+    """The possible values of each parent that conditions name."""
     parents = {p.name: p for p in space.parameters}
     named: dict[str, list[Value]] = {}
     for parameter in space.parameters:
@@ -134,7 +134,7 @@ def _named_values(space: SearchSpace) -> dict[str, list[Value]]:
 
 
 def _families(space: SearchSpace) -> list[list[Parameter]]:
-    """Part the parameters into groups that no condition joins, parents first in each."""
+    """Groups of parameters that no condition connects, parents first in each."""
     ordered, _ = parents_first(space.parameters)
     group = {p.name: {p.name} for p in ordered}
     for parameter in ordered:
@@ -156,12 +156,12 @@ class SearchSpace:
 
     @cached_property
     def searched(self) -> tuple[Parameter, ...]:
-        """The parameters that own a coordinate, in file order."""
+        """The parameters that have a coordinate, in file order."""
         return tuple(p for p in self.parameters if not isinstance(p, Fixed | Sampled))
 
     @cached_property
     def sampled(self) -> tuple[Sampled, ...]:
-        """The parameters whose values the user's own functions draw."""
+        """The parameters whose values the user's functions draw."""
         return tuple(p for p in self.parameters if isinstance(p, Sampled))
 
     @cached_property
@@ -171,15 +171,15 @@ class SearchSpace:
 
     @cached_property
     def size(self) -> int | None:
-        """The number of distinct configurations; None where there is no end to them."""
+        """The number of distinct configurations; None where it is infinite or unknown."""
         return count(self, levels)
 
     def is_active(self, parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
-        """Whether the parameter exists, by the values of its parents."""
+        """Whether the parameter is part of the configuration, by the values of its parents."""
         return _holds(parameter, configuration)
 
     def configuration(self, point: Sequence[float]) -> dict[str, Value]:
-        """Read a point of len(searched) coordinates in [0, 1] as a configuration.
+        """The configuration at a point of len(searched) coordinates in [0, 1].
 
         Values of continuous ranges are rounded, see `parameters.rounded`. Inactive and sampled
         parameters are left out.
@@ -193,7 +193,7 @@ class SearchSpace:
         return self._in_file_order(values)
 
     def point(self, configuration: Mapping[str, Any]) -> tuple[float, ...]:
-        """Give the point of a configuration; inactive and missing parameters are at 0.5."""
+        """The point of a configuration; inactive and missing parameters are at 0.5."""
         return tuple(
             to_unit(p, configuration[p.name])
             if p.name in configuration and _holds(p, configuration)
@@ -202,13 +202,13 @@ class SearchSpace:
         )
 
     def configurations(self) -> Iterator[dict[str, Value]]:
-        """Give every configuration of a finite space; the last parameter changes fastest."""
+        """All configurations of a finite space; the last parameter changes fastest."""
         if self.size is None:
-            raise ValueError("the space has no end of configurations")
+            raise ValueError("the space has infinitely many configurations")
         return map(self._in_file_order, _every(self._parents_first, {}))
 
     def problems(self, configuration: Mapping[str, Any], *, partial: bool) -> list[str]:
-        """Say what is wrong with a configuration; partial ones may lack parameters."""
+        """Messages about a configuration; a partial one may lack parameters."""
         found = [self._unknown(name) for name in configuration if name not in self.by_name]
         known: dict[str, Any] = {}
         for parameter in self._parents_first:
@@ -225,7 +225,7 @@ class SearchSpace:
         return found
 
     def normalised(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
-        """Give a configuration without problems the file's order and types: 1 may become 1.0."""
+        """A valid configuration in the file's order and types: 1 may become 1.0."""
         return {
             p.name: normal_value(p, configuration[p.name])
             for p in self.parameters
@@ -266,7 +266,7 @@ class SearchSpace:
 
 
 def key(configuration: Mapping[str, Any]) -> str:
-    """Give the text that is the same for equal configurations alone."""
+    """A text that is the same for equal configurations only."""
     return json.dumps(configuration, sort_keys=True, separators=(",", ":"))
 
 

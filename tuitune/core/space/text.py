@@ -1,4 +1,4 @@
-"""Messages about values that are not possible, and the type of those that are."""
+"""Messages about impossible values, and the types of possible ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def normal_value(parameter: Parameter, value: Any) -> Any:
-    """Give a possible value the type that the parameter has in the study file."""
+    """A possible value with the type that the parameter has in the study file."""
     if isinstance(parameter, FloatRange) and parameter.step is None:
         return float(value)
     index = index_of(parameter, value)
@@ -31,7 +31,7 @@ def normal_value(parameter: Parameter, value: Any) -> Any:
 
 
 def value_problem(parameter: Parameter, value: object) -> str:
-    """Say why a value is not possible; empty if it is."""
+    """Why a value is not possible; empty where it is."""
     match parameter:
         case Sampled():
             return ""
@@ -64,6 +64,6 @@ def _number_problem(parameter: FloatRange | IntRange | PowerRange, value: object
 
 
 def any_of(values: Sequence[object]) -> str:
-    """Spell values as alternatives: "a", "b" or "c"."""
+    """Values as alternatives: "a", "b" or "c"."""
     spelled = [spell(value) for value in values]
     return " or ".join([", ".join(spelled[:-1]), spelled[-1]] if spelled[1:] else spelled)
