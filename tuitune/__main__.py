@@ -1,4 +1,4 @@
-"""`tuitune` and `python -m tuitune`."""
+"""The entry point of `tuitune` and `python -m tuitune`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Hand the words over to the commands; a first word that ends in .toml means `run` it."""
+    """Run the command line; a first argument that ends in .toml means `run` it."""
     if sys.platform != "linux":
         sys.exit(
             "tuitune runs on Linux: it needs its process control (sessions, subreapers, /proc)"
         )
     _fill_streams()
     _write_all_text()
-    words = _words()
+    words = _arguments()
     if words[:1] in (["run"], ["engine"]):
         early_signals.hold_back()
     from tuitune.cli.main import commands  # noqa: PLC0415 - the check above comes first
@@ -38,8 +38,8 @@ def main() -> None:
 
 
 def _end_without_output(error: OutputError) -> NoReturn:
-    """Say why nothing was printed, unless whoever read it has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits is written there at the exit
+    """Say why the output can't be written, unless its reader is gone; exit with status 1."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # buffered output goes there at exit
     if error.errno != errno.EPIPE:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"the output can't be written: {error.strerror}\n")
@@ -47,8 +47,8 @@ def _end_without_output(error: OutputError) -> NoReturn:
     sys.exit(1)
 
 
-def _words() -> list[str]:
-    """What was said on the command line, with the command that stands for a study file alone."""
+def _arguments() -> list[str]:
+    """The arguments, with `run` before a study file that stands alone."""
     words = sys.argv[1:]
     first = next((i for i, word in enumerate(words) if not word.startswith("-")), None)
     if first is not None and words[first].endswith(".toml"):
@@ -57,9 +57,9 @@ def _words() -> list[str]:
 
 
 def _fill_streams() -> None:
-    """Put /dev/null where a stream was closed.
+    """Open /dev/null for closed standard streams.
 
-    Else the next file that is opened takes its number, and what is printed goes there.
+    Else the next opened file would get the stream's number, and the output.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -76,9 +76,10 @@ class OutputError(OSError):
 
 
 class Output(io.FileIO):
-    """Standard output, whose errors are told from those of other files."""
+    """Standard output that raises OutputError, which no other file raises."""
 
     def write(self, data: Buffer, /) -> int:
+        """Raises OutputError."""
         try:
             return super().write(data)
         except OSError as error:
@@ -86,7 +87,7 @@ class Output(io.FileIO):
 
 
 def _write_all_text() -> None:
-    """What the terminal's encoding doesn't have is written with backslashes, by every command."""
+    """Write characters that the terminal's encoding lacks as backslash escapes."""
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(Output(1, "w", closefd=False)),
         encoding=sys.stdout.encoding,

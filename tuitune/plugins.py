@@ -22,7 +22,7 @@ class PluginError(Exception):
 def names(group: str) -> tuple[str, ...]:
     """The names that installed packages offer in this group, sorted, each once; loads none.
 
-    Reads the metadata of every installed package: ask only when a name isn't built in.
+    Slow: reads the metadata of every installed package. Call it only for names not built in.
     """
     return tuple(sorted(_entry_points(group).names))
 
@@ -30,9 +30,8 @@ def names(group: str) -> tuple[str, ...]:
 def find(group: str, name: str, built_in: Iterable[str] = ()) -> Any:
     """Load the object that an installed package offers under this name.
 
-    Of two packages that offer it, the first on the path of imports counts. Raises PluginError:
-    with what there is, `built_in` included, if nobody offers it; with the package's own error if
-    loading it fails, whatever its code raises.
+    Of two packages that offer it, the first on sys.path counts. Raises PluginError: with the known
+    names, `built_in` included, if no package offers it; with the package's error if loading fails.
     """
     found = _entry_points(group)
     if name not in found.names:
@@ -48,7 +47,7 @@ def find(group: str, name: str, built_in: Iterable[str] = ()) -> Any:
 
 
 def available(group: str, built_in: Iterable[str] = ()) -> str:
-    """What can be named, for a message: "a, b, c (installed)"."""
+    """The known names for a message, as "a, b, c (installed)"."""
     known = [*built_in]
     listed = [*known, *(f"{name} (installed)" for name in names(group) if name not in known)]
     return ", ".join(listed) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from tuitune.cli.studies import StudyFolder
 from tuitune.control import request, socket_path
 from tuitune.control.requests import Set, Stop
 from tuitune.store import owner
+from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
+from tuitune.store.rows import EngineRow
 from tuitune.studyfile import StudyFileError
 from tuitune.ui.state.options import ConfigurationError, OpenedStudy, StudyList
 
@@ -110,6 +113,20 @@ def test_closed_while_the_engine_of_a_finished_study_leaves_it_prints_the_summar
     assert attach("study", workshop.path / "runs", AppOptions()) == 0
     here.release()
     assert "study: 3 complete in " in capsys.readouterr().out
+
+
+def test_closed_just_after_a_finished_study_was_started_again_it_says_that_it_runs(
+    workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
+):
+    """The new engine has stored that it runs, and no fact yet."""
+    assert workshop.run(workshop.study(GOOD), "--no-ui").returncode == 0
+    here = owner.claim(workshop.folder())
+    journal = Journal.open(workshop.folder() / "study.db", "loss")
+    journal.tell(EngineRow("running", "", time.time()))
+    assert attach("study", workshop.path / "runs", AppOptions()) == 0
+    journal.close()
+    here.release()
+    assert "study: runs on" in capsys.readouterr().out
 
 
 def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(

@@ -147,7 +147,7 @@ def test_a_file_that_is_there_is_left_alone(script, capsys):
     file = script(SCRIPT)
     file.with_suffix(".toml").write_text("mine")
     assert write_draft(file) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert file.with_suffix(".toml").read_text() == "mine"
 
 

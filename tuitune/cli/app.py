@@ -1,7 +1,7 @@
 """Opening of the app on a study, and the lines printed after it is closed.
 
-Modules that only the start of an engine or the last lines need are imported then: the screen
-comes first.
+Modules that only the start of an engine or the last lines need are imported late, so that the
+screen appears sooner.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -31,7 +31,7 @@ PROBLEMS = (StudyFileError, StoreError, ControlError, ConfigurationError)
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
-    """How the app is to look and what it may do."""
+    """How the app is drawn, and whether it may change the study."""
 
     readonly: bool = False
     ascii_only: bool = False
@@ -39,7 +39,7 @@ class AppOptions:
 
 
 def has_terminal() -> bool:
-    """Whether an app can be shown: it reads keys, and steers what it writes to."""
+    """Whether standard input and output are a terminal that is not dumb."""
     try:
         return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     except (AttributeError, ValueError):  # closed, or never there
@@ -47,7 +47,7 @@ def has_terminal() -> bool:
 
 
 def run_with_app(request: RunRequest, look: AppOptions) -> int:
-    """Begin, continue or attach to the study that was asked for, and show it."""
+    """Begin, continue or attach to the requested study, and show it; the exit status."""
     from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
     from tuitune.cli.launch import begin_engine
 
@@ -63,7 +63,7 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
 
 
 def attach(text: str | None, runs: Path, look: AppOptions) -> int:
-    """Show a study: this one, else the only one that runs, else the newest."""
+    """Show a study: the named one, the only one that runs, or the newest; the exit status."""
     if not has_terminal():
         print("the app needs a terminal; `tuitune show STUDY` prints instead", file=sys.stderr)
         return 2
@@ -78,7 +78,7 @@ def attach(text: str | None, runs: Path, look: AppOptions) -> int:
 
 
 def choose(runs: Path, look: AppOptions) -> int:
-    """Show this machine's studies, and the one that is chosen."""
+    """Show this machine's studies, then the one that is chosen; the exit status."""
     try:
         code, shown = ui.open_app(StudyList(runs, _stored), **asdict(look))
     except PROBLEMS as error:
@@ -123,35 +123,40 @@ def _show(study: OpenedStudy, look: AppOptions) -> int:
 
 
 def _restart(folder: Path, file: Path, request: RunRequest | None) -> str:
-    """Begins an engine; says why where it can't."""
+    """Start an engine; the error message, empty if it has started."""
     from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
     from tuitune.cli.launch import begin_engine
     from tuitune.cli.run_request import RunRequest
 
     study = StudyFolder(folder)
-    said = request or RunRequest(file, folder.parent)
+    base = request or RunRequest(file, folder.parent)
     try:
-        begin_engine(replace(said, overrides=(*said.overrides, *_kept(study))), study)
+        begin_engine(replace(base, overrides=(*base.overrides, *_stored_settings(study))), study)
     except NOT_BEGUN as error:
         return str(error)
     return ""
 
 
-def _kept(study: StudyFolder) -> list[str]:
-    """What the app itself changes of a study: it goes on with that, whatever the file says."""
+def _stored_settings(study: StudyFolder) -> list[str]:
+    """The settings that the app can change, as overrides: stored values win over the file's."""
     search = study.spec.search
     asked = {"trials": search.trials, "concurrency": search.concurrency}
     return [f"search.{name}={number}" for name, number in asked.items() if number is not None]
 
 
 def _farewell(study: StudyFolder, file: str) -> int:
-    """How to come back, or how it ended: what stays on the terminal. The exit status."""
+    """Print how to open the app again, or how the study ended; the exit status."""
     from tuitune.cli.launch import remove_unbegun
     from tuitune.cli.summary import print_result, result_in
 
     name = study.name
     engine, row = study.reader.engine(), study.reader.study()
-    leaving = row.finished and engine is not None and engine.phase != "importing"
+    # a restarted engine has stored a phase later than the end of the study, and no fact yet
+    leaving = (
+        row.finished
+        and engine is not None
+        and (engine.phase in ("ended", "failed") or engine.time <= row.opened)
+    )
     if study.owner() is not None and not leaving:
         print(_running_on(name))
         return 0

@@ -1,4 +1,4 @@
-"""`check`: what a run of a study file would do, and what its user may not expect."""
+"""`check`: mistakes of a study file, what a run of it would do, and warnings."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _warnings(
 
 def _switched_off(spec: StudySpec, document: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
     written, pruning = document.get("pruning", {}), spec.pruning
-    idle = [key for key in _FOR_RUNGS if key in written and key not in pruner_kind(pruning).keys]
-    if idle:
-        yield f'[pruning] {", ".join(idle)}: without effect, since method = "{pruning.method}"'
+    unused = [key for key in _FOR_RUNGS if key in written and key not in pruner_kind(pruning).keys]
+    if unused:
+        yield f'[pruning] {", ".join(unused)}: without effect, since method = "{pruning.method}"'
 
 
 def _commands_at_max(spec: StudySpec) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _commands_at_max(spec: StudySpec) -> Iterator[str]:
 
 
 def _seen_repeats(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
-    """Patterns alone: what a script reports by itself is meant as it is."""
+    """Only for patterns: a script that reports by itself repeats a step on purpose."""
     if spec.pruning.resource is None or not spec.trial.metrics:
         return
     found = begun.reader.repeated()
@@ -95,31 +95,31 @@ def _short_leave(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
 
 
 def _longer(seconds: float) -> str:
-    """Half as much again, in whole minutes or seconds."""
+    """One and a half times as long, in whole minutes or seconds."""
     ample = 1.5 * seconds
     return f"{-(-ample // 60):.0f}m" if ample > 60 else f"{-(-ample // 1):.0f}s"
 
 
 def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
-    """0, or 2 with every problem on stderr: as a run of it would be refused."""
+    """The exit status: 0, or 2 with every mistake on stderr, as a run would be refused."""
     try:
         spec, document = load_whole(file, overrides=overrides)
         seen = look() if wants_gpus(spec) else Snapshot(absent=True)
         check_machine(spec, host_room(), seen)
-        begun, doubts = _begun(spec, runs)
+        begun, warnings = _begun(spec, runs)
         learned, more = _learned(spec, begun)
-        doubts += more + _warnings(spec, document, begun)
+        warnings += more + _warnings(spec, document, begun)
     except (StudyFileError, CannotRunError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
     print(_words(spec, learned, seen))
-    for doubt in doubts:
-        print(f"{spec.file}: warning: {doubt}", file=sys.stderr)
+    for warning in warnings:
+        print(f"{spec.file}: warning: {warning}", file=sys.stderr)
     return 0
 
 
 def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
-    """The study that a run of this file would go on with, and why it can't with one."""
+    """The study that a run of this file would continue, and a warning if it can't."""
     folder = newest_study(runs, spec.name)
     if folder is None:
         check_place(runs)
@@ -134,17 +134,17 @@ def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
 
 
 def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[str]]:
-    """What it learns from, and what is to be known of it; a study that has begun keeps that."""
+    """What the study learns from, and warnings. A study that has begun keeps what it learned."""
     count = None if begun is None else kept(begun.reader.get(KEY))
     if begun is None or count is None:
         return learn(spec), []
     words = f"{count} trials of earlier studies, kept in {begun.name} since it began"
-    doubts = []
+    warnings = []
     try:
         learn(spec)
     except CannotRunError as error:
-        doubts.append(f"{str(error).removeprefix(f'{spec.file}: ')}; what was learned is kept")
-    return Learned((), (words,)), doubts
+        warnings.append(f"{str(error).removeprefix(f'{spec.file}: ')}; what was learned is kept")
+    return Learned((), (words,)), warnings
 
 
 def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
@@ -185,5 +185,5 @@ def _parameter_cells(parameter: Parameter) -> list[str]:
     likely = " to ".join(map(spell, likely_of(parameter)))
     if isinstance(parameter, Choice):
         likely = " or ".join(map(spell, likely_of(parameter)))
-    believed = f"likely {likely}" if likely else ""
-    return [parameter.name, domain(parameter), believed, condition(parameter)]
+    expected = f"likely {likely}" if likely else ""
+    return [parameter.name, domain(parameter), expected, condition(parameter)]

@@ -1,4 +1,4 @@
-"""Output that never makes the study wait for its reader."""
+"""Standard output and error that never block the study."""
 
 from __future__ import annotations
 
@@ -20,82 +20,85 @@ from tuitune.messages.as_json import as_json, is_utf8
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST = 256 * 1024 * 1024  # bytes that wait for a reader; what comes beyond is counted and dropped
-_CHUNK = 4096  # bytes a write: what is seen of a slow reader's progress
-_SHORT = 5.0  # s at the end without a byte read, after a study was told to stop
-_LONG = 60.0  # s, after one that came to its end
-_LOOK = 0.1  # s between two looks at how far a reader is
+MOST = 256 * 1024 * 1024  # bytes kept for a slow reader; further lines are dropped and counted
+_CHUNK = 4096  # bytes of one write: small, so that a slow reader's progress is seen
+_SHORT = 5.0  # s to wait at the end without a byte read, after a study was stopped
+_LONG = 60.0  # s, after one that ended by itself
+_LOOK = 0.1  # s between two looks at the reader's progress
 _PAUSE = 0.02  # s after each write: lines of many trials are written together
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # a disk that may have room again
 
 
 class Outlet(io.TextIOBase):
-    """A stream that takes text at once; a thread of its own hands it on as fast as it is read.
+    """A stream whose writes never block: a thread writes the text out as fast as it is read.
 
-    What its encoding doesn't have is written with backslashes. Once nobody can read it any more
-    (a pipe whose reader is gone) it takes everything and keeps nothing.
+    Characters that the encoding lacks are written as backslash escapes. Once the reader of a pipe
+    is gone, all text is discarded.
     """
 
     def __init__(self, stream: TextIO, dropped: Callable[[int], str], most: int = MOST) -> None:
         self._descriptor = stream.fileno()
         self._encoding = stream.encoding
         self._is_terminal = stream.isatty()
-        self._dropped_words = dropped  # what stands in the place of so many lines
+        self._dropped_words = dropped  # the line that replaces so many dropped ones
         self._most = most
         self._state = threading.Condition()  # guards all below
         self._waiting = bytearray()
-        self._live = b""  # the newest repaint of the live line, below all that waits
-        self._in_hand = 0  # bytes that the thread is writing
+        self._live = b""  # the newest repaint of the live line, written after all that waits
+        self._in_flight = 0  # bytes of the write in progress
         self._written = 0
         self._dropped = 0  # lines
-        self._deaf = False
+        self._reader_gone = False
         self._leaving = threading.Event()
-        self.is_full = False  # the disk, and what was written last is lost
+        self.is_full = False  # the disk is full, and the last write is lost
         self._thread: threading.Thread | None = None
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream that is written to."""
         return self._encoding
 
     @property
     def errors(self) -> str:  # type: ignore[override]
+        """How characters are written that the encoding lacks."""
         return "backslashreplace"
 
     def fileno(self) -> int:
+        """The descriptor that is written to."""
         return self._descriptor
 
     def isatty(self) -> bool:
+        """Whether that is a terminal, as seen at the start."""
         return self._is_terminal
 
     def writable(self) -> bool:
+        """Always true."""
         return True
 
     def write(self, text: str) -> int:
+        """Queue the text, or drop and count its lines if too much waits; its length."""
         data = text.encode(self._encoding, "backslashreplace")
         with self._state:
-            self._take(data)
+            self._append(data)
             self._wake()
         return len(text)
 
     def repaint(self, text: str) -> None:
-        """Write a live line over the one before; only the newest is kept for a slow terminal."""
+        """Queue the live line; it replaces one that is not written yet."""
         with self._state:
-            if not self._deaf:
+            if not self._reader_gone:
                 self._live = text.encode(self._encoding, "backslashreplace")
                 self._wake()
 
     def drain(self, patience: float) -> int:
-        """Wait until all is read, but no longer than `patience` without progress.
-
-        The number of bytes that are left.
-        """
+        """Wait until all is written, at most `patience` s without progress; the bytes left."""
         self._leaving.set()
         with self._state:
             if self._dropped:
                 self._waiting += self._notice()
                 self._wake()
             seen, since = self._progress(), time.monotonic()
-            while left := len(self._waiting) + self._in_hand:
+            while left := len(self._waiting) + self._in_flight:
                 self._state.wait(_LOOK)
                 now = self._progress()
                 if now != seen:
@@ -104,8 +107,8 @@ class Outlet(io.TextIOBase):
                     break
             return left
 
-    def _take(self, data: bytes) -> None:
-        if self._deaf:
+    def _append(self, data: bytes) -> None:
+        if self._reader_gone:
             return
         if len(self._waiting) + len(data) > self._most:
             self._dropped += data.count(b"\n")
@@ -121,13 +124,13 @@ class Outlet(io.TextIOBase):
 
     def _wake(self) -> None:
         if self._thread is None:
-            # a daemon: a write that is stuck for ever must not keep the process
-            self._thread = threading.Thread(target=self._hand_on, name="console", daemon=True)
+            # a daemon: a write that blocks for ever must not keep the process alive
+            self._thread = threading.Thread(target=self._write_loop, name="console", daemon=True)
             self._thread.start()
         self._state.notify_all()
 
     def _progress(self) -> tuple[int, int]:
-        """Changes whenever somebody reads: bytes written, and those that lie in the pipe."""
+        """Changes whenever the reader reads: the bytes written, and those still in the pipe."""
         in_pipe = bytearray(struct.calcsize("i"))
         with contextlib.suppress(OSError):
             fcntl.ioctl(self._descriptor, termios.FIONREAD, in_pipe)
@@ -135,22 +138,22 @@ class Outlet(io.TextIOBase):
 
     # --- the thread --------------------------------------------------------------------------
 
-    def _hand_on(self) -> None:
+    def _write_loop(self) -> None:
         while True:
             with self._state:
                 while not self._waiting and not self._live:
                     self._state.wait()
                 chunk = self._next()
-                self._in_hand = len(chunk)
+                self._in_flight = len(chunk)
             self._write_out(chunk)
             with self._state:
-                self._in_hand = 0
+                self._in_flight = 0
                 self._state.notify_all()
             if not self._waiting:
                 self._leaving.wait(_PAUSE)
 
     def _next(self) -> bytes:
-        """Whole lines where they fit; the live line once nothing else waits."""
+        """The next bytes to write: whole lines where they fit; the live line once nothing waits."""
         if not self._waiting:
             chunk, self._live = self._live, b""
             return chunk
@@ -165,7 +168,7 @@ class Outlet(io.TextIOBase):
         while chunk:
             try:
                 written = os.write(self._descriptor, chunk)
-            except BlockingIOError:  # whoever shares the terminal has made it so
+            except BlockingIOError:  # another process has made the shared terminal non-blocking
                 select.select([], [self._descriptor], [])
                 continue
             except OSError as error:
@@ -176,28 +179,27 @@ class Outlet(io.TextIOBase):
             with self._state:
                 self.is_full = False
                 self._written += written
-                self._in_hand = len(chunk)
+                self._in_flight = len(chunk)
 
     def _failed(self, error: OSError, chunk: bytes) -> None:
         if error.errno in FULL:
             self.is_full = True
             self._dropped += chunk.count(b"\n")
             return
-        self._deaf = True
+        self._reader_gone = True
         self._dropped = 0
         self._waiting.clear()
         self._live = b""
 
 
 def without_waiting(work: Callable[[], int], *, json_lines: bool = False) -> int:
-    """Do this with a standard output and error that never make it wait; its exit status.
+    """Do `work` with standard output and error that never block it; its exit status.
 
-    At the end a reader that makes progress is waited for, and one that makes none for some
-    seconds is not.
+    At the end the rest is written as long as the reader makes progress.
     """
     try:
         out, errors = _outlets(json_lines=json_lines)
-    except io.UnsupportedOperation:  # no file behind them: a caller's own, in memory
+    except io.UnsupportedOperation:  # streams in memory, without a file
         return work()
     patience = _LONG
     try:
@@ -209,7 +211,7 @@ def without_waiting(work: Callable[[], int], *, json_lines: bool = False) -> int
             patience = _SHORT if status == 130 else _LONG
     finally:
         with contextlib.suppress(KeyboardInterrupt):  # no need to wait, then
-            _see_off(out, errors, patience)
+            _drain_both(out, errors, patience)
     return status
 
 
@@ -234,7 +236,7 @@ def _dropped_object(lines: int) -> str:
     return as_json({"event": "dropped", "lines": lines}) + "\n"
 
 
-def _see_off(out: Outlet, errors: Outlet, patience: float) -> None:
+def _drain_both(out: Outlet, errors: Outlet, patience: float) -> None:
     left = out.drain(patience)
     if errors is out:
         return

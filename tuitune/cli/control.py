@@ -28,6 +28,7 @@ _DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": 
 
 
 def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
+    """Ask the engine to stop; the exit status. finish: trials run to their end; now: killed."""
     found, answer = _ask(study, runs, Stop(finish, now))
     if found is None:
         return 2
@@ -48,7 +49,7 @@ def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
 
 
 def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> int:
-    """Kill, pause, resume or retry trials; pause and resume the launching where none is named."""
+    """Kill, pause, resume or retry trials; without trials pause or resume launching."""
     found, answer = _ask(study, runs, _ACTS[act](tuple(trials)))
     if found is None:
         return 2
@@ -62,7 +63,7 @@ def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> in
 
 
 def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -> int:
-    """Give a configuration by hand; what it leaves out is chosen as the study's method would."""
+    """Add a trial. Other values are those of trial `like`, or chosen by the search method."""
     config: dict[str, Any] = {}
     for text in values:
         path, value = parsed(text)
@@ -79,6 +80,7 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
 
 
 def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
+    """Change settings of a running study, each written KEY=VALUE; the exit status."""
     found, answer = _ask(study, runs, Set(tuple(overrides)))
     if found is None:
         return 2
@@ -88,7 +90,7 @@ def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
 
 
 def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, dict[str, Any]]:
-    """The study and its engine's answer; None, with words on stderr, where there is none."""
+    """The study and its engine's answer; None, with a message on stderr, if there is none."""
     study = open_study(text, runs)
     if study is None:
         return None, {}
@@ -109,6 +111,6 @@ def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, d
 
 def _without_engine(study: StudyFolder) -> str:
     file = shlex.quote(study.source)
-    if study.state() == "finished":  # the file alone would only tell how it ended
+    if study.state() == "finished":  # the file alone would only print its result
         return f"finished, no engine runs it; `tuitune {file} --trials N` goes on with more"
     return f"no engine runs it; `tuitune {file}` goes on with it"

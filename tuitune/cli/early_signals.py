@@ -11,13 +11,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def hold_back() -> None:
-    """Let signals wait until an engine can leave in words.
+    """Block these signals until the engine can stop with a message.
 
-    An exception that a handler raises would be lost in some import's bare `except`.
+    An exception raised by a handler could be lost in an import's bare `except`.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 
 def let_come() -> None:
-    """Let them do again what they do in any program, those that have waited first."""
+    """Unblock them: those that came meanwhile take effect now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

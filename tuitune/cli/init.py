@@ -52,27 +52,28 @@ def _argument(call: ast.Call) -> Argument | None:
     if not flags or len(flags) < len(call.args):
         return None
     flag = next((flag for flag in flags if flag.startswith("--")), flags[0])
-    said = {word.arg: word.value for word in call.keywords if word.arg}
-    action = _action(said.get("action"))
+    keywords = {word.arg: word.value for word in call.keywords if word.arg}
+    action = _action(keywords.get("action"))
     if action in ("help", "version"):
         return None
     positional = not flag.startswith("-")
-    default = _literal(said.get("default"))
-    nargs = _literal(said.get("nargs"))
+    default = _literal(keywords.get("default"))
+    nargs = _literal(keywords.get("nargs"))
     bare = flag.lstrip("-").replace("-", "_")
-    # What --no-bias sets is called bias, but true is said of the flag.
-    name = bare if action == "store_false" else _literal(said.get("dest")) or bare
-    choices = _literal(said.get("choices"))
+    # --no-bias sets "bias" to false: the value belongs to the flag, so its name is used
+    name = bare if action == "store_false" else _literal(keywords.get("dest")) or bare
+    choices = _literal(keywords.get("choices"))
     return Argument(
         flag=flag,
         name=str(name),
-        kind=_name(said.get("type")),
+        kind=_name(keywords.get("type")),
         default=default,
         choices=tuple(choices) if isinstance(choices, list | tuple) else (),
         action=action,
-        needed=_literal(said.get("required")) is True or (positional and nargs not in ("?", "*")),
+        needed=_literal(keywords.get("required")) is True
+        or (positional and nargs not in ("?", "*")),
         bare=positional,
-        several="nargs" in said and nargs != "?",
+        several="nargs" in keywords and nargs != "?",
     )
 
 
@@ -102,8 +103,8 @@ def _literal(node: ast.expr | None) -> Any:
     return None if is_number and not math.isfinite(value) else value
 
 
-# How long a trial runs, what it reads and how it is watched: nothing to search.
-_LEFT = re.compile(
+# Arguments that are not searched: the length of a run, its inputs, its logging.
+_NOT_SEARCHED = re.compile(
     r"epoch|seed|step|iter|worker|interval|freq|every|log|print|save|verbose|debug|port|rank|"
     r"world|gpu|cuda|device|cpu|thread|patience|path|dir|file|resume|checkpoint|eval|test|dry"
 )
@@ -124,15 +125,15 @@ def _suggest(argument: Argument) -> Line:
     """Suggest a range around an argument's default; without one it is left to the script."""
     if argument.action in ("store_true", "store_false", "optional"):
         return _switch(argument)
-    said = _range(argument)
-    if said:
+    domain = _range(argument)
+    if domain:
         key = _toml_key(argument.name)
         why = argument.flag
         if argument.default is not None:
             why += f", the script's default is {argument.default!r}"
         value = f'"{{{argument.name}}}"'
         words = value if argument.bare else f"{spell(argument.flag)}, {value}"
-        return Line(words, (f"{key} = {said}",), why)
+        return Line(words, (f"{key} = {domain}",), why)
     if argument.needed:
         return Line('"FILL-IN"' if argument.bare else f'{spell(argument.flag)}, "FILL-IN"')
     return Line()
@@ -140,19 +141,23 @@ def _suggest(argument: Argument) -> Line:
 
 def _switch(argument: Argument) -> Line:
     name, flag = argument.name, argument.flag
-    if _LEFT.search(name.lower()) or not flag.startswith("--"):
+    if _NOT_SEARCHED.search(name.lower()) or not flag.startswith("--"):
         return Line()
     if argument.action == "optional":
         other = "--no-" + flag.removeprefix("--")
-        said = f"{_toml_key(name)} = {spell([flag, other])}"
-        return Line(f'"{{{name}}}"', (said,), "a switch and its opposite")
+        choice = f"{_toml_key(name)} = {spell([flag, other])}"
+        return Line(f'"{{{name}}}"', (choice,), "a switch and its opposite")
     present = f"{{ value = {spell(flag)}, when = {{ {_toml_key(name)} = true }} }}"
     lines = (f"{_toml_key(name)} = [true, false]", f"{_toml_key(name + '_flag')} = {present}")
     return Line(f'["{{{name}_flag}}"]', lines, f"{flag} stands in the command only when true")
 
 
 def _range(argument: Argument) -> str:
-    if argument.several or argument.action != "store" or _LEFT.search(argument.name.lower()):
+    if (
+        argument.several
+        or argument.action != "store"
+        or _NOT_SEARCHED.search(argument.name.lower())
+    ):
         return ""
     plain = [c for c in argument.choices if isinstance(c, str | int | float)]
     if len(plain) > 1 and len(plain) == len(argument.choices):
@@ -205,24 +210,24 @@ _HELD_OUT = re.compile(r"val|test|eval|dev")
 
 
 class DraftError(Exception):
-    """A script that no study file can be drafted from, in words."""
+    """No study file can be drafted from the script; str() says why."""
 
 
 def write_draft(script: Path) -> int:
-    """Write the draft beside the script and say so; the exit code is 0, or 2 with words."""
+    """Write the draft next to the script; the exit status: 0, or 2 with a message on stderr."""
     file = script.with_suffix(".toml")
     try:
         text = draft(script)
         with file.open("x", encoding="utf-8") as out:
             out.write(text)
-    except DraftError as wrong:
-        print(wrong, file=sys.stderr)
+    except DraftError as error:
+        print(error, file=sys.stderr)
         return 2
     except FileExistsError:
-        print(f"{file} is there already; move it away or take it as it is.", file=sys.stderr)
+        print(f"{file} exists already; move it away, or use it as it is.", file=sys.stderr)
         return 2
-    except OSError as wrong:
-        print(f"{file} can't be written: {wrong.strerror}.", file=sys.stderr)
+    except OSError as error:
+        print(f"{file} can't be written: {error.strerror}.", file=sys.stderr)
         return 2
     check = shlex.join(["tuitune", "check", str(file)])
     print(f"{file} is written. Edit its ranges and pattern, then: {check}")
@@ -230,7 +235,7 @@ def write_draft(script: Path) -> int:
 
 
 def draft(script: Path) -> str:
-    """Give the text of a study file for a script; DraftError where there is nothing to go by.
+    """The text of a study file for a script. Raises DraftError if no argument can be used.
 
     The script is read by its syntax tree and never run.
     """
@@ -285,14 +290,14 @@ def draft(script: Path) -> str:
 def _tree(script: Path) -> ast.Module:
     try:
         return ast.parse(script.read_bytes(), str(script))
-    except SyntaxError as wrong:
-        raise DraftError(f"{script}, line {wrong.lineno}: {wrong.msg}; is it Python?") from None
-    except OSError as wrong:
-        raise DraftError(f"{script} can't be read: {wrong.strerror}.") from None
+    except SyntaxError as error:
+        raise DraftError(f"{script}, line {error.lineno}: {error.msg}; is it Python?") from None
+    except OSError as error:
+        raise DraftError(f"{script} can't be read: {error.strerror}.") from None
     except (RecursionError, MemoryError):
         raise DraftError(f"{script} can't be read: it is nested too deeply.") from None
-    except ValueError as wrong:
-        raise DraftError(f"{script} can't be read: {wrong}.") from None
+    except ValueError as error:
+        raise DraftError(f"{script} can't be read: {error}.") from None
 
 
 def _study(script: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Start of an engine that outlives the terminal and the login session it was asked for in."""
+"""Start of an engine that outlives its terminal and its login session."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ WORDS = (
 
 
 class SessionScope(msgspec.Struct, frozen=True):
-    """How an engine is started so that it outlives its user's session, and what that still needs.
+    """How an engine is started so that it outlives its user's session, and what prevents that.
 
-    `prefix` goes before its command. `words` is empty where nothing is missing.
+    `prefix` goes before its command. `words` is empty if nothing does.
     """
 
     prefix: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def scope(root: Path = Path("/")) -> SessionScope:
 
 
 def _would_kill(root: Path) -> bool:
-    """Whether we are of a session, and what is of a session ends with it."""
+    """Whether this process is in a login session whose processes logind ends at logout."""
     try:
         group = root / "proc/self/cgroup"
         if "/session-" not in group.read_text(encoding="utf-8", errors="replace"):
@@ -92,7 +92,7 @@ _TAIL = 15  # lines
 
 
 class StartError(Exception):
-    """No engine could begin; str() says why, in words or as the training code's traceback."""
+    """No engine could begin; str() is a message or the training code's traceback."""
 
 
 PROBLEMS = (StartError, RefusedError, CannotRunError, StudyFileError, StoreError)
@@ -103,10 +103,9 @@ def begin_engine(
     study: StudyFolder | None = None,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> StudyFolder:
-    """The study that was asked for, with an engine unless it is finished.
+    """The requested study, with an engine unless it is finished.
 
-    `meanwhile` is called while the engine starts. What the import of the training code prints
-    later is in the store. Raises PROBLEMS.
+    `meanwhile` is called while the engine starts. Raises PROBLEMS; later ones are in the store.
     """
     resolution = resolve(request, study)
     folder = resolution.study.path
@@ -120,9 +119,9 @@ def begin_engine(
 
 
 def remove_unbegun(folder: Path) -> bool:
-    """Remove a study in which nothing has happened, unless an engine has it.
+    """Remove a study without facts, unless an engine holds it; whether it was removed.
 
-    What trials or users have left there is never removed, whatever has become of the database.
+    Files of trials or users are never removed, even if the database is damaged.
     """
     try:
         held = owner.claim(folder)
@@ -148,7 +147,7 @@ def _has_facts(folder: Path) -> bool:
 
 
 def _start(request: RunRequest, folder: Path, meanwhile: Callable[[], object]) -> None:
-    """Raises StartError, and what `meanwhile` raises, with the engine told to end."""
+    """Raises StartError, and what `meanwhile` raises; the engine is ended first."""
     place = scope()
     if place.words:
         print(f"{folder.name}: {place.words}", file=sys.stderr)
@@ -176,7 +175,7 @@ def _spawn(
     words += [word for override in request.overrides for word in ("--set", override)]
     words += ["--steal"] if request.steal else []
     words += ["--executor", request.executor] if request.executor else []
-    with (folder / LOG).open("ab") as log, _held_back():
+    with (folder / LOG).open("ab") as log, _signals_blocked():
         return subprocess.Popen(
             [*prefix, *words],
             stdin=subprocess.DEVNULL,
@@ -188,8 +187,8 @@ def _spawn(
 
 
 @contextlib.contextmanager
-def _held_back() -> Iterator[None]:
-    """What is started meanwhile gets signals once it says that it can hear them."""
+def _signals_blocked() -> Iterator[None]:
+    """Processes started within block the ending signals until they can handle them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, early_signals.ENDING)
     try:
         yield
@@ -216,7 +215,7 @@ def _wait_for_start(startup: StartupReader, folder: Path, timeouts: StartupTimeo
 
 
 def another_runs(folder: Path, timeouts: StartupTimeouts) -> bool:
-    """Whether an engine that was begun at the same moment has this study, which is held."""
+    """Whether another engine, started at the same moment, runs this study. Waits for its name."""
     end = time.monotonic() + timeouts.taking
     while time.monotonic() < end:
         if owner.running(folder) is not None and (folder / DOCUMENT).exists():

@@ -1,4 +1,4 @@
-"""`doctor`, and what `check` says of GPUs: this machine's devices in words."""
+"""`doctor`, and the GPU lines of `check`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEFT_OUT = "left out by CUDA_VISIBLE_DEVICES or [devices] allow"
 
 
 def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
-    """What a study of this file would find; it can be used. One line where there is nothing."""
+    """How a run of this study would use each GPU; one line if there are none."""
     if spec.trial.gpus == 0:
         return ["GPUs: none asked for"]
     if seen.problem:
@@ -33,8 +33,8 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     each = "auto, as many on each as measured" if gpus == "auto" else f"{gpus:g} a trial"
     free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
     head = f"{each}{free}" if ours else "none that we may use; trials run on the CPUs"
-    told = GpuState(spec.devices, os.getpid()).look(ours, seen, (), time.time())
-    words = {gpu.uuid: gpu.obstacle or "would be used" for gpu in told}
+    states = GpuState(spec.devices, os.getpid()).look(ours, seen, (), time.time())
+    words = {gpu.uuid: gpu.obstacle or "would be used" for gpu in states}
     lines = [f"GPUs: {head}"]
     for device in seen.devices:
         why = device.trouble or words.get(device.uuid, _LEFT_OUT)
@@ -61,7 +61,7 @@ _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "wrong"}
 
 
 def examine() -> int:
-    """0, or 1 where something is wrong."""
+    """Print what was found on this machine; the exit status: 0, or 1 if something is wrong."""
     seen, room = look(), host_room()
     found = [
         Finding("ok", "CPUs", f"{room.cpus:g} slots, {room.memory / 1e9:.1f} GB of memory"),

@@ -1,4 +1,4 @@
-"""The commands: what may be said, and who does it. Imports what a command needs when it runs."""
+"""The commands and their options. Each command imports what it needs when it runs."""
 
 # ruff: noqa: PLC0415, PLR0913 - `tuitune --help` pays for no engine; a parameter an option
 
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tuitune.cli import early_signals
-from tuitune.cli.options import device_options
-from tuitune.cli.options import said as device_words
+from tuitune.cli.options import device_options, device_overrides
 
 if TYPE_CHECKING:
     from tuitune.store.exported import Form
@@ -48,6 +47,7 @@ class TrialNumber(click.ParamType[int]):
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
+        """The number; a usage error where the text is none."""
         digits = str(value).removeprefix("#")
         if not (digits.isascii() and digits.isdigit()):
             self.fail(f"{value!r} is not the number of a trial, as in 7", param, ctx)
@@ -67,7 +67,7 @@ def commands(context: click.Context) -> None:
     """Hyperparameter search from the terminal.
 
     \b
-    tuitune STUDY.toml        run a study, or go on with it
+    tuitune STUDY.toml        run a study, or continue it
     tuitune                   this machine's studies
     """  # noqa: D301 - click reads the backspace as "leave these lines alone"
     if context.invoked_subcommand is not None:
@@ -85,7 +85,7 @@ def commands(context: click.Context) -> None:
 @_STUDY_FILE
 @click.option("--no-ui", is_flag=True, help="Print lines in place of the app.")
 @click.option("--json", "as_json", is_flag=True, help="Print every event as one JSON object.")
-@click.option("--new", is_flag=True, help="Start another study beside earlier ones of this name.")
+@click.option("--new", is_flag=True, help="Start a new study, even if this name has earlier ones.")
 @click.option("--steal", is_flag=True, help="Take the study over from an engine on another host.")
 @click.option("--seed", type=int, help="Another [search] seed.")
 @click.option("--trials", type=int, help="Another [search] trials.")
@@ -110,17 +110,17 @@ def run(
     overrides: tuple[str, ...],
     runs: Path,
 ) -> None:
-    """Run the study of FILE, or go on with it where it was left."""
+    """Run the study of FILE, or continue it."""
     from tuitune.cli.app import AppOptions, has_terminal, run_with_app
     from tuitune.cli.run_request import RunRequest
 
-    said = [*overrides, *device_words(click.get_current_context())]
-    said += [] if seed is None else [f"search.seed={seed}"]
-    said += [] if trials is None else [f"search.trials={trials}"]
+    changed = [*overrides, *device_overrides(click.get_current_context())]
+    changed += [] if seed is None else [f"search.seed={seed}"]
+    changed += [] if trials is None else [f"search.trials={trials}"]
     request = RunRequest(
         file,
         runs.absolute(),
-        tuple(said),
+        tuple(changed),
         new=new,
         steal=steal,
         as_json=as_json,
@@ -136,7 +136,7 @@ def run(
 
 @commands.command()
 @click.argument("study", required=False)
-@click.option("--readonly", is_flag=True, help="Look on, and change nothing.")
+@click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
 @_ASCII
 @NO_COLOR
 @_RUNS
@@ -167,7 +167,7 @@ def engine(
     executor: str | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Run the study of a folder that was made for it, away from any terminal."""
+    """Run the study of an existing folder in the background, without a terminal."""
     from tuitune.cli.run import run_detached
     from tuitune.cli.run_request import RunRequest
 
@@ -181,16 +181,16 @@ def engine(
 @_SET
 @_RUNS
 def check(file: Path, *, overrides: tuple[str, ...], runs: Path) -> None:
-    """Say what is wrong with FILE, or what a run of it would do."""
+    """List the mistakes in FILE, or say what a run of it would do."""
     from tuitune.cli.check import check_file
 
-    said = (*overrides, *device_words(click.get_current_context()))
-    sys.exit(check_file(file, said, runs.absolute()))
+    changed = (*overrides, *device_overrides(click.get_current_context()))
+    sys.exit(check_file(file, changed, runs.absolute()))
 
 
 @commands.command()
 def doctor() -> None:
-    """Say what this machine's GPUs and its set-up are like, and what stands in the way."""
+    """Show this machine's GPUs and set-up, and what prevents their use."""
     from tuitune.cli.machine import examine
 
     sys.exit(examine())
@@ -213,7 +213,7 @@ def ls(runs: Path) -> None:
 @click.option("--why", type=_TRIAL, metavar="N", help="What was decided about trial N, and why.")
 @_RUNS
 def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
-    """Show how STUDY stands: its counts, its best configuration, its trials."""
+    """Show STUDY: its counts, its best configuration, its trials."""
     from tuitune.cli.show import show_study
 
     sys.exit(show_study(study, runs, as_json=as_json, why=why))
@@ -225,7 +225,7 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Into this file.")
 @_RUNS
 def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
-    """Write a row a trial of STUDY."""
+    """Write a table of STUDY with one row for each trial."""
     from tuitune.cli.show import export_study
 
     sys.exit(export_study(study, runs, form=form, out=out))
@@ -237,7 +237,7 @@ def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
 @click.option("--now", is_flag=True, help="Kill the running trials, whether or not they save.")
 @_RUNS
 def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
-    """Stop STUDY so that it can go on later: its trials save and leave."""
+    """Stop STUDY so that it can continue later: its trials save and leave."""
     from tuitune.cli.control import stop_study
 
     if finish and now:
@@ -250,7 +250,7 @@ def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
 @click.argument("trials", type=_TRIAL, nargs=-1, required=True)
 @_RUNS
 def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """End TRIALS of STUDY. They stay ended unless `retry` takes one up again."""
+    """End TRIALS of STUDY. They stay ended unless `retry` continues one."""
     from tuitune.cli.control import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "kill", trials))
@@ -272,7 +272,7 @@ def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @click.argument("trials", type=_TRIAL, nargs=-1)
 @_RUNS
 def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """Let paused TRIALS of STUDY go on. Without any: launch again."""
+    """Continue paused TRIALS of STUDY. Without any: launch new ones again."""
     from tuitune.cli.control import act_on_trials
 
     sys.exit(act_on_trials(study, runs, "resume", trials))
@@ -283,9 +283,9 @@ def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @click.argument("trials", type=_TRIAL, nargs=-1, required=True)
 @_RUNS
 def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """Take TRIALS of STUDY up again that failed, were pruned or were killed.
+    """Continue TRIALS of STUDY that failed, were pruned or were killed.
 
-    Each goes on from its newest checkpoint where that was kept, and begins anew where not.
+    Each continues from its newest checkpoint if that was kept, and starts again otherwise.
     """
     from tuitune.cli.control import act_on_trials
 
@@ -295,7 +295,7 @@ def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @commands.command()
 @_STUDY
 @click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--like", type=_TRIAL, metavar="N", help="As trial N, but for the values given.")
+@click.option("--like", type=_TRIAL, metavar="N", help="Take the other values from trial N.")
 @_RUNS
 def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) -> None:
     """Add a trial of your own to STUDY; what you leave out is chosen for you."""

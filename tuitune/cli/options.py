@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options of devices, which several commands share."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
-_PLACE = "tuitune.devices"  # in the context, for `said`
+_PLACE = "tuitune.devices"  # in the context, for `device_overrides`
 
 
 def device_options(command: Command) -> Command:
-    """Add --gpus and the options of [devices]; what they say is had from `said`."""
+    """Add --gpus and the options of [devices]; `device_overrides` reads them."""
     for name, write, more in reversed(_OPTIONS):
         callback = _keep(write)
         command = click.option(name, expose_value=False, callback=callback, **more)(command)
     return command
 
 
-def said(context: click.Context) -> list[str]:
-    """The overrides that the options stand for."""
+def device_overrides(context: click.Context) -> list[str]:
+    """The overrides of the study file that the given options stand for."""
     found: list[str] = context.meta.get(_PLACE, [])
     return found
 
@@ -50,7 +50,7 @@ _OPTIONS: tuple[tuple[str, Callable[[Any], str], dict[str, Any]], ...] = (
         "trial.gpus={}".format,
         {
             "metavar": "N|auto",
-            "help": "GPUs a trial: a whole number, a fraction, or auto.",
+            "help": "GPUs for each trial: a whole number, a fraction, or auto.",
         },
     ),
     (
@@ -64,11 +64,11 @@ _OPTIONS: tuple[tuple[str, Callable[[Any], str], dict[str, Any]], ...] = (
     (
         "--leave-free",
         "devices.leave_free={}".format,
-        {"type": int, "metavar": "N", "help": "Leave so many GPUs to others."},
+        {"type": int, "metavar": "N", "help": "Leave N GPUs to others."},
     ),
     (
         "--share/--no-share",
         lambda value: f"devices.share={str(value).lower()}",
-        {"default": None, "help": "Take GPUs on which others compute, too."},
+        {"default": None, "help": "Use GPUs on which others compute, too."},
     ),
 )

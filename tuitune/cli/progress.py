@@ -42,7 +42,7 @@ _NOTE_EVERY = 15.0  # s between two notes in a log file
 
 
 class _Count:
-    """The trials that have ended, and the forecast, from the facts that the study has folded in."""
+    """The number of ended trials and the forecast, counted from the facts."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
@@ -85,7 +85,7 @@ def _is_settled(trial: Trial) -> bool:
 
 
 class Lines:
-    """Prints a line for each thing worth keeping; on a terminal a live line stands below them."""
+    """Prints a line for each notable fact, and on a terminal a live line below them."""
 
     def __init__(self, study: Study, where: str, stream: TextIO | None = None) -> None:
         self._study = study
@@ -97,7 +97,9 @@ class Lines:
         self._noted = 0.0
         self._idle = False
         self._blocked: dict[str, str] = {}
-        self._tails: dict[int, str] = {}  # the logs' last lines of trials that are to be settled
+        self._tails: dict[
+            int, str
+        ] = {}  # the last lines of the logs of trials that have exited, until they are settled
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         for fact in facts:
@@ -109,7 +111,7 @@ class Lines:
             self._paint()
 
     def _tell_idle(self, facts: Sequence[ev.AnyFact]) -> None:
-        """Nothing runs and nothing will, for as long as a hand holds trials back: said once."""
+        """Print once that only trials paused by a user are left."""
         state = self._study.state
         held = [t.number for t in state.trials if t.paused_by_user] if not state.running else []
         idle = bool(held) and not (state.waiting or state.asking or state.halted or state.finished)
@@ -134,7 +136,7 @@ class Lines:
                 self._tails[fact.trial] = fact.tail
             case ev.Halted():
                 self._line(fact.time, told(fact) + self._time_to_leave(fact))
-            case _ if type(fact) in _SAID and self._is_news(fact) and (words := told(fact)):
+            case _ if type(fact) in _PRINTED and self._is_new(fact) and (words := told(fact)):
                 whom = whose(fact)
                 self._line(fact.time, f"{whom}  {words}" if whom else words)
             case _:
@@ -146,8 +148,8 @@ class Lines:
             return ""
         return f"; at most {duration(seconds)} and what a save takes, unless it is stopped again"
 
-    def _is_news(self, fact: ev.AnyFact) -> bool:
-        """What many trials run into at the same moment is said once."""
+    def _is_new(self, fact: ev.AnyFact) -> bool:
+        """False if the same launch problem was printed before: many trials meet it at once."""
         if not isinstance(fact, ev.LaunchBlocked):
             return True
         before = self._blocked.get(fact.cause, "")
@@ -170,7 +172,7 @@ class Lines:
             parts.append(plain(reason_words(fact.why)))
         else:
             parts.append(configuration_words(trial.config))
-            if trial.error:  # its value counts all the same
+            if trial.error:  # its value counts nevertheless
                 parts.append(f"; after that: {plain(reason_words(trial.error))}")
         return "  ".join(part for part in parts if part)
 
@@ -212,20 +214,21 @@ class Lines:
         self._stream.flush()
 
     def note(self, text: str) -> None:
-        """Said once; a log file gets the next one only after a while, a terminal each."""
+        """Print a message; into a log file at most one every 15 s."""
         now = time.time()
         if self._live or now - self._noted > _NOTE_EVERY:
             self._noted = now
             self._line(now, plain(text))
 
     def close(self) -> None:
+        """Clear the live line."""
         if self._live:
-            self._repaint("")  # what is not painted yet is not to come below the result
+            self._repaint("")  # a repaint that still waits must not appear below the result
             self._write("\r\x1b[K")
 
 
-# What is worth a line of its own, beside how trials end.
-_SAID = frozenset(
+# Facts that get a line of their own, besides openings and ends.
+_PRINTED = frozenset(
     {
         ev.Warned,
         ev.Silent,
@@ -266,11 +269,11 @@ class JsonLines:
         self._stream.flush()
 
     def note(self, text: str) -> None:
-        """Not into the stream of objects: a person reads it, if anybody does."""
+        """Print a message to stderr: standard output has JSON objects only."""
         print(text, file=sys.stderr)
 
     def close(self) -> None:
-        pass
+        """Nothing: each line was flushed."""
 
 
 def fact_record(fact: ev.AnyFact) -> dict[str, object]:
@@ -279,7 +282,7 @@ def fact_record(fact: ev.AnyFact) -> dict[str, object]:
 
 
 def _record(struct: msgspec.Struct) -> dict[str, object]:
-    """Structs within it too, which encode as lists by themselves."""
+    """Its fields by name, also of the structs within it, which would be encoded as lists."""
     return {name: _by_name(value) for name, value in msgspec.structs.asdict(struct).items()}
 
 

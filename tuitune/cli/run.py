@@ -49,10 +49,10 @@ def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
     seen = 0
     try:
         while True:
-            alive = folder.owner() is not None  # before the look, so that nothing is missed
+            alive = folder.owner() is not None  # asked before reading, so that no fact is missed
             found = folder.reader.facts(seen)
             facts = [fact for _, fact in found]
-            for fact in facts:  # one by one: what is said of each is how the study stood then
+            for fact in facts:  # one by one: each line shows the study as it was at that fact
                 study.evolve(fact)
                 watcher([fact])
             seen = found[-1][0] if found else seen
@@ -110,8 +110,8 @@ def _do(request: RunRequest, resolution: Resolution) -> int:
         return _follow(study, request)
     if resolution.does == "tell":
         if not request.as_json:
-            mend = "`--trials N` adds trials, `--new` starts another study"
-            print(f"{study.name}: finished; {mend}")
+            hint = "`--trials N` adds trials, `--new` starts another study"
+            print(f"{study.name}: finished; {hint}")
         return print_result(result_in(study), as_json=request.as_json)
     return _run(request, resolution)
 
@@ -138,13 +138,13 @@ def _run(request: RunRequest, resolution: Resolution) -> int:
     except BaseException:
         remove_unbegun(folder)
         raise
-    return _tell(outcome, as_json=request.as_json)
+    return _print_outcome(outcome, as_json=request.as_json)
 
 
 def _opening(
     request: RunRequest, spec: StudySpec, document: Mapping[str, Any], folder: Path
 ) -> Opening:
-    """The study under its folder's name, which is another than the file's once there are two."""
+    """The study under its folder's name, which differs from the file's for a second study."""
     named = replace(spec, name=folder.name)
     text = as_run(request, document, folder.name)
     return Opening(
@@ -158,7 +158,7 @@ def _opening(
     )
 
 
-def _tell(outcome: Outcome, *, as_json: bool) -> int:
+def _print_outcome(outcome: Outcome, *, as_json: bool) -> int:
     """Print how a run has ended; the command's exit status."""
     study = outcome.study
     status = print_result(result_of(study), as_json=as_json)
@@ -188,7 +188,7 @@ class _Log:
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         self._importing = False
-        self._reporter.close()  # trials start: all that can go wrong is in the store from here on
+        self._reporter.close()  # trials start: later problems are in the store
         self._lines(facts)
 
     def note(self, text: str) -> None:
@@ -200,7 +200,7 @@ class _Log:
 
 
 def run_detached(request: RunRequest, folder: Path, startup: int) -> int:
-    """Run the study of this folder; what prevents it is told to whoever started it."""
+    """Run the study of this folder; the exit status. startup: descriptor for a StartupReporter."""
     return without_waiting(partial(_run_engine, request, folder, startup))
 
 
@@ -217,7 +217,7 @@ def _run_engine(request: RunRequest, folder: Path, startup: int) -> int:
     try:
         spec, document = load_whole(request.file, overrides=request.overrides)
         opening = _opening(request, spec, document, folder)
-        return _tell(run(opening, watcher, listening), as_json=False)
+        return _print_outcome(run(opening, watcher, listening), as_json=False)
     except _REFUSALS as error:
         reporter.send(Failed(str(error), isinstance(error, HeldError)))
         print(error)

@@ -1,4 +1,4 @@
-"""What a run command asks for, and which study that means."""
+"""The request of a run command, and the study that it means."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What was said on the command line."""
+    """The arguments of a run command."""
 
     file: Path
     runs: Path  # absolute: trials have another current folder
@@ -42,7 +42,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a request comes to: run the study, follow its engine, or tell how it ended."""
+    """What a request leads to: run the study, follow its engine, or print how it ended."""
 
     does: Literal["run", "follow", "tell"]
     spec: StudySpec
@@ -51,14 +51,14 @@ class Resolution:
 
 
 class RefusedError(Exception):
-    """The request can't be met; str() says why and the mend."""
+    """The request can't be met; str() says why and what to do."""
 
 
 def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution:
-    """Of this study, of the newest that the file has begun, or of a new one, which gets a folder.
+    """Resolve a request for `study`, else for the newest of the file, else for a new one.
 
-    Prints what a study that goes on takes over from its changed file. Raises StudyFileError,
-    CannotRunError, StoreError and RefusedError.
+    Creates the folder of a new study. Prints which changes of the file a continued study adopts.
+    Raises StudyFileError, CannotRunError, StoreError and RefusedError.
     """
     spec, document = load_whole(request.file, overrides=request.overrides)
     _check_executor(request.executor)
@@ -99,8 +99,8 @@ def as_run(request: RunRequest, document: Mapping[str, Any], name: str) -> str:
 
 
 def _refusal(request: RunRequest, study: StudyFolder, differences: list[str]) -> str:
-    said = [word for override in request.overrides for word in ("--set", override)]
-    command = shlex.join(["tuitune", short_path(request.file), *said, "--new"])
+    flags = [word for override in request.overrides for word in ("--set", override)]
+    command = shlex.join(["tuitune", short_path(request.file), *flags, "--new"])
     lines = [
         f"{study.name}: {request.file} describes a different search than the stored study:",
         *(f"  {difference}" for difference in differences),

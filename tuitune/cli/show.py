@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
+    """Print a study, or the facts of trial `why`; the exit status."""
     study = open_study(text, runs)
     if study is None:
         return 2
@@ -72,7 +73,7 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
 
 
 def nothing_starts(study: StudyFolder) -> str:
-    """Why no trial is launched though an engine runs the study; empty where that is not so."""
+    """Why a running study launches no trial; empty if it does, or if no engine runs it."""
     row = study.reader.study()
     if study.owner() is None or row.finished:
         return ""
@@ -143,7 +144,7 @@ def _cells(row: TrialRow, now: float | None) -> list[str]:
 
 
 def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
-    """Everything that befell a trial but its reports, in order."""
+    """Print all facts of a trial but its reports, in order."""
     facts = [fact for _, fact in study.reader.facts_of(trial)]
     if not facts:
         print(f"{study.name}: there is no trial {trial_name(trial)}", file=sys.stderr)
@@ -161,6 +162,7 @@ def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
 
 
 def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:
+    """Write all trials to `out`, None for standard output; the exit status."""
     study = open_study(text, runs)
     if study is None:
         return 2
@@ -179,7 +181,7 @@ def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:
         return 2
     except OSError as error:
         if out is None:
-            raise  # as of every command's output
+            raise  # handled where the command ends
         print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
         return 2
     return 0

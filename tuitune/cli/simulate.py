@@ -1,4 +1,4 @@
-"""What would a study have done under other pruning? Played through again, from its journal."""
+"""`simulate`: a recorded study replayed under other pruning."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ _CHANGEABLE = ("pruning.", "search.concurrency=")
 
 
 def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: bool) -> int:
-    strange = [word for word in overrides if not word.startswith(_CHANGEABLE)]
-    if strange:
+    """Print the study beside its simulation under these overrides; the exit status."""
+    refused = [word for word in overrides if not word.startswith(_CHANGEABLE)]
+    if refused:
         print(
-            f"--set {strange[0]}: a record can tell only of other pruning: set keys of pruning, as "
-            f"in pruning.reduction=4, or search.concurrency",
+            f"--set {refused[0]}: only other pruning can be simulated: set keys of pruning, as "
+            f"pruning.reduction=4, or search.concurrency",
             file=sys.stderr,
         )
         return 2
@@ -61,7 +62,7 @@ def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: 
 
 @contextlib.contextmanager
 def _without_collections() -> Iterator[None]:
-    """The whole record is kept to the end: to look for garbage in it takes as long as the rest."""
+    """No garbage collection: all objects live to the end, and scanning them doubles the time."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -112,5 +113,5 @@ def _good(comparison: Comparison) -> str:
         shown = trial_names(comparison.lost[:10])
         lost += f" ({shown}{', …' if len(comparison.lost) > 10 else ''})"
     if comparison.lost_unknown:
-        lost += f", and of {len(comparison.lost_unknown)} nobody knows"
+        lost += f", and for {len(comparison.lost_unknown)} it is unknown"
     return f"of the best tenth ({len(comparison.good)} trials) {lost}"

@@ -1,4 +1,4 @@
-"""The pipe by which a detached engine tells whoever started it how that went."""
+"""The pipe on which a detached engine reports its start to the command that started it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tuitune.ipc.frames import Codec, LineBuffer
 
 
 class Listening(NamedTuple):
-    """It has the study and answers requests."""
+    """The engine holds the study and answers requests."""
 
 
 class Failed(NamedTuple):
-    """It ends."""
+    """The engine ends with an error."""
 
     error: str
-    held: bool = False  # another engine has the study
+    held: bool = False  # another engine holds the study
 
 
 Message = Listening | Failed
@@ -29,15 +29,15 @@ _codec: Codec[Message] = Codec(Listening, Failed)
 
 
 class StartupTimeouts(msgspec.Struct, frozen=True):
-    """In seconds."""
+    """How long a command waits for the engine that it starts; seconds."""
 
-    listening: float = 60.0  # until an engine has the study and answers
-    early_failure: float = 0.15  # more, in which an import that fails at once may say so
-    taking: float = 2.0  # in which an engine that has the study's lock writes its name
+    listening: float = 60.0  # until the engine holds the study and answers
+    early_failure: float = 0.15  # further, for an import that fails at once
+    taking: float = 2.0  # for an engine that holds the study's lock to write its name
 
 
 class StartupReader:
-    """The end of whoever starts an engine."""
+    """The reading end, in the command that starts the engine."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -58,25 +58,25 @@ class StartupReader:
         return self._messages.pop(0)
 
     def close(self) -> None:
-        """The engine may go on writing."""
+        """Close this end; later messages of the engine are lost."""
         os.close(self._descriptor)
 
 
 class StartupReporter:
-    """The engine's end."""
+    """The writing end, in the engine."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - trials are not to hold it open
 
     def send(self, message: Message) -> None:
-        """Nothing happens once nobody reads, or after `close`."""
+        """Send a message; ignored after `close` or once the reader is gone."""
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
                 os.write(self._descriptor, _codec.encode(message))
 
     def close(self) -> None:
-        """A second call does nothing."""
+        """Close this end; a second call does nothing."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor = None

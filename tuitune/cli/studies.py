@@ -27,16 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """A study folder, read as far as it is asked about. Raises StoreError, StudyFileError."""
+    """A study folder, read when first needed. Its methods raise StoreError, StudyFileError."""
 
     path: Path
 
     @property
     def name(self) -> str:
+        """The folder's name, which is the study's."""
         return self.path.name
 
     @cached_property
     def reader(self) -> Reader:
+        """Opened at the first use and kept open."""
         return Reader.open(self.path / DATABASE)
 
     @cached_property
@@ -46,7 +48,7 @@ class StudyFolder:
 
     @property
     def source(self) -> str:
-        """The study file, as a user would name it from here."""
+        """The study file's path, relative to the current folder where it lies below it."""
         return short_path(Path(self.reader.get("source") or self.path / DOCUMENT))
 
     def owner(self) -> Owner | None:
@@ -54,10 +56,11 @@ class StudyFolder:
         return owner.running(self.path)
 
     def state(self) -> StudyState:
+        """The study's state, by the store and by whether an engine runs it."""
         return self.reader.study().state(running=self.owner() is not None)
 
     def total(self) -> int:
-        """How many trials it is to have."""
+        """The number of trials that the study will have, with those added by hand."""
         return self.reader.study().total or self.spec.search.trials
 
     def best(self, rows: Sequence[TrialRow]) -> tuple[TrialRow | None, bool]:
@@ -67,7 +70,7 @@ class StudyFolder:
 
 
 def open_study(text: str, runs: Path) -> StudyFolder | None:
-    """The study that this text names; None, and words on stderr, where there is none to read."""
+    """The study that this text names; None, with a message on stderr, if none can be read."""
     try:
         study = StudyFolder(find_study(text, runs))
         study.reader.get("source")
@@ -87,7 +90,7 @@ def short_path(path: Path) -> str:
 
 
 def list_studies(runs: Path) -> int:
-    """Those of the runs folder and those that the registry knows, the one run last first."""
+    """Print the studies of the runs folder and of the registry, the one run last first."""
     rows = [_cells(folder) for folder in all_studies(runs)]
     if not rows:
         print("No studies yet. `tuitune STUDY.toml` runs one; `tuitune init SCRIPT` drafts one.")
@@ -111,7 +114,7 @@ def _cells(folder: Path) -> list[str]:
         return [study.name, study.state(), trials, value, place]
     except (StoreError, StudyFileError) as error:
         words = str(error).partition("\n")[0]
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are listed
+    except Exception as error:  # noqa: BLE001 - a damaged study must not hide the others
         words = f"it is damaged: {type(error).__name__}: {error}"
     words = words.removeprefix(f"{folder}/")
     return [study.name, "unreadable", "-", "-", plain(f"{place}: {words}")]

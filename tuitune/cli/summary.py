@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 class Best(msgspec.Struct, frozen=True):
+    """The best trial. partial: it has not reached its end."""
+
     trial: int
     value: float | None
     config: dict[str, Any]
@@ -30,7 +32,7 @@ class Best(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a study has come to."""
+    """What is printed of a study that is over. seconds: of all its runs."""
 
     name: str
     metric: str
@@ -42,6 +44,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def result_of(study: Study) -> Result:
+    """The result of a study in memory."""
     state, spec = study.state, study.spec
     found, partial = study.best()
     best = None
@@ -53,7 +56,7 @@ def result_of(study: Study) -> Result:
 
 
 def result_in(folder: StudyFolder) -> Result:
-    """The same, as it stands in the store: of a study that no engine runs."""
+    """The result of a study in the store, that no engine runs."""
     changes = folder.reader.changes()
     row = changes.study or StudyRow()
     found, partial = folder.best(changes.rows)
@@ -64,14 +67,14 @@ def result_in(folder: StudyFolder) -> Result:
 
 
 def print_result(result: Result, *, as_json: bool = False) -> int:
-    """Print how a study that is over has ended; the exit status: 0, or 1: no trial completed."""
+    """Print the result of a study; the exit status: 0, or 1 if no trial completed."""
     try:
         if as_json:
             print_json(_record(result))
         else:
             print(_summary(result))
         sys.stdout.flush()
-    except OSError:  # nobody listens any more: it has ended as it has all the same
+    except OSError:  # the reader is gone: the exit status is still that of the study
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if result.counts[TrialState.COMPLETE] else 1
 

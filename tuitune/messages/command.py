@@ -1,4 +1,4 @@
-"""The program that a configuration makes of a study's command."""
+"""A study's command, filled in with a configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 def fill_command(
     command: tuple[str | tuple[str, ...], ...], configuration: Mapping[str, Any]
 ) -> list[str]:
-    """The program's arguments; a group is dropped whole where one of its parameters is inactive."""
+    """The program's arguments, without the groups that have an inactive parameter.
+
+    Raises KeyError if a parameter outside any group is inactive.
+    """
     arguments: list[str] = []
     for part in command:
         group = (part,) if isinstance(part, str) else part
@@ -37,5 +40,5 @@ def _fill(text: str, configuration: Mapping[str, Any]) -> str:
 
 
 def spelled(value: Any) -> str:
-    """A value as TOML spells it, but for the quotes around a whole string."""
+    """A value as in TOML; a string without its quotes."""
     return value if isinstance(value, str) else spell(value)

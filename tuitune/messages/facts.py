@@ -1,4 +1,4 @@
-"""Facts of the journal in one line of words each."""
+"""One line of text for each fact of the journal."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def told(fact: ev.AnyFact) -> str:
-    """Without whom it befell; empty for what is not worth a line."""
+    """The line of a fact, without its trials; empty for facts that get no line."""
     tell = TELL.get(type(fact))
-    return "" if tell is None else plain(tell(fact)) + _hand(fact)
+    return "" if tell is None else plain(tell(fact)) + _by(fact)
 
 
 def whose(fact: ev.AnyFact) -> str:
-    """The trials it is about: "#7", "#3, #4"; empty where it is the study."""
+    """The trials of a fact: "#7", "#3, #4"; empty for a fact of the whole study."""
     trial = getattr(fact, "trial", None)
     return trial_names(getattr(fact, "trials", ()) if trial is None else (trial,))
 
 
-def _hand(fact: ev.AnyFact) -> str:
+def _by(fact: ev.AnyFact) -> str:
     by = getattr(fact, "by", "")
     return f" ({plain(by)})" if by else ""
 
@@ -83,8 +83,8 @@ def _disk(fact: ev.DiskChanged) -> str:
         return "there is room on the disk again: launching goes on"
     share = f"{fact.free:.1%}"
     free = share if fact.free_bytes is None else f"{fact.free_bytes / 1e9:.3g} GB ({share})"
-    mend = "nothing is launched until there is more, or `disk_free` in [limits] is less"
-    return f"only {free} of the disk is free: {mend}"
+    remedy = "nothing is launched until there is more, or `disk_free` in [limits] is less"
+    return f"only {free} of the disk is free: {remedy}"
 
 
 def _blocked(fact: ev.LaunchBlocked) -> str:
@@ -98,7 +98,7 @@ def _blocked(fact: ev.LaunchBlocked) -> str:
 
 
 def _sample_failed(fact: ev.SampleFailed) -> str:
-    """Why it failed is said of how it is settled."""
+    """Without the error, which is in the trial's Settled fact."""
     found = configuration_words(fact.config)
     return f"proposed: {reason_words(fact.why)}: {found}, without what was to be sampled"
 
@@ -116,7 +116,7 @@ def _signal(fact: ev.Signal) -> str:
 
 
 def _with_verb(verb: str, why: Why | Reason) -> str:
-    """A pruner's reason says what follows; others, and the text of an older journal, do not."""
+    """The verb and the reason; a pruner's reason has the verb in its own text."""
     words = reason_words(why)
     return words if isinstance(why, Ranked | Averaged | Diverged) else f"{verb}: {words}"
 
@@ -172,7 +172,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Halted: _halted,
     ev.Finished: _finished,
 }
-# What tells of the study as a whole: what was decided, what hands did, how trials ended.
+# Facts shown for the study as a whole: decisions, acts of users, how trials ended.
 NOTABLE: tuple[type[ev.Fact], ...] = tuple(
     kind
     for kind in TELL

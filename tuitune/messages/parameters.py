@@ -1,4 +1,4 @@
-"""What may a parameter be, and when is it there? In the words of the study file."""
+"""Domains and conditions of parameters, in the words of the study file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def domain(parameter: Parameter) -> str:
-    """Its bounds, or its values."""
+    """The bounds or the values of a parameter."""
     match parameter:
         case FloatRange(low=low, high=high, log=log, step=step):
             steps = f", in steps of {step}" if step else ""
@@ -30,7 +30,7 @@ def domain(parameter: Parameter) -> str:
 
 
 def condition(parameter: Parameter) -> str:
-    """When it is used: 'when optimizer = "sgd"'; empty where it always is."""
+    """When a parameter is active, as 'when optimizer = "sgd"'; empty for always."""
     parents = " and ".join(
         f"{name} = {' or '.join(spell(v) for v in values)}"
         for name, values in parameter.when.items()

@@ -1,4 +1,4 @@
-"""Words of the typed reasons that verdicts and proposals have."""
+"""The text of typed reasons, which verdicts, proposals and settled trials have."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def reason_words(why: r.Why | r.Reason) -> str:
 
 
 def too_few(pruning: PruningSpec, trials: int, style: str) -> str:
-    """A warning that no trial is sure to be sent to `max` by its rank; empty where one is.
+    """A warning that too few trials are planned for one to be promoted to `max`; else empty.
 
-    trials: of the whole study. style: how verdicts fall; empty where that is not known yet.
+    trials: of the whole study. style: "promote" or "stop"; empty if that is not known yet.
     """
     style = style or pruning.style
     kind = pruner_kind(pruning)

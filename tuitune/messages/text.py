@@ -1,4 +1,4 @@
-"""Words and numbers as they stand on a terminal: short, plain, and never an escape code."""
+"""Numbers, durations, names and tables as short text without escape codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def plain(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Four significant figures, or a dash for what is not there."""
+    """Four significant figures; a dash for None."""
     if value is None:
         return "-"
     return f"{value:.4g}" if math.isfinite(value) else str(value)
@@ -34,7 +34,7 @@ def trial_names(numbers: Iterable[int]) -> str:
 
 
 def which(trial: int, *, partial: bool) -> str:
-    """The trial that a best value is of."""
+    """The trial that a best value belongs to, as "(#7)" or "(#7, partial)"."""
     return f"({trial_name(trial)}{', partial' if partial else ''})"
 
 
@@ -59,6 +59,7 @@ def duration(seconds: float) -> str:
 
 
 def configuration_toml(configuration: dict[str, Any]) -> str:
+    """A configuration as TOML, one parameter a line."""
     return tomli_w.dumps(configuration)
 
 
