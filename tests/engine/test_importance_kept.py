@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from tuitune.core.search.importance import Importance
-from tuitune.engine import importance
+from tuitune.engine import monitors
 from tuitune.ipc.process_tree import children
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
@@ -61,7 +61,7 @@ def run(scenario, journal, tmp_path) -> None:
     study = SimpleNamespace(state=SimpleNamespace(trials=[]))
 
     async def main():
-        watch = asyncio.create_task(importance.watch(study, journal, tmp_path, 0.01))
+        watch = asyncio.create_task(monitors.watch_importance(study, journal, tmp_path, 0.01))
         try:
             async with asyncio.timeout(60):
                 await scenario(study)

@@ -18,7 +18,7 @@ from tuitune.control.requests import (
     UndoKill,
 )
 from tuitune.core import events as ev
-from tuitune.engine.control_handler import ControlHandler
+from tuitune.engine.startup import ControlHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -128,7 +128,7 @@ def logout(logind: Mapping[str, str]) -> Finding:
     if os.getuid() == 0 or logind.get("KillUserProcesses") != "yes":
         return Finding("ok", "logout", "studies outlive it")
     if logind.get("Linger") == "yes":
-        return Finding("ok", "logout", "studies outlive it, since you linger")
+        return Finding("ok", "logout", "studies outlive it, as lingering is enabled")
     return Finding("wrong", "logout", "ends your studies; run: loginctl enable-linger")
 
 

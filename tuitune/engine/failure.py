@@ -55,8 +55,8 @@ def end_by_failures(loop: asyncio.AbstractEventLoop, fail: Callable[[BaseExcepti
     loop.set_exception_handler(handle)
 
 
-def heed(task: asyncio.Task[None]) -> None:
-    """A done-callback for a task that nothing awaits: its error is raised in the loop."""
+def raise_error(task: asyncio.Task[None]) -> None:
+    """Raise a task's error in the loop: the done-callback for a task that nothing awaits."""
     if not task.cancelled():
         task.result()
 

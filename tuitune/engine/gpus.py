@@ -14,7 +14,7 @@ from tuitune.core.placement.gpu_state import GpuState, Tenant, obstacle_changes
 from tuitune.core.placement.gpus import THIRDS
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.watchdog import Watchdog
-from tuitune.engine.failure import heed
+from tuitune.engine.failure import raise_error
 from tuitune.messages.text import trial_name
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class Gpus:
         task = asyncio.get_running_loop().create_task(self._vacate(key, event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(heed)
+        task.add_done_callback(raise_error)
 
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
         """Wait until its memory is free, then pass its exit on."""

@@ -1,4 +1,4 @@
-"""Monitors of the machine: steps of its clock, free disk space, devices."""
+"""Monitors of an engine: steps of the clock, free disk space, devices, importance."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import contextlib
 import math
 import shutil
 import time
+from asyncio.subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.search.importance import FINISHED, Importance, is_due
 from tuitune.core.study.gpu_packing import words_of
+from tuitune.model_process import importance
 from tuitune.store.errors import StoreError
+from tuitune.store.folder import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +26,11 @@ if TYPE_CHECKING:
 
     from tuitune.core.events import Gpu
     from tuitune.core.placement.snapshots import GpuSample
-    from tuitune.core.study import State
+    from tuitune.core.study import State, Study
     from tuitune.engine.context import EngineContext
     from tuitune.engine.engine import Engine
     from tuitune.engine.gpus import Gpus
+    from tuitune.store.journal import Journal
 
 _LEAST_STEP = 1.0  # s; smaller steps are corrections by NTP
 
@@ -158,3 +165,48 @@ def _gpu_note(device: GpuSample, gpu: Gpu | None) -> str:
     if gpu is None:
         return device.trouble
     return "nothing more starts" if gpu.obstacle and gpu.foreign else gpu.obstacle
+
+
+_IMPORTANCE_PERIOD = 15.0  # s between two looks at whether enough trials have finished
+
+
+async def watch_importance(
+    study: Study, journal: Journal, folder: Path, interval: float = _IMPORTANCE_PERIOD
+) -> None:
+    """Compute importance again, in a process of its own, whenever enough trials have finished."""
+    newest = journal.importance()
+    while True:
+        await asyncio.sleep(interval)
+        finished = sum(trial.state in FINISHED for trial in study.state.trials)
+        if not is_due(newest, finished):
+            continue
+        found = await _compute_importance(folder)
+        newest = found or Importance(finished)  # after a failure, wait for more trials
+        if found is not None:
+            with contextlib.suppress(StoreError):  # the engine reports the same error
+                journal.keep_importance(found)
+
+
+async def _compute_importance(folder: Path) -> Importance | None:
+    """None if the process fails; its error is in the engine's log then."""
+    try:
+        with (folder / LOG).open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *importance.command(folder),
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=log,
+                env=importance.environment(),
+                start_new_session=True,
+            )
+    except OSError:
+        return None
+    try:
+        output, _ = await process.communicate()
+        return importance.read_answer(output)
+    except msgspec.DecodeError:
+        return None
+    finally:
+        if process.returncode is None:  # the study has ended meanwhile
+            process.kill()
+            await process.wait()

@@ -12,7 +12,7 @@ from tuitune.core.reasons import ModelFailed
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
 from tuitune.core.search.registry import searcher_kind
 from tuitune.core.search.sobol import sobol_searcher
-from tuitune.engine.failure import heed
+from tuitune.engine.failure import raise_error
 from tuitune.executors.base import NotNowError, SampleError
 from tuitune.model_process import ModelError
 
@@ -235,7 +235,7 @@ class Proposing:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(heed)
+        task.add_done_callback(raise_error)
 
 
 def _exhausted_words(spec: StudySpec) -> str:

@@ -15,7 +15,7 @@ from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.search.registry import make_searcher
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
-from tuitune.engine import importance, monitors
+from tuitune.engine import monitors
 from tuitune.engine.context import (
     EngineContext,
     make_gpus,
@@ -24,14 +24,19 @@ from tuitune.engine.context import (
     restore,
     warm,
 )
-from tuitune.engine.control_handler import ControlHandler
 from tuitune.engine.engine import Engine
-from tuitune.engine.failure import GuardedWatcher, Watcher, end_by_failures, failure, heed
+from tuitune.engine.failure import GuardedWatcher, Watcher, end_by_failures, failure, raise_error
 from tuitune.engine.learning import learned_once
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.ports import EngineDeps, Timeouts
 from tuitune.engine.settings import CannotRunError, StudyDocument, check_machine, wants_gpus
-from tuitune.engine.startup import Signals, StartupGate, StoppedEarlyError, following_import
+from tuitune.engine.startup import (
+    ControlHandler,
+    Signals,
+    StartupGate,
+    StoppedEarlyError,
+    following_import,
+)
 from tuitune.engine.trial_folders import TrialFolders
 from tuitune.executors.base import Plan, TargetError
 from tuitune.executors.local.exit_text import shortage
@@ -273,11 +278,11 @@ async def _to_its_end(
             monitors.watch_disk(folder, engine, context.timeouts.disk),
             _sample(engine, context, gpus),
             warm(model_client, context.study.spec.search.trials, _SETTLED),
-            importance.watch(context.study, context.journal, folder),
+            monitors.watch_importance(context.study, context.journal, folder),
         )
     ]
     for task in tasks[:2]:  # a failure of the others does not end the study
-        task.add_done_callback(heed)
+        task.add_done_callback(raise_error)
     try:
         low = monitors.is_low(folder, context.study.spec.limits.disk_free)
         found = gpus.now if gpus else ()

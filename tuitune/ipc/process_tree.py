@@ -100,12 +100,12 @@ def is_childless() -> bool:
     return False
 
 
-def end_descendants(seconds: float = SWEEP_SECONDS) -> bool:
+def end_descendants() -> bool:
     """Kill and wait for all that descend from this process, which must adopt orphans.
 
-    False if some are left after `seconds`.
+    False if some are left after SWEEP_SECONDS.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + SWEEP_SECONDS
     while not is_childless():
         for child in children(os.getpid()):
             kill(child)
@@ -132,12 +132,12 @@ def tagged(value: str, variable: str = "TUITUNE_STUDY") -> set[int]:
     return {pid for pid in processes() if pid != os.getpid() and _has_entry(pid, wanted)}
 
 
-def sweep(value: str, variable: str = "TUITUNE_STUDY", seconds: float = SWEEP_SECONDS) -> bool:
+def sweep(value: str, variable: str = "TUITUNE_STUDY") -> bool:
     """Kill every process that carries the tag and wait until they are gone; never ourselves.
 
-    False if some are left after `seconds`.
+    False if some are left after SWEEP_SECONDS.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + SWEEP_SECONDS
     while found := tagged(value, variable):
         for pid in found:
             kill(pid)

@@ -137,10 +137,10 @@ class Refused(NamedTuple):
 
 PAUSED = "paused"  # the one reason of a Stop after which a trial that can't save may go on
 
-ToEngine = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
+_ToEngine = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
 Instruction = Verdict | Stop | Release
 
-_to_engine: Codec[ToEngine] = Codec(Hello, Report, Saving, Checkpoint, Warn, Done, Frozen)
+_to_engine: Codec[_ToEngine] = Codec(Hello, Report, Saving, Checkpoint, Warn, Done, Frozen)
 _to_trial: Codec[Instruction | Refused] = Codec(Verdict, Stop, Release, Refused)
 encode, decode = _to_engine.encode, _to_engine.decode
 encode_instruction = _to_trial.encode
