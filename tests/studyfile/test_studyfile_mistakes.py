@@ -290,7 +290,7 @@ def test_grids_that_can_not_be_gone_over(problems):
     assert "can't go over s, which a function samples" in found
     wide = "a = { low = 1, high = 5000 }\nb = { low = 1, high = 5000 }"
     (found,) = problems(space=wide, search='method = "grid"')
-    assert "makes a grid of 25,000,000 points; say trials = 1000" in found
+    assert "makes a grid of 25,000,000 points; write trials = 1000" in found
     (found,) = problems(space="a = { low = 1, high = 1000000000 }", search='method = "grid"')
     assert "more than 10,000,000 values of a; give it a step" in found
 

@@ -1,1 +1,1 @@
-"""Searchers and models: which configuration is tried next."""
+"""Searchers and models, which choose configurations."""

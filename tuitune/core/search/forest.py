@@ -1,8 +1,8 @@
 """Permutation importance by a forest of extremely randomised regression trees.
 
 Trees: Geurts, Ernst and Wehenkel 2006, each grown on a bootstrap sample. Importance: Breiman 2001,
-"Random Forests", section 10: the rise of the squared error on the rows that a tree has not seen
-when one column's values are permuted among them.
+"Random Forests", section 10: the rise of the squared error on the rows that a tree was not fitted
+to when one column's values are permuted among them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ABSENT: Final = -1.0  # stands for NaN: below every value
 
 
 class ForestFit(NamedTuple):
-    """How much a forest needs each column, and how good it is.
+    """The importance of each column, and the quality of the fit.
 
     importance: the rise of the squared error over the variance of the targets, (columns,).
-    r2, rank (Spearman's): of the predictions for rows by the trees that have not seen them.
+    r2, rank (Spearman's): of the predictions for rows by the trees that were not fitted to them.
     """
 
     importance: Floats
@@ -56,7 +56,7 @@ class _Trees(NamedTuple):
 def fit_forest(
     columns: ArrayLike, ordered: ArrayLike, targets: ArrayLike, trees: int = TREES
 ) -> ForestFit:
-    """Fit `targets` (rows,) by `columns` (rows, columns); equal input gives an equal answer.
+    """Fit `targets` (rows,) by `columns` (rows, columns); equal input gives an equal result.
 
     Values lie in [0, 1], or are NaN where the column does not exist. ordered (columns,): False
     where the values are categories, which get a random order in each tree.
@@ -81,8 +81,8 @@ def fit_forest(
     for place in range(width):
         permuted = rows.copy()
         there = np.flatnonzero(~np.isnan(values[row, place]))
-        givers = there[np.lexsort((random.random(len(there)), tree[there]))]  # of the same tree
-        permuted[there, place] = rows[givers, place]
+        sources = there[np.lexsort((random.random(len(there)), tree[there]))]  # of the same tree
+        permuted[there, place] = rows[sources, place]
         rise = (forest.predict(permuted, tree) - truth[row]) ** 2 - errors
         sums = np.bincount(tree, weights=rise, minlength=trees)
         importance[place] = np.sum(sums / np.maximum(sizes, 1)) / trees / variance

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import Tried
     from tuitune.core.space import SearchSpace
 
-_Known = tuple[tuple[str, int], ...]  # parent -> which of the values that conditions name
+_Known = tuple[tuple[str, int], ...]  # (parent, label of its value)
 
-_OTHER = object()  # stands for every value of a parent that no condition names
+_OTHER = object()  # any value of a parent that no condition names
 
 
 class Axis(msgspec.Struct, frozen=True):
-    """A parameter's values on the grid. levels: how coarse a grid has to be to leave each out.
+    """A parameter's values on the grid. levels: for each value, that of the coarsest grid with it.
 
     labels: for a parent, each value's number among those that conditions name, -1 for the others;
-    empty for the childless. last: the place of its last child.
+    empty for a parameter without children. last: the place of its last child.
     """
 
     parameter: Parameter
@@ -39,11 +39,11 @@ class Axis(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Subgrid:
-    """The distinct configurations that axes allow, numbered from 0 without building them.
+    """The distinct configurations of a grid, numbered from 0 without building them.
 
-    Parents come before their children. A number is read like one of mixed radix, in which an
-    inactive parameter takes no digit. Mirrored numbers, n and size - 1 - n, are mirrored on
-    every axis as long as both decide alike for conditions.
+    Parents come before their children. A number is read in mixed radix, in which an inactive
+    parameter has no digit. The numbers n and size - 1 - n are mirror images on every axis as long
+    as both satisfy the same conditions.
     """
 
     space: SearchSpace
@@ -53,7 +53,7 @@ class Subgrid:
 
     @property
     def size(self) -> int:
-        """How many configurations it has."""
+        """The number of configurations."""
         return self._size(0, ())
 
     def configuration(self, number: int) -> tuple[dict[str, Value], int]:
@@ -71,7 +71,7 @@ class Subgrid:
         return {p.name: values[p.name] for p in self.space.parameters if p.name in values}, finest
 
     def _digit(self, place: int, known: _Known, number: int) -> tuple[int, int, _Known]:
-        """(which value, the number left for the axes after this one, what is known there)."""
+        """(index of the value, the number left for later axes, the state after this axis)."""
         axis = self.axes[place]
         if not axis.labels:
             after = self._after(place, known)
@@ -109,7 +109,7 @@ class Subgrid:
         return self.space.is_active(axis.parameter, parents)
 
     def _after(self, place: int, known: _Known, label: int | None = None) -> _Known:
-        """What later axes have to know; parents without further children are forgotten."""
+        """The labels that later axes need; parents without further children are dropped."""
         if label is not None:
             known = (*known, (self.axes[place].parameter.name, label))
         if not known:
@@ -119,7 +119,7 @@ class Subgrid:
 
 
 def _grid_axes(space: SearchSpace, levels: int) -> tuple[tuple[Axis, ...], dict[str, list[Value]]]:
-    """The axes of a grid, each parent right before its children, and the values conditions name.
+    """The axes of a grid, each parent right before its children, and the values in conditions.
 
     `levels`: values of each continuous parameter. ValueError for a sampled parameter.
     """
@@ -185,7 +185,7 @@ def _labels(values: Sequence[Value], named: Sequence[Value]) -> tuple[int, ...]:
 
 
 def _families_together(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """Each parameter as soon as its parents are placed, so that little has to be known at once."""
+    """Each parameter as soon as its parents are placed, which keeps the state small."""
     left = list(parameters)
     placed: dict[str, Parameter] = {}
 
@@ -207,8 +207,8 @@ def _families_together(parameters: Sequence[Parameter]) -> list[Parameter]:
 class GridSearcher:
     """Every configuration of a grid once, the coarse ones first.
 
-    It remembers the order as far as it was asked for, and how far a set of tried ones, which only
-    ever grows, had got; nothing that it answers depends on that.
+    It caches the order as far as it was read, and its position in a set of tried configurations,
+    which only grows; its proposals do not depend on these.
     """
 
     def __init__(self, space: SearchSpace, levels: int) -> None:
@@ -224,10 +224,10 @@ class GridSearcher:
         self._seen: list[tuple[int, int]] = []  # (level, number in its subgrid)
         self._identities: list[str] = []
         self._asked: Tried | None = None
-        self._passed = 0  # so many of the first are in the set asked about last
+        self._passed = 0  # number of first points that are known to be in that set
 
     def planned(self, index: int) -> Proposal:
-        """The grid's point number `index`, from 0; after the last one the first again."""
+        """Point number `index` of the grid, from 0; after the last one the first again."""
         index %= self._size
         self._identity(index)
         level, number = self._seen[index]
@@ -264,14 +264,14 @@ def _coarse_to_fine(subgrids: list[Subgrid]) -> Iterator[tuple[int, int, dict[st
 
 
 def _spread(size: int) -> Iterator[int]:
-    """Each number below `size` once, far from those just before.
+    """Each number below `size` once, far from the ones just before it.
 
-    Equal steps through the lower half, each number followed by its mirror image: on a grid two
-    opposite corners.
+    Equal steps through the lower half, each number followed by its mirror image, which on a grid
+    is the opposite corner.
     """
     half = (size + 1) // 2
     # e - 2: each pair of axes meets its combinations as early as in random order; steps by the
-    # golden ratio fall in with axes of 3 or 5 values and take up to three times as long.
+    # golden ratio resonate with axes of 3 or 5 values and take up to three times as long.
     stride = max(1, round(half * 0.7182818284590452))
     while gcd(stride, half) != 1:
         stride += 1

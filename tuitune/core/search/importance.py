@@ -1,4 +1,4 @@
-"""Importance of the parameters of a study: which trials it is computed from, and its result."""
+"""Importance of the parameters of a study."""
 
 from __future__ import annotations
 
@@ -22,20 +22,24 @@ FINISHED: Final = frozenset({TrialState.COMPLETE, TrialState.PRUNED})
 LEAST: Final = 8  # finished trials below which there is no importance
 MOST: Final = 400  # finished trials that it is computed from
 GROWTH: Final = 0.1  # of the finished trials have to be new before it is computed again
-_CATEGORIES: Final = 12  # a sampled parameter with more different values is a number, or ignored
+_CATEGORIES: Final = (
+    12  # a sampled parameter with more distinct values must be a number, or is ignored
+)
 
 
 class Configured(Ranked, Protocol):
-    """A trial with its configuration: a row of the store is one."""
+    """A trial with its configuration; a row of the store is one."""
 
     @property
-    def config(self) -> Mapping[str, Any]: ...
+    def config(self) -> Mapping[str, Any]:
+        """Parameter names to values; inactive parameters are absent."""
 
 
 class ParameterImportance(msgspec.Struct, frozen=True):
-    """rise: of the squared error without this parameter, over the variance of the ranks.
+    """The importance of one parameter.
 
-    present: how many of the configurations have it.
+    rise: of the squared error when its values are permuted, over the variance of the ranks.
+    present: the number of configurations that have it.
     """
 
     name: str
@@ -46,8 +50,8 @@ class ParameterImportance(msgspec.Struct, frozen=True):
 class Importance(msgspec.Struct, frozen=True):
     """Permutation importance by a forest, as it is stored with a study.
 
-    The forest predicts the ranks of trials (0: the best); r2 and rank (Spearman's correlation) are
-    of trials that a tree has not seen. Without parameters `why` says what is missing.
+    The forest predicts the ranks of trials (0: the best). r2 and rank (Spearman's correlation): of
+    the trials that a tree was not fitted to. why: the reason where there are no parameters.
     """
 
     finished: int  # complete and pruned trials when it was computed
@@ -60,18 +64,18 @@ class Importance(msgspec.Struct, frozen=True):
 
 
 def is_due(known: Importance | None, finished: int, growth: float = GROWTH) -> bool:
-    """Whether there are enough finished trials, and enough new ones, to compute it (again)."""
+    """Whether to compute it: enough trials are finished, and enough of them since `known`."""
     if finished < LEAST or known is None:
         return finished >= LEAST
     return finished >= known.finished + max(1.0, growth * known.finished)
 
 
 def importance_of(spec: StudySpec, trials: Sequence[Configured]) -> Importance:
-    """The importance of each parameter that varies, from those of `trials` that are finished.
+    """The importance of each parameter that varies, from the finished ones of `trials`.
 
     Equal configurations count once, with the mean of their ranks. Needs numpy.
     """
-    from tuitune.core.search import forest  # noqa: PLC0415 - who shows a result has no numpy
+    from tuitune.core.search import forest  # noqa: PLC0415 - numpy, which showing a result does not need
 
     finished = [trial for trial in trials if trial.state in FINISHED]
     stride = -(-len(finished) // MOST) or 1
@@ -109,7 +113,7 @@ class _Column(NamedTuple):
 
 
 def _column(parameter: Parameter, configs: Sequence[Mapping[str, Any]]) -> _Column | None:
-    """None where it does not vary, or where its values can't be compared."""
+    """None where the parameter does not vary, or where its values can not be compared."""
     name = parameter.name
     if isinstance(parameter, Fixed):
         return None

@@ -1,4 +1,4 @@
-"""The protocols of searchers and models: proposals, and the history that they are made from."""
+"""The protocols of searchers and models, with proposals and histories."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A configuration without its sampled values, but for those that the user gave.
+    """A configuration without its sampled values, except those that the user gave.
 
-    origin: "point" or the searcher's method. why: where it comes from.
+    origin: "point" or the searcher's method. why: how it was chosen.
     """
 
     config: dict[str, Any]
@@ -33,14 +33,14 @@ class AskModel(msgspec.Struct, frozen=True):
 
 
 class Tried(Protocol):
-    """The identities of all configurations so far, as `identity` makes them; it only grows."""
+    """The identities, see `identity`, of all configurations so far; the set only grows."""
 
     def __contains__(self, identity: object, /) -> bool: ...
     def __len__(self) -> int: ...
 
 
 class Searcher(Protocol):
-    """A function of the space, the search's settings, the trial's number and what was tried."""
+    """A pure function of the space, the [search] table, the trial's number and what was tried."""
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
         """The configuration of this trial; None where nothing untried is left."""
@@ -48,10 +48,10 @@ class Searcher(Protocol):
 
 
 class Method(Searcher, Protocol):
-    """A searcher with an endless plan of its own, tried or not."""
+    """A searcher with an infinite plan of its own, whether tried or not."""
 
     def planned(self, index: int) -> Proposal:
-        """Number `index` of that plan, from 0."""
+        """Number `index` of the plan, from 0."""
         ...
 
 
@@ -60,11 +60,11 @@ class SearchSpec:
     """How configurations are chosen, and how many."""
 
     method: str = "bayes"
-    trials: int = 100  # the reader of the file puts the size of a finite plan here
+    trials: int = 100  # by default the size of a finite plan
     seed: int = 0
     concurrency: int | None = None  # None: as many as there is room for
     points: tuple[Mapping[str, Any], ...] = ()
-    learn_from: tuple[str, ...] = ()  # folders or names of earlier studies, as the file has them
+    learn_from: tuple[str, ...] = ()  # folders or names of earlier studies, as in the file
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own
     installed: SearcherKind | None = field(default=None, compare=False, repr=False)  # its row
 
@@ -73,12 +73,12 @@ class SearchSpec:
 class SearcherKind:
     """One row of the search methods' registry, or what a package offers by `tuitune.searchers`.
 
-    summary: one line for the documentation. make: from the space, [search], and whether trials of
-    earlier studies are there to learn from. model: makes the model that the searcher's `AskModel`
-    asks, in a process of its own, from the space, [search], the objective's direction and the
+    summary: one line for the documentation. make: from the space, [search], and whether there are
+    trials of earlier studies to learn from. model: makes the model for the searcher's `AskModel`,
+    which runs in its own process, from the space, [search], the objective's direction and the
     resources at which trials are compared, ascending; None: it needs none. options: its own keys
-    of [search]. check: of the space, [search] and the keys that are written in the file, what is
-    wrong. size: how many configurations its plan has; None: there is no end to them.
+    of [search]. check: the faults of [search], from the space, the spec and the keys that the file
+    has. size: the number of configurations in its plan; None: infinite.
     """
 
     summary: str
@@ -92,13 +92,13 @@ class SearcherKind:
 
 
 def identity(space: SearchSpace, config: Mapping[str, Any]) -> str:
-    """The text that two configurations share only where all but their sampled values agree."""
+    """A text that is equal for two configurations only if all but their sampled values are."""
     sampled = {parameter.name for parameter in space.sampled}
     return key({name: value for name, value in config.items() if name not in sampled})
 
 
 def is_new(space: SearchSpace, config: Mapping[str, Any], tried: Tried) -> bool:
-    """Whether trying this configuration tells something; what is yet to be sampled is new."""
+    """Whether the configuration is untried; with values yet to be sampled it always is."""
     sampled = any(space.is_active(parameter, config) for parameter in space.sampled)
     return sampled or identity(space, config) not in tried
 
@@ -107,14 +107,14 @@ Fate = Literal["pending", "ended", "failed"]
 
 
 class Past(msgspec.Struct, frozen=True, array_like=True):
-    """One trial, as it was when the question was fixed.
+    """One trial at the time of the proposal.
 
     config: with the values of sampled parameters. curve: (resource, value) in the objective's own
     direction, resources rising: the newest value at each rung of the study that it has passed,
-    in whatever bracket it runs, and its furthest report last; not finite where it diverged. Where
-    the study has no rungs: at most one point, what the trial counts with. state: pending may
-    report further, though it may never have reported yet; ended will not, unless it is promoted
-    from the rung where it waits; failed has crashed, run out of memory or time, or diverged.
+    whatever its bracket, and last its furthest report; not finite where it diverged. Without rungs
+    at most one point: the value that counts for the trial. state: a pending trial may report
+    further, or for the first time; an ended one will not, unless it is promoted from the rung where
+    it waits; a failed one has crashed, run out of memory or time, or diverged.
     """
 
     trial: int
@@ -124,10 +124,10 @@ class Past(msgspec.Struct, frozen=True, array_like=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """past: by trial number, without those that tell nothing. foreign: of earlier studies.
+    """past: this study's trials by number, without those that have no information.
 
-    Foreign trials have configurations of this space and are never pending; their numbers run
-    from 0.
+    foreign: trials of earlier studies, with configurations of this space, never pending; their
+    numbers start at 0.
     """
 
     past: tuple[Past, ...] = ()
@@ -135,7 +135,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Model(Protocol):
-    """A pure function of what it was made with and of what it is given here."""
+    """A pure function of the arguments of its constructor and of `propose`."""
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """The configuration of this trial; None where nothing untried is left."""

@@ -15,12 +15,12 @@ from tuitune.core.space import SearchSpace
 if TYPE_CHECKING:
     from tuitune.core.search.proposal import Tried
 
-_DRAWS = 200  # all of them tried before: less than some 2% of the space is left
-_CHOICE = 64  # of what is left, so many are found before one is picked
+_DRAWS = 200  # if all were tried before, less than about 2% of the space is left
+_CHOICE = 64  # untried configurations from which one is picked
 
 
 class RandomSearcher(msgspec.Struct, frozen=True):
-    """Uniform in the unit cube, each trial from a seed of its own."""
+    """Uniform in the unit cube, with a seed for each trial."""
 
     space: SearchSpace
     seed: int
@@ -39,7 +39,7 @@ class RandomSearcher(msgspec.Struct, frozen=True):
 def draw_untried(space: SearchSpace, seed: int, trial: int, tried: Tried) -> dict[str, Any] | None:
     """A configuration drawn for this trial that was not tried; None where none is left.
 
-    An endless space can run dry in chance's eyes only, and then repeats itself.
+    In an infinite space, where all draws may still have been tried, it may be a tried one.
     """
     if space.size is None or len(tried) < space.size:
         for draw in range(_DRAWS):

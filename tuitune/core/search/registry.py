@@ -35,9 +35,9 @@ _LEVELS = 5  # values of each continuous parameter of a grid
 
 
 class _PointsFirst(msgspec.Struct, frozen=True):
-    """The given points in turn, then what the method proposes.
+    """The given points in turn, then the proposals of the method.
 
-    A point that is given while the study is under way comes next; one tried before is left out.
+    A point that is added while the study runs comes next; one tried before is skipped.
     """
 
     space: SearchSpace
@@ -45,9 +45,9 @@ class _PointsFirst(msgspec.Struct, frozen=True):
     points: tuple[Proposal, ...]
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
-        """The first given point that was not tried, else the method's proposal."""
+        """The first given point that was not tried, otherwise the proposal of the method."""
         for index, point in enumerate(self.points):
-            # Sampled values are no part of an identity: then only the number tells what is due.
+            # Identities leave sampled values out: with those, a point is due by its number.
             due = index == trial and is_new(self.space, point.config, tried)
             if due or identity(self.space, point.config) not in tried:
                 return point
@@ -57,7 +57,7 @@ class _PointsFirst(msgspec.Struct, frozen=True):
 def _points_first(
     space: SearchSpace, method: Method, points: Sequence[Mapping[str, Any]]
 ) -> _PointsFirst:
-    """Points complete themselves from what the method has planned under the same number."""
+    """What a point leaves out is filled from the method's plan at the same index."""
     completed = (
         _complete_point(space, method.planned(index), Given(index), point)
         for index, point in enumerate(points)
@@ -68,13 +68,13 @@ def _points_first(
 def _complete_point(
     space: SearchSpace, planned: Proposal, given_as: Given, point: Mapping[str, Any]
 ) -> Proposal:
-    """What was given, with what it leaves out as it was planned; inactive parameters left out."""
+    """The point with what it leaves out taken from `planned`; inactive parameters are removed."""
     given = space.normalised(point)
     coordinates = [
         to_unit(parameter, given[parameter.name]) if parameter.name in given else coordinate
         for parameter, coordinate in zip(space.searched, space.point(planned.config), strict=True)
     ]
-    # Coordinates decide what is active; the values themselves come through unrounded.
+    # Coordinates decide what is active; given values stay unrounded.
     decided = space.configuration(coordinates)
     known = {**decided, **planned.config, **given}
     names = [p.name for p in space.parameters if p.name in decided or p.name in given]
@@ -93,9 +93,9 @@ def searcher_kind(search: SearchSpec) -> SearcherKind:
 
 
 def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = False) -> Searcher:
-    """The searcher of a study: a function of these, the trial's number and what was tried.
+    """The searcher of a study; a pure function of these, the trial's number and what was tried.
 
-    informed: trials of earlier studies are there to learn from. ValueError for a grid over a
+    informed: there are trials of earlier studies to learn from. ValueError for a grid over a
     sampled parameter.
     """
     method = searcher_kind(search).make(space, search, informed)
@@ -103,7 +103,7 @@ def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = Fa
 
 
 def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
-    """The model of a study. Loads numpy: for a process of its own, or a simulation.
+    """The model of a study. Imports numpy: for the model process or a simulation.
 
     rungs: the resources at which trials are compared, ascending; empty: at their end alone.
     ValueError for a method that has no model.
@@ -117,7 +117,7 @@ def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[
 def complete(
     space: SearchSpace, search: SearchSpec, trial: int, given: Mapping[str, Any]
 ) -> Proposal:
-    """A configuration of the user's; what it leaves out is as the method plans it for `trial`."""
+    """A configuration of the user, with what it leaves out as the method plans it for `trial`."""
     planned = searcher_kind(search).make(space, search, False).planned(trial)  # noqa: FBT003 - informed
     return _complete_point(space, planned, Given(None), given)
 
@@ -155,7 +155,7 @@ def _check_grid(space: SearchSpace, search: SearchSpec, keys: Collection[str]) -
         yield Fault("method", words)
     elif "trials" not in keys and grid_size(space, levels) > _LARGEST_GRID:
         words = (
-            f"makes a grid of {grid_size(space, levels):,} points; say trials = 1000 to try only "
+            f"makes a grid of {grid_size(space, levels):,} points; write trials = 1000 to try only "
             "its coarsest, or give the ranges wider steps"
         )
         yield Fault("method", words)

@@ -116,13 +116,13 @@ class SobolSequence(msgspec.Struct, frozen=True):
 
 
 def plain_sobol(dimensions: int) -> SobolSequence:
-    """The sequence as Joe and Kuo 2008 have it, for as many axes as their table here has."""
+    """The sequence of Joe and Kuo 2008, for at most as many axes as JOE_KUO has."""
     axes = range(min(dimensions, len(JOE_KUO)))
     return SobolSequence(tuple(_directions(axis) for axis in axes), tuple(0 for _ in axes))
 
 
 def scrambled_sobol(dimensions: int, seed: int) -> SobolSequence:
-    """The same under a random linear scramble and digital shift (Matousek 1998).
+    """`plain_sobol` under a random linear scramble and digital shift (Matousek 1998).
 
     The first 2^k points stay as balanced as they were.
     """
@@ -138,14 +138,14 @@ def scrambled_sobol(dimensions: int, seed: int) -> SobolSequence:
 
 
 class SobolSearcher(msgspec.Struct, frozen=True):
-    """Trial n gets point n; where that was tried already, chance picks another."""
+    """Trial n gets point n; where that was tried already, a random configuration."""
 
     space: SearchSpace
     seed: int
     sequence: SobolSequence
 
     def coordinates(self, index: int) -> list[float]:
-        """Point number `index` of the whole space."""
+        """Point number `index` of the unit cube; beyond the table of axes at random."""
         point = self.sequence.point(index)
         further = len(self.space.searched) - len(point)
         random = Random(f"{self.seed}/{index}/further")  # noqa: S311 - reproducible by design

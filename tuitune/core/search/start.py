@@ -1,4 +1,4 @@
-"""The first configurations of a modelled study, before there is enough to model."""
+"""The first configurations of a study with a model."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import Tried
     from tuitune.core.space import Parameter
 
-START = 6  # trials; a model of fewer than these says no more than chance would
-_SIGMAS = 2.0  # from one end of what is likely to the other
-_LEAST_SIGMA = 0.05  # of a range: one likely value still means those around it
+START = 6  # trials; a model of fewer is no better than random
+_SIGMAS = 2.0  # standard deviations between the ends of a likely range
+_LEAST_SIGMA = 0.05  # of the range, around a single likely value
 _MIDDLE = 0.5
 _ORIGIN = "sobol start"
 
 
 class StartThenModel(msgspec.Struct, frozen=True):
-    """Sobol's points for the first trials, then whatever the model proposes.
+    """Sobol's points for the first trials, then the proposals of the model.
 
     The first is the middle of every range, since users set ranges around what they think good.
-    Where they have named likely values, every other point is moved to those, the first of them
-    exactly. informed: trials of earlier studies are there, and the model chooses from the start.
+    Where they have set likely values, every other point is moved towards those, the first one
+    exactly onto them. informed: there are trials of earlier studies, and the model chooses from the
+    first trial on.
     """
 
     space: SearchSpace
@@ -37,7 +38,7 @@ class StartThenModel(msgspec.Struct, frozen=True):
     informed: bool
 
     def planned(self, index: int) -> Proposal:
-        """Point number `index` of the start; it has no end."""
+        """Point number `index` of the start, which is infinite."""
         point, source = self._point(index)
         if index % 2 or not any(map(likely_of, self.space.searched)):
             return Proposal(self.space.configuration(point), _ORIGIN, source)
@@ -46,13 +47,13 @@ class StartThenModel(msgspec.Struct, frozen=True):
             for parameter, coordinate in zip(self.space.searched, point, strict=True)
         ]
         config = self.space.configuration(likely)
-        if index == 0:  # exactly the value that was named
+        if index == 0:  # exactly the likely value
             named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
             config = {name: named.get(name, value) for name, value in config.items()}
         return Proposal(config, _ORIGIN, replace(source, believed=True))
 
     def _point(self, index: int) -> tuple[list[float], SobolPoint | MiddleOfRanges]:
-        """Coordinates, and where they are from."""
+        """Coordinates, and their source."""
         point = self.sobol.coordinates(index)
         if index or not any(map(_has_middle, self.space.searched)):
             return point, SobolPoint(index)
@@ -76,12 +77,12 @@ def _has_middle(parameter: Parameter) -> bool:
 
 
 def start_then_model(space: SearchSpace, seed: int, *, informed: bool) -> StartThenModel:
-    """informed: trials of earlier studies are there, so that no start is needed."""
+    """informed: there are trials of earlier studies, so that no start is needed."""
     return StartThenModel(space, sobol_searcher(space, seed), informed)
 
 
 def _pulled(parameter: Parameter, coordinate: float, *, exact: bool) -> float:
-    """The coordinate as a quantile of the belief, a normal distribution cut off at the ends."""
+    """The coordinate as a quantile of the belief, a normal distribution truncated to the range."""
     likely = likely_units(parameter)
     if not likely:
         return coordinate
@@ -90,7 +91,7 @@ def _pulled(parameter: Parameter, coordinate: float, *, exact: bool) -> float:
     low, high = likely[0], likely[-1]
     if exact:
         return (low + high) / 2
-    from statistics import NormalDist  # noqa: PLC0415 - only a study with beliefs pays for it
+    from statistics import NormalDist  # noqa: PLC0415 - only for a study with beliefs
 
     belief = NormalDist((low + high) / 2, max((high - low) / _SIGMAS, _LEAST_SIGMA))
     bottom, top = belief.cdf(0.0), belief.cdf(1.0)

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """A trial as its own study has it, but for its number and configuration, which are of here.
+    """A trial of an earlier study, with its number and configuration converted to this study.
 
     points: (resource, value) of its reports, resources rising, None where missing or not finite;
-    value: what it counts with there.
+    value: what counts for it in its own study.
     """
 
     number: int
@@ -52,9 +52,9 @@ class Earlier(msgspec.Struct, frozen=True):
 def past_of(
     earlier: Earlier, objective: Objective, rungs: Sequence[int], *, comparable: bool
 ) -> Past | None:
-    """The trial here; None where it tells nothing.
+    """The trial for this study's model; None where it has no information.
 
-    comparable: its resource is that of this study. Else, as without rungs, only its end counts.
+    comparable: its resource is that of this study. Otherwise, as without rungs, its end counts.
     """
     diverged = earlier.value is None and earlier.state in (TrialState.COMPLETE, TrialState.PRUNED)
     fate: Fate = "failed" if diverged or earlier.state == TrialState.FAILED else "ended"
@@ -72,7 +72,7 @@ def past_of(
 def _curve(
     earlier: Earlier, objective: Objective, rungs: Sequence[int]
 ) -> tuple[tuple[int, float], ...]:
-    """As a trial of this study would have left it: at the rungs, and its furthest report."""
+    """The curve that a trial of this study would have: at the rungs, and its furthest report."""
     curve: list[tuple[int, float]] = []
     best = math.inf if objective.mode == "min" else -math.inf
     better = min if objective.mode == "min" else max
@@ -91,14 +91,14 @@ def _curve(
 
 
 class UnfitError(Exception):
-    """A configuration that has no place in this space; str() says which parameter, and why."""
+    """A configuration that is impossible in this space; str() says which parameter, and why."""
 
 
 def fitted(space: SearchSpace, config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """(the configuration here, names that it lacks and that stand in the middle of their range).
+    """(the configuration in this space, names that it lacked and that are set to the middle).
 
-    Numbers go to the nearest possible value, parameters that this space has not are left out.
-    Raises UnfitError.
+    Numbers are moved to the nearest possible value, unknown parameters are left out. Raises
+    UnfitError.
     """
     ordered, _ = parents_first(space.parameters)
     known: dict[str, Any] = {}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """One column a searched parameter: a coordinate, or the index of an unordered choice.
+    """One column for each searched parameter: a coordinate, or the index of an unordered choice.
 
     categories: how many there are in each column, 0 for coordinates.
     """
@@ -31,10 +31,10 @@ class Columns:
     categories: NDArray[np.int64]
 
     def encode(self, configs: Sequence[Mapping[str, Any]]) -> Array:
-        """(n, d); nan for a parameter that does not exist.
+        """(n, d); NaN for a parameter that does not exist.
 
-        Falkner et al. impute a random other value, to tell neither side from the other; a density
-        that leaves the parameter out does so without chance.
+        Falkner et al. impute a random other value, so that it distinguishes neither side; a density
+        that leaves the parameter out does the same without randomness.
         """
         searched = self.space.searched
         rows = [[_cell(parameter, config) for parameter in searched] for config in configs]
@@ -68,22 +68,22 @@ def _cell(parameter: Parameter, config: Mapping[str, Any]) -> float:
     return to_unit(parameter, value)
 
 
-_WIDTH = 0.2  # of a number's range: a kernel's bandwidth, were it alone
-_LEAST_LEAVING = 1e-3  # of a category's kernel, so that no density is 0
-_REDRAWS = 20  # of numbers that fall outside of their range; then they stay at its end
+_WIDTH = 0.2  # of a number's range: the bandwidth of a single kernel
+_LEAST_LEAVING = 1e-3  # mass that leaves a category, so that no density is 0
+_REDRAWS = 20  # of numbers outside of their range; then they are clipped
 
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """A kernel for each point, and a flat one that weighs as much as each of them.
+    """A kernel for each point, and a flat one with the weight of one point.
 
-    points: (n, d), n may be 0; numbers in [0, 1], categories as whole numbers from 0, nan where a
+    points: (n, d), n may be 0; numbers in [0, 1], categories as whole numbers from 0, NaN where a
     parameter does not exist. categories: for each of the d how many there are, 0 for numbers.
     widths: one bandwidth for each; for a category the probability mass that leaves it (Aitchison
     and Aitken 1976).
 
     The flat one is the prior of Bergstra et al. 2011. Without it an empty corner, where both
-    densities vanish, can look endlessly better than any place that is known.
+    densities vanish, could have a higher ratio than any known point.
     """
 
     points: Array
@@ -113,23 +113,23 @@ class Density:
         drawn = kernels[rng.integers(len(kernels), size=count)]
         for axis, levels in enumerate(self.categories):
             column, width = drawn[:, axis], self.widths[axis]
-            evenly = np.isnan(column)
+            is_flat = np.isnan(column)
             if levels:
-                evenly |= rng.random(count) < width * levels / max(levels - 1, 1)
-                drawn[evenly, axis] = rng.integers(levels, size=int(evenly.sum()))
+                is_flat |= rng.random(count) < width * levels / max(levels - 1, 1)
+                drawn[is_flat, axis] = rng.integers(levels, size=int(is_flat.sum()))
             else:
-                drawn[~evenly, axis] = _within(column[~evenly], width, rng)
-                drawn[evenly, axis] = rng.random(int(evenly.sum()))
+                drawn[~is_flat, axis] = _within(column[~is_flat], width, rng)
+                drawn[is_flat, axis] = rng.random(int(is_flat.sum()))
         return drawn
 
 
 def density(points: Array, categories: NDArray[np.int64]) -> Density:
-    """Bandwidths that shrink with the n kernels (the flat one counted) as n^(-1 / (4 + d)).
+    """Bandwidths that shrink with the n kernels (the flat one included) as n^(-1 / (4 + d)).
 
-    That is Scott's rate, as in Falkner et al. 2018, but from a spread of WIDTH rather than from
-    the points' own: they set the good ones' spread from at least d + 1 points, and the handful
-    that are good of a few dozen trials can't tell it. What leaves a category is what one more
-    observation, evenly spread over all of them, would take from those of the n.
+    That is Scott's rate, as in Falkner et al. 2018, but from a spread of WIDTH instead of the
+    points' own: they estimate the spread of the good ones from at least d + 1 points, and the few
+    good ones of a few dozen trials do not suffice. The mass that leaves a category is what one more
+    observation, spread evenly over all categories, would take from the n.
     """
     n, d = len(points) + 1, points.shape[1]
     leaving = np.maximum((categories - 1.0) / np.maximum(n + categories - 1.0, 1.0), _LEAST_LEAVING)
@@ -143,7 +143,7 @@ def _category(ours: Array, theirs: Array, leaving: float, count: int) -> Array:
 
 
 def _number(ours: Array, theirs: Array, width: float, _: int) -> Array:
-    """A normal density cut off at 0 and 1, so that none of it is lost beyond an end."""
+    """A normal density truncated to [0, 1] and normalised there."""
     reach = width * math.sqrt(2)
     inside = [(math.erf((1 - x) / reach) + math.erf(x / reach)) / 2 for x in ours.tolist()]
     scale = np.log(np.array(inside) * width * math.sqrt(2 * math.pi))
@@ -162,14 +162,14 @@ def _within(centres: Array, width: float, rng: np.random.Generator) -> Array:
     return np.clip(drawn, 0.0, 1.0)
 
 
-_LEAST_SD = 0.05  # of a range: one likely value still means those around it
-_DOUBT = -6.0  # the ln of the least that a belief leaves to what it does not expect
+_LEAST_SD = 0.05  # of the range, around a single likely value
+_DOUBT = -6.0  # ln of the least belief, which unexpected values get
 
 
 def log_belief(
     parameters: Sequence[Parameter], configs: Sequence[Mapping[str, Any]]
 ) -> NDArray[np.float64]:
-    """ln of the belief in each configuration, up to a constant; 0 where nothing is believed."""
+    """ln of the belief in each configuration, up to a constant; 0 without likely values."""
     believed = [parameter for parameter in parameters if likely_of(parameter)]
     return np.array([sum(_one(p, c) for p in believed if p.name in c) for c in configs])
 

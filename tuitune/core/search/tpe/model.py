@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 _GOOD = 0.1  # q: the share of the good ones
 _LEAST, MOST = 2, 25  # good ones
-_ENOUGH = 10  # trials to model, in whatever space
+_ENOUGH = 10  # trials for a model, whatever the number of parameters
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """rung: the resource whose values are compared, None without rungs; trials: those with one."""
+    """Good and poor configurations.
+
+    rung: the resource whose values are compared, None without rungs. trials: how many have one.
+    """
 
     rung: int | None
     good: Sequence[Mapping[str, Any]]
@@ -42,11 +45,11 @@ Observed = list[tuple[float, int, "Past"]]  # (loss, number in the order given, 
 def split(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, parameters: int) -> Split | None:
     """Good and poor trials of the highest rung with enough trials; None where none has enough.
 
-    Enough is N_min + 2 with N_min = parameters + 1, as in the paper, or ENOUGH if that is less. In
-    the paper at least N_min trials are good, as bandwidths are estimated from them; bandwidths here
-    are not, and a tenth is good (Bergstra et al. 2011). All others are poor. So are running trials
-    that have not come to that rung, which keeps the next proposals away from them (a constant
-    liar); in the paper they are left out.
+    Enough is N_min + 2 with N_min = parameters + 1, as in the paper, or _ENOUGH if that is less. In
+    the paper at least N_min trials are good, as bandwidths are estimated from them; here they are
+    not, and a tenth is good (Bergstra et al. 2011). All others are poor, including running trials
+    that have not reached that rung, which keeps new proposals away from them (a constant liar); in
+    the paper they are left out.
     """
     every = tuple(pasts)
     at = observations(every, rungs, mode)
@@ -71,8 +74,8 @@ def _running(pasts: Sequence[Past], reached: Sequence[Past]) -> list[Mapping[str
 def observations(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode) -> dict[int, Observed]:
     """The losses at each rung; without rungs all of them are at 0.
 
-    A trial that failed is worst at the first rung that it did not reach; one that diverged, where
-    it did.
+    A failed trial is the worst at the first rung that it did not reach; one that diverged, at the
+    rung where it did.
     """
     found: dict[int, Observed] = {rung: [] for rung in rungs} or {0: []}
     for order, past in enumerate(pasts):
@@ -102,19 +105,18 @@ def _loss(value: float, mode: Mode) -> float:
     return value if mode == "min" else -value
 
 
-_EXPLORED = 0.1  # rho: the share of configurations that no model chooses
+_EXPLORED = 0.1  # rho: the share of configurations that the model does not choose
 _CANDIDATES = 64  # N_s
-_BELIEF = 10.0  # beta: after so many trials a belief begins to fade, as beta / n
+_BELIEF = 10.0  # beta: after so many trials a belief fades, as beta / n
 
 
 @dataclass(frozen=True, slots=True)
 class TpeModel:
     """`tuitune.core.search.proposal.Model`.
 
-    Where it differs from the paper, since together it did better in the first 50 trials on
-    recorded tasks (not each was measured alone): rho is 0.1, not 1/3, as the densities' flat
-    kernels explore too; candidates are drawn from the good density as it is, not widened; and what
-    `sides` and `density` say of theirs.
+    The differences from the paper were better together in the first 50 trials on recorded tasks
+    (not each was measured alone): rho is 0.1, not 1/3, as the flat kernels explore too; candidates
+    are drawn from the good density without widening it; and those in `split` and `density`.
     """
 
     space: SearchSpace
@@ -125,7 +127,7 @@ class TpeModel:
     columns: Columns
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
-        """As `Model.propose`; Sobol's points where there is too little to model."""
+        """As `Model.propose`; Sobol's points where there are too few trials for a model."""
         rng = np.random.default_rng([self.seed, trial])
         if rng.random() < _EXPLORED:
             return self._explored(trial, tried, "explore")
@@ -150,13 +152,13 @@ class TpeModel:
     def _likeliest(
         self, found: Split, tried: Tried, rng: np.random.Generator
     ) -> tuple[dict[str, Any], float] | None:
-        """(configuration, ln of how much denser the good ones are there)."""
+        """(configuration, ln of the ratio of the two densities there)."""
         encode, categories = self.columns.encode, self.columns.categories
         good = density(encode(found.good), categories)
         poor = density(encode(found.poor), categories)
         drawn = good.draw(_CANDIDATES, rng)
         configs = [self.space.configuration(point) for point in self.columns.points(drawn)]
-        at = encode(configs)  # where rounding has put them
+        at = encode(configs)  # after rounding
         ratios = good.log_at(at) - poor.log_at(at)
         belief = log_belief(self.space.searched, configs) * min(1.0, _BELIEF / found.trials)
         for index in np.argsort(-(ratios + belief), kind="stable"):
