@@ -6,24 +6,9 @@ import errno
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from tuitune.trial.wire import (
-    Checkpoint,
-    Hello,
-    Refused,
-    Report,
-    Saving,
-    Stop,
-    Verdict,
-    Warn,
-    decode,
-    decode_instruction,
-    encode,
-)
-
-if TYPE_CHECKING:
-    from tuitune.trial.wire import Instruction, Order
+from tuitune.trial import wire
 
 _CONNECT_SECONDS = 5.0  # the engine may be about to bind its socket again
 
@@ -34,22 +19,22 @@ class Channel(Protocol):
     def send(self, line: bytes) -> None:
         """Send a message; `line` includes its line end."""
 
-    def poll(self) -> Stop | Refused | None:
+    def poll(self) -> wire.Stop | wire.Refused | None:
         """The order to stop that has arrived, without waiting."""
 
-    def wait(self) -> Instruction | Refused:
+    def wait(self) -> wire.Instruction | wire.Refused:
         """The next message, however long it takes."""
 
 
 class SocketChannel:
     """A channel to the engine, over its Unix socket."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: wire.Order) -> None:
         self._order = order
         self._socket = _connect(order.socket)
         self.send = self._socket.sendall  # not a method: every report would pay for the call
         self._buffer = b""
-        self.send(encode(Hello(order.token, order.trial, order.attempt, os.getpid())))
+        self.send(wire.encode(wire.Hello(order.token, order.trial, order.attempt, os.getpid())))
 
     def fileno(self) -> int:
         """The socket's descriptor, for `poll`."""
@@ -64,7 +49,7 @@ class SocketChannel:
                 raise
             SocketChannel(self._order).send(line)
 
-    def poll(self) -> Stop | Refused | None:
+    def poll(self) -> wire.Stop | wire.Refused | None:
         """Drops other messages. Raises ConnectionResetError if the engine is gone."""
         try:
             self._receive(socket.MSG_DONTWAIT)
@@ -72,11 +57,11 @@ class SocketChannel:
             return None
         while b"\n" in self._buffer:
             message = self._next()
-            if isinstance(message, Stop | Refused):
+            if isinstance(message, wire.Stop | wire.Refused):
                 return message
         return None  # others came too late: a verdict after a stop, a release after a save
 
-    def wait(self) -> Instruction | Refused:
+    def wait(self) -> wire.Instruction | wire.Refused:
         """Raises ConnectionResetError if the engine is gone."""
         while b"\n" not in self._buffer:
             self._receive()
@@ -88,9 +73,9 @@ class SocketChannel:
             raise ConnectionResetError("the engine is gone")
         self._buffer += received
 
-    def _next(self) -> Instruction | Refused:
+    def _next(self) -> wire.Instruction | wire.Refused:
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return decode_instruction(line)
+        return wire.decode_instruction(line)
 
 
 class PrintedChannel:
@@ -98,25 +83,25 @@ class PrintedChannel:
 
     def send(self, line: bytes) -> None:
         """Print what a user needs to see; nothing for other messages."""
-        match decode(line):
-            case Report(step=step, metrics=metrics, odd=odd):
+        match wire.decode(line):
+            case wire.Report(step=step, metrics=metrics, odd=odd):
                 values = {**metrics, **odd}
                 shown = ", ".join(f"{name}={value}" for name, value in values.items())
                 print(f"report {step}: {shown}", flush=True)  # noqa: T201
-            case Warn(text):
+            case wire.Warn(text):
                 print(f"warning: {text}", flush=True)  # noqa: T201
-            case Saving(step, failed) if failed:
+            case wire.Saving(step, failed) if failed:
                 print(f"checkpoint {step} failed: {failed}", flush=True)  # noqa: T201
-            case Checkpoint(step):
+            case wire.Checkpoint(step):
                 print(f"checkpoint {step}", flush=True)  # noqa: T201
 
-    def poll(self) -> Stop | None:
+    def poll(self) -> wire.Stop | None:
         """Always None."""
         return None
 
-    def wait(self) -> Instruction:
+    def wait(self) -> wire.Instruction:
         """Always to go on, without a checkpoint."""
-        return Verdict("go", save=False)
+        return wire.Verdict("go", save=False)
 
 
 class SilentChannel:
@@ -125,13 +110,13 @@ class SilentChannel:
     def send(self, line: bytes) -> None:
         """Does nothing."""
 
-    def poll(self) -> Stop | None:
+    def poll(self) -> wire.Stop | None:
         """Always None."""
         return None
 
-    def wait(self) -> Instruction:
+    def wait(self) -> wire.Instruction:
         """Always to go on, without a checkpoint."""
-        return Verdict("go", save=False)
+        return wire.Verdict("go", save=False)
 
 
 def _connect(path: str) -> socket.socket:

@@ -12,21 +12,20 @@ import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuitune.ipc import process_tree
+from tuitune.trial import wire
 from tuitune.trial.api import Trial
 from tuitune.trial.channel import SocketChannel
 from tuitune.trial.current import activate
 from tuitune.trial.link import TrialStopped
-from tuitune.trial.wire import LONGEST_ERROR, Done, Warn, encode, one_line, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuitune.trial.wire import Order
 
 _disowned: list[object] = []  # kept: freeing memory that a fork shares would copy it first
 
 
-def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
+def enter(order: wire.Order, parent: int) -> tuple[Trial, SocketChannel]:
     """Make this process a trial: session, log, seeds, threads, the connection to the engine."""
     lead_session(parent)
     signal.signal(signal.SIGTERM, _end)
@@ -38,7 +37,7 @@ def enter(order: Order, parent: int) -> tuple[Trial, SocketChannel]:
     _set_threads(order.threads)
     channel = SocketChannel(order)
     if problem is not None:
-        channel.send(encode(Warn(problem)))
+        channel.send(wire.encode(wire.Warn(problem)))
     trial = Trial(order, channel)
     activate(trial)
     return trial, channel
@@ -64,7 +63,7 @@ def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], objec
     except SystemExit as end:
         code, error = _status(end)
     except BaseException as raised:  # noqa: BLE001 - this is where the trial's errors end up
-        code, error = 1, one_line(raised)
+        code, error = 1, wire.one_line(raised)
         print_traceback(raised)
     if os.getpid() != leader:
         os._exit(code)  # a child that the target forked has returned, too: it sends no Done
@@ -75,7 +74,7 @@ def call(trial: Trial, channel: SocketChannel, function: Callable[[Trial], objec
 def tell_done(channel: SocketChannel, error: str, *, stopped: bool = False) -> None:
     """Send Done, if the engine is still there."""
     try:
-        channel.send_last(encode(Done(error, stopped)))
+        channel.send_last(wire.encode(wire.Done(error, stopped)))
     except OSError:
         return
 
@@ -192,7 +191,7 @@ def _status(end: SystemExit) -> tuple[int, str]:
     if isinstance(end.code, int):
         return end.code & 0xFF, ""
     print(end.code, file=sys.stderr)  # noqa: T201 - as Python does
-    return 1, sendable(str(end.code), LONGEST_ERROR)
+    return 1, wire.sendable(str(end.code), wire.LONGEST_ERROR)
 
 
 def print_traceback(error: BaseException) -> None:

@@ -10,35 +10,21 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tuitune.ipc import process_tree
-from tuitune.trial import child_process
+from tuitune.trial import child_process, wire
 from tuitune.trial.api import Trial
 from tuitune.trial.link import SECOND_REPORTER, SecondReporterError, TrialStopped
 from tuitune.trial.output_parser import LineCutter, Metrics
-from tuitune.trial.wire import (
-    OPEN,
-    PAUSED,
-    WAITS,
-    Frozen,
-    Refused,
-    Release,
-    Stop,
-    encode,
-    encode_order,
-    one_line,
-    report_line,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tuitune.trial.channel import Channel, SocketChannel
-    from tuitune.trial.wire import Instruction, Order
 
 _CHUNK = 1 << 16  # bytes
 _NOT_FOUND = 127  # a shell's exit status
 
 
-def supervise(channel: SocketChannel, order: Order) -> int:
+def supervise(channel: SocketChannel, order: wire.Order) -> int:
     """Run the command. Returns its exit status, or minus the signal that it died of."""
     assert order.command is not None
     try:
@@ -56,10 +42,10 @@ def supervise(channel: SocketChannel, order: Order) -> int:
     return code
 
 
-def _start(order: Order) -> subprocess.Popen[bytes]:
+def _start(order: wire.Order) -> subprocess.Popen[bytes]:
     parent = os.getpid()
     slim = order._replace(command=None, metrics={}, env={})
-    environment = {"PYTHONUNBUFFERED": "1", **os.environ, "TUITUNE_TRIAL": encode_order(slim)}
+    environment = {"PYTHONUNBUFFERED": "1", **os.environ, "TUITUNE_TRIAL": wire.encode_order(slim)}
     return subprocess.Popen(
         list(order.command or ()),
         env=environment,
@@ -84,11 +70,11 @@ class _CommandChannel:
         self.fileno = channel.fileno
         self.send = channel.send
 
-    def poll(self) -> Stop | Refused | None:
+    def poll(self) -> wire.Stop | wire.Refused | None:
         message = self._channel.poll()
         return self._freeze() if _is_pause(message) else message
 
-    def wait(self) -> Instruction | Refused:
+    def wait(self) -> wire.Instruction | wire.Refused:
         while True:
             message = self._channel.wait()
             if not _is_pause(message):
@@ -97,30 +83,30 @@ class _CommandChannel:
             if stop is not None:
                 return stop
 
-    def _freeze(self) -> Stop | None:
+    def _freeze(self) -> wire.Stop | None:
         """Suspend the command until it is released. Returns a Stop if it is to end instead."""
         if self._process.returncode is not None:
             return None  # it has ended
         process_tree.kill_session(self._process.pid, signal.SIGSTOP)
-        self.send(encode(Frozen()))
+        self.send(wire.encode(wire.Frozen()))
         while True:
             match self._channel.wait():
-                case Release():
+                case wire.Release():
                     process_tree.kill_session(self._process.pid, signal.SIGCONT)
                     return None
-                case Stop(reason) as stop if reason != PAUSED:
+                case wire.Stop(reason) as stop if reason != wire.PAUSED:
                     return stop
 
 
-def _is_pause(message: Instruction | Refused | None) -> bool:
-    return isinstance(message, Stop) and message.reason == PAUSED
+def _is_pause(message: wire.Instruction | wire.Refused | None) -> bool:
+    return isinstance(message, wire.Stop) and message.reason == wire.PAUSED
 
 
 class _Supervisor:
     """Reads a command's output, sends its reports, and ends it when the engine orders so."""
 
     def __init__(
-        self, channel: SocketChannel, order: Order, process: subprocess.Popen[bytes]
+        self, channel: SocketChannel, order: wire.Order, process: subprocess.Popen[bytes]
     ) -> None:
         self._channel = _CommandChannel(channel, process)
         self._metric = order.metric
@@ -201,7 +187,7 @@ class _Supervisor:
         except TrialStopped as stop:
             self._end(stop)
         except ValueError as error:  # a step or a report that is too large
-            self.problem = one_line(error)
+            self.problem = wire.one_line(error)
             self._stop()
         except SecondReporterError:
             self._yield()
@@ -232,7 +218,7 @@ class _Supervisor:
         except OSError:  # the engine is gone
             self._stop()
             return
-        if isinstance(message, Refused):
+        if isinstance(message, wire.Refused):
             self._yield()
         elif message is not None:
             self.cut_short = True
@@ -262,7 +248,7 @@ class _CommandTrial(Trial):
     judged when a later step begins or the command ends.
     """
 
-    def __init__(self, order: Order, channel: Channel) -> None:
+    def __init__(self, order: wire.Order, channel: Channel) -> None:
         super().__init__(order, channel)
         self._postponed.may_wait = False  # a command's reports can't save
         self._repeats = order.repeats and order.resource is not None
@@ -288,7 +274,7 @@ class _CommandTrial(Trial):
         if is_current:
             self._merged.update(_sent(values, steps.resource))
         copy = dict(values)
-        self._take(self._count(copy), copy, None, OPEN if self._repeats and is_current else "")
+        self._take(self._count(copy), copy, None, wire.OPEN if self._repeats and is_current else "")
 
     def finish(self) -> None:
         """The command has exited with status 0: wait for the last verdict."""
@@ -314,12 +300,12 @@ class _CommandTrial(Trial):
         now = self._steps.now
         if not self._repeats or value is None or not self._steps.waits(now, value, closing=True):
             return None
-        return report_line(now, self._merged, WAITS)[0]
+        return wire.report_line(now, self._merged, wire.WAITS)[0]
 
 
 def _sent(values: Mapping[str, Any], resource: str | None) -> dict[str, Any]:
     """Those of a report's values that were sent."""
-    refused = report_line(0, dict(values))[1]
+    refused = wire.report_line(0, dict(values))[1]
     return {
         name: value for name, value in values.items() if name not in refused and name != resource
     }

@@ -23,25 +23,12 @@ from tuitune.trial import child_process
 from tuitune.trial.wire import Order
 from tuitune.zygote import protocol, targets
 from tuitune.zygote.child_table import ChildTable, result_of
-from tuitune.zygote.protocol import (
-    CancelSample,
-    Exited,
-    Failed,
-    Kill,
-    Ready,
-    Retire,
-    Sample,
-    Sampled,
-    Setup,
-    Started,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuitune.zygote.child_main import Target
     from tuitune.zygote.child_table import Ended
-    from tuitune.zygote.protocol import Reply, Request
 
 _SWEEP_MILLISECONDS = 5
 # frames of a traceback that don't help a user
@@ -57,21 +44,22 @@ def main() -> None:
     faulthandler.enable()  # a trial that dies of a signal leaves its stack in its log
     requests = _Requests(control)
     setup = next(requests.read())
-    assert isinstance(setup, Setup)
+    assert isinstance(setup, protocol.Setup)
     try:
         function = _prepare(setup)
     except BaseException as error:  # noqa: BLE001 - SystemExit at import is a failure, too
         # Of sys.exit("text") only the text is shown, as Python does
         text = error.code if isinstance(error, SystemExit) else None
         text = text if isinstance(text, str) else _traceback()
-        control.sendall(protocol.replies.encode(Failed(text)))
+        control.sendall(protocol.replies.encode(protocol.Failed(text)))
         return
     reason = targets.why_not_forked()
     children = ChildTable(setup, function, control, fresh=reason is not None)
     zygote = _Zygote(control, requests, children)
     process_tree.outlive_parent()
     try:
-        control.sendall(protocol.replies.encode(Ready(targets.sources(setup.folder), reason)))
+        ready = protocol.Ready(targets.sources(setup.folder), reason)
+        control.sendall(protocol.replies.encode(ready))
         zygote.serve()
     except OSError:
         pass  # the engine has gone while it was written to
@@ -89,7 +77,7 @@ class _Requests:
         self._control = control
         self._lines = LineBuffer()
 
-    def read(self) -> Iterator[Request | None]:
+    def read(self) -> Iterator[protocol.Request | None]:
         """Those that have arrived; waits for some bytes. None: the engine is gone."""
         received = self._control.recv(1 << 16)
         if not received:
@@ -136,19 +124,19 @@ class _Zygote:
             process_tree.kill_session(pid, signal.SIGKILL)
         process_tree.end_descendants()
 
-    def _take(self, message: Request) -> None:
+    def _take(self, message: protocol.Request) -> None:
         match message:
             case Order():
                 self._launch(message)
-            case Kill(trial, attempt, how):
+            case protocol.Kill(trial, attempt, how):
                 self._children.kill_trial(trial, attempt, how)
-            case Sample():
+            case protocol.Sample():
                 self._sample(message)
-            case CancelSample(number):
+            case protocol.CancelSample(number):
                 self._children.kill_sample(number)
-            case Retire():
+            case protocol.Retire():
                 self._retiring = True
-            case Setup():
+            case protocol.Setup():
                 raise AssertionError("set up twice")
 
     def _launch(self, order: Order) -> None:
@@ -158,19 +146,19 @@ class _Zygote:
             problem = f"no process can be started: {error.strerror}"
             number = error.errno or 0
             self._send(
-                Exited(
+                protocol.Exited(
                     order.trial, order.attempt, 1, None, 0, oom=False, error=problem, errno=number
                 )
             )
         else:
-            self._send(Started(order.trial, order.attempt, pid))
+            self._send(protocol.Started(order.trial, order.attempt, pid))
 
-    def _sample(self, sample: Sample) -> None:
+    def _sample(self, sample: protocol.Sample) -> None:
         try:
             self._children.sample(sample)
         except OSError as error:
             problem = f"no process can be started: {error.strerror}"
-            self._send(Sampled(sample.id, {}, problem, error.errno or 0))
+            self._send(protocol.Sampled(sample.id, {}, problem, error.errno or 0))
 
     def _settle(self) -> None:
         """Report leaders that have ended, once nothing that they started is left."""
@@ -199,19 +187,19 @@ class _Zygote:
         job = ended.job
         if job.result is not None:
             values, error = result_of(job.result, ended)
-            self._send(Sampled(job.number, values, error))
+            self._send(protocol.Sampled(job.number, values, error))
             return
         self._send(
-            Exited(
+            protocol.Exited(
                 job.number, job.attempt, ended.code, ended.signal, ended.max_rss, ended.oom, left
             )
         )
 
-    def _send(self, message: Reply) -> None:
+    def _send(self, message: protocol.Reply) -> None:
         self._control.sendall(protocol.replies.encode(message))
 
 
-def _prepare(setup: Setup) -> Target | None:
+def _prepare(setup: protocol.Setup) -> Target | None:
     """Import all that a trial needs. Raises whatever the target's module raises."""
     targets.open_path(setup.folder)
     function = targets.load(setup.target, setup.folder) if setup.target is not None else None

@@ -20,13 +20,11 @@ from tuitune.ipc.entry import THREADS
 from tuitune.ipc.frames import LineBuffer
 from tuitune.store.folder import LOG
 from tuitune.zygote import protocol
-from tuitune.zygote.protocol import CancelSample, Failed, Ready, Retire, Sample, Sampled, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from tuitune.executors.base import Plan
-    from tuitune.zygote.protocol import Reply, Request
 
 _TAG = "TUITUNE_ZYGOTE"
 
@@ -49,7 +47,7 @@ class ZygoteClient:
         self,
         plan: Plan,
         timeouts: Timeouts,
-        on_reply: Callable[[Reply], None],
+        on_reply: Callable[[protocol.Reply], None],
         end_orphans: Callable[[], Awaitable[None]],
         on_death: Callable[[ZygoteClient], None],
     ) -> None:
@@ -63,7 +61,7 @@ class ZygoteClient:
         self._tag = secrets.token_hex(8)
         self._lines = LineBuffer()
         self._child: Child | None = None
-        self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self._ready: asyncio.Future[protocol.Ready] = asyncio.get_running_loop().create_future()
         self._dying: asyncio.Task[None] | None = None
         self.sources = Sources((), plan.folder)
         self.fresh: str | None = None
@@ -90,12 +88,12 @@ class ZygoteClient:
             log=self._log,
             new_session=True,  # distinguishes its orphans from the engine's own processes
         )
-        self.send(Setup(self._plan.target, self._plan.samplers, self._plan.folder))
+        self.send(protocol.Setup(self._plan.target, self._plan.samplers, self._plan.folder))
         ready = await self._ready
         self.sources = Sources(ready.files, self._plan.folder)
         self.fresh = ready.fresh
 
-    def send(self, message: Request) -> None:
+    def send(self, message: protocol.Request) -> None:
         """Does nothing once the zygote is dead."""
         if self._child is not None:
             self._child.send(protocol.requests.encode(message))
@@ -103,7 +101,7 @@ class ZygoteClient:
     def retire(self) -> None:
         """Let it start nothing more, and end when its last child has ended."""
         self.is_retired = True
-        self.send(Retire())
+        self.send(protocol.Retire())
 
     async def end(self) -> None:
         """Kill all that it has started, and wait until it is gone itself."""
@@ -116,9 +114,9 @@ class ZygoteClient:
     def _receive(self, data: bytes) -> None:
         for line in self._lines.feed(data):
             match protocol.replies.decode(line):
-                case Ready() as ready:
+                case protocol.Ready() as ready:
                     self._ready.set_result(ready)
-                case Failed(traceback):
+                case protocol.Failed(traceback):
                     self._ready.set_exception(TargetError(traceback))
                 case reply:
                     self._on_reply(reply)
@@ -170,7 +168,7 @@ class Samples:
     def __init__(self, seconds: float) -> None:
         """`seconds`: how long one request may take."""
         self._seconds = seconds
-        self._asked: dict[int, tuple[ZygoteClient, asyncio.Future[Sampled]]] = {}
+        self._asked: dict[int, tuple[ZygoteClient, asyncio.Future[protocol.Sampled]]] = {}
         self._count = 0
 
     async def ask(
@@ -179,13 +177,13 @@ class Samples:
         """Sampled values, by parameter. Raises SampleError."""
         self._count += 1
         number = self._count
-        future: asyncio.Future[Sampled] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[protocol.Sampled] = asyncio.get_running_loop().create_future()
         self._asked[number] = zygote, future
-        zygote.send(Sample(number, targets, seed, config))
+        zygote.send(protocol.Sample(number, targets, seed, config))
         try:
             sampled = await asyncio.wait_for(future, self._seconds)
         except TimeoutError:
-            zygote.send(CancelSample(number))
+            zygote.send(protocol.CancelSample(number))
             raise SampleError(f"{names(targets)}: no value after {self._seconds:g} s") from None
         finally:
             del self._asked[number]
@@ -196,7 +194,7 @@ class Samples:
             raise SampleError(sampled.error if is_named else f"{names(targets)}: {sampled.error}")
         return dict(sampled.values)
 
-    def answer(self, sampled: Sampled) -> None:
+    def answer(self, sampled: protocol.Sampled) -> None:
         """A zygote's answer has come."""
         _, future = self._asked.get(sampled.id, (None, None))
         if future is not None and not future.done():
