@@ -1,4 +1,4 @@
-"""Facts in words: one plain line each, whatever trials and hands have put into them."""
+"""The line of each fact: plain text on one line, without control characters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
         (ev.UndoKillAsked(0.0, (3, 4), "app"), "#3, #4", "the kill is taken back (app)"),
         (ev.PauseAsked(0.0, (), "command"), "", "launching is paused by hand (command)"),
         (ev.PauseAsked(0.0, (5,)), "#5", "to be paused by hand"),
-        (ev.ResumeAsked(0.0, ()), "", "launching goes on, by hand"),
+        (ev.ResumeAsked(0.0, ()), "", "launching is resumed by hand"),
         (
             ev.Signal(0.0, 5, 0, "ask", "drain", save=True),
             "#5",
@@ -96,16 +96,16 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
         ),
         (ev.Ask(0.0, 1), "#1", ""),
         (ev.DevicesChanged(0.0, (GPU,), "GPU 1: lost"), "", "GPU 1: lost"),
-        (ev.DevicesChanged(0.0, (GPU,)), "", ""),  # of how busy it is nobody needs a line
+        (ev.DevicesChanged(0.0, (GPU,)), "", ""),  # how busy it is gets no line
         (ev.Packed(0.0, "A100", 2, True, 1.6, "2 at once do +60%"), "", "A100: 2 at once do +60%"),
         (
             ev.Opened(0.0, SETTINGS, 8.0, 1, gpus=(GPU,)),
             "",
-            "an engine took the study up: 8 CPU slots, 1 GPU",
+            "an engine opened the study: 8 CPU slots, 1 GPU",
         ),
     ],
 )
-def test_what_happened_and_to_whom(fact: ev.AnyFact, whom: str, words: str) -> None:
+def test_the_line_of_a_fact_and_its_trials(fact: ev.AnyFact, whom: str, words: str) -> None:
     assert (whose(fact), told(fact)) == (whom, words)
 
 
@@ -121,7 +121,7 @@ def test_nothing_in_a_fact_steers_a_terminal() -> None:
         assert "owned" in told(fact)
 
 
-def test_the_study_is_told_of_decisions_and_acts_and_not_of_every_step() -> None:
+def test_facts_of_the_whole_study_are_decisions_and_acts_but_not_steps() -> None:
     assert {ev.Verdict, ev.Promoted, ev.KillAsked, ev.Settled, ev.Proposed} <= set(NOTABLE)
     assert not {ev.Started, ev.Checkpointed, ev.Reported} & set(NOTABLE)
     assert set(NOTABLE) <= set(TELL)

@@ -28,7 +28,7 @@ def test_launching_pauses_and_comes_back(workshop):
         await driver.until_said("trials are launched again")
         await driver.until(lambda: driver.study.snapshot.study.launching, "launching")
         await driver.press("5", "z", "w")
-        await driver.until_shown("is paused by hand (app)", "launching goes on, by hand (app)")
+        await driver.until_shown("is paused by hand (app)", "launching is resumed by hand (app)")
 
     drive(start(workshop), scenario)
 

@@ -20,7 +20,7 @@ def test_pause_resume_and_what_why_tells(workshop):
         await driver.until_said("resuming #0")
         await driver.until_state(0, "RUNNING", "WAITING")
         await driver.press("5", "z")
-        await driver.until_shown("to be paused by hand (app)", "let go on by hand (app)")
+        await driver.until_shown("to be paused by hand (app)", "resumed by hand (app)")
 
     drive(start(workshop), scenario)
 

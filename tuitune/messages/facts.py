@@ -49,7 +49,7 @@ def _opened(fact: ev.Opened) -> str:
     full = ", but the disk is too full to launch on" if fact.disk_low else ""
     count = len(fact.gpus)
     gpus = f", {count} GPU{'s' if count > 1 else ''}" if count else ""
-    return f"an engine took the study up: {fact.cpus:g} CPU slots{gpus}{full}"
+    return f"an engine opened the study: {fact.cpus:g} CPU slots{gpus}{full}"
 
 
 def _paused(fact: ev.PauseAsked) -> str:
@@ -57,7 +57,7 @@ def _paused(fact: ev.PauseAsked) -> str:
 
 
 def _resumed(fact: ev.ResumeAsked) -> str:
-    return "let go on by hand" if fact.trials else "launching goes on, by hand"
+    return "resumed by hand" if fact.trials else "launching is resumed by hand"
 
 
 def _to_be_killed(fact: ev.KillAsked) -> str:
