@@ -147,7 +147,7 @@ def _decode(line: bytes) -> tuple[Request, str]:
 
 
 def _kind(name: Any) -> type[Request]:
-    """Raises RefusedError for a request that is neither built in nor installed."""
+    """The request's class. Raises RefusedError for one that is neither built in nor installed."""
     if isinstance(name, str) and name in _REQUESTS:
         return _REQUESTS[name]
     try:

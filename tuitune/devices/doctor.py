@@ -133,7 +133,7 @@ def logout(logind: Mapping[str, str]) -> Finding:
 
 
 def _logind() -> dict[str, str]:
-    """KillUserProcesses and this user's Linger; "no" and empty where logind is missing."""
+    """KillUserProcesses and this user's Linger; "no" and empty without logind."""
     manager = ["busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"]
     killing = _output([*manager, "org.freedesktop.login1.Manager", "KillUserProcesses"])
     linger = _output(["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"])

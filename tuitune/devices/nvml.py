@@ -157,7 +157,7 @@ class Nvml:
         return found.total - reserved, used, False
 
     def _processes(self, handle: Any) -> tuple[DeviceProcess, ...] | None:
-        """None if the driver lists none at all, as under WSL."""
+        """Processes on a device; None if the driver can't list them, as under WSL."""
         nvml = self._nvml
         found = self._ask(nvml.nvmlDeviceGetComputeRunningProcesses_v3, handle)
         if found is None:

@@ -188,7 +188,7 @@ async def watch_importance(
 
 
 async def _compute_importance(folder: Path) -> Importance | None:
-    """None if the process fails; its error is in the engine's log then."""
+    """The importance; None if the process fails, whose error is in the engine's log then."""
     try:
         with (folder / LOG).open("ab") as log:
             process = await asyncio.create_subprocess_exec(

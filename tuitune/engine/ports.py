@@ -57,7 +57,7 @@ class Folders(Protocol):
         """The folder of the newest whole checkpoint, except step `but`; its name is the step."""
 
     def leave(self, newest: Mapping[int, int]) -> None:
-        """Remove, soon, all but so many of each trial's newest checkpoints."""
+        """`newest`: by trial, how many of its newest checkpoints stay; others are removed soon."""
 
 
 class ModelClient(Protocol):
@@ -66,7 +66,7 @@ class ModelClient(Protocol):
     async def propose(
         self, trial: int, history: History, tried: Collection[str]
     ) -> Proposal | None:
-        """As `core.search.proposal.Model`. Raises ModelError if the model has no answer."""
+        """The model's proposal, None if nothing is left untried. Raises ModelError."""
 
 
 class SettingsFile(Protocol):

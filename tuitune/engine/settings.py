@@ -48,7 +48,7 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
 
 
 def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None = None) -> None:
-    """Raises CannotRunError if resources are lacking for good. `seen`: the GPUs, if known."""
+    """Check that the machine can run a trial, else raise CannotRunError; `seen`: GPUs, if known."""
     problem = shortage(machine, HostResources(spec.trial.cpus, spec.trial.memory or 0))
     if not problem and seen is not None:
         problem = _gpu_shortage(spec, seen)

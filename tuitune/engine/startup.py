@@ -176,7 +176,7 @@ class ControlHandler:
         return self._engine.study
 
     def take(self, events: Sequence[ev.Event]) -> None:
-        """As Engine.take."""
+        """Fold events into the study, as Engine.take."""
         self._engine.take(events)
 
     async def add(self, proposal: Proposal, by: str) -> dict[str, Any]:

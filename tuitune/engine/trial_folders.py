@@ -45,7 +45,7 @@ class _Removal:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="removal")
 
     def leave(self, newest: Mapping[int, int]) -> None:
-        """Keep only so many of each trial's newest checkpoints."""
+        """`newest`: by trial, how many of its newest checkpoints stay; others are removed."""
         if self._is_idle and len(newest) <= _FEW and not any(map(self._has_saved, newest)):
             return  # as in a study that never saves: the thread is not woken
         with self._turn:
@@ -236,7 +236,7 @@ class TrialFolders:
         return next((path for path in reversed(found) if int(path.name) != but), None)
 
     def leave(self, newest: Mapping[int, int]) -> None:
-        """Keep only so many of each trial's newest checkpoints; the others are removed soon."""
+        """`newest`: by trial, how many of its newest checkpoints stay; others are removed soon."""
         self._removal.leave(newest)
 
     async def close(self) -> None:

@@ -114,7 +114,7 @@ class Child:
         return self._process.returncode
 
     def how_it_ended(self) -> str:
-        """As "SIGKILL" or "exit status 3", of one that is gone."""
+        """Text such as "SIGKILL" or "exit status 3"; to be called after its end."""
         code = self._process.returncode
         assert code is not None
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"

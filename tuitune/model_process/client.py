@@ -116,7 +116,7 @@ class _Connection:
     """One process, from its start to its end, and what it has been sent."""
 
     def __init__(self, brief: Brief, folder: Path, timeouts: Timeouts) -> None:
-        """Raises OSError."""
+        """Start the process and send it the brief. Raises OSError."""
         self._timeouts = timeouts
         self._frames = FrameBuffer()
         self._waiting: asyncio.Future[Answer] | None = None
@@ -133,7 +133,7 @@ class _Connection:
         self._child.send(protocol.from_brief(brief))
 
     async def ask(self, trial: int, history: History, tried: Collection[str]) -> Answer:
-        """Raises TimeoutError, _HungUpError."""
+        """Send a question and wait for the answer. Raises TimeoutError, _HungUpError."""
         if not self._child.is_open:
             raise _HungUpError
         question = self._question(trial, history, tried)

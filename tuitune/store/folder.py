@@ -154,7 +154,7 @@ def create_study(runs: Path, name: str, *, another: bool = True) -> Path | None:
 
 
 def check_place(runs: Path) -> None:
-    """Raises StoreError where `create_study` would, as far as that is known without writing."""
+    """Raise StoreError if `create_study` would, as far as that is known without writing."""
     place = next(p for p in (runs, *runs.parents) if os.path.lexists(p))
     trouble = "" if os.access(place, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
     if not place.is_dir():

@@ -155,7 +155,7 @@ class Reader:
 
     @staticmethod
     def open(path: Path) -> Reader:
-        """Raises StoreError: missing, not a study's database, a journal of an unknown version."""
+        """Open it. Raises StoreError: missing, not a study's, or of an unknown version."""
         db = schema.open_to_read(path)
         try:
             with explained(path):

@@ -73,7 +73,7 @@ class TrialRow(msgspec.Struct, frozen=True):
 
     @property
     def is_transient(self) -> bool:
-        """Whether it starts, leaves, is frozen or is to be killed."""
+        """Whether it is starting, ending, frozen or to be killed."""
         return self.activity not in {None, "running"} or self.kill_at is not None
 
     @property
@@ -109,7 +109,7 @@ class StudyRow(msgspec.Struct, frozen=True):
     by_hand: int = 0  # trials beyond those that the settings ask for
     cpus: float = 0.0  # of this machine
     memory: int = 0  # bytes of this machine
-    opened: float = 0.0  # when this engine took it up; once it is finished, when it ended
+    opened: float = 0.0  # when this engine opened it; once it is finished, when it ended
     elapsed: float = 0.0  # seconds of the engines before
     rungs: tuple[tuple[int, ...], ...] = ()  # the steps of each bracket's
     blocked: str = ""  # why nothing can be launched, until that has passed

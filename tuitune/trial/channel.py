@@ -62,7 +62,7 @@ class SocketChannel:
         return None  # others came too late: a verdict after a stop, a release after a save
 
     def wait(self) -> wire.Instruction | wire.Refused:
-        """Raises ConnectionResetError if the engine is gone."""
+        """The engine's next message. Raises ConnectionResetError if the engine is gone."""
         while b"\n" not in self._buffer:
             self._receive()
         return self._next()

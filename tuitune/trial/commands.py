@@ -295,7 +295,7 @@ class _CommandTrial(Trial):
             self._obey(self._answer(self._steps.now), None)
 
     def _closing(self) -> bytes | None:
-        """The report that ends the current step, None if nothing of it is to be judged."""
+        """The merged report of the current step; None if it needs no verdict."""
         value = self._merged.get(self._metric)
         now = self._steps.now
         if not self._repeats or value is None or not self._steps.waits(now, value, closing=True):

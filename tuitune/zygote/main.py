@@ -177,7 +177,7 @@ class _Zygote:
         self._ended = waiting
 
     def _strays(self) -> set[int] | None:
-        """None if they can't be listed now, as the machine has no file descriptor left."""
+        """As ChildTable.strays; None if the machine has no file descriptor left to list them."""
         try:
             return self._children.strays()
         except OSError:

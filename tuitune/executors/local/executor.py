@@ -91,7 +91,7 @@ class LocalExecutor:
             asyncio.get_running_loop().call_soon(self._give_back, [attempt], why)
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
-        """Nothing happens if no process of the attempt waits."""
+        """Send the verdict; does nothing if no process of the attempt waits."""
         found = self._attempts.get((trial, attempt))
         if found is not None and (connection := found.waiting) is not None:
             connection.waits = False
@@ -99,7 +99,7 @@ class LocalExecutor:
             connection.send(wire.verdict_line(action, save))
 
     def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
-        """An attempt that has no process yet ends at once."""
+        """Send the stop; an attempt that has no process yet ends at once."""
         found = self._attempts.get((trial, attempt))
         if found is None:
             return
@@ -134,7 +134,7 @@ class LocalExecutor:
     async def sample(
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Raises SampleError, and NotNowError if it may work later."""
+        """Sampled values, by parameter. Raises SampleError; NotNowError if it may work later."""
         zygote = await self._zygotes.for_sampling()
         try:
             return await self._samples.ask(zygote, targets, seed, config)

@@ -69,7 +69,7 @@ class ZygoteClient:
 
     @property
     def pid(self) -> int | None:
-        """None before its process is started."""
+        """Its process id; None before its process is started."""
         return None if self._child is None else self._child.pid
 
     @property

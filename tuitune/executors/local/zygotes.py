@@ -230,7 +230,7 @@ class Zygotes:
                 due = time.monotonic() + self._timeouts.import_retry
 
     def _stamps(self) -> dict[str, Stamp | None]:
-        """Of the files that were imported, and of those in the study file's folder."""
+        """Stamps of the imported files, and of all Python files in the study file's folder."""
         neighbours = Path(self._plan.folder).glob("*.py")
         return stamps({*self._files, *map(str, neighbours)})
 
