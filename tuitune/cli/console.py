@@ -229,7 +229,7 @@ def _outlets(*, json_lines: bool) -> tuple[Outlet, Outlet]:
 
 
 def _dropped_words(lines: int) -> str:
-    return f"({lines} lines are missing here: nobody read them, or the disk was full)\n"
+    return f"({lines} lines are missing here: they were not read, or the disk was full)\n"
 
 
 def _dropped_object(lines: int) -> str:

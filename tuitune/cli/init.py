@@ -29,7 +29,7 @@ class Argument:
     choices: tuple[Any, ...]
     action: str  # "store", "store_true", "store_false", "optional" (--x and --no-x), or another
     needed: bool
-    bare: bool  # positional: its value stands without a flag
+    bare: bool  # positional: given without a flag
     several: bool  # takes more than one value
 
 
@@ -149,7 +149,7 @@ def _switch(argument: Argument) -> Line:
         return Line(f'"{{{name}}}"', (choice,), "a switch and its opposite")
     present = f"{{ value = {spell(flag)}, when = {{ {_toml_key(name)} = true }} }}"
     lines = (f"{_toml_key(name)} = [true, false]", f"{_toml_key(name + '_flag')} = {present}")
-    return Line(f'["{{{name}_flag}}"]', lines, f"{flag} stands in the command only when true")
+    return Line(f'["{{{name}_flag}}"]', lines, f"{flag} is in the command only when true")
 
 
 def _range(argument: Argument) -> str:

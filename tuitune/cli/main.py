@@ -39,7 +39,7 @@ _STUDY = click.argument("study")
 _EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
 
-class TrialNumber(click.ParamType[int]):
+class _TrialNumber(click.ParamType[int]):
     """A trial by its number, as 7 or #7."""
 
     name = "trial"
@@ -54,7 +54,7 @@ class TrialNumber(click.ParamType[int]):
         return int(digits)
 
 
-_TRIAL = TrialNumber()
+_TRIAL = _TrialNumber()
 
 
 @click.group(

@@ -9,12 +9,12 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Command = TypeVar("Command", bound="Callable[..., Any]")
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 _PLACE = "tuitune.devices"  # in the context, for `device_overrides`
 
 
-def device_options(command: Command) -> Command:
+def device_options(command: _Command) -> _Command:
     """Add --gpus and the options of [devices]; `device_overrides` reads them."""
     for name, write, more in reversed(_OPTIONS):
         callback = _keep(write)

@@ -28,7 +28,7 @@ _CHANGEABLE = ("pruning.", "search.concurrency=")
 
 
 def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: bool) -> int:
-    """Print the study beside its simulation under these overrides; the exit status."""
+    """Compare the study with its simulation under these overrides; the exit status."""
     refused = [word for word in overrides if not word.startswith(_CHANGEABLE)]
     if refused:
         print(
