@@ -1,1 +1,1 @@
-"""Recorded studies run again under other pruning."""
+"""Simulations of recorded studies under other pruning."""

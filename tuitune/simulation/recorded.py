@@ -1,4 +1,4 @@
-"""What each trial of a study did, as its journal has it."""
+"""Recordings of studies: what each trial did, read from the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Point(NamedTuple):
-    """A report: its step, the objective (None: other metrics only), seconds of work before it."""
+    """A report. value: the objective, None: other metrics only. seconds: of work before it."""
 
     step: int
     value: float | None
@@ -27,13 +27,13 @@ class Point(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """One trial with its curve, which later attempts continue."""
+    """One trial with its curve, to which later attempts add."""
 
     number: int
     config: dict[str, Any]
     origin: str
     why: Why
-    state: TrialState = TrialState.WAITING  # as its last attempt left it
+    state: TrialState = TrialState.WAITING  # after its last attempt
     points: list[Point] = field(default_factory=list)
     ending: float = 0.0  # s of work after its last point; without points, of all attempts
 
@@ -46,9 +46,9 @@ class Recording:
     machine: HostResources
     saves: bool  # whether some trial wrote a checkpoint
     steps: int  # of the resource, spent in all attempts together
-    seconds: float  # from its first fact to its last, without the times between engines
-    together: int = 0  # the most trials that were on GPUs at once
-    anchor: Literal["min", "max"] = "max"  # of the rungs that it was begun with
+    seconds: float  # from the first fact to the last, without the gaps between engines
+    together: int = 0  # the most trials on GPUs at once
+    anchor: Literal["min", "max"] = "max"  # of the rungs with which it was started
 
 
 def read(history: Iterable[ev.AnyFact | ReportColumns], metric: str) -> Recording:
@@ -69,7 +69,7 @@ def read(history: Iterable[ev.AnyFact | ReportColumns], metric: str) -> Recordin
 
 
 class _Builder:
-    """A recording as far as its facts are known."""
+    """Builds a recording fact by fact."""
 
     def __init__(self) -> None:
         self._records: list[Record] = []
@@ -78,7 +78,7 @@ class _Builder:
         self._machine = HostResources(1.0, 0)
         self._anchor: Literal["min", "max"] | None = None
         self._saves = False
-        self._seconds = 0.0  # of the engines before the newest one
+        self._seconds = 0.0  # of earlier engines
         self._begun: float | None = None  # the first fact of the newest engine
         self._last = 0.0  # the newest fact
         self._on_gpus: set[int] = set()
@@ -106,7 +106,7 @@ class _Builder:
         self._marks[trial] = time
 
     def fact(self, fact: ev.AnyFact) -> None:
-        """Any but a report."""
+        """Any fact except a report."""
         if self._begun is None:
             self._begun = fact.time
         elif type(fact) is ev.Opened:
@@ -146,23 +146,25 @@ class _Builder:
 
 
 class Spent:
-    """Steps of the resource that attempts have spent, each counted from where it has started."""
+    """Steps of the resource spent by attempts, each counted from the step where it started."""
 
     def __init__(self) -> None:
         self.steps = 0
         self._at: dict[int, int] = {}  # the furthest step of each trial's newest attempt
 
     def start(self, trial: int, step: int) -> None:
+        """A new attempt of the trial, which goes on from this step."""
         self._at[trial] = step
 
     def report(self, trial: int, step: int) -> None:
+        """Only steps beyond the furthest one of the attempt count."""
         at = self._at.get(trial, 0)
         if step > at:
             self.steps += step - at
             self._at[trial] = step
 
     def add(self, fact: ev.AnyFact) -> None:
-        """Count what this fact tells, if anything."""
+        """Count the fact, if it is the start of an attempt or a report."""
         if type(fact) is ev.Reported:
             self.report(fact.trial, fact.step)
         elif type(fact) is ev.Started:
@@ -170,14 +172,14 @@ class Spent:
 
 
 def was_stopped(record: Record) -> bool:
-    """Whether pruning ended it."""
+    """Whether pruning ended the trial."""
     return record.state == TrialState.PRUNED
 
 
 def replayable(spec: StudySpec, trials: int, together: int) -> StudySpec:
-    """The study without what records don't show: retries, timeouts and limits.
+    """The study without what records do not show: retries, timeouts and limits.
 
-    Instead of its GPUs its concurrency is limited, to as many trials as ran on them together.
+    Instead of GPUs it has a concurrency: as many trials as were on GPUs together.
     """
     caps = [cap for cap in (spec.search.concurrency, together) if cap]
     return replace(

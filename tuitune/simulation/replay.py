@@ -1,4 +1,4 @@
-"""The comparison of a recorded study with what it would have done under other pruning."""
+"""The comparison of a recorded study with a simulation of it under other pruning."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.simulation.recorded import Point, Record, Recording
 
-_GOOD = 10  # one in so many trials is a good one: the best tenth
+_GOOD = 10  # one in so many trials is good: the best tenth
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A study as it was, or as it would have been."""
+    """The result of a study, recorded or simulated."""
 
     steps: int  # of the resource, all attempts together
     seconds: float  # by its own clock
@@ -38,20 +38,20 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both studies, and what becomes of the good trials, by their numbers."""
+    """The recorded and the simulated study, and the outcome of the good trials, by number."""
 
     then: Side
     now: Side
     good: Sequence[int]  # the best tenth of the recorded study
     lost: Sequence[int]  # those of them that the other pruning would stop
-    lost_unknown: Sequence[int]  # those of them that it would let go on beyond their record
-    unknown: Sequence[int]  # all trials that it would let go on beyond their record
-    ended: str = ""  # why the simulated study ended before all trials had begun
-    unplayed: Sequence[int] = ()  # those that had not begun; they count nowhere else
+    lost_unknown: Sequence[int]  # those of them that would go on beyond their record
+    unknown: Sequence[int]  # all trials that would go on beyond their record
+    ended: str = ""  # why the simulation ended before all trials had started
+    unplayed: Sequence[int] = ()  # trials that had not started; they count nowhere else
 
 
 def compare(recorded: StudySpec, changed: StudySpec, recording: Recording) -> Comparison:
-    """Run the recorded trials again under the pruning of `changed`; see `rerun`."""
+    """Simulate the recorded trials under the pruning of `changed`; see `rerun`."""
     records = recording.trials
     recorded = _anchored(recorded, recording.anchor)
     if recorded.pruning.method == changed.pruning.method:
@@ -96,7 +96,7 @@ def _anchored(spec: StudySpec, anchor: Literal["min", "max"]) -> StudySpec:
 
 
 def thinned(record: Record, spec: StudySpec) -> Record:
-    """The record without the reports that no pruner of `spec` reacts to; the last one stays."""
+    """The record without the reports to which no pruner of `spec` reacts; the last one stays."""
     if spec.pruner.judged_from is not None:
         return record
     gates = list(spec.pruner.plan.steps_of(record.number))
@@ -109,11 +109,11 @@ def thinned(record: Record, spec: StudySpec) -> Record:
     final = len(record.points) - 1
     for place, point in enumerate(record.points):
         if spec.pruning.max is not None and filled == len(gates):
-            kept.append(point)  # at its next report it leaves: it has spent the maximum
+            kept.append(point)  # it has reached the maximum, and leaves at this report
             break
         seconds += point.seconds
         if last and point.step < due and place < final and _is_finite(point.value):
-            continue  # most reports
+            continue  # the most frequent case
         crossed = bisect_left(gates, point.step + 1)
         if point.value is not None and math.isfinite(point.value):
             own = loss(point.value, spec.objective)
@@ -135,7 +135,7 @@ def _is_finite(value: float | None) -> bool:
 
 
 def best_tenth(spec: StudySpec, records: Sequence[Record]) -> list[int]:
-    """The best tenth of the complete trials, the best first; of all where none is complete."""
+    """The best tenth of the complete trials, the best first; without any, of all trials."""
     known = [(r, v) for r in records if (v := _value(spec, r)) is not None and math.isfinite(v)]
     pool = [(r, v) for r, v in known if r.state == TrialState.COMPLETE] or known
     pool.sort(key=lambda pair: (loss(pair[1], spec.objective), pair[0].number))

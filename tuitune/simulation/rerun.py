@@ -1,6 +1,6 @@
-"""A recorded study run again: the pure core, fed with what its trials are known to do.
+"""The simulation of a recorded study: the pure core, fed with the records of its trials.
 
-Its facts are those of the engine with an executor whose messages take no time.
+Its facts are those of an engine whose executor's messages take no time.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ TERM, _KILL = 15, 9
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """A study that was run again to its end."""
+    """A study that was simulated to its end."""
 
     study: Study
     facts: Sequence[ev.AnyFact]
     seconds: float  # by its own clock
-    unknown: frozenset[int]  # trials that should have gone on where their record ends
+    unknown: frozenset[int]  # trials that should go on beyond their record
 
 
 def rerun(spec: StudySpec, recording: Recording, longest: int | None) -> Rerun:
-    """Run the recorded trials under the pruning of `spec`.
+    """Simulate the recorded trials under the pruning of `spec`.
 
     longest: the maximum of the resource when they were recorded, None where there was none. A trial
-    whose record ends before its end leaves there as if it was killed, so that it enters no rung at
-    which it has not been seen; one that goes on without a rung's leave, because no trial has come
-    to its end, is taken to have come to its end there.
+    that should go on beyond its record is killed there, so that it enters no rung that it did not
+    reach. One that was promoted although no rung allows it, because no trial was complete, counts
+    as complete there.
     """
     run = _Run(spec, recording, longest)
     run.to_the_end(recording.machine)
@@ -54,10 +54,10 @@ def rerun(spec: StudySpec, recording: Recording, longest: int | None) -> Rerun:
 
 
 class _Run:
-    """The clock, the attempts and the checkpoints around a study.
+    """The clock, the attempts and the checkpoints of a simulated study.
 
-    As in an engine's event loop, decisions are carried out after all that happens at the same time
-    has been folded in, and before what they lead to.
+    As in an engine's event loop, decisions are carried out after all events of the same time have
+    been folded in, and before the decisions that follow from them.
     """
 
     def __init__(self, spec: StudySpec, recording: Recording, longest: int | None) -> None:
@@ -73,11 +73,11 @@ class _Run:
         self._known_until = longest if is_cut and longest is not None else math.inf
         self._records = recording.trials
         self._attempts: dict[int, _Attempt] = {}  # by trial
-        self._promoted_to_end: set[int] = set()  # without having been among the best of a rung
+        self._promoted_to_end: set[int] = set()  # without the rank for it
         self._undone: list[ev.AnyFact] = []  # facts whose decisions are still to be carried out
         self._due: list[tuple[float, int, Callable[[], None]]] = []  # a heap
         self._order = count()
-        self._deadline = _START  # nothing of the study's own is due before that
+        self._deadline = _START  # no deadline of the study is before that
         self._finished = False
 
     def to_the_end(self, machine: HostResources) -> None:
@@ -118,13 +118,13 @@ class _Run:
         return self._records[trial]
 
     def is_known_to_return(self, record: Record) -> bool:
-        """Whether the trial came to its end, which a larger maximum would not prolong."""
+        """Whether the trial completed before the maximum, so that a larger one changes nothing."""
         if record.state != TrialState.COMPLETE or not record.points:
             return False
         return record.points[-1].step < self._known_until
 
     def let_go(self, trial: int) -> bool:
-        """A trial's record ends here. Whether the trial is to be taken as complete."""
+        """The trial's record ends here. Returns whether the trial counts as complete."""
         self.unknown.add(trial)
         if trial in self._promoted_to_end:
             return True
@@ -132,7 +132,7 @@ class _Run:
         return False
 
     def _pass_time(self) -> None:
-        """Advance the clock to what is due next: an attempt's step or a deadline of the study."""
+        """Advance the clock to the next step of an attempt or deadline of the study."""
         following = self._due[0][0] if self._due else math.inf
         if self._deadline < following:
             self._deadline = self.study.next_deadline() or math.inf
@@ -141,10 +141,10 @@ class _Run:
                 self.take(ev.DeadlinePassed(self.now))
                 return
         if following == math.inf:
-            raise RuntimeError("nothing is due any more, and the study has not ended")
+            raise RuntimeError("nothing is due, but the study has not ended")
         self.now = following
 
-    # --- how decisions are carried out -----------------------------------------------------------
+    # --- decisions that are carried out ----------------------------------------------------------
 
     def _propose(self, ask: ev.Ask) -> None:
         record = self._records[ask.trial]
@@ -170,7 +170,7 @@ class _Run:
 
 
 class _Attempt:
-    """An attempt that does what is on record, as `tuitune.trial.api` makes attempts behave."""
+    """An attempt that repeats its record, and behaves as `tuitune.trial.api` does."""
 
     def __init__(self, run: _Run, launch: ev.Launch) -> None:
         spec, pruning = run.spec, run.spec.pruning
@@ -196,7 +196,7 @@ class _Attempt:
         self._asked: ev.Signal | None = None
         run.later(0.0, self._begin)
 
-    # --- what the study does to it ---------------------------------------------------------------
+    # --- messages of the study -------------------------------------------------------------------
 
     def obey(self, verdict: ev.Verdict) -> None:
         if not self._waits or self._is_leaving:
@@ -226,7 +226,7 @@ class _Attempt:
             number = TERM if term else _KILL
             self._run.later(0.0, lambda: self._exit(None, error, number))
 
-    # --- its work --------------------------------------------------------------------------------
+    # --- work ------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         if self._is_leaving:
@@ -273,11 +273,11 @@ class _Attempt:
             self._work()
 
     def _is_beyond(self, step: int, value: float | None) -> bool:
-        """Whether it has spent the maximum: this report raises TrialStopped."""
+        """Whether it is past the maximum, where a report raises TrialStopped."""
         return self._is_complete or (value is None and step > self._step >= self._most)
 
     def _judged(self, step: int) -> None:
-        """The report of this step has had its verdict, or (0) there was none yet."""
+        """Set the gate after the verdict on the report of this step; 0: none so far."""
         while self._rungs and self._rungs[-1] <= step:
             self._rungs.pop()
         rung = self._rungs[-1] if self._rungs else math.inf
@@ -293,7 +293,7 @@ class _Attempt:
         else:
             self._leave()
 
-    # --- how it saves and leaves -----------------------------------------------------------------
+    # --- saves and exit --------------------------------------------------------------------------
 
     def _save_if_due(self) -> None:
         due = self._run.now - self._saved_at >= self._every
@@ -330,7 +330,7 @@ class _Attempt:
             return
         self._is_gone = True
         run = self._run
-        # Failures are on record, and the study went on: many in a row must not end it now.
+        # The recorded study went on after its failures: many in a row must not end it here.
         run.study.state.streak = run.study.state.same = 0
         by = run.now, self._trial, self._number, code, signal, error, "", 0
         run.take(ev.Exited(*by, lost=False, stopped=is_stopped))

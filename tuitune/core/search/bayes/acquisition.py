@@ -2,7 +2,7 @@
 
 Ament et al. 2023, eq. 8 and 9, by the scaled complementary error function; outcomes are minimised.
 Beliefs: the acquisition is multiplied by prior(x)^(beta / n) (Hvarfner et al. 2022, eq. 6), so that
-they steer the first trials and fade as outcomes come in.
+they guide the first trials and fade with the number of outcomes.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from tuitune.core.space import Value
 
 _BETA = 10.0
-_SPREAD = 0.15  # of a single value's neighbourhood, as a part of the range
-_NARROWEST = 0.02  # the same of a range, however narrow
-_ELSEWHERE = 0.05  # of the belief's height is left everywhere: a wrong belief can be overruled
+_SPREAD = 0.15  # around a single likely value, as a fraction of the range
+_NARROWEST = 0.02  # the least spread of a likely range
+_ELSEWHERE = 0.05  # the least belief, so that outcomes can overrule a wrong one
 
 
 @dataclass(frozen=True)
 class Beliefs:
-    """For some places what is thought likely: of a number (middle, spread), else its cells."""
+    """The user's beliefs by place: (middle, spread) of a number, the likely cells of a choice."""
 
     numbers: Mapping[int, tuple[float, float]]
     cells: Mapping[int, tuple[int, ...]]
@@ -79,7 +79,7 @@ class Beliefs:
 
 
 def beliefs_of(encoding: Encoding, likely: Mapping[str, tuple[Value, ...]]) -> Beliefs:
-    """From parameter names to values: of a number one, or low and high; of a choice any."""
+    """From parameter names to likely values: of a number one, or low and high; of a choice any."""
     numbers: dict[int, tuple[float, float]] = {}
     cells: dict[int, tuple[int, ...]] = {}
     for place, column in enumerate(encoding.columns):
@@ -102,7 +102,7 @@ def _neighbourhood(column: Column, values: tuple[Value, ...]) -> tuple[float, fl
     return (low + high) / 2, spread
 
 
-_FAR = -1000.0  # below, 1 + z m has lost its digits: its series takes over
+_FAR = -1000.0  # below, 1 + z m loses its digits and a series is used
 _LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
@@ -111,7 +111,7 @@ def log_h(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float
 
     With m = Phi/phi = sqrt(pi/2) erfcx(-z/sqrt2): h = phi (1 + z m), and h'/h = m / (1 + z m).
     """
-    # Above 8, m overflows long after h has become z itself.
+    # Above 8, h is z to machine precision, and m would overflow further up.
     near = np.clip(z, _FAR, 8.0)
     ratio = np.sqrt(np.pi / 2.0) * erfcx(-near / np.sqrt(2.0))
     sum_ = 1.0 + near * ratio
@@ -142,7 +142,7 @@ def log_expected_improvement(
 def sloped_log_expected_improvement(
     belief: SlopedBelief, best: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Its value for each row, and its slopes from those of mean and deviation: (rows, places)."""
+    """The value for each row, and its slopes by those of mean and deviation: (rows, places)."""
     z = (best - belief.mean) / belief.deviation
     value, slope = log_h(z)
     by_mean = -slope / belief.deviation
@@ -154,7 +154,10 @@ def sloped_log_expected_improvement(
 
 @dataclass(frozen=True)
 class Improvement:
-    """Log expected improvement on `best` of the searched part of rows, the user's beliefs added."""
+    """Log expected improvement on `best`, the user's beliefs added.
+
+    Rows are the searched parts of the table's rows.
+    """
 
     table: Table
     posterior: Posterior
@@ -180,7 +183,7 @@ class Improvement:
         return value, slopes
 
     def belief(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and deviation of the outcome at the level aimed at."""
+        """Mean and deviation of the outcome at the target level."""
         return self.posterior.belief(self.table.whole(rows), self.table.target)
 
     def lengths(self, places: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 Nocedal and Wright 2006, eq. 6.17, with the box of Bertsekas 1982. All starts advance together: a
 function of many points at once costs little more than one of a single point, and in few dimensions
-a search's own bookkeeping would otherwise cost more than the function.
+the bookkeeping of single searches would cost more than the function.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
     Sloped = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-_SUFFICIENT = 1e-4  # of the decrease that the slope promised
-_SHRINK, _SHORTEST = 0.5, 0.1  # of a step that did not help
-_LENGTHEN = 4.0  # of steps, where the way down grows steeper
+_SUFFICIENT = 1e-4  # of the decrease that the slope predicts
+_SHRINK, _SHORTEST = 0.5, 0.1  # factors for a step that did not help
+_LENGTHEN = 4.0  # factor for steps where the function gets steeper
 
 
 class Start(NamedTuple):
-    """units: how far along each place the function stays alike; low, high and units: (places,).
+    """Where to start, and the scale of the places; low, high and units: (places,).
 
-    first: the longest first move along any place, in its unit.
+    units: lengths over which the function changes little. first: the longest first move along any
+    place, in its unit.
     """
 
     points: NDArray[np.float64]
@@ -37,7 +38,7 @@ class Start(NamedTuple):
 
 
 class Enough(NamedTuple):
-    """When to stop: calls of the function, a slope within the box by the units, a decrease."""
+    """When to stop: calls of the function, a slope within the box (in units), a decrease."""
 
     calls: int
     slope: float
@@ -94,7 +95,7 @@ def _descended(
 
 
 def _shorter(gained: NDArray[np.float64], promised: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lowest point of the parabola through what a step met, as a part of that step."""
+    """The minimum of the parabola through the results of a step, as a fraction of that step."""
     bend = -2.0 * (gained + promised)
     lowest = -promised / np.where(bend > 0.0, bend, np.inf)
     return np.clip(lowest, _SHORTEST, _SHRINK)
@@ -106,7 +107,7 @@ def _learned(
     change: NDArray[np.float64],
     helps: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """The inverse Hessians, with what the moves that helped tell of them."""
+    """The inverse Hessians, updated from the moves that helped."""
     product = (moved * change).sum(axis=1)
     squared = np.square(change).sum(axis=1)
     bends = helps & (product > 1e-10 * squared)

@@ -1,10 +1,10 @@
-"""Rows of numbers that stand for configurations, and the points they are read from.
+"""Encoding of configurations as rows of numbers, and of points of the unit cube as rows.
 
 A row has a place for each searched parameter, then for each sampled one. A number's place holds
 its coordinate in [0, 1], that of a countable one the middle of its cell, 0.5 where it is inactive.
 A category's place holds its number, and one past the last where it is inactive. Sampled parameters
 can't be chosen, but may explain outcomes: their numbers are scaled to [0, 1] by the range of those
-seen so far, on a log scale where they span much; anything else is a category.
+seen so far, on a log scale if that range is wide; other values are categories.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
     from tuitune.core.space import Parameter, Sampled, SearchSpace
 
-_COUNTABLE = 1000  # finer grids are a continuum to the model, and snapped at the end
+_COUNTABLE = 1000  # finer grids are continuous for the model, and rounded at the end
 
 
 @dataclass(frozen=True)
 class Column:
     """One searched parameter's place in a row.
 
-    centres: of its cells in [0, 1], for a category its numbers; None for a continuum.
-    edges: between the cells in [0, 1]; a last cell stands for an inactive category.
+    centres: of its cells in [0, 1], for a category its numbers; None for a continuous parameter.
+    edges: between the cells in [0, 1]; a last cell means an inactive category.
     """
 
     parameter: Parameter
@@ -42,13 +42,13 @@ class Column:
 
     @property
     def inactive(self) -> float:
-        """What stands in the column where the parameter does not exist."""
+        """The value in the column where the parameter does not exist."""
         return float(self.categories) if self.categories else 0.5
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the kernel has to know of rows: how many categories each place has, 0 for a number."""
+    """The number of categories at each place of a row, 0 for a number, as the kernel needs it."""
 
     categories: tuple[int, ...]
 
@@ -88,14 +88,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class Encoding:
-    """The searched parameters' places, and for which of them which parents decide."""
+    """The searched parameters' places, and the conditions between them."""
 
     space: SearchSpace
     columns: tuple[Column, ...]
 
     @cached_property
     def numbers(self) -> NDArray[np.intp]:
-        """The places that are a continuum: the ones along which a gradient can be followed."""
+        """The continuous places, along which there is a gradient."""
         return np.array([i for i, c in enumerate(self.columns) if c.centres is None], dtype=np.intp)
 
     @cached_property
@@ -104,12 +104,12 @@ class Encoding:
         return tuple(i for i, c in enumerate(self.columns) if c.centres is not None)
 
     def row(self, config: Mapping[str, Any]) -> NDArray[np.float64]:
-        """The searched part of a configuration's row; ValueError if it is none of this space."""
+        """The searched part of a configuration's row; ValueError if it is not of this space."""
         row: NDArray[np.float64] = self.snapped(np.array([self.space.point(config)]))[0]
         return row
 
     def snapped(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The rows of the configurations that points of the unit cube are read as."""
+        """The rows of the configurations at points of the unit cube."""
         rows = np.empty_like(points)
         cells = np.zeros(points.shape, dtype=np.intp)
         for place, column in enumerate(self.columns):
@@ -123,7 +123,7 @@ class Encoding:
         return rows
 
     def point_of_cell(self, place: int, cell: int) -> float:
-        """A coordinate in [0, 1] well inside a cell."""
+        """A coordinate in [0, 1] inside a cell, away from its edges."""
         column = self.columns[place]
         assert column.centres is not None
         if column.categories:
@@ -131,7 +131,7 @@ class Encoding:
         return float(column.centres[cell])
 
     def cell(self, place: int, coordinate: float) -> int:
-        """The number of the cell, from 0, that a coordinate in [0, 1] falls into."""
+        """The number, from 0, of the cell that a coordinate in [0, 1] is in."""
         edges = self.columns[place].edges
         assert edges is not None
         return int(np.searchsorted(edges, coordinate, side="right"))
@@ -142,7 +142,7 @@ class Encoding:
         for place in self._conditional:
             active = np.ones(len(cells), dtype=bool)
             for parent, allowed in self._conditions[place].items():
-                if parent < 0:  # a parent without a coordinate of its own decides once for all
+                if parent < 0:  # a parent without a coordinate decides for all rows
                     active &= bool(allowed)
                     continue
                 active &= np.isin(cells[:, parent], allowed)
@@ -165,7 +165,7 @@ class Encoding:
                     conditions[places[name]] = holding
                 elif isinstance(parent, Fixed) and self._always(parent):
                     conditions[-1 - number] = holding
-                else:  # what a sampled parent allows is not known before it is drawn
+                else:  # a sampled parent is not known before it is drawn
                     conditions[-1 - number] = []
         return found
 
@@ -217,15 +217,15 @@ def _column(parameter: Parameter) -> Column:
     return Column(parameter, 0, (np.arange(count) + 0.5) / count, even)
 
 
-_WIDE = 100.0  # the largest over the smallest: beyond, a log scale
-_MANY = 20  # kinds of values that are no numbers; further ones look alike
+_WIDE = 100.0  # a larger ratio of largest to smallest gets a log scale
+_MANY = 20  # distinct values that are not numbers; further ones are treated as one
 
 
 @dataclass(frozen=True)
 class SampledColumns:
-    """columns: (configurations, sampled parameters). categories: 0 for a number.
+    """Columns for the sampled parameters: (configurations, sampled parameters).
 
-    typical: the values to expect of a draw to come.
+    categories: 0 for a number. typical: the values to expect of a later draw.
     """
 
     columns: NDArray[np.float64]
@@ -234,7 +234,7 @@ class SampledColumns:
 
 
 def drawn(parameters: Sequence[Sampled], configs: Sequence[Mapping[str, Any]]) -> SampledColumns:
-    """Columns of sampled parameters, by the values that these configurations have."""
+    """Columns of the sampled parameters, scaled by the values in these configurations."""
     columns: list[NDArray[np.float64]] = []
     categories: list[int] = []
     typical: list[float] = []

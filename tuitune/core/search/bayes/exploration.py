@@ -1,7 +1,7 @@
 """Trials that do not follow the model, and the reasons of those that do.
 
-Before there is enough to model, the best of earlier studies and Sobol's points; later a small share
-of trials explores whatever the model thinks; where the model fails, Sobol's points again.
+First the best trials of earlier studies and Sobol's points; later a small share of trials explores
+without the model; where the model fails, Sobol's points again.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from tuitune.core.space import SearchSpace
 
 _NAMED = 4  # parameters that a reason names
-_LEAST = 2  # finite outcomes before a model says more than chance would
-_SPREAD = 10  # trials before it is asked where bad ones are stopped early: chance is cheap there
-_PROVEN = 3  # of earlier studies, so many of the best are tried first
-_EARLY = 9  # as long as fewer configurations were tried
+_LEAST = 2  # finite outcomes, before the model is better than random
+_SPREAD = 10  # first trials without the model where bad ones are stopped early, and so cheap
+_PROVEN = 3  # best trials of earlier studies that are tried first
+_EARLY = 9  # these are tried only while fewer configurations were tried
 _SHARE = 0.05  # of later trials that explore
 _CHEAP_SHARE = 0.15  # the same where bad ones are stopped early
 
@@ -47,7 +47,7 @@ class ExplorationPolicy:
     cheap: bool  # bad trials are stopped at a rung
 
     def proven(self, history: History, observations: Observations, tried: Tried) -> Proposal | None:
-        """The next of the best of earlier studies; None where there is none, or they had turns."""
+        """The next of the best trials of earlier studies; None for none, or later on."""
         if not history.foreign or len(tried) >= _EARLY:
             return None
         foreign = observations.only((observations.trials < 0) & observations.finite)
@@ -68,11 +68,11 @@ class ExplorationPolicy:
         return None
 
     def starting(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
-        """A point of Sobol's sequence, before there is enough to model."""
+        """A point of Sobol's sequence, as there are too few outcomes for the model."""
         return self._sobol(trial, tried, "sobol start", cause)
 
     def explores(self, random: np.random.Generator) -> bool:
-        """Whether this trial is one of the share that explores."""
+        """Whether this trial explores."""
         return bool(random.random() < (_CHEAP_SHARE if self.cheap else _SHARE))
 
     def exploring(self, trial: int, tried: Tried) -> Proposal | None:
@@ -80,14 +80,14 @@ class ExplorationPolicy:
         return self._sobol(trial, tried, "exploration", "explore")
 
     def fallback(self, trial: int, tried: Tried, problem: str) -> Proposal | None:
-        """A point of Sobol's sequence, since the model has failed; problem: its error."""
+        """A point of Sobol's sequence, as the model has failed; problem: its error."""
         found = self.sobol.propose(trial, tried)
         if found is None:
             return None
         return Proposal(found.config, "fallback", ModelFailed(problem, found.why))
 
     def rest(self, trial: int, tried: Tried) -> Proposal | None:
-        """Chance among what is left, where all that the model looked at was tried."""
+        """A random untried configuration, as all of the model's candidates were tried."""
         config = draw_untried(self.space, self.sobol.seed, trial, tried)
         if config is None:
             return None
@@ -114,7 +114,7 @@ def modelled(  # noqa: PLR0913, PLR0917 - a reason has this many figures
     outcomes: finite ones that it has seen. belief: mean and deviation of the configuration's
     outcome; best: the mean that it is to improve on, all on the warped scale.
     """
-    if not len(warp.values):  # all that is known is on the scale of earlier studies
+    if not len(warp.values):  # all outcomes are on the scale of earlier studies
         return Modelled(outcomes, None, None, shares, correlation)
     mean, deviation = belief
     sign = 1.0 if mode == "min" else -1.0
@@ -126,7 +126,7 @@ def modelled(  # noqa: PLR0913, PLR0917 - a reason has this many figures
 
 
 def shares_of(names: Sequence[str], lengths: NDArray[np.float64]) -> tuple[tuple[str, float], ...]:
-    """The greatest shares of 1 / length: a parameter with a short length changes outcomes much.
+    """The largest shares of 1 / length: a parameter with a short length changes outcomes much.
 
     lengths: (places,), those of the parameters in the order of their names.
     """
@@ -139,9 +139,9 @@ def shares_of(names: Sequence[str], lengths: NDArray[np.float64]) -> tuple[tuple
 def correlation_of(
     at: Hyperparameters, rungs: Sequence[int], target: int, below: int
 ) -> tuple[int, int, float] | None:
-    """(lowest rung, rung aimed at, how their values correlate); None where they are the same.
+    """(lowest rung, target rung, correlation of their values); None where they are the same.
 
-    target: the level aimed at. below: how many levels lie below the study's own rungs.
+    target: the target level. below: the number of levels below the study's own rungs.
     """
     if target <= below:
         return None

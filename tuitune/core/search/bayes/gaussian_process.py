@@ -30,13 +30,13 @@ _SCALE = (0.0, 1.0)  # mean and spread in ln, of outcomes that have unit varianc
 _NOISE = (-6.0, 1.5)
 _GAP = (-1.0, 1.0)
 _STEPS = 30
-_DOUBT = (0.4, 25)  # spread, in ln, of the lengths that so many outcomes leave plausible
+_DOUBT = (0.4, 25)  # spread, in ln, of plausible lengths with so many outcomes
 _LOWEST_NOISE = 1e-6
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Normal, of the logarithms."""
+    """A normal prior on the logarithms of the hyperparameters, with start and bounds of the fit."""
 
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
@@ -61,7 +61,7 @@ def prior_of(places: int, levels: int) -> Prior:
 def negative_log_posterior(
     logs: NDArray[np.float64], pairs: Pairs, outcomes: NDArray[np.float64], prior: Prior
 ) -> tuple[float, NDArray[np.float64]]:
-    """Up to a constant, and its gradient; LinAlgError where there is no Cholesky factor."""
+    """Up to a constant, with its gradient; LinAlgError without a Cholesky factor."""
     at = covariance(pairs, from_logs(logs, pairs.distances.shape[1]))
     # A row-wise lower triangle is what LAPACK, which goes by columns, calls an upper one.
     factor, failed = dpotrf(at.matrix.T, lower=0, clean=0, overwrite_a=1)
@@ -70,7 +70,7 @@ def negative_log_posterior(
     log_root = float(np.log(factor.diagonal()).sum())
     weights, _ = dpotrs(factor, outcomes, lower=0)  # K^-1 z
     if not np.isfinite(weights).all():
-        raise LinAlgError("the covariance is as good as singular")
+        raise LinAlgError("the covariance is nearly singular")
     inverse, _ = dpotri(factor, lower=0, overwrite_c=1)
     inverse = inverse.T  # its lower triangle
     off = (logs - prior.mean) / prior.spread
@@ -81,7 +81,7 @@ def negative_log_posterior(
 
 
 def fit(pairs: Pairs, outcomes: NDArray[np.float64]) -> Hyperparameters:
-    """The hyperparameters of greatest posterior density, found from one start."""
+    """The hyperparameters with the greatest posterior density found from one start."""
     places = pairs.distances.shape[1]
     prior = prior_of(places, pairs.levels)
 
@@ -103,10 +103,10 @@ def fit(pairs: Pairs, outcomes: NDArray[np.float64]) -> Hyperparameters:
 
 
 def drawn_near(at: Hyperparameters, outcomes: int, random: np.random.Generator) -> Hyperparameters:
-    """Lengths drawn near the likeliest ones: one trial each for what else may be true.
+    """Lengths drawn near the most likely ones, anew for each trial.
 
-    Over several trials this stands in for averaging over hyperparameters (Snoek et al. 2012,
-    section 3.2), at no cost. The doubt shrinks with the root of the number of outcomes.
+    Over several trials this approximates averaging over hyperparameters (Snoek et al. 2012, section
+    3.2), at no cost. The spread shrinks with the root of the number of outcomes.
     """
     spread, of = _DOUBT
     doubt = spread * min(1.0, np.sqrt(of / max(outcomes, 1)))
@@ -116,11 +116,11 @@ def drawn_near(at: Hyperparameters, outcomes: int, random: np.random.Generator) 
 
 _SMALLEST_VARIANCE = 1e-12
 JITTERS = (0.0, 1e-6, 1e-4)
-_BLOCK = 32_768  # covariances at a time: few enough that the memory stays at hand
+_BLOCK = 32_768  # covariances at a time, which fit into the cache
 
 
 class SlopedBelief(NamedTuple):
-    """Of rows. The slopes are along numeric places: (rows, places)."""
+    """Mean and deviation of rows (rows,); the slopes along numeric places: (rows, places)."""
 
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
@@ -130,7 +130,7 @@ class SlopedBelief(NamedTuple):
 
 @dataclass(frozen=True)
 class Posterior:
-    """The belief after n rows with outcomes z.
+    """The posterior after n rows with outcomes z.
 
     seen: the rows. weights: (n,), K^-1 z. root: (n, n), upper triangular, with root root^T = K^-1.
     """
@@ -194,9 +194,9 @@ def posterior(
     rungs: NDArray[np.intp],
     outcomes: NDArray[np.float64],
 ) -> Posterior:
-    """What `outcomes` of the first rows say; the further rows are believed to end as expected.
+    """The posterior of `outcomes` of the first rows; further rows are assumed to end as expected.
 
-    That leaves every mean as it is and takes the doubt from around them (the "Kriging believer" of
+    That keeps all means and removes the uncertainty around those rows (the "Kriging believer" of
     Ginsbourger et al. 2010). LinAlgError where the covariance can't be factorised.
     """
     seen = scaled(layout, at, rows, rungs)

@@ -7,7 +7,7 @@ a free offset for each rung:
     k((x, s), (y, t)) = scale * m(r) * exp(-|a_s - a_t|) + OFFSET * [s = t]
     r^2 = sum_j distance_j(x, y) / length_j^2,  m(r) = (1 + sqrt5 r + 5/3 r^2) exp(-sqrt5 r)
 
-A wide gap says that the rung below it ranks configurations poorly.
+A wide gap means that the rung below it ranks configurations poorly.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 _ROOT5 = float(np.sqrt(5.0))
 OFFSET = 4.0  # variance of a rung's own level, in units of the warped outcomes' variance
-_BLOCK = 64  # rows whose covariances are found at a time: little memory, which stays at hand
+_BLOCK = 64  # rows whose covariances are computed at a time, which fit into the cache
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """lengths: one a place. gaps: one less than there are rungs. All positive."""
+    """lengths: one for each place. gaps: one less than there are rungs. All are positive."""
 
     lengths: NDArray[np.float64]
     scale: float
@@ -75,7 +75,7 @@ def matern(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every pair of rows once, the second before the first: what doesn't change during a fit."""
+    """Every pair of rows once, the second before the first: what is constant during a fit."""
 
     count: int  # of rows
     levels: int  # how many rungs there are
@@ -83,7 +83,7 @@ class Pairs:
     first: NDArray[np.intp]
     second: NDArray[np.intp]
     rung_pairs: NDArray[np.intp]  # rung of the first * levels + rung of the second
-    offsets: NDArray[np.float64]  # what each pair shares since both are at one rung
+    offsets: NDArray[np.float64]  # OFFSET for a pair at one rung
 
 
 def pairs_of(
@@ -104,7 +104,7 @@ def pairs_of(
 
 @dataclass(frozen=True)
 class Covariance:
-    """The covariance of rows with themselves, noise included, and what its slopes are made of.
+    """The covariance of rows with themselves, noise included, and the parts of its slopes.
 
     matrix: its lower triangle; above the diagonal it is 0.
     """
@@ -122,7 +122,7 @@ class Covariance:
         weight: symmetric, of which the lower triangle is read.
         """
         at, pairs = self.at, self.pairs
-        off = 2.0 * weight[pairs.first, pairs.second]  # each pair stands for both its halves
+        off = 2.0 * weight[pairs.first, pairs.second]  # each pair counts for both triangles
         diagonal = float(np.trace(weight))
         by_squared = off * self.slope * self.between * at.scale
         lengths = by_squared @ pairs.distances * (-2.0 / np.square(at.lengths))
@@ -158,14 +158,14 @@ def covariance(pairs: Pairs, at: Hyperparameters) -> Covariance:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Rows in units of the lengths: expanded, so that one matrix product gives all distances."""
+    """Rows in units of the lengths, expanded so that one matrix product gives all distances."""
 
     features: NDArray[np.float64]
     norms: NDArray[np.float64]
     rungs: NDArray[np.intp]
 
     def only(self, first: int, last: int) -> Scaled:
-        """The rows from first up to last, which is left out."""
+        """The rows from first up to, but without, last."""
         return Scaled(self.features[first:last], self.norms[first:last], self.rungs[first:last])
 
 
@@ -199,7 +199,7 @@ def cross(
 
 
 def within(at: Hyperparameters, rows: Scaled) -> NDArray[np.float64]:
-    """The covariance of rows with themselves; what is above the diagonal means nothing."""
+    """The covariance of rows with themselves; values above the diagonal are undefined."""
     count = len(rows.norms)
     matrix = np.empty((count, count))
     for first in range(0, count, _BLOCK):

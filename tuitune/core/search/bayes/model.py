@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from tuitune.core.search.proposal import History, Tried
     from tuitune.core.space import SearchSpace, Value
 
-_UNIFORM, LOCAL, _CENTRES = 512, 200, 5  # candidates: anywhere, and near so many of the best
-_CHEAP = 120  # outcomes; with more, fewer candidates are looked at, down to two fifths
+_UNIFORM, LOCAL, _CENTRES = 512, 200, 5  # candidates: uniform, and near so many of the best
+_CHEAP = 120  # outcomes; with more, there are fewer candidates, down to two fifths
 _FITS_KEPT = 8
 
 
 @dataclass
 class BayesModel:
-    """What it keeps between questions only saves time: any answer is the same without it."""
+    """`proposal.Model`. Its caches only save time: proposals are the same without them."""
 
     encoding: Encoding
     beliefs: Beliefs
@@ -84,8 +84,8 @@ class BayesModel:
     def _modelled(
         self, trial: int, table: Table, tried: Tried, random: np.random.Generator
     ) -> Proposal | None:
-        """The best of what was looked at that was not tried; None where there is none."""
-        # The two scales err in different ways: taking turns is a hedge.
+        """The best untried candidate; None where all were tried."""
+        # The two scales have different errors, so they alternate.
         scale: Scale = "log" if len(self.rungs) > 1 or trial % 2 else "half-rank"
         at = self._fitted(table, scale)
         values, warp = table.observations.warped(scale)
@@ -107,7 +107,7 @@ class BayesModel:
         return None
 
     def _fitted(self, table: Table, scale: Scale) -> Hyperparameters:
-        """Hyperparameters of the first so many trials, which stay the same for a while."""
+        """Hyperparameters fitted to the first trials, and kept for a while."""
         observations = table.observations
         trials = np.unique(observations.trials[observations.trials >= 0])
         first = settled(len(trials), len(table.waiting))
@@ -167,9 +167,9 @@ def bayes_model(
     rungs: Sequence[int] = (),
     likely: Mapping[str, tuple[Value, ...]] | None = None,
 ) -> BayesModel:
-    """A model of a study. rungs: their resources, rising, the maximum last; none without pruning.
+    """The model of a study. rungs: their resources, rising, the maximum last; or empty.
 
-    likely: what the user thinks good, by parameter: one value or low and high of a number, some
+    likely: the user's likely values by parameter: one value, or low and high, of a number; any
     values of a choice.
     """
     encoding = encoding_of(space)

@@ -27,7 +27,7 @@ _LOG_FLOOR = 0.1  # of the distance from the best to the median: added to the di
 
 @dataclass(frozen=True)
 class Warped:
-    """values: of the outcomes given, in their order. The knots pair outcomes with values."""
+    """values: of the outcomes given, in their order. knots: outcomes and values, both rising."""
 
     values: NDArray[np.float64]
     knots: tuple[NDArray[np.float64], NDArray[np.float64]]  # outcomes, values; both rising
@@ -38,13 +38,13 @@ class Warped:
         return float(self.values.max()) if len(self.values) else 0.0
 
     def outcome(self, value: float) -> float:
-        """The outcome that a value stands for, along straight lines between those seen."""
+        """The outcome for a value, interpolated between those seen."""
         outcomes, values = self.knots
         if len(values) < 2:
             return float(outcomes[0]) if len(outcomes) else 0.0
         if value >= values[0]:
             return float(np.interp(value, values, outcomes))
-        # Better than all: along the line through the best tenth.
+        # Better than all outcomes: extrapolate the line through the best tenth.
         near = max(1, len(values) // 10)
         slope = (outcomes[near] - outcomes[0]) / (values[near] - values[0])
         return float(outcomes[0] + slope * (value - values[0]))
@@ -53,7 +53,7 @@ class Warped:
 def warped(outcomes: NDArray[np.float64], scale: Scale) -> Warped:
     """Warp finite outcomes; all 0 where they are all the same."""
     largest = float(np.abs(outcomes).max()) if len(outcomes) else 0.0
-    # Differences of the largest floats would overflow, and squares of the smallest vanish.
+    # Differences of the largest floats would overflow, squares of the smallest would be 0.
     unit = outcomes / largest if largest > 0.0 else outcomes
     spread = float(np.ptp(unit)) if len(unit) else 0.0
     if spread <= 1e-14:
@@ -66,35 +66,35 @@ def warped(outcomes: NDArray[np.float64], scale: Scale) -> Warped:
 
 
 def _half_rank(unit: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The better half as it is; the worse by its ranks' normal quantiles (Song et al. 2022)."""
+    """The better half as it is; the worse by normal quantiles of its ranks (Song et al. 2022)."""
     middle = float(np.median(unit))
     good = unit <= middle
     deviation = float(np.sqrt(np.square(unit[good] - middle).mean()))
     if deviation == 0.0:
         deviation = 1.0
-    rising = np.sort(unit)  # equal outcomes share the middle of their ranks
+    rising = np.sort(unit)  # equal outcomes share their mean rank
     ranks = np.searchsorted(rising, unit, "left") + np.searchsorted(rising, unit, "right")
     bad = middle + deviation * np.maximum(ndtri(ranks / (2.0 * len(unit))), 0.0)
     return np.where(good, unit, bad)
 
 
 def _log(unit: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ln of the distance to the best, which gets a floor."""
+    """ln of the distance to the best, plus a floor."""
     floor = _LOG_FLOOR * float(np.median(unit))
     return np.log(unit + (floor if floor > 0.0 else _LOG_FLOOR * float(unit.mean())))
 
 
 FITTED = 160  # lines that hyperparameters are fitted to
 MODELLED = 500  # lines that predictions are made from
-EVERY = 24  # up to so many trials, hyperparameters are fitted anew with each
-_GROWTH = 1.15  # later with every so much growth
+EVERY = 24  # up to so many trials, hyperparameters are fitted again with each
+_GROWTH = 1.15  # later after each growth by this factor
 
 
 def settled(trials: int, pending: int) -> int:
-    """To how many of the first trials hyperparameters are fitted.
+    """The number of first trials to which hyperparameters are fitted.
 
-    A function of two counts, so that they stay the same over several questions; trials that are
-    still to end come late in the order and would change what was fitted.
+    It depends on two counts only, so that the fit stays the same for several proposals; pending
+    trials have the last numbers and would change what was fitted.
     """
     count = trials if trials <= EVERY else max(EVERY, trials - pending)
     level = EVERY
@@ -106,7 +106,7 @@ def settled(trials: int, pending: int) -> int:
 
 
 def thinned(values: NDArray[np.float64], most: int, newest: float = 0.2) -> NDArray[np.intp]:
-    """Which lines to keep, in order: the best two fifths of `most`, the newest, and an even spread.
+    """The lines to keep, in order: the best two fifths of `most`, the newest, and an even spread.
 
     values: of lines in order of trials, small is good.
     """
@@ -124,17 +124,17 @@ def thinned(values: NDArray[np.float64], most: int, newest: float = 0.2) -> NDAr
     return np.flatnonzero(kept)
 
 
-_ENOUGH = 3  # finite outcomes at a level, to aim there
-_FAILURE = 0.5  # a failure counts as the worst seen, and so many standard deviations more
+_ENOUGH = 3  # finite outcomes at a level that make it the target
+_FAILURE = 0.5  # standard deviations by which a failure is worse than the worst outcome
 
 
 @dataclass(frozen=True)
 class Observations:
-    """A line for each rung that a trial has filled. Earlier studies' lines come first.
+    """A line for each rung that a trial has filled, those of earlier studies first.
 
-    trials: which trial each is of, in whose order they are; negative for earlier studies.
-    levels: which rung, counted from 0; where there are earlier studies, they are level 0.
-    outcomes: small is good; not finite where the trial failed.
+    trials: the trial of each, ascending; negative for earlier studies. levels: the rung, from 0;
+    with earlier studies these are level 0. outcomes: small is good; not finite where the trial
+    failed.
     """
 
     trials: NDArray[np.intp]
@@ -153,8 +153,8 @@ class Observations:
     def warped(self, scale: Scale) -> tuple[NDArray[np.float64], Warped]:
         """Values of mean 0 and variance 1, and the warp of this study's own outcomes.
 
-        All rungs share one warp; earlier studies have their own, by rank, as their metric may be
-        another one.
+        All rungs share one warp; earlier studies have their own, by rank, as their metric may
+        differ.
         """
         values = np.zeros(len(self.outcomes))
         own = self.trials >= 0
@@ -169,14 +169,14 @@ class Observations:
 
 @dataclass(frozen=True)
 class Fidelities:
-    """The resources of a study's rungs, rising; without any there is a single level."""
+    """The resources of a study's rungs, rising; without rungs there is one level."""
 
     rungs: tuple[int, ...]
-    foreign: bool  # whether earlier studies stand on a level of their own below
+    foreign: bool  # whether earlier studies have a level of their own, below the others
 
     @property
     def levels(self) -> int:
-        """How many levels there are, that of earlier studies included."""
+        """The number of levels, including that of earlier studies."""
         return max(1, len(self.rungs)) + self.foreign
 
     def observations(self, history: History, mode: Mode) -> Observations:
@@ -202,7 +202,7 @@ class Fidelities:
         )
 
     def _seen(self, past: Past) -> Iterator[tuple[int, float]]:
-        """(rung, value) of each that the trial has filled, and a failure where it ended in one."""
+        """(level, value) of each rung that the trial has filled; NaN at the next if it failed."""
         top = max(0, len(self.rungs) - 1)
         failed = past.state == "failed"
         last = -1
@@ -218,14 +218,14 @@ class Fidelities:
             yield last + 1, math.nan
 
     def _points(self, past: Past) -> Sequence[tuple[int, float]]:
-        """Without rungs a trial has one outcome, and a failed one has failed."""
+        """The curve; without rungs one outcome, or none for a failed trial."""
         if self.rungs:
             return past.curve
         return () if past.state == "failed" else past.curve[-1:]
 
 
 def target(observations: Observations, levels: int) -> int:
-    """The highest level with enough finite outcomes, of this study as soon as it has any."""
+    """The highest level with enough finite outcomes; of this study as soon as it has any."""
     own = observations.trials >= 0
     seen = observations.finite & (own if (own & observations.finite).any() else ~own)
     counts = np.bincount(observations.levels[seen], minlength=levels)
@@ -238,10 +238,10 @@ def target(observations: Observations, levels: int) -> int:
 
 @dataclass(frozen=True)
 class Table:
-    """rows: one for each line of the observations. aim: the level at which trials are compared.
+    """rows: one for each line of the observations. target: the level at which trials are compared.
 
-    waiting: rows of trials that are still to reach it. typical: what values yet to be drawn are
-    taken to be.
+    waiting: rows of trials that have not reached it. typical: values assumed for sampled
+    parameters.
     """
 
     fidelities: Fidelities
@@ -258,11 +258,10 @@ class Table:
         return int(self.observations.finite.sum())
 
     def contenders(self, kept: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Rows, of the lines kept, among which the best is sought.
+        """Rows, of the lines kept, among which the best is looked for.
 
-        Trials that have shown nothing are none: what is hoped of the most hopeful of them is too
-        high a mark to improve on. A lucky draw is no merit of its configuration, so all are given
-        typical ones.
+        Trials without an outcome are left out: the most optimistic of their means would be too hard
+        to improve on. A lucky draw says nothing about its configuration, so all get typical ones.
         """
         finite = kept[self.observations.finite[kept]]
         own = finite[self.observations.trials[finite] >= 0]
@@ -270,7 +269,7 @@ class Table:
         return self.whole(rows[:, : rows.shape[1] - len(self.typical)])
 
     def whole(self, searched: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rows from their searched parts."""
+        """Rows from their searched parts, with typical sampled values."""
         if not len(self.typical):
             return searched
         drawn_parts = np.broadcast_to(self.typical, (len(searched), len(self.typical)))
@@ -279,13 +278,13 @@ class Table:
 
 @dataclass
 class Tables:
-    """Remembers the rows of configurations, which cost more than all the rest."""
+    """Makes tables, and caches the rows of configurations, which are slow to compute."""
 
     encoding: Encoding
     _rows: dict[int, tuple[Mapping[str, Any], NDArray[np.float64]]] = field(default_factory=dict)
 
     def table(self, history: History, fidelities: Fidelities, observations: Observations) -> Table:
-        """Earlier studies' trials have negative numbers, as in the observations."""
+        """Trials of earlier studies have negative numbers, as in the observations."""
         reached = target(observations, fidelities.levels)
         lines = zip(observations.trials.tolist(), observations.levels.tolist(), strict=True)
         there = {trial for trial, level in lines if level == reached}

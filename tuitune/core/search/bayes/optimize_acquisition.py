@@ -1,7 +1,7 @@
 """Candidates, and the search for the point of greatest acquisition.
 
-Many points are looked at; the best few are swept along countable parameters one change at a time
-and followed up the gradient along the others.
+Of many candidates the best few are improved: along countable parameters by one change at a time,
+along the others by following the gradient.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.search.bayes.encoding import Encoding
 
-_LOCAL_STEPS = (0.02, 0.1, 0.3)  # of local moves, as parts of the range
+_LOCAL_STEPS = (0.02, 0.1, 0.3)  # of local moves, as fractions of the range
 
 
 def everywhere(encoding: Encoding, random: np.random.Generator, count: int) -> NDArray[np.float64]:
@@ -32,7 +32,7 @@ def nearby(
     centres: NDArray[np.float64],
     count: int,
 ) -> NDArray[np.float64]:
-    """Points that differ from one of the centres in a few coordinates, some by a little only."""
+    """Points that differ from one of the centres in a few coordinates, some of them slightly."""
     places = len(encoding.columns)
     points = centres[random.integers(len(centres), size=count)]
     moved = random.random((count, places)) < max(0.3, 1.0 / places)
@@ -47,7 +47,7 @@ def nearby(
 def points_of(
     encoding: Encoding, rows: NDArray[np.float64], random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Points that are read as these rows; inactive parameters anywhere."""
+    """Points that encode as these rows; inactive parameters are random."""
     points = rows.copy()
     for place, column in enumerate(encoding.columns):
         if column.categories:
@@ -60,7 +60,7 @@ def points_of(
 def neighbours(
     encoding: Encoding, point: NDArray[np.float64], random: np.random.Generator, most: int
 ) -> NDArray[np.float64]:
-    """The point with one countable coordinate changed, at most so many changes of each."""
+    """The point with one countable coordinate changed, at most `most` changes of each."""
     changed: list[NDArray[np.float64]] = []
     for place in encoding.countables:
         column = encoding.columns[place]
@@ -96,7 +96,7 @@ _STEPS = Enough(calls=10, slope=1e-2, decrease=1e-4)
 
 
 class Acquisition(Protocol):
-    """Of rows; the greater the better."""
+    """A function of rows to maximise, with slopes."""
 
     def value(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(rows,) of rows (rows, searched places)."""
@@ -109,7 +109,7 @@ class Acquisition(Protocol):
         ...
 
     def lengths(self, places: NDArray[np.intp]) -> NDArray[np.float64]:
-        """How far along each place it stays alike."""
+        """(places,): lengths over which it changes little."""
         ...
 
 
@@ -158,7 +158,7 @@ def _swept(
     values: NDArray[np.float64],
     random: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Each of the best few takes its best change of one countable, while that helps."""
+    """Each of the best few takes its best change of one countable coordinate, while that helps."""
     points, values = points.copy(), values.copy()
     going = list(range(min(_SWEPT, len(points))))
     for _ in range(_SWEEPS):
@@ -187,10 +187,10 @@ def _polished(
     points: NDArray[np.float64],
     values: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """All points at once up the gradient along what is no grid, each for itself."""
+    """All points at once follow the gradient along the continuous places."""
     places = encoding.numbers
     rows = encoding.snapped(points)
-    # An inactive number stands at 0.5 whatever its coordinate, so only active ones may move.
+    # An inactive number is at 0.5 whatever its coordinate, so only active ones may move.
     active = rows[:, places] == points[:, places]
 
     def negative(moved: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
