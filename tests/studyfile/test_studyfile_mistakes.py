@@ -79,9 +79,9 @@ TABLES = [
     ({"trial": None}, '[trial]: is missing; write [trial] with target = "train.py:train", or a command'),
     ({"trial": ""}, '[trial] target: is missing; write target = "train.py:train", or a command'),
     ({"trial": 'comand = ["a"]'}, '[trial] comand = ["a"]: there is no such key; did you mean command?'),
-    ({"trial": RIGHT["trial"] + '\ncommand = ["a"]'}, '[trial] command = ["a"]: stands beside target, and a trial runs one; take one of them out'),
+    ({"trial": RIGHT["trial"] + '\ncommand = ["a"]'}, '[trial] command = ["a"]: is set together with target, and a trial runs only one; remove one of them'),
     ({"space": None}, "[space]: is missing; write [space] with the parameters to search"),
-    ({"space": ""}, "[space]: holds no parameter; write lr = { low = …, high = … }, say"),
+    ({"space": ""}, "[space]: has no parameter; write lr = { low = …, high = … }, say"),
     ({"pruning": 'method = "asha"'}, "[pruning] max: is missing; write max = 27, the most that a trial may spend"),
     # types and values
     ({"objective": 'metric = 3\nmode = "min"'}, '[objective] metric = 3: is a whole number, not text; write metric = "3"'),
@@ -97,7 +97,7 @@ TABLES = [
     ({"search": 'method = "HEBOSearch"'}, '[search] method = "HEBOSearch": is no method; did you mean "bayes"?'),
     ({"search": 'learn_from = "runs/a"'}, '[search] learn_from = "runs/a": is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of earlier ones'),
     ({"search": "learn_from = [1]"}, '[search] learn_from = [1]: is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of earlier ones'),
-    ({"search": 'method = "sobol"', "space": "x = { low = 1, high = 9, likely = 2 }"}, '[search] method = "sobol": makes no use of what is likely for x; use method = "bayes", or leave likely out'),
+    ({"search": 'method = "sobol"', "space": "x = { low = 1, high = 9, likely = 2 }"}, '[search] method = "sobol": does not use the likely values of x; use method = "bayes", or leave likely out'),
     ({"search": 'method = "grid"\nlearn_from = ["a"]'}, '[search] learn_from = ["a"]: is not for method = "grid", which learns from no trial; use method = "bayes"'),
     ({"search": 'method = "sobal"'}, '[search] method = "sobal": is no method; did you mean "sobol"?'),
     ({"search": 'method = "grid_search"'}, '[search] method = "grid_search": is no method; did you mean "grid"?'),
@@ -117,7 +117,7 @@ TABLES = [
     ({"pruning": 'method = "asha"\nmax = 9\nbrackets = 4'}, "[pruning] brackets = 4: is more than min = 1 to max = 9 with reduction = 3 holds; write brackets = 3 or less"),
     ({"pruning": 'method = "asha"\nmax = 9\nstyle = "pause"'}, '[pruning] style = "pause": is no style; write "auto" or "promote" or "stop"'),
     ({"pruning": 'method = "hyperband"\nmax = 9\nreduction = 1.001'}, "[pruning] reduction = 1.001: makes more than 100 brackets; write reduction = 3, say"),
-    ({"pruning": 'method = "asha"\nmax = 9\nreduction = 1'}, "[pruning] reduction = 1: keeps every trial; write reduction = 3, say"),
+    ({"pruning": 'method = "asha"\nmax = 9\nreduction = 1'}, "[pruning] reduction = 1: promotes every trial; write reduction = 3, say"),
     ({"pruning": 'method = "asha"\nmax = 9\nmin = 9'}, "[pruning] min = 9: leaves nothing to prune below max = 9; write a smaller min"),
     ({"limits": "time = 90"}, '[limits] time = 90: is no duration; write time = "90s"'),
     ({"pruning": 'method = "asha"\nmax = 1'}, "[pruning] max = 1: leaves nothing to prune before the end; write a larger max"),
@@ -153,7 +153,7 @@ def test_a_mistake_in_a_table(problems, tables, said):
 
 def test_keys_outside_their_table(problems):
     assert problems(top="trials = 3\n[[search]]") == [
-        "s.toml: trials = 3: stands outside its table; it belongs in [search]",
+        "s.toml: trials = 3: is outside its table; it belongs in [search]",
         "s.toml: search = [{  }]: is a list, not a table; write [search] on a line",
     ]
 
@@ -167,13 +167,13 @@ PARAMETERS = [
     ("{ low = 1, high = 9, log = true, step = 2 }", "log and step don't go together; leave log or step out"),
     ("{ low = 1, high = 9, log = 1 }", "log is a whole number; write log = true or log = false"),
     ("{ low = 1 }", "has no high end; write high = …"),
-    ("{ high = 1 }", "has no low end; write low = … beside high"),
+    ("{ high = 1 }", "has no low end; write low = … with high"),
     ('{ low = "1", high = 2 }', "low is text, not a number; write low = 1, say"),
     ("{ low = 1, high = inf }", "high is infinite; write the largest value that is worth a trial"),
     ("{ low = -inf, high = 1 }", "low is infinite; write the smallest value that is worth a trial"),
     ("{ low = nan, high = 1 }", "low is nan, which is no number; write low = 0.1, say"),
     ("{ low = 1, high = 99999999999999999999 }", "high has more than 64 bits; write it as a float: high = 1e+20"),
-    ("{ low = 1, high = 9, step = 0 }", "step = 0 leads nowhere; write a step above 0"),
+    ("{ low = 1, high = 9, step = 0 }", "step = 0 is not a positive number; write a step above 0"),
     ("{ low = 1, high = 9, step = 9 }", "step is wider than the range, which leaves one value; write a step below 8"),
     ("{ low = 1, high = 9, step = 0.5 }", "steps of 0.5 need ends that aren't whole; write low = 1.0, high = 9.0"),
     ('{ low = 1, high = 9, step = "a" }', "step is text, not a number; write step = 1, say"),
@@ -187,9 +187,9 @@ PARAMETERS = [
     ("[]", "is an empty list; give it the values to choose from"),
     ("[1, 2, 1.0]", "has 1.0 twice; leave one of them out"),
     ("{ choices = 3 }", "choices is a whole number, not a list; write choices = [1, 2, 3]"),
-    ("{ choices = [1], low = 3 }", "low means nothing beside choices; leave one of them out"),
-    ("{ value = 1, log = true }", "log means nothing beside value; leave one of them out"),
-    ("{}", "says no values; write { low = …, high = … }, a list, { value = … } or { sample = … }"),
+    ("{ choices = [1], low = 3 }", "low has no effect with choices; leave one of them out"),
+    ("{ value = 1, log = true }", "log has no effect with value; leave one of them out"),
+    ("{}", "has no values; write { low = …, high = … }, a list, { value = … } or { sample = … }"),
     ("2020-01-01", 'is a date or time, which trials don\'t get; write it as text, in "quotes"'),
     ("[1, 2020-01-01]", '2020-01-01 is a date or time, which trials don\'t get; write it as text, in "quotes"'),
     ("nan", "is not a number, so never equal to itself"),
@@ -211,14 +211,14 @@ PARAMETERS = [
     ("{ value = 1, when = { opt = [] } }", "when gives opt no value; name one or take it out"),
     ("{ value = 1, when = { lr = 0.5 } }", "when names lr, which takes any value between two ends; name a parameter with countable values, or give that one a step"),
     ("{ value = 1, when = 3 }", "when is a whole number; write when = { parameter = value }"),
-    ("{ value = 1, likely = 1 }", "likely means nothing beside value; leave one of them out"),
+    ("{ value = 1, likely = 1 }", "likely has no effect with value; leave one of them out"),
     ("{ low = 1, high = 9, likely = 10 }", "likely = 10 is not within 1 to 9; write one of its values, or leave likely out"),
     ("{ low = 1, high = 9, likely = [2, 2.5] }", "likely = 2.5 is not a whole number; write one of its values, or leave likely out"),
     ("{ low = 1, high = 9, likely = [4, 2] }", "likely has its low end above its high one; write likely = [2, 4]"),
     ("{ low = 1, high = 9, likely = [2, 3, 4] }", "likely is one value, or [low, high] of those that are likely; write likely = [2, 4], say"),
     ("{ low = 1, high = 9, likely = [] }", "likely is an empty list; write likely = 1, say, or leave it out"),
     ('{ choices = ["a", "b"], likely = "c" }', 'likely = "c" is not "a" or "b"; write one of its values, or leave likely out'),
-    ("{ value = 1, when = { x = 1 } }", "its when goes round in a circle: x needs x; take one of these conditions out"),
+    ("{ value = 1, when = { x = 1 } }", "its when is part of a cycle: x needs x; remove one of these conditions"),
 ]  # fmt: skip
 
 
@@ -232,7 +232,7 @@ def test_a_mistake_in_a_parameter(problems, said, words):
 
 NOT_BEFOREHAND = (
     "when names s, which is sampled: its value is not known beforehand; "
-    "let the sampling function of this one look at it instead"
+    "use it in the sampling function of this parameter instead"
 )
 
 
@@ -252,7 +252,7 @@ def test_conditions_can_not_rest_on_sampled_fixed_or_broken_parameters(problems)
         "is empty: low is above high; write low = 1, high = 2",
         NOT_BEFOREHAND,
         "f is never 4; it is always 3",
-        "its when goes round in a circle: d needs e needs d; take one of these conditions out",
+        "its when is part of a cycle: d needs e needs d; remove one of these conditions",
     ]
 
 
@@ -311,8 +311,8 @@ TARGETS = [
     ("train.py:two", "two in train.py can't be called with the trial alone; write def two(trial)"),
     ("train.py:named", "named in train.py can't be called with the trial alone; write def named(trial)"),
     ("train.py:none", "none in train.py can't be called with the trial alone; write def none(trial)"),
-    ("no_such_module_at_all:train", 'there is no module no_such_module_at_all, neither beside the study file nor installed; write the file instead, as in "train.py:function"'),
-    ("json.nothing:train", "there is no module json.nothing, neither beside"),
+    ("no_such_module_at_all:train", 'there is no module no_such_module_at_all, neither next to the study file nor installed; write the file instead, as in "train.py:function"'),
+    ("json.nothing:train", "there is no module json.nothing, neither next to"),
     ("json.decoder:train", "decoder.py has no function train"),
     ("broken.py:train", "broken.py, line 2: "),
     ("nul.py:train", "null bytes"),
@@ -375,7 +375,7 @@ COMMANDS = [
     ('["a", "{lrr}"]', "{lrr} names no parameter; did you mean lr? (write {{ for the character {)"),
     ('["a", "{lr"]', '"{lr" has a lone {; write {{ for the character'),
     ('["a", "{lr}}"]', '"{lr}}" has a lone }; write }} for the character'),
-    ('["a", "{momentum}"]', '{momentum} isn\'t always there; put it in a list of its own, which is dropped without it: ["--momentum", "{momentum}"]'),
+    ('["a", "{momentum}"]', '{momentum} isn\'t in every configuration; put it in a list of its own, which is left out with it: ["--momentum", "{momentum}"]'),
 ]  # fmt: skip
 
 
@@ -392,7 +392,7 @@ def test_patterns(problems):
     assert problems(trial=trial) == [
         's.toml: [trial.metrics] n = 1: is a whole number, not text; write n = "1"',
         's.toml: [trial.metrics] loss = "loss=.*": has 0 groups; put ( ) around the number alone, (?: ) elsewhere',
-        's.toml: [trial.metrics] acc = "acc=(.*": is no pattern: missing ), unterminated subpattern at position 4; put it right',
+        's.toml: [trial.metrics] acc = "acc=(.*": is no pattern: missing ), unterminated subpattern at position 4; correct it',
         's.toml: [trial.metrics] many = "(a)(b)": has 2 groups; put ( ) around the number alone, (?: ) elsewhere',
     ]
     trial = 'command = ["a"]\n[trial.metrics]\nacc = "acc=(.*)"'
@@ -457,10 +457,10 @@ SYNTAX = [
     ("[space]\nlr = 1 2", "line 2, column 8"),
     ("[space]\nlr = True", "write true"),
     ("[space]\nx = None", "write no key at all for none"),
-    ("[space]\nopt = sgd", 'text stands in "quotes"'),
+    ("[space]\nopt = sgd", 'text must be in "quotes"'),
     ("[space]\nlr = 1\nlr = 2", "Cannot overwrite a value"),
-    ("[space", "this is no TOML yet"),
-    ("x = '''", "this is no TOML yet"),
+    ("[space", "this is not TOML"),
+    ("x = '''", "this is not TOML"),
 ]
 
 
@@ -491,7 +491,7 @@ def test_files_that_can_not_be_read(tmp_path, monkeypatch):
     (tmp_path / "cifar.toml").write_bytes(b"name = '\xff'")
     for name, words in [
         ("cifra.toml", "there is no such file; did you mean cifar.toml?"),
-        ("zebra", "there is no such file; name one that is"),
+        ("zebra", "there is no such file; name an existing one"),
         (".", "is a folder; name a study file in it"),
         ("cifar.toml", "byte 8 is not UTF-8; save the file as UTF-8"),
     ]:
@@ -636,15 +636,15 @@ FILL = "x" * 200_000
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        ({"trial": COMMAND.format(r', "a\u0000b"')}, "holds a NUL character"),
-        ({"trial": COMMAND.format(r', ["a\u0000b"]')}, "holds a NUL character"),
-        ({"trial": COMMAND.format(f', "{FILL}"')}, "the system takes 131071 a word"),
+        ({"trial": COMMAND.format(r', "a\u0000b"')}, "contains a NUL character"),
+        ({"trial": COMMAND.format(r', ["a\u0000b"]')}, "contains a NUL character"),
+        ({"trial": COMMAND.format(f', "{FILL}"')}, "an argument may have at most 131071"),
         (
             {
                 "trial": COMMAND.format(', "{lr}{a}{a}"'),
                 "space": f'{RIGHT["space"]}\na = "{FILL[:70_000]}"',
             },
-            "the system takes 131071 a word",
+            "an argument may have at most 131071",
         ),
         (
             {"trial": COMMAND.format(""), "space": f'{RIGHT["space"]}\na = ["b", "{FILL}"]'},
@@ -655,8 +655,8 @@ FILL = "x" * 200_000
             "the 131071 bytes that the system takes",
         ),
         ({"trial": f'{RIGHT["trial"]}\n[trial.env]\nA = "a\\u0000b"'}, "can't be a variable"),
-        ({"trial": f'{RIGHT["trial"]}\nmemory = "9000000TB"'}, "more than there is anywhere"),
-        ({"limits": f'disk_free = "{"9" * 400}TB"'}, "more than there is anywhere"),
+        ({"trial": f'{RIGHT["trial"]}\nmemory = "9000000TB"'}, "is too large"),
+        ({"limits": f'disk_free = "{"9" * 400}TB"'}, "is too large"),
         ({"limits": f'time = "{"9" * 400}s"'}, "is no duration"),
         (
             {"pruning": 'method = "asha"\nmax = 81\nreduction = 1.0000000000000002'},
@@ -679,6 +679,6 @@ def test_what_no_trial_could_be_given_is_refused(problems, tables, words):
 def test_a_document_too_deep_is_one_problem(tmp_path, top):
     (tmp_path / "s.toml").write_text(top + "]" * 200 * top.endswith("["))
     for read in (load, load_document):
-        with pytest.raises(StudyFileError, match="more than 100 tables or lists within") as caught:
+        with pytest.raises(StudyFileError, match="more than 100 nested tables or lists") as caught:
             read(tmp_path / "s.toml")
         assert len(caught.value.problems) == 1

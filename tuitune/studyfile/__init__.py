@@ -20,18 +20,18 @@ __all__ = ["StudyFileError", "load", "load_document", "load_whole"]
 def load(
     path: str | Path, *, overrides: Sequence[str] = (), check_target: bool = True
 ) -> StudySpec:
-    """Read a study file; see `load_whole`."""
+    """The study of a file; see `load_whole`."""
     return load_whole(path, overrides=overrides, check_target=check_target)[0]
 
 
 def load_whole(
     path: str | Path, *, overrides: Sequence[str] = (), check_target: bool = True
 ) -> tuple[StudySpec, dict[str, Any]]:
-    """Read a study file, as a study and as bare tables; overrides are like "search.trials=20".
+    """A study file as a study and as plain tables; overrides are like "search.trials=20".
 
-    A target is looked for by its syntax tree and never imported. Without check_target, as for the
-    file of a study that is there already, only its form is looked at, and keys that mean nothing
-    are let pass. Raises StudyFileError with every problem found.
+    A target is checked by its syntax tree and never imported. Without check_target, as for the file
+    of an existing study, only its form is checked, and keys without an effect are accepted. Raises
+    StudyFileError with every problem found.
     """
     problems = Problems(str(path), lenient=not check_target)
     document = read_document(Path(path), overrides, problems)
@@ -45,7 +45,7 @@ def load_whole(
 
 
 def load_document(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read the bare tables of a study file with the overrides put in; StudyFileError likewise."""
+    """The plain tables of a study file after the overrides; raises StudyFileError."""
     problems = Problems(str(path))
     document = read_document(Path(path), overrides, problems)
     if problems.found:

@@ -1,4 +1,4 @@
-"""Differences between a study as it was run and its file now."""
+"""Differences between a study as it was run and its current file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuitune.core.space import Parameter
     from tuitune.core.spec import StudySpec
 
-# What an engine takes up while it runs.
+# Keys that a running engine adopts.
 _SETTINGS = frozenset(
     {
         ("search", "trials"),
@@ -32,9 +32,9 @@ _SETTINGS = frozenset(
         ("devices", "on_foreign"),
     }
 )
-# No keys of a study file.
+# Fields that are not keys of a study file.
 _NO_KEYS = frozenset({("pruning", "anchor"), ("pruning", "installed"), ("search", "installed")})
-# What a study may change while it goes on; every other key makes it another study.
+# Keys that may change within a study; a change of any other needs a new study.
 _FREE = _SETTINGS | {
     ("trial", "env"),
     ("trial", "checkpoint_every"),
@@ -45,20 +45,20 @@ _FREE = _SETTINGS | {
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One key that differs, with what it was and is in words."""
+    """A key whose value differs, with both values as text."""
 
     key: str
     before: str
     now: str
-    is_setting: bool = False  # a running engine takes it up, too
+    is_setting: bool = False  # a running engine adopts it
 
     def __str__(self) -> str:
         return f"{self.key}: was {self.before}, is {self.now}"
 
 
 def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Change]]:
-    """(those that are taken over, those that need a new study)."""
-    taken: list[Change] = []
+    """(changes that a study accepts, changes that need a new study)."""
+    accepted: list[Change] = []
     refused: list[Change] = []
     for table in ("objective", "trial", "search", "pruning", "limits", "devices"):
         old, new = _values(getattr(before, table)), _values(getattr(now, table))
@@ -70,13 +70,13 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
             free = place in _FREE or _appended(table, name, was, is_)
             words = _words(name, was), _words(name, is_)
             change = Change(f"[{table}] {name}", *words, is_setting=place in _SETTINGS)
-            (taken if free else refused).append(change)
+            (accepted if free else refused).append(change)
     refused += _space_changes(before, now)
-    return taken, refused
+    return accepted, refused
 
 
 def _values(table: Any) -> dict[str, Any]:
-    """The keys of a table, a method's own options among them."""
+    """The keys of a table, including a method's own options."""
     found = {field.name: getattr(table, field.name) for field in fields(table)}
     options: dict[str, Any] = found.pop("options", {})
     return found | options

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def read_conditions(
     content: Mapping[str, Any], found: Mapping[str, Parameter], problems: Problems
 ) -> tuple[Parameter, ...]:
-    """Give each parameter found its conditions; those with problems stay without."""
+    """The parameters with their conditions; without those that have problems."""
     parameters: list[Parameter] = []
     for name, parameter in found.items():
         entry = content[name]
@@ -47,13 +47,13 @@ def _conditions(
 ) -> Mapping[str, tuple[Value, ...]]:
     if not isinstance(when, dict):
         raise WrongValueError(f"when is {kind(when)}; write when = {{ parameter = value }}")
-    stranger = next((parent for parent in when if parent not in content), None)
-    if stranger is not None:
+    unknown = next((parent for parent in when if parent not in content), None)
+    if unknown is not None:
         others = [other for other in content if other != name]
         raise WrongValueError(
-            f"when names {stranger}, which is no parameter; {did_you_mean(stranger, others)}"
+            f"when names {unknown}, which is no parameter; {did_you_mean(unknown, others)}"
         )
-    # A parent that isn't found has had its own problem noted.
+    # A parent that isn't found has a recorded problem.
     return {
         parent: _allowed(found[parent], value) for parent, value in when.items() if parent in found
     }
@@ -65,7 +65,7 @@ def _without_cycles(
     _, cycle = parents_first(parameters)
     while cycle:
         way = " needs ".join([*cycle, cycle[0]])
-        words = f"its when goes round in a circle: {way}; take one of these conditions out"
+        words = f"its when is part of a cycle: {way}; remove one of these conditions"
         problems.add("space", cycle[0], content[cycle[0]], words)
         parameters = [replace(p, when={}) if p.name in cycle else p for p in parameters]
         _, cycle = parents_first(parameters)
@@ -76,14 +76,14 @@ def _allowed(parent: Parameter, entry: Any) -> tuple[Value, ...]:
     if isinstance(parent, Sampled):
         raise WrongValueError(
             f"when names {parent.name}, which is sampled: its value is not known beforehand; "
-            "let the sampling function of this one look at it instead"
+            "use it in the sampling function of this parameter instead"
         )
     if levels(parent) is None:
         raise WrongValueError(
             f"when names {parent.name}, which takes any value between two ends; "
             "name a parameter with countable values, or give that one a step"
         )
-    # A list means any of its values, but for a parent whose own values are such lists.
+    # A list means any of its values, unless the parent's own values are lists.
     whole = index_of(parent, entry) is not None
     values = entry if isinstance(entry, list) and not whole else [entry]
     if not values:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from tuitune.studyfile.problems import Problems
 
 _LONGEST = 10**30
-_DEEPEST = 100  # tables and lists within each other
+_DEEPEST = 100  # nested tables and lists
 _PYTHON_WORDS = {"True": "true", "False": "false", "None": "no key at all for none"}
 
 
 def read_document(path: Path, overrides: Sequence[str], problems: Problems) -> dict[str, Any]:
-    """Read the file and put the overrides in; empty where it can't be read at all."""
+    """The tables of the file after the overrides; empty where it can not be read."""
     text = _text(path, problems)
     if text is None:
         return {}
@@ -31,12 +31,12 @@ def read_document(path: Path, overrides: Sequence[str], problems: Problems) -> d
         problems.note(_syntax(text, str(wrong)))
         return {}
     except (ValueError, RecursionError) as wrong:
-        problems.note(f"can't be read: {wrong}; write less of it")
+        problems.note(f"can't be read: {wrong}; shorten it")
         return {}
     for override in overrides:
         _override(document, override, problems)
     if _is_deep(document):
-        problems.note(f"has more than {_DEEPEST} tables or lists within each other; write fewer")
+        problems.note(f"has more than {_DEEPEST} nested tables or lists; write fewer")
         return {}
     return {name: _bounded(value) for name, value in document.items()}
 
@@ -45,16 +45,17 @@ def _text(path: Path, problems: Problems) -> str | None:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        near = nearest(path.name, [beside.name for beside in path.parent.glob("*.toml")])
+        near = nearest(path.name, [file.name for file in path.parent.glob("*.toml")])
         problems.note(
-            "there is no such file; " + (f"did you mean {near}?" if near else "name one that is")
+            "there is no such file; "
+            + (f"did you mean {near}?" if near else "name an existing one")
         )
     except IsADirectoryError:
         problems.note("is a folder; name a study file in it")
     except UnicodeDecodeError as wrong:
         problems.note(f"byte {wrong.start} is not UTF-8; save the file as UTF-8")
     except OSError as wrong:
-        problems.note(f"can't be read: {wrong.strerror}; put it right")
+        problems.note(f"can't be read: {wrong.strerror}; correct it")
     return None
 
 
@@ -67,7 +68,7 @@ def _is_deep(document: dict[str, Any]) -> bool:
 
 
 def _bounded(value: Any) -> Any:
-    """Cut whole numbers down that are too long even for a message about them."""
+    """Whole numbers limited to a size that messages can show."""
     match value:
         case bool():
             return value
@@ -82,20 +83,20 @@ def _bounded(value: Any) -> Any:
 
 
 def _syntax(text: str, entry: str) -> str:
-    """Turn "Words (at line 3, column 5)" into place, words, the line and a mend."""
+    """From "Words (at line 3, column 5)": place, words, the line and what to do."""
     words, _, place = entry.removesuffix(")").rpartition(" (at ")
     number = place.partition("line ")[2].partition(",")[0]
     lines = text.splitlines()
     if not number.isdigit() or int(number) > len(lines):
-        return f"{place or 'somewhere'}: {words or entry}; this is no TOML yet"
+        return f"{place or 'somewhere'}: {words or entry}; this is not TOML"
     line = lines[int(number) - 1].strip()
     value = line.partition("=")[2].strip().split(" ")[0].strip(",]}")
     if value in _PYTHON_WORDS:
         mend = f"write {_PYTHON_WORDS[value]}"
     elif value[:1].isalpha() and "=" in line:
-        mend = 'text stands in "quotes"'
+        mend = 'text must be in "quotes"'
     else:
-        mend = "this is no TOML yet"
+        mend = "this is not TOML"
     return f"{place}: {words} in {line!r}; {mend}"
 
 
@@ -118,7 +119,7 @@ def _override(document: dict[str, Any], override: str, problems: Problems) -> No
 
 
 def parsed(override: str) -> tuple[list[str], Any]:
-    """Part "search.trials=20" into path and value; no path where it can't be understood."""
+    """(path, value) of "search.trials=20"; an empty path where it is malformed."""
     entry, equals, text = override.partition("=")
     path = _path(entry) if equals else []
     try:
@@ -143,7 +144,7 @@ def _path(entry: str) -> list[str]:
 
 
 def written(document: Mapping[str, Any]) -> str:
-    """The document as TOML: its tables as tables, and all within them inline, in their order."""
+    """The document as TOML: its tables as tables, all values in them inline, in their order."""
     plain = {name: value for name, value in document.items() if not isinstance(value, dict)}
     parts = [tomli_w.dumps(plain)] if plain else []
     for name, table in document.items():

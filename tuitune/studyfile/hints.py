@@ -11,7 +11,7 @@ from tuitune.core.search.registry import SEARCHERS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Keys of Ray Tune and Optuna, lower case, and what stands for each in a study file.
+# Keys of Ray Tune and Optuna, lower case, and their equivalents in a study file.
 _ELSEWHERE = {
     "config": "the table [space]",
     "param_space": "the table [space]",
@@ -72,11 +72,11 @@ _ELSEWHERE = {
     "time_budget_s": 'time in [limits], as "4h" or "90s"',
     "time_budget": 'time in [limits], as "4h" or "90s"',
     "stop": "target in [limits] for a value, max in [pruning] for a length",
-    "storage": "the option --runs: a study lives in a folder",
-    "storage_path": "the option --runs: a study lives in a folder",
-    "local_dir": "the option --runs: a study lives in a folder",
-    "load_if_exists": "what the same command does anyway: it goes on with the study",
-    "resume": "what the same command does anyway: it goes on with the study",
+    "storage": "the option --runs: each study has a folder",
+    "storage_path": "the option --runs: each study has a folder",
+    "local_dir": "the option --runs: each study has a folder",
+    "load_if_exists": "not needed: the same command resumes the study",
+    "resume": "not needed: the same command resumes the study",
 }
 
 # The same for the keys of one parameter.
@@ -230,15 +230,15 @@ PARAMETER_KEYS = (
     "likely",
 )
 
-# Compiled where a mistake needs them, not at every start.
+# Compiled only for a message, not at each start.
 _CALL = r"(?s)(?:\w+\.)*(\w+)\((?:\s*(-?[\d.e+-]+)\s*,\s*(-?[\d.e+-]+))?.*"
 
 _PLACE = r"(\w+)\b.* in \[(\w+)\]"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Find the known word that this one is most likely a slip of."""
-    import difflib  # noqa: PLC0415 - only a mistake pays for it
+    """The known word that is most similar; None where none is."""
+    import difflib  # noqa: PLC0415 - only for a message
 
     by_lower = {name.lower(): name for name in known}
     found = difflib.get_close_matches(word.lower().replace("-", "_"), by_lower, n=1, cutoff=0.6)
@@ -246,14 +246,14 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """End a message about an unknown word: the likely one, or all there are."""
+    """The end of a message about an unknown word: the most similar one, or all."""
     names = list(known)
     near = nearest(word, names)
     return f"did you mean {near}?" if near else f"there are: {', '.join(names) or 'none'}"
 
 
 def unknown_key(table: str, key: str) -> str:
-    """Say what to do about a key that its table doesn't have."""
+    """What to do about a key that its table does not have."""
     plain = key.lower().replace("-", "_")
     if plain in KEYS[table]:
         return f"there is no such key; did you mean {plain}?"
@@ -271,7 +271,7 @@ def unknown_key(table: str, key: str) -> str:
 
 
 def meant(table: str, key: str) -> tuple[str, str] | None:
-    """Give the table and key that an unknown key most likely stands for."""
+    """The (table, key) that an unknown key most likely means; None where unclear."""
     plain = key.lower().replace("-", "_")
     elsewhere = re.match(_PLACE, _ELSEWHERE.get(plain, ""))
     if elsewhere:
@@ -284,13 +284,13 @@ def meant(table: str, key: str) -> tuple[str, str] | None:
 
 
 def unknown_table(name: str) -> str:
-    """Say what to do about a table, or a key above all tables, that a study file doesn't have."""
+    """What to do about an unknown table, or a key outside all tables."""
     plain = name.lower().replace("-", "_")
     if plain in _ELSEWHERE:
         return f"there is no such table; here it is {_ELSEWHERE[plain]}"
     homes = [table for table, keys in KEYS.items() if plain in keys]
     if homes:
-        return f"stands outside its table; it belongs in {' or '.join(f'[{h}]' for h in homes)}"
+        return f"is outside its table; it belongs in {' or '.join(f'[{h}]' for h in homes)}"
     near = nearest(name, KEYS)
     return "there is no such table; " + (
         f"did you mean [{near}]?" if near else f"there are: {', '.join(KEYS)}"
@@ -298,7 +298,7 @@ def unknown_table(name: str) -> str:
 
 
 def unknown_in_parameter(key: str, value: object) -> str:
-    """Say what to do about a key that no parameter has."""
+    """What to do about a key that no parameter has."""
     plain = key.lower().replace("-", "_")
     if plain in _IN_PARAMETER:
         return f"{key}: there is no such key; here it is {_IN_PARAMETER[plain]}"
@@ -310,20 +310,20 @@ def unknown_in_parameter(key: str, value: object) -> str:
 
 
 def distribution(word: str, ends: list[str]) -> str:
-    """Write a distribution of Ray Tune or Optuna as a study file does; empty for other words."""
+    """A distribution of Ray Tune or Optuna as a study file writes it; empty for other words."""
     template = _DISTRIBUTIONS.get(word.lower(), "")
     low, high = ends if len(ends) == 2 else ("…", "…")
     return template.format(low, high)
 
 
 def called(text: str) -> str:
-    """Do the same for text such as "tune.loguniform(1e-4, 1e-1)"."""
+    """`distribution` for text such as "tune.loguniform(1e-4, 1e-1)"."""
     call = re.fullmatch(_CALL, text) if "(" in text else None
     return distribution(call[1], [end for end in call.groups()[1:] if end]) if call else ""
 
 
 def unknown_value(value: str, known: Iterable[str]) -> str:
-    """End a message about a word that isn't one of the allowed ones."""
+    """The end of a message about a word that is not one of the allowed ones."""
     names = list(known)
     meant = _VALUES.get(value.lower())
     if meant not in names:

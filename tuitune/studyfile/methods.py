@@ -39,9 +39,9 @@ Kind = TypeVar("Kind", bound=_HasOptions)
 def _method_of(
     table: Table, built_in: Mapping[str, Kind], group: str, kind: type[Kind], default: str
 ) -> tuple[str, Kind, Kind | None]:
-    """(name, its row, the same where it is installed); the default's where it can't be used.
+    """(name, its row, its row if it is installed); the default's where it can't be used.
 
-    Packages are asked only for a name that is not built in. The table's keys are checked, too.
+    Installed packages are searched only for a name that is not built in. Checks the table's keys.
     """
     name = table.text("method", default)
     if name in built_in:
@@ -84,7 +84,7 @@ def _value(table: Table, option: Option) -> Any:
 
 
 def _note(table: Table, faults: Iterable[Fault]) -> None:
-    """Note what a method's own check has found."""
+    """Record the faults that a method's own check has found."""
     for fault in faults:
         if fault.how == "missing":
             table.problems.missing(table.name, fault.key, fault.words)
@@ -95,7 +95,7 @@ def _note(table: Table, faults: Iterable[Fault]) -> None:
 
 
 def _guarded(table: Table, call: Callable[[], Result]) -> Result | None:
-    """What a method's own code returns; an error of it is noted, and None is returned."""
+    """The result of a method's own code; an error in it is recorded, with None as the result."""
     try:
         return call()
     except Exception as error:  # noqa: BLE001 - code of an installed package may raise anything
@@ -104,7 +104,7 @@ def _guarded(table: Table, call: Callable[[], Result]) -> Result | None:
 
 
 def read_search(table: Table, names: Collection[str], space: SearchSpace) -> SearchSpec:
-    """Read [search]; names are all of [space], space has those without problems."""
+    """[search]; names: all of [space], space: the parameters without problems."""
     method, row, installed = _method_of(
         table, SEARCHERS, plugins.SEARCHERS, SearcherKind, _SEARCH.method
     )
@@ -169,7 +169,7 @@ def _no_beliefs(table: Table, space: SearchSpace) -> None:
     if believed:
         table.wrong(
             "method",
-            f"makes no use of what is likely for {', '.join(believed)}; "
+            f"does not use the likely values of {', '.join(believed)}; "
             'use method = "bayes", or leave likely out',
         )
 
@@ -190,7 +190,7 @@ def _point(
     if not isinstance(entry, dict):
         table.problems.add("search", key, entry, f"is {kind(entry)}; write {{ name = value }}")
         return {}
-    # A parameter with a problem of its own is no reason for a second one here.
+    # A parameter's own problem is not repeated here.
     usable = {k: v for k, v in entry.items() if k in space.by_name}
     found = [
         f"{name}: there is no such parameter; {did_you_mean(name, names)}"
@@ -213,7 +213,7 @@ def _is_about(name: str, words: str) -> bool:
 
 
 def read_pruning(table: Table) -> PruningSpec:
-    """Read [pruning]. Keys that the method doesn't read are as if they were left out."""
+    """[pruning], in which keys that the method does not read have their defaults."""
     method, kind, installed = _method_of(
         table, PRUNERS, plugins.PRUNERS, PrunerKind, _PRUNING.method
     )
@@ -229,7 +229,7 @@ def read_pruning(table: Table) -> PruningSpec:
         installed=installed,
     )
     if pruning.reduction <= 1:
-        table.wrong("reduction", "keeps every trial; write reduction = 3, say")
+        table.wrong("reduction", "promotes every trial; write reduction = 3, say")
     faults = _guarded(table, lambda: [*kind.check(pruning, table.content.keys())]) or []
     _note(table, faults)
     if installed is not None and not faults:

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 def _with_likely(parameter: Parameter, entry: Any) -> Parameter:
-    """The parameter with its belief. Raises WrongValueError."""
+    """The parameter with its likely values. Raises WrongValueError."""
     if isinstance(parameter, Fixed | Sampled):
-        return parameter  # the key beside it is a problem already
+        return parameter  # this key is a recorded problem already
     several = isinstance(entry, list) and value_problem(parameter, entry) != ""
     values: list[Any] = entry if several else [entry]
     if not values:
@@ -65,7 +65,7 @@ def _ends(values: list[float]) -> tuple[float, ...]:
     return (low,) if low == high else (low, high)
 
 
-_BESIDE = {  # the key that makes a parameter what it is, and those that may stand beside it
+_BESIDE = {  # the key that decides the kind of parameter -> other keys that it allows
     "choices": {"ordered", "when", "likely"},
     "value": {"when"},
     "sample": {"when"},
@@ -75,7 +75,7 @@ _MOST_VALUES = 2**53  # more can't be told apart as floats
 
 
 def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str, Parameter]:
-    """Read each parameter without its conditions; those with problems are left out."""
+    """The parameters without their conditions; those with problems are left out."""
     found: dict[str, Parameter] = {}
     for name, entry in content.items():
         unknown = [key for key in entry if key not in PARAMETER_KEYS] if _is_table(entry) else []
@@ -84,7 +84,7 @@ def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str,
         try:
             parameter = _parameter(name, entry)
         except WrongValueError as wrong:
-            # What is missing next to an unknown key is most likely what that key meant.
+            # A key that is missing is most likely what the unknown key means.
             if not unknown:
                 problems.add("space", name, entry, str(wrong))
         else:
@@ -94,7 +94,7 @@ def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str,
 
 
 def _believed(parameter: Parameter, entry: Any, problems: Problems) -> Parameter:
-    """With what the user expects; a belief with a problem is left out."""
+    """The parameter with its likely values, without them where they have a problem."""
     if not _is_table(entry) or "likely" not in entry:
         return parameter
     try:
@@ -124,15 +124,15 @@ def _parameter(name: str, entry: Any) -> Parameter:
 def _long_form(name: str, entry: Mapping[str, Any]) -> Parameter:
     kinds = [key for key in _BESIDE if key in entry]
     if "high" in entry and "low" not in entry:
-        raise WrongValueError("has no low end; write low = … beside high")
+        raise WrongValueError("has no low end; write low = … with high")
     if not kinds:
         raise WrongValueError(
-            "says no values; write { low = …, high = … }, a list, { value = … } or { sample = … }"
+            "has no values; write { low = …, high = … }, a list, { value = … } or { sample = … }"
         )
     first = kinds[0]
     for key in entry:
         if key in PARAMETER_KEYS and key != first and key not in _BESIDE[first]:
-            raise WrongValueError(f"{key} means nothing beside {first}; leave one of them out")
+            raise WrongValueError(f"{key} has no effect with {first}; leave one of them out")
     match first:
         case "choices":
             return _choice(name, entry)
@@ -219,7 +219,7 @@ def _end(entry: Mapping[str, Any], key: str) -> int | float:
 
 
 def _instead(entry: Mapping[str, Any], key: str) -> str:
-    """An end that would be accepted together with all other keys."""
+    """A value for this end that all other keys allow."""
     other = entry.get("high" if key == "low" else "low")
     usual: list[float] = [0.1, 1] if key == "low" else [1.0, 10]
     if isinstance(other, int | float) and math.isfinite(other):
@@ -287,7 +287,7 @@ def _step(step: Any, low: float, high: float) -> int | float:
     if isinstance(step, bool) or not isinstance(step, int | float):
         raise WrongValueError(f"step is {kind(step)}, not a number; write step = 1, say")
     if not math.isfinite(step) or step <= 0:
-        raise WrongValueError(f"step = {step} leads nowhere; write a step above 0")
+        raise WrongValueError(f"step = {step} is not a positive number; write a step above 0")
     if step > high - low:
         raise WrongValueError(
             f"step is wider than the range, which leaves one value; write a step below {high - low}"

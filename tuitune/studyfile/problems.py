@@ -24,7 +24,7 @@ _LONGEST = 80  # characters of a value in a message
 
 
 class StudyFileError(Exception):
-    """A study file that can't be used. Its text is all problems, one a line, safe to print."""
+    """A study file with problems. Its text has one on each line, safe to print."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(map(plain, problems)))
@@ -32,16 +32,16 @@ class StudyFileError(Exception):
 
 
 class Problems(msgspec.Struct, frozen=True):
-    """All that was found wrong with one file so far."""
+    """All problems of one file found so far."""
 
     file: str
     found: list[str] = []
     overridden: set[tuple[str, ...]] = set()  # table and key, from --set
-    meant: set[tuple[str, str]] = set()  # what unknown words stand for
-    lenient: bool = False  # a study that is there already: keys that mean nothing are let pass
+    meant: set[tuple[str, str]] = set()  # (table, key) that unknown keys most likely mean
+    lenient: bool = False  # for an existing study: accept keys without an effect
 
     def add(self, table: str, key: str, value: object, words: str) -> None:
-        """Note what is wrong with a key; a value of None is one that isn't there."""
+        """Record a problem of a key; value None: the key is missing."""
         path = f"{table}.{key.partition('[')[0]}".split(".")
         where = "--set" if tuple(path[:2]) in self.overridden else self.file
         place = " ".join(part for part in (f"[{table}]" if table else "", key) if part)
@@ -49,26 +49,26 @@ class Problems(msgspec.Struct, frozen=True):
         self.found.append(f"{where}: {place}{given}: {words}")
 
     def missing(self, table: str, key: str, words: str) -> None:
-        """Note that a key isn't there, unless an unknown word most likely stands for it."""
+        """Record a missing key, unless an unknown key most likely means it."""
         if (table, key) not in self.meant:
             self.add(table, key, None, f"is missing; {words}")
 
     def note(self, words: str) -> None:
-        """Note what is wrong with the file as a whole."""
+        """Record a problem of the whole file."""
         self.found.append(f"{self.file}: {words}")
 
 
 class WrongValueError(Exception):
-    """A value that can't be used, in words that end with the mend."""
+    """A value that can not be used; str() ends with how to correct it."""
 
 
 def kind(value: object) -> str:
-    """Name the kind of a value out of TOML, with its article."""
+    """The kind of a TOML value, with its article."""
     return _KINDS.get(type(value), "a date or time")
 
 
 def value_words(value: object) -> str:
-    """Say why a value can't reach a trial as it is; empty if it can."""
+    """Why a value can not be passed to a trial; empty where it can."""
     match value:
         case bool() | str():
             return ""

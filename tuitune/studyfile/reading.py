@@ -1,4 +1,4 @@
-"""All tables of a study file, read together."""
+"""The tables of a study file, read into a `StudySpec`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEFAULT = DevicesSpec()
 
 
 def _read_devices(table: Table) -> DevicesSpec:
-    """Read [devices]."""
+    """[devices]."""
     return DevicesSpec(
         allow=_allow(table),
         leave_free=table.whole("leave_free", _DEFAULT.leave_free, low=0),
@@ -55,7 +55,7 @@ def _yes(table: Table, key: str, *, default: bool) -> bool:
     return value
 
 
-LONGEST_NAME = 100  # bytes, with room for the -2 of a second study and the names of its files
+LONGEST_NAME = 100  # bytes, which leaves room for suffixes and the names of files
 _NEEDED = {
     "objective": 'write [objective] with metric = "val_loss" and mode = "min"',
     "trial": 'write [trial] with target = "train.py:train", or a command',
@@ -66,7 +66,7 @@ _NEEDED = {
 def read_study(
     document: Mapping[str, Any], path: Path, problems: Problems, *, check_target: bool
 ) -> StudySpec:
-    """Read a whole document. The result is of use only if no problem was noted."""
+    """The study of a whole document; usable only if no problem was recorded."""
     _unknown(document, problems)
     for name, words in _NEEDED.items():
         if name not in document:
@@ -75,7 +75,7 @@ def read_study(
     folder = path.parent if check_target else None
     parameters = tables.pop("space")
     if not parameters and "space" in document:
-        problems.add("space", "", None, "holds no parameter; write lr = { low = …, high = … }, say")
+        problems.add("space", "", None, "has no parameter; write lr = { low = …, high = … }, say")
     found = read_parameters(parameters, problems)
     space = SearchSpace(read_conditions(parameters, found, problems))
     _check_samplers(space, parameters, folder, problems)
@@ -108,7 +108,7 @@ def read_study(
 
 
 def _unknown(document: Mapping[str, Any], problems: Problems) -> None:
-    """Note unknown tables, and remember what they and all unknown keys most likely stand for."""
+    """Record unknown tables, and what these and all unknown keys most likely mean."""
     for name, value in document.items():
         if name not in KEYS:
             problems.add("", name, None if isinstance(value, dict) else value, unknown_table(name))
@@ -159,7 +159,7 @@ def _check_samplers(
     for parameter in space.parameters:
         if not isinstance(parameter, Sampled):
             continue
-        from tuitune.studyfile import targets  # noqa: PLC0415 - few files need a syntax tree
+        from tuitune.studyfile import targets  # noqa: PLC0415 - few files need it
 
         try:
             if folder is None:

@@ -22,7 +22,7 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def seconds(text: str) -> float | None:
-    """Read a duration such as "90s", "2h" or "1h30m"; None if it is none."""
+    """The seconds of a duration such as "90s", "2h" or "1h30m"; None where it is none."""
     if not text.strip():
         return None
     total, place = 0.0, 0
@@ -36,7 +36,7 @@ def seconds(text: str) -> float | None:
 
 
 def size(text: str) -> int | None:
-    """Read a size such as "512MB" (10^6 bytes) or "8GiB" (2^30); None if it is none."""
+    """The bytes of a size such as "512MB" (10^6 bytes) or "8GiB" (2^30); None where it is none."""
     found = _SIZE.fullmatch(text)
     if found is None:
         return None
@@ -46,11 +46,11 @@ def size(text: str) -> int | None:
 
 Default = TypeVar("Default")
 Word = TypeVar("Word", bound=str)
-_MOST_BYTES = 2**62  # what the journal's numbers hold, with room to add
+_MOST_BYTES = 2**62  # below the limit of the journal, so that sums fit
 
 
 class Table:
-    """Reads the keys of one table, noting each problem and going on with the default."""
+    """Reads the keys of one table; records each problem and returns the default instead."""
 
     def __init__(self, name: str, content: Mapping[str, Any], problems: Problems) -> None:
         self.name = name
@@ -58,24 +58,24 @@ class Table:
         self.problems = problems
 
     def check_keys(self, more: Collection[str] = ()) -> None:
-        """Note each key that is neither one of the table's nor of `more`."""
+        """Record each key that is neither of the table nor in `more`."""
         for key in self.content:
             if key not in KEYS[self.name] and key not in more:
                 self.wrong(key, unknown_key(self.name, key))
 
     def needs(self, key: str, example: str) -> None:
-        """Note a key that must be there and isn't."""
+        """Record a required key that is missing."""
         if key not in self.content:
             self.problems.missing(self.name, key, f"write {key} = {example}")
 
     def wrong(self, key: str, words: str) -> None:
-        """Note what is wrong with a key, in words that end with what to do about it."""
+        """Record a problem of a key; words end with what to do about it."""
         self.problems.add(self.name, key, self.content.get(key), words)
 
     def unused(self, key: str, other: str, words: str) -> None:
-        """Note a key that means nothing together with another one of this table.
+        """Record a key that has no effect together with another key of this table.
 
-        Not where --set has changed the other one alone: it can't take this one out.
+        Not where --set has changed only the other key: it can't remove this one.
         """
         changed = self.problems.overridden
         alone = (self.name, other) in changed and (self.name, key) not in changed
@@ -83,7 +83,7 @@ class Table:
             self.wrong(key, words)
 
     def text(self, key: str, default: Default) -> str | Default:
-        """Read text that is not blank."""
+        """Text that is not blank."""
         value = self.content.get(key)
         if value is None:
             return default
@@ -96,7 +96,7 @@ class Table:
         return default
 
     def whole(self, key: str, default: Default, *, low: int) -> int | Default:
-        """Read a whole number of at least low and at most 63 bits."""
+        """A whole number of at least low, with at most 63 bits."""
         value = self.content.get(key)
         if value is None:
             return default
@@ -110,7 +110,7 @@ class Table:
         return default
 
     def number(self, key: str, default: Default, *, low: float = -inf) -> float | Default:
-        """Read a finite number of at least low."""
+        """A finite number of at least low."""
         value = self.content.get(key)
         if value is None:
             return default
@@ -131,7 +131,7 @@ class Table:
         default: Default,
         words: tuple[Word, ...],
     ) -> Word | Default:
-        """Read one of the words."""
+        """One of the words."""
         value = self.content.get(key)
         if value is None:
             return default
@@ -145,7 +145,7 @@ class Table:
         return default
 
     def duration(self, key: str, default: Default, *, zero: bool = False) -> float | Default:
-        """Read a duration in seconds; zero only where it means something."""
+        """A duration in seconds; zero: whether 0 is allowed."""
         value = self.content.get(key)
         if value is None:
             return default
@@ -160,7 +160,7 @@ class Table:
         return default
 
     def bytes(self, key: str, default: Default, *, zero: bool = False) -> int | Default:
-        """Read a size in bytes; zero, which needs no unit, only where it means something."""
+        """A size in bytes; zero: whether 0, which needs no unit, is allowed."""
         value = self.content.get(key)
         if value is None:
             return default
@@ -172,12 +172,12 @@ class Table:
             self.wrong(key, f"is no size; write {key} = {example}")
             return default
         if found > _MOST_BYTES:
-            self.wrong(key, f'is more than there is anywhere; write {key} = "8GB", say')
+            self.wrong(key, f'is too large; write {key} = "8GB", say')
             return default
         return found
 
     def texts(self, key: str) -> dict[str, str]:
-        """Read a table of texts; empty where the key is left out."""
+        """A table of texts; empty where the key is missing."""
         value = self.content.get(key, {})
         if not isinstance(value, dict):
             self.wrong(key, f'is {kind(value)}, not a table; write {key} = {{ name = "text" }}')

@@ -1,4 +1,4 @@
-"""Targets: whether a file has the function, by its syntax tree and without an import."""
+"""Checks of targets by the syntax tree of their file, without an import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuitune.studyfile.problems import WrongValueError
 
 
 def check_form(target: str) -> None:
-    """Refuse text that isn't "file.py:function" or "package.module:function"."""
+    """Raises WrongValueError unless it is "file.py:function" or "package.module:function"."""
     module, colon, function = target.rpartition(":")
     if not colon and target.endswith(".py"):
         raise WrongValueError(f'names no function; write "{target}:train", say')
@@ -30,10 +30,10 @@ def check_form(target: str) -> None:
 
 
 def check_target(target: str, folder: Path, arguments: int) -> None:
-    """Refuse a target whose file or function isn't there or takes other arguments.
+    """Raises WrongValueError where the file, the function or its arguments are wrong.
 
-    The file is looked for beside the study file, a module there and on the path of imports.
-    What can't be known without importing (star imports, compiled modules) is let pass.
+    A file is searched in the study file's folder, a module there and on the import path. What needs
+    an import to be known (star imports, compiled modules) is accepted.
     """
     check_form(target)
     module, _, function = target.rpartition(":")
@@ -44,9 +44,9 @@ def check_target(target: str, folder: Path, arguments: int) -> None:
         tree = ast.parse(file.read_bytes(), str(file))
     except SyntaxError as wrong:
         place = f"{file.name}, line {wrong.lineno}" if wrong.lineno else file.name
-        raise WrongValueError(f"{place}: {wrong.msg}; put it right") from None
+        raise WrongValueError(f"{place}: {wrong.msg}; correct it") from None
     except (OSError, ValueError) as wrong:
-        raise WrongValueError(f"{file} can't be read: {wrong}; put it right") from None
+        raise WrongValueError(f"{file} can't be read: {wrong}; correct it") from None
     _check_function(tree, file.name, function, arguments)
 
 
@@ -55,9 +55,9 @@ def _file_of(module: str, folder: Path) -> Path | None:
         file = folder / module
         if _is_file(file):
             return file
-        beside = sorted(path.name for path in folder.glob("*.py"))
-        near = nearest(module, beside)
-        mend = f"did you mean {near}?" if near else "name one beside the study file"
+        files = sorted(path.name for path in folder.glob("*.py"))
+        near = nearest(module, files)
+        mend = f"did you mean {near}?" if near else "name one next to the study file"
         raise WrongValueError(f"there is no file {file}; {mend}")
     stem = folder.joinpath(*module.split("."))
     for file in (stem.with_name(stem.name + ".py"), stem / "__init__.py"):
@@ -69,12 +69,12 @@ def _file_of(module: str, folder: Path) -> Path | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # too long a name, or not allowed
+    except OSError:  # the name is too long, or access is denied
         return False
 
 
 def _importable(module: str) -> Path | None:
-    """Look a module up as an import would, without running any package's code."""
+    """The file of a module, without running any package's code; None where unknown."""
     path: list[str] | None = None
     spec = None
     name = ""
@@ -88,7 +88,7 @@ def _importable(module: str) -> Path | None:
             return None  # a namespace package, or a finder that would have to import
         if spec is None:
             raise WrongValueError(
-                f"there is no module {name}, neither beside the study file nor installed; "
+                f"there is no module {name}, neither next to the study file nor installed; "
                 'write the file instead, as in "train.py:function"'
             )
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
@@ -125,7 +125,7 @@ def _check_call(node: ast.AST, file: str, name: str, arguments: int) -> None:
 
 
 def _bound(body: list[ast.stmt]) -> tuple[dict[str, ast.AST], bool]:
-    """Collect the names that a module's code binds, and whether it may bind more."""
+    """The names that the code binds at module level, and whether it may bind more."""
     bound: dict[str, ast.AST] = {}
     open_ended = False
     for node in body:
@@ -149,7 +149,7 @@ def _bound(body: list[ast.stmt]) -> tuple[dict[str, ast.AST], bool]:
 
 
 def _blocks(node: ast.stmt) -> list[ast.stmt]:
-    """Give the statements inside an if, try, with or loop, which bind in the same scope."""
+    """The statements in an if, try, with or loop, which bind in the same scope."""
     inner: list[ast.stmt] = []
     for part in ("body", "orelse", "finalbody"):
         inner += getattr(node, part, [])

@@ -1,4 +1,4 @@
-"""The table [trial], its command included."""
+"""The table [trial], including its command."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _read_command(
     conditional: Collection[str],
     longest: Mapping[str, int],
 ) -> tuple[str | tuple[str, ...], ...]:
-    """Read a command: texts, and groups of texts that go when a parameter in them does.
+    """A command: texts, and groups of texts that are left out with a parameter in them.
 
-    longest: how many bytes a parameter's values have, at most.
+    longest: the largest size in bytes of each parameter's values.
     """
     if isinstance(entry, str):
         raise WrongValueError(f"is text, not a list; write {spell(_split(entry))}")
@@ -51,8 +51,8 @@ def _check_size(word: str, longest: Mapping[str, int]) -> None:
     size += sum(longest.get(name, 0) for name in names)
     if size > LONGEST_WORD:
         raise WrongValueError(
-            f"{spell(word):.40} … comes to {size} bytes, and the system takes {LONGEST_WORD} a "
-            f"word; write the name of a file that holds them"
+            f"{spell(word):.40} … has {size} bytes, and an argument may have at most "
+            f"{LONGEST_WORD}; write the name of a file that contains them"
         )
 
 
@@ -67,8 +67,8 @@ def _part(
     for name in names:
         if name in conditional:
             raise WrongValueError(
-                f"{{{name}}} isn't always there; put it in a list of its own, which is "
-                f'dropped without it: ["--{name}", "{{{name}}}"]'
+                f"{{{name}}} isn't in every configuration; put it in a list of its own, which is "
+                f'left out with it: ["--{name}", "{{{name}}}"]'
             )
     assert isinstance(part, str)
     return part
@@ -78,7 +78,9 @@ def _check(text: Any, parameters: Collection[str]) -> list[str]:
     if not isinstance(text, str):
         raise WrongValueError(f'{spell(text)} is {kind(text)}, not text; write "{spell(text)}"')
     if "\0" in text:
-        raise WrongValueError(f"{spell(text)} holds a NUL character; no program can get one")
+        raise WrongValueError(
+            f"{spell(text)} contains a NUL character, which no program can get; remove it"
+        )
     names: list[str] = []
     for piece in _PIECE.finditer(text):
         if piece[2]:
@@ -95,7 +97,7 @@ def _check(text: Any, parameters: Collection[str]) -> list[str]:
 
 
 def _split(text: str) -> list[str]:
-    import shlex  # noqa: PLC0415 - only a mistake pays for it
+    import shlex  # noqa: PLC0415 - only for a message
 
     try:
         return shlex.split(text)
@@ -104,7 +106,7 @@ def _split(text: str) -> list[str]:
 
 
 _DEFAULT = TrialSpec()
-LONGEST_CONFIGURATION = 100_000  # bytes; the rest of the environment needs room, too
+LONGEST_CONFIGURATION = 100_000  # bytes, which leaves room for the rest of the environment
 
 
 def read_trial(
@@ -115,13 +117,15 @@ def read_trial(
     *,
     missing: bool,
 ) -> TrialSpec:
-    """Read [trial]; names are all of [space], folder is where a target is looked for, if at all."""
+    """[trial]; names: all of [space]; folder: where a target is looked for, None: nowhere."""
     target, command = table.text("target", None), table.content.get("command")
     if (target, command) == (None, None):
         if ("trial", "command") not in table.problems.meant and not missing:
             table.needs("target", '"train.py:train", or a command')
     elif command is not None and "target" in table.content:
-        table.wrong("command", "stands beside target, and a trial runs one; take one of them out")
+        table.wrong(
+            "command", "is set together with target, and a trial runs only one; remove one of them"
+        )
     elif command is None:
         table.unused(
             "metrics",
@@ -150,7 +154,7 @@ def read_trial(
 def check_metrics(
     problems: Problems, metrics: Mapping[str, str], objective: str, resource: str | None
 ) -> None:
-    """Refuse a command's patterns that leave out the objective or the resource."""
+    """Record patterns of a command that lack the objective or the resource."""
     for name, role in ((objective, "metric in [objective]"), (resource, "resource in [pruning]")):
         if metrics and name and name not in metrics:
             words = f"there is no pattern for {name}, the {role}; add {name} = '{name}=([0-9.]+)'"
@@ -183,22 +187,22 @@ def _command(
 
 
 def _check_values(table: Table, space: SearchSpace) -> Mapping[str, int]:
-    """How many bytes each parameter's values have, at most; of numbers and samples 0.
+    """The largest size in bytes of each parameter's values; 0 for numbers and samples.
 
-    A command gets its configuration in one variable of the environment.
+    A command gets its configuration in one environment variable.
     """
     longest: dict[str, int] = {}
     for parameter in space.parameters:
         texts = [json.dumps(value) for value in _listed(parameter)]
         longest[parameter.name] = max(map(len, texts), default=0)
         if any("\\u0000" in text for text in texts):
-            words = "holds a NUL character, which no command can get; leave it out"
+            words = "contains a NUL character, which no command can get; leave it out"
             table.problems.add("space", parameter.name, None, words)
     if sum(longest.values()) > LONGEST_CONFIGURATION:
         name = max(longest, key=longest.__getitem__)
         words = (
-            f"its values have up to {longest[name]} bytes, and the system hands a command no more "
-            f"than {LONGEST_CONFIGURATION} in all; write the name of a file that holds them"
+            f"its values have up to {longest[name]} bytes, and a command can get at most "
+            f"{LONGEST_CONFIGURATION} in all; write the name of a file that contains them"
         )
         table.problems.add("space", name, None, words)
     return longest
@@ -221,7 +225,7 @@ def _patterns(table: Table) -> dict[str, str]:
         try:
             groups = re.compile(pattern).groups
         except re.error as wrong:
-            words = f"is no pattern: {wrong}; put it right"
+            words = f"is no pattern: {wrong}; correct it"
         else:
             if groups != 1:
                 words = f"has {groups} groups; put ( ) around the number alone, (?: ) elsewhere"
