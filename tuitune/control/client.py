@@ -99,7 +99,7 @@ def _answer(line: bytes, process: int) -> Answer:
 
 
 _PLACE = ".sockets"  # in the study folder: its identity, and where its sockets are
-_TMP = Path("/tmp")  # noqa: S108 - what is used of it is made for us, or checked
+_TMP = Path("/tmp")  # noqa: S108 - our folder in it is made by us, or checked
 
 
 def choose_place(folder: Path) -> None:

@@ -59,7 +59,7 @@ class Request(msgspec.Struct, frozen=True, tag_field="do", forbid_unknown_fields
 class Stop(Request, frozen=True, tag="stop"):
     """End the run: as soon as trials have saved, unless one of the flags is set."""
 
-    finish: bool = False  # when running trials come to their end
+    finish: bool = False  # once running trials have come to their end
     now: bool = False  # kill them
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
@@ -88,7 +88,7 @@ class Kill(Request, frozen=True, tag="kill"):
             raise RefusedError(f"after: {self.after} s; a kill may wait for 0 to {_LONGEST:g} s")
         done, refused = _sorted_out(engine, self.trials, Act.KILL)
         now = engine.clock()
-        # one by one: what follows from the end of one may end another
+        # one by one: the end of one trial may end others
         engine.take([ev.KillAsked(now, number, self.after, by) for number in done])
         return {"done": done, "refused": refused}
 

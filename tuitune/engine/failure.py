@@ -95,7 +95,7 @@ class GuardedWatcher:
     def _try(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the study's
+        except Exception as error:  # noqa: BLE001 - no error of a watcher ends the study
             if not self._reported:
                 self._reported = True
                 self._print(error)

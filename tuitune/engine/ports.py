@@ -95,7 +95,7 @@ class EngineDeps:
     searcher: Searcher
     trial_folders: Folders
     clock: Callable[[], float]  # Unix seconds
-    watch: Callable[[Sequence[AnyFact]], None]  # sees facts once they are safe; never raises
+    watch: Callable[[Sequence[AnyFact]], None]  # gets facts once they are stored; never raises
     model_client: ModelClient | None = None  # where the search needs a model
     clock_step: Callable[[], float] = lambda: 0.0  # seconds that the clock was set by meanwhile
     foreign: tuple[Past, ...] = ()  # trials of earlier studies that it learns from

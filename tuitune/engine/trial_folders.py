@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-BIN = ".removing"  # in the folder of the trials: what is there is to be deleted
+BIN = ".removing"  # in the folder of the trials, for what is to be deleted
 _CHECKPOINTS = "checkpoints"
 _FEW = 4  # trials whose checkpoints are looked for at once; the thread looks for those of more
 
@@ -112,7 +112,7 @@ class _Removal:
         """Returns whether there was anything to move. Raises OSError."""
         place = self._checkpoints(trial)
         try:
-            names = os.listdir(place)  # noqa: PTH208 - most of 10,000 have none, when one opens
+            names = os.listdir(place)  # noqa: PTH208 - called for each trial when a study opens
         except (FileNotFoundError, NotADirectoryError):
             return False
         folder = Path(place)
@@ -217,7 +217,7 @@ class TrialFolders:
         found = path.read_text(encoding="utf-8", errors="replace")
         if _is_same(found, ours):
             return moved
-        # the beginning of ours: an engine died, or the disk was full, as it was written
+        # the first part of ours: an engine died, or the disk was full, while writing it
         if not ours.startswith(found) or (folder / _CHECKPOINTS).exists():
             moved = self._move_aside(folder)
             folder.mkdir(mode=0o700)

@@ -29,9 +29,9 @@ _MOST_CRASHES = 2  # after so many the model is given up
 class Timeouts(msgspec.Struct, frozen=True):
     """Of the model's process, in seconds."""
 
-    answer: float = 120.0  # until a process that owes an answer counts as hung
+    answer: float = 120.0  # that a process may take to answer, before it counts as hung
     first_answer: float = 240.0  # the same for its first: libraries on a slow disk load slowly
-    exit: float = 1.0  # that a process which has closed its socket is given to exit
+    exit: float = 1.0  # that a process may take to exit after it has closed its socket
 
 
 class ModelError(Exception):

@@ -101,18 +101,18 @@ class StudyRow(msgspec.Struct, frozen=True):
     disk_low: bool = False  # nothing is launched until there is room
     halted: str = ""  # why nothing more starts
     failed: bool = False  # halted because trials keep failing
-    finishing: bool = False  # halted, and running trials may come to their end
+    finishing: bool = False  # halted, but running trials may come to their end
     finished: bool = False
     complete: bool = False  # finished, with nothing left to do; else it can go on
     style: str = ""  # "promote" | "stop", once that is known
-    exhausted: str = ""  # why the searcher has no more
+    exhausted: str = ""  # why the searcher has no configuration left
     by_hand: int = 0  # trials beyond those that the settings ask for
     cpus: float = 0.0  # of this machine
     memory: int = 0  # bytes of this machine
     opened: float = 0.0  # when this engine opened it; once it is finished, when it ended
     elapsed: float = 0.0  # seconds of the engines before
     rungs: tuple[tuple[int, ...], ...] = ()  # the steps of each bracket's
-    blocked: str = ""  # why nothing can be launched, until that has passed
+    blocked: str = ""  # why nothing can be launched now
 
     @property
     def total(self) -> int | None:

@@ -15,13 +15,13 @@ _KNOWN = (2, VERSION)  # 2: the same journal, and rows without a note of their l
 WAL_LIMIT = 64 * 1024 * 1024  # bytes
 PATIENCE = 5.0  # seconds to wait for a lock
 
-# The journal is `journal` and `reports`. From it follow `trials`, `snapshots` and, in `about`, the
-# study's row.
+# The journal is `journal` and `reports`. Made from it are `trials`, `snapshots` and, in `about`,
+# the row of the study.
 # `value` is the objective's, NULL where it is missing or NaN; `metrics` has the whole report.
 # A fact of several trials, or of none, has no `trial` here. No index by trial: it would cost every
 # write a page more, and all of a trial lies between `born` and, once it has ended, `changed`.
-# `can_save` has a report's flags: 1 it came with a way to save, 2 more of its step may follow, 4
-# its trial waits for an answer.
+# `can_save` holds a report's flags: 1: it came with `save`; 2: more reports of its step may follow;
+# 4: its trial waits for a verdict.
 # `kept` samples outlive the others.
 TRIALS_INDEX = "CREATE INDEX trials_changed ON trials(changed)"
 TABLES = (

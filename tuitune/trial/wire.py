@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1 << 22  # bytes; the engine reads no message that is longer
 MOST_STEP = 1 << 53  # the largest whole number that JSON, SQLite and a float all hold exactly
 LONGEST_ERROR = 500  # characters
-# The fields of a Report that are true, besides its step and metrics, in its line
+# The flags of a Report that are true, as they stand in its line
 WAITS = ',"wait":true'
 WAITS_AND_SAVES = ',"wait":true,"saves":true'
 OPEN = ',"open":true'

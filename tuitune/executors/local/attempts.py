@@ -45,7 +45,7 @@ class Attempt:
     stop: Stop | None = None  # asked for: each process that connects later must get it, too
     may_end: bool = False  # it was signalled, or answered that it is to stop
     error: str | None = None  # of its Done; None before that has come
-    stopped: bool = False  # it left through TrialStopped
+    stopped: bool = False  # it ended by TrialStopped
     has_returned: bool = False  # its function, or its command, has come to its end
     exit_timer: TimerHandle | None = None  # until its exit counts as overdue
     is_exit_overdue: bool = False  # its function has returned, but its process goes on

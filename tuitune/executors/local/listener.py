@@ -82,7 +82,7 @@ class Connection:
         self._socket = end
         self._listener = listener
         self._rest = b""
-        self.attempt: Any = None  # the Attempt that it belongs to, once it has shown the token
+        self.attempt: Any = None  # the Attempt that it belongs to, once it has sent the token
         self.waits = False  # for a verdict
         self.is_open = True
 
