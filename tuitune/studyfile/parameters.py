@@ -186,10 +186,10 @@ def _range(name: str, entry: Mapping[str, Any]) -> Parameter:
         raise WrongValueError(
             "a log scale needs low above 0; write a small low such as 1e-6, or leave log out"
         )
-    beside = [key for key in ("log", "step", "powers_of") if entry.get(key, False) is not False]
-    if len(beside) > 1:
+    given = [key for key in ("log", "step", "powers_of") if entry.get(key, False) is not False]
+    if len(given) > 1:
         raise WrongValueError(
-            f"{' and '.join(beside)} don't go together; leave {' or '.join(beside)} out"
+            f"{' and '.join(given)} don't go together; leave {' or '.join(given)} out"
         )
     if "powers_of" in entry:
         return _powers(name, entry, low, high)

@@ -79,7 +79,7 @@ class Promoted(Fact, frozen=True, tag="promoted"):
 
 
 class Added(Fact, frozen=True, tag="added"):
-    """A configuration that was given by hand becomes a trial."""
+    """A configuration that the user has added becomes a trial."""
 
     trial: int
     config: dict[str, Any]

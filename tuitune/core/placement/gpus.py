@@ -60,7 +60,7 @@ class Loads(msgspec.Struct, frozen=True):
 def choose(
     gpus: Iterable[Gpu],
     loads: Loads,
-    wish: float | Literal["auto"],
+    wanted: float | Literal["auto"],
     *,
     alone: bool = False,
     aside: Collection[str] = (),
@@ -71,13 +71,13 @@ def choose(
     """
     usable = [gpu for gpu in gpus if not gpu.obstacle and gpu.uuid not in aside]
     empty = [gpu for gpu in usable if not loads.on(gpu) and loads.bears(gpu)]
-    if wish != "auto" and wish >= 1:
-        return _together([gpu for gpu in empty if gpu.joins or wish == 1], int(wish))
+    if wanted != "auto" and wanted >= 1:
+        return _together([gpu for gpu in empty if gpu.joins or wanted == 1], int(wanted))
     if empty:
         return (min(empty, key=_idleness).uuid,)
     if alone:
         return None
-    found = _packed(usable, loads) if wish == "auto" else _sharing(usable, loads, wish)
+    found = _packed(usable, loads) if wanted == "auto" else _sharing(usable, loads, wanted)
     return None if found is None else (found.uuid,)
 
 

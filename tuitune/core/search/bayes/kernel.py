@@ -59,7 +59,7 @@ def from_logs(logs: NDArray[np.float64], places: int) -> Hyperparameters:
     )
 
 
-def matern(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _matern(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """m(r) and its derivative by r^2, -5/6 (1 + sqrt5 r) exp(-sqrt5 r), of squared distances."""
     root = np.sqrt(squared)
     root *= _ROOT5
@@ -147,7 +147,7 @@ class Covariance:
 
 def covariance(pairs: Pairs, at: Hyperparameters) -> Covariance:
     """The covariance of rows with themselves: see the equation at the top of this module."""
-    alike, slope = matern(pairs.distances @ (1.0 / np.square(at.lengths)))
+    alike, slope = _matern(pairs.distances @ (1.0 / np.square(at.lengths)))
     between = at.rung_correlations.ravel()[pairs.rung_pairs]
     values = at.scale * (alike * between) + pairs.offsets
     matrix = np.zeros((pairs.count, pairs.count))
@@ -185,7 +185,7 @@ def cross(
     squared += one.norms[:, None]
     squared += other.norms
     np.maximum(squared, 0.0, out=squared)
-    alike, slope = matern(squared)
+    alike, slope = _matern(squared)
     if len(at.gaps) == 0:
         alike *= at.scale
         slope *= at.scale
