@@ -1,6 +1,6 @@
 """The app: it reads the store, sends requests to the engine, and holds no state of the study.
 
-Nothing of Textual is imported before an app is opened: a command without one doesn't wait for it.
+Textual is imported only when an app is opened, so that other commands start faster.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def load(*, readonly: bool = False, ascii_only: bool = False, no_color: bool = False) -> Options:
-    """Import what an app needs, as this terminal wants it: may be done while an engine starts."""
+    """Imports all modules of the app and returns its options; may run while an engine starts."""
     from tuitune.ui.state.options import options_for, prepare
 
-    gc.disable()  # until the first paint: all that is made until then stays
+    gc.disable()  # until the first paint: no object made before it is garbage
     options = options_for(os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     prepare(os.environ, options, no_color=no_color)
     import tuitune.ui.screens.study  # noqa: F401 - after what Textual reads as it is imported
@@ -68,7 +68,7 @@ def open_app(
             start.runs, configuration.keymap, options, lambda folder: screen_of(find(folder))
         )
         app = TuituneApp(listed, options)
-    # a lost terminal ends the app, also one that was started with that signal ignored, as by nohup
+    # a lost terminal ends the app, even if it was started with SIGHUP ignored, as by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     app.run()
     return app.return_code or 0, shown[-1] if shown else None

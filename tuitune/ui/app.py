@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 
 class TuituneApp(App[None]):
-    """Shows its first screen until its user leaves."""
+    """Shows the screen it is given until the user leaves."""
 
     CSS_PATH: ClassVar = "app.tcss"
     AUTO_FOCUS: ClassVar = ""
-    ENABLE_COMMAND_PALETTE: ClassVar = False  # an action of our own opens it
+    ENABLE_COMMAND_PALETTE: ClassVar = False  # `app.palette` opens it
     TITLE = "tuitune"
 
     def __init__(self, first: Screen[None], options: Options) -> None:
-        super().__init__(ansi_color=True)  # colours go out as they are numbered, not as RGB
+        super().__init__(ansi_color=True)  # colours are sent by number, not as RGB
         dress(self, many_colours=options.many_colours)
         self._first = first
 
     def get_default_screen(self) -> Screen[None]:
-        """The first screen takes the place of an empty one."""
+        """Replaces Textual's empty default screen."""
         return self._first
 
     def action_help_quit(self) -> None:
-        """Ctrl+C over any screen is for that of the study, or for the list of studies."""
+        """Passes Ctrl+C to the topmost screen that handles it."""
         below = (
             screen for screen in self.screen_stack[::-1] if hasattr(screen, "action_interrupt")
         )
         self.call_next(self.run_action, "interrupt", next(below))
 
     async def action_quit(self) -> None:
-        """Leaves at the key of Textual's own, Ctrl+Q."""
+        """Leaves the app at Textual's own key, Ctrl+Q."""
         self.exit()

@@ -1,4 +1,4 @@
-"""The user's configuration of the app, read from a file: keys of actions and further panes."""
+"""The user's configuration of the app, read from a file: keys of actions, additional panes."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ class Configuration(Record, frozen=True):
 
 
 def configured(panes: Sequence[Pane] = (), keys: Keys | None = None) -> Configuration:
-    """With these panes besides the built-in ones, and these keys instead of the actions' own."""
+    """A configuration with additional panes, and keys that replace the default ones."""
     every = (*PANES, *panes)
     actions = actions_of(every)
     return Configuration(every, actions, Keymap(actions, keys))
 
 
 def key_file() -> Path:
-    """The file, whether or not it is there."""
+    """The path of the file, which need not exist."""
     return user_config_path("tuitune", appauthor=False) / "keys.toml"
 
 
 def load_configuration() -> Configuration:
-    """What the user's file says. Raises ConfigurationError."""
+    """Reads the user's file; the default without one. Raises ConfigurationError."""
     file = key_file()
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -63,7 +63,7 @@ def load_configuration() -> Configuration:
 
 
 def read_configuration(text: str) -> Configuration:
-    """What the text of a file says. Raises ConfigurationError with a line for each mistake."""
+    """Reads the text of a file. Raises ConfigurationError with a line for each mistake."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -116,7 +116,7 @@ def _keys(content: Any, actions: Sequence[Action], problems: list[str]) -> Keys:
 
 
 def _flat(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """`trial.pause` without quotes is a table in TOML, and means the same."""
+    """(id, keys); in TOML, `trial.pause` without quotes is a nested table and means the same."""
     found: list[tuple[str, Any]] = []
     for name, value in content.items():
         if isinstance(value, dict):

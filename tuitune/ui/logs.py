@@ -1,4 +1,4 @@
-"""Log files, read only around the lines that are shown, however long they are."""
+"""Access to log files of any size: only the bytes around the lines shown are read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 _NAME = "output.log"
 _BLOCK = 1 << 14  # bytes read at a time
-_LONGEST = 1 << 13  # bytes of one line; what is longer is shown as several
-_SEARCHED = 1 << 26  # bytes that one search goes through
+_LONGEST = 1 << 13  # bytes of a line; longer ones are shown as several
+_SEARCHED = 1 << 26  # bytes that one search reads
 _ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours, the cursor
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours, cursor movements
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
     r"|[ -/]*[0-~])"
 )
 
 
 class Stamp(NamedTuple):
-    """Identifies a state of a file: differs once it is written to, truncated or replaced."""
+    """A version of a file; differs after it is written to, truncated or replaced."""
 
     inode: int
     size: int
@@ -34,12 +34,12 @@ class Stamp(NamedTuple):
 
 
 def log_file(folder: Path, trial: int) -> Path:
-    """The file with the output of a trial. folder: of the study."""
+    """The file with the output of a trial. folder: the study's."""
     return folder / TRIALS / f"{trial:04d}" / _NAME
 
 
 def stamp(path: Path) -> Stamp | None:
-    """The present stamp; None if there is no such file."""
+    """The current stamp; None if there is no such file."""
     try:
         found = path.stat()
     except OSError:
@@ -48,7 +48,7 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def lines_before(path: Path, end: int, count: int) -> list[str]:
-    """The last `count` lines up to byte `end`, as a terminal would show them; [] without a file."""
+    """The last `count` lines before byte `end`, as a terminal shows them; [] without a file."""
     with _opened(path) as log:
         if log is None or count <= 0:
             return []
@@ -81,7 +81,7 @@ def on(path: Path, end: int, count: int) -> int:
 def find_before(path: Path, end: int, text: str) -> int | None:
     """The end of the nearest line above byte `end` that contains `text`, in any case.
 
-    None where there is none in the SEARCHED bytes before.
+    None if there is none within _SEARCHED bytes.
     """
     wanted = text.lower().encode()
     with _opened(path) as log:
@@ -99,7 +99,7 @@ def find_before(path: Path, end: int, text: str) -> int | None:
 
 
 def find_after(path: Path, start: int, text: str) -> int | None:
-    """The end of the first such line at or after byte `start`."""
+    """The end of the first line from byte `start` on that contains `text`; see `find_before`."""
     wanted = text.lower().encode()
     with _opened(path) as log:
         if log is None or not wanted:
@@ -126,7 +126,7 @@ def last_line(path: Path) -> str:
 def shown_lines(raw: bytes) -> list[str]:
     """The lines of these bytes, without escape codes and text overwritten after a carriage return.
 
-    A character of which only the first bytes are there, at the very end, is left out.
+    An incomplete character at the end is left out.
     """
     *whole, rest = raw.split(b"\n")
     lines = [*whole, _cut(rest)] if rest else whole

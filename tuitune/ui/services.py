@@ -1,4 +1,4 @@
-"""What a screen reaches beyond itself: the engine, files, other threads."""
+"""Access of a screen to the engine, to files and to other threads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATIENCE = 10.0  # s for an engine's answer
 
 
 class Services:
-    """Work that may take long, off the thread of the screen; results are shown on it."""
+    """Slow work, done in other threads; the results are shown on the screen's thread."""
 
     def __init__(
         self,
@@ -42,19 +42,19 @@ class Services:
         self._asking = ThreadPoolExecutor(max_workers=1)  # requests keep their order
 
     def fetch_curves(self) -> None:
-        """Reads all curves of the past, after the first paint."""
+        """Reads all curves so far, after the first paint."""
         self._screen.run_worker(self._read_curves, thread=True, exit_on_error=False)
 
     def send(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
-        """Calls `then` with the answer on the thread of the screen; shows an error instead."""
+        """Calls `then` with the answer on the screen's thread; an error is shown instead."""
         self._asking.submit(self._ask, message, then)
 
     def close(self) -> None:
-        """Drops the requests that are not sent yet."""
+        """Drops unsent requests."""
         self._asking.shutdown(wait=False, cancel_futures=True)
 
     def restart(self) -> None:
-        """Starts an engine in a thread; shows how that ended."""
+        """Starts an engine from another thread and shows the result."""
         if self._restart is None:
             self._app.say("no engine can be started from here", "warning")
             return
@@ -62,7 +62,7 @@ class Services:
         self._screen.run_worker(self._start, thread=True, exit_on_error=False)
 
     def keep_copy(self, text: str, what: str) -> None:
-        """Writes a copy to a file too: a terminal without OSC 52 ignores the clipboard silently."""
+        """Also writes the copy to a file: a terminal without OSC 52 silently drops it."""
         place = Path(tempfile.gettempdir()) / f"tuitune-{os.getuid()}"
         try:
             place.mkdir(mode=0o700, exist_ok=True)
@@ -74,8 +74,8 @@ class Services:
         self._app.say(f"copied {what}; where the terminal can't: {kept}", "info")
 
     def write(self, kind: str, path: str) -> None:
-        """kind: "svg", "csv" or "json". path: "" for a file in the current folder."""
-        if kind == "svg":  # the screen without the line that asked for it
+        """Writes a file. kind: "svg", "csv" or "json". path: "" for one in the current folder."""
+        if kind == "svg":  # after the command line has closed
             self._screen.call_after_refresh(self._write, kind, path)
         else:
             self._write(kind, path)

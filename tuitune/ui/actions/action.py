@@ -20,7 +20,7 @@ Group = Literal["Move", "Look", "Trials", "Study", "App"]
 
 
 class AppActions(Protocol):
-    """What an action may do; the app is one."""
+    """What actions may do to the app; the screen of a study implements it."""
 
     snapshot: Snapshot
     selection: Selection
@@ -30,16 +30,16 @@ class AppActions(Protocol):
     actions: Mapping[str, Action]  # by id
 
     def act(self, name: str, argument: str = "") -> None:
-        """Do the action of this id, with what was typed behind its name, or say why not."""
+        """Runs the action of this id, or shows why it can't be. argument: typed after its name."""
 
     def context(self) -> RenderContext:
-        """This moment, as panes and reasons see it."""
+        """The present state, as panes and `why_not` functions read it."""
 
     def size_of(self, pane: str) -> Size:
-        """Of a pane, in cells; (0, 0) where it is not on the screen."""
+        """The size of a pane in cells; (0, 0) if it is not on the screen."""
 
     def say(self, text: str, role: str = "text") -> None:
-        """On the flash line, for some seconds."""
+        """Shows a message for some seconds."""
 
     def ask(self, question: Question) -> None:
         """Opens a question; anything but yes closes it."""
@@ -51,50 +51,52 @@ class AppActions(Protocol):
         """Opens a line to type on."""
 
     def send(self, request: Request, then: Callable[[dict[str, Any]], None]) -> None:
-        """Ask the engine, off the screen's thread; an error is said and `then` is not called."""
+        """Sends a request from another thread; `then` gets the answer; an error is shown."""
 
     def copy(self, text: str, what: str) -> None:
-        """To the terminal's clipboard (OSC 52)."""
+        """Copies to the terminal's clipboard (OSC 52). what: names it in the message."""
 
     def show(self, screen: str) -> None:
-        """Open a screen of `screens`: "help", "add", "summary", "keys", "palette"."""
+        """Opens a screen: "help", "add", "summary", "keys" or "palette"."""
 
     def write(self, kind: str, path: str) -> None:
-        """A picture of the screen or a table of the trials, into a file."""
+        """Writes the screen ("svg") or the trials ("csv", "json") to a file."""
 
     def restart(self) -> None:
-        """Start an engine on this study where there is none."""
+        """Starts an engine on this study if none runs."""
 
     def move(self) -> None:
-        """The view has changed: bring the table's window to its cursor and paint."""
+        """Scrolls the table to the cursor after a change of the selection, and paints."""
 
     def redraw(self) -> None:
-        """The whole screen once more, whatever the terminal shows."""
+        """Paints the whole screen again."""
 
     def leave(self) -> None:
         """Closes the app; the study runs on."""
 
 
 class Argument(Record, frozen=True):
-    """What may stand behind an action's name on the command line."""
+    """An argument that an action takes on the command line."""
 
     usage: str  # "N", "[FILE]"
     run: Callable[[AppActions, str], None]
-    values: Callable[[RenderContext], Sequence[str]] | None = None  # to complete from
+    values: Callable[[RenderContext], Sequence[str]] | None = (
+        None  # possible values, for completion
+    )
 
 
 class Action(Record, frozen=True):
     """Something that a user can do."""
 
     id: str  # "trial.pause": what the key file and the command line call it
-    keys: tuple[str, ...]  # as the terminal names them; changed by the key file
+    keys: tuple[str, ...]  # default keys, as Textual names them
     title: str  # two or three words
     help: str  # a sentence
     group: Group
     run: Callable[[AppActions], None]
-    pane: str | None = None  # only where this pane has the focus; None: everywhere
-    dangerous: bool = False  # changes the study: not there with --readonly
+    pane: str | None = None  # the keys work only while this pane has the focus; None: always
+    dangerous: bool = False  # changes the study: refused with --readonly
     why_not: Callable[[RenderContext], str] | None = (
-        None  # a reason why it can't be done now, "" where it can
+        None  # the reason why it can't be done now; "" if it can
     )
     argument: Argument | None = None

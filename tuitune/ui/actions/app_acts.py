@@ -21,7 +21,7 @@ def _show_help(app: AppActions) -> None:
 
 
 def _show_palette(app: AppActions) -> None:
-    """The command line if only ASCII may be shown: the frame of the palette has other signs."""
+    """Opens the command line instead in ASCII mode: the palette has a frame of other characters."""
     if app.context().glyphs.ascii:
         command_line(app)
     else:

@@ -1,4 +1,4 @@
-"""The command line behind a colon: an action by its name, or a trial's number."""
+"""The command line: runs an action by its name, or moves to a trial by its number."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import Action, AppActions
 
 _NUMBER = re.compile(r"[#t]?[0-9]{1,9}", re.ASCII)
-_MOST = 12  # candidates that are named
+_MOST = 12  # candidates that a hint lists
 
 
 class _Command(NamedTuple):
-    """A parsed line: an action, and what was typed behind its name."""
+    """A parsed line: an action, and the text after its name."""
 
     action: Action
     argument: str
 
 
 def command_line(app: AppActions, text: str = "") -> None:
-    """Opens the command line, with this text typed already."""
+    """Opens the command line with this text in it."""
     app.prompt(
         Prompt(
             ":",
@@ -40,7 +40,7 @@ def command_line(app: AppActions, text: str = "") -> None:
 
 
 def execute(app: AppActions, line: str) -> None:
-    """Does what the line means, or shows what is wrong with it."""
+    """Runs the command of this line, or shows what is wrong with it."""
     line = line.strip().removeprefix(":").strip()
     if not line:
         return
@@ -60,7 +60,7 @@ def execute(app: AppActions, line: str) -> None:
 
 
 def understood(actions: Iterable[Action], line: str) -> _Command | None:
-    """The action by id, by the last word of an id, or by title; None if it is none of these."""
+    """Finds an action by id, by the last part of its id, or by title; None if there is none."""
     known = _names(actions)
     whole = known.get(line.lower())
     if whole is not None:
@@ -73,8 +73,8 @@ def understood(actions: Iterable[Action], line: str) -> _Command | None:
 def _names(actions: Iterable[Action]) -> Mapping[str, Action]:
     """Every name that an action can be called by.
 
-    A short name that several have is that one's which takes something behind it (`:trials 200`),
-    else the first one's.
+    A short name that several actions share means the one that takes an argument (`:trials 200`),
+    else the first one.
     """
     listed = sorted(actions, key=lambda action: action.argument is None)
     found: dict[str, Action] = {action.id: action for action in listed}
@@ -133,7 +133,7 @@ def common_start(words: Sequence[str]) -> str:
 
 
 def hint(app: AppActions, line: str) -> str:
-    """What can be typed next, or what the line would do."""
+    """What can be typed next, or what the command does."""
     line = line.strip().removeprefix(":")
     if not line:
         return "an action's name, or a trial's number; tab completes"

@@ -1,4 +1,4 @@
-"""Copies of the cursor's trial, or of the marked ones."""
+"""Actions that copy the cursor's trial, or the marked ones, to the clipboard."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUTPUT: Final = "output.log"
 
 
 def _copy(app: AppActions) -> None:
-    """Copies the trials of this moment, whatever moves while the menu is open."""
+    """The trials are those when the key was pressed, even if the cursor moves meanwhile."""
     snapshot = app.snapshot
     rows = meant(app.context())
     names = trial_name(rows[0].number) if len(rows) == 1 else f"{len(rows)} trials"
@@ -52,7 +52,7 @@ def ids(rows: Sequence[TrialRow]) -> str:
 
 
 def configurations(rows: Sequence[TrialRow]) -> str:
-    """TOML; if there are several, each follows a comment with its trial."""
+    """As TOML; with several trials, each is preceded by a comment with its number."""
     if len(rows) == 1:
         return configuration_toml(rows[0].config)
     return "\n".join(f"{trial_name(row.number)}\n{configuration_toml(row.config)}" for row in rows)
@@ -73,12 +73,12 @@ def added(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
 
 
 def logs(folder: Path, rows: Sequence[TrialRow]) -> str:
-    """The paths of the logs, one a line."""
+    """The paths of the logs, one per line."""
     return "\n".join(str(folder / TRIALS / f"{row.number:04d}" / _OUTPUT) for row in rows)
 
 
 def _place(folder: Path) -> str:
-    """The absolute path of the study, which commands take from any folder."""
+    """The absolute path of the study, valid in any folder."""
     return os.fspath(folder.resolve())
 
 

@@ -1,4 +1,4 @@
-"""The trials that an action is about, and the reasons why one can't be done now."""
+"""The trials that an action applies to, and the reasons why an action can't be done now."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _NAMED = 3  # trials that a question lists by name
 
 
 class Targets(Record, frozen=True):
-    """Trials, and the state that each had when the key was pressed."""
+    """Chosen trials, with the state that each had when the key was pressed."""
 
     states: Mapping[int, TrialState]
-    left_out: tuple[str, ...] = ()  # reasons why the others can't be acted on
+    left_out: tuple[str, ...] = ()  # reasons why other chosen trials were excluded
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the trials, in their order."""
+        """The numbers of the trials, ascending."""
         return list(self.states)
 
     def still(self, snapshot: Snapshot) -> tuple[list[int], list[str]]:
-        """The trials still in that state, and a message for each of the others."""
+        """The trials that are still in that state, and a message for each of the others."""
         same: list[int] = []
         moved: list[str] = []
         for number, state in self.states.items():
@@ -49,13 +49,13 @@ class Targets(Record, frozen=True):
         return same, moved
 
     def words(self) -> str:
-        """The names of the trials if they are few, else their number."""
+        """The names of up to three trials, else how many they are."""
         if len(self.states) <= _NAMED:
             return trial_names(self.states)
         return f"{len(self.states)} trials"
 
     def details(self) -> str:
-        """The states of trials that `words` doesn't name, and how many were left out."""
+        """Counts by state if `words` names no trials, and how many were excluded."""
         by_state = Counter(self.states.values()) if len(self.states) > _NAMED else {}
         counted = ", ".join(f"{n} {shown(state)}" for state, n in by_state.items())
         left_out = f"{len(self.left_out)} can't be" if self.left_out else ""
@@ -80,7 +80,7 @@ def targets(context: RenderContext, why_not: WhyNot) -> Targets:
 
 
 def none_can(context: RenderContext, why_not: WhyNot) -> str:
-    """The reason why no trial of `meant` can be acted on; "" if one can."""
+    """The reason why the action applies to no trial of `meant`; "" if it applies to one."""
     absent = no_engine(context)
     if absent:
         return absent
@@ -94,7 +94,7 @@ def none_can(context: RenderContext, why_not: WhyNot) -> str:
 
 
 def no_engine(context: RenderContext) -> str:
-    """The reason why no engine takes requests; "" if one does."""
+    """The reason why no engine accepts requests; "" if one does."""
     state = context.snapshot.engine.state
     if state in ("running", "silent"):
         return ""
@@ -112,7 +112,7 @@ def _shown(row: TrialRow) -> Shown:
 
 
 def why_no(act: Act) -> WhyNot:
-    """Why this can't be done to a trial, in words; empty where it can."""
+    """A function that gives the reason why this can't be done to a trial; "" if it can."""
 
     def words(row: TrialRow) -> str:
         why = why_not(act, row.standing)

@@ -1,4 +1,4 @@
-"""Actions that choose the pane that the keys go to, and how much room it has."""
+"""Actions that focus, zoom and leave panes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DETAIL: Final = "detail"  # the pane that enter opens
 
 
 def focus(app: AppActions, pane: str) -> None:
-    """A zoomed pane hands its room to the one that gets the focus."""
+    """Focuses a pane; if another pane is zoomed, this one is zoomed instead."""
     app.selection.focus = pane
     if app.selection.zoomed is not None:
         app.selection.zoomed = pane
@@ -43,7 +43,7 @@ def _zoom(app: AppActions) -> None:
 
 
 def _reset(app: AppActions) -> None:
-    """As it was when the app was opened; marks, filter and sort stay."""
+    """Restores the initial layout; marks, filter and sort stay."""
     selection = app.selection
     selection.zoomed, selection.focus = None, TRIALS
     selection.scrolled.clear()
@@ -53,7 +53,7 @@ def _reset(app: AppActions) -> None:
 
 
 def _enter(app: AppActions) -> None:
-    """The trial in detail; what came of the study once it is finished."""
+    """Shows the trial in detail; the summary once the study is finished."""
     if app.snapshot.engine.state == "finished":
         app.show("summary")
         return
@@ -62,7 +62,7 @@ def _enter(app: AppActions) -> None:
 
 
 def _back(app: AppActions) -> None:
-    """One step: the zoom, the focus, a range, the marks, the filter."""
+    """Ends the first of: the zoom, the focus of another pane, a range, the marks, the filter."""
     selection = app.selection
     if selection.zoomed is not None:
         selection.zoomed = None
@@ -79,7 +79,7 @@ def _back(app: AppActions) -> None:
 
 
 def focus_actions(panes: Sequence[Pane]) -> tuple[Action, ...]:
-    """Actions on these panes; the first nine have a digit."""
+    """The actions that focus these panes (the first nine by digit), and those on any pane."""
     names = [pane.name for pane in panes]
     return (
         *(

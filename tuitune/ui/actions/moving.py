@@ -1,4 +1,4 @@
-"""Actions of the cursor and the marks."""
+"""Actions that move the cursor and set marks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def _to_line(app: AppActions, line: int) -> None:
     if numbers:
         app.selection.cursor = numbers[max(0, min(line, len(numbers) - 1))]
         _extend(app)
-        app.order.hold()  # also if it was on that line already
+        app.order.hold()  # even if the cursor was on that line already
         app.order.follow(app.snapshot, app.selection)
 
 
 def _extend(app: AppActions) -> None:
-    """Marks what is between the start of an open range and the cursor."""
+    """Marks the trials between the start of an open range and the cursor."""
     selection, order = app.selection, app.order
     if selection.anchor is None:
         return
@@ -43,7 +43,7 @@ def _extend(app: AppActions) -> None:
 
 
 def _by_lines(lines: int, app: AppActions) -> None:
-    """Down, or up if negative."""
+    """Moves the cursor down, or up if negative."""
     _to_line(app, _line_of(app) + lines)
 
 
@@ -91,7 +91,7 @@ def jump(app: AppActions, number: int) -> None:
 
 
 def jump_to(app: AppActions, text: str) -> None:
-    """Moves to the trial of this number, as "7" or "#7"; shows a message if it is none."""
+    """Moves to the trial of this number, as "7" or "#7"; shows a message if it is no number."""
     digits = text.strip().lstrip("#t")
     if digits.isascii() and digits.isdigit():
         jump(app, int(digits))
@@ -126,7 +126,7 @@ def _mark(app: AppActions) -> None:
 
 
 def _mark_range(app: AppActions) -> None:
-    """Starts a range at the cursor that follows it; the second time ends the range."""
+    """Starts a range of marks that follows the cursor; ends an open range."""
     selection = app.selection
     if selection.anchor is not None:
         selection.anchor = None
@@ -136,7 +136,7 @@ def _mark_range(app: AppActions) -> None:
 
 
 def _mark_all(app: AppActions) -> None:
-    """Marks all trials that are shown; clears their marks if all have one."""
+    """Marks all trials that are shown; if all are marked, clears their marks."""
     shown = set(app.order.numbers)
     selection = app.selection
     selection.anchor = None

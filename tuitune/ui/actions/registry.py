@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def actions_of(panes: Sequence[Pane]) -> tuple[Action, ...]:
-    """Those of an app with these panes; the ones of the table come first."""
+    """The actions of an app with these panes; those of the table come first."""
     own = {pane.name: pane.actions for pane in panes}
     return (
         *own.pop(TRIALS),

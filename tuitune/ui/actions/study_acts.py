@@ -1,4 +1,4 @@
-"""Actions on the whole study: launching, number of trials, stop, restart."""
+"""Actions on the whole study: launching, concurrency, number of trials, stop, restart."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def _fewer(app: AppActions) -> None:
 
 
 def concurrency(app: AppActions, text: str) -> None:
-    """Sets how many trials run at once to the number that was typed."""
+    """Sets how many trials run at once to the typed number."""
     number = _whole(app, "concurrency", text)
     if number is not None:
         _set_concurrency(app, number)
 
 
 def _trials(app: AppActions, text: str) -> None:
-    """Asks first if there are more trials already: the study ends then, which can't be undone."""
+    """Asks first if more trials have begun already: that ends the study and can't be undone."""
     number = _whole(app, "trials", text)
     if number is None:
         return
@@ -124,12 +124,12 @@ def _set(app: AppActions, key: str, number: int, was: int | None, words: str) ->
 
 
 def _want(app: AppActions, what: str, value: int) -> None:
-    """Until the snapshot has this value, the next key counts from it."""
+    """Remembers a requested value: until the snapshot shows it, the next key starts from it."""
     app.status_line.wanted[what] = Wanted(value, time.monotonic() + SEEN)
 
 
 def _whole(app: AppActions, name: str, text: str) -> int | None:
-    """The number that was typed; None, with a message, if it is not a number from 1."""
+    """The typed number; if it is not a whole number of at least 1, shows that and returns None."""
     if text.isdecimal() and int(text) > 0:
         return int(text)
     app.say(f"{name}: {text or 'nothing'} is not a whole number from 1; write :{name} 8", "warning")
@@ -137,7 +137,7 @@ def _whole(app: AppActions, name: str, text: str) -> int | None:
 
 
 def _concurrency(context: RenderContext) -> int:
-    """The limit that is set or was asked for; the number of running trials if there is none."""
+    """The limit last requested or set; without a limit, the number of running trials."""
     wanted = context.status_line.wanted.get("concurrency")
     if wanted is not None:
         return wanted.value

@@ -39,7 +39,7 @@ def _filter_by(app: AppActions, text: str) -> None:
 def _ask_filter(app: AppActions, text: str, dropped: Callable[[], None]) -> None:
     def done(typed: str) -> None:
         problem = _try_filter(app, typed)
-        if problem:  # so that it can be corrected, not typed again
+        if problem:  # so that the text can be corrected
             _ask_filter(app, typed, dropped)
 
     def seen(typed: str) -> None:
@@ -118,7 +118,7 @@ def _sortable(context: RenderContext) -> list[str]:
 
 
 def _choose_columns(app: AppActions) -> None:
-    """Opens the menu of columns, again after each choice."""
+    """Opens the menu of columns; it reopens after each choice."""
     selection = app.selection
     choices = [
         Choice(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.engine_state import Targets, WhyNot
     from tuitune.ui.state.render_context import RenderContext
 
-_GRACE = 8.0  # s in which a kill can be undone
+_GRACE = 8.0  # s for which a kill can be undone
 _REQUESTS: Final[Mapping[str, Callable[[tuple[int, ...]], Request]]] = {
     "pause": Pause,
     "resume": Resume,
@@ -53,7 +53,7 @@ def _resume(app: AppActions) -> None:
 
 
 def kill(app: AppActions) -> None:
-    """Kills after 8 s, in which it can be undone."""
+    """Kills after 8 s, during which it can be undone."""
     _act(app, "kill", why_no(Act.KILL_LATER), asks=True)
 
 
@@ -62,7 +62,7 @@ def _retry(app: AppActions) -> None:
 
 
 def _undo(app: AppActions) -> None:
-    """Undoes the last action of this app, else every kill that waits, whoever asked for it."""
+    """Undoes the last action of this app; without one, all pending kills of the study."""
     last = app.status_line.undo
     if last is not None:
         app.status_line.undo = None
@@ -96,7 +96,7 @@ def _act(app: AppActions, act: str, why_not: WhyNot, *, asks: bool = False) -> N
 
 
 def _question(app: AppActions, act: str, chosen: Targets) -> Question:
-    """Their number has to be typed if they are more than half of the running trials."""
+    """Asks for y; if more than half of the running trials are affected, for their number."""
     details = chosen.details()
     verb = "take up again" if act == "retry" else act
     text = f"{verb} {chosen.words()}{f' ({details})' if details else ''}"
@@ -139,7 +139,7 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
 
 
 def _answered(app: AppActions, act: str, answer: dict[str, Any], moved: Sequence[str] = ()) -> None:
-    """Shows what was done, and each reason why something was not."""
+    """Shows what was done, and the reasons for what was refused."""
     done, refused = answer["done"], [*answer["refused"], *moved]
     parts = [f"{_DONE[act]} {_named(done)}"] if done else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
@@ -152,7 +152,7 @@ def _undone(app: AppActions, last: Undo, answer: dict[str, Any]) -> None:
 
 
 def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
-    """Sends one request after the other: the new trials keep the order of the old ones."""
+    """Sends one request after another, so that the new trials keep the order of the old ones."""
     if not left:
         app.say(f"added {_named(added)}, the same again, for when there is room", "info")
         return
@@ -164,7 +164,7 @@ def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
 
 
 def _named(numbers: Sequence[int]) -> str:
-    """The names of up to three trials, else their number."""
+    """The names of up to three trials, else how many they are."""
     if len(numbers) > 3:
         return f"{len(numbers)} trials"
     return trial_names(numbers)

@@ -1,4 +1,4 @@
-"""Axes of charts: scales with round ticks, ranges that ignore spikes, and parameters' axes."""
+"""Axes of charts: scales with round ticks, ranges that ignore spikes, axes of parameters."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from tuitune.store.rows import TrialRow
 
 _ROUND: Final = (1, 2, 5)
-_LARGEST: Final = 1e300  # beyond it differences overflow
-_SMALLEST: Final = 1e-280  # differences nearer to 0 count as 0
-_FAR: Final = 10.0  # times the deviation of 90 % of a line's values: a spike is further away
-_SPIKE: Final = 100.0  # times the value of a line that is flat apart from spikes
-GROWTH: Final = 4.0  # times the range so far, which another line may widen it to
-_SAMPLE: Final = 256  # values of a line that a range is computed from
-_CATEGORIES: Final = 12  # most different values of a sampled parameter that are shown as categories
+_LARGEST: Final = 1e300  # larger values are clipped, or differences would overflow
+_SMALLEST: Final = 1e-280  # smaller differences count as 0
+_FAR: Final = 10.0  # a spike is this many times further from the median than 90 % of the values
+_SPIKE: Final = 100.0  # the same for a flat line, in multiples of its value
+GROWTH: Final = 4.0  # another line may widen the range to this many times its size
+_SAMPLE: Final = 256  # values of a line from which its range is computed
+_CATEGORIES: Final = 12  # a sampled parameter with more distinct values gets a numeric axis
 
 
 class Scale(Record, frozen=True):
-    """The values of an axis, from low to high: both finite, and above 0 with `log`."""
+    """The range of an axis. low and high are finite, and above 0 if `log`."""
 
     low: float
     high: float
     log: bool = False
 
     def at(self, value: float) -> float:
-        """The place of a value: 0 at low, 1 at high, NaN where it has none."""
+        """The position of a value: 0 at low, 1 at high; NaN if it has none."""
         return self.all((value,))[0]
 
     def all(self, values: Iterable[float]) -> list[float]:
-        """The places of many values, as `at`."""
+        """The positions of many values, as `at`."""
         low, high = self.low, self.high
         if self.log:
             low, high = math.log(low), math.log(high)
@@ -48,7 +48,7 @@ class Scale(Record, frozen=True):
         return [(value - low) / span for value in values]
 
     def ticks(self, most: int) -> list[float]:
-        """At most `most` round values within the scale, ascending; 2 where that is possible."""
+        """At most `most` round values within the scale, ascending; at least 2 if possible."""
         most = max(2, most)
         if self.log:
             return self._log_ticks(most)
@@ -88,7 +88,7 @@ def scale(low: float, high: float, *, log: bool = False) -> Scale:
 
 
 def labels(ticks: Sequence[float], *, aligned: bool = True) -> list[str]:
-    """The ticks as text, with as few digits as tell them apart; aligned: equal decimals."""
+    """The ticks as text, with as few digits as are exact. aligned: with equal decimals."""
     for digits in range(1, 12):
         words = [_tidy(tick, digits) for tick in ticks]
         if all(_is_exact(tick, word) for tick, word in zip(ticks, words, strict=True)):
@@ -117,7 +117,7 @@ def _is_exact(tick: float, word: str) -> bool:
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:
-    """Multiples of the smallest round step with at most `most`; one more if else there is one."""
+    """Multiples of the smallest round step that gives at most `most` ticks, or one more."""
     power = math.floor(math.log10((high / most) - (low / most)))
     steps = [float(f"{factor}e{p}") for p in (power, power + 1) for factor in _ROUND]
     counts = [_multiples(low, high, step) for step in steps]
@@ -150,9 +150,9 @@ class Range(NamedTuple):
 def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range | None:
     """The range that shows several lines, the most important first; spikes are left out.
 
-    The first line is shown whole. Each other line may widen the range, to at most GROWTH times
-    what it was; a line of which less than half would be visible then doesn't widen it. None where
-    there is no finite value (with log: none above 0).
+    The first line is fully visible. Each other line may widen the range, to at most GROWTH times
+    its size, but only if at least half of that line is visible then. None without a finite value
+    (with log: a value above 0).
     """
     shown: Range | None = None
     for line in lines:
@@ -165,7 +165,7 @@ def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range
 
 
 def _widened(shown: Range, ordered: list[float]) -> Range:
-    """The range with these values in it, as far as GROWTH allows; ordered: ascending."""
+    """The range, widened for these values as far as GROWTH allows. ordered: ascending."""
     most = GROWTH * max(shown.span(), 0.05 * max(abs(shown.low), abs(shown.high)))
     above = [value for value in ordered if value >= shown.high - most]
     low = min(above[0], shown.low) if above else shown.low
@@ -176,7 +176,7 @@ def _widened(shown: Range, ordered: list[float]) -> Range:
 
 
 def _usual(values: list[float]) -> list[float]:
-    """The values without spikes, ascending: a spike is FAR times as far from the median as 90 %."""
+    """The values without spikes, ascending; see _FAR."""
     if not values:
         return []
     ordered = sorted(values if len(values) <= _SAMPLE else _some(values))
@@ -187,13 +187,13 @@ def _usual(values: list[float]) -> list[float]:
 
 
 def _some(values: list[float]) -> list[float]:
-    """About SAMPLE of them, evenly, and the extremes, which a range depends on."""
+    """About _SAMPLE of the values, evenly spaced, and the extremes, which limit the range."""
     stride = -(-len(values) // _SAMPLE)
     return [*values[::stride], values[-1], min(values), max(values)]
 
 
 def _drawable(line: Sequence[float], *, log: bool) -> list[float]:
-    """The finite values, with `log` their logarithms, clipped so that differences are finite."""
+    """The finite values, or their logarithms, clipped so that differences are finite."""
     numbers = list(filter(math.isfinite, line))
     if log:
         return [math.log10(min(max(v, 1 / _LARGEST), _LARGEST)) for v in numbers if v > 0]
@@ -212,11 +212,11 @@ class Axis(Record, frozen=True):
     places: Mapping[Hashable, int] = msgspec.field(default_factory=dict)
 
     def at(self, config: Mapping[str, Any]) -> float | None:
-        """Where the configuration lies on it, in [0, 1]; None where it lacks the parameter."""
+        """The position of a configuration, in [0, 1]; None if it lacks the parameter."""
         return self.all((config,))[0]
 
     def all(self, configs: Iterable[Mapping[str, Any]]) -> list[float | None]:
-        """The places of many configurations, as `at`."""
+        """The positions of many configurations, as `at`."""
         values = [config.get(self.name) for config in configs]
         if self.scale is None:
             count = len(self.names)
@@ -227,7 +227,7 @@ class Axis(Record, frozen=True):
         return [None if math.isnan(at) else min(max(at, 0.0), 1.0) for at in ats]
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """(place, name), ascending: at most `most` for numbers, all for categories."""
+        """(position, name), ascending: at most `most` for numbers, all for categories."""
         if self.scale is None:
             count = len(self.names)
             return [((place + 0.5) / count, name) for place, name in enumerate(self.names)]
@@ -245,13 +245,13 @@ class Axis(Record, frozen=True):
 
 
 def axes(space: SearchSpace, rows: Sequence[TrialRow]) -> list[Axis]:
-    """The axes of all parameters with several values; rows: show what samplers have drawn."""
+    """The axes of all parameters with several values. rows: give the values of samplers."""
     made = (_axis(parameter, rows) for parameter in space.parameters)
     return [one for one in made if one is not None]
 
 
 def _axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:
-    """None where there is only one value, or none that can be shown."""
+    """None if the parameter has only one value, or none that can be shown."""
     name = parameter.name
     match parameter:
         case FloatRange(low=low, high=high, log=log) | IntRange(low=low, high=high, log=log):
@@ -287,7 +287,7 @@ def _columns(name: str, values: Iterable[Any], *, ordered: bool) -> Axis:
 
 
 def _hashable(value: Any) -> Hashable:
-    """A key for the value: 1 and 1.0 are equal, true is another one."""
+    """A dictionary key for the value: 1 and 1.0 share one, true and 1 don't."""
     if isinstance(value, bool | list | dict):
         return spell(value), type(value)
     return value  # type: ignore[no-any-return]  # a number or a text

@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 _ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
 _EACH: Final = Ink("faint", ".", under=True)
 STEP: Final = Ink("success", "#")
-_DOTS: Final = 400  # single trials that are drawn behind the line
-_UNITS: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)  # of seconds, and again of minutes
+_DOTS: Final = 400  # trials that are drawn as dots behind the line
+_UNITS: Final = (
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    15.0,
+    30.0,
+)  # round steps of the time axis, in s, min, h or days
 
 
 class Ended(NamedTuple):
-    """A trial that counts: where it came on the axis below, and what it has reached."""
+    """An ended trial: its position on the x axis, and its value."""
 
     trial: int
     at: float
@@ -35,7 +42,7 @@ class Ended(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """The trials that the best is among, by when they ended."""
+    """The trials among which the best is sought, in the order of ending."""
 
     trials: Sequence[int]
     places: Sequence[float]
@@ -90,7 +97,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
 
 
 def _counted(context: RenderContext) -> Counted:
-    """Those that are complete; where none is, all that have ended with a value."""
+    """The complete trials; if none is, all that have ended with a value."""
     every = context.snapshot.rows
     complete = [row for row in every if row.state == TrialState.COMPLETE]
     rows = [
@@ -108,7 +115,7 @@ def _counted(context: RenderContext) -> Counted:
 
 
 def improvements(values: Sequence[float], sign: int) -> list[int]:
-    """The places of those that were better than all before them; sign: 1 if less is better."""
+    """The indices of values better than all before them. sign: 1 to minimise, -1 to maximise."""
     found: list[int] = []
     best = inf
     for place, value in enumerate(values):
@@ -134,7 +141,7 @@ def _stairs(made: Frame, steps: Sequence[Ended], last: float) -> list[tuple[int,
 
 
 def _name_steps(made: Frame, steps: Sequence[Ended], cursor: int | None) -> None:
-    """The trial that set each best, the newest first, as far as there is room beside its step."""
+    """Writes the trial of each best next to its step, the newest first, where there is room."""
     for step in reversed(steps):
         column, line = made.across(step.at) // 2, made.down(step.value) // 4
         name = trial_name(step.trial)
@@ -153,7 +160,7 @@ def _name_steps(made: Frame, steps: Sequence[Ended], cursor: int | None) -> None
 
 
 def _time_ticks(made: Frame) -> list[Tick]:
-    """At whole seconds, minutes, hours or days."""
+    """Ticks at whole seconds, minutes, hours or days."""
     seconds = made.x.high
     most = max(2, made.canvas.width // 12)
     units = [unit * base for base in (1.0, 60.0, 3600.0, 86400.0) for unit in _UNITS]

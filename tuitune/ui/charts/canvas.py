@@ -1,4 +1,4 @@
-"""The canvas of charts: braille with 2 x 4 dots a cell, or one ASCII sign a cell."""
+"""The canvas of charts: braille with 2 x 4 dots per cell, or one ASCII character per cell."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _BRAILLE: Final = " " + "".join(chr(0x2800 + bits) for bits in range(1, 256))
 
 
 def narrow(text: str) -> str:
-    """One cell a sign, so that it can be written on a canvas; what can't be is a question mark."""
+    """The text with a question mark for each character that isn't one cell wide."""
     return "".join(sign if cell_len(sign) == 1 else "?" for sign in plain(text))
 
 
 class Ink(NamedTuple):
-    """How one line is drawn. `sign` stands for its dots in ASCII."""
+    """How a line is drawn. sign: replaces its dots in ASCII."""
 
     role: str
     sign: str
-    dash: str = "1"  # "1" for a dot that is drawn and "0" for one that is not, over and over
-    under: bool = False  # gives way wherever another ink draws in the same cell
+    dash: str = "1"  # a repeated pattern: "1" for a dot that is drawn, "0" for a gap
+    under: bool = False  # replaced wherever another ink draws in the same cell
 
 
 class Canvas:
-    """Dots are counted from the top left corner; all that is drawn has to lie inside."""
+    """A grid of dots, counted from the top left corner. Dots outside of it must not be drawn."""
 
     def __init__(self, width: int, height: int, *, ascii_only: bool = False) -> None:
         self.width = width  # cells
@@ -50,7 +50,7 @@ class Canvas:
         self.path([(x, y)], ink)
 
     def path(self, points: Sequence[tuple[int, int]], ink: Ink) -> None:
-        """A connected line through these dots, dashed as its ink is."""
+        """A connected line through these dots, with the dash pattern of the ink."""
         if not points:
             return
         draw, length = self._pen(ink), len(ink.dash)
@@ -70,7 +70,7 @@ class Canvas:
             x, y = to_x, to_y
 
     def write(self, column: int, line: int, text: str, role: str) -> None:
-        """Signs over the dots, one cell each; what lies outside is left out."""
+        """Writes characters over the dots, one cell each; those outside the canvas are dropped."""
         if not 0 <= line < self.height:
             return
         written = self._texts.setdefault(line, {})
@@ -79,7 +79,7 @@ class Canvas:
                 written[place] = (sign, role)
 
     def is_free(self, column: int, line: int, cells: int = 1) -> bool:
-        """Whether these cells are inside, without a dot and without a sign."""
+        """Whether these cells are inside the canvas and empty."""
         if not (0 <= line < self.height and column >= 0 and column + cells <= self.width):
             return False
         start = line * self.width + column
@@ -89,7 +89,7 @@ class Canvas:
         )
 
     def dots_in(self, column: int, line: int, cells: int, lines: int) -> int:
-        """How many cells of this block have dots."""
+        """The number of cells of this block that have dots."""
         rows = range(max(0, line), min(self.height, line + lines))
         column = max(0, column)
         return sum(
@@ -98,7 +98,7 @@ class Canvas:
         )
 
     def lines(self) -> list[Line]:
-        """What has been drawn, each line of the canvas's width."""
+        """The drawing, each line as wide as the canvas."""
         return [self._line(y) for y in range(self.height)]
 
     def _line(self, y: int) -> Line:
@@ -142,7 +142,7 @@ class Canvas:
 
 
 def _runs(signs: Sequence[str], roles: Sequence[str]) -> Line:
-    """Neighbours of one role as one span."""
+    """Joins neighbouring characters of one role to a span."""
     spans: list[Span] = []
     start = 0
     for place in range(1, len(signs) + 1):

@@ -48,13 +48,13 @@ _ACTIONS: Final = (
     ("chart.overlay", "overlay"),
     ("chart.right", "read"),
 )
-_NEAR: Final = 4  # cells between two rungs; a nearer second one is left out
+_NEAR: Final = 4  # cells between two rungs; the second of two that are nearer is left out
 # (columns, lines) from a curve's end to its letter
 _ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 
 
 class Entry(NamedTuple):
-    """One line of the legend: the curve's name, a shorter one, and its value."""
+    """One line of the legend. short: replaces the name where it is too wide."""
 
     name: str
     short: str
@@ -99,7 +99,7 @@ class Overlaid(Record, frozen=True):
     part: str  # "cursor", "best", "marked", or several
 
     def name(self) -> str:
-        """As the legend has it."""
+        """The name in the legend."""
         return f"{self.letter} {trial_name(self.trial)} ({self.part})"
 
 
@@ -118,7 +118,7 @@ def overlaid(context: RenderContext) -> list[Overlaid]:
 
 
 def _left_out(context: RenderContext) -> int:
-    """How many marked trials are not drawn, because there are too many."""
+    """The number of marked trials that are not drawn because there are too many."""
     marked = context.selection.marks - {context.selection.cursor, context.snapshot.best}
     return max(0, len(marked) - len(_OTHERS)) if context.selection.overlay else 0
 
@@ -155,7 +155,7 @@ class _Line(NamedTuple):
 
 
 class CurveChart:
-    """The chart of one study. Keeps the traces of curves that have not changed."""
+    """The chart of one study. It caches the traces of unchanged curves."""
 
     def __init__(self) -> None:
         self._traces: dict[int, tuple[object, Trace]] = {}
@@ -190,7 +190,7 @@ class CurveChart:
         return Drawing(title, drawn, _note(context, selection.inspected, name), _ACTIONS)
 
     def _draw_lines(self, context: RenderContext, made: Frame, lines: Sequence[_Line]) -> None:
-        """The curves, the cursor's on top; then rungs and letters where there is room."""
+        """Draws the curves, the cursor's on top, then rungs and letters where there is room."""
         traces = {line.shown.trial: self._trace(context, made, line) for line in lines}
         self._traces = traces
         for line in reversed(lines):
@@ -212,7 +212,7 @@ class CurveChart:
 
 
 def _missing_key(context: RenderContext) -> object:
-    """A key of what is written about a trial without reports."""
+    """Changes when the message about a trial without reports changes."""
     row = context.snapshot.row(context.selection.cursor)
     if row is None or curve(context, row.number).steps:
         return len(context.snapshot.rows) == 0
@@ -220,7 +220,7 @@ def _missing_key(context: RenderContext) -> object:
 
 
 def _scales(context: RenderContext, lines: Sequence[_Line]) -> tuple[Scale, Scale] | None:
-    """Of steps and of values; None without a finite value. The best trial is always visible."""
+    """The scales of steps and of values; None without a finite value. The best trial is visible."""
     trusted = sorted(lines, key=lambda line: "best" not in line.shown.part)
     shown = shown_range((line.curve.values for line in trusted), log=context.selection.log_y)
     if shown is None:
@@ -234,7 +234,7 @@ def _scales(context: RenderContext, lines: Sequence[_Line]) -> tuple[Scale, Scal
 
 
 def _room_for(last: int, most: int | None) -> int:
-    """Up to a quarter more than the last step, so that the axis seldom changes."""
+    """At most a quarter more than the last step, so that the axis seldom changes."""
     unit: int = 1 << max(0, last.bit_length() - 3)
     room = -(-last // unit) * unit
     return room if most is None or last > most else min(most, room)

@@ -1,4 +1,4 @@
-"""What all charts share: the frame with its axes, traces of curves, and the choice of trials."""
+"""Parts that charts share: the frame with its axes, traces of curves, samples of trials."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BELOW = 2  # lines of the axis below
 
 
 class Drawing(NamedTuple):
-    """A drawn chart: its title, a note behind it, the actions that the title names, its lines."""
+    """A drawn chart. note: follows the title. actions: named in the title line."""
 
     title: str
     lines: list[Line]
@@ -38,7 +38,7 @@ class Drawing(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A place on the x axis, in [0, 1], and its label."""
+    """A position on the x axis, in [0, 1], and its label."""
 
     place: float
     name: str
@@ -50,16 +50,16 @@ class Frame(Holder):
     canvas: Canvas
     x: Scale
     y: Scale
-    gutter: int  # cells left of the canvas, for the y axis and its labels
+    gutter: int  # cells to the left of the canvas, for the y axis and its labels
     ascii_only: bool
     names: dict[int, str] = msgspec.field(default_factory=dict)  # labels of the y axis, by line
 
     def across(self, value: float) -> int:
-        """The dot column of an x value; the nearest edge for one outside of the scale."""
+        """The dot column of an x value; the nearest edge if it is outside of the scale."""
         return dot(self.x.at(value), self.canvas.across)
 
     def down(self, value: float) -> int:
-        """The dot line of a y value, from the top; the nearest edge for one outside."""
+        """The dot line of a y value, from the top; the nearest edge if it is outside."""
         return self.canvas.down - 1 - dot(self.y.at(value), self.canvas.down)
 
     def beyond(self, value: float) -> int:
@@ -82,7 +82,7 @@ class Frame(Holder):
         return framed
 
     def _below(self, ticks: Sequence[Tick], name: str, across: str, stem: str) -> tuple[str, str]:
-        """The x axis and its labels; earlier ticks first where there is no room for all."""
+        """The x axis and its labels; later ticks are dropped where there is no room."""
         width = self.canvas.width
         line, words = [across] * width, [" "] * width
         if name and len(name) < width:
@@ -98,7 +98,7 @@ class Frame(Holder):
 
 
 def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
-    """A frame of this size, axes included; None where it is too small for a chart."""
+    """A frame of this size, axes included; None if it is too small for a chart."""
     height = size.height - _BELOW
     ticks = y.ticks(max(2, height // 4))
     words = y.labels(ticks)
@@ -124,17 +124,17 @@ def too_small() -> list[Line]:
 
 
 def words(*texts: str) -> list[Line]:
-    """The lines of a chart that has nothing to draw: why."""
+    """A message in place of a chart, one line for each text."""
     return [(), *(((f"  {plain(text)}", "muted"),) for text in texts)]
 
 
 def dot(at: float, dots: int) -> int:
-    """The dot of a place in [0, 1], from 0; clipped outside of it, 0 for NaN."""
+    """The dot of a position in [0, 1], from 0; positions outside are clipped, NaN gives 0."""
     return round(at * (dots - 1)) if 0 <= at <= 1 else dots - 1 if at > 1 else 0
 
 
 def beyond(at: float) -> int:
-    """1 for a place above 1, -1 for one below 0 or NaN, 0 within; rounding errors are allowed."""
+    """1 for a position above 1, -1 below 0 or for NaN, else 0; rounding errors are tolerated."""
     return 0 if -1e-9 <= at <= 1 + 1e-9 else 1 if at > 1 else -1
 
 
@@ -144,14 +144,14 @@ Dot = tuple[int, int]
 class Trace(NamedTuple):
     """A curve as dots of one frame."""
 
-    paths: list[list[Dot]]  # one for each part between missing values
+    paths: list[list[Dot]]  # one for each stretch without missing values
     marks: dict[int, int]  # by cell column: 1 where it is above the range, -1 below
     named: dict[str, int]  # "nan" and "inf": the cell column of the first such value
     end: Dot | None  # the cell of its last finite value
 
 
 def trace(made: Frame, curve: Curve) -> Trace:
-    """The curve in this frame; what lies outside of the range runs along its edge."""
+    """The curve in this frame; values outside of the range are drawn at its edge."""
     across, down = made.canvas.across, made.canvas.down
     traced = Trace([[]], {}, {}, _end(made, curve))
     places = zip(made.x.all(curve.steps), made.y.all(curve.values), curve.values, strict=True)
@@ -170,7 +170,7 @@ def trace(made: Frame, curve: Curve) -> Trace:
 
 
 def draw_trace(canvas: Canvas, traced: Trace, ink: Ink) -> None:
-    """The lines, an arrow where they leave the range, and words where values are not finite."""
+    """Draws the lines, arrows where they leave the range, and "nan" or "inf" at such values."""
     for path in traced.paths:
         canvas.path(path, ink)
     for column, side in traced.marks.items():
@@ -181,7 +181,7 @@ def draw_trace(canvas: Canvas, traced: Trace, ink: Ink) -> None:
 
 
 def thinned(path: Sequence[Dot]) -> list[Dot]:
-    """The same picture with fewer dots: the first, the extremes and the last of each column.
+    """The first, lowest, highest and last dot of each column, which draw the same picture.
 
     Jugel, Jerzak, Hackenbroich, Markl 2014, "M4: A Visualization-Oriented Time Series Data
     Aggregation".
@@ -209,7 +209,9 @@ def _end(made: Frame, curve: Curve) -> Dot | None:
 
 T = TypeVar("T")
 
-_STEADY: Final = 500  # redraws of a chart until a study has ended, however large it is
+_STEADY: Final = (
+    500  # about how often such a chart is redrawn while a study runs, whatever its size
+)
 
 
 def _ended(snapshot: Snapshot) -> int:
@@ -217,7 +219,7 @@ def _ended(snapshot: Snapshot) -> int:
 
 
 def epoch(context: RenderContext) -> object:
-    """A key of charts of all ended trials: it changes whenever one is to be drawn again."""
+    """Changes whenever a chart of all ended trials has to be drawn again."""
     snapshot = context.snapshot
     done = _ended(snapshot)
     return (
@@ -229,6 +231,6 @@ def epoch(context: RenderContext) -> object:
 
 
 def some(rows: Sequence[T], most: int) -> Sequence[T]:
-    """At most `most` of the rows, evenly chosen, with the last one among them."""
+    """At most `most` of the rows, evenly spaced, the last one included."""
     stride = -(-len(rows) // most) if rows else 1
     return rows[len(rows) - 1 :: -stride][::-1] if stride > 1 else rows

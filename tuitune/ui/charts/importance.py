@@ -1,4 +1,4 @@
-"""Importance of the parameters: a bar each, and how far the forest behind them can be trusted."""
+"""The importance chart: a bar for each parameter, and the quality of the forest behind them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 _ACTIONS: Final = (("chart.importance", "curve"),)
-_USELESS: Final = 0.1  # R2 below which the bars say nothing
+_USELESS: Final = 0.1  # R2 below which the bars are meaningless
 _WEAK: Final = 0.4
 _TITLE: Final = "Importance by permutation"
 
@@ -45,7 +45,7 @@ def _finished(context: RenderContext) -> int:
 
 
 def _lines(context: RenderContext, found: Importance, width: int) -> list[Line]:
-    """What the forest is worth, a bar for each parameter, the longest first, and the method."""
+    """The score of the forest, a bar for each parameter, the longest first, and the method."""
     useless = found.r2 < _USELESS
     score = f"R2 {found.r2:.2f}, rank correlation {found.rank:.2f}"
     lines: list[Line] = [((f"  {score}", "warning" if useless else "text"),), _verdict(found), ()]
@@ -62,7 +62,7 @@ def _lines(context: RenderContext, found: Importance, width: int) -> list[Line]:
 
 
 def _partial(one: ParameterImportance, configurations: int) -> Line:
-    """How many configurations have a parameter that some have not."""
+    """How many configurations have a conditional parameter; empty if all have it."""
     if one.present == configurations:
         return ()
     return ((f"  in {one.present} of {configurations}", "faint"),)

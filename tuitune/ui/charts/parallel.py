@@ -22,20 +22,20 @@ _ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
 _GOOD: Final = Ink("line-a", "#")
 _OTHER: Final = Ink("faint", ".", "10", under=True)
 _OWN: Final = Ink("line-b bold", "o", "1100")
-MOST: Final = 800  # trials that are shown, evenly chosen
-_GOODS: Final = 8  # of the best tenth that are drawn
+MOST: Final = 800  # trials that are shown, evenly spaced
+_GOODS: Final = 8  # trials of the best tenth that are drawn
 _OTHERS: Final = 24
 _LEAST: Final = 7  # cells between two axes
 _SAMPLES: Final = ("\u2812\u2812\u2812", "\u2802 \u2802", "\u2812\u2802\u2812")  # in braille
-_ABSENT: Final = 3  # dots at the bottom for trials without the parameter
+_ABSENT: Final = 3  # dots between the axes and the bottom, where trials without the parameter end
 
 
 class _Plot(NamedTuple):
     canvas: Canvas
     axes: Sequence[Axis]
-    columns: Sequence[int]  # of the axes in cells, the metric's last
+    columns: Sequence[int]  # of the axes, in cells; the metric is last
     metric: Axis
-    upward: bool  # whether larger values of the metric are higher up
+    upward: bool  # whether larger values of the metric are at the top
     absent: bool  # whether some parameter is conditional
 
 
@@ -105,7 +105,7 @@ def _path(plot: _Plot, row: TrialRow) -> list[tuple[int, int]]:
 
 
 def _down(plot: _Plot, at: float | None) -> int:
-    """The dot line of a place on an axis; the bottom for a parameter that a trial lacks."""
+    """The dot line of a position on an axis; the bottom if the trial lacks the parameter."""
     bottom = plot.canvas.down - 1
     if at is None:
         return bottom
@@ -127,7 +127,7 @@ def _write_axes(plot: _Plot, context: RenderContext) -> None:
 
 
 def _write_ends(plot: _Plot, context: RenderContext) -> None:
-    """Write the signs of the cursor's and the best trial where their lines end."""
+    """Writes the signs of the cursor's and the best trial at the ends of their lines."""
     glyphs, snapshot = context.glyphs, context.snapshot
     for trial, sign, role in (
         (context.selection.cursor, glyphs.cursor, _OWN.role),
@@ -140,7 +140,7 @@ def _write_ends(plot: _Plot, context: RenderContext) -> None:
 
 
 def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:
-    """The axes' names, their high ends, the plot, their low ends, and a legend."""
+    """Names of the axes, their upper limits, the plot, their lower limits, and a legend."""
     width = plot.canvas.width
     shown = [*plot.axes, plot.metric]
     ends = [axis.ends() if axis.scale is not None else ("", "") for axis in shown]
@@ -164,7 +164,7 @@ def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:
 
 
 def _spread(plot: _Plot, texts: Sequence[str], width: int, role: str) -> Line:
-    """A line with each text above its axis, cut where the next one begins."""
+    """A line with each text at its axis, cut where the next one begins."""
     line = ""
     for place, (column, text) in enumerate(zip(plot.columns, texts, strict=True)):
         after = plot.columns[place + 1] - 1 if place + 1 < len(plot.columns) else width

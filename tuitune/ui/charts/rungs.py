@@ -1,4 +1,4 @@
-"""The rungs chart: a line a rung, with its entries, its cut and the trials that wait there."""
+"""The rungs chart: a line for each rung, with its entries, its cut and the trials held there."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ _NARROW_NAMES: Final = ("in", "cut", "on", "here", "wait", "end")
 _WIDE: Final = (8, 9, 9, 9, 6, 7, 7)
 _WIDE_NAMES: Final = ("entries", "cut", "gone on", "here", "waits", "ended")
 _WIDE_FROM: Final = 70
-_BAR: Final = 8  # cells that it needs at least
-_AT_ONCE: Final = 1000  # trials that are entered at one look: the first one of a large study
+_BAR: Final = 8  # least cells of a bar
+_AT_ONCE: Final = (
+    1000  # most trials that one snapshot enters, so that opening a large study doesn't block
+)
 
 Part = Literal["here", "waits", "ended", "complete", "failed"]
 
 
 class Figures(NamedTuple):
-    """What has become of the entries of one rung; `failed` ones count as worst, but never came."""
+    """Counts of one rung. failed: entries that never reached it and count as worst."""
 
     rung: Rung
-    here: int  # run on from here, or are paused by the user
+    here: int  # running on from this rung, or paused by the user
     ended: int
     failed: int
 
@@ -60,20 +62,20 @@ class Figures(NamedTuple):
         return self.entries - self.failed - self.here - self.waits - self.ended
 
     def cut(self, reduction: float) -> float | None:
-        """The loss of the last one that may go on; None where there are too few to send one on."""
+        """The largest loss that is promoted; None if there are too few entries to promote one."""
         found = self.rung.cut(reduction)
         return found if found is not None and math.isfinite(found) else None
 
 
 class Entries:
-    """The rungs of a study, followed from snapshot to snapshot by the rows that have changed."""
+    """The rungs of a study, updated with the changed rows of each snapshot."""
 
     def __init__(self) -> None:
         self.changes = 0
         self._begin(())
 
     def _begin(self, steps: Sequence[Sequence[int]]) -> None:
-        """With empty rungs at these steps of each bracket."""
+        """Starts with empty rungs at these steps of each bracket."""
         self._steps = steps
         self._brackets = [[Rung() for _ in rungs] for rungs in steps]
         self._standings: dict[int, Standing] = {}
@@ -83,7 +85,7 @@ class Entries:
         self._version = -1
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Enter what has changed since the last time; of much a part, and the rest next time."""
+        """Enters up to _AT_ONCE rows that have changed; the rest follow at the next call."""
         if snapshot.study.rungs != self._steps:
             self._begin(snapshot.study.rungs)
         if snapshot.version == self._version or not len(snapshot.curves):
@@ -99,14 +101,14 @@ class Entries:
                 self._enter(row, snapshot)
 
     def figures(self, bracket: int, number: int) -> Figures:
-        """Of one rung of a bracket, counted from 0."""
+        """The counts of a rung of a bracket, both numbered from 0."""
         filled = bracket, number + 1
         here, ended = self._counts[*filled, "here"], self._counts[*filled, "ended"]
         failed = self._counts[bracket, number, "failed"]
         return Figures(self._brackets[bracket][number], here, ended, failed)
 
     def complete(self, bracket: int) -> int:
-        """Trials of this bracket that have come to their end."""
+        """The number of complete trials of this bracket."""
         rungs = len(self._brackets[bracket])
         return sum(self._counts[bracket, filled, "complete"] for filled in range(rungs + 1))
 
@@ -116,7 +118,7 @@ class Entries:
         filled = 0 if row.rung is None else row.rung + 1
         new = (_value_at(snapshot, row, number) for number in range(len(known), filled))
         losses = (*known, *(loss(value, snapshot.spec.objective) for value in new))
-        # It counts as worst in its next rung until it has filled that one.
+        # A failed trial counts as worst in its next rung unless it reaches that one.
         failed = before is not None and before.failed and len(losses) == len(known)
         failed = failed or row.state == TrialState.FAILED
         part = _part(row)
@@ -168,7 +170,7 @@ class Rungs:
         return Drawing(title, lines, note, _ACTIONS)
 
     def _bracket(self, context: RenderContext, bracket: int, width: int) -> list[Line]:
-        """The furthest rung first, below the trials that have gone all the way."""
+        """The complete trials, then the rungs, the last one first."""
         snapshot = context.snapshot
         steps = snapshot.study.rungs[bracket]
         rungs = [self._entries.figures(bracket, place) for place in range(len(steps))]
@@ -234,7 +236,7 @@ def _figures(context: RenderContext, step: int, rung: Figures, width: int) -> Li
 
 
 def _waiting(rung: Figures, width: int) -> list[Line]:
-    """The trials that wait to be promoted, by name."""
+    """The names of the trials that wait to be promoted."""
     if not rung.waits:
         return []
     named = [trial_name(trial) for trial in sorted(trial for _, trial in rung.rung.waiting)]
@@ -242,7 +244,7 @@ def _waiting(rung: Figures, width: int) -> list[Line]:
 
 
 def _bar(context: RenderContext, rung: Figures, most: int, room: int) -> Line:
-    """Of all entries: those that went on, those that still may, those that have ended."""
+    """A bar of the entries: promoted, undecided, ended."""
     parts = (
         (context.glyphs.full, rung.gone_on, "success"),
         ("=", rung.here + rung.waits, "warning"),
@@ -253,7 +255,7 @@ def _bar(context: RenderContext, rung: Figures, most: int, room: int) -> Line:
 
 
 def _within(names: list[str], room: int) -> str:
-    """As many of the names as there is room for, and how many more there are."""
+    """As many names as fit, and how many more there are."""
     text = " ".join(names)
     if len(text) <= room:
         return text
@@ -270,7 +272,7 @@ def _part(row: TrialRow) -> Part:
 
 
 def _value_at(snapshot: Snapshot, row: TrialRow, number: int) -> float | None:
-    """The first report at or past the rung is what counts there."""
+    """The value that counts at a rung: the first report at or after its step."""
     steps, values = snapshot.curves.points(row.number)
     if not steps:
         return row.value

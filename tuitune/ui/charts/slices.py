@@ -1,4 +1,4 @@
-"""The slice chart: the metric of every trial by its value of one parameter."""
+"""The slice chart: the metric of every trial over one parameter."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 _ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
-MOST: Final = 800  # trials that are shown, evenly chosen
-_ROLES: Final = {  # by state, from the first drawn to the topmost
+MOST: Final = 800  # trials that are shown, evenly spaced
+_ROLES: Final = {  # by state, in the order of drawing: later ones are on top
     Shown.KILLED: "faint",
     Shown.FAILED: "error",
     Shown.PAUSED: "warning",
@@ -32,7 +32,7 @@ _ROLES: Final = {  # by state, from the first drawn to the topmost
     Shown.RUNNING: "success",
 }
 _EVERY: Final = 3.0  # s between two drawings while trials run
-_SPREAD: Final = 0.618033988749895  # the golden ratio: consecutive numbers are far apart
+_SPREAD: Final = 0.618033988749895  # the golden ratio: multiples of it are spread evenly modulo 1
 _UNIT: Final = Scale(0.0, 1.0)
 
 
@@ -90,7 +90,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
 
 
 def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRow]) -> int:
-    """Write the trials' signs, the important ones on top. Returns how many are out of range."""
+    """Writes the signs of the trials, important ones on top. Returns how many are out of range."""
     order = {state: place for place, state in enumerate(_ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
     canvas, glyphs = made.canvas, context.glyphs
@@ -115,20 +115,20 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
 def _places(
     made: Frame, axis: Axis, rows: Sequence[TrialRow]
 ) -> Iterator[tuple[TrialRow, int, float]]:
-    """(trial, column, place on the y axis) of the trials that have both values."""
+    """(trial, column, position on the y axis) of the trials that have both values."""
     values = [math.nan if row.value is None else row.value for row in rows]
     ats = axis.all([row.config for row in rows])
     spread = 0.0 if axis.scale is not None else 0.6 / len(axis.names)
     for row, across, at in zip(rows, ats, made.y.all(values), strict=True):
         if across is None or row.value is None:
             continue
-        # spread within its category by its number: the same place in every drawing
+        # spread within its category by number, so that it is the same in every drawing
         aside = ((row.number * _SPREAD) % 1.0 - 0.5) * spread if spread else 0.0
         yield row, dot(across + aside, made.canvas.across) // 2, at
 
 
 def _narrow(ticks: Sequence[Tick], width: int) -> list[Tick]:
-    """The ticks of categories, their names cut to fit."""
+    """The ticks of categories, with names cut to fit."""
     room = max(1, width // len(ticks) - 1)
     return [Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks]
 

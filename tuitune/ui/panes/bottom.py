@@ -1,4 +1,4 @@
-"""The two last lines of the screen: messages, questions and menus, and the keys worth a look."""
+"""The last two lines of the screen: messages, questions and menus, and hints of keys."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.status_line import Menu
 
-    Named = Sequence[tuple[str, str]]  # (key or action, its word)
+    Named = Sequence[tuple[str, str]]  # (key or id of an action, label)
 
 _NONE: Final = (("esc", "none"),)
-_SHORTER: Final = (99, *range(14, 1, -1))  # cells of a word, until all fit
+_SHORTER: Final = (99, *range(14, 1, -1))  # cells of a label, tried until all fit
 
 
 def _fitting(named: Named, width: int, last: Named = ()) -> Line:
-    """As many as fit; `last` is always there."""
+    """As many labels as fit; `last` is always shown."""
     return _filled((), named, width, last)[0]
 
 
 def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
-    """Its title, and its choices below; they start behind the title if one line is too short."""
+    """The title, and the choices below, or from the title on if they need two lines."""
     title = line((f"{menu.title}?", "accent bold"))
     named = [(choice.key, choice.title) for choice in menu.choices]
     below, left = _filled((), named, width, _NONE)
@@ -50,7 +50,7 @@ def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
 def _filled(
     start: Line, named: Named, width: int, last: Named = (), *, in_order: bool = False
 ) -> tuple[Line, Named]:
-    """The line, and what doesn't fit. in_order: nothing follows the first of these."""
+    """The line, and what doesn't fit. in_order: stop at the first label that doesn't fit."""
     spans = list(start)
     end = tuple(span for key, word in last for span in _part("  ", key, word))
     left = width - width_of(start) - width_of(end)
@@ -95,7 +95,7 @@ def _question(text: str, width: int) -> Line:
 
 
 def _undo(context: RenderContext) -> Line:
-    """The key of the undo, and how long it is possible."""
+    """The key that undoes the last action, and for how long that is possible."""
     undo = context.status_line.undo
     if undo is None or context.snapshot.engine_gone:
         return ()
@@ -108,14 +108,14 @@ def _undo(context: RenderContext) -> Line:
     )
 
 
-# (action, its word), the most useful first: what doesn't fit the width is left out
+# (action, label), the most useful first: those that don't fit are left out
 _FIRST: Final[Named] = (("app.help", "help"),)
 _MORE: Final[Named] = (("pane.zoom", "zoom"), ("app.commands", "command"))
 _LAST: Final[Named] = (("app.quit", "leave"),)
 
 
 class KeysPane:
-    """The last line, drawn anew only if something is open or has changed."""
+    """The last line, redrawn only while something is open or after a change."""
 
     def __init__(self, hints: Mapping[str, Hints]) -> None:
         """hints: by pane."""
@@ -150,6 +150,6 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
 
 
 def _is_of_use(context: RenderContext, id_: str) -> bool:
-    """Whether the action is possible at all: without an engine or with --readonly some are not."""
+    """False for an action on the study with --readonly or without an engine."""
     steers = id_ in context.keymap.dangerous
     return not (steers and (context.readonly or context.snapshot.engine_gone))

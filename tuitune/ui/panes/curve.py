@@ -1,6 +1,6 @@
 """The pane of the charts, and the actions that choose and read them."""
 
-# ruff: noqa: PLC0415 - a view is imported by who looks at it: the first paint has no time for six
+# ruff: noqa: PLC0415 - charts are imported when first shown, to keep the first paint fast
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 _NAME: Final = "curve"
-_STRIDE: Final = 60  # key presses, at most, from one end of a chart to the other
+_STRIDE: Final = 60  # at most this many key presses from one end of a chart to the other
 
 
 class _Chart(Protocol):
-    """One view. It is drawn again when its key changes."""
+    """A chart. It is drawn again when its key changes."""
 
     def key(self, context: RenderContext) -> object: ...
 
@@ -37,7 +37,7 @@ class _Chart(Protocol):
 
 
 def chart_named(name: str) -> _Chart:
-    """The chart of this name; each study has its own, since some remember what they computed."""
+    """The chart of this name, one per study, since some cache what they computed."""
     match name:
         case "best":
             from tuitune.ui.charts import best
@@ -64,7 +64,7 @@ def chart_named(name: str) -> _Chart:
 
 
 class CurvePane:
-    """Keeps the last drawing and the charts of one study."""
+    """The chosen chart. Caches the last drawing and the charts of one study."""
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
@@ -73,7 +73,7 @@ class CurvePane:
         self._lines: list[Line] = []
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
-        """The title, and the chart that is chosen."""
+        """The title, and the chosen chart."""
         if context.snapshot is not self._snapshot:
             self._snapshot, self._charts, self._key = context.snapshot, {}, None
         name = context.selection.chart
@@ -116,14 +116,14 @@ def _curve(app: AppActions) -> None:
 
 
 def _show(app: AppActions, chart: str) -> None:
-    """Shows this chart, or the curve if it is shown already."""
+    """Shows this chart, or the curve if the chart is shown already."""
     selection = app.selection
     selection.chart = "curve" if selection.chart == chart else chart
     focus(app, _NAME)
 
 
 def _best(app: AppActions) -> None:
-    """Shows it over trials, then over time, then the curve again."""
+    """Shows the chart over trials, then over time, then the curve again."""
     selection = app.selection
     if selection.chart != "best":
         selection.by_time = False
@@ -207,7 +207,7 @@ def _read_left(app: AppActions) -> None:
 
 
 def _read(app: AppActions, by: int) -> None:
-    """Moves to the next reported step; nothing is read out beyond either end."""
+    """Moves the read-out to the next reported step; moving past either end turns it off."""
     selection = app.selection
     steps = _steps(app.context())
     if not steps:

@@ -1,4 +1,4 @@
-"""The pane of the cursor's trial: its configuration and how it stands."""
+"""The pane of the cursor's trial: its configuration and its state."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-_SMALL = 4  # lines up to which only the configuration and the state are shown
-_LABEL = 8  # cells of the label of a line
+_SMALL = 4  # a pane of at most so many lines shows only the configuration and the state
+_LABEL = 8  # cells of a label
 _GAP = 3  # blanks between two columns of the configuration
 
 
@@ -41,7 +41,7 @@ class DetailPane:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
-        """The title, and the part scrolled to."""
+        """The title, and the visible part."""
         snapshot, selection = context.snapshot, context.selection
         row = snapshot.row(selection.cursor)
         if row is None:
@@ -69,7 +69,7 @@ def _lines(
 def _whole(
     context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], size: Size
 ) -> list[Line]:
-    """All lines, of which the pane shows those that fit."""
+    """All lines, of which the pane shows as many as fit."""
     if size.height <= _SMALL:
         return _small(context, row, size.width)
     columns = _columns(context.snapshot, row, size)
@@ -85,7 +85,7 @@ def length(context: RenderContext, size: Size) -> int:
 
 
 def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
-    """The configuration on one line, what the trial does on the next."""
+    """The configuration on one line, what the trial does on the second."""
     known = context.snapshot.spec.space.by_name
     pairs: list[Line] = []
     for name, given in _configuration(context.snapshot, row):
@@ -100,7 +100,7 @@ def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
 
 
 def _as_many(pairs: list[Line], width: int) -> Line:
-    """Those that fit, and the number of the others."""
+    """The pairs that fit, and how many don't."""
     kept, left = list(pairs), 0
     while len(kept) > 1 and sum(map(width_of, kept)) + (len(f"+{left}") if left else 0) > width:
         kept.pop()
@@ -149,7 +149,7 @@ def _facts(
 
 
 def _fact(label: str, words: str, role: str, width: int) -> list[Line]:
-    """A labelled text, wrapped behind its label; no lines if it is empty."""
+    """A text with a label, wrapped; no lines if it is empty."""
     if not words:
         return []
     first, *more = wrapped(words, width - _LABEL)
@@ -174,7 +174,7 @@ def _role(context: RenderContext, row: TrialRow) -> str:
 
 
 def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:
-    """In the order of the search space; unknown parameters come last."""
+    """(name, value) in the order of the search space; unknown parameters come last."""
     known = [parameter.name for parameter in snapshot.spec.space.parameters]
     names = [name for name in known if name in row.config]
     names += [name for name in row.config if name not in known]

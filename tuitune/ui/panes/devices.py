@@ -1,4 +1,4 @@
-"""The pane of the devices: what each does, and the trials on it."""
+"""The pane of the devices: the load of each, and the trials on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NAME = "devices"
 _WIDE_FROM = 110  # columns from which each device has its own line
 _TWO_TRIALS, _ONE_TRIAL = len("#3 #14"), len("#13 +1")
-_USERS = len(" pid 8812 alice")  # cells kept free for the processes of others
+_USERS = len(" pid 8812 alice")  # cells reserved for processes of other users
 _STALE_AFTER = 5.0  # s without a sample after which its age is shown
 
 
@@ -87,12 +87,12 @@ def _lines(
 
 
 def _free(sample: DeviceSample) -> DeviceSample:
-    """The sample without trials: without an engine none is on the device."""
+    """The sample without trials: when no engine runs there are none."""
     return replace(sample, trials=(), slots_used=0.0, trials_cpu=None, engine_cpu=None)
 
 
 def _pairs(context: RenderContext, cards: Sequence[DeviceSample], width: int) -> list[Line]:
-    """Two devices a line, the first half of them in the left column."""
+    """Two devices per line, the first half of them in the left column."""
     left, right = cards[: (len(cards) + 1) // 2], cards[(len(cards) + 1) // 2 :]
     half = (width - 1) // 2
     made: list[Line] = []
@@ -148,13 +148,13 @@ def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
 
 
 def _with_users(segments: list[Segment], sample: DeviceSample, width: int, gap: int) -> Line:
-    """Our trials on the device, and the processes of others."""
+    """The trials on the device, and the processes of other users."""
     made = _with_trials(segments, sample, width - _USERS, gap, _ONE_TRIAL)
     return (*made, (" " * gap, ""), _users(sample, width - width_of(made) - gap))
 
 
 def _with_packing(made: Line, sample: DeviceSample, width: int, gap: int) -> Line:
-    """How its trials share the device and what they gain; only the gain if no more fits."""
+    """How the trials share the device and what that gains; only the gain if room is short."""
     room = width - width_of(made) - gap
     for words in (sample.packed, sample.packed.rpartition(", ")[2]):
         if 0 < len(words) <= room:
@@ -194,9 +194,9 @@ def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
 def _with_trials(
     segments: list[Segment], sample: DeviceSample, width: int, gap: int, least: int = _TWO_TRIALS
 ) -> Line:
-    """The segments, and behind them as many of the trials as fit.
+    """The segments, followed by as many trials as fit.
 
-    least: cells for trials before which pieces give way.
+    least: cells for trials; segments are left out to make room for them.
     """
     wanted = min(len(_trials(sample.trials, width)), least)
     left = joined(segments, width - wanted - gap, gap)
@@ -216,7 +216,7 @@ def _trials(trials: Sequence[int], room: int) -> str:
 
 
 def _users(sample: DeviceSample, room: int) -> tuple[str, str]:
-    """The processes of others and the note of the sample: why no trial is placed here."""
+    """The processes of other users and the note of the sample: why no trial is placed here."""
     words = ", ".join(sample.foreign)
     told = " - ".join(part for part in (words, sample.note) if part)
     return fit(told, room).rstrip(), "warning"

@@ -1,4 +1,4 @@
-"""Places of the panes on the screen, by its size, their own rules and what is zoomed."""
+"""Layout of the panes, by the size of the screen, the places they ask for and the zoom."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ FLASH: Final = "flash"
 KEYS: Final = "keys"
 BARS: Final = ("bar-1", "bar-2")  # between columns
 
-LEAST: Final = (60, 16)  # columns and lines of a screen below which there is the status only
-_SIDE_FROM: Final = 110  # columns of a screen from which panes stand in two columns
-_THIRD_FROM: Final = 180  # and in three
-_COLUMNS: Final[Mapping[int, Sequence[int]]] = {1: (), 2: (61,), 3: (50, 58)}  # % of what is left
-_LEAST_BODY: Final = 8  # lines that panes above and below leave to the columns
-_LEAST_LINES: Final = 3  # of a pane that asks for no number of lines
+LEAST: Final = (60, 16)  # columns and lines; a smaller screen shows only the status
+_SIDE_FROM: Final = 110  # columns of a screen from which panes are in two columns
+_THIRD_FROM: Final = 180  # and from which they are in three
+_COLUMNS: Final[Mapping[int, Sequence[int]]] = {
+    1: (),
+    2: (61,),
+    3: (50, 58),
+}  # % of the remaining width
+_LEAST_BODY: Final = 8  # least lines of the columns, between the panes above and below
+_LEAST_LINES: Final = 3  # of a pane that asks for no height
 
 
 def arrange(
     width: int, height: int, panes: Collection[Pane], snapshot: Snapshot, zoomed: str | None = None
 ) -> dict[str, Box]:
-    """The box of each pane that is seen. zoomed: the pane that has all the room."""
+    """The box of each visible pane. zoomed: the pane that is shown alone."""
     if width < LEAST[0] or height < LEAST[1]:
         return {STATUS: Box(0, 0, width, height)}
     boxes = {
@@ -85,9 +89,9 @@ def _columns(box: Box, shares: Sequence[int]) -> tuple[list[Box], list[Box]]:
 
 
 def _stacked(box: Box, wanted: Mapping[str, int | None]) -> dict[str, Box]:
-    """Panes above one another; those without a number of lines share the rest equally.
+    """Panes on top of one another; those without a height share the rest equally.
 
-    Panes are left out from the last one until the others fit.
+    The last panes are left out until the others fit.
     """
     kept = dict(wanted)
     while len(kept) > 1 and sum(lines or _LEAST_LINES for lines in kept.values()) > box.height:

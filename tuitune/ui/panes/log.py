@@ -1,4 +1,4 @@
-"""The pane of a log: what a trial prints, scrolled and searched."""
+"""The pane of a trial's log, which can be scrolled and searched."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def _held_at(context: RenderContext, trial: int, found: Stamp) -> int | None:
     """The byte at which the pane ends; None if it follows the end of the file."""
     held = context.selection.log_end
     if held is None or held[0] != trial or held[1] >= found.size:
-        return None  # of another trial, or of a file that was truncated since
+        return None  # for another trial, or past the end of a file that was truncated
     return held[1]
 
 
 class LogPane:
-    """The log of a trial, up to its end or to the place scrolled to."""
+    """The log of a trial, at its end or where it was scrolled to."""
 
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
-        """The title, and the last lines before the place scrolled to."""
+        """The title, and the visible lines."""
         selection = context.selection
         row = context.snapshot.row(_shown_trial(context))
         if row is None:
@@ -119,7 +119,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _marked(text: str, find: str) -> Line:
-    """The line with the text searched for marked."""
+    """The line with each match highlighted."""
     spans: list[tuple[str, str]] = []
     wanted, low = find.lower(), text.lower()
     at = 0
@@ -151,7 +151,7 @@ def _open(app: AppActions) -> None:
 
 
 def _scroll(app: AppActions, lines: int) -> None:
-    """Scrolls by the place in the file, so that the lines stay while the file grows."""
+    """Scrolls to a byte of the file, so that the lines stay while the file grows."""
     log = _log(app)
     if log is None:
         return
@@ -167,7 +167,7 @@ def _scroll(app: AppActions, lines: int) -> None:
 
 
 def _hold(app: AppActions, trial: int, end: int, found: Stamp) -> None:
-    """Ends the pane at this byte; at the end of the file it follows again."""
+    """Shows the lines before this byte; at the end of the file the pane follows it again."""
     app.selection.log_end = (trial, end) if end < found.size else None
 
 
@@ -181,7 +181,7 @@ def _log(app: AppActions) -> tuple[int, Path, Stamp] | None:
 
 
 def _to_end(app: AppActions, count: int) -> None:
-    """Scrolls to the end of the file, to its first page if `count` is negative."""
+    """Scrolls to the end of the file, or to its start if `count` is negative."""
     log = _log(app)
     if log is None:
         return
@@ -195,7 +195,7 @@ def _wrap(app: AppActions) -> None:
 
 
 def _find(app: AppActions) -> None:
-    """Marks the text while it is typed, then moves to the nearest match above."""
+    """Highlights the text while it is typed, then moves to the nearest match above."""
     before = app.selection.find
 
     def seen(text: str) -> None:
@@ -210,7 +210,7 @@ def _find(app: AppActions) -> None:
 
 
 def _find_up(app: AppActions) -> None:
-    """Moves to the next match above the last line shown, which counts in a first search."""
+    """Moves to the next match above; the first search includes the last line shown."""
     log = _log(app)
     if log is None or not app.selection.find:
         return

@@ -1,4 +1,4 @@
-"""Panes: what one consists of, the rule above it, and a memory of its last drawing."""
+"""Panes: their definition, the rule above them, and a cache of the last drawing."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-    Hints = tuple[tuple[str, str], ...]  # (id of an action, its word)
+    Hints = tuple[tuple[str, str], ...]  # (id of an action, label)
 
 T = TypeVar("T")
 
 
 class View(Protocol):
-    """Draws one pane of one app. It may remember what it has drawn."""
+    """Draws one pane of one app; may cache its drawing."""
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """At most `size.height` lines of at most `size.width` cells."""
 
 
 class Room(NamedTuple):
-    """What the panes share: the screen without the status and the two last lines. In cells."""
+    """The room of all panes: the screen without status, messages and keys. In cells."""
 
     width: int
     height: int
@@ -37,14 +37,14 @@ class Room(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a pane stands: above or below the columns, or in one of them, counted from 0."""
+    """Where a pane is: above or below the columns, or in one of them, counted from 0."""
 
     where: Literal["above", "below"] | int
-    lines: int | None = None  # None: what the others of its column leave
+    lines: int | None = None  # None: a share of the lines that other panes of its column leave
 
 
 class Click(NamedTuple):
-    """A click into a pane, in cells from its top left corner."""
+    """A click on a pane, in cells from its top left corner."""
 
     column: int
     line: int
@@ -52,22 +52,24 @@ class Click(NamedTuple):
 
 
 def below(_: Room, __: Snapshot) -> Place | None:
-    """The place of a pane that asks for none: six lines below the columns."""
+    """The default place of a pane: six lines below the columns."""
     return Place("below", 6)
 
 
 class Pane(Record, frozen=True):
-    """A numbered pane. Its place in the registry is the digit that focuses it."""
+    """A numbered pane. Its position in the registry is the digit that focuses it."""
 
-    name: str  # as the file of keys, the command line and an action's `pane` call it
-    title: str  # within a sentence, as "the devices"
+    name: str  # in the key file, on the command line and in the `pane` of an action
+    title: str  # as within a sentence: "the devices"
     make: Callable[[], View]
     place: Callable[[Room, Snapshot], Place | None] = below  # None: shown only while focused
     actions: tuple[Action, ...] = ()
-    hints: Hints = ()  # on the last line while it is focused, the most useful first
+    hints: Hints = ()  # shown on the last line while it has the focus, the most useful first
     click: Callable[[AppActions, Click], None] | None = None
-    wheel: Callable[[AppActions, int], None] | None = None  # lines down, up where negative
-    again: Callable[[AppActions], None] | None = None  # its key while it is focused already
+    wheel: Callable[[AppActions, int], None] | None = None  # lines down; up if negative
+    again: Callable[[AppActions], None] | None = (
+        None  # called if its key is pressed while it has the focus
+    )
 
 
 TALL_FROM: Final = 30  # lines of a single column from which the curve has room in it
@@ -80,10 +82,10 @@ TRIAL_HINTS: Final = (
 )
 
 
-def rule(  # noqa: PLR0913 - a rule has two ends and something between
+def rule(  # noqa: PLR0913 - two ends and the text between
     context: RenderContext, pane: str, title: str, width: int, *, more: Line = (), right: str = ""
 ) -> Line:
-    """The line above a pane, with the key that focuses it. `more` stands behind the title."""
+    """The line above a pane, with the key that focuses it. more: follows the title."""
     sign = context.glyphs.rule
     focused = context.selection.focus == pane
     role = "accent bold" if focused else "title"
@@ -94,7 +96,7 @@ def rule(  # noqa: PLR0913 - a rule has two ends and something between
 
 
 def failure(context: RenderContext, pane: str, error: Exception, size: Size) -> list[Line]:
-    """What a pane shows that can't be drawn: the error, and the line of code that raised it."""
+    """Shown instead of a pane that raised an error: the error, and the line of code."""
     import traceback  # noqa: PLC0415 - as good as never needed
 
     where = traceback.extract_tb(error.__traceback__)[-1]
@@ -104,13 +106,13 @@ def failure(context: RenderContext, pane: str, error: Exception, size: Size) -> 
 
 
 class Memo(Generic[T]):
-    """The answer to the newest key. A key holds all that the answer depends on."""
+    """A cache of one value. Its key must contain all that the value depends on."""
 
     def __init__(self) -> None:
         self._known: tuple[object, T] | None = None
 
     def get(self, key: object, make: Callable[[], T]) -> T:
-        """The answer of `make`, which is called only if the key is another one."""
+        """The cached value; calls `make` for a new one if the key has changed."""
         if self._known is None or self._known[0] != key:
             self._known = key, make()
         return self._known[1]

@@ -1,4 +1,4 @@
-"""Panes of installed packages: found by entry point, and kept from taking the app down."""
+"""Panes of installed packages, found by entry point; their errors don't end the app."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["PluginError", "load_pane"]
 def load_pane(name: str, others: Sequence[Pane]) -> Pane:
     """The pane of this name. Raises PluginError.
 
-    What its code raises later is shown: in its box, as a message, or as the reason against an act.
-    others: those that are there already; neither a name nor the id of an action is used twice.
+    Errors that its code raises later are shown: in its box, as a message, or as the reason why an
+    action can't be done. others: the panes so far, whose names must differ.
     """
     known = [pane.name for pane in others]
     if name in known:
@@ -74,7 +74,7 @@ def _guarded_action(action: Action) -> Action:
 
 
 def _said(name: str, call: Callable[..., None]) -> Callable[..., None]:
-    """The call, with its errors shown as messages of the app."""
+    """The function, with its errors shown as messages of the app."""
 
     def guarded(app: AppActions, *more: Any) -> None:
         try:
@@ -90,7 +90,7 @@ def _words(error: Exception) -> str:
 
 
 class _Guarded:
-    """A view that is made when it is first drawn, so that an error is shown in its box."""
+    """A view that is created when it is first drawn, so that an error is shown in its box."""
 
     def __init__(self, pane: Pane) -> None:
         self._pane = pane

@@ -1,4 +1,4 @@
-"""Text that is longer than its pane: the part that is seen, and the keys that scroll it."""
+"""Scrolling of text in panes: the visible part, and the actions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
 
-    Scroll = Callable[[AppActions, int], None]  # lines down, up if negative
+    Scroll = Callable[[AppActions, int], None]  # lines down; up if negative
 
-_FAR: Final = 1 << 30  # lines: more than any text has
+_FAR: Final = 1 << 30  # lines; more than any text has
 
 
 def window(content: Sequence[Line], height: int, scrolled: int) -> tuple[list[Line], str]:
-    """The lines seen after scrolling, at most to the last page, and the numbers of the others."""
+    """The visible lines, at most the last page, and how many are above and below."""
     height = max(0, height)
     top = max(0, min(scrolled, len(content) - height))
     below = len(content) - top - height
@@ -29,7 +29,7 @@ def window(content: Sequence[Line], height: int, scrolled: int) -> tuple[list[Li
 
 
 def scroll_text(pane: str, length: Callable[[RenderContext, Size], int]) -> Scroll:
-    """Scrolls a pane whose text has so many lines until its last line is at the bottom."""
+    """A function that scrolls a pane, at most until its last line is at the bottom."""
 
     def scroll(app: AppActions, lines: int) -> None:
         size, scrolled = app.size_of(pane), app.selection.scrolled
@@ -44,7 +44,7 @@ def scroll_actions(
 ) -> tuple[Action, ...]:
     """Actions that scroll a pane by lines, by pages and to either end.
 
-    to_end: scrolls to the end, or to the start if its number is negative.
+    to_end: scrolls to the end; to the start if its number is negative.
     """
 
     def pages(app: AppActions, count: int) -> None:

@@ -1,4 +1,4 @@
-"""The two first lines of the screen: how the whole study stands."""
+"""The first two lines of the screen: the state of the whole study."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ORDER = (
     Shown.FAILED,
     Shown.KILLED,
 )
-_WORDS_FROM = 110  # columns from which states have a word beside their sign
+_WORDS_FROM = 110  # columns from which states have a name next to their sign
 _GAP = 3  # blanks between two segments
 _LEAST_REASON = 24  # columns
 
@@ -69,7 +69,7 @@ def _second(context: RenderContext, width: int) -> Line:
 
 
 def _reason(context: RenderContext, room: int) -> Segment:
-    """Why the study has ended, or why nothing starts, which is always shown."""
+    """Why the study has ended, or why no trial starts; the latter is never left out."""
     words = why_ended(context)
     if context.snapshot.study.blocked and not context.snapshot.study.halted:
         return Segment(8, _cut_to(line((words, "error")), max(room, _LEAST_REASON)))
@@ -136,7 +136,7 @@ def _figures(snapshot: Snapshot) -> list[Segment]:
 
 
 def _throughput(rate: float) -> str:
-    """rate: trials a second. Two figures change less often than more would."""
+    """rate: trials per second. Shows two digits, since more would change at every update."""
     a_minute = rate * 60
     if a_minute < 1:
         return f"{rate * 3600:.2g} trials/h"
@@ -144,7 +144,7 @@ def _throughput(rate: float) -> str:
 
 
 def _busy(snapshot: Snapshot) -> str:
-    """The utilisation of the GPUs, or of the CPU slots if there are none."""
+    """The mean utilisation of the GPUs; without GPUs, the CPU slots in use."""
     if snapshot.engine_gone:
         return ""
     newest = [samples[-1] for samples in snapshot.devices.values() if samples]

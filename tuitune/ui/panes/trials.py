@@ -1,4 +1,4 @@
-"""The pane of the table: what is shown and by what it is sorted, then a line for each trial."""
+"""The pane of the table: filter and sort order, heads of the columns, a line for each trial."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _ABOVE: Final = 2  # lines above the first trial: rule and heads
 _ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
 _ASCII_ARROWS: Final = "v^"
-_TYPED: Final = 40  # cells of a filter in the rule, at most
+_TYPED: Final = 40  # most cells of a filter in the rule
 
 
 class TrialsPane:
@@ -85,7 +85,7 @@ def _above(
 def _rule(
     context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
 ) -> Line:
-    """The filter first, since it hides trials."""
+    """The counts, the filter and the sort order; marks and hidden columns at the right."""
     selection = context.selection
     total = len(context.snapshot.rows)
     counted = f"{len(context.order.numbers)} of {total}" if selection.filter != ALL else str(total)
@@ -129,7 +129,7 @@ def _marked(context: RenderContext) -> str:
 def _unseen(
     context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
 ) -> str:
-    """The number of columns that don't fit, and the side on which they are."""
+    """The number of columns that don't fit, and on which side they are."""
     selection = context.selection
     count = len(ordered(made, selection)) - len(shown)
     if count == 0:
@@ -140,7 +140,7 @@ def _unseen(
 
 
 def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
-    """The titles; an arrow follows the one that is sorted by."""
+    """The titles of the columns; an arrow follows the one that is sorted by."""
     spans = [(" " * SIGNS, "muted")]
     for column in shown:
         title = fit(column.title, column.width, right=column.right)
@@ -156,7 +156,7 @@ def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
 
 
 def _click(app: AppActions, click: Click) -> None:
-    """A click on a trial moves the cursor, two open its detail; one on a head sorts by it."""
+    """Moves the cursor; a double click opens the detail. On a head, sorts by that column."""
     if click.line == _ABOVE - 1:
         _sort_by(app, click.column)
         return
@@ -171,7 +171,7 @@ def _click(app: AppActions, click: Click) -> None:
 
 
 def _wheel(app: AppActions, lines: int) -> None:
-    """Moves the window; the cursor stays inside."""
+    """Scrolls the table; the cursor stays visible."""
     selection, order = app.selection, app.order
     if not order.numbers:
         return

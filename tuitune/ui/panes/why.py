@@ -1,4 +1,4 @@
-"""The pane of decisions about the cursor's trial or the whole study, with their reasons."""
+"""The pane of decisions about the cursor's trial or the whole study, with reasons."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _NAME = "why"
 
 
 class WhyPane:
-    """Newest first, with the time of each."""
+    """The decisions, newest first, with the time of each."""
 
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
-        """The title, and the decisions from the place scrolled to."""
+        """The title, and the visible decisions."""
         trial = _trial(context)
         facts = _facts(context, trial)
         day = int(context.snapshot.now) // 3600
@@ -108,7 +108,7 @@ def _told(
 
 
 def _is_said(fact: AnyFact, came_of: Mapping[int, Why]) -> bool:
-    """Whether the fact that followed from it was just shown, in the same words."""
+    """Whether the change of state that followed from this fact has the same reason."""
     match fact:
         case Verdict(trial=trial, why=words) | Exited(trial=trial, error=words):
             return bool(words) and came_of.get(trial) == words

@@ -1,7 +1,7 @@
 """Signs of states, bars and rules: one set in Unicode, one in ASCII.
 
-The signs of the full set are of East Asian width Neutral where they stand among text: the usual
-circles and triangles are Ambiguous and two cells wide in CJK terminals.
+Signs within text have the East Asian width Neutral: the usual circles and triangles are Ambiguous,
+which is two cells wide in CJK terminals.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ ASCII = Glyphs(ascii=True, states=_ASCII, rule="-", bar="|", full="#", rest=".")
 
 
 def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
-    """The state as the app shows it: also what is about to happen to the trial."""
+    """The state as the app shows it, such as STOPPING or LOST, which the store doesn't have."""
     return shown(
         row.state,
         activity=row.activity,
@@ -71,30 +71,30 @@ def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
     )
 
 
-_BUSY, _HEAVY = 0.7, 0.9  # shares from which a meter is yellow, and red
+_BUSY, _HEAVY = 0.7, 0.9  # shares from which a meter is a warning, and an error
 _BRAILLE = 0x2800
-_LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of the left column of a cell, cumulated from below
+_LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of the left column of a cell, filled from below
 _RIGHT = (0x80, 0xA0, 0xB0, 0xB8)
 _LEVELS = "_.-=+*#@"  # heights in ASCII
 
 
 def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "info") -> Line:
-    """`width` cells of which `share` (0 to 1) are full; none if it is unknown."""
+    """`width` cells of which `share` (0 to 1) are full; all are empty if it is unknown."""
     full = 0 if share is None else round(max(0.0, min(1.0, share)) * width)
     if share and not full and share >= 0.01:
-        full = 1  # a small share is not shown as none
+        full = 1  # a share of at least 1 % is visible
     return (glyphs.full * full, role), (glyphs.rest * (width - full), "faint")
 
 
 def load_role(share: float | None) -> str:
-    """The role of a meter that is bad when full. share: 0 to 1."""
+    """The role of a meter for which full is bad. share: 0 to 1."""
     if share is None or share < _BUSY:
         return "success"
     return "warning" if share < _HEAVY else "error"
 
 
 def history(shares: Sequence[float | None], width: int, glyphs: Glyphs) -> str:
-    """The newest shares (0 to 1) from left to right in `width` cells; braille has two in a cell."""
+    """The newest shares (0 to 1) in `width` cells, oldest first; two per cell in braille."""
     per_cell = 1 if glyphs.ascii else 2
     known = list(shares)[-width * per_cell :]
     newest = [*[None] * (width * per_cell - len(known)), *known]

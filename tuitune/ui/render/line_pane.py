@@ -1,4 +1,4 @@
-"""The widget of a pane, which paints only the parts of lines that have changed."""
+"""The widget of a pane, which repaints only the parts of lines that have changed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class LinePane(Widget):
-    """A rectangle of lines. `show` gives it what to paint."""
+    """A rectangle of lines, set by `show`."""
 
     DEFAULT_CSS = "LinePane { position: absolute; }"
 
     class Clicked(Message):
-        """A click into a pane, at cells from its top left corner."""
+        """A click on a pane, in cells from its top left corner."""
 
         def __init__(self, pane: str, column: int, line: int, *, double: bool) -> None:
             super().__init__()
@@ -35,7 +35,7 @@ class LinePane(Widget):
             self.double = double
 
     class Wheeled(Message):
-        """The wheel was turned over a pane: `lines` down, or up where negative."""
+        """The mouse wheel was turned over a pane: `lines` down, or up if negative."""
 
         def __init__(self, pane: str, lines: int) -> None:
             super().__init__()
@@ -51,7 +51,7 @@ class LinePane(Widget):
         self._strips: list[Strip] = []
 
     def place(self, box: Box | None) -> None:
-        """Moves it to this box, or hides it."""
+        """Moves the pane to this box; hides it if None."""
         self.display = box is not None
         if box is not None:
             self.styles.offset = (box.x, box.y)
@@ -60,7 +60,7 @@ class LinePane(Widget):
             self._lines = []
 
     def show(self, lines: Sequence[Line], width: int, height: int) -> None:
-        """Shows these lines; paints only what differs."""
+        """Shows these lines; repaints only what differs."""
         whole = len(self._lines) != height
         if lines is self._shown and not whole:
             return

@@ -1,7 +1,7 @@
-"""Lines of a pane: text with roles, without colours and widgets, so that panes stay pure.
+"""Lines of a pane: text with roles instead of colours, so that panes are pure functions.
 
-A line is a tuple of (text, role) spans. A role is words: a colour of `paint.COLOURS` and
-attributes, as "muted", "accent bold", "error reverse".
+A line is a tuple of (text, role) spans. A role is a colour of `paint.COLOURS` and attributes,
+separated by blanks: "muted", "accent bold", "error reverse".
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Box(NamedTuple):
 
 
 def line(*parts: str | Span) -> Line:
-    """A line of these parts; a text without a role has "". Empty parts are left out."""
+    """A line of these parts; a plain text gets the role "". Empty parts are left out."""
     spans = ((part, "") if isinstance(part, str) else part for part in parts)
     return tuple(span for span in spans if span[0])
 
 
 def width_of(line: Line) -> int:
-    """The width in cells, which is not the number of characters."""
+    """The width in cells, not in characters."""
     cells = 0
     for text, _ in line:
         cells += len(text) if text.isascii() else cell_len(text)
@@ -85,7 +85,7 @@ def padded(line: Line, width: int, role: str = "") -> Line:
 
 
 def ends(left: Line, right: Line, width: int, fill: Span = (" ", "")) -> Line:
-    """`left` and `right` at the two ends of a line; only `left` if both don't fit."""
+    """A line with `left` and `right` at its ends; only `left` if both don't fit."""
     room = width - width_of(left)
     if room <= width_of(right):
         return padded(left, width)
@@ -104,14 +104,14 @@ def stacked(lines: Iterable[Line], size: Size) -> list[Line]:
 
 
 class Segment(NamedTuple):
-    """A part of a line; the one with the least `matters` is left out first."""
+    """A part of a line. matters: the segment with the least is left out first."""
 
     matters: int
     line: Line
 
 
 def joined(segments: Iterable[Segment], room: int, gap: int) -> Line:
-    """The segments that fit into `room` cells, in their order, `gap` blanks between them."""
+    """The segments that fit into `room` cells, in their order, with `gap` blanks between them."""
     kept = [
         (segment.matters, width_of(segment.line), segment.line)
         for segment in segments
@@ -131,7 +131,7 @@ def joined(segments: Iterable[Segment], room: int, gap: int) -> Line:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most `width` cells, broken between words where there are any; never empty."""
+    """The text in lines of at most `width` cells, broken between words if possible; never empty."""
     width = max(1, width)
     lines: list[str] = []
     for paragraph in text.split("\n"):
@@ -140,7 +140,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def chopped(text: str, width: int) -> list[str]:
-    """Segments of `width` cells, also broken within words; never empty."""
+    """The text in segments of `width` cells, broken anywhere; never empty."""
     width = max(2, width)  # so that the widest character fits
     segments: list[str] = []
     while cell_len(text) > width:

@@ -1,4 +1,4 @@
-"""Colours of roles on this terminal, and the theme of Textual's own widgets."""
+"""Colours of roles, and the theme of Textual's own widgets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tuitune.ui.render.lines import Line
 
-# Colours of the palette of 256, by number: half the bytes of exact ones, and every terminal that
-# says it has many colours has these. Most of what an app writes is its colours.
+# Colours of the 256-colour palette, by number: half the bytes of RGB colours, and most of the app's
+# output is colours. Every terminal with many colours supports them.
 COLOURS: Mapping[str, str] = {
     "text": "color(252)",
     "muted": "color(245)",
@@ -64,7 +64,7 @@ ATTRIBUTES = frozenset({"bold", "dim", "italic", "underline", "reverse"})
 
 
 class Paint:
-    """Turns lines into strips of Textual. With 16 colours the terminal's own palette is used."""
+    """Turns lines into Textual strips. many_colours: False uses the terminal's 16 colours."""
 
     def __init__(self, *, many_colours: bool) -> None:
         self._many = many_colours
@@ -72,14 +72,14 @@ class Paint:
         self.blank = self.style("")
 
     def style(self, role: str) -> Style:
-        """The style of a role. Raises KeyError for a word that is no colour and no attribute."""
+        """The style of a role. Raises KeyError for an unknown colour or attribute."""
         known = self._styles.get(role)
         if known is None:
             known = self._styles[role] = self._made(role)
         return known
 
     def strip(self, line: Line, width: int) -> Strip:
-        """The line, filled with blanks of its last span's background."""
+        """The line, filled to `width` with blanks in the background of its last span."""
         line = cut(line, width)
         missing = width - width_of(line)
         spans = [*line, (" " * missing, self._tail(line))] if missing > 0 else line
@@ -91,7 +91,7 @@ class Paint:
             if (blank or not before or before.isspace() or style is last) and _grounded(
                 style, last
             ):
-                # a blank looks the same in either style; changes of style are most of the bytes
+                # a blank looks the same in either style; fewer style changes save most bytes
                 inked[-1:] = [(before + text, last if blank else style)]
             else:
                 inked.append((text, style))
@@ -111,13 +111,15 @@ class Paint:
                 attributes.add(word)
             elif word in BACKGROUNDS:
                 under = BACKGROUNDS[word]
-                if not self._many:  # the terminal has no shades of its background
+                if not self._many:  # 16 colours have no shades of the background
                     attributes.add("reverse" if word == "on-cursor" else "bold")
             else:
                 colour = colours[word]
         if not self._many:
             under = "default"
-            if "on-cursor" in role:  # a colour would be a patch in the reversed line
+            if (
+                "on-cursor" in role
+            ):  # a colour would become a coloured background in the reversed line
                 colour = "default"
         return Style.parse(f"{' '.join(sorted(attributes))} {colour} on {under}")
 
@@ -131,7 +133,7 @@ def _grounded(one: Style, other: Style) -> bool:
     )
 
 
-_THEME = Theme(  # the same as `paint` has
+_THEME = Theme(  # the same colours as COLOURS
     name="tuitune",
     primary="#afafd7",
     accent="#ffaf5f",
@@ -147,7 +149,7 @@ _THEME = Theme(  # the same as `paint` has
 
 
 def dress(app: App[Any], *, many_colours: bool) -> None:
-    """Sets the theme. Called before the app runs: later all of its CSS would be parsed twice."""
+    """Sets the theme. Must be called before the app runs, or all CSS is parsed twice."""
     app.register_theme(_THEME)
     app.set_reactive(App.theme, _THEME.name if many_colours else "ansi-dark")
     app.stylesheet.set_variables(app.get_css_variables())

@@ -1,4 +1,4 @@
-"""The form of a trial added by hand: a line for each parameter, checked while it is typed."""
+"""The form for a trial added by hand: a line for each parameter, checked while typing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEYS = "enter adds the trial   up and down go to another line   ctrl+u empties 
 
 
 class Row(Vertical):
-    """A parameter: its name, its input, and below the domain or what is wrong."""
+    """A parameter: its name, its input, and below them its domain or a problem."""
 
     def __init__(self, parameter: Parameter, text: str) -> None:
         super().__init__()
@@ -43,14 +43,14 @@ class Row(Vertical):
         self.below = Static(classes="below")
 
     def compose(self) -> ComposeResult:
-        """Name and input side by side, the text below."""
+        """Name and input next to each other, the text below."""
         with Horizontal():
             yield Static(Content(self.parameter.name), classes="name")
             yield self.line
         yield self.below
 
     def show(self, field: Field) -> None:
-        """Shows what is wrong with the field, or what it may be."""
+        """Shows the problem of the field, or its possible values."""
         self.below.update(Content(field.below()))
         self.set_class(bool(field.problem), "wrong")
         self.set_class(not field.exists, "absent")
@@ -97,7 +97,7 @@ class AddScreen(Screen[None]):
             first.line.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Checks the whole form: parameters depend on one another."""
+        """Checks the whole form, since parameters depend on one another."""
         event.stop()
         self._show(self._form())
 
@@ -107,7 +107,7 @@ class AddScreen(Screen[None]):
         self._submit()
 
     def on_key(self, event: events.Key) -> None:
-        """The other keys are for the input."""
+        """Closes the form, sends it or changes the line; other keys are for the input."""
         if event.key == "escape":
             event.stop()
             self.dismiss()
@@ -127,7 +127,7 @@ class AddScreen(Screen[None]):
         self.query_one("#foot", Static).update(Content(form.problem or _KEYS))
 
     def _submit(self) -> None:
-        """Sends a valid configuration; else focuses the first invalid line."""
+        """Sends the configuration if it is valid; else focuses the first invalid line."""
         form = self._form()
         wrong = next(
             (row for row, f in zip(self._rows, form.fields, strict=True) if f.problem), None

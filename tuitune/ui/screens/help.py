@@ -1,4 +1,4 @@
-"""Texts of help: the keys of all actions, the signs, and the file that changes keys."""
+"""Help texts: the keys of all actions, the signs, and the key file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 _KEYS = 12  # cells for an action's keys
-TITLE = 20  # and for its title, if its sentence follows
-_SENTENCES_FROM = 60  # cells of a column
+TITLE = 20  # cells for its title, if its help follows
+_SENTENCES_FROM = 60  # cells of a column from which the help of each action is shown
 _LOOKING_ON: Final = "not with --readonly"
 
 
 def help_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
-    """Two columns: the keys of the focused pane, then those of each group, then the signs."""
+    """In two columns: the keys of the focused pane, those of each group, and the signs."""
     gap = 2
     column = (width - gap) // 2
     blocks = [*_blocks(context, tuple(actions), column), _legend(context)]
@@ -37,7 +37,7 @@ def help_lines(context: RenderContext, actions: Iterable[Action], width: int) ->
 
 
 def _blocks(context: RenderContext, actions: Sequence[Action], width: int) -> Iterable[list[Line]]:
-    """Blocks of actions; the keys of panes without the focus are left out."""
+    """Blocks of actions, without those of panes that don't have the focus."""
     focused = [action for action in actions if action.pane == context.selection.focus]
     if focused:
         yield _block(context, f"In this pane ({context.selection.focus})", focused, width)
@@ -48,7 +48,7 @@ def _blocks(context: RenderContext, actions: Sequence[Action], width: int) -> It
 
 
 def _block(context: RenderContext, title: str, actions: Sequence[Action], width: int) -> list[Line]:
-    """A reason that several actions share is shown once, above them."""
+    """A title and actions; a reason that several of them share is shown once, above them."""
     reasons = [_why_not(context, action) for action in actions]
     shared = {reason for reason, count in Counter(reasons).items() if reason and count > 1}
     told = [
@@ -64,7 +64,7 @@ def _block(context: RenderContext, title: str, actions: Sequence[Action], width:
 
 
 def _entry(context: RenderContext, action: Action, reason: str, width: int, *, said: str) -> Line:
-    """Keys, title, and the sentence or the reason why it can't be done now."""
+    """Keys, title, and the help or the reason why it can't be done now. shown: the reason or ""."""
     keys = " ".join(context.keymap.keys(action.id)) or context.keymap.shown(action.id)
     key = (fit(keys, _KEYS) + " ", "faint" if reason else "accent")
     role = "faint" if reason else "text"
@@ -116,11 +116,11 @@ def _filled(lines: Sequence[Line], height: int) -> list[Line]:
     return [*lines, *([()] * (height - len(lines)))]
 
 
-_ID, _ID_KEYS = 24, 18  # cells, on the screen of the file
+_ID, _ID_KEYS = 24, 18  # cells in `key_lines`
 
 
 def key_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
-    """The path of the file, an example, and all actions with their keys."""
+    """The path of the key file, an example, and all actions with their keys."""
     file = key_file()
     there = "it is there" if file.exists() else "it is not there yet"
     lines = [

@@ -1,4 +1,4 @@
-"""A screen of text, scrolled and closed by keys."""
+"""A screen of text that can be scrolled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLOSING = frozenset({"escape", "q", "enter"})
 
 
 class LinesScreen(Screen[None]):
-    """text: makes the lines for a width. more: by key, a word and what the key does."""
+    """A title and lines. text: makes the lines. more: (label, function) of further keys."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class LinesScreen(Screen[None]):
         yield self._pane
 
     def on_resize(self, event: events.Resize) -> None:
-        """Makes the lines anew for the width."""
+        """Makes the lines again for the new width."""
         width, height = event.size
         self._pane.styles.width, self._pane.styles.height = width, height
         self._lines = self._text(width)
         self._paint_lines()
 
     def on_key(self, event: events.Key) -> None:
-        """Scrolls, closes, or runs one of `more`."""
+        """Scrolls, closes, or runs a function of `more`."""
         event.stop()
         event.prevent_default()
         name = pressed(event.key, event.character)
@@ -74,7 +74,7 @@ class LinesScreen(Screen[None]):
         self._scroll_by(event.lines)
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
-        """Keeps the click from the screen below."""
+        """Ignores the click."""
         event.stop()
 
     def _step(self, name: str) -> int:

@@ -1,4 +1,4 @@
-"""The line on which a prompt is typed, in the place of the messages."""
+"""The input line of a prompt, in the place of the messages."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class PromptLine(Input):
-    """Hidden while no prompt is open."""
+    """The input of an open prompt; hidden without one."""
 
     def __init__(
         self, status_line: StatusLine, paint: Callable[[], None], move: Callable[[], None]
     ) -> None:
-        """Calls `paint` when what is typed has changed, `move` when it changes what is shown."""
+        """paint: called after each change. move: called instead if the prompt handles changes."""
         super().__init__(id="line", compact=True, select_on_focus=False)
         self._status_line = status_line
         self._paint_screen = paint
         self._move_screen = move
 
     def stand(self, y: int) -> None:
-        """Moves it to this line of the screen, behind the sign of the prompt."""
+        """Moves the input to this line of the screen, after the sign of the prompt."""
         self.styles.offset = (1, y)
 
     def begin(self, prompt: Prompt) -> None:
@@ -37,12 +37,12 @@ class PromptLine(Input):
         with self.prevent(Input.Changed):
             self.value = prompt.text
         self.cursor_position = len(prompt.text)
-        # once the keys that came together with this one are handled
+        # after the keys that arrived together with this one
         self.call_after_refresh(self._take_keys)
         self._paint_screen()
 
     def key(self, event: events.Key, prompt: Prompt) -> None:
-        """Handles a key that the input leaves, or that came before it had the focus."""
+        """Handles a key that the input ignores, or that arrived before it had the focus."""
         if event.key == "escape":
             event.stop()
             self._end(prompt.dropped)

@@ -1,4 +1,4 @@
-"""The screens that open over that of a study."""
+"""The screens that open over the screen of a study."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _lines(
     *,
     copies: bool = False,
 ) -> LinesScreen:
-    """A screen of text about the moment at which it is opened."""
+    """A screen of text about the state when it is opened."""
     context = app.context()
     best = app.snapshot.row(app.snapshot.best)
     more = {}
@@ -64,7 +64,7 @@ def _lines(
 
 
 class _ActionCommands(Provider):
-    """The actions in the palette: by title and key, with what they do below."""
+    """The actions in the palette: title and key, with the help below."""
 
     async def discover(self) -> Hits:
         for title, id_, words in self._listed():

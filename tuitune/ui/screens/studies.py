@@ -51,7 +51,7 @@ _FOLDER_FROM: Final = 100
 
 
 class Listing(Record, frozen=True):
-    """What the list shows at one moment."""
+    """The contents of the list at one moment."""
 
     entries: Sequence[Entry]
     cursor: int  # its line
@@ -125,12 +125,12 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(fit(cell, width) for cell, width in zip(cells, widths, strict=False))
 
 
-_TICK = 1.0  # s between two looks at the studies
+_TICK = 1.0  # s between two readings of the studies
 _HEAD = 2  # lines above the first study
 
 
 class StudiesScreen(Screen[None]):
-    """The list, until a study takes its place. It only reads."""
+    """The list of studies, until one is opened. It changes nothing."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class StudiesScreen(Screen[None]):
         yield self._filter_line
 
     def on_mount(self) -> None:
-        """Reads the first studies, then a part of them every second."""
+        """Reads some studies, then more every second."""
         self._studies.refresh()
         self._timer = self.set_interval(_TICK, self._tick)
 
@@ -189,7 +189,7 @@ class StudiesScreen(Screen[None]):
         self._studies.close()
 
     def on_key(self, event: events.Key) -> None:
-        """Runs the actions of the table that a list has too."""
+        """Runs the action of the key, if the list has it."""
         if self._filter_line.has_focus:
             if event.key == "escape":
                 self._drop_filter()
@@ -203,7 +203,7 @@ class StudiesScreen(Screen[None]):
             act()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filters while it is typed."""
+        """Filters while the text is typed."""
         self._filter = event.value
         self._paint_list()
 
@@ -226,12 +226,12 @@ class StudiesScreen(Screen[None]):
         self._by_lines(event.lines)
 
     def action_interrupt(self) -> None:
-        """Leaves the app at Ctrl+C: nothing depends on it."""
+        """Leaves the app at Ctrl+C."""
         self.app.exit()
 
     def _tick(self) -> None:
         self._studies.refresh()
-        self._paint_list()  # the time since each change is shown
+        self._paint_list()  # even if nothing is new: ages are shown
 
     def _paint_list(self) -> None:
         width, height = self.size
@@ -265,7 +265,7 @@ class StudiesScreen(Screen[None]):
         else:
             self._timer.stop()
             self._studies.close()
-            self.app.push_screen(screen)  # the list is not shown again
+            self.app.push_screen(screen)  # the list is never shown again
 
     def _begin_filter(self) -> None:
         self._filter_line.display = True

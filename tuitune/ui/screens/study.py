@@ -1,4 +1,4 @@
-"""The screen of a study: shows what the store has and does what is pressed."""
+"""The screen of a study: shows the contents of the store and runs actions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class StudyScreen(Screen[None]):
-    """One study. It holds what the user looks at, and nothing of the study."""
+    """The screen of one study. It owns the user's selection; the study is only read."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class StudyScreen(Screen[None]):
         yield self._prompt_line
 
     def on_mount(self) -> None:
-        """Paints first; what else is to be read follows."""
+        """Reads only what the first paint shows; the rest follows after it."""
         self._begun = True
         self._terminal = Size(*self.app.size)
         self.order.follow(self.snapshot, self.selection)
@@ -100,32 +100,32 @@ class StudyScreen(Screen[None]):
         self.set_interval(self._tick_seconds, self._tick)
 
     def _painted(self) -> None:
-        """Starts what can wait until after the first paint."""
+        """Reads what was left out for the first paint."""
         self._read(self._source.fill)
         self.move()
-        gc.freeze()  # spares the collector ten thousand trials that stay
+        gc.freeze()  # the collector need not scan ten thousand trials that stay
         gc.enable()
         self._services.fetch_curves()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Places the panes anew."""
+        """Places the panes for the new size."""
         self._terminal = Size(*event.size)
         self.paint()
 
     def _tick(self) -> None:
-        """Reads what is new and shows it; paints nothing if nothing is."""
+        """Reads changes and paints them; does nothing if there are none."""
         if not self.selection.frozen:
             self._read(lambda: self._source.refresh(self._clock()))
             self.order.follow(self.snapshot, self.selection)
         expired = self.status_line.expire(time.monotonic())
-        # times are shown in whole seconds, and stand still without an engine
+        # times are shown in whole seconds; without an engine they don't advance
         moment = (self.snapshot.version, int(self.snapshot.now) if self._lives() else 0)
         if expired or moment != self._shown:
             self._shown = moment
             self.paint()
 
     def _read(self, read: Callable[[], None]) -> None:
-        """Reads from the store, whose error is shown."""
+        """Calls a function that reads from the store, and shows its error."""
         try:
             read()
         except StoreError as error:
@@ -135,7 +135,7 @@ class StudyScreen(Screen[None]):
         return self.snapshot.engine.state in ("importing", "running", "silent")
 
     def paint(self) -> None:
-        """Draws every pane; only what has changed is painted."""
+        """Draws every pane and paints what has changed."""
         if not self._begun or self._terminal.width == 0:  # not on a screen yet
             return
         self._place_panes(*self._terminal)
@@ -149,7 +149,7 @@ class StudyScreen(Screen[None]):
             self._panes[name].show(lines, *size)
 
     def context(self) -> RenderContext:
-        """This moment, as panes and reasons see it."""
+        """The present state, as panes and `why_not` functions read it."""
         return RenderContext(
             snapshot=self.snapshot,
             selection=self.selection,
@@ -183,7 +183,7 @@ class StudyScreen(Screen[None]):
     # --- the keyboard and the mouse --------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
-        """For an open prompt, question or menu, else for the keymap."""
+        """Passes the key to an open prompt, question or menu, else runs its action."""
         if self.status_line.prompt is not None:
             self._prompt_line.key(event, self.status_line.prompt)
             return
@@ -197,7 +197,7 @@ class StudyScreen(Screen[None]):
             self.act(action)
 
     def act(self, name: str, argument: str = "") -> None:
-        """Does the action of this id, or shows why not. argument: as typed behind its name."""
+        """Runs the action of this id, or shows why it can't be. argument: typed after its name."""
         action = self.actions[name]
         if action.dangerous:
             self.order.hold()  # so that the next key acts on the same trial
@@ -213,7 +213,7 @@ class StudyScreen(Screen[None]):
         self.paint()
 
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
-        """Focuses the pane, which may do more."""
+        """Focuses the pane and passes it the click."""
         event.stop()
         pane = self._numbered.get(event.pane)
         if pane is not None:
@@ -223,7 +223,7 @@ class StudyScreen(Screen[None]):
         self.paint()
 
     def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
-        """Scrolls the pane under the mouse, whatever has the focus."""
+        """Scrolls the pane under the mouse, even if another has the focus."""
         event.stop()
         pane = self._numbered.get(event.pane)
         if pane is not None and pane.wheel is not None:
@@ -231,13 +231,13 @@ class StudyScreen(Screen[None]):
             self.paint()
 
     def action_interrupt(self) -> None:
-        """Says how to leave at Ctrl+C over another screen."""
+        """Shows how to leave, at Ctrl+C on another screen."""
         self.act("app.interrupt")
 
-    # --- what actions may do: see actions.action.AppActions
+    # --- the methods of actions.action.AppActions
 
     def size_of(self, pane: str) -> Size:
-        """In cells; (0, 0) if the pane is not on the screen."""
+        """The size of a pane in cells; (0, 0) if it is not on the screen."""
         box = self._boxes.get(pane)
         return Size(0, 0) if box is None else Size(box.width, box.height)
 
@@ -247,7 +247,7 @@ class StudyScreen(Screen[None]):
         self.paint()
 
     def ask(self, question: Question) -> None:
-        """Opens a question; its word is typed on a prompt."""
+        """Opens a question; if it asks for a word, as a prompt."""
         self.status_line.question = question
         if question.word:
             self._prompt_line.begin(self.status_line.typed(question))
@@ -259,11 +259,11 @@ class StudyScreen(Screen[None]):
         self.paint()
 
     def prompt(self, prompt: Prompt) -> None:
-        """Opens a line to type on, in the place of messages."""
+        """Opens a prompt in the place of the messages."""
         self._prompt_line.begin(prompt)
 
     def send(self, request: Request, then: Callable[[dict[str, Any]], None]) -> None:
-        """Sends a request off the thread of the screen; shows its error."""
+        """Sends a request from another thread; shows an error."""
         self._services.send(request, then)
 
     def copy(self, text: str, what: str) -> None:
@@ -278,32 +278,32 @@ class StudyScreen(Screen[None]):
         self.app.push_screen(screen_named(screen, self, self._paint))
 
     def write(self, kind: str, path: str) -> None:
-        """Writes "svg", "csv" or "json"; path "": in the current folder."""
+        """Writes a file. kind: "svg", "csv" or "json". path: "" for one in the current folder."""
         self._services.write(kind, path)
 
     def restart(self) -> None:
-        """Starts an engine off the thread of the screen."""
+        """Starts an engine from another thread."""
         self._services.restart()
 
     def move(self) -> None:
-        """Brings order and window up to the selection, and paints."""
+        """Updates order and window of the table for the selection, and paints."""
         self.order.follow(self.snapshot, self.selection)
         self.paint()
 
     def redraw(self) -> None:
-        """Paints every cell anew."""
+        """Paints every cell again."""
         self.refresh(layout=True)
 
     def leave(self) -> None:
-        """Ends the app; the study runs on."""
+        """Closes the app; the study runs on."""
         self.app.exit()
 
     def on_unmount(self) -> None:
-        """Drops requests that are not sent, and closes the database."""
+        """Drops unsent requests and closes the database."""
         self._services.close()
         self._source.close()
 
 
 def _bar(context: RenderContext, size: Size) -> list[Line]:
-    """What stands between two columns."""
+    """The bar between two columns."""
     return [line((context.glyphs.bar, "rule"))] * size.height

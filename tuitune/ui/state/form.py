@@ -1,4 +1,4 @@
-"""The form of a new trial: what has been typed, and what is wrong with it."""
+"""The form of a new trial: typed values, and their problems."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Field(Record, frozen=True):
 
     parameter: Parameter
     text: str
-    value: Any  # None: nothing was typed
-    exists: bool  # given what was typed for its parents
-    problem: str  # in words; empty where there is none
+    value: Any  # None if nothing was typed
+    exists: bool  # whether it is active, given the typed values of its parents
+    problem: str  # a message; "" if there is none
 
     @property
     def name(self) -> str:
@@ -32,7 +32,7 @@ class Field(Record, frozen=True):
         return self.parameter.name
 
     def below(self) -> str:
-        """The line below it: the problem, else the possible values."""
+        """The text below the field: its problem, else its possible values."""
         if self.problem:
             return self.problem
         known = f"{domain(self.parameter)} {condition(self.parameter)}".strip()
@@ -49,17 +49,17 @@ class Form(Record, frozen=True):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The typed values of parameters that exist."""
+        """The typed values of active parameters."""
         return {f.name: f.value for f in self.fields if f.exists and f.value is not None}
 
     @property
     def problem(self) -> str:
-        """The first problem, with its parameter; empty where there is none."""
+        """The first problem, with its parameter; "" if there is none."""
         return next((f"{f.name}: {f.problem}" for f in self.fields if f.problem), "")
 
 
 def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
-    """The form with these texts, by parameter; absent and blank ones are left to the search."""
+    """Reads typed texts, by parameter; the search chooses values for missing and blank ones."""
     ordered, _ = parents_first(space.parameters)
     known: dict[str, Any] = {}
     found: dict[str, Field] = {}
@@ -72,14 +72,14 @@ def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
 
 
 def filled(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, str]:
-    """Texts by parameter: of a trial's configuration, and of fixed values."""
+    """Initial texts by parameter: a configuration, and the fixed values."""
     texts = {p.name: typed(config[p.name]) for p in space.parameters if p.name in config}
     fixed = {p.name: typed(p.value) for p in space.parameters if isinstance(p, Fixed)}
     return {**texts, **fixed}
 
 
 def typed(value: object) -> str:
-    """A value as it is typed: TOML, but words without quotes."""
+    """A value as a user would type it: TOML, but words without quotes."""
     return value if isinstance(value, str) and read_text(value) == value else spell(value)
 
 
@@ -105,7 +105,7 @@ def _field(space: SearchSpace, parameter: Parameter, text: str, known: Mapping[s
 
 
 def _possible(parameter: Parameter, text: str) -> Any:
-    """The typed value; the text itself where only that is a value of a choice."""
+    """The typed value; for a choice, the text itself if only that is a possible value."""
     value = read_text(text.strip())
     bare = text.strip()
     if isinstance(parameter, Choice) and index_of(parameter, value) is None:

@@ -1,4 +1,4 @@
-"""The keys of actions: which one a key means in which pane."""
+"""The keys of actions: which action a key runs in which pane."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Keymap:
     def __init__(
         self, actions: Iterable[Bindable], keys: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        """keys: by action, instead of the action's own; an empty sequence takes all of them."""
+        """keys: by id, replace the default keys; an empty sequence removes them."""
         changed = keys or {}
         dangerous: set[str] = set()
         self._keys: dict[str, tuple[str, ...]] = {}
@@ -51,22 +51,22 @@ class Keymap:
         self.dangerous = frozenset(dangerous)
 
     def find(self, key: str, character: str | None, focus: str) -> str | None:
-        """The action of a pressed key: first what the focused pane does with it."""
+        """The action of a pressed key; those of the focused pane come first."""
         name = pressed(key, character)
         return self._found.get((focus, name)) or self._found.get((None, name))
 
     def keys(self, id_: str) -> tuple[str, ...]:
-        """All keys of an action, as they are shown."""
+        """All keys of an action, as shown to the user."""
         return tuple(_SHOWN.get(name, name) for name in self._keys[id_])
 
     def shown(self, id_: str) -> str:
-        """An action's first key; its name behind a colon where it has none."""
+        """The first key of an action; without keys, its command, as ":restart"."""
         keys = self.keys(id_)
         return keys[0] if keys else f":{id_.rpartition('.')[2]}"
 
 
 def clashes(actions: Iterable[Bindable], keys: Mapping[str, Sequence[str]]) -> list[str]:
-    """Words for each key that two actions of one pane, or of all panes, want."""
+    """A message for each key that two actions of the same pane, or of all panes, have."""
     owners: dict[tuple[str | None, str], str] = {}
     found: list[str] = []
     for action in actions:
@@ -78,14 +78,14 @@ def clashes(actions: Iterable[Bindable], keys: Mapping[str, Sequence[str]]) -> l
 
 
 def pressed(key: str, character: str | None) -> str:
-    """What a key is called here: a printable one by its character, the others by their name."""
+    """The name of a pressed key: its character if that is printable, else Textual's name."""
     if character and character != " " and character.isprintable():
         return character
     return key
 
 
 def named(text: str) -> str:
-    """A key as written in a table or by a user, so that "question_mark" is "?" too."""
+    """The name of a key as written in the key file; "question_mark" becomes "?"."""
     if len(text) == 1:
         return "space" if text == " " else text
     try:

@@ -1,4 +1,4 @@
-"""The app's options: what the command line and the terminal's environment ask for."""
+"""The app's options, from the command line and the environment."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
     from pathlib import Path
 
-LOCAL, REMOTE = 0.25, 0.5  # s between two looks at the store
-NEAR, FAR = 1.0, 2.0  # s between two looks at the devices, each of which has news every second
+LOCAL, REMOTE = 0.25, 0.5  # s between two readings of the store
+NEAR, FAR = 1.0, 2.0  # s between two readings of the devices, sampled every second
 
 
 class ConfigurationError(Exception):
-    """The user's configuration of the app can't be followed; a line for each mistake."""
+    """The user's configuration is invalid; the message has a line for each mistake."""
 
 
 class OpenedStudy(Record, frozen=True):
     """A study to show."""
 
     folder: Path
-    file: str  # the study file, as the user would name it
-    restart: Callable[[], str] | None = None  # starts an engine on it; a reason if that fails
+    file: str  # the path of the study file, as the user would write it
+    restart: Callable[[], str] | None = (
+        None  # starts an engine on it; returns the reason if that fails
+    )
 
 
 class StudyList(Record, frozen=True):
@@ -46,7 +48,7 @@ class Options(Record, frozen=True):
 def options_for(
     environment: Mapping[str, str], *, readonly: bool, ascii_only: bool, no_color: bool
 ) -> Options:
-    """Over SSH the store is read half as often; 16 colours unless the terminal has more."""
+    """The options for this environment; over SSH the store is read half as often."""
     remote = "SSH_CONNECTION" in environment
     bare = no_color or "NO_COLOR" in environment or not _has_many(environment)
     ascii_only = ascii_only or not _is_utf8(environment)
@@ -55,7 +57,7 @@ def options_for(
 
 
 def prepare(environment: MutableMapping[str, str], options: Options, *, no_color: bool) -> None:
-    """Set what Textual reads at its import: no animations, and few frames over SSH."""
+    """Sets the variables that Textual reads at import: no animations, 15 frames/s over SSH."""
     environment.setdefault("TEXTUAL_ANIMATIONS", "none")
     environment.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     if options.tick == REMOTE:

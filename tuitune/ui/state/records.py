@@ -1,6 +1,6 @@
-"""Base classes of the app's values: structs, which cost 10 ms of a start less than dataclasses.
+"""Base classes of the app's values: structs, which start 10 ms faster than dataclasses.
 
-They are never decoded, so that the types of their fields need not be known at run time.
+They are never decoded, so the types of their fields need not exist at run time.
 """
 
 from __future__ import annotations

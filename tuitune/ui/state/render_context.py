@@ -1,4 +1,4 @@
-"""What the functions of panes read: the user's selection, and all of one moment."""
+"""The input of panes: the user's selection, and the state of the app at one moment."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.status_line import StatusLine
 
-TRIALS: Final = "trials"  # the pane that the keys go to at first
+TRIALS: Final = "trials"  # the pane that has the focus first
 CHARTS: Final = ("curve", "best", "importance", "parallel", "slice", "rungs")
 
 
 class Selection(Holder):
-    """What the user looks at and has chosen: only the user's keys and mouse change it."""
+    """What the user has chosen to see; changed only by keys and mouse."""
 
     focus: str = TRIALS
     zoomed: str | None = None
 
-    cursor: int | None = None  # the trial under the cursor, which stays on it when lines move
+    cursor: int | None = None  # the trial under the cursor
     top: int = 0  # the first visible line of the table
     marks: set[int] = msgspec.field(default_factory=set)
-    anchor: int | None = None  # where a range of marks begins, a trial's number
-    kept: frozenset[int] = frozenset()  # the marks from before the range
+    anchor: int | None = None  # the trial at which an open range of marks begins
+    kept: frozenset[int] = frozenset()  # the marks before the range was opened
     sort: Sort = BY_VALUE
     filter: Filter = ALL
-    wide: bool = False  # the table shows parameters before all else
-    first_column: int = 0  # of those that scroll
-    hidden: frozenset[str] = frozenset()  # columns that are not shown
+    wide: bool = False  # the table shows parameters before other columns
+    first_column: int = 0  # index of the first visible one of the columns that scroll
+    hidden: frozenset[str] = frozenset()  # keys of columns that are not shown
     frozen: bool = False  # the screen is not updated
 
     metric: str | None = None  # None: the objective
-    chart: str = "curve"  # what the curve's pane shows
+    chart: str = "curve"  # the chart that the pane "curve" shows
     log_y: bool = False
-    by_time: bool = False  # best so far over time, not over trials
-    parameter: str | None = None  # of the chart of one parameter against the metric
-    overlay: bool = True  # the curves of marked trials too
+    by_time: bool = False  # "best" is drawn over time, not over trials
+    parameter: str | None = None  # of the chart "slice"
+    overlay: bool = True  # the curves of marked trials are drawn too
     inspected: int | None = None  # the step at which the curves' values are read out
 
-    # lines that a pane is scrolled up by
+    # by pane: lines above the first visible one
     scrolled: dict[str, int] = msgspec.field(default_factory=dict)
     log_trial: int | None = None  # None: the cursor's
-    wrap: bool = False  # the log's long lines
-    find: str = ""  # in the log
+    wrap: bool = False  # long lines of the log are wrapped
+    find: str = ""  # the text highlighted in the log
     log_end: tuple[int, int] | None = (
-        None  # (trial, byte) at which the log's pane ends; None: follows
+        None  # (trial, byte) up to which the log is shown; None: the end, also as it grows
     )
-    all_why: bool = False  # Why tells of the whole study, not of the cursor's trial
+    all_why: bool = False  # "why" shows the whole study, not the cursor's trial
 
 
 class ShownTrials(Protocol):
@@ -67,12 +67,12 @@ class ShownTrials(Protocol):
 
 
 class RenderContext(Record, frozen=True):
-    """All that panes read at one moment; they change nothing of it."""
+    """All that panes read; they must not change it."""
 
     snapshot: Snapshot
     selection: Selection
     order: ShownTrials  # the trials that the table shows, in its order
     glyphs: Glyphs
-    status_line: StatusLine  # what the two last lines show
-    keymap: Keymap  # which key does what, for the panes that name keys
+    status_line: StatusLine  # what the last two lines show
+    keymap: Keymap  # for the panes that name keys
     readonly: bool = False

@@ -1,4 +1,4 @@
-"""The study as the app knows it at one moment: its rows, its curves and its forecast."""
+"""The study as last read by the app: its rows, its curves and its forecast."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuitune.store.reader import Report
     from tuitune.store.rows import StudyRow, TrialRow
 
-POINTS: Final = 512  # of a long curve: with twice as many, every second point is dropped
+POINTS: Final = 512  # of a long curve: at twice as many, every second point is dropped
 _NONE: Final = new_curve()
 
 
@@ -33,7 +33,7 @@ class Curves:
 
     def __init__(self) -> None:
         self._curves: dict[int, Curve] = {}
-        self._stamps: dict[int, int] = {}  # by trial, of those with arrays of their own
+        self._stamps: dict[int, int] = {}  # by trial, for those with arrays of their own
         self._changes = 0
         self._loaded = 0
 
@@ -41,17 +41,17 @@ class Curves:
         return len(self._curves)
 
     def load(self, curves: Mapping[int, Curve]) -> None:
-        """Replace the curves of these trials."""
+        """Replaces the curves of these trials."""
         shared: dict[bytes, array[int]] = {}
         for trial, (steps, values) in curves.items():
             steps = shared.setdefault(steps.tobytes(), steps[:])  # noqa: PLW2901 - the same steps
-            self._curves[trial] = Curve(steps, values[:])  # a copy has no room to grow
+            self._curves[trial] = Curve(steps, values[:])  # a copy has no spare capacity
         self._stamps.clear()
         self._changes += 1
         self._loaded = self._changes
 
     def add(self, report: Report) -> None:
-        """Add a report; it replaces what was reported at its step and after it."""
+        """Adds a report; it replaces reports at its step and later ones."""
         curve = self._own(report.trial)
         curve.add(report.step, report.value)
         if len(curve.steps) >= 2 * POINTS:
@@ -60,11 +60,11 @@ class Curves:
         self._stamps[report.trial] = self._changes
 
     def points(self, trial: int) -> Curve:
-        """The trial's curve, empty without reports. It must not be changed."""
+        """The curve of a trial, empty without reports. Callers must not change it."""
         return self._curves.get(trial, _NONE)
 
     def stamp(self, trial: int) -> int:
-        """A number that changes whenever this trial's curve may have changed."""
+        """A number that changes whenever the curve of this trial may have changed."""
         return self._stamps.get(trial, self._loaded)
 
     def _own(self, trial: int) -> Curve:
@@ -77,14 +77,14 @@ class Curves:
 
 
 class FollowedForecast:
-    """The forecast of a study that is followed snapshot by snapshot."""
+    """The forecast of a study, updated with each snapshot."""
 
     def __init__(self) -> None:
         self._forecast = Forecast()
         self._opened = 0.0
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Count what has changed; a new engine begins anew from the times in the rows."""
+        """Counts the changed trials; for a new engine, starts again from the times in the rows."""
         opened = snapshot.study.opened
         if opened != self._opened and not snapshot.study.finished:
             self._opened = opened
@@ -97,11 +97,11 @@ class FollowedForecast:
             self._forecast.note(number, settled=settled_now, now=snapshot.now)
 
     def rate(self, now: float) -> float | None:
-        """Trials a second; None until enough of them have settled."""
+        """Trials per second; None until enough of them have settled."""
         return self._forecast.rate(now)
 
     def remaining(self, snapshot: Snapshot) -> float | None:
-        """Seconds until the last trial ends or the time limit is reached; None where unknown."""
+        """Seconds until the last trial ends or the time limit is reached; None if unknown."""
         limit = snapshot.study.settings.time_limit if snapshot.study.settings else None
         time_left = None if limit is None else limit - elapsed(snapshot)
         return self._forecast.remaining(snapshot.now, snapshot.total, time_left)
@@ -112,7 +112,7 @@ def _is_settled(row: TrialRow) -> bool:
 
 
 def elapsed(snapshot: Snapshot) -> float:
-    """Seconds that the study has run, without the times between engines."""
+    """Seconds that the study has run, without the time between engines."""
     study, engine = snapshot.study, snapshot.engine
     if study.finished or not study.opened:
         return study.elapsed
@@ -122,17 +122,17 @@ def elapsed(snapshot: Snapshot) -> float:
     return study.elapsed + max(0.0, until - study.opened)
 
 
-# importing: the training code; gone: interrupted or crashed, can go on; failed: could not start
+# importing: loads the training code; gone: interrupted or crashed; failed: could not start
 EngineState = Literal["importing", "running", "silent", "gone", "failed", "finished"]
 
 HISTORY = 120  # samples of each device that are kept
 
 
 class Sources(Protocol):
-    """What panes read from the store on demand. Answers are cached until something changes."""
+    """Reads of panes from the store, on demand. Results are cached until they change."""
 
     def facts_of(self, trial: int) -> Sequence[tuple[int, AnyFact]]:
-        """(number, fact) of what happened to a trial and was decided about it, oldest first."""
+        """(number, fact) about a trial, oldest first."""
 
     def newest(self) -> Sequence[tuple[int, AnyFact]]:
         """(number, fact) of the newest notable facts of the study, newest first."""
@@ -141,50 +141,50 @@ class Sources(Protocol):
         """The trial's curve of a metric other than the objective."""
 
     def importance(self) -> Importance | None:
-        """The importance of parameters, the newest that is known; None until it is computed."""
+        """The newest importance of the parameters; None until it is computed."""
 
 
 class Engine(Holder):
-    """The state of the engine, as far as the store shows it."""
+    """The state of the engine, as seen from the store."""
 
     state: EngineState = "gone"
     last_change: float = 0.0  # Unix s of the newest change in the store
     since: float = 0.0  # Unix s when this state began
-    words: str = ""  # importing: what the import prints; failed: its traceback; gone: how it ended
+    words: str = ""  # importing: its output; failed: the traceback; gone: how it ended
 
 
 class Snapshot(Holder):
-    """The study as the store has it. `version` grows with every change."""
+    """The study as last read from the store. `version` grows with every change."""
 
     spec: StudySpec
     folder: Path
-    file: str  # the study file, as its user names it
+    file: str  # the path of the study file, as the user wrote it
     curves: Curves
     study: StudyRow
     sources: Sources  # reads on demand
     engine: Engine = msgspec.field(default_factory=Engine)
     rows: list[TrialRow] = msgspec.field(default_factory=list)  # by trial number
-    changed: set[int] = msgspec.field(default_factory=set)  # trials that this refresh changed
+    changed: set[int] = msgspec.field(default_factory=set)  # trials that the last refresh changed
     counts: dict[TrialState, int] = msgspec.field(default_factory=dict)  # by state
-    held: int = 0  # of the paused trials, those that are held at a rung
+    held: int = 0  # how many of the paused trials are held at a rung
     best: int | None = None
-    partial: bool = False  # no trial is complete: the best is the one that got furthest
+    partial: bool = False  # no trial is complete: `best` is among unfinished ones
     metrics: tuple[str, ...] = ()  # names of all reported metrics, the objective first
     devices: dict[str, deque[DeviceSample]] = msgspec.field(default_factory=dict)
     pace: FollowedForecast = msgspec.field(default_factory=FollowedForecast)
     host: str = ""  # this machine's name
-    now: float = 0.0  # Unix s of this refresh
+    now: float = 0.0  # Unix s of the last refresh
     version: int = 0
 
     @property
     def total(self) -> int:
-        """How many trials there will be."""
+        """The number of trials at the end, including those added by hand."""
         asked = self.study.settings.trials if self.study.settings else self.spec.search.trials
         return asked + self.study.by_hand
 
     @property
     def name(self) -> str:
-        """Of the study's folder."""
+        """The name of the study's folder."""
         return self.folder.name
 
     @property
@@ -193,7 +193,7 @@ class Snapshot(Holder):
         return self.engine.state in {"gone", "failed", "finished"}
 
     def row(self, number: int | None) -> TrialRow | None:
-        """None for None, and for a trial that is not there."""
+        """The row of a trial; None for None or an unknown trial."""
         if number is None or not 0 <= number < len(self.rows):
             return None
         return self.rows[number]

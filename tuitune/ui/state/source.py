@@ -1,4 +1,4 @@
-"""The app's reads of the store: one look a tick at what is new, and queries on demand."""
+"""Reads of the app from the store: changes at each tick, and queries on demand."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import EngineState
 
 _NEWEST = 200  # facts of the whole study
-_SILENT_AFTER = 5.0  # s without a change while the engine lives: it samples devices every second
-_POINTS = 20  # at least so many of each curve are read at first, at most twice as many
-_CURVES = 64  # of other metrics that are cached
-_LATE = 2.5 * GROWTH  # share of new trials from which on a running engine is not waited for
+_SILENT_AFTER = 5.0  # s without a change while the engine runs, which samples devices every second
+_POINTS = 20  # least points of a curve that are read at first; at most twice as many
+_CURVES = 64  # of other metrics, that are cached
+_LATE = 2.5 * GROWTH  # growth in finished trials from which the app doesn't wait for the engine
 
 
 class LazyQueries:
@@ -48,7 +48,9 @@ class LazyQueries:
         self._newest: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
         self._curves: dict[tuple[int, str], tuple[object, Curve]] = {}
         self._importance: Importance | None = None
-        self._asked_at: object = None  # the snapshot's version when the store was read for it
+        self._asked_at: object = (
+            None  # the version of the snapshot at the last read of the importance
+        )
         self._computing: _Computation | None = None
 
     def facts_of(self, trial: int) -> Sequence[tuple[int, AnyFact]]:
@@ -78,7 +80,7 @@ class LazyQueries:
         return curve
 
     def importance(self) -> Importance | None:
-        """Starts a process that computes it where the store has none, or an old one."""
+        """See `Sources`; starts a process that computes it if the store has none, or an old one."""
         snapshot = self.snapshot
         if snapshot is None or snapshot.version == self._asked_at:
             return self._importance
@@ -93,7 +95,7 @@ class LazyQueries:
         return self._importance
 
     def poll(self) -> bool:
-        """Take over what has been computed meanwhile; whether there is something."""
+        """Takes over a computed importance; returns whether there is one."""
         if self._computing is None or self._computing.result is None:
             return False
         self._importance, self._computing = self._computing.result, None
@@ -105,7 +107,7 @@ class LazyQueries:
 
 
 class _Computation:
-    """Computes the importance of parameters in another process; `result` is None until then."""
+    """Computes the importance in another process; `result` is None until it has ended."""
 
     def __init__(self, folder: Path, finished: int) -> None:
         self.result: Importance | None = None
@@ -118,7 +120,7 @@ class _Computation:
 
 
 def _newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
-    """The curve of (attempt, step, value): a step replaces those from it on of before."""
+    """The curve of (attempt, step, value); a report replaces earlier ones from its step on."""
     steps, values = array("q"), array("d")
     for _, step, value in reports:
         while steps and steps[-1] >= step:
@@ -130,10 +132,10 @@ def _newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
 
 
 class Source:
-    """Keeps the snapshot of one study up to date. Raises StoreError or StudyFileError at first.
+    """Keeps the snapshot of one study up to date. Creation raises StoreError or StudyFileError.
 
-    Until `fill` most rows hold only what trials are counted and sorted by. devices_tick: seconds
-    between two looks at the devices and at whether the engine lives.
+    Until `fill`, most rows hold only what counting and sorting need. devices_tick: seconds between
+    two readings of the devices and checks whether the engine runs.
     """
 
     def __init__(self, folder: Path, file: str, now: float, devices_tick: float = NEAR) -> None:
@@ -160,21 +162,21 @@ class Source:
         self._place_engine(now)
 
     def complete(self, numbers: Iterable[int]) -> None:
-        """Read the whole rows of these trials and of those that run, which are visible first."""
+        """Reads the whole rows of these trials and of running ones, for the first paint."""
         running = (row.number for row in self.snapshot.rows if row.state == TrialState.RUNNING)
         self._place(self._reader.some({*numbers, *running}))
 
     def fill(self) -> None:
-        """Read the whole rows of all trials."""
+        """Reads the whole rows of all trials."""
         self._take(Changes(self._seq, rows=self._reader.trials()), self.snapshot.now)
 
     def refresh(self, now: float) -> None:
-        """Read what is new since the last time. Raises StoreError."""
+        """Reads the changes since the last call. now: Unix s. Raises StoreError."""
         snapshot = self.snapshot
         snapshot.now = now
         snapshot.changed = set()
         due = now - self._looked_at >= self._devices_tick
-        if due:  # before the changes are read: none is missing once the engine is gone
+        if due:  # before the changes are read, so that none is missing once the engine has ended
             self._alive = owner.running(snapshot.folder) is not None
         changes = self._reader.changes(self._seq)
         self._seq = changes.seq
@@ -189,7 +191,7 @@ class Source:
             snapshot.version += 1
 
     def read_curves(self) -> dict[int, Curve]:
-        """The curves until the first look. For another thread: it opens a reader of its own."""
+        """The curves up to the first read. Thread-safe: it opens its own reader."""
         reader = Reader.open(self.snapshot.folder / DATABASE)
         try:
             return reader.curves(until=self._until, points=_POINTS)
@@ -197,7 +199,7 @@ class Source:
             reader.close()
 
     def load_curves(self, curves: dict[int, Curve]) -> None:
-        """Take what `read_curves` has read, and add what was reported since."""
+        """Takes the result of `read_curves`, and adds what was reported since."""
         reports, self._unplotted = self._unplotted, None
         self.snapshot.curves.load(curves)
         for report in reports or ():
@@ -246,7 +248,7 @@ class Source:
         rows += [row for row in changed if row.number >= known]
 
     def _find_best(self, rows: list[TrialRow]) -> None:
-        """Compare only what changed, unless that is the best trial itself."""
+        """Compares only the changed trials, unless the best trial itself has changed."""
         snapshot = self.snapshot
         objective = snapshot.spec.objective
         leader = snapshot.row(snapshot.best)
@@ -268,7 +270,7 @@ class Source:
         return (*known, *(name for name in more if name not in known))
 
     def _look_at_devices(self, now: float) -> None:
-        """Read new samples, which also show that the engine lives."""
+        """Reads new samples, which also show that the engine runs."""
         self._looked_at = now
         snapshot = self.snapshot
         samples = self._reader.samples(self._sampled)
@@ -281,7 +283,7 @@ class Source:
             snapshot.version += 1
 
     def _place_engine(self, now: float) -> None:
-        """Update the state of the engine."""
+        """Updates the state of the engine."""
         engine, row = self.snapshot.engine, self._engine
         state = self._engine_state(now)
         if state != engine.state:
@@ -303,5 +305,5 @@ class Source:
 
 
 def _last_change(rows: list[TrialRow], opened: float) -> float:
-    """Unix s of the newest change that the rows show."""
+    """Unix s of the newest change found in the rows."""
     return max(max((row.ended or row.launched or 0.0 for row in rows), default=0.0), opened)

@@ -1,4 +1,4 @@
-"""The two last lines of the app: a message, a question, a menu, a line to type, an undo."""
+"""State of the last two lines: a message, a question, a menu, a prompt, an undo."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from tuitune.control.requests import Request
 
-SHORT, LONG = 4.0, 8.0  # s that a message stays: information, and warnings or errors
-SEEN = 2.0  # s after which the snapshot shows what was requested
+SHORT, LONG = 4.0, 8.0  # s that a message is shown: information, and warnings or errors
+SEEN = 2.0  # s after which the snapshot surely shows a requested value
 
 
 class Choice(Record, frozen=True):
-    """An entry of a menu: its key, its title, and what it does."""
+    """An entry of a menu."""
 
     key: str
     title: str
@@ -26,14 +26,14 @@ class Choice(Record, frozen=True):
 
 
 class Menu(Record, frozen=True):
-    """A choice that waits for a second key."""
+    """A menu that waits for the key of a choice."""
 
     title: str
     choices: tuple[Choice, ...]
 
 
 class Question(Record, frozen=True):
-    """Asked before an action; any answer but y is no. With a `word`, that has to be typed."""
+    """A question before an action; any answer but y is no. word: must be typed instead of y."""
 
     text: str
     yes: Callable[[], None]
@@ -41,19 +41,19 @@ class Question(Record, frozen=True):
 
 
 class Prompt(Record, frozen=True):
-    """A line to type; `seen` is called with each change, `done` with the line at the end."""
+    """An input line. seen: called after each change. done: called with the whole line."""
 
     sign: str  # "/" or ":"
     text: str
     done: Callable[[str], None]
     seen: Callable[[str], None] | None = None
-    dropped: Callable[[], None] | None = None  # escape
-    hint: Callable[[str], str] | None = None  # what is shown below the typed text
-    complete: Callable[[str], str] | None = None  # tab: the line, completed
+    dropped: Callable[[], None] | None = None  # called at escape
+    hint: Callable[[str], str] | None = None  # the text below the input
+    complete: Callable[[str], str] | None = None  # at tab: returns the completed line
 
 
 class Flash(Record, frozen=True):
-    """A message. `until`: monotonic s."""
+    """A message. until: monotonic s."""
 
     text: str
     role: str
@@ -61,23 +61,23 @@ class Flash(Record, frozen=True):
 
 
 class Undo(Record, frozen=True):
-    """How the last action is undone, as long as it can be."""
+    """How the last action can be undone."""
 
-    title: str  # what was done
-    request: Request  # that undoes it
-    undone: str  # the message then
+    title: str  # the action, as "kill #3"
+    request: Request  # the request that undoes it
+    undone: str  # the message after that
     until: float = math.inf  # monotonic s
 
 
 class Wanted(Record, frozen=True):
-    """A requested value that the snapshot does not show yet. `until`: monotonic s."""
+    """A requested value that the snapshot does not show yet. until: monotonic s."""
 
     value: int
     until: float
 
 
 class StatusLine:
-    """At most one of question, menu and prompt is open; a message and an undo may be there too."""
+    """At most one of question, menu and prompt is open, besides a message and an undo."""
 
     def __init__(self) -> None:
         self.now = 0.0  # monotonic s of the last update
@@ -85,9 +85,9 @@ class StatusLine:
         self.question: Question | None = None
         self.menu: Menu | None = None
         self.prompt: Prompt | None = None
-        self.typed_so_far = ""  # on the prompt's line
+        self.typed_so_far = ""  # in the open prompt
         self.undo: Undo | None = None
-        self.wanted: dict[str, Wanted] = {}  # by what it is
+        self.wanted: dict[str, Wanted] = {}  # by name, as "concurrency"
 
     def say(self, text: str, role: str, now: float) -> None:
         """Shows a message for 4 s, a warning or an error for 8 s. now: monotonic s."""
@@ -96,7 +96,7 @@ class StatusLine:
         self.flash = Flash(text, role, now + stays) if text else None
 
     def expire(self, now: float) -> bool:
-        """Drop what is over; whether that changes the screen."""
+        """Drops what has expired; returns whether the screen changes."""
         counted = self.seconds_left()
         self.now = now
         changed = False
@@ -110,13 +110,13 @@ class StatusLine:
         return changed or counted != self.seconds_left()
 
     def seconds_left(self) -> int | None:
-        """Until the undo ends; None where it does not."""
+        """Seconds for which the undo is possible; None if there is no limit."""
         if self.undo is None or self.undo.until == math.inf:
             return None
         return max(0, math.ceil(self.undo.until - self.now))
 
     def takes(self, key: str, character: str | None) -> bool:
-        """Handle a key of an open question or menu; False where none is open."""
+        """Handles a key for an open question or menu; False if none is open."""
         name = pressed(key, character)
         if self.question is not None:
             question, self.question = self.question, None
@@ -132,7 +132,7 @@ class StatusLine:
         return False
 
     def typed(self, question: Question) -> Prompt:
-        """The prompt for a question's word; any other word is no."""
+        """The prompt for the word of a question; any other text means no."""
 
         def done(text: str) -> None:
             if text.strip() == question.word:

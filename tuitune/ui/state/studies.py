@@ -1,4 +1,4 @@
-"""The studies of this machine and how they stand, read a little at each look."""
+"""The studies of this machine and their states, read in small portions."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 StudyState = Literal["running", "finished", "interrupted", "unreadable", "…"]
 
-_AT_ONCE = 0.1  # s of reading at one refresh
+_AT_ONCE = 0.1  # s of reading per refresh
 _ORDER: tuple[StudyState, ...] = ("running", "interrupted", "finished", "…", "unreadable")
 
 
 class Entry(Holder):
-    """One study. Times are Unix seconds."""
+    """A study in the list."""
 
     folder: Path
     state: StudyState = "…"  # not read yet
@@ -42,7 +42,7 @@ class Entry(Holder):
     best: float | None = None
     trial: int | None = None  # the best one
     partial: bool = False
-    when: float = 0.0  # the newest change
+    when: float = 0.0  # Unix s of the newest change
     problem: str = ""
 
     @property
@@ -52,7 +52,7 @@ class Entry(Holder):
 
 
 class _Known(Holder):
-    """What was read of a study so far."""
+    """The data of a study so far."""
 
     reader: Reader
     spec: StudySpec
@@ -62,7 +62,7 @@ class _Known(Holder):
 
 
 class Studies:
-    """The studies of a runs folder and of the registry, each once."""
+    """The studies of a runs folder and of the registry, without duplicates."""
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
@@ -70,7 +70,7 @@ class Studies:
         self.entries: dict[Path, Entry] = {}
 
     def refresh(self) -> bool:
-        """Read what is new, for about 0.1 s; whether anything is."""
+        """Reads changes for about 0.1 s; returns whether there were any."""
         before = {folder: _stamp(entry) for folder, entry in self.entries.items()}
         self._find()
         deadline = time.monotonic() + _AT_ONCE
@@ -81,7 +81,7 @@ class Studies:
         return before != {folder: _stamp(entry) for folder, entry in self.entries.items()}
 
     def listed(self, text: str = "") -> list[Entry]:
-        """Running ones first, then the newest; text: words that must all occur in an entry."""
+        """Running studies first, then the newest. text: words that an entry must all contain."""
         words = text.lower().split()
         found = [e for e in self.entries.values() if all(w in _searched(e) for w in words)]
         return sorted(found, key=lambda e: (_ORDER.index(e.state), -e.when, e.name))
@@ -104,7 +104,7 @@ class Studies:
                 book.reader.close()
 
     def _read(self, entry: Entry) -> None:
-        """Without an engine and without a change two files are looked at, and nothing is read."""
+        """Checks only the times of two files if no engine runs and nothing has changed."""
         runs = owner.running(entry.folder) is not None
         when = _changed(entry.folder)
         state: StudyState = "running" if runs else entry.state
@@ -143,7 +143,7 @@ def _describe(entry: Entry, book: _Known, *, runs: bool) -> None:
 
 
 def _changed(folder: Path) -> float:
-    """When its database was written last."""
+    """Unix s of the last write to the database; 0 without one."""
     newest = 0.0
     for name in (DATABASE, f"{DATABASE}-wal"):
         try:

@@ -1,4 +1,4 @@
-"""Contents of table cells: numbers with aligned points, and small curves."""
+"""Contents of table cells: numbers with aligned decimal points, and sparklines."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _SCIENTIFIC: Final = "e"
 METRIC_WIDTH: Final = 9  # "-123.4567" and "-1.23e-15"
-TEXT_WIDTH: Final = 14  # at most, of a parameter that is a text
+TEXT_WIDTH: Final = 14  # most cells of a text
 
 
 def metric(value: float | None) -> str:
-    """Four decimals, so that the points of a column are aligned; else three figures."""
+    """With four decimals, so that a column is aligned; very large or small with three digits."""
     if value is None:
         return "-"
     size = abs(value)
@@ -31,7 +31,7 @@ def metric(value: float | None) -> str:
 
 
 def parameter(value: Any, form: str = "") -> str:
-    """Numbers in this form; other values as the study file spells them, without quotes."""
+    """A number in this form; another value as in the study file, without quotes."""
     if isinstance(value, str):
         return value
     if form and isinstance(value, int | float) and not isinstance(value, bool):
@@ -40,9 +40,9 @@ def parameter(value: Any, form: str = "") -> str:
 
 
 def form_of(parameter: Parameter) -> str:
-    """The form in which all values of a parameter are written, with aligned points.
+    """The format of all values of a parameter, with aligned decimal points.
 
-    SCIENTIFIC where they span decades or are far from 1, else as many decimals as tell them apart.
+    Scientific for a log scale or values far from 1, else with about four significant digits.
     """
     match parameter:
         case FloatRange(log=True):
@@ -58,7 +58,7 @@ def form_of(parameter: Parameter) -> str:
 
 
 def _scientific(value: float, figures: int) -> str:
-    """3.1e-3 and not 3.1e-03; "nan" and "inf" as they are."""
+    """As 3.1e-3, not 3.1e-03; "nan" and "inf" unchanged."""
     if not math.isfinite(value):
         return str(value)
     mantissa, _, exponent = f"{value:.{figures - 1}e}".partition("e")
@@ -66,7 +66,7 @@ def _scientific(value: float, figures: int) -> str:
 
 
 def count(value: int) -> str:
-    """A number of steps: up to five figures, then in k, M or G."""
+    """A number of steps: up to five digits, then in k, M or G."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if value >= 100 * size:
             return f"{value // size}{letter}"
@@ -74,7 +74,7 @@ def count(value: int) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """To the second for ten minutes, then to the minute: fewer changes, fewer bytes."""
+    """To the second for ten minutes, then to the minute, so that fewer cells are repainted."""
     return f"{int(seconds // 60)}m" if 600 <= seconds < 3600 else duration(seconds)
 
 
@@ -83,11 +83,11 @@ _LEFT: Final = (0x40, 0x04, 0x02, 0x01)  # dots of a cell's left column, from be
 _RIGHT: Final = (0x80, 0x20, 0x10, 0x08)
 _BLANK: Final = "\N{BRAILLE PATTERN BLANK}"
 _ASCII: Final = "_.-'"
-_WIDE: Final = 10.0  # largest over smallest value from which the scale is logarithmic
+_WIDE: Final = 10.0  # ratio of largest and smallest value from which the scale is logarithmic
 
 
 def sparkline(curve: Curve, cells: int, *, ascii_only: bool) -> str:
-    """Exactly `cells` cells, blank where the curve has no points."""
+    """The curve in exactly `cells` cells, blank where it has no points."""
     columns = cells if ascii_only else 2 * cells
     return _drawn(sampled(curve.values, columns), cells, ascii_only)
 
@@ -121,7 +121,7 @@ def heights(values: Sequence[float | None], levels: int) -> list[int | None]:
     known = sorted(value for value in values if value is not None)
     if not known:
         return [None] * len(values)
-    spare = len(known) // 8  # outliers, as a first loss of a thousand, must not flatten the rest
+    spare = len(known) // 8  # outliers, such as a first loss of 1000, must not flatten the rest
     least, most = known[spare], known[-1 - spare]
     scale = math.log if known[0] > 0 and most > _WIDE * least else _quarter
     reach = (scale(most) - scale(least)) / 2
@@ -137,7 +137,7 @@ def heights(values: Sequence[float | None], levels: int) -> list[int | None]:
 
 
 def _quarter(value: float) -> float:
-    """The difference of two quarters is always a finite float."""
+    """A linear scale on which differences never overflow."""
     return value / 4
 
 
@@ -146,7 +146,7 @@ def _level(part: float, levels: int) -> int:
 
 
 def _stroke(before: int | None, level: int) -> range:
-    """The dots between the level before, which is left out, and this one."""
+    """The dots from the previous level, exclusive, to this one."""
     if before is None or before == level:
         return range(level, level + 1)
     return range(before + 1, level + 1) if before < level else range(level, before)

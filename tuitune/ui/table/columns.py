@@ -1,7 +1,7 @@
-"""Columns of the table: their widths, and which of them are seen.
+"""Columns of the table: their widths, and which of them are visible.
 
-Widths follow from the study alone, so that no column moves while trials run. At first the columns
-that matter most are seen; scrolled sideways, all of them come by in their order.
+Widths depend only on the study, so that no column moves while trials run. At first the most
+important columns are visible; once scrolled sideways, they are shown in their order.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ NOTE: Final = "note"
 FIXED: Final = ("trial", "state")  # never scrolled, never hidden
 _SHORT_STATE: Final = 7  # cells: a sign, a blank and a short word
 FULL_STATE: Final = 10  # cells: a sign, a blank and the longest word
-_FULL_FROM: Final = 72  # cells of a table from which states stand in full
-_LEAST_NOTE: Final = 16  # cells below which a note says nothing
+_FULL_FROM: Final = 72  # cells of a table from which states have their full names
+_LEAST_NOTE: Final = 16  # least cells of a note
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 class Column(Record, frozen=True):
-    """A column. weight: those with the least are left out first if not all fit."""
+    """A column. weight: columns with the least are left out first if not all fit."""
 
     key: str
     title: str
     width: int
     weight: int
     right: bool = True
-    form: str = ""  # of its numbers, see `cells`
-    letter: str = ""  # of the menus
+    form: str = ""  # the format of its numbers, see `cells`
+    letter: str = ""  # its key in menus
 
     @property
     def sorts(self) -> bool:
@@ -53,7 +53,7 @@ class Column(Record, frozen=True):
 
 
 def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool]:
-    """What determines the columns: spec, digits of the last trial, whether GPUs and rungs exist."""
+    """All that columns depend on: spec, digits of the last trial, whether GPUs and rungs exist."""
     return (
         snapshot.spec,
         len(str(max(snapshot.total, len(snapshot.rows)) - 1)),
@@ -100,7 +100,7 @@ def _parameters(parameters: Iterable[Parameter]) -> Iterable[Column]:
 
 
 def _widest(parameter: Parameter) -> Sequence[Value]:
-    """Values, among them the widest one."""
+    """Some values of the parameter, the widest one included."""
     match parameter:
         case FloatRange(low=low, high=high) | IntRange(low=low, high=high):
             return low, high
@@ -116,7 +116,7 @@ def _is_text(parameter: Parameter) -> bool:
 
 
 def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
-    """Gives each a letter of its title if one is free, columns of every study first."""
+    """Gives each column a free letter, of its title if possible; parameters come last."""
     taken: set[str] = set()
     given: dict[str, str] = {}
     for column in sorted(made, key=lambda column: column.key.startswith(PARAMETER)):
@@ -129,7 +129,7 @@ def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
-    """Those that are not hidden; parameters come first if the selection is wide."""
+    """The columns that are not hidden; parameters come first if the selection is wide."""
     kept = [column for column in made if column.key not in selection.hidden]
     if not selection.wide:
         return kept
@@ -137,7 +137,7 @@ def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
 
 
 def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Column]:
-    """Those that fit into `width` cells; the last one gets the rest."""
+    """The columns that fit into `width` cells; a note at the end gets the remaining cells."""
     standing, moving, room = _divided(made, selection, width)
     first = min(selection.first_column, last_first_column(made, selection, width))
     if first > 0 or selection.wide:
@@ -148,7 +148,7 @@ def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Colum
 
 
 def last_first_column(made: Sequence[Column], selection: Selection, width: int) -> int:
-    """The largest first column, at which the last column is seen."""
+    """The largest value of `first_column`, at which the last column is visible."""
     _, moving, room = _divided(made, selection, width)
     fitting = len(_fitting(moving[::-1], room))
     return max(0, len(moving) - max(1, fitting))
@@ -157,7 +157,7 @@ def last_first_column(made: Sequence[Column], selection: Selection, width: int) 
 def _divided(
     made: Sequence[Column], selection: Selection, width: int
 ) -> tuple[list[Column], list[Column], int]:
-    """The columns that always stand, those that scroll, and how many cells these have."""
+    """The fixed columns, those that scroll, and the cells for the latter."""
     kept = ordered(made, selection)
     standing = [_in_full(column, width) for column in kept if column.key in FIXED]
     moving = [column for column in kept if column.key not in FIXED]
@@ -165,7 +165,7 @@ def _divided(
 
 
 def _in_full(column: Column, width: int) -> Column:
-    """States have their whole word where the table is wide enough."""
+    """Widens the state to its full name if the table is wide enough."""
     if column.key == "state" and width >= _FULL_FROM:
         return replace(column, width=FULL_STATE)
     return column
@@ -192,6 +192,6 @@ def _widened(found: list[Column], width: int) -> list[Column]:
 
 
 def named(text: str, among: Sequence[Column]) -> Column | None:
-    """The one with this title or key; None if there is none."""
+    """The column with this title or key; None if there is none."""
     name = text.strip()
     return next((column for column in among if name in (column.title, column.key)), None)

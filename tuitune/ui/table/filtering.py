@@ -1,7 +1,7 @@
-"""Filters of the table: what is typed after the slash, parsed into tests of a trial.
+"""Filters of the table: a text, parsed into tests of a trial.
 
-Words of which each must hold: "adam state:run lr<1e-3 has:error !tag trial:12,15 rung>=2". A bare
-word is looked for in what is told of a trial, ":" is within, "=" is equal, "!" in front is not.
+All terms must hold: "adam state:run lr<1e-3 has:error !tag trial:12,15 rung>=2". A bare word is
+searched in the texts of a trial; ":" means contains, "=" equals, "!" in front negates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Test = Callable[[TrialRow, Snapshot], bool]
     Read = Callable[[TrialRow], Any]
 
-_TEXTS_KEPT: Final = 2048  # results kept: most trials have the same few texts
+_TEXTS_KEPT: Final = 2048  # cached results: most trials have the same few texts
 _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -38,7 +38,7 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 class FilterError(ValueError):
-    """The filter can't be parsed; the message says what is wrong and what would do."""
+    """The filter can't be parsed; the message says what is wrong and what is possible."""
 
 
 def _of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
@@ -81,7 +81,7 @@ def _like(text: str, sought: str, sign: str) -> bool:
 
 
 def _equal_to(number: float, text: str) -> Callable[[Any], bool]:
-    """Equality to as many digits as were typed: 3.1e-3 is also 0.00312."""
+    """Equality to as many digits as were typed: 3.1e-3 matches 0.00312."""
     digits = max(1, len(text.lower().partition("e")[0].lstrip("+-0.").replace(".", "")))
     form = f".{digits - 1}e"
     rounded = format(number, form)
@@ -129,7 +129,7 @@ _TEXTS: Final[Mapping[str, Read]] = {
 
 
 def _word(text: str, spec: StudySpec) -> Test:
-    """A bare word: part of a text of the trial, or the start of its state."""
+    """A bare word: part of a text of the trial, or the start of the name of its state."""
     sought = text.casefold()
     states = _states_like(sought)
     names = [p.name for p in spec.space.parameters if _may_be_text(p)]
@@ -153,7 +153,7 @@ def _word(text: str, spec: StudySpec) -> Test:
 
 
 def _example(name: str, spec: StudySpec) -> str:
-    """A value that `name` may be compared with."""
+    """A possible value, for the message of an error."""
     parameter = spec.space.by_name.get(name)
     if isinstance(parameter, Choice):
         return _spelt(parameter.values[0])
@@ -162,7 +162,7 @@ def _example(name: str, spec: StudySpec) -> str:
 
 
 def _numbered(sought: str) -> Callable[[TrialRow], bool]:
-    """#7 is that trial alone, 7 is every trial with these digits in its number."""
+    """#7 matches only that trial, 7 each trial with these digits in its number."""
     digits = sought.removeprefix("#")
     if not digits.isdecimal():
         return lambda _: False
@@ -172,7 +172,7 @@ def _numbered(sought: str) -> Callable[[TrialRow], bool]:
 
 
 def _field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
-    """A comparison, as "lr" "<" "1e-3". Raises FilterError."""
+    """A comparison, as "lr" "<" "1e-3"; `asked` may list several values. Raises FilterError."""
     wanted = tuple(filter(None, asked.split(",")))
     if not wanted:
         raise FilterError(f"{name}: needs a value, as {name}{sign}{_example(name, spec)}")
@@ -246,7 +246,7 @@ def _one_of(name: str, sign: str, wanted: Iterable[str], known: list[str]) -> No
 
 
 def _states_like(text: str) -> frozenset[str]:
-    """The states whose name starts so."""
+    """The states whose names start with the text."""
     return frozenset(
         state
         for state, words in WORDS.items()
@@ -255,7 +255,7 @@ def _states_like(text: str) -> frozenset[str]:
 
 
 def _plain(row: TrialRow) -> Shown:
-    """The state without what is about to become of the trial."""
+    """The state without transient ones, such as STOPPING."""
     return shown(row.state, at_rung=row.is_held)
 
 
@@ -283,7 +283,7 @@ _FIELD = re.compile(r'([^<>=!:"]+)(<=|>=|!=|<|>|=|:)(.*)', re.DOTALL)
 
 
 class Filter(Record, frozen=True):
-    """A text and its tests, all of which a trial must pass."""
+    """The text of a filter and its tests, all of which a trial must pass."""
 
     text: str = ""
     tests: tuple[Test, ...] = ()

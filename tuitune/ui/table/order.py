@@ -1,8 +1,8 @@
-"""Order of the trials in the table, its cursor, and the lines that are seen.
+"""Order of the trials in the table, its cursor, and the visible lines.
 
 Each update moves only trials that have changed. The cursor follows its trial. Until the user moves
-it, it stays among the first lines, where the best trials are, and leaves a trial only if that falls
-below them: two trials that lead in turn don't make it jump.
+it, it stays within the first lines, where the best trials are: it returns to the first line only
+when its trial falls below them, so that it doesn't jump when two trials lead in turn.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import Selection
     from tuitune.ui.state.snapshot import Snapshot
 
-NEAR = 5  # first lines, within which a cursor that was never moved stays on its trial
-_FEW = 8  # if more than one in so many trials changed, sorting all is cheaper
+NEAR = 5  # first lines, within which an untouched cursor stays on its trial
+_FEW = 8  # if more than one in so many trials has changed, sorting all is cheaper
 
 
 class Order:
-    """numbers: of the trials shown, in their order. lines: how many of them are seen at once."""
+    """The trials that are shown. numbers: in their order. lines: how many are visible at once."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.lines = 20
-        self._ranks: list[Any] = []  # of `numbers`, by which they are sorted
-        self._placed: dict[int, Any] = {}  # the rank of each
-        self._running: set[int] = set()  # trials whose ranks change with time
+        self._ranks: list[Any] = []  # the ranks of `numbers`, ascending
+        self._placed: dict[int, Any] = {}  # the rank of each trial
+        self._running: set[int] = set()  # trials whose ranks grow with time
         self._made_for: tuple[object, ...] = ()
         self._snapshot: Snapshot | None = None
-        self._cursor: tuple[int | None, int] = (None, 0)  # after the last update: trial, line
-        self._untouched: int | None = None  # the trial of a cursor that was never moved
-        self._hidden: int | None = None  # the cursor's trial, while it is filtered out
+        self._cursor: tuple[int | None, int] = (None, 0)  # trial and line after the last update
+        self._untouched: int | None = (
+            None  # the trial under the cursor, if the user has not moved it
+        )
+        self._hidden: int | None = None  # the trial of the cursor, while it is filtered out
 
     def position(self, number: int | None) -> int | None:
         """The line of a trial, from 0; None if it is not shown."""
@@ -43,11 +45,11 @@ class Order:
         return self._line(number, self._placed[number])
 
     def hold(self) -> None:
-        """Keeps the cursor on its trial, which the user has chosen."""
+        """Keeps the cursor on its trial from now on."""
         self._untouched = None
 
     def follow(self, snapshot: Snapshot, selection: Selection) -> None:
-        """Applies what has changed in the snapshot, the sort or the filter."""
+        """Applies changes of the snapshot, the sort or the filter."""
         made_for = (selection.sort, selection.filter.tests, snapshot.engine.state)
         touched = snapshot.changed | self._running
         asked = made_for != self._made_for or snapshot is not self._snapshot
@@ -66,7 +68,7 @@ class Order:
             shown = [row for row in shown if test(row, snapshot)]
         ranks = list(map(rank, shown))
         numbers = [row.number for row in shown]
-        # rows are in the order of their numbers, and the sort is stable
+        # rows are ordered by number, and the sort is stable
         places = sorted(range(len(shown)), key=ranks.__getitem__)
         self.numbers = [numbers[place] for place in places]
         self._ranks = [ranks[place] for place in places]
@@ -88,7 +90,7 @@ class Order:
                 (self._running.add if _runs(row) else self._running.discard)(number)
 
     def _place(self, number: int, rank: Any) -> None:
-        """Moves a trial to the line of its rank; removes it if that is None."""
+        """Moves a trial to the line of its rank; removes it if the rank is None."""
         before = self._placed.pop(number, None)
         if before is not None:
             line = self._line(number, before)
@@ -100,7 +102,7 @@ class Order:
             self._placed[number] = rank
 
     def _line(self, number: int, rank: Any) -> int:
-        """The line of a trial of this rank; equal ranks are in the order of their numbers."""
+        """The line of a trial of this rank; equal ranks are ordered by number."""
         first = bisect_left(self._ranks, rank)
         return bisect_left(self.numbers, number, first, bisect_right(self._ranks, rank, first))
 
@@ -109,10 +111,10 @@ class Order:
     def _follow_cursor(self, selection: Selection, *, asked: bool) -> None:
         """asked: the user has sorted or filtered, which may show a hidden trial again."""
         before, line = self._cursor
-        if selection.cursor != before:  # a user has moved it
+        if selection.cursor != before:  # the user has moved it
             self._untouched = self._hidden = None
         if selection.marks or selection.anchor is not None or selection.zoomed is not None:
-            self._untouched = None  # the trial that is looked at stays
+            self._untouched = None  # the user works with this trial
         if asked and self._hidden is not None and self._hidden in self._placed:
             selection.cursor, self._hidden = self._hidden, None
         elif selection.cursor is None or selection.cursor == self._untouched:
@@ -128,7 +130,7 @@ class Order:
         return self.numbers[min(line, len(self.numbers) - 1)] if self.numbers else None
 
     def _follow_window(self, selection: Selection) -> None:
-        """Keeps the line of the cursor, or the top of the table, in its place on the screen."""
+        """Scrolls so that the cursor, or the top of the table, stays where it is on the screen."""
         before, line = self._cursor
         now = self.position(selection.cursor) or 0
         if selection.top > 0 and selection.cursor == before:
@@ -138,7 +140,7 @@ class Order:
 
 
 def window(top: int, cursor: int, count: int, lines: int) -> int:
-    """The first line seen of `count`, such that the cursor is seen and no line stays empty."""
+    """The first visible line of `count`: the cursor is visible, and no line is left empty."""
     top = max(min(top, cursor), cursor - lines + 1)
     return max(0, min(top, count - lines))
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _QUIET: Final = frozenset(
     {TrialState.WAITING, TrialState.PRUNED, TrialState.KILLED}
 )  # states whose lines are muted
-_fitted = lru_cache(maxsize=8192)(fit)  # most cells are the same at the next update
+_fitted = lru_cache(maxsize=8192)(fit)  # most cells stay the same from update to update
 
 
 class TrialLines:
-    """A line for each trial that is seen, made anew only if the trial has changed."""
+    """The lines of the visible trials, cached until a trial changes."""
 
     def __init__(self) -> None:
         self._made_for: tuple[object, ...] = ()
@@ -74,13 +74,13 @@ class TrialLines:
 
 
 class _Cell(Record, frozen=True):
-    """A column at one moment. role: its own, None for that of the line."""
+    """How to draw a column. role: None for that of the line."""
 
     text: Text
     role: Text | None
     width: int
     right: bool
-    gap: str  # behind it
+    gap: str  # blanks after it
 
 
 def _line(row: TrialRow, context: RenderContext, made: Sequence[_Cell]) -> Line:
@@ -155,7 +155,7 @@ def _state(context: RenderContext, *, in_full: bool) -> tuple[Text, Text]:
 
 
 def _indices(snapshot: Snapshot) -> dict[str, str]:
-    """The indices of GPUs, as other tools name them, by device."""
+    """By device, the index of the GPU, as other tools show it."""
     newest = (samples[-1] for samples in snapshot.devices.values() if samples)
     return {sample.device: str(sample.index) for sample in newest if sample.index is not None}
 
@@ -192,7 +192,7 @@ def _curve_role(row: TrialRow) -> str:
 
 
 def _value(row: TrialRow) -> str:
-    """The value; "nan" for a reported one that is missing: the store keeps no NaN."""
+    """The value; "nan" if it was reported but is missing, since the store keeps no NaN."""
     return "nan" if row.value is None and row.step else cells.metric(row.value)
 
 

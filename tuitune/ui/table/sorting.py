@@ -1,7 +1,7 @@
-"""Sort orders of the table; a missing value comes last in either direction.
+"""Sort orders of the table; missing values come last in either direction.
 
-Each column has a way that people look for first: the best value, the highest rung, the longest
-time, the lowest parameter. `reversed` is the other way. Equals stand in the order of their numbers.
+Each column has a natural direction: the best value, the highest rung, the longest time or the
+lowest parameter comes first; `reversed` is the opposite. Equal trials are ordered by number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Number = Callable[[TrialRow], float | None]
 
 PARAMETER: Final = "config."  # the prefix of a parameter in the key of a column
-TIME: Final = "time"  # its ranks change with time
+TIME: Final = "time"  # the column whose ranks change with time
 _LIVELY: Final = {
     state: place
     for place, state in enumerate(
@@ -43,7 +43,7 @@ _LIVELY: Final = {
 
 
 class Sort(Record, frozen=True):
-    """A sort order. key: of a column."""
+    """A sort order. key: that of the column."""
 
     key: str
     reversed: bool = False
@@ -53,10 +53,9 @@ BY_VALUE: Final = Sort("value")
 
 
 def rank_of(sort: Sort, spec: StudySpec, now: float) -> RankOf:
-    """The rank of a trial, by which trials are sorted; all ranks of a sort can be compared.
+    """A function from a trial to its rank; trials are sorted by ascending rank.
 
-    now: Unix s, for how long trials have been running. Raises KeyError for a column that can't be
-    sorted by.
+    now: Unix s, for the times of running trials. Raises KeyError for a column that can't be sorted.
     """
     if sort.key == "device":
         return _by_text(lambda row: row.device, turned=sort.reversed)
@@ -84,7 +83,7 @@ def duration_of(row: TrialRow, now: float) -> float | None:
 
 
 def _numbers(spec: StudySpec, now: float) -> dict[str, tuple[Number, int]]:
-    """By column: its number, and -1 if the highest comes first."""
+    """By column: a function to its number, and -1 if the highest comes first, else 1."""
     better = 1 if spec.objective.mode == "min" else -1
     return {
         "trial": (attrgetter("number"), 1),
@@ -114,14 +113,14 @@ def _by_text(text: Callable[[TrialRow], str], *, turned: bool) -> RankOf:
         if not value:
             return 1, ()
         letters = tuple(map(ord, value))
-        # a positive end, so that "ab" comes before "a" in reverse
+        # a positive end marker, so that "ab" comes before "a" in reverse
         return 0, (*(-letter for letter in letters), 1) if turned else letters
 
     return rank
 
 
 def _parameter_number(parameter: Parameter) -> Number | None:
-    """The place of a choice in the study file, or the number; None for values of any type."""
+    """The number, or the index of a choice; None for parameters with values of any type."""
     name = parameter.name
     if isinstance(parameter, Choice):
         if all(isinstance(value, int | float) for value in parameter.values):

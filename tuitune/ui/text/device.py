@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _HOT, _NEAR_LIMIT = 85.0, 0.97  # degrees Celsius; share of the power limit, or of the memory
 _GIB = 1 << 30
-_FULL_DISK = 0.1  # share that is free, below which it is said
+_FULL_DISK = 0.1  # free share below which a warning is shown
 
 
 def short_name(name: str) -> str:
@@ -49,7 +49,7 @@ def share(used: float | None, total: float | None) -> float | None:
 
 
 def memory_role(sample: DeviceSample) -> str:
-    """Full is good, as long as there is some left."""
+    """The role of the memory in use: an error from 97 %."""
     used = share(sample.memory_used, sample.memory_total) or 0.0
     return "error" if used >= _NEAR_LIMIT else "info"
 

@@ -1,4 +1,4 @@
-"""The state of the study in two or three words."""
+"""The state of the engine and the study in a few words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESTART = "study.restart"
 
 
 def health(context: RenderContext) -> Span:
-    """Of the engine and its study, with the key that goes on where it stands still."""
+    """The state of the engine and its study, with the key that restarts it."""
     snapshot = context.snapshot
     engine, study = snapshot.engine, snapshot.study
     words, role = "engine ok", "success"

@@ -1,4 +1,4 @@
-"""What is said where there is nothing to show yet, or no more? The state, and the next step."""
+"""Messages where there is nothing to show: the state of the study, and the next step."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
-_SOME = 3  # failures that are told of while other trials still run
-PATIENCE = 60.0  # s without a first report after which it is asked for
-_LOOKED_AT = 200  # newest trials among which one without a report is looked for
-_TRACEBACK = 12  # last lines of it that are shown
-_ANY = 1000  # cells, where what is said is cut later
+_SOME = 3  # failures from which they are reported while other trials still run
+PATIENCE = 60.0  # s without a first report after which a hint is shown
+_LOOKED_AT = 200  # newest trials that are searched for one without a report
+_TRACEBACK = 12  # last lines of a traceback that are shown
+_ANY = 1000  # cells; the text is cut later
 
 
 def awaited(context: RenderContext, width: int) -> list[Line]:
-    """What stands where there is no trial yet: what is awaited, then the keys to begin with."""
+    """Shown while there is no trial: what the study waits for, and the first keys."""
     told = _awaited(context, width)
     return [*told, (), *_first_keys(context)]
 
@@ -51,7 +51,7 @@ def _awaited(context: RenderContext, width: int) -> list[Line]:
 
 
 def _gone(context: RenderContext, width: int) -> list[Line]:
-    """The study has no trial, and no engine that would start one."""
+    """For a study without trials and without an engine."""
     engine = context.snapshot.engine
     if engine.state == "finished":
         return [_said("the study is finished, without a trial")]
@@ -68,7 +68,7 @@ def _gone(context: RenderContext, width: int) -> list[Line]:
 
 
 def _tail(words: str, width: int) -> list[str]:
-    """The end of a traceback, where it says what happened, in full width and not cut."""
+    """The last lines of a traceback, wrapped to the width."""
     lines: list[str] = []
     for text in words.rstrip().splitlines():
         indent = " " * (len(text) - len(text.lstrip()))
@@ -77,7 +77,7 @@ def _tail(words: str, width: int) -> list[str]:
 
 
 def _first_keys(context: RenderContext) -> list[Line]:
-    """The few keys that somebody who sees the app for the first time needs."""
+    """The few keys that a new user needs."""
     keys = [("app.help", "all keys"), ("app.quit", "leave")]
     if not context.snapshot.engine_gone:
         keys[1] = ("app.quit", "leave; the study goes on, `tuitune attach` comes back")
@@ -89,7 +89,7 @@ def _first_keys(context: RenderContext) -> list[Line]:
 
 
 def notice(context: RenderContext) -> Line:
-    """What is said in the place of the best value while that is not the news; else ()."""
+    """A message in place of the best value, if there is something more important; else ()."""
     snapshot = context.snapshot
     if failed := _all_failed(snapshot):
         return line((failed, "error"))
@@ -107,7 +107,7 @@ def notice(context: RenderContext) -> Line:
 
 
 def next_step(context: RenderContext) -> Line:
-    """What to do once nothing runs any more, or nothing succeeds; () while all is well."""
+    """What to do once nothing runs any more, or all trials fail; else ()."""
     snapshot = context.snapshot
     if snapshot.engine.state == "finished":
         keys = [("app.summary", "summary"), ("app.quit", "leave")]
@@ -121,13 +121,13 @@ def next_step(context: RenderContext) -> Line:
 
 
 def why_ended(context: RenderContext) -> str:
-    """Why nothing more starts; "" while something does, and where everything was tried."""
+    """Why no more trials start; "" while they do, or after all were tried."""
     study = context.snapshot.study
     return plain(study.halted or (study.exhausted if study.finished else study.blocked))
 
 
 def _all_failed(snapshot: Snapshot) -> str:
-    """The newest error's last line, where trials have ended but only by failing; else ""."""
+    """The last line of the newest error if all ended trials have failed; else ""."""
     failed = snapshot.counts.get(TrialState.FAILED, 0)
     running = snapshot.counts.get(TrialState.RUNNING, 0)
     if not failed or failed != sum(snapshot.counts.get(state, 0) for state in ENDED):
@@ -168,7 +168,7 @@ def _how_to_go_on(context: RenderContext) -> str:
 
 
 def _first_report(context: RenderContext) -> Line:
-    """Of the trial that has been running longest, while nothing at all was reported."""
+    """About the trial that has been running longest, while nothing was reported at all."""
     rows = context.snapshot.rows[-_LOOKED_AT:]
     oldest = next((row for row in rows if row.state == TrialState.RUNNING), None)
     if oldest is None:
@@ -187,7 +187,7 @@ def _ended(context: RenderContext) -> str:
 
 
 def _last_of(text: str) -> str:
-    """The last line that says something."""
+    """The last line that is not blank."""
     return plain(next((x.strip() for x in reversed(text.splitlines()) if x.strip()), ""))
 
 

@@ -1,4 +1,4 @@
-"""What has come of the study so far? Counts, time, the best configurations, the files."""
+"""Summary of a study: counts, time, the best configurations, the files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOP = 5
 
 
 def summary_lines(context: RenderContext, width: int) -> list[Line]:
-    """Fits any width; what is long is cut."""
+    """The lines of the summary, cut to the width."""
     snapshot = context.snapshot
     blocks = (_state(snapshot), _best(snapshot), _top(snapshot, width), _files(snapshot))
     lines = [one for block in blocks if block for one in (*block, ())]
@@ -35,7 +35,7 @@ def summary_lines(context: RenderContext, width: int) -> list[Line]:
 
 
 def leaders(snapshot: Snapshot) -> list[TrialRow]:
-    """The best first; of those that are complete, or of all where none is."""
+    """The best five complete trials, best first; of all trials if none is complete."""
     objective = snapshot.spec.objective
     known = [row for row in snapshot.rows if row.value is not None]
     complete = [row for row in known if row.state == TrialState.COMPLETE]

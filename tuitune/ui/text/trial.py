@@ -1,4 +1,4 @@
-"""What a trial does now, its rank and its times, in words."""
+"""Texts about a trial: what it does, its rung, its value, its place and its times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def doing(context: RenderContext, row: TrialRow) -> str:
-    """What it does or waits for, or why it came to its end."""
+    """What a trial does or waits for, or why it has ended."""
     snapshot = context.snapshot
     if shown_state(row, engine_gone=snapshot.engine_gone) == Shown.LOST:
         where = f"{resource(snapshot)} {row.checkpoint}" if row.checkpoint else "the start"
@@ -35,7 +35,7 @@ def doing(context: RenderContext, row: TrialRow) -> str:
 
 
 def _acting(context: RenderContext, row: TrialRow) -> str:
-    """What is under way with its process; "" where that just runs, or there is none."""
+    """What is being done to its process; "" if it just runs, or there is none."""
     now = context.snapshot.now
     if row.kill_at is not None:
         key = context.keymap.shown("trial.undo")
@@ -69,7 +69,7 @@ def standing(snapshot: Snapshot, row: TrialRow, facts: Sequence[tuple[int, AnyFa
 
 
 def value(snapshot: Snapshot, row: TrialRow) -> str:
-    """As "0.0815 at epoch 40, best 0.0801"."""
+    """As "0.0815 at epoch 40, best 0.0801"; "" without a report."""
     if not row.step and row.value is None:
         return ""
     best = f", best {number(row.best)}" if row.best is not None and row.best != row.value else ""
@@ -79,7 +79,7 @@ def value(snapshot: Snapshot, row: TrialRow) -> str:
 
 
 def place(snapshot: Snapshot, row: TrialRow) -> str:
-    """Where it runs or ran: device, process, attempt, checkpoint."""
+    """Where it runs or ran: device, process, attempts, checkpoint; "" before its start."""
     words = [plain(row.device)] if row.device else []
     if row.pid is not None and not snapshot.engine_gone:
         words.append(f"pid {row.pid}")
@@ -91,7 +91,7 @@ def place(snapshot: Snapshot, row: TrialRow) -> str:
 
 
 def times(snapshot: Snapshot, row: TrialRow) -> str:
-    """When it started, and for how long it ran or has run."""
+    """When it started, and how long it has run; "" before its start."""
     if row.started is None:
         return ""
     begun = f"started {clock(row.started, snapshot.now)}"
@@ -104,20 +104,20 @@ def times(snapshot: Snapshot, row: TrialRow) -> str:
 
 
 def ago(seconds: float) -> str:
-    """To the minute after the first one: what stands still is not painted again."""
+    """Rounded to minutes from one minute to an hour, so that it is seldom repainted."""
     minutes = int(seconds // 60)
     return f"{minutes}m ago" if 1 <= minutes < 60 else f"{duration(seconds)} ago"
 
 
 def clock(moment: float, now: float) -> str:
-    """The time of the day; on another day its date before."""
+    """The local time of the day, with the date if it is not today."""
     then, today = time.localtime(moment), time.localtime(now)
     same_day = then[:3] == today[:3]
     return time.strftime("%H:%M:%S" if same_day else "%d %b %H:%M", then)
 
 
 def _last_rank(facts: Sequence[tuple[int, AnyFact]]) -> tuple[int, int] | None:
-    """(rank, entries) at the newest judgement that had a rank."""
+    """(rank, entries) of the newest verdict that has them."""
     for _, fact in reversed(facts):
         if isinstance(fact, Verdict | Promoted) and fact.rank and fact.n:
             return fact.rank, fact.n
@@ -125,7 +125,7 @@ def _last_rank(facts: Sequence[tuple[int, AnyFact]]) -> tuple[int, int] | None:
 
 
 def last_words(facts: Sequence[tuple[int, AnyFact]]) -> str:
-    """What the newest attempt printed before it failed; "" where it did not."""
+    """The last output of the newest attempt that has ended; "" if none was recorded."""
     newest = next((fact for _, fact in reversed(facts) if isinstance(fact, Exited)), None)
     return newest.tail if newest is not None else ""
 
@@ -136,7 +136,7 @@ def resource(snapshot: Snapshot) -> str:
 
 
 def _rung(snapshot: Snapshot, row: TrialRow) -> str:
-    """As "rung 1 (epoch 3)": by its number from 0, and its step."""
+    """As "rung 1 (epoch 3)"; rungs are numbered from 0."""
     number, rungs = row.rung or 0, snapshot.study.rungs
     steps = rungs[row.bracket] if row.bracket < len(rungs) else ()
     step = f" ({resource(snapshot)} {steps[number]})" if number < len(steps) else ""
