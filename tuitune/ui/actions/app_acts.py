@@ -67,8 +67,8 @@ def _redraw(app: AppActions) -> None:
 def _interrupt(app: AppActions) -> None:
     """Ends nothing: Ctrl+C by mistake must not end days of training."""
     shown = app.context().keymap.shown
-    words = f"{shown('app.quit')} leaves the app, and the study runs on"
-    app.say(f"{words}; {shown('study.stop')} stops the study", "info")
+    leave = f"{shown('app.quit')} leaves the app, and the study runs on"
+    app.say(f"{leave}; {shown('study.stop')} stops the study", "info")
 
 
 def _leave(app: AppActions) -> None:

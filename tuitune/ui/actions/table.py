@@ -100,13 +100,13 @@ def _sort_named(app: AppActions, text: str) -> None:
         _sort_by(app, found.key)
 
 
-def _turn_sort(app: AppActions) -> None:
+def _reverse_sort(app: AppActions) -> None:
     sort = app.selection.sort
     app.selection.sort = replace(sort, reversed=not sort.reversed)
     app.order.follow(app.snapshot, app.selection)
 
 
-def _sort_beside(step: int, app: AppActions) -> None:
+def _sort_by_neighbour(step: int, app: AppActions) -> None:
     """Sorts by the column `step` to the right of the present one."""
     keys = [column.key for column in ordered(columns(app.snapshot), app.selection) if column.sorts]
     now = app.selection.sort.key
@@ -124,16 +124,16 @@ def _choose_columns(app: AppActions) -> None:
         Choice(
             column.letter,
             f"{'-' if column.key in selection.hidden else '+'}{column.title}",
-            partial(_turn_column, app, column.key),
+            partial(_toggle_column, app, column.key),
         )
-        for column in _chosen_from(app)
+        for column in _hideable_columns(app)
     ]
     if selection.hidden:
         choices.append(Choice("*", "all", partial(_show_all_columns, app)))
     app.menu(Menu("columns", tuple(choices)))
 
 
-def _turn_column(app: AppActions, key: str) -> None:
+def _toggle_column(app: AppActions, key: str) -> None:
     app.selection.hidden ^= {key}
     _choose_columns(app)
 
@@ -143,8 +143,8 @@ def _show_all_columns(app: AppActions) -> None:
     _choose_columns(app)
 
 
-def _turn_column_named(app: AppActions, text: str) -> None:
-    found = named(text, _chosen_from(app))
+def _toggle_column_named(app: AppActions, text: str) -> None:
+    found = named(text, _hideable_columns(app))
     if found is None:
         app.say(f"no column is called {text.strip()}", "warning")
     else:
@@ -157,7 +157,7 @@ def _sideways(step: int, app: AppActions) -> None:
     selection.first_column = max(0, min(selection.first_column + step, most))
 
 
-def _turn_wide(app: AppActions) -> None:
+def _toggle_wide(app: AppActions) -> None:
     app.selection.wide = not app.selection.wide
     app.selection.first_column = 0
 
@@ -166,7 +166,7 @@ def _freeze(app: AppActions) -> None:
     app.selection.frozen = not app.selection.frozen
 
 
-def _chosen_from(app: AppActions) -> list[Column]:
+def _hideable_columns(app: AppActions) -> list[Column]:
     return [column for column in columns(app.snapshot) if column.key not in FIXED]
 
 
@@ -193,14 +193,14 @@ ACTIONS: Final = (
         _choose_sort,
         argument=Argument("COLUMN", _sort_named, _sortable),
     ),
-    Action("table.turn", ("S",), "turn the sort", "The other way round.", "Look", _turn_sort),
+    Action("table.turn", ("S",), "turn the sort", "The other way round.", "Look", _reverse_sort),
     Action(
         "table.sort_left",
         ("<",),
         "sort by left",
         "By the column to the left.",
         "Look",
-        partial(_sort_beside, -1),
+        partial(_sort_by_neighbour, -1),
     ),
     Action(
         "table.sort_right",
@@ -208,7 +208,7 @@ ACTIONS: Final = (
         "sort by right",
         "By the column to the right.",
         "Look",
-        partial(_sort_beside, 1),
+        partial(_sort_by_neighbour, 1),
     ),
     Action(
         "table.columns",
@@ -217,7 +217,7 @@ ACTIONS: Final = (
         "Shows or hides the column of the next letter.",
         "Look",
         _choose_columns,
-        argument=Argument("COLUMN", _turn_column_named, _hideable),
+        argument=Argument("COLUMN", _toggle_column_named, _hideable),
     ),
     Action(
         "table.left",
@@ -243,7 +243,7 @@ ACTIONS: Final = (
         "wide",
         "The parameters before all else.",
         "Look",
-        _turn_wide,
+        _toggle_wide,
     ),
     Action(
         "table.freeze",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
 _EACH: Final = Ink("faint", ".", under=True)
-STEP: Final = Ink("success", "#")
+_STEP: Final = Ink("success", "#")
 _DOTS: Final = 400  # trials that are drawn as dots behind the line
 _UNITS: Final = (
     1.0,
@@ -33,7 +33,7 @@ _UNITS: Final = (
 )  # round steps of the time axis, in s, min, h or days
 
 
-class Ended(NamedTuple):
+class _Ended(NamedTuple):
     """An ended trial: its position on the x axis, and its value."""
 
     trial: int
@@ -41,7 +41,7 @@ class Ended(NamedTuple):
     value: float
 
 
-class Counted(NamedTuple):
+class _Counted(NamedTuple):
     """The trials among which the best is sought, in the order of ending."""
 
     trials: Sequence[int]
@@ -49,9 +49,9 @@ class Counted(NamedTuple):
     values: Sequence[float]
     partial: bool  # none of them is complete
 
-    def ended(self, place: int) -> Ended:
+    def ended(self, place: int) -> _Ended:
         """The trial at this place in the order of ending, from 0."""
-        return Ended(self.trials[place], self.places[place], self.values[place])
+        return _Ended(self.trials[place], self.places[place], self.values[place])
 
 
 def key(context: RenderContext) -> object:
@@ -83,7 +83,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     for one in each:
         if not made.beyond(one.value):
             made.canvas.dot(made.across(one.at), made.down(one.value), _EACH)
-    made.canvas.path(_stairs(made, steps, found.places[-1]), STEP)
+    made.canvas.path(_stairs(made, steps, found.places[-1]), _STEP)
     _name_steps(made, steps, selection.cursor)
     last = steps[-1]
     over = "time" if selection.by_time else "trials"
@@ -96,7 +96,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     return Drawing(title, made.lines(below, name), note, _ACTIONS)
 
 
-def _counted(context: RenderContext) -> Counted:
+def _counted(context: RenderContext) -> _Counted:
     """The complete trials; if none is, all that have ended with a value."""
     every = context.snapshot.rows
     complete = [row for row in every if row.state == TrialState.COMPLETE]
@@ -111,7 +111,7 @@ def _counted(context: RenderContext) -> Counted:
         begun = min((row.started for row in every if row.started is not None), default=0.0)
         places = [_end(row) - begun for row in rows]
     values = [row.value for row in rows if row.value is not None]
-    return Counted([row.number for row in rows], places, values, not complete)
+    return _Counted([row.number for row in rows], places, values, not complete)
 
 
 def improvements(values: Sequence[float], sign: int) -> list[int]:
@@ -129,7 +129,7 @@ def _end(row: TrialRow) -> float:
     return row.ended or 0.0
 
 
-def _stairs(made: Frame, steps: Sequence[Ended], last: float) -> list[tuple[int, int]]:
+def _stairs(made: Frame, steps: Sequence[_Ended], last: float) -> list[tuple[int, int]]:
     path: list[tuple[int, int]] = []
     for step in steps:
         x, y = made.across(step.at), made.down(step.value)
@@ -140,7 +140,7 @@ def _stairs(made: Frame, steps: Sequence[Ended], last: float) -> list[tuple[int,
     return path
 
 
-def _name_steps(made: Frame, steps: Sequence[Ended], cursor: int | None) -> None:
+def _name_steps(made: Frame, steps: Sequence[_Ended], cursor: int | None) -> None:
     """Writes the trial of each best next to its step, the newest first, where there is room."""
     for step in reversed(steps):
         column, line = made.across(step.at) // 2, made.down(step.value) // 4

@@ -113,10 +113,10 @@ class Canvas:
             signs = [marks[owner] for owner in owners]
         else:
             signs = [_BRAILLE[bits] for bits in self._bits[start:end]]
-        spoken = [roles[owner] for owner in owners]
+        cell_roles = [roles[owner] for owner in owners]
         for place, (sign, role) in (texts or {}).items():
-            signs[place], spoken[place] = sign, role
-        return _runs(signs, spoken)
+            signs[place], cell_roles[place] = sign, role
+        return _runs(signs, cell_roles)
 
     def _pen(self, ink: Ink) -> Callable[[int, int], None]:
         if ink not in self._inks:

@@ -53,7 +53,7 @@ _NEAR: Final = 4  # cells between two rungs; the second of two that are nearer i
 _ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 
 
-class Entry(NamedTuple):
+class _Entry(NamedTuple):
     """One line of the legend. short: replaces the name where it is too wide."""
 
     name: str
@@ -62,7 +62,7 @@ class Entry(NamedTuple):
     role: str
 
 
-def _put_legend(canvas: Canvas, entries: Sequence[Entry]) -> None:
+def _put_legend(canvas: Canvas, entries: Sequence[_Entry]) -> None:
     """Write the legend into the emptiest corner, with short names where it would be too wide."""
     entries = entries[: max(1, canvas.height // 2)]
     values = max((len(entry.value) for entry in entries), default=0)
@@ -166,8 +166,8 @@ class CurveChart:
         shown = tuple(
             (one.trial, one.part, _stamp(context, one.trial)) for one in overlaid(context)
         )
-        asked = (metric(context), selection.log_y, selection.inspected, _left_out(context))
-        return shown, asked, context.snapshot.study.rungs, _missing_key(context)
+        view = (metric(context), selection.log_y, selection.inspected, _left_out(context))
+        return shown, view, context.snapshot.study.rungs, _missing_key(context)
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         """The curves with their legend; a message where no report can be shown."""
@@ -179,7 +179,7 @@ class CurveChart:
             return Drawing(title, words(*_nothing(context, lines)), actions=_ACTIONS[1:2])
         scales = _scales(context, reported)
         if scales is None:
-            return Drawing(title, words(*_no_number(context, reported)), actions=_ACTIONS[:2])
+            return Drawing(title, words(*_no_finite_value(context, reported)), actions=_ACTIONS[:2])
         made = frame(size, *scales, context.glyphs)
         if made is None:
             return Drawing(title, too_small())
@@ -197,7 +197,7 @@ class CurveChart:
             draw_trace(made.canvas, traces[line.shown.trial][1], line.shown.ink)
         _draw_rungs(made, context)
         if context.selection.inspected is not None:
-            _draw_upright(made, context.selection.inspected, "accent")
+            _draw_vertical(made, context.selection.inspected, "accent")
         for line in lines:
             end = traces[line.shown.trial][1].end
             if end is not None:
@@ -261,13 +261,13 @@ def _draw_rungs(made: Frame, context: RenderContext) -> None:
         if not made.x.low <= step <= made.x.high or column < taken + _NEAR:
             continue
         taken = column
-        _draw_upright(made, step, "faint")
+        _draw_vertical(made, step, "faint")
         for at, sign in enumerate(f"r{place}", column + 1):
             if made.canvas.is_free(at, 0):
                 made.canvas.write(at, 0, sign, "faint")
 
 
-def _draw_upright(made: Frame, step: float, role: str) -> None:
+def _draw_vertical(made: Frame, step: float, role: str) -> None:
     column = made.across(step) // 2
     sign = ":" if made.ascii_only else "\N{BOX DRAWINGS LIGHT TRIPLE DASH VERTICAL}"
     for at in range(made.canvas.height):
@@ -282,9 +282,9 @@ def _ticks(made: Frame, inspected: int | None) -> list[Tick]:
     return [Tick(made.x.at(inspected), str(inspected)), *ticks]
 
 
-def _entry(line: _Line, inspected: int | None) -> Entry:
+def _entry(line: _Line, inspected: int | None) -> _Entry:
     shown = line.shown
-    return Entry(
+    return _Entry(
         shown.name(),
         f"{shown.letter} {trial_name(shown.trial)}",
         _value_text(line, inspected),
@@ -324,7 +324,7 @@ def _nothing(context: RenderContext, lines: list[_Line]) -> list[str]:
     return [f"{trial_name(lines[0].shown.trial)} reports no {metric(context)}"]
 
 
-def _no_number(context: RenderContext, lines: list[_Line]) -> list[str]:
+def _no_finite_value(context: RenderContext, lines: list[_Line]) -> list[str]:
     values = [value for line in lines for value in line.curve.values]
     if context.selection.log_y and any(math.isfinite(value) for value in values):
         return ["no value above 0, so nothing to show on a log scale"]

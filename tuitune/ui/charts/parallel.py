@@ -22,7 +22,7 @@ _ACTIONS: Final = (("chart.log", "log"), ("chart.parallel", "curve"))
 _GOOD: Final = Ink("line-a", "#")
 _OTHER: Final = Ink("faint", ".", "10", under=True)
 _OWN: Final = Ink("line-b bold", "o", "1100")
-MOST: Final = 800  # trials that are shown, evenly spaced
+_MOST: Final = 800  # trials that are shown, evenly spaced
 _GOODS: Final = 8  # trials of the best tenth that are drawn
 _OTHERS: Final = 24
 _LEAST: Final = 7  # cells between two axes
@@ -48,8 +48,8 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     """The axes and lines; a message with fewer than 2 ended trials."""
     snapshot = context.snapshot
     title = "Parallel coordinates"
-    looked_at = some(snapshot.rows, MOST)
-    rows = [row for row in looked_at if row.ended is not None and row.value is not None]
+    sample = some(snapshot.rows, _MOST)
+    rows = [row for row in sample if row.ended is not None and row.value is not None]
     if len(rows) < 2:
         return Drawing(
             title,
@@ -80,7 +80,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     _write_axes(plot, context)
     _write_ends(plot, context)
     hidden = len(every) - len(plot.axes)
-    sampled = len(looked_at) < len(snapshot.rows)
+    sampled = len(sample) < len(snapshot.rows)
     of = f", a sample of {len(snapshot.rows)}" if sampled else ""
     note = f"best {tenth} of {len(rows)}{of}" + (
         f", {hidden} parameters don't fit" if hidden else ""

@@ -35,7 +35,7 @@ _AT_ONCE: Final = (
     1000  # most trials that one snapshot enters, so that opening a large study doesn't block
 )
 
-Part = Literal["here", "waits", "ended", "complete", "failed"]
+_Part = Literal["here", "waits", "ended", "complete", "failed"]
 
 
 class Figures(NamedTuple):
@@ -79,8 +79,8 @@ class Entries:
         self._steps = steps
         self._brackets = [[Rung() for _ in rungs] for rungs in steps]
         self._standings: dict[int, Standing] = {}
-        self._parts: dict[int, Part] = {}
-        self._counts: Counter[tuple[int, int, Part]] = Counter()  # by bracket, rungs filled, part
+        self._parts: dict[int, _Part] = {}
+        self._counts: Counter[tuple[int, int, _Part]] = Counter()  # by bracket, rungs filled, part
         self._seen = -1
         self._version = -1
 
@@ -132,7 +132,7 @@ class Entries:
         self._count(now, part, 1)
         self._standings[row.number], self._parts[row.number] = now, part
 
-    def _count(self, standing: Standing, part: Part, by: int) -> None:
+    def _count(self, standing: Standing, part: _Part, by: int) -> None:
         place = standing.bracket, len(standing.losses)
         self._counts[*place, part] += by
         if standing.failed:
@@ -263,7 +263,7 @@ def _within(names: list[str], room: int) -> str:
     return " ".join([*names[:kept], f"+{len(names) - kept} more"])
 
 
-def _part(row: TrialRow) -> Part:
+def _part(row: TrialRow) -> _Part:
     if row.state == TrialState.COMPLETE:
         return "complete"
     if row.state in ENDED:

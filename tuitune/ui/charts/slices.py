@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 _ACTIONS: Final = (("chart.slice", "next parameter"), ("chart.log", "log"))
-MOST: Final = 800  # trials that are shown, evenly spaced
+_MOST: Final = 800  # trials that are shown, evenly spaced
 _ROLES: Final = {  # by state, in the order of drawing: later ones are on top
     Shown.KILLED: "faint",
     Shown.FAILED: "error",
@@ -43,7 +43,7 @@ def key(context: RenderContext) -> object:
     return epoch(context), runs, selection.parameter, selection.log_y
 
 
-def chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
+def _chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
     """(the axis that is shown, its number from 1, the number of axes)."""
     found = axes(context.snapshot.spec.space, context.snapshot.rows)
     names = [axis.name for axis in found]
@@ -56,12 +56,12 @@ def chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
 def draw(context: RenderContext, size: Size) -> Drawing:
     """A sign for each trial; a message where no trial has a value of the parameter."""
     metric = context.snapshot.spec.objective.metric
-    axis, place, count = chosen(context)
+    axis, place, count = _chosen(context)
     if axis is None:
         return Drawing(f"{metric} by parameter", words("no parameter takes more than one value"))
     title = f"{metric} by {axis.name} ({place} of {count})"
-    looked_at = some(context.snapshot.rows, MOST)
-    rows = [row for row in looked_at if row.value is not None and axis.name in row.config]
+    sample = some(context.snapshot.rows, _MOST)
+    rows = [row for row in sample if row.value is not None and axis.name in row.config]
     if not rows:
         return Drawing(
             title, words(f"no trial with {axis.name} has a value yet"), actions=_ACTIONS[:1]
@@ -84,7 +84,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     note = f"{clipped} beyond the range" if clipped else ""
     lines = [
         *made.lines(ticks, "" if axis.scale is None else "log" if axis.scale.log else ""),
-        _legend(context, rows, len(looked_at)),
+        _legend(context, rows, len(sample)),
     ]
     return Drawing(title, lines, note, _ACTIONS)
 
@@ -137,7 +137,7 @@ def _shown(row: TrialRow) -> Shown:
     return shown(row.state, at_rung=row.is_held)
 
 
-def _legend(context: RenderContext, rows: Sequence[TrialRow], looked_at: int) -> Line:
+def _legend(context: RenderContext, rows: Sequence[TrialRow], sample: int) -> Line:
     """The signs in the chart and what they mean."""
     there = set(map(_shown, rows))
     signs, glyphs = context.glyphs.states, context.glyphs
@@ -152,8 +152,8 @@ def _legend(context: RenderContext, rows: Sequence[TrialRow], looked_at: int) ->
     for text, role in parts:
         line = (*line, (text, role), (" ", ""))
     every = len(context.snapshot.rows)
-    if looked_at < every:
-        line = (*line, (f"{looked_at} of {every} trials ", "muted"))
+    if sample < every:
+        line = (*line, (f"{sample} of {every} trials ", "muted"))
     return (
         line
         if best is None or best.value is None

@@ -81,8 +81,8 @@ def flash_lines(context: RenderContext, size: Size) -> list[Line]:
     undo = _undo(context)
     room = size.width - width_of(undo) - (1 if undo else 0)
     flash = status_line.flash
-    said = () if flash is None else line((fit(flash.text, room).rstrip(), flash.role))
-    return [ends(said, undo, size.width)]
+    message = () if flash is None else line((fit(flash.text, room).rstrip(), flash.role))
+    return [ends(message, undo, size.width)]
 
 
 def _question(text: str, width: int) -> Line:
@@ -144,12 +144,14 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
     if status_line.question is not None:
         return [line(("enter", "bold"), (" is no", "muted"))]
     actions = [*_FIRST, *hints.get(context.selection.focus, ()), *_MORE]
-    shown = [(context.keymap.shown(id_), word) for id_, word in actions if _is_of_use(context, id_)]
+    shown = [
+        (context.keymap.shown(id_), word) for id_, word in actions if _is_possible(context, id_)
+    ]
     last = [(context.keymap.shown(id_), word) for id_, word in _LAST]
     return [_fitting(shown, size.width, last)]
 
 
-def _is_of_use(context: RenderContext, id_: str) -> bool:
+def _is_possible(context: RenderContext, id_: str) -> bool:
     """False for an action on the study with --readonly or without an engine."""
-    steers = id_ in context.keymap.dangerous
-    return not (steers and (context.readonly or context.snapshot.engine_gone))
+    changes_study = id_ in context.keymap.dangerous
+    return not (changes_study and (context.readonly or context.snapshot.engine_gone))

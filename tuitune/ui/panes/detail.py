@@ -91,7 +91,9 @@ def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
     for name, given in _configuration(context.snapshot, row):
         short = parameter(given, form_of(known[name]) if name in known else "")
         pairs.append(line((f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")))
-    words = _told(context, row) if row.state != TrialState.FAILED else row.error.strip() or row.note
+    words = (
+        _activity(context, row) if row.state != TrialState.FAILED else row.error.strip() or row.note
+    )
     second = [
         (plain(words), _role(context, row)),
         (f"  {place(context.snapshot, row)}", "muted"),
@@ -134,15 +136,15 @@ def _facts(
 ) -> list[Line]:
     snapshot = context.snapshot
     role = _role(context, row)
-    said = f"{row.origin}: {row.why}" if row.why else row.origin
-    made = _fact("now", _told(context, row), role, width)
+    origin = f"{row.origin}: {row.why}" if row.why else row.origin
+    made = _fact("now", _activity(context, row), role, width)
     made += _fact("value", value(snapshot, row), "", width)
     made += _fact("rung", standing(snapshot, row, facts), "", width)
     made += _fact("place", place(snapshot, row), "", width)
     made += _fact("time", times(snapshot, row), "", width)
     if row.error.strip() not in row.note:
         made += _fact("error", row.error.strip(), "error", width)
-    made += _fact("from", said, "muted", width)
+    made += _fact("from", origin, "muted", width)
     if row.state == TrialState.FAILED:
         made += _fact("printed", last_words(facts).rstrip(), "muted", width)
     return made
@@ -158,7 +160,7 @@ def _fact(label: str, words: str, role: str, width: int) -> list[Line]:
     return [padded(cut(text, width), width) for text in lines]
 
 
-def _told(context: RenderContext, row: TrialRow) -> str:
+def _activity(context: RenderContext, row: TrialRow) -> str:
     if not (row.step or row.is_transient or row.note) and row.started is not None:
         return missing(context, row)
     return doing(context, row)

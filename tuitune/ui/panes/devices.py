@@ -12,7 +12,7 @@ from tuitune.messages.text import duration, plain, trial_name
 from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import bar, history, load_role
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
-from tuitune.ui.text import device as say
+from tuitune.ui.text import device as text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,16 +106,16 @@ def _pairs(context: RenderContext, cards: Sequence[DeviceSample], width: int) ->
 
 
 def _small_card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
-    index = Segment(9, line((say.index(sample), "title")))
+    index = Segment(9, line((text.index(sample), "title")))
     if sample.foreign or sample.note:
         return _with_users([index], sample, width, 1)
     meter = _busy(context, sample, 7 if width >= 38 else 5)
-    power = say.power(sample)
+    power = text.power(sample)
     segments = [
         index,
-        Segment(7, line(*meter, (f"{say.percent(sample.utilisation):>4}", ""))),
-        Segment(6, line((f"{say.gib(sample.memory_used)}G", say.memory_role(sample)))),
-        Segment(5, line((say.temperature(sample), say.heat(sample)))),
+        Segment(7, line(*meter, (f"{text.percent(sample.utilisation):>4}", ""))),
+        Segment(6, line((f"{text.gib(sample.memory_used)}G", text.memory_role(sample)))),
+        Segment(5, line((text.temperature(sample), text.heat(sample)))),
         Segment(4, line((f"{power[0]:>5}", power[1]))),
     ]
     least = _TWO_TRIALS if width >= 38 else _ONE_TRIAL
@@ -123,22 +123,26 @@ def _small_card(context: RenderContext, sample: DeviceSample, width: int) -> Lin
 
 
 def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
-    name = say.short_name(sample.name)
-    memory = say.share(sample.memory_used, sample.memory_total)
-    power = say.power(sample)
+    name = text.short_name(sample.name)
+    memory = text.share(sample.memory_used, sample.memory_total)
+    power = text.power(sample)
     segments = [
-        Segment(9, line((f" {say.index(sample)} {fit(name, 8)}", "title"))),
+        Segment(9, line((f" {text.index(sample)} {fit(name, 8)}", "title"))),
         Segment(
             8,
             line(("util ", "muted"), *bar(sample.utilisation, 16, context.glyphs, role="success")),
         ),
-        Segment(8, line((f"{say.percent(sample.utilisation):>4}", ""))),
+        Segment(8, line((f"{text.percent(sample.utilisation):>4}", ""))),
         Segment(
             7,
-            line(("mem ", "muted"), *bar(memory, 12, context.glyphs, role=say.memory_role(sample))),
+            line(
+                ("mem ", "muted"), *bar(memory, 12, context.glyphs, role=text.memory_role(sample))
+            ),
         ),
-        Segment(7, line((f"{say.gib(sample.memory_used):>3}/{say.gib(sample.memory_total)}G", ""))),
-        Segment(6, line((f"{say.temperature(sample):>4}", say.heat(sample)))),
+        Segment(
+            7, line((f"{text.gib(sample.memory_used):>3}/{text.gib(sample.memory_total)}G", ""))
+        ),
+        Segment(6, line((f"{text.temperature(sample):>4}", text.heat(sample)))),
         Segment(5, line((f"{power[0]:>5}", power[1]))),
         Segment(4, line((_history(context, sample, 10), "info"))),
     ]
@@ -168,23 +172,23 @@ def _busy(context: RenderContext, sample: DeviceSample, width: int) -> Line:
 
 def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
     wide = width >= _WIDE_FROM
-    slots = say.share(sample.slots_used, sample.slots)
-    memory = say.share(sample.memory_used, sample.memory_total)
+    slots = text.share(sample.slots_used, sample.slots)
+    memory = text.share(sample.memory_used, sample.memory_total)
     cells = 12 if wide else 8
     load = "-" if sample.load is None else f"{sample.load:.1f}"
     cores = "" if sample.trials_cpu is None else f"trials {sample.trials_cpu:.1f} cores"
     engine = "" if sample.engine_cpu is None else f"engine {sample.engine_cpu:.0%}"
     segments = [
         Segment(9, line((" cpu ", "muted"), *bar(slots, cells, context.glyphs, role="success"))),
-        Segment(9, line((f"{say.whole(sample.slots_used)}/{say.whole(sample.slots)} slots", ""))),
-        Segment(6, line(("load ", "muted"), (load, say.strained(sample)))),
+        Segment(9, line((f"{text.whole(sample.slots_used)}/{text.whole(sample.slots)} slots", ""))),
+        Segment(6, line(("load ", "muted"), (load, text.strained(sample)))),
         Segment(
             7, line(("mem ", "muted"), *bar(memory, cells, context.glyphs, role=load_role(memory)))
         ),
-        Segment(7, line((f"{say.gib(sample.memory_used)}/{say.gib(sample.memory_total)}G", ""))),
+        Segment(7, line((f"{text.gib(sample.memory_used)}/{text.gib(sample.memory_total)}G", ""))),
         Segment(4, line((cores, "muted"))),
         Segment(2, line((engine, "muted"))),
-        Segment(3, line((say.disk(sample), "warning"))),
+        Segment(3, line((text.disk(sample), "warning"))),
         Segment(5, line((_history(context, sample, 10 if wide else 5), "info"))),
     ]
     least = _TWO_TRIALS if width >= 80 else _ONE_TRIAL
@@ -217,9 +221,8 @@ def _trials(trials: Sequence[int], room: int) -> str:
 
 def _users(sample: DeviceSample, room: int) -> tuple[str, str]:
     """The processes of other users and the note of the sample: why no trial is placed here."""
-    words = ", ".join(sample.foreign)
-    told = " - ".join(part for part in (words, sample.note) if part)
-    return fit(told, room).rstrip(), "warning"
+    reasons = (", ".join(sample.foreign), sample.note)
+    return fit(" - ".join(filter(None, reasons)), room).rstrip(), "warning"
 
 
 def _history(context: RenderContext, sample: DeviceSample, width: int) -> str:
@@ -229,7 +232,7 @@ def _history(context: RenderContext, sample: DeviceSample, width: int) -> str:
 
 
 def _kinds(cards: Sequence[DeviceSample]) -> str:
-    names = {say.short_name(sample.name) for sample in cards}
+    names = {text.short_name(sample.name) for sample in cards}
     return f"{len(cards)} x {' / '.join(sorted(names))}"
 
 

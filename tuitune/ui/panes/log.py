@@ -78,8 +78,8 @@ class LogPane:
 
 
 def _empty(context: RenderContext, title: str, words: str, size: Size) -> list[Line]:
-    said = cut(line((words, "muted")), size.width)
-    return [rule(context, _NAME, title, size.width), said][: size.height]
+    message = cut(line((words, "muted")), size.width)
+    return [rule(context, _NAME, title, size.width), message][: size.height]
 
 
 def _lines(
@@ -90,7 +90,7 @@ def _lines(
     shown: list[Line] = []
     for text in texts:
         segments = chopped(text, size.width) if context.selection.wrap else [_cut(text, size.width)]
-        shown += [_marked(segment, context.selection.find) for segment in segments]
+        shown += [_highlighted(segment, context.selection.find) for segment in segments]
     state = "follows" if end is None else f"held, {_amount(found.size - end)} below"
     words = [f"Log {trial_name(int(path.parent.name))}", state]
     if context.selection.find:
@@ -118,7 +118,7 @@ def _cut(text: str, width: int) -> str:
     return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "~"
 
 
-def _marked(text: str, find: str) -> Line:
+def _highlighted(text: str, find: str) -> Line:
     """The line with each match highlighted."""
     spans: list[tuple[str, str]] = []
     wanted, low = find.lower(), text.lower()
@@ -245,7 +245,7 @@ def _no_log(context: RenderContext) -> str:
     return ""
 
 
-def _nothing_looked_for(context: RenderContext) -> str:
+def _no_match_possible(context: RenderContext) -> str:
     return _no_log(context) or ("" if context.selection.find else "nothing is looked for")
 
 
@@ -291,7 +291,7 @@ PANE = Pane(
             "Look",
             _find_up,
             pane=_NAME,
-            why_not=_nothing_looked_for,
+            why_not=_no_match_possible,
         ),
         Action(
             "log.find_down",
@@ -301,7 +301,7 @@ PANE = Pane(
             "Look",
             _find_down,
             pane=_NAME,
-            why_not=_nothing_looked_for,
+            why_not=_no_match_possible,
         ),
     ),
     (("log.find", "find"), ("log.find_up", "next"), ("log.wrap", "wrap"), *TRIAL_HINTS),

@@ -101,8 +101,8 @@ def failure(context: RenderContext, pane: str, error: Exception, size: Size) -> 
 
     where = traceback.extract_tb(error.__traceback__)[-1]
     words = f"{type(error).__name__}: {error}\n{where.filename}, line {where.lineno}"
-    told = [line((text, "error")) for text in wrapped(words, size.width)]
-    return [rule(context, pane, f"{pane} can't be shown", size.width), *told][: size.height]
+    message = [line((text, "error")) for text in wrapped(words, size.width)]
+    return [rule(context, pane, f"{pane} can't be shown", size.width), *message][: size.height]
 
 
 class Memo(Generic[T]):

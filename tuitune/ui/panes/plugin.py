@@ -36,9 +36,9 @@ def load_pane(name: str, others: Sequence[Pane]) -> Pane:
         raise PluginError(f'"{name}" is not a tuitune.ui.panes.pane.Pane but {pane!r}')
     if pane.name != name:
         raise PluginError(f'"{name}" calls itself "{pane.name}"')
-    strangers = [a.id for a in pane.actions if not a.id.startswith(f"{name}.")]
-    if strangers:
-        raise PluginError(f'"{name}": the id of its action {strangers[0]} must begin with {name}.')
+    misnamed = [a.id for a in pane.actions if not a.id.startswith(f"{name}.")]
+    if misnamed:
+        raise PluginError(f'"{name}": the id of its action {misnamed[0]} must begin with {name}.')
     return _guarded(pane)
 
 
@@ -54,9 +54,9 @@ def _guarded(pane: Pane) -> Pane:
         make=lambda: _Guarded(pane),
         place=place,
         actions=tuple(_guarded_action(action) for action in pane.actions),
-        click=pane.click and _said(pane.name, pane.click),
-        wheel=pane.wheel and _said(pane.name, pane.wheel),
-        again=pane.again and _said(pane.name, pane.again),
+        click=pane.click and _reporting(pane.name, pane.click),
+        wheel=pane.wheel and _reporting(pane.name, pane.wheel),
+        again=pane.again and _reporting(pane.name, pane.again),
     )
 
 
@@ -69,11 +69,13 @@ def _guarded_action(action: Action) -> Action:
 
     argument = action.argument
     if argument is not None:
-        argument = replace(argument, run=_said(action.id, argument.run), values=None)
-    return replace(action, run=_said(action.id, action.run), why_not=why_not, argument=argument)
+        argument = replace(argument, run=_reporting(action.id, argument.run), values=None)
+    return replace(
+        action, run=_reporting(action.id, action.run), why_not=why_not, argument=argument
+    )
 
 
-def _said(name: str, call: Callable[..., None]) -> Callable[..., None]:
+def _reporting(name: str, call: Callable[..., None]) -> Callable[..., None]:
     """The function, with its errors shown as messages of the app."""
 
     def guarded(app: AppActions, *more: Any) -> None:

@@ -24,8 +24,8 @@ def window(content: Sequence[Line], height: int, scrolled: int) -> tuple[list[Li
     height = max(0, height)
     top = max(0, min(scrolled, len(content) - height))
     below = len(content) - top - height
-    words = [f"{top} above" if top else "", f"{below} below" if below > 0 else ""]
-    return list(content[top : top + height]), ", ".join(word for word in words if word)
+    hidden = [f"{top} above" if top else "", f"{below} below" if below > 0 else ""]
+    return list(content[top : top + height]), ", ".join(filter(None, hidden))
 
 
 def scroll_text(pane: str, length: Callable[[RenderContext, Size], int]) -> Scroll:

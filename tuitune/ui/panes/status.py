@@ -56,8 +56,8 @@ def _second(context: RenderContext, width: int) -> Line:
     words, role = health(context)
     right = line((words, role))
     room = width - width_of(right) - 1
-    told = notice(context)
-    first = _cut_to(told, room) if told else _best(context, width)
+    message = notice(context)
+    first = _cut_to(message, room) if message else _best(context, width)
     segments = [
         Segment(9, first),
         _reason(context, room - width_of(first) - _GAP),
@@ -76,9 +76,9 @@ def _reason(context: RenderContext, room: int) -> Segment:
     return Segment(1, line((words, "muted")))
 
 
-def _cut_to(told: Line, width: int) -> Line:
+def _cut_to(text: Line, width: int) -> Line:
     """The line, with a tilde where it is cut."""
-    return tuple((fit(text, width).rstrip(), role) for text, role in told)
+    return tuple((fit(span, width).rstrip(), role) for span, role in text)
 
 
 def _flags(context: RenderContext) -> Line:

@@ -68,8 +68,8 @@ class TrialsPane:
         numbers, rows = context.order.numbers, context.snapshot.rows
         if not numbers:
             back = context.keymap.shown("pane.back")
-            said = line("no trial matches; ", (back, "accent"), " clears the filter")
-            return [cut(said, size.width)]
+            message = line("no trial matches; ", (back, "accent"), " clears the filter")
+            return [cut(message, size.width)]
         height = max(1, size.height - _ABOVE)
         cursor = context.order.position(context.selection.cursor) or 0
         top = window(context.selection.top, cursor, len(numbers), height)

@@ -58,8 +58,8 @@ class WhyPane:
 def length(context: RenderContext, size: Size) -> int:
     """The number of lines, without the title."""
     trial = _trial(context)
-    told_lines = _told(context.snapshot, _facts(context, trial), size.width, study=trial is None)
-    return sum(1 for _ in told_lines)
+    facts = _facts(context, trial)
+    return sum(1 for _ in _decisions(context.snapshot, facts, size.width, study=trial is None))
 
 
 def _trial(context: RenderContext) -> int | None:
@@ -82,22 +82,26 @@ def _lines(
     other = f"{key} {'one trial' if study else 'the study'}"
     height = max(0, size.height - 1)
     top = max(0, context.selection.scrolled.get(_NAME, 0))
-    told_lines = _told(context.snapshot, facts, size.width, study=study)
-    shown = list(islice(told_lines, top, top + height))
+    decisions = _decisions(context.snapshot, facts, size.width, study=study)
+    shown = list(islice(decisions, top, top + height))
     if not shown:
         shown = [line(("nothing was decided yet" if not top else "nothing older", "muted"))]
     return [rule(context, _NAME, title, size.width, right=other), *shown][: size.height]
 
 
-def _told(
+def _decisions(
     snapshot: Snapshot, facts: Sequence[tuple[int, AnyFact]], width: int, *, study: bool
 ) -> Iterator[Line]:
-    came_of: dict[int, Why] = {}  # why each trial came to its newest state
+    settled: dict[int, Why] = {}  # by trial: why it is in its newest state
     for _, fact in facts:
         words = told(fact)
         if isinstance(fact, Settled):
-            came_of[fact.trial] = fact.why
-        if not words or (isinstance(fact, Checkpointed) and not study) or _is_said(fact, came_of):
+            settled[fact.trial] = fact.why
+        if (
+            not words
+            or (isinstance(fact, Checkpointed) and not study)
+            or _is_repeated(fact, settled)
+        ):
             continue
         if study and (who := whose(fact)):
             words = f"{who}  {words}"
@@ -107,11 +111,11 @@ def _told(
             yield cut(line((before, "muted"), (text, _role(fact))), width)
 
 
-def _is_said(fact: AnyFact, came_of: Mapping[int, Why]) -> bool:
+def _is_repeated(fact: AnyFact, settled: Mapping[int, Why]) -> bool:
     """Whether the change of state that followed from this fact has the same reason."""
     match fact:
         case Verdict(trial=trial, why=words) | Exited(trial=trial, error=words):
-            return bool(words) and came_of.get(trial) == words
+            return bool(words) and settled.get(trial) == words
     return False
 
 

@@ -83,19 +83,19 @@ class Paint:
         line = cut(line, width)
         missing = width - width_of(line)
         spans = [*line, (" " * missing, self._tail(line))] if missing > 0 else line
-        inked: list[tuple[str, Style]] = []
+        styled: list[tuple[str, Style]] = []
         for text, role in spans:
             style = self.style(role)
-            before, last = inked[-1] if inked else ("", style)
+            before, last = styled[-1] if styled else ("", style)
             blank = text.isspace()
-            if (blank or not before or before.isspace() or style is last) and _grounded(
+            if (blank or not before or before.isspace() or style is last) and _same_blank(
                 style, last
             ):
                 # a blank looks the same in either style; fewer style changes save most bytes
-                inked[-1:] = [(before + text, last if blank else style)]
+                styled[-1:] = [(before + text, last if blank else style)]
             else:
-                inked.append((text, style))
-        return Strip([Segment(text, style) for text, style in inked], width)
+                styled.append((text, style))
+        return Strip([Segment(text, style) for text, style in styled], width)
 
     @staticmethod
     def _tail(line: Line) -> str:
@@ -124,7 +124,7 @@ class Paint:
         return Style.parse(f"{' '.join(sorted(attributes))} {colour} on {under}")
 
 
-def _grounded(one: Style, other: Style) -> bool:
+def _same_blank(one: Style, other: Style) -> bool:
     """Whether blanks of the two styles look the same."""
     return one is other or (
         one.bgcolor == other.bgcolor

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _KEYS = 12  # cells for an action's keys
 TITLE = 20  # cells for its title, if its help follows
 _SENTENCES_FROM = 60  # cells of a column from which the help of each action is shown
-_LOOKING_ON: Final = "not with --readonly"
+_READONLY: Final = "not with --readonly"
 
 
 def help_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
@@ -51,28 +51,28 @@ def _block(context: RenderContext, title: str, actions: Sequence[Action], width:
     """A title and actions; a reason that several of them share is shown once, above them."""
     reasons = [_why_not(context, action) for action in actions]
     shared = {reason for reason, count in Counter(reasons).items() if reason and count > 1}
-    told = [
+    notes = [
         line((words, "faint"))
         for reason in sorted(shared)
         for words in wrap(f"grey: {reason}", width)
     ]
     entries = (
-        _entry(context, action, reason, width, said="" if reason in shared else reason)
+        _entry(context, action, reason, width, shown="" if reason in shared else reason)
         for action, reason in zip(actions, reasons, strict=True)
     )
-    return [line((title, "title bold")), *told, *entries]
+    return [line((title, "title bold")), *notes, *entries]
 
 
-def _entry(context: RenderContext, action: Action, reason: str, width: int, *, said: str) -> Line:
+def _entry(context: RenderContext, action: Action, reason: str, width: int, *, shown: str) -> Line:
     """Keys, title, and the help or the reason why it can't be done now. shown: the reason or ""."""
     keys = " ".join(context.keymap.keys(action.id)) or context.keymap.shown(action.id)
     key = (fit(keys, _KEYS) + " ", "faint" if reason else "accent")
     role = "faint" if reason else "text"
     room = width - _KEYS - 1
     if width < _SENTENCES_FROM:
-        text = f"{action.title}: {said}" if said else action.title
+        text = f"{action.title}: {shown}" if shown else action.title
         return line(key, (fit(text, room), role))
-    words = fit(said or action.help, max(0, room - TITLE - 1))
+    words = fit(shown or action.help, max(0, room - TITLE - 1))
     return line(
         key, (fit(action.title, TITLE) + " ", role), (words, "faint" if reason else "muted")
     )
@@ -81,7 +81,7 @@ def _entry(context: RenderContext, action: Action, reason: str, width: int, *, s
 def _why_not(context: RenderContext, action: Action) -> str:
     """The reason why it can't be done now; "" if it can."""
     if action.dangerous and context.readonly:
-        return _LOOKING_ON
+        return _READONLY
     return action.why_not(context) if action.why_not else ""
 
 

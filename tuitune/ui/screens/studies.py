@@ -68,8 +68,8 @@ def study_lines(listing: Listing, size: Size) -> list[Line]:
     named = line((f"{sign} ", "rule"), (f"{fit(title, len(title))} ", "accent bold"))
     rule = ends(named, (), width, (sign, "rule"))
     if not entries:
-        said = ("None like that; esc shows all again.",) if text else _NONE_YET
-        return [rule, *(cut(line((f"  {words}", "info")), width) for words in said)]
+        message = ("None like that; esc shows all again.",) if text else _NONE_YET
+        return [rule, *(cut(line((f"  {words}", "info")), width) for words in message)]
     widths = _widths(entries, width)
     heads = cut(line(("    " + _row(_HEADS, widths), "muted")), width)
     room = max(1, size.height - 2)

@@ -37,7 +37,7 @@ _CURVES = 64  # of other metrics, that are cached
 _LATE = 2.5 * GROWTH  # growth in finished trials from which the app doesn't wait for the engine
 
 
-class LazyQueries:
+class _LazyQueries:
     """`Sources`: caches each answer until the trial, or the study, has changed."""
 
     def __init__(self, reader: Reader, objective: str) -> None:
@@ -146,11 +146,11 @@ class Source:
         first = self._reader.changes(outlined=True)
         self._seq = first.seq
         self._engine: EngineRow | None = None
-        self._looked_at = -math.inf
+        self._devices_read = -math.inf
         self._sampled = now - HISTORY
         self._unplotted: list[Report] | None = []  # reports from before `load_curves`
         self._until = first.seq
-        self._queries = queries = LazyQueries(self._reader, spec.objective.metric)
+        self._queries = queries = _LazyQueries(self._reader, spec.objective.metric)
         self.snapshot = Snapshot(spec, folder, file, Curves(), first.study or StudyRow(), queries)
         queries.snapshot = self.snapshot
         self.snapshot.host = socket.gethostname()
@@ -158,7 +158,7 @@ class Source:
         self.snapshot.engine.last_change = _last_change(
             self.snapshot.rows, self.snapshot.study.opened
         )
-        self._look_at_devices(now)
+        self._read_devices(now)
         self._place_engine(now)
 
     def complete(self, numbers: Iterable[int]) -> None:
@@ -175,7 +175,7 @@ class Source:
         snapshot = self.snapshot
         snapshot.now = now
         snapshot.changed = set()
-        due = now - self._looked_at >= self._devices_tick
+        due = now - self._devices_read >= self._devices_tick
         if due:  # before the changes are read, so that none is missing once the engine has ended
             self._alive = owner.running(snapshot.folder) is not None
         changes = self._reader.changes(self._seq)
@@ -184,7 +184,7 @@ class Source:
             self._take(changes, now)
             snapshot.engine.last_change = now
         if due:
-            self._look_at_devices(now)
+            self._read_devices(now)
         if due or changes.engine is not None:
             self._place_engine(now)
         if self._queries.poll():
@@ -269,9 +269,9 @@ class Source:
         more = dict.fromkeys(name for report in reports[-50:] for name in report.metrics)
         return (*known, *(name for name in more if name not in known))
 
-    def _look_at_devices(self, now: float) -> None:
+    def _read_devices(self, now: float) -> None:
         """Reads new samples, which also show that the engine runs."""
-        self._looked_at = now
+        self._devices_read = now
         snapshot = self.snapshot
         samples = self._reader.samples(self._sampled)
         for sample in samples:

@@ -88,8 +88,8 @@ class Studies:
 
     def close(self) -> None:
         """Closes the databases of all studies."""
-        for book in self._known.values():
-            book.reader.close()
+        for known in self._known.values():
+            known.reader.close()
         self._known.clear()
 
     def _find(self) -> None:
@@ -99,9 +99,9 @@ class Studies:
                 self.entries[folder] = Entry(folder, when=_changed(folder))
         for folder in [folder for folder in self.entries if folder not in folders]:
             del self.entries[folder]
-            book = self._known.pop(folder, None)
-            if book is not None:
-                book.reader.close()
+            known = self._known.pop(folder, None)
+            if known is not None:
+                known.reader.close()
 
     def _read(self, entry: Entry) -> None:
         """Checks only the times of two files if no engine runs and nothing has changed."""
@@ -112,32 +112,32 @@ class Studies:
             return
         entry.when = when
         try:
-            book = self._known.get(entry.folder) or self._open(entry.folder)
-            changes = book.reader.changes(book.seq)
+            known = self._known.get(entry.folder) or self._open(entry.folder)
+            changes = known.reader.changes(known.seq)
         except (StoreError, StudyFileError) as error:
             words = str(error).splitlines()[0].removeprefix(f"{entry.folder}/")
             entry.state, entry.problem = "unreadable", words
             return
-        book.seq = changes.seq
-        book.rows.update((row.number, row) for row in changes.rows)
-        book.study = changes.study or book.study
-        _describe(entry, book, runs=runs)
+        known.seq = changes.seq
+        known.rows.update((row.number, row) for row in changes.rows)
+        known.study = changes.study or known.study
+        _describe(entry, known, runs=runs)
 
     def _open(self, folder: Path) -> _Known:
-        book = _Known(Reader.open(folder / DATABASE), load(folder / DOCUMENT, check_target=False))
-        self._known[folder] = book
-        return book
+        known = _Known(Reader.open(folder / DATABASE), load(folder / DOCUMENT, check_target=False))
+        self._known[folder] = known
+        return known
 
 
-def _describe(entry: Entry, book: _Known, *, runs: bool) -> None:
-    rows: Iterable[TrialRow] = book.rows.values()
+def _describe(entry: Entry, known: _Known, *, runs: bool) -> None:
+    rows: Iterable[TrialRow] = known.rows.values()
     counts = Counter(row.state for row in rows)
-    spec = book.spec
-    entry.state = book.study.state(running=runs)
+    spec = known.spec
+    entry.state = known.study.state(running=runs)
     entry.done = sum(counts[state] for state in ENDED)
-    entry.total = spec.search.trials if book.study.total is None else book.study.total
+    entry.total = spec.search.trials if known.study.total is None else known.study.total
     entry.trial, entry.partial = best_of(spec, rows)
-    best = None if entry.trial is None else book.rows[entry.trial]
+    best = None if entry.trial is None else known.rows[entry.trial]
     entry.metric, entry.best = spec.objective.metric, None if best is None else best.value
     entry.problem = ""
 

@@ -138,20 +138,20 @@ def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
 
 def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Column]:
     """The columns that fit into `width` cells; a note at the end gets the remaining cells."""
-    standing, moving, room = _divided(made, selection, width)
+    fixed, scrolled, room = _divided(made, selection, width)
     first = min(selection.first_column, last_first_column(made, selection, width))
     if first > 0 or selection.wide:
-        return _widened([*standing, *_fitting(moving[first:], room)], width)
-    by_weight = sorted(moving, key=lambda column: -column.weight)
+        return _widened([*fixed, *_fitting(scrolled[first:], room)], width)
+    by_weight = sorted(scrolled, key=lambda column: -column.weight)
     fitting = set(_fitting(by_weight, room))
-    return _widened([*standing, *(column for column in moving if column in fitting)], width)
+    return _widened([*fixed, *(column for column in scrolled if column in fitting)], width)
 
 
 def last_first_column(made: Sequence[Column], selection: Selection, width: int) -> int:
     """The largest value of `first_column`, at which the last column is visible."""
-    _, moving, room = _divided(made, selection, width)
-    fitting = len(_fitting(moving[::-1], room))
-    return max(0, len(moving) - max(1, fitting))
+    _, scrolled, room = _divided(made, selection, width)
+    fitting = len(_fitting(scrolled[::-1], room))
+    return max(0, len(scrolled) - max(1, fitting))
 
 
 def _divided(
@@ -159,9 +159,9 @@ def _divided(
 ) -> tuple[list[Column], list[Column], int]:
     """The fixed columns, those that scroll, and the cells for the latter."""
     kept = ordered(made, selection)
-    standing = [_in_full(column, width) for column in kept if column.key in FIXED]
-    moving = [column for column in kept if column.key not in FIXED]
-    return standing, moving, width - SIGNS - sum(c.width + GAP for c in standing) + GAP
+    fixed = [_in_full(column, width) for column in kept if column.key in FIXED]
+    scrolled = [column for column in kept if column.key not in FIXED]
+    return fixed, scrolled, width - SIGNS - sum(c.width + GAP for c in fixed) + GAP
 
 
 def _in_full(column: Column, width: int) -> Column:

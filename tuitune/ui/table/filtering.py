@@ -46,8 +46,8 @@ def _of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Tes
     compare = _COMPARE.get(sign)
     if compare is None:
         equal = [_equal_to(number, text) for number, text in numbers]
-        turned = sign == "!="
-        return lambda row, _: any(same(read(row)) for same in equal) is not turned
+        negated = sign == "!="
+        return lambda row, _: any(same(read(row)) for same in equal) is not negated
     if len(numbers) > 1:
         raise FilterError(f"{name}{sign} takes one number")
     limit = numbers[0][0]
@@ -63,11 +63,11 @@ def _of_text(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
     if sign in _COMPARE:
         raise FilterError(f"{name} is neither more nor less: {name}:{wanted[0]}")
     sought = [text.casefold() for text in wanted]
-    turned = sign == "!="
+    negated = sign == "!="
 
     @lru_cache(maxsize=_TEXTS_KEPT)
     def holds(text: str) -> bool:
-        return any(_like(text.casefold(), one, sign) for one in sought) is not turned
+        return any(_like(text.casefold(), one, sign) for one in sought) is not negated
 
     def test(row: TrialRow, _: Snapshot) -> bool:
         value = read(row)
@@ -136,8 +136,8 @@ def _word(text: str, spec: StudySpec) -> Test:
     is_numbered = _numbered(sought)
 
     @lru_cache(maxsize=_TEXTS_KEPT)
-    def holds(told: str) -> bool:
-        return sought in told.casefold()
+    def holds(text: str) -> bool:
+        return sought in text.casefold()
 
     def test(row: TrialRow, snapshot: Snapshot) -> bool:
         if _plain(row) in states or holds(row.origin) or holds(row.device):
@@ -198,9 +198,9 @@ def _state(sign: str, wanted: tuple[str, ...]) -> Test:
         if not found:
             raise FilterError(f"no state {text}: {', '.join(WORDS)}")
         states |= found
-    turned = sign == "!="
+    negated = sign == "!="
     return lambda row, snapshot: (
-        (_plain(row) in states or _shown(row, snapshot) in states) is not turned
+        (_plain(row) in states or _shown(row, snapshot) in states) is not negated
     )
 
 
@@ -272,8 +272,8 @@ def _may_be_text(parameter: Parameter) -> bool:
 def _unknown(name: str, spec: StudySpec) -> str:
     names = ["state", "has", *_NUMBERS, *_TEXTS, spec.objective.metric, *spec.space.by_name]
     close = difflib.get_close_matches(name, names, n=1)
-    meant = f"did you mean {close[0]}?" if close else "quote it to search as text"
-    return f'no column "{name}"; {meant}'
+    advice = f"did you mean {close[0]}?" if close else "quote it to search as text"
+    return f'no column "{name}"; {advice}'
 
 
 __all__ = ["ALL", "Filter", "FilterError", "parse"]

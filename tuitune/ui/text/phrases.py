@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 _SOME = 3  # failures from which they are reported while other trials still run
-PATIENCE = 60.0  # s without a first report after which a hint is shown
+_PATIENCE = 60.0  # s without a first report after which a hint is shown
 _LOOKED_AT = 200  # newest trials that are searched for one without a report
 _TRACEBACK = 12  # last lines of a traceback that are shown
 _ANY = 1000  # cells; the text is cut later
@@ -25,8 +25,7 @@ _ANY = 1000  # cells; the text is cut later
 
 def awaited(context: RenderContext, width: int) -> list[Line]:
     """Shown while there is no trial: what the study waits for, and the first keys."""
-    told = _awaited(context, width)
-    return [*told, (), *_first_keys(context)]
+    return [*_awaited(context, width), (), *_first_keys(context)]
 
 
 def _awaited(context: RenderContext, width: int) -> list[Line]:
@@ -39,7 +38,7 @@ def _awaited(context: RenderContext, width: int) -> list[Line]:
         code = spec.trial.target or "the command"
         words = plain(engine.words).replace(f"{snapshot.folder}/", "")
         newest = [line(("  " + words, "muted"))] if words else []
-        return [_said(f"{code} is being imported, {age}"), *newest]
+        return [_info(f"{code} is being imported, {age}"), *newest]
     if snapshot.study.disk_low:
         return [line(("nothing starts: the disk is too full; make room, and it goes on", "error"))]
     if snapshot.study.blocked:
@@ -47,23 +46,23 @@ def _awaited(context: RenderContext, width: int) -> list[Line]:
     if not snapshot.study.launching:
         key = context.keymap.shown("study.resume")
         return [line((f"nothing starts: launching is paused; {key} goes on", "warning"))]
-    return [_said(f"{spec.search.method} is asked for the first configuration, {age}")]
+    return [_info(f"{spec.search.method} is asked for the first configuration, {age}")]
 
 
 def _gone(context: RenderContext, width: int) -> list[Line]:
     """For a study without trials and without an engine."""
     engine = context.snapshot.engine
     if engine.state == "finished":
-        return [_said("the study is finished, without a trial")]
+        return [_info("the study is finished, without a trial")]
     if engine.state == "failed":
         return [
             line(("the study could not start:", "error bold")),
             *(line(("  " + words, "error")) for words in _tail(engine.words, width - 2)),
-            _said(f"mend it, then {_how_to_go_on(context)}"),
+            _info(f"mend it, then {_how_to_go_on(context)}"),
         ]
     return [
         line((f"no trial was started, and no engine runs ({_ended(context)})", "warning")),
-        _said(_how_to_go_on(context)),
+        _info(_how_to_go_on(context)),
     ]
 
 
@@ -150,11 +149,11 @@ def missing(context: RenderContext, row: TrialRow) -> str:
         words = "had reported nothing when its engine ended"
     elif row.pid is None or row.activity == "starting":
         words = f"is starting, {duration(since)}"
-    elif since < PATIENCE:
+    elif since < _PATIENCE:
         words = f"runs, no report yet, {duration(since)}"
     else:
-        said = last_line(log_file(context.snapshot.folder, row.number))
-        log = f"log: {said}" if said else "its log is empty"
+        newest = last_line(log_file(context.snapshot.folder, row.number))
+        log = f"log: {newest}" if newest else "its log is empty"
         words = f"no report after {duration(since)}: is report() called? {log}"
     return f"{name} {words}"
 
@@ -173,7 +172,7 @@ def _first_report(context: RenderContext) -> Line:
     oldest = next((row for row in rows if row.state == TrialState.RUNNING), None)
     if oldest is None:
         return _awaited(context, _ANY)[0] if not rows else ()
-    late = context.snapshot.now - (oldest.launched or context.snapshot.now) >= PATIENCE
+    late = context.snapshot.now - (oldest.launched or context.snapshot.now) >= _PATIENCE
     return line((missing(context, oldest), "warning" if late else "info"))
 
 
@@ -191,5 +190,5 @@ def _last_of(text: str) -> str:
     return plain(next((x.strip() for x in reversed(text.splitlines()) if x.strip()), ""))
 
 
-def _said(words: str) -> Line:
+def _info(words: str) -> Line:
     return line((words, "info"))

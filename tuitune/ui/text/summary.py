@@ -49,8 +49,13 @@ def _state(snapshot: Snapshot) -> list[Line]:
         line((f"{count} {state}  ", WORDS[state].role))
         for state, count in shown_counts(snapshot.counts, snapshot.held).items()
     ]
-    said = {"finished": "finished", "running": "runs", "silent": "runs", "importing": "is starting"}
-    state = said.get(snapshot.engine.state, "stopped, can go on")
+    known = {
+        "finished": "finished",
+        "running": "runs",
+        "silent": "runs",
+        "importing": "is starting",
+    }
+    state = known.get(snapshot.engine.state, "stopped, can go on")
     took = duration(elapsed(snapshot))
     ended = snapshot.study.exhausted or snapshot.study.halted
     return [
