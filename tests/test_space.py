@@ -285,7 +285,7 @@ def test_a_space_has_no_size_only_while_a_continuum_can_be_active():
     apart = Choice("b", (2,), when={"a": (9,)})
     assert SearchSpace((Choice("a", (1, 9)), apart, never)).size == 2
     assert SearchSpace((Choice("a", (1, 9)), Sampled("s", "a.py:f"))).size is None
-    with pytest.raises(ValueError, match="no end"):
+    with pytest.raises(ValueError, match="infinitely many"):
         SearchSpace((FloatRange("x", 0.0, 1.0),)).configurations()
 
 

@@ -171,12 +171,12 @@ def stale_checkpoint_resumed() -> Iterator[None]:
 @contextmanager
 def blocked_launch_fails_trials() -> Iterator[None]:
     """A trial that could not be launched, by no fault of its own, has failed."""
-    taken = attempts._taken
+    taken = attempts._interrupted
 
     def strict(state: State, trial: Any, exit_: ev.Exited) -> Any:
         return None if exit_.lost and exit_.error else taken(state, trial, exit_)
 
-    with patch.object(attempts, "_taken", strict):
+    with patch.object(attempts, "_interrupted", strict):
         yield
 
 
