@@ -10,9 +10,9 @@ from tuitune.core.study import kept_checkpoints
 from tuitune.core.study.state import State, Trial
 
 
-def state(keep: str, *trials: Trial, leader: int | None = None, complete: bool = False) -> State:
+def state(keep: str, *trials: Trial, leader: int | None = None, **more: bool | int) -> State:
     settings = ev.Settings(9, None, 1.0, None, 0, None, None, None, keep_checkpoints=keep)
-    return State(settings=settings, trials=list(trials), leader=leader, complete=complete)
+    return State(settings=settings, trials=list(trials), leader=leader, **more)
 
 
 def trial(number: int, state: str, *, not_promoted: bool = False) -> Trial:
@@ -39,9 +39,16 @@ def test_of_complete_trials_the_best_keeps_its_last(keep, number, stays, complet
 
 def test_the_best_before_keeps_its_own_until_the_new_one_has_written_its():
     before, new = trial(0, "COMPLETE"), trial(1, "RUNNING")
-    assert kept_checkpoints.kept(state("best", before, new, leader=1), before) == 1
+    now = state("best", before, new, leader=1, former_leader=0)
+    assert kept_checkpoints.kept(now, before) == 1
     new.state = "COMPLETE"
-    assert kept_checkpoints.kept(state("best", before, new, leader=1), before) == 0
+    assert kept_checkpoints.kept(now, before) == 0
+
+
+def test_a_trial_that_was_beaten_does_not_keep_one_again_while_a_new_best_ends():
+    first, second, third = trial(0, "COMPLETE"), trial(1, "COMPLETE"), trial(2, "RUNNING")
+    now = state("best", first, second, third, leader=2, former_leader=1)
+    assert [kept_checkpoints.kept(now, one) for one in (first, second)] == [0, 1]
 
 
 @pytest.mark.parametrize("keep", ["best", "all", "none"])

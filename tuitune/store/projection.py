@@ -76,6 +76,8 @@ class Projection:
             for number in numbers:
                 born.setdefault(number, seq)
                 changed[number] = seq
+                if number == state.leader and state.former_leader is not None:
+                    changed[state.former_leader] = seq  # it may have lost its checkpoint
             self.seq = seq
         if state.leader != leader:  # others may have lost their checkpoints
             changed |= {t.number: self.seq for t in state.trials if t.checkpoint is not None}

@@ -45,7 +45,7 @@ def forgotten(state: st.State) -> Iterator[st.Trial]:
 
 
 def _may_be_best(state: st.State, trial: st.Trial) -> bool:
-    """The best trial keeps its checkpoint; until it has ended, it may have none yet."""
-    if state.leader is None:
-        return False
-    return state.leader == trial.number or state.trials[state.leader].state not in ENDED
+    """The best trial keeps its checkpoint; until it has ended, the best before it does too."""
+    if state.leader is None or state.leader == trial.number:
+        return state.leader is not None
+    return state.former_leader == trial.number and state.trials[state.leader].state not in ENDED

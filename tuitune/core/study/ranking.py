@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from tuitune.core.events import StopReason, TrialState
+from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.study.state import Ending, Frozen
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ def update_leader(spec: StudySpec, state: State, trial: Trial) -> None:
     """Compare a trial that has reached the end, or whose value there was replaced."""
     if state.leader != trial.number:
         if leads(spec, state, trial):
+            if state.leader is not None and state.trials[state.leader].state in ENDED:
+                state.former_leader = state.leader
             state.leader = trial.number
         return
     at_the_end = (t for t in state.trials if t.at_maximum or t.state == TrialState.COMPLETE)

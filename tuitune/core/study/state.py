@@ -168,6 +168,7 @@ class State(msgspec.Struct, array_like=True):
     repeats: bool = False  # some trial has reported the objective of one step several times
     slowest: float = 0.0  # the longest time that any trial took from one step to the next, s
     blocked: dict[str, str] = {}  # what keeps all trials from being launched -> why, in words
+    former_leader: int | None = None  # the newest leader before this one that had ended
 
     @property
     def may_launch(self) -> bool:
