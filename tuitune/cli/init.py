@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core.space import spell
+from tuitune.messages.text import plain
 from tuitune.studyfile.reading import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -159,9 +160,9 @@ def _range(argument: Argument) -> str:
         or _NOT_SEARCHED.search(argument.name.lower())
     ):
         return ""
-    plain = [c for c in argument.choices if isinstance(c, str | int | float)]
-    if len(plain) > 1 and len(plain) == len(argument.choices):
-        return spell(list(dict.fromkeys(plain)))
+    values = [c for c in argument.choices if isinstance(c, str | int | float)]
+    if len(values) > 1 and len(values) == len(argument.choices):
+        return spell(list(dict.fromkeys(values)))
     default = argument.default
     if isinstance(default, bool) or not isinstance(default, int | float):
         return ""
@@ -256,7 +257,7 @@ def draft(script: Path) -> str:
     metric, mode, pattern = _objective(tree)
     return "\n".join(
         [
-            f"# A study of {_comment(script.name)}: a start to edit, then: tuitune check FILE",
+            f"# A study of {plain(script.name)}: a start to edit, then: tuitune check FILE",
             "",
             *_study(script),
             "[objective]",
@@ -309,7 +310,7 @@ def _study(script: Path) -> list[str]:
 
 
 def _space(line: Line) -> list[str]:
-    marked = [f"{text}  # {_comment(line.why)}" for text in line.parameters[:1]]
+    marked = [f"{text}  # {plain(line.why)}" for text in line.parameters[:1]]
     return [*marked, *line.parameters[1:]]
 
 
@@ -323,7 +324,7 @@ def _left(arguments: list[Argument], lines: list[Line]) -> list[str]:
         for argument, line in zip(arguments, lines, strict=True)
         if not line.command
     ]
-    return [f"# As the script has them: {_comment(', '.join(left))}"] if left else []
+    return [f"# As the script has them: {plain(', '.join(left))}"] if left else []
 
 
 def _objective(tree: ast.Module) -> tuple[str, str, str]:
@@ -353,7 +354,3 @@ def _labels(node: ast.JoinedStr) -> list[tuple[str, str]]:
             name = re.sub(r"\W+", "_", label[1].lower())
             found.append((name, label[0].rstrip()))
     return found
-
-
-def _comment(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)

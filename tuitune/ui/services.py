@@ -87,7 +87,7 @@ class Services:
             if kind == "svg":
                 shot = self._screen.app.export_screenshot(title=f"tuitune {snapshot.name}")
                 file.write_text(shot, encoding="utf-8", errors="backslashreplace")
-            elif kind in ("csv", "json"):
+            else:
                 names = [parameter.name for parameter in snapshot.spec.space.parameters]
                 form: Form = "json" if kind == "json" else "csv"
                 text = exported(snapshot.rows, names, form)

@@ -87,8 +87,12 @@ def _names(actions: Iterable[Action]) -> Mapping[str, Action]:
 
 def name_of(action: Action, actions: Iterable[Action]) -> str:
     """The shortest name that means only this action."""
+    return _shortest(action, _names(actions))
+
+
+def _shortest(action: Action, known: Mapping[str, Action]) -> str:
     short = action.id.rpartition(".")[2]
-    return short if _names(actions)[short] is action else action.id
+    return short if known[short] is action else action.id
 
 
 def _unknown(actions: Iterable[Action], line: str) -> str:
@@ -102,12 +106,13 @@ def _unknown(actions: Iterable[Action], line: str) -> str:
 def _candidates(app: AppActions, line: str) -> Sequence[str]:
     """Possible completions of the last word."""
     actions = app.actions.values()
+    known = _names(actions)
     first, space, rest = line.lstrip().partition(" ")
     if not space:
-        shortest = [name_of(action, actions) for action in actions]
+        shortest = [_shortest(action, known) for action in actions]
         found = [name for name in shortest if name.startswith(first)]
         return found or [action.id for action in actions if action.id.startswith(first)]
-    action = _names(actions).get(first)
+    action = known.get(first)
     if action is None or action.argument is None or action.argument.values is None:
         return []
     return [value for value in action.argument.values(app.context()) if value.startswith(rest)]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from tuitune.core.space import spell
 from tuitune.messages.command import fill_command
 from tuitune.messages.text import configuration_toml, trial_name
-from tuitune.store.folder import TRIALS
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import meant
+from tuitune.ui.logs import log_file
 from tuitune.ui.state.status_line import Choice, Menu
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
-
-_OUTPUT: Final = "output.log"
 
 
 def _copy(app: AppActions) -> None:
@@ -74,7 +72,7 @@ def added(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
 
 def logs(folder: Path, rows: Sequence[TrialRow]) -> str:
     """The paths of the logs, one per line."""
-    return "\n".join(str(folder / TRIALS / f"{row.number:04d}" / _OUTPUT) for row in rows)
+    return "\n".join(str(log_file(folder, row.number)) for row in rows)
 
 
 def _place(folder: Path) -> str:

@@ -11,7 +11,7 @@ from tuitune.messages.text import trial_name, trial_names
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tuitune.core.events import TrialState
     from tuitune.core.study.acts import Act
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     WhyNot = Callable[[TrialRow], str]
 
-_NAMED = 3  # trials that a question lists by name
+_NAMED = 3  # trials that a question or an answer lists by name
+
+
+def named(numbers: Collection[int]) -> str:
+    """The names of up to three trials, else how many they are."""
+    return trial_names(numbers) if len(numbers) <= _NAMED else f"{len(numbers)} trials"
 
 
 class Targets(Record, frozen=True):
@@ -50,9 +55,7 @@ class Targets(Record, frozen=True):
 
     def words(self) -> str:
         """The names of up to three trials, else how many they are."""
-        if len(self.states) <= _NAMED:
-            return trial_names(self.states)
-        return f"{len(self.states)} trials"
+        return named(self.states)
 
     def details(self) -> str:
         """Counts by state if `words` names no trials, and how many were excluded."""

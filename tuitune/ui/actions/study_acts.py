@@ -173,10 +173,9 @@ def _no_stop(context: RenderContext) -> str:
 
 
 def _no_restart(context: RenderContext) -> str:
-    state = context.snapshot.engine.state
-    if state in ("running", "silent", "importing"):
+    if not context.snapshot.engine_gone:
         return "an engine runs it"
-    return no_engine(context) if state == "finished" else ""
+    return no_engine(context) if context.snapshot.engine.state == "finished" else ""
 
 
 ACTIONS: Final = (

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from tuitune.control.requests import Add, Kill, Pause, Resume, Retry, UndoKill
 from tuitune.core.events import TrialState
 from tuitune.core.study.acts import Act
-from tuitune.messages.text import trial_names
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import (
     meant,
+    named,
     no_engine,
     none_can,
     targets,
@@ -40,7 +40,6 @@ _DONE: Final = {
     "kill": "killing",
     "retry": "taking up again",
     "undo_kill": "spared",
-    "add": "added again",
 }
 
 
@@ -126,7 +125,7 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
     if not done:
         return
     trials = tuple(done)
-    names = _named(done)
+    names = named(done)
     if act == "kill":
         until = time.monotonic() + _GRACE
         app.status_line.undo = Undo(f"kill {names}", UndoKill(trials), "spared", until)
@@ -141,33 +140,26 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
 def _answered(app: AppActions, act: str, answer: dict[str, Any], moved: Sequence[str] = ()) -> None:
     """Shows what was done, and the reasons for what was refused."""
     done, refused = answer["done"], [*answer["refused"], *moved]
-    parts = [f"{_DONE[act]} {_named(done)}"] if done else []
+    parts = [f"{_DONE[act]} {named(done)}"] if done else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
 def _undone(app: AppActions, last: Undo, answer: dict[str, Any]) -> None:
     done, refused = answer.get("done", []), answer.get("refused", [])
-    parts = [f"{last.undone} {_named(done)}".strip()] if done or not refused else []
+    parts = [f"{last.undone} {named(done)}".strip()] if done or not refused else []
     app.say("; ".join([*parts, *refused]), "warning" if refused else "info")
 
 
 def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
     """Sends one request after another, so that the new trials keep the order of the old ones."""
     if not left:
-        app.say(f"added {_named(added)}, the same again, for when there is room", "info")
+        app.say(f"added {named(added)}, the same again, for when there is room", "info")
         return
 
     def then(answer: dict[str, Any]) -> None:
         _add_like(app, left[1:], [*added, answer["trial"]])
 
     app.send(Add({}, like=left[0]), then)
-
-
-def _named(numbers: Sequence[int]) -> str:
-    """The names of up to three trials, else how many they are."""
-    if len(numbers) > 3:
-        return f"{len(numbers)} trials"
-    return trial_names(numbers)
 
 
 def _to_be_killed(context: RenderContext) -> list[int]:

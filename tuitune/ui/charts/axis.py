@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
+from tuitune.messages.command import spelled
 from tuitune.ui.charts.canvas import narrow
 from tuitune.ui.state.records import Record
 
@@ -282,7 +283,7 @@ def _sampled(name: str, values: list[Any]) -> Axis | None:
 
 def _columns(name: str, values: Iterable[Any], *, ordered: bool) -> Axis:
     places = {_hashable(value): place for place, value in enumerate(values)}
-    names = tuple(narrow(v if isinstance(v, str) else spell(v)) for v in values)
+    names = tuple(narrow(spelled(v)) for v in values)
     return Axis(name, None, names, ordered, places)
 
 

@@ -9,7 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from tuitune.messages.states import Shown
-from tuitune.messages.text import duration, number, trial_name
+from tuitune.messages.text import duration, number, which
 from tuitune.store.errors import StoreError
 from tuitune.studyfile import StudyFileError
 from tuitune.ui.render.glyphs import ASCII, FULL
@@ -104,8 +104,7 @@ def _best_words(entry: Entry) -> str:
     """The best value and its trial; "-" without one."""
     if entry.best is None or entry.trial is None:
         return "-"
-    partial = ", partial" if entry.partial else ""
-    return f"{entry.metric} {number(entry.best)} ({trial_name(entry.trial)}{partial})"
+    return f"{entry.metric} {number(entry.best)} {which(entry.trial, partial=entry.partial)}"
 
 
 def _widths(entries: Sequence[Entry], width: int) -> list[int]:

@@ -119,7 +119,8 @@ class StudyScreen(Screen[None]):
             self.order.follow(self.snapshot, self.selection)
         expired = self.status_line.expire(time.monotonic())
         # times are shown in whole seconds; without an engine they don't advance
-        moment = (self.snapshot.version, int(self.snapshot.now) if self._lives() else 0)
+        snapshot = self.snapshot
+        moment = (snapshot.version, 0 if snapshot.engine_gone else int(snapshot.now))
         if expired or moment != self._shown:
             self._shown = moment
             self.paint()
@@ -130,9 +131,6 @@ class StudyScreen(Screen[None]):
             read()
         except StoreError as error:
             self.say(str(error), "error")
-
-    def _lives(self) -> bool:
-        return self.snapshot.engine.state in ("importing", "running", "silent")
 
     def paint(self) -> None:
         """Draws every pane and paints what has changed."""

@@ -116,9 +116,7 @@ def elapsed(snapshot: Snapshot) -> float:
     study, engine = snapshot.study, snapshot.engine
     if study.finished or not study.opened:
         return study.elapsed
-    until = (
-        snapshot.now if engine.state in {"running", "silent", "importing"} else engine.last_change
-    )
+    until = engine.last_change if snapshot.engine_gone else snapshot.now
     return study.elapsed + max(0.0, until - study.opened)
 
 

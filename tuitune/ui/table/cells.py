@@ -6,7 +6,8 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.core.space.parameters import FloatRange, IntRange, spell
+from tuitune.core.space.parameters import FloatRange, IntRange
+from tuitune.messages.command import spelled
 from tuitune.messages.text import duration
 
 if TYPE_CHECKING:
@@ -32,11 +33,9 @@ def metric(value: float | None) -> str:
 
 def parameter(value: Any, form: str = "") -> str:
     """A number in this form; another value as in the study file, without quotes."""
-    if isinstance(value, str):
-        return value
     if form and isinstance(value, int | float) and not isinstance(value, bool):
         return _scientific(value, 3) if form == _SCIENTIFIC else format(value, form)
-    return spell(value)
+    return spelled(value)
 
 
 def form_of(parameter: Parameter) -> str:

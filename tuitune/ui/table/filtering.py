@@ -12,7 +12,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.core.space.parameters import Choice, Fixed, Sampled, spell
+from tuitune.core.space.parameters import Choice, Fixed, Sampled
+from tuitune.messages.command import spelled
 from tuitune.messages.states import WORDS, Shown, shown
 from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.state.records import Record
@@ -71,7 +72,7 @@ def _of_text(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
 
     def test(row: TrialRow, _: Snapshot) -> bool:
         value = read(row)
-        return holds("" if value is None else _spelt(value))
+        return holds("" if value is None else spelled(value))
 
     return test
 
@@ -103,10 +104,6 @@ def _as_number(name: str, text: str) -> float:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _spelt(value: Any) -> str:
-    return value if isinstance(value, str) else spell(value)
 
 
 _NUMBERS: Final[Mapping[str, Read]] = {
@@ -147,7 +144,7 @@ def _word(text: str, spec: StudySpec) -> Test:
         if row.is_transient and _shown(row, snapshot) in states:
             return True
         config = row.config
-        return any(holds(_spelt(config[name])) for name in names if name in config)
+        return any(holds(spelled(config[name])) for name in names if name in config)
 
     return test
 
@@ -156,9 +153,9 @@ def _example(name: str, spec: StudySpec) -> str:
     """A possible value, for the message of an error."""
     parameter = spec.space.by_name.get(name)
     if isinstance(parameter, Choice):
-        return _spelt(parameter.values[0])
+        return spelled(parameter.values[0])
     known = {"state": "running", "has": "error", "device": "cpu"}
-    return known.get(name) or _spelt(getattr(parameter, "low", 1))
+    return known.get(name) or spelled(getattr(parameter, "low", 1))
 
 
 def _numbered(sought: str) -> Callable[[TrialRow], bool]:
@@ -229,7 +226,7 @@ def _parameter(name: str, sign: str, wanted: tuple[str, ...], spec: StudySpec) -
         return row.config.get(name)
 
     if isinstance(parameter, Choice) and any(isinstance(v, bool | str) for v in parameter.values):
-        _one_of(name, sign, wanted, [_spelt(value) for value in parameter.values])
+        _one_of(name, sign, wanted, [spelled(value) for value in parameter.values])
         return _of_text(name, read, sign, wanted)
     if isinstance(parameter, Fixed | Sampled) and sign not in _COMPARE:
         return _of_text(name, read, sign, wanted)

@@ -11,7 +11,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.events import TrialState
-from tuitune.core.space.parameters import Choice, Fixed, Sampled, index_of, spell
+from tuitune.core.space.parameters import Choice, Fixed, Sampled, index_of
+from tuitune.messages.command import spelled
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -135,4 +136,4 @@ def _parameter_number(parameter: Parameter) -> Number | None:
 
 
 def _spelt(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else spell(value)
+    return "" if value is None else spelled(value)

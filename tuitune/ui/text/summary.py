@@ -96,12 +96,10 @@ def _top(snapshot: Snapshot, width: int) -> list[Line]:
 
 
 def _files(snapshot: Snapshot) -> list[Line]:
-    folder = snapshot.folder
     best = snapshot.row(snapshot.best)
-    files = [("folder", str(folder)), ("as run", DOCUMENT), ("journal", DATABASE)]
+    files = [("folder", str(snapshot.folder)), ("as run", DOCUMENT), ("journal", DATABASE)]
     if best is not None:
-        kept = folder / TRIALS / f"{best.number:04d}"
-        files.append(("best", str(kept.relative_to(folder))))
+        files.append(("best", f"{TRIALS}/{best.number:04d}"))
     return [
         line(("files", "title bold")),
         *(line((f"  {name:<8}", "muted"), fit(path, 300).rstrip()) for name, path in files),
