@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import inf
 
 import pytest
@@ -9,10 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pruning_world import Pruner
 
-from tuitune.core.pruning.rungs import Rung, Standing, entries_of, follow, losses_at
+from tuitune.core.pruning.rungs import Rung, Standing, follow
 from tuitune.core.spec import PruningSpec
 
 REPORTS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9), st.floats(0, 1)), max_size=60)
+
+
+def losses_at(rungs, steps, losses):
+    """The losses with which a trial fills its rungs: of the first report at or past each.
+
+    rungs: their steps, ascending. steps, losses: of the trial's reports, ascending by step.
+    """
+    places = (bisect_left(steps, rung) for rung in rungs)
+    return tuple(losses[place] for place in places if place < len(steps))
+
+
+def entries_of(steps, trials):
+    """The rungs of each bracket, the lowest first; steps: of the brackets, as in a `Plan`."""
+    brackets = [[Rung() for _ in rungs] for rungs in steps]
+    for standing in trials:
+        follow(brackets, None, standing)
+    return brackets
 
 
 @given(REPORTS, st.sets(st.integers(0, 9)), st.sampled_from([1, 3]))

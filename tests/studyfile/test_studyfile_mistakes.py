@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.studyfile import StudyFileError, load, load_document
+from tuitune.studyfile import StudyFileError, load, load_whole
 from tuitune.studyfile.problems import Problems
 from tuitune.studyfile.reading import read_study
 
@@ -521,7 +521,7 @@ def test_overrides_are_held_to_the_same_rules(problems):
         '--set: [search] trials = "many": is text, not a whole number; write trials = 1, say',
     ]
     with pytest.raises(StudyFileError):
-        load_document("s.toml", ["trials"])
+        load_whole("s.toml", overrides=["trials"])
 
 
 TOML_VALUES = st.recursive(
@@ -678,7 +678,7 @@ def test_what_no_trial_could_be_given_is_refused(problems, tables, words):
 )
 def test_a_document_too_deep_is_one_problem(tmp_path, top):
     (tmp_path / "s.toml").write_text(top + "]" * 200 * top.endswith("["))
-    for read in (load, load_document):
+    for read in (load, load_whole):
         with pytest.raises(StudyFileError, match="more than 100 nested tables or lists") as caught:
             read(tmp_path / "s.toml")
         assert len(caught.value.problems) == 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
-from tuitune.studyfile import StudyFileError, load, load_document
+from tuitune.studyfile import StudyFileError, load, load_whole
 from tuitune.studyfile.hints import KEYS, PARAMETER_KEYS
 from tuitune.studyfile.table import seconds, size
 
@@ -384,7 +384,8 @@ def test_overrides_are_toml_or_else_text(study, tmp_path):
 
 def test_the_document_as_run_has_the_overrides(study, tmp_path):
     study(WHOLE)
-    document = load_document(tmp_path / "study.toml", ["search.trials=20", "limits.time=1h"])
+    overrides = ["search.trials=20", "limits.time=1h"]
+    _, document = load_whole(tmp_path / "study.toml", overrides=overrides)
     assert document["search"]["trials"] == 20
     assert document["limits"]["time"] == "1h"
     assert document["space"]["dropout"] == 0.1

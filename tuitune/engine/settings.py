@@ -10,7 +10,7 @@ from tuitune.core.placement.host import HostResources, shortage
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
-from tuitune.studyfile import load, load_document
+from tuitune.studyfile import load, load_whole
 from tuitune.studyfile.changes import changes
 from tuitune.studyfile.document import written
 
@@ -121,7 +121,7 @@ class StudyDocument:
 
         Raises StudyFileError, and NotWhileRunningError for what a running study can't take up.
         """
-        spec = load(self._path, overrides=overrides, check_target=False)
+        spec, document = load_whole(self._path, overrides=overrides, check_target=False)
         taken, refused = changes(study.spec, spec)
         settings = settings_of(spec, has_gpus=has_gpus(spec, self._seen))
         other = [str(change) for change in refused]
@@ -140,5 +140,5 @@ class StudyDocument:
         if settings != study.state.settings:
             before = load(self._path, check_target=False)  # with what was set since
             changed = [str(change) for change in changes(before, spec)[0]]
-        self.write(written(load_document(self._path, overrides)))
+        self.write(written(document))
         return settings, changed

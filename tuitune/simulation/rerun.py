@@ -18,6 +18,8 @@ from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import WRITTEN
 from tuitune.core.study.leaving import SILENCE
 from tuitune.engine.settings import settings_of
+from tuitune.trial.steps import Steps
+from tuitune.trial.wire import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,16 +185,23 @@ class _Attempt:
         self._resumed_from = known[-1] if known else None
         points = self._record.points
         self._next = bisect_right(points, self._resumed_from or 0, key=lambda point: point.step)
-        self._step = 0 if pruning.resource else self._resumed_from or 0
-        self._most = math.inf if pruning.max is None else pruning.max
-        always = spec.pruner.judged_from
-        self._always = self._most if always is None else min(always, self._most)
         filled = run.study.state.pruner.filled
-        self._rungs = list(spec.pruner.plan.unfilled(filled, launch.trial))[::-1]
-        self._gate = 0.0  # the step from which on a report waits for its verdict
-        self._judged(0)
+        order = Order(
+            launch.trial,
+            launch.attempt,
+            {},
+            0,
+            "",
+            self._metric,
+            resume_step=self._resumed_from,
+            max_resource=pruning.max,
+            resource=pruning.resource,
+            judged_from=spec.pruner.judged_from,
+            rungs=spec.pruner.plan.unfilled(filled, launch.trial),
+        )
+        self._steps = Steps(order)
         self._saved_at = run.now
-        self._waits = self._is_complete = self._is_leaving = self._is_gone = False
+        self._waits = self._is_leaving = self._is_gone = False
         self._asked: ev.Signal | None = None
         run.later(0.0, self._begin)
 
@@ -203,7 +212,7 @@ class _Attempt:
             return
         self._waits = False
         if verdict.action == "complete":
-            self._is_complete = True
+            self._steps.complete(verdict.step)
         stops = verdict.action in ("stop", "pause")
         if self._run.saves and verdict.save:
             self._save()
@@ -250,18 +259,19 @@ class _Attempt:
         run = self._run
         step, value, _ = self._record.points[self._next]
         self._next += 1
-        if self._is_beyond(step, value):
+        steps = self._steps
+        if steps.is_beyond(step, objective=value is not None):
             self._return(0)
             return
-        waits = value is not None and not self._is_complete and step >= self._gate
+        waits = value is not None and steps.waits(step, value)
         metrics = {} if value is None else {self._metric: value}
         saves = waits and run.saves
         report = ev.Reported(
             run.now, self._trial, self._number, step, metrics, saves, open=False, waits=waits
         )
-        self._step = step
+        steps.now = step
         if waits:
-            self._judged(step)
+            steps.waited(step)
             self._waits = True
         run.take(report)
         if self._asked is not None:
@@ -271,17 +281,6 @@ class _Attempt:
         elif not waits:
             self._save_if_due()
             self._work()
-
-    def _is_beyond(self, step: int, value: float | None) -> bool:
-        """Whether it is past the maximum, where a report raises TrialStopped."""
-        return self._is_complete or (value is None and step > self._step >= self._most)
-
-    def _judged(self, step: int) -> None:
-        """Set the gate after the verdict on the report of this step; 0: none so far."""
-        while self._rungs and self._rungs[-1] <= step:
-            self._rungs.pop()
-        rung = self._rungs[-1] if self._rungs else math.inf
-        self._gate = max(min(self._always, rung), step + 1)
 
     def _end(self) -> None:
         if self._is_leaving:
@@ -297,16 +296,16 @@ class _Attempt:
 
     def _save_if_due(self) -> None:
         due = self._run.now - self._saved_at >= self._every
-        if due and self._run.saves and not self._is_complete:
+        if due and self._run.saves and not self._steps.is_complete:
             self._save()
 
     def _save(self) -> None:
         run = self._run
-        at = run.now, self._trial, self._number, self._step
+        at = run.now, self._trial, self._number, self._steps.now
         run.take(ev.SaveStarted(*at))
         self._saved_at = run.now
         steps = run.checkpoints.setdefault(self._trial, [])
-        steps[:] = sorted({*steps, self._step})[-WRITTEN:]
+        steps[:] = sorted({*steps, self._steps.now})[-WRITTEN:]
         run.take(ev.Checkpointed(*at))
 
     def _leave(self) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.spec import StudySpec
 
-__all__ = ["StudyFileError", "load", "load_document", "load_whole"]
+__all__ = ["StudyFileError", "load", "load_whole"]
 
 
 def load(
@@ -42,12 +42,3 @@ def load_whole(
     if problems.found:
         raise StudyFileError(problems.found)
     return study, document
-
-
-def load_document(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The plain tables of a study file after the overrides; raises StudyFileError."""
-    problems = Problems(str(path))
-    document = read_document(Path(path), overrides, problems)
-    if problems.found:
-        raise StudyFileError(problems.found)
-    return document

@@ -162,9 +162,6 @@ def _check_samplers(
         from tuitune.studyfile import targets  # noqa: PLC0415 - few files need it
 
         try:
-            if folder is None:
-                targets.check_form(parameter.target)
-            else:
-                targets.check_target(parameter.target, folder, arguments=2)
+            targets.check_target(parameter.target, folder, arguments=2)
         except WrongValueError as wrong:
             problems.add("space", parameter.name, content[parameter.name], str(wrong))

@@ -7,7 +7,7 @@ import re
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tuitune.core.space import spell
+from tuitune.core.space import is_number, spell
 from tuitune.studyfile.hints import KEYS, unknown_key, unknown_value
 from tuitune.studyfile.problems import Problems, kind
 
@@ -151,7 +151,7 @@ class Table:
             return default
         found = seconds(value) if isinstance(value, str) else None
         if found is None:
-            example = f'"{value:g}s"' if _is_number(value) else '"90s", "10m" or "1h30m"'
+            example = f'"{value:g}s"' if is_number(value) else '"90s", "10m" or "1h30m"'
             self.wrong(key, f"is no duration; write {key} = {example}")
         elif found == 0 and not zero:
             self.wrong(key, "leaves no time at all; leave the key out for no limit")
@@ -164,11 +164,11 @@ class Table:
         value = self.content.get(key)
         if value is None:
             return default
-        if zero and _is_number(value) and value == 0:
+        if zero and is_number(value) and value == 0:
             return 0
         found = size(value) if isinstance(value, str) else None
         if found is None or (found == 0 and not zero):
-            example = f'"{value:g}GB"' if _is_number(value) else '"8GB", "512MB" or "8GiB"'
+            example = f'"{value:g}GB"' if is_number(value) else '"8GB", "512MB" or "8GiB"'
             self.wrong(key, f"is no size; write {key} = {example}")
             return default
         if found > _MOST_BYTES:
@@ -188,10 +188,6 @@ class Table:
                 words = f'is {kind(text)}, not text; write {name} = "{spell(text)}"'
                 self.problems.add(place, name, text, words)
         return {name: text for name, text in value.items() if isinstance(text, str)}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _as_number(value: object, *, whole: bool) -> str:

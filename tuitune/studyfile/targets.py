@@ -10,7 +10,7 @@ from tuitune.studyfile.hints import nearest
 from tuitune.studyfile.problems import WrongValueError
 
 
-def check_form(target: str) -> None:
+def _check_form(target: str) -> None:
     """Raises WrongValueError unless it is "file.py:function" or "package.module:function"."""
     module, colon, function = target.rpartition(":")
     if not colon and target.endswith(".py"):
@@ -29,13 +29,16 @@ def check_form(target: str) -> None:
         raise WrongValueError(f"{module} is neither a .py file nor a module's name; write one")
 
 
-def check_target(target: str, folder: Path, arguments: int) -> None:
+def check_target(target: str, folder: Path | None, arguments: int) -> None:
     """Raises WrongValueError where the file, the function or its arguments are wrong.
 
     A file is searched in the study file's folder, a module there and on the import path. What needs
-    an import to be known (star imports, compiled modules) is accepted.
+    an import to be known (star imports, compiled modules) is accepted. Without a folder only the
+    form is checked.
     """
-    check_form(target)
+    _check_form(target)
+    if folder is None:
+        return
     module, _, function = target.rpartition(":")
     file = _file_of(module, folder)
     if file is None:

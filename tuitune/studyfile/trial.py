@@ -165,10 +165,7 @@ def _target(table: Table, target: str, folder: Path | None) -> str:
     from tuitune.studyfile import targets  # noqa: PLC0415 - a command needs no syntax tree
 
     try:
-        if folder is None:
-            targets.check_form(target)
-        else:
-            targets.check_target(target, folder, arguments=1)
+        targets.check_target(target, folder, arguments=1)
     except WrongValueError as wrong:
         table.wrong("target", str(wrong))
     return target

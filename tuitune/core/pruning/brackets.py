@@ -104,7 +104,7 @@ def asha_plan(least: int, most: int | None, reduction: float, brackets: int) -> 
     """
     most = _checked(least, most, reduction)
     held = most_brackets(least, most, reduction)
-    return _upward(least, most, reduction, max(1, min(brackets, held)))
+    return _upward(least, most, reduction, max(1, min(brackets, held)), held)
 
 
 def hyperband_plan(
@@ -119,7 +119,7 @@ def hyperband_plan(
     most = _checked(least, most, reduction)
     held = most_brackets(least, most, reduction)
     if anchor == "min":
-        return _upward(least, most, reduction, held)
+        return _upward(least, most, reduction, held, held)
     steps = (_down(most, reduction, held - 1 - bracket) for bracket in range(held))
     return _plan(tuple(steps), held, reduction)
 
@@ -150,9 +150,9 @@ def _checked(least: int, most: int | None, reduction: float) -> int:
     return most
 
 
-def _upward(least: int, most: int, reduction: float, brackets: int) -> Plan:
+def _upward(least: int, most: int, reduction: float, brackets: int, held: int) -> Plan:
     steps = (_rungs(least, most, reduction, first) for first in range(brackets))
-    return _plan(tuple(steps), most_brackets(least, most, reduction), reduction)
+    return _plan(tuple(steps), held, reduction)
 
 
 def _plan(steps: tuple[tuple[int, ...], ...], held: int, reduction: float) -> Plan:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from tuitune.core.pruning.brackets import sent_on
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 Entry = tuple[float, int]  # (loss, trial): sorts the better first, among equals the earlier trial
 
@@ -69,7 +66,7 @@ class Rungs(msgspec.Struct, array_like=True):
 class Standing(NamedTuple):
     """One trial's results at the rungs of its bracket, read from the study's tables.
 
-    losses: one for each rung that it has filled, the lowest first (see `losses_at`). failed: it
+    losses: one for each rung that it has filled, the lowest first. failed: it
     counts as the worst in the next rung. waits: at the last rung that it filled.
     """
 
@@ -78,25 +75,6 @@ class Standing(NamedTuple):
     losses: tuple[float, ...]
     failed: bool = False
     waits: bool = False
-
-
-def losses_at(
-    rungs: Sequence[int], steps: Sequence[int], losses: Sequence[float]
-) -> tuple[float, ...]:
-    """The losses with which a trial fills its rungs: of the first report at or past each.
-
-    rungs: their steps, ascending. steps, losses: of the trial's reports, ascending by step.
-    """
-    places = (bisect_left(steps, rung) for rung in rungs)
-    return tuple(losses[place] for place in places if place < len(steps))
-
-
-def entries_of(steps: Sequence[Sequence[int]], trials: Iterable[Standing]) -> list[list[Rung]]:
-    """The rungs of each bracket, the lowest first; steps: of the brackets, as in a `Plan`."""
-    brackets = [[Rung() for _ in rungs] for rungs in steps]
-    for standing in trials:
-        follow(brackets, None, standing)
-    return brackets
 
 
 def follow(brackets: list[list[Rung]], before: Standing | None, now: Standing) -> None:

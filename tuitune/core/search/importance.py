@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import msgspec
 
 from tuitune.core.events import TrialState
-from tuitune.core.space import Choice, Fixed, Sampled, key, spell, to_unit
+from tuitune.core.space import Choice, Fixed, Sampled, is_number, key, spell, to_unit
 from tuitune.core.study.ranking import Ranked, merit
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _place(parameter: Parameter, value: Any) -> float:
 def _places(values: Sequence[Any]) -> tuple[list[float], bool]:
     """The places of a sampled parameter's values, and whether they are ordered."""
     there = [value for value in values if value is not None]
-    numbers = all(_is_number(value) for value in there)
+    numbers = all(is_number(value) for value in there)
     order = sorted(set(there)) if numbers else list(dict.fromkeys(map(spell, there)))
     if len(order) > _CATEGORIES and not numbers:
         return [math.nan] * len(values), True
@@ -148,8 +148,4 @@ def _places(values: Sequence[Any]) -> tuple[list[float], bool]:
 
 
 def _is_ordered(choice: Choice) -> bool:
-    return choice.ordered or all(_is_number(value) for value in choice.values)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return choice.ordered or all(is_number(value) for value in choice.values)

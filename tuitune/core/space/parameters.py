@@ -78,6 +78,11 @@ class Sampled(msgspec.Struct, frozen=True):
 Parameter = FloatRange | IntRange | PowerRange | Choice | Fixed | Sampled
 
 
+def is_number(value: object) -> bool:
+    """Whether it is an int or a float; a bool is neither."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def spell(value: object) -> str:
     """A value as a study file spells it, for messages."""
     if isinstance(value, bool):

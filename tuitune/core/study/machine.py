@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.space import key
+from tuitune.core.search.proposal import identity
 from tuitune.core.study.decide import decide
 from tuitune.core.study.evolve import evolve
 from tuitune.core.study.leaving import next_deadline
@@ -35,8 +35,7 @@ class Study:
             memory, kind = self.state.pruner.memory, type(spec.pruner.memory())
             self.state.pruner.memory = msgspec.convert(memory, type=kind)
             self._keep_rungs()
-        self._sampled = frozenset(p.name for p in spec.space.sampled)
-        self.tried: set[str] = {self._key(t.config) for t in self.state.trials}
+        self.tried: set[str] = {identity(spec.space, t.config) for t in self.state.trials}
 
     def react(self, event: ev.Event) -> list[ev.AnyFact]:
         """Take an event in. Returns it, followed by the decisions it leads to, all folded in."""
@@ -52,7 +51,7 @@ class Study:
         if isinstance(fact, ev.Reported):  # as most are
             return
         if isinstance(fact, _WITH_CONFIGURATION):
-            self.tried.add(self._key(fact.config))
+            self.tried.add(identity(self.spec.space, fact.config))
         elif isinstance(fact, ev.Opened):
             self._keep_rungs()
 
@@ -78,7 +77,3 @@ class Study:
     def best(self) -> tuple[Trial | None, bool]:
         """As `ranking.best_trial`."""
         return best_trial(self.spec, self.state)
-
-    def _key(self, configuration: dict[str, object]) -> str:
-        # values are sampled after the searcher has chosen, so they do not count
-        return key({n: v for n, v in configuration.items() if n not in self._sampled})

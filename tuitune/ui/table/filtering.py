@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from tuitune.core.space.parameters import Choice, Fixed, Sampled
+from tuitune.core.space.parameters import Choice, Fixed, Sampled, is_number
 from tuitune.messages.command import spelled
 from tuitune.messages.states import WORDS, Shown, shown
 from tuitune.ui.render.glyphs import shown_state
@@ -55,7 +55,7 @@ def _of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Tes
 
     def test(row: TrialRow, _: Snapshot) -> bool:
         value = read(row)
-        return _is_number(value) and compare(value, limit)
+        return is_number(value) and compare(value, limit)
 
     return test
 
@@ -88,7 +88,7 @@ def _equal_to(number: float, text: str) -> Callable[[Any], bool]:
     rounded = format(number, form)
 
     def same(value: Any) -> bool:
-        if not _is_number(value):
+        if not is_number(value):
             return False
         return value == number or (isinstance(value, float) and format(value, form) == rounded)
 
@@ -100,10 +100,6 @@ def _as_number(name: str, text: str) -> float:
         return float(text.lstrip("#t") if name == "trial" else text)
     except ValueError:
         raise FilterError(f"{name} is a number, and {text} is none") from None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _NUMBERS: Final[Mapping[str, Read]] = {

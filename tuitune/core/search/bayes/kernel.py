@@ -44,15 +44,13 @@ class Hyperparameters:
         correlations: NDArray[np.float64] = np.exp(-np.abs(axis[:, None] - axis[None, :]))
         return correlations
 
-    def as_logs(self) -> NDArray[np.float64]:
-        """(places + 2 + gaps,): ln of the lengths, the scale, the noise and the gaps."""
-        values = np.concatenate([self.lengths, [self.scale, self.noise], self.gaps])
-        logs: NDArray[np.float64] = np.log(values)
-        return logs
-
 
 def from_logs(logs: NDArray[np.float64], places: int) -> Hyperparameters:
-    """The inverse of `as_logs`; places: how many lengths there are."""
+    """Hyperparameters from their logarithms.
+
+    logs: (places + 2 + gaps,), ln of the lengths, the scale, the noise and the gaps. places: how
+    many lengths there are.
+    """
     values = np.exp(logs)
     return Hyperparameters(
         values[:places], float(values[places]), float(values[places + 1]), values[places + 2 :]
@@ -117,7 +115,7 @@ class Covariance:
     between: NDArray[np.float64]  # the rungs' correlation of each pair
 
     def gradient(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """sum_ij weight_ij dK_ij / d ln(parameter), in the order of `as_logs`.
+        """sum_ij weight_ij dK_ij / d ln(parameter), in the order of `from_logs`.
 
         weight: symmetric, of which the lower triangle is read.
         """

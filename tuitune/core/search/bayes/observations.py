@@ -105,8 +105,8 @@ def settled(trials: int, pending: int) -> int:
     return level
 
 
-def thinned(values: NDArray[np.float64], most: int, newest: float = 0.2) -> NDArray[np.intp]:
-    """The lines to keep, in order: the best two fifths of `most`, the newest, and an even spread.
+def thinned(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """The lines to keep, in order: the best two fifths of `most`, the newest fifth, an even spread.
 
     values: of lines in order of trials, small is good.
     """
@@ -114,7 +114,7 @@ def thinned(values: NDArray[np.float64], most: int, newest: float = 0.2) -> NDAr
     if count <= most:
         return np.arange(count)
     best = np.argsort(values, kind="stable")[: int(0.4 * most)]
-    late = np.arange(count - int(newest * most), count)
+    late = np.arange(count - int(0.2 * most), count)
     kept = np.zeros(count, dtype=bool)
     kept[best] = True
     kept[late] = True

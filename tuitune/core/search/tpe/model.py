@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuitune.core.pruning.pruner import loss_of
 from tuitune.core.reasons import Cause, Denser, NotModelled
 from tuitune.core.search.proposal import Proposal, is_new
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
@@ -91,18 +92,12 @@ def observations(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode) -> dic
 
 def _losses(past: Past, rungs: Sequence[int], mode: Mode) -> dict[int, float]:
     if rungs:
-        return {at: _loss(value, mode) for at, value in past.curve if at in rungs}
+        return {at: loss_of(value, mode) for at, value in past.curve if at in rungs}
     if past.state == "failed":
         return {0: inf}
     if past.state == "pending" or not past.curve:
         return {}
-    return {0: _loss(past.curve[-1][1], mode)}
-
-
-def _loss(value: float, mode: Mode) -> float:
-    if not isfinite(value):
-        return inf
-    return value if mode == "min" else -value
+    return {0: loss_of(past.curve[-1][1], mode)}
 
 
 _EXPLORED = 0.1  # rho: the share of configurations that the model does not choose
