@@ -90,10 +90,10 @@ class Engine:
         state, react, note = study.state, study.react, self._asking.note
         urgent = False
         for event in events:
-            leader = state.leader
+            leader, former = state.leader, state.former_leader
             facts = react(event)
             if state.leader != leader:  # the earlier leader may have to give up its checkpoint
-                touched |= self._cleanup.stocked
+                touched |= self._cleanup.stocked & {leader, former}
             pending += facts
             note(facts)
             if type(event) is ev.Reported:
@@ -107,7 +107,7 @@ class Engine:
             for fact in facts:
                 touched.update(concerned(fact, state))
                 if type(fact) is ev.Settled and fact.trial == leader:
-                    touched |= self._cleanup.stocked
+                    touched |= self._cleanup.stocked & {former}
         self._schedule(urgent=urgent)
 
     def _schedule(self, *, urgent: bool) -> None:
