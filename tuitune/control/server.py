@@ -79,10 +79,10 @@ class Server:
         )
 
     def _close_socket(self) -> None:
-        if self._bound is not None and self._bound.is_in_place():
-            self.path.unlink(missing_ok=True)
         if self._listening is not None:
-            self._listening.close()  # and its socket with it
+            self._listening.close()
+        if self._bound is not None:
+            self._bound.close()
 
     async def _watch(self) -> None:
         """Cleaners of /tmp may remove a socket that still listens."""

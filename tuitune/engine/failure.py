@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 import traceback
@@ -11,8 +12,7 @@ from tuitune.store.folder import LOG
 from tuitune.store.rows import ENGINE_FAILED
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from tuitune.core import events as ev
@@ -26,11 +26,16 @@ def failure(error: BaseException, folder: Path) -> EngineFailedError:
     """The error as a message for the user; the traceback goes to the study's log."""
     log = folder / LOG
     keep(error, log)
-    what = "".join(traceback.format_exception_only(error)).strip()
+    what = _message(error)
     return EngineFailedError(
         f"{ENGINE_FAILED}{what}; its traceback is in {log}; the same command goes on from what is "
         f"stored"
     )
+
+
+def _message(error: BaseException) -> str:
+    """The error's type and message, without the traceback."""
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def keep(error: BaseException, log: Path) -> None:
@@ -53,6 +58,14 @@ def end_by_failures(loop: asyncio.AbstractEventLoop, fail: Callable[[BaseExcepti
             loop.default_exception_handler(context)
 
     loop.set_exception_handler(handle)
+
+
+def start_task(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    """Run it, kept in `tasks` until it ends; its error is raised in the loop."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    task.add_done_callback(raise_error)
 
 
 def raise_error(task: asyncio.Task[None]) -> None:
@@ -101,7 +114,7 @@ class GuardedWatcher:
                 self._print(error)
 
     def _print(self, error: Exception) -> None:
-        what = "".join(traceback.format_exception_only(error)).strip()
+        what = _message(error)
         text = f"this can't be shown: {what}; the study goes on, the traceback is in {self._log}\n"
         with contextlib.suppress(Exception):
             sys.stderr.write(text)

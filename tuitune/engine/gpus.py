@@ -14,7 +14,7 @@ from tuitune.core.placement.gpu_state import GpuState, Tenant, obstacle_changes
 from tuitune.core.placement.gpus import THIRDS
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.watchdog import Watchdog
-from tuitune.engine.failure import raise_error
+from tuitune.engine.failure import start_task
 from tuitune.messages.text import trial_name
 
 if TYPE_CHECKING:
@@ -209,10 +209,7 @@ class Gpus:
     def _leave(self, event: ev.Exited) -> None:
         key = event.trial, event.attempt
         self._leaving[key] = self._tenants.pop(key)
-        task = asyncio.get_running_loop().create_task(self._vacate(key, event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(raise_error)
+        start_task(self._vacate(key, event), self._tasks)
 
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
         """Wait until its memory is free, then pass its exit on."""

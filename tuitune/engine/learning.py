@@ -19,6 +19,8 @@ from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tuitune.core.space import SearchSpace
     from tuitune.core.spec import StudySpec
     from tuitune.store.curves import Curve
@@ -65,9 +67,7 @@ def kept(text: str | None) -> int | None:
 
 def _folder(name: str, spec: StudySpec) -> Path:
     """The study's folder: near the study file, below the current folder, or in the registry."""
-    places = [Path(spec.file).parent / name, Path.cwd() / name]
-    named = [folder for folder in known_studies() if folder.name == name]
-    for folder in [*places, *named]:
+    for folder in _candidates(name, spec):
         if is_file(folder / DATABASE):
             return folder
     raise _refused(
@@ -75,6 +75,12 @@ def _folder(name: str, spec: StudySpec) -> Path:
         name,
         "there is no such study; name its folder, such as runs/cifar-1, or see tuitune ls",
     )
+
+
+def _candidates(name: str, spec: StudySpec) -> Iterator[Path]:
+    yield Path(spec.file).parent / name
+    yield Path.cwd() / name
+    yield from (folder for folder in known_studies() if folder.name == name)
 
 
 def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Past], str]:

@@ -12,12 +12,12 @@ from tuitune.core.reasons import ModelFailed
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
 from tuitune.core.search.registry import searcher_kind
 from tuitune.core.search.sobol import sobol_searcher
-from tuitune.engine.failure import raise_error
+from tuitune.engine.failure import start_task
 from tuitune.executors.base import NotNowError, SampleError
 from tuitune.model_process import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tuitune.core.space import Sampled
     from tuitune.core.spec import StudySpec
@@ -140,7 +140,7 @@ class Proposing:
         """Answer the Ask for this trial, now or later, by an event to the engine."""
         answer = self._deps.searcher.propose(number, self._engine.study.tried)
         if isinstance(answer, AskModel):
-            self._later(self._ask_model(number))
+            start_task(self._ask_model(number), self._tasks)
         else:
             self._take(number, answer)
 
@@ -184,7 +184,7 @@ class Proposing:
         if answer is None:
             self._engine.take([ev.Exhausted(self._deps.clock(), _exhausted_words(self._spec))])
         elif self._to_sample(answer):
-            self._later(self._sample(number, answer))
+            start_task(self._sample(number, answer), self._tasks)
         else:
             self._propose(number, answer, answer.config)
 
@@ -230,12 +230,6 @@ class Proposing:
         """Parameters that the user's samplers have yet to choose."""
         space, config = self._spec.space, proposal.config
         return [p for p in space.sampled if p.name not in config and space.is_active(p, config)]
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(raise_error)
 
 
 def _exhausted_words(spec: StudySpec) -> str:

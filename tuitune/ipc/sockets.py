@@ -15,16 +15,18 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED in unix(7)
 
 def is_own(peer: socket.socket) -> bool:
     """Whether the process at the other end is this user's, or root's."""
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(raw)
-    return uid in (os.getuid(), 0)
+    return _credentials(peer)[1] in (os.getuid(), 0)
 
 
 def process_of(peer: socket.socket) -> int:
     """The id of the process that has connected, or that listens at the other end."""
+    return _credentials(peer)[0]
+
+
+def _credentials(peer: socket.socket) -> tuple[int, int, int]:
     raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid: int = _CREDENTIALS.unpack(raw)[0]
-    return pid
+    pid, uid, gid = _CREDENTIALS.unpack(raw)
+    return pid, uid, gid
 
 
 class BoundSocket:

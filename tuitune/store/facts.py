@@ -88,13 +88,9 @@ def to_columns(
 
 def read_facts(db: sqlite3.Connection, since: int) -> Iterator[tuple[int, AnyFact]]:
     """Every fact numbered above `since`, in order, reports among the others."""
-    while True:
-        page = db.execute(_FACTS, {"since": since, "page": _PAGE}).fetchall()
+    for page in _pages(db, _FACTS, since):
         for row in page:
             yield row[0], _fact(row)
-        if len(page) < _PAGE:
-            return
-        since = page[-1][0]
 
 
 def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | ReportColumns]:
@@ -102,9 +98,7 @@ def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | Repo
 
     The objective is None where a report has none, and NaN where it was not a number.
     """
-    since = 0
-    while True:
-        page = db.execute(_HISTORY, {"since": since, "page": _PAGE}).fetchall()
+    for page in _pages(db, _HISTORY, 0):
         for seq, time, trial, step, value, body in page:
             if trial is None:
                 yield _decoded(seq, body)
@@ -112,6 +106,13 @@ def read_history(db: sqlite3.Connection, metric: str) -> Iterator[AnyFact | Repo
                 yield time, trial, step, _decode_metrics(body).get(metric)
             else:
                 yield time, trial, step, value
+
+
+def _pages(db: sqlite3.Connection, query: str, since: int) -> Iterator[list[Any]]:
+    """The rows above `since`, page by page: no statement is open while a page is used."""
+    while True:
+        page = db.execute(query, {"since": since, "page": _PAGE}).fetchall()
+        yield page
         if len(page) < _PAGE:
             return
         since = page[-1][0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import socket
-from array import array
 from collections import Counter, deque
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from tuitune.core.events import TrialState
 from tuitune.core.search.importance import FINISHED, GROWTH, is_due
 from tuitune.core.study.ranking import best_of, loss
 from tuitune.store import owner
+from tuitune.store.curves import new_curve
 from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import Changes, Curve, Reader
 from tuitune.store.rows import StudyRow
@@ -121,14 +121,10 @@ class _Computation:
 
 def _newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
     """The curve of (attempt, step, value); a report replaces earlier ones from its step on."""
-    steps, values = array("q"), array("d")
+    curve = new_curve()
     for _, step, value in reports:
-        while steps and steps[-1] >= step:
-            steps.pop()
-            values.pop()
-        steps.append(step)
-        values.append(float("nan") if value is None else value)
-    return Curve(steps, values)
+        curve.add(step, value)
+    return curve
 
 
 class Source:
