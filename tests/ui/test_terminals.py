@@ -224,8 +224,8 @@ def test_wide_and_invisible_signs_leave_the_columns_where_they_are(workshop, win
     window = windows.open("attach", "study", size=(120, 40))
     window.until("finished", "#4")
     window.press("w")
-    window.until("name")
-    rows = [line for line in window.screen.display if re.search(r"^..? .* #\d|^> +#\d", line)]
+    window.until("best  curve")
+    rows = [line for line in window.screen.display if re.search(r"^[> ][ *]+#\d", line)]
     bars = {cells_before(line, "│") for line in rows}
     assert len(bars) == 1, window.shown()
 

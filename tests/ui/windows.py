@@ -16,6 +16,7 @@ from tuitune.store.reader import Reader
 # it knows.
 UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$[a-z]")
 LAST_OF_SCREEN = b"\x1b[?1049l"  # back to the normal screen
+HALF_PAINTED = 2026 << 5  # the mode of a synchronised update, as pyte keeps it
 
 # Says in a file what it has reported, until a file says that it may end.
 TRAIN = """
@@ -55,9 +56,11 @@ class Window:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     def until(self, *words: str, gone: str = "") -> None:
-        """Waits until all of the words are on the screen, and `gone` is not."""
+        """Waits until all of the words are on a whole screen, and `gone` is not."""
 
         def there(_: object) -> bool:
+            if HALF_PAINTED in self.screen.mode:
+                return False
             shown = self.shown()
             return all(word in shown for word in words) and not (gone and gone in shown)
 
