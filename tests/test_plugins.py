@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from installed import toy_package, unpack
 
 from tuitune import plugins
 from tuitune.plugins import PluginError
@@ -27,13 +28,14 @@ leaving = toy_plugin_leaving:THING
 
 @pytest.fixture(autouse=True)
 def _toy_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = tmp_path / "toy_plugin-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (tmp_path / "toy_plugin.py").write_text("THING = ['a thing']\n")
-    (tmp_path / "toy_plugin_broken.py").write_text("1 / 0\n")
-    (tmp_path / "toy_plugin_leaving.py").write_text("raise SystemExit(3)\n")
+    files = toy_package(
+        "toy_plugin",
+        ENTRY_POINTS,
+        toy_plugin="THING = ['a thing']\n",
+        toy_plugin_broken="1 / 0\n",
+        toy_plugin_leaving="raise SystemExit(3)\n",
+    )
+    unpack(files, tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 
 

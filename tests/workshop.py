@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -34,6 +35,14 @@ def wait_until(condition: Callable[[], Any], what: str = "the condition") -> Any
             return value
         time.sleep(0.01)
     raise AssertionError(f"{what} did not come within {PATIENCE:g} s")
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """As `wait_until`, while the event loop goes on."""
+    async with asyncio.timeout(PATIENCE):
+        while not (found := condition()):  # noqa: ASYNC110 - what others do wakes nobody
+            await asyncio.sleep(0.01)
+    return found
 
 
 def gone(pid: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from nvml_world import World
+from workshop import until
 
 from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import Snapshot
@@ -40,10 +41,7 @@ class Scene:
         self.gpus = Gpus(DevicesSpec(), {}, locks, state, lambda: SETTINGS, time.time, note, 0.2)
         self.gpus.tell(self.facts.extend)
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(60):
-            while not condition():  # noqa: ASYNC110 - what others do wakes nobody
-                await asyncio.sleep(0.01)
+    until = staticmethod(until)
 
     def obstacle(self) -> str:
         return self.gpus.now[0].obstacle if self.gpus.now else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from workshop import until
 
 from tuitune.core.search.importance import Importance
 from tuitune.engine import monitors
@@ -44,12 +45,6 @@ def finish(journal, study, count: int) -> None:
     ]
     journal.write([], rows, StudyRow())
     study.state.trials = [SimpleNamespace(state="COMPLETE") for _ in rows]
-
-
-async def until(condition):
-    while not (found := condition()):  # noqa: ASYNC110 - another process makes it true
-        await asyncio.sleep(0)
-    return found
 
 
 async def stored(journal, finished: int) -> Importance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from installed import python_with
+from installed import python_with, toy_package
 from workshop import Workshop, wait_until
 
 from tuitune.control import ControlError, request, socket_path
@@ -23,11 +23,11 @@ class CountRunning(Request, frozen=True, tag="count_running"):
             raise RefusedError(f"only {running} run")
         return {"running": running, "by": by}
 """
-FILES = {
-    "toy_request.py": TOY,
-    "toy_request-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toy-request\nVersion: 1.0\n",
-    "toy_request-1.0.dist-info/entry_points.txt": "[tuitune.requests]\ncount_running = toy_request:CountRunning\n",
-}
+FILES = toy_package(
+    "toy_request",
+    "[tuitune.requests]\ncount_running = toy_request:CountRunning\n",
+    toy_request=TOY,
+)
 ASK = """
 import sys
 from pathlib import Path

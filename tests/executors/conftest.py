@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workshop import gone
+from workshop import PATIENCE
 
 from tuitune.core import events
 from tuitune.executors.base import Plan
@@ -19,8 +19,6 @@ from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.local.zygote_client import Timeouts
 from tuitune.ipc import process_tree
 from tuitune.trial.wire import Order
-
-PATIENCE = 60.0
 
 
 class Bench:
@@ -141,8 +139,3 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
             assert not made.living()
         finally:
             process_tree.sweep(str(made.study))
-
-
-@pytest.fixture(name="gone")
-def gone_fixture() -> Callable[[int], bool]:
-    return gone

@@ -6,6 +6,7 @@ import asyncio
 import signal
 
 import pytest
+from workshop import gone
 
 from tuitune.core import events
 from tuitune.executors.base import SampleError, TargetError
@@ -126,7 +127,7 @@ def train(trial):
 
 
 @pytest.mark.parametrize("end", ["return", "raise", "kill", "exit", "hang"])
-def test_one_that_leaves_daemons_behind(bench, gone, end):
+def test_one_that_leaves_daemons_behind(bench, end):
     bench.write("train.py", ORPHAN)
     bench.open()
     bench.launch(bench.order(0, config={"end": "sleep"}), bench.order(1, config={"end": end}))

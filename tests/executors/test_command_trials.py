@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from workshop import gone
 
 import tuitune
 from tuitune.core import events
@@ -96,7 +97,7 @@ def test_a_silent_command_hears_a_stop_at_once(bench):
 
 
 @pytest.mark.parametrize("how", ["term", "kill"])
-def test_a_signal_reaches_the_command(bench, gone, how):
+def test_a_signal_reaches_the_command(bench, how):
     code = "import os, time\nopen('pid', 'w').write(f'{os.getpid()}\\n')\ntime.sleep(600)\n"
     bench.launch(command(bench, code))
     pid = int(bench.file("pid"))
@@ -134,7 +135,7 @@ def test_no_shell_sees_the_arguments(bench):
 
 
 @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
-def test_a_daemon_of_a_command_does_not_outlive_it(bench, gone, end):
+def test_a_daemon_of_a_command_does_not_outlive_it(bench, end):
     order = command(
         bench,
         f"""

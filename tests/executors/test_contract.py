@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from contract import ExecutorContract, Play, Scenario
+from workshop import until
 
 from simulator.clock import SimulatedLoop
 from simulator.course import Course
@@ -38,10 +39,7 @@ class _Stage:
         self.executor: Executor = None  # type: ignore[assignment]
         self.events: list[events.Event] = []
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(60):
-            while not condition():  # noqa: ASYNC110 - the contract has no other way to look
-                await asyncio.sleep(0.01)
+    until = staticmethod(until)
 
     async def play(self, scenario: Callable[[Any], Awaitable[None]]) -> None:
         await self.executor.open()

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from workshop import gone
+
 import tuitune
 from tuitune.core import events
 
@@ -199,7 +201,7 @@ def test_a_target_that_starts_threads_runs_afresh_and_is_told_of_once(bench):
     assert 0 <= bench.runner.run(bench.executor.sample({"x": "train.py:sampled"}, "0", {}))["x"] < 1
 
 
-def test_a_helper_that_the_import_started_lives_as_long_as_the_zygote(bench, gone):
+def test_a_helper_that_the_import_started_lives_as_long_as_the_zygote(bench):
     bench.write(
         "train.py",
         """

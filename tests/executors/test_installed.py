@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from installed import python_with
+from installed import python_with, toy_package
 from workshop import Workshop, wait_until
 
 # Runs no code: each attempt reports what its configuration says, and exits.
@@ -41,11 +41,11 @@ class ToyExecutor:
     async def close(self):
         pass
 """
-FILES = {
-    "toy_executor.py": TOY,
-    "toy_executor-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toy-executor\nVersion: 1.0\n",
-    "toy_executor-1.0.dist-info/entry_points.txt": "[tuitune.executors]\ntoy = toy_executor:ToyExecutor\n",
-}
+FILES = toy_package(
+    "toy_executor",
+    "[tuitune.executors]\ntoy = toy_executor:ToyExecutor\n",
+    toy_executor=TOY,
+)
 FAILS = "def train(trial):\n    raise RuntimeError('no executor but the toy runs this')\n"
 
 

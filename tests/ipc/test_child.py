@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from workshop import gone, wait_until
+from workshop import gone, until, wait_until
 
 import tuitune
 from tuitune.ipc import entry
@@ -37,10 +37,7 @@ class Peer:
         self.lost = 0
         self.child = Child("any", *arguments, receive=self._receive, lost=self._lose, log=log)
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(60):
-            while not condition():  # noqa: ASYNC110 - what a process does wakes nobody
-                await asyncio.sleep(0.01)
+    until = staticmethod(until)
 
     def _receive(self, data: bytes) -> None:
         self.received += data

@@ -8,17 +8,16 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.workshop import wait_until
+from tests.workshop import wait_until  # this file is imported in a process of its own, too
 from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.registry import make_model
 from tuitune.core.space import Choice, FloatRange, SearchSpace
 from tuitune.core.spec import SearchSpec
-from tuitune.ipc.process_tree import tagged
+from tuitune.ipc.process_tree import sweep, tagged
 from tuitune.model_process import Brief, ModelError, ModelProcess, Timeouts
 
 SPACE = SearchSpace((FloatRange("lr", 1e-4, 1.0, log=True), Choice("o", ("a", "b"))))
@@ -92,10 +91,10 @@ test_it_answers_as_the_model_does = in_life(_answers)
 async def _crashes(oracle, folder, notes):
     past = history(30)
     first = await ask(oracle, 30, past)
-    kill_all(folder)
+    sweep(str(folder))
     assert await ask(oracle, 30, past) == first
     assert "ended (SIGKILL); it is started again" in notes[0]
-    kill_all(folder)
+    sweep(str(folder))
     with pytest.raises(ModelError, match=r"ended twice \(SIGKILL\)"):
         await ask(oracle, 30, past)
     with pytest.raises(ModelError, match="ended twice"):
@@ -206,11 +205,3 @@ def test_it_dies_with_its_engine(tmp_path):
         assert tagged(str(tmp_path))
         engine.kill()
     wait_until(lambda: not tagged(str(tmp_path)), "its end")
-
-
-def kill_all(folder: Path) -> None:
-    for pid in tagged(str(folder)):
-        os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while tagged(str(folder)) and time.monotonic() < deadline:
-        time.sleep(0.01)

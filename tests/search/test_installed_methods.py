@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from installed import toy_package, unpack
 
 from tuitune.core.pruning.registry import PRUNERS
 from tuitune.core.search.registry import SEARCHERS
@@ -128,11 +129,9 @@ limit = 0.6
 def installed(workshop, monkeypatch):
     """The workshop, with the package on the path of every process's imports."""
     place = workshop.path / "site"
-    workshop.write("site/toy_methods.py", PACKAGE)
-    workshop.write("site/toy_methods_broken.py", "raise RuntimeError('no licence')\n")
-    info = "site/toy_methods-1.0.dist-info"
-    workshop.write(f"{info}/METADATA", "Metadata-Version: 2.1\nName: toy-methods\nVersion: 1.0\n")
-    workshop.write(f"{info}/entry_points.txt", ENTRY_POINTS)
+    broken = "raise RuntimeError('no licence')\n"
+    modules = {"toy_methods": PACKAGE, "toy_methods_broken": broken}
+    unpack(toy_package("toy_methods", ENTRY_POINTS, **modules), place)
     path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
     monkeypatch.setenv("PYTHONPATH", path)
     return workshop

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from story import signals
 from taking import take
 
 from tuitune.core import events as ev
@@ -83,10 +84,6 @@ class Story:
 
     def where(self) -> dict[int, tuple[str, ...]]:
         return {n: self.trial(n).gpus for n in sorted(self.study.state.running)}
-
-
-def signals(facts: list[ev.AnyFact]) -> list[tuple[int, str, str]]:
-    return [(f.trial, f.how, f.reason) for f in facts if isinstance(f, ev.Signal)]
 
 
 def settled(facts: list[ev.AnyFact]) -> ev.Settled:

@@ -111,3 +111,8 @@ def with_log(folder: Path, number: int) -> Path:
     log.parent.mkdir(parents=True)
     log.write_text("".join(f"epoch {n}  loss {loss(number, n):.4f}\n" for n in range(1, 40)))
     return folder
+
+
+def text_of(app):
+    """The lines on the screen, as text."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from driving import TRAIN
+from stills import text_of
 from workshop import wait_until
 
 from tuitune.store import owner
@@ -142,7 +143,3 @@ def test_what_cannot_be_read_is_said_and_not_opened(tmp_path, apart):
         return app.return_code
 
     assert asyncio.run(play()) == 0
-
-
-def text_of(app):
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())

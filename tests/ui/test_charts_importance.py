@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from random import Random
 
 import pytest
 from pictures import context, row, snapshot, text
 from searches import search
+from workshop import wait_until
 
 from tuitune.core.search.importance import Importance, ParameterImportance
 from tuitune.model_process.importance import compute
@@ -104,14 +104,12 @@ def opened(folder) -> Source:
 
 
 def awaited(source: Source) -> Importance:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def computed() -> Importance | None:
         source.refresh(100.0)
         found = source.snapshot.sources.importance()
-        if found is not None and source._queries._computing is None:
-            return found
-        time.sleep(0.02)
-    pytest.fail("the importance was not computed")
+        return found if source._queries._computing is None else None
+
+    return wait_until(computed, "the importance")
 
 
 def test_without_an_engine_the_app_has_it_computed_in_a_process_and_keeps_it_in_memory(folder):

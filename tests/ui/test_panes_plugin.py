@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from stills import Still, study_picture
+from installed import toy_package, unpack
+from stills import Still, study_picture, text_of
 from windows import DONE, Windows
 
 from tuitune import plugins
@@ -71,7 +72,6 @@ UNMADE = replace(PANE, make=fail)
 WRONG = replace(PANE, make=lambda: 3)
 STRANGER = replace(PANE, actions=(replace(ACT, id="trial.kill"),))
 """
-INFO = "toy_pane-1.0.dist-info"
 ENTRY_POINTS = """\
 [tuitune.panes]
 greeting = toy_pane:PANE
@@ -83,25 +83,13 @@ broken = toy_pane_broken:PANE
 
 def install(place, entry_points=ENTRY_POINTS):
     """As an installer leaves a package."""
-    files = {
-        "toy_pane.py": TOY,
-        "toy_pane_broken.py": BROKEN,
-        f"{INFO}/METADATA": "Metadata-Version: 2.1\nName: toy-pane\nVersion: 1.0\n",
-        f"{INFO}/entry_points.txt": entry_points,
-    }
-    (place / INFO).mkdir(parents=True)
-    for name, text in files.items():
-        (place / name).write_text(text)
+    unpack(toy_package("toy_pane", entry_points, toy_pane=TOY, toy_pane_broken=BROKEN), place)
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     install(tmp_path / "site")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-
-
-def text_of(app):
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 def play(settings, scenario, size=(140, 45)):

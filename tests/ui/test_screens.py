@@ -8,7 +8,7 @@ import time
 import pictures
 import pytest
 from pictures import NOW
-from stills import app, study_picture, with_log
+from stills import app, study_picture, text_of, with_log
 
 from tuitune.ui.panes.registry import PANES
 from tuitune.ui.state.render_context import CHARTS
@@ -126,7 +126,3 @@ def test_a_study_at_rest_is_arranged_anew_when_the_terminal_is_resized():
             assert max(map(len, text.splitlines())) == 140
 
     asyncio.run(play())
-
-
-def text_of(app):
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())

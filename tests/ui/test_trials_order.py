@@ -69,10 +69,6 @@ def followed(seen, selection=None):
     return order, selection
 
 
-def values_in(order, seen):
-    return [seen.rows[number].value for number in order.numbers]
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     first=st.lists(CHANGES, min_size=10, max_size=14),
