@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tuitune.control.client import (
     ControlError,
@@ -12,11 +12,7 @@ from tuitune.control.client import (
     request,
     socket_path,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tuitune.control.server import Handler, Server
+from tuitune.control.server import Handler, Server
 
 __all__ = [
     "ControlError",

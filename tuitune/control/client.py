@@ -13,14 +13,12 @@ import socket
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from tuitune.control.requests import Answer, Request
 from tuitune.ipc.sockets import is_own, process_of
-
-if TYPE_CHECKING:
-    from tuitune.control.requests import Answer, Request
 
 PROTOCOL = 2  # of requests and answers; the first had no number
 _CHUNK = 65536  # bytes

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from tuitune.core import events as ev
 from tuitune.core.reasons import Stopped
+from tuitune.core.search.proposal import Proposal
+from tuitune.core.space import SearchSpace
+from tuitune.core.study import Study, Trial
 from tuitune.core.study.acts import Act, standing, why_not
 from tuitune.messages.states import Shown, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.search.proposal import Proposal
-    from tuitune.core.space import SearchSpace
-    from tuitune.core.study import Study, Trial
 
 Answer = dict[str, Any]  # values that JSON can hold; a request that fails has the key "error"
 _LONGEST = 3600.0  # s that a kill may wait

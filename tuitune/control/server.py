@@ -6,24 +6,20 @@ import asyncio
 import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
 from tuitune import plugins
 from tuitune.control import requests
 from tuitune.control.client import PROTOCOL, ControlError, private_folder
-from tuitune.control.requests import RefusedError, Request
+from tuitune.control.requests import Answer, RefusedError, Request
 from tuitune.ipc.sockets import BoundSocket, is_own
 from tuitune.messages.text import plain
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
-
-    from tuitune.control.requests import Answer
-
-    Handler = Callable[[Request, str], Awaitable[Answer]]  # the second is what asks
+Handler = Callable[[Request, str], Awaitable[Answer]]  # the second is what asks
 
 # A row for each request; installed packages offer more (the entry points `tuitune.requests`).
 _REQUESTS: Final[dict[str, type[Request]]] = {

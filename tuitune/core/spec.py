@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tuitune.core.options import Mode
-from tuitune.core.pruning.pruner import PruningSpec, PruningStyle
+from tuitune.core.pruning.pruner import Pruner, PruningSpec, PruningStyle
 from tuitune.core.search.proposal import SearchSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tuitune.core.pruning.pruner import Pruner
-    from tuitune.core.space import SearchSpace
+from tuitune.core.space import SearchSpace
 
 __all__ = [
     "DevicesSpec",

@@ -7,17 +7,14 @@ import os
 import resource
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from tuitune.core.placement.gpu_state import MPS
+from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.nvml import SHADOWED, default_mode
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tuitune.core.placement.snapshots import GpuSample, Snapshot
 
 _FEW_FILES = 4096
 _LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill

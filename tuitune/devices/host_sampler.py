@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import psutil
 
-from tuitune.core.placement.host import HOST
+from tuitune.core.placement.host import HOST, HostResources
 from tuitune.core.placement.snapshots import DeviceSample
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tuitune.core.placement.host import HostResources
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import psutil
 
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from types import ModuleType
 
 _NO_NUMBER = 1 << 62  # NVML writes all bits set where it has none
 _MOST_WATTS = 20_000

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import time
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from tuitune.core.placement.snapshots import RETRY, Looked, Reading, SamplerMessage, Snapshot
 from tuitune.devices.nvml import Nvml, NvmlError
 from tuitune.ipc.entry import connect_to_parent
-
-if TYPE_CHECKING:
-    import socket
 
 _PERIOD = 1.0  # s; a driver's own window is up to a second
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -12,9 +12,6 @@ from tuitune.core.placement.snapshots import RETRY, GpuSample, Reading, SamplerM
 from tuitune.ipc.child import Child
 from tuitune.ipc.frames import LineBuffer
 from tuitune.messages.text import duration
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _LIBRARY = "libnvidia-ml.so.1"
 _LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up

@@ -7,31 +7,26 @@ import contextlib
 import getpass
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.events import Settings
+from tuitune.core.placement.host import HostResources
+from tuitune.core.placement.snapshots import Snapshot
+from tuitune.core.search.proposal import Past
 from tuitune.core.search.start import START
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.devices.locks import Locks
 from tuitune.engine.gpus import Gpus
-from tuitune.engine.settings import has_gpus, settings_of
+from tuitune.engine.ports import Store, Timeouts
+from tuitune.engine.settings import StudyDocument, has_gpus, settings_of
 from tuitune.model_process import Brief, ModelProcess
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuitune.core.events import Settings
-    from tuitune.core.placement.host import HostResources
-    from tuitune.core.placement.snapshots import Snapshot
-    from tuitune.core.search.proposal import Past
-    from tuitune.core.spec import StudySpec
-    from tuitune.engine.ports import Store, Timeouts
-    from tuitune.engine.settings import StudyDocument
-    from tuitune.store.journal import Journal
-    from tuitune.store.owner import Claim
+from tuitune.store.journal import Journal
+from tuitune.store.owner import Claim
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tuitune.core import events as ev
+from tuitune.core.search.proposal import Proposal
+from tuitune.core.study import Study
 from tuitune.engine.follow_up import FOLLOWED_UP, CheckpointCleanup, JournalSync, LaunchRetry
 from tuitune.engine.orders import lost_checkpoint, make_order
+from tuitune.engine.ports import EngineDeps
 from tuitune.engine.proposing import Proposing
+from tuitune.executors.base import Executor
 from tuitune.executors.local.exit_text import shortage
 from tuitune.store.errors import StoreError
 from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_row
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tuitune.core.search.proposal import Proposal
-    from tuitune.core.study import Study
-    from tuitune.engine.ports import EngineDeps
-    from tuitune.executors.base import Executor
 
 LAZY_COMMIT = 0.05  # s that reports without a decision may wait for their transaction
 _SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials

@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
+from tuitune.core import events as ev
 from tuitune.store.folder import LOG
 from tuitune.store.rows import ENGINE_FAILED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-    from pathlib import Path
-
-    from tuitune.core import events as ev
 
 
 class EngineFailedError(Exception):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED
 from tuitune.core.study.kept_checkpoints import kept, may_go_on
+from tuitune.core.study.state import State, Trial
+from tuitune.engine.ports import Folders, Store, Timeouts
 from tuitune.store.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from tuitune.core.study.state import State, Trial
-    from tuitune.engine.ports import Folders, Store, Timeouts
 
 _FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts after which any trial may lose its checkpoint
 # The facts after which a checkpoint is removed, or the journal synced.

@@ -5,27 +5,23 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.placement.gpu_state import GpuState, Tenant, obstacle_changes
 from tuitune.core.placement.gpus import THIRDS
+from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.core.spec import DevicesSpec
+from tuitune.core.study import State
+from tuitune.devices.locks import Locks
 from tuitune.devices.watchdog import Watchdog
 from tuitune.engine.failure import start_task
 from tuitune.messages.text import trial_name
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from tuitune.core.placement.snapshots import GpuSample, Snapshot
-    from tuitune.core.spec import DevicesSpec
-    from tuitune.core.study import State
-    from tuitune.devices.locks import Locks
-
-    Take = Callable[[Sequence[ev.Event]], None]
+Take = Callable[[Sequence[ev.Event]], None]
 
 _AGAIN = 0.05  # s between two looks at memory that is to become free
 _LEFT_FREE = "left free for others"

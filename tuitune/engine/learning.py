@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from tuitune.core.search.proposal import Past
 from tuitune.core.search.transfer import Earlier, UnfitError, fitted, past_of
+from tuitune.core.space import SearchSpace
+from tuitune.core.spec import StudySpec
 from tuitune.engine.settings import CannotRunError
+from tuitune.store.curves import Curve
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, is_file, known_studies
+from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError, load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.core.space import SearchSpace
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.curves import Curve
-    from tuitune.store.journal import Journal
 
 KEY = "learned"  # among the texts that a study's database keeps
 

@@ -8,29 +8,25 @@ import math
 import shutil
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.events import Gpu
+from tuitune.core.placement.snapshots import DeviceSample, GpuSample
 from tuitune.core.search.importance import FINISHED, Importance, is_due
+from tuitune.core.study import State, Study
 from tuitune.core.study.gpu_packing import words_of
+from tuitune.engine.context import EngineContext
+from tuitune.engine.engine import Engine
+from tuitune.engine.gpus import Gpus
 from tuitune.model_process import importance
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import LOG
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from tuitune.core.events import Gpu
-    from tuitune.core.placement.snapshots import GpuSample
-    from tuitune.core.study import State, Study
-    from tuitune.engine.context import EngineContext
-    from tuitune.engine.engine import Engine
-    from tuitune.engine.gpus import Gpus
-    from tuitune.store.journal import Journal
+from tuitune.store.journal import Journal
 
 _LEAST_STEP = 1.0  # s; smaller steps are corrections by NTP
 

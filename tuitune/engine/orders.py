@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
+from tuitune.core.spec import StudySpec
+from tuitune.core.study.state import State, Trial
+from tuitune.engine.ports import Folders
 from tuitune.messages.command import fill_command
 from tuitune.trial.wire import Order
-
-if TYPE_CHECKING:
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study.state import State, Trial
-    from tuitune.engine.ports import Folders
 
 
 def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folders) -> Order:

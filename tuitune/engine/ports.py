@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from tuitune.core.events import AnyFact, Settings
-    from tuitune.core.search.proposal import History, Past, Proposal, Searcher
-    from tuitune.core.study import Study
-    from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.core.events import AnyFact, Settings
+from tuitune.core.search.proposal import History, Past, Proposal, Searcher
+from tuitune.core.study import Study
+from tuitune.store.rows import StudyRow, TrialRow
 
 
 class Store(Protocol):

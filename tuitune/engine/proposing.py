@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
@@ -12,17 +13,13 @@ from tuitune.core.reasons import ModelFailed
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
 from tuitune.core.search.registry import searcher_kind
 from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.space import Sampled
+from tuitune.core.spec import StudySpec
+from tuitune.core.study import State, Study, Trial
 from tuitune.engine.failure import start_task
+from tuitune.engine.ports import EngineDeps
 from tuitune.executors.base import NotNowError, SampleError
 from tuitune.model_process import ModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tuitune.core.space import Sampled
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study import State, Study, Trial
-    from tuitune.engine.ports import EngineDeps
 
 
 class HistoryBuilder:

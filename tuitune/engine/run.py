@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tuitune.control import ControlError, choose_place, leave_place, serve, socket_path
 from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.search.registry import make_searcher
+from tuitune.core.spec import StudySpec
+from tuitune.core.study import Study
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
 from tuitune.engine import monitors
@@ -26,6 +28,7 @@ from tuitune.engine.context import (
 )
 from tuitune.engine.engine import Engine
 from tuitune.engine.failure import GuardedWatcher, Watcher, end_by_failures, failure, raise_error
+from tuitune.engine.gpus import Gpus
 from tuitune.engine.learning import learned_once
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.ports import EngineDeps, Timeouts
@@ -38,28 +41,18 @@ from tuitune.engine.startup import (
     following_import,
 )
 from tuitune.engine.trial_folders import TrialFolders
-from tuitune.executors.base import Plan, TargetError
+from tuitune.executors.base import Executor, Plan, Sink, TargetError
 from tuitune.executors.local.exit_text import shortage
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.ipc.process_tree import sweep
 from tuitune.messages.reasons import reason_words
+from tuitune.model_process import ModelProcess
 from tuitune.plugins import PluginError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, LOG, TRIALS, remember
 from tuitune.store.journal import Journal
-from tuitune.store.owner import claim
-from tuitune.store.rows import EngineRow
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study import Study
-    from tuitune.engine.gpus import Gpus
-    from tuitune.executors.base import Executor, Sink
-    from tuitune.model_process import ModelProcess
-    from tuitune.store.owner import Claim
-    from tuitune.store.rows import Phase
+from tuitune.store.owner import Claim, claim
+from tuitune.store.rows import EngineRow, Phase
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 

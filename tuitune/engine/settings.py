@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from tuitune.core.events import Settings
 from tuitune.core.placement.host import HostResources, shortage
+from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.core.spec import StudySpec
+from tuitune.core.study import Study
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import load, load_whole
 from tuitune.studyfile.changes import changes
 from tuitune.studyfile.document import written
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from tuitune.core.placement.snapshots import Snapshot
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study import Study
 
 
 class CannotRunError(Exception):

@@ -6,26 +6,22 @@ import asyncio
 import contextlib
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from tuitune.control.requests import RefusedError, Stop
+from tuitune.control.requests import Answer, RefusedError, Request, Stop
 from tuitune.core import events as ev
+from tuitune.core.search.proposal import Proposal
+from tuitune.core.study import Study
+from tuitune.engine.engine import Engine
+from tuitune.engine.ports import SettingsFile
 from tuitune.engine.settings import NotWhileRunningError
 from tuitune.executors.base import SampleError
 from tuitune.executors.local.exit_text import printable
 from tuitune.studyfile import StudyFileError
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from pathlib import Path
-
-    from tuitune.control.requests import Answer, Request
-    from tuitune.core.search.proposal import Proposal
-    from tuitune.core.study import Study
-    from tuitune.engine.engine import Engine
-    from tuitune.engine.ports import SettingsFile
-
-    Handler = Callable[[Request, str], Awaitable[Answer]]
+Handler = Callable[[Request, str], Awaitable[Answer]]
 
 PATIENCE = 1.0  # s before an import is reported
 _PERIOD = 1.0  # s between two looks

@@ -10,13 +10,11 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from typing import Any
 
 BIN = ".removing"  # in the folder of the trials, for what is to be deleted
 _CHECKPOINTS = "checkpoints"

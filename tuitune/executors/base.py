@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from tuitune.core.events import Event
-    from tuitune.trial.wire import Order
+from tuitune.core.events import Event
+from tuitune.trial.wire import Order
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tuitune import plugins
-
-if TYPE_CHECKING:
-    from tuitune.executors.base import Clock, Executor, Factory, Plan, Sink
+from tuitune.executors.base import Clock, Executor, Factory, Plan, Sink
 
 
 def _local(plan: Plan, sink: Sink, clock: Clock) -> Executor:

@@ -10,13 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from tuitune.ipc import entry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 _CHUNK = 1 << 18  # bytes
 _STEP = 0.01  # s between two looks at a process that is to end

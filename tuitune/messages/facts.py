@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from tuitune.core import events as ev
-from tuitune.core.reasons import Averaged, Diverged, Ranked
+from tuitune.core.reasons import Averaged, Diverged, Ranked, Reason, Why
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES, shown
 from tuitune.messages.text import configuration_words, duration, plain, trial_names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuitune.core.reasons import Reason, Why
 
 
 def told(fact: ev.AnyFact) -> str:

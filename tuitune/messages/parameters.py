@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, spell
-
-if TYPE_CHECKING:
-    from tuitune.core.space import Parameter
+from tuitune.core.space import (
+    Choice,
+    Fixed,
+    FloatRange,
+    IntRange,
+    Parameter,
+    PowerRange,
+    Sampled,
+    spell,
+)
 
 
 def domain(parameter: Parameter) -> str:

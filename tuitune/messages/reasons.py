@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from tuitune.core import reasons as r
 from tuitune.core.pruning.registry import pruner_kind
+from tuitune.core.spec import PruningSpec
 from tuitune.messages.text import ordinal, trial_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuitune.core.spec import PruningSpec
 
 _POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
 

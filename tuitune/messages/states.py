@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tuitune.core.events import StopReason, TrialState
-from tuitune.core.study.acts import WhyNot
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tuitune.core.study.acts import ActivityName
+from tuitune.core.study.acts import ActivityName, WhyNot
 
 
 class Shown(StrEnum):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import tomli_w
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def plain(text: str) -> str:

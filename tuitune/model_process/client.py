@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from pathlib import Path
 
 import msgspec
 
-from tuitune.core.search.proposal import Proposal
+from tuitune.core.search.proposal import History, Past, Proposal
 from tuitune.ipc.child import Child
 from tuitune.ipc.entry import THREADS
 from tuitune.ipc.frames import FrameBuffer
 from tuitune.model_process import protocol
-from tuitune.model_process.protocol import Answer, Question
+from tuitune.model_process.protocol import Answer, Brief, Question
 from tuitune.store.folder import LOG
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from pathlib import Path
-
-    from tuitune.core.search.proposal import History, Past
-    from tuitune.model_process.protocol import Brief
 
 _MOST_CRASHES = 2  # after so many the model is given up
 

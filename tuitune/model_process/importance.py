@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,9 +16,6 @@ from tuitune.ipc.process_tree import die_with_parent
 from tuitune.store.folder import DATABASE, DOCUMENT
 from tuitune.store.reader import Reader
 from tuitune.studyfile import load
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _NICE = 10  # trials have priority
 

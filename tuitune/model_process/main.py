@@ -6,22 +6,16 @@ PR_SET_PDEATHSIG.
 
 from __future__ import annotations
 
+import socket
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tuitune import plugins
-from tuitune.core.search.proposal import History
+from tuitune.core.search.proposal import History, Model, Past
 from tuitune.ipc.entry import connect_to_parent
 from tuitune.ipc.frames import FrameBuffer
 from tuitune.model_process import protocol
-from tuitune.model_process.protocol import Answer
-
-if TYPE_CHECKING:
-    import socket
-
-    from tuitune.core.search.proposal import Model, Past
-    from tuitune.model_process.protocol import Brief, Question
+from tuitune.model_process.protocol import Answer, Brief, Question
 
 _CHUNK = 1 << 20  # bytes
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from tuitune.core.reasons import Why
 from tuitune.core.search.proposal import Past
+from tuitune.core.space import SearchSpace
+from tuitune.core.spec import Mode, SearchSpec
 from tuitune.ipc.frames import frame
-
-if TYPE_CHECKING:
-    from tuitune.core.space import SearchSpace
-    from tuitune.core.spec import Mode, SearchSpec
 
 
 @dataclass(frozen=True, slots=True)

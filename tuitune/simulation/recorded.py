@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.placement.host import HostResources
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tuitune.core.reasons import Why
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.facts import ReportColumns
+from tuitune.core.reasons import Why
+from tuitune.core.spec import StudySpec
+from tuitune.store.facts import ReportColumns
 
 
 class Point(NamedTuple):

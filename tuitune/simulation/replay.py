@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.ranking import Ranking, best_of, loss
 from tuitune.messages.reasons import reason_words
-from tuitune.simulation.recorded import Spent, replayable, was_stopped
+from tuitune.simulation.recorded import Point, Record, Recording, Spent, replayable, was_stopped
 from tuitune.simulation.rerun import rerun
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.simulation.recorded import Point, Record, Recording
 
 _GOOD = 10  # one in so many trials is good: the best tenth
 

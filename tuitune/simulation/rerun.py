@@ -7,26 +7,23 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.placement.host import HostResources
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.core.study.kept_checkpoints import WRITTEN
 from tuitune.core.study.leaving import SILENCE
 from tuitune.engine.settings import settings_of
+from tuitune.simulation.recorded import Record, Recording
 from tuitune.trial.steps import Steps
 from tuitune.trial.wire import Order
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from tuitune.core.placement.host import HostResources
-    from tuitune.core.spec import StudySpec
-    from tuitune.simulation.recorded import Record, Recording
 
 _START: Final = 1e6  # s on the study's clock when it is opened
 TERM, _KILL = 15, 9

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from array import array
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from tuitune.store.facts import LAST, span
-
-if TYPE_CHECKING:
-    import sqlite3
 
 ALL = "SELECT trial, step, value FROM reports WHERE seq <= ? ORDER BY seq"
 _VALUES = """SELECT attempt, step, value FROM reports

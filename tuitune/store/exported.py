@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from tuitune.messages.as_json import as_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tuitune.store.rows import TrialRow
+from tuitune.store.rows import TrialRow
 
 Form = Literal["csv", "json"]
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, get_args
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args
 
 import msgspec
 
 from tuitune.core.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, UndoKillAsked
 from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.store.errors import StoreError
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterator, Sequence
 
 _PAGE = 5000  # rows of one query; no statement is open while they are processed
 

@@ -9,15 +9,12 @@ import fcntl
 import json
 import os
 import re
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DATABASE = "study.db"
 

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
+from tuitune.core.events import AnyFact
+from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.search.importance import Importance
+from tuitune.core.spec import StudySpec
 from tuitune.store import facts as fact_rows
 from tuitune.store import rows as trial_rows
 from tuitune.store import schema
 from tuitune.store.errors import StoreError, explain, explained
 from tuitune.store.facts import Samples
 from tuitune.store.projection import Projection, state_layout
-from tuitune.store.rows import IMPORTANCE, read_importance
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from tuitune.core.events import AnyFact
-    from tuitune.core.placement.snapshots import DeviceSample
-    from tuitune.core.search.importance import Importance
-    from tuitune.core.spec import StudySpec
-    from tuitune.store.rows import EngineRow, StudyRow, TrialRow
+from tuitune.store.rows import IMPORTANCE, EngineRow, StudyRow, TrialRow, read_importance
 
 _ADD_FACT = "INSERT INTO journal VALUES(?,?,?,?,?)"
 _ADD_REPORT = "INSERT INTO reports VALUES(?,?,?,?,?,?,?,?)"

@@ -7,28 +7,22 @@ import math
 import re
 import sys
 import zlib
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
+from tuitune.core.study.acts import ActivityName
 from tuitune.core.study.kept_checkpoints import forgotten, kept
-from tuitune.core.study.state import Activity, Ending, Frozen, Running, Starting, State
+from tuitune.core.study.state import Activity, Ending, Frozen, Running, Starting, State, Trial
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES
-from tuitune.store.rows import StudyRow, TrialRow, to_columns
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study.acts import ActivityName
-    from tuitune.core.study.state import Trial
-    from tuitune.store.rows import WaitingFor
-
+from tuitune.store.rows import StudyRow, TrialRow, WaitingFor, to_columns
 
 OF_THE_STUDY = frozenset(  # facts that may change the study's own row
     {

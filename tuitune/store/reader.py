@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from tuitune.core.events import AnyFact
+from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.search.importance import Importance
 from tuitune.store import curves as curve_rows
 from tuitune.store import facts as fact_rows
 from tuitune.store import rows as trial_rows
 from tuitune.store import schema
 from tuitune.store.curves import Curve
 from tuitune.store.errors import explained
-from tuitune.store.facts import LAST
+from tuitune.store.facts import LAST, ReportColumns
 from tuitune.store.rows import IMPORTANCE, EngineRow, StudyRow, TrialRow, read_importance
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
-    from tuitune.core.events import AnyFact
-    from tuitune.core.placement.snapshots import DeviceSample
-    from tuitune.core.search.importance import Importance
-    from tuitune.store.facts import ReportColumns
 
 MOST = 20_000  # reports of one call; more of them take several calls
 COLUMNS = ",".join(trial_rows.COLUMNS)

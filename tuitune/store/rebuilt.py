@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sqlite3
+from pathlib import Path
 
 import msgspec
 
@@ -11,10 +12,6 @@ from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
 from tuitune.store.projection import Projection
 from tuitune.studyfile import StudyFileError, load
-
-if TYPE_CHECKING:
-    import sqlite3
-    from pathlib import Path
 
 # In SQLite's temporary database a table hides one of the same name in the study's own.
 _HIDING = (

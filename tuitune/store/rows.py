@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from tuitune.core.events import Settings, StopReason, TrialState
+from tuitune.core.search.importance import Importance
 from tuitune.core.study.acts import ActivityName, Standing
 from tuitune.store.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.search.importance import Importance
-
 
 # To be promoted, for a person to resume it, or for CPU slots, memory or GPUs.
 WaitingFor = Literal["rung", "user", "room"]

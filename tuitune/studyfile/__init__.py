@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tuitune.core.spec import StudySpec
 from tuitune.studyfile.document import read_document
 from tuitune.studyfile.problems import Problems, StudyFileError
 from tuitune.studyfile.reading import read_study
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.spec import StudySpec
 
 __all__ = ["StudyFileError", "load", "load_whole"]
 

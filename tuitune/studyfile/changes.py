@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from tuitune.core.space import likely_of, spell
+from tuitune.core.space import Parameter, likely_of, spell
+from tuitune.core.spec import StudySpec
 from tuitune.messages.parameters import condition, domain
-
-if TYPE_CHECKING:
-    from tuitune.core.space import Parameter
-    from tuitune.core.spec import StudySpec
 
 # Keys that a running engine adopts.
 _SETTINGS = frozenset(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -20,9 +21,6 @@ from tuitune.core.space import (
 )
 from tuitune.studyfile.hints import did_you_mean, nearest
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def read_conditions(

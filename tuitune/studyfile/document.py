@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import tomli_w
 
 from tuitune.studyfile.hints import nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from tuitune.studyfile.problems import Problems
+from tuitune.studyfile.problems import Problems
 
 _LONGEST = 10**30
 _DEEPEST = 100  # nested tables and lists

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from tuitune.core.pruning.registry import PRUNERS
 from tuitune.core.search.registry import SEARCHERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 # Keys of Ray Tune and Optuna, lower case, and their equivalents in a study file.
 _ELSEWHERE = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
+from typing import Any, Protocol, TypeVar, get_args
 
 from tuitune import plugins
+from tuitune.core.options import Fault, Option
 from tuitune.core.pruning.pruner import PrunerKind
 from tuitune.core.pruning.registry import PRUNERS
 from tuitune.core.search.proposal import SearcherKind
@@ -15,13 +17,7 @@ from tuitune.core.spec import PruningSpec, PruningStyle, SearchSpec
 from tuitune.plugins import PluginError
 from tuitune.studyfile.hints import did_you_mean, unknown_value
 from tuitune.studyfile.problems import kind, value_words
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
-    from tuitune.core.options import Fault, Option
-    from tuitune.studyfile.table import Table
-
+from tuitune.studyfile.table import Table
 
 _SEARCH, _PRUNING = SearchSpec(), PruningSpec()
 _PRUNING_KEYS = ("min", "max", "reduction", "style", "brackets")

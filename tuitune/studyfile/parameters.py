@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -24,9 +25,6 @@ from tuitune.core.space import (
 from tuitune.core.space.text import normal_value
 from tuitune.studyfile.hints import PARAMETER_KEYS, called, distribution, unknown_in_parameter
 from tuitune.studyfile.problems import Problems, WrongValueError, kind, value_words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def _with_likely(parameter: Parameter, entry: Any) -> Parameter:

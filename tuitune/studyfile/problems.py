@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import msgspec
 
 from tuitune.core.space import spell
 from tuitune.messages.text import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _KINDS = {
     bool: "true or false",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from tuitune.core.space import Sampled, SearchSpace
 from tuitune.core.spec import DevicesSpec, Limits, Objective, StudySpec
@@ -13,10 +15,6 @@ from tuitune.studyfile.parameters import read_parameters
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 from tuitune.studyfile.table import Table
 from tuitune.studyfile.trial import check_metrics, read_trial
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 _DEFAULT = DevicesSpec()
 

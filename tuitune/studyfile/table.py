@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection, Mapping
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from tuitune.core.space import is_number, spell
 from tuitune.studyfile.hints import KEYS, unknown_key, unknown_value
 from tuitune.studyfile.problems import Problems, kind
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([dhms])\s*")

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
-from tuitune.core.space import Choice, Fixed, spell
+from tuitune.core.space import Choice, Fixed, Parameter, SearchSpace, spell
 from tuitune.core.spec import TrialSpec
 from tuitune.studyfile.hints import did_you_mean
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
-
-    from tuitune.core.space import Parameter, SearchSpace
-    from tuitune.studyfile.table import Table
+from tuitune.studyfile.table import Table
 
 LONGEST_WORD = 131_071  # bytes of an argument or a variable: Linux's MAX_ARG_STRLEN, less its end
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from tuitune.core.events import Gpu
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
-    from tuitune.core.spec import DevicesSpec
+from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
+from tuitune.core.spec import DevicesSpec
 
 _STAY_SECONDS = 60.0  # of another user, after which trials leave where set so
 _CLEAN_SECONDS = 10.0  # after another user has left, since many soon start again

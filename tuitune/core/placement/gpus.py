@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from tuitune.core.events import Gpu
 from tuitune.core.placement.packing import Packing, Resident, capacity, fits, promised, reserve
 from tuitune.core.placement.throughput import CALM, Capacity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
     from typing import Literal
-
-    from tuitune.core.events import Gpu
 
 THIRDS = 1e-9  # tolerance: three thirds of a GPU are a whole one
 

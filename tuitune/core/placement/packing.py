@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from tuitune.core.placement.throughput import Capacity, limit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MARGIN = 1.02  # over peaks, which are updated only when they have grown by so much
 _HEADROOM = 0.05  # of a GPU's memory that stays free

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tuitune.core.placement.snapshots import GpuSample
+from tuitune.core.placement.snapshots import GpuSample
 
 
 class NotAllowedError(Exception):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, count
 from math import ceil
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+from typing import Final, Literal, NamedTuple
 
 _ALMOST = 1e-9  # rounding error of quotients: 33 / 1.1 must be 30, not 29.999
 _FIRST_DEAL = 1024

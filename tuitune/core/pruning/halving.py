@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from math import ceil, inf, isfinite, log
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from tuitune.core import reasons
-from tuitune.core.options import Fault
-from tuitune.core.pruning.brackets import asha_plan, hyperband_plan, most_brackets, sent_on
+from tuitune.core.options import Fault, Mode
+from tuitune.core.pruning.brackets import (
+    Plan,
+    RungPlace,
+    asha_plan,
+    hyperband_plan,
+    most_brackets,
+    sent_on,
+)
 from tuitune.core.pruning.pruner import (
     Judgement,
     Promotion,
     PrunerKind,
+    PrunerState,
+    PruningSpec,
+    Report,
+    Style,
     check_range,
     loss_of,
     value_of,
 )
-from tuitune.core.pruning.rungs import Rung, Rungs
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable
-
-    from tuitune.core.options import Mode
-    from tuitune.core.pruning.brackets import Plan, RungPlace
-    from tuitune.core.pruning.pruner import PrunerState, PruningSpec, Report, Style
-    from tuitune.core.pruning.rungs import Entry
-    from tuitune.core.reasons import Why
+from tuitune.core.pruning.rungs import Entry, Rung, Rungs
+from tuitune.core.reasons import Why
 
 _MOST_BRACKETS = 100
 _MOST_RUNGS = 20_000  # before those at one step are merged

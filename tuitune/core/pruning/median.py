@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from tuitune.core import reasons
-from tuitune.core.options import Fault
-from tuitune.core.pruning.brackets import NO_RUNGS, spaced
+from tuitune.core.options import Fault, Mode
+from tuitune.core.pruning.brackets import NO_RUNGS, Plan, spaced
 from tuitune.core.pruning.pruner import (
     Judgement,
+    Promotion,
     PrunerKind,
+    PrunerState,
+    PruningSpec,
+    Report,
+    Style,
     check_range,
     loss_of,
     value_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable
-
-    from tuitune.core.options import Mode
-    from tuitune.core.pruning.brackets import Plan
-    from tuitune.core.pruning.pruner import Promotion, PrunerState, PruningSpec, Report, Style
-    from tuitune.core.reasons import Why
+from tuitune.core.reasons import Why
 
 # With more steps than this averages are kept at every second of them, then at every fourth and so
 # on, which bounds the memory for trials that report at each of a million steps.

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from tuitune.core.options import Fault
+from tuitune.core.options import Fault, Mode, Option
+from tuitune.core.pruning.brackets import Plan
 from tuitune.core.reasons import Why
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable, Mapping
-
-    from tuitune.core.options import Mode, Option
-    from tuitune.core.pruning.brackets import Plan
 
 Style = Literal["promote", "stop"]
 PruningStyle = Literal["auto", "promote", "stop"]

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tuitune.core import reasons
-from tuitune.core.options import Fault
-from tuitune.core.pruning.brackets import NO_RUNGS
+from tuitune.core.options import Fault, Mode
+from tuitune.core.pruning.brackets import NO_RUNGS, Plan
 from tuitune.core.pruning.halving import ASHA, HYPERBAND
 from tuitune.core.pruning.median import MEDIAN
-from tuitune.core.pruning.pruner import PrunerKind
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable
-
-    from tuitune.core.options import Mode
-    from tuitune.core.pruning.brackets import Plan
-    from tuitune.core.pruning.pruner import (
-        Judgement,
-        Promotion,
-        PrunerState,
-        PruningSpec,
-        Report,
-        Style,
-    )
-    from tuitune.core.reasons import Why
+from tuitune.core.pruning.pruner import (
+    Judgement,
+    Promotion,
+    PrunerKind,
+    PrunerState,
+    PruningSpec,
+    Report,
+    Style,
+)
+from tuitune.core.reasons import Why
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from tuitune.core.reasons import GridPoint
-from tuitune.core.search.proposal import Proposal, identity
-from tuitune.core.space import Choice, Parameter, Value, grid_axis, same
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from tuitune.core.search.proposal import Tried
-    from tuitune.core.space import SearchSpace
+from tuitune.core.search.proposal import Proposal, Tried, identity
+from tuitune.core.space import Choice, Parameter, SearchSpace, Value, grid_axis, same
 
 _Known = tuple[tuple[str, int], ...]  # (parent, label of its value)
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from tuitune.core.events import TrialState
-from tuitune.core.space import Choice, Fixed, Sampled, is_number, key, spell, to_unit
+from tuitune.core.space import Choice, Fixed, Parameter, Sampled, is_number, key, spell, to_unit
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.ranking import Ranked, merit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tuitune.core.space import Parameter
-    from tuitune.core.spec import StudySpec
 
 FINISHED: Final = frozenset({TrialState.COMPLETE, TrialState.PRUNED})
 LEAST: Final = 8  # finished trials below which there is no importance

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+from tuitune.core.options import Fault, Mode, Option
 from tuitune.core.reasons import Why
-from tuitune.core.space import key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
-    from tuitune.core.options import Fault, Mode, Option
-    from tuitune.core.space import SearchSpace
+from tuitune.core.space import SearchSpace, key
 
 
 class Proposal(msgspec.Struct, frozen=True):

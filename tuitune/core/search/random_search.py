@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from tuitune.core.reasons import Drawn
-from tuitune.core.search.proposal import Proposal, is_new
+from tuitune.core.search.proposal import Proposal, Tried, is_new
 from tuitune.core.space import SearchSpace
-
-if TYPE_CHECKING:
-    from tuitune.core.search.proposal import Tried
 
 _DRAWS = 200  # if all were tried before, less than about 2% of the space is left
 _CHOICE = 64  # untried configurations from which one is picked

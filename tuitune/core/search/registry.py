@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
-from tuitune.core.options import Fault, Option
+from tuitune.core.options import Fault, Mode, Option
 from tuitune.core.reasons import Given
 from tuitune.core.search.grid import GridSearcher
-from tuitune.core.search.proposal import Method, Proposal, SearcherKind, identity, is_new
+from tuitune.core.search.proposal import (
+    AskModel,
+    Method,
+    Model,
+    Proposal,
+    Searcher,
+    SearcherKind,
+    SearchSpec,
+    Tried,
+    identity,
+    is_new,
+)
 from tuitune.core.search.random_search import RandomSearcher
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.search.start import start_then_model
@@ -22,13 +34,6 @@ from tuitune.core.space import (
     likely_of,
     to_unit,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from tuitune.core.options import Mode
-    from tuitune.core.search.proposal import AskModel, Model, Searcher, SearchSpec, Tried
-
 
 _LARGEST_GRID = 10_000_000
 _LEVELS = 5  # values of each continuous parameter of a grid

@@ -7,17 +7,14 @@ projections", set new-joe-kuo-6.
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from tuitune.core.reasons import Drawn, SobolPoint
-from tuitune.core.search.proposal import Proposal, is_new
+from tuitune.core.search.proposal import Proposal, Tried, is_new
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.space import SearchSpace
-
-if TYPE_CHECKING:
-    from tuitune.core.search.proposal import Tried
 
 # Each row: the primitive polynomial's coefficients as the bits of a whole number, the leading one
 # and the constant included, then its starting numbers, as many as its degree.

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from msgspec.structs import replace
 
 from tuitune.core.reasons import Drawn, MiddleOfRanges, SobolPoint
-from tuitune.core.search.proposal import AskModel, Proposal, is_new
+from tuitune.core.search.proposal import AskModel, Proposal, Tried, is_new
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
-from tuitune.core.space import Choice, SearchSpace, likely_of, likely_units
-
-if TYPE_CHECKING:
-    from tuitune.core.search.proposal import Tried
-    from tuitune.core.space import Parameter
+from tuitune.core.space import Choice, Parameter, SearchSpace, likely_of, likely_units
 
 START = 6  # trials; a model of fewer is no better than random
 _SIGMAS = 2.0  # standard deviations between the ends of a likely range

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -15,7 +15,9 @@ from tuitune.core.space.parameters import (
     Choice,
     Fixed,
     FloatRange,
+    Parameter,
     Sampled,
+    Value,
     from_unit,
     index_of,
     levels,
@@ -24,14 +26,8 @@ from tuitune.core.space.parameters import (
     spell,
     value_at,
 )
-from tuitune.core.space.searchspace import parents_first
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tuitune.core.space.parameters import Parameter, Value
-    from tuitune.core.space.searchspace import SearchSpace
-    from tuitune.core.spec import Objective
+from tuitune.core.space.searchspace import SearchSpace, parents_first
+from tuitune.core.spec import Objective
 
 
 class Earlier(msgspec.Struct, frozen=True):

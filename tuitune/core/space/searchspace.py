@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuitune.core.space.parameters import (
     Fixed,
     Parameter,
     Sampled,
+    Value,
     from_unit,
     grid_width,
     index_of,
@@ -23,11 +25,6 @@ from tuitune.core.space.parameters import (
     value_at,
 )
 from tuitune.core.space.text import any_of, normal_value, value_problem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from tuitune.core.space.parameters import Value
 
 _OTHER = object()  # any value of a parent that no condition names
 

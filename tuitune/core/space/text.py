@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_never
+from collections.abc import Sequence
+from typing import Any, assert_never
 
 from tuitune.core.space.parameters import (
     Choice,
     Fixed,
     FloatRange,
     IntRange,
+    Parameter,
     PowerRange,
     Sampled,
     index_of,
     spell,
     value_at,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.space.parameters import Parameter
 
 
 def normal_value(parameter: Parameter, value: Any) -> Any:

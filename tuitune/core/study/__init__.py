@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tuitune.core.study.machine import Study
-    from tuitune.core.study.state import State, Trial
+from tuitune.core.study.machine import Study
+from tuitune.core.study.state import State, Trial
 
 __all__ = ["State", "Study", "Trial"]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum, auto
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from tuitune.core.events import ENDED, StopReason, TrialState
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tuitune.core.study.state import State, Trial
+from tuitune.core.study.state import State, Trial
 
 # An attempt that is ending for one of these ends for good: a pause would change nothing.
 FOR_GOOD: Final = frozenset(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tuitune.core import events as ev
 from tuitune.core.pruning.median import median_of
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import next_gate
-
-if TYPE_CHECKING:
-    from tuitune.core import events as ev
-    from tuitune.core.spec import StudySpec
 
 _WORTH = 0.01  # of a median attempt: a shorter wait is better than a model with fewer outcomes
 _ENOUGH = 5  # proposals and attempts, before their durations are compared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
@@ -21,15 +21,13 @@ from tuitune.core.reasons import (
     TriedAgain,
     Why,
 )
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import asking, gpu_packing
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.pausing import pause, wait
 from tuitune.core.study.ranking import update_leader
 from tuitune.core.study.state import Running, Starting
-
-if TYPE_CHECKING:
-    from tuitune.core.spec import StudySpec
 
 Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
 _QUICK_DEATH = 60.0  # seconds; a crash so soon after the launch points to a broken program

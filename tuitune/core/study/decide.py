@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
 from tuitune.core.reasons import Failures
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import attempts, gpu_packing, judging, leaving, pausing
+from tuitune.core.study import state as st
 from tuitune.core.study.launching import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from typing import Any
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study import state as st
 
 _SAME_CRASHES = 3  # of the same error, before any trial has reported
 _CRASHES_IN_ROW = 10

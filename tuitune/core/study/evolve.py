@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import (
     asking,
     attempts,
@@ -19,10 +21,7 @@ from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
-
-    from tuitune.core.spec import StudySpec
 
 
 def evolve(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> st.State:

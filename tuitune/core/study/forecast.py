@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
 WINDOW = 64  # changes over which the rate is measured
 LEAST = 3  # trials that have to settle before there is a rate

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
 from tuitune.core.placement import packing, throughput
 from tuitune.core.reasons import GpusShared
+from tuitune.core.spec import StudySpec
+from tuitune.core.study import state as st
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study import state as st
 
 _SETTLED = 20.0  # s without a higher peak: its memory has probably stopped growing
 _COMPANY_SECONDS = 30.0  # after a neighbour has left, an out-of-memory may be due to it

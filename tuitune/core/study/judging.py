@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -12,14 +13,10 @@ from tuitune.core import events as ev
 from tuitune.core.events import StopReason
 from tuitune.core.pruning.pruner import Report
 from tuitune.core.reasons import MaximumReached, TargetReached, ToItsEnd, Why
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import gpu_packing, leaving
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import leads, listens, loss, next_gate, update_leader
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.spec import StudySpec
 
 # Once an attempt is ending for one of these, no verdict changes the outcome of its trial.
 _DECIDED: Final = frozenset({StopReason.TARGET, StopReason.RETURNED, StopReason.OVERDUE})

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from tuitune.core.events import ENDED, TrialState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tuitune.core.study import state as st
+from tuitune.core.study import state as st
 
 WRITTEN = 2  # the newest checkpoints of a trial, which a writer leaves
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.pruning.pruner import Promotion
 from tuitune.core.reasons import TimeLimit
+from tuitune.core.spec import StudySpec
+from tuitune.core.study import state as st
 from tuitune.core.study.asking import may_ask, may_ask_ahead, wants_new
 from tuitune.core.study.leaving import time_limit
-from tuitune.core.study.slots import first_to_seat, ready, slot
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.pruning.pruner import Promotion
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study import state as st
-    from tuitune.core.study.slots import Slot
+from tuitune.core.study.slots import Slot, first_to_seat, ready, slot
 
 
 def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:

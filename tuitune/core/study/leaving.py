@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
 from tuitune.core.reasons import TimeLimit
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import pausing
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.state import Ending, Running
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from tuitune.core.spec import StudySpec
-
-    Due = Callable[[st.Trial, float], ev.Decision]
+Due = Callable[[st.Trial, float], ev.Decision]
 
 # Seconds from one step of ending an attempt to the next: asked, SIGTERM, SIGKILL.
 ASK_GRACE: Final[dict[StopReason, float]] = {

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.study.state import Ending, Frozen, Running, Starting
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tuitune.core.study.state import Activity, Trial
+from tuitune.core.study.state import Activity, Ending, Frozen, Running, Starting, Trial
 
 # The activity of its live attempt; without one, the state of the trial.
 Stage = TrialState | type[Starting | Running | Ending | Frozen]

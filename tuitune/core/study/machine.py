@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.search.proposal import identity
+from tuitune.core.spec import StudySpec
 from tuitune.core.study.decide import decide
 from tuitune.core.study.evolve import evolve
 from tuitune.core.study.leaving import next_deadline
 from tuitune.core.study.ranking import best_trial
-from tuitune.core.study.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tuitune.core.spec import StudySpec
-    from tuitune.core.study.state import Trial
-
+from tuitune.core.study.state import State, Trial
 
 _WITH_CONFIGURATION = (ev.Proposed, ev.SampleFailed, ev.Added)
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
 from tuitune.core.reasons import ByUser, Killed
+from tuitune.core.spec import StudySpec
 from tuitune.core.study import kept_checkpoints
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.ranking import next_gate
 from tuitune.core.study.state import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuitune.core.spec import StudySpec
 
 
 def wait(state: st.State, trial: st.Trial) -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol
 
 from tuitune.core.events import ENDED, StopReason, TrialState
-from tuitune.core.study.state import Ending, Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tuitune.core.spec import Objective, StudySpec
-    from tuitune.core.study.state import State, Trial
+from tuitune.core.spec import Objective, StudySpec
+from tuitune.core.study.state import Ending, Frozen, State, Trial
 
 
 def loss(value: float | None, objective: Objective) -> float:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from tuitune.core.events import Gpu
 from tuitune.core.placement import throughput
 from tuitune.core.placement.gpus import Loads, choose, next_empty
 from tuitune.core.placement.host import HostResources, most_at_once, place
 from tuitune.core.placement.packing import Resident, capacity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tuitune.core.events import Gpu
-    from tuitune.core.study import state as st
+from tuitune.core.study import state as st
 
 
 class Slot(NamedTuple):

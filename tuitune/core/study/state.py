@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -12,9 +12,7 @@ from tuitune.core.placement.packing import Packing
 from tuitune.core.placement.throughput import Throughput
 from tuitune.core.pruning.pruner import PrunerState
 from tuitune.core.reasons import Why
-
-if TYPE_CHECKING:
-    from tuitune.core.spec import Objective
+from tuitune.core.spec import Objective
 
 
 class Starting(msgspec.Struct, array_like=True, frozen=True, tag="starting"):

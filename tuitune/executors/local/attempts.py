@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuitune.core import events
+from tuitune.core.events import Event
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.listener import (
     Checkpoint,
+    Connection,
     Done,
     Frozen,
+    Message,
     Report,
     Saving,
     Warn,
     odd_numbers,
 )
+from tuitune.executors.local.zygote_client import ZygoteClient
 from tuitune.trial import wire
+from tuitune.trial.wire import Order, Stop
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
-    from collections.abc import Iterable
-
-    from tuitune.core.events import Event
-    from tuitune.executors.local.listener import Connection, Message
-    from tuitune.executors.local.zygote_client import ZygoteClient
-    from tuitune.trial.wire import Order, Stop
 
 
 _REFUSED = wire.encode_instruction(wire.Refused())

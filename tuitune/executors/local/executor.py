@@ -6,30 +6,30 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Iterable, Mapping
 from hmac import compare_digest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tuitune.core import events
-from tuitune.executors.base import NotNowError, SampleError
+from tuitune.core.events import Event
+from tuitune.executors.base import Clock, NotNowError, Plan, SampleError, Sink
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.attempts import Attempt, events_of
 from tuitune.executors.local.exit_text import is_gpu_oom, shortage
-from tuitune.executors.local.listener import Hello, Listener
+from tuitune.executors.local.listener import Connection, Hello, Listener, Message
 from tuitune.executors.local.provenance import Sources, files_of
-from tuitune.executors.local.zygote_client import Samples, Timeouts, names, trial_environment
+from tuitune.executors.local.zygote_client import (
+    Samples,
+    Timeouts,
+    ZygoteClient,
+    names,
+    trial_environment,
+)
 from tuitune.executors.local.zygotes import Zygotes
 from tuitune.trial import wire
+from tuitune.trial.wire import Order
 from tuitune.zygote import protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from tuitune.core.events import Event
-    from tuitune.executors.base import Clock, Plan, Sink
-    from tuitune.executors.local.listener import Connection, Message
-    from tuitune.executors.local.zygote_client import ZygoteClient
-    from tuitune.trial.wire import Order
 
 _MOST_DEATHS = 3  # of zygotes in a row, without an attempt that ended by itself
 

@@ -7,12 +7,9 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tuitune.trial.output_parser import ESCAPES
-
-if TYPE_CHECKING:
-    from tuitune.zygote.protocol import Exited
+from tuitune.zygote.protocol import Exited
 
 TAIL = 2000  # characters
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 
 from tuitune.ipc.sockets import BoundSocket, is_own
 from tuitune.trial.wire import LONGEST_LINE, MOST_STEP
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
 
 _CHUNK = 1 << 18  # bytes
 _BACKLOG = 1024

@@ -6,11 +6,9 @@ import asyncio
 import hashlib
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import NamedTuple
 
 _GIT_SECONDS = 1.0
 # A daemon that git started for the file system would stay behind as our child.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from tuitune.executors.base import NotNowError, SampleError, TargetError
+from tuitune.executors.base import NotNowError, Plan, SampleError, TargetError
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.exit_text import shortage
 from tuitune.executors.local.provenance import Sources
@@ -20,11 +21,6 @@ from tuitune.ipc.entry import THREADS
 from tuitune.ipc.frames import LineBuffer
 from tuitune.store.folder import LOG
 from tuitune.zygote import protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from tuitune.executors.base import Plan
 
 _TAG = "TUITUNE_ZYGOTE"
 

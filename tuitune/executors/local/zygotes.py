@@ -5,24 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tuitune.executors.base import NotNowError, TargetError
+from tuitune.executors.base import NotNowError, Plan, TargetError
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.exit_text import shortage
-from tuitune.executors.local.provenance import Commit, Sources, commit_of, stamps
-from tuitune.executors.local.zygote_client import ZygoteClient
+from tuitune.executors.local.provenance import Commit, Sources, Stamp, commit_of, stamps
+from tuitune.executors.local.zygote_client import Timeouts, ZygoteClient
 from tuitune.ipc import process_tree
 from tuitune.store.folder import LOG
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tuitune.executors.base import Plan
-    from tuitune.executors.local.provenance import Stamp
-    from tuitune.executors.local.zygote_client import Timeouts
-    from tuitune.zygote.protocol import Reply
+from tuitune.zygote.protocol import Reply
 
 
 class Zygotes:

@@ -7,23 +7,20 @@ they guide the first trials and fade with the number of outcomes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import erfcx
 
-from tuitune.core.space import index_of, to_unit
+from tuitune.core.search.bayes.encoding import Column, Encoding
+from tuitune.core.search.bayes.gaussian_process import Posterior, SlopedBelief
+from tuitune.core.search.bayes.observations import Table
+from tuitune.core.space import Value, index_of, to_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
-
-    from tuitune.core.search.bayes.encoding import Column, Encoding
-    from tuitune.core.search.bayes.gaussian_process import Posterior, SlopedBelief
-    from tuitune.core.search.bayes.observations import Table
-    from tuitune.core.space import Value
 
 _BETA = 10.0
 _SPREAD = 0.15  # around a single likely value, as a fraction of the range

@@ -9,20 +9,28 @@ seen so far, on a log scale if that range is wide; other values are categories.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, index_of, key, levels
+from tuitune.core.space import (
+    Choice,
+    Fixed,
+    FloatRange,
+    IntRange,
+    Parameter,
+    Sampled,
+    SearchSpace,
+    index_of,
+    key,
+    levels,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
-
-    from tuitune.core.space import Parameter, Sampled, SearchSpace
 
 _COUNTABLE = 1000  # finer grids are continuous for the model, and rounded at the end
 

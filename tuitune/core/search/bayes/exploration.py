@@ -6,28 +6,24 @@ without the model; where the model fails, Sobol's points again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuitune.core.reasons import EarlierBest, ModelFailed, Modelled, NotModelled, Remaining
+from tuitune.core.options import Mode
+from tuitune.core.reasons import Cause, EarlierBest, ModelFailed, Modelled, NotModelled, Remaining
 from tuitune.core.search.bayes.acquisition import log_h
-from tuitune.core.search.proposal import Proposal, identity
+from tuitune.core.search.bayes.kernel import Hyperparameters
+from tuitune.core.search.bayes.observations import Observations, Warped
+from tuitune.core.search.proposal import History, Proposal, Tried, identity
 from tuitune.core.search.random_search import draw_untried
+from tuitune.core.search.sobol import SobolSearcher
+from tuitune.core.space import SearchSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
-
-    from tuitune.core.options import Mode
-    from tuitune.core.reasons import Cause
-    from tuitune.core.search.bayes.kernel import Hyperparameters
-    from tuitune.core.search.bayes.observations import Observations, Warped
-    from tuitune.core.search.proposal import History, Tried
-    from tuitune.core.search.sobol import SobolSearcher
-    from tuitune.core.space import SearchSpace
 
 _NAMED = 4  # parameters that a reason names
 _LEAST = 2  # finite outcomes, before the model is better than random

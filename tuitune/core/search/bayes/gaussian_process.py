@@ -16,13 +16,21 @@ from scipy.linalg import LinAlgError
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 from scipy.optimize import minimize
 
-from tuitune.core.search.bayes.kernel import OFFSET, covariance, cross, from_logs, scaled, within
+from tuitune.core.search.bayes.encoding import Layout
+from tuitune.core.search.bayes.kernel import (
+    OFFSET,
+    Hyperparameters,
+    Pairs,
+    Scaled,
+    covariance,
+    cross,
+    from_logs,
+    scaled,
+    within,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from tuitune.core.search.bayes.encoding import Layout
-    from tuitune.core.search.bayes.kernel import Hyperparameters, Pairs, Scaled
 
 _LENGTH_FACTOR = 0.3  # of the median length that Hvarfner et al. expect
 _LENGTH_SPREAD = 1.7  # in ln

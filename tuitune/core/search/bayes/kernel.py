@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuitune.core.search.bayes.encoding import Layout
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from tuitune.core.search.bayes.encoding import Layout
 
 _ROOT5 = float(np.sqrt(5.0))
 OFFSET = 4.0  # variance of a rung's own level, in units of the warped outcomes' variance

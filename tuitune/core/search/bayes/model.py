@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from tuitune.core.options import Mode
+from tuitune.core.reasons import Modelled
 from tuitune.core.search.bayes.acquisition import Beliefs, Improvement, beliefs_of
 from tuitune.core.search.bayes.encoding import Encoding, encoding_of
 from tuitune.core.search.bayes.exploration import (
@@ -17,31 +20,25 @@ from tuitune.core.search.bayes.exploration import (
     shares_of,
 )
 from tuitune.core.search.bayes.gaussian_process import drawn_near, fit, posterior
-from tuitune.core.search.bayes.kernel import pairs_of
+from tuitune.core.search.bayes.kernel import Hyperparameters, pairs_of
 from tuitune.core.search.bayes.observations import (
     FITTED,
     MODELLED,
     Fidelities,
+    Scale,
     Table,
     Tables,
+    Warped,
     settled,
     thinned,
 )
 from tuitune.core.search.bayes.optimize_acquisition import ascend, everywhere, nearby, points_of
-from tuitune.core.search.proposal import Proposal, is_new
+from tuitune.core.search.proposal import History, Proposal, Tried, is_new
 from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.space import SearchSpace, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
-
-    from tuitune.core.options import Mode
-    from tuitune.core.reasons import Modelled
-    from tuitune.core.search.bayes.kernel import Hyperparameters
-    from tuitune.core.search.bayes.observations import Scale, Warped
-    from tuitune.core.search.proposal import History, Tried
-    from tuitune.core.space import SearchSpace, Value
 
 _UNIFORM, LOCAL, _CENTRES = 512, 200, 5  # candidates: uniform, and near so many of the best
 _CHEAP = 120  # outcomes; with more, there are fewer candidates, down to two fifths

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.special import ndtri
 
+from tuitune.core.options import Mode
 from tuitune.core.search.bayes.encoding import Encoding, Layout, drawn
+from tuitune.core.search.proposal import History, Past
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from numpy.typing import NDArray
-
-    from tuitune.core.options import Mode
-    from tuitune.core.search.proposal import History, Past
 
 Scale = Literal["half-rank", "log"]
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tuitune.core.search.bayes.batch_bfgs import Enough, Start, descend
+from tuitune.core.search.bayes.encoding import Encoding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from tuitune.core.search.bayes.encoding import Encoding
 
 _LOCAL_STEPS = (0.02, 0.1, 0.3)  # of local moves, as fractions of the range
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from tuitune.core.options import Mode
 from tuitune.core.pruning.pruner import loss_of
 from tuitune.core.reasons import Cause, Denser, NotModelled
-from tuitune.core.search.proposal import Proposal, is_new
+from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
 from tuitune.core.search.tpe.density import Columns, columns, density, log_belief
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tuitune.core.options import Mode
-    from tuitune.core.search.proposal import History, Past, Tried
-    from tuitune.core.space import SearchSpace
+from tuitune.core.space import SearchSpace
 
 _GOOD = 0.1  # q: the share of the good ones
 _LEAST, MOST = 2, 25  # good ones
