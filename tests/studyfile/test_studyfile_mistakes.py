@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuitune.messages.command import TRIAL_VALUES
 from tuitune.studyfile import StudyFileError, load, load_whole
 from tuitune.studyfile.problems import Problems
 from tuitune.studyfile.reading import read_study
@@ -261,6 +262,23 @@ def test_names_that_could_not_stand_in_a_command(problems):
     assert found.endswith("can't be a parameter's name; use letters, digits, _, - and .")
 
 
+@pytest.mark.parametrize("name", ["trial", '"trial.folder"'])
+def test_a_parameter_is_not_called_as_a_trials_own_values_are(problems, name):
+    (found,) = problems(space=f"{name} = 1")
+    assert found.endswith("trial's own values; write another name, such as trial_")
+
+
+def test_variables_name_what_a_trial_has(problems):
+    env = """env = { A = "{trial.fold}", B = "{lr!pi}", C = '{"x": {y}} {{trial.x}}', D = ["a"] }"""
+    found = problems(trial=f"{RIGHT['trial']}\n{env}")
+    there = ", ".join(f"{{{name}}}" for name in TRIAL_VALUES)
+    assert [words.partition(": ")[2] for words in found] == [
+        '[trial.env] D = ["a"]: is a list, not text; write D = "a"',
+        f'[trial.env] A = "{{trial.fold}}": {{trial.fold}} is no value of a trial; there are: {there}',
+        '[trial.env] B = "{lr!pi}": {lr!pi} has a spelling that there is not; there are: {lr!py}, {lr!json}, {lr!int}, {lr!yn}, {lr!if}',
+    ]
+
+
 def test_points(problems):
     points = '[3, { oppt = 1 }, { lr = 2 }, { opt = "x" }, { broken = 7 }, { s = nan }]'
     space = f'{RIGHT["space"]}\nbroken = []\ns = {{ sample = "train.py:draw" }}'
@@ -371,11 +389,20 @@ COMMANDS = [
     ("[]", 'names no program; write ["python", "train.py"], say'),
     ("3", 'is a whole number; write ["python", "train.py", "--lr", "{lr}"]'),
     ('["a", 3]', '3 is a whole number, not text; write "3"'),
-    ('["a", ["b", ["c"]]]', '["c"] is a list, not text; write "["c"]"'),
+    ('["a", ["b", ["c"]]]', '["c"] is a list, not text; write "c"'),
+    ('["a", ["b", ["c", "d"]]]', '["c", "d"] is a list, not text; write "[\\"c\\", \\"d\\"]"'),
     ('["a", "{lrr}"]', "{lrr} names no parameter; did you mean lr? (write {{ for the character {)"),
     ('["a", "{lr"]', '"{lr" has a lone {; write {{ for the character'),
     ('["a", "{lr}}"]', '"{lr}}" has a lone }; write }} for the character'),
     ('["a", "{momentum}"]', '{momentum} isn\'t in every configuration; put it in a list of its own, which is left out with it: ["--momentum", "{momentum}"]'),
+    ('["a", "{trial.checkpoint}"]', '{trial.checkpoint} isn\'t there when a trial begins; put it in a list of its own, which is left out with it: ["--resume", "{trial.checkpoint}"]'),
+    ('["a", "--new{opt!if}"]', '{opt!if} leaves out the list that it stands in, and it stands in none; write ["--opt{opt!if}"]'),
+    ('["a", "{trial.fold}"]', "{trial.fold} is no value of a trial; there are: {trial.folder}, {trial.number}, {trial.seed}, {trial.config}, {trial.checkpoint}, {trial.gpus}"),
+    ('["a", "{trial}"]', "{trial} names no parameter; there are: lr, opt, n, momentum (write {{ for the character {)"),
+    ('["a", "{lr!python}"]', "{lr!python} has a spelling that there is not; there are: {lr!py}, {lr!json}, {lr!int}, {lr!yn}, {lr!if}"),
+    ('["a", "{lr!}"]', "{lr!} has a spelling that there is not; there are: {lr!py}, {lr!json}, {lr!int}, {lr!yn}, {lr!if}"),
+    ('["a", "{lr!int}"]', "{lr!int}: lr is never true, false or a whole number; write {lr}"),
+    ('["a", "{opt!yn}"]', "{opt!yn}: opt is never true or false; write {opt}"),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import hashlib
 from tuitune.core.spec import StudySpec
 from tuitune.core.study.state import State, Trial
 from tuitune.engine.ports import Folders
-from tuitune.messages.command import fill_command
+from tuitune.messages.command import fill_command, fill_variables, trial_values
 from tuitune.trial.wire import Order
 
 
@@ -16,12 +16,19 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
     # Not the checkpoint of the last step: an attempt from there would report no objective.
     checkpoint = trial_folders.newest_checkpoint(trial.number, but=spec.pruning.max)
     command = spec.trial.command
+    seed = attempt_seed(spec.search.seed, trial.number, trial.attempt)
+    folder = trial_folders.folder(trial.number)
+    resumed = None if checkpoint is None else str(checkpoint.absolute())
+    gpus = len(trial.gpus)
+    own = trial_values(str(folder.absolute()), trial.number, seed, gpus, resumed)
+    values = {**trial.config, **own}
+    names = {parameter.name for parameter in spec.space.parameters}
     return Order(
         trial=trial.number,
         attempt=trial.attempt,
         config=trial.config,
-        seed=attempt_seed(spec.search.seed, trial.number, trial.attempt),
-        folder=str(trial_folders.folder(trial.number)),
+        seed=seed,
+        folder=str(folder),
         resume_path=None if checkpoint is None else str(checkpoint),
         resume_step=None if checkpoint is None else int(checkpoint.name),
         max_resource=spec.pruning.max,
@@ -31,9 +38,12 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         metric=spec.objective.metric,
         checkpoint_every=spec.trial.checkpoint_every,
         threads=max(1, int(trial.cpus)),
-        command=None if command is None else tuple(fill_command(command, trial.config)),
+        command=None if command is None else tuple(fill_command(command, values)),
         metrics=dict(spec.trial.metrics),
-        env=gpu_environment(spec, state, trial),
+        env={
+            **fill_variables(spec.trial.env, values, names),
+            **gpu_environment(spec, state, trial),
+        },
         repeats=state.repeats,
         target=None if state.settings is None else state.settings.target,
         mode=spec.objective.mode,

@@ -45,6 +45,7 @@ from tuitune.executors.base import Executor, Plan, Sink, TargetError
 from tuitune.executors.local.exit_text import shortage
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.ipc.process_tree import sweep
+from tuitune.messages.command import variables_of_all
 from tuitune.messages.reasons import reason_words
 from tuitune.model_process import ModelProcess
 from tuitune.plugins import PluginError
@@ -298,7 +299,7 @@ def _plan(opening: Opening) -> Plan:
         folder=str(Path(spec.file).parent),
         study_folder=str(folder),
         socket=str(socket_path(folder, "trials")),
-        env=spec.trial.env,
+        env=variables_of_all(spec.trial.env, {p.name for p in spec.space.parameters}),
         samplers=tuple(p.target for p in spec.space.sampled),
         adopt_orphans=opening.is_whole_process,
     )

@@ -80,6 +80,8 @@ def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str,
         for key in unknown:
             problems.add("space", name, entry, unknown_in_parameter(key, entry[key]))
         try:
+            if not problems.lenient:
+                _check_reserved(name)
             parameter = _parameter(name, entry)
         except WrongValueError as wrong:
             # A key that is missing is most likely what the unknown key means.
@@ -89,6 +91,15 @@ def read_parameters(content: Mapping[str, Any], problems: Problems) -> dict[str,
             if not unknown:
                 found[name] = _believed(parameter, entry, problems)
     return found
+
+
+def _check_reserved(name: str) -> None:
+    """Raises WrongValueError for a name that the placeholders of a trial's own values have."""
+    if name.partition(".")[0] == "trial":
+        raise WrongValueError(
+            "can't be a parameter's name: {trial.folder} and others are a trial's own values; "
+            "write another name, such as trial_"
+        )
 
 
 def _believed(parameter: Parameter, entry: Any, problems: Problems) -> Parameter:

@@ -64,6 +64,13 @@ def kind(value: object) -> str:
     return _KINDS.get(type(value), "a date or time")
 
 
+def as_text(value: object) -> str:
+    """A value as a text of TOML, for the mend of a value that is to be text."""
+    if isinstance(value, list) and len(value) == 1:
+        return as_text(value[0])
+    return spell(value if isinstance(value, str) else spell(value))
+
+
 def value_words(value: object) -> str:
     """Why a value can not be passed to a trial; empty where it can."""
     match value:

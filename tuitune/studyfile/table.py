@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from math import inf, isfinite
 from typing import Any, TypeVar
 
-from tuitune.core.space import is_number, spell
+from tuitune.core.space import is_number
 from tuitune.studyfile.hints import KEYS, unknown_key, unknown_value
-from tuitune.studyfile.problems import Problems, kind
+from tuitune.studyfile.problems import Problems, as_text, kind
 
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([dhms])\s*")
@@ -86,7 +86,7 @@ class Table:
         if value is None:
             return default
         if not isinstance(value, str):
-            self.wrong(key, f'is {kind(value)}, not text; write {key} = "{spell(value)}"')
+            self.wrong(key, f"is {kind(value)}, not text; write {key} = {as_text(value)}")
         elif not value.strip():
             self.wrong(key, "is empty; give it a value or leave the key out")
         else:
@@ -183,7 +183,7 @@ class Table:
         place = f"{self.name}.{key}"
         for name, text in value.items():
             if not isinstance(text, str):
-                words = f'is {kind(text)}, not text; write {name} = "{spell(text)}"'
+                words = f"is {kind(text)}, not text; write {name} = {as_text(text)}"
                 self.problems.add(place, name, text, words)
         return {name: text for name, text in value.items() if isinstance(text, str)}
 

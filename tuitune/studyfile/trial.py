@@ -1,4 +1,4 @@
-"""The table [trial], including its command."""
+"""The table [trial]."""
 
 from __future__ import annotations
 
@@ -6,100 +6,13 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from tuitune.core.space import Choice, Fixed, Parameter, SearchSpace, spell
+from tuitune.core.space import Choice, Fixed, Parameter, SearchSpace
 from tuitune.core.spec import TrialSpec
-from tuitune.studyfile.hints import did_you_mean
+from tuitune.studyfile.command import LONGEST_WORD, Names, check_variable, read_command
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 from tuitune.studyfile.table import Table
-
-LONGEST_WORD = 131_071  # bytes of an argument or a variable: Linux's MAX_ARG_STRLEN, less its end
-_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
-
-
-def _read_command(
-    entry: Any,
-    parameters: Collection[str],
-    conditional: Collection[str],
-    longest: Mapping[str, int],
-) -> tuple[str | tuple[str, ...], ...]:
-    """A command: texts, and groups of texts that are left out with a parameter in them.
-
-    longest: the largest size in bytes of each parameter's values.
-    """
-    if isinstance(entry, str):
-        raise WrongValueError(f"is text, not a list; write {spell(_split(entry))}")
-    if not isinstance(entry, list):
-        raise WrongValueError(f'is {kind(entry)}; write ["python", "train.py", "--lr", "{{lr}}"]')
-    if not entry or not isinstance(entry[0], str):
-        raise WrongValueError('names no program; write ["python", "train.py"], say')
-    command = tuple(_part(part, parameters, conditional) for part in entry)
-    for part in command:
-        for word in (part,) if isinstance(part, str) else part:
-            _check_size(word, longest)
-    return command
-
-
-def _check_size(word: str, longest: Mapping[str, int]) -> None:
-    names = [piece[1] for piece in _PIECE.finditer(word) if piece[1] is not None]
-    size = len(word.encode("utf-8", "surrogateescape"))
-    size += sum(longest.get(name, 0) for name in names)
-    if size > LONGEST_WORD:
-        raise WrongValueError(
-            f"{spell(word):.40} … has {size} bytes, and an argument may have at most "
-            f"{LONGEST_WORD}; write the name of a file that contains them"
-        )
-
-
-def _part(
-    part: Any, parameters: Collection[str], conditional: Collection[str]
-) -> str | tuple[str, ...]:
-    if isinstance(part, list):
-        for text in part:
-            _check(text, parameters)
-        return tuple(part)
-    names = _check(part, parameters)
-    for name in names:
-        if name in conditional:
-            raise WrongValueError(
-                f"{{{name}}} isn't in every configuration; put it in a list of its own, which is "
-                f'left out with it: ["--{name}", "{{{name}}}"]'
-            )
-    assert isinstance(part, str)
-    return part
-
-
-def _check(text: Any, parameters: Collection[str]) -> list[str]:
-    if not isinstance(text, str):
-        raise WrongValueError(f'{spell(text)} is {kind(text)}, not text; write "{spell(text)}"')
-    if "\0" in text:
-        raise WrongValueError(
-            f"{spell(text)} contains a NUL character, which no program can get; remove it"
-        )
-    names: list[str] = []
-    for piece in _PIECE.finditer(text):
-        if piece[2]:
-            raise WrongValueError(
-                f"{spell(text)} has a lone {piece[2]}; write {piece[2] * 2} for the character"
-            )
-        if piece[1] is None:
-            continue
-        if piece[1] not in parameters:
-            mend = f"{did_you_mean(piece[1], parameters)} (write {{{{ for the character {{)"
-            raise WrongValueError(f"{{{piece[1]}}} names no parameter; {mend}")
-        names.append(piece[1])
-    return names
-
-
-def _split(text: str) -> list[str]:
-    import shlex  # noqa: PLC0415 - only for a message
-
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
-
 
 _DEFAULT = TrialSpec()
 LONGEST_CONFIGURATION = 100_000  # bytes, which leaves room for the rest of the environment
@@ -143,7 +56,7 @@ def read_trial(
         keep_checkpoints=table.one_of(
             "keep_checkpoints", _DEFAULT.keep_checkpoints, ("best", "all", "none")
         ),
-        env=_environment(table),
+        env=_environment(table, Names(names, space)),
     )
 
 
@@ -170,10 +83,9 @@ def _target(table: Table, target: str, folder: Path | None) -> str:
 def _command(
     table: Table, names: Collection[str], space: SearchSpace
 ) -> tuple[str | tuple[str, ...], ...]:
-    conditional = {parameter.name for parameter in space.parameters if parameter.when}
     longest = _check_values(table, space)
     try:
-        return _read_command(table.content["command"], names, conditional, longest)
+        return read_command(table.content["command"], Names(names, space, longest))
     except WrongValueError as wrong:
         table.wrong("command", str(wrong))
         return ()
@@ -240,10 +152,10 @@ def _gpus(table: Table) -> float | Literal["auto"] | None:
     return gpus
 
 
-def _environment(table: Table) -> dict[str, str]:
+def _environment(table: Table, names: Names) -> dict[str, str]:
     environment = table.texts("env")
     for name, text in environment.items():
-        words = ""
+        words = "" if table.problems.lenient else _problem_of(text, names)
         if not name or "=" in name or "\0" in name + text:
             words = 'can\'t be a variable of the environment; write NAME = "text"'
         elif len(f"{name}={text}".encode("utf-8", "surrogateescape")) > LONGEST_WORD:
@@ -251,3 +163,12 @@ def _environment(table: Table) -> dict[str, str]:
         if words:
             table.problems.add("trial.env", name, text, words)
     return environment
+
+
+def _problem_of(text: str, names: Names) -> str:
+    """What is wrong with the placeholders of a variable; empty if nothing is."""
+    try:
+        check_variable(text, names)
+    except WrongValueError as wrong:
+        return str(wrong)
+    return ""

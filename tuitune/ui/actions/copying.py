@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.space import spell
-from tuitune.messages.command import fill_command
+from tuitune.engine.orders import attempt_seed
+from tuitune.messages.command import fill_command, trial_values
 from tuitune.messages.text import configuration_toml, trial_name
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import meant
@@ -57,9 +59,17 @@ def configurations(rows: Sequence[TrialRow]) -> str:
 
 
 def commands(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
-    """The command of each trial, as it was run in the folder of the study file."""
+    """The command of each trial from its start, as it is run in the folder of the study file."""
     command = snapshot.spec.trial.command or ()
-    return "\n".join(shlex.join(fill_command(command, row.config)) for row in rows)
+    return "\n".join(shlex.join(fill_command(command, _values(snapshot, row))) for row in rows)
+
+
+def _values(snapshot: Snapshot, row: TrialRow) -> dict[str, Any]:
+    seed = attempt_seed(snapshot.spec.search.seed, row.number, max(0, row.attempt - 1))
+    folder = os.fspath(log_file(snapshot.folder.absolute(), row.number).parent)
+    asked = snapshot.spec.trial.gpus
+    gpus = int(asked == "auto") if asked is None or isinstance(asked, str) else math.ceil(asked)
+    return {**row.config, **trial_values(folder, row.number, seed, gpus, None)}
 
 
 def added(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:

@@ -1,0 +1,202 @@
+"""Commands and environment variables of trials, checked with their placeholders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuitune.core.space import (
+    Choice,
+    Fixed,
+    FloatRange,
+    Parameter,
+    PowerRange,
+    Sampled,
+    SearchSpace,
+    spell,
+)
+from tuitune.messages.command import (
+    CHECKPOINT,
+    OF_NOTHING,
+    OF_THE_TRIAL,
+    SPELLINGS,
+    TRIAL_VALUES,
+    name_and_spelling,
+    placeholders,
+)
+from tuitune.studyfile.hints import did_you_mean
+from tuitune.studyfile.problems import WrongValueError, as_text, kind
+
+LONGEST_WORD = 131_071  # bytes of an argument or a variable: Linux's MAX_ARG_STRLEN, less its end
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What placeholders may name. parameters: all of [space], also those that are wrong.
+
+    longest: the largest size in bytes of each parameter's values.
+    """
+
+    parameters: Collection[str]
+    space: SearchSpace
+    longest: Mapping[str, int] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether it is a parameter."""
+        return name in self.parameters
+
+
+def read_command(entry: Any, names: Names) -> tuple[str | tuple[str, ...], ...]:
+    """A command: texts, and groups of texts that are left out together. Raises WrongValueError."""
+    if isinstance(entry, str):
+        raise WrongValueError(f"is text, not a list; write {spell(_split(entry))}")
+    if not isinstance(entry, list):
+        raise WrongValueError(f'is {kind(entry)}; write ["python", "train.py", "--lr", "{{lr}}"]')
+    if not entry or not isinstance(entry[0], str):
+        raise WrongValueError('names no program; write ["python", "train.py"], say')
+    command = tuple(_part(part, names) for part in entry)
+    for part in command:
+        for word in (part,) if isinstance(part, str) else part:
+            _check_size(word, names.longest)
+    return command
+
+
+def check_variable(text: str, names: Names) -> None:
+    """Raises WrongValueError for a placeholder of the trial that there is not, or its spelling."""
+    for name, spelling in placeholders(text, names.parameters):
+        given = f"{name}!{spelling}" if spelling else name
+        _check_known(given, name, names)
+        _check_spelling(given, name, spelling, names)
+
+
+def _check_size(word: str, longest: Mapping[str, int]) -> None:
+    given = [piece[1] for piece in _PIECE.finditer(word) if piece[1] is not None]
+    size = len(word.encode("utf-8", "surrogateescape"))
+    size += sum(longest.get(name_and_spelling(name, longest)[0], 0) for name in given)
+    if size > LONGEST_WORD:
+        raise WrongValueError(
+            f"{spell(word):.40} … has {size} bytes, and an argument may have at most "
+            f"{LONGEST_WORD}; write the name of a file that contains them"
+        )
+
+
+def _part(part: Any, names: Names) -> str | tuple[str, ...]:
+    if isinstance(part, list):
+        for text in part:
+            _check(text, names)
+        return tuple(part)
+    for given in _check(part, names):
+        _check_outside_groups(given, names)
+    assert isinstance(part, str)
+    return part
+
+
+def _check_outside_groups(given: str, names: Names) -> None:
+    """Raises WrongValueError for what may not be there, and can only be left out in a group."""
+    name, spelling = name_and_spelling(given, names.parameters)
+    if spelling == "if":
+        raise WrongValueError(
+            f"{{{given}}} leaves out the list that it stands in, and it stands in none; write "
+            f'["--{_bare(name)}{{{given}}}"]'
+        )
+    if spelling in OF_NOTHING:
+        return
+    parameter = _parameter(name, names)
+    lacking = "isn't there when a trial begins" if name == CHECKPOINT else ""
+    if parameter is not None and parameter.when:
+        lacking = "isn't in every configuration"
+    if lacking:
+        raise WrongValueError(
+            f"{{{given}}} {lacking}; put it in a list of its own, which is left out with it: "
+            f'["--{_bare(name)}", "{{{given}}}"]'
+        )
+
+
+def _check(text: Any, names: Names) -> list[str]:
+    """The content of each placeholder. Raises WrongValueError."""
+    if not isinstance(text, str):
+        raise WrongValueError(f"{spell(text)} is {kind(text)}, not text; write {as_text(text)}")
+    if "\0" in text:
+        raise WrongValueError(
+            f"{spell(text)} contains a NUL character, which no program can get; remove it"
+        )
+    found: list[str] = []
+    for piece in _PIECE.finditer(text):
+        if piece[2]:
+            raise WrongValueError(
+                f"{spell(text)} has a lone {piece[2]}; write {piece[2] * 2} for the character"
+            )
+        if piece[1] is None:
+            continue
+        name, spelling = name_and_spelling(piece[1], names.parameters)
+        _check_known(piece[1], name, names)
+        _check_spelling(piece[1], name, spelling, names)
+        found.append(piece[1])
+    return found
+
+
+def _check_known(given: str, name: str, names: Names) -> None:
+    if name in names or name in TRIAL_VALUES:
+        return
+    if name.startswith(OF_THE_TRIAL):
+        there = ", ".join(f"{{{value}}}" for value in TRIAL_VALUES)
+        raise WrongValueError(f"{{{given}}} is no value of a trial; there are: {there}")
+    mend = f"{did_you_mean(given, names.parameters)} (write {{{{ for the character {{)"
+    raise WrongValueError(f"{{{given}}} names no parameter; {mend}")
+
+
+def _check_spelling(given: str, name: str, spelling: str, names: Names) -> None:
+    if given == name:
+        return
+    if spelling not in SPELLINGS:
+        known = ", ".join(f"{{{name}!{each}}}" for each in SPELLINGS)
+        raise WrongValueError(f"{{{given}}} has a spelling that there is not; there are: {known}")
+    parameter = _parameter(name, names)
+    if spelling not in {"int", "yn"} or parameter is None or _suits(parameter, spelling):
+        return
+    what = "true or false" if spelling == "yn" else "true, false or a whole number"
+    raise WrongValueError(f"{{{given}}}: {name} is never {what}; write {{{name}}}")
+
+
+def _suits(parameter: Parameter, spelling: str) -> bool:
+    """Whether a value of the parameter may be spelled so."""
+    match parameter:
+        case Sampled():
+            return True
+        case Choice(values=values):
+            return any(_is_spelled(value, spelling) for value in values)
+        case Fixed(value=value):
+            return _is_spelled(value, spelling)
+        case FloatRange(step=step):
+            return spelling == "int" and step is not None and step.is_integer()
+        case PowerRange():
+            return spelling == "int"
+        case _:
+            return spelling == "int"
+
+
+def _is_spelled(value: object, spelling: str) -> bool:
+    if isinstance(value, bool):
+        return True
+    return spelling == "int" and isinstance(value, int | float) and float(value).is_integer()
+
+
+def _parameter(name: str, names: Names) -> Parameter | None:
+    """None for a value of the trial, and for a parameter with a mistake."""
+    return next((each for each in names.space.parameters if each.name == name), None)
+
+
+def _bare(name: str) -> str:
+    return "resume" if name == CHECKPOINT else name.removeprefix(OF_THE_TRIAL)
+
+
+def _split(text: str) -> Sequence[str]:
+    import shlex  # noqa: PLC0415 - only for a message
+
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
