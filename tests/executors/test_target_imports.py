@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,15 @@ def test_what_is_no_function_raises(tmp_path: Path, target: str, error: str):
         command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ROOT}
     )
     assert error in done.stderr
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it starts none on one core")
+def test_a_library_that_keeps_threads_is_named():
+    code = "import numpy; from tuitune.zygote import forking; print(forking.why_not_forked())"
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "3", "PYTHONPATH": ROOT}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    threads = r"(the thread|\d+ threads \(\d+ of) \S*openblas\S*\.so\S*"
+    words = rf"the import starts {threads}, which a forked process would lack; "
+    assert re.match(words, done.stdout), done.stdout

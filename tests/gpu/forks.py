@@ -11,7 +11,7 @@ from typing import Any
 
 from tuitune.devices.nvml import Nvml
 from tuitune.ipc.entry import THREADS
-from tuitune.zygote.targets import why_not_forked
+from tuitune.zygote.forking import why_not_forked
 
 CASES = {  # what training code may do at its import
     "torch": "import torch, torch._dynamo",

@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from tuitune.ipc import process_tree
@@ -21,7 +22,7 @@ from tuitune.ipc.entry import connect_to_parent
 from tuitune.ipc.frames import LineBuffer
 from tuitune.trial import child_process
 from tuitune.trial.wire import Order
-from tuitune.zygote import protocol, targets
+from tuitune.zygote import forking, protocol, targets
 from tuitune.zygote.child_table import ChildTable, result_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def main() -> None:
     requests = _Requests(control)
     setup = next(requests.read())
     assert isinstance(setup, protocol.Setup)
+    began = time.monotonic()
     try:
         function = _prepare(setup)
     except BaseException as error:  # noqa: BLE001 - SystemExit at import is a failure, too
@@ -53,12 +55,13 @@ def main() -> None:
         text = text if isinstance(text, str) else _traceback()
         control.sendall(protocol.replies.encode(protocol.Failed(text)))
         return
-    reason = targets.why_not_forked()
+    took = time.monotonic() - began
+    reason = forking.why_not_forked()
     children = ChildTable(setup, function, control, fresh=reason is not None)
     zygote = _Zygote(control, requests, children)
     process_tree.outlive_parent()
     try:
-        ready = protocol.Ready(targets.sources(setup.folder), reason)
+        ready = protocol.Ready(targets.sources(setup.folder), reason, took)
         control.sendall(protocol.replies.encode(ready))
         zygote.serve()
     except OSError:

@@ -56,6 +56,7 @@ class Ready(NamedTuple):
 
     files: Sequence[str]  # the study's own sources that were imported
     fresh: str | None  # why trials can't be forked
+    seconds: float = 0.0  # that the import took
 
 
 class Failed(NamedTuple):

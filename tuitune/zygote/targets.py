@@ -55,19 +55,6 @@ def sources(folder: str) -> list[str]:
     return sorted(file for file in files if file.startswith(root) and "site-packages" not in file)
 
 
-def why_not_forked() -> str | None:
-    """Why this process can't be forked after the import; None if it can."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        return "the import initialises CUDA, which can't be shared with a forked process"
-    if any(target.startswith("/dev/nvidia-uvm") for target in _open_files()):
-        return "the import opens the CUDA driver, which can't be shared with a forked process"
-    threads = len(list(Path("/proc/self/task").iterdir()))
-    if threads > 1:
-        return f"{threads - 1} thread(s) still run after the import, which a forked process lacks"
-    return None
-
-
 def _load_file(path: Path) -> ModuleType:
     file = str(path.resolve())
     for name in (path.stem, f"{_PREFIX}{path.stem}"):
@@ -88,16 +75,6 @@ def _load_file(path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
-
-
-def _open_files() -> list[str]:
-    found = []
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            found.append(str(entry.readlink()))
-        except OSError:  # the listing's own descriptor
-            continue
-    return found
 
 
 def use_huge_pages() -> None:

@@ -240,8 +240,7 @@ class LocalExecutor:
         reason = attempt.zygote.fresh if attempt.zygote is not None else None
         if reason is not None and not self._fresh_reported:
             self._fresh_reported = True
-            text = f"each trial imports all anew, which takes longer: {reason}"
-            found.append(events.Warned(now, trial, number, text))
+            found.append(events.Warned(now, trial, number, reason))
         self._sink(found)
 
     def _code_of(self, attempt: Attempt) -> str:

@@ -60,7 +60,7 @@ class ZygoteClient:
         self._ready: asyncio.Future[protocol.Ready] = asyncio.get_running_loop().create_future()
         self._dying: asyncio.Task[None] | None = None
         self.sources = Sources((), plan.folder)
-        self.fresh: str | None = None
+        self.fresh: str | None = None  # why its trials are not forked, and what that costs
         self.is_retired = False
 
     @property
@@ -87,7 +87,10 @@ class ZygoteClient:
         self.send(protocol.Setup(self._plan.target, self._plan.samplers, self._plan.folder))
         ready = await self._ready
         self.sources = Sources(ready.files, self._plan.folder)
-        self.fresh = ready.fresh
+        if ready.fresh is not None:
+            self.fresh = (
+                f"each trial imports all anew, in about {ready.seconds:.2g} s: {ready.fresh}"
+            )
 
     def send(self, message: protocol.Request) -> None:
         """Does nothing once the zygote is dead."""
@@ -143,6 +146,8 @@ class ZygoteClient:
         """One thread and no CUDA while it imports: what a forked child can live with."""
         kept = {name: value for name, value in os.environ.items() if name != "TUITUNE_TRIAL"}
         return {
+            # pyarrow's allocator would start a thread, which a forked process lacks
+            "JE_ARROW_MALLOC_CONF": "background_thread:false",
             **kept,
             **self._plan.env,
             **dict.fromkeys(THREADS, "1"),

@@ -1,0 +1,115 @@
+"""What a forked process could not live with: CUDA, and threads that the import has started."""
+
+from __future__ import annotations
+
+import array
+import os
+import re
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TASKS = "/proc/self/task"
+# Arrow drops its threads in a forked child and starts new ones when it needs them; the name is that
+# of its allocator's thread, which does the same.
+_FORKABLE = re.compile(r"(libarrow\.so[.\d]*|jemalloc_bg_thd)$")
+_RUNTIME = re.compile(r"(libc|libpthread|libstdc\+\+|libm|libdl|librt|libgcc_s|ld-\S+?)[.-]")
+_MOST_STACK = 1 << 16  # bytes of a thread's stack that are read
+_MOST_NAMED = 3
+_REMEDY = "let the function that trains do that, not the import"
+
+
+def why_not_forked() -> str | None:
+    """Why this process can't be forked after the import, and the mend; None if it can."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return (
+            f"the import initialises CUDA, which can't be shared with a forked process; {_REMEDY}"
+        )
+    if any(target.startswith("/dev/nvidia-uvm") for target in _open_files()):
+        return f"the import opens the CUDA driver, which a forked process can't share; {_REMEDY}"
+    _end_progress_monitors()
+    names = [name for name in map(_name_of, _other_tasks()) if not _FORKABLE.match(name)]
+    if not names:
+        return None
+    kinds = Counter(names).most_common()
+    listed = [name if count == 1 else f"{count} of {name}" for name, count in kinds[:_MOST_NAMED]]
+    more = len(names) - sum(count for _, count in kinds[:_MOST_NAMED])
+    what = ", ".join([*listed, *([f"{more} more"] if more else [])])
+    threads = f"the thread {what}" if len(names) == 1 else f"{len(names)} threads ({what})"
+    return f"the import starts {threads}, which a forked process would lack; {_REMEDY}"
+
+
+def _end_progress_monitors() -> None:
+    """End the threads that tqdm's bars have left behind; its next bar starts another."""
+    for thread in threading.enumerate():
+        if type(thread).__module__ == "tqdm._monitor":
+            thread.tqdm_cls.monitor = None  # type: ignore[attr-defined]
+            thread.exit()  # type: ignore[attr-defined]
+
+
+def _other_tasks() -> list[int]:
+    """The kernel's ids of all threads but this one."""
+    return sorted({int(name) for name in os.listdir(_TASKS)} - {threading.get_native_id()})  # noqa: PTH208
+
+
+def _name_of(task: int) -> str:
+    """As "Thread-1 (watch) of train", "libgomp.so.1" or, if no more is known, "worker"."""
+    for thread in threading.enumerate():
+        if thread.native_id == task:
+            made_by = getattr(thread, "_target", None) or type(thread)
+            return f"{thread.name} of {getattr(made_by, '__module__', '?')}"
+    try:
+        name = Path(_TASKS, str(task), "comm").read_text(encoding="utf-8", errors="replace").strip()
+        return name if _FORKABLE.match(name) else " and ".join(_libraries_of(task)) or name
+    except (OSError, ValueError, IndexError):  # it has just ended, or runs, or is not shown
+        return "of a library"
+
+
+class _Region(NamedTuple):
+    """Memory of this process that is mapped as one."""
+
+    start: int
+    end: int
+    is_code: bool
+    file: str  # its name without the folder
+
+
+def _libraries_of(task: int) -> list[str]:
+    """The libraries whose functions a waiting thread is in, by the addresses on its stack."""
+    pointer = int(Path(_TASKS, str(task), "syscall").read_text(encoding="ascii").split()[-2], 16)
+    regions = list(_regions())
+    end = next((region.end for region in regions if region.start <= pointer < region.end), pointer)
+    memory = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        stack = os.pread(memory, min(end - pointer, _MOST_STACK) // 8 * 8, pointer)
+    finally:
+        os.close(memory)
+    code = [region for region in regions if region.is_code and ".so" in region.file]
+    words = set(array.array("Q", stack))
+    found = {region.file for region in code if any(region.start <= w < region.end for w in words)}
+    return sorted(name for name in found if not _RUNTIME.match(name))
+
+
+def _regions() -> Iterator[_Region]:
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
+        for line in maps:
+            place, rights, _, _, _, *path = line.split(maxsplit=5)
+            start, end = (int(number, 16) for number in place.split("-"))
+            file = path[0].strip().rpartition("/")[2] if path else ""
+            yield _Region(start, end, "x" in rights, file)
+
+
+def _open_files() -> list[str]:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(entry.readlink()))
+        except OSError:  # the listing's own descriptor
+            continue
+    return found
