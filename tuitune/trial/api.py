@@ -88,6 +88,14 @@ class Trial:
         return self._order.max_resource
 
     @property
+    def resource(self) -> str | None:
+        """`resource` of the study file's [pruning]: the key that counts it in a report.
+
+        None if each report is a step.
+        """
+        return self._resource
+
+    @property
     def resume_path(self) -> Path | None:
         """The folder of the newest whole checkpoint, None if the trial starts anew."""
         return None if self._order.resume_path is None else _path(self._order.resume_path)

@@ -34,6 +34,22 @@ def current(*, config: Mapping[str, Any] | None = None, max_resource: int | None
     return trial
 
 
+def own_trial() -> Trial | None:
+    """As `current`, but None outside a study.
+
+    Raises RuntimeError in a process that a function's trial has spawned: it can't have the trial.
+    """
+    if _here or "TUITUNE_TRIAL" in os.environ:
+        trial = current()
+        return None if isinstance(trial, _StandIn) else trial
+    if "TUITUNE_STUDY" in os.environ:
+        raise RuntimeError(
+            "this process was spawned by a trial and can't report: fork it instead "
+            "(strategy 'ddp_notebook' in Lightning), or tune the script as a command"
+        )
+    return None
+
+
 def activate(trial: Trial) -> None:
     """Make it the trial that `current` returns."""
     _here[:] = [trial]

@@ -1,0 +1,47 @@
+"""The callback for XGBoost, in studies with the real package."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("xgboost", reason="XGBoost is not installed")
+
+from promoting import assert_promotion_loses_nothing, curves
+from workshop import Workshop
+
+DATA = """
+import numpy
+import xgboost
+from tuitune.integrations.xgboost import TuituneCallback
+
+random = numpy.random.default_rng(0)
+x = random.normal(size=(200, 4))
+y = x[:, 0] + x[:, 1] ** 2
+TRAINING = xgboost.DMatrix(x[:150], y[:150])
+VALIDATION = xgboost.DMatrix(x[150:], y[150:])
+"""
+TRAIN = """
+def train(trial):
+    model = xgboost.train(
+        {"eta": trial.config["x"], "max_depth": 3, "nthread": 1},
+        TRAINING,
+        num_boost_round=trial.max_resource,
+        evals=[(TRAINING, "train"), (VALIDATION, "val")],
+        verbose_eval=False,
+        callbacks=[TuituneCallback()],
+    )
+    model.save_model(trial.folder / "final.ubj")
+"""
+METRIC = "val_rmse"
+
+
+def test_promotion_loses_nothing(workshop: Workshop):
+    workshop.write("t.py", DATA + TRAIN)
+    assert_promotion_loses_nothing(
+        workshop, 'target = "t.py:train"', metric=METRIC, resource="round"
+    )
+    train_values = curves(workshop, "promoted", "train_rmse")
+    assert all(train_values.values())
+    for trial in workshop.trials("promoted"):
+        final = workshop.path / f"runs/promoted/trials/{trial['trial']:04}/final.ubj"
+        assert final.exists() is (trial["state"] == "COMPLETE"), "a stop ends the function"

@@ -1,0 +1,1 @@
+"""Callbacks for training frameworks, one module each: a module imports its framework."""

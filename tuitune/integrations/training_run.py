@@ -1,0 +1,138 @@
+"""A framework's training run within a trial: what all callbacks share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from tuitune.trial.api import Trial
+from tuitune.trial.current import own_trial
+from tuitune.trial.link import TrialStopped
+
+_NOTE = "training-run.json"  # in each checkpoint: the step that it was written at
+
+Save = Callable[[Path], object]
+
+
+class Ranks(Protocol):
+    """The processes of a distributed run. All of them report each step; rank 0 speaks."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process has rank 0."""
+
+    @property
+    def count(self) -> int:
+        """The number of processes."""
+
+    def broadcast(self, value: Any) -> Any:
+        """The value that rank 0 gives, in every process."""
+
+
+class Alone:
+    """The ranks of a run in one process."""
+
+    is_first = True
+    count = 1
+
+    def broadcast(self, value: Any) -> Any:
+        """`value` itself."""
+        return value
+
+
+class TrainingRun:
+    """Reports the steps of a run, and knows whether it must stop.
+
+    Outside a study it does nothing. With `saves` False it neither saves nor resumes.
+    """
+
+    def __init__(self, trial: Trial | None = None, *, saves: bool = True) -> None:
+        self.trial = trial or own_trial()
+        self.folder: Path | None = None  # the checkpoint to resume from
+        self.start = 0  # the step that it was written at
+        self._saves = saves
+        self._stop: TrialStopped | None = None
+        path = self.trial.resume_path if self.trial is not None and saves else None
+        if path is not None and (path / _NOTE).exists():
+            self.folder = path
+            self.start = json.loads((path / _NOTE).read_text())["step"]
+
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether the study's resource counts epochs, by its name."""
+        resource = None if self.trial is None else self.trial.resource
+        return resource is not None and resource.startswith("epoch")
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether the trial has been told to stop."""
+        return self._stop is not None
+
+    def report(
+        self, step: int, metrics: Mapping[str, Any], save: Save | None, ranks: Ranks | None = None
+    ) -> bool:
+        """Report a step, in all ranks. Returns whether training must stop.
+
+        What is not a number is left out. `save` runs in all ranks if a checkpoint is needed. A step
+        that the resumed checkpoint has already is not reported again.
+        """
+        if self.trial is None or step <= self.start or self.must_stop:
+            return self.must_stop
+        ranks = ranks or Alone()
+        write = save if self._saves else None
+        if ranks.is_first:
+            self._speak(self.trial, step, metrics, write, ranks)
+        else:
+            self._follow(write, ranks)
+        return self.must_stop
+
+    def raise_if_stopped(self) -> None:
+        """Raise TrialStopped if the trial was told to stop."""
+        if self._stop is not None:
+            raise self._stop
+
+    def _speak(
+        self, trial: Trial, step: int, metrics: Mapping[str, Any], save: Save | None, ranks: Ranks
+    ) -> None:
+        def save_everywhere(folder: Path) -> None:
+            assert save is not None
+            ranks.broadcast(("save", str(folder)))
+            try:
+                save(folder)
+            except OSError as error:
+                if ranks.count == 1:
+                    raise
+                # The others wait within `save`: a trial that went on would wait for ever.
+                raise RuntimeError(f"the checkpoint could not be written: {error}") from error
+            (folder / _NOTE).write_text(json.dumps({"step": step}))
+
+        values = {name: value for name, value in metrics.items() if _is_number(value)}
+        if trial.resource is not None:
+            values[trial.resource] = step
+        try:
+            trial.report(values, save=None if save is None else save_everywhere)
+        except TrialStopped as stop:
+            self._stop = stop
+        ranks.broadcast(("go", "") if self._stop is None else ("stop", self._stop.reason))
+
+    def _follow(self, save: Save | None, ranks: Ranks) -> None:
+        """Do what rank 0 does: save as often as it does, then stop or go on."""
+        while True:
+            what, text = ranks.broadcast(None)
+            if what == "save":
+                assert save is not None
+                save(Path(text))
+                continue
+            if what == "stop":
+                self._stop = TrialStopped(text)
+            return
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError):  # a text; an array of several numbers
+        return False
+    return not isinstance(value, str)
