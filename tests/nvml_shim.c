@@ -1,17 +1,30 @@
-/* A world of GPUs in a text file, spoken of as libnvidia-ml does. The file, named by NVML_WORLD,
- * is read again at every call, so that a test can change the world under whoever looks at it.
+/* A world of GPUs in a text file, spoken of as libnvidia-ml and libcuda do. The file, named by
+ * NVML_WORLD, is read again at every call, so that a test can change the world under whoever looks
+ * at it.
  *
- *   driver init=0 version=550.54.15 hang=0
+ *   driver init=0 version=550.54.15 hang=0 [wake=MS] [build=1] [offset=N] [hidden=1] [cuda=802]
  *   gpu uuid=GPU-a name=NVIDIA_A100 total=80 used=1 reserved=1 util=0 temp=30 power=60 limit=400
  *       [mode=0] [mig=0] [error=15] [handle=4] [hang=1] [crash=1] [no.util=3] [no.memory=3] ...
+ *       [stall=1] [stall.power=1] [delay=MS] [delay.p2p=MS] [wake=MS] [xid=79] [throttle=8]
  *   mig gpu=0 uuid=MIG-a total=10 used=0
- *   process gpu=0 pid=12 memory=100 [kind=C|G|M] [mig=0] [live=1]
+ *   process gpu=0 pid=12 memory=100 [kind=C|G|M] [mig=0] [live=1] [hidden=1] [listed=0]
  *   link a=0 b=1 [level=10] [nvlink=1]
+ *   users stall=1
  *
  * Processes with live=1 are there, and add to the memory used, as long as they live; programs
  * append themselves to a second file, NVML_WORLD.live. Memory is in MiB, power in W; -1 is NVML's
  * word for "not available". With -DOLD_DRIVER the calls that came with driver 510 are missing.
+ *
+ * hang: the call never returns. stall: it returns once the world has no such key. delay: each call
+ * takes so long. wake: the first call of a process takes so long. offset: processes are listed by
+ * the numbers of another pid namespace, so much higher. hidden: they are not listed, as those
+ * outside a container. listed: the memory that is listed for it, as 0 by driver 560.35. build: the
+ * driver's; a process that has met another one gets error 18. users: look-ups of user names, for
+ * programs that have this library in LD_PRELOAD.
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,12 +87,52 @@ static u64 mib(const Line *line, const char *key) {
 
 static int is_mig(void *device) { return (long)device >= MIGS; }
 
+static void sleep_ms(long long ms) {
+    if (ms > 0) usleep((useconds_t)(ms * 1000));
+}
+
+/* Wait while the nth line of this kind has this key. */
+static void stall(const char *kind, int n, const char *key) {
+    while (number(nth(kind, n), key, 0)) {
+        sleep_ms(10);
+        look();
+    }
+}
+
+/* The error of a process that has loaded another driver than there is now. */
+static int mismatch(void) {
+    static long long loaded = -1;
+    long long build = number(nth("driver", 0), "build", 0);
+    if (loaded < 0) loaded = build;
+    return loaded == build ? OK : 18;
+}
+
+/* What a call to the nth GPU meets: stalls, delays. */
+static void meet(int gpu, const char *call) {
+    static char awake[LINES];
+    char key[48];
+    Line *whole = nth("gpu", gpu);
+    if (!awake[gpu]) {
+        awake[gpu] = 1;
+        sleep_ms(number(whole, "wake", 0));
+    }
+    sleep_ms(number(whole, "delay", 0));
+    snprintf(key, sizeof key, "delay.%s", call);
+    sleep_ms(number(whole, key, 0));
+    stall("gpu", gpu, "stall");
+    snprintf(key, sizeof key, "stall.%s", call);
+    stall("gpu", gpu, key);
+}
+
 /* The line of a device, or the error that the world has for this call. */
 static int find(void *device, const char *call, Line **line) {
     look();
+    if (mismatch()) return 18;
+    int gpu = is_mig(device) ? (int)number(nth("mig", (long)device - MIGS), "gpu", 0) : (int)(long)device - 1;
+    if (nth("gpu", gpu)) meet(gpu, call);
     *line = is_mig(device) ? nth("mig", (long)device - MIGS) : nth("gpu", (long)device - 1);
     if (!*line) return BAD_ARGUMENT;
-    Line *whole = is_mig(device) ? nth("gpu", number(*line, "gpu", 0)) : *line;
+    Line *whole = nth("gpu", gpu);
     char key[40];
     snprintf(key, sizeof key, "no.%s", call);
     if (number(whole, "hang", 0)) for (;;) pause();
@@ -101,7 +154,9 @@ int nvmlInitWithFlags(uint flags) {
     look();
     Line *driver = nth("driver", 0);
     if (number(driver, "hang", 0)) for (;;) pause();
-    return number(driver, "init", 0);
+    sleep_ms(number(driver, "wake", 0));
+    if (mismatch()) return 18;
+    return number(nth("driver", 0), "init", 0);
 }
 int nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(int code) { (void)code; return "some error"; }
@@ -120,6 +175,8 @@ int nvmlDeviceGetCount_v2(uint *devices) {
 
 int nvmlDeviceGetHandleByIndex_v2(uint index, void **device) {
     look();
+    if (mismatch()) return 18;
+    if (nth("gpu", index)) meet((int)index, "handle");
     Line *line = nth("gpu", index);
     *device = (void *)(long)(index + 1);
     return line ? number(line, "handle", 0) : BAD_ARGUMENT;
@@ -172,6 +229,15 @@ int nvmlDeviceGetMemoryInfo(void *device, Memory *memory) {
 WHOLE_NUMBER(nvmlDeviceGetPowerUsage, "power", "power", 1000)
 WHOLE_NUMBER(nvmlDeviceGetEnforcedPowerLimit, "limit", "limit", 1000)
 WHOLE_NUMBER(nvmlDeviceGetComputeMode, "mode", "mode", 1)
+
+#define WHOLE_NUMBER_64(function, call, key)                \
+    int function(void *device, u64 *into) {                 \
+        Line *line;                                         \
+        int error = find(device, call, &line);              \
+        if (!error) *into = (u64)number(line, key, 0);      \
+        return error;                                       \
+    }
+WHOLE_NUMBER_64(nvmlDeviceGetCurrentClocksThrottleReasons, "throttle", "throttle")
 
 int nvmlDeviceGetTemperature(void *device, int sensor, uint *into) {
     (void)sensor;
@@ -232,7 +298,8 @@ static u64 held(void *device) {
 }
 
 static int belongs(const Line *process, void *device, char kind) {
-    if (!is_there(process)) return 0;
+    if (!is_there(process) || number(process, "hidden", 0)) return 0;
+    if (number(nth("driver", 0), "hidden", 0)) return 0;
     const char *found = value(process, "kind");
     if ((found ? *found : 'C') != kind) return 0;
     if (is_mig(device)) return number(process, "mig", -1) == (long)device - MIGS;
@@ -249,8 +316,10 @@ static int belongs(const Line *process, void *device, char kind) {
             if (!belongs(process, device, kind)) continue;                             \
             if (found < room) {                                                        \
                 memset(&into[found], 0, sizeof *into);                                 \
-                into[found].pid = (uint)number(process, "pid", 0);                     \
-                into[found].memory = mib(process, "memory");                           \
+                into[found].pid = (uint)number(process, "pid", 0) +                    \
+                    (uint)number(nth("driver", 0), "offset", 0);                       \
+                into[found].memory = number(process, "listed", -2) == -2               \
+                    ? mib(process, "memory") : mib(process, "listed");                 \
             }                                                                          \
             found++;                                                                   \
         }                                                                              \
@@ -288,11 +357,14 @@ int nvmlDeviceGetP2PStatus(void *one, void *other, int what, int *status) {
 #ifndef OLD_DRIVER
 PROCESSES(nvmlDeviceGetComputeRunningProcesses_v3, "processes", 'C')
 PROCESSES(nvmlDeviceGetMPSComputeRunningProcesses_v3, "processes", 'M')
+PROCESSES(nvmlDeviceGetGraphicsRunningProcesses_v3, "processes", 'G')
+WHOLE_NUMBER_64(nvmlDeviceGetCurrentClocksEventReasons, "throttle", "throttle")
 
 typedef struct { uint version; u64 total, reserved, free, used; } Memory2;
 int nvmlDeviceGetMemoryInfo_v2(void *device, Memory2 *memory) {
     Line *line;
     int error = find(device, "memory", &line);
+    if (!error) error = (int)number(line, "no.memory_v2", 0);
     if (error) return error;
     memory->total = mib(line, "total");
     memory->reserved = mib(line, "reserved");
@@ -309,3 +381,82 @@ int nvmlDeviceGetTemperatureV(void *device, Temperature *into) {
     return error;
 }
 #endif
+
+/* --- events: a GPU's xid is told once to each set, and again when it has changed --------------- */
+
+typedef struct { void *device; u64 type, data; uint gi, ci; } Event;
+static long long told[LINES];
+
+int nvmlEventSetCreate(void **set) {
+    *set = (void *)1;
+    return OK;
+}
+int nvmlEventSetFree(void *set) { (void)set; return OK; }
+int nvmlDeviceRegisterEvents(void *device, u64 types, void *set) {
+    (void)types, (void)set;
+    Line *line;
+    return find(device, "events", &line);
+}
+int nvmlEventSetWait_v2(void *set, Event *event, uint ms) {
+    (void)set, (void)ms;
+    look();
+    for (int i = 0; nth("gpu", i); i++) {
+        long long xid = number(nth("gpu", i), "xid", 0);
+        if (xid == told[i]) continue;
+        told[i] = xid;
+        if (!xid) continue;
+        memset(event, 0, sizeof *event);
+        event->device = (void *)(long)(i + 1);
+        event->type = 8, event->data = (u64)xid;
+        return OK;
+    }
+    return 10; /* a timeout */
+}
+
+/* --- libcuda: what cuInit says of the driver, and the GPUs of the world ------------------------ */
+
+static int initialised;
+
+int cuInit(uint flags) {
+    (void)flags;
+    look();
+    int error = (int)number(nth("driver", 0), "cuda", 0);
+    if (!error) initialised = 1;
+    return error;
+}
+
+int cuDeviceGetCount(int *devices) {
+    if (!initialised) return 3;
+    look();
+    for (*devices = 0; nth("gpu", *devices); ++*devices) {}
+    return OK;
+}
+
+int cuDeviceGet(int *device, int ordinal) {
+    *device = ordinal;
+    return OK;
+}
+
+/* The last digits of the world's UUID, as 16 bytes. */
+int cuDeviceGetUuid_v2(unsigned char *uuid, int device) {
+    look();
+    const char *found = value(nth("gpu", device), "uuid");
+    int digits = 31;
+    memset(uuid, 0, 16);
+    for (int i = found ? (int)strlen(found) - 1 : -1; i > 3 && digits >= 0; i--) {
+        const char *all = "0123456789abcdef", *digit = strchr(all, found[i]);
+        if (!digit) continue;
+        uuid[digits / 2] |= (unsigned char)((digit - all) << (digits % 2 ? 0 : 4));
+        digits--;
+    }
+    return OK;
+}
+
+/* --- names of users ----------------------------------------------------------------------------- */
+
+int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **found) {
+    typedef int Real(uid_t, struct passwd *, char *, size_t, struct passwd **);
+    look();
+    stall("users", 0, "stall");
+    return ((Real *)dlsym(RTLD_NEXT, "getpwuid_r"))(uid, entry, buffer, size, found);
+}
