@@ -167,8 +167,21 @@ int nvmlSystemGetDriverVersion(char *into, uint size) {
     return driver ? spell(driver, "version", into, size) : NOT_FOUND;
 }
 
+/* Each reading of all GPUs begins here: its process is appended to NVML_WORLD.readings. */
+static void note_reading(void) {
+    const char *path = getenv("NVML_WORLD");
+    char name[512];
+    if (!path) return;
+    snprintf(name, sizeof name, "%s.readings", path);
+    FILE *file = fopen(name, "a");
+    if (!file) return;
+    fprintf(file, "%d\n", (int)getpid());
+    fclose(file);
+}
+
 int nvmlDeviceGetCount_v2(uint *devices) {
     look();
+    note_reading();
     for (*devices = 0; nth("gpu", *devices); ++*devices) {}
     return OK;
 }

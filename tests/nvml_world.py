@@ -33,6 +33,7 @@ class World:
     migs: list[dict[str, Any]] = field(default_factory=list)
     processes: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
+    users: dict[str, Any] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -44,9 +45,16 @@ class World:
         self.gpus = [{"uuid": f"GPU-{self.token}{i}", **usual, **more} for i in range(count)]
         return self.write()
 
+    def is_read_again(self) -> bool:
+        """Whether the newest process that reads the GPUs has read all of them, and goes on."""
+        file = self.file.with_name(f"{self.file.name}.readings")
+        pids = file.read_text().split() if file.exists() else []
+        return pids.count(pids[-1]) > 1 if pids else False
+
     def write(self) -> World:
         kinds = {"driver": [self.driver], "gpu": self.gpus, "mig": self.migs}
         kinds |= {"process": self.processes, "link": self.links}
+        kinds |= {"users": [self.users] if self.users else []}
         lines = [
             " ".join([kind, *(f"{key}={value}" for key, value in item.items())])
             for kind, items in kinds.items()

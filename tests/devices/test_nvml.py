@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
+import pynvml
 import pytest
 from nvml_world import GB, World
 
@@ -113,6 +114,68 @@ def test_mig_instances_are_devices_and_their_gpu_is_none(world: World, loaded: L
 def test_mig_without_instances_says_so(world: World, loaded: Load):
     loaded(world.with_gpus(1, mig=1))
     assert "no instance" in Nvml().read().devices[0].trouble
+
+
+@pytest.mark.parametrize(
+    ("code", "lost"), [(2, False), (4, False), (8, False), (15, True), (16, True), (999, False)]
+)
+def test_memory_that_can_not_be_read_is_not_taken_for_the_hosts(
+    world: World, loaded: Load, code: int, lost: bool
+):
+    loaded(world.with_gpus(2))
+    nvml = Nvml()
+    nvml.read()
+    world.gpus[1]["no.memory"] = code
+    world.write()
+    well, ill = nvml.read().devices
+    assert not well.trouble
+    assert (ill.uuid, ill.unified, ill.lost, bool(ill.trouble)) == ("GPU-1", False, lost, True)
+
+
+def test_the_second_versions_memory_may_be_missing(world: World, loaded: Load):
+    loaded(world.with_gpus(1, **{"no.memory_v2": 999}))
+    device = Nvml().read().devices[0]
+    assert (device.trouble, device.unified, device.memory_total) == (
+        "",
+        False,
+        (80 * GB - 510) * MIB,
+    )
+
+
+def test_programs_that_only_draw_are_told_apart(world: World, loaded: Load):
+    world.processes = [
+        {"gpu": 0, "pid": 1, "memory": 400, "kind": "G"},
+        {"gpu": 0, "pid": 2, "memory": -1, "kind": "G"},
+        {"gpu": 0, "pid": 3, "memory": 900, "kind": "G"},
+        {"gpu": 0, "pid": 3, "memory": 900, "kind": "C"},  # which computes as well
+    ]
+    loaded(world.with_gpus(1))
+    device = Nvml().read().devices[0]
+    assert device.graphics == 400 * MIB
+    assert [process.pid for process in device.processes or ()] == [3]
+
+
+def test_an_old_binding_is_enough(world: World, loaded: Load, monkeypatch: pytest.MonkeyPatch):
+    """Those before 12.570.86 lack the newer call for the temperature."""
+    for name in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetGraphicsRunningProcesses_v3"):
+        monkeypatch.delattr(pynvml, name)
+    loaded(world.with_gpus(1))
+    device = Nvml().read().devices[0]
+    assert (device.temperature, device.trouble) == (30, "")
+
+
+def test_a_sign_of_life_is_given_before_each_part_of_a_reading(world: World, loaded: Load):
+    loaded(world.with_gpus(8))
+    nvml, seen = Nvml(), list[int]()
+    nvml.read(seen.append)
+    assert len(seen) == 8 + 8 * 7 // 2  # the links of each pair take as long as a device
+    nvml.read(seen.append)
+    assert len(seen) == 8 + 8 * 7 // 2 + 8  # they are known now
+
+
+def test_a_gpu_that_is_lost_while_its_links_are_asked_for_is_read_again(world: World, loaded: Load):
+    loaded(world.with_gpus(2, **{"no.p2p": 15}))
+    assert [device.trouble for device in Nvml().read().devices] == ["", ""]
 
 
 def test_numbers_that_make_no_sense_are_left_out(world: World, loaded: Load):

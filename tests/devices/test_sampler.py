@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -34,7 +36,8 @@ def watched(
 
     async def play() -> None:
         seen: asyncio.Queue[Snapshot] = asyncio.Queue()
-        watchdog = Watchdog(seen.put_nowait, timeouts=Timeouts(stale=STALE, **more))
+        timeouts = Timeouts(**{"stale": STALE, **more})
+        watchdog = Watchdog(seen.put_nowait, timeouts=timeouts)
 
         async def until(condition: Callable[[Snapshot], object]) -> Snapshot:
             async with asyncio.timeout(60):
@@ -95,7 +98,7 @@ def test_a_device_that_nvml_hangs_or_crashes_on_is_left_alone_until_it_is_well(
         assert not back.problem  # others were heard of all the while
         assert [device.uuid for device in back.devices] == ["GPU-0", "GPU-1", "GPU-2"]
 
-    watched(scenario, apart=0.1)
+    watched(scenario, apart=0.1, first=2 * STALE)
 
 
 def test_a_device_that_stays_ill_is_tried_less_and_less_often(here: World):
@@ -108,7 +111,7 @@ def test_a_device_that_stays_ill_is_tried_less_and_less_often(here: World):
         assert watchdog._skip == {1}
         assert not watchdog._closed
 
-    watched(scenario, apart=0.1)
+    watched(scenario, apart=0.1, first=2 * STALE)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +173,53 @@ def test_one_look_tells_all_though_nvml_hangs_on_one_device(here: World):
 def test_a_driver_is_found_by_its_library(here: World):
     assert has_driver(str(here.library / "libnvidia-ml.so.1"))
     assert not has_driver("libnvidia-none.so.1")
+
+
+def test_gpus_that_were_asleep_are_waited_for(here: World):
+    """Each may take longer to wake than one that is awake may take to answer."""
+    here.driver["wake"] = 400
+    here.with_gpus(2, wake=600)
+
+    async def scenario(watchdog, until):
+        first = await until(lambda _: True)
+        assert (first.problem, troubles(first)) == ("", [False, False])
+
+    watched(scenario, stale=0.3)
+
+
+def test_a_slow_look_up_of_a_users_name_holds_nothing_up(
+    here: World, monkeypatch: pytest.MonkeyPatch
+):
+    here.users["stall"] = 1
+    here.processes = [{"gpu": 0, "pid": os.getpid(), "memory": 300}]
+    here.with_gpus(1)
+    monkeypatch.setenv("LD_PRELOAD", str(here.library / "libnvidia-ml.so.1"))
+
+    def user(snapshot: Snapshot) -> str:
+        return snapshot.devices[0].processes[0].user
+
+    async def scenario(watchdog, until):
+        first = await until(lambda _: True)
+        assert user(first) == str(os.getuid())
+        here.users.clear()
+        here.write()
+        await until(lambda s: user(s) == getpass.getuser())
+
+    watched(scenario)
+
+
+def test_a_driver_that_was_upgraded_is_loaded_anew(here: World):
+    """A process keeps the library that it has loaded: only another one can read the new driver."""
+    here.driver["build"] = 1
+    here.with_gpus(1)
+
+    async def scenario(watchdog, until):
+        await until(well)
+        here.driver["build"] = 2
+        here.write()
+        await until(lambda s: "upgraded" in s.problem)
+        watchdog.ask()
+        told = await until(lambda s: well(s) or "died" in s.problem)
+        assert well(told)
+
+    watched(scenario)

@@ -21,6 +21,20 @@ def test_a_driver_that_is_broken_is_not_passed_over(shop: Workshop, world: World
     assert "gpus = 0" in done.stderr
 
 
+@pytest.mark.parametrize("key", ["handle", "error", "no.memory"])
+def test_gpus_of_which_none_can_be_read_are_no_reason_to_run_on_none(
+    shop: Workshop, world: World, key: str
+):
+    world.with_gpus(2, **{key: 4})
+    file = study(shop, SIMPLE)
+    done = shop.run(file, "--no-ui") if key == "handle" else shop.run("check", file)
+    assert done.returncode == 2
+    assert "GPU 0 can't be used: " in done.stderr
+    assert "Insufficient Permissions" in done.stderr
+    assert "set gpus = 0" in done.stderr
+    assert shop.run("check", file, "--gpus", "0").returncode == 0
+
+
 def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: World):
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
     try:
@@ -99,13 +113,17 @@ def test_nvml_may_hang_or_crash_on_one_device_and_the_study_goes_on(
     shop: Workshop, world: World, how: str
 ):
     world.with_gpus(2)
-    process = shop.start(study(shop, LONG, trials=3), "--no-ui")
+    code = LONG.replace('"never"', '"go"')
+    process = shop.start(study(shop, code, trials=3), "--no-ui")
     first = wait_until(lambda: [n for n in notes(shop) if n["trial"] == 0], "the first trial")[0]
+    wait_until(world.is_read_again, "the study's own readings")
     world.gpus[first["gpus"][0]][how] = 1
     world.write()
+    until_said(process, "is left alone for 1m00s")
+    (shop.path / "go").touch()  # what computes there may go on
     output, _ = process.communicate(timeout=90)
     assert process.returncode == 0, output
-    assert "is left alone for 1m00s" in output
+    assert {n["attempt"] for n in notes(shop)} == {0}
     assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 3
     assert shop.left_over() == []
 

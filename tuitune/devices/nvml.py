@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import psutil
 
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
+from tuitune.devices.processes import Processes
 
 _NO_NUMBER = 1 << 62  # NVML writes all bits set where it has none
 _MOST_WATTS = 20_000
@@ -29,8 +30,12 @@ class NvmlError(Exception):
         self.absent = absent
 
 
-class _LostError(Exception):
+class _TroubleError(Exception):
     """This one device can't be used; str() says why."""
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost  # what computes on it can't go on either
 
 
 class _Known(NamedTuple):
@@ -48,14 +53,15 @@ class Nvml:
         self._known: dict[int, _Known] = {}
         self._reserved: dict[str, int] = {}  # of old drivers, which count it as used
         self._links: dict[frozenset[str], int] = {}
+        self._described = Processes()
         try:
             self._nvml.nvmlInit()
         except self._nvml.NVMLError as error:
             raise self._wrong(error) from error
-        self._driver = self._ask(self._nvml.nvmlSystemGetDriverVersion) or ""
+        self._driver = self._ask("nvmlSystemGetDriverVersion") or ""
 
     def read(self, reading: Callable[[int], None] = lambda _index: None) -> Snapshot:
-        """Read every device; `reading` is called with each index before it is touched.
+        """Read every device; `reading` is called with an index before that device is touched.
 
         Raises NvmlError if the driver no longer answers for any.
         """
@@ -67,7 +73,7 @@ class Nvml:
         if count == 0:
             raise NvmlError("the driver knows of no GPU", absent=True)
         devices: list[GpuSample] = []
-        well: list[tuple[str, Any]] = []
+        well: list[tuple[int, str, Any]] = []
         for index in range(count):
             if index in self._skip:
                 devices.append(self._troubled(index, _ALONE))
@@ -75,41 +81,38 @@ class Nvml:
             reading(index)
             try:
                 handle, found = self._device(index)
-            except _LostError as error:
-                devices.append(self._troubled(index, str(error)))
+            except _TroubleError as error:
+                devices.append(self._troubled(index, str(error), lost=error.lost))
                 continue
             devices += found
-            well.append((self._known[index].uuid, handle))
-        return Snapshot(tuple(devices), self._linked(well), self._driver)
+            well.append((index, self._known[index].uuid, handle))
+        return Snapshot(tuple(devices), self._linked(well, reading), self._driver)
 
     # --- one device ------------------------------------------------------------------------------
 
     def _device(self, index: int) -> tuple[Any, list[GpuSample]]:
-        """The handle of a GPU, and it or its MIG instances. Raises _LostError."""
-        nvml = self._nvml
-        handle = self._need(nvml.nvmlDeviceGetHandleByIndex, index)
+        """The handle of a GPU, and it or its MIG instances. Raises _TroubleError."""
+        handle = self._need("nvmlDeviceGetHandleByIndex", index)
         known = self._known[index] = self._identity(handle, "GPU")
-        mig = self._ask(nvml.nvmlDeviceGetMigMode, handle)
+        mig = self._ask("nvmlDeviceGetMigMode", handle)
         if mig is None or not mig[0]:
             return handle, [self._sample(index, known, handle)]
         instances = [
             self._sample(index, self._identity(child, known.name), child, known.uuid)
-            for number in range(self._ask(nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0)
-            if (child := self._ask(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number))
+            for number in range(self._ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0)
+            if (child := self._ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, number))
         ]
         return handle, instances or [self._troubled(index, "MIG is on, and it has no instance")]
 
     def _identity(self, handle: Any, usual: str) -> _Known:
-        nvml = self._nvml
-        uuid = self._need(nvml.nvmlDeviceGetUUID, handle)
-        return _Known(uuid, self._ask(nvml.nvmlDeviceGetName, handle) or usual)
+        uuid = self._need("nvmlDeviceGetUUID", handle)
+        return _Known(uuid, self._ask("nvmlDeviceGetName", handle) or usual)
 
     def _sample(self, index: int, known: _Known, handle: Any, parent: str = "") -> GpuSample:
-        nvml = self._nvml
         processes = self._processes(handle)
         total, used, unified = self._memory(known.uuid, handle, processes)
-        rates = self._ask(nvml.nvmlDeviceGetUtilizationRates, handle)
-        mode = _MODES.get(self._ask(nvml.nvmlDeviceGetComputeMode, handle) or 0, "default")
+        rates = self._ask("nvmlDeviceGetUtilizationRates", handle)
+        mode = _MODES.get(self._ask("nvmlDeviceGetComputeMode", handle) or 0, "default")
         return GpuSample(
             uuid=known.uuid,
             index=index,
@@ -118,29 +121,33 @@ class Nvml:
             memory_used=used,
             utilisation=None if rates is None else _within(rates.gpu, 0, 100),
             temperature=_within(self._temperature(handle), -60, 200),
-            power=_watts(self._ask(nvml.nvmlDeviceGetPowerUsage, handle)),
-            power_limit=_watts(self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
+            power=_watts(self._ask("nvmlDeviceGetPowerUsage", handle)),
+            power_limit=_watts(self._ask("nvmlDeviceGetEnforcedPowerLimit", handle)),
             mode=mode,
             trouble=_forbidden(index) if mode == "prohibited" else "",
             parent=parent,
             unified=unified,
             processes=processes,
+            graphics=self._graphics(handle, processes or ()),
         )
 
-    def _troubled(self, index: int, why: str) -> GpuSample:
+    def _troubled(self, index: int, why: str, *, lost: bool = False) -> GpuSample:
         known = self._known.get(index, _Known("", "GPU"))
-        return GpuSample(known.uuid, index, known.name, trouble=why, processes=None)
+        return GpuSample(known.uuid, index, known.name, trouble=why, processes=None, lost=lost)
 
     def _memory(
         self, uuid: str, handle: Any, processes: tuple[DeviceProcess, ...] | None
     ) -> tuple[int | None, int | None, bool]:
-        """(total, used, whether it is the host's), both without what the driver reserves."""
-        nvml = self._nvml
-        found = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2)
+        """(total, used, whether it is the host's), both without what the driver reserves.
+
+        Raises _TroubleError if it can't be read: only what the device does not support is the
+        host's.
+        """
+        found = self._ask("nvmlDeviceGetMemoryInfo", handle, self._nvml.nvmlMemory_v2)
         if found is not None:
             reserved = found.reserved if found.reserved < _NO_NUMBER else 0
         else:
-            found = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+            found = self._old_memory(handle)
             if found is not None and processes == ():
                 self._reserved.setdefault(uuid, found.used)
             reserved = self._reserved.get(uuid, 0)
@@ -154,79 +161,124 @@ class Nvml:
         used = found.used if found.used < _NO_NUMBER else None
         return found.total - reserved, used, False
 
+    def _old_memory(self, handle: Any) -> Any:
+        """The first version of the memory's figures; None if the device has no memory of its own.
+
+        Raises _TroubleError.
+        """
+        nvml = self._nvml
+        try:
+            return nvml.nvmlDeviceGetMemoryInfo(handle)
+        except nvml.NVMLError as error:
+            if error.value == nvml.NVML_ERROR_NOT_SUPPORTED:
+                return None
+            raise self._trouble(error, "its memory can't be read: ") from error
+
     def _processes(self, handle: Any) -> tuple[DeviceProcess, ...] | None:
         """Processes on a device; None if the driver can't list them, as under WSL."""
-        nvml = self._nvml
-        found = self._ask(nvml.nvmlDeviceGetComputeRunningProcesses_v3, handle)
+        found = self._ask("nvmlDeviceGetComputeRunningProcesses_v3", handle)
         if found is None:
-            found = self._ask(nvml.nvmlDeviceGetComputeRunningProcesses_v2, handle)
+            found = self._ask("nvmlDeviceGetComputeRunningProcesses_v2", handle)
         if found is None:
             return None
-        clients = self._ask(nvml.nvmlDeviceGetMPSComputeRunningProcesses_v3, handle) or []
+        clients = self._ask("nvmlDeviceGetMPSComputeRunningProcesses_v3", handle) or []
         memory: dict[int, int | None] = {}
         for process in (*found, *clients):
             size = process.usedGpuMemory
-            memory[process.pid] = None if size is None or size >= _NO_NUMBER else size
-        return tuple(_describe(pid, size) for pid, size in sorted(memory.items()))
+            # 560.35 lists 0 for processes of a container: that is no figure
+            memory[process.pid] = None if not size or size >= _NO_NUMBER else size
+        return tuple(self._described.describe(pid, size) for pid, size in sorted(memory.items()))
+
+    def _graphics(self, handle: Any, computing: Iterable[DeviceProcess]) -> int:
+        """Bytes of programs that draw, without those that compute as well."""
+        found = self._ask("nvmlDeviceGetGraphicsRunningProcesses_v3", handle) or []
+        others = {process.pid for process in computing}
+        sizes = (process.usedGpuMemory for process in found if process.pid not in others)
+        return sum(size for size in sizes if size is not None and size < _NO_NUMBER)
 
     def _temperature(self, handle: Any) -> int | None:
         nvml = self._nvml
         found: int | None = self._ask(
-            nvml.nvmlDeviceGetTemperatureV, handle, nvml.NVML_TEMPERATURE_GPU
+            "nvmlDeviceGetTemperatureV", handle, nvml.NVML_TEMPERATURE_GPU
         )
         if found is None:
-            found = self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU)
+            found = self._ask("nvmlDeviceGetTemperature", handle, nvml.NVML_TEMPERATURE_GPU)
         return found
 
     # --- between devices -------------------------------------------------------------------------
 
-    def _linked(self, devices: list[tuple[str, Any]]) -> tuple[Link, ...]:
-        """Links don't change: each is asked for once."""
+    def _linked(
+        self, devices: list[tuple[int, str, Any]], reading: Callable[[int], None]
+    ) -> tuple[Link, ...]:
+        """Links don't change: each is asked for once, which takes long on a machine with eight."""
         links = []
-        for place, (one, handle) in enumerate(devices):
-            for other, another in devices[place + 1 :]:
+        for place, (index, one, handle) in enumerate(devices):
+            for _, other, another in devices[place + 1 :]:
                 pair = frozenset((one, other))
                 if pair not in self._links:
+                    reading(index)
                     self._links[pair] = self._closeness(handle, another)
                 if self._links[pair] > 0:
                     links.append(Link(one, other, self._links[pair]))
         return tuple(links)
 
     def _closeness(self, one: Any, other: Any) -> int:
+        try:
+            return self._told_closeness(one, other)
+        except _TroubleError:  # one is lost: the next reading shows that
+            return 0
+
+    def _told_closeness(self, one: Any, other: Any) -> int:
         nvml = self._nvml
         nvlink = nvml.NVML_P2P_CAPS_INDEX_NVLINK
-        if self._ask(nvml.nvmlDeviceGetP2PStatus, one, other, nvlink) == nvml.NVML_P2P_STATUS_OK:
+        if self._ask("nvmlDeviceGetP2PStatus", one, other, nvlink) == nvml.NVML_P2P_STATUS_OK:
             return _NVLINK
-        level = self._ask(nvml.nvmlDeviceGetTopologyCommonAncestor, one, other)
+        level = self._ask("nvmlDeviceGetTopologyCommonAncestor", one, other)
         return 0 if level is None else max(0, nvml.NVML_TOPOLOGY_SYSTEM - level)
 
     # --- calls -----------------------------------------------------------------------------------
 
-    def _ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call NVML; None if this device or driver lacks it. Raises _LostError, NvmlError."""
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        """Call NVML; None if binding, driver or device lack it. Raises _TroubleError, NvmlError."""
         nvml = self._nvml
+        call = getattr(nvml, name, None)
+        if call is None:
+            return None
         try:
             return call(*arguments)
         except nvml.NVMLLibraryMismatchError:  # the driver is older; this is no NVMLError
             return None
         except nvml.NVMLError as error:
-            if error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED):
-                raise _LostError(_text(error)) from error
-            if error.value in (
-                nvml.NVML_ERROR_UNINITIALIZED,
-                nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
-                nvml.NVML_ERROR_DRIVER_NOT_LOADED,
-            ):
-                raise self._wrong(error) from error
+            self._raise_if_fatal(error)
+            if self._is_loss(error):
+                raise self._trouble(error) from error
             return None
 
-    def _need(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """As `_ask`, for required values. Raises _LostError."""
+    def _need(self, name: str, *arguments: Any) -> Any:
+        """As `_ask`, for required values. Raises _TroubleError, NvmlError."""
         nvml = self._nvml
         try:
-            return call(*arguments)
+            return getattr(nvml, name)(*arguments)
         except nvml.NVMLError as error:
-            raise _LostError(_text(error)) from error
+            self._raise_if_fatal(error)
+            raise self._trouble(error) from error
+
+    def _raise_if_fatal(self, error: Any) -> None:
+        """Raise NvmlError if no device can be read any more."""
+        nvml = self._nvml
+        if error.value in (
+            nvml.NVML_ERROR_UNINITIALIZED,
+            nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+            nvml.NVML_ERROR_DRIVER_NOT_LOADED,
+        ):
+            raise self._wrong(error) from error
+
+    def _is_loss(self, error: Any) -> bool:
+        nvml = self._nvml
+        return error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED)
+
+    def _trouble(self, error: Any, where: str = "") -> _TroubleError:
+        return _TroubleError(f"{where}{_text(error)}", lost=self._is_loss(error))
 
     def _wrong(self, error: Any) -> NvmlError:
         nvml = self._nvml
@@ -270,15 +322,3 @@ def _within(value: int | None, low: int, high: int) -> int | None:
 
 def _watts(milliwatts: int | None) -> float | None:
     return None if milliwatts is None or milliwatts > _MOST_WATTS * 1000 else milliwatts / 1000
-
-
-def _describe(pid: int, memory: int | None) -> DeviceProcess:
-    """A process; without user, name and ancestors if it is gone or outside our container."""
-    try:
-        process = psutil.Process(pid)
-        with process.oneshot():
-            user, name = process.username(), process.name()
-        ancestors = (pid, *(parent.pid for parent in process.parents()))
-    except psutil.Error:
-        return DeviceProcess(pid, "", "", memory)
-    return DeviceProcess(pid, user, name, memory, ancestors)

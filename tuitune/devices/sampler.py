@@ -25,8 +25,7 @@ def main() -> None:
     connection, arguments = connect_to_parent()
     sampler = _Sampler(connection, {int(index) for index in arguments})
     try:
-        while sampler.sample():
-            pass
+        sampler.sample()
     except (BrokenPipeError, ConnectionResetError):
         os._exit(0)
 
@@ -36,18 +35,21 @@ class _Sampler:
         self._connection = connection
         self._skip = skip
 
-    def sample(self) -> bool:
-        """Look until NVML fails; False once the engine is gone."""
+    def sample(self) -> None:
+        """Look until the engine is gone; or until NVML has failed, and it is time for another try.
+
+        That is for another process: a driver that was upgraded needs its own library.
+        """
         try:
             nvml = Nvml(self._skip)
             while True:
                 began = time.monotonic()
                 self._send(Looked(nvml.read(lambda index: self._send(Reading(index)))))
                 if not self._wait(_PERIOD - (time.monotonic() - began)):
-                    return False
+                    return
         except NvmlError as error:
             self._send(Looked(Snapshot(problem=str(error), absent=error.absent)))
-            return self._wait(RETRY)
+            self._wait(RETRY)
 
     def _wait(self, seconds: float) -> bool:
         """Wait so long, or until the engine asks; False if the engine is gone."""

@@ -14,14 +14,14 @@ from tuitune.ipc.frames import LineBuffer
 from tuitune.messages.text import duration
 
 _LIBRARY = "libnvidia-ml.so.1"
-_LOOK_SECONDS = 25.0  # a driver that was asleep takes seconds to wake up
+_LOOK_SECONDS = 90.0  # a driver that was asleep takes long to wake up
 
 
 class Timeouts(msgspec.Struct, frozen=True):
     """Of a watchdog, in seconds."""
 
     stale: float = 5.0  # without a message before a sampler is given up
-    first: float = 20.0  # until its first one: a driver that was asleep takes long for each GPU
+    first: float = 60.0  # the same until it has read all: GPUs that were asleep take long for each
     apart: float = 60.0  # that a device is left alone; twice that the next time, up to
     longest_apart: float = 3600.0
     pause: float = 1.0  # before another sampler is started; twice that the next time, up to
@@ -59,6 +59,8 @@ class Watchdog:
         self._scouts: dict[int, Watchdog] = {}  # each looks at one device that was left alone
         self._indices: set[int] = set()
         self._closed = False
+        self._awake = False  # the sampler has read all devices once
+        self._failed = False  # the newest snapshot is a problem
         # the last sample of each without trouble
         self._names = {device.index: device for device in known if not device.trouble}
         self._pause = self._timeouts.pause
@@ -67,7 +69,7 @@ class Watchdog:
         """Start a sampler. Raises OSError."""
         self._closed = False
         self._killed = [child for child in self._killed if child.poll() is None]
-        self._lines, self._reading = LineBuffer(), None
+        self._lines, self._reading, self._awake = LineBuffer(), None, False
         skip = map(str, sorted(self._skip))
         self._child = Child("devices.sampler", *skip, receive=self._receive, lost=self._lose)
         self._expect(self._timeouts.first)
@@ -101,12 +103,13 @@ class Watchdog:
         for line in self._lines.feed(chunk):
             if self._closed:  # `seen` may do that
                 return
-            self._expect(self._timeouts.stale)
+            self._expect(self._timeouts.stale if self._awake else self._timeouts.first)
             message = msgspec.json.decode(line, type=SamplerMessage)
             if isinstance(message, Reading):
                 self._reading = message.index
             else:
-                self._reading = None
+                self._failed = bool(message.snapshot.problem)
+                self._reading, self._awake = None, not self._failed
                 self._pass_on(message.snapshot)
 
     def _pass_on(self, snapshot: Snapshot) -> None:
@@ -131,7 +134,10 @@ class Watchdog:
 
     async def _bury(self, child: Child) -> None:
         code = await child.wait(self._timeouts.exit)
-        if self._child is child:
+        if self._child is child and self._failed and code == 0:  # it was time for another try
+            self._end()
+            self.start()
+        elif self._child is child:
             how = "it does not exit" if code is None else child.how_it_ended()
             self._restart(f"the process that asks NVML died ({how})")
 

@@ -17,7 +17,7 @@ from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.spec import DevicesSpec
 from tuitune.core.study import State
 from tuitune.devices.locks import Locks
-from tuitune.devices.watchdog import Watchdog
+from tuitune.devices.watchdog import Timeouts, Watchdog
 from tuitune.engine.failure import start_task
 from tuitune.messages.text import trial_name
 
@@ -44,7 +44,9 @@ class Gpus:
         clock: Callable[[], float],
         note: Callable[[str], None],
         vacating: float,  # s that memory may stay behind, before a GPU is shown as still held
+        watching: Timeouts | None = None,
     ) -> None:
+        self._watching = watching
         self._vacating = vacating
         self._spec = spec
         self._environment = environment
@@ -57,6 +59,7 @@ class Gpus:
         self._view = GpuState(spec, os.getpid())
         self._watchdog: Watchdog | None = None
         self._devices: Sequence[GpuSample] = ()
+        self._looked: Sequence[ev.Gpu] = ()  # as they were seen, before leases and stuck memory
         self._tenants: dict[tuple[int, int], Tenant] = {}
         self._leaving: dict[tuple[int, int], Tenant] = {}
         self._stuck: list[tuple[Tenant, int]] = []  # that held memory after their trial
@@ -79,7 +82,7 @@ class Gpus:
     def start(self, first: Snapshot) -> None:
         """Take in a first sample, and begin to sample once a second."""
         self.seen(first)
-        self._watchdog = Watchdog(self.seen, known=first.devices)
+        self._watchdog = Watchdog(self.seen, known=first.devices, timeouts=self._watching)
         self._watchdog.start()
 
     def tell(self, take: Take) -> None:
@@ -108,14 +111,18 @@ class Gpus:
         except NotAllowedError as error:
             devices, snapshot = [], msgspec.structs.replace(snapshot, problem=str(error))
         self._note_problem(snapshot.problem)
-        gpus = self._view.look(devices, snapshot, self._ours(), now)
+        self._looked = self._view.look(devices, snapshot, self._ours(), now)
         if not snapshot.problem:
             self._devices = devices
             self._report_footprints(now)
-        stuck = self._still_stuck()
-        gpus = [self._with_obstacle(gpu, stuck.get(gpu.uuid, "")) for gpu in gpus]
-        self._change(tuple(self._leased(gpus)), now)
+        self._publish()
         self._fresh.set()
+
+    def _publish(self) -> None:
+        """Send the study the GPUs, if they have changed, once their locks are renewed."""
+        stuck = self._still_stuck()
+        free = [self._with_obstacle(gpu, stuck.get(gpu.uuid, "")) for gpu in self._looked]
+        self._change(tuple(self._leased(free)), self._clock())
 
     def _ours(self) -> list[Tenant]:
         """Attempts that may still hold memory on a GPU."""
@@ -214,6 +221,7 @@ class Gpus:
         while await self._look_again() and self._held_by(tenant):
             if self._clock() > end:
                 self._stuck.append((tenant, event.trial))
+                self._publish()  # before its exit, after which another trial starts
                 break
             await asyncio.sleep(_AGAIN)
         del self._leaving[key]

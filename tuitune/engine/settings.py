@@ -9,7 +9,7 @@ from pathlib import Path
 from tuitune.core.events import Settings
 from tuitune.core.placement.host import HostResources, shortage
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.core.placement.visibility import NotAllowedError, allowed, hides_all
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.store.errors import StoreError
@@ -76,7 +76,11 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
         there = allowed(seen.devices, os.environ, spec.devices.allow)
     except NotAllowedError as error:
         return str(error)
+    ill = [device for device in seen.devices if device.trouble]
     there = [device for device in there if not device.trouble]
+    if gpus is None and ill and not there and not hides_all(os.environ):
+        what = f"GPU {ill[0].index} can't be used: {ill[0].trouble}"
+        return f"{what}; mend that, or set gpus = 0 in [trial] to run on CPUs"
     count = 1.0 if gpus == "auto" else gpus
     if count is not None and count > 1:
         there = [

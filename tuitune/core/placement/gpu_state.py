@@ -77,7 +77,8 @@ class GpuState:
             device = here.get(uuid)
             if device is None or device.trouble:
                 why = "it is no longer there" if device is None else device.trouble
-                gpus.append(self._gpu(known, why, lost=True))
+                lost = device is None or device.lost
+                gpus.append(self._gpu(known, why, lost=lost))
             else:
                 gpus.append(self._well(device, tenants, now, passed))
         return gpus

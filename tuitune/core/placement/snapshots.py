@@ -15,6 +15,7 @@ class DeviceProcess(msgspec.Struct, frozen=True):
     name: str
     memory: int | None
     ancestors: tuple[int, ...] = ()  # from itself up to the first process
+    uid: int | None = None
 
 
 class GpuSample(msgspec.Struct, frozen=True):
@@ -30,10 +31,12 @@ class GpuSample(msgspec.Struct, frozen=True):
     power: float | None = None
     power_limit: float | None = None
     mode: str = "default"  # or "exclusive", "prohibited"
-    trouble: str = ""  # why it can't be used, in words
+    trouble: str = ""  # why nothing can start on it, in words
     parent: str = ""  # a MIG instance's GPU
     unified: bool = False  # it uses the host's memory
     processes: tuple[DeviceProcess, ...] | None = ()
+    lost: bool = False  # the trouble ends what computes on it, too
+    graphics: int = 0  # bytes of programs that draw and do not compute
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -28,6 +28,12 @@ def allowed(
     return named
 
 
+def hides_all(environment: Mapping[str, str]) -> bool:
+    """Whether CUDA_VISIBLE_DEVICES says that no GPU is to be used."""
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    return visible is not None and visible.strip() in {"", "-1", "none", "NoDevFiles"}
+
+
 def _visible(devices: Sequence[GpuSample], text: str, order: str) -> list[GpuSample]:
     """As CUDA reads it: an entry that matches no device hides itself and all after it."""
     found: list[GpuSample] = []
