@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -244,6 +246,26 @@ def test_generators_are_seeded_by_the_order(bench):
     )
     assert bench.log(0) == bench.log(1) != bench.log(2)
     assert bench.log(0).endswith(" 2\n")
+
+
+def test_generators_of_what_the_function_imports_are_seeded_too(bench):
+    bench.write(
+        "train.py",
+        """
+        def train(trial):
+            import random, numpy, torch
+            numbers = random.random(), float(numpy.random.rand()), float(torch.rand(1))
+            print(numbers, torch.get_num_threads())
+        """,
+    )
+    bench.open()
+    bench.run(bench.order(seed=5, threads=2))
+    code = (
+        "import random, numpy, torch; random.seed(5); numpy.random.seed(5); torch.manual_seed(5);"
+        "print((random.random(), float(numpy.random.rand()), float(torch.rand(1))), 2)"
+    )
+    expected = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert bench.log() == expected.stdout.decode()
 
 
 def test_a_torch_trial_trains_and_uses_a_data_loader(bench):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import atexit
 import os
-import random
 import signal
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tuitune.ipc import process_tree
-from tuitune.trial import wire
+from tuitune.trial import seeds, wire
 from tuitune.trial.api import Trial
 from tuitune.trial.channel import SocketChannel
 from tuitune.trial.current import activate
@@ -33,7 +32,7 @@ def enter(order: wire.Order, parent: int) -> tuple[Trial, SocketChannel]:
     problem = _open_log(order.folder)
     os.environ.update(order.env)
     os.chdir(order.cwd)
-    seed(order.seed)
+    seeds.seed(order.seed)
     _set_threads(order.threads)
     channel = SocketChannel(order)
     if problem is not None:
@@ -92,28 +91,6 @@ def leave(code: int, tidy: int) -> NoReturn:
         if code < 0:
             _die_of(-code)
         os._exit(code)
-
-
-def seed(number: int) -> None:
-    """Seed every global generator that is loaded: a fork would repeat its parent's numbers."""
-    random.seed(number)
-    if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed(number % 2**32)
-    if (torch := sys.modules.get("torch")) is not None:
-        _seed_torch(torch, number % 2**63)
-
-
-def _seed_torch(torch: Any, number: int) -> None:
-    """What torch.manual_seed does, without the millisecond it takes to look for devices.
-
-    Seeding CUDA (or ROCm, under its name) is put off by torch until a device is used.
-    """
-    if getattr(torch, "xpu", None) is not None and torch.xpu._is_compiled():  # noqa: SLF001
-        torch.manual_seed(number)
-        return
-    torch.default_generator.manual_seed(number)
-    if torch.cuda._is_compiled():  # noqa: SLF001
-        torch.cuda.manual_seed_all(number)
 
 
 def _set_threads(count: int) -> None:

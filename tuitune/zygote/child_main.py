@@ -9,15 +9,16 @@ import os
 import random
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuitune.trial import child_process
+from tuitune.trial import child_process, seeds
 from tuitune.trial.wire import decode_order, one_line
 from tuitune.zygote import targets
 from tuitune.zygote.protocol import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tuitune.trial.api import Trial
     from tuitune.trial.wire import Order
@@ -46,10 +47,15 @@ def main() -> None:
         run_samplers(Sample(**json.loads(text)), folder, parent, result[0])
         child_process.leave(0, int(tidy))
 
-    def function(trial: Trial) -> object:
-        return targets.load(target, folder)(trial)
+    order = decode_order(text)
 
-    run_trial(decode_order(text), function if target else None, parent, int(tidy))
+    def function(trial: Trial) -> object:
+        seeds.seed(seeds.AT_IMPORT)
+        train = targets.load(target, folder)
+        seeds.seed(order.seed)
+        return train(trial)
+
+    run_trial(order, function if target else None, parent, int(tidy))
 
 
 def run_trial(order: Order, function: Target | None, parent: int, tidy: int) -> NoReturn:
@@ -92,18 +98,32 @@ def run_samplers(sample: Sample, folder: str, parent: int, result: int) -> None:
 
 
 def _values(sample: Sample, folder: str) -> dict[str, Any]:
-    child_process.seed(random.Random(sample.seed).getrandbits(32))  # noqa: S311
     config = dict(sample.config)
     values: dict[str, Any] = {}
+    seeds.seed(seeds.AT_IMPORT)
+    samplers = {name: _sampler(name, target, folder) for name, target in sample.targets.items()}
+    seeds.seed(random.Random(sample.seed).getrandbits(32))  # noqa: S311
     for name, target in sample.targets.items():
         # Each parameter has its own generator: a new sampler must not change the others' values.
         generator = random.Random(f"{sample.seed}/{name}")  # noqa: S311
-        try:
-            value = targets.load(target, folder)(generator, dict(config))
+        with _named(name, target):
+            value = samplers[name](generator, dict(config))
             values[name] = config[name] = _plain(value)
-        except BaseException as error:
-            raise _SamplerError(f"{name} ({target}): {_message(error)}") from error
     return values
+
+
+def _sampler(name: str, target: str, folder: str) -> Callable[..., Any]:
+    with _named(name, target):
+        return targets.load(target, folder)
+
+
+@contextmanager
+def _named(name: str, target: str) -> Iterator[None]:
+    """Name the parameter, and what samples it, in whatever is raised."""
+    try:
+        yield
+    except BaseException as error:
+        raise _SamplerError(f"{name} ({target}): {_message(error)}") from error
 
 
 class _SamplerError(Exception):

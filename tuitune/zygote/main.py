@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import importlib
 import os
 import re
 import select
@@ -15,12 +16,13 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tuitune.ipc import process_tree
 from tuitune.ipc.entry import connect_to_parent
 from tuitune.ipc.frames import LineBuffer
-from tuitune.trial import child_process
+from tuitune.trial import child_process, seeds
 from tuitune.trial.wire import Order
 from tuitune.zygote import forking, protocol, targets
 from tuitune.zygote.child_table import ChildTable, result_of
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from tuitune.zygote.child_table import Ended
 
 _SWEEP_MILLISECONDS = 5
+# Parts that a library imports late, in each trial: torch's first optimizer takes a second for it.
+_PUT_OFF = {"torch": "torch._dynamo", "numpy": "numpy.random"}
 # frames of a traceback that don't help a user
 _OURS = re.compile("/tuitune/(trial|zygote|ipc)/|<frozen importlib")
 
@@ -204,18 +208,20 @@ class _Zygote:
 
 def _prepare(setup: protocol.Setup) -> Target | None:
     """Import all that a trial needs. Raises whatever the target's module raises."""
+    seeds.seed(seeds.AT_IMPORT)
     targets.open_path(setup.folder)
     function = targets.load(setup.target, setup.folder) if setup.target is not None else None
     for sampler in setup.samplers:
         targets.load(sampler, setup.folder)
-    if "torch" in sys.modules:
-        # The first optimizer imports it otherwise: a second of work in each trial.
-        import torch._dynamo  # noqa: F401, PLC0415
+    for name, part in _PUT_OFF.items():
+        if name in sys.modules:
+            with suppress(Exception):  # older versions lack it, or refuse this Python
+                importlib.import_module(part)
     if setup.target is None:
         from tuitune.trial import commands  # noqa: F401, PLC0415
     from tuitune.trial import checkpoints  # noqa: F401, PLC0415 - once, for all trials
 
-    child_process.seed(0)  # torch reads the sources of its callers once, for tracebacks
+    seeds.seed(seeds.AT_IMPORT)  # torch reads the sources of its callers once, for tracebacks
     sys.stdout.flush()  # a buffer that isn't empty would be written by each fork again
     sys.stderr.flush()
     gc.collect()

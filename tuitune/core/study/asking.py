@@ -81,7 +81,13 @@ def may_ask(state: st.State) -> bool:
 
 
 def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
-    """Whether to ask for one proposal before a slot is free, as nothing else will take the slot."""
+    """Whether to ask for one proposal before a slot is free, as nothing else will take the slot.
+
+    Not with `concurrency = 1`: whether it pays depends on durations, and the proposal on whether
+    the trial before it has ended, so the same study would not give the same trials again.
+    """
+    if state.settings is None or state.settings.concurrency == 1:
+        return False
     if state.waiting or state.adding or not may_ask(state) or not _pays(spec, state):
         return False
     return spec.pruner.promotion(state.pruner, state.promotable) is None

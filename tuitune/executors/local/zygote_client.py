@@ -148,6 +148,7 @@ class ZygoteClient:
         return {
             # pyarrow's allocator would start a thread, which a forked process lacks
             "JE_ARROW_MALLOC_CONF": "background_thread:false",
+            "PYTHONHASHSEED": "0",  # the order of sets of text is the same in each process
             **kept,
             **self._plan.env,
             **dict.fromkeys(THREADS, "1"),
