@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from workshop import Workshop
 
+from tuitune.engine.settings import CannotRunError, check_program
+from tuitune.studyfile import load
+
 QUICK = """
 def train(trial):
     for epoch in range(1, 4):
@@ -56,6 +59,90 @@ def doubts(workshop: Workshop, *words: object) -> list[str]:
     assert ": ok" in done.stdout
     assert all(": warning: " in line for line in done.stderr.splitlines()), done.stderr
     return [line.partition(": warning: ")[2] for line in done.stderr.splitlines()]
+
+
+IN_A_PROJECT = """
+[objective]
+metric = "loss"
+mode = "min"
+[trial]
+cwd = ".."
+env = {{ OUT = "{{trial.folder}}/{{x}}" }}
+{runs}
+[space]
+x = [1, 2]
+"""
+AS_COMMAND = f"""
+command = ["{sys.executable}", "-m", "lib.main", "{{x!json}}", "{{trial.number}}"]
+[trial.metrics]
+loss = 'loss ([0-9.]+)'
+"""
+
+
+@pytest.mark.parametrize(
+    "runs", ['target = "lib/main.py:train"', 'target = "lib.main:train"', AS_COMMAND]
+)
+def test_a_study_in_a_folder_of_a_project_runs_its_packages(workshop: Workshop, runs: str):
+    workshop.write(
+        "lib/part.py",
+        "import os\ndef loss():\n    return float(os.path.basename(os.environ['OUT']))\n",
+    )
+    workshop.write(
+        "lib/main.py",
+        "from lib.part import loss\ndef train(trial):\n    return loss()\nif __name__ == '__main__':\n    print('loss', loss())\n",
+    )
+    file = workshop.write("studies/study.toml", IN_A_PROJECT.format(runs=runs))
+    assert doubts(workshop, file) == []
+    done = workshop.run(file, "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    values = sorted((trial["config"]["x"], trial["value"]) for trial in workshop.trials())
+    assert values == [(1, 1.0), (2, 2.0)]
+
+
+def test_a_working_folder_that_is_not_there_is_a_mistake(workshop: Workshop):
+    file = workshop.study(QUICK, 'cwd = "../nowhere"\n')
+    checked = workshop.run("check", file)
+    assert checked.returncode == 2
+    assert (
+        f'cwd = "../nowhere": there is no folder {workshop.path.parent}/nowhere; name one'
+        in checked.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "more", "words"),
+    [
+        ("no-such-program", "", "is no program on PATH: install it, or write its path"),
+        ("script.py", "", 'is a script: write ["python", "script.py", …]'),
+        ("./gone", "", "is not there: correct it"),
+        ("./plain", "", "may not be executed: chmod +x it"),
+        ("python", 'env = { PATH = "bin" }', 'is no program on PATH: write "python3"'),
+        ("tool", "", 'is no program on PATH: write "./tool"'),
+    ],
+)
+def test_a_program_that_is_not_there_is_told_beforehand(
+    workshop: Workshop, program: str, more: str, words: str
+):
+    file = command_study(workshop, more)
+    file.write_text(file.read_text().replace(f'["{sys.executable}", "script.py"', f'["{program}"'))
+    for name in ("plain", "tool", "bin/python3"):
+        workshop.write(name, "")
+    workshop.path.joinpath("bin/python3").chmod(0o755)
+    spec = load(file)
+    with pytest.raises(CannotRunError) as caught:
+        check_program(spec)
+    assert str(caught.value) == f'{file}: [trial] command: "{program}" {words}'
+
+
+def test_a_run_and_a_check_refuse_a_program_that_is_not_there(workshop: Workshop):
+    file = command_study(workshop, 'env = { PATH = "bin" }')
+    file.write_text(file.read_text().replace(f'["{sys.executable}"', '["python3"'))
+    for call in (["check", file], [file, "--no-ui"]):
+        done = workshop.run(*call)
+        assert done.returncode == 2
+        assert '[trial] command: "python3" is no program on PATH' in done.stderr
+    workshop.write("bin/python3", "").chmod(0o755)
+    assert workshop.run("check", file).returncode == 0
 
 
 def test_a_study_of_a_function_has_nothing_to_warn_of(workshop: Workshop):

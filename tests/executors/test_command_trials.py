@@ -109,7 +109,7 @@ def test_a_signal_reaches_the_command(bench, how):
 
 def test_its_exit_is_told_as_it_was(bench):
     end = bench.run(command(bench, "import sys\nprint('why')\nsys.exit(3)\n"))
-    assert (end.code, end.signal, end.error, end.tail) == (3, None, "exit status 3", "why")
+    assert (end.code, end.signal, end.error, end.tail) == (3, None, "exit status 3: why", "why")
     end = bench.run(command(bench, "import os\nos.kill(os.getpid(), 11)\n", trial=1))
     assert (end.code, end.signal, end.error) == (
         None,
@@ -238,6 +238,27 @@ def test_the_code_of_a_command_is_that_of_the_files_it_names(bench):
     bench.run(command(bench, "print(1)\n"))
     bench.run(command(bench, "print(2)\n", trial=1))
     assert bench.of(events.Started, 0)[0].code != bench.of(events.Started, 1)[0].code
+
+
+def test_the_code_of_a_module_counts_and_what_trials_write_does_not(tmp_path):
+    for name in ("lib/train.py", "lib/tool/__main__.py", "runs/s/trials/0000/config.json"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    words = ["python", "-m", "lib.train", "-m", "lib.tool", "runs/s/trials/0000/config.json"]
+    found = files_of(words, str(tmp_path), but=str(tmp_path / "runs/s"))
+    root = tmp_path.resolve()
+    assert found == [str(root / "lib/tool/__main__.py"), str(root / "lib/train.py")]
+
+
+def test_a_command_imports_from_its_working_folder_first(bench):
+    bench.write("lib.py", "print('ours')\n")
+    bench.write("other/lib.py", "print('another')\n")
+    bench.write("scripts/run.py", "import lib\n")
+    bench.open(None)
+    env = {"PYTHONPATH": str(bench.folder / "other")}
+    bench.run(bench.order(command=(sys.executable, "scripts/run.py"), env=env))
+    assert bench.log() == "ours\n"
 
 
 @pytest.mark.parametrize("word", ["a\0b", "x" * 5000, "x/" * 5000, "\ud800", "", "~", "train.py/x"])

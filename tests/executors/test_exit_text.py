@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.executors.local.exit_text import TAIL, error_of, is_gpu_oom, printable, size, tail_of
+from tuitune.executors.local.exit_text import (
+    TAIL,
+    error_of,
+    is_gpu_oom,
+    printable,
+    size,
+    tail_of,
+    with_last_words,
+)
 from tuitune.zygote.protocol import Exited
 
 
@@ -98,3 +106,26 @@ def test_other_ends_are_not_taken_for_it(error: str):
 
 def test_one_that_was_overcome_does_not_count():
     assert not is_gpu_oom("ValueError: bad x", "CUDA out of memory; trying half the batch")
+
+
+TRACE = "Traceback (most recent call last):\n  File 'a.py', line 3\n    run()\n    ^^^^^\n"
+
+
+@pytest.mark.parametrize(
+    ("tail", "words"),
+    [
+        ("", "exit status 1"),
+        ("====\n\n  ^^^^\n", "exit status 1"),
+        (f"epoch 3\n{TRACE}ValueError: lr is 3\n", "ValueError: lr is 3"),
+        (f"{TRACE}a.b.OutOfMemoryError: CUDA\nmore about it\n====\n", "a.b.OutOfMemoryError: CUDA"),
+        (f"{TRACE}AssertionError\n/lib/x.py:3: UserWarning: a leak\n  warn()\n", "AssertionError"),
+        (f"{TRACE}[rank0]: KeyError: 'x'\nexitcode: 1\n", "[rank0]: KeyError: 'x'"),
+        ("usage: a [-h]\na.py: error: unrecognized arguments: --x\n", "a.py: error: unrecognized arguments: --x"),
+        ("╭─ Error ───╮\n│ No such option: --x   │\n╰───────╯\n", "No such option: --x"),
+        ("val error: 0.3\nval error: -1\nno more data\n", "no more data"),
+        ("x" * 300, "x" * 200 + "…"),
+    ],
+)  # fmt: skip
+def test_the_last_words_of_a_program_say_why_it_failed(tail, words):
+    whole = f"exit status 1: {words}" if words != "exit status 1" else words
+    assert with_last_words("exit status 1", tail) == whole

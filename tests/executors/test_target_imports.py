@@ -31,6 +31,16 @@ print("whole")
 """
 
 
+def test_a_target_is_imported_in_its_working_folder(bench):
+    bench.write("data.txt", "0.5")
+    bench.write(
+        "train.py", "loss = float(open('data.txt').read())\ndef train(_):\n    return loss\n"
+    )
+    bench.open()
+    bench.run(bench.order())
+    assert bench.values() == [0.5]
+
+
 def test_what_was_moved_is_still_there_and_a_child_writes_to_its_own():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert done.stdout == "whole\n", done.stderr

@@ -16,7 +16,7 @@ from tuitune.core.space import Choice, likely_of, spell
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
 from tuitune.engine.learning import KEY, Learned, kept, learn
-from tuitune.engine.settings import CannotRunError, check_machine, wants_gpus
+from tuitune.engine.settings import CannotRunError, check_machine, check_program, wants_gpus
 from tuitune.messages.parameters import condition, domain
 from tuitune.messages.reasons import too_few
 from tuitune.messages.text import configuration_toml, duration, table, trial_name
@@ -106,6 +106,7 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
         spec, document = load_whole(file, overrides=overrides)
         seen = look() if wants_gpus(spec) else Snapshot(absent=True)
         check_machine(spec, host_room(), seen)
+        check_program(spec)
         begun, warnings = _begun(spec, runs)
         learned, more = _learned(spec, begun)
         warnings += more + _warnings(spec, document, begun)

@@ -32,7 +32,13 @@ from tuitune.engine.gpus import Gpus
 from tuitune.engine.learning import learned_once
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.ports import EngineDeps, Timeouts
-from tuitune.engine.settings import CannotRunError, StudyDocument, check_machine, wants_gpus
+from tuitune.engine.settings import (
+    CannotRunError,
+    StudyDocument,
+    check_machine,
+    check_program,
+    wants_gpus,
+)
 from tuitune.engine.startup import (
     ControlHandler,
     Signals,
@@ -54,6 +60,7 @@ from tuitune.store.folder import DATABASE, LOG, TRIALS, remember
 from tuitune.store.journal import Journal
 from tuitune.store.owner import Claim, claim
 from tuitune.store.rows import EngineRow, Phase
+from tuitune.studyfile.trial import working_folder
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
@@ -101,6 +108,7 @@ def run(
     machine = host_room()
     seen = look() if wants_gpus(spec) else _NOT_LOOKED
     check_machine(spec, machine, seen)
+    check_program(spec)
     held = claim(folder, steal=opening.steal)
     try:
         journal = Journal.open(folder / DATABASE, spec.objective.metric)
@@ -296,7 +304,7 @@ def _plan(opening: Opening) -> Plan:
     spec, folder = opening.spec, opening.folder
     return Plan(
         target=spec.trial.target,
-        folder=str(Path(spec.file).parent),
+        folder=str(working_folder(spec.file, spec.trial.cwd)),
         study_folder=str(folder),
         socket=str(socket_path(folder, "trials")),
         env=variables_of_all(spec.trial.env, {p.name for p in spec.space.parameters}),

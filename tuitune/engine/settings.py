@@ -10,6 +10,7 @@ from tuitune.core.events import Settings
 from tuitune.core.placement.host import HostResources, shortage
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed, hides_all
+from tuitune.core.space import spell
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.store.errors import StoreError
@@ -17,6 +18,7 @@ from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import load, load_whole
 from tuitune.studyfile.changes import changes
 from tuitune.studyfile.document import written
+from tuitune.studyfile.trial import working_folder
 
 
 class CannotRunError(Exception):
@@ -50,6 +52,44 @@ def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None
         problem = _gpu_shortage(spec, seen)
     if problem:
         raise CannotRunError(f"{spec.file}: {problem}")
+
+
+def check_program(spec: StudySpec) -> None:
+    """Raise CannotRunError if the program of a command can't be found on this machine."""
+    problem = _no_program(spec)
+    if problem:
+        raise CannotRunError(f"{spec.file}: {problem}")
+
+
+def _no_program(spec: StudySpec) -> str:
+    """Why the program of a command can't be run; empty if it can, or is a parameter."""
+    word = next(iter(spec.trial.command or ()), "")
+    if not isinstance(word, str) or not word or "{" in word:
+        return ""
+    folder = working_folder(spec.file, spec.trial.cwd)
+    if os.sep in word:
+        path = folder / word
+        if os.access(path, os.X_OK) and path.is_file():
+            return ""
+        what = "may not be executed: chmod +x it" if path.is_file() else "is not there: correct it"
+    else:
+        given = spec.trial.env.get("PATH") or os.environ.get("PATH", os.defpath)
+        places = [folder / place for place in given.split(os.pathsep)]
+        if _is_in(places, word):
+            return ""
+        what = "is no program on PATH: install it, or write its path"
+        if word == "python" and _is_in(places, "python3"):
+            what = 'is no program on PATH: write "python3"'
+        elif (folder / word).is_file():
+            what = f'is no program on PATH: write "./{word}"'
+    if word.endswith(".py") and (folder / word).is_file():
+        what = f'is a script: write ["python", {spell(word)}, …]'
+    return f"[trial] command: {spell(word)} {what}"
+
+
+def _is_in(places: Sequence[Path], program: str) -> bool:
+    found = (place / program for place in places)
+    return any(os.access(path, os.X_OK) and path.is_file() for path in found)
 
 
 def wants_gpus(spec: StudySpec) -> bool:

@@ -16,7 +16,7 @@ class Plan(msgspec.Struct, frozen=True):
     """How the trials of one study are started."""
 
     target: str | None  # "file.py:function" or "package.module:function"; None: commands
-    folder: str  # the study file's: targets are looked up and commands run there
+    folder: str  # targets are looked up and trials run there: the study file's, or its `cwd`
     study_folder: str  # runs/<study>: the processes' tag, and engine.log
     socket: str  # where trials connect: a path under 100 bytes in a folder that only we may enter
     env: Mapping[str, str] = {}  # set before the target is imported

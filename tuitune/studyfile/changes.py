@@ -34,6 +34,7 @@ _NO_KEYS = frozenset({("pruning", "anchor"), ("pruning", "installed"), ("search"
 # Keys that may change within a study; a change of any other needs a new study.
 _FREE = _SETTINGS | {
     ("trial", "env"),
+    ("trial", "cwd"),
     ("trial", "checkpoint_every"),
     ("devices", "allow"),
     ("devices", "leave_free"),

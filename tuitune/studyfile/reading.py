@@ -14,7 +14,7 @@ from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.parameters import read_parameters
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 from tuitune.studyfile.table import Table
-from tuitune.studyfile.trial import check_metrics, read_trial
+from tuitune.studyfile.trial import check_metrics, folder_of, read_trial
 
 _DEFAULT = DevicesSpec()
 
@@ -70,14 +70,14 @@ def read_study(
         if name not in document:
             problems.missing(name, "", words)
     tables = {name: _content(document, name, problems) for name in KEYS}
-    folder = path.parent if check_target else None
     parameters = tables.pop("space")
     if not parameters and "space" in document:
         problems.add("space", "", None, "has no parameter; write lr = { low = …, high = … }, say")
     found = read_parameters(parameters, problems)
     space = SearchSpace(read_conditions(parameters, found, problems))
-    _check_samplers(space, parameters, folder, problems)
     read = {name: Table(name, content, problems) for name, content in tables.items()}
+    folder = folder_of(read["trial"], path) if check_target else None
+    _check_samplers(space, parameters, folder, problems)
     for name in KEYS.keys() - {"space", "search", "pruning"}:  # those have keys of their methods
         read[name].check_keys()
     objective = _objective(read["objective"], missing="objective" not in document)

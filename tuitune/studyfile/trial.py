@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -56,8 +57,27 @@ def read_trial(
         keep_checkpoints=table.one_of(
             "keep_checkpoints", _DEFAULT.keep_checkpoints, ("best", "all", "none")
         ),
+        cwd=table.text("cwd", None),
         env=_environment(table, Names(names, space)),
     )
+
+
+def working_folder(file: str | Path, cwd: str | None) -> Path:
+    """The folder in which trials run, and that targets are looked up in; file: the study file."""
+    folder = Path(file).parent
+    return folder if cwd is None else Path(os.path.normpath(folder / Path(cwd).expanduser()))
+
+
+def folder_of(table: Table, file: Path) -> Path | None:
+    """The working folder of [trial], which is there; None, with a problem recorded, if not."""
+    try:
+        folder = working_folder(file, table.text("cwd", None))
+    except RuntimeError:  # the home folder of a user that there is not
+        folder = Path(table.content["cwd"])
+    if folder.is_dir():
+        return folder
+    table.wrong("cwd", f"there is no folder {folder}; name one, relative to the study file")
+    return None
 
 
 def check_metrics(
@@ -76,7 +96,10 @@ def _target(table: Table, target: str, folder: Path | None) -> str:
     try:
         targets.check_target(target, folder, arguments=1)
     except WrongValueError as wrong:
-        table.wrong("target", str(wrong))
+        words = str(wrong)
+        if "cwd" in table.content:
+            words = words.replace("next to the study file", "in the folder of cwd")
+        table.wrong("target", words)
     return target
 
 

@@ -45,7 +45,12 @@ def supervise(channel: SocketChannel, order: wire.Order) -> int:
 def _start(order: wire.Order) -> subprocess.Popen[bytes]:
     parent = os.getpid()
     slim = order._replace(command=None, metrics={}, env={})
-    environment = {"PYTHONUNBUFFERED": "1", **os.environ, "TUITUNE_TRIAL": wire.encode_order(slim)}
+    environment = {
+        "PYTHONUNBUFFERED": "1",
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (order.cwd, os.environ.get("PYTHONPATH")))),
+        "TUITUNE_TRIAL": wire.encode_order(slim),
+    }
     return subprocess.Popen(
         list(order.command or ()),
         env=environment,

@@ -209,6 +209,7 @@ class _Zygote:
 def _prepare(setup: protocol.Setup) -> Target | None:
     """Import all that a trial needs. Raises whatever the target's module raises."""
     seeds.seed(seeds.AT_IMPORT)
+    os.chdir(setup.folder)
     targets.open_path(setup.folder)
     function = targets.load(setup.target, setup.folder) if setup.target is not None else None
     for sampler in setup.samplers:

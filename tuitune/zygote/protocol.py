@@ -18,7 +18,7 @@ class Setup(NamedTuple):
 
     target: str | None
     samplers: Sequence[str]
-    folder: str  # the study file's
+    folder: str  # the trials' working folder
 
 
 class Kill(NamedTuple):

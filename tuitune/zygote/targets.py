@@ -38,7 +38,7 @@ def load(target: str, folder: str) -> Callable[..., Any]:
 
 
 def open_path(folder: str) -> None:
-    """Let targets import what is in the study file's folder, as a script there could."""
+    """Let targets import what is in the working folder, as a script there could."""
     if folder not in sys.path:
         sys.path.insert(0, folder)
 

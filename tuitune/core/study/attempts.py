@@ -30,6 +30,7 @@ from tuitune.core.study.ranking import update_leader
 from tuitune.core.study.state import Running, Starting
 
 Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
+_STATUS = "exit status "  # the error of a program that failed begins so
 _QUICK_DEATH = 60.0  # seconds; a crash so soon after the launch points to a broken program
 
 
@@ -122,7 +123,10 @@ def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
     state.streak += 1
     quick = trial.started is None or now - trial.launched < _QUICK_DEATH
     error = trial.error
-    kind = re.sub(r"\d+", "#", error) if isinstance(error, str) else type(error).__name__
+    kind = type(error).__name__
+    if isinstance(error, str):
+        # The last words of a program may name its configuration: its status alone counts.
+        kind = re.sub(r"\d+", "#", error.partition(": ")[0] if error.startswith(_STATUS) else error)
     state.same = (state.same + 1 if kind == state.last_crash else 1) if quick else 0
     state.last_crash = kind
 

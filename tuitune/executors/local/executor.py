@@ -248,7 +248,7 @@ class LocalExecutor:
         command = attempt.order.command
         if command is None:
             return attempt.zygote.sources.code if attempt.zygote is not None else ""
-        files = tuple(files_of(command, self._plan.folder))
+        files = tuple(files_of(command, self._plan.folder, but=self._plan.study_folder))
         known = self._commands.get(files)
         if known is None or known.have_changed():
             known = self._commands[files] = Sources(files, self._plan.folder)
@@ -299,6 +299,8 @@ class LocalExecutor:
             error = ""  # its work was complete, and only its process had to be killed
         failed = bool(error or end.code or end.signal)
         tail = exit_text.tail_of(Path(attempt.order.folder, "output.log")) if failed else ""
+        if end.code and not attempt.error and not attempt.stopped:
+            error = exit_text.with_last_words(error, tail)
         self._finish(attempt, end, error, tail, lost=False)
 
     def _lose(self, attempt: Attempt) -> None:

@@ -48,6 +48,14 @@ _GPU_OOM = re.compile(
     # CuPy
     r"|cupy\.cuda\.memory\.OutOfMemoryError"
 )
+_NEAR = 30  # lines at the end of a log that may say why a program failed
+_LONGEST_WORDS = 200  # characters
+_FRAMES = " \t│┃|"  # of the boxes in which some programs print errors
+# An exception at the start of a line, or "error: …" that isn't a metric
+_SAYS_WHY = re.compile(
+    r"^(?:\[[^\]]*\]:? *)?(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?::|$)"
+    r"|(?i:\berror: )(?![-+.\d])"
+)
 TOO_EARLY = "its process exited with status 0 before its function had returned"
 
 
@@ -128,6 +136,20 @@ def tail_of(log: Path) -> str:
         return kept
     cut = kept[-TAIL:]
     return cut.partition("\n")[2] or cut
+
+
+def with_last_words(error: str, tail: str) -> str:
+    """An error, and the line at the end of the log that most likely says what was wrong.
+
+    That is the last exception or "error: …" there, else the last line.
+    """
+    lines = [line.strip(_FRAMES) for line in tail.splitlines()]
+    lines = [line for line in lines if any(map(str.isalnum, line))][-_NEAR:]
+    words = next((line for line in reversed(lines) if _SAYS_WHY.search(line)), "")
+    words = words or next(iter(lines[-1:]), "")
+    if len(words) > _LONGEST_WORDS:
+        words = f"{words[:_LONGEST_WORDS]}…"
+    return f"{error}: {words}" if words else error
 
 
 def is_gpu_oom(error: str, tail: str) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,11 +68,23 @@ class Sources:
         return digest.hexdigest()[:12]
 
 
-def files_of(command: Iterable[str], folder: str) -> list[str]:
-    """The files of `folder` that a command line names: its scripts and their settings."""
+def files_of(command: Sequence[str], folder: str, but: str = "") -> list[str]:
+    """The files of `folder` that a command line names: its scripts, modules and their settings.
+
+    Not those below the folder `but`, which trials write.
+    """
     root = os.path.realpath(folder) + os.sep
-    found = {file for text in command if (file := _file_of(text, folder)).startswith(root)}
-    return sorted(found)
+    without = os.path.realpath(but) + os.sep if but else ""
+    modules = (after for word, after in pairwise(command) if word == "-m")
+    names = [*command, *(name for module in modules for name in _module_files(module))]
+    found = {file for name in names if (file := _file_of(name, folder)).startswith(root)}
+    return sorted(file for file in found if not without or not file.startswith(without))
+
+
+def _module_files(module: str) -> tuple[str, str]:
+    """Where the code of a module may be that is run by its name."""
+    place = module.replace(".", os.sep)
+    return f"{place}.py", f"{place}{os.sep}__main__.py"
 
 
 def _file_of(text: str, folder: str) -> str:
