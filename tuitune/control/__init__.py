@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuitune.control.client import (
     ControlError,
@@ -12,7 +12,11 @@ from tuitune.control.client import (
     request,
     socket_path,
 )
-from tuitune.control.server import Handler, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuitune.control.server import Handler, Server
 
 __all__ = [
     "ControlError",
