@@ -1,12 +1,14 @@
 """Packing by measurement against one trial a GPU, fixed numbers and free memory.
 
-python tests/benchmarks/packing_figures.py [--seeds N] [--first N] [--trials N] [--gpus N]
+python tests/benchmarks/packing_figures.py [--short] [--seeds N] [--first N] [--trials N] [--gpus N]
 
 A model of machines, not machines: `simulator.gpus` says what it assumes. Ours is the
 study's own state machine, told what a sampler and the trials would tell it. Each rate is the
 mean over the seeds of trials done an hour, by one-a-GPU; hurt: trials that died because another
-was put beside them; "safe" is the best fixed k by which no trial ran out of memory. Two mixes: one
-by which the policy was made, and one that chance has drawn. Exit status 1 where a bound is broken.
+was put beside them; "safe" is the best fixed k by which no trial ran out of memory. First short
+trials, named by their reports and duty, on one GPU; "late": ones that start for long, or report
+seldom. Then two mixes: one by which the policy was made, and one that chance has drawn. Exit status 1
+where a bound is broken.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -28,7 +31,7 @@ from tuitune.core.study import Study
 from tuitune.engine.settings import settings_of
 
 sys.path.append(str(Path(__file__).parents[1]))
-from measured.packed_mixes import GB, KINDS, Drawn, Kind
+from measured.packed_mixes import GB, KINDS, SHORT, Drawn, Kind, Short
 
 from simulator.gpus import Program, SimulatedGpus
 
@@ -38,7 +41,10 @@ if TYPE_CHECKING:
 MEMORY = 80 * GB
 FIXED = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 LEAST_OF_BEST, LEAST_OF_ONE = 0.95, 0.97
+SHORT_TRIALS, SHORT_SEEDS, LEAST_SHORT, LEAST_LATE = 200, 20, 0.90, 0.80
+LOADS = ((0.1, 0.02), (0.5, 0.04))  # duty and friction of short trials
 DRAWN = 12
+SAMPLING, ANSWER = 1.0, 0.03  # s between two looks of the sampler, and until it answers when asked
 
 
 @dataclass
@@ -124,19 +130,24 @@ class Ours:
             gpus=tuple(ev.Gpu(name, i, "A100", MEMORY) for i, name in enumerate(self.names)),
         )
         self.most = 0
+        self.sampled = 0.0  # when the sampler looks next
+        self.peaks: dict[int, int] = {}
 
     def run(self) -> Result:
         ooms = 0
         self._take(self.opened)
         while self.box.running:
             now, what, trial, value = self.box.step()
+            while self.sampled < now:
+                self._sample(self.sampled)
+                self.sampled += SAMPLING
             attempt = self.study.state.trials[trial].attempt
             ooms += what == "oom"
             match what:
-                case "memory":
-                    self._take(ev.Footprint(now, trial, attempt, value))
                 case "report" | "end":
                     self._take(ev.Reported(now, trial, attempt, value, {"loss": 1.0}))
+                    if not self.peaks.get(trial):
+                        self.sampled = min(self.sampled, now + ANSWER)
             if what in ("end", "oom"):
                 oom = what == "oom"
                 error = "CUDA out of memory" if oom else ""
@@ -147,12 +158,22 @@ class Ours:
         assert len(self.study.state.trials) == len(self.todo)
         return Result(self.box.now, ooms, self.box.hurt, self.most)
 
+    def _sample(self, now: float) -> None:
+        """The peaks of memory that a sampler finds."""
+        for trial in list(self.box.running):
+            memory = self.box.held_by(trial)
+            if memory > self.peaks.get(trial, 0) * 1.02 + (16 << 20):
+                self.peaks[trial] = memory
+                attempt = self.study.state.trials[trial].attempt
+                self._take(ev.Footprint(now, trial, attempt, memory))
+
     def _take(self, event: ev.Event) -> None:
         for fact in self.study.react(event):
             if isinstance(fact, ev.Ask):
                 self._take(ev.Proposed(self.box.now, fact.trial, {"x": 0.5}, "random", ""))
             elif isinstance(fact, ev.Launch):
                 gpu = self.names.index(fact.gpus[0])
+                self.peaks.pop(fact.trial, None)
                 self.box.start(fact.trial, self.todo[fact.trial], gpu)
                 self.most = max(self.most, len(self.box.residents(gpu)))
 
@@ -171,7 +192,7 @@ class Row:
     def line(self) -> str:
         _, ks, best, _, free, ours = zip(*self.each, strict=True)
         cells = [
-            f"{self.name:<13} {self._rate(2):>6.2f} {mean(list(ks)):>5.1f}",
+            f"{self.name:<17} {self._rate(2):>6.2f} {mean(list(ks)):>5.1f}",
             f"{sum(r.ooms for r in best):>5} {sum(r.hurt for r in best):>5}",
             f"{self._rate(4):>7.2f} {sum(r.ooms for r in free):>5} {sum(r.hurt for r in free):>5}",
             f"{self.of_one():>7.2f} {mean([r.most for r in ours]):>5.1f}",
@@ -196,7 +217,7 @@ class Row:
         return mean([results[0].seconds / results[which].seconds for results in self.each])
 
 
-def row(workload: Kind | Drawn, seeds: range, trials: int, gpus: int) -> Row:
+def row(workload: Kind | Drawn | Short, seeds: range, trials: int, gpus: int) -> Row:
     each = []
     for seed in seeds:
         chance, pace_of = Random(f"{workload.name}/{seed}"), workload.pace_of()
@@ -227,16 +248,44 @@ def main(words: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--trials", type=int, default=240)
     parser.add_argument("--gpus", type=int, default=4)
+    parser.add_argument("--short", action="store_true", help="short trials alone")
     options = parser.parse_args(words)
-    seeds = range(options.first, options.first + options.seeds)
-    print(
-        f"{options.gpus} GPUs of {MEMORY // GB} GB, {options.trials} trials, {options.seeds} seeds"
-    )
+    held = short_trials(options.first)
+    if not options.short:
+        held |= mixes(options)
+    for bound, holds in held.items():
+        print(f"{'ok' if holds else 'BROKEN':<7}{bound}")
+    return 0 if all(held.values()) else 1
+
+
+def short_trials(first: int) -> dict[str, bool]:
+    """Bounds of studies of short trials on one GPU."""
+    head(1, SHORT_TRIALS, SHORT_SEEDS)
+    held: dict[str, bool] = {}
+    for kind, (duty, friction) in product(SHORT, LOADS):
+        seeds = range(first, first + SHORT_SEEDS)
+        made = row(Short(kind, duty, friction), seeds, SHORT_TRIALS, 1)
+        print(made.line(), flush=True)
+        least = LEAST_LATE if kind.startswith("late") else LEAST_SHORT
+        share, hurt = made.of_best(), made.hurt()
+        what = f"{made.name}: {100 * share:.1f}% of the best fixed k (at least {100 * least:.0f}%)"
+        held[f"{what}, {hurt} neighbours hurt (none)"] = share >= least and hurt == 0
+    return held
+
+
+def head(gpus: int, trials: int, seeds: int) -> None:
+    print(f"{gpus} GPUs of {MEMORY // GB} GB, {trials} trials, {seeds} seeds")
     groups = ("best fixed k", "by free memory", "ours", "of best", "safe")
-    print(f"{'':<13} {{:<24}} {{:<19}} {{:<27}} {{:>7}} {{:>9}}".format(*groups))
+    print(f"{'':<17} {{:<24}} {{:<19}} {{:<27}} {{:>7}} {{:>9}}".format(*groups))
     heads = ("rate", "k", "OOM", "hurt", "rate", "OOM", "hurt", "rate", "most", "OOM", "hurt")
     widths = (6, 5, 5, 5, 7, 5, 5, 7, 5, 5, 5)
-    print(f"{'':<13} " + " ".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)))
+    print(f"{'':<17} " + " ".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)))
+
+
+def mixes(options: argparse.Namespace) -> dict[str, bool]:
+    """Bounds of both mixes."""
+    seeds = range(options.first, options.first + options.seeds)
+    head(options.gpus, options.trials, options.seeds)
     held: dict[str, bool] = {}
     mixes: dict[str, list[Kind] | list[Drawn]] = {
         "made by": [Kind(name) for name in KINDS],
@@ -248,9 +297,7 @@ def main(words: list[str]) -> int:
             rows.append(row(workload, seeds, options.trials, options.gpus))
             print(rows[-1].line(), flush=True)
         held |= bounds(mix, rows)
-    for bound, holds in held.items():
-        print(f"{'ok' if holds else 'BROKEN':<7}{bound}")
-    return 0 if all(held.values()) else 1
+    return held
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tuitune.core.events import Gpu
 from tuitune.core.placement.gpus import Loads, choose, next_empty
+from tuitune.core.placement.lives import Habits
 from tuitune.core.placement.packing import Packing, Resident
 from tuitune.core.placement.throughput import Capacity
 
@@ -168,3 +169,33 @@ def test_an_empty_gpu_is_taken_unless_another_one_has_its_memory():
     assert choose(two, Loads({"g0": [PACKED]}, known(9), 80 * GB, 0, [PACKED]), 1) == ("g1",)
     # one who is alone on the machine has to be tried, whatever is expected of it
     assert choose(two, Loads({}, known(9), 2 * GB, 3 * GB), 1) == ("g1",)
+
+
+@given(
+    kept=st.integers(1, 8),
+    step=st.integers(0, 8),
+    peak=st.integers(0, 20),
+    reports=st.sampled_from([1, 12]),
+    ended=st.integers(0, 4),
+)
+def test_short_trials_join_at_once_up_to_what_is_tried_and_never_beyond_the_memory(
+    kept, step, peak, reports, ended
+):
+    step = min(step, kept)  # as it always is
+    capacity = Capacity(kept, step, lives=[(float(kept), 0.0)])
+    habits = Habits(seconds=0.6, reports=reports)
+    packing = Packing({"A100": capacity}, ended, 4 * GB, 4 * GB, habits=habits)
+    here: list[Resident] = []
+    while choose(machine(1), loads(packing, g0=here), "auto") and len(here) < 40:
+        here.append(Resident(0.0, peak * GB, 0, is_under_way=True, intervals=2))
+    assert len(here) <= kept + step
+    assert sum(r.peak for r in here[:-1]) + 4 * GB <= 0.95 * 80 * GB or len(here) == 1
+    if ended and peak <= 4:
+        assert len(here) == min(kept + step, _room(ended))
+
+
+def _room(ended: int) -> int:
+    """How many fit: until three have ended, twice the peak is kept for those that may grow."""
+    each = 4 * (1.02 + 0.1 / ended**0.5)
+    growing = each if ended >= 3 else 2 * each
+    return 1 + int((0.95 * 80 - each) / growing)

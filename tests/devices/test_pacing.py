@@ -39,7 +39,7 @@ class Gpu:
     def _turn(self) -> None:
         starting = sum(1 for pace in self.paces if not pace.reports)
         for pace in self.paces:
-            throughput.turn(pace, len(self.paces), starting, self.now)
+            throughput.turn(pace, len(self.paces), len(self.paces), starting, self.now)
 
     def begin(self) -> None:
         """The newest one has reported: from now on it is known to compute."""
@@ -66,7 +66,7 @@ def joined(
 
 def settle(capacity: Capacity, finding: Finding, ended: int = 4) -> None:
     capacity.reached = finding.many
-    throughput.settle(capacity, finding.kept, finding.gain, ended, open_=finding.open)
+    throughput.settle(capacity, finding, ended)
 
 
 def test_one_more_is_kept_where_all_together_do_a_tenth_more():
@@ -211,6 +211,14 @@ def test_a_gain_over_one_is_made_of_all_steps_on_the_way():
     assert throughput.over_one(capacity, 3) == pytest.approx(1.8 * 1.3)
 
 
+def test_a_short_trials_reports_are_figures_of_their_own():
+    gpu = Gpu(Capacity(), 1)
+    for step in range(1, 13):
+        gpu.now += 0.05
+        throughput.note_report(gpu.capacity, gpu.paces[0], step, gpu.now, usual=0.6)
+    assert throughput.intervals(gpu.capacity, gpu.paces[0]) == 11
+
+
 def test_reports_in_quick_succession_are_one_figure():
     gpu = Gpu(Capacity(), 1)
     gpu.report(0.01, 100)
@@ -242,5 +250,5 @@ def test_half_way_to_what_was_reached_is_tried_and_not_to_what_was_aimed_at():
         gpu.begin()
     finding = gpu.report(3.0, 30)
     assert finding == Finding(4, 6, finding.gain, 4, open=True)
-    throughput.settle(gpu.capacity, finding.kept, finding.gain, 4, open_=finding.open)
+    throughput.settle(gpu.capacity, finding, 4)
     assert (gpu.capacity.ceiling, gpu.capacity.step) == (6, 1)

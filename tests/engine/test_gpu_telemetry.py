@@ -14,6 +14,7 @@ from workshop import Workshop, wait_until
 
 from tuitune.core import events as ev
 from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.messages.reasons import reason_words
 from tuitune.store.reader import Reader
 
 BEGIN = Path(__file__).with_name("begin.py")
@@ -79,7 +80,7 @@ def test_a_gpu_is_sampled_with_its_trials_and_how_they_share_it(
     world.with_gpus(1, util=37)
     engine('gpus = "auto"', 1)
     packed = "1 x 2.1 of 85.4 GB"  # its memory is seen a moment after the trial itself
-    sample = until(workshop, 0, lambda s: s.packed == packed and s.trials)
+    sample = until(workshop, 0, lambda s: reason_words(s.packed) == packed and s.trials)
     assert (sample.device, sample.trials) == (f"GPU-{world.token}0", (0,))
     assert (sample.utilisation, sample.temperature, sample.power) == (0.37, 30, 60)
     assert (sample.power_limit, sample.note, sample.foreign) == (400, "", ())

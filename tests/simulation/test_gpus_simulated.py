@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from tuitune.core.space import FloatRange, SearchSpace
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.simulation.recorded import read, replayable
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SPEC = StudySpec(
     name="s",
     objective=Objective("loss", "min"),
@@ -51,6 +55,29 @@ def test_who_asks_for_more_than_there_is_dies_and_others_are_hurt_by_the_newcome
     assert box.step()[1:3] == ("oom", 0)
     assert box.hurt == 1
     assert list(box.residents(0)) == [1]
+
+
+@pytest.mark.parametrize("kind", ["12 of 0.05 s", "late 1"])
+def test_short_trials_are_packed_soon_and_none_is_hurt(kind: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from measured.packed_mixes import Short  # noqa: PLC0415 - of the benchmarks
+    from packing_figures import Ours, Plain, fixed  # noqa: PLC0415
+
+    workload, chance = Short(kind), Random(1)
+    todo = [workload.trial(chance) for _ in range(60)]
+    one, eight = (Plain(todo, 1, pace).run(fixed(k)).seconds for k in (1, 8))
+    ours = Ours(todo, 1, pace).run()
+    assert (ours.hurt, ours.ooms) == (0, 0)
+    assert ours.seconds < min(one / 2, 1.6 * eight)
+
+
+def test_work_begins_only_after_the_start():
+    box = SimulatedGpus(1, 16)
+    one = program(duty=1.0)
+    box.start(0, one, 0)
+    box.start(1, Program(one.reports, 1.0, 0.0, one.memory, start=0.5), 0)
+    times = [happened.time for _ in range(8) if (happened := box.step()).what == "report"]
+    assert times[0] == pytest.approx(1.5)  # half a second alone, then at half the pace
 
 
 def test_a_study_that_ran_on_gpus_is_played_again_as_many_at_once():

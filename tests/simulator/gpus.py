@@ -9,7 +9,6 @@ has, the one that asks dies.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -29,6 +28,7 @@ class Program:
     duty: float
     friction: float
     memory: Sequence[tuple[float, int]]  # (after this many seconds of work, bytes), rising
+    start: float = 0.0  # seconds before its work, in which it does not use its GPU
 
     @property
     def work(self) -> float:
@@ -49,6 +49,8 @@ class _Running:
     program: Program
     gpu: int
     began: float
+    starting: float = 0.0  # seconds until it uses its GPU
+    is_working: bool = False
     done: float = 0.0  # seconds of work
     told: int = 0  # reports
     grown: int = 0  # steps of memory
@@ -78,35 +80,56 @@ class SimulatedGpus:
         self.hurt = 0  # of those that died, how many were there before their neighbour
         self.running: dict[int, _Running] = {}
         self._on: list[list[int]] = [[] for _ in range(gpus)]
+        self._paces = [0.0] * gpus  # of those that use it; 0: to be computed
 
     def start(self, trial: int, program: Program, gpu: int) -> None:
         marks, sum_ = [], 0.0
         for seconds in program.reports:
             sum_ += seconds
             marks.append(sum_)
-        self.running[trial] = _Running(program, gpu, self.now, marks=marks)
+        self.running[trial] = _Running(program, gpu, self.now, program.start, marks=marks)
         self._on[gpu].append(trial)
 
     def residents(self, gpu: int) -> Sequence[int]:
         return self._on[gpu]
 
     def held(self, gpu: int) -> int:
-        return sum(self._held(self.running[trial]) for trial in self._on[gpu])
+        return sum(self.held_by(trial) for trial in self._on[gpu])
+
+    def held_by(self, trial: int) -> int:
+        return self._held(self.running[trial])
 
     def step(self) -> Happening:
         """Advance to the next event. Something has to run."""
-        paces = [self._pace_of([self.running[t].program for t in trials]) for trials in self._on]
-        first, wait = -1, math.inf
-        for number, one in self.running.items():
-            left = (one.next_mark()[0] - one.done) / paces[one.gpu]
-            if left < wait:
-                first, wait = number, left
+        while True:
+            trial = min(self.running, key=lambda number: self._left(self.running[number]))
+            one = self.running[trial]
+            self._advance(max(0.0, self._left(one)))
+            if not one.starting and one.is_working:
+                one.done, what = one.next_mark()
+                return self._grow(trial, one) if what == "memory" else self._report(trial, one)
+            one.starting, one.is_working = 0.0, True
+            self._paces[one.gpu] = 0.0
+
+    def _left(self, one: _Running) -> float:
+        """Seconds until its next event; 0 where it is about to use its GPU."""
+        if not one.is_working:
+            return one.starting
+        return (one.next_mark()[0] - one.done) / self._pace(one.gpu)
+
+    def _pace(self, gpu: int) -> float:
+        if not self._paces[gpu]:
+            here = (self.running[trial] for trial in self._on[gpu])
+            self._paces[gpu] = self._pace_of([one.program for one in here if one.is_working])
+        return self._paces[gpu]
+
+    def _advance(self, seconds: float) -> None:
+        self.now += seconds
         for one in self.running.values():
-            one.done += max(0.0, wait) * paces[one.gpu]
-        self.now += max(0.0, wait)
-        one = self.running[first]
-        one.done, what = one.next_mark()
-        return self._grow(first, one) if what == "memory" else self._report(first, one)
+            if one.is_working:
+                one.done += seconds * self._pace(one.gpu)
+            else:
+                one.starting -= seconds
 
     def _report(self, trial: int, one: _Running) -> Happening:
         one.told += 1
@@ -128,7 +151,9 @@ class SimulatedGpus:
         return Happening(self.now, "memory", trial, wanted)
 
     def _leave(self, trial: int) -> None:
-        self._on[self.running.pop(trial).gpu].remove(trial)
+        gpu = self.running.pop(trial).gpu
+        self._on[gpu].remove(trial)
+        self._paces[gpu] = 0.0
 
     @staticmethod
     def _held(one: _Running) -> int:

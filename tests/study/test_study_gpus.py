@@ -22,7 +22,7 @@ from tuitune.core.spec import (
     TrialSpec,
 )
 from tuitune.core.study import Study
-from tuitune.core.study.gpu_packing import words_of
+from tuitune.core.study.gpu_packing import sharing
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.state import Running
 from tuitune.engine.orders import gpu_environment
@@ -259,12 +259,17 @@ def test_auto_measures_one_alone_then_lets_one_more_join_and_keeps_it_if_more_is
     assert packed[0].model == "A100"
     gpu = story.gpus[0]
     assert len(story.where()) == 3
-    assert words_of(story.study.state, gpu) == "3 x 4.0 of 80.0 GB"  # what three do nobody knows
+    assert (
+        reason_words(sharing(story.study.state, gpu) or "") == "3 x 4.0 of 80.0 GB"
+    )  # what three do nobody knows
     story.change(0, obstacle="anna's")
     story.report(2, 1)
     story.exit(2)
     gain = f"{packed[0].gain - 1:+.0%}"
-    assert words_of(story.study.state, gpu) == f"2 x 4.0 of 80.0 GB, {gain} over one"
+    assert (
+        reason_words(sharing(story.study.state, gpu) or "")
+        == f"2 x 4.0 of 80.0 GB, {gain} over one"
+    )
     assert 1.4 < packed[0].gain < 2 * 5 / 6  # so few reports are not taken at their word
     assert reason_words(packed[0].why).startswith(f"2 trials at once do {gain} over 1")
 

@@ -195,6 +195,15 @@ class GpusShared(Reason, frozen=True, tag="gpus shared"):
     open: bool  # and more are tried
 
 
+class TrialsOnGpu(Reason, frozen=True, tag="trials on gpu"):
+    """How many trials are on a GPU, and the gain in throughput; sizes in bytes."""
+
+    trials: int
+    largest: int  # peak of any of them
+    memory: int  # of the GPU
+    gain: float | None  # a ratio to the throughput of one trial; None: not measured
+
+
 # --- proposals ---------------------------------------------------------------------------------
 
 
@@ -321,4 +330,5 @@ Why = (
     | Failures
     | Stopped
     | GpusShared
+    | TrialsOnGpu
 )

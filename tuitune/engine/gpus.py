@@ -62,6 +62,7 @@ class Gpus:
         self._looked: Sequence[ev.Gpu] = ()  # as they were seen, before leases and stuck memory
         self._tenants: dict[tuple[int, int], Tenant] = {}
         self._leaving: dict[tuple[int, int], Tenant] = {}
+        self._unseen: dict[tuple[int, int], Tenant] = {}  # packed, and without a report
         self._stuck: list[tuple[Tenant, int]] = []  # that held memory after their trial
         self._fresh = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,6 +194,8 @@ class Gpus:
         for event in events:
             if isinstance(event, ev.Started):
                 self._started(event)
+            elif isinstance(event, ev.Reported):
+                self._look_at(event)
             elif isinstance(event, ev.Exited) and self._is_tenant(event):
                 self._leave(event)
                 continue
@@ -205,6 +208,14 @@ class Gpus:
         if uuids:
             key = event.trial, event.attempt
             self._tenants[key] = Tenant(event.pid, uuids, {event.pid}, began=self._clock())
+            if not self._state.trials[event.trial].share:
+                self._unseen[key] = self._tenants[key]
+
+    def _look_at(self, event: ev.Reported) -> None:
+        """Sample a packed trial at its first report: it may have ended by the next sample."""
+        tenant = self._unseen.pop((event.trial, event.attempt), None)
+        if tenant is not None and not tenant.peak and self._watchdog is not None:
+            self._watchdog.ask()
 
     def _is_tenant(self, event: ev.Exited) -> bool:
         return (event.trial, event.attempt) in self._tenants and not self._closing
@@ -212,6 +223,7 @@ class Gpus:
     def _leave(self, event: ev.Exited) -> None:
         key = event.trial, event.attempt
         self._leaving[key] = self._tenants.pop(key)
+        self._unseen.pop(key, None)
         start_task(self._vacate(key, event), self._tasks)
 
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:

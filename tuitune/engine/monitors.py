@@ -19,7 +19,7 @@ from tuitune.core.events import Gpu
 from tuitune.core.placement.snapshots import DeviceSample, GpuSample
 from tuitune.core.search.importance import FINISHED, Importance, is_due
 from tuitune.core.study import State, Study
-from tuitune.core.study.gpu_packing import words_of
+from tuitune.core.study.gpu_packing import sharing
 from tuitune.engine.context import EngineContext
 from tuitune.engine.engine import Engine
 from tuitune.engine.gpus import Gpus
@@ -150,7 +150,7 @@ def _gpu_samples(
             trials=tuple(on.get(device.uuid, ())),
             foreign=tuple(strangers.get(device.uuid, ())),
             note=_gpu_note(device, gpus.get(device.uuid)),
-            packed=words_of(state, gpus[device.uuid]) if device.uuid in gpus else "",
+            packed=(sharing(state, gpus[device.uuid]) if device.uuid in gpus else None) or "",
         )
         for device in devices
     ]

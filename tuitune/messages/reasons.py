@@ -224,6 +224,12 @@ def _shared(why: r.GpusShared) -> str:
     return f"{what}; up to {why.kept} are put together{more}"
 
 
+def _sharing(why: r.TrialsOnGpu) -> str:
+    """As "3 x 2.1 of 80.0 GB, +64% over one"."""
+    text = f"{why.trials} x {why.largest / 1e9:.1f} of {why.memory / 1e9:.1f} GB"
+    return text if why.gain is None else f"{text}, {why.gain - 1:+.0%} over one"
+
+
 _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.Ranked: _ranked,
     r.Averaged: _averaged,
@@ -258,4 +264,5 @@ _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.Failures: _failures,
     r.Stopped: lambda why: _STOPPED[why.how],
     r.GpusShared: _shared,
+    r.TrialsOnGpu: _sharing,
 }

@@ -84,6 +84,40 @@ class Drawn:
         return _program(reports, duty, friction, min(40.0, memory * scale), growth)
 
 
+SHORT = {  # reports, seconds before each, seconds of its start
+    "12 of 0.05 s": (12, 0.05, 0.0),
+    "12 of 0.35 s": (12, 0.35, 0.0),
+    "60 of 0.35 s": (60, 0.35, 0.0),
+    "30 of 20 s": (30, 20.0, 4.0),
+    "late 12": (12, 0.05, 2.0),
+    "late 3": (3, 2.0, 1.0),
+    "late 1": (1, 5.0, 2.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Trials of which a GPU runs many at once, or some: their duty and friction."""
+
+    kind: str
+    duty: float = 0.1
+    friction: float = 0.02
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}, {self.duty:g}"
+
+    def pace_of(self) -> PaceOf:
+        return pace
+
+    def trial(self, chance: Random) -> Program:
+        count, seconds, start = SHORT[self.kind]
+        scale = 0.8 + 0.4 * chance.random()
+        reports = [seconds * scale * chance.lognormvariate(0, 0.05) for _ in range(count)]
+        memory = 2 + 0.1 * chance.random()
+        return _program(reports, self.duty, self.friction, memory, 1.05, start)
+
+
 def filled(together: Sequence[Program]) -> float:
     """Another model of machines: nobody waits for another before the GPU is full."""
     duty = sum(program.duty for program in together)
@@ -92,9 +126,15 @@ def filled(together: Sequence[Program]) -> float:
 
 
 def _program(
-    reports: list[float], duty: float, friction: float, memory: float, growth: float
+    reports: list[float],
+    duty: float,
+    friction: float,
+    memory: float,
+    growth: float,
+    start: float = 0.0,
 ) -> Program:
     """Most of its memory (GB) is there by the first report, and more comes late."""
     first, late = reports[0], sum(reports[: len(reports) * 3 // 4])
     steps = ((0.0, 0.4), (0.2 * first, 0.9), (1.1 * first, 1.0), (max(late, 1.1 * first), growth))
-    return Program(reports, duty, friction, [(at, int(memory * GB * s)) for at, s in steps])
+    memories = [(at, int(memory * GB * s)) for at, s in steps]
+    return Program(reports, duty, friction, memories, start)

@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.core.events import Gpu
-from tuitune.core.placement.packing import Packing, Resident, capacity, fits, promised, reserve
+from tuitune.core.placement.lives import are_silent
+from tuitune.core.placement.packing import (
+    Packing,
+    Resident,
+    are_short,
+    capacity,
+    fits,
+    promised,
+    reserve,
+)
 from tuitune.core.placement.throughput import CALM, Capacity
 
 if TYPE_CHECKING:
     from typing import Literal
 
+_NEARLY = 0.75  # of the trials that are kept: an attempt beside so many counts as measured
 THIRDS = 1e-9  # tolerance: three thirds of a GPU are a whole one
 
 
@@ -140,28 +150,40 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     def of(gpu: Gpu) -> Capacity:
         return capacity(loads.packing, gpu.name)
 
+    bold, silent = are_short(loads.packing), are_silent(loads.packing.habits)
     shared = [
         gpu
         for gpu in usable
         if gpu.packs
         and gpu.memory
-        and all(not r.share and r.peak for r in loads.on(gpu))
+        and all(not r.share and (r.peak or bold or silent) for r in loads.on(gpu))
         and loads.fit(gpu, reserved)
     ]
     below = [gpu for gpu in shared if len(loads.on(gpu)) < of(gpu).kept]
     if below:
         return min(below, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)))
     tried = {gpu.name for gpu in usable if len(loads.on(gpu)) > 1 == of(gpu).kept}
-    ready = [gpu for gpu in shared if gpu.name not in tried and _is_ready(of(gpu), loads.on(gpu))]
+    ready = [
+        gpu
+        for gpu in shared
+        if gpu.name not in tried and _is_ready(of(gpu), loads.on(gpu), bold=bold, silent=silent)
+    ]
     return min(ready, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
 
 
-def _is_ready(capacity: Capacity, residents: Sequence[Resident]) -> bool:
-    """Whether one more than is kept may be tried: the others are under way and measured."""
+def _is_ready(
+    capacity: Capacity, residents: Sequence[Resident], *, bold: bool, silent: bool
+) -> bool:
+    """Whether one more than is kept may be tried: the others are under way and measured.
+
+    bold: all that are to be tried may join at once. silent: whole attempts are measured.
+    """
     company = len(residents)
     if company >= capacity.kept + capacity.step:
         return False
     if company > capacity.kept:
-        return all(r.is_under_way for r in residents)
+        return bold or silent or all(r.is_under_way for r in residents)
+    if silent:
+        return any(number > _NEARLY * capacity.kept for number, _ in capacity.lives)
     least = CALM if company == 1 else 1
     return all(r.intervals >= least for r in residents)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from tuitune.core.placement import lives
+from tuitune.core.placement.lives import Habits
 from tuitune.core.placement.throughput import Capacity, limit
 
 _MARGIN = 1.02  # over peaks, which are updated only when they have grown by so much
@@ -28,6 +30,7 @@ class Packing(msgspec.Struct, array_like=True):
     low: int = 0  # the smallest of those that ended well
     growth: float = 1.0  # the most that one grew after it had settled
     raised: float = 1.0  # factor by which too little was promised
+    habits: Habits = msgspec.field(default_factory=Habits)
 
 
 class Resident(NamedTuple):
@@ -53,6 +56,11 @@ def remember(packing: Packing, peak: int, rest: int, *, ended: bool) -> None:
     if ended:
         packing.low = min(packing.low, peak) if packing.ended else peak
         packing.ended += 1
+
+
+def are_short(packing: Packing) -> bool:
+    """Whether attempts are so short that several may join a GPU at once, if their memory fits."""
+    return packing.ended > 0 and lives.are_short(packing.habits)
 
 
 def crowd(packing: Packing, model: str, company: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tuitune.core.reasons import TrialsOnGpu
+
 RETRY = 30.0  # s from a snapshot with a problem to the next try
 
 
@@ -99,4 +101,4 @@ class DeviceSample(msgspec.Struct, frozen=True, omit_defaults=True):
     trials_cpu: float | None = None  # cores
     engine_cpu: float | None = None  # cores, the process that starts trials included
     disk_free: float | None = None  # share of the study folder's disk
-    packed: str = ""  # of a GPU: how its trials share it, and what they gain by that
+    packed: TrialsOnGpu | str = ""  # of a GPU: how its trials share it; text: of an older version

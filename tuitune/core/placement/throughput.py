@@ -4,15 +4,19 @@ A trial's pace is its steps per second. As others join it or leave, it is compar
 earlier pace, never with that of another trial, which may be larger or smaller. When `few` trials
 become `many` and each keeps `ratio` of its pace, the gain in work per second is many / few * ratio.
 The ratio is the slope of a line through the paces of each trial over the number of trials on its
-GPU, which may have changed within an interval between two reports.
+GPU, which may have changed within an interval between two reports. Short trials are compared with
+each other as well, since few of them see that number change (see `lives`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
+
+from tuitune.core.placement.lives import Line, line
 
 _LEAST_GAIN = 1.10  # for twice as many; for a smaller step a part of it
 _PRIOR = 0.5  # of the ideal gain's logarithm: the prior's spread around the least gain
@@ -23,10 +27,12 @@ _FALLEN = 3.0  # standard errors below no gain, to take a kept step back
 _AGAIN, _SELDOM = 2, 4  # factor of ended trials after which more are tried again; for one trial
 _FEW, _UNHINDERED = 4, 0.93  # fewer than this are doubled, if each keeps so much of its pace
 
-_LEAST_SECONDS = 1.0  # of an interval; shorter ones are joined
+_LEAST_SECONDS, _SHORTEST = 1.0, 0.02  # of an interval; shorter ones are joined
+_PARTS = 25  # intervals of a short attempt, if it reports as often
 CALM = 2  # intervals after a trial has left, until the paces are steady again
 _BLUR = 0.5  # trials: the most by which the number that compute may be uncertain
 _FARTHEST = 1.5  # of a logarithm from the mean: further off, the mean starts anew
+_LIVES = 64  # newest attempts that are compared with each other
 _FADING = 200.0  # intervals: the time constant of the sums
 _NOISE, _NOISE_COUNT = 0.04, 3.0  # prior variance of an interval's logarithm, and its weight
 _NOISE_MOST = 50.0  # the greatest weight of earlier stages
@@ -48,6 +54,9 @@ class Throughput(msgspec.Struct, array_like=True):
     count: int = 0  # intervals
     mean_company: float = 0.0
     mean_log: float = 0.0  # of the seconds a step
+    residents: int = 1  # on its GPU, those included that have not begun to compute
+    lived: float = 0.0  # residents times seconds, since its launch
+    first: float = 0.0  # Unix s of its first report; 0: it has not reported
 
 
 class Capacity(msgspec.Struct, array_like=True):
@@ -66,6 +75,7 @@ class Capacity(msgspec.Struct, array_like=True):
     freedom: float = 0.0  # intervals in these, less one a trial
     noise: float = _NOISE  # variance of such a logarithm, from earlier stages
     noise_count: float = _NOISE_COUNT
+    lives: list[tuple[float, float]] = []  # see `lives.line`
 
 
 class Finding(NamedTuple):
@@ -81,19 +91,29 @@ class Finding(NamedTuple):
 # --- pace ----------------------------------------------------------------------------------------
 
 
-def turn(pace: Throughput, company: int, starting: int, time: float) -> None:
-    """From now on so many trials compute on the GPU, of which `starting` have not reported yet."""
+def turn(pace: Throughput, residents: int, company: int, starting: int, time: float) -> None:
+    """From now on so many trials are on the GPU, and `company` of them compute.
+
+    starting: so many of these have not reported yet.
+    """
     _integrate(pace, time)
     if company < pace.company:
         pace.calm = 0
-    pace.company, pace.starting = company, starting
+    pace.residents, pace.company, pace.starting = residents, company, starting
 
 
-def note_report(capacity: Capacity, pace: Throughput, step: int, time: float) -> None:
-    """Update the pace with a report at Unix time `time`."""
+def note_report(
+    capacity: Capacity, pace: Throughput, step: int, time: float, usual: float = 0.0
+) -> None:
+    """Update the pace with a report at Unix time `time`.
+
+    usual: seconds that an attempt usually takes; 0: not known.
+    """
     pace.reports += 1
+    pace.first = pace.first or time
     seconds = time - pace.began
-    if pace.reports > 1 and (step <= pace.step or seconds < _LEAST_SECONDS):
+    least = min(_LEAST_SECONDS, max(_SHORTEST, usual / _PARTS)) if usual else _LEAST_SECONDS
+    if pace.reports > 1 and (step <= pace.step or seconds < least):
         return
     _integrate(pace, time)
     if pace.reports > 1:
@@ -101,6 +121,14 @@ def note_report(capacity: Capacity, pace: Throughput, step: int, time: float) ->
         _learn(capacity, pace, pace.load / seconds, pace.starts / seconds, log)
     pace.began, pace.step = time, step
     pace.load = pace.starts = 0.0
+
+
+def note_life(capacity: Capacity, company: float, seconds: float) -> None:
+    """An attempt took so many seconds a report, where there were `company` trials on average."""
+    capacity.lives = [*capacity.lives[1 - _LIVES :], (company, math.log(max(seconds, 1e-3)))]
+    low, high = _range(capacity)
+    if capacity.step and company > low:
+        capacity.reached = max(capacity.reached, round(min(company, high)))
 
 
 def intervals(capacity: Capacity, pace: Throughput) -> int:
@@ -112,6 +140,7 @@ def _integrate(pace: Throughput, time: float) -> None:
     passed = time - pace.turned
     pace.load += pace.company * passed
     pace.starts += pace.starting * passed
+    pace.lived += pace.residents * passed
     pace.turned = time
 
 
@@ -158,13 +187,16 @@ def _within(value: float, low: float, high: float) -> float:
 # --- findings ------------------------------------------------------------------------------------
 
 
-def judge(capacity: Capacity) -> Finding | None:
-    """What the paces so far show; None while they are not conclusive."""
+def judge(capacity: Capacity, *, paces: bool = True, lives: bool = False) -> Finding | None:
+    """What paces so far show, or whole attempts, or both; None while they are not conclusive."""
     few, high = _range(capacity)
     many = capacity.reached if capacity.step else high
     if many == few:
         return None
-    log, error = _gain(capacity, few, many)
+    lines = [Line(capacity.xx, capacity.xy, _noise(capacity))] if paces else []
+    if lives:
+        lines.append(line(capacity.lives, few, many))
+    log, error = _gain(lines, few, many)
     gain = math.exp(log)
     if not capacity.step:
         return Finding(few, many, gain, few, open=False) if log < -_FALLEN * error else None
@@ -178,8 +210,9 @@ def judge(capacity: Capacity) -> Finding | None:
     return Finding(few, many, gain, few, open=many > few + 1)
 
 
-def settle(capacity: Capacity, kept: int, gain: float, ended: int, *, open_: bool) -> None:
-    """Adopt a finding; ended: how many trials had ended."""
+def settle(capacity: Capacity, finding: Finding, ended: int, *, short: bool = False) -> None:
+    """Adopt a finding; ended: how many trials had ended. short: attempts are."""
+    kept, gain = finding.kept, finding.gain
     capacity.noise, capacity.noise_count = (
         _noise(capacity),
         min(_noise_count(capacity), _NOISE_MOST),
@@ -190,7 +223,8 @@ def settle(capacity: Capacity, kept: int, gain: float, ended: int, *, open_: boo
     capacity.gains = {count: known for count, known in capacity.gains.items() if count <= kept}
     if kept > before:
         capacity.gains[kept] = over * gain
-    capacity.step = _next_step(capacity, kept, gain * before / kept) if open_ else 0
+    bold = kept > before and (short or (kept < _FEW and gain * before / kept > _UNHINDERED))
+    capacity.step = _next_step(capacity, kept, bold=bold) if finding.open else 0
     capacity.kept, capacity.closed = kept, ended
     _anew(capacity)
 
@@ -226,11 +260,11 @@ def over_one(capacity: Capacity, count: int) -> float | None:
     return math.pow(known[below], 1 - part) * math.pow(known[above], part)
 
 
-def _next_step(capacity: Capacity, kept: int, pace: float) -> int:
-    """Half way to a number that is too many; else half as many more, or twice as many."""
+def _next_step(capacity: Capacity, kept: int, *, bold: bool) -> int:
+    """Half way to a number that is too many; else half as many more; bold: twice as many."""
     if capacity.ceiling:
         return (capacity.ceiling - kept) // 2
-    return kept if kept < _FEW and pace > _UNHINDERED else max(1, kept // 2)
+    return kept if bold else max(1, kept // 2)
 
 
 def _anew(capacity: Capacity) -> None:
@@ -243,17 +277,19 @@ def _least(few: int, many: int) -> float:
     return math.log(_LEAST_GAIN) * math.log2(many / few)
 
 
-def _gain(capacity: Capacity, few: int, many: int) -> tuple[float, float]:
+def _gain(lines: Sequence[Line], few: int, many: int) -> tuple[float, float]:
     """The logarithm of the gain, and its standard error.
 
     The prior is the least gain, with a wide error: without it the first few figures, which are
     noisy, would decide.
     """
-    ideal, span, noise = math.log(many / few), many - few, _noise(capacity)
-    doubt = noise / (_PRIOR * ideal) ** 2
-    weight = capacity.xx / span**2 + doubt
-    loss = (capacity.xy / span + doubt * (ideal - _least(few, many))) / weight
-    return ideal - loss, math.sqrt(noise / weight)
+    ideal, span = math.log(many / few), many - few
+    weight = 1 / (_PRIOR * ideal) ** 2
+    loss = weight * (ideal - _least(few, many))
+    for xx, xy, noise in lines:
+        weight += xx / span**2 / noise
+        loss += xy / span / noise
+    return ideal - loss / weight, 1 / math.sqrt(weight)
 
 
 def _noise(capacity: Capacity) -> float:

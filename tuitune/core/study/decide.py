@@ -45,12 +45,10 @@ def _reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     """The verdict; and of a packed trial, what its pace shows about sharing the GPU."""
     decisions = judging.on_report(spec, state, fact)
     trial = state.trials[fact.trial]
-    if trial.pace is None:
+    if trial.pace is None or decisions:  # of two, each would fill the same slot
         return decisions
     packed = gpu_packing.found(state, trial, fact.time)
-    if packed is not None:
-        return (*decisions, packed)
-    return decisions or fill(spec, state, fact)
+    return fill(spec, state, fact) if packed is None else (packed,)
 
 
 def _devices_changed(
@@ -88,7 +86,9 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
     if state.trials[fact.trial].not_promoted and state.promotable:
         return ()  # many are settled together: the last of them fills the slots
-    return [*gpu_packing.make_way(state, fact.time), *fill(spec, state, fact)]
+    packed = gpu_packing.found_by_lives(state, fact.time)
+    more = fill(spec, state, fact) if packed is None else (packed,)
+    return [*gpu_packing.make_way(state, fact.time), *more]
 
 
 def _stop_asked(_spec: StudySpec, state: st.State, fact: ev.StopAsked) -> Sequence[ev.Decision]:

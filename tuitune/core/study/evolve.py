@@ -136,6 +136,8 @@ def _shift(trial: st.Trial, by: float) -> None:
             ending.due += by
     if trial.pace is not None:
         trial.pace.began += by
+        if trial.pace.first:
+            trial.pace.first += by
         trial.pace.turned += by
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
-from tuitune.core.placement import packing, throughput
-from tuitune.core.reasons import GpusShared
+from tuitune.core.placement import lives, packing, throughput
+from tuitune.core.placement.lives import Life
+from tuitune.core.placement.throughput import Finding
+from tuitune.core.reasons import GpusShared, TrialsOnGpu
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import state as st
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
@@ -15,7 +17,8 @@ from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
 _SETTLED = 20.0  # s without a higher peak: its memory has probably stopped growing
 _COMPANY_SECONDS = 30.0  # after a neighbour has left, an out-of-memory may be due to it
 _MOST_CROWDINGS = 3  # of one trial; a later out-of-memory counts as its own crash
-_REPORTS_TO_COUNT = 2  # of an attempt, before its peak is used to estimate others'
+_REPORTS_TO_COUNT = 2  # of an attempt that is ended early, before others are estimated by it
+_INSTANT = 1e-3  # s that an attempt takes at least
 
 
 # --- state ---------------------------------------------------------------------------------------
@@ -27,8 +30,9 @@ def launched(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
     trial.peak, trial.grown, trial.rest = 0, fact.time, 0
     trial.pace = None
     if fact.gpus and not fact.share:
-        trial.pace = throughput.Throughput()
+        trial.pace = throughput.Throughput(turned=fact.time)
         state.packing.capacities.setdefault(model_of(state, trial), throughput.Capacity())
+        _turn(state, trial, fact.time)
 
 
 def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
@@ -36,12 +40,25 @@ def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
     if not trial.gpus:
         return
     reports = trial.pace.reports if trial.pace else trial.attempt_step
-    is_typical = reports >= _REPORTS_TO_COUNT and not fact.oom and not fact.lost
+    by_itself = trial.ending is None or trial.ending.reason is StopReason.RETURNED
+    least = 1 if by_itself and not fact.error else _REPORTS_TO_COUNT
+    is_typical = reports >= least and not fact.oom and not fact.lost
     if trial.peak:
         packing.remember(state.packing, trial.peak, trial.rest, ended=is_typical)
     if trial.pace is not None:
+        if is_typical:
+            _remember(state, trial, trial.pace, fact.time)
         throughput.retry(capacity_of(state, trial), state.packing.ended)
     _turn(state, trial, fact.time)
+
+
+def _remember(state: st.State, trial: st.Trial, pace: throughput.Throughput, now: float) -> None:
+    throughput.turn(pace, 0, 0, 0, now)
+    seconds = max(now - trial.launched, _INSTANT)
+    first = pace.first - trial.launched
+    life = Life(seconds, first, pace.reports, pace.lived / seconds)
+    each = lives.remember(state.packing.habits, life)
+    throughput.note_life(capacity_of(state, trial), life.company, each)
 
 
 def gone(trial: st.Trial) -> None:
@@ -54,7 +71,8 @@ def note_report(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     pace = trial.pace
     if pace is None:
         return
-    throughput.note_report(capacity_of(state, trial), pace, fact.step, fact.time)
+    usual = state.packing.habits.seconds
+    throughput.note_report(capacity_of(state, trial), pace, fact.step, fact.time, usual)
     if pace.reports == 1:
         _turn(state, trial, fact.time)
     under_way = pace.reports >= _REPORTS_TO_COUNT
@@ -89,7 +107,9 @@ def crowded(state: st.State, trial: st.Trial) -> None:
 def packed(_spec: StudySpec, state: st.State, fact: ev.Packed) -> None:
     """Adopt a finding about a GPU model's capacity."""
     capacity = state.packing.capacities[fact.model]
-    throughput.settle(capacity, fact.most, fact.gain, state.packing.ended, open_=fact.open)
+    ended, short = state.packing.ended, packing.are_short(state.packing)
+    finding = Finding(capacity.kept, capacity.reached, fact.gain, fact.most, fact.open)
+    throughput.settle(capacity, finding, ended, short=short)
 
 
 def _turn(state: st.State, trial: st.Trial, now: float) -> None:
@@ -103,9 +123,11 @@ def _turn(state: st.State, trial: st.Trial, now: float) -> None:
         there.append(trial)
     computing = [one for one in there if one.peak or (one.pace and one.pace.reports)]
     starting = sum(1 for one in computing if one.pace and not one.pace.reports)
+    if packing.are_short(state.packing):  # they begin to compute before a sample tells it
+        computing, starting = there, 0
     for one in there:
         if one.pace is not None:
-            throughput.turn(one.pace, len(computing), starting, now)
+            throughput.turn(one.pace, len(there), len(computing), starting, now)
 
 
 # --- decisions -----------------------------------------------------------------------------------
@@ -157,15 +179,14 @@ def _is_leaving(trial: st.Trial) -> bool:
     return trial.at_maximum or trial.ending is not None
 
 
-def words_of(state: st.State, gpu: ev.Gpu) -> str:
-    """How trials share a GPU, as: 3 x 2.1 of 80.0 GB, +64% over one. Empty where they do not."""
+def sharing(state: st.State, gpu: ev.Gpu) -> TrialsOnGpu | None:
+    """How trials share a GPU; None where they do not."""
     here = [t for t in (state.trials[n] for n in state.running) if gpu.uuid in t.gpus]
     if not here or any(trial.share for trial in here):
-        return ""
+        return None
     largest = max(trial.peak for trial in here)
-    text = f"{len(here)} x {largest / 1e9:.1f} of {gpu.memory / 1e9:.1f} GB"
     gain = throughput.over_one(packing.capacity(state.packing, gpu.name), len(here))
-    return text if gain is None or len(here) == 1 else f"{text}, {gain - 1:+.0%} over one"
+    return TrialsOnGpu(len(here), largest, gpu.memory, gain if len(here) > 1 else None)
 
 
 def _leave(now: float, trial: st.Trial, how: ev.SignalHow) -> ev.Signal:
@@ -174,9 +195,26 @@ def _leave(now: float, trial: st.Trial, how: ev.SignalHow) -> ev.Signal:
 
 def found(state: st.State, trial: st.Trial, now: float) -> ev.Packed | None:
     """What its newest report shows about how many trials its GPU can run."""
-    finding = throughput.judge(capacity_of(state, trial))
+    if lives.are_silent(state.packing.habits):
+        return None
+    short = packing.are_short(state.packing)
+    finding = throughput.judge(capacity_of(state, trial), lives=short)
+    return _packed(model_of(state, trial), finding, now)
+
+
+def found_by_lives(state: st.State, now: float) -> ev.Packed | None:
+    """What attempts that have ended show about it, where they report seldom."""
+    if not lives.are_silent(state.packing.habits):
+        return None
+    for model, capacity in state.packing.capacities.items():
+        found = _packed(model, throughput.judge(capacity, paces=False, lives=True), now)
+        if found is not None:
+            return found
+    return None
+
+
+def _packed(model: str, finding: Finding | None, now: float) -> ev.Packed | None:
     if finding is None:
         return None
     why = GpusShared(finding.many, finding.few, finding.gain, finding.kept, finding.open)
-    model = model_of(state, trial)
     return ev.Packed(now, model, finding.kept, finding.open, finding.gain, why)

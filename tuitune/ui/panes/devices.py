@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import duration, plain, trial_name
 from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import bar, history, load_role
@@ -160,7 +161,8 @@ def _with_users(segments: list[Segment], sample: DeviceSample, width: int, gap: 
 def _with_packing(made: Line, sample: DeviceSample, width: int, gap: int) -> Line:
     """How the trials share the device and what that gains; only the gain if room is short."""
     room = width - width_of(made) - gap
-    for words in (sample.packed, sample.packed.rpartition(", ")[2]):
+    sharing = reason_words(sample.packed)
+    for words in (sharing, sharing.rpartition(", ")[2]):
         if 0 < len(words) <= room:
             return (*made, (" " * gap, ""), (words, "muted"))
     return made
