@@ -182,7 +182,7 @@ def test_current_speaks_for_the_command(bench):
 
 
 @pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK"])
-def test_only_rank_zero_reports(bench, name):
+def test_only_rank_zero_reports_and_saves(bench, name):
     order = command(
         bench,
         f"""
@@ -193,15 +193,18 @@ def test_only_rank_zero_reports(bench, name):
                 subprocess.run([sys.executable, __file__], env={{**os.environ, "{name}": rank}}, check=True)
         else:
             trial = tuitune.current()
-            trial.report(epoch=1, loss=float(os.environ["{name}"]))
+            save = lambda folder: (folder / "rank").write_text(os.environ["{name}"])
+            trial.report(epoch=1, loss=float(os.environ["{name}"]), save=save)
             print("rank", os.environ["{name}"], trial.config)
         """,
         config={"a": 1},
+        checkpoint_every=0.0,
         env={"PYTHONPATH": str(ROOT)},
     )
     assert bench.run(order).error == ""
     assert bench.values() == [0.0]
     assert bench.log() == "rank 0 {'a': 1}\nrank 1 {'a': 1}\n"
+    assert (bench.study / "trials/0000/checkpoints/00000001/rank").read_text() == "0"
 
 
 def test_a_flood_without_a_newline_is_read_in_bounded_memory(bench):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytest.importorskip("xgboost", reason="XGBoost is not installed")
-
+from packages import needs
 from promoting import assert_promotion_loses_nothing, curves
 from workshop import Workshop
+
+needs("xgboost")
 
 DATA = """
 import numpy

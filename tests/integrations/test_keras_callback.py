@@ -1,0 +1,38 @@
+"""The callback for Keras, in studies with the real package on torch."""
+
+from __future__ import annotations
+
+from packages import needs
+from promoting import assert_promotion_loses_nothing
+from workshop import Workshop
+
+needs("keras")
+
+TRAIN = """
+import keras
+import numpy
+from tuitune.integrations.keras import TuituneCallback
+
+X = numpy.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+Y = X.sum(1)
+
+
+def train(trial):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(trial.config["x"] * 0.1), "mse")
+    options = {"shuffle": False, "verbose": 0, "validation_data": (X, Y)}
+    model.fit(X, Y, epochs=trial.max_resource, callbacks=[TuituneCallback()], **options)
+    assert model.fit(X, Y, epochs=2, **options).epoch == [0, 1], "a second fit begins anew"
+    (trial.folder / "complete").touch()
+"""
+
+
+def test_promotion_loses_nothing(workshop: Workshop):
+    workshop.write("t.py", TRAIN)
+    assert_promotion_loses_nothing(
+        workshop, 'target = "t.py:train"', metric="val_loss", env={"KERAS_BACKEND": "torch"}
+    )
+    for trial in workshop.trials("promoted"):
+        made = workshop.path / f"runs/promoted/trials/{trial['trial']:04}/complete"
+        assert made.exists() is (trial["state"] == "COMPLETE")
