@@ -327,10 +327,17 @@ def simulate(study: str, *, overrides: tuple[str, ...], as_json: bool, runs: Pat
     sys.exit(simulate_study(study, runs, overrides, as_json=as_json))
 
 
-@commands.command()
+@commands.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
 @click.argument("script", type=click.Path(path_type=Path, dir_okay=False))
-def init(script: Path) -> None:
-    """Write a study file to start from, read from SCRIPT's argparse without running it."""
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def init(script: Path, *, arguments: tuple[str, ...]) -> None:
+    """Write a study file to start from, read from SCRIPT without running it.
+
+    ARGUMENTS are given to the script in every trial as they are, and are not searched. SCRIPT may
+    be the file of a W&B sweep, too.
+    """
     from tuitune.cli.init import write_draft
 
-    sys.exit(write_draft(script))
+    sys.exit(write_draft(script, arguments))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuitune.core.spec import StudySpec
 from tuitune.studyfile.document import read_document
+from tuitune.studyfile.fill_ins import check_filled_in
 from tuitune.studyfile.problems import Problems, StudyFileError
 from tuitune.studyfile.reading import read_study
 
@@ -33,6 +34,8 @@ def load_whole(
     problems = Problems(str(path), lenient=not check_target)
     document = read_document(Path(path), overrides, problems)
     if not document and problems.found:
+        raise StudyFileError(problems.found)
+    if check_target and check_filled_in(document, problems):
         raise StudyFileError(problems.found)
     whole = Path(path).absolute()
     study = read_study(document, whole, problems, check_target=check_target)

@@ -68,6 +68,11 @@ class Trial:
         return self._order.trial
 
     @property
+    def metric(self) -> str:
+        """The name of the objective's metric."""
+        return self._metric
+
+    @property
     def attempt(self) -> int:
         """Counts from 0; a trial that is resumed or retried has the next number."""
         return self._order.attempt

@@ -1,0 +1,69 @@
+"""Options that are constants at the top of a script."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from tuitune.drafts.names import known
+from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python
+from tuitune.drafts.script import assignments, called
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuitune.drafts.script import Script
+
+_RUNNER = ("python", "-m", "tuitune.integrations.constants")
+
+
+def read_configurator(script: Script) -> Reading | None:
+    """Constants that a script replaces by its arguments --name=value, as nanoGPT does."""
+    for node in script.tree.body:
+        if _is_configurator(node):
+            before = [part for part in script.tree.body if part.lineno < node.lineno]
+            options = tuple(_options(script, before, "--"))
+            return Reading(source="configurator", command=python(script), options=options)
+    return None
+
+
+def _is_configurator(node: ast.stmt) -> bool:
+    """exec(open("configurator.py").read()), or exec of any other file at the top of a script."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or called(call) != "exec":
+        return False
+    return any(called(part) in ("open", "read_text") for part in ast.walk(call))
+
+
+def read_constants(script: Script) -> Reading | None:
+    """Constants of a script that takes no arguments, of which at least one is well known."""
+    options = tuple(_options(script, script.tree.body, ""))
+    if not any(known(o.name, script.imported, o.default) for o in options):
+        return None
+    name = script.path.name
+    return Reading(
+        source="constants",
+        command=(*_RUNNER, *python(script)[1:]),
+        options=options,
+        notes=(
+            f"{name} takes no arguments. tuitune.integrations.constants runs it with other values",
+            "for the constants at its top, and leaves the file as it is.",
+        ),
+    )
+
+
+def _options(script: Script, body: list[ast.stmt], prefix: str) -> Iterator[Option]:
+    seen = set()
+    for name, node in assignments(body):
+        default = script.literal(node) if name not in seen else None
+        seen.add(name)
+        if not kind_of(default):
+            continue
+        yield Option(
+            name=name,
+            words=(f"{prefix}{name}={VALUE}",),
+            kind=kind_of(default),
+            default=default,
+            boolean="!py",
+            said=name,
+        )

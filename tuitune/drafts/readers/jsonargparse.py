@@ -1,0 +1,115 @@
+"""Options of jsonargparse: LightningCLI, and functions and classes that it calls."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from tuitune.drafts.option import VALUE, Objective, Option, Reading, python
+from tuitune.drafts.printed import logged
+from tuitune.drafts.readers.annotations import Entry, fields, parameters
+from tuitune.drafts.script import called, keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuitune.drafts.script import Script
+
+CALLBACK = "tuitune.integrations.lightning.TuituneCallback"
+
+
+def read_lightning(script: Script) -> Reading | None:
+    """The model and the data module of a LightningCLI, and what the model logs."""
+    calls = list(script.calls("LightningCLI", "FabricCLI"))
+    calls += [
+        call
+        for name, node in script.classes.items()
+        if "LightningCLI" in map(called, node.bases)
+        for call in script.calls(name)
+    ]
+    if not calls:
+        return None
+    given = dict(zip(("model_class", "datamodule_class"), calls[0].args, strict=False))
+    given |= keywords(calls[0])
+    options = [
+        *_constructor(script, called(given.get("model_class")), "model"),
+        *_constructor(script, called(given.get("datamodule_class")), "data"),
+    ]
+    run = given.get("run")
+    words = () if isinstance(run, ast.Constant) and run.value is False else ("fit",)
+    metric, mode = logged(script) or ("FILL-IN", "min")
+    return Reading(
+        source="LightningCLI",
+        command=python(script, *words),
+        options=tuple(options),
+        folder=("--trainer.default_root_dir={trial.folder}", f"--trainer.callbacks={CALLBACK}"),
+        objective=Objective(metric=metric, mode=mode, why="what the model logs"),
+        reports_itself=True,
+    )
+
+
+def _constructor(script: Script, name: str, prefix: str) -> Iterator[Option]:
+    """The parameters of a class's constructor, or of its first base that has one."""
+    node = script.classes.get(name)
+    if node is None:
+        return
+    inits = [f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
+    if inits:
+        yield from _nested(script, parameters(script, inits[0]), f"{prefix}.")
+        return
+    for base in node.bases:
+        yield from _constructor(script, called(base), prefix)
+
+
+def _nested(script: Script, entries: list[Entry], prefix: str) -> Iterator[Option]:
+    for entry in entries:
+        if entry.nested is not None and _is_dataclass(entry.nested):
+            yield from _nested(script, fields(script, entry.nested), f"{prefix}{entry.name}.")
+            continue
+        yield Option(
+            name=f"{prefix}{entry.name}",
+            words=(f"--{prefix}{entry.name}={VALUE}",),
+            kind=entry.kind,
+            default=entry.default,
+            choices=entry.choices,
+            needed=entry.needed,
+            count=entry.count,
+        )
+
+
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    return "dataclass" in map(called, node.decorator_list)
+
+
+def read_jsonargparse(script: Script) -> Reading | None:
+    """The function or class that jsonargparse's CLI or auto_cli calls."""
+    calls = [c for c in script.calls("CLI", "auto_cli") if "jsonargparse" in script.imported]
+    if not calls:
+        return None
+    first = calls[0].args[0] if calls[0].args else keywords(calls[0]).get("components")
+    name = called(first)
+    own = [f for f in script.tree.body if isinstance(f, ast.FunctionDef) and f.name[0] != "_"]
+    if first is None and len(own) == 1:
+        name = own[0].name
+    if name in script.functions:
+        entries = parameters(script, script.functions[name])
+        # a parameter without a default is positional
+        options = [
+            option if not entry.needed else _positional(option)
+            for option, entry in zip(_nested(script, entries, ""), entries, strict=False)
+        ]
+        if any(entry.nested is not None for entry in entries):
+            options = list(_nested(script, entries, ""))
+        return Reading(source="jsonargparse", command=python(script), options=tuple(options))
+    if name in script.classes and _is_dataclass(script.classes[name]):
+        entries = fields(script, script.classes[name])
+        return Reading(
+            source="jsonargparse",
+            command=python(script),
+            options=tuple(_nested(script, entries, "")),
+        )
+    return None
+
+
+def _positional(option: Option) -> Option:
+    return Option(name=option.name, words=(VALUE,), kind=option.kind, needed=True, said=option.name)

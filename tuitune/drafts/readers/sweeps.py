@@ -1,0 +1,214 @@
+"""Sweeps of Weights & Biases: their YAML file, mapped whole."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tuitune.core.space import spell
+from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped
+from tuitune.drafts.printed import logged
+from tuitune.drafts.readers.optuna import number_domain
+from tuitune.drafts.script import DraftError
+from tuitune.drafts.yaml_files import read_yaml
+from tuitune.studyfile.fill_ins import FILL_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tuitune.drafts.script import Script
+
+_RUNNER = ("python", "-m", "tuitune.integrations.wandb")
+_DEFAULT = ("${env}", "${interpreter}", "${program}", "${args}")
+_METHODS = {"grid": "grid", "random": "random", "bayes": "bayes"}
+_ARGS = {
+    "${args}": "--{name}=" + VALUE,
+    "${args_no_hyphens}": "{name}=" + VALUE,
+    "${args_no_boolean_flags}": "--{name}=" + VALUE,
+}
+
+
+def read_sweep(file: Path, script: Script | None, *, takes_arguments: bool) -> Reading:
+    """A sweep and its program, where that is beside the file. Raises DraftError.
+
+    A program that imports wandb gets its parameters as wandb.config, and reports what it logs, by
+    `tuitune.integrations.wandb`. takes_arguments: whether it reads a command line, too.
+    """
+    sweep = read_yaml(file)
+    if not isinstance(sweep, dict) or not isinstance(sweep.get("parameters"), dict):
+        raise DraftError(
+            f"{file} is no W&B sweep: it has no parameters. Name a sweep or a Python script."
+        )
+    program = str(sweep.get("program") or "")
+    command = [str(word) for word in sweep.get("command") or _DEFAULT]
+    notes: list[str] = []
+    options = list(_parameters(sweep["parameters"], "", notes))
+    logs = script is not None and "wandb" in script.imported
+    words = tuple(_words(command, program, notes, logs=logs))
+    form = next((form for word, form in _ARGS.items() if word in command), None)
+    if takes_arguments and form is not None:
+        flags = "${args_no_boolean_flags}" in command
+        options = [_written(option, form, flags=flags) for option in options]
+    metric = sweep.get("metric") if isinstance(sweep.get("metric"), dict) else {}
+    assert isinstance(metric, dict)
+    goal = "max" if str(metric.get("goal", "minimize")).startswith("max") else "min"
+    objective = Objective(metric=str(metric.get("name")), mode=goal, why="the sweep's metric")
+    if "name" not in metric:
+        guess, goal = (logged(script) if script else None) or (FILL_IN, "min")
+        objective = Objective(metric=guess, mode=goal, why="a guess: the sweep names no metric")
+    return Reading(
+        source="a W&B sweep",
+        command=words,
+        options=tuple(options),
+        notes=tuple(notes),
+        objective=objective,
+        reports_itself=logs,
+        keeps_names=logs,
+        tables=tuple(_tables(sweep, metric)),
+    )
+
+
+def program_of(file: Path) -> Path | None:
+    """The Python program of a sweep, where it is beside the sweep's file."""
+    sweep = read_yaml(file)
+    program = sweep.get("program") if isinstance(sweep, dict) else None
+    path = file.parent / program if isinstance(program, str) else None
+    return path if path is not None and path.suffix == ".py" and path.is_file() else None
+
+
+def _words(command: list[str], program: str, notes: list[str], *, logs: bool) -> Iterator[str]:
+    """The words of a sweep's command, without those of its parameters."""
+    known = {"${program}": [program], "${env}": [], "${interpreter}": ["python"]}
+    if logs:
+        known["${interpreter}"] = [*_RUNNER]
+    for word in command:
+        if word in known:
+            yield from map(escaped, known[word])
+        elif word == "${args_json_file}":
+            yield "{trial.config}"
+        elif word.startswith("${args"):
+            if word not in _ARGS:
+                notes.append(f"{word} of the sweep's command is not kept: write it by hand.")
+        elif word.startswith("${envvar:"):
+            notes.append(f"{word} of the sweep's command is FILL-IN: write the variable's value.")
+            yield FILL_IN
+        else:
+            yield escaped(word)
+
+
+def _written(option: Option, form: str, *, flags: bool) -> Option:
+    """The option with its words; booleans of ${args_no_boolean_flags} are bare flags."""
+    name, dotted = option.name, option.said
+    if option.kind == "bool" and flags:
+        return Option(name=name, kind="bool", switch=(f"--{dotted}", ""), domain=option.domain)
+    words = (form.replace("{name}", dotted),)
+    # W&B writes booleans as Python does
+    boolean = "!py" if option.kind == "bool" else ""
+    return Option(
+        name=name, words=words, domain=option.domain, kind=option.kind, boolean=boolean, said=dotted
+    )
+
+
+def _parameters(content: dict[str, Any], prefix: str, notes: list[str]) -> Iterator[Option]:
+    for key, entry in content.items():
+        path = f"{prefix}{key}"
+        if not isinstance(entry, dict):
+            notes.append(f"{path} is not a table in the sweep; it is left out.")
+        elif isinstance(entry.get("parameters"), dict):
+            yield from _parameters(entry["parameters"], f"{path}.", notes)
+        else:
+            domain = _domain(path, entry, notes)
+            values = entry.get("values") or [entry.get("value")]
+            boolean = all(isinstance(value, bool) for value in values) and "min" not in entry
+            yield Option(name=path, domain=domain, said=path, kind="bool" if boolean else "")
+
+
+def _domain(path: str, entry: dict[str, Any], notes: list[str]) -> str:
+    if "value" in entry:
+        return _fixed(path, entry["value"], notes)
+    if isinstance(entry.get("values"), list):
+        return _choice(path, entry, notes)
+    form = str(entry.get("distribution") or "")
+    if form.endswith("normal"):
+        return _normal(path, entry, form, notes)
+    return _range(path, entry, form, notes)
+
+
+def _choice(path: str, entry: dict[str, Any], notes: list[str]) -> str:
+    values = [value for value in entry["values"] if value is not None]
+    if len(values) < len(entry["values"]):
+        notes.append(f"{path}: null is no value in TOML; it is left out of the choices.")
+    probabilities = entry.get("probabilities")
+    if probabilities and len(probabilities) == len(values):
+        return f"{{ choices = {spell(values)}, weights = {spell(probabilities)} }}"
+    return spell(values)
+
+
+def _range(path: str, entry: dict[str, Any], form: str, notes: list[str]) -> str:
+    low, high = entry.get("min"), entry.get("max")
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        notes.append(f"{path} has neither values nor min and max: FILL-IN.")
+        return spell(FILL_IN)
+    if form in ("log_uniform", "q_log_uniform"):  # its ends are exponents of e
+        low, high = float(f"{math.exp(low):.6g}"), float(f"{math.exp(high):.6g}")
+    if form.startswith("inv_log"):
+        notes.append(f"{path}: {form} is not kept; it is log_uniform here.")
+    ints = isinstance(low, int) and isinstance(high, int) and not isinstance(low, bool)
+    whole = form == "int_uniform" or (ints and form in ("", "q_uniform", "q_log_uniform_values"))
+    step = entry.get("q", 1 if form.startswith("q_") else None)
+    if low == high:
+        return f"{{ value = {spell(low)} }}"
+    return number_domain(low, high, whole=whole, log="log" in form, step=step)[0]
+
+
+def _fixed(path: str, value: Any, notes: list[str]) -> str:
+    if value is None:
+        notes.append(f"{path}: null is no value in TOML: FILL-IN.")
+        return spell(FILL_IN)
+    return f"{{ value = {spell(value)} }}"
+
+
+def _normal(path: str, entry: dict[str, Any], form: str, notes: list[str]) -> str:
+    """A normal distribution: its range is four standard deviations about the mean."""
+    mu, sigma = float(entry.get("mu", 0.0)), float(entry.get("sigma", 1.0))
+    low, high = mu - 4 * sigma, mu + 4 * sigma
+    log = "log" in form
+    if log:
+        low, high = math.exp(low), math.exp(high)
+    notes.append(f"{path}: {form} is drawn evenly over four standard deviations about its mean.")
+    step = entry.get("q", 1 if form.startswith("q_") else None)
+    low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
+    return number_domain(low, high, whole=False, log=log, step=step)[0]
+
+
+def _tables(sweep: dict[str, Any], metric: dict[str, Any]) -> Iterator[str]:
+    """[search], [pruning] and [limits] of a sweep."""
+    method = _METHODS.get(str(sweep.get("method")), "bayes")
+    yield from ("[search]", f'method = "{method}"')
+    cap = sweep.get("run_cap")
+    if isinstance(cap, int) and cap > 0:
+        yield f"trials = {cap}"
+    elif method != "grid":
+        yield "trials = 50  # the sweep has no run_cap"
+    yield from _pruning(sweep.get("early_terminate"))
+    target = metric.get("target")
+    if isinstance(target, int | float):
+        yield from ("", "[limits]", f"target = {spell(target)}")
+
+
+def _pruning(stop: Any) -> Iterator[str]:
+    """Hyperband of W&B: brackets at min_iter * eta^k, or at max_iter / eta^k for s brackets."""
+    if not isinstance(stop, dict) or stop.get("type") not in (None, "hyperband"):
+        return
+    eta = max(int(stop.get("eta") or 3), 2)
+    yield from ("", "[pruning]", 'method = "asha"')
+    if isinstance(stop.get("max_iter"), int):
+        brackets = int(stop.get("s") or 1)
+        lowest = max(stop["max_iter"] // eta**brackets, 1)
+        yield from (f"min = {lowest}", f"max = {stop['max_iter']}", f"reduction = {eta}")
+    elif isinstance(stop.get("min_iter"), int):
+        top = stop["min_iter"] * eta**3
+        yield f"min = {stop['min_iter']}"
+        yield f"max = {top}  # a guess: how many times a whole trial logs the metric"
+        yield f"reduction = {eta}"

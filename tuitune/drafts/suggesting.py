@@ -1,0 +1,195 @@
+"""What a draft makes of each option: searched, sent to the trial's folder, or left alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from tuitune.core.space import spell
+from tuitune.drafts.names import domain, is_choice, is_never, is_switch, known, snake
+from tuitune.drafts.option import VALUE, Option, escaped
+from tuitune.drafts.toml_text import toml_key
+from tuitune.studyfile.fill_ins import FILL_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+_FOLDERS = re.compile(
+    r"out|outdir|outf|(output|out|save|log|logs|logging|results?|work|exp|experiment|run|runs|tb|"
+    r"tensorboard|artifact)_?(dir|folder|directory)|output_path|save_path|result_path|"
+    r"default_root_dir|workdir"
+)
+_FOLDERS_WITH_DEFAULT = re.compile(
+    r"save|output|(ckpt|checkpoints?|model|train)_?(dir|folder)|(model|checkpoint)_(file|path)|"
+    r"(output|out|save|log|result)_file(name)?|save_as|logs"
+)
+_HEADS = "heads"
+_SIZE = "hidden size"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one option becomes: its part of the command, and its lines in [space]."""
+
+    option: Option
+    command: str = ""  # TOML; empty: the script's own default
+    parameters: tuple[str, ...] = ()
+    why: str = ""  # a comment
+    known: str = ""  # the row of the table of names
+
+    @property
+    def is_needed(self) -> bool:
+        return FILL_IN in self.command
+
+
+def suggest(options: Sequence[Option], imported: Collection[str]) -> list[Line]:
+    """One line for each option, in their order. Nothing is searched that the table doesn't know."""
+    lines = [_suggest(option, imported) for option in options]
+    if any(line.known == _SIZE for line in lines):
+        return lines
+    # the number of heads has to divide a size, which is not searched here
+    return [_left(line.option) if line.known == _HEADS else line for line in lines]
+
+
+def _suggest(option: Option, imported: Collection[str]) -> Line:
+    if option.domain:
+        return _searched(option, option.domain, "")
+    found = (
+        _boolean(option)
+        if option.kind == "bool"
+        else _folder(option) or _chosen(option, imported) or _betas(option)
+    )
+    return found or _ranged(option, imported) or _left(option)
+
+
+def _boolean(option: Option) -> Line | None:
+    if not is_switch(option.name):
+        return None
+    return _searched(option, "[true, false]", _default_words(option))
+
+
+def _chosen(option: Option, imported: Collection[str]) -> Line | None:
+    """An option with choices, where their name says that they are worth a search."""
+    values = [value for value in option.choices if isinstance(value, str | int | float)]
+    if len(values) < 2 or len(values) < len(option.choices) or option.count != 1:
+        return None
+    if not is_choice(option.name) and known(option.name, imported, _number(option.default)) is None:
+        return None
+    return _searched(option, spell(list(dict.fromkeys(values))), _default_words(option))
+
+
+def _ranged(option: Option, imported: Collection[str]) -> Line | None:
+    """A number that the table of names has a range for."""
+    default = _number(option.default)
+    if default is None and (not option.needed or option.kind not in ("int", "float")):
+        return None  # without a default it is switched off, or worked out from others
+    row = known(option.name, imported, option.default)
+    if row is None or option.count != 1 or option.choices or option.kind == "str":
+        return None
+    line = _searched(option, domain(row, default, option.kind), _default_words(option))
+    return replace(line, known=row.name)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _default_words(option: Option) -> str:
+    flag = "" if option.flag == option.name else option.flag
+    default = "" if option.default is None else f"{option.default!r} in the script"
+    return ", ".join(filter(None, (flag, default)))
+
+
+def _searched(option: Option, toml: str, why: str) -> Line:
+    if option.switch is not None:
+        return _switch(option, option.switch)
+    spelled = option.boolean if option.kind == "bool" else ""
+    words = [word.replace(VALUE, f"{{{option.name}{spelled}}}") for word in option.words]
+    command = ", ".join(map(spell, words))
+    if "when = {" in toml and command:
+        command = f"[{command}]"
+    return Line(option, command, (f"{toml_key(option.name)} = {toml}",), why)
+
+
+def _switch(option: Option, switch: tuple[str, str]) -> Line:
+    """A boolean that is given by words of its own: one for true, one for false, or none for one."""
+    on, off = switch
+    if on and off:
+        choice = f"{toml_key(option.name)} = {spell([on, off])}"
+        return Line(option, f'"{{{option.name}}}"', (choice,), option.flag)
+    # --no-bias alone is what is searched: no word stands for its opposite
+    name = option.name if on else snake(off)
+    word = f"{escaped(on or off)}{{{name}!if}}"
+    return Line(option, f"[{spell(word)}]", (f"{toml_key(name)} = [true, false]",), on or off)
+
+
+def _betas(option: Option) -> Line | None:
+    """Two values after one flag, as Adam's."""
+    default = option.default
+    if snake(option.name) not in ("betas", "adam_betas") or len(option.words) != 2:
+        return None
+    if option.count not in (0, 2) or not isinstance(default, list) or len(default) != 2:
+        return None
+    ranges = []
+    for name, value in zip(("beta1", "beta2"), default, strict=True):
+        row = known(name, (), value)
+        if row is None:
+            return None
+        ranges.append(f"{name} = {domain(row, value, 'float')}")
+    words = f'{spell(option.flag)}, "{{beta1}}", "{{beta2}}"'
+    return Line(option, words, tuple(ranges), _default_words(option))
+
+
+def _folder(option: Option) -> Line | None:
+    """An option for what a script writes: each trial has a folder of its own."""
+    name, default = snake(option.name), option.default
+    if option.kind not in ("", "str") or option.choices or option.count != 1 or not option.words:
+        return None
+    known_folder = _FOLDERS.fullmatch(name)
+    if not known_folder and not (_FOLDERS_WITH_DEFAULT.fullmatch(name) and default):
+        return None
+    if default is not None and not isinstance(default, str):
+        return None
+    file = PurePosixPath(default or "")
+    place = f"{{trial.folder}}/{escaped(file.name)}" if file.suffix else "{trial.folder}"
+    words = [word.replace(VALUE, place) for word in option.words]
+    return Line(option, ", ".join(map(spell, words)), (), "each trial has a folder of its own")
+
+
+def _left(option: Option) -> Line:
+    """An option that keeps its default; one without a default has to be filled in."""
+    if not option.needed:
+        return Line(option)
+    if option.switch is not None:
+        return Line(option, spell(option.switch[0] or option.switch[1]))
+    words = [word.replace(VALUE, FILL_IN) for word in option.words]
+    why = f"the script needs {option.name}: write it in place of {FILL_IN}"
+    return Line(option, ", ".join(map(spell, words)), (), why)
+
+
+def kept(lines: Sequence[Line]) -> str:
+    """The options that keep the script's default, in words."""
+    texts = [
+        line.option.flag
+        if line.option.default is None
+        else f"{line.option.flag} {line.option.default}"
+        for line in lines
+        if not line.command and not line.parameters
+    ]
+    return ", ".join(texts)
+
+
+def length(options: Sequence[Option]) -> int | None:
+    """How many epochs a script trains for by default."""
+    for option in options:
+        is_length = re.fullmatch(r"(n_?|num_|max_|num_train_)?epochs", snake(option.name))
+        if is_length and isinstance(option.default, int | float) and option.default >= 2:
+            return int(option.default)
+    return None
+
+
+def is_free(option: Option) -> bool:
+    """Whether an option is a number that the table of names has no range for."""
+    return _number(option.default) is not None and not is_never(option.name)

@@ -1,0 +1,199 @@
+"""The text of a draft."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tuitune.core.space import spell
+from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped, named
+from tuitune.drafts.printed import printed
+from tuitune.drafts.readers.sweeps import program_of, read_sweep
+from tuitune.drafts.registry import COMMAND_LINES, read
+from tuitune.drafts.script import DraftError, Script, read_script
+from tuitune.drafts.suggesting import Line, is_free, kept, length, suggest
+from tuitune.drafts.toml_text import toml_key
+from tuitune.messages.text import plain
+from tuitune.studyfile.fill_ins import FILL_IN
+from tuitune.studyfile.reading import LONGEST_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_WIDTH = 100  # characters of a comment's line
+
+
+def draft(path: Path, arguments: Sequence[str] = ()) -> str:
+    """The text of a study file for a script or a W&B sweep, which are read and never run.
+
+    arguments: words that the script is to get in every trial, as its user gives them. Raises
+    DraftError if no study can be drafted.
+    """
+    if path.suffix in (".yaml", ".yml"):
+        program = program_of(path)
+        script = read_script(program) if program else None
+        has_arguments = script is None or read(script, COMMAND_LINES) is not None
+        reading = read_sweep(path, script, takes_arguments=has_arguments)
+    else:
+        script = read_script(path)
+        found = read(script)
+        if found is None:
+            raise DraftError(_nothing(script))
+        reading = found
+    options = _not_given(reading.options, arguments)
+    options = options if reading.keeps_names else named(options)
+    lines = suggest(options, script.imported if script else ())
+    if not any(line.parameters for line in lines):
+        raise DraftError(_no_range(path, reading, options))
+    objective = _objective(reading, script)
+    return "\n".join(_document(path, reading, arguments, lines, objective))
+
+
+def _nothing(script: Script) -> str:
+    name = script.path.name
+    return (
+        f"{script.path} takes no arguments that init can read (argparse, click, typer, fire, absl, "
+        "jsonargparse, tyro, hydra, dataclasses), and has no constants at its top that it knows "
+        "hyperparameters by. Give it arguments, or move the values to be searched to its top as "
+        f"lr = 0.001, then: tuitune init {name}. Or write the study file by hand, with command = "
+        f'["python", "{name}", "--lr", "{{lr}}"] or a target function.'
+    )
+
+
+def _no_range(path: Path, reading: Reading, options: Sequence[Option]) -> str:
+    free = [option.flag for option in options if is_free(option)] or [o.flag for o in options]
+    names = f" ({', '.join(free)})" if free else ""
+    return (
+        f"{path} has no option that init knows a range for{names}; it was read as "
+        f"{reading.source}. Write its study file by hand, with your own ranges in [space]."
+    )
+
+
+def _not_given(options: Sequence[Option], arguments: Sequence[str]) -> list[Option]:
+    """The options that the user's own arguments leave open."""
+    left = list(options)
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        flag, equals, _ = word.partition("=")
+        option = next((o for o in left if flag in _flags(o)), None)
+        if option is None and not word.startswith("-") and not equals:
+            option = next((o for o in left if o.words == (VALUE,)), None)
+        elif option is not None and not equals and option.switch is None:
+            words = words[max(option.count, 1) :]
+        if option is not None:
+            left.remove(option)
+    return left
+
+
+def _flags(option: Option) -> set[str]:
+    words = {word for word in option.switch or () if word}
+    if option.words and option.words != (VALUE,):
+        words.add(option.words[0].partition("=")[0])
+    return words
+
+
+def _objective(reading: Reading, script: Script | None) -> Objective:
+    found = printed(script) if script is not None else None
+    named = reading.objective
+    if named is None:
+        return found or Objective(metric=FILL_IN, mode="min", pattern=FILL_IN)
+    if reading.reports_itself:
+        return named
+    if found is not None and found.metric == named.metric:
+        return found
+    return Objective(metric=named.metric, mode=named.mode, pattern=FILL_IN, why=named.why)
+
+
+def _document(
+    path: Path,
+    reading: Reading,
+    arguments: Sequence[str],
+    lines: Sequence[Line],
+    objective: Objective,
+) -> Iterator[str]:
+    yield f"# A study of {plain(path.name)}, drafted from {reading.source}: a start to edit."
+    yield from (f"# {plain(note)}" for note in reading.notes)
+    yield ""
+    yield from _study(path)
+    yield from _metric(objective)
+    yield "[trial]"
+    yield "command = ["
+    yield f"    {', '.join(map(spell, reading.command))},"
+    if arguments:
+        yield f"    {', '.join(spell(escaped(word)) for word in arguments)},"
+    for line in lines:
+        if line.command:
+            yield f"    {line.command}," + ("" if line.parameters else f"  # {plain(line.why)}")
+    if reading.folder:
+        yield f"    {', '.join(map(spell, reading.folder))},"
+    yield from ("]", "")
+    if not reading.reports_itself:
+        yield from _patterns(objective)
+    yield "[space]"
+    for line in lines:
+        yield from _space(line)
+    yield from _kept(kept(lines))
+    yield ""
+    yield from reading.tables or ("[search]", "trials = 50")
+    if "[pruning]" not in reading.tables:
+        yield from _pruning(objective, length([line.option for line in lines]))
+    yield ""
+
+
+def _study(path: Path) -> Iterator[str]:
+    """The table [study], where the file's own name is too long for the study's."""
+    name = os.fsencode(path.stem)
+    if len(name) > LONGEST_NAME:
+        short = name[:LONGEST_NAME].decode("utf-8", "ignore")
+        yield from ("[study]", f"name = {spell(short)}", "")
+
+
+def _metric(objective: Objective) -> Iterator[str]:
+    what = objective.why or "the name of what to improve"
+    yield "[objective]"
+    yield f"metric = {spell(objective.metric)}  # {plain(what)}"
+    yield f'mode = "{objective.mode}"  # "min" or "max"'
+    yield ""
+
+
+def _patterns(objective: Objective) -> Iterator[str]:
+    yield "[trial.metrics]  # what the script prints, with ( ) around the number"
+    yield f"{toml_key(objective.metric)} = {_quoted(objective.pattern or FILL_IN)}"
+    if objective.unit:
+        yield f"{objective.unit} = {_quoted(objective.count)}"
+    yield ""
+
+
+def _quoted(pattern: str) -> str:
+    return spell(pattern) if "'" in pattern or "\n" in pattern else f"'{pattern}'"
+
+
+def _space(line: Line) -> Iterator[str]:
+    for number, text in enumerate(line.parameters):
+        yield text + (f"  # {plain(line.why)}" if line.why and number == 0 else "")
+
+
+def _kept(words: str) -> Iterator[str]:
+    """A comment, in lines of a readable length."""
+    text = f"# As the script has them: {plain(words)}" if words else ""
+    while len(text) > _WIDTH:
+        cut = text.rfind(", ", 0, _WIDTH)
+        if cut < 3:
+            break
+        yield text[: cut + 1]
+        text = f"#   {text[cut + 2 :]}"
+    if text:
+        yield text
+
+
+def _pruning(objective: Objective, epochs: int | None) -> Iterator[str]:
+    yield ""
+    yield "# [pruning]  # stops poor trials early, by a metric reported again and again"
+    yield '# method = "asha"'
+    if objective.unit:
+        yield f'# resource = "{objective.unit}"'
+    unit = f"{objective.unit}s" if objective.unit else "reports"
+    whole = epochs if epochs and objective.unit in ("", "epoch") else 27
+    yield f"# max = {whole}  # how many {unit} a whole trial has"
