@@ -57,6 +57,14 @@ def test_a_device_that_is_well_gives_nothing_to_say():
     assert doctor.one(GpuSample("g", 0, "A")) == []
 
 
+def test_where_gpus_are_locked_is_told(tmp_path: Path):
+    seen = Snapshot((GpuSample("g", 0, "A"),))
+    assert doctor.locks(Snapshot(absent=True), {}) == []
+    (finding,) = doctor.locks(seen, {"TUITUNE_LOCKS": str(tmp_path)})
+    assert finding == doctor.Finding("ok", "GPU locks", f"in {tmp_path}")
+    assert how(*doctor.locks(seen, {"TUITUNE_LOCKS": str(tmp_path / "absent")})) == ["wrong"]
+
+
 def test_what_the_shell_leaves_to_us_is_told():
     seen = Snapshot((GpuSample("g", 0, "A100"), GpuSample("h", 1, "A100")))
     assert doctor.shell(seen, {}) == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from workshop import wait_until
 
-from tuitune.devices.locks import Locks
+from tuitune.devices.locks import Locks, LocksError, lock_folder
 
 
 def test_a_gpu_is_one_studys_and_the_other_learns_whose(tmp_path: Path):
@@ -29,6 +29,16 @@ def test_a_gpu_is_one_studys_and_the_other_learns_whose(tmp_path: Path):
     ben.close()
     assert anna.take("GPU-2") == ""
     anna.close()
+
+
+def test_a_named_folder_has_the_locks_and_one_that_can_not_is_refused_with_the_mend(tmp_path: Path):
+    assert lock_folder({}) == Path("/dev/shm")
+    assert lock_folder({"TUITUNE_LOCKS": str(tmp_path)}) == tmp_path
+    for there in ("absent", "a file"):
+        place = tmp_path / there
+        with pytest.raises(LocksError, match="unset it"):
+            lock_folder({"TUITUNE_LOCKS": str(place)})
+        (tmp_path / "a file").touch()
 
 
 def test_a_lock_that_is_dropped_leaves_nothing_behind(tmp_path: Path):
@@ -88,7 +98,7 @@ def test_the_lock_of_a_study_that_was_killed_is_free(tmp_path: Path):
 OTHER = """
 import os, sys
 from pathlib import Path
-from tuitune.devices.locks import Locks
+from tuitune.devices.locks import Locks, LocksError, lock_folder
 
 os.setgid(65534)
 os.setuid(65534)  # nobody, from here on

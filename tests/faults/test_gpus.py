@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gpu_studies import SIMPLE, WAITING, at_once, notes, study
+from gpu_studies import SIMPLE, WAITING, at_once, notes, study, until_said
 from nvml_world import World
 from workshop import Workshop, wait_until
 
 from tuitune.devices.host import host_room
+from tuitune.devices.locks import Locks
 
 
 def test_every_trial_has_a_gpu_of_its_own(shop: Workshop, world: World):
@@ -168,6 +169,27 @@ def test_asking_for_more_than_there_is_is_an_error_with_the_mend(
         assert words in done.stderr
         assert "Traceback" not in done.stderr
     assert not shop.folder().exists()
+
+
+def test_containers_that_share_a_folder_of_locks_share_gpus_fairly(
+    shop: Workshop, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.with_gpus(1)
+    folder = shop.path / "locks"
+    monkeypatch.setenv("TUITUNE_LOCKS", str(folder))
+    file = study(shop, SIMPLE, trials=1)
+    for command in (["check", file], [file, "--no-ui"]):
+        done = shop.run(*command)
+        assert done.returncode == 2
+        assert "can't be kept there" in done.stderr
+    folder.mkdir()
+    other = Locks("study cifar of anna", folder)  # as in another container
+    other.take(f"GPU-{world.token}0")
+    process = shop.start(file, "--no-ui")
+    until_said(process, "taken by study cifar of anna")
+    other.close()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
 
 
 def test_a_gpu_that_can_not_be_used_does_not_count(shop: Workshop, world: World):

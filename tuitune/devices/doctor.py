@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from tuitune.core.placement.gpu_state import MPS
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.nvml import SHADOWED, default_mode
 
 _FEW_FILES = 4096
@@ -35,6 +36,7 @@ def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
         *(finding for finding in binding() if finding.text != seen.problem),
         *(finding for device in seen.devices for finding in one(device)),
         *shell(seen, environment),
+        *locks(seen, environment),
         files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         shared_memory(Path("/dev/shm")),  # noqa: S108 - where data loaders keep their batches
         logout(_logind()),
@@ -99,6 +101,17 @@ def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
         return [Finding("note", "shell", f"{variable} allows no GPU; {remedy}")]
     numbers = ", ".join(str(device.index) for device in left)
     return [Finding("note", "shell", f"{variable} allows GPU {numbers}")]
+
+
+def locks(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
+    """Where studies lock the GPUs that they use."""
+    if not seen.devices:
+        return []
+    try:
+        folder = lock_folder(environment)
+    except LocksError as error:
+        return [Finding("wrong", "GPU locks", str(error))]
+    return [Finding("ok", "GPU locks", f"in {folder}")]
 
 
 def files(limit: int) -> Finding:

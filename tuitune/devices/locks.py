@@ -8,17 +8,39 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+FOLDER = (
+    "TUITUNE_LOCKS"  # the variable that names another folder, such as one that containers share
+)
 _FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a machine meet
+
+
+class LocksError(Exception):
+    """There is no folder for locks; str() says why, and what to do."""
+
+
+def lock_folder(environment: Mapping[str, str]) -> Path:
+    """The folder with the locks of all studies on this machine. Raises LocksError."""
+    named = environment.get(FOLDER)
+    for folder in [Path(named)] if named else _FOLDERS:
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    if named:
+        remedy = "name a folder that all studies of this machine may write to, or unset it"
+        raise LocksError(f"{FOLDER}={named}: the locks of GPUs can't be kept there; {remedy}")
+    places = " and ".join(map(str, _FOLDERS))
+    remedy = f"let {FOLDER} name a folder that all studies of this machine may write to"
+    raise LocksError(f"the locks of GPUs can't be kept, as {places} can't be written; {remedy}")
 
 
 class Locks:
     """Locks that this study holds. `who` is shown to others, such as "study cifar of anna"."""
 
-    def __init__(self, who: str, folder: Path | None = None) -> None:
+    def __init__(self, who: str, folder: Path) -> None:
         self._who = who
-        self._folder = folder or next(f for f in _FOLDERS if os.access(f, os.W_OK))
+        self._folder = folder
         self._held: dict[str, int] = {}
 
     def __contains__(self, uuid: object) -> bool:

@@ -20,7 +20,7 @@ from tuitune.core.search.proposal import Past
 from tuitune.core.search.start import START
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
-from tuitune.devices.locks import Locks
+from tuitune.devices.locks import Locks, lock_folder
 from tuitune.engine.gpus import Gpus
 from tuitune.engine.ports import Store, Timeouts
 from tuitune.engine.settings import StudyDocument, has_gpus, settings_of
@@ -71,7 +71,7 @@ def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | Non
     def settings() -> Settings:
         return study.state.settings or settings_of(study.spec, has_gpus=True)
 
-    locks, devices = Locks(who), study.spec.devices
+    locks, devices = Locks(who, lock_folder(os.environ)), study.spec.devices
     vacating = context.timeouts.vacating
     return Gpus(devices, os.environ, locks, study.state, settings, time.time, note, vacating)
 

@@ -13,6 +13,7 @@ from tuitune.core.placement.visibility import NotAllowedError, allowed, hides_al
 from tuitune.core.space import spell
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
+from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import load, load_whole
@@ -49,9 +50,19 @@ def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None
     """Check that the machine can run a trial, else raise CannotRunError; `seen`: GPUs, if known."""
     problem = shortage(machine, HostResources(spec.trial.cpus, spec.trial.memory or 0))
     if not problem and seen is not None:
-        problem = _gpu_shortage(spec, seen)
+        problem = _gpu_shortage(spec, seen) or _no_locks(spec, seen)
     if problem:
         raise CannotRunError(f"{spec.file}: {problem}")
+
+
+def _no_locks(spec: StudySpec, seen: Snapshot) -> str:
+    """Why GPUs can't be locked; empty if they can, or none is used."""
+    try:
+        if wants_gpus(spec) and has_gpus(spec, seen):
+            lock_folder(os.environ)
+    except LocksError as error:
+        return str(error)
+    return ""
 
 
 def check_program(spec: StudySpec) -> None:
