@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from tuitune.store import owner
-from tuitune.store.errors import StoreError
+from tuitune.store.errors import HeldError, StoreError
 from tuitune.store.owner import Owner, claim
 
 if TYPE_CHECKING:
@@ -50,8 +52,8 @@ def engine(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def other_machine(folder: Path) -> Owner:
-    row = Owner("far", "another-boot", 12, 345, since=1.7e9, heartbeat=1.7e9)
+def other_machine(folder: Path, heartbeat: float = 1.7e9) -> Owner:
+    row = Owner("far", "another-boot", 12, 345, since=1.7e9, heartbeat=heartbeat)
     (folder / owner.ROW).write_bytes(msgspec.json.encode(row))
     return row
 
@@ -111,9 +113,41 @@ def test_another_machines_study_is_refused_with_the_mend(tmp_path: Path) -> None
     held.release()
 
 
+def in_a_container(folder: Path, heartbeat: float) -> Owner:
+    """The row of an engine under this kernel whose process id means nothing here."""
+    held = claim(folder)
+    held.release()
+    row = structs.replace(held.owner, host="box", pids="pid:[1]", heartbeat=heartbeat)
+    (folder / owner.ROW).write_bytes(msgspec.json.encode(row))
+    return row
+
+
+def test_an_engine_that_cant_be_seen_runs_while_its_heartbeats_are_recent(tmp_path: Path) -> None:
+    for row in (in_a_container, other_machine):
+        found = row(tmp_path, heartbeat=time.time() - 20)
+        assert owner.is_alive(found) is None
+        assert owner.running(tmp_path) == found
+        assert "runs on" in owner.out_of_reach(tmp_path)
+        row(tmp_path, heartbeat=time.time() - 100)
+        assert owner.running(tmp_path) is None
+        assert owner.out_of_reach(tmp_path) == ""
+
+
+def test_the_lock_tells_whether_a_container_still_runs_its_engine(tmp_path: Path) -> None:
+    in_a_container(tmp_path, heartbeat=time.time())
+    held = claim(tmp_path)  # nobody has the lock: the container was killed
+    (tmp_path / owner.ROW).unlink()
+    in_use = structs.replace(held.owner, host="box", pids="pid:[1]")
+    (tmp_path / owner.ROW).write_bytes(msgspec.json.encode(in_use))
+    for steal in (False, True):
+        with pytest.raises(HeldError, match=r"engine on box .* runs this study"):
+            claim(tmp_path, steal=steal)
+    held.release()
+
+
 def test_a_study_left_before_this_machines_boot_is_free(tmp_path: Path) -> None:
     held = claim(tmp_path)
-    before = msgspec.structs.replace(held.owner, boot="an-earlier-boot")
+    before = structs.replace(held.owner, boot="an-earlier-boot")
     held.release()
     (tmp_path / owner.ROW).write_bytes(msgspec.json.encode(before))
     assert owner.is_alive(before) is False
@@ -122,7 +156,7 @@ def test_a_study_left_before_this_machines_boot_is_free(tmp_path: Path) -> None:
 
 def test_a_process_number_used_again_is_not_the_engine(tmp_path: Path) -> None:
     held = claim(tmp_path)
-    reused = msgspec.structs.replace(held.owner, started=held.owner.started - 1)
+    reused = structs.replace(held.owner, started=held.owner.started - 1)
     held.release()
     assert owner.is_alive(held.owner)
     assert owner.is_alive(reused) is False

@@ -10,6 +10,7 @@ from tuitune.cli.studies import StudyFolder, open_study
 from tuitune.control import ControlError, request, socket_path
 from tuitune.control.requests import Add, Kill, Pause, Resume, Retry, Set, Stop
 from tuitune.messages.text import configuration_words, duration, trial_name, trial_names
+from tuitune.store import owner
 from tuitune.studyfile.document import parsed
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, d
         socket = socket_path(study.path, "control")
         answer = request(socket, message, timeout=10.0)
     except ControlError as error:
-        words = str(error)
+        words = owner.out_of_reach(study.path) or str(error)
         if study.owner() is None:
             words = _without_engine(study)
         print(f"{study.name}: {words}", file=sys.stderr)

@@ -14,6 +14,7 @@ from tuitune.devices.watchdog import has_driver, look
 from tuitune.engine.settings import check_machine
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.plugins import PluginError
+from tuitune.store import owner
 from tuitune.store.folder import create_study, newest_study
 from tuitune.studyfile import load_whole
 from tuitune.studyfile.changes import changes
@@ -75,7 +76,7 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     rows = study.reader.trials()
     if refused and rows:
         raise RefusedError(_refusal(request, study, [str(change) for change in refused]))
-    if study.owner() is not None:
+    if _is_run_elsewhere(study, steal=request.steal):
         return Resolution("follow", spec, document, study)
     trials_then = study.spec.search.trials
     if study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then):
@@ -83,6 +84,15 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     for change in taken:
         print(f"{study.name}: taken over: {change}", file=sys.stderr)
     return Resolution("run", spec, document, study)
+
+
+def _is_run_elsewhere(study: StudyFolder, *, steal: bool) -> bool:
+    """Whether an engine runs it; of one in another container of this machine, the lock decides."""
+    engine = study.owner()
+    if engine is None:
+        return False
+    may_be_dead = owner.is_alive(engine) is None
+    return not (may_be_dead and (steal or owner.is_of_this_kernel(engine)))
 
 
 def _check_executor(name: str | None) -> None:

@@ -16,6 +16,8 @@ from tuitune.store.errors import HeldError, StoreError
 LOCK = ".lock"
 ROW = ".owner"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PID_NAMESPACE = "/proc/self/ns/pid"
+_FRESH = 60.0  # s: engines write a heartbeat every 10 s
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -28,6 +30,7 @@ class Owner(msgspec.Struct, frozen=True):
     started: int  # the process's start, in clock ticks since boot (proc_pid_stat(5), field 22)
     since: float  # Unix seconds
     heartbeat: float  # Unix seconds
+    pids: str = ""  # the namespace of its process id, which is a container's own
 
 
 class Claim:
@@ -73,7 +76,8 @@ def claim(folder: Path, *, steal: bool = False) -> Claim:
             _refuse_foreign(folder)
         now = time.time()
         pid = os.getpid()
-        owner = Owner(socket.gethostname(), _boot_id(), pid, start_of(pid) or 0, now, now)
+        started = start_of(pid) or 0
+        owner = Owner(socket.gethostname(), _boot_id(), pid, started, now, now, _pid_namespace())
         _write(folder, owner)
     except BaseException:
         os.close(lock)
@@ -94,16 +98,46 @@ def read(folder: Path) -> Owner | None:
 
 
 def running(folder: Path) -> Owner | None:
-    """The engine that runs this study now; None if no engine of this machine does."""
+    """The engine that runs this study now; None if there is none.
+
+    One on another machine, or in a container, counts while its heartbeats are recent.
+    """
     found = read(folder)
-    return found if found is not None and is_alive(found) else None
+    return found if found is not None and _seems_alive(found) else None
+
+
+def out_of_reach(folder: Path) -> str:
+    """Why this study's engine can't be asked from here, and what to do; empty if it can be."""
+    found = running(folder)
+    if found is None or is_alive(found):
+        return ""
+    return f"its engine runs on {found.host}, out of reach from here; use the command there"
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Whether this engine lives; None if it is on another machine, which can't be asked."""
-    if owner.boot == _boot_id():
+    """Whether this engine lives; None if it can't be seen: on another machine, in a container."""
+    if is_of_this_kernel(owner):
+        if owner.pids not in ("", _pid_namespace()):
+            return None
         return start_of(owner.pid) == owner.started
     return False if owner.host == socket.gethostname() else None
+
+
+def is_of_this_kernel(owner: Owner) -> bool:
+    """Whether it runs, or ran, under this kernel: then the study's lock tells if it lives."""
+    return owner.boot == _boot_id()
+
+
+def _seems_alive(owner: Owner) -> bool:
+    alive = is_alive(owner)
+    return abs(time.time() - owner.heartbeat) < _FRESH if alive is None else alive
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink(_PID_NAMESPACE)  # noqa: PTH115 - it is no path
+    except OSError:
+        return ""
 
 
 def _boot_id() -> str:
@@ -126,8 +160,13 @@ def start_of(pid: int) -> int | None:
 
 def _refuse_foreign(folder: Path) -> None:
     found = read(folder)
-    if found is not None and is_alive(found) is None:
+    if found is not None and _is_foreign(found):
         raise _refusal(folder, found)
+
+
+def _is_foreign(found: Owner) -> bool:
+    """Whether neither its process nor its lock can tell if it lives."""
+    return is_alive(found) is None and not is_of_this_kernel(found)
 
 
 def _lock(folder: Path, *, steal: bool) -> int:
@@ -144,8 +183,7 @@ def _lock(folder: Path, *, steal: bool) -> int:
             found = read(folder)
             if error.errno in _UNSUPPORTED:
                 return _without_lock(folder, path, found)
-            foreign = found is not None and is_alive(found) is None
-            if not (steal and foreign):
+            if not (steal and found is not None and _is_foreign(found)):
                 raise _refusal(folder, found) from error
             path.unlink(missing_ok=True)  # a new file has no lock; the old owner sees it by its row
             continue
@@ -156,7 +194,7 @@ def _lock(folder: Path, *, steal: bool) -> int:
 
 def _without_lock(folder: Path, path: Path, found: Owner | None) -> int:
     """On a file system without locks, the row alone decides."""
-    if found is not None and is_alive(found):
+    if found is not None and not _is_foreign(found) and _seems_alive(found):
         raise _refusal(folder, found)
     return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
@@ -169,10 +207,9 @@ def _is_at(path: Path, file: int) -> bool:
 
 
 def _refusal(folder: Path, found: Owner | None) -> StoreError:
-    alive = found is not None and is_alive(found)
-    if found is None or alive is False:
+    if found is None or is_alive(found) is False:
         return HeldError(f"{folder}: another process holds {LOCK}; end it, then try again")
-    if alive is None:
+    if _is_foreign(found):
         ago = max(0, round(time.time() - found.heartbeat))
         return StoreError(
             f"{folder}: the study belongs to {_name(found)}, last seen {ago} s ago; check that "

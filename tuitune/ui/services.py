@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitune.control import ControlError, request, socket_path
+from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.exported import exported
 
@@ -111,7 +112,7 @@ class Services:
         try:
             answer = request(socket_path(folder, "control"), message, _PATIENCE, by="app")
         except ControlError as error:
-            answer = {"error": str(error)}
+            answer = {"error": owner.out_of_reach(folder) or str(error)}
         if "error" in answer:
             self._screen.app.call_from_thread(self._app.say, str(answer["error"]), "error")
         else:

@@ -138,7 +138,7 @@ class Source:
         self._devices_tick = devices_tick
         self._reader = Reader.open(folder / DATABASE)
         spec = load(folder / DOCUMENT, check_target=False)
-        self._alive = owner.running(folder) is not None
+        self._alive = False
         first = self._reader.changes(outlined=True)
         self._seq = first.seq
         self._engine: EngineRow | None = None
@@ -149,7 +149,7 @@ class Source:
         self._queries = queries = _LazyQueries(self._reader, spec.objective.metric)
         self.snapshot = Snapshot(spec, folder, file, Curves(), first.study or StudyRow(), queries)
         queries.snapshot = self.snapshot
-        self.snapshot.host = socket.gethostname()
+        self._find_engine()
         self._take(first, now)
         self.snapshot.engine.last_change = _last_change(
             self.snapshot.rows, self.snapshot.study.opened
@@ -173,7 +173,7 @@ class Source:
         snapshot.changed = set()
         due = now - self._devices_read >= self._devices_tick
         if due:  # before the changes are read, so that none is missing once the engine has ended
-            self._alive = owner.running(snapshot.folder) is not None
+            self._find_engine()
         changes = self._reader.changes(self._seq)
         self._seq = changes.seq
         if changes:
@@ -277,6 +277,12 @@ class Source:
         if samples:
             snapshot.engine.last_change = max(snapshot.engine.last_change, self._sampled)
             snapshot.version += 1
+
+    def _find_engine(self) -> None:
+        """Whether an engine runs the study, and on which machine."""
+        engine = owner.running(self.snapshot.folder)
+        self._alive = engine is not None
+        self.snapshot.host = socket.gethostname() if engine is None else engine.host
 
     def _place_engine(self, now: float) -> None:
         """Updates the state of the engine."""
