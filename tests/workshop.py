@@ -169,7 +169,7 @@ cpus = 0.5
     def engine(self, study: str = "study") -> int | None:
         """The process that runs a study now."""
         found = owner.running(self.folder(study))
-        return None if found is None else found.pid
+        return found.pid if found is not None and owner.is_alive(found) else None
 
     def left_over(self) -> list[int]:
         return tagged(self.path)

@@ -9,7 +9,10 @@ screen appears sooner.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING
 from tuitune import ui
 from tuitune.cli.studies import StudyFolder, open_study, short_path
 from tuitune.control import ControlError
+from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT, all_studies
 from tuitune.studyfile import StudyFileError
@@ -26,6 +30,8 @@ from tuitune.ui.state.options import ConfigurationError, OpenedStudy, StudyList
 if TYPE_CHECKING:
     from tuitune.cli.run_request import RunRequest
 
+_ENDING_ALL = frozenset(("slurmstepd", "tini", "docker-init", "dumb-init", "catatonit"))
+_POLL = 0.2  # s
 PROBLEMS = (StudyFileError, StoreError, ControlError, ConfigurationError)
 
 
@@ -158,6 +164,8 @@ def _farewell(study: StudyFolder, file: str) -> int:
         and (engine.phase in ("ended", "failed") or engine.time <= row.opened)
     )
     if study.owner() is not None and not leaving:
+        if _is_ended_with_us(study):
+            return _stay(study, file)
         print(_running_on(name))
         return 0
     if engine is not None and engine.phase == "failed":
@@ -171,6 +179,46 @@ def _farewell(study: StudyFolder, file: str) -> int:
         print(f"{name}: interrupted; `tuitune {file}` continues it")
         return 130
     return print_result(result_in(study))
+
+
+def _is_ended_with_us(study: StudyFolder) -> bool:
+    """Whether its engine ends when this process does, as in a container or a step of SLURM."""
+    from tuitune.ipc.process_tree import children
+
+    engine = study.owner()
+    if engine is None or not owner.is_alive(engine) or engine.pid not in children(os.getpid()):
+        return False
+    try:
+        parent = Path(f"/proc/{os.getppid()}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        parent = ""
+    return os.getpid() == 1 or parent in _ENDING_ALL
+
+
+def _stay(study: StudyFolder, file: str) -> int:
+    """Wait for the engine; SIGINT and SIGTERM stop the study. The exit status."""
+    from tuitune.control import request, socket_path
+    from tuitune.control.requests import Stop
+
+    print(
+        f"{study.name}: this container, or job step, ends with this command, so it waits for the "
+        f"study; Ctrl-C stops it",
+        flush=True,
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 has no default action
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _wait_for_end(study)
+    except KeyboardInterrupt:
+        with suppress(ControlError):
+            request(socket_path(study.path, "control"), Stop(finish=False, now=False), timeout=10.0)
+        _wait_for_end(study)
+    return _farewell(StudyFolder(study.path), file)
+
+
+def _wait_for_end(study: StudyFolder) -> None:
+    while study.owner() is not None:
+        time.sleep(_POLL)
 
 
 def _running_on(name: str) -> str:
