@@ -46,7 +46,15 @@ def test_nonsense_has_no_kind() -> None:
 
 @pytest.mark.parametrize(
     ("text", "network"),
-    [("nfs4", True), ("lustre", True), ("fuse.sshfs", True), ("ext4", False), ("fuseblk", False)],
+    [
+        ("nfs4", True),
+        ("lustre", True),
+        ("fuse", True),
+        ("fuse.sshfs", True),
+        ("virtiofs", True),
+        ("ext4", False),
+        ("fuseblk", False),
+    ],
 )
 def test_where_machines_share_a_path(
     text: str, network: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -165,4 +165,6 @@ def _random_place() -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix=f"tuitune-{os.getuid()}-", dir=_TMP))
     except OSError as error:
-        raise ControlError(f"{_TMP}: can't hold sockets ({error.strerror})") from error
+        raise ControlError(
+            f"{_TMP}: can't hold sockets ({error.strerror}); tuitune needs a {_TMP} that it can write"
+        ) from error

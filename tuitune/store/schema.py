@@ -169,6 +169,7 @@ def _set_journal(db: sqlite3.Connection, path: Path) -> None:
 MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
     (
+        "fuse",
         "nfs",
         "nfs4",
         "cifs",
@@ -181,6 +182,12 @@ _NETWORK = frozenset(
         "afs",
         "9p",
         "panfs",
+        "gfs2",
+        "ocfs2",
+        "wekafs",
+        "virtiofs",
+        "vboxsf",
+        "fakeowner",
     )
 )
 
