@@ -166,5 +166,5 @@ def _random_place() -> Path:
         return Path(tempfile.mkdtemp(prefix=f"tuitune-{os.getuid()}-", dir=_TMP))
     except OSError as error:
         raise ControlError(
-            f"{_TMP}: can't hold sockets ({error.strerror}); tuitune needs a {_TMP} that it can write"
+            f"{_TMP}: can't hold sockets ({error.strerror}); make it a folder that you may write"
         ) from error
