@@ -180,9 +180,8 @@ def test_the_list_of_keys_is_what_the_example_says(study):
     document = tomllib.loads(WHOLE)
     for table, keys in KEYS.items():
         if table != "space":
-            assert set(document[table]) | {"command", "metrics", "levels", "cwd"} >= set(keys), (
-                table
-            )
+            others = {"command", "metrics", "levels", "cwd", "python"}
+            assert set(document[table]) | others >= set(keys), table
     said = {key for value in document["space"].values() if isinstance(value, dict) for key in value}
     assert said | {"type"} == set(PARAMETER_KEYS)
 

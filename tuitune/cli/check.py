@@ -16,7 +16,14 @@ from tuitune.core.space import Choice, likely_of, spell
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
 from tuitune.engine.learning import KEY, Learned, kept, learn
-from tuitune.engine.settings import CannotRunError, check_machine, check_program, wants_gpus
+from tuitune.engine.settings import (
+    CannotRunError,
+    check_machine,
+    check_program,
+    interpreter_of,
+    wants_gpus,
+)
+from tuitune.executors.local.interpreter import Interpreter
 from tuitune.messages.parameters import condition, domain
 from tuitune.messages.reasons import too_few
 from tuitune.messages.text import configuration_toml, duration, table, trial_name
@@ -107,13 +114,14 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
         seen = look() if wants_gpus(spec) else Snapshot(absent=True)
         check_machine(spec, host_room(), seen)
         check_program(spec)
+        python = interpreter_of(spec)
         begun, warnings = _begun(spec, runs)
         learned, more = _learned(spec, begun)
         warnings += more + _warnings(spec, document, begun)
     except (StudyFileError, CannotRunError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(_words(spec, learned, seen))
+    print(_words(spec, learned, seen, python))
     for warning in warnings:
         print(f"{spec.file}: warning: {warning}", file=sys.stderr)
     return 0
@@ -148,7 +156,7 @@ def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[
     return Learned((), (words,)), warnings
 
 
-def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
+def _words(spec: StudySpec, learned: Learned, seen: Snapshot, python: Interpreter) -> str:
     machine = host_room()
     need = HostResources(spec.trial.cpus, spec.trial.memory or 0)
     at_once = most_at_once(machine, need, spec.search.concurrency)
@@ -172,6 +180,7 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot) -> str:
         *(f"learns from {words}" for words in learned.words),
         f"devices: {machine.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once",
         *gpu_lines(spec, seen),
+        *([f"python: {python.version}, {python.path}"] if spec.trial.python else []),
         "",
         "one sample:",
     ]

@@ -60,6 +60,7 @@ class TrialSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
     cwd: str | None = None  # as it is written: relative to the study file; None: its folder
+    python: str | None = None  # a target's interpreter, as written; None: the one of tuitune
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from tuitune.engine.settings import (
     StudyDocument,
     check_machine,
     check_program,
+    interpreter_of,
     wants_gpus,
 )
 from tuitune.engine.startup import (
@@ -49,6 +50,7 @@ from tuitune.engine.startup import (
 from tuitune.engine.trial_folders import TrialFolders
 from tuitune.executors.base import Executor, Plan, Sink, TargetError
 from tuitune.executors.local.exit_text import shortage
+from tuitune.executors.local.interpreter import Interpreter
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.ipc.process_tree import sweep
 from tuitune.messages.command import variables_of_all
@@ -109,11 +111,12 @@ def run(
     seen = look() if wants_gpus(spec) else _NOT_LOOKED
     check_machine(spec, machine, seen)
     check_program(spec)
+    python = interpreter_of(spec)
     held = claim(folder, steal=opening.steal)
     try:
         journal = Journal.open(folder / DATABASE, spec.objective.metric)
         try:
-            make_executor = _executor_maker(opening, journal)
+            make_executor = _executor_maker(opening, journal, python)
             document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
             notes: list[str] = []
@@ -161,7 +164,9 @@ def _store_phase(journal: Journal, phase: Phase, text: str = "") -> None:
         journal.tell(EngineRow(phase, text, time.time()))
 
 
-def _executor_maker(opening: Opening, journal: Journal) -> Callable[[Sink], Executor]:
+def _executor_maker(
+    opening: Opening, journal: Journal, python: Interpreter
+) -> Callable[[Sink], Executor]:
     """Makes the executor that is asked for, or that ran the study last. Raises CannotRunError."""
     before = journal.get("executor") or DEFAULT
     name = opening.executor or before
@@ -171,8 +176,7 @@ def _executor_maker(opening: Opening, journal: Journal) -> Callable[[Sink], Exec
         raise CannotRunError(f"{opening.folder.name}: its executor: {error}") from error
     if name != before:
         journal.put("executor", name)
-    plan = _plan(opening)
-    return lambda sink: factory(plan, sink, time.time)
+    return lambda sink: factory(_plan(opening, python), sink, time.time)
 
 
 async def _run(
@@ -300,7 +304,7 @@ async def _to_its_end(
         remember(folder)
 
 
-def _plan(opening: Opening) -> Plan:
+def _plan(opening: Opening, python: Interpreter) -> Plan:
     spec, folder = opening.spec, opening.folder
     return Plan(
         target=spec.trial.target,
@@ -309,6 +313,7 @@ def _plan(opening: Opening) -> Plan:
         socket=str(socket_path(folder, "trials")),
         env=variables_of_all(spec.trial.env, {p.name for p in spec.space.parameters}),
         samplers=tuple(p.target for p in spec.space.sampled),
+        python=python.path,
         adopt_orphans=opening.is_whole_process,
     )
 

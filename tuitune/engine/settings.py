@@ -14,11 +14,14 @@ from tuitune.core.space import spell
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.devices.locks import LocksError, lock_folder
+from tuitune.executors.local.interpreter import OURS, Interpreter, InterpreterError, ask_version
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import load, load_whole
 from tuitune.studyfile.changes import changes
 from tuitune.studyfile.document import written
+from tuitune.studyfile.interpreter import find_interpreter
+from tuitune.studyfile.problems import WrongValueError
 from tuitune.studyfile.trial import working_folder
 
 
@@ -101,6 +104,17 @@ def _no_program(spec: StudySpec) -> str:
 def _is_in(places: Sequence[Path], program: str) -> bool:
     found = (place / program for place in places)
     return any(os.access(path, os.X_OK) and path.is_file() for path in found)
+
+
+def interpreter_of(spec: StudySpec) -> Interpreter:
+    """The interpreter of targets. Raises CannotRunError if it can't run them."""
+    text = spec.trial.python
+    if text is None:
+        return OURS
+    try:
+        return ask_version(find_interpreter(text, Path(spec.file).parent))
+    except (WrongValueError, InterpreterError) as error:
+        raise CannotRunError(f"{spec.file}: [trial] python = {spell(text)}: {error}") from error
 
 
 def wants_gpus(spec: StudySpec) -> bool:

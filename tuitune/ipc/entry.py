@@ -16,19 +16,21 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-_ROOT = str(Path(__file__).resolve().parents[2])
+ROOT = str(Path(__file__).resolve().parents[2])  # the folder that holds this package
 
 
 def command(python: str, module: str, *arguments: str) -> list[str]:
-    """The argv that runs `main` of tuitune.`module`.
+    """The argv that runs `main` of tuitune.`module`, also in another Python that lacks tuitune.
 
-    Not `-m`: it would put the current folder first, and a user's random.py before Python's.
+    Not `-m`: it would put the current folder first, and a user's random.py before Python's, as
+    does `-c` without -P, which Python 3.10 doesn't have.
     """
     code = (
-        f"import sys; sys.path.insert(0, {_ROOT!r}); "
-        f"from tuitune.{module} import main; sys.path.remove({_ROOT!r}); main()"
+        f"import sys; sys.path[0] or sys.path.pop(0); sys.path.insert(0, {ROOT!r}); "
+        f"from tuitune.{module} import main; sys.path.remove({ROOT!r}); main()"
     )
-    return [python, "-P", "-c", code, *arguments]
+    safely = ["-P"] if python == sys.executable and sys.version_info >= (3, 11) else []
+    return [python, *safely, "-c", code, *arguments]
 
 
 def connect_to_parent() -> tuple[socket.socket, list[str]]:

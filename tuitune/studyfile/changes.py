@@ -36,6 +36,7 @@ _FREE = _SETTINGS | {
     ("trial", "env"),
     ("trial", "cwd"),
     ("trial", "checkpoint_every"),
+    ("trial", "python"),
     ("devices", "allow"),
     ("devices", "leave_free"),
     ("devices", "share"),

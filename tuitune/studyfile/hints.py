@@ -10,6 +10,8 @@ from tuitune.core.search.registry import SEARCHERS
 
 # Keys of Ray Tune and Optuna, lower case, and their equivalents in a study file.
 _ELSEWHERE = {
+    "interpreter": "python in [trial]",
+    "venv": "python in [trial]",
     "config": "the table [space]",
     "param_space": "the table [space]",
     "parameters": "the table [space]",
@@ -201,6 +203,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "env",
         "cwd",
         "metrics",
+        "python",
     ),
     "space": (),
     "search": (

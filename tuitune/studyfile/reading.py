@@ -14,7 +14,7 @@ from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.parameters import read_parameters
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 from tuitune.studyfile.table import Table
-from tuitune.studyfile.trial import check_metrics, folder_of, read_trial
+from tuitune.studyfile.trial import check_interpreter, check_metrics, folder_of, read_trial
 
 _DEFAULT = DevicesSpec()
 
@@ -77,7 +77,10 @@ def read_study(
     space = SearchSpace(read_conditions(parameters, found, problems))
     read = {name: Table(name, content, problems) for name, content in tables.items()}
     folder = folder_of(read["trial"], path) if check_target else None
-    _check_samplers(space, parameters, folder, problems)
+    if check_target:
+        check_interpreter(read["trial"], path)
+    here = "python" not in tables["trial"]
+    _check_samplers(space, parameters, folder, problems, here=here)
     for name in KEYS.keys() - {"space", "search", "pruning"}:  # those have keys of their methods
         read[name].check_keys()
     objective = _objective(read["objective"], missing="objective" not in document)
@@ -152,7 +155,12 @@ def _name(table: Table, path: Path) -> str:
 
 
 def _check_samplers(
-    space: SearchSpace, content: Mapping[str, Any], folder: Path | None, problems: Problems
+    space: SearchSpace,
+    content: Mapping[str, Any],
+    folder: Path | None,
+    problems: Problems,
+    *,
+    here: bool,
 ) -> None:
     for parameter in space.parameters:
         if not isinstance(parameter, Sampled):
@@ -160,6 +168,6 @@ def _check_samplers(
         from tuitune.studyfile import targets  # noqa: PLC0415 - few files need it
 
         try:
-            targets.check_target(parameter.target, folder, arguments=2)
+            targets.check_target(parameter.target, folder, arguments=2, here=here)
         except WrongValueError as wrong:
             problems.add("space", parameter.name, content[parameter.name], str(wrong))

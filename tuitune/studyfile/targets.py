@@ -29,23 +29,26 @@ def _check_form(target: str) -> None:
         raise WrongValueError(f"{module} is neither a .py file nor a module's name; write one")
 
 
-def check_target(target: str, folder: Path | None, arguments: int) -> None:
+def check_target(target: str, folder: Path | None, arguments: int, *, here: bool = True) -> None:
     """Raises WrongValueError where the file, the function or its arguments are wrong.
 
     A file is searched in the study file's folder, a module there and on the import path. What needs
     an import to be known (star imports, compiled modules) is accepted. Without a folder only the
-    form is checked.
+    form is checked. here: it runs in this interpreter; another one may have other modules, and
+    read newer code.
     """
     _check_form(target)
     if folder is None:
         return
     module, _, function = target.rpartition(":")
-    file = _file_of(module, folder)
+    file = _file_of(module, folder, here=here)
     if file is None:
         return
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except SyntaxError as wrong:
+        if not here:
+            return
         place = f"{file.name}, line {wrong.lineno}" if wrong.lineno else file.name
         raise WrongValueError(f"{place}: {wrong.msg}; correct it") from None
     except (OSError, ValueError) as wrong:
@@ -53,7 +56,7 @@ def check_target(target: str, folder: Path | None, arguments: int) -> None:
     _check_function(tree, file.name, function, arguments)
 
 
-def _file_of(module: str, folder: Path) -> Path | None:
+def _file_of(module: str, folder: Path, *, here: bool) -> Path | None:
     if module.endswith(".py"):
         file = folder / module
         if _is_file(file):
@@ -66,7 +69,7 @@ def _file_of(module: str, folder: Path) -> Path | None:
     for file in (stem.with_name(stem.name + ".py"), stem / "__init__.py"):
         if _is_file(file):
             return file
-    return _importable(module)
+    return _importable(module) if here else None
 
 
 def _is_file(path: Path) -> bool:

@@ -59,6 +59,7 @@ def read_trial(
         ),
         cwd=table.text("cwd", None),
         env=_environment(table, Names(names, space)),
+        python=_python(table, is_used=command is None or bool(space.sampled)),
     )
 
 
@@ -80,6 +81,18 @@ def folder_of(table: Table, file: Path) -> Path | None:
     return None
 
 
+def check_interpreter(table: Table, file: Path) -> None:
+    """Record the problem of a `python` that names no interpreter; file: the study file."""
+    text = table.content.get("python")
+    if isinstance(text, str) and text.strip():
+        from tuitune.studyfile.interpreter import find_interpreter  # noqa: PLC0415 - few need it
+
+        try:
+            find_interpreter(text, file.parent)
+        except WrongValueError as wrong:
+            table.wrong("python", str(wrong))
+
+
 def check_metrics(
     problems: Problems, metrics: Mapping[str, str], objective: str, resource: str | None
 ) -> None:
@@ -94,13 +107,24 @@ def _target(table: Table, target: str, folder: Path | None) -> str:
     from tuitune.studyfile import targets  # noqa: PLC0415 - a command needs no syntax tree
 
     try:
-        targets.check_target(target, folder, arguments=1)
+        targets.check_target(target, folder, arguments=1, here="python" not in table.content)
     except WrongValueError as wrong:
         words = str(wrong)
         if "cwd" in table.content:
             words = words.replace("next to the study file", "in the folder of cwd")
         table.wrong("target", words)
     return target
+
+
+def _python(table: Table, *, is_used: bool) -> str | None:
+    if not is_used:
+        table.unused(
+            "python",
+            "command",
+            "is the interpreter of a target, and a command begins with its own; write that as the "
+            "command's first word, and take python out",
+        )
+    return table.text("python", None)
 
 
 def _command(

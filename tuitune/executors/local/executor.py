@@ -17,6 +17,7 @@ from tuitune.executors.base import Clock, NotNowError, Plan, SampleError, Sink
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.attempts import Attempt, events_of
 from tuitune.executors.local.exit_text import is_gpu_oom, shortage
+from tuitune.executors.local.interpreter import unlink_package
 from tuitune.executors.local.listener import Connection, Hello, Listener, Message
 from tuitune.executors.local.provenance import Sources, files_of
 from tuitune.executors.local.zygote_client import (
@@ -150,6 +151,7 @@ class LocalExecutor:
         for attempt in list(self._attempts.values()):
             self._lose(attempt)
         self._listener.close()
+        unlink_package(self._plan.socket)
 
     # --- zygotes -----------------------------------------------------------------------------
 

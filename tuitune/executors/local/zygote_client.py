@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 from tuitune.executors.base import NotNowError, Plan, SampleError, TargetError
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.exit_text import shortage
+from tuitune.executors.local.interpreter import link_package
 from tuitune.executors.local.provenance import Sources
 from tuitune.ipc import process_tree
 from tuitune.ipc.child import Child
@@ -145,7 +147,7 @@ class ZygoteClient:
     def _environment(self) -> dict[str, str]:
         """One thread and no CUDA while it imports: what a forked child can live with."""
         kept = {name: value for name, value in os.environ.items() if name != "TUITUNE_TRIAL"}
-        return {
+        found = {
             # pyarrow's allocator would start a thread, which a forked process lacks
             "JE_ARROW_MALLOC_CONF": "background_thread:false",
             "PYTHONHASHSEED": "0",  # the order of sets of text is the same in each process
@@ -156,6 +158,10 @@ class ZygoteClient:
             "TUITUNE_STUDY": self._plan.study_folder,
             _TAG: self._tag,
         }
+        if self._plan.python != sys.executable:
+            path = found.get("PYTHONPATH"), link_package(self._plan.socket)
+            found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        return found
 
 
 def trial_environment(plan: Plan, threads: int) -> dict[str, str]:
