@@ -301,7 +301,7 @@ class LocalExecutor:
             error = ""  # its work was complete, and only its process had to be killed
         failed = bool(error or end.code or end.signal)
         tail = exit_text.tail_of(Path(attempt.order.folder, "output.log")) if failed else ""
-        if end.code and not attempt.error and not attempt.stopped:
+        if end.code and not (attempt.error or attempt.stopped or attempt.may_end):
             error = exit_text.with_last_words(error, tail)
         self._finish(attempt, end, error, tail, lost=False)
 
