@@ -125,6 +125,16 @@ def test_instances_of_a_gpu_are_had_one_at_a_time():
     assert choose(machine(2, joins=False), loads(), 1) == ("g1",)
 
 
+@pytest.mark.parametrize("wanted", [0.5, "auto"])
+def test_an_instance_has_one_trial_however_little_it_asks_for(wanted):
+    instances = machine(2, joins=False, packs=False)
+    share = 0.0 if wanted == "auto" else wanted
+    one = Resident(share, 4 * GB, 4 * GB, is_under_way=True, intervals=9)
+    assert choose(instances, loads(known(9)), wanted) == ("g1",)
+    assert choose(instances, loads(known(9), g1=[one]), wanted) == ("g0",)
+    assert choose(instances, loads(known(9), g0=[one], g1=[one]), wanted) is None
+
+
 def test_the_one_who_must_be_alone_waits_for_the_emptiest():
     assert choose(machine(2), loads(g0=[PACKED], g1=[PACKED]), "auto", alone=True) is None
     assert next_empty(machine(2), loads(g0=[PACKED], g1=[PACKED, PACKED])) == "g0"

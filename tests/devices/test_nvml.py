@@ -145,7 +145,6 @@ def test_the_second_versions_memory_may_be_missing(world: World, loaded: Load):
 def test_programs_that_only_draw_are_told_apart(world: World, loaded: Load):
     world.processes = [
         {"gpu": 0, "pid": 1, "memory": 400, "kind": "G"},
-        {"gpu": 0, "pid": 2, "memory": -1, "kind": "G"},
         {"gpu": 0, "pid": 3, "memory": 900, "kind": "G"},
         {"gpu": 0, "pid": 3, "memory": 900, "kind": "C"},  # which computes as well
     ]
@@ -153,6 +152,9 @@ def test_programs_that_only_draw_are_told_apart(world: World, loaded: Load):
     device = Nvml().read().devices[0]
     assert device.graphics == 400 * MIB
     assert [process.pid for process in device.processes or ()] == [3]
+    world.processes += [{"gpu": 0, "pid": 2, "memory": -1, "kind": "G"}]
+    world.write()
+    assert Nvml().read().devices[0].graphics is None
 
 
 def test_an_old_binding_is_enough(world: World, loaded: Load, monkeypatch: pytest.MonkeyPatch):

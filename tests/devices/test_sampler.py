@@ -36,7 +36,7 @@ def watched(
 
     async def play() -> None:
         seen: asyncio.Queue[Snapshot] = asyncio.Queue()
-        timeouts = Timeouts(**{"stale": STALE, **more})
+        timeouts = Timeouts(**{"period": 0.2, "stale": STALE, **more})
         watchdog = Watchdog(seen.put_nowait, timeouts=timeouts)
 
         async def until(condition: Callable[[Snapshot], object]) -> Snapshot:

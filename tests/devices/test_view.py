@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tuitune.core.events import Gpu
 from tuitune.core.placement.gpu_state import GpuState, Tenant
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
 from tuitune.core.spec import DevicesSpec
+from tuitune.messages.reasons import reason_words
 
 ENGINE, TRIAL = 100, 200
 GB = 10**9
@@ -31,6 +33,10 @@ class Scene:
         return self.view.look(() if problem else devices, snapshot, tenants, self.now)
 
 
+def told(gpu: Gpu) -> str:
+    return reason_words(gpu.obstacle)
+
+
 def tenant() -> Tenant:
     return Tenant(TRIAL, ("g0",), {TRIAL}, began=1000.0)
 
@@ -43,10 +49,10 @@ def test_a_quiet_gpu_is_ours_to_take():
 def test_somebody_elses_process_stands_in_the_way_until_it_has_been_gone_for_a_while():
     scene = Scene()
     (gpu,) = scene.look(device(HERS))
-    assert gpu.obstacle == "anna's python (pid 7, 2.0 GB) computes on it"
+    assert told(gpu) == "anna's python (pid 7, 2.0 GB) computes on it"
     assert gpu.foreign
     (gpu,) = scene.look(device(), after=2)
-    assert gpu.obstacle == "another user has only just left it"
+    assert told(gpu) == "another user has only just left it"
     (gpu,) = scene.look(device(), after=12)
     assert gpu.obstacle == ""
 
@@ -95,9 +101,9 @@ def test_what_stands_in_the_way_is_told_anew_for_another_one_and_not_for_more_me
     grown = DeviceProcess(HERS.pid, HERS.user, HERS.name, 40 * GB, HERS.ancestors)
     (gpu,) = scene.look(device(grown))
     assert gpu.obstacle == first.obstacle
-    assert scene.view.strangers == {"g0": ("anna's python (pid 7, 40.0 GB)",)}
+    assert scene.view.strangers == {"g0": (grown,)}
     (gpu,) = scene.look(device(DeviceProcess(8, "bob", "python", GB, (8, 1))))
-    assert gpu.obstacle.startswith("bob's")
+    assert told(gpu).startswith("bob's")
     scene.look(problem="it hangs")
     assert scene.view.strangers == {}
 
@@ -134,9 +140,9 @@ def test_a_gpu_in_trouble_or_gone_is_lost_and_the_rest_stays():
     other = GpuSample("g1", 1, "A100", 80 * GB, 0)
     scene.look(device(), other)
     first, second = scene.look(device(trouble="NVML hangs on it"), other)
-    assert (first.lost, first.obstacle, second.obstacle) == (False, "NVML hangs on it", "")
+    assert (first.lost, told(first), told(second)) == (False, "NVML hangs on it", "")
     first, second = scene.look(device(trouble="GPU is lost", lost=True), other)
-    assert (first.lost, first.obstacle, second.obstacle) == (True, "GPU is lost", "")
+    assert (first.lost, told(first), told(second)) == (True, "GPU is lost", "")
     first, second = scene.look(device())
     assert (first.lost, second.lost) == (False, True)
 
@@ -145,7 +151,7 @@ def test_while_nothing_is_heard_nothing_starts_and_nothing_is_lost():
     scene = Scene()
     scene.look(device())
     (gpu,) = scene.look(problem="NVML has not answered for 5 s")
-    assert "has not answered" in gpu.obstacle
+    assert told(gpu) == "its state is unknown: NVML has not answered for 5 s"
     assert not gpu.lost
 
 

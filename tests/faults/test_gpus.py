@@ -192,6 +192,15 @@ def test_containers_that_share_a_folder_of_locks_share_gpus_fairly(
     assert process.returncode == 0, output
 
 
+def test_a_trial_has_one_instance_of_a_gpu_at_most(
+    shop: Workshop, world: World, shims: dict[str, Path]
+):
+    mig(world, shims)
+    done = shop.run("check", study(shop, SIMPLE), "--gpus", "2")
+    assert done.returncode == 2
+    assert "the GPUs here are 2 MIG instances, of which a trial has one at most" in done.stderr
+
+
 def test_a_gpu_that_can_not_be_used_does_not_count(shop: Workshop, world: World):
     world.with_gpus(2)
     world.gpus[1]["mode"] = 2

@@ -42,7 +42,8 @@ def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: 
         world.with_gpus(2)
         file = study(shop, SIMPLE, trials=2)
         shown = shop.run("check", file).stdout
-        assert f"(pid {stranger.pid}, 2.2 GB) computes on it" in shown
+        own = f"(pid {stranger.pid}, 2.2 GB) computes on it; --share uses it all the same"
+        assert own in shown
         assert "would be used" in shown
         assert shop.run(file, "--no-ui").returncode == 0
         assert [one["gpus"] for one in notes(shop)] == [[0], [0]]

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitune.core.placement.gpu_state import GpuState
 from tuitune.core.placement.visibility import allowed
 from tuitune.devices.doctor import Finding, findings, one
-from tuitune.devices.host import host_room
+from tuitune.devices.host import host_room, make_state
 from tuitune.devices.watchdog import look
+from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import plain
 from tuitune.store.schema import is_network
 
@@ -33,8 +33,8 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     each = "auto, as many on each as measured" if gpus == "auto" else f"{gpus:g} a trial"
     free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
     head = f"{each}{free}" if ours else "none that we may use; trials run on the CPUs"
-    states = GpuState(spec.devices, os.getpid()).look(ours, seen, (), time.time())
-    words = {gpu.uuid: gpu.obstacle or "would be used" for gpu in states}
+    states = make_state(spec.devices).look(ours, seen, (), time.time())
+    words = {gpu.uuid: reason_words(gpu.obstacle) or "would be used" for gpu in states}
     lines = [f"GPUs: {head}"]
     for device in seen.devices:
         why = device.trouble or words.get(device.uuid, _LEFT_OUT)

@@ -125,7 +125,7 @@ class Lines:
         match fact:
             case ev.Opened():
                 self._line(fact.time, _opening_words(self._study, self._where))
-                if words := obstacle_changes((), fact.gpus):
+                if words := reason_words(obstacle_changes((), fact.gpus)):
                     self._line(fact.time, plain(words))
             case ev.Settled():
                 self._line(fact.time, self._settled(fact))

@@ -204,6 +204,46 @@ class TrialsOnGpu(Reason, frozen=True, tag="trials on gpu"):
     gain: float | None  # a ratio to the throughput of one trial; None: not measured
 
 
+# --- GPUs --------------------------------------------------------------------------------------
+
+
+class GpuTaken(Reason, frozen=True, tag="gpu taken"):
+    """Processes that are not the study's compute on a GPU: the first of them, and how many more.
+
+    user: empty where it is not visible. memory: bytes; None: unknown. own: the study's user.
+    """
+
+    pid: int
+    user: str
+    name: str
+    memory: int | None
+    more: int = 0
+    own: bool = False
+
+
+class GpuFilled(Reason, frozen=True, tag="gpu filled"):
+    """So many bytes of a GPU are in use by processes that its driver doesn't list."""
+
+    memory: int
+
+
+class GpuBarred(Reason, frozen=True, tag="gpu barred"):
+    """Why no trial starts on a GPU.
+
+    text: who holds its lock, or what is wrong with it. trial: the one whose memory is still held.
+    """
+
+    cause: Literal["just left", "left free", "locked", "held", "gone", "trouble", "unknown"]
+    text: str = ""
+    trial: int | None = None
+
+
+class GpuNews(Reason, frozen=True, tag="gpu news"):
+    """GPUs on which trials can start no more, or again, by number; a why of "": they can."""
+
+    changes: tuple[tuple[int, Why], ...]
+
+
 # --- proposals ---------------------------------------------------------------------------------
 
 
@@ -331,4 +371,8 @@ Why = (
     | Stopped
     | GpusShared
     | TrialsOnGpu
+    | GpuTaken
+    | GpuFilled
+    | GpuBarred
+    | GpuNews
 )

@@ -189,12 +189,17 @@ class Nvml:
             memory[process.pid] = None if not size or size >= _NO_NUMBER else size
         return tuple(self._described.describe(pid, size) for pid, size in sorted(memory.items()))
 
-    def _graphics(self, handle: Any, computing: Iterable[DeviceProcess]) -> int:
-        """Bytes of programs that draw, without those that compute as well."""
-        found = self._ask("nvmlDeviceGetGraphicsRunningProcesses_v3", handle) or []
+    def _graphics(self, handle: Any, computing: Iterable[DeviceProcess]) -> int | None:
+        """Bytes of programs that draw, without those that compute as well; None: unknown."""
+        found = self._ask("nvmlDeviceGetGraphicsRunningProcesses_v3", handle)
+        if found is None:
+            return None
         others = {process.pid for process in computing}
-        sizes = (process.usedGpuMemory for process in found if process.pid not in others)
-        return sum(size for size in sizes if size is not None and size < _NO_NUMBER)
+        sizes: list[int | None] = [
+            process.usedGpuMemory for process in found if process.pid not in others
+        ]
+        known = [size for size in sizes if size is not None and size < _NO_NUMBER]
+        return sum(known) if len(known) == len(sizes) else None
 
     def _temperature(self, handle: Any) -> int | None:
         nvml = self._nvml

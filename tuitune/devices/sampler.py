@@ -17,13 +17,14 @@ from tuitune.core.placement.snapshots import RETRY, Looked, Reading, SamplerMess
 from tuitune.devices.nvml import Nvml, NvmlError
 from tuitune.ipc.entry import connect_to_parent
 
-_PERIOD = 1.0  # s; a driver's own window is up to a second
-
 
 def main() -> None:
-    """Run the process from its start to its end; arguments: the indices to leave alone."""
-    connection, arguments = connect_to_parent()
-    sampler = _Sampler(connection, {int(index) for index in arguments})
+    """Run the process from its start to its end.
+
+    Its arguments: the seconds between two readings, then the indices of devices to leave alone.
+    """
+    connection, (period, *skip) = connect_to_parent()
+    sampler = _Sampler(connection, float(period), {int(index) for index in skip})
     try:
         sampler.sample()
     except (BrokenPipeError, ConnectionResetError):
@@ -31,8 +32,9 @@ def main() -> None:
 
 
 class _Sampler:
-    def __init__(self, connection: socket.socket, skip: set[int]) -> None:
+    def __init__(self, connection: socket.socket, period: float, skip: set[int]) -> None:
         self._connection = connection
+        self._period = period
         self._skip = skip
 
     def sample(self) -> None:
@@ -45,7 +47,7 @@ class _Sampler:
             while True:
                 began = time.monotonic()
                 self._send(Looked(nvml.read(lambda index: self._send(Reading(index)))))
-                if not self._wait(_PERIOD - (time.monotonic() - began)):
+                if not self._wait(self._period - (time.monotonic() - began)):
                     return
         except NvmlError as error:
             self._send(Looked(Snapshot(problem=str(error), absent=error.absent)))

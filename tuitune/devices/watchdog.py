@@ -20,6 +20,7 @@ _LOOK_SECONDS = 90.0  # a driver that was asleep takes long to wake up
 class Timeouts(msgspec.Struct, frozen=True):
     """Of a watchdog, in seconds."""
 
+    period: float = 1.0  # between two readings; a driver's own window is up to a second
     stale: float = 5.0  # without a message before a sampler is given up
     first: float = 60.0  # the same until it has read all: GPUs that were asleep take long for each
     apart: float = 60.0  # that a device is left alone; twice that the next time, up to
@@ -70,8 +71,8 @@ class Watchdog:
         self._closed = False
         self._killed = [child for child in self._killed if child.poll() is None]
         self._lines, self._reading, self._awake = LineBuffer(), None, False
-        skip = map(str, sorted(self._skip))
-        self._child = Child("devices.sampler", *skip, receive=self._receive, lost=self._lose)
+        arguments = map(str, (self._timeouts.period, *sorted(self._skip)))
+        self._child = Child("devices.sampler", *arguments, receive=self._receive, lost=self._lose)
         self._expect(self._timeouts.first)
 
     def ask(self) -> None:

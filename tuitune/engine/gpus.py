@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from tuitune.core import events as ev
-from tuitune.core.placement.gpu_state import GpuState, Tenant, obstacle_changes
+from tuitune.core.placement.gpu_state import GpuState, Tenant, in_use, obstacle_changes
 from tuitune.core.placement.gpus import THIRDS
-from tuitune.core.placement.snapshots import GpuSample, Snapshot
+from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.core.reasons import GpuBarred, Why
 from tuitune.core.spec import DevicesSpec
 from tuitune.core.study import State
+from tuitune.devices.host import make_state
 from tuitune.devices.locks import Locks
 from tuitune.devices.watchdog import Timeouts, Watchdog
 from tuitune.engine.failure import start_task
-from tuitune.messages.text import trial_name
 
 Take = Callable[[Sequence[ev.Event]], None]
 
 _AGAIN = 0.05  # s between two looks at memory that is to become free
-_LEFT_FREE = "left free for others"
+_LEFT_FREE = GpuBarred("left free")
 
 
 class Gpus:
@@ -45,6 +45,7 @@ class Gpus:
         note: Callable[[str], None],
         vacating: float,  # s that memory may stay behind, before a GPU is shown as still held
         watching: Timeouts | None = None,
+        view: GpuState | None = None,
     ) -> None:
         self._watching = watching
         self._vacating = vacating
@@ -56,7 +57,7 @@ class Gpus:
         self._clock = clock
         self._note = note
         self._take: Take | None = None
-        self._view = GpuState(spec, os.getpid())
+        self._view = make_state(spec) if view is None else view
         self._watchdog: Watchdog | None = None
         self._devices: Sequence[GpuSample] = ()
         self._looked: Sequence[ev.Gpu] = ()  # as they were seen, before leases and stuck memory
@@ -76,8 +77,8 @@ class Gpus:
         return self._devices
 
     @property
-    def strangers(self) -> Mapping[str, Sequence[str]]:
-        """Others that compute on a GPU, as text, by its UUID."""
+    def strangers(self) -> Mapping[str, Sequence[DeviceProcess]]:
+        """Others that compute on a GPU, by its UUID."""
         return self._view.strangers
 
     def start(self, first: Snapshot) -> None:
@@ -112,7 +113,8 @@ class Gpus:
         except NotAllowedError as error:
             devices, snapshot = [], msgspec.structs.replace(snapshot, problem=str(error))
         self._note_problem(snapshot.problem)
-        self._looked = self._view.look(devices, snapshot, self._ours(), now)
+        here = [*self._ours(), *(tenant for tenant, _ in self._stuck)]
+        self._looked = self._view.look(devices, snapshot, here, now)
         if not snapshot.problem:
             self._devices = devices
             self._report_footprints(now)
@@ -156,7 +158,7 @@ class Gpus:
                 self._locks.drop(gpu.uuid)
         free = [gpu for gpu in gpus if not gpu.obstacle]
         free.sort(key=lambda gpu: (gpu.uuid not in self._locks, gpu.busy, -gpu.index))
-        taken, reasons = 0, dict[str, str]()
+        taken, reasons = 0, dict[str, Why]()
         for gpu in free:
             others = sum(1 for reason in reasons.values() if reason != _LEFT_FREE)
             if taken >= min(len(free) - others - self._spec.leave_free, self._wanted()):
@@ -164,7 +166,7 @@ class Gpus:
                 if gpu.uuid not in used:
                     self._locks.drop(gpu.uuid)
             elif holder := self._locks.take(gpu.uuid):
-                reasons[gpu.uuid] = f"taken by {holder}"
+                reasons[gpu.uuid] = GpuBarred("locked", holder)
             else:
                 taken += 1
         return [self._with_obstacle(gpu, reasons.get(gpu.uuid, "")) for gpu in gpus]
@@ -180,7 +182,7 @@ class Gpus:
         return math.ceil(settings.concurrency * each - THIRDS)
 
     @staticmethod
-    def _with_obstacle(gpu: ev.Gpu, obstacle: str) -> ev.Gpu:
+    def _with_obstacle(gpu: ev.Gpu, obstacle: Why) -> ev.Gpu:
         if not obstacle or gpu.obstacle:
             return gpu
         return msgspec.structs.replace(gpu, obstacle=obstacle)
@@ -207,7 +209,9 @@ class Gpus:
         uuids = self._state.trials[event.trial].gpus
         if uuids:
             key = event.trial, event.attempt
-            self._tenants[key] = Tenant(event.pid, uuids, {event.pid}, began=self._clock())
+            now, pids = self._clock(), {event.pid}
+            before = {d.uuid: in_use(d) or 0 for d in self._devices if d.uuid in uuids}
+            self._tenants[key] = Tenant(event.pid, uuids, pids, began=now, before=before)
             if not self._state.trials[event.trial].share:
                 self._unseen[key] = self._tenants[key]
 
@@ -240,15 +244,11 @@ class Gpus:
         assert self._take is not None
         self._take([msgspec.structs.replace(event, time=self._clock())])
 
-    def _still_stuck(self) -> dict[str, str]:
+    def _still_stuck(self) -> dict[str, Why]:
         """Obstacles, by UUID, of GPUs that still hold memory of a trial that has ended."""
         held = [(tenant, trial, self._held_by(tenant)) for tenant, trial in self._stuck]
         self._stuck = [(tenant, trial) for tenant, trial, uuids in held if uuids]
-        return {
-            uuid: f"{trial_name(trial)} has ended, and its memory is still held there"
-            for _, trial, uuids in held
-            for uuid in uuids
-        }
+        return {uuid: GpuBarred("held", trial=trial) for _, trial, uuids in held for uuid in uuids}
 
     async def _look_again(self) -> bool:
         """Wait for a new sample; False if none can come."""

@@ -16,13 +16,14 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import Gpu
-from tuitune.core.placement.snapshots import DeviceSample, GpuSample
+from tuitune.core.placement.snapshots import DeviceProcess, DeviceSample, GpuSample
 from tuitune.core.search.importance import FINISHED, Importance, is_due
 from tuitune.core.study import State, Study
 from tuitune.core.study.gpu_packing import sharing
 from tuitune.engine.context import EngineContext
 from tuitune.engine.engine import Engine
 from tuitune.engine.gpus import Gpus
+from tuitune.messages.reasons import process_words, reason_words
 from tuitune.model_process import importance
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import LOG
@@ -126,7 +127,10 @@ async def watch_devices(
 
 
 def _gpu_samples(
-    devices: Sequence[GpuSample], strangers: Mapping[str, Sequence[str]], state: State, now: float
+    devices: Sequence[GpuSample],
+    strangers: Mapping[str, Sequence[DeviceProcess]],
+    state: State,
+    now: float,
 ) -> list[DeviceSample]:
     """The last sample of each GPU, with the trials on it and why nothing starts there."""
     gpus = {gpu.uuid: gpu for gpu in state.gpus}
@@ -148,7 +152,10 @@ def _gpu_samples(
             power=device.power,
             power_limit=device.power_limit,
             trials=tuple(on.get(device.uuid, ())),
-            foreign=tuple(strangers.get(device.uuid, ())),
+            foreign=tuple(
+                process_words(process.user, process.name, process.pid, process.memory)
+                for process in strangers.get(device.uuid, ())
+            ),
             note=_gpu_note(device, gpus.get(device.uuid)),
             packed=(sharing(state, gpus[device.uuid]) if device.uuid in gpus else None) or "",
         )
@@ -160,7 +167,7 @@ def _gpu_note(device: GpuSample, gpu: Gpu | None) -> str:
     """Why nothing is placed on it; others on it are named in a field of their own."""
     if gpu is None:
         return device.trouble
-    return "nothing more starts" if gpu.obstacle and gpu.foreign else gpu.obstacle
+    return "nothing more starts" if gpu.obstacle and gpu.foreign else reason_words(gpu.obstacle)
 
 
 _IMPORTANCE_PERIOD = 15.0  # s between two looks at whether enough trials have finished

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuitune.core.events import Settings
 from tuitune.core.placement.host import HostResources, shortage
-from tuitune.core.placement.snapshots import Snapshot
+from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed, hides_all
 from tuitune.core.space import spell
 from tuitune.core.spec import StudySpec
@@ -138,26 +138,37 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
     if seen.problem:
         return f"{asked}{seen.problem}; mend that, or set gpus = 0 in [trial] to run on CPUs"
     try:
-        there = allowed(seen.devices, os.environ, spec.devices.allow)
+        allowed_here = allowed(seen.devices, os.environ, spec.devices.allow)
     except NotAllowedError as error:
         return str(error)
+    return _unusable(spec, seen, allowed_here, asked)
+
+
+def _unusable(spec: StudySpec, seen: Snapshot, there: Sequence[GpuSample], asked: str) -> str:
     ill = [device for device in seen.devices if device.trouble]
     there = [device for device in there if not device.trouble]
-    if gpus is None and ill and not there and not hides_all(os.environ):
-        what = f"GPU {ill[0].index} can't be used: {ill[0].trouble}"
+    if ill and not there and not hides_all(os.environ):
+        what = f"{asked}GPU {ill[0].index} can't be used: {ill[0].trouble}"
         return f"{what}; mend that, or set gpus = 0 in [trial] to run on CPUs"
+    few = _too_few(spec, there)
+    return f"{asked}{few}" if few else ""
+
+
+def _too_few(spec: StudySpec, there: Sequence[GpuSample]) -> str:
+    """Why these GPUs are too few for a trial; empty if they are enough."""
+    gpus, spared = spec.trial.gpus, spec.devices.leave_free
     count = 1.0 if gpus == "auto" else gpus
     if count is not None and count > 1:
-        there = [
-            device for device in there if not device.parent
-        ]  # a trial has one MIG instance at most
-    if count is None or count <= max(0, len(there) - spec.devices.leave_free):
+        whole = [device for device in there if not device.parent]
+        if there and not whole:
+            what = f"the GPUs here are {len(there)} MIG instances, of which a trial has one at most"
+            return f"{what}; set gpus = 1"
+        there = whole
+    if count is None or count <= max(0, len(there) - spared):
         return ""
     some = "1 GPU here is" if len(there) == 1 else f"{len(there)} GPUs here are"
-    what = f"{some} ours to use"
-    if spec.devices.leave_free:
-        what += f", {spec.devices.leave_free} of which must stay free for others"
-    return f"{asked}{what}; ask for fewer, or set gpus = 0 to run on CPUs"
+    left = f", {spared} of which must stay free for others" if spared else ""
+    return f"{some} ours to use{left}; ask for fewer, or set gpus = 0 to run on CPUs"
 
 
 class NotWhileRunningError(Exception):

@@ -163,7 +163,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.DiskChanged: _disk,
     ev.ClockStepped: _clock,
     ev.LaunchBlocked: _blocked,
-    ev.DevicesChanged: lambda f: f.why,
+    ev.DevicesChanged: lambda f: reason_words(f.why),
     ev.Packed: lambda f: f"{f.model}: {reason_words(f.why)}",
     ev.Halted: _halted,
     ev.Finished: _finished,

@@ -230,6 +230,43 @@ def _sharing(why: r.TrialsOnGpu) -> str:
     return text if why.gain is None else f"{text}, {why.gain - 1:+.0%} over one"
 
 
+def process_words(user: str, name: str, pid: int, memory: int | None) -> str:
+    """A process on a GPU, as: anna's python (pid 12, 2.1 GB)."""
+    held = "" if memory is None else f", {memory / 1e9:.1f} GB"
+    whose = f"{user}'s {name}" if user else "somebody's process"
+    return f"{whose} (pid {pid}{held})"
+
+
+def _taken(why: r.GpuTaken) -> str:
+    words = process_words(why.user, why.name, why.pid, why.memory)
+    more = f" and {why.more} more" if why.more else ""
+    remedy = "; --share uses it all the same" if why.own else ""
+    return f"{words}{more} computes on it{remedy}"
+
+
+_BARRED = {
+    "just left": "another user has only just left it",
+    "left free": "left free for others",
+    "locked": "taken by {text}",
+    "held": "{trial} has ended, and its memory is still held there",
+    "gone": "it is no longer there",
+    "trouble": "{text}",
+    "unknown": "its state is unknown: {text}",
+}
+
+
+def _barred(why: r.GpuBarred) -> str:
+    trial = "a trial" if why.trial is None else trial_name(why.trial)
+    return _BARRED[why.cause].format(text=why.text, trial=trial)
+
+
+def _news(why: r.GpuNews) -> str:
+    """As: GPU 1: anna's python (pid 12, 2.1 GB) computes on it; GPU 3: free again."""
+    return "; ".join(
+        f"GPU {index}: {reason_words(change) or 'free again'}" for index, change in why.changes
+    )
+
+
 _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.Ranked: _ranked,
     r.Averaged: _averaged,
@@ -265,4 +302,10 @@ _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.Stopped: lambda why: _STOPPED[why.how],
     r.GpusShared: _shared,
     r.TrialsOnGpu: _sharing,
+    r.GpuTaken: _taken,
+    r.GpuFilled: lambda why: (
+        f"{why.memory / 1e9:.0f} GB of it are in use by processes that can't be seen from here"
+    ),
+    r.GpuBarred: _barred,
+    r.GpuNews: _news,
 }

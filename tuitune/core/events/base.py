@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from tuitune.core.reasons import Why
+
 
 class TrialState(StrEnum):
     """Where a trial stands, as the journal, the tables and the commands spell it."""
@@ -75,7 +77,7 @@ class Gpu(msgspec.Struct, frozen=True, array_like=True):
     index: int
     name: str  # its model's
     memory: int  # bytes that trials may use; 0: unknown
-    obstacle: str = ""  # why nothing starts on it now, in words
+    obstacle: Why = ""  # why nothing starts on it now
     lost: bool = False  # trials on it can not go on either
     foreign: bool = False  # another user's process computes on it
     packs: bool = True  # several trials may share it

@@ -216,7 +216,7 @@ class DevicesChanged(Fact, frozen=True, tag="devices_changed"):
     """The state of the GPUs that this study may use has changed."""
 
     gpus: tuple[Gpu, ...]
-    why: str = ""  # GPUs that can't be used any more, or again; empty: none
+    why: Why = ""  # GPUs that can't be used any more, or again; empty: none
 
 
 class Footprint(Fact, frozen=True, tag="footprint"):

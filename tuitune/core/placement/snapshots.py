@@ -38,7 +38,7 @@ class GpuSample(msgspec.Struct, frozen=True):
     unified: bool = False  # it uses the host's memory
     processes: tuple[DeviceProcess, ...] | None = ()
     lost: bool = False  # the trouble ends what computes on it, too
-    graphics: int = 0  # bytes of programs that draw and do not compute
+    graphics: int | None = 0  # bytes of programs that draw and do not compute
 
 
 class Link(msgspec.Struct, frozen=True):
