@@ -61,6 +61,18 @@ def doubts(workshop: Workshop, *words: object) -> list[str]:
     return [line.partition(": warning: ")[2] for line in done.stderr.splitlines()]
 
 
+def test_saves_are_of_use_where_the_program_knows_the_folder_and_the_checkpoint(workshop: Workshop):
+    file = command_study(workshop, 'saves = "last.ckpt"\nenv = { A = "" }')
+    lacking = [words for words in doubts(workshop, file) if "saves" in words]
+    assert [words.partition("; ")[2] for words in lacking] == [
+        "let the program write below {trial.folder}",
+        'add ["--resume", "{trial.checkpoint}"] to the command, or a switch for it, as ["--resume{trial.checkpoint!if}"]',
+    ]
+    both = "{trial.folder} {trial.checkpoint}"
+    file.write_text(file.read_text().replace('A = ""', f'A = "{both}"'))
+    assert not [words for words in doubts(workshop, file) if "saves" in words]
+
+
 IN_A_PROJECT = """
 [objective]
 metric = "loss"

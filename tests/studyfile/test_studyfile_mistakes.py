@@ -406,6 +406,26 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("saves", "words"),
+    [
+        ("/tmp/a.pt", "is no path below the trial's folder; write \"last.ckpt\" or \"out/*.pt\", say"),
+        ("a/../../b.pt", "is no path below the trial's folder; write \"last.ckpt\" or \"out/*.pt\", say"),
+        ("{x}.pt", "is no path below the trial's folder; write \"last.ckpt\" or \"out/*.pt\", say"),
+        ("checkpoints/*.pt", "is in tuitune's own folder checkpoints; let the program write to another one, such as {trial.folder}/out, and write \"out/*.ckpt\", say"),
+        ("*", 'is what tuitune writes itself, too; write what no other file is called, as "*.pt"'),
+    ],
+)  # fmt: skip
+def test_what_a_command_can_not_save(problems, saves, words):
+    (found,) = problems(trial=f'command = ["a"]\nsaves = "{saves}"')
+    assert found == f's.toml: [trial] saves = "{saves}": {words}'
+
+
+def test_a_target_saves_by_itself(problems):
+    (found,) = problems(trial=f'{RIGHT["trial"]}\nsaves = "last.ckpt"')
+    assert found.endswith("take it out, or run a command in place of the target")
+
+
 @pytest.mark.parametrize(("command", "words"), COMMANDS)
 def test_a_command_that_can_not_run(problems, command, words):
     space = f'{RIGHT["space"]}\nmomentum = {{ low = 0.5, high = 0.9, when = {{ opt = "sgd" }} }}'

@@ -24,6 +24,7 @@ from tuitune.engine.settings import (
     wants_gpus,
 )
 from tuitune.executors.local.interpreter import Interpreter
+from tuitune.messages.command import CHECKPOINT
 from tuitune.messages.parameters import condition, domain
 from tuitune.messages.reasons import too_few
 from tuitune.messages.text import configuration_toml, duration, table, trial_name
@@ -46,7 +47,7 @@ def _warnings(
     spec: StudySpec, document: Mapping[str, Mapping[str, object]], begun: StudyFolder | None
 ) -> list[str]:
     """document: the study file's tables; begun: the newest study that it has begun."""
-    found = [*_switched_off(spec, document), *_commands_at_max(spec)]
+    found = [*_switched_off(spec, document), *_commands_at_max(spec), *_saves(spec)]
     if begun is not None:
         found += [*_seen_repeats(spec, begun), *_short_leave(spec, begun)]
     return found
@@ -69,6 +70,27 @@ def _commands_at_max(spec: StudySpec) -> Iterator[str]:
         f"their model; it ends by itself, or when it reports beyond {end}. One that runs longer "
         f"and reports no more keeps its slot until it ends: let it stop at {end}"
     )
+
+
+def _saves(spec: StudySpec) -> Iterator[str]:
+    """What a command needs to save into its trial's folder, and to go on from there."""
+    trial = spec.trial
+    if trial.saves is None or trial.command is None:
+        return
+    words = (part if isinstance(part, str) else " ".join(part) for part in trial.command)
+    texts = [*words, *trial.env.values()]
+    key = f"[trial] saves = {spell(trial.saves)}"
+    if not any("{trial.folder" in text for text in texts):
+        yield (
+            f"{key}: it is looked for in each trial's folder, which neither command nor env names; "
+            "let the program write below {trial.folder}"
+        )
+    if not any(f"{{{CHECKPOINT}" in text for text in texts):
+        yield (
+            f"{key}: neither command nor env has {{{CHECKPOINT}}}, so trials that go on start again; "
+            f'add ["--resume", "{{{CHECKPOINT}}}"] to the command, or a switch for it, as '
+            f'["--resume{{{CHECKPOINT}!if}}"]'
+        )
 
 
 def _seen_repeats(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:

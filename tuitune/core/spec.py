@@ -59,6 +59,7 @@ class TrialSpec:
     keep_checkpoints: KeepCheckpoints = "best"
     env: Mapping[str, str] = field(default_factory=dict)
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
+    saves: str | None = None  # a command's checkpoint: a path or glob below the trial's folder
     cwd: str | None = None  # as it is written: relative to the study file; None: its folder
     python: str | None = None  # a target's interpreter, as written; None: the one of tuitune
 

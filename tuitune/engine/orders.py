@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from tuitune.core.spec import StudySpec
 from tuitune.core.study.state import State, Trial
 from tuitune.engine.ports import Folders
 from tuitune.messages.command import fill_command, fill_variables, trial_values
+from tuitune.trial.saved_files import newest
 from tuitune.trial.wire import Order
 
 
@@ -18,7 +20,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
     command = spec.trial.command
     seed = attempt_seed(spec.search.seed, trial.number, trial.attempt)
     folder = trial_folders.folder(trial.number)
-    resumed = None if checkpoint is None else str(checkpoint.absolute())
+    resumed = None if checkpoint is None else _checkpoint_path(spec, folder, checkpoint)
     gpus = len(trial.gpus)
     own = trial_values(str(folder.absolute()), trial.number, seed, gpus, resumed)
     values = {**trial.config, **own}
@@ -40,6 +42,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         threads=max(1, int(trial.cpus)),
         command=None if command is None else tuple(fill_command(command, values)),
         metrics=dict(spec.trial.metrics),
+        saves=spec.trial.saves,
         env={
             **fill_variables(spec.trial.env, values, names),
             **gpu_environment(spec, state, trial),
@@ -48,6 +51,14 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         target=None if state.settings is None else state.settings.target,
         mode=spec.objective.mode,
     )
+
+
+def _checkpoint_path(spec: StudySpec, folder: Path, checkpoint: Path) -> str | None:
+    """What a command goes on from: the file that it saved, at its place; else the checkpoint."""
+    if spec.trial.saves is None:
+        return str(checkpoint.absolute())
+    saved = newest(str(checkpoint), spec.trial.saves)
+    return None if saved is None else str(folder.absolute() / saved.place)
 
 
 def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, trial_folders: Folders) -> str:

@@ -16,6 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tuitune.trial.saved_files import find
+
 BIN = ".removing"  # in the folder of the trials, for what is to be deleted
 _CHECKPOINTS = "checkpoints"
 _FEW = 4  # trials whose checkpoints are looked for at once; the thread looks for those of more
@@ -29,8 +31,9 @@ class _Removal:
     again with the next removal.
     """
 
-    def __init__(self, trials: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, trials: Path, note: Callable[[str], None], saves: str | None) -> None:
         self._trials = trials
+        self._saves = saves
         self._bin = trials / BIN
         self._note = note
         self._reported = False
@@ -74,7 +77,7 @@ class _Removal:
         return self._has_begun and not self._failed
 
     def _has_saved(self, trial: int) -> bool:
-        return os.path.exists(self._checkpoints(trial))  # noqa: PTH110 - a third of Path's time
+        return self._saves is not None or os.path.exists(self._checkpoints(trial))  # noqa: PTH110
 
     def _checkpoints(self, trial: int) -> str:
         return f"{self._trials}/{trial:04d}/{_CHECKPOINTS}"
@@ -112,17 +115,21 @@ class _Removal:
         try:
             names = os.listdir(place)  # noqa: PTH208 - called for each trial when a study opens
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            names = []
         folder = Path(place)
         there = [folder / name for name in names]
         kept = set(whole(there)[-keep:]) if keep else set()
         superfluous = [path for path in there if path not in kept]
+        if not keep and self._saves is not None:
+            own = folder.parent
+            superfluous += [own / found for found in find(str(own), self._saves)]
         if superfluous:
             self._bin.mkdir(exist_ok=True, mode=0o700)
             aside = Path(tempfile.mkdtemp(prefix=f"{trial:04d}-", dir=self._bin))
-            for path in superfluous:
-                _move(path, aside / path.name)
-        if not kept:
+            for number, path in enumerate(superfluous):
+                with contextlib.suppress(FileNotFoundError):  # it was in one that has been moved
+                    _move(path, aside / f"{number}-{path.name}")
+        if not kept and names:
             with contextlib.suppress(OSError):  # a link to a folder elsewhere stays
                 folder.rmdir()
         return bool(superfluous)
@@ -184,9 +191,15 @@ _CONFIGURATION = "config.json"
 class TrialFolders:
     """The folder `trials/` of one study. `note` gets messages about removal, on any thread."""
 
-    def __init__(self, trials: Path, note: Callable[[str], None] = lambda _text: None) -> None:
+    def __init__(
+        self,
+        trials: Path,
+        note: Callable[[str], None] = lambda _text: None,
+        saves: str | None = None,
+    ) -> None:
+        """`saves`: the files of commands that are removed with their checkpoints, as a glob."""
         self._trials = trials
-        self._removal = _Removal(trials, note)
+        self._removal = _Removal(trials, note, saves)
 
     def folder(self, trial: int) -> Path:
         """The trial's folder, which may not exist yet."""

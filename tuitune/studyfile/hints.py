@@ -202,6 +202,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "keep_checkpoints",
         "env",
         "cwd",
+        "saves",
         "metrics",
         "python",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
@@ -43,6 +44,12 @@ def read_trial(
             "has patterns for what a command prints, and a target reports by itself, with "
             "trial.report(…); take [trial.metrics] out, or run a command in place of the target",
         )
+        table.unused(
+            "saves",
+            "target",
+            "names the files of a command, and a target saves by trial.report(…, save=…); take it "
+            "out, or run a command in place of the target",
+        )
     return TrialSpec(
         target=None if target is None else _target(table, target, folder),
         command=None if command is None else _command(table, names, space),
@@ -58,6 +65,7 @@ def read_trial(
             "keep_checkpoints", _DEFAULT.keep_checkpoints, ("best", "all", "none")
         ),
         cwd=table.text("cwd", None),
+        saves=_saves(table),
         env=_environment(table, Names(names, space)),
         python=_python(table, is_used=command is None or bool(space.sampled)),
     )
@@ -168,6 +176,29 @@ def _listed(parameter: Parameter) -> Sequence[object]:
             return (value,)
         case _:
             return ()
+
+
+def _saves(table: Table) -> str | None:
+    saves = table.text("saves", None)
+    if saves is None:
+        return None
+    from tuitune.trial.saved_files import CHECKPOINTS, OF_THE_FOLDER  # noqa: PLC0415 - few need it
+
+    plain = os.path.normpath(saves.removeprefix("{trial.folder}/"))
+    first = plain.split(os.sep, 1)[0]
+    if plain.startswith((os.sep, "..")) or plain == "." or "\0" in plain or "{" in plain:
+        words = 'is no path below the trial\'s folder; write "last.ckpt" or "out/*.pt", say'
+    elif first == CHECKPOINTS:
+        words = (
+            f"is in tuitune's own folder {CHECKPOINTS}; let the program write to another one, such "
+            'as {trial.folder}/out, and write "out/*.ckpt", say'
+        )
+    elif any(fnmatch.fnmatch(name, plain) for name in OF_THE_FOLDER):
+        words = 'is what tuitune writes itself, too; write what no other file is called, as "*.pt"'
+    else:
+        return plain
+    table.wrong("saves", words)
+    return None
 
 
 def _patterns(table: Table) -> dict[str, str]:

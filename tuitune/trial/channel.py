@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from tuitune.trial import wire
@@ -51,10 +52,8 @@ class SocketChannel:
 
     def poll(self) -> wire.Stop | wire.Refused | None:
         """Drops other messages. Raises ConnectionResetError if the engine is gone."""
-        try:
+        with suppress(BlockingIOError):  # a message may have come together with an earlier one
             self._receive(socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
         while b"\n" in self._buffer:
             message = self._next()
             if isinstance(message, wire.Stop | wire.Refused):

@@ -7,20 +7,23 @@ import select
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 from tuitune.ipc import process_tree
 from tuitune.trial import child_process, wire
-from tuitune.trial.api import Trial
+from tuitune.trial.command_trial import CommandTrial, Leaving
 from tuitune.trial.link import SECOND_REPORTER, SecondReporterError, TrialStopped
 from tuitune.trial.output_parser import LineCutter, Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from tuitune.trial.channel import Channel, SocketChannel
+    from tuitune.trial.channel import SocketChannel
+    from tuitune.trial.command_saves import Saves
 
 _CHUNK = 1 << 16  # bytes
+_LOOK, _LOOK_IN_HASTE = 100, 20  # ms between two looks at what a command saves
 _NOT_FOUND = 127  # a shell's exit status
 
 
@@ -28,6 +31,7 @@ def supervise(channel: SocketChannel, order: wire.Order) -> int:
     """Run the command. Returns its exit status, or minus the signal that it died of."""
     assert order.command is not None
     try:
+        saves = _begin_saves(order, channel)
         process = _start(order)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in an argument
         why = error.strerror if isinstance(error, OSError) else error
@@ -35,11 +39,22 @@ def supervise(channel: SocketChannel, order: wire.Order) -> int:
         os.write(2, f"tuitune: {problem}\n".encode())
         child_process.tell_done(channel, problem)
         return _NOT_FOUND
-    supervisor = _Supervisor(channel, order, process)
+    supervisor = _Supervisor(channel, order, process, saves)
     code = supervisor.run()
     # Without a problem found here, its exit status shows how it ended.
     child_process.tell_done(channel, supervisor.problem, stopped=supervisor.cut_short)
     return code
+
+
+def _begin_saves(order: wire.Order, channel: SocketChannel) -> Saves | None:
+    """Raises OSError if what the checkpoint holds can't be put back."""
+    if order.saves is None:
+        return None
+    from tuitune.trial.command_saves import Saves  # noqa: PLC0415 - few commands need it
+
+    saves = Saves(order, channel)
+    saves.begin()
+    return saves
 
 
 def _start(order: wire.Order) -> subprocess.Popen[bytes]:
@@ -67,9 +82,13 @@ class _CommandChannel:
     """The supervisor's channel to the engine, which handles pauses itself.
 
     A command can't be asked to save: it is stopped by SIGSTOP, until it is released or ended.
+    Unless it is one that saves by itself: then the supervisor ends it after its next save.
     """
 
-    def __init__(self, channel: SocketChannel, process: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, channel: SocketChannel, process: subprocess.Popen[bytes], *, saves: bool
+    ) -> None:
+        self._saves = saves
         self._channel = channel
         self._process = process
         self.fileno = channel.fileno
@@ -77,18 +96,21 @@ class _CommandChannel:
 
     def poll(self) -> wire.Stop | wire.Refused | None:
         message = self._channel.poll()
-        return self._freeze() if _is_pause(message) else message
+        return self.freeze() if self._must_freeze(message) else message
 
     def wait(self) -> wire.Instruction | wire.Refused:
         while True:
             message = self._channel.wait()
-            if not _is_pause(message):
+            if not self._must_freeze(message):
                 return message
-            stop = self._freeze()
+            stop = self.freeze()
             if stop is not None:
                 return stop
 
-    def _freeze(self) -> wire.Stop | None:
+    def _must_freeze(self, message: wire.Instruction | wire.Refused | None) -> bool:
+        return not self._saves and _is_pause(message)
+
+    def freeze(self) -> wire.Stop | None:
         """Suspend the command until it is released. Returns a Stop if it is to end instead."""
         if self._process.returncode is not None:
             return None  # it has ended
@@ -111,11 +133,16 @@ class _Supervisor:
     """Reads a command's output, sends its reports, and ends it when the engine orders so."""
 
     def __init__(
-        self, channel: SocketChannel, order: wire.Order, process: subprocess.Popen[bytes]
+        self,
+        channel: SocketChannel,
+        order: wire.Order,
+        process: subprocess.Popen[bytes],
+        saves: Saves | None,
     ) -> None:
-        self._channel = _CommandChannel(channel, process)
+        self._channel = _CommandChannel(channel, process, saves=saves is not None)
+        self._saves = saves
         self._metric = order.metric
-        self._trial = _CommandTrial(order, self._channel)
+        self._trial = CommandTrial(order, self._channel)
         self._process = process
         self._lines = LineCutter()
         self._metrics = Metrics(order.metrics, order.metric, order.resource)
@@ -135,7 +162,7 @@ class _Supervisor:
         for descriptor in (pipe, self._channel.fileno(), wakeup.fileno()):
             poll.register(descriptor, select.POLLIN)
         while self._process.poll() is None:
-            for descriptor, _ in poll.poll():
+            for descriptor, _ in poll.poll(self._until_look()):
                 if descriptor == wakeup.fileno():
                     wakeup.recv(4096)
                 elif descriptor == self._channel.fileno():
@@ -144,6 +171,7 @@ class _Supervisor:
                         poll.unregister(descriptor)
                 elif not self._read(pipe):
                     poll.unregister(pipe)  # it has closed its output, but still runs
+            self._tend_saves()
         process_tree.end_descendants()  # they may hold the pipe's other end open
         self._drain(pipe)
         for line in self._lines.flush():
@@ -151,7 +179,39 @@ class _Supervisor:
         if self._process.returncode == 0 and not self.stopping and not self._ignores_output:
             self._report(self._trial.finish)
             self._tell_lack()
+        if self._saves is not None:
+            self._saves.end(by_signal=self._process.returncode < 0)
         return self._process.returncode
+
+    def _until_look(self) -> int | None:
+        """Milliseconds until the next look at what is saved."""
+        if self._saves is None or self.stopping:
+            return None
+        return _LOOK if self._trial.leaving is None else _LOOK_IN_HASTE
+
+    def _tend_saves(self) -> None:
+        if self._saves is None or self.stopping:
+            return
+        leaving = self._trial.leaving
+        self._saves.tend(at_once=leaving is not None)
+        if leaving is not None:
+            self._leave(self._saves, leaving)
+
+    def _leave(self, saves: Saves, leaving: Leaving) -> None:
+        """End the command once it has saved what it was asked to, or after one more step."""
+        is_beyond = self._trial.step > leaving.step
+        if saves.has_saved_since(leaving.step) or (is_beyond and saves.is_any):
+            if saves.suspend(self._process.pid):
+                self.cut_short = True
+                self._stop()
+        elif is_beyond and leaving.reason == wire.PAUSED:
+            self._trial.stay()
+            if self._channel.freeze() is not None:
+                self.cut_short = True
+                self._stop()
+        elif is_beyond:
+            self.cut_short = True
+            self._stop()
 
     def _tell_lack(self) -> None:
         lack = self._metrics.lack
@@ -182,7 +242,10 @@ class _Supervisor:
         if problem is not None:
             self._report(lambda: self._trial.warn("printed", problem))
         if values is not None:
+            now, before = time.time(), self._trial.step
             self._report(lambda: self._trial.take(values))
+            if self._saves is not None and self._trial.step > before:
+                self._saves.note_step(self._trial.step, now)
 
     def _report(self, send: Callable[[], None]) -> None:
         """Send messages, and end the command if the engine orders so."""
@@ -225,6 +288,9 @@ class _Supervisor:
             return
         if isinstance(message, wire.Refused):
             self._yield()
+        elif message is not None and message.save and self._saves is not None:
+            self._trial.leave(message.reason)
+            self._read_engine()  # a harsher order may have come with it
         elif message is not None:
             self.cut_short = True
             self._stop()
@@ -242,78 +308,6 @@ class _Supervisor:
         self._stop()
         if self._reporting:
             raise TrialStopped(f"signal {number}")  # no verdict may ever come
-
-
-class _CommandTrial(Trial):
-    """Reports for a command, which may print one step several times.
-
-    As any trial it is judged by the first report of a step that has the objective. But a command
-    doesn't wait for verdicts, so a step can also be judged once it is over: if steps are reported
-    several times, each report is sent as open, and the merged report of the step is sent to be
-    judged when a later step begins or the command ends.
-    """
-
-    def __init__(self, order: wire.Order, channel: Channel) -> None:
-        super().__init__(order, channel)
-        self._postponed.may_wait = False  # a command's reports can't save
-        self._repeats = order.repeats and order.resource is not None
-        self._merged: dict[str, Any] = {}  # all that the current step has reported
-
-    @property
-    def is_complete(self) -> bool:
-        return self._steps.is_complete
-
-    def take(self, values: Mapping[str, Any]) -> None:
-        """Send the values of one printed report. Raises what `report` raises."""
-        self._reporter.take()
-        steps = self._steps
-        step = steps.step_of(values)
-        is_current = False
-        if step is not None:
-            if step > steps.now:
-                self._close()
-                self._merged = {}
-            elif step == steps.newest_objective and self._metric in values:
-                self._repeats = True
-            is_current = step >= steps.now
-        if is_current:
-            self._merged.update(_sent(values, steps.resource))
-        copy = dict(values)
-        self._take(self._count(copy), copy, None, wire.OPEN if self._repeats and is_current else "")
-
-    def finish(self) -> None:
-        """The command has exited with status 0: wait for the last verdict."""
-        line = self._closing()
-        if line is not None:
-            self._link.send(line)
-            self._answer(self._steps.now)
-        self._finish()
-
-    def warn(self, kind: str, text: str) -> None:
-        self._warn(kind, text)
-
-    def _close(self) -> None:
-        """A later step has begun: let the one before it be judged."""
-        line = self._closing()
-        if line is not None:
-            self._link.send(line)
-            self._obey(self._answer(self._steps.now), None)
-
-    def _closing(self) -> bytes | None:
-        """The merged report of the current step; None if it needs no verdict."""
-        value = self._merged.get(self._metric)
-        now = self._steps.now
-        if not self._repeats or value is None or not self._steps.waits(now, value, closing=True):
-            return None
-        return wire.report_line(now, self._merged, wire.WAITS)[0]
-
-
-def _sent(values: Mapping[str, Any], resource: str | None) -> dict[str, Any]:
-    """Those of a report's values that were sent."""
-    refused = wire.report_line(0, dict(values))[1]
-    return {
-        name: value for name, value in values.items() if name not in refused and name != resource
-    }
 
 
 def _log(chunk: bytes) -> None:

@@ -120,6 +120,10 @@ def _from_environment() -> Trial:
     if text is None:
         return _StandIn(PrintedChannel())
     order = decode_order(text)
+    if order.saves is not None:
+        from tuitune.trial.command_saves import reports_itself  # noqa: PLC0415
+
+        reports_itself(order.folder).touch()
     rank = os.environ.get("RANK") or os.environ.get("LOCAL_RANK")
     if rank in (None, "", "0"):
         return Trial(order, SocketChannel(order))

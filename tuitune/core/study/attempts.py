@@ -210,7 +210,7 @@ def _unsaved(trial: st.Trial) -> Literal["", "save cut off", "ended"]:
 
 def _at_rung(trial: st.Trial) -> Why:
     """Why a trial waits at its rung, and whether what it did up to there is lost."""
-    if trial.checkpoint == trial.attempt_step:
+    if trial.checkpoint is not None and trial.checkpoint >= trial.attempt_step:
         return trial.note
     return AtRung(trial.note, trial.attempt_step, trial.checkpoint)
 

@@ -8,7 +8,6 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.space import spell
-from tuitune.engine.orders import attempt_seed
 from tuitune.messages.command import fill_command, trial_values
 from tuitune.messages.text import configuration_toml, trial_name
 from tuitune.ui.actions.action import Action
@@ -65,6 +64,8 @@ def commands(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
 
 
 def _values(snapshot: Snapshot, row: TrialRow) -> dict[str, Any]:
+    from tuitune.engine.orders import attempt_seed  # noqa: PLC0415 - the app needs it seldom
+
     seed = attempt_seed(snapshot.spec.search.seed, row.number, max(0, row.attempt - 1))
     folder = os.fspath(log_file(snapshot.folder.absolute(), row.number).parent)
     asked = snapshot.spec.trial.gpus

@@ -1,0 +1,223 @@
+"""Checkpoints of a command that knows nothing of tuitune, made of the files that it saves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from tuitune.ipc import process_tree
+from tuitune.trial import wire
+from tuitune.trial.channel import SocketChannel
+from tuitune.trial.checkpoints import clear_remains, written
+from tuitune.trial.saved_files import (
+    CHECKPOINTS,
+    SavedFile,
+    copy,
+    is_being_written,
+    is_torn,
+    look,
+    newest,
+    restore,
+)
+
+SETTLED = 2.0  # s without a change, after which a file counts as whole
+_LOOK = 0.1  # s between two looks
+_SHARE = 20  # copying takes at most one part in so many of a trial's time
+_STEPS = 1000  # reports whose time is known
+_SUSPENDING = 0.01  # s until a suspended process does nothing more
+
+
+class Saves:
+    """What a running command has saved, and the checkpoints made of it.
+
+    The newest match is whole while no process has it open to write; a folder must not have changed
+    for SETTLED seconds besides. It is copied SETTLED seconds after its change, or after the first
+    of many changes. Copies, on a thread, take a small share of the time only. What is there when
+    the command has ended is linked and not copied.
+    """
+
+    def __init__(self, order: wire.Order, channel: SocketChannel) -> None:
+        self._folder = order.folder
+        self._pattern = order.saves or ""
+        self._every = order.checkpoint_every
+        self._checkpoint = order.resume_path
+        self._channel = channel
+        self._kept: SavedFile | None = None  # the newest one that is among the checkpoints
+        self._seen: SavedFile | None = None  # the newest one at the last look
+        self._seen_at = 0.0
+        self._look_at = 0.0
+        self._next_at = 0.0  # when the next copy may begin
+        self._changing_since = 0.0  # 0: what is there is kept
+        self._trusted: SavedFile | None = None  # whole when the command was suspended to be ended
+        self._copying: _Copy | None = None
+        self._steps: deque[tuple[float, int]] = deque([(0.0, order.resume_step or 0)], _STEPS)
+        self._failed = False
+
+    def begin(self) -> None:
+        """Put back what the checkpoint holds, before the command starts. Raises OSError.
+
+        Newer files of an earlier attempt are removed, since they may be torn.
+        """
+        clear_remains(Path(self._folder, CHECKPOINTS))
+        with contextlib.suppress(FileNotFoundError):
+            reports_itself(self._folder).unlink()
+        restore(self._folder, self._pattern, self._checkpoint)
+        self._kept = self._seen = newest(self._folder, self._pattern)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is anything to go on from."""
+        return self._seen is not None
+
+    def note_step(self, step: int, now: float) -> None:
+        """A report of a further step came at `now`, in Unix seconds."""
+        self._steps.append((now, step))
+
+    def has_saved_since(self, step: int) -> bool:
+        """Whether the newest file was written after the report of this step."""
+        return self._seen is not None and self._step_of(self._seen) >= step
+
+    def tend(self, *, at_once: bool) -> None:
+        """Look for what is new, and copy what is due; to be called several times a second."""
+        now = time.monotonic()
+        if now < self._look_at and not at_once:
+            return
+        self._look_at = now + _LOOK
+        self._finish_copy(wait=False)
+        saved = self._look(now)
+        if saved is None or self._copying is not None or now < self._next_at:
+            return
+        is_due = now - self._changing_since >= SETTLED and self._is_whole(saved, now)
+        if is_due and not is_torn(self._folder, saved):
+            self._send(wire.Saving(self._step_of(saved)))
+            self._copying = _Copy(self._folder, saved, self._step_of(saved))
+
+    def suspend(self, leader: int) -> bool:
+        """Suspend the command, of this session, if what it has saved is whole; else it runs on."""
+        if self._copying is not None:
+            return False
+        process_tree.kill_session(leader, signal.SIGSTOP)
+        time.sleep(_SUSPENDING)
+        now = time.monotonic()
+        saved = self._look(now)
+        if saved is None or self._is_whole(saved, now):
+            self._trusted = saved
+            return True
+        process_tree.kill_session(leader, signal.SIGCONT)
+        return False
+
+    def end(self, *, by_signal: bool) -> None:
+        """The command has ended: keep what is there, unless a signal may have cut it off."""
+        self._finish_copy(wait=True)
+        now = time.monotonic()
+        saved = self._look(now)
+        if saved is None or is_torn(self._folder, saved):
+            return
+        if by_signal and saved != self._trusted and not self._is_settled(saved, now):
+            return
+        step = self._step_of(saved)
+        self._send(wire.Saving(step))
+        self._tell(saved, step, _kept(self._folder, saved, step, link=True))
+
+    def _look(self, now: float) -> SavedFile | None:
+        """The newest match; None if there is none, or it is among the checkpoints already."""
+        if reports_itself(self._folder).exists():
+            return None
+        saved = newest(self._folder, self._pattern)
+        if saved != self._seen:
+            self._seen, self._seen_at = saved, now
+        if saved is None or saved == self._kept:
+            self._changing_since = 0.0
+            return None
+        self._changing_since = self._changing_since or now
+        return saved
+
+    def _is_settled(self, saved: SavedFile, now: float) -> bool:
+        return saved == self._seen and now - self._seen_at >= SETTLED
+
+    def _is_whole(self, saved: SavedFile, now: float) -> bool:
+        """Whether no process has it open to write; a folder must be settled besides."""
+        path = os.path.realpath(f"{self._folder}/{saved.place}")
+        if Path(path).is_dir() and not self._is_settled(saved, now):
+            return False
+        return not is_being_written(path)
+
+    def _step_of(self, saved: SavedFile) -> int:
+        """The step of the newest report at the time that the file was written."""
+        steps = self._steps
+        gap = steps[-1][0] - steps[-2][0] if len(steps) > 1 else 0.0
+        # A report is printed a little before it is read, and a file's time may be one tick old.
+        until = saved.mtime + max(0.01, min(0.05, gap / 10))
+        return next((step for at, step in reversed(steps) if at <= until), steps[0][1])
+
+    def _finish_copy(self, *, wait: bool) -> None:
+        copying = self._copying
+        if copying is None or (copying.is_alive() and not wait):
+            return
+        copying.join()
+        self._copying = None
+        self._next_at = time.monotonic() + min(self._every, _SHARE * copying.seconds)
+        self._tell(copying.saved, copying.step, copying.problem)
+
+    def _tell(self, saved: SavedFile, step: int, problem: str | None) -> None:
+        """Send that a checkpoint is whole, or why not; empty: the file has changed meanwhile."""
+        if problem is None:
+            self._kept = saved
+            self._changing_since = 0.0
+            self._send(wire.Checkpoint(step))
+        else:
+            self._send(wire.Saving(step, problem or f"{saved.place} was written again meanwhile"))
+
+    def _send(self, message: wire.Saving | wire.Checkpoint) -> None:
+        with contextlib.suppress(OSError):  # the engine is gone, and the copy is whole anyway
+            self._channel.send(wire.encode(message))
+
+
+def reports_itself(folder: str) -> Path:
+    """The file that a script writes which asks for its trial: it saves by itself, too."""
+    return Path(folder, ".reports-itself")
+
+
+class _Copy(threading.Thread):
+    """A checkpoint being copied, while the command runs on."""
+
+    def __init__(self, folder: str, saved: SavedFile, step: int) -> None:
+        super().__init__(daemon=True)
+        self._folder = folder
+        self.saved = saved
+        self.step = step
+        self.seconds = 0.0
+        self.problem: str | None = None
+        self.start()
+
+    def run(self) -> None:
+        began = time.monotonic()
+        self.problem = _kept(self._folder, self.saved, self.step, link=False)
+        self.seconds = time.monotonic() - began
+
+
+def _kept(folder: str, saved: SavedFile, step: int, *, link: bool) -> str | None:
+    """Write the checkpoint. Returns None, or what went wrong: empty if the file has changed."""
+    try:
+        with written(Path(folder, CHECKPOINTS), step) as aside:
+            copy(f"{folder}/{saved.place}", f"{aside}/{saved.place}", link=link)
+            _check_same(folder, saved)
+    except _ChangedError:
+        return ""
+    except OSError as error:
+        return wire.one_line(error)
+    return None
+
+
+class _ChangedError(Exception):
+    """The file was written again while it was copied."""
+
+
+def _check_same(folder: str, saved: SavedFile) -> None:
+    if look(folder, saved.place) != saved:
+        raise _ChangedError
