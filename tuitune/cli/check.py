@@ -87,7 +87,7 @@ def _saves(spec: StudySpec) -> Iterator[str]:
         )
     if not any(f"{{{CHECKPOINT}" in text for text in texts):
         yield (
-            f"{key}: neither command nor env has {{{CHECKPOINT}}}, so trials that go on start again; "
+            f"{key}: neither command nor env has {{{CHECKPOINT}}}, so what goes on starts again; "
             f'add ["--resume", "{{{CHECKPOINT}}}"] to the command, or a switch for it, as '
             f'["--resume{{{CHECKPOINT}!if}}"]'
         )
