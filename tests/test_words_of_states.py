@@ -36,3 +36,10 @@ def test_held_trials_are_counted_apart_from_paused_ones() -> None:
     counts = {TrialState.PAUSED: 5, TrialState.COMPLETE: 2, TrialState.FAILED: 0}
     assert shown_counts(counts, 4) == {"held": 4, "paused": 1, "complete": 2}
     assert shown_counts(counts, 5) == {"held": 5, "complete": 2}
+
+
+def test_frozen_and_lost_trials_are_counted_under_their_own_names() -> None:
+    counts = {TrialState.PAUSED: 3, TrialState.RUNNING: 2}
+    assert shown_counts(counts, 1, 1) == {"running": 2, "held": 1, "paused": 1, "frozen": 1}
+    gone = shown_counts(counts, 1, 1, engine_gone=True)
+    assert gone == {"held": 1, "paused": 2, "lost": 2}

@@ -221,7 +221,8 @@ def snapshot(
     )
     sources.snapshot = made
     made.counts = dict(Counter(row.state for row in made.rows))
-    made.held = sum(row.at_rung for row in made.rows if row.state == TrialState.PAUSED)
+    made.held = sum(row.is_held for row in made.rows)
+    made.frozen = sum(row.is_frozen for row in made.rows)
     made.best, made.partial = best_of(spec, made.rows)
     made.host = "gpu07"
     made.pace.follow(made)

@@ -44,7 +44,7 @@ def test_the_most_important_parameter_comes_first():
     assert bars[0] == "lr"
     assert "R2 0." in words
     assert "48 extremely randomised trees" in words
-    assert "worthless" not in words
+    assert "don't trust it" not in words
     assert "of 1" in next(line for line in words.splitlines() if "momentum" in line)
 
 
@@ -58,13 +58,13 @@ def test_why_there_are_no_bars():
     assert "no parameter has taken more than one value" in shown(context(snapshot(one)))
 
 
-def test_a_worthless_and_a_weak_forest_are_named():
+def test_a_useless_and_a_weak_forest_are_named():
     random = Random(1)
     noise = [
         row(n, "c", config={"lr": 10 ** random.uniform(-4, -1)}, value=random.random())
         for n in range(40)
     ]
-    assert "worthless" in shown(context(snapshot(noise)))
+    assert "predicts nothing: don't trust it" in shown(context(snapshot(noise)))
     pic = snapshot(noise)
     pic.sources.importance = lambda: Importance(40, 40, (ParameterImportance("lr", 0.5, 40),), 0.3)
     assert "a weak model" in shown(context(pic))

@@ -15,7 +15,7 @@ from tuitune.cli import early_signals
 from tuitune.cli.options import device_options, device_overrides
 
 if TYPE_CHECKING:
-    from tuitune.store.exported import Form
+    from tuitune.store.exported import ExportedTable, Form
 
 _RUNS = click.option(
     "--runs",
@@ -213,7 +213,7 @@ def ls(runs: Path) -> None:
 @click.option("--why", type=_TRIAL, metavar="N", help="What was decided about trial N, and why.")
 @_RUNS
 def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
-    """Show STUDY: its counts, its best configuration, its trials."""
+    """Show STUDY: counts, the best configuration, the importance of parameters, all trials."""
     from tuitune.cli.show import show_study
 
     sys.exit(show_study(study, runs, as_json=as_json, why=why))
@@ -221,14 +221,22 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
 
 @commands.command()
 @_STUDY
+@click.option(
+    "--table",
+    "what",
+    type=click.Choice(["trials", "importance"]),
+    default="trials",
+    show_default=True,
+    help="One row for each trial, or for the importance of each parameter.",
+)
 @click.option("--to", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Into this file.")
 @_RUNS
-def export(study: str, *, form: Form, out: Path | None, runs: Path) -> None:
-    """Write a table of STUDY with one row for each trial."""
+def export(study: str, *, what: ExportedTable, form: Form, out: Path | None, runs: Path) -> None:
+    """Write a table of STUDY: its trials, or the importance of its parameters."""
     from tuitune.cli.show import export_study
 
-    sys.exit(export_study(study, runs, form=form, out=out))
+    sys.exit(export_study(study, runs, what=what, form=form, out=out))
 
 
 @commands.command()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
 from tuitune.cli.progress import fact_record
 from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counted_words, counts
+from tuitune.core.search.importance import LEAST
 from tuitune.messages.as_json import is_utf8
 from tuitune.messages.facts import told
-from tuitune.messages.states import shown
+from tuitune.messages.parameters import by_importance, caution, score
+from tuitune.messages.states import shown, shown_counts
 from tuitune.messages.text import (
     configuration_toml,
     configuration_words,
@@ -23,14 +26,45 @@ from tuitune.messages.text import (
     trial_name,
 )
 from tuitune.store.errors import StoreError
-from tuitune.store.exported import exported
+from tuitune.store.exported import exported, exported_importance, importance_record
+from tuitune.store.rows import StudyRow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
-    from tuitune.store.exported import Form
-    from tuitune.store.rows import TrialRow
+    from tuitune.core.events import TrialState
+    from tuitune.core.search.importance import Importance
+    from tuitune.store.exported import ExportedTable, Form
+    from tuitune.store.owner import Owner
+    from tuitune.store.rows import StudyState, TrialRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A study as it was at one moment."""
+
+    study: StudyFolder
+    row: StudyRow
+    rows: list[TrialRow]
+    engine: Owner | None
+    importance: Importance | None
+
+    @staticmethod
+    def read(study: StudyFolder) -> _Stored:
+        """Raises StoreError."""
+        engine = study.owner()  # asked before reading, so that no result is missed
+        found = study.reader.changes()
+        importance = study.importance(found.rows, engine)
+        return _Stored(study, found.study or StudyRow(), found.rows, engine, importance)
+
+    @property
+    def state(self) -> StudyState:
+        return self.row.state(running=self.engine is not None)
+
+    @property
+    def total(self) -> int:
+        return self.row.total or self.study.spec.search.trials
 
 
 def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
@@ -41,11 +75,11 @@ def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
     try:
         if why is not None:
             return _print_why(study, why, as_json=as_json)
-        rows = study.reader.trials()
+        stored = _Stored.read(study)
         if as_json:
-            print_json(_record(study, rows), indent=2)
+            print_json(_record(stored), indent=2)
         else:
-            print(_words(study, rows))
+            print(_words(stored))
     except StoreError as error:
         print(error, file=sys.stderr)
         return 2
@@ -72,10 +106,10 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
     }
 
 
-def nothing_starts(study: StudyFolder) -> str:
+def _nothing_starts(stored: _Stored) -> str:
     """Why a running study launches no trial; empty if it does, or if no engine runs it."""
-    row = study.reader.study()
-    if study.owner() is None or row.finished:
+    row = stored.row
+    if stored.engine is None or row.finished:
         return ""
     if row.halted:
         return f"the study stops: {row.halted}"
@@ -83,43 +117,62 @@ def nothing_starts(study: StudyFolder) -> str:
         return "the disk is too full; make room, or lower `disk_free` in [limits]"
     if row.blocked:
         return row.blocked
-    return "" if row.launching else f"paused by hand; `tuitune resume {study.name}` goes on"
+    return "" if row.launching else f"paused by hand; `tuitune resume {stored.study.name}` goes on"
 
 
-def _record(study: StudyFolder, rows: list[TrialRow]) -> dict[str, Any]:
-    best, partial = study.best(rows)
+def _counts(stored: _Stored) -> tuple[dict[TrialState, int], int]:
+    return counts((row.state, row.is_held) for row in stored.rows)
+
+
+def _record(stored: _Stored) -> dict[str, Any]:
+    best, partial = stored.study.best(stored.rows)
+    found = stored.importance
     return {
-        "study": study.name,
-        "state": study.state(),
-        "nothing_starts": nothing_starts(study) or None,
-        "counts": counts((r.state, r.is_held) for r in rows)[0],
+        "study": stored.study.name,
+        "state": stored.state,
+        "nothing_starts": _nothing_starts(stored) or None,
+        "counts": _counts(stored)[0],
         "best": best and best_record(best.number, best.value, best.config, partial=partial),
-        "trials": [trial_record(row) for row in rows],
+        "importance": found and importance_record(found),
+        "trials": [trial_record(row) for row in stored.rows],
     }
 
 
-def _words(study: StudyFolder, rows: list[TrialRow]) -> str:
-    spec = study.spec
-    counted = counted_words(*counts((r.state, r.is_held) for r in rows))
-    lines = [f"{study.name}: {study.state()}, {counted} of {study.total()} trials; {study.path}"]
-    if why := nothing_starts(study):
+def _words(stored: _Stored) -> str:
+    study, rows = stored.study, stored.rows
+    frozen = sum(row.is_frozen for row in rows)
+    counted = counted_words(
+        shown_counts(*_counts(stored), frozen, engine_gone=stored.engine is None)
+    )
+    lines = [f"{study.name}: {stored.state}, {counted} of {stored.total} trials; {study.path}"]
+    if why := _nothing_starts(stored):
         lines.append(f"nothing new starts: {plain(why)}")
     best, partial = study.best(rows)
     if best is not None:
-        what = f"{spec.objective.metric} {number(best.value)}"
+        what = f"{study.spec.objective.metric} {number(best.value)}"
         lines += ["", f"best{' (partial)' if partial else ''}: {trial_name(best.number)}, {what}"]
         lines += [f"  {line}" for line in configuration_toml(best.config).splitlines()]
+    if stored.importance is not None and stored.importance.parameters:
+        lines += ["", *_importance_words(stored.importance)]
     if rows:
-        lines += ["", _table(study, rows)]
+        lines += ["", _table(stored)]
     return "\n".join(lines)
 
 
-def _table(study: StudyFolder, rows: list[TrialRow]) -> str:
-    spec = study.spec
+def _importance_words(found: Importance) -> list[str]:
+    """A headline with how far the figures can be trusted, then a line for each parameter."""
+    doubts = f"; {words}" if (words := caution(found)) else ""
+    cells = [[f"  {one.name}", f"{one.rise:.2f}"] for one in by_importance(found)]
+    headline = f"importance of parameters, by {found.finished} trials: {score(found)}{doubts}"
+    return [headline, *table(cells).splitlines()]
+
+
+def _table(stored: _Stored) -> str:
+    spec = stored.study.spec
     resource = spec.pruning.resource or "reports"
     head = ["trial", "state", spec.objective.metric, resource, "time", "configuration", "note"]
-    now = None if study.owner() is None else time.time()
-    return table([head, *(_cells(row, now) for row in rows)])
+    now = None if stored.engine is None else time.time()
+    return table([head, *(_cells(row, now) for row in stored.rows)])
 
 
 def _cells(row: TrialRow, now: float | None) -> list[str]:
@@ -161,20 +214,20 @@ def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
     return 0
 
 
-def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:
-    """Write all trials to `out`, None for standard output; the exit status."""
+def export_study(
+    text: str, runs: Path, *, what: ExportedTable, form: Form, out: Path | None
+) -> int:
+    """Write all trials, or the importance of parameters, to `out`; None: standard output."""
     study = open_study(text, runs)
     if study is None:
         return 2
     try:
-        names = [p.name for p in study.spec.space.parameters]
-        rows = study.reader.trials()
+        ascii_only = out is None and not is_utf8(sys.stdout.encoding)
+        written = _exported(study, what, form, ascii_only=ascii_only)
         if out is None:
-            ascii_only = not is_utf8(sys.stdout.encoding)
-            sys.stdout.write(exported(rows, names, form, ascii_only=ascii_only))
+            sys.stdout.write(written)
             sys.stdout.flush()
         else:
-            written = exported(rows, names, form)
             out.write_text(written, encoding="utf-8", errors="backslashreplace")
     except StoreError as error:
         print(error, file=sys.stderr)
@@ -185,3 +238,16 @@ def export_study(text: str, runs: Path, *, form: Form, out: Path | None) -> int:
         print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
         return 2
     return 0
+
+
+def _exported(study: StudyFolder, what: ExportedTable, form: Form, *, ascii_only: bool) -> str:
+    """The table as text. Raises StoreError, also where there is no importance yet."""
+    rows = study.reader.trials()
+    if what == "trials":
+        names = [p.name for p in study.spec.space.parameters]
+        return exported(rows, names, form, ascii_only=ascii_only)
+    found = study.importance(rows, study.owner())
+    if found is None or not found.parameters:
+        why = found.why if found is not None else f"needs {LEAST} finished trials"
+        raise StoreError(f"{study.name}: no importance of parameters: {why}")
+    return exported_importance(found, form, ascii_only=ascii_only)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED
+from tuitune.core.search.importance import FINISHED, is_due
 from tuitune.core.study.ranking import best_of
 from tuitune.messages.text import number, plain, table, which
 from tuitune.store import owner
@@ -20,6 +21,7 @@ from tuitune.studyfile import StudyFileError, load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuitune.core.search.importance import Importance
     from tuitune.core.spec import StudySpec
     from tuitune.store.owner import Owner
     from tuitune.store.rows import StudyState, TrialRow
@@ -54,6 +56,19 @@ class StudyFolder:
     def owner(self) -> Owner | None:
         """The engine of this machine that runs it now."""
         return owner.running(self.path)
+
+    def importance(self, rows: Sequence[TrialRow], engine: Owner | None) -> Importance | None:
+        """The importance of the parameters; None while too few trials are finished.
+
+        What an engine has stored is taken while it runs; what is missing or old is computed.
+        """
+        stored = self.reader.importance()
+        finished = sum(row.state in FINISHED for row in rows)
+        if not is_due(stored, finished, 0.0) or (stored is not None and engine is not None):
+            return stored
+        from tuitune.model_process.importance import compute  # noqa: PLC0415 - seldom needed
+
+        return compute(self.path, finished)
 
     def state(self) -> StudyState:
         """The study's state, by the store and by whether an engine runs it."""

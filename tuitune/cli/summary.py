@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tuitune.cli.studies import StudyFolder
     from tuitune.core.study import Study
+    from tuitune.messages.states import Shown
 
 
 class Best(msgspec.Struct, frozen=True):
@@ -81,7 +82,7 @@ def print_result(result: Result, *, as_json: bool = False) -> int:
 
 def _summary(result: Result) -> str:
     """Counts, time, and the best configuration as TOML."""
-    counted = counted_words(result.counts, result.held)
+    counted = counted_words(shown_counts(result.counts, result.held))
     why = f" ({result.exhausted})" if result.exhausted else ""
     lines = [f"{result.name}: {counted} in {duration(result.seconds)}{why}"]
     best = result.best
@@ -116,10 +117,9 @@ def counts(trials: Iterable[tuple[TrialState, bool]]) -> tuple[dict[TrialState, 
     return {state: found[state, True] + found[state, False] for state in TrialState}, held
 
 
-def counted_words(found: Mapping[TrialState, int], held: int) -> str:
+def counted_words(found: Mapping[Shown, int]) -> str:
     """As "4 complete, 2 held"."""
-    words = [f"{count} {state}" for state, count in shown_counts(found, held).items()]
-    return ", ".join(words) or "no trials"
+    return ", ".join(f"{count} {state}" for state, count in found.items()) or "no trials"
 
 
 def best_record(

@@ -1,6 +1,8 @@
-"""Domains and conditions of parameters, in the words of the study file."""
+"""Domains, conditions and importance of parameters in words."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 from tuitune.core.space import (
     Choice,
@@ -12,6 +14,9 @@ from tuitune.core.space import (
     Sampled,
     spell,
 )
+
+if TYPE_CHECKING:
+    from tuitune.core.search.importance import Importance, ParameterImportance
 
 
 def domain(parameter: Parameter) -> str:
@@ -31,6 +36,32 @@ def domain(parameter: Parameter) -> str:
             return f"always {spell(value)}"
         case Sampled(target=target):
             return f"sampled by {target}"
+
+
+_USELESS: Final = 0.1  # R2 below which the figures are meaningless
+_WEAK: Final = 0.4
+
+
+def is_useless(importance: Importance) -> bool:
+    """Whether its figures say nothing."""
+    return importance.r2 < _USELESS
+
+
+def score(importance: Importance) -> str:
+    """How well the forest behind it predicts."""
+    return f"R2 {importance.r2:.2f}, rank correlation {importance.rank:.2f}"
+
+
+def caution(importance: Importance) -> str:
+    """How far it can be trusted; empty if it can be."""
+    if is_useless(importance):
+        return "the model predicts nothing: don't trust it"
+    return "a weak model: trust large figures only" if importance.r2 < _WEAK else ""
+
+
+def by_importance(importance: Importance) -> list[ParameterImportance]:
+    """The parameters, the most important first."""
+    return sorted(importance.parameters, key=lambda one: -one.rise)
 
 
 def condition(parameter: Parameter) -> str:

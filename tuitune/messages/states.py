@@ -82,11 +82,19 @@ _REFUSALS: Final[Mapping[WhyNot, str]] = {
 _PLAIN: Final = {state: Shown(state.value.lower()) for state in TrialState}
 
 
-def shown_counts(counts: Mapping[TrialState, int], held: int) -> dict[Shown, int]:
-    """How many trials are in each state; `held`: those of the paused that are held at a rung."""
-    found = {_PLAIN[state]: count for state, count in counts.items() if count}
-    paused = found.pop(Shown.PAUSED, 0)
-    known = {**found, Shown.HELD: held, Shown.PAUSED: paused - held}
+def shown_counts(
+    counts: Mapping[TrialState, int], held: int, frozen: int = 0, *, engine_gone: bool = False
+) -> dict[Shown, int]:
+    """How many trials are in each state, by their journal's states.
+
+    held, frozen: those of the paused that are held at a rung, and that are frozen.
+    """
+    known = {_PLAIN[state]: count for state, count in counts.items()}
+    frozen = 0 if engine_gone else frozen
+    if engine_gone:
+        known[Shown.LOST] = known.pop(Shown.RUNNING, 0)
+    known[Shown.HELD], known[Shown.FROZEN] = held, frozen
+    known[Shown.PAUSED] = known.get(Shown.PAUSED, 0) - held - frozen
     return {state: known[state] for state in Shown if known.get(state)}
 
 

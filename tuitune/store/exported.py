@@ -1,4 +1,4 @@
-"""Export of a study as CSV or JSON: one row for each trial."""
+"""Export of a study as CSV or JSON: a row for each trial, or for each parameter's importance."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from tuitune.core.search.importance import Importance
 from tuitune.messages.as_json import as_json
 from tuitune.store.rows import TrialRow
 
 Form = Literal["csv", "json"]
+ExportedTable = Literal["trials", "importance"]
 
 _FIRST = ("trial", "state", "value", "step")
 _LAST = ("started", "ended", "attempts", "device", "error", "waiting_for")
@@ -24,7 +26,35 @@ def exported(
     records = [_record(row, columns) for row in rows]
     if form == "json":
         return as_json(records, indent=2, ascii_only=ascii_only) + "\n"
-    return _csv(records, columns.values())
+    return _written(records, [*_FIRST, *columns.values(), *_LAST])
+
+
+def importance_record(found: Importance) -> dict[str, Any]:
+    """As JSON has it; `importance` is the rise of the squared error without the parameter."""
+    return {
+        "finished": found.finished,
+        "configurations": found.configurations,
+        "r2": found.r2,
+        "rank_correlation": found.rank,
+        "why": found.why or None,
+        "parameters": _importance_rows(found),
+    }
+
+
+def exported_importance(found: Importance, form: Form, *, ascii_only: bool = False) -> str:
+    """The importance of each parameter as text, the most important first."""
+    if form == "json":
+        return as_json(importance_record(found), indent=2, ascii_only=ascii_only) + "\n"
+    rows = _importance_rows(found)
+    return _written(rows, list(rows[0]) if rows else [])
+
+
+def _importance_rows(found: Importance) -> list[dict[str, Any]]:
+    ordered = sorted(found.parameters, key=lambda one: -one.rise)
+    return [
+        {"parameter": one.name, "importance": one.rise, "configurations": one.present}
+        for one in ordered
+    ]
 
 
 def _parameter_columns(names: Sequence[str]) -> dict[str, str]:
@@ -56,9 +86,9 @@ def _record(row: TrialRow, columns: Mapping[str, str]) -> dict[str, Any]:
     return {**first, **values, **last}
 
 
-def _csv(records: Sequence[dict[str, Any]], parameters: Iterable[str]) -> str:
+def _written(records: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*_FIRST, *parameters, *_LAST], lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in r.items()} for r in records)
     return text.getvalue()

@@ -62,6 +62,11 @@ class TrialRow(msgspec.Struct, frozen=True):
         return self.at_rung and self.state == TrialState.PAUSED and self.waiting_for != "user"
 
     @property
+    def is_frozen(self) -> bool:
+        """Whether it is paused with its process, since it can't save."""
+        return self.activity == "frozen" and self.state == TrialState.PAUSED
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it was asked to end, except by the pruner, or is to be killed."""
         is_leaving = self.ending is not None and self.ending is not StopReason.PRUNED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.search.importance import FINISHED, LEAST
+from tuitune.messages.parameters import by_importance, caution, is_useless, score
 from tuitune.ui.charts.frame import Drawing, words
 from tuitune.ui.render.lines import fit, wrapped
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 _ACTIONS: Final = (("chart.importance", "curve"),)
-_USELESS: Final = 0.1  # R2 below which the bars are meaningless
-_WEAK: Final = 0.4
 _TITLE: Final = "Importance by permutation"
 
 
@@ -46,13 +45,13 @@ def _finished(context: RenderContext) -> int:
 
 def _lines(context: RenderContext, found: Importance, width: int) -> list[Line]:
     """The score of the forest, a bar for each parameter, the longest first, and the method."""
-    useless = found.r2 < _USELESS
-    score = f"R2 {found.r2:.2f}, rank correlation {found.rank:.2f}"
-    lines: list[Line] = [((f"  {score}", "warning" if useless else "text"),), _verdict(found), ()]
+    useless = is_useless(found)
+    quality = ((f"  {score(found)}", "warning" if useless else "text"),)
+    lines: list[Line] = [quality, _verdict(found), ()]
     names = min(max(len(one.name) for one in found.parameters), max(8, width // 3))
     longest = max(1e-9, *(one.rise for one in found.parameters))
     role = "faint" if useless else "line-a"
-    for one in sorted(found.parameters, key=lambda one: -one.rise):
+    for one in by_importance(found):
         rise = max(0.0, one.rise)
         bar = context.glyphs.full * round((width - names - 10) * rise / longest)
         name, figure = (f"  {fit(one.name, names)} ", "text"), (f"{rise:5.2f} ", "muted")
@@ -69,11 +68,9 @@ def _partial(one: ParameterImportance, configurations: int) -> Line:
 
 
 def _verdict(found: Importance) -> Line:
-    if found.r2 < _USELESS:
-        return (("  a worthless model: don't trust it", "warning bold"),)
-    if found.r2 < _WEAK:
-        return (("  a weak model: trust long bars only", "warning"),)
-    return (("  bars: its error without a parameter", "muted"),)
+    if text := caution(found):
+        return ((f"  {text}", "warning bold" if is_useless(found) else "warning"),)
+    return (("  bars: how much its error grows without a parameter", "muted"),)
 
 
 def _method(context: RenderContext, found: Importance) -> str:

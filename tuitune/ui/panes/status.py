@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED
-from tuitune.messages.states import WORDS, Shown, shown_counts
+from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_name
 from tuitune.ui.render.lines import Line, Segment, Size, cut, ends, fit, joined, line, width_of
 from tuitune.ui.state.snapshot import elapsed
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 _ORDER = (
     Shown.RUNNING,
+    Shown.LOST,
     Shown.HELD,
     Shown.PAUSED,
+    Shown.FROZEN,
     Shown.WAITING,
     Shown.COMPLETE,
     Shown.PRUNED,
@@ -93,15 +95,14 @@ def _flags(context: RenderContext) -> Line:
 def _counts(context: RenderContext, *, words: bool) -> Line:
     gone = context.snapshot.engine_gone
     spans: list[tuple[str, str]] = []
-    counts = shown_counts(context.snapshot.counts, context.snapshot.held)
+    counts = context.snapshot.shown_counts()
     for state in _ORDER:
         count = counts.get(state, 0)
         if not count and (gone or state != Shown.RUNNING):
             continue
-        shown = Shown.LOST if gone and state == Shown.RUNNING else state
-        text = f"{context.glyphs.states[shown]} {count}{f' {shown}' if words else ''}"
+        text = f"{context.glyphs.states[state]} {count}{f' {state}' if words else ''}"
         spans += [("  ", "")] if spans else []
-        spans.append((text, WORDS[shown].role))
+        spans.append((text, WORDS[state].role))
     return tuple(spans)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from tuitune.core.events import ENDED
 from tuitune.core.study.forecast import Forecast
+from tuitune.messages.states import shown_counts
 from tuitune.store.curves import Curve, new_curve
 from tuitune.ui.state.records import Holder
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import DeviceSample
     from tuitune.core.search.importance import Importance
     from tuitune.core.spec import StudySpec
+    from tuitune.messages.states import Shown
     from tuitune.store.reader import Report
     from tuitune.store.rows import StudyRow, TrialRow
 
@@ -165,6 +167,7 @@ class Snapshot(Holder):
     changed: set[int] = msgspec.field(default_factory=set)  # trials that the last refresh changed
     counts: dict[TrialState, int] = msgspec.field(default_factory=dict)  # by state
     held: int = 0  # how many of the paused trials are held at a rung
+    frozen: int = 0  # how many of them are frozen
     best: int | None = None
     partial: bool = False  # no trial is complete: `best` is among unfinished ones
     metrics: tuple[str, ...] = ()  # names of all reported metrics, the objective first
@@ -189,6 +192,10 @@ class Snapshot(Holder):
     def engine_gone(self) -> bool:
         """Whether no engine runs the study."""
         return self.engine.state in {"gone", "failed", "finished"}
+
+    def shown_counts(self) -> dict[Shown, int]:
+        """How many trials are in each of the states that are shown."""
+        return shown_counts(self.counts, self.held, self.frozen, engine_gone=self.engine_gone)
 
     def row(self, number: int | None) -> TrialRow | None:
         """The row of a trial; None for None or an unknown trial."""

@@ -232,10 +232,11 @@ class Source:
         rows, known = snapshot.rows, len(snapshot.rows)
         counts = Counter(snapshot.counts)
         counts.update(row.state for row in changed)
-        counts.subtract(rows[row.number].state for row in changed if row.number < known)
+        before = [rows[row.number] for row in changed if row.number < known]
+        counts.subtract(row.state for row in before)
         snapshot.counts = dict(counts)
-        before = (rows[row.number] for row in changed if row.number < known)
         snapshot.held += sum(row.is_held for row in changed) - sum(row.is_held for row in before)
+        snapshot.frozen += sum(r.is_frozen for r in changed) - sum(r.is_frozen for r in before)
         snapshot.changed.update(row.number for row in changed)
         for row in changed:
             if row.number < known:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import loss
-from tuitune.messages.states import WORDS, shown_counts
+from tuitune.messages.states import WORDS
 from tuitune.messages.text import (
     configuration_toml,
     configuration_words,
@@ -47,7 +47,7 @@ def leaders(snapshot: Snapshot) -> list[TrialRow]:
 def _state(snapshot: Snapshot) -> list[Line]:
     counts = [
         line((f"{count} {state}  ", WORDS[state].role))
-        for state, count in shown_counts(snapshot.counts, snapshot.held).items()
+        for state, count in snapshot.shown_counts().items()
     ]
     known = {
         "finished": "finished",
