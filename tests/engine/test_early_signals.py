@@ -20,7 +20,7 @@ def train(trial):
     trial.report(loss=trial.config["x"])
     time.sleep(0.1)
 """
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 def holds_back(pid: int) -> bool:

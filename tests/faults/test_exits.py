@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 from workshop import Workshop, wait_until
+
+from tuitune.ipc.process_tree import children
 
 HANGS = """
 import threading, time
@@ -98,6 +101,34 @@ def test_a_save_that_takes_longer_than_the_grace_is_not_cut_short(workshop: Work
     assert "goes on from step" in row["note"]
     (checkpoint,) = (trial / "checkpoints").iterdir()
     assert int((checkpoint / "epoch").read_text()) == int(checkpoint.name)
+
+
+LEAVES = """
+import time
+
+def train(trial):
+    begun = trial.resume_path is not None
+    while not begun:
+        time.sleep(0.01)
+        trial.report(loss=trial.config["x"], save=lambda folder: (folder / "model").touch())
+    trial.report(loss=0.0)
+"""
+
+
+def test_sigusr1_to_all_processes_of_a_job_lets_its_trials_save(workshop: Workshop):
+    """As SLURM sends it; the model's process is there, too."""
+    file = workshop.study(LEAVES, trials=8)
+    engine = workshop.start(file, "--no-ui", "--set", "search.method=bayes")
+    wait_until((workshop.folder() / "trials" / "0001").exists, "two trials")
+    wait_until(lambda: all(trial["value"] for trial in workshop.trials()), "reports")
+    wait_until(lambda: len(children(engine.pid)) >= 2, "the zygote and the model's process")
+    for pid in {*workshop.left_over(), *children(engine.pid), engine.pid}:
+        os.kill(pid, signal.SIGUSR1)
+    output, _ = engine.communicate(timeout=60)
+    assert engine.returncode == 130, output
+    assert "stopped by SIGUSR1" in output
+    assert {trial["state"] for trial in workshop.trials()} == {"WAITING"}
+    assert all("goes on from step" in trial["note"] for trial in workshop.trials())
 
 
 def test_who_stops_a_study_hears_how_long_that_takes_and_may_not_wait(workshop: Workshop):

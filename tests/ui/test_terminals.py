@@ -9,7 +9,7 @@ import signal
 import unicodedata
 
 import pytest
-from windows import DONE, TRAIN, Windows, finish, stored, told
+from windows import DONE, LAST_OF_SCREEN, TRAIN, Windows, finish, stored, told
 from workshop import wait_until
 
 COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
@@ -65,6 +65,18 @@ def test_a_terminal_that_is_lost_ends_an_app_begun_under_nohup_too(windows, fini
     window.until("finished")
     window.terminal.hang_up()
     wait_until(window.terminal.ended, "the app's end")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_ends_the_app_alone_and_leaves_the_terminal_as_it_was(workshop, windows, number):
+    window = windows.open(workshop.study(TRAIN, trials=4))
+    window.until("#1", "running", "best ")
+    os.kill(window.terminal.pid, number)
+    assert window.terminal.pump(60, lambda seen: seen.ended())
+    assert LAST_OF_SCREEN in bytes(window.terminal.text)
+    assert b"study: runs on" in bytes(window.terminal.text)
+    assert window.terminal.status == 128 + number
+    nothing_was_missed(workshop)
 
 
 def test_a_terminal_that_stalls_holds_up_nothing_but_the_screen(workshop, running):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _ENDING_ALL = frozenset(("slurmstepd", "tini", "docker-init", "dumb-init", "catatonit"))
 _POLL = 0.2  # s
+_SIGNALLED = 128  # an app's status above it: the number of a signal
 PROBLEMS = (StudyFileError, StoreError, ControlError, ConfigurationError)
 
 
@@ -90,8 +91,10 @@ def choose(runs: Path, look: AppOptions) -> int:
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
-    if code or shown is None:
+    if shown is None or 0 < code < _SIGNALLED:
         return code
+    if code > _SIGNALLED:
+        return _signalled(StudyFolder(shown.folder), shown.file, code)
     return _farewell(StudyFolder(shown.folder), shown.file)
 
 
@@ -125,6 +128,8 @@ def _show(study: OpenedStudy, look: AppOptions) -> int:
         if folder.owner() is not None:
             print(_running_on(folder.name))
         return 2
+    if code > _SIGNALLED:
+        return _signalled(StudyFolder(study.folder), study.file, code)
     return code or _farewell(StudyFolder(study.folder), study.file)
 
 
@@ -195,25 +200,38 @@ def _is_ended_with_us(study: StudyFolder) -> bool:
     return os.getpid() == 1 or parent in _ENDING_ALL
 
 
-def _stay(study: StudyFolder, file: str) -> int:
-    """Wait for the engine; SIGINT and SIGTERM stop the study. The exit status."""
-    from tuitune.control import request, socket_path
-    from tuitune.control.requests import Stop
+def _signalled(study: StudyFolder, file: str, code: int) -> int:
+    """The app was told to end by a signal: so is a study that would end with it. The status."""
+    if not _is_ended_with_us(study):
+        return _farewell(study, file) or code
+    _stop(study)
+    return _farewell(StudyFolder(study.path), file)
 
+
+def _stay(study: StudyFolder, file: str) -> int:
+    """Wait for the engine; SIGINT, SIGTERM and SIGUSR1 stop the study. The exit status."""
     print(
         f"{study.name}: this container, or job step, ends with this command, so it waits for the "
         f"study; Ctrl-C stops it",
         flush=True,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 has no default action
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):  # process 1 has no defaults
+        signal.signal(number, signal.default_int_handler)
     try:
         _wait_for_end(study)
     except KeyboardInterrupt:
-        with suppress(ControlError):
-            request(socket_path(study.path, "control"), Stop(finish=False, now=False), timeout=10.0)
-        _wait_for_end(study)
+        _stop(study)
     return _farewell(StudyFolder(study.path), file)
+
+
+def _stop(study: StudyFolder) -> None:
+    """Stop the study, and wait until its trials have saved and left."""
+    from tuitune.control import request, socket_path
+    from tuitune.control.requests import Stop
+
+    with suppress(ControlError):
+        request(socket_path(study.path, "control"), Stop(finish=False, now=False), timeout=10.0)
+    _wait_for_end(study)
 
 
 def _wait_for_end(study: StudyFolder) -> None:

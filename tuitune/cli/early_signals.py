@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import signal
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# SIGUSR1 is what SLURM is often told to send before a job's time is up
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 def hold_back() -> None:

@@ -112,7 +112,7 @@ class StartupGate:
 
 
 class Signals:
-    """Handles SIGINT, SIGTERM and SIGHUP: trials save and end; a second signal kills them.
+    """Handles the signals that end programs: trials save and end; a second signal kills them.
 
     Before the training code is imported there are no trials, and the engine ends at once. Signals
     that were blocked while the engine itself was imported are delivered now.
@@ -123,7 +123,7 @@ class Signals:
         self._engine: Engine | None = None
         self._seen: list[str] = []
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
         for number in numbers:
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
                 loop.add_signal_handler(number, self._received, signal.Signals(number).name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -36,8 +37,11 @@ def command(python: str, module: str, *arguments: str) -> list[str]:
 def connect_to_parent() -> tuple[socket.socket, list[str]]:
     """In a process that `child.Child` has started: the socket to its parent, its own arguments.
 
-    The process is killed when its parent ends, until it calls `process_tree.outlive_parent`.
+    The process is killed when its parent ends, until it calls `process_tree.outlive_parent`. It and
+    all that it starts ignore SIGUSR1: SLURM may send it to all processes of a job, and the engine
+    alone is to save and leave.
     """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     descriptor, parent, *arguments = sys.argv[1:]
     process_tree.die_with_parent(int(parent))
     return socket.socket(fileno=int(descriptor)), arguments

@@ -11,9 +11,12 @@ import gc
 import os
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from tuitune.ui.screens.study import StudyScreen
     from tuitune.ui.state.options import OpenedStudy, Options, StudyList
 
@@ -39,8 +42,9 @@ def open_app(
 ) -> tuple[int, OpenedStudy | None]:
     """Show a study, or the list to choose one from, until the user leaves.
 
-    Returns the exit status, and the study that was shown last; None if none was chosen. Raises
-    ConfigurationError, and StoreError and StudyFileError about the study to start with.
+    Returns the exit status, above 128 after SIGTERM and SIGUSR1, and the study that was shown last;
+    None if none was chosen. Raises ConfigurationError, and StoreError and StudyFileError about the
+    study to start with.
     """
     options = load(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     from tuitune.ui.app import TuituneApp
@@ -70,5 +74,19 @@ def open_app(
         app = TuituneApp(listed, options)
     # a lost terminal ends the app, even if it was started with SIGHUP ignored, as by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, partial(_leave, app))
     app.run()
     return app.return_code or 0, shown[-1] if shown else None
+
+
+def _leave(app: App[None], number: int, _: object) -> None:
+    """Leave as by a key, so that the terminal is as it was; a shell's status for the signal."""
+    from asyncio import get_running_loop
+
+    try:
+        loop = get_running_loop()
+    except RuntimeError:  # the app has not begun, or has ended
+        raise SystemExit(128 + number) from None
+    # From another thread's view, so that the loop wakes up for it
+    loop.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
