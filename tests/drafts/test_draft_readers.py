@@ -211,6 +211,20 @@ def test_click_in_a_group(read):
     assert ranges(spec)["nesterov"] == Choice("nesterov", ("--nesterov", "--plain"))
 
 
+def test_click_with_named_options_in_a_group_that_is_made_by_hand(read):
+    spec = read("""
+        import click
+        lr_option = click.option("--lr", default=0.1)
+        @click.group()
+        def cli(): pass
+        @click.command()
+        @lr_option
+        def train(lr): pass
+        cli.add_command(train)
+    """)
+    assert words(spec) == ("train", "--lr", "{lr}")
+
+
 def test_typer(read):
     spec = read("""
         import enum
@@ -423,6 +437,24 @@ def test_heads_and_sizes_always_divide(read):
     spec = read("p.add_argument('--heads', default=12)\np.add_argument('--d-model', default=768)")
     heads, size = ranges(spec)["heads"], ranges(spec)["d_model"]
     assert (heads, size) == (PowerRange("heads", 8, 32), PowerRange("d_model", 512, 2048))
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "searched"),
+    [
+        ("n_head=8, n_embd=64", "", {"n_head", "n_embd"}),
+        ("n_head=8, n_kv_heads=3, n_embd=96", "", set()),  # 3 goes into no power of two
+        ("n_head=8, n_kv_heads=2, n_embd=64", "", {"n_embd"}),
+        ("n_head=6", "", set()),
+        ("n_head=6, n_embd=384", "--n_head=5", set()),
+        ("n_head=6, n_embd=384", "--n_embd=96", set()),
+    ],
+)
+def test_heads_are_searched_only_where_they_divide(read, options, given, searched):
+    pairs = [pair.split("=") for pair in options.split(", ")]
+    lines = [f"p.add_argument('--{name}', default={value})" for name, value in pairs]
+    spec = read("\n".join([*lines, "p.add_argument('--lr', default=0.1)"]), *given.split())
+    assert set(ranges(spec)) == {"lr", *searched}
 
 
 def test_what_runs_or_downloads_code_writes_or_seeds_is_never_searched(read):

@@ -31,6 +31,7 @@ class Option:
     count: int = 1  # values that it takes; 0: any number
     domain: str = ""  # TOML, where the source itself has the range
     said: str = ""  # the option as its user knows it, "--lr"
+    origin: str = "the script"  # where its default is from
 
     @property
     def flag(self) -> str:

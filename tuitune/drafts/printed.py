@@ -34,7 +34,7 @@ _GOOD = re.compile(
     r"dice|ndcg|mrr|psnr|ssim|exact_match|\bap\b|top[-_ ]?1|elbo"
 )
 _BAD = re.compile(
-    r"loss|err|mse|rmse|mae|perplexity|ppl|nll|bpc|bpb|wer|cer|fid|deviance|logloss|\bbce\b"
+    r"loss|err|mse|rmse|mae|perplexity|ppl|nll|bpc|bpb|wer|cer|fid|incorrect|deviance|logloss|\bbce\b"
 )
 _HELD_OUT = re.compile(r"val|eval|dev|test|hold|oof|\bcv")
 _TRAINING = re.compile(r"train")
@@ -85,7 +85,7 @@ def _of_framework(script: Script) -> Objective | None:
     """What libraries print by themselves."""
     calls = {called(node) for node in script.find(ast.Call)}
     names = {name.removesuffix("Trainer") for name in calls if name.endswith("Trainer")}
-    if "transformers" in script.imported and names:
+    if script.imported & {"transformers", "trl"} and names:
         pattern = rf"eval_loss'?\s*[:=]\s*'?{NUMBER}"
         return Objective(
             metric="eval_loss", mode="min", pattern=pattern, why="a guess: what Trainer prints"

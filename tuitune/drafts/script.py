@@ -65,6 +65,12 @@ class Script:
         return found
 
     @cached_property
+    def bound(self) -> dict[str, ast.expr]:
+        """What each name is bound to at the top of a module; the script's own come last."""
+        pairs = [pair for module in reversed(self.modules) for pair in assignments(module.body)]
+        return dict(pairs)
+
+    @cached_property
     def functions(self) -> dict[str, ast.FunctionDef]:
         """Functions at the top of the modules, by name."""
         return _by_name(self.modules, ast.FunctionDef)

@@ -44,13 +44,38 @@ class Line:
         return FILL_IN in self.command
 
 
-def suggest(options: Sequence[Option], imported: Collection[str]) -> list[Line]:
-    """One line for each option, in their order. Nothing is searched that the table doesn't know."""
+def suggest(
+    options: Sequence[Option], imported: Collection[str], given: Sequence[Option] = ()
+) -> list[Line]:
+    """One line for each option, in their order. Nothing is searched that the table doesn't know.
+
+    given: the options whose value the user has chosen. The number of attention heads has to divide
+    the sizes. Powers of two do, if both are searched; otherwise neither is, but for sizes that one
+    or no number of heads, or a power of two, goes into.
+    """
     lines = [_suggest(option, imported) for option in options]
-    if any(line.known == _SIZE for line in lines):
-        return lines
-    # the number of heads has to divide a size, which is not searched here
-    return [_left(line.option) if line.known == _HEADS else line for line in lines]
+    heads = [line for line in lines if line.known == _HEADS]
+    fixed = [o for o in given if _is_heads(o)]
+    fixed += [line.option for line in lines if _is_heads(line.option) and line not in heads]
+    left: set[str] = set()
+    if fixed or not any(line.known == _SIZE for line in lines):
+        left.add(_HEADS)
+    if any(not _is_power(option.default) or option in given for option in fixed):
+        left.add(_SIZE)
+    if heads and _HEADS in left and not all(_is_power(line.option.default) for line in heads):
+        left.add(_SIZE)
+    return [_left(line.option) if line.known in left else line for line in lines]
+
+
+def _is_heads(option: Option) -> bool:
+    """Whether an option is a number of attention heads, of which there are several kinds."""
+    row = known(option.name, (), _number(option.default))
+    kv = re.fullmatch(r"(n|num)_?(kv|key_value|query)_?(heads?|groups)", snake(option.name))
+    return (row is not None and row.name == _HEADS) or (kv is not None and option.default != 0)
+
+
+def _is_power(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and value > 0 and value & (value - 1) == 0)
 
 
 def _suggest(option: Option, imported: Collection[str]) -> Line:
@@ -98,7 +123,7 @@ def _number(value: Any) -> float | None:
 
 def _default_words(option: Option) -> str:
     flag = "" if option.flag == option.name else option.flag
-    default = "" if option.default is None else f"{option.default!r} in the script"
+    default = "" if option.default is None else f"{option.default!r} in {option.origin}"
     return ", ".join(filter(None, (flag, default)))
 
 

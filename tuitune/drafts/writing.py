@@ -42,8 +42,9 @@ def draft(path: Path, arguments: Sequence[str] = ()) -> str:
             raise DraftError(_nothing(script))
         reading = found
     options = _not_given(reading.options, arguments)
+    given = [option for option in reading.options if option not in options]
     options = options if reading.keeps_names else named(options)
-    lines = suggest(options, script.imported if script else ())
+    lines = suggest(options, script.imported if script else (), given)
     if not any(line.parameters for line in lines):
         raise DraftError(_no_range(path, reading, options))
     objective = _objective(reading, script)

@@ -29,7 +29,7 @@ def check_filled_in(document: Mapping[str, Any], problems: Problems) -> bool:
 def _check(table: str, key: str, value: Any, problems: Problems) -> None:
     match table, key:
         case "objective", "metric" if value == FILL_IN:
-            words = "write the name of the metric to improve, and its pattern in [trial.metrics]"
+            words = "write the name of the metric to improve, as the program reports or prints it"
             problems.add(table, key, value, words)
         case "trial", "command" if isinstance(value, list):
             for before in _before(value):

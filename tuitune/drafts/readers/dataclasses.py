@@ -23,11 +23,8 @@ _TRAINING = (
     Entry("num_train_epochs", "float", 3.0, needed=False),
     Entry("seed", "int", 42, needed=False),
 )
-_LORA = (
-    Entry("lora_r", "int", 16, needed=False),
-    Entry("lora_alpha", "int", 32, needed=False),
-    Entry("lora_dropout", "float", 0.05, needed=False),
-)
+_TRL = (Entry("learning_rate", "float", 2e-5, needed=False), *_TRAINING[1:])
+_HERE = "the script"
 _OF_LIBRARIES = {"Seq2SeqTrainingArguments": _TRAINING, "TrainingArguments": _TRAINING}
 
 
@@ -42,12 +39,21 @@ def read_hf(script: Script) -> Reading | None:
     folder: tuple[str, ...] = ()
     for name in names:
         entries = _inherited(script, name)
-        found += [_flag(entry, f"--{entry.name}") for entry in entries]
-        if any(entry in _TRAINING for entry in entries):
+        found += [
+            replace(_flag(entry, f"--{entry.name}"), origin=_origin(entry)) for entry in entries
+        ]
+        if any(_origin(entry) != _HERE for entry in entries):
             folder = ("--output_dir", "{trial.folder}")
     found = [option for option in found if not (folder and option.name == "output_dir")]
     command = python(script)
     return Reading(source="HfArgumentParser", command=command, options=unique(found), folder=folder)
+
+
+def _origin(entry: Entry) -> str:
+    """Where the default of a field is from."""
+    if any(entry is other for other in _TRAINING):
+        return "transformers"
+    return "trl" if any(entry is other for other in _TRL) else _HERE
 
 
 def _classes(script: Script, node: ast.expr) -> Iterator[str]:
@@ -68,10 +74,8 @@ def _inherited(script: Script, name: str) -> list[Entry]:
     """The fields of a dataclass of the script, or of one that the table of libraries has."""
     node = script.classes.get(name)
     if node is None:
-        known = [*_OF_LIBRARIES.get(name, ())]
-        if not known and name.endswith("Config") and name != "ModelConfig":  # of trl
-            known = [*_TRAINING]
-        return known + ([*_LORA] if name == "ModelConfig" else [])
+        trl = _TRL if name.endswith("Config") and name != "ModelConfig" else ()
+        return [*_OF_LIBRARIES.get(name, trl)]
     bases = [entry for base in node.bases for entry in _inherited(script, called(base))]
     return list({entry.name: entry for entry in [*bases, *fields(script, node)]}.values())
 

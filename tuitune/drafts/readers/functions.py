@@ -22,14 +22,19 @@ def read_click(script: Script) -> Reading | None:
     """The function that has most click options, among several commands the one that trains."""
     if not script.imported & {"click", "rich_click"}:
         return None
-    commands = [f for f in script.functions.values() if _decorators(f, ("command",))]
+    commands = [f for f in script.functions.values() if _decorators(script, f, ("command",))]
     if not commands:
         return None
     function = _training(commands)
-    decorator = _decorators(function, ("command",))[0]
+    decorator = _decorators(script, function, ("command",))[0]
     grouped = isinstance(decorator.func, ast.Attribute) and called(decorator.func.value) != "click"
+    added = script.calls("add_command")
+    grouped |= any(called(node) == function.name for call in added for node in call.args)
     words = (_command_name(script, decorator, function.name),) if grouped else ()
-    found = [_click_option(script, call) for call in _decorators(function, ("option", "argument"))]
+    found = [
+        _click_option(script, call)
+        for call in _decorators(script, function, ("option", "argument"))
+    ]
     return Reading(
         source="click",
         command=python(script, *words),
@@ -37,10 +42,14 @@ def read_click(script: Script) -> Reading | None:
     )
 
 
-def _decorators(function: ast.FunctionDef, names: Sequence[str]) -> list[ast.Call]:
-    """The decorators of these names, as calls: @click.command has none of its own."""
+def _decorators(script: Script, function: ast.FunctionDef, names: Sequence[str]) -> list[ast.Call]:
+    """The decorators of these names, as calls: @click.command has none of its own.
+
+    A decorator may be the name of an option: lr_option = click.option("--lr").
+    """
     found = []
-    for node in function.decorator_list:
+    for decorator in function.decorator_list:
+        node = script.bound.get(called(decorator), decorator)
         call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
         if called(call) in names:
             found.append(call)
@@ -112,8 +121,8 @@ def read_typer(script: Script) -> Reading | None:
     """The parameters of the function that typer runs."""
     if "typer" not in script.imported:
         return None
-    commands = [f for f in script.functions.values() if _decorators(f, ("command",))]
-    callbacks = [f for f in script.functions.values() if _decorators(f, ("callback",))]
+    commands = [f for f in script.functions.values() if _decorators(script, f, ("command",))]
+    callbacks = [f for f in script.functions.values() if _decorators(script, f, ("callback",))]
     words: tuple[str, ...] = ()
     for call in script.calls("run"):
         name = called(call.args[0]) if call.args else ""
@@ -123,7 +132,7 @@ def read_typer(script: Script) -> Reading | None:
         return None
     function = _training(commands)
     if len(commands) > 1 or callbacks:
-        decorator = _decorators(function, ("command",))[0]
+        decorator = _decorators(script, function, ("command",))[0]
         words = (_command_name(script, decorator, function.name),)
     return Reading(
         source="typer",
