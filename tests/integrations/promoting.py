@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workshop import Workshop
@@ -19,10 +20,9 @@ STUDY = """
 metric = "{metric}"
 mode = "min"
 [space]
-x = {{ low = 0.1, high = 0.5 }}
+{space}
 [search]
-method = "random"
-trials = 4
+{search}
 concurrency = 2
 [trial]
 {target}
@@ -32,6 +32,8 @@ method = "{method}"
 resource = "{resource}"
 max = {last}
 """
+SPACE = "x = { low = 0.1, high = 0.5 }"
+FOUR = 'method = "random"\ntrials = 4'
 PROMOTING = 'min = 1\nreduction = 2\nstyle = "promote"\n'
 
 
@@ -43,10 +45,20 @@ def write_study(
     metric: str,
     resource: str = "epoch",
     method: str = "asha",
+    space: str = SPACE,
+    search: str = FOUR,
     last: int = LAST,
 ) -> str:
     """The name of a study file; `target` is the line of [trial] that says what runs."""
-    text = STUDY.format(metric=metric, target=target, method=method, resource=resource, last=last)
+    text = STUDY.format(
+        metric=metric,
+        target=target,
+        method=method,
+        resource=resource,
+        space=space,
+        search=search,
+        last=last,
+    )
     workshop.write(f"{name}.toml", text + (PROMOTING if method == "asha" else ""))
     return f"{name}.toml"
 
@@ -67,6 +79,30 @@ def run(workshop: Workshop, file: str, env: Mapping[str, str]) -> subprocess.Com
     shown = "\n".join(f"{log}\n{log.read_text()[-2000:]}" for log in logs)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{shown}"
     return done
+
+
+def steps_by_case(
+    workshop: Workshop, target: str, cases: Iterable[str], *, resource: str, metric: str, last: int
+) -> dict[str, list[int]]:
+    """The steps that are reported with the metric, by the value of the parameter `case`."""
+    file = write_study(
+        workshop,
+        "cases",
+        target,
+        metric=metric,
+        resource=resource,
+        method="none",
+        space=f"case = {json.dumps(list(cases))}",
+        search='method = "grid"',
+        last=last,
+    )
+    done = run(workshop, file, {})
+    assert "warning" not in done.stdout + done.stderr, done.stdout
+    found = curves(workshop, "cases", metric)
+    return {
+        trial["config"]["case"]: [step for _, step, _ in found[trial["trial"]]]
+        for trial in workshop.trials("cases")
+    }
 
 
 def assert_promotion_loses_nothing(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from packages import needs
-from promoting import assert_promotion_loses_nothing
+from promoting import assert_promotion_loses_nothing, steps_by_case
 from workshop import Workshop
 
 needs("lightning")
@@ -76,3 +77,83 @@ def test_promotion_loses_nothing(workshop: Workshop):
         folder = workshop.path / f"runs/promoted/trials/{trial['trial']:04}"
         assert (folder / "complete").exists() is (trial["state"] == "COMPLETE")
         assert (folder / "output.log").read_text().count("fit has ended") == trial["attempts"]
+
+
+TWO_RANKS = """
+from model import *
+
+
+def train(trial):
+    trainer = Trainer(
+        max_epochs=4, callbacks=[TuituneCallback()], strategy="ddp_notebook", devices=2, **QUIET
+    )
+    trainer.fit(Model(trial.config["x"]), data(), data())
+"""
+
+
+def test_two_ranks_save_together_and_stop_together(workshop: Workshop):
+    workshop.write("model.py", MODEL)
+    workshop.write("t.py", TWO_RANKS)
+    assert_promotion_loses_nothing(workshop, 'target = "t.py:train"', metric="val_loss")
+
+
+CASES = """
+from model import *
+
+OPTIONS = {
+    "every epoch": {},
+    "twice an epoch": {"val_check_interval": 0.5},
+    "every second epoch": {"check_val_every_n_epoch": 2},
+    "across epochs": {"val_check_interval": 12, "check_val_every_n_epoch": None},
+    "never": {"limit_val_batches": 0},
+}
+
+
+class Both(Model):
+    def on_train_epoch_end(self):
+        if not self.trainer.enable_validation:
+            self.log("val_loss", 1.0)
+
+
+def train(trial):
+    trainer = Trainer(
+        max_epochs=4, callbacks=[TuituneCallback()], **OPTIONS[trial.config["case"]], **QUIET
+    )
+    trainer.fit(Both(), data(), data())
+"""
+
+
+@pytest.mark.parametrize(
+    ("resource", "last", "expected"),
+    [
+        (
+            "epoch",
+            4,
+            {
+                "every epoch": [1, 2, 3, 4],
+                "twice an epoch": [1, 2, 3, 4],
+                "every second epoch": [2, 4],
+                "across epochs": [2, 3],
+                "never": [1, 2, 3, 4],
+            },
+        ),
+        (
+            "step",
+            32,
+            {
+                "every epoch": [8, 16, 24, 32],
+                "twice an epoch": [4, 8, 12, 16, 20, 24, 28, 32],
+                "every second epoch": [16, 32],
+                "across epochs": [12, 24],
+                "never": [8, 16, 24, 32],
+            },
+        ),
+    ],
+)
+def test_each_validation_is_reported_once_at_its_step(
+    workshop: Workshop, resource: str, last: int, expected: dict[str, list[int]]
+):
+    workshop.write("model.py", MODEL)
+    workshop.write("t.py", CASES)
+    kinds = {"resource": resource, "metric": "val_loss", "last": last}
+    assert steps_by_case(workshop, 'target = "t.py:train"', expected, **kinds) == expected

@@ -10,14 +10,14 @@ from tuitune.trial.api import Trial
 
 # An installed package `lightning` has both names; a Trainer takes the callbacks of its own.
 if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules:
-    from pytorch_lightning.callbacks import Callback
+    from pytorch_lightning.callbacks import EarlyStopping
 else:
-    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.callbacks import EarlyStopping
 
 _FILE = "last.ckpt"
 
 
-class TuituneCallback(Callback):
+class TuituneCallback(EarlyStopping):
     """Reports `trainer.callback_metrics` after each validation, or each epoch without one.
 
     If the name of the study's resource begins with "epoch", a report's step is the number of
@@ -29,11 +29,19 @@ class TuituneCallback(Callback):
     raises TrialStopped. A resumed trial continues from its checkpoint without `ckpt_path`.
     """
 
+    # Only this kind of callback is called after the module's own `on_train_epoch_end`, which may
+    # log what is to be reported. It inherits nothing else.
+
     def __init__(self, trial: Trial | None = None, *, saves: bool = True) -> None:
+        super().__init__(monitor="")
         self._trial = trial
         self._saves = saves
         self._run: TrainingRun | None = None
         self._has_validated = False  # since the last report
+
+    def state_dict(self) -> dict[str, Any]:
+        """Empty: the checkpoints of the Trainer need no such callback to be loaded."""
+        return {}
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Begin the run, and load its checkpoint."""

@@ -58,6 +58,12 @@ class TuituneCallback(TrainerCallback):
         self._step, self._at = step, state.global_step  # several sets are evaluated at one step
         if self._run.report(step, metrics, self._save, _Ranks(args)):
             control.should_training_stop = True
+            control.should_save = False
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Neither evaluate nor save once more at the end of a training that must stop."""
+        if self._run.must_stop:
+            control.should_evaluate = control.should_save = False
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Raise TrialStopped if the trial was told to stop."""
