@@ -95,6 +95,21 @@ def test_one_who_stays_claims_it_and_one_who_only_looks_in_does_not():
     assert not scene.look(device(OURS), tenants=[tenant()])[0].claimed
 
 
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("on_foreign", ["drain", "pause", "ignore"])
+def test_a_login_that_we_yield_to_is_not_waited_for_nor_ignored(on_foreign, share):
+    scene = Scene(on_foreign=on_foreign, share=share, yield_to=("bob", "anna"))
+    (gpu,) = scene.look(device(OURS, HERS), tenants=[tenant()])
+    assert gpu.claimed
+    assert reason_words(gpu.obstacle) == "anna's python (pid 7, 2.0 GB) computes on it"
+    scene.view.yield_to = ("bob",)
+    (gpu,) = scene.look(device(OURS, HERS), tenants=[tenant()])
+    assert not gpu.claimed
+    assert (gpu.obstacle == "") == (share or on_foreign == "ignore")
+    (gpu,) = scene.look(device(OURS, HERS), tenants=[tenant()], after=99)
+    assert gpu.claimed == bool(gpu.obstacle)
+
+
 def test_what_stands_in_the_way_is_told_anew_for_another_one_and_not_for_more_memory():
     scene = Scene()
     (first,) = scene.look(device(HERS))

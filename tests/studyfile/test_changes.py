@@ -39,6 +39,9 @@ def read(tmp_path: Path, *overrides: str):
         'trial.env={A="b"}',
         'limits.time="1h"',
         "limits.target=0.5",
+        "devices.max_gpus=2",
+        'devices.hours={ "22-08" = 8 }',
+        'devices.yield_to=["anna"]',
         "search.points=[{x=0.5}, {x=0.7}]",
     ],
 )
@@ -75,10 +78,12 @@ def test_nothing_differs_from_itself(tmp_path):
 def test_changes_are_told_as_a_study_file_says_it(tmp_path):
     likely = "space.y={low=1, high=8, likely=2}"
     overrides = ("space.x=[0.5, 1]", likely, "limits.target=0.5", "trial.memory=8GB")
+    overrides += ('devices.hours={ "22-08:30" = 8, "12-13" = 1 }',)
     taken, refused = changes(read(tmp_path), read(tmp_path, *overrides))
     assert [str(change) for change in (*taken, *refused)] == [
         "[trial] memory: was not set, is 8 GB",
         "[limits] target: was not set, is 0.5",
+        "[devices] hours: was not set, is 22:00-08:30: 8 GPUs, 12:00-13:00: 1 GPU",
         "[space] x: was 0.0 to 1.0, is one of 0.5, 1 (ordered)",
         "[space] y: was absent, is 1 to 8, whole, likely 2",
     ]

@@ -78,6 +78,9 @@ allow      = [0, "GPU-5a1c"]
 leave_free = 1
 share      = false
 on_foreign = "drain"
+yield_to   = ["anna"]
+max_gpus   = 4
+hours      = { "22-08" = 8, "8:15-22" = 2 }
 """
 
 SMALL = """

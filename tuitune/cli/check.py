@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tuitune.cli.machine import gpu_lines
+from tuitune.cli.machine import gpu_lines, gpu_warnings
 from tuitune.cli.studies import StudyFolder
 from tuitune.core.placement.host import HostResources, most_at_once
 from tuitune.core.placement.snapshots import Snapshot
@@ -48,6 +48,8 @@ def _warnings(
 ) -> list[str]:
     """document: the study file's tables; begun: the newest study that it has begun."""
     found = [*_switched_off(spec, document), *_commands_at_max(spec), *_saves(spec)]
+    if wants_gpus(spec):
+        found += gpu_warnings(spec)
     if begun is not None:
         found += [*_seen_repeats(spec, begun), *_short_leave(spec, begun)]
     return found

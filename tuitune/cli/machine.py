@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +12,15 @@ from tuitune.core.placement.visibility import allowed
 from tuitune.devices.doctor import Finding, findings, one
 from tuitune.devices.host import host_room, make_state
 from tuitune.devices.watchdog import look
+from tuitune.engine.leases import allowed_now
+from tuitune.engine.settings import settings_of
 from tuitune.messages.reasons import reason_words
-from tuitune.messages.text import plain
+from tuitune.messages.text import allowance, plain
 from tuitune.store.schema import is_network
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tuitune.core.placement.snapshots import GpuSample, Snapshot
     from tuitune.core.spec import StudySpec
 
@@ -32,6 +37,8 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     gpus = spec.trial.gpus or 1.0
     each = "auto, as many on each as measured" if gpus == "auto" else f"{gpus:g} a trial"
     free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
+    now = allowance(allowed_now(settings_of(spec), time.time()))
+    free += f", {now}" if now else ""
     head = f"{each}{free}" if ours else "none that we may use; trials run on the CPUs"
     states = make_state(spec.devices).look(ours, seen, (), time.time())
     words = {gpu.uuid: reason_words(gpu.obstacle) or "would be used" for gpu in states}
@@ -42,6 +49,24 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
         notes = one(device) if device.uuid in words and not device.trouble else ()
         lines += [f"    {note.text}" for note in notes]
     return lines
+
+
+def gpu_warnings(spec: StudySpec) -> Iterator[str]:
+    """What of [devices] may surprise on this machine."""
+    devices = spec.devices
+    for login in devices.yield_to:
+        try:
+            pwd.getpwnam(login)
+        except KeyError:
+            yield f'[devices] yield_to: this machine has no login "{login}"'
+    if devices.on_foreign == "pause":
+        return
+    remedy = 'write on_foreign = "pause" to let them save and leave'
+    on_foreign = f'[devices] on_foreign = "{devices.on_foreign}"'
+    if devices.yield_to:
+        yield f"{on_foreign}: trials beside a login of yield_to run to their end; {remedy}"
+    if devices.max_gpus is not None or devices.hours:
+        yield f"{on_foreign}: trials run to their end when fewer GPUs are allowed; {remedy}"
 
 
 def line(device: GpuSample) -> str:

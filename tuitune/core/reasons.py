@@ -238,6 +238,13 @@ class GpuBarred(Reason, frozen=True, tag="gpu barred"):
     trial: int | None = None
 
 
+class GpusAllowed(Reason, frozen=True, tag="gpus allowed"):
+    """The GPUs that a study may use, until this minute of the day; None: always."""
+
+    gpus: int
+    until: int | None = None
+
+
 class GpuNews(Reason, frozen=True, tag="gpu news"):
     """GPUs on which trials can start no more, or again, by number; a why of "": they can."""
 
@@ -374,5 +381,6 @@ Why = (
     | GpuTaken
     | GpuFilled
     | GpuBarred
+    | GpusAllowed
     | GpuNews
 )

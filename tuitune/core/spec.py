@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from tuitune.core.options import Mode
+from tuitune.core.placement.hours import Window
 from tuitune.core.pruning.pruner import Pruner, PruningSpec, PruningStyle
 from tuitune.core.search.proposal import SearchSpec
 from tuitune.core.space import SearchSpace
@@ -81,6 +82,9 @@ class DevicesSpec:
     leave_free: int = 0
     share: bool = False  # take GPUs on which others compute, too
     on_foreign: OnForeign = "drain"  # when another user comes to one of our GPUs
+    yield_to: tuple[str, ...] = ()  # logins for whom this is done at once
+    max_gpus: int | None = None  # outside of `hours`; None: all
+    hours: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)

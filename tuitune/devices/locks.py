@@ -11,9 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-FOLDER = (
-    "TUITUNE_LOCKS"  # the variable that names another folder, such as one that containers share
-)
+FOLDER = "TUITUNE_LOCKS"  # names another folder, such as one that containers share
 _FOLDERS = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where all users of a machine meet
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.placement.gpu_state import GpuState, Tenant, in_use, obstacle_changes
-from tuitune.core.placement.gpus import THIRDS
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.reasons import GpuBarred, Why
@@ -20,11 +19,11 @@ from tuitune.devices.host import make_state
 from tuitune.devices.locks import Locks
 from tuitune.devices.watchdog import Timeouts, Watchdog
 from tuitune.engine.failure import start_task
+from tuitune.engine.leases import Leases
 
 Take = Callable[[Sequence[ev.Event]], None]
 
 _AGAIN = 0.05  # s between two looks at memory that is to become free
-_LEFT_FREE = GpuBarred("left free")
 
 
 class Gpus:
@@ -51,7 +50,7 @@ class Gpus:
         self._vacating = vacating
         self._spec = spec
         self._environment = environment
-        self._locks = locks
+        self._leases = Leases(locks, spec.leave_free, settings, clock)
         self._state = state
         self._settings = settings
         self._clock = clock
@@ -101,7 +100,7 @@ class Gpus:
         self.let_pass()
         if self._watchdog is not None:
             self._watchdog.close()
-        self._locks.close()
+        self._leases.close()
 
     # --- samples --------------------------------------------------------------------------------
 
@@ -113,6 +112,7 @@ class Gpus:
         except NotAllowedError as error:
             devices, snapshot = [], msgspec.structs.replace(snapshot, problem=str(error))
         self._note_problem(snapshot.problem)
+        self._view.yield_to = self._settings().yield_to
         here = [*self._ours(), *(tenant for tenant, _ in self._stuck)]
         self._looked = self._view.look(devices, snapshot, here, now)
         if not snapshot.problem:
@@ -125,7 +125,7 @@ class Gpus:
         """Send the study the GPUs, if they have changed, once their locks are renewed."""
         stuck = self._still_stuck()
         free = [self._with_obstacle(gpu, stuck.get(gpu.uuid, "")) for gpu in self._looked]
-        self._change(tuple(self._leased(free)), self._clock())
+        self._change(tuple(self._leases.renew(free, self._began())), self._clock())
 
     def _ours(self) -> list[Tenant]:
         """Attempts that may still hold memory on a GPU."""
@@ -147,39 +147,15 @@ class Gpus:
             self._problem = problem
             self._note(f"the GPUs: {problem}" if problem else "the GPUs can be sampled again")
 
-    # --- locks -----------------------------------------------------------------------------------
-
-    def _leased(self, gpus: Iterable[ev.Gpu]) -> list[ev.Gpu]:
-        """The GPUs, each locked for this study or with an obstacle to its use."""
-        gpus = list(gpus)
-        used = {uuid for tenant in self._ours() for uuid in tenant.uuids}
-        for gpu in gpus:
-            if gpu.obstacle and gpu.uuid in self._locks and gpu.uuid not in used:
-                self._locks.drop(gpu.uuid)
-        free = [gpu for gpu in gpus if not gpu.obstacle]
-        free.sort(key=lambda gpu: (gpu.uuid not in self._locks, gpu.busy, -gpu.index))
-        taken, reasons = 0, dict[str, Why]()
-        for gpu in free:
-            others = sum(1 for reason in reasons.values() if reason != _LEFT_FREE)
-            if taken >= min(len(free) - others - self._spec.leave_free, self._wanted()):
-                reasons[gpu.uuid] = _LEFT_FREE
-                if gpu.uuid not in used:
-                    self._locks.drop(gpu.uuid)
-            elif holder := self._locks.take(gpu.uuid):
-                reasons[gpu.uuid] = GpuBarred("locked", holder)
-            else:
-                taken += 1
-        return [self._with_obstacle(gpu, reasons.get(gpu.uuid, "")) for gpu in gpus]
-
-    def _wanted(self) -> float:
-        """How many GPUs this study can use at most."""
-        settings = self._settings()
-        if settings.gpus == 0:
-            return 0
-        if settings.concurrency is None:
-            return math.inf
-        each = 1.0 if settings.gpus == "auto" else settings.gpus
-        return math.ceil(settings.concurrency * each - THIRDS)
+    def _began(self) -> dict[str, float]:
+        """When the oldest trial on each GPU began, by UUID; those that are leaving count."""
+        running = (self._state.trials[number] for number in self._state.running)
+        places = [(trial.launched, trial.gpus) for trial in running]
+        places += [(tenant.began, tenant.uuids) for tenant in self._ours()]
+        began: dict[str, float] = {}
+        for time, uuids in places:
+            began |= {uuid: min(time, began.get(uuid, math.inf)) for uuid in uuids}
+        return began
 
     @staticmethod
     def _with_obstacle(gpu: ev.Gpu, obstacle: Why) -> ev.Gpu:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tuitune.core.events import Settings
 from tuitune.core.placement.host import HostResources, shortage
+from tuitune.core.placement.hours import most_ever
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed, hides_all
 from tuitune.core.space import spell
@@ -46,6 +48,9 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
         leave_within=spec.trial.leave_within,
         keep_checkpoints=spec.trial.keep_checkpoints,
         disk_free=spec.limits.disk_free,
+        max_gpus=spec.devices.max_gpus,
+        hours=spec.devices.hours,
+        yield_to=spec.devices.yield_to,
     )
 
 
@@ -53,16 +58,29 @@ def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None
     """Check that the machine can run a trial, else raise CannotRunError; `seen`: GPUs, if known."""
     problem = shortage(machine, HostResources(spec.trial.cpus, spec.trial.memory or 0))
     if not problem and seen is not None:
-        problem = _gpu_shortage(spec, seen) or _no_locks(spec, seen)
+        problem = _gpu_shortage(spec, seen)
+        if not problem and wants_gpus(spec) and has_gpus(spec, seen):
+            problem = _never_allowed(spec) or _no_locks()
     if problem:
         raise CannotRunError(f"{spec.file}: {problem}")
 
 
-def _no_locks(spec: StudySpec, seen: Snapshot) -> str:
-    """Why GPUs can't be locked; empty if they can, or none is used."""
+def _never_allowed(spec: StudySpec) -> str:
+    """Why no trial is ever allowed its GPUs; empty where it is at some time of the day."""
+    most, gpus = most_ever(spec.devices.max_gpus, spec.devices.hours), spec.trial.gpus
+    count = 1 if gpus == "auto" or gpus is None else math.ceil(gpus)
+    if most is None or count <= most:
+        return ""
+    return (
+        f"[devices] max_gpus and hours allow {most} at most, and a trial has {count}; raise them, "
+        f"or set gpus = 0 in [trial] to run on CPUs"
+    )
+
+
+def _no_locks() -> str:
+    """Why GPUs can't be locked; empty if they can."""
     try:
-        if wants_gpus(spec) and has_gpus(spec, seen):
-            lock_folder(os.environ)
+        lock_folder(os.environ)
     except LocksError as error:
         return str(error)
     return ""

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tuitune.core import reasons as r
+from tuitune.core.placement.hours import Allowance
 from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.spec import PruningSpec
-from tuitune.messages.text import ordinal, trial_name
+from tuitune.messages.text import allowance, ordinal, trial_name
 
 _POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
 
@@ -307,5 +308,6 @@ _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
         f"{why.memory / 1e9:.0f} GB of it are in use by processes that can't be seen from here"
     ),
     r.GpuBarred: _barred,
+    r.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),
     r.GpuNews: _news,
 }

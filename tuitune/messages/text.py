@@ -8,6 +8,8 @@ from typing import Any
 
 import tomli_w
 
+from tuitune.core.placement.hours import Allowance, Window
+
 
 def plain(text: str) -> str:
     """One line without control characters: what trials print must not steer a terminal."""
@@ -54,6 +56,29 @@ def duration(seconds: float) -> str:
     if days == 0:
         return f"{hours}h{minutes % 60:02d}m"
     return f"{days}d{hours % 24}h"
+
+
+def clock(minute: int) -> str:
+    """A minute of the day: 08:00."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def window(given: Window) -> str:
+    """As 22:00-08:00: 8 GPUs."""
+    return f"{clock(given.start)}-{clock(given.end)}: {gpus(given.gpus)}"
+
+
+def allowance(given: Allowance) -> str:
+    """As "2 GPUs at most until 22:00"; empty where all may be used, always."""
+    what = "all GPUs" if given.gpus is None else f"{gpus(given.gpus)} at most"
+    if given.until is not None:
+        return f"{what} until {clock(given.until)}"
+    return "" if given.gpus is None else what
+
+
+def gpus(count: int) -> str:
+    """As 1 GPU, 2 GPUs."""
+    return f"{count} GPU{'' if count == 1 else 's'}"
 
 
 def configuration_toml(configuration: dict[str, Any]) -> str:

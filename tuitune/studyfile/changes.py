@@ -10,6 +10,7 @@ import msgspec
 from tuitune.core.space import Parameter, likely_of, spell
 from tuitune.core.spec import StudySpec
 from tuitune.messages.parameters import condition, domain
+from tuitune.messages.text import window
 
 # Keys that a running engine adopts.
 _SETTINGS = frozenset(
@@ -27,6 +28,9 @@ _SETTINGS = frozenset(
         ("limits", "disk_free"),
         ("trial", "gpus"),
         ("devices", "on_foreign"),
+        ("devices", "yield_to"),
+        ("devices", "max_gpus"),
+        ("devices", "hours"),
     }
 )
 # Fields that are not keys of a study file.
@@ -101,6 +105,8 @@ def _words(name: str, value: Any) -> str:
         return "not set"
     if name in {"time", "timeout", "leave_within", "checkpoint_every"}:
         return f"{value:g} s"
+    if name == "hours":
+        return ", ".join(map(window, value))
     return f"{value / 1e9:g} GB" if name in {"memory", "disk_free"} else spell(value)
 
 

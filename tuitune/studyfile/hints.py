@@ -216,7 +216,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         *(option.key for kind in PRUNERS.values() for option in kind.options),
     ),
     "limits": ("time", "target", "disk_free"),
-    "devices": ("allow", "leave_free", "share", "on_foreign"),
+    "devices": ("allow", "leave_free", "share", "on_foreign", "yield_to", "max_gpus", "hours"),
 }
 
 PARAMETER_KEYS = (

@@ -7,51 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from tuitune.core.space import Sampled, SearchSpace
-from tuitune.core.spec import DevicesSpec, Limits, Objective, StudySpec
+from tuitune.core.spec import Limits, Objective, StudySpec
 from tuitune.studyfile.conditions import read_conditions
+from tuitune.studyfile.devices import read_devices
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
 from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.parameters import read_parameters
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 from tuitune.studyfile.table import Table
 from tuitune.studyfile.trial import check_interpreter, check_metrics, folder_of, read_trial
-
-_DEFAULT = DevicesSpec()
-
-
-def _read_devices(table: Table) -> DevicesSpec:
-    """[devices]."""
-    return DevicesSpec(
-        allow=_allow(table),
-        leave_free=table.whole("leave_free", _DEFAULT.leave_free, low=0),
-        share=_yes(table, "share", default=_DEFAULT.share),
-        on_foreign=table.one_of("on_foreign", _DEFAULT.on_foreign, ("drain", "pause", "ignore")),
-    )
-
-
-def _allow(table: Table) -> tuple[str | int, ...]:
-    value = table.content.get("allow", [])
-    example = 'write allow = [0, 1], or UUIDs: allow = ["GPU-5a1c"]'
-    if not isinstance(value, list):
-        table.wrong("allow", f"is {kind(value)}, not a list; {example}")
-        return ()
-    for word in value:
-        whole = isinstance(word, int) and not isinstance(word, bool) and word >= 0
-        if not whole and not (isinstance(word, str) and word.startswith(("GPU-", "MIG-"))):
-            table.wrong("allow", f"names GPUs by nvidia-smi's number or by UUID; {example}")
-            return ()
-    if "allow" in table.content and not value:
-        table.wrong("allow", "allows no GPU; leave it out for all, or set gpus = 0 in [trial]")
-    return tuple(value)
-
-
-def _yes(table: Table, key: str, *, default: bool) -> bool:
-    value = table.content.get(key, default)
-    if not isinstance(value, bool):
-        table.wrong(key, f"is {kind(value)}; write {key} = true or {key} = false")
-        return default
-    return value
-
 
 LONGEST_NAME = 100  # bytes, which leaves room for suffixes and the names of files
 _NEEDED = {
@@ -104,7 +68,7 @@ def read_study(
             disk_free=read["limits"].bytes("disk_free", None, zero=True),
         ),
         file=str(path),
-        devices=_read_devices(read["devices"]),
+        devices=read_devices(read["devices"]),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from tuitune.core.placement.hours import Window
 from tuitune.core.reasons import Why
 
 
@@ -68,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
     keep_checkpoints: Literal["best", "all", "none"] = "best"  # of trials that have ended
     disk_free: int | None = None  # bytes below which nothing is launched; None: some %; 0: no limit
+    max_gpus: int | None = None  # outside of `hours`; None: all
+    hours: tuple[Window, ...] = ()
+    yield_to: tuple[str, ...] = ()  # logins for whom `on_foreign` is done at once
 
 
 class Gpu(msgspec.Struct, frozen=True, array_like=True):

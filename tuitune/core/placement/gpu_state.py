@@ -71,6 +71,7 @@ class GpuState:
         self._ours: set[int] = set()  # pids of ours that are listed
         self._seen = 0.0
         self.blind = contained  # processes can't be told apart, as in a container
+        self.yield_to: Collection[str] = spec.yield_to  # logins that are not waited for
 
     def look(
         self,
@@ -156,7 +157,11 @@ class GpuState:
         if not ours:
             self._note_empty(device, strangers)
         self._follow(device, passed, others=foreign or not ours)
-        tolerated = self._spec.share or (ours and self._spec.on_foreign == "ignore")
+        awaited = any(process.user in self.yield_to for process in strangers)
+        tolerated = not awaited and (
+            self._spec.share or (ours and self._spec.on_foreign == "ignore")
+        )
+        stays = foreign and now - self._came[uuid] >= _STAY_SECONDS
         obstacle = "" if tolerated else self._obstacle(uuid, strangers, unlisted, now)
         memory = (device.memory_total or 0) - self._drawn_on(device)
         memory -= self._others.get(uuid, 0) if foreign else 0
@@ -166,7 +171,7 @@ class GpuState:
             memory=0 if self.blind else max(0, memory),
             packs=device.mode == "default" and not device.parent,
             busy=self._shown_busy.get(uuid, 0.0),
-            claimed=foreign and now - self._came[uuid] >= _STAY_SECONDS,
+            claimed=(stays and not tolerated) or awaited,
         )
 
     def _ill(self, known: GpuSample, device: GpuSample | None) -> Gpu:

@@ -1,0 +1,86 @@
+"""Studies on a machine that others use too: fewer GPUs, hours, logins that come first."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+import sys
+from typing import Any
+
+from gpu_studies import notes, study
+from nvml_world import World
+from workshop import Workshop, wait_until
+
+SAVING = """
+def train(trial):
+    hold(500)
+    start = int(trial.resume_path.name) if trial.resume_path else 0
+    note(trial, start=start)
+    while not Path("go").exists():
+        start += 1
+        trial.report(step=start, loss=1.0, save=lambda folder: (folder / "saved").touch())
+        time.sleep(0.02)
+    trial.report(step=start + 1, loss=1.0)
+"""
+MORE = '[pruning]\nresource = "step"\n[devices]\non_foreign = "pause"\n'
+
+
+WISHES = ("--no-ui", "--set", "trial.cpus=0", "--set", "search.concurrency=3")
+
+
+def states(shop: Workshop) -> list[str]:
+    return sorted(trial["state"] for trial in shop.trials())
+
+
+def go_on(shop: Workshop, process: subprocess.Popen[str]) -> None:
+    (shop.path / "go").touch()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+
+
+def resumed(shop: Workshop) -> list[dict[str, Any]]:
+    return [one for one in notes(shop) if one["start"]]
+
+
+def test_fewer_gpus_are_given_up_with_checkpoints_and_taken_again(shop: Workshop, world: World):
+    world.with_gpus(3)
+    process = shop.start(study(shop, SAVING, MORE, trials=3), *WISHES)
+    wait_until(lambda: len(notes(shop)) == 3, "three trials")
+    done = shop.run("set", "study", "devices.max_gpus=1")
+    assert "[devices] max_gpus: was not set, is 1" in done.stdout, done.stderr
+    wait_until(lambda: states(shop) == ["RUNNING", "WAITING", "WAITING"], "two to leave")
+    waiting = [trial for trial in shop.trials() if trial["state"] == "WAITING"]
+    assert all(trial["note"].startswith("left its GPU") for trial in waiting)
+    shop.run("set", "study", 'devices.hours={ "00-24" = 3 }')  # whatever the time
+    wait_until(lambda: len(resumed(shop)) == 2, "both to go on")
+    go_on(shop, process)
+
+
+def test_a_login_that_we_yield_to_gets_its_gpu_at_once(shop: Workshop, world: World):
+    world.with_gpus(2)
+    file = study(shop, SAVING, f'{MORE}yield_to = ["{getpass.getuser()}"]', trials=1)
+    process = shop.start(file, *WISHES)
+    wait_until(lambda: notes(shop), "the trial")
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    (gpu,) = notes(shop)[0]["gpus"]
+    world.processes = [{"gpu": gpu, "pid": stranger.pid, "memory": 3000}]
+    world.write()
+    try:
+        wait_until(lambda: resumed(shop), "the trial elsewhere")
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert resumed(shop)[0]["gpus"] == [1 - gpu]
+    go_on(shop, process)
+
+
+def test_check_tells_what_holds_now_and_what_may_surprise(shop: Workshop, world: World):
+    world.with_gpus(2)
+    wishes = '[devices]\nhours = { "00-24" = 1 }\nyield_to = ["nobody-here"]'
+    done = shop.run("check", study(shop, SAVING, wishes))
+    assert "GPUs: 1 a trial, 1 GPU at most" in done.stdout
+    assert 'this machine has no login "nobody-here"' in done.stderr
+    assert "run to their end when fewer GPUs are allowed" in done.stderr
+    done = shop.run("check", study(shop, SAVING, "gpus = 2\n[devices]\nmax_gpus = 1"))
+    assert done.returncode == 2
+    assert "[devices] max_gpus and hours allow 1 at most, and a trial has 2" in done.stderr

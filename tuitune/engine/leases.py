@@ -1,0 +1,102 @@
+"""Which GPUs a study may use now: locks between studies, and what others were promised."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from tuitune.core.events import Gpu, Settings
+from tuitune.core.placement.gpus import THIRDS
+from tuitune.core.placement.hours import Allowance
+from tuitune.core.placement.hours import allowance as allowance_at
+from tuitune.core.reasons import GpuBarred, GpusAllowed, Why
+from tuitune.devices.locks import Locks
+
+_LEFT_FREE = GpuBarred("left free")
+
+
+class Leases:
+    """Locks as many GPUs as the study can use, and may."""
+
+    def __init__(
+        self,
+        locks: Locks,
+        leave_free: int,
+        settings: Callable[[], Settings],
+        clock: Callable[[], float],
+    ) -> None:
+        self._locks = locks
+        self._leave_free = leave_free
+        self._settings = settings
+        self._clock = clock
+
+    def renew(self, gpus: Sequence[Gpu], began: Mapping[str, float]) -> list[Gpu]:
+        """The GPUs, each locked for this study or with an obstacle to its use.
+
+        began: when the oldest trial on a GPU began, by UUID. Where fewer GPUs are allowed than
+        trials are on, those stay on which trials began first; the others are given up.
+        """
+        for gpu in gpus:
+            if gpu.obstacle and gpu.uuid not in began:
+                self._locks.drop(gpu.uuid)
+        allowed = allowed_now(self._settings(), self._clock())
+        most = math.inf if allowed.gpus is None else allowed.gpus
+        most -= sum(1 for gpu in gpus if gpu.obstacle and gpu.uuid in began)
+        refused = self._lock((gpu for gpu in gpus if not gpu.obstacle), began, most)
+        for uuid in refused.keys() - began.keys():
+            self._locks.drop(uuid)
+        return [self._with(gpu, refused, allowed) for gpu in gpus]
+
+    def close(self) -> None:
+        """Release all locks."""
+        self._locks.close()
+
+    def _lock(self, free: Iterable[Gpu], began: Mapping[str, float], most: float) -> dict[str, Why]:
+        """Lock up to `most`. Returns why others are not used, by UUID; "": not allowed now."""
+        free = sorted(free, key=lambda gpu: self._preference(gpu, began))
+        taken, others, refused = 0, 0, dict[str, Why]()
+        for gpu in free:
+            if taken >= min(len(free) - others - self._leave_free, self._wanted()):
+                refused[gpu.uuid] = _LEFT_FREE
+            elif taken >= most:
+                refused[gpu.uuid] = ""
+            elif holder := self._locks.take(gpu.uuid):
+                refused[gpu.uuid] = GpuBarred("locked", holder)
+                others += 1
+            else:
+                taken += 1
+        return refused
+
+    def _preference(self, gpu: Gpu, began: Mapping[str, float]) -> tuple[float, bool, float, int]:
+        """Sorts first where a trial has been for longest, then what is locked, then the idlest."""
+        locked = gpu.uuid in self._locks
+        return began.get(gpu.uuid, math.inf), not locked, gpu.busy, -gpu.index
+
+    @staticmethod
+    def _with(gpu: Gpu, refused: Mapping[str, Why], allowed: Allowance) -> Gpu:
+        """With its obstacle; one that is no longer allowed is claimed, so that trials leave it."""
+        if gpu.uuid not in refused:
+            return gpu
+        why = refused[gpu.uuid]
+        obstacle = why or GpusAllowed(allowed.gpus or 0, allowed.until)
+        return msgspec.structs.replace(gpu, obstacle=obstacle, claimed=not why)
+
+    def _wanted(self) -> float:
+        """How many GPUs this study can use at most."""
+        settings = self._settings()
+        if settings.gpus == 0:
+            return 0
+        if settings.concurrency is None:
+            return math.inf
+        each = 1.0 if settings.gpus == "auto" else settings.gpus
+        return math.ceil(settings.concurrency * each - THIRDS)
+
+
+def allowed_now(settings: Settings, now: float) -> Allowance:
+    """What `max_gpus` and `hours` allow, by the local time of day; now: Unix seconds."""
+    time.tzset()  # the time zone of the machine may have changed
+    local = time.localtime(now)
+    return allowance_at(settings.max_gpus, settings.hours, 60 * local.tm_hour + local.tm_min)

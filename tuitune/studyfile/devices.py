@@ -1,0 +1,97 @@
+"""The table [devices]."""
+
+from __future__ import annotations
+
+import re
+
+from tuitune.core.placement.hours import Window, overlap
+from tuitune.core.space import spell
+from tuitune.core.spec import DevicesSpec
+from tuitune.studyfile.problems import kind
+from tuitune.studyfile.table import Table
+
+_WINDOW = re.compile(r"\s*(\d\d?)(?::(\d\d))?\s*-\s*(\d\d?)(?::(\d\d))?\s*")
+_DAY = 24 * 60
+_DEFAULT = DevicesSpec()
+
+
+def read_devices(table: Table) -> DevicesSpec:
+    """[devices]."""
+    return DevicesSpec(
+        allow=_allow(table),
+        leave_free=table.whole("leave_free", _DEFAULT.leave_free, low=0),
+        share=_yes(table, "share", default=_DEFAULT.share),
+        on_foreign=table.one_of("on_foreign", _DEFAULT.on_foreign, ("drain", "pause", "ignore")),
+        yield_to=_logins(table),
+        max_gpus=table.whole("max_gpus", _DEFAULT.max_gpus, low=0),
+        hours=_hours(table),
+    )
+
+
+def _allow(table: Table) -> tuple[str | int, ...]:
+    value = table.content.get("allow", [])
+    example = 'write allow = [0, 1], or UUIDs: allow = ["GPU-5a1c"]'
+    if not isinstance(value, list):
+        table.wrong("allow", f"is {kind(value)}, not a list; {example}")
+        return ()
+    for word in value:
+        whole = isinstance(word, int) and not isinstance(word, bool) and word >= 0
+        if not whole and not (isinstance(word, str) and word.startswith(("GPU-", "MIG-"))):
+            table.wrong("allow", f"names GPUs by nvidia-smi's number or by UUID; {example}")
+            return ()
+    if "allow" in table.content and not value:
+        table.wrong("allow", "allows no GPU; leave it out for all, or set gpus = 0 in [trial]")
+    return tuple(value)
+
+
+def _yes(table: Table, key: str, *, default: bool) -> bool:
+    value = table.content.get(key, default)
+    if not isinstance(value, bool):
+        table.wrong(key, f"is {kind(value)}; write {key} = true or {key} = false")
+        return default
+    return value
+
+
+def _logins(table: Table) -> tuple[str, ...]:
+    value = table.content.get("yield_to", [])
+    example = 'write yield_to = ["anna"]'
+    if not isinstance(value, list):
+        table.wrong("yield_to", f"is {kind(value)}, not a list; {example}")
+        return ()
+    if not all(isinstance(login, str) and login.strip() for login in value):
+        table.wrong("yield_to", f"has the logins of users; {example}")
+        return ()
+    return tuple(value)
+
+
+def _hours(table: Table) -> tuple[Window, ...]:
+    value = table.content.get("hours", {})
+    example = 'write hours = { "22-08" = 8, "08-22" = 2 }'
+    if not isinstance(value, dict):
+        table.wrong("hours", f"is {kind(value)}, not a table; {example}")
+        return ()
+    windows = []
+    for text, count in value.items():
+        times = _times(text)
+        if times is None:
+            table.wrong("hours", f"{spell(text)} is no part of a day; {example}")
+            return ()
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            table.wrong("hours", f"{spell(text)} = {spell(count)} is no number of GPUs; {example}")
+            return ()
+        windows.append(Window(*times, count))
+    if both := overlap(windows):
+        one, other = (spell(list(value)[place]) for place in both)
+        table.wrong("hours", f"{one} and {other} overlap; let one end where the other starts")
+        return ()
+    return tuple(windows)
+
+
+def _times(text: str) -> tuple[int, int] | None:
+    """Minutes of the day of "22-08", "08:30-12" or "00-24"; None where it is none of these."""
+    found = _WINDOW.fullmatch(text)
+    if found is None:
+        return None
+    start, end = (60 * int(found[at]) + int(found[at + 1] or 0) for at in (1, 3))
+    sound = all(int(found[at] or 0) < 60 for at in (2, 4))
+    return (start, end) if sound and start < _DAY and end <= _DAY and start != end else None
