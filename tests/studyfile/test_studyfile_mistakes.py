@@ -173,7 +173,7 @@ PARAMETERS = [
     ("{ low = 3, high = 1 }", "is empty: low is above high; write low = 1, high = 3"),
     ("{ low = 3, high = 3 }", "holds one value only; write x = 3"),
     ("{ low = 0.0, high = 1, log = true }", "a log scale needs low above 0; write a small low such as 1e-6, or leave log out"),
-    ("{ low = 1, high = 9, log = true, step = 2 }", "log and step don't go together; leave log or step out"),
+    ("{ low = 1, high = 9, powers_of = 3, step = 2 }", "step and powers_of don't go together; leave step or powers_of out"),
     ("{ low = 1, high = 9, log = 1 }", "log is a whole number; write log = true or log = false"),
     ("{ low = 1 }", "has no high end; write high = …"),
     ("{ high = 1 }", "has no low end; write low = … with high"),

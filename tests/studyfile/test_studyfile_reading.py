@@ -49,6 +49,9 @@ augment      = { choices = ["a", "b", "c"], ordered = true }
 betas        = { value = [0.9, 0.999] }
 momentum     = { low = 0.5, high = 0.99, when = { optimizer = "sgd" } }
 l2           = { sample = "cifar.py:sample_l2" }
+noise        = { normal = [0.1, 0.02] }
+scale        = { lognormal = [0.0, 0.5] }
+pooling      = { choices = ["max", "mean"], weights = [3, 1] }
 dropout      = 0.1
 
 [search]
@@ -136,6 +139,9 @@ def test_everything_that_a_study_file_can_say(study, tmp_path):
         Fixed("betas", [0.9, 0.999]),
         FloatRange("momentum", 0.5, 0.99, when={"optimizer": ("sgd",)}),
         Sampled("l2", "cifar.py:sample_l2"),
+        FloatRange("noise", 0.02, 0.18, normal=(0.1, 0.02)),
+        FloatRange("scale", 0.135335, 7.38906, log=True, normal=(0.0, 0.5)),
+        Choice("pooling", ("max", "mean"), weights=(3.0, 1.0)),
         Fixed("dropout", 0.1),
     )
     points = ({"lr": 0.01, "optimizer": "sgd"},)

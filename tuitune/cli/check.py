@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.search.registry import make_searcher, searcher_kind
-from tuitune.core.space import Choice, likely_of, spell
+from tuitune.core.space import SHARE_DRAWS, Choice, SearchSpace, likely_of, spell
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import look
 from tuitune.engine.learning import KEY, Learned, kept, learn
@@ -199,6 +200,7 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot, python: Interprete
         table([_parameter_cells(p) for p in space.parameters]) if space.parameters else "",
         "",
         f"space: {size}",
+        *_constraint_lines(spec),
         f"search: {spec.search.trials} trials by {spec.search.method}, {judged}",
         *filter(None, [too_few(pruning, spec.search.trials, "")]),
         *(f"learns from {words}" for words in learned.words),
@@ -213,6 +215,22 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot, python: Interprete
     lines += [f"  {line}" for line in sample.splitlines()]
     lines += [f"  # {p.name}: sampled by {p.target}" for p in space.sampled]
     return "\n".join(lines)
+
+
+def _constraint_lines(spec: StudySpec) -> list[str]:
+    """How much of the space the constraints leave."""
+    space = spec.space
+    if not space.groups:
+        return []
+    share = math.prod(group.share() for group in space.groups)
+    left = f"about {100 * share:.2g} % of the space is left" if share else "next to nothing is left"
+    lines = [f"constraints: {left}, estimated by {SHARE_DRAWS:,} draws"]
+    kind = searcher_kind(spec.search)
+    if kind.size is not None:
+        size = kind.size(space, spec.search)
+        whole = kind.size(SearchSpace(space.parameters), spec.search)
+        lines.append(f"constraints: {size:,} of the {whole:,} points of the {spec.search.method}")
+    return lines
 
 
 def _parameter_cells(parameter: Parameter) -> list[str]:

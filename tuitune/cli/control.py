@@ -68,10 +68,10 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
     config: dict[str, Any] = {}
     for text in values:
         path, value = parsed(text)
-        if len(path) != 1:
+        if not path:
             print(f"{text}: write a parameter and its value, as lr=0.01", file=sys.stderr)
             return 2
-        config[path[0]] = value
+        config[".".join(path)] = value
     found, answer = _ask(study, runs, Add(config, like))
     if found is None:
         return 2

@@ -16,6 +16,7 @@ from tuitune.core.study import Study, Trial
 from tuitune.core.study.acts import Act, standing, why_not
 from tuitune.messages.states import Shown, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
+from tuitune.studyfile.nesting import joined
 
 Answer = dict[str, Any]  # values that JSON can hold; a request that fails has the key "error"
 _LONGEST = 3600.0  # s that a kill may wait
@@ -141,10 +142,12 @@ class Add(Request, frozen=True, tag="add"):
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
         """Answers the number of the new `trial`, and its `config`."""
-        from tuitune.core.search.registry import complete  # noqa: PLC0415 - only engines need it
+        from tuitune.core.search.points import BrokenError  # noqa: PLC0415 - only engines need it
+        from tuitune.core.search.registry import complete  # noqa: PLC0415 - the same
 
         study, config = engine.study, self.config
         spec, state = study.spec, study.state
+        config = joined(config, spec.space.by_name)
         if self.like is not None:
             if not 0 <= self.like < len(state.trials):
                 raise RefusedError(f"no trial {trial_name(self.like)} to copy")
@@ -153,7 +156,10 @@ class Add(Request, frozen=True, tag="add"):
         if problems:
             raise RefusedError("; ".join(problems))
         number = len(state.trials) + len(state.adding)
-        proposal = complete(spec.space, spec.search, number, config)
+        try:
+            proposal = complete(spec.space, spec.search, number, config)
+        except BrokenError as error:
+            raise RefusedError(str(error)) from error
         if self.like is not None:
             proposal = replace(proposal, why=f"like {trial_name(self.like)}")
         return {"trial": number, "config": await engine.add(proposal, by)}

@@ -230,7 +230,7 @@ class Engine:
         assert self.executor is not None
         spec, trial = self.study.spec, self.study.state.trials[fact.trial]
         try:
-            moved = self._deps.trial_folders.prepare(trial.number, trial.config)
+            moved = self._deps.trial_folders.prepare(trial.number, spec.space.nested(trial.config))
             order = make_order(spec, self.study.state, trial, self._deps.trial_folders)
         except OSError as error:
             self._cannot_launch(fact, error)

@@ -28,7 +28,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
     return Order(
         trial=trial.number,
         attempt=trial.attempt,
-        config=trial.config,
+        config=spec.space.nested(trial.config),
         seed=seed,
         folder=str(folder),
         resume_path=None if checkpoint is None else str(checkpoint),

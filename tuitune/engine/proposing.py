@@ -150,12 +150,25 @@ class Proposing:
         patience = self._deps.timeouts.slow_sampler
         late = asyncio.get_running_loop().call_later(patience, self._note_slow, targets)
         try:
-            values = await self._engine.sample(targets, seed, proposal.config)
+            values = await self._sampled(targets, seed, proposal.config)
         finally:
             late.cancel()
         whole = {**proposal.config, **values}
         names = (p.name for p in self._spec.space.parameters)
         return {name: whole[name] for name in names if name in whole}
+
+    async def _sampled(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        space = self._spec.space
+        if not space.in_tables:
+            return await self._engine.sample(targets, seed, config)
+        # One by one, so that each function gets the values before it in their tables.
+        values: dict[str, Any] = {}
+        for name, target in targets.items():
+            whole = space.nested({**config, **values})
+            values |= await self._engine.sample({name: target}, seed, whole)
+        return values
 
     async def _ask_model(self, number: int) -> None:
         model_client, history = self._deps.model_client, self._fixed.pop(number)

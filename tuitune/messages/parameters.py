@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.space import (
@@ -19,23 +20,35 @@ if TYPE_CHECKING:
     from tuitune.core.search.importance import Importance, ParameterImportance
 
 
-def domain(parameter: Parameter) -> str:
+def domain(parameter: Parameter) -> str:  # noqa: PLR0911 - one for each kind
     """The bounds or the values of a parameter."""
     match parameter:
         case FloatRange(low=low, high=high, log=log, step=step):
             steps = f", in steps of {step}" if step else ""
-            return f"{low} to {high}{', log' if log else ''}{steps}"
+            return f"{low} to {high}{_scale(parameter, log=log)}{steps}"
         case IntRange(low=low, high=high, log=log, step=step):
             steps = f", in steps of {step}" if step > 1 else ""
-            return f"{low} to {high}, whole{', log' if log else ''}{steps}"
+            return f"{low} to {high}, whole{_scale(parameter, log=log)}{steps}"
         case PowerRange(low=low, high=high, base=base):
             return f"{low} to {high}, powers of {base}"
+        case Choice(values=values, weights=weights) if weights:
+            both = zip(values, weights, strict=True)
+            return f"one of {', '.join(f'{spell(value)} ({weight:g})' for value, weight in both)}"
         case Choice(values=values, ordered=ordered):
             return f"one of {', '.join(map(spell, values))}{' (ordered)' if ordered else ''}"
         case Fixed(value=value):
             return f"always {spell(value)}"
         case Sampled(target=target):
             return f"sampled by {target}"
+
+
+def _scale(parameter: FloatRange | IntRange, *, log: bool) -> str:
+    if parameter.normal is None:
+        return ", log" if log else ""
+    mean, deviation = parameter.normal
+    if log:
+        return f", lognormal about {math.exp(mean):.4g}, standard deviation {deviation:g}"
+    return f", normal about {mean:g}, standard deviation {deviation:g}"
 
 
 _USELESS: Final = 0.1  # R2 below which the figures are meaningless

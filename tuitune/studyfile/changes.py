@@ -75,6 +75,9 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
             change = Change(f"[{table}] {name}", *words, is_setting=place in _SETTINGS)
             (accepted if free else refused).append(change)
     refused += _space_changes(before, now)
+    was, is_ = before.space.constraints, now.space.constraints
+    if was != is_:  # what was tried stays; later configurations keep the new ones
+        accepted.append(Change("[space] constraints", _words("", was), _words("", is_)))
     return accepted, refused
 
 

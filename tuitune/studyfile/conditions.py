@@ -20,6 +20,7 @@ from tuitune.core.space import (
     value_at,
 )
 from tuitune.studyfile.hints import did_you_mean, nearest
+from tuitune.studyfile.nesting import joined
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
 
 
@@ -45,6 +46,7 @@ def _conditions(
 ) -> Mapping[str, tuple[Value, ...]]:
     if not isinstance(when, dict):
         raise WrongValueError(f"when is {kind(when)}; write when = {{ parameter = value }}")
+    when = joined(when, content)
     unknown = next((parent for parent in when if parent not in content), None)
     if unknown is not None:
         others = [other for other in content if other != name]

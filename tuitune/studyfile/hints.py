@@ -96,8 +96,17 @@ _IN_PARAMETER = {
     "base": "powers_of",
     "scale": "log = true",
     "prior": "log = true",
+    "mu": "normal = [mean, standard deviation]",
+    "mean": "normal = [mean, standard deviation]",
+    "sigma": "normal = [mean, standard deviation]",
+    "std": "normal = [mean, standard deviation]",
+    "log_normal": "lognormal = [mean, standard deviation], both of the natural logarithm",
+    "probabilities": "weights",
+    "probability": "weights",
+    "probs": "weights",
+    "p": "weights",
     "log_scale": "log = true",
-    "distribution": "log = true, step = … or choices = […]",
+    "distribution": "log = true, step = …, normal = […] or choices = […]",
     "values": "choices",
     "categories": "choices",
     "options": "choices",
@@ -118,6 +127,9 @@ _FLOATS = '{{ low = {0}, high = {1}, type = "float" }}'
 _LOG_FLOATS = '{{ low = {0}, high = {1}, log = true, type = "float" }}'
 _WHOLES = "{{ low = {0}, high = {1} }}, both ends included"
 _LIST = "a list: [1, 2, 3]"
+_NORMAL = "{{ normal = [{0}, {1}] }}"
+_NORMAL_STEPS = "{{ normal = [{0}, {1}], step = … }}"
+_LOGNORMAL = "{{ lognormal = [{0}, {1}] }}, both of the natural logarithm"
 
 # How Ray Tune and Optuna name distributions.
 _DISTRIBUTIONS = {
@@ -125,15 +137,22 @@ _DISTRIBUTIONS = {
     "quniform": '{{ low = {0}, high = {1}, step = …, type = "float" }}',
     "loguniform": _LOG_FLOATS,
     "log_uniform": _LOG_FLOATS,
-    "qloguniform": _LOG_FLOATS,
+    "qloguniform": '{{ low = {0}, high = {1}, log = true, step = …, type = "float" }}',
     "randint": _WHOLES,
     "int_uniform": _WHOLES,
     "qrandint": "{{ low = {0}, high = {1}, step = … }}, both ends included",
     "lograndint": "{{ low = {0}, high = {1}, log = true }}, both ends included",
+    "qlograndint": "{{ low = {0}, high = {1}, log = true, step = … }}, both ends included",
     "choice": _LIST,
     "categorical": _LIST,
     "grid_search": _LIST + ', with method = "grid" in [search]',
-    "randn": '{{ sample = "file.py:function" }}',
+    "randn": _NORMAL,
+    "normal": _NORMAL,
+    "qrandn": _NORMAL_STEPS,
+    "q_normal": _NORMAL_STEPS,
+    "qnormal": _NORMAL_STEPS,
+    "log_normal": _LOGNORMAL,
+    "lognormal": _LOGNORMAL,
     "sample_from": '{{ sample = "file.py:function" }}',
     "suggest_float": _FLOATS,
     "suggest_uniform": _FLOATS,
@@ -219,6 +238,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "devices": ("allow", "leave_free", "share", "on_foreign", "yield_to", "max_gpus", "hours"),
 }
 
+# The keys that decide what kind of parameter it is.
+PARAMETER_KINDS = ("choices", "value", "sample", "normal", "lognormal", "low")
 PARAMETER_KEYS = (
     "low",
     "high",
@@ -226,8 +247,11 @@ PARAMETER_KEYS = (
     "step",
     "powers_of",
     "type",
+    "normal",
+    "lognormal",
     "choices",
     "ordered",
+    "weights",
     "value",
     "sample",
     "when",
@@ -311,6 +335,12 @@ def unknown_in_parameter(key: str, value: object) -> str:
     if as_here:
         return f"{key}: there is no such key; here it is {as_here}"
     return f"{key}: there is no such key; {did_you_mean(key, PARAMETER_KEYS)}"
+
+
+def is_hinted(key: str, value: object) -> bool:
+    """Whether a key is one of a parameter in other tools, with a list as its value."""
+    plain = key.lower().replace("-", "_")
+    return plain in _IN_PARAMETER or (isinstance(value, list) and bool(distribution(plain, [])))
 
 
 def distribution(word: str, ends: list[str]) -> str:

@@ -10,12 +10,14 @@ from tuitune import plugins
 from tuitune.core.options import Fault, Option
 from tuitune.core.pruning.pruner import PrunerKind
 from tuitune.core.pruning.registry import PRUNERS
+from tuitune.core.search.points import can_complete
 from tuitune.core.search.proposal import SearcherKind
 from tuitune.core.search.registry import SEARCHERS
 from tuitune.core.space import SearchSpace, likely_of
 from tuitune.core.spec import PruningSpec, PruningStyle, SearchSpec
 from tuitune.plugins import PluginError
 from tuitune.studyfile.hints import did_you_mean, unknown_value
+from tuitune.studyfile.nesting import joined
 from tuitune.studyfile.problems import kind, value_words
 from tuitune.studyfile.table import Table
 
@@ -186,6 +188,7 @@ def _point(
     if not isinstance(entry, dict):
         table.problems.add("search", key, entry, f"is {kind(entry)}; write {{ name = value }}")
         return {}
+    entry = joined(entry, names)
     # A parameter's own problem is not repeated here.
     usable = {k: v for k, v in entry.items() if k in space.by_name}
     found = [
@@ -199,9 +202,12 @@ def _point(
         for name, value in usable.items()
         if (words := value_words(value)) and not any(_is_about(name, known) for known in found)
     ]
+    given = {} if found else space.normalised(usable)
+    if given and space.groups and not can_complete(space, given):
+        found.append("no values of the other parameters were found that keep the constraints")
     for words in found:
         table.problems.add("search", key, None, words)
-    return {} if found else space.normalised(usable)
+    return {} if found else given
 
 
 def _is_about(name: str, words: str) -> bool:

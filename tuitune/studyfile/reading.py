@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuitune.core.space import Sampled, SearchSpace
 from tuitune.core.spec import Limits, Objective, StudySpec
-from tuitune.studyfile.conditions import read_conditions
 from tuitune.studyfile.devices import read_devices
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
 from tuitune.studyfile.methods import read_pruning, read_search
-from tuitune.studyfile.parameters import read_parameters
-from tuitune.studyfile.problems import Problems, WrongValueError, kind
+from tuitune.studyfile.problems import Problems, kind
+from tuitune.studyfile.space import read_space
 from tuitune.studyfile.table import Table
 from tuitune.studyfile.trial import check_interpreter, check_metrics, folder_of, read_trial
 
@@ -34,17 +32,14 @@ def read_study(
         if name not in document:
             problems.missing(name, "", words)
     tables = {name: _content(document, name, problems) for name in KEYS}
-    parameters = tables.pop("space")
+    content = tables.pop("space")
+    read = {name: Table(name, table, problems) for name, table in tables.items()}
+    folder = folder_of(read["trial"], path) if check_target else None
+    space, parameters = read_space(content, folder, problems, here="python" not in tables["trial"])
     if not parameters and "space" in document:
         problems.add("space", "", None, "has no parameter; write lr = { low = …, high = … }, say")
-    found = read_parameters(parameters, problems)
-    space = SearchSpace(read_conditions(parameters, found, problems))
-    read = {name: Table(name, content, problems) for name, content in tables.items()}
-    folder = folder_of(read["trial"], path) if check_target else None
     if check_target:
         check_interpreter(read["trial"], path)
-    here = "python" not in tables["trial"]
-    _check_samplers(space, parameters, folder, problems, here=here)
     for name in KEYS.keys() - {"space", "search", "pruning"}:  # those have keys of their methods
         read[name].check_keys()
     objective = _objective(read["objective"], missing="objective" not in document)
@@ -116,22 +111,3 @@ def _name(table: Table, path: Path) -> str:
     elif words:
         table.problems.note(f"its name is the study's, which {words} as name in [study]")
     return name
-
-
-def _check_samplers(
-    space: SearchSpace,
-    content: Mapping[str, Any],
-    folder: Path | None,
-    problems: Problems,
-    *,
-    here: bool,
-) -> None:
-    for parameter in space.parameters:
-        if not isinstance(parameter, Sampled):
-            continue
-        from tuitune.studyfile import targets  # noqa: PLC0415 - few files need it
-
-        try:
-            targets.check_target(parameter.target, folder, arguments=2, here=here)
-        except WrongValueError as wrong:
-            problems.add("space", parameter.name, content[parameter.name], str(wrong))

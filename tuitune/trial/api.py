@@ -23,6 +23,7 @@ from tuitune.trial.wire import (
     Saving,
     Stop,
     Verdict,
+    copied,
     encode,
     one_line,
     report_line,
@@ -80,7 +81,8 @@ class Trial:
     @property
     def config(self) -> dict[str, Any]:
         """The configuration: a copy, so that changing it changes nothing."""
-        return dict(self._order.config)
+        found: dict[str, Any] = copied(self._order.config)
+        return found
 
     @property
     def max_resource(self) -> int:

@@ -169,6 +169,13 @@ def decode_order(text: str | bytes) -> Order:
     return Order(**json.loads(text))
 
 
+def copied(value: Any) -> Any:
+    """A copy of a value of JSON, with its tables and lists."""
+    if isinstance(value, dict):
+        return {name: copied(inner) for name, inner in value.items()}
+    return [copied(inner) for inner in value] if isinstance(value, list) else value
+
+
 def one_line(error: BaseException) -> str:
     """An error's type and text, as Done and Saving carry it."""
     text = " ".join(str(error).split())

@@ -11,7 +11,7 @@ import msgspec
 
 from tuitune.core.reasons import GridPoint
 from tuitune.core.search.proposal import Proposal, Tried, identity
-from tuitune.core.space import Choice, Parameter, SearchSpace, Value, grid_axis, same
+from tuitune.core.space import Choice, Parameter, SearchSpace, Value, grid_axis, same, spell
 
 _Known = tuple[tuple[str, int], ...]  # (parent, label of its value)
 
@@ -63,6 +63,10 @@ class Subgrid:
             index, number, known = self._digit(place, known, number)
             values[axis.parameter.name] = axis.values[index]
             finest = max(finest, axis.levels[index])
+        for name in [name for name in values if name.startswith(_GROUP)]:
+            part = values.pop(name)
+            assert isinstance(part, dict)
+            values |= part
         return {p.name: values[p.name] for p in self.space.parameters if p.name in values}, finest
 
     def _digit(self, place: int, known: _Known, number: int) -> tuple[int, int, _Known]:
@@ -119,26 +123,55 @@ def _grid_axes(space: SearchSpace, levels: int) -> tuple[tuple[Axis, ...], dict[
     `levels`: values of each continuous parameter. ValueError for a sampled parameter.
     """
     named: dict[str, list[Value]] = {}
-    for parameter in space.parameters:
+    alone = space.free if space.groups else space.parameters
+    for parameter in alone:
         for name, allowed in parameter.when.items():
             known = named.setdefault(name, [])
             known += [value for value in allowed if not any(same(value, one) for one in known)]
-    ordered = _families_together(space.parameters)
-    last = {name: place for place, p in enumerate(ordered) for name in p.when}
-    axes: list[Axis] = []
+    axes = _group_axes(space, levels)
+    ordered = _families_together(alone)
+    last = {name: place for place, p in enumerate(ordered, len(axes)) for name in p.when}
     for parameter in ordered:
         values = grid_axis(parameter, levels)
-        unordered = isinstance(parameter, Choice) and not parameter.ordered
         axes.append(
             Axis(
                 parameter=parameter,
                 values=values,
-                levels=(0,) * len(values) if unordered else bisection_levels(len(values)),
+                levels=_levels_of(parameter, len(values)),
                 labels=_labels(values, named.get(parameter.name, ())),
                 last=last.get(parameter.name, -1),
             )
         )
     return tuple(axes), named
+
+
+_GROUP = "\0"  # begins the names of axes that stand for a whole group
+
+
+def _group_axes(space: SearchSpace, levels: int) -> list[Axis]:
+    """An axis for each group of constrained parameters: all combinations that keep these.
+
+    A combination is as fine as the finest of its values.
+    """
+    axes: list[Axis] = []
+    combined = space.combined(lambda parameter: grid_axis(parameter, levels))
+    for group, values in zip(space.groups, combined, strict=True):
+        fineness = {p.name: _fineness(p, levels) for p in group.family}
+        finest = (max(fineness[n][spell(v)] for n, v in part.items()) for part in values)
+        stand_in = Choice(f"{_GROUP}{len(axes)}", tuple(values))
+        axes.append(Axis(stand_in, stand_in.values, tuple(finest), labels=(), last=-1))
+    return axes
+
+
+def _fineness(parameter: Parameter, levels: int) -> dict[str, int]:
+    """The level of each value on the grid, by its spelling."""
+    values = grid_axis(parameter, levels)
+    return dict(zip(map(spell, values), _levels_of(parameter, len(values)), strict=True))
+
+
+def _levels_of(parameter: Parameter, count: int) -> tuple[int, ...]:
+    unordered = isinstance(parameter, Choice) and not parameter.ordered
+    return (0,) * count if unordered else bisection_levels(count)
 
 
 def _coarsened(axes: Sequence[Axis], level: int) -> tuple[Axis, ...]:

@@ -94,7 +94,12 @@ def identity(space: SearchSpace, config: Mapping[str, Any]) -> str:
 
 
 def is_new(space: SearchSpace, config: Mapping[str, Any], tried: Tried) -> bool:
-    """Whether the configuration is untried; with values yet to be sampled it always is."""
+    """Whether the configuration keeps the constraints and is untried.
+
+    With values yet to be sampled it always counts as untried.
+    """
+    if not space.keeps(config):
+        return False
     sampled = any(space.is_active(parameter, config) for parameter in space.sampled)
     return sampled or identity(space, config) not in tried
 

@@ -1,4 +1,4 @@
-"""Uniform random configurations that were not tried yet."""
+"""Random configurations that were not tried yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHOICE = 64  # untried configurations from which one is picked
 
 
 class RandomSearcher(msgspec.Struct, frozen=True):
-    """Uniform in the unit cube, with a seed for each trial."""
+    """Drawn from the priors, uniform without one, with a seed for each trial."""
 
     space: SearchSpace
     seed: int
@@ -25,7 +25,7 @@ class RandomSearcher(msgspec.Struct, frozen=True):
     def planned(self, index: int) -> Proposal:
         """Draw number `index`, whether or not it was tried."""
         config = _draw(self.space, self.seed, index, 0)
-        return Proposal(config, "random", Drawn(index))
+        return Proposal(config or {}, "random", Drawn(index))
 
     def propose(self, trial: int, tried: Tried) -> Proposal | None:
         """A draw that was not tried; None where nothing untried is left."""
@@ -38,19 +38,25 @@ def draw_untried(space: SearchSpace, seed: int, trial: int, tried: Tried) -> dic
 
     In an infinite space, where all draws may still have been tried, it may be a tried one.
     """
-    if space.size is None or len(tried) < space.size:
+    # The size of a space with constraints is slow to count.
+    if space.groups or space.size is None or len(tried) < space.size:
         for draw in range(_DRAWS):
             config = _draw(space, seed, trial, draw)
+            if config is None:
+                return None
             if is_new(space, config, tried):
                 return config
     if space.size is None:
-        return _draw(space, seed, trial, 0)
+        kept = (_draw(space, seed, trial, draw) for draw in range(_DRAWS))
+        return next((config for config in kept if config and space.keeps(config)), None)
     return _pick_from_rest(space, seed, trial, tried)
 
 
-def _draw(space: SearchSpace, seed: int, trial: int, draw: int) -> dict[str, Any]:
+def _draw(space: SearchSpace, seed: int, trial: int, draw: int) -> dict[str, Any] | None:
+    """None where nothing that keeps the constraints was found."""
     random = Random(f"{seed}/{trial}/{draw}")  # noqa: S311 - reproducible by design
-    return space.configuration([random.random() for _ in space.searched])
+    point = space.draw(random)
+    return None if point is None else space.configuration(point)
 
 
 def _pick_from_rest(

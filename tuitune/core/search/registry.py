@@ -2,94 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
-
-import msgspec
 
 from tuitune.core.options import Fault, Mode, Option
 from tuitune.core.reasons import Given
 from tuitune.core.search.grid import GridSearcher
-from tuitune.core.search.proposal import (
-    AskModel,
-    Method,
-    Model,
-    Proposal,
-    Searcher,
-    SearcherKind,
-    SearchSpec,
-    Tried,
-    identity,
-    is_new,
+from tuitune.core.search.points import (
+    KeepsConstraints,
+    ModelKeepsConstraints,
+    complete_point,
+    points_first,
 )
+from tuitune.core.search.proposal import Model, Proposal, Searcher, SearcherKind, SearchSpec
 from tuitune.core.search.random_search import RandomSearcher
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.search.start import start_then_model
-from tuitune.core.space import (
-    Fixed,
-    Sampled,
-    SearchSpace,
-    grid_size,
-    grid_width,
-    likely_of,
-    to_unit,
-)
+from tuitune.core.space import EndlessError, SearchSpace, grid_size, grid_width, likely_of
 
 _LARGEST_GRID = 10_000_000
 _LEVELS = 5  # values of each continuous parameter of a grid
-
-
-class _PointsFirst(msgspec.Struct, frozen=True):
-    """The given points in turn, then the proposals of the method.
-
-    A point that is added while the study runs comes next; one tried before is skipped.
-    """
-
-    space: SearchSpace
-    method: Method
-    points: tuple[Proposal, ...]
-
-    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
-        """The first given point that was not tried, otherwise the proposal of the method."""
-        for index, point in enumerate(self.points):
-            # Identities leave sampled values out: with those, a point is due by its number.
-            due = index == trial and is_new(self.space, point.config, tried)
-            if due or identity(self.space, point.config) not in tried:
-                return point
-        return self.method.propose(trial, tried)
-
-
-def _points_first(
-    space: SearchSpace, method: Method, points: Sequence[Mapping[str, Any]]
-) -> _PointsFirst:
-    """What a point leaves out is filled from the method's plan at the same index."""
-    completed = (
-        _complete_point(space, method.planned(index), Given(index), point)
-        for index, point in enumerate(points)
-    )
-    return _PointsFirst(space, method, tuple(completed))
-
-
-def _complete_point(
-    space: SearchSpace, planned: Proposal, given_as: Given, point: Mapping[str, Any]
-) -> Proposal:
-    """The point with what it leaves out taken from `planned`; inactive parameters are removed."""
-    given = space.normalised(point)
-    coordinates = [
-        to_unit(parameter, given[parameter.name]) if parameter.name in given else coordinate
-        for parameter, coordinate in zip(space.searched, space.point(planned.config), strict=True)
-    ]
-    # Coordinates decide what is active; given values stay unrounded.
-    decided = space.configuration(coordinates)
-    known = {**decided, **planned.config, **given}
-    names = [p.name for p in space.parameters if p.name in decided or p.name in given]
-    filled = [
-        p.name
-        for p in space.parameters
-        if p.name in decided and p.name not in given and not isinstance(p, Fixed | Sampled)
-    ]
-    why = Given(given_as.index, tuple(filled), planned.why) if filled else given_as
-    return Proposal({name: known[name] for name in names}, "point", why)
 
 
 def searcher_kind(search: SearchSpec) -> SearcherKind:
@@ -104,7 +36,9 @@ def make_searcher(space: SearchSpace, search: SearchSpec, *, informed: bool = Fa
     sampled parameter.
     """
     method = searcher_kind(search).make(space, search, informed)
-    return _points_first(space, method, search.points) if search.points else method
+    if search.installed is not None and space.groups:
+        method = KeepsConstraints(space, method, search.seed)
+    return points_first(space, search, method) if search.points else method
 
 
 def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
@@ -116,15 +50,21 @@ def make_model(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[
     make = searcher_kind(search).model
     if make is None:
         raise ValueError(f"{search.method} needs no model")
-    return make(space, search, mode, rungs)
+    model = make(space, search, mode, rungs)
+    if search.installed is not None and space.groups:
+        return ModelKeepsConstraints(space, model, search.seed)
+    return model
 
 
 def complete(
     space: SearchSpace, search: SearchSpec, trial: int, given: Mapping[str, Any]
 ) -> Proposal:
-    """A configuration of the user, with what it leaves out as the method plans it for `trial`."""
+    """A configuration of the user, with what it leaves out as the method plans it for `trial`.
+
+    Raises BrokenError where nothing was found that keeps the constraints.
+    """
     planned = searcher_kind(search).make(space, search, False).planned(trial)  # noqa: FBT003 - informed
-    return _complete_point(space, planned, Given(None), given)
+    return complete_point(space, planned, Given(None), given, f"{search.seed}/{trial}")
 
 
 def _bayes(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
@@ -142,7 +82,7 @@ def _tpe(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, .
 
 def _check_grid(space: SearchSpace, search: SearchSpec, keys: Collection[str]) -> Iterable[Fault]:
     levels = search.options.get("levels", _LEVELS)
-    sampled = [parameter.name for parameter in space.parameters if isinstance(parameter, Sampled)]
+    sampled = [parameter.name for parameter in space.sampled]
     wide = [
         p.name for p in space.parameters if not sampled and grid_width(p, levels) > _LARGEST_GRID
     ]
@@ -158,12 +98,30 @@ def _check_grid(space: SearchSpace, search: SearchSpec, keys: Collection[str]) -
             "give it a step or powers_of"
         )
         yield Fault("method", words)
-    elif "trials" not in keys and grid_size(space, levels) > _LARGEST_GRID:
-        words = (
-            f"makes a grid of {grid_size(space, levels):,} points; write trials = 1000 to try only "
-            "its coarsest, or give the ranges wider steps"
-        )
+    elif words := _grid_problem(space, levels, "trials" in keys):
         yield Fault("method", words)
+
+
+def _grid_problem(space: SearchSpace, levels: int, has_trials: bool) -> str:  # noqa: FBT001 - a key is there
+    try:
+        size = grid_size(space, levels)
+    except EndlessError:
+        names = ", ".join(p.name for group in space.groups for p in group.family)
+        return (
+            f"makes a grid in which the constraints go over too many combinations of {names} to "
+            'try them all; give these wider steps, or use method = "sobol"'
+        )
+    if not size:
+        return (
+            "makes a grid of which no point keeps the constraints; give the ranges finer steps, "
+            'or use method = "sobol"'
+        )
+    if has_trials or size <= _LARGEST_GRID:
+        return ""
+    return (
+        f"makes a grid of {size:,} points; write trials = 1000 to try only "
+        "its coarsest, or give the ranges wider steps"
+    )
 
 
 SEARCHERS: Final[dict[str, SearcherKind]] = {

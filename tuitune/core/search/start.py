@@ -9,19 +9,28 @@ from tuitune.core.reasons import Drawn, MiddleOfRanges, SobolPoint
 from tuitune.core.search.proposal import AskModel, Proposal, Tried, is_new
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
-from tuitune.core.space import Choice, Parameter, SearchSpace, likely_of, likely_units
+from tuitune.core.space import (
+    Choice,
+    Parameter,
+    SearchSpace,
+    Value,
+    likely_of,
+    likely_units,
+    middle,
+    normal_quantile,
+)
 
 START = 6  # trials; a model of fewer is no better than random
 _SIGMAS = 2.0  # standard deviations between the ends of a likely range
 _LEAST_SIGMA = 0.05  # of the range, around a single likely value
-_MIDDLE = 0.5
 _ORIGIN = "sobol start"
 
 
 class StartThenModel(msgspec.Struct, frozen=True):
     """Sobol's points for the first trials, then the proposals of the model.
 
-    The first is the middle of every range, since users set ranges around what they think good.
+    The first is the middle of every range (of a distribution its median, of weighted choices the
+    heaviest), since users set ranges around what they think good.
     Where they have set likely values, every other point is moved towards those, the first one
     exactly onto them. informed: there are trials of earlier studies, and the model chooses from the
     first trial on.
@@ -34,26 +43,32 @@ class StartThenModel(msgspec.Struct, frozen=True):
     def planned(self, index: int) -> Proposal:
         """Point number `index` of the start, which is infinite."""
         point, source = self._point(index)
-        if index % 2 or not any(map(likely_of, self.space.searched)):
-            return Proposal(self.space.configuration(point), _ORIGIN, source)
+        if index % 2 == 0 and any(map(likely_of, self.space.searched)):
+            config = self._believed(point, exact=index == 0)
+            if self.space.keeps(config) and not isinstance(source, Drawn):
+                return Proposal(config, _ORIGIN, replace(source, believed=True))
+        return Proposal(self.space.configuration(point), _ORIGIN, source)
+
+    def _believed(self, point: list[float], *, exact: bool) -> dict[str, Value]:
+        """The configuration at a point that is moved to the likely values; exact: onto them."""
         likely = [
-            _pulled(parameter, coordinate, exact=index == 0)
+            _pulled(parameter, coordinate, exact=exact)
             for parameter, coordinate in zip(self.space.searched, point, strict=True)
         ]
         config = self.space.configuration(likely)
-        if index == 0:  # exactly the likely value
+        if exact:
             named = {p.name: likely_of(p)[0] for p in self.space.searched if len(likely_of(p)) == 1}
             config = {name: named.get(name, value) for name, value in config.items()}
-        return Proposal(config, _ORIGIN, replace(source, believed=True))
+        return config
 
-    def _point(self, index: int) -> tuple[list[float], SobolPoint | MiddleOfRanges]:
+    def _point(self, index: int) -> tuple[list[float], SobolPoint | MiddleOfRanges | Drawn]:
         """Coordinates, and their source."""
-        point = self.sobol.coordinates(index)
+        point, source = self.sobol.coordinates(index)
         if index or not any(map(_has_middle, self.space.searched)):
-            return point, SobolPoint(index)
+            return point, source
         both = zip(self.space.searched, point, strict=True)
-        middle = [_MIDDLE if _has_middle(parameter) else place for parameter, place in both]
-        return middle, MiddleOfRanges()
+        centre = [middle(parameter) if _has_middle(parameter) else at for parameter, at in both]
+        return (centre, MiddleOfRanges()) if self.space.keeps_at(centre) else (point, source)
 
     def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
         """A point of the start, or `AskModel` after it."""
@@ -67,7 +82,9 @@ class StartThenModel(msgspec.Struct, frozen=True):
 
 
 def _has_middle(parameter: Parameter) -> bool:
-    return parameter.ordered if isinstance(parameter, Choice) else True
+    if isinstance(parameter, Choice):
+        return parameter.ordered or bool(parameter.weights)
+    return True
 
 
 def start_then_model(space: SearchSpace, seed: int, *, informed: bool) -> StartThenModel:
@@ -85,9 +102,5 @@ def _pulled(parameter: Parameter, coordinate: float, *, exact: bool) -> float:
     low, high = likely[0], likely[-1]
     if exact:
         return (low + high) / 2
-    from statistics import NormalDist  # noqa: PLC0415 - only for a study with beliefs
-
-    belief = NormalDist((low + high) / 2, max((high - low) / _SIGMAS, _LEAST_SIGMA))
-    bottom, top = belief.cdf(0.0), belief.cdf(1.0)
-    share = bottom + (top - bottom) * min(max(coordinate, 1e-9), 1 - 1e-9)
-    return min(max(belief.inv_cdf(share), 0.0), 1.0)
+    share = min(max(coordinate, 1e-9), 1 - 1e-9)
+    return normal_quantile((low + high) / 2, max((high - low) / _SIGMAS, _LEAST_SIGMA), share)

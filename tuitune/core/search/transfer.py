@@ -11,6 +11,7 @@ import msgspec
 
 from tuitune.core.events import TrialState
 from tuitune.core.search.proposal import Fate, Past
+from tuitune.core.space.families import parents_first
 from tuitune.core.space.parameters import (
     Choice,
     Fixed,
@@ -26,7 +27,8 @@ from tuitune.core.space.parameters import (
     spell,
     value_at,
 )
-from tuitune.core.space.searchspace import SearchSpace, parents_first
+from tuitune.core.space.priors import middle
+from tuitune.core.space.searchspace import SearchSpace
 from tuitune.core.spec import Objective
 
 
@@ -107,7 +109,7 @@ def fitted(space: SearchSpace, config: Mapping[str, Any]) -> tuple[dict[str, Any
         elif isinstance(parameter, Fixed):
             known[parameter.name] = parameter.value
         elif not isinstance(parameter, Sampled):
-            known[parameter.name] = from_unit(parameter, 0.5)
+            known[parameter.name] = from_unit(parameter, middle(parameter))
             lacking.append(parameter.name)
     return {p.name: known[p.name] for p in space.parameters if p.name in known}, lacking
 

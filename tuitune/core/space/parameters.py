@@ -15,27 +15,33 @@ Value = bool | int | float | str | list[Any] | dict[str, Any]
 
 
 class FloatRange(msgspec.Struct, frozen=True):
-    """Floats from low to high, both included; with a step, low, low + step, … only."""
+    """Floats from low to high, both included; with a step, low, low + step, … only.
+
+    normal: the mean and the standard deviation of the distribution that draws follow, truncated to
+    the range; with log those of the natural logarithm.
+    """
 
     name: str
     low: float
     high: float
     log: bool = False
-    step: float | None = None  # never together with log
+    step: float | None = None
     when: Mapping[str, tuple[Value, ...]] = {}
     likely: tuple[float, ...] = ()  # where the user expects the best: one value, or low and high
+    normal: tuple[float, float] | None = None
 
 
 class IntRange(msgspec.Struct, frozen=True):
-    """Whole numbers from low to high, both included, a step apart."""
+    """Whole numbers from low to high, both included, a step apart. normal: as of FloatRange."""
 
     name: str
     low: int
     high: int
     log: bool = False
-    step: int = 1  # always 1 with log
+    step: int = 1
     when: Mapping[str, tuple[Value, ...]] = {}
     likely: tuple[int, ...] = ()  # where the user expects the best: one value, or low and high
+    normal: tuple[float, float] | None = None
 
 
 class PowerRange(msgspec.Struct, frozen=True):
@@ -50,13 +56,17 @@ class PowerRange(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of several distinct values; ordered: neighbours in the list are similar."""
+    """One of several distinct values; ordered: neighbours in the list are similar.
+
+    weights: of the values, in proportion to which they are drawn; empty: all are equal.
+    """
 
     name: str
     values: tuple[Value, ...]
     ordered: bool = False
     when: Mapping[str, tuple[Value, ...]] = {}
     likely: tuple[Value, ...] = ()  # the values among which the user expects the best
+    weights: tuple[float, ...] = ()
 
 
 class Fixed(msgspec.Struct, frozen=True):
@@ -171,16 +181,16 @@ def index_of(parameter: Parameter, value: object) -> int | None:
 def from_unit(parameter: Parameter, u: float) -> Value:
     """The value at u in [0, 1]; each countable value has an equal cell.
 
-    Cells of whole numbers on a log scale are equal in log: [v, v + 1) over [low, high + 1).
+    On a log scale the cell of v is [v, v + step), on a scale from low to the last value + step.
     """
     u = min(max(u, 0.0), 1.0)
     match parameter:
         case FloatRange(step=None):
             return _continuous(parameter, u)
-        case IntRange(log=True, low=low, high=high):
-            bottom = math.log(low)
-            value = int(math.exp(bottom + u * (math.log(high + 1) - bottom)))
-            return min(max(value, low), high)
+        case FloatRange(log=True, step=float(step)) | IntRange(log=True, step=step):
+            bottom, width = _log_scale(parameter)
+            index = int((math.exp(bottom + u * width) - parameter.low) / step)
+            return value_at(parameter, min(max(index, 0), (levels(parameter) or 1) - 1))
     count = levels(parameter)
     if count is None:
         raise ValueError(f"{parameter.name} is sampled: it has no coordinate")
@@ -216,26 +226,25 @@ def to_unit(parameter: Parameter, value: object) -> float:
             count = levels(parameter)
     if index is None or count is None:
         raise ValueError(f"{spell(value)} is no value of {parameter.name}")
-    if isinstance(parameter, IntRange) and parameter.log:
-        bottom, number = math.log(parameter.low), parameter.low + index
-        width = math.log(parameter.high + 1) - bottom
-        return ((math.log(number) + math.log(number + 1)) / 2 - bottom) / width
+    if isinstance(parameter, FloatRange | IntRange) and parameter.log:
+        bottom, width = _log_scale(parameter)
+        number, step = parameter.low + index * (parameter.step or 1), parameter.step or 1
+        return ((math.log(number) + math.log(number + step)) / 2 - bottom) / width
     return (index + 0.5) / count
 
 
-def grid_axis(parameter: Parameter, levels: int) -> tuple[Value, ...]:
-    """A grid's values: all countable ones, else `levels` of them, evenly (log-)spaced."""
-    width = grid_width(parameter, levels)
-    if not isinstance(parameter, FloatRange) or parameter.step is not None:
-        return tuple(value_at(parameter, index) for index in range(width))
-    if width == 1:
-        return (_short(_continuous(parameter, 0.5)),)
-    inner = (_short(_continuous(parameter, i / (width - 1))) for i in range(1, width - 1))
-    return (parameter.low, *inner, parameter.high)
+def _log_scale(parameter: FloatRange | IntRange) -> tuple[float, float]:
+    """The logarithm of the lowest value, and the width in log of all cells of countable values."""
+    bottom = math.log(parameter.low)
+    end = parameter.low + (parameter.step or 1) * (levels(parameter) or 1)
+    return bottom, math.log(end) - bottom
 
 
 def grid_width(parameter: Parameter, continuum: int) -> int:
-    """The length of `grid_axis`; ValueError for a sampled parameter."""
+    """The number of a grid's values; ValueError for a sampled parameter.
+
+    continuum: that of a continuous parameter.
+    """
     match parameter:
         case FloatRange(step=None):
             return continuum
@@ -300,18 +309,3 @@ def _decimals(value: float) -> int:
     mantissa, _, exponent = repr(value).partition("e")
     fraction = mantissa.partition(".")[2].rstrip("0")
     return max(len(fraction) - int(exponent or 0), 0)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.12g}")
-
-
-def likely_of(parameter: Parameter) -> tuple[Value, ...]:
-    """One value or both ends of a range; of a choice, each likely value. Empty where unset."""
-    return () if isinstance(parameter, Fixed | Sampled) else parameter.likely
-
-
-def likely_units(parameter: Parameter) -> tuple[float, ...]:
-    """`likely_of` as coordinates, ends rising; a choice's are in the middle of their cells."""
-    units = tuple(to_unit(parameter, value) for value in likely_of(parameter))
-    return units if isinstance(parameter, Choice) else tuple(sorted(units))

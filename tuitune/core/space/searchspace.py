@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
+from random import Random
 from typing import Any
 
+from tuitune.core.space.constraints import Constraint, read_constraint
+from tuitune.core.space.families import (
+    EndlessError,
+    Values,
+    combinations,
+    count,
+    families,
+    holds,
+    parents_first,
+)
+from tuitune.core.space.groups import Group, all_values, make_groups
 from tuitune.core.space.parameters import (
     Fixed,
     Parameter,
@@ -16,140 +29,42 @@ from tuitune.core.space.parameters import (
     Value,
     from_unit,
     grid_width,
-    index_of,
     levels,
     rounded,
     same,
     spell,
     to_unit,
-    value_at,
 )
+from tuitune.core.space.priors import grid_axis, has_prior, quantile
 from tuitune.core.space.text import any_of, normal_value, value_problem
-
-_OTHER = object()  # any value of a parent that no condition names
-
-
-def _holds(parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
-    """Whether the parameter is part of the configuration, by the values of its parents."""
-    return all(
-        name in configuration and _among(configuration[name], allowed)
-        for name, allowed in parameter.when.items()
-    )
-
-
-def _among(value: object, values: Iterable[object]) -> bool:
-    return any(same(value, one) for one in values)
-
-
-def parents_first(
-    parameters: Sequence[Parameter],
-) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
-    """The parameters with the parents of conditions first, otherwise in their order.
-
-    The second part names the parameters of a cycle of conditions; empty where there is none.
-    """
-    by_name = {p.name: p for p in parameters}
-    placed: dict[str, Parameter] = {}
-    path: list[str] = []
-
-    def place(name: str) -> tuple[str, ...]:
-        if name in path:
-            return tuple(path[path.index(name) :])
-        if name in placed or name not in by_name:
-            return ()
-        path.append(name)
-        for parent in by_name[name].when:
-            if cycle := place(parent):
-                return cycle
-        path.pop()
-        placed[name] = by_name[name]
-        return ()
-
-    for parameter in parameters:
-        if cycle := place(parameter.name):
-            return tuple(parameters), cycle
-    return tuple(placed.values()), ()
-
-
-def count(space: SearchSpace, width: Callable[[Parameter], int | None]) -> int | None:
-    """The number of configurations; None where the width of an active parameter is None.
-
-    Independent parameters multiply. For a parent only the values that conditions name are counted
-    one by one: a branch for each, and one for all other values together.
-    """
-    named = _named_values(space)
-
-    def size(todo: Sequence[Parameter], known: Mapping[str, object]) -> int:
-        total = 1
-        for place, parameter in enumerate(todo):
-            if not _holds(parameter, known):
-                continue
-            wide = width(parameter)
-            if wide is None:
-                raise _EndlessError
-            if parameter.name in named:
-                return total * branches(parameter, wide, todo[place + 1 :], known)
-            total *= wide
-        return total
-
-    def branches(
-        parent: Parameter, wide: int, rest: Sequence[Parameter], known: Mapping[str, object]
-    ) -> int:
-        values = named[parent.name]
-        others = wide - len(values)
-        total = sum(size(rest, {**known, parent.name: value}) for value in values)
-        return total + others * size(rest, {**known, parent.name: _OTHER}) if others else total
-
-    try:
-        return math.prod(size(family, {}) for family in _families(space))
-    except _EndlessError:
-        return None
 
 
 def grid_size(space: SearchSpace, levels: int) -> int:
-    """The number of points of a grid under its conditions; ValueError for a sampled parameter."""
-    size = count(space, lambda parameter: grid_width(parameter, levels))
-    assert size is not None
-    return size
+    """The number of points of a grid under its conditions and constraints.
 
-
-class _EndlessError(Exception):
-    pass
-
-
-def _named_values(space: SearchSpace) -> dict[str, list[Value]]:
-    """The possible values of each parent that conditions name."""
-    parents = {p.name: p for p in space.parameters}
-    named: dict[str, list[Value]] = {}
-    for parameter in space.parameters:
-        for name, allowed in parameter.when.items():
-            seen = named.setdefault(name, [])
-            for value in allowed:
-                if index_of(parents[name], value) is not None and not _among(value, seen):
-                    seen.append(value)
-    return named
-
-
-def _families(space: SearchSpace) -> list[list[Parameter]]:
-    """Groups of parameters that no condition connects, parents first in each."""
-    ordered, _ = parents_first(space.parameters)
-    group = {p.name: {p.name} for p in ordered}
-    for parameter in ordered:
-        for name in parameter.when:
-            joined = group[parameter.name] | group.get(name, set())
-            for member in joined:
-                group[member] = joined
-    families: dict[int, list[Parameter]] = {}
-    for parameter in ordered:
-        families.setdefault(id(group[parameter.name]), []).append(parameter)
-    return list(families.values())
+    ValueError for a sampled parameter, EndlessError where constraints leave too many to count.
+    """
+    if not space.groups:
+        return count(space.parameters, lambda parameter: grid_width(parameter, levels))
+    kept = space.combined(lambda parameter: grid_axis(parameter, levels))
+    free = count(space.free, lambda parameter: grid_width(parameter, levels))
+    return math.prod(map(len, kept)) * free
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """The parameters of a study, in the order of its file."""
+    """The parameters of a study, in the order of its file.
+
+    constraints: as in the file. in_tables: the names of parameters that stand in nested tables.
+    """
 
     parameters: tuple[Parameter, ...]
+    constraints: tuple[str, ...] = ()
+    in_tables: frozenset[str] = frozenset()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Its fields alone: what was computed from them can't be pickled."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @cached_property
     def searched(self) -> tuple[Parameter, ...]:
@@ -168,12 +83,94 @@ class SearchSpace:
 
     @cached_property
     def size(self) -> int | None:
-        """The number of distinct configurations; None where it is infinite or unknown."""
-        return count(self, levels)
+        """The number of distinct configurations.
+
+        None where it is infinite, unknown, or where constraints leave too many to count.
+        """
+        try:
+            if not self.groups:
+                return count(self.parameters, levels)
+            return math.prod(map(len, self._combined)) * count(self.free, levels)
+        except EndlessError:
+            return None
+
+    @cached_property
+    def rules(self) -> tuple[Constraint, ...]:
+        """The constraints, read. Raises ConstraintError."""
+        return tuple(read_constraint(text, self.by_name) for text in self.constraints)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The parameters that constraints connect, in groups that are independent."""
+        if not self.constraints:
+            return ()
+        places = {parameter.name: place for place, parameter in enumerate(self.searched)}
+        ties = [rule.names for rule in self.rules]
+        return make_groups(families(self.parameters, ties), self.rules, places)
+
+    @cached_property
+    def free(self) -> tuple[Parameter, ...]:
+        """The parameters that are in no group, parents first."""
+        grouped = {parameter.name for group in self.groups for parameter in group.family}
+        return tuple(p for p in self._parents_first if p.name not in grouped)
+
+    def combined(self, values: Values) -> list[list[dict[str, Value]]]:
+        """For each group its combinations of these values that keep the constraints.
+
+        Raises EndlessError where there are too many to try.
+        """
+        return [list(combinations(group.family, group.rules, values)) for group in self.groups]
+
+    @cached_property
+    def _combined(self) -> list[list[dict[str, Value]]]:
+        return self.combined(all_values)
+
+    def keeps(self, configuration: Mapping[str, Any]) -> bool:
+        """Whether the configuration breaks no constraint."""
+        return all(rule.holds(configuration) is not False for rule in self.rules)
+
+    def keeps_at(self, point: Sequence[float]) -> bool:
+        """Whether the configuration at a point breaks no constraint, but for its rounding."""
+        return all(group.keeps(point) for group in self.groups)
+
+    def draw(self, random: Random) -> list[float] | None:
+        """A point that is drawn from the priors and keeps the constraints; None: none was found."""
+        point = self.by_prior([random.random() for _ in self.searched])
+        return point if self.redraw(point, random) else None
+
+    def redraw(
+        self, point: MutableSequence[float], random: Random, given: Collection[int] = ()
+    ) -> bool:
+        """Draw coordinates again, but not the given ones, until the point keeps the constraints.
+
+        False where that was not reached.
+        """
+        return all(group.redraw(point, random, given) for group in self.groups)
+
+    def by_prior(self, point: Sequence[float]) -> list[float]:
+        """The point below which these shares of the priors lie, parameter by parameter."""
+        if not self._has_priors:
+            return list(point)
+        return [quantile(p, share) for p, share in zip(self.searched, point, strict=True)]
+
+    @cached_property
+    def _has_priors(self) -> bool:
+        return any(map(has_prior, self.searched))
+
+    def nested(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration with the tables of the study file, as trials get it."""
+        whole: dict[str, Any] = {}
+        for name, value in configuration.items():
+            *tables, last = name.split(".") if name in self.in_tables else (name,)
+            inner = whole
+            for table in tables:
+                inner = inner.setdefault(table, {})
+            inner[last] = value
+        return whole
 
     def is_active(self, parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
         """Whether the parameter is part of the configuration, by the values of its parents."""
-        return _holds(parameter, configuration)
+        return holds(parameter, configuration)
 
     def configuration(self, point: Sequence[float]) -> dict[str, Value]:
         """The configuration at a point of len(searched) coordinates in [0, 1].
@@ -184,7 +181,7 @@ class SearchSpace:
         at = dict(zip((p.name for p in self.searched), point, strict=True))
         values: dict[str, Value] = {}
         for parameter in self._parents_first:
-            if not isinstance(parameter, Sampled) and _holds(parameter, values):
+            if not isinstance(parameter, Sampled) and holds(parameter, values):
                 value = from_unit(parameter, at.get(parameter.name, 0.5))
                 values[parameter.name] = rounded(parameter, value)
         return self._in_file_order(values)
@@ -193,7 +190,7 @@ class SearchSpace:
         """The point of a configuration; inactive and missing parameters are at 0.5."""
         return tuple(
             to_unit(p, configuration[p.name])
-            if p.name in configuration and _holds(p, configuration)
+            if p.name in configuration and holds(p, configuration)
             else 0.5
             for p in self.searched
         )
@@ -202,7 +199,13 @@ class SearchSpace:
         """All configurations of a finite space; the last parameter changes fastest."""
         if self.size is None:
             raise ValueError("the space has infinitely many configurations")
-        return map(self._in_file_order, _every(self._parents_first, {}))
+        return self._every()
+
+    def _every(self) -> Iterator[dict[str, Value]]:
+        for kept in itertools.product(*(self._combined if self.groups else ())):
+            grouped = {name: value for part in kept for name, value in part.items()}
+            for rest in combinations(self.free, (), all_values):
+                yield self._in_file_order({**grouped, **rest})
 
     def problems(self, configuration: Mapping[str, Any], *, partial: bool) -> list[str]:
         """Messages about a configuration; a partial one may lack parameters."""
@@ -213,13 +216,13 @@ class SearchSpace:
                 words = self._problem(parameter, configuration[parameter.name], known)
                 found += [words] if words else []
                 known[parameter.name] = configuration[parameter.name]
-            elif not _holds(parameter, known):
+            elif not holds(parameter, known):
                 continue
             elif isinstance(parameter, Fixed):
                 known[parameter.name] = parameter.value
             elif not partial and not isinstance(parameter, Sampled):
                 found.append(f"{parameter.name} is missing")
-        return found
+        return found or [_broken(rule, known) for rule in self.rules if rule.holds(known) is False]
 
     def normalised(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """A valid configuration in the file's order and types: 1 may become 1.0."""
@@ -267,13 +270,6 @@ def key(configuration: Mapping[str, Any]) -> str:
     return json.dumps(configuration, sort_keys=True, separators=(",", ":"))
 
 
-def _every(todo: Sequence[Parameter], known: dict[str, Value]) -> Iterator[dict[str, Value]]:
-    if not todo:
-        yield known
-        return
-    parameter, rest = todo[0], todo[1:]
-    if not _holds(parameter, known):
-        yield from _every(rest, known)
-        return
-    for index in range(levels(parameter) or 0):
-        yield from _every(rest, {**known, parameter.name: value_at(parameter, index)})
+def _broken(rule: Constraint, known: Mapping[str, Any]) -> str:
+    values = ", ".join(f"{n} = {spell(known[n])}" for n in sorted(rule.names) if n in known)
+    return f"{values}: breaks the constraint {rule.text}"

@@ -8,8 +8,8 @@ they guide the first trials and fade with the number of outcomes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import erfcx
@@ -17,7 +17,7 @@ from scipy.special import erfcx
 from tuitune.core.search.bayes.encoding import Column, Encoding
 from tuitune.core.search.bayes.gaussian_process import Posterior, SlopedBelief
 from tuitune.core.search.bayes.observations import Table
-from tuitune.core.space import Value, index_of, to_unit
+from tuitune.core.space import Value, index_of, normal_units, to_unit, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,15 +28,33 @@ _NARROWEST = 0.02  # the least spread of a likely range
 _ELSEWHERE = 0.05  # the least belief, so that outcomes can overrule a wrong one
 
 
+class Weights(NamedTuple):
+    """The weights of a choice's values, relative to the heaviest. unordered: it is a category."""
+
+    of_cells: NDArray[np.float64]
+    unordered: bool
+
+    def at(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(rows,) of a column of rows; 1 where an unordered choice does not exist."""
+        count = len(self.of_cells)
+        if self.unordered:
+            return np.append(self.of_cells, 1.0)[column.astype(np.intp)]
+        return self.of_cells[np.minimum((column * count).astype(np.intp), count - 1)]
+
+
 @dataclass(frozen=True)
 class Beliefs:
-    """The user's beliefs by place: (middle, spread) of a number, the likely cells of a choice."""
+    """The user's beliefs by place.
+
+    numbers: (middle, spread). cells: the likely ones of a choice.
+    """
 
     numbers: Mapping[int, tuple[float, float]]
     cells: Mapping[int, tuple[int, ...]]
+    weights: Mapping[int, Weights] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.numbers or self.cells)
+        return bool(self.numbers or self.cells or self.weights)
 
     def log_prior(self, rows: NDArray[np.float64], outcomes: int) -> NDArray[np.float64]:
         """(rows,): beta / n times the log of the belief in each row, at most 0; n: of outcomes."""
@@ -46,6 +64,8 @@ class Beliefs:
             total += np.log(_ELSEWHERE + (1.0 - _ELSEWHERE) * np.exp(-0.5 * distance**2))
         for place, liked in self.cells.items():
             total += np.where(np.isin(rows[:, place], liked), 0.0, np.log(_ELSEWHERE))
+        for place, weights in self.weights.items():
+            total += np.log(np.maximum(weights.at(rows[:, place]), _ELSEWHERE))
         return total * (_BETA / max(outcomes, 1))
 
     def slopes(
@@ -72,14 +92,27 @@ class Beliefs:
         for place, liked in self.cells.items():
             for index, choice in enumerate(random.integers(len(liked), size=len(points))):
                 points[index, place] = encoding.point_of_cell(place, liked[int(choice)])
+        for place, weights in self.weights.items():
+            shares = weights.of_cells / weights.of_cells.sum()
+            for index, cell in enumerate(random.choice(len(shares), len(points), p=shares)):
+                points[index, place] = encoding.point_of_cell(place, int(cell))
         return points
 
 
 def beliefs_of(encoding: Encoding, likely: Mapping[str, tuple[Value, ...]]) -> Beliefs:
-    """From parameter names to likely values: of a number one, or low and high; of a choice any."""
+    """The priors of the parameters, and their likely values.
+
+    likely: from names to values: of a number one, or low and high; of a choice any.
+    """
     numbers: dict[int, tuple[float, float]] = {}
     cells: dict[int, tuple[int, ...]] = {}
+    weights: dict[int, Weights] = {}
     for place, column in enumerate(encoding.columns):
+        normal = normal_units(column.parameter)
+        if normal is not None:
+            numbers[place] = normal[0], max(normal[1], _NARROWEST)
+        elif given := weights_of(column.parameter):
+            weights[place] = Weights(np.array(given) / max(given), column.categories > 0)
         values = likely.get(column.parameter.name)
         if not values:
             continue
@@ -88,7 +121,7 @@ def beliefs_of(encoding: Encoding, likely: Mapping[str, tuple[Value, ...]]) -> B
             cells[place] = tuple(cell for cell in found if cell is not None)
         else:
             numbers[place] = _neighbourhood(column, values)
-    return Beliefs(numbers, cells)
+    return Beliefs(numbers, cells, weights)
 
 
 def _neighbourhood(column: Column, values: tuple[Value, ...]) -> tuple[float, float]:

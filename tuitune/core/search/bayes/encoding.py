@@ -130,6 +130,23 @@ class Encoding:
             rows[~active, place] = self.columns[place].inactive
         return rows
 
+    def keeps(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points of the unit cube break no constraint, but for rounding."""
+        return np.array([self.space.keeps_at(point) for point in points.tolist()], dtype=bool)
+
+    def kept(self, points: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+        """The points, with coordinates from a sample of those that keep the constraints.
+
+        Empty where none was found.
+        """
+        points = points.copy()
+        for group in self.space.groups:
+            if not group.sample:
+                return points[:0]
+            sample = np.array(group.sample)
+            points[:, list(group.places)] = sample[random.integers(len(sample), size=len(points))]
+        return points
+
     def point_of_cell(self, place: int, cell: int) -> float:
         """A coordinate in [0, 1] inside a cell, away from its edges."""
         column = self.columns[place]
@@ -218,8 +235,9 @@ def _column(parameter: Parameter) -> Column:
     even = np.arange(1, count) / count
     if unordered:
         return Column(parameter, count, np.arange(count, dtype=float), even)
-    if isinstance(parameter, IntRange) and parameter.log:
-        ends = np.log(np.arange(parameter.low, parameter.high + 2, dtype=float))
+    if isinstance(parameter, FloatRange | IntRange) and parameter.log:
+        steps = np.arange(count + 1, dtype=float) * (parameter.step or 1)
+        ends = np.log(parameter.low + steps)
         scale = (ends - ends[0]) / (ends[-1] - ends[0])
         return Column(parameter, 0, (scale[:-1] + scale[1:]) / 2, scale[1:-1])
     return Column(parameter, 0, (np.arange(count) + 0.5) / count, even)

@@ -51,7 +51,7 @@ class ExplorationPolicy:
         for place in np.argsort(foreign.outcomes, kind="stable")[:_PROVEN]:
             past = history.foreign[int(foreign.trials[place])]  # negative: counted from the end
             config = {name: value for name, value in past.config.items() if name not in drawn}
-            if identity(self.space, config) not in tried:
+            if self.space.keeps(config) and identity(self.space, config) not in tried:
                 return Proposal(config, "bayes", EarlierBest(past.curve[-1][1]))
         return None
 

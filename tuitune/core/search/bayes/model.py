@@ -97,6 +97,8 @@ class BayesModel:
         promise = Improvement(table, believed, self.beliefs, float(means.min()))
         centres = contenders[np.argsort(means, kind="stable")[:_CENTRES]]
         points = self._candidates(centres, len(kept), random)
+        if not len(points):  # nothing that keeps the constraints was found
+            return None
         for point in ascend(self.encoding, promise, points, random).points:
             config = self.encoding.space.configuration(point.tolist())
             if is_new(self.encoding.space, config, tried):
@@ -137,7 +139,12 @@ class BayesModel:
         ]
         if self.beliefs:
             parts.append(self.beliefs.drawn(self.encoding, parts[0][: _UNIFORM // 4], random))
-        return np.concatenate(parts)
+        if not self.encoding.space.groups:
+            return np.concatenate(parts)
+        chosen = np.concatenate(parts[1:])
+        return np.concatenate(
+            [self.encoding.kept(parts[0], random), chosen[self.encoding.keeps(chosen)]]
+        )
 
     def _why(
         self, promise: Improvement, at: Hyperparameters, point: NDArray[np.float64], warp: Warped

@@ -90,6 +90,7 @@ _POLISHED = 6
 _SWEPT = 3
 _SWEEPS = 3
 _CHANGES = 6  # of each countable parameter in a sweep
+_HALVES = 5  # of a move that breaks constraints
 FIRST = 0.1  # move up the gradient, in units of the lengths
 _STEPS = Enough(calls=10, slope=1e-2, decrease=1e-4)
 
@@ -126,7 +127,10 @@ def ascend(
     points: NDArray[np.float64],
     random: np.random.Generator,
 ) -> Found:
-    """Improve the best of the points (points, places); all of them are returned, best first."""
+    """Improve the best of the points (points, places); all of them are returned, best first.
+
+    The points keep the constraints, and so do those that are returned.
+    """
     rows = encoding.snapped(points)
     values = acquisition.value(rows)
     start = _distinct_best(rows, values, _POLISHED)
@@ -162,6 +166,8 @@ def _swept(
     going = list(range(min(_SWEPT, len(points))))
     for _ in range(_SWEEPS):
         moves = [neighbours(encoding, points[index], random, _CHANGES) for index in going]
+        if encoding.space.groups:
+            moves = [move[encoding.keeps(move)] for move in moves]
         sizes = [len(move) for move in moves]
         if not sum(sizes):
             break
@@ -170,8 +176,8 @@ def _swept(
         for index, move, value in zip(
             going, moves, np.split(found, np.cumsum(sizes)[:-1]), strict=True
         ):
-            top = int(np.argmax(value))
-            if value[top] > values[index]:
+            top = int(np.argmax(value)) if len(value) else -1
+            if top >= 0 and value[top] > values[index]:
                 points[index], values[index] = move[top], value[top]
                 still.append(index)
         going = still
@@ -202,6 +208,22 @@ def _polished(
     start = Start(points[:, places], low, high, acquisition.lengths(places), FIRST)
     moved = points.copy()
     moved[:, places] = np.where(active, descend(negative, start, _STEPS), points[:, places])
+    if encoding.space.groups:
+        moved = _kept_part(encoding, points, moved)
     new = acquisition.value(encoding.snapped(moved))
     better = new > values
     return np.where(better[:, None], moved, points), np.where(better, new, values)
+
+
+def _kept_part(
+    encoding: Encoding, points: NDArray[np.float64], moved: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Each move, or as much of it as keeps the constraints: a half, a quarter …, or nothing."""
+    reached = moved
+    for halves in range(1, _HALVES + 2):
+        broken = ~encoding.keeps(reached)
+        if not broken.any():
+            break
+        share = 0.5**halves if halves <= _HALVES else 0.0
+        reached = np.where(broken[:, None], points + share * (moved - points), reached)
+    return reached

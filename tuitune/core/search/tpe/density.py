@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuitune.core.space import Choice, index_of, likely_of, likely_units, same, to_unit
+from tuitune.core.space import (
+    Choice,
+    has_prior,
+    index_of,
+    likely_of,
+    likely_units,
+    normal_units,
+    same,
+    to_unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,15 +178,22 @@ _DOUBT = -6.0  # ln of the least belief, which unexpected values get
 def log_belief(
     parameters: Sequence[Parameter], configs: Sequence[Mapping[str, Any]]
 ) -> NDArray[np.float64]:
-    """ln of the belief in each configuration, up to a constant; 0 without likely values."""
-    believed = [parameter for parameter in parameters if likely_of(parameter)]
+    """ln of the belief in each configuration, up to a constant; 0 without priors."""
+    believed = [p for p in parameters if likely_of(p) or has_prior(p)]
     return np.array([sum(_one(p, c) for p in believed if p.name in c) for c in configs])
 
 
 def _one(parameter: Parameter, config: Mapping[str, Any]) -> float:
     value = config[parameter.name]
+    if isinstance(parameter, Choice) and parameter.weights:
+        weight = parameter.weights[index_of(parameter, value) or 0]
+        return max(math.log(weight / max(parameter.weights)), _DOUBT)
     if isinstance(parameter, Choice):
         return 0.0 if any(same(value, likely) for likely in parameter.likely) else _DOUBT
-    units = likely_units(parameter)
-    centre, sd = (units[0] + units[-1]) / 2, max((units[-1] - units[0]) / 2, _LEAST_SD)
+    normal = normal_units(parameter)
+    if normal is None:
+        units = likely_units(parameter)
+        centre, sd = (units[0] + units[-1]) / 2, max((units[-1] - units[0]) / 2, _LEAST_SD)
+    else:
+        centre, sd = normal
     return max(-0.5 * ((to_unit(parameter, value) - centre) / sd) ** 2, _DOUBT)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tuitune.core.pruning.pruner import loss_of
 from tuitune.core.reasons import Cause, Denser, NotModelled
 from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
-from tuitune.core.search.tpe.density import Columns, columns, density, log_belief
+from tuitune.core.search.tpe.density import Columns, Density, columns, density, log_belief
 from tuitune.core.space import SearchSpace
 
 _GOOD = 0.1  # q: the share of the good ones
@@ -98,6 +99,8 @@ def _losses(past: Past, rungs: Sequence[int], mode: Mode) -> dict[int, float]:
 
 _EXPLORED = 0.1  # rho: the share of configurations that the model does not choose
 _CANDIDATES = 64  # N_s
+_ROUNDS = 6  # of so many draws, as long as constraints leave too few of them
+_FEWEST = 8  # candidates that keep the constraints
 _BELIEF = 10.0  # beta: after so many trials a belief fades, as beta / n
 
 
@@ -147,8 +150,7 @@ class TpeModel:
         encode, categories = self.columns.encode, self.columns.categories
         good = density(encode(found.good), categories)
         poor = density(encode(found.poor), categories)
-        drawn = good.draw(_CANDIDATES, rng)
-        configs = [self.space.configuration(point) for point in self.columns.points(drawn)]
+        configs = [self.space.configuration(point) for point in self._candidates(good, rng)]
         at = encode(configs)  # after rounding
         ratios = good.log_at(at) - poor.log_at(at)
         belief = log_belief(self.space.searched, configs) * min(1.0, _BELIEF / found.trials)
@@ -156,6 +158,21 @@ class TpeModel:
             if is_new(self.space, configs[index], tried):
                 return configs[index], float(ratios[index])
         return None
+
+    def _candidates(self, good: Density, rng: np.random.Generator) -> list[list[float]]:
+        """Points that keep the constraints: drawn from a density, else a few from the space."""
+        points = self.columns.points(good.draw(_CANDIDATES, rng))
+        if not self.space.groups:
+            return points
+        kept: list[list[float]] = []
+        for _ in range(_ROUNDS):
+            kept += [point for point in points if self.space.keeps_at(point)]
+            if len(kept) >= _CANDIDATES:
+                return kept[:_CANDIDATES]
+            points = self.columns.points(good.draw(_CANDIDATES, rng))
+        random = Random(int(rng.integers(2**63)))  # noqa: S311 - reproducible by design
+        more = (self.space.draw(random) for _ in range(max(0, _FEWEST - len(kept))))
+        return [*kept, *(point for point in more if point is not None)]
 
 
 def tpe_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -> TpeModel:

@@ -1,0 +1,127 @@
+"""Expressions over a configuration, made of functions; an unknown value is None.
+
+Arithmetic with an unknown value and comparisons with it are unknown; `and`, `or` and `not` follow
+Kleene's three-valued logic.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tuitune.core.space.parameters import is_number, same
+
+Evaluated = Callable[[Mapping[str, Any]], Any]  # of a configuration
+_TOLERANCE = 1e-9  # relative difference below which a float equals another number
+
+
+def calculated(function: Callable[[Any, Any], Any], one: Evaluated, other: Evaluated) -> Evaluated:
+    """Arithmetic; NaN where it is undefined, as a division by zero is."""
+
+    def value(config: Mapping[str, Any]) -> Any:
+        left, right = one(config), other(config)
+        if left is None or right is None:
+            return None
+        try:
+            return function(left, right)
+        except ArithmeticError:
+            return math.nan
+
+    return value
+
+
+def compared(function: Callable[[Any, Any], bool], one: Evaluated, other: Evaluated) -> Evaluated:
+    """A comparison: unknown where one of the sides is."""
+
+    def value(config: Mapping[str, Any]) -> bool | None:
+        left, right = one(config), other(config)
+        return None if left is None or right is None else function(left, right)
+
+    return value
+
+
+def all_of(parts: Sequence[Evaluated]) -> Evaluated:
+    """False where a part is, otherwise unknown where a part is."""
+
+    def value(config: Mapping[str, Any]) -> bool | None:
+        is_known = True
+        for part in parts:
+            found = part(config)
+            if found is False:
+                return False
+            is_known = is_known and found is not None
+        return True if is_known else None
+
+    return value
+
+
+def any_of(parts: Sequence[Evaluated]) -> Evaluated:
+    """True where a part is, otherwise unknown where a part is."""
+
+    def value(config: Mapping[str, Any]) -> bool | None:
+        is_known = True
+        for part in parts:
+            found = part(config)
+            if found:
+                return True
+            is_known = is_known and found is not None
+        return False if is_known else None
+
+    return value
+
+
+def negated(part: Evaluated) -> Evaluated:
+    """The opposite; unknown where the part is."""
+
+    def value(config: Mapping[str, Any]) -> bool | None:
+        found = part(config)
+        return None if found is None else not found
+
+    return value
+
+
+def _power(base: float, exponent: float) -> float:
+    """In floats: a power of whole numbers could have any number of digits."""
+    try:
+        found = float(base) ** float(exponent)
+    except OverflowError:
+        return math.inf if base > 0 else math.nan
+    return math.nan if isinstance(found, complex) else found
+
+
+def _is_close(one: float, other: float) -> bool:
+    """Equal, or nearly so if one of them is a float: 0.1 + 0.2 is 0.3."""
+    if one == other:
+        return True
+    if isinstance(one, int) and isinstance(other, int):
+        return False
+    try:
+        return abs(one - other) <= _TOLERANCE * max(abs(one), abs(other)) < math.inf
+    except OverflowError:  # a whole number that is too large for a float
+        return False
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal; numbers may differ by a billionth of their size."""
+    return _is_close(one, other) if is_number(one) and is_number(other) else same(one, other)
+
+
+# The operators that constraints may use.
+ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: lambda one, other: one < other and not _is_close(one, other),
+    ast.LtE: lambda one, other: one <= other or _is_close(one, other),
+    ast.Gt: lambda one, other: one > other and not _is_close(one, other),
+    ast.GtE: lambda one, other: one >= other or _is_close(one, other),
+}
+ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+}

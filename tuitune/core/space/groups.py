@@ -1,0 +1,234 @@
+"""Groups of parameters that constraints connect: draws that keep these, and how much is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, MutableSequence, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+from tuitune.core.space.constraints import Constraint
+from tuitune.core.space.families import EndlessError, combinations, holds
+from tuitune.core.space.parameters import (
+    FloatRange,
+    IntRange,
+    Parameter,
+    Sampled,
+    Value,
+    from_unit,
+    levels,
+    to_unit,
+    value_at,
+)
+from tuitune.core.space.priors import has_prior, quantile
+
+_TRIES = 2_000  # draws for one point; a walk from a known one after that
+_FIRST_DRAWS = 20_000  # for a first point, before all values are combined
+EMPTY_DRAWS = 200_000  # without one that keeps the rules: there is none
+_KNOWN = 32  # points that a walk may start from
+_SWEEPS, _STEPS = 3, 20  # of a walk: through all places, tries at each
+_SAMPLE = 512
+_TABLE = 1_000  # values that are computed beforehand
+SHARE_DRAWS = 10_000  # that the share is estimated from
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that constraints connect, and the parents of their conditions.
+
+    family: parents first, with all that conditions connect. judged: those that the rules depend on,
+    parents first, with their places among the coordinates of a point, None for a fixed one.
+    """
+
+    family: tuple[Parameter, ...]
+    judged: tuple[tuple[int | None, Parameter], ...]
+    rules: tuple[Constraint, ...]
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """The coordinates that decide whether a point keeps the rules."""
+        return tuple(place for place, _ in self.judged if place is not None)
+
+    def keeps(self, point: Sequence[float]) -> bool:
+        """Whether the values at a point, before they are rounded, keep the rules."""
+        known: dict[str, Value] = {}
+        for place, parameter, decode in self._decoders:
+            if not parameter.when or holds(parameter, known):
+                known[parameter.name] = decode(0.5 if place is None else point[place])
+        return all([rule.holds(known) is not False for rule in self.rules])  # noqa: C419 - faster
+
+    @cached_property
+    def _decoders(self) -> tuple[tuple[int | None, Parameter, Callable[[float], Value]], ...]:
+        return tuple((place, parameter, _decoder(parameter)) for place, parameter in self.judged)
+
+    def redraw(
+        self, point: MutableSequence[float], random: Random, given: Collection[int] = ()
+    ) -> bool:
+        """Draw the group's coordinates again until they keep the rules; False: none were found.
+
+        given: places to leave alone. If draws fail, and nothing is given, values are changed one at
+        a time from those of a point that is known.
+        """
+        is_given = bool(given) and not set(given).isdisjoint(self.places)
+        for _ in range(_TRIES):
+            if self.keeps(point):
+                return True
+            self._draw(point, random, given)
+        return not is_given and self._walk(point, random)
+
+    @cached_property
+    def why_empty(self) -> str:
+        """What was tried if nothing that keeps the rules was found; empty if something was."""
+        if self._known:
+            return ""
+        return f"none of {EMPTY_DRAWS:,} draws" if self._combined is None else "no combination"
+
+    @cached_property
+    def sample(self) -> list[list[float]]:
+        """Coordinates at `places` that keep the rules, drawn once; empty where none were found."""
+        random = Random("sample")  # noqa: S311 - reproducible by design
+        drawn: list[list[float]] = []
+        point = [0.5] * (max(self.places, default=-1) + 1)
+        while len(drawn) < _SAMPLE:
+            self._draw(point, random)
+            if not self.redraw(point, random):
+                break
+            drawn.append([point[place] for place in self.places])
+        return drawn
+
+    def share(self) -> float:
+        """The share of draws that keep the rules: an estimate."""
+        random = Random("share")  # noqa: S311 - reproducible by design
+        point = [0.5] * (max(self.places, default=-1) + 1)
+        kept = 0
+        for _ in range(SHARE_DRAWS):
+            self._draw(point, random)
+            kept += self.keeps(point)
+        return kept / SHARE_DRAWS
+
+    def _draw(
+        self, point: MutableSequence[float], random: Random, given: Collection[int] = ()
+    ) -> None:
+        for place, parameter in self._drawn:
+            if place not in given:
+                share = random.random()
+                point[place] = share if parameter is None else quantile(parameter, share)
+
+    @cached_property
+    def _drawn(self) -> tuple[tuple[int, Parameter | None], ...]:
+        """Each place, and its parameter if that has a prior."""
+        placed = ((place, p) for place, p in self.judged if place is not None)
+        return tuple((place, p if has_prior(p) else None) for place, p in placed)
+
+    def _walk(self, point: MutableSequence[float], random: Random) -> bool:
+        if not self._known:
+            return False
+        start = self._known[int(random.random() * len(self._known))]
+        for place, coordinate in zip(self.places, start, strict=True):
+            point[place] = coordinate
+        searched = [(place, parameter) for place, parameter in self.judged if place is not None]
+        for _ in range(_SWEEPS):
+            random.shuffle(searched)
+            for place, parameter in searched:
+                self._move(point, place, parameter, random)
+        return True
+
+    def _move(
+        self, point: MutableSequence[float], place: int, parameter: Parameter, random: Random
+    ) -> None:
+        before = point[place]
+        for _ in range(_STEPS):
+            point[place] = quantile(parameter, random.random())
+            if self.keeps(point):
+                return
+        point[place] = before
+
+    @cached_property
+    def _known(self) -> tuple[tuple[float, ...], ...]:
+        """Coordinates at `places` that keep the rules; empty where none were found."""
+        found = self._found(_FIRST_DRAWS)
+        if found:
+            return found
+        return self._found(EMPTY_DRAWS) if self._combined is None else self._combined
+
+    def _found(self, draws: int) -> tuple[tuple[float, ...], ...]:
+        random = Random(f"{draws}")  # noqa: S311 - reproducible by design
+        point = [0.5] * (max(self.places, default=-1) + 1)
+        found: list[tuple[float, ...]] = []
+        for _ in range(draws):
+            self._draw(point, random)
+            if self.keeps(point):
+                found.append(tuple(point[place] for place in self.places))
+                if len(found) == _KNOWN:
+                    break
+        return tuple(found)
+
+    @cached_property
+    def _combined(self) -> tuple[tuple[float, ...], ...] | None:
+        """Of all combinations, evenly chosen ones; None where these can't be counted."""
+        judged = [parameter for _, parameter in self.judged]
+        try:
+            every = list(combinations(judged, self.rules, all_values))
+        except EndlessError:
+            return None
+        chosen = every[:: max(1, len(every) // _KNOWN)]
+        return tuple(
+            tuple(
+                to_unit(parameter, config[parameter.name]) if parameter.name in config else 0.5
+                for place, parameter in self.judged
+                if place is not None
+            )
+            for config in chosen
+        )
+
+
+def _decoder(parameter: Parameter) -> Callable[[float], Value]:
+    """A fast `from_unit`; it may differ in the last digit."""
+    count = levels(parameter)
+    match parameter:
+        case FloatRange(log=False, step=None, low=low, high=high):
+            return lambda u: (1.0 - u) * low + u * high
+        case FloatRange(log=True, step=None, low=low, high=high):
+            bottom, width = math.log(low), math.log(high) - math.log(low)
+            return lambda u: math.exp(bottom + u * width)
+        case FloatRange(log=True) | IntRange(log=True):
+            return lambda u: from_unit(parameter, u)
+    if count is None or count > _TABLE:
+        return lambda u: from_unit(parameter, u)
+    values = [value_at(parameter, index) for index in range(count)]
+    return lambda u: values[int(u * count) if u < 1.0 else -1]
+
+
+def all_values(parameter: Parameter) -> Iterator[Value]:
+    """The values of a countable parameter. Raises EndlessError for another."""
+    count = levels(parameter)
+    if count is None:
+        raise EndlessError
+    return (value_at(parameter, index) for index in range(count))
+
+
+def make_groups(
+    families: Sequence[Sequence[Parameter]],
+    rules: Sequence[Constraint],
+    places: dict[str, int],
+) -> tuple[Group, ...]:
+    """The groups of a space. families: parents first; each rule is about one of them alone."""
+    found: list[Group] = []
+    for family in families:
+        names = {parameter.name for parameter in family}
+        own = tuple(rule for rule in rules if rule.names <= names)
+        if own:
+            judged = _judged(family, set().union(*(rule.names for rule in own)))
+            whole = tuple(p for p in family if not isinstance(p, Sampled))
+            found.append(Group(whole, tuple((places.get(p.name), p) for p in judged), own))
+    return tuple(found)
+
+
+def _judged(family: Sequence[Parameter], names: set[str]) -> list[Parameter]:
+    """The named parameters and all that their conditions depend on, parents first."""
+    needed = set(names)
+    for parameter in reversed(family):
+        if parameter.name in needed:
+            needed |= parameter.when.keys()
+    return [parameter for parameter in family if parameter.name in needed]

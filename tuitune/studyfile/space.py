@@ -1,0 +1,109 @@
+"""The table [space]: nested tables as dotted names, parameters, conditions and constraints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuitune.core.space import (
+    ConstraintError,
+    Parameter,
+    Sampled,
+    SearchSpace,
+    read_constraint,
+)
+from tuitune.studyfile.conditions import read_conditions
+from tuitune.studyfile.nesting import CONSTRAINTS, flattened
+from tuitune.studyfile.parameters import read_parameters
+from tuitune.studyfile.problems import Problems, WrongValueError, kind
+
+
+def read_space(
+    content: Mapping[str, Any], folder: Path | None, problems: Problems, *, here: bool
+) -> tuple[SearchSpace, Collection[str]]:
+    """The space of the parameters without problems, and the names of all.
+
+    folder: where samplers are looked for, None: nowhere. here: they run in this interpreter.
+    """
+    entries, in_tables = flattened(content, problems)
+    found = read_parameters(entries, problems)
+    space = SearchSpace(read_conditions(entries, found, problems), in_tables=in_tables)
+    _check_samplers(space, entries, folder, problems, here=here)
+    constraints = _constraints(content.get(CONSTRAINTS, []), space, entries, problems)
+    return SearchSpace(space.parameters, constraints, in_tables), entries
+
+
+def _constraints(
+    given: Any, space: SearchSpace, entries: Mapping[str, Any], problems: Problems
+) -> tuple[str, ...]:
+    """The constraints without problems."""
+    if not isinstance(given, list):
+        words = f'is {kind(given)}, not a list; write {CONSTRAINTS} = ["width * layers <= 4096"]'
+        problems.add("space", CONSTRAINTS, given, words)
+        return ()
+    found: dict[str, int] = {}
+    for index, text in enumerate(given):
+        try:
+            _read(text, space.by_name, entries)
+        except (WrongValueError, ConstraintError) as wrong:
+            problems.add("space", _place(index), text, str(wrong))
+        else:
+            found.setdefault(text, index)
+    if not problems.found and not problems.lenient:
+        _check_rest(space, found, problems)
+    return tuple(found)
+
+
+def _place(index: int) -> str:
+    return f"{CONSTRAINTS}[{index}]"
+
+
+def _read(text: Any, parameters: Mapping[str, Parameter], entries: Mapping[str, Any]) -> None:
+    if not isinstance(text, str):
+        raise WrongValueError(f"is {kind(text)}, not text; write a comparison in quotes")
+    try:
+        read_constraint(text, parameters)
+    except ConstraintError:
+        # One about a parameter that has a problem of its own can't be read yet.
+        broken = [name for name in entries if name not in parameters]
+        if not any(re.search(rf"\b{re.escape(name)}\b", text) for name in broken):
+            raise
+
+
+def _check_rest(space: SearchSpace, constraints: Mapping[str, int], problems: Problems) -> None:
+    """Record constraints that leave nothing of the space."""
+    for text, index in constraints.items():
+        alone = SearchSpace(space.parameters, (text,))
+        if why := "".join(group.why_empty for group in alone.groups):
+            names = ", ".join(sorted(alone.rules[0].names))
+            words = f"{why} of {names} keeps it; loosen it, or widen their ranges"
+            problems.add("space", _place(index), text, words)
+    if problems.found:
+        return
+    for group in SearchSpace(space.parameters, tuple(constraints)).groups:
+        if why := group.why_empty:
+            places = " and ".join(_place(constraints[rule.text]) for rule in group.rules)
+            names = ", ".join(sorted({name for rule in group.rules for name in rule.names}))
+            words = f"{why} of {names} keeps {places} together; loosen one of them"
+            problems.add("space", CONSTRAINTS, None, words)
+
+
+def _check_samplers(
+    space: SearchSpace,
+    entries: Mapping[str, Any],
+    folder: Path | None,
+    problems: Problems,
+    *,
+    here: bool,
+) -> None:
+    for parameter in space.parameters:
+        if not isinstance(parameter, Sampled):
+            continue
+        from tuitune.studyfile import targets  # noqa: PLC0415 - few files need it
+
+        try:
+            targets.check_target(parameter.target, folder, arguments=2, here=here)
+        except WrongValueError as wrong:
+            problems.add("space", parameter.name, entries[parameter.name], str(wrong))
