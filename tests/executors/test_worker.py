@@ -175,18 +175,39 @@ def test_a_report_without_a_name_says_how_it_is_given_one():
 
 def test_the_default_resource_counts_on_from_the_checkpoint():
     channel = Told()
-    made = trial(channel, resource=None, resume_step=5)
+    made = trial(channel, resource=None, resume_path="/c/00000005", resume_step=5)
+    assert made.resume_path.name == "00000005"
     made.report(loss=1)
     made.report(loss=2, epoch=70)
     assert [report.step for report in channel.of(Report)] == [6, 7]
     assert channel.of(Report)[1].metrics == {"loss": 2.0, "epoch": 70.0}
 
 
-def test_an_attempt_may_report_steps_that_an_earlier_one_has_seen():
+def test_a_count_of_reports_begins_again_where_the_checkpoint_was_not_asked_for():
     channel = Told()
-    made = trial(channel, resume_step=5)
-    made.report(epoch=3, loss=1)
-    assert not channel.of(Warn)
+    made = trial(channel, resource=None, resume_path="/c/00000005", resume_step=5)
+    made.report(loss=1)
+    made.report(loss=1)
+    assert [report.step for report in channel.of(Report)] == [1, 2]
+    (warned,) = channel.of(Warn)
+    assert warned.text.startswith("it goes on from the checkpoint of report 5, but its first")
+
+
+@pytest.mark.parametrize(
+    ("first", "began", "words"),
+    [
+        (3, 1, "epoch 5, but its first report is of epoch 3: load what trial.resume_path"),
+        (5, 5, "epoch 5, but its first report is of epoch 5 again: load what"),
+        (5, 1, ""),  # it has evaluated its checkpoint once more
+        (6, 1, ""),
+    ],
+)
+def test_a_first_step_that_is_not_beyond_the_checkpoint_is_warned_of_once(first, began, words):
+    channel = Told()
+    made = trial(channel, resume_step=5, began=began)
+    for epoch in (first, first + 1):
+        made.report(epoch=epoch, loss=1)
+    assert [words in warned.text for warned in channel.of(Warn)] == [True] * bool(words)
 
 
 def test_a_stop_is_seen_by_a_report_that_is_told_first_and_again_by_each_that_follows():

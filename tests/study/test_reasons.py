@@ -34,6 +34,10 @@ WORDS = [
         r.AtRung("rank 2 of 3", 3, 1),
         "rank 2 of 3; it has no checkpoint of step 3: goes on from step 1",
     ),
+    (
+        r.CountedAgain("epoch", 54, 81, 27),
+        "ended at epoch 54 of 81, but had gone on from epoch 27 and counted from the beginning again, so how far it is is not known: count on from epoch 28, or train all of it again",
+    ),
     (r.TimedOut(90.0), "ran past its timeout of 90 s"),
     (r.NoObjective("loss", pattern=False), "ended without a report of loss"),
     (r.TriedAgain(1, 2, r.TimedOut(9.0)), "retry 1 of 2 after: ran past its timeout of 9 s"),

@@ -150,6 +150,18 @@ class NoObjective(Reason, frozen=True, tag="no objective"):
     pattern: bool
 
 
+class CountedAgain(Reason, frozen=True, tag="counted again"):
+    """It went on from a checkpoint of step `checkpoint`, counted from below, and returned early.
+
+    reached: the step that it returned at, of `end`. How far it is can't be told by that.
+    """
+
+    unit: str
+    reached: int
+    end: int
+    checkpoint: int
+
+
 class TriedAgain(Reason, frozen=True, tag="tried again"):
     """Retry number `retry` of `retries`."""
 
@@ -371,6 +383,7 @@ Why = (
     | AtRung
     | TimedOut
     | NoObjective
+    | CountedAgain
     | TriedAgain
     | ByUser
     | TimeLimit

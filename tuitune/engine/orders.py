@@ -42,6 +42,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         threads=max(1, int(trial.cpus)),
         command=None if command is None else tuple(fill_command(command, values)),
         metrics=dict(spec.trial.metrics),
+        began=trial.first or None,
         saves=spec.trial.saves,
         env={
             **fill_variables(spec.trial.env, values, names),

@@ -212,6 +212,14 @@ def _no_objective(why: r.NoObjective) -> str:
     return f"{words}: no line of its output matches the pattern in [trial.metrics] with a number"
 
 
+def _counted_again(why: r.CountedAgain) -> str:
+    return (
+        f"ended at {why.unit} {why.reached} of {why.end}, but had gone on from {why.unit} "
+        f"{why.checkpoint} and counted from the beginning again, so how far it is is not known: "
+        f"count on from {why.unit} {why.checkpoint + 1}, or train all of it again"
+    )
+
+
 def _failures(why: r.Failures) -> str:
     error = reason_words(why.error)
     if why.first:
@@ -294,6 +302,7 @@ _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.AtRung: _at_rung,
     r.TimedOut: lambda why: f"ran past its timeout of {why.seconds:g} s",
     r.NoObjective: _no_objective,
+    r.CountedAgain: _counted_again,
     r.TriedAgain: lambda why: (
         f"retry {why.retry} of {why.retries} after: {reason_words(why.error)}"
     ),

@@ -62,6 +62,7 @@ class Trial:
         self._look_at = 0.0
         self._ended: str | None = None
         self._postponed = Postponed(self._steps)
+        self._has_resumed = False  # the code has asked for its checkpoint
 
     @property
     def number(self) -> int:
@@ -105,6 +106,7 @@ class Trial:
     @property
     def resume_path(self) -> Path | None:
         """The folder of the newest whole checkpoint, None if the trial starts anew."""
+        self._has_resumed = True
         return None if self._order.resume_path is None else _path(self._order.resume_path)
 
     @property
@@ -228,6 +230,8 @@ class Trial:
         steps, resource = self._steps, self._resource
         now = steps.now
         if resource is None:
+            if not steps.first and not self._has_resumed:
+                now = steps.now = 0  # it has not asked for its checkpoint, so it starts again
             step = now + 1
         else:
             given = values.pop(resource, None)
@@ -246,6 +250,8 @@ class Trial:
             steps.now = step
             if not steps.first:
                 steps.first = step
+                if (words := steps.counted_again(self._order.began)) is not None:
+                    self._warn("resume", words)
         elif step < now:
             after = f"{resource} = {step} after {now}"
             self._warn("order", f"{after}: kept, but not judged; count {resource} upwards")

@@ -33,6 +33,7 @@ class CommandTrial(Trial):
     def __init__(self, order: wire.Order, channel: Channel) -> None:
         super().__init__(order, channel)
         self._postponed.may_wait = False  # a command's reports can't save
+        self._has_resumed = True  # whether it has can't be seen
         self._saves = order.saves is not None
         self._postponed.can_save = self._saves
         self.leaving: Leaving | None = None  # for a command that saves by itself

@@ -24,6 +24,7 @@ class Steps:
         self.newest_objective = 0  # the newest one that came with the objective
         self.end = order.max_resource or NEVER  # the last step of the trial
         self.is_complete = False
+        self._resumed = order.resume_step or 0
         self.names: list[str] = []  # metrics of this step, while it has no objective
         self._metric = order.metric
         # Those not filled, also below the step that the attempt goes on from; falling
@@ -86,6 +87,23 @@ class Steps:
         """The verdict: this step completes the trial."""
         self.is_complete = True
         self.end = step
+
+    def counted_again(self, began: int | None) -> str | None:
+        """A warning if the attempt goes on from a checkpoint, and its first step is not beyond it.
+
+        The checkpoint's own step may have been evaluated once more: a warning only if it is the
+        first one that the trial has ever reported, `began`.
+        """
+        resumed, first = self._resumed, self.first
+        if not resumed or first > resumed or (first == resumed != began):
+            return None
+        unit = self.resource or "report"
+        again = " again" if first == resumed else ""
+        return (
+            f"it goes on from the checkpoint of {unit} {resumed}, but its first report is of "
+            f"{unit} {first}{again}: load what trial.resume_path (a command: {{trial.checkpoint}}) "
+            f"holds, and count on from {unit} {resumed + 1}"
+        )
 
     def lack(self) -> str | None:
         """A warning if the current step was reported without the objective; else None."""

@@ -50,6 +50,7 @@ class Order(NamedTuple):
     repeats: bool = False  # reports of one step have come several times in this study
     target: float | None = None  # the study ends once the objective is as good as this
     mode: str = "min"  # of the objective: "min" | "max"
+    began: int | None = None  # the first step that the trial has ever reported
     saves: str | None = None  # a command's files, below `folder`, that count as its checkpoints
 
     def waits(self) -> bool:

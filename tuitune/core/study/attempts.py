@@ -11,6 +11,7 @@ from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
 from tuitune.core.reasons import (
     AtRung,
+    CountedAgain,
     Interrupted,
     Killed,
     MaximumReached,
@@ -39,7 +40,7 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     trial = state.trials[fact.trial]
     move(trial, Starting())
     trial.attempt = fact.attempt
-    trial.attempt_step = trial.valued = trial.saving = 0
+    trial.attempt_step = trial.valued = trial.saving = trial.began = trial.resumed = 0
     trial.returned = False
     trial.opening = state.opening
     trial.device, trial.cpus, trial.memory = fact.device, fact.cpus, fact.memory
@@ -64,6 +65,7 @@ def started(_spec: StudySpec, state: st.State, fact: ev.Started) -> None:
         trial.pid = fact.pid
         if type(trial.activity) is Starting:
             move(trial, Running())
+        trial.resumed = fact.resumed_from or 0
         trial.checkpoint = fact.resumed_from  # the disk may have others than the journal
 
 
@@ -219,7 +221,27 @@ def _returned(spec: StudySpec, state: st.State, trial: st.Trial, exit_: ev.Exite
     if trial.value is None:
         why = NoObjective(spec.objective.metric, pattern=bool(spec.trial.metrics))
         return _crashed(state, trial, exit_, why)
+    end = spec.pruning.max or trial.known
+    if _has_counted_again(trial, end):
+        unit = spec.pruning.unit
+        return _crashed(
+            state, trial, exit_, CountedAgain(unit, trial.attempt_step, end, trial.resumed)
+        )
     return ev.Settled(exit_.time, trial.number, TrialState.COMPLETE, Returned())
+
+
+def _has_counted_again(trial: st.Trial, end: int) -> bool:
+    """Whether its steps don't say how far it is: it went on from a checkpoint and counted anew.
+
+    One that was trained from the start again, for all of its steps, is none of these. One whose
+    first report is of the checkpoint's own step may have evaluated that once more.
+    """
+    if not trial.resumed or not trial.began or trial.attempt_step >= end:
+        return False
+    if trial.began < trial.resumed:
+        return True
+    is_first = trial.began == trial.resumed == trial.first
+    return is_first and trial.attempt_step == end - trial.resumed
 
 
 def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: Why) -> ev.Settled:

@@ -67,6 +67,9 @@ def reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> None:
 def _advance(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     """The attempt has reported a step beyond its earlier ones."""
     step, now = fact.step, fact.time
+    if not trial.attempt_step:
+        trial.began = step
+        trial.first = trial.first or (0 if trial.step else step)
     trial.attempt_step = step
     trial.step = max(trial.step, step)
     lasted = now - trial.stepped

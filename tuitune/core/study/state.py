@@ -95,6 +95,9 @@ class Trial(msgspec.Struct, array_like=True):
     saving: int = 0  # checkpoints that the newest attempt is writing
     returned: bool = False  # its function has returned
     next_mark: float = 0.0  # the step from which on `curve` gets its next point
+    first: int = 0  # the first step that it has ever reported; 0: none, or not known
+    began: int = 0  # the first step that the newest attempt has reported
+    resumed: int = 0  # the step of the checkpoint that the newest attempt goes on from
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""
