@@ -207,21 +207,21 @@ def test_an_export_has_a_row_a_trial(workshop: Workshop):
 def test_a_parameter_may_be_called_as_a_column_of_the_export(workshop: Workshop):
     code = "def train(trial):\n    trial.report(loss=trial.config['value'])\n"
     file = workshop.study(code, trials=1)
-    names = ["trial", "state", "value", "step", "error", "device", "config.step", "x"]
+    names = ["state", "value", "step", "error", "device", "config.step", "x"]
     space = "\n".join(f'"{name}" = {place}' for place, name in enumerate(names, 70))
     file.write_text(file.read_text().replace("x = { low = 0.0, high = 1.0 }", space))
     assert workshop.run(file, "--no-ui").returncode == 0
     (as_json,) = json.loads(workshop.run("export", "study", "--to", "json").stdout)
     columns = [
-        "config.trial", "config.state", "config.value", "config.config.step", "config.error",
+        "config.state", "config.value", "config.config.step", "config.error",
         "config.device", "config.step", "x",
     ]  # fmt: skip
     (as_csv,) = csv.DictReader(io.StringIO(workshop.run("export", "study").stdout))
     assert list(as_csv) == list(as_json)
-    assert list(as_csv)[4:12] == columns
+    assert list(as_csv)[4:11] == columns
     for row in (as_csv, as_json):
-        assert [int(row[column]) for column in columns] == list(range(70, 78))
-        assert (int(row["trial"]), row["state"], float(row["value"])) == (0, "COMPLETE", 72.0)
+        assert [int(row[column]) for column in columns] == list(range(70, 77))
+        assert (int(row["trial"]), row["state"], float(row["value"])) == (0, "COMPLETE", 71.0)
         assert (int(row["step"]), row["error"], row["device"]) == (1, "", "")
 
 
@@ -370,3 +370,23 @@ def test_what_is_no_number_of_a_trial_is_refused(workshop):
     refused = workshop.run("kill", "study", "t0")
     assert refused.returncode == 2
     assert "'t0' is not the number of a trial, as in 7" in refused.stderr
+
+
+NEEDS_DATA = """
+def train(trial):
+    with open("data") as file:
+        trial.report(loss=float(file.read()))
+"""
+
+
+@pytest.mark.parametrize("trials", [1, 9])  # 9: it is halted
+def test_the_same_command_tries_again_what_failed_with_the_set_up(workshop, trials):
+    file = workshop.study(NEEDS_DATA, trials=trials)
+    failed = workshop.run(file, "--no-ui")
+    assert failed.returncode == 1
+    assert "once that is mended, the same command tries them again" in failed.stdout + failed.stderr
+    workshop.write("data", "0.5")
+    done = workshop.run(file, "--no-ui")
+    assert done.returncode == 0, done.stderr
+    assert "#0  tried again, since it failed when nothing worked" in done.stdout
+    assert [trial["state"] for trial in workshop.trials()] == ["COMPLETE"] * trials

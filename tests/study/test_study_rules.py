@@ -11,9 +11,11 @@ from story import ASHA, Story, finished, signals, verdicts
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
+from tuitune.core.placement.host import HostResources
 from tuitune.core.space import key
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.core.study import Study
+from tuitune.engine.context import opening_events
 from tuitune.engine.settings import settings_of
 from tuitune.messages.reasons import reason_words
 
@@ -425,6 +427,58 @@ def test_a_retry_goes_on_from_the_checkpoint_until_the_study_is_complete(how):
     story.exit(1)
     assert story.study.state.complete
     assert story.trial(0).checkpoint is None
+
+
+def run_again(story):
+    for event in opening_events(story.study, HostResources(2.0, 0), story.now):
+        story.take(event)
+
+
+@pytest.mark.parametrize("trials", [2, 20])  # 20: it is halted after three
+def test_trials_that_failed_before_any_has_reported_are_tried_again_by_the_next_run(trials):
+    story = Story(search=SearchSpec(trials=trials, concurrency=1))
+    while not story.study.state.finished:
+        story.exit(len(story.study.state.trials) - 1, "no such file")
+    failed = len(story.study.state.trials)
+    for _ in range(2):  # until they work
+        run_again(story)
+        assert story.trial(0).state == TrialState.RUNNING
+        assert story.states()[1:] == [TrialState.WAITING] * (failed - 1)
+        for trial in range(failed):
+            story.exit(trial, "no such file")
+        assert story.study.state.finished
+    run_again(story)
+    story.report(0, 1, 0.5)
+    story.exit(0)
+    assert story.trial(0).state == TrialState.COMPLETE
+
+
+def test_trials_that_kept_failing_after_a_success_are_tried_again_once():
+    story = Story(search=SearchSpec(trials=30, concurrency=1))
+    story.exit(0, "unlucky")
+    story.report(1, 1, 0.5)
+    story.exit(1)
+    story.now += 1.0
+    for trial in range(2, 12):
+        story.exit(trial, "the disk is gone")
+    assert story.study.state.finished
+    run_again(story)
+    assert story.trial(0).state == TrialState.FAILED  # it failed by itself
+    for trial in range(2, 12):
+        assert story.trial(trial).state in (TrialState.RUNNING, TrialState.WAITING)
+        story.exit(trial, "the disk is gone")
+    assert story.study.state.finished
+    run_again(story)
+    assert [n for n, state in enumerate(story.states()) if state == TrialState.RUNNING] == [12]
+
+
+def test_failures_of_a_study_that_came_to_its_end_stay():
+    story = Story(search=SearchSpec(trials=2, concurrency=1))
+    story.report(0, 1, 0.5)
+    story.exit(0)
+    story.exit(1, "unlucky")
+    run_again(story)
+    assert story.trial(1).state == TrialState.FAILED
 
 
 PROMOTE = PruningSpec("asha", "epoch", 1, 9, 3, style="promote")

@@ -158,7 +158,7 @@ def _stored_settings(study: StudyFolder) -> list[str]:
 def _farewell(study: StudyFolder, file: str) -> int:
     """Print how to open the app again, or how the study ended; the exit status."""
     from tuitune.cli.launch import remove_unbegun
-    from tuitune.cli.summary import print_result, result_in
+    from tuitune.cli.summary import AGAIN, print_result, result_in
 
     name = study.name
     engine, row = study.reader.engine(), study.reader.study()
@@ -178,7 +178,7 @@ def _farewell(study: StudyFolder, file: str) -> int:
         remove_unbegun(study.path)
         return 1 if engine.broke_down else 2
     if row.failed:
-        print(row.halted, file=sys.stderr)
+        print(f"{row.halted}; {AGAIN}", file=sys.stderr)
         return 1
     if row.state(running=False) != "finished":
         print(f"{name}: interrupted; `tuitune {file}` continues it")

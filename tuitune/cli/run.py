@@ -17,7 +17,7 @@ from tuitune.cli.progress import JsonLines, Lines
 from tuitune.cli.run_request import RefusedError, as_run, resolve
 from tuitune.cli.startup_pipe import Failed, Listening, StartupReporter
 from tuitune.cli.studies import StudyFolder, short_path
-from tuitune.cli.summary import print_result, result_in, result_of
+from tuitune.cli.summary import AGAIN, print_result, result_in, result_of
 from tuitune.control import ControlError
 from tuitune.core.events import Finished
 from tuitune.core.study import Study
@@ -170,7 +170,7 @@ def _print_outcome(outcome: Outcome, *, as_json: bool) -> int:
         return 130
     halted = study.state.halted
     if halted is not None and halted.failed:
-        print(reason_words(halted.why), file=sys.stderr)
+        print(f"{reason_words(halted.why)}; {AGAIN}", file=sys.stderr)
         return 1
     return status
 

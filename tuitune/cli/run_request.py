@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuitune.cli.startup_pipe import StartupTimeouts
 from tuitune.cli.studies import StudyFolder, short_path
+from tuitune.core.events import TrialState
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import has_driver, look
 from tuitune.engine.settings import check_machine
@@ -21,10 +22,11 @@ from tuitune.studyfile.changes import changes
 from tuitune.studyfile.document import written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tuitune.core.spec import StudySpec
+    from tuitune.store.rows import TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,20 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     if _is_run_elsewhere(study, steal=request.steal):
         return Resolution("follow", spec, document, study)
     trials_then = study.spec.search.trials
-    if study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then):
+    is_over = study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then)
+    if is_over and not _has_never_worked(rows):
         return Resolution("tell", spec, document, study)
     for change in taken:
         print(f"{study.name}: taken over: {change}", file=sys.stderr)
     return Resolution("run", spec, document, study)
+
+
+def _has_never_worked(rows: Sequence[TrialRow]) -> bool:
+    """Whether all trials have failed before they reported, which a run tries again."""
+    return bool(rows) and all(
+        row.state == TrialState.FAILED and row.value is None and row.started is not None
+        for row in rows
+    )
 
 
 def _is_run_elsewhere(study: StudyFolder, *, steal: bool) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tuitune.core.study import Study
     from tuitune.messages.states import Shown
 
+AGAIN = "once that is mended, the same command tries them again"
+
 
 class Best(msgspec.Struct, frozen=True):
     """The best trial. partial: it has not reached its end."""
@@ -87,7 +89,10 @@ def _summary(result: Result) -> str:
     lines = [f"{result.name}: {counted} in {duration(result.seconds)}{why}"]
     best = result.best
     if best is None:
-        lines.append(f"no trial has reported a number for {result.metric}")
+        again = (
+            f"; {AGAIN}" if result.counts[TrialState.FAILED] == sum(result.counts.values()) else ""
+        )
+        lines.append(f"no trial has reported a number for {result.metric}{again}")
         return "\n".join(lines)
     value = f"{result.metric} {number(best.value)}"
     lines.append(f"best{' (partial)' if best.partial else ''}: {trial_name(best.trial)}, {value}")

@@ -171,9 +171,9 @@ class TriedAgain(Reason, frozen=True, tag="tried again"):
 
 
 class ByUser(Reason, frozen=True, tag="by user"):
-    """What the user has done to a trial."""
+    """What the user has done to a trial, "run again" to its study."""
 
-    act: Literal["paused before launch", "frozen", "resumed", "taken up again"]
+    act: Literal["paused before launch", "frozen", "resumed", "taken up again", "run again"]
 
 
 # --- ends of studies ---------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tuitune.core.search.proposal import Past
 from tuitune.core.search.start import START
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
+from tuitune.core.study.trying_again import failed_with_the_setup
 from tuitune.devices.locks import Locks, lock_folder
 from tuitune.engine.gpus import Gpus
 from tuitune.engine.ports import Store, Timeouts
@@ -103,10 +104,15 @@ def opening_events(
     disk_low: bool = False,
     gpus: tuple[ev.Gpu, ...] = (),
 ) -> list[ev.Event]:
-    """Events of this engine's first transaction: it opens, and attempts left running are lost."""
+    """Events of this engine's first transaction.
+
+    Trials that failed with the study's set-up are taken up again, the study is opened, and attempts
+    that were left running are lost.
+    """
+    again = [ev.RetryAsked(now, n, setup=True) for n in failed_with_the_setup(study.state)]
     running = [study.state.trials[n] for n in study.state.running]
     lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
     settings = settings_of(study.spec, has_gpus=bool(gpus))
     anchor = study.spec.pruning.anchor
     opened = ev.Opened(now, settings, machine.cpus, machine.memory, disk_low, gpus, anchor)
-    return [opened, *lost]
+    return [*again, opened, *lost]  # a study that opens with nothing to do ends at once

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuitune.core import events as ev
-from tuitune.core.reasons import Averaged, Diverged, Ranked, Reason, Why
+from tuitune.core.reasons import Averaged, ByUser, Diverged, Ranked, Reason, Why
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES, shown
 from tuitune.messages.text import configuration_words, duration, plain, trial_names
@@ -152,7 +152,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.ResumeAsked: _resumed,
     ev.KillAsked: _to_be_killed,
     ev.UndoKillAsked: lambda _: "the kill is taken back",
-    ev.RetryAsked: lambda _: "taken up again by hand",
+    ev.RetryAsked: lambda f: reason_words(ByUser("run again" if f.setup else "taken up again")),
     ev.Signal: _signal,
     ev.Returned: _returned,
     ev.Exited: _exited,

@@ -171,6 +171,7 @@ _BY_USER = {
     "frozen": "paused by hand; it can't save, so it stands still",
     "resumed": "resumed by hand",
     "taken up again": "taken up again by hand",
+    "run again": "tried again, since it failed when nothing worked",
 }
 _STOPPED = {
     "save": "stopped as soon as they have saved, by hand",

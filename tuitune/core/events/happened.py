@@ -167,10 +167,11 @@ class AddAsked(Fact, frozen=True, tag="add_asked"):
 
 
 class RetryAsked(Fact, frozen=True, tag="retry_asked"):
-    """The user takes a trial up again that has ended."""
+    """A trial that has ended is taken up again: by the user, or by an engine as it opens."""
 
     trial: int
     by: str = ""
+    setup: bool = False  # by the engine: it had failed with the study's set-up
 
 
 class SettingsChanged(Fact, frozen=True, tag="settings_changed"):

@@ -91,7 +91,8 @@ def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     trial.at_maximum = trial.diverged = trial.not_promoted = trial.at_rung = False
     trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
     trial.crashes = trial.marked = 0
-    trial.error, trial.ended, trial.note = "", None, ByUser("taken up again")
+    trial.error, trial.ended = "", None
+    trial.note = ByUser("run again" if fact.setup else "taken up again")
     trial.gate = next_gate(spec, state, trial)
     wait(state, trial)
 
