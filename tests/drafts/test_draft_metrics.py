@@ -59,6 +59,22 @@ def test_the_pattern_of_a_held_out_metric_does_not_find_that_of_training(tmp_pat
     assert re.search(document["trial"]["metrics"]["step"], "step 3: train")[1] == "3"
 
 
+def test_the_pattern_begins_at_the_metric_where_its_own_name_says_what_it_is_of(tmp_path):
+    code = "print('| end of epoch {:3d} | time: {:5.2f}s | valid loss {:5.2f} | '.format(n, t, x))"
+    pattern = drafted(tmp_path, code)["trial"]["metrics"]["valid_loss"]
+    assert (
+        re.search(pattern, "| end of epoch   1 | time: 11.77s | valid loss  6.40 | ")[1] == "6.40"
+    )
+
+
+def test_what_other_commands_print_does_not_count(tmp_path):
+    (tmp_path / "train.py").write_text(
+        "import typer\napp = typer.Typer()\n@app.command()\ndef train(lr: float = 0.1):\n"
+        "    print(f'loss: {x}')\n@app.command()\ndef evaluate():\n    print(f'test loss: {x}')\n"
+    )
+    assert tomllib.loads(draft(tmp_path / "train.py"))["objective"]["metric"] == "loss"
+
+
 def test_a_guess_is_marked_with_its_line(tmp_path):
     drafted(tmp_path, "print(f'val loss {x}')")
     assert 'metric = "val_loss"  # a guess, from line 2' in (tmp_path / "study.toml").read_text()

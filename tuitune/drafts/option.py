@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Sequence
 
     from tuitune.drafts.script import Script
@@ -60,6 +61,7 @@ class Reading:
     options: tuple[Option, ...] = ()
     notes: tuple[str, ...] = ()  # comments at the head of the draft
     objective: Objective | None = None  # where the source itself names it
+    beside: tuple[ast.FunctionDef, ...] = ()  # functions of the script's other commands
     reports_itself: bool = False  # no pattern is needed
     keeps_names: bool = False  # the program knows the parameters by the names that they have here
     folder: tuple[str, ...] = ()  # words that send its output to {trial.folder}

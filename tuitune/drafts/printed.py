@@ -11,7 +11,7 @@ from tuitune.drafts.option import Objective
 from tuitune.drafts.script import called, keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tuitune.drafts.script import Script
 
@@ -63,9 +63,14 @@ class _Found:
     count: str
 
 
-def printed(script: Script) -> Objective | None:
-    """The best of the metrics that a script prints: one of held-out data before one of training."""
-    found = [f for call in script.calls(*_PRINT) for f in _metrics(script, call)]
+def printed(script: Script, beside: Sequence[ast.FunctionDef] = ()) -> Objective | None:
+    """The best of the metrics that a script prints: one of held-out data before one of training.
+
+    beside: functions of other commands, whose lines don't count.
+    """
+    passed = {id(node) for function in beside for node in ast.walk(function)}
+    calls = [call for call in script.calls(*_PRINT) if id(call) not in passed]
+    found = [f for call in calls for f in _metrics(script, call)]
     if not found:
         return _of_framework(script)
     best = max(found, key=lambda f: f.rank)
@@ -138,7 +143,10 @@ def _metric(
     if held_out and not _HELD_OUT.search(name):
         name = f"{held_out[0]}_{re.sub(r'(average|mean|avg)_', '', name)}"
     rank = (3 if held_out else 2 if around else 0 if training else 1, 1 if bad else 0)
-    start = text[max(text.rfind("\r") + 1, 0) :].lstrip() if held_out else text[label.start() :]
+    # "Test set: Average loss" needs what is before its label to be told from that of training
+    start = text[label.start() :]
+    if held_out and not _HELD_OUT.search(words):
+        start = text[text.rfind("\r") + 1 :]
     start = start[-60:].strip(" ,;|-\t")
     pattern = re.sub(r"(\\ |\\\t)+", r"\\s+", re.escape(start)).replace("'", ".").rstrip()
     guard = r"(?<![\w])" if re.match(r"\w", start) else ""

@@ -96,7 +96,7 @@ def _flags(option: Option) -> set[str]:
 
 
 def _objective(reading: Reading, script: Script | None) -> Objective:
-    found = printed(script) if script is not None else None
+    found = None if script is None else printed(script, reading.beside)
     named = reading.objective
     if named is None:
         return found or Objective(metric=FILL_IN, mode="min", pattern=FILL_IN)

@@ -37,6 +37,7 @@ def read_click(script: Script) -> Reading | None:
     ]
     return Reading(
         source="click",
+        beside=tuple(other for other in commands if other is not function),
         command=python(script, *words),
         options=unique([option for option in found if option is not None]),
     )
@@ -136,6 +137,7 @@ def read_typer(script: Script) -> Reading | None:
         words = (_command_name(script, decorator, function.name),)
     return Reading(
         source="typer",
+        beside=tuple(other for other in commands if other is not function),
         command=python(script, *words),
         options=unique([_typer_option(script, entry) for entry in parameters(script, function)]),
     )
@@ -183,6 +185,7 @@ def read_fire(script: Script) -> Reading | None:
     found = [_fire_option(entry) for entry in parameters(script, function)]
     return Reading(
         source="fire",
+        beside=tuple(other for other in functions.values() if other is not function),
         command=python(script, *((word,) if word else ())),
         options=unique(found),
     )
