@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 
 import pytest
@@ -346,38 +347,6 @@ def test_jsonargparse_calls_a_function(read):
     assert words(spec) == ("--optim.lr={lr}", "--dropout={dropout}")
 
 
-HYDRA = """
-    import hydra
-    @hydra.main(version_base=None, config_path="conf", config_name="config")
-    def main(cfg): pass
-"""
-
-
-def test_hydra_reads_the_files_that_the_defaults_name(read):
-    pytest.importorskip("yaml")
-    spec = read(
-        HYDRA,
-        conf__config_yaml="""
-            defaults:
-              - optimizer: adam
-              - override hydra/job_logging: none
-              - _self_
-            batch_size: 64
-            total: ${batch_size}
-            model: {dropout: 0.1, lr: 0.5}
-        """,
-        conf__optimizer__adam_yaml="lr: 1e-3\nweight_decay: 0.0\n",
-    )
-    assert words(spec) == (
-        "optimizer.lr={optimizer_lr}",
-        "optimizer.weight_decay={weight_decay}",
-        "batch_size={batch_size}",
-        "model.dropout={dropout}",
-        "model.lr={model_lr}",
-        "hydra.run.dir={trial.folder}",
-    )
-
-
 def test_hydra_reads_the_dataclass_of_its_store(read):
     spec = read("""
         import hydra
@@ -431,6 +400,15 @@ def test_constants_of_a_script_without_arguments(read):
         "LEARNING_RATE={LEARNING_RATE}",
         "dropout={dropout}",
     )
+
+
+def test_yaml_without_its_package_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)  # as where it is not installed
+    (tmp_path / "sweep.yaml").write_text("parameters: {}")
+    with pytest.raises(
+        DraftError, match=r"sweep.yaml is YAML, .*: pip install pyyaml, then try again"
+    ):
+        draft(tmp_path / "sweep.yaml")
 
 
 def test_heads_and_sizes_always_divide(read):

@@ -131,7 +131,7 @@ def _domain(path: str, entry: dict[str, Any], notes: list[str]) -> str:
         return _choice(path, entry, notes)
     form = str(entry.get("distribution") or "")
     if form.endswith("normal"):
-        return _normal(path, entry, form, notes)
+        return _normal(entry, form)
     return _range(path, entry, form, notes)
 
 
@@ -139,10 +139,12 @@ def _choice(path: str, entry: dict[str, Any], notes: list[str]) -> str:
     values = [value for value in entry["values"] if value is not None]
     if len(values) < len(entry["values"]):
         notes.append(f"{path}: null is no value in TOML; it is left out of the choices.")
-    probabilities = entry.get("probabilities")
-    if probabilities and len(probabilities) == len(values):
-        return f"{{ choices = {spell(values)}, weights = {spell(probabilities)} }}"
-    return spell(values)
+    weights = entry.get("probabilities")
+    if not isinstance(weights, list) or len(weights) != len(values):
+        return spell(values)
+    drawn = [pair for pair in zip(values, weights, strict=True) if pair[1] > 0]
+    values, weights = [value for value, _ in drawn], [weight for _, weight in drawn]
+    return f"{{ choices = {spell(values)}, weights = {spell(weights)} }}"
 
 
 def _range(path: str, entry: dict[str, Any], form: str, notes: list[str]) -> str:
@@ -169,17 +171,13 @@ def _fixed(path: str, value: Any, notes: list[str]) -> str:
     return f"{{ value = {spell(value)} }}"
 
 
-def _normal(path: str, entry: dict[str, Any], form: str, notes: list[str]) -> str:
-    """A normal distribution: its range is four standard deviations about the mean."""
-    mu, sigma = float(entry.get("mu", 0.0)), float(entry.get("sigma", 1.0))
-    low, high = mu - 4 * sigma, mu + 4 * sigma
-    log = "log" in form
-    if log:
-        low, high = math.exp(low), math.exp(high)
-    notes.append(f"{path}: {form} is drawn evenly over four standard deviations about its mean.")
-    step = entry.get("q", 1 if form.startswith("q_") else None)
-    low, high = float(f"{low:.6g}"), float(f"{high:.6g}")
-    return number_domain(low, high, whole=False, log=log, step=step)[0]
+def _normal(entry: dict[str, Any], form: str) -> str:
+    """A normal distribution, or that of the logarithm, in steps with a q_ before its name."""
+    key = "lognormal" if "log" in form else "normal"
+    text = f"{{ {key} = {spell([entry.get('mu', 0), entry.get('sigma', 1)])}"
+    if form.startswith("q_"):
+        text += f", step = {spell(entry.get('q', 1))}"
+    return text + " }"
 
 
 def _tables(sweep: dict[str, Any], metric: dict[str, Any]) -> Iterator[str]:

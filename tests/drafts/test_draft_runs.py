@@ -1,0 +1,74 @@
+"""Scripts that take no arguments and objectives of Optuna: drafted and run as they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from workshop import Workshop
+
+CONSTANTS = """
+import pickle
+import sys
+LR = 0.01
+HALF = LR / 2
+class Model: pass
+assert sys.argv == ["train.py"], sys.argv
+pickle.dumps(Model())
+if __name__ == "__main__":
+    print(f"val loss: {HALF:.6f}")
+"""
+OBJECTIVE = """
+import optuna
+def objective(trial):
+    lr = trial.suggest_float("lr", 0.001, 0.1, log=True)
+    kind = trial.suggest_categorical("kind", ["a", "b"])
+    for step in range(2):
+        trial.report(lr, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return lr if kind == "a" else 2 * lr
+if __name__ == "__main__":
+    optuna.create_study().optimize(objective, n_trials=2)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _python_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draft says `python`, which is a user's own environment; here that of the tests."""
+    here = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{here}{os.pathsep}{os.environ['PATH']}")
+
+
+def run(workshop: Workshop) -> list[dict]:
+    drafted = workshop.run("init", "train.py")
+    assert drafted.returncode == 0, drafted.stderr
+    done = workshop.run("train.toml", "--no-ui", "--trials", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return workshop.trials("train")
+
+
+def test_constants_at_the_top_of_a_script(workshop: Workshop):
+    script = workshop.write("train.py", CONSTANTS)
+    for trial in run(workshop):
+        assert trial["value"] == pytest.approx(trial["config"]["LR"] / 2, abs=1e-6)
+    assert "LR = 0.01" in script.read_text()
+
+
+def test_a_constant_that_the_script_does_not_have_is_told(workshop: Workshop):
+    workshop.write("train.py", CONSTANTS)
+    run(workshop)
+    text = (workshop.path / "train.toml").read_text().replace('"LR={', '"RATE={')
+    workshop.write("other.toml", text)
+    done = workshop.run("other.toml", "--no-ui", "--trials", "1")
+    assert "train.py has no constant RATE at its top" in done.stdout
+
+
+def test_an_objective_of_optuna(workshop: Workshop):
+    workshop.write("optuna.py", "class TrialPruned(Exception): pass\n")  # it is only imported
+    workshop.write("train.py", OBJECTIVE)
+    for trial in run(workshop):
+        lr, kind = trial["config"]["lr"], trial["config"]["kind"]
+        assert trial["value"] == pytest.approx(lr if kind == "a" else 2 * lr)
