@@ -74,7 +74,7 @@ def curves(workshop: Workshop, study: str, metric: str) -> dict[int, Curve]:
 
 
 def run(workshop: Workshop, file: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    done = workshop.run(file, "--no-ui", timeout=110, env=workshop.environment | dict(env))
+    done = workshop.run(file, "--no-ui", timeout=280, env=workshop.environment | dict(env))
     logs = sorted((workshop.path / "runs").glob("*/trials/*/output.log"))
     shown = "\n".join(f"{log}\n{log.read_text()[-2000:]}" for log in logs)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{shown}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from packages import needs
 from promoting import assert_promotion_loses_nothing
 from workshop import Workshop
 
 needs("keras")
+pytestmark = pytest.mark.timeout(600)  # imports of many seconds on a busy machine
 
 TRAIN = """
 import keras

@@ -8,6 +8,7 @@ from promoting import assert_promotion_loses_nothing, steps_by_case
 from workshop import Workshop
 
 needs("lightning")
+pytestmark = pytest.mark.timeout(600)  # imports of many seconds on a busy machine
 
 MODEL = """
 import torch

@@ -8,6 +8,7 @@ from promoting import assert_promotion_loses_nothing, curves, run, steps_by_case
 from workshop import Workshop
 
 needs("transformers", "accelerate")
+pytestmark = pytest.mark.timeout(600)  # imports of many seconds on a busy machine
 
 MODEL = """
 import torch
@@ -115,7 +116,6 @@ train_as_trial(trainer)
 """
 
 
-@pytest.mark.timeout(240)
 def test_two_ranks_save_together_and_report_once(workshop: Workshop):
     workshop.write("model.py", MODEL)
     workshop.write("script.py", TWO_RANKS)
