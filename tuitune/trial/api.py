@@ -97,10 +97,7 @@ class Trial:
 
     @property
     def resource(self) -> str | None:
-        """`resource` of the study file's [pruning]: the key that counts it in a report.
-
-        None if each report is a step.
-        """
+        """The key of a report that counts the study's resource; None if each report is a step."""
         return self._resource
 
     @property
