@@ -42,6 +42,7 @@ def read(tmp_path: Path, *overrides: str):
         "devices.max_gpus=2",
         'devices.hours={ "22-08" = 8 }',
         'devices.yield_to=["anna"]',
+        'notify.command=["mail", "anna"]',
         "search.points=[{x=0.5}, {x=0.7}]",
     ],
 )

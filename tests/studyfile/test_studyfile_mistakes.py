@@ -56,7 +56,7 @@ TABLES = [
     # unknown words
     ({"objective": RIGHT["objective"] + '\nvalu = "best"'}, '[objective] valu = "best": there is no such key; did you mean value?'),
     ({"serch": "trials = 3"}, "serch: there is no such table; did you mean [search]?"),
-    ({"zebra": "x = 3"}, "zebra: there is no such table; there are: study, objective, trial, space, search, pruning, limits, devices"),
+    ({"zebra": "x = 3"}, "zebra: there is no such table; there are: study, objective, trial, space, search, pruning, limits, devices, notify"),
     ({"search": "Trials = 3"}, "[search] Trials = 3: there is no such key; did you mean trials?"),
     ({"search": "max = 3"}, "[search] max = 3: there is no such key here; it belongs in [pruning]"),
     ({"study": "zebra = 3"}, "[study] zebra = 3: there is no such key; there are: name"),
@@ -142,6 +142,8 @@ TABLES = [
     ({"devices": 'on_foreign = "kill"'}, '[devices] on_foreign = "kill": is no on_foreign; write "drain" or "pause" or "ignore"'),
     ({"devices": "yield_to = 'anna'"}, '[devices] yield_to = "anna": is text, not a list; write yield_to = ["anna"]'),
     ({"devices": "yield_to = [7]"}, '[devices] yield_to = [7]: has the logins of users; write yield_to = ["anna"]'),
+    ({"notify": 'command = "mail anna"'}, '[notify] command = "mail anna": is text, not a list of words; write command = ["mail", "-s", "tuitune", "anna"]'),
+    ({"notify": "command = []"}, '[notify] command = []: is to be a program and its arguments, all of them text; write command = ["mail", "-s", "tuitune", "anna"]'),
     ({"devices": "max_gpus = -1"}, "[devices] max_gpus = -1: is not a whole number of 0 or more; write max_gpus = 0 or more"),
     ({"devices": "hours = 8"}, '[devices] hours = 8: is a whole number, not a table; write hours = { "22-08" = 8, "08-22" = 2 }'),
     ({"devices": 'hours = { "22-25" = 8 }'}, '[devices] hours = { 22-25 = 8 }: "22-25" is no part of a day; write hours = { "22-08" = 8, "08-22" = 2 }'),
@@ -597,7 +599,18 @@ TOML_VALUES = st.recursive(
 @given(
     st.dictionaries(
         st.sampled_from(
-            ["study", "objective", "trial", "space", "search", "pruning", "limits", "devices", "z"]
+            [
+                "study",
+                "objective",
+                "trial",
+                "space",
+                "search",
+                "pruning",
+                "limits",
+                "devices",
+                "notify",
+                "z",
+            ]
         ),
         TOML_VALUES
         | st.dictionaries(

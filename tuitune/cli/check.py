@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from tuitune.engine.settings import (
     check_machine,
     check_program,
     interpreter_of,
+    no_notifier,
     wants_gpus,
 )
 from tuitune.executors.local.interpreter import Interpreter
@@ -49,6 +51,7 @@ def _warnings(
 ) -> list[str]:
     """document: the study file's tables; begun: the newest study that it has begun."""
     found = [*_switched_off(spec, document), *_commands_at_max(spec), *_saves(spec)]
+    found += filter(None, [no_notifier(spec)])
     if wants_gpus(spec):
         found += gpu_warnings(spec)
     if begun is not None:
@@ -206,6 +209,7 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot, python: Interprete
         *(f"learns from {words}" for words in learned.words),
         f"devices: {machine.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once",
         *gpu_lines(spec, seen),
+        *([f"notifies by: {shlex.join(spec.notify.command)}"] if spec.notify.command else ()),
         *([f"python: {python.version}, {python.path}"] if spec.trial.python else []),
         "",
         "one sample:",

@@ -18,6 +18,7 @@ __all__ = [
     "KeepCheckpoints",
     "Limits",
     "Mode",
+    "NotifySpec",
     "Objective",
     "OnForeign",
     "PruningSpec",
@@ -87,6 +88,13 @@ class DevicesSpec:
     hours: tuple[Window, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class NotifySpec:
+    """Whom to tell when a study has ended or has lost a GPU."""
+
+    command: tuple[str, ...] = ()  # a program and its arguments; empty: nobody
+
+
 @dataclass(frozen=True)
 class StudySpec:
     """A whole study file."""
@@ -100,6 +108,7 @@ class StudySpec:
     limits: Limits
     file: str  # the study file's absolute path; targets and commands are relative to its folder
     devices: DevicesSpec = DevicesSpec()
+    notify: NotifySpec = NotifySpec()
 
     @cached_property
     def pruner(self) -> Pruner:

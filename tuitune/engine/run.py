@@ -31,6 +31,7 @@ from tuitune.engine.failure import GuardedWatcher, Watcher, end_by_failures, fai
 from tuitune.engine.gpus import Gpus
 from tuitune.engine.learning import learned_once
 from tuitune.engine.monitors import ClockSteps
+from tuitune.engine.notify import Notifier
 from tuitune.engine.ports import EngineDeps, Timeouts
 from tuitune.engine.settings import (
     CannotRunError,
@@ -194,6 +195,7 @@ async def _run(
     def watch(facts: Sequence[ev.AnyFact]) -> None:
         interruptions.extend([f for f in facts if type(f) is ev.StopAsked])
         watcher(facts)
+        notifier.watch(facts)
 
     def note(text: str) -> None:
         watcher.note(text)
@@ -203,6 +205,7 @@ async def _run(
         loop.call_soon_threadsafe(watcher.note, text)
 
     loop = asyncio.get_running_loop()
+    notifier = Notifier(study, folder, watcher.note)
     for text in notes:
         watcher.note(text)
     model_client = make_model_client(context, watcher.note)
@@ -215,6 +218,7 @@ async def _run(
     engine.executor = executor
     async with contextlib.AsyncExitStack() as closing:  # closed in reverse order
         closing.callback(watcher.close)
+        await closing.enter_async_context(notifier)
         closing.push_async_callback(trial_folders.close)
         closing.callback(leave_place, folder)
         if gpus is not None:
@@ -235,13 +239,17 @@ async def _run(
         _store_phase(journal, "running")
         gate.open(ControlHandler(engine, context.document, time.time))
         finished = await _to_its_end(engine, context, gpus, model_client, signals)
+    _store_end(engine, journal, finished)
+    interrupted = bool(interruptions) and not finished.complete
+    return Outcome(study, finished, interrupted, engine.broken)
+
+
+def _store_end(engine: Engine, journal: Journal, finished: ev.Finished) -> None:
     _store_phase(journal, "ended", reason_words(finished.why))
     if engine.broken is None:
         engine.commit()
         with contextlib.suppress(StoreError):  # the facts are safe, a snapshot only saves time
             engine.snapshot()
-    interrupted = bool(interruptions) and not finished.complete
-    return Outcome(study, finished, interrupted, engine.broken)
 
 
 def _engine(

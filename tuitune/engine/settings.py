@@ -135,6 +135,16 @@ def interpreter_of(spec: StudySpec) -> Interpreter:
         raise CannotRunError(f"{spec.file}: [trial] python = {spell(text)}: {error}") from error
 
 
+def no_notifier(spec: StudySpec) -> str:
+    """Why the command of [notify] can't be run; empty if it can, or there is none."""
+    word = next(iter(spec.notify.command), "")
+    folder = Path(spec.file).parent
+    places = [folder] if os.sep in word else os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if not word or _is_in([folder / place for place in places], word):
+        return ""
+    return f"[notify] command: {spell(word)} is no program here; install it, or write its path"
+
+
 def wants_gpus(spec: StudySpec) -> bool:
     """Whether the study may use GPUs, so that they have to be sampled."""
     return spec.trial.gpus != 0

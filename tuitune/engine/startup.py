@@ -15,6 +15,7 @@ from tuitune.core import events as ev
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.study import Study
 from tuitune.engine.engine import Engine
+from tuitune.engine.notify import BY_HAND
 from tuitune.engine.ports import SettingsFile
 from tuitune.engine.settings import NotWhileRunningError
 from tuitune.executors.base import SampleError
@@ -143,7 +144,8 @@ class Signals:
             self._stop(self._engine)
 
     def _stop(self, engine: Engine) -> None:
-        why = f"stopped by {self._seen[-1].replace('SIGINT', 'Ctrl-C')}"
+        name = self._seen[-1]
+        why = BY_HAND if name == "SIGINT" else f"stopped by {name}"
         now = len(self._seen) > 1
         engine.take([ev.StopAsked(time.time(), finish=False, why=why, now=now)])
 

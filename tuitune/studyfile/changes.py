@@ -44,6 +44,7 @@ _FREE = _SETTINGS | {
     ("devices", "allow"),
     ("devices", "leave_free"),
     ("devices", "share"),
+    ("notify", "command"),
 }
 
 
@@ -63,7 +64,7 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
     """(changes that a study accepts, changes that need a new study)."""
     accepted: list[Change] = []
     refused: list[Change] = []
-    for table in ("objective", "trial", "search", "pruning", "limits", "devices"):
+    for table in ("objective", "trial", "search", "pruning", "limits", "devices", "notify"):
         old, new = _values(getattr(before, table)), _values(getattr(now, table))
         for name in {**old, **new}:
             was, is_ = old.get(name), new.get(name)

@@ -1,4 +1,4 @@
-"""The table [devices]."""
+"""The tables [devices] and [notify]."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from tuitune.core.placement.hours import Window, overlap
 from tuitune.core.space import spell
-from tuitune.core.spec import DevicesSpec
+from tuitune.core.spec import DevicesSpec, NotifySpec
 from tuitune.studyfile.problems import kind
 from tuitune.studyfile.table import Table
 
@@ -26,6 +26,23 @@ def read_devices(table: Table) -> DevicesSpec:
         max_gpus=table.whole("max_gpus", _DEFAULT.max_gpus, low=0),
         hours=_hours(table),
     )
+
+
+def read_notify(table: Table) -> NotifySpec:
+    """[notify]."""
+    value = table.content.get("command")
+    example = 'write command = ["mail", "-s", "tuitune", "anna"]'
+    if value is None:
+        return NotifySpec()
+    if not isinstance(value, list):
+        table.wrong("command", f"is {kind(value)}, not a list of words; {example}")
+    elif not value or not all(isinstance(word, str) for word in value):
+        table.wrong("command", f"is to be a program and its arguments, all of them text; {example}")
+    elif any("\0" in word for word in value):
+        table.wrong("command", "contains a NUL character, which no program can get; remove it")
+    else:
+        return NotifySpec(tuple(value))
+    return NotifySpec()
 
 
 def _allow(table: Table) -> tuple[str | int, ...]:

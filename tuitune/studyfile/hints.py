@@ -236,6 +236,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     ),
     "limits": ("time", "target", "disk_free"),
     "devices": ("allow", "leave_free", "share", "on_foreign", "yield_to", "max_gpus", "hours"),
+    "notify": ("command",),
 }
 
 # The keys that decide what kind of parameter it is.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitune.core.spec import Limits, Objective, StudySpec
-from tuitune.studyfile.devices import read_devices
+from tuitune.studyfile.devices import read_devices, read_notify
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
 from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.problems import Problems, kind
@@ -64,6 +64,7 @@ def read_study(
         ),
         file=str(path),
         devices=read_devices(read["devices"]),
+        notify=read_notify(read["notify"]),
     )
 
 
