@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tuitune.trial.api import Trial
 from tuitune.trial.link import TrialStopped
 from tuitune.trial.wire import (
     Checkpoint,
+    Done,
     Frozen,
     Order,
     Release,
@@ -217,6 +220,61 @@ def test_a_stop_is_seen_by_a_report_that_is_told_first_and_again_by_each_that_fo
         with pytest.raises(TrialStopped, match="killed"):
             made.report(epoch=1, loss=1)
     assert channel.steps() == [(1, False)]
+
+
+def told_of_a_caught_stop(channel):
+    (warning,) = channel.of(Warn)
+    assert warning.text.startswith(
+        "its code has caught TrialStopped, which tells it to end, and goes"
+    )
+    return channel.of(Done)[-1]
+
+
+def test_a_stop_that_a_bare_except_swallows_is_told_once():
+    channel = Told(arriving=Stop("killed", save=False))
+    made = trial(channel)
+    for epoch in range(1, 6):
+        try:
+            made.report(epoch=epoch, loss=1)
+        except:  # noqa: E722
+            continue
+    assert channel.of(Done) == [Done("", stopped=True), Done("", stopped=True, ignored=True)]
+    told_of_a_caught_stop(channel)
+
+
+def test_a_complete_trial_that_goes_on_for_ever_is_told_of():
+    channel = Told(COMPLETE)
+    made = trial(channel, max_resource=1)
+    for epoch in range(1, 6):
+        with contextlib.suppress(BaseException):
+            made.report(epoch=epoch, loss=1)
+    assert told_of_a_caught_stop(channel) == Done("", stopped=False, ignored=True)
+
+
+def test_reports_on_the_way_out_and_of_other_threads_are_no_sign_of_a_caught_stop():
+    channel = Told(arriving=Stop("killed", save=False))
+    made = trial(channel)
+
+    def report():
+        with contextlib.suppress(TrialStopped):
+            made.report(epoch=1, loss=1)
+
+    def train():
+        try:
+            made.report(epoch=1, loss=1)
+        except BaseException:
+            report()
+            raise
+        finally:
+            report()
+
+    threads = [threading.Thread(target=report) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    with pytest.raises(TrialStopped):
+        train()
+    assert not channel.of(Warn)
 
 
 def test_even_a_report_that_is_dropped_hears_a_stop():

@@ -103,6 +103,34 @@ def test_a_save_that_takes_longer_than_the_grace_is_not_cut_short(workshop: Work
     assert int((checkpoint / "epoch").read_text()) == int(checkpoint.name)
 
 
+CATCHES = """
+import time
+
+def train(trial):
+    for epoch in range(1, 10**9):
+        try:
+            trial.report(epoch=epoch, loss=trial.config["x"], save=lambda folder: None)
+        except:
+            time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(("most", "state"), [(3, "COMPLETE"), (10**8, "PAUSED")])
+def test_code_that_catches_the_order_to_end_is_told_of_and_ended(workshop: Workshop, most, state):
+    workshop.waits = 0.5
+    engine = workshop.start(
+        workshop.study(CATCHES, MORE.replace("1", str(most)), trials=1), "--no-ui"
+    )
+    wait_until((workshop.folder() / "trials" / "0000" / "output.log").exists, "the trial")
+    if state == "PAUSED":
+        assert workshop.run("pause", "study", "0").returncode == 0
+    wait_until(lambda: [trial["state"] for trial in workshop.trials()] == [state], state)
+    workshop.run("stop", "study")
+    output, _ = engine.communicate(timeout=60)
+    assert "its code has caught TrialStopped, which tells it to end, and goes on" in output
+    assert "was told to end, and goes on" in output
+
+
 LEAVES = """
 import time
 

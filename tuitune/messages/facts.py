@@ -123,6 +123,8 @@ def _clock(fact: ev.ClockStepped) -> str:
 
 
 def _returned(fact: ev.Returned) -> str:
+    if fact.ignored:
+        return f"attempt {fact.attempt} was told to end, and goes on"
     return f"attempt {fact.attempt} has returned, and its process does not exit"
 
 

@@ -8,24 +8,24 @@ from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuitune.trial.link import Link, SecondReporterError, SoleReporter, TrialStopped
+from tuitune.trial import wire
+from tuitune.trial.link import (
+    CAUGHT,
+    CaughtStop,
+    Link,
+    SecondReporterError,
+    SoleReporter,
+    TrialStopped,
+)
 from tuitune.trial.steps import NEVER, Postponed, Steps
 from tuitune.trial.wire import (
-    MOST_STEP,
     PAUSED,
     WAITS,
     WAITS_AND_SAVES,
-    Checkpoint,
-    Done,
-    Frozen,
     Order,
-    Release,
-    Saving,
     Stop,
     Verdict,
-    copied,
     encode,
-    one_line,
     report_line,
     whole,
 )
@@ -61,6 +61,7 @@ class Trial:
         self._saved = False
         self._look_at = 0.0
         self._ended: str | None = None
+        self._caught = CaughtStop()
         self._postponed = Postponed(self._steps)
         self._has_resumed = False  # the code has asked for its checkpoint
 
@@ -82,7 +83,7 @@ class Trial:
     @property
     def config(self) -> dict[str, Any]:
         """The configuration: a copy, so that changing it changes nothing."""
-        found: dict[str, Any] = copied(self._order.config)
+        found: dict[str, Any] = wire.copied(self._order.config)
         return found
 
     @property
@@ -147,10 +148,20 @@ class Trial:
         lock.acquire()  # `with` takes twice as long
         try:
             if self._ended is not None:
-                raise TrialStopped(self._ended)
+                self._stop_again(self._ended)
             self._take(self._count(values), values, save)
+        except TrialStopped:
+            self._caught.raised()
+            raise
         finally:
             lock.release()
+
+    def _stop_again(self, reason: str) -> NoReturn:
+        """Raise TrialStopped again; if the main thread has caught it and goes on, say so once."""
+        if self._caught.is_news():
+            self._link.warn("caught", CAUGHT)
+            self._link.send(encode(wire.Done("", stopped=reason != "complete", ignored=True)))
+        raise TrialStopped(reason)
 
     @contextmanager
     def checkpoint(self, step: int) -> Iterator[Path]:
@@ -162,7 +173,7 @@ class Trial:
         from tuitune.trial.checkpoints import clear_remains, written  # noqa: PLC0415
 
         number = whole(step)
-        if number is None or not 0 <= number <= MOST_STEP:
+        if number is None or not 0 <= number <= wire.MOST_STEP:
             kind = type(step).__name__
             raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
         if not self._reporter.take():
@@ -171,15 +182,15 @@ class Trial:
         if not self._saved:
             self._saved = True
             clear_remains(folder)
-        self._link.mention(Saving(number))
+        self._link.mention(wire.Saving(number))
         try:
             with written(folder, number) as place:
                 yield place
         except BaseException as error:
-            self._link.mention(Saving(number, one_line(error)))
+            self._link.mention(wire.Saving(number, wire.one_line(error)))
             raise
         self._saved_at = monotonic()
-        self._link.send(encode(Checkpoint(number)))
+        self._link.send(encode(wire.Checkpoint(number)))
 
     def returned(self, value: object) -> None:
         """Take what a target returned as its last report. Never raises TrialStopped."""
@@ -191,16 +202,17 @@ class Trial:
             self._finish()
 
     def _take_returned(self, value: object) -> None:
+        warn = self._link.warn
         if isinstance(value, dict):
             values = dict(value)
         elif isinstance(value, int | float) or hasattr(value, "item"):
             values = {self._metric: value}
         else:
             kind = type(value).__name__
-            self._warn("returned", f"returned a {kind}, neither a number nor a mapping: left out")
+            warn("returned", f"returned a {kind}, neither a number nor a mapping: left out")
             return
         if not self._reporter.take():
-            self._warn("returned", "what was returned is left out: another process has reported")
+            warn("returned", "what was returned is left out: another process has reported")
             return
         self._look_at = NEVER
         self._postponed.never_due()
@@ -220,7 +232,7 @@ class Trial:
 
     def _warn_of_lack(self) -> None:
         if (lack := self._steps.lack()) is not None:
-            self._warn("metric", lack)
+            self._link.warn("metric", lack)
 
     def _count(self, values: dict[str, Any]) -> int | None:
         """The step of a report; None if it names no valid one."""
@@ -233,8 +245,8 @@ class Trial:
         else:
             given = values.pop(resource, None)
             number = given if type(given) is int else whole(given)
-            if number is None or not 0 < number <= MOST_STEP:
-                self._warn("step", steps.problem(given, number))
+            if number is None or not 0 < number <= wire.MOST_STEP:
+                self._link.warn("step", steps.problem(given, number))
                 return None
             step = number
         if step > now:
@@ -248,10 +260,10 @@ class Trial:
             if not steps.first:
                 steps.first = step
                 if (words := steps.counted_again(self._order.began)) is not None:
-                    self._warn("resume", words)
+                    self._link.warn("resume", words)
         elif step < now:
             after = f"{resource} = {step} after {now}"
-            self._warn("order", f"{after}: kept, but not judged; count {resource} upwards")
+            self._link.warn("order", f"{after}: kept, but not judged; count {resource} upwards")
         return step
 
     def _take(
@@ -288,7 +300,8 @@ class Trial:
             flags = WAITS_AND_SAVES if self._postponed.can_save else WAITS
         line, refused = report_line(step, values, flags)
         if refused:
-            self._refuse(refused)
+            for name, bad in refused.items():
+                self._link.warn(*wire.why_refused(name, bad))
             if self._metric in refused:
                 objective = False
                 if wait:
@@ -310,25 +323,11 @@ class Trial:
     def _answer(self, step: int) -> Verdict | Stop:
         """Wait for the verdict on the report of `step`, or a stop."""
         self._steps.waited(step)
-        while isinstance(answer := self._link.wait(), Release):
+        while isinstance(answer := self._link.wait(), wire.Release):
             pass  # it was released before it had frozen
         if isinstance(answer, Verdict) and answer.action == "complete":
             self._steps.complete(step)
         return answer
-
-    def _refuse(self, refused: dict[Any, object]) -> None:
-        for name, value in refused.items():
-            if report_line(0, {name: 0.0})[1]:
-                kind = type(name).__name__
-                text = f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
-                self._warn("name", text)
-            elif isinstance(value, int):  # above 10**308; its digits could fill the log
-                text = f"{name:.100} is too large: a whole number of {value.bit_length()} bits"
-                self._warn("value", f"{text} is left out")
-            else:
-                kind = type(value).__name__
-                text = f"{name:.100} = {value!r:.100} ({kind}) is not a number: left out"
-                self._warn("value", text)
 
     def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
         if save is None and self._postponed.waits(answer):
@@ -346,14 +345,14 @@ class Trial:
                 self._save_if_due(monotonic(), save)
         if stop:
             # Here, since a command's script may end by it with status 0.
-            self._link.send(encode(Done("", stopped=True)))
+            self._link.send(encode(wire.Done("", stopped=True)))
             raise TrialStopped(self._ended or "pruned")
 
     def _freeze(self) -> None:
         """The trial can't save: wait, with all that it holds, until it is released or stopped."""
         self._postponed.take_back()
-        self._link.send(encode(Frozen()))
-        while not isinstance(message := self._link.wait(), Release):
+        self._link.send(encode(wire.Frozen()))
+        while not isinstance(message := self._link.wait(), wire.Release):
             paused = isinstance(message, Stop) and message.reason == PAUSED
             go = isinstance(message, Verdict) and message.action == "go"
             if not paused and not go:  # a harsher stop, or the verdict on its last report
@@ -377,10 +376,7 @@ class Trial:
             self._saved_at = monotonic()  # the next try comes after the usual interval
             what = f"its checkpoint of step {step} could not be written: {error.strerror}"
             does = "goes on" if self._ended is None else "ends"
-            self._warn("full", f"{what}; the trial {does} without it")
-
-    def _warn(self, kind: str, text: str) -> None:
-        self._link.warn(kind, text)
+            self._link.warn("full", f"{what}; the trial {does} without it")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -99,7 +99,7 @@ class CommandTrial(Trial):
 
     def warn(self, kind: str, text: str) -> None:
         """Send a warning, once for each kind."""
-        self._warn(kind, text)
+        self._link.warn(kind, text)
 
     def _close(self) -> None:
         """A later step has begun: let the one before it be judged."""

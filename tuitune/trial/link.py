@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
-from threading import RLock
+from threading import RLock, get_ident, main_thread
 from typing import TYPE_CHECKING
 
 from tuitune.trial.wire import LONGEST_LINE, Refused, Warn, encode, sendable
@@ -33,6 +34,36 @@ class TrialStopped(SystemExit):
 
     def __str__(self) -> str:
         return self.reason
+
+
+CAUGHT = (
+    "its code has caught TrialStopped, which tells it to end, and goes on; it is ended after a "
+    "while. A bare `except:` and `except BaseException:` catch it: write `except Exception:`, or "
+    "raise it again"
+)
+
+
+class CaughtStop:
+    """Whether the main thread has caught TrialStopped and goes on."""
+
+    def __init__(self) -> None:
+        self._was_raised = False  # in the main thread
+        self._is_told = False
+
+    def raised(self) -> None:
+        """To be called where TrialStopped is raised."""
+        self._was_raised = self._was_raised or get_ident() == main_thread().ident
+
+    def is_news(self) -> bool:
+        """Whether it has and does, True once; not in an `except` or `finally` on the way out."""
+        here = self._was_raised and get_ident() == main_thread().ident
+        if not here or self._is_told:
+            return False
+        error = sys.exc_info()[1]
+        while error is not None and not isinstance(error, TrialStopped):
+            error = error.__context__
+        self._is_told = error is None
+        return self._is_told
 
 
 class Link:

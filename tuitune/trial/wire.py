@@ -106,6 +106,7 @@ class Done(NamedTuple):
 
     error: str  # one line, empty if nothing was raised
     stopped: bool = False  # before the work was complete
+    ignored: bool = False  # the code has caught TrialStopped, and goes on
 
 
 class Frozen(NamedTuple):
@@ -260,3 +261,15 @@ def whole(value: Any) -> int | None:
     if number is None or not number.is_integer():
         return None
     return int(number)
+
+
+def why_refused(name: object, value: object) -> tuple[str, str]:
+    """The kind and the text of the warning about a metric that `report_line` leaves out."""
+    if _quoted(name) is None:
+        kind = type(name).__name__
+        return "name", f"a metric called {name!r:.100} ({kind}) is left out: no text names it"
+    if isinstance(value, int):  # above 10**308; its digits could fill the log
+        text = f"{name!s:.100} is too large: a whole number of {value.bit_length()} bits"
+        return "value", f"{text} is left out"
+    kind = type(value).__name__
+    return "value", f"{name!s:.100} = {value!r:.100} ({kind}) is not a number: left out"

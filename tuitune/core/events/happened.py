@@ -96,6 +96,7 @@ class Returned(Fact, frozen=True, tag="returned"):
 
     trial: int
     attempt: int
+    ignored: bool = False  # it has not returned, but has caught the order to end
 
 
 class Exited(Fact, frozen=True, tag="exited"):

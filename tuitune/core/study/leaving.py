@@ -105,19 +105,20 @@ def _save_ended(trial: st.Trial, now: float) -> None:
 
 
 def returned(_spec: StudySpec, state: st.State, fact: ev.Returned) -> None:
-    """The function has returned: the process has EXIT_GRACE seconds to exit."""
+    """Its function has returned, or ignores the order to end: it has EXIT_GRACE seconds to exit."""
     trial = state.trials[fact.trial]
     if trial.is_live() and trial.attempt == fact.attempt:
         trial.returned = True
-        _has_returned(trial, fact.time)
+        _has_returned(trial, fact.time, overdue=fact.ignored and trial.at_maximum)
 
 
-def _has_returned(trial: st.Trial, now: float) -> None:
+def _has_returned(trial: st.Trial, now: float, *, overdue: bool = False) -> None:
     """Its function has returned: the process gets EXIT_GRACE seconds to exit."""
     if trial.frozen is not None:
         return  # it exits once it is released
     if trial.ending is None:
-        move(trial, Ending(StopReason.RETURNED, "ask", now + EXIT_GRACE))
+        reason = StopReason.OVERDUE if overdue else StopReason.RETURNED
+        move(trial, Ending(reason, "ask", now + EXIT_GRACE))
     else:
         trial.ending.due = min(trial.ending.due, now + EXIT_GRACE)
 

@@ -46,7 +46,8 @@ class Attempt:
     may_end: bool = False  # it was signalled, or answered that it is to stop
     error: str | None = None  # of its Done; None before that has come
     stopped: bool = False  # it ended by TrialStopped
-    has_returned: bool = False  # its function, or its command, has come to its end
+    has_returned: bool = False  # its function, or its command, has come to its end, or
+    ignores_stop: bool = False  # its code has caught the order to end
     exit_timer: TimerHandle | None = None  # until its exit counts as overdue
     is_exit_overdue: bool = False  # its function has returned, but its process goes on
 
@@ -115,10 +116,11 @@ def events_of(
                 found.append(events.Warned(now, trial, number, exit_text.printable(text)))
             case Frozen():
                 found.append(events.Frozen(now, trial, number))
-            case Done(error, stopped):
+            case Done(error, stopped, ignored):
                 # A trial that is stopped sends its first Done where TrialStopped is raised
                 attempt.has_returned = not stopped or attempt.error is not None
                 attempt.error = error
+                attempt.ignores_stop = ignored
                 attempt.stopped = attempt.stopped or stopped
             case _:  # Hello
                 pass

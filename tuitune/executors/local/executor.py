@@ -272,7 +272,7 @@ class LocalExecutor:
 
     def _exit_is_due(self, attempt: Attempt) -> None:
         attempt.is_exit_overdue = True
-        self._sink([events.Returned(self._clock(), *attempt.key)])
+        self._sink([events.Returned(self._clock(), *attempt.key, attempt.ignores_stop)])
 
     def _identify(self, connection: Connection, messages: list[Message]) -> Attempt | None:
         hello = messages[0] if messages else None

@@ -63,6 +63,7 @@ class Done(msgspec.Struct, tag=True):
 
     error: str
     stopped: bool = False
+    ignored: bool = False
 
 
 class Frozen(msgspec.Struct, tag=True):
