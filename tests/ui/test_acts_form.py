@@ -145,3 +145,12 @@ def test_a_value_typed_is_read_as_itself(value):
     if isinstance(value, str) and not value.isprintable():
         return
     assert read_text(typed(value)) == value
+
+
+def test_typed_values_that_break_a_constraint_are_told_at_once():
+    space = SearchSpace(SPACE.parameters, ("layers * width <= 64", "lr < 0.01 or momentum < 0.8"))
+    assert read_form(space, {"layers": "2", "width": "32"}).problem == ""
+    assert read_form(space, {"layers": "3", "lr": "0.05"}).problem == ""
+    form = read_form(space, {"layers": "3", "width": "32"})
+    assert form.problem == "layers = 3, width = 32: breaks the constraint layers * width <= 64"
+    assert "lr: " in read_form(space, {"layers": "3", "width": "32", "lr": "9"}).problem

@@ -134,6 +134,7 @@ class AddScreen(Screen[None]):
         )
         if wrong is not None:
             wrong.line.focus()
+        if form.problem:  # that of a field, or of a constraint, which the foot shows
             return
         self.dismiss()
         self._actions.send(Add(form.config), self._added)

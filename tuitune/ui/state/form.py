@@ -46,6 +46,7 @@ class Form(Record, frozen=True):
     """All fields, in the order of the study file."""
 
     fields: tuple[Field, ...]
+    broken: str = ""  # the first constraint that the typed values break; "" if there is none
 
     @property
     def config(self) -> dict[str, Any]:
@@ -55,7 +56,7 @@ class Form(Record, frozen=True):
     @property
     def problem(self) -> str:
         """The first problem, with its parameter; "" if there is none."""
-        return next((f"{f.name}: {f.problem}" for f in self.fields if f.problem), "")
+        return next((f"{f.name}: {f.problem}" for f in self.fields if f.problem), self.broken)
 
 
 def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
@@ -68,7 +69,10 @@ def read_form(space: SearchSpace, texts: Mapping[str, str]) -> Form:
         found[parameter.name] = field
         if field.exists and field.value is not None:
             known[parameter.name] = field.value
-    return Form(tuple(found[parameter.name] for parameter in space.parameters))
+    form = Form(tuple(found[parameter.name] for parameter in space.parameters))
+    if form.problem or not space.constraints:
+        return form
+    return Form(form.fields, next(iter(space.problems(form.config, partial=True)), ""))
 
 
 def filled(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, str]:
