@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from random import Random
 
 import pytest
 from hypothesis import assume, given, settings
@@ -12,7 +13,6 @@ from tuitune.core.search.bayes.model import bayes_model
 from tuitune.core.search.points import BrokenError
 from tuitune.core.search.proposal import AskModel, History, Past, Proposal, SearcherKind, identity
 from tuitune.core.search.registry import complete, make_model, make_searcher
-from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.space import (
     Choice,
     Fixed,
@@ -24,7 +24,6 @@ from tuitune.core.space import (
     key,
 )
 from tuitune.core.spec import SearchSpec
-from tuitune.messages.reasons import reason_words
 
 PLAIN = ["random", "sobol", "grid"]
 
@@ -79,7 +78,7 @@ def checked(space, proposal):
 
 @pytest.mark.parametrize("method", PLAIN)
 @given(space=spaces(), seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_methods_without_a_model_keep_the_constraints(method, space, seed):
     spec = SearchSpec(method, seed=seed, options={"levels": 3})
     tried = set()
@@ -152,11 +151,14 @@ def test_a_finite_space_is_exhausted_within_its_constraints(method):
     assert found == every
 
 
+PLANE = (FloatRange("a", 0.0, 1.0), FloatRange("b", 0.0, 1.0))
+
+
 @pytest.mark.parametrize("method", ["random", "sobol"])
 def test_a_needle_is_found_and_nothing_hangs(method):
     needle = SearchSpace(
         tuple(FloatRange(name, 0.0, 1.0) for name in "abc"),
-        ("a < 0.02", "b > 0.98 + a / 10", "c - a < 0.5"),  # 0.02 %
+        ("a < 0.002", "b > 0.998 + a / 10", "c - a < 0.01"),  # 0.000004 %
     )
     searcher, seen = make_searcher(needle, SearchSpec(method)), set()
     for trial in range(3):
@@ -169,22 +171,60 @@ def test_a_needle_is_found_and_nothing_hangs(method):
 def test_where_nothing_is_left_nothing_is_proposed(monkeypatch):
     monkeypatch.setattr("tuitune.core.space.groups.EMPTY_DRAWS", 2_000)  # for the sake of time
     monkeypatch.setattr("tuitune.core.space.groups._FIRST_DRAWS", 2_000)
-    parameters = (FloatRange("a", 0.0, 1.0), FloatRange("b", 0.0, 1.0))
-    nothing = SearchSpace(parameters, ("a + b > 2.5",))
-    assert nothing.groups[0].why_empty == "none of 2,000 draws"
-    for method in ("random", "sobol"):
-        assert make_searcher(nothing, SearchSpec(method)).propose(0, set()) is None
+    for text, why in (("a + b > 2.5", "no combination"), ("a - b == 0.1", "none of 2,000 draws")):
+        nothing = SearchSpace(PLANE, (text,))
+        assert nothing.groups[0].why_empty == why
+        for method in ("random", "sobol"):
+            assert make_searcher(nothing, SearchSpec(method)).propose(0, set()) is None
 
 
-def test_sobol_takes_the_points_of_its_sequence_in_turn():
-    parameters = (FloatRange("a", 0.0, 1.0), FloatRange("b", 0.0, 1.0))
-    free = sobol_searcher(SearchSpace(parameters), 3)
-    kept = SearchSpace(parameters, ("a + b < 0.6",))
-    inside = [c for c in (free.planned(n).config for n in range(200)) if kept.keeps(c)]
-    searcher = sobol_searcher(kept, 3)
-    assert [searcher.planned(n).config for n in range(len(inside))] == inside
-    assert searcher.planned(1) == sobol_searcher(kept, 3).planned(1)
-    assert reason_words(searcher.planned(0).why).startswith("Sobol point")
+@pytest.mark.parametrize("method", ["random", "sobol"])
+def test_what_is_left_is_filled_evenly(method):
+    space = SearchSpace(PLANE, ("a * b < 0.02 or (a - 0.6) * (a - 0.6) < 0.01 and b < 0.5",))
+    searcher = make_searcher(space, SearchSpec(method))
+    configs = [searcher.planned(n).config for n in range(600)]
+    random = Random(0)
+    every = ({"a": random.random(), "b": random.random()} for _ in range(20_000))
+    fair = [config for config in every if space.keeps(config)]
+    for low, high in ((0.0, 0.05), (0.05, 0.3), (0.3, 0.55), (0.55, 0.65), (0.65, 1.0)):
+        for name in "ab":
+            shares = [sum(low <= c[name] < high for c in cs) / len(cs) for cs in (configs, fair)]
+            assert shares[0] == pytest.approx(shares[1], abs=0.055)
+    assert searcher.planned(7) == make_searcher(space, SearchSpec(method)).planned(7)
+    assert space.groups[0].share() == pytest.approx(len(fair) / 20_000, abs=0.01)
+
+
+FORMULAS = (
+    "a ** 2 + b < 0.4",
+    "2 ** (a * b) > 1.9",
+    "a / b > 3",
+    "1 / (a - 0.5) > 4",
+    "a - b == c / 10 or a % 0.3 < 0.1",
+    "7 // (a + 0.1) > 20 and not b > a",
+    "-a * b < -0.7 or c in [1, 3]",
+    "s == 'x' and a > 0.9 or s != 'x' and b <= 0.1 and c >= 2",
+    "c * a - b * 3 > 1 or (a + b) * (a - b) > 0.6",
+    "0.2 < a * c < 0.3",
+)
+
+
+@given(
+    texts=st.lists(st.sampled_from(FORMULAS), min_size=1, max_size=2, unique=True),
+    shares=st.lists(st.tuples(*[st.floats(0, 1, exclude_max=True)] * 4), min_size=40, max_size=40),
+)
+@settings(max_examples=12, deadline=None)
+def test_the_boxes_hold_all_that_keeps_the_constraints(texts, shares):
+    parameters = (*PLANE, Choice("c", (1, 2, 3), ordered=True), Choice("s", ("x", "y")))
+    for group in SearchSpace(parameters, tuple(texts)).groups:
+        for point in shares:
+            inside = any(
+                all(
+                    low <= point[at] <= high
+                    for at, (low, high) in zip(group.places, box, strict=True)
+                )
+                for box in group.boxes.boxes
+            )
+            assert inside or not group.keeps(point)
 
 
 def test_what_a_point_leaves_out_is_chosen_to_keep_them():

@@ -6,10 +6,7 @@ projections", set new-joe-kuo-6.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import count, islice
 from random import Random
 from typing import Final
 
@@ -18,7 +15,7 @@ import msgspec
 from tuitune.core.reasons import Drawn, SobolPoint
 from tuitune.core.search.proposal import Proposal, Tried, is_new
 from tuitune.core.search.random_search import draw_untried
-from tuitune.core.space import SearchSpace, has_prior, quantile
+from tuitune.core.space import SearchSpace
 
 # Each row: the primitive polynomial's coefficients as the bits of a whole number, the leading one
 # and the constant included, then its starting numbers, as many as its degree.
@@ -109,16 +106,6 @@ class SobolSequence(msgspec.Struct, frozen=True):
         used = [bit for bit in range(BITS) if gray >> bit & 1]
         return [self._coordinate(axis, used) for axis in range(len(self.shifts))]
 
-    def walk(self, axes: Sequence[int]) -> Iterator[list[float]]:
-        """The coordinates of all points along some of the axes, from point number 0 on."""
-        numbers = [self.shifts[axis] for axis in axes]
-        columns = [self.directions[axis] for axis in axes]
-        for index in count(1):
-            yield [number / 2.0**BITS for number in numbers]
-            changed = (index & -index).bit_length() - 1  # the lowest bit that is set
-            for place, directions in enumerate(columns):
-                numbers[place] ^= directions[changed]
-
     def _coordinate(self, axis: int, used: list[int]) -> float:
         directions, number = self.directions[axis], self.shifts[axis]
         for bit in used:
@@ -148,7 +135,7 @@ def scrambled_sobol(dimensions: int, seed: int) -> SobolSequence:
     return SobolSequence(tuple(scrambled), tuple(shifts))
 
 
-_LONGEST_GAP = 2048  # points without one that keeps the constraints; then a random one is used
+_LONGEST_GAP = 256  # points without one that keeps the constraints; then a random one is used
 
 
 @dataclass
@@ -162,9 +149,10 @@ class SobolSearcher:
     seed: int
     sequence: SobolSequence
     _numbers: list[int | None] = field(default_factory=list)  # None: after the longest gap
+    _passed: int = 0  # points of the sequence
 
     def coordinates(self, index: int) -> tuple[list[float], SobolPoint | Drawn]:
-        """Point number `index` of the unit cube, by the priors, and where it is from."""
+        """Point number `index`, where priors and constraints lead it, and its source."""
         number = self._number(index)
         if number is not None:
             return self._point(number), SobolPoint(number)
@@ -191,35 +179,18 @@ class SobolSearcher:
         point = self.sequence.point(number)
         further = len(self.space.searched) - len(point)
         random = Random(f"{self.seed}/{number}/further")  # noqa: S311 - reproducible by design
-        return self.space.by_prior(point + [random.random() for _ in range(further)])
+        return self.space.placed(point + [random.random() for _ in range(further)])
 
     def _number(self, index: int) -> int | None:
         """The number in the sequence of the point that is number `index` of those to try."""
         if not self.space.groups:
             return index
         while len(self._numbers) <= index:
-            gap = islice(self._decisive, _LONGEST_GAP)
-            self._numbers.append(next((n for n, p in gap if self.space.keeps_at(p)), None))
+            numbers = range(self._passed, self._passed + _LONGEST_GAP)
+            found = next((n for n in numbers if self.space.keeps_at(self._point(n))), None)
+            self._numbers.append(found)
+            self._passed = numbers.stop if found is None else found + 1
         return self._numbers[index]
-
-    @cached_property
-    def _decisive(self) -> Iterator[tuple[int, list[float]]]:
-        """Points and their numbers, of which only what constraints depend on is computed."""
-        places = [place for group in self.space.groups for place in group.places]
-        if max(places, default=0) >= len(self.sequence.shifts):
-            return ((number, self._point(number)) for number in count())
-        priors = [(place, self.space.searched[place]) for place in places]
-        priors = [(place, parameter) for place, parameter in priors if has_prior(parameter)]
-        point = [0.5] * len(self.space.searched)
-
-        def filled(coordinates: list[float]) -> list[float]:
-            for place, coordinate in zip(places, coordinates, strict=True):
-                point[place] = coordinate
-            for place, parameter in priors:
-                point[place] = quantile(parameter, point[place])
-            return point
-
-        return enumerate(map(filled, self.sequence.walk(places)))
 
 
 def sobol_searcher(space: SearchSpace, seed: int) -> SobolSearcher:

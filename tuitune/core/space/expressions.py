@@ -1,7 +1,7 @@
 """Expressions over a configuration, made of functions; an unknown value is None.
 
 Arithmetic with an unknown value and comparisons with it are unknown; `and`, `or` and `not` follow
-Kleene's three-valued logic.
+Kleene's three-valued logic. A number may be an `Interval`, for a box of configurations.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tuitune.core.space import intervals
+from tuitune.core.space.intervals import Interval
 from tuitune.core.space.parameters import is_number, same
 
 Evaluated = Callable[[Mapping[str, Any]], Any]  # of a configuration
@@ -33,7 +35,9 @@ def calculated(function: Callable[[Any, Any], Any], one: Evaluated, other: Evalu
     return value
 
 
-def compared(function: Callable[[Any, Any], bool], one: Evaluated, other: Evaluated) -> Evaluated:
+def compared(
+    function: Callable[[Any, Any], bool | None], one: Evaluated, other: Evaluated
+) -> Evaluated:
     """A comparison: unknown where one of the sides is."""
 
     def value(config: Mapping[str, Any]) -> bool | None:
@@ -83,8 +87,10 @@ def negated(part: Evaluated) -> Evaluated:
     return value
 
 
-def _power(base: float, exponent: float) -> float:
+def _power(base: Any, exponent: Any) -> Any:
     """In floats: a power of whole numbers could have any number of digits."""
+    if isinstance(base, Interval) or isinstance(exponent, Interval):
+        return intervals.power(base, exponent)
     try:
         found = float(base) ** float(exponent)
     except OverflowError:
@@ -104,17 +110,31 @@ def _is_close(one: float, other: float) -> bool:
         return False
 
 
-def equal(one: Any, other: Any) -> bool:
+def equal(one: Any, other: Any) -> bool | None:
     """Whether two values are equal; numbers may differ by a billionth of their size."""
-    return _is_close(one, other) if is_number(one) and is_number(other) else same(one, other)
+    if is_number(one) and is_number(other):
+        return _is_close(one, other)
+    if isinstance(one, Interval) or isinstance(other, Interval):
+        are_numbers = is_number(one) or is_number(other) or isinstance(one, type(other))
+        return False if not are_numbers or intervals.disjoint(one, other) else None
+    return same(one, other)
+
+
+def _ordering(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:
+    def function(one: Any, other: Any) -> bool | None:
+        if isinstance(one, Interval) or isinstance(other, Interval):
+            return intervals.ordered(holds, one, other)
+        return holds(one, other)
+
+    return function
 
 
 # The operators that constraints may use.
-ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Lt: lambda one, other: one < other and not _is_close(one, other),
-    ast.LtE: lambda one, other: one <= other or _is_close(one, other),
-    ast.Gt: lambda one, other: one > other and not _is_close(one, other),
-    ast.GtE: lambda one, other: one >= other or _is_close(one, other),
+ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool | None]] = {
+    ast.Lt: _ordering(lambda one, other: one < other and not _is_close(one, other)),
+    ast.LtE: _ordering(lambda one, other: one <= other or _is_close(one, other)),
+    ast.Gt: _ordering(lambda one, other: one > other and not _is_close(one, other)),
+    ast.GtE: _ordering(lambda one, other: one >= other or _is_close(one, other)),
 }
 ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,

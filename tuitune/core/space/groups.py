@@ -7,16 +7,21 @@ from collections.abc import Callable, Collection, Iterator, MutableSequence, Seq
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
+from typing import Any
 
+from tuitune.core.space.boxes import Box, Boxes, boxes_of
 from tuitune.core.space.constraints import Constraint
 from tuitune.core.space.families import EndlessError, combinations, holds
+from tuitune.core.space.intervals import Interval
 from tuitune.core.space.parameters import (
+    Choice,
     FloatRange,
     IntRange,
     Parameter,
     Sampled,
     Value,
     from_unit,
+    is_number,
     levels,
     to_unit,
     value_at,
@@ -24,8 +29,9 @@ from tuitune.core.space.parameters import (
 from tuitune.core.space.priors import has_prior, quantile
 
 _TRIES = 2_000  # draws for one point; a walk from a known one after that
+_EDGE = 1e-12  # of a cell, which belongs to the next one
 _FIRST_DRAWS = 20_000  # for a first point, before all values are combined
-EMPTY_DRAWS = 200_000  # without one that keeps the rules: there is none
+EMPTY_DRAWS = 100_000  # without one that keeps the rules: there is none
 _KNOWN = 32  # points that a walk may start from
 _SWEEPS, _STEPS = 3, 20  # of a walk: through all places, tries at each
 _SAMPLE = 512
@@ -70,19 +76,48 @@ class Group:
         given: places to leave alone. If draws fail, and nothing is given, values are changed one at
         a time from those of a point that is known.
         """
-        is_given = bool(given) and not set(given).isdisjoint(self.places)
+        left = [place for place in self.places if place not in given]
+        some_given = len(left) < len(self.places)
         for _ in range(_TRIES):
             if self.keeps(point):
                 return True
-            self._draw(point, random, given)
-        return not is_given and self._walk(point, random)
+            if not some_given:
+                self._draw(point, random)
+            for place in left if some_given else ():
+                point[place] = self._by_prior(place, random.random())
+        return not some_given and self._walk(point, random)
+
+    @cached_property
+    def boxes(self) -> Boxes:
+        """Where shares of the priors may keep the rules."""
+        return boxes_of(self.places, self._judge)
+
+    def _judge(self, box: Box) -> bool | None:
+        """Whether all configurations in a box of shares keep the rules; False: none does."""
+        known: dict[str, Any] = {}
+        sides = dict(zip(self.places, box, strict=True))
+        for place, parameter, decode in self._decoders:
+            if parameter.when and not holds(parameter, known):
+                continue  # absent, or not known to be there: unknown for the rules
+            if place is None:
+                known[parameter.name] = decode(0.5)
+                continue
+            low, high = (self._by_prior(place, share) for share in sides[place])
+            value = _values_between(parameter, decode, low, high)
+            if value is not None:
+                known[parameter.name] = value
+        found = [rule.holds(known) for rule in self.rules]
+        if any(kept is False for kept in found):
+            return False
+        return True if all(found) else None
 
     @cached_property
     def why_empty(self) -> str:
         """What was tried if nothing that keeps the rules was found; empty if something was."""
-        if self._known:
+        if self.boxes.boxes and self._known:
             return ""
-        return f"none of {EMPTY_DRAWS:,} draws" if self._combined is None else "no combination"
+        is_sure = not self.boxes.boxes or self._combined is not None
+        return "no combination" if is_sure else f"none of {EMPTY_DRAWS:,} draws"
 
     @cached_property
     def sample(self) -> list[list[float]]:
@@ -105,21 +140,23 @@ class Group:
         for _ in range(SHARE_DRAWS):
             self._draw(point, random)
             kept += self.keeps(point)
-        return kept / SHARE_DRAWS
+        return self.boxes.volume * kept / SHARE_DRAWS
 
-    def _draw(
-        self, point: MutableSequence[float], random: Random, given: Collection[int] = ()
-    ) -> None:
-        for place, parameter in self._drawn:
-            if place not in given:
-                share = random.random()
-                point[place] = share if parameter is None else quantile(parameter, share)
+    def _draw(self, point: MutableSequence[float], random: Random) -> None:
+        for place in self.places:
+            point[place] = random.random()
+        self.boxes.move(point)
+        for place in self._priors:
+            point[place] = self._by_prior(place, point[place])
+
+    def _by_prior(self, place: int, share: float) -> float:
+        parameter = self._priors.get(place)
+        return share if parameter is None else quantile(parameter, share)
 
     @cached_property
-    def _drawn(self) -> tuple[tuple[int, Parameter | None], ...]:
-        """Each place, and its parameter if that has a prior."""
-        placed = ((place, p) for place, p in self.judged if place is not None)
-        return tuple((place, p if has_prior(p) else None) for place, p in placed)
+    def _priors(self) -> dict[int, Parameter]:
+        """The parameters that have a prior, by their places."""
+        return {place: p for place, p in self.judged if place is not None and has_prior(p)}
 
     def _walk(self, point: MutableSequence[float], random: Random) -> bool:
         if not self._known:
@@ -181,6 +218,23 @@ class Group:
             )
             for config in chosen
         )
+
+
+def _values_between(
+    parameter: Parameter, decode: Callable[[float], Value], low: float, high: float
+) -> Value | Interval | None:
+    """The values between two coordinates: one, an interval of numbers, or None for several."""
+    low, high = min(low + _EDGE, 1.0), max(high - _EDGE, 0.0)
+    if not isinstance(parameter, Choice):
+        ends = decode(low), decode(max(low, high))
+    else:
+        count = len(parameter.values)
+        first = min(int(low * count), count - 1)
+        values = parameter.values[first : max(first, min(int(high * count), count - 1)) + 1]
+        if len(values) > 1 and not all(map(is_number, values)):
+            return None
+        ends = min(values), max(values)  # type: ignore[type-var]  # numbers, or one value
+    return ends[0] if ends[0] == ends[1] else Interval(*ends)  # type: ignore[arg-type]  # numbers
 
 
 def _decoder(parameter: Parameter) -> Callable[[float], Value]:

@@ -135,7 +135,7 @@ class SearchSpace:
 
     def draw(self, random: Random) -> list[float] | None:
         """A point that is drawn from the priors and keeps the constraints; None: none was found."""
-        point = self.by_prior([random.random() for _ in self.searched])
+        point = self.placed([random.random() for _ in self.searched])
         return point if self.redraw(point, random) else None
 
     def redraw(
@@ -147,10 +147,16 @@ class SearchSpace:
         """
         return all(group.redraw(point, random, given) for group in self.groups)
 
-    def by_prior(self, point: Sequence[float]) -> list[float]:
-        """The point below which these shares of the priors lie, parameter by parameter."""
+    def placed(self, shares: Sequence[float]) -> list[float]:
+        """A point of evenly spread ones, moved to where the priors and the constraints lead it.
+
+        It may break constraints, but few do.
+        """
+        point = list(shares)
+        for group in self.groups:
+            group.boxes.move(point)
         if not self._has_priors:
-            return list(point)
+            return point
         return [quantile(p, share) for p, share in zip(self.searched, point, strict=True)]
 
     @cached_property
