@@ -37,7 +37,7 @@ from tuitune.studyfile import StudyFileError, load_whole
 from tuitune.studyfile.changes import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tuitune.core.space import Parameter
@@ -68,7 +68,8 @@ def _switched_off(spec: StudySpec, document: Mapping[str, Mapping[str, object]])
 
 def _commands_at_max(spec: StudySpec) -> Iterator[str]:
     pruning = spec.pruning
-    if spec.trial.command is None or pruning.max is None:
+    command = spec.trial.command
+    if command is None or pruning.max is None or _has_number(command, pruning.max):
         return
     end = f"{pruning.unit} {pruning.max}"
     yield (
@@ -76,6 +77,12 @@ def _commands_at_max(spec: StudySpec) -> Iterator[str]:
         f"their model; it ends by itself, or when it reports beyond {end}. One that runs longer "
         f"and reports no more keeps its slot until it ends: let it stop at {end}"
     )
+
+
+def _has_number(command: Iterable[str | tuple[str, ...]], number: int) -> bool:
+    """Whether it has the number as a word, or after "=": most likely its own end, as --epochs 9."""
+    words = (word for part in command for word in ([part] if isinstance(part, str) else part))
+    return any(word.rpartition("=")[2] == str(number) for word in words)
 
 
 def _saves(spec: StudySpec) -> Iterator[str]:
