@@ -16,6 +16,7 @@ from nvml_world import GB, World
 from workshop import until
 
 from tuitune.core import events as ev
+from tuitune.core.gpu_reasons import GpuAside
 from tuitune.core.placement.gpu_state import GpuState
 from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.spec import DevicesSpec
@@ -204,6 +205,31 @@ class Program:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+def test_an_error_of_the_driver_is_told_with_the_end_of_the_trial_that_met_it(
+    world: World, scene: Callable[..., Scene]
+):
+    async def play() -> None:
+        made = scene()
+        await made.until(lambda: made.gpus.now)
+        made.gpus.pass_on([started(time.time())])
+        world.gpus[0]["xid"] = 79
+        world.write()
+        made.gpus.pass_on([exited(time.time())])
+        await made.until(made.is_ended)
+        (end,) = [fact for fact in made.facts if isinstance(fact, ev.Exited)]
+        assert end.xids == (("GPU-0", 79),)
+        why = GpuAside("CUDA error", 79, time.time())
+        made.gpus.act_on([ev.SetAside(time.time(), ("GPU-0",), why, ())], "cifar")
+        assert made.obstacle() == "set aside, as it failed in cifar (Xid 79): CUDA error"
+        await made.look_again()
+        assert isinstance(made.gpus.now[0].obstacle, GpuAside)
+        assert made.gpus.clear("0") == [0]
+        assert not made.gpus.now[0].obstacle
+        made.gpus.close()
+
+    asyncio.run(play())
 
 
 def hidden(world: World, _trial: Program) -> None:

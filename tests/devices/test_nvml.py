@@ -175,6 +175,42 @@ def test_a_sign_of_life_is_given_before_each_part_of_a_reading(world: World, loa
     assert len(seen) == 8 + 8 * 7 // 2 + 8  # they are known now
 
 
+def test_errors_that_the_driver_reports_are_told_once_but_for_those_of_programs(
+    world: World, loaded: Load
+):
+    loaded(world.with_gpus(2))
+    nvml = Nvml()
+
+    def xids() -> list[int | None]:
+        world.write()
+        return [device.xid for device in nvml.read().devices]
+
+    assert xids() == [None, None]
+    world.gpus[1]["xid"] = 79
+    assert xids() == [None, 79]
+    assert xids() == [None, None]
+    world.gpus[1]["xid"] = 13  # an exception of a program's kernel
+    assert xids() == [None, None]
+
+
+def test_a_device_that_reports_no_errors_is_read_all_the_same(world: World, loaded: Load):
+    loaded(world.with_gpus(1, **{"no.events": 3, "no.throttle": 3}))
+    device = Nvml().read().devices[0]
+    assert (device.trouble, device.xid, device.slowed) == ("", None, ())
+
+
+@pytest.mark.parametrize("driver", ["new", "old"])
+def test_what_slows_a_clock_down_is_told(
+    world: World, loaded: Load, shims: dict[str, Path], driver: str
+):
+    world.library = shims[driver]
+    loaded(world.with_gpus(2))
+    world.gpus[0]["throttle"] = 0x1 + 0x4  # idle, and within its power
+    world.gpus[1]["throttle"] = 0x8 + 0x20
+    world.write()
+    assert [d.slowed for d in Nvml().read().devices] == [(), ("hardware slowdown", "heat")]
+
+
 def test_a_gpu_that_is_lost_while_its_links_are_asked_for_is_read_again(world: World, loaded: Load):
     loaded(world.with_gpus(2, **{"no.p2p": 15}))
     assert [device.trouble for device in Nvml().read().devices] == ["", ""]

@@ -223,3 +223,58 @@ def test_two_studies_never_take_the_same_gpu(shop: Workshop, world: World):
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 0, output
     assert len(notes(shop)) == 2
+
+
+SICK = """
+def train(trial):
+    note(trial)
+    if gpus() == [1] and {sick}:
+        raise RuntimeError("CUDA error: uncorrectable ECC error encountered")
+    hold()
+    trial.report(loss=1.0)
+"""
+
+
+def test_a_gpu_that_fails_trials_is_set_aside_for_all_studies_until_it_is_cleared(
+    shop: Workshop, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TUITUNE_LOCKS", str(shop.path))
+    world.with_gpus(2, throttle=0x40)
+    sick = "Path('notes.txt').read_text().count('[1]') > 1"  # in mid-study
+    done = shop.run(study(shop, SICK.format(sick=sick), trials=4), "--no-ui")
+    assert done.returncode == 0, done.stdout + done.stderr
+    error = "RuntimeError: CUDA error: uncorrectable ECC error encountered"
+    words = f"set aside, as it failed in study: {error}"
+    assert done.stdout.count(f"GPU 1: {words}") == 1
+    assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 4
+    again = [n for n in notes(shop) if n["attempt"] == 1]
+    assert [n["gpus"] for n in again] == [[0]]
+    assert (
+        f"its GPU is at fault, or may be: {error}"
+        in shop.run("show", "study", "--why", again[0]["trial"]).stdout
+    )
+    other = study(shop, SICK.format(sick=True), trials=2, name="other")
+    assert f": {words}" in shop.run("check", other).stdout
+    assert shop.run(other, "--no-ui").returncode == 0
+    assert [n["gpus"] for n in notes(shop)][-2:] == [[0], [0]]
+    told = shop.run("doctor")
+    assert told.returncode == 1
+    assert f"wrong  GPU 1: {words}; tuitune set STUDY devices.clear=1 uses it again" in told.stdout
+    assert "its clock is held down: heat (hardware)" in told.stdout
+    assert shop.run("set", "study", "devices.clear=1").stdout == "study: GPU 1: used again\n"
+    assert "no GPU 1 was set aside" in shop.run("set", "study", "devices.clear=1").stdout
+    assert words not in shop.run("doctor").stdout
+
+
+def test_a_study_with_no_gpu_but_those_that_are_set_aside_says_so(
+    shop: Workshop, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TUITUNE_LOCKS", str(shop.path))
+    world.with_gpus(1)
+    file = study(shop, SICK.replace("[1]", "[0]").format(sick=True), trials=4)
+    done = shop.run(file, "--no-ui")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "nothing more starts" in done.stdout
+    refused = shop.run(file, "--no-ui")
+    assert refused.returncode == 2
+    assert "tuitune set study devices.clear=0 uses it again" in refused.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tuitune.executors.local.exit_text import is_gpu_oom
+from tuitune.executors.local.gpu_errors import is_gpu_oom
 
 FILL = (
     "import torch\n"

@@ -9,6 +9,7 @@ import pytest
 
 from simulator.fuzzer import run_seed
 from tuitune.core import events as ev
+from tuitune.core import gpu_reasons as g
 from tuitune.core import reasons as r
 from tuitune.messages.reasons import reason_words
 
@@ -53,7 +54,7 @@ WORDS = [
     ),
     (r.Stopped("now"), "stopped at once, by hand"),
     (
-        r.GpusShared(2, 1, 1.5, 2, open=True),
+        g.GpusShared(2, 1, 1.5, 2, open=True),
         "2 trials at once do +50% over 1; up to 2 are put together, and more are tried",
     ),
 ]

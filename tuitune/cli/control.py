@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.studies import StudyFolder, open_study
 from tuitune.control import ControlError, request, socket_path
-from tuitune.control.requests import Add, Kill, Pause, Resume, Retry, Set, Stop
+from tuitune.control.requests import (
+    Add,
+    Kill,
+    Pause,
+    Resume,
+    Retry,
+    Set,
+    Stop,
+    apart,
+    cleared_words,
+)
 from tuitune.messages.text import configuration_words, duration, trial_name, trial_names
 from tuitune.store import owner
 from tuitune.studyfile.document import parsed
@@ -81,12 +92,34 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
 
 
 def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
-    """Change settings of a running study, each written KEY=VALUE; the exit status."""
+    """Change settings of a running study, each written KEY=VALUE; the exit status.
+
+    GPUs that were set aside are used again whether or not the study runs.
+    """
+    cleared, others = apart(overrides)
+    at_rest = open_study(study, runs) if cleared and not others else None
+    if at_rest is not None and at_rest.owner() is None:
+        return _clear_gpus(at_rest.name, cleared)
     found, answer = _ask(study, runs, Set(tuple(overrides)))
     if found is None:
         return 2
     for words in answer["changed"] or ["nothing has changed"]:
         print(f"{found.name}: {words}")
+    return 0
+
+
+def _clear_gpus(name: str, cleared: Sequence[str]) -> int:
+    from tuitune.devices.locks import LocksError, lock_folder  # noqa: PLC0415 - seldom needed
+    from tuitune.devices.quarantine import Quarantine  # noqa: PLC0415
+
+    try:
+        quarantine = Quarantine(lock_folder(os.environ))
+        for which in cleared:
+            numbers = [aside.number for aside in quarantine.clear(which)]
+            print(f"{name}: {cleared_words(which, numbers)}")
+    except (LocksError, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuitune.core.placement.visibility import allowed
 from tuitune.devices.doctor import Finding, findings, one
 from tuitune.devices.host import host_room, make_state
+from tuitune.devices.quarantine import listed_here
 from tuitune.devices.watchdog import look
 from tuitune.engine.leases import allowed_now
 from tuitune.engine.settings import settings_of
@@ -42,9 +43,10 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     head = f"{each}{free}" if ours else "none that we may use; trials run on the CPUs"
     states = make_state(spec.devices).look(ours, seen, (), time.time())
     words = {gpu.uuid: reason_words(gpu.obstacle) or "would be used" for gpu in states}
+    aside = {one.uuid: reason_words(one.why) for one in listed_here(os.environ)}
     lines = [f"GPUs: {head}"]
     for device in seen.devices:
-        why = device.trouble or words.get(device.uuid, _LEFT_OUT)
+        why = device.trouble or aside.get(device.uuid) or words.get(device.uuid, _LEFT_OUT)
         lines.append(f"  {line(device)}: {why}")
         notes = one(device) if device.uuid in words and not device.trouble else ()
         lines += [f"    {note.text}" for note in notes]
@@ -90,7 +92,7 @@ def examine() -> int:
     seen, room = look(), host_room()
     found = [
         Finding("ok", "CPUs", f"{room.cpus:g} slots, {room.memory / 1e9:.1f} GB of memory"),
-        *findings(seen, os.environ),
+        *findings(seen, os.environ, listed_here(os.environ)),
         _folder(Path.cwd()),
     ]
     for finding in found:

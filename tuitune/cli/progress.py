@@ -12,8 +12,8 @@ import msgspec
 from tuitune.cli.console import Outlet
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
+from tuitune.core.gpu_reasons import Reason
 from tuitune.core.placement.gpu_state import obstacle_changes
-from tuitune.core.reasons import Reason
 from tuitune.core.search.registry import searcher_kind
 from tuitune.core.study import leaving
 from tuitune.core.study.forecast import Forecast

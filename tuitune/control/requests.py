@@ -42,6 +42,9 @@ class EnginePort(Protocol):
     async def add(self, proposal: Proposal, by: str) -> dict[str, Any]:
         """Make a trial of it. Returns its whole configuration. Raises RefusedError."""
 
+    def use_gpus_again(self, which: str) -> list[int]:
+        """End that these are set aside. Returns their numbers. Raises RefusedError."""
+
     def change_settings(self, overrides: Sequence[str], by: str) -> list[str]:
         """As `tuitune set`. Returns what has changed, as text. Raises RefusedError."""
 
@@ -171,8 +174,28 @@ class Set(Request, frozen=True, tag="set"):
     overrides: tuple[str, ...]  # as "search.trials=20"
 
     async def handle(self, engine: EnginePort, by: str) -> Answer:
-        """Answers `changed`, a text for each setting."""
-        return {"changed": engine.change_settings(self.overrides, by)}
+        """Answers `changed`, a text for each setting, and for GPUs that were set aside."""
+        cleared, others = apart(self.overrides)
+        changed = [cleared_words(which, engine.use_gpus_again(which)) for which in cleared]
+        if others or not cleared:
+            changed += engine.change_settings(others, by)
+        return {"changed": changed}
+
+
+_CLEAR = "devices.clear="  # written as a setting, though it is an act
+
+
+def apart(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(GPUs to use again, which were set aside; settings)."""
+    cleared = [text.removeprefix(_CLEAR) for text in overrides if text.startswith(_CLEAR)]
+    return cleared, [text for text in overrides if not text.startswith(_CLEAR)]
+
+
+def cleared_words(which: str, numbers: Sequence[int]) -> str:
+    """Which GPUs are used again. numbers: of those that were set aside."""
+    if not numbers:
+        return f"no GPU {'' if which == 'all' else f'{which} '}was set aside"
+    return f"GPU {', '.join(map(str, numbers))}: used again"
 
 
 def _act(

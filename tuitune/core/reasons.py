@@ -11,10 +11,7 @@ from typing import Literal
 
 import msgspec
 
-
-class Reason(msgspec.Struct, frozen=True, array_like=True):
-    """One reason; each kind has a tag of its own."""
-
+from tuitune.core.gpu_reasons import GpuReason, Reason
 
 # --- verdicts ----------------------------------------------------------------------------------
 
@@ -122,7 +119,9 @@ class Interrupted(Reason, frozen=True, tag="interrupted"):
     the next attempt goes on from. error: the executor's message about a process that was lost.
     """
 
-    cause: Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
+    cause: Literal[
+        "stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory", "GPU fault"
+    ]
     reached: int
     checkpoint: int | None
     unsaved: Literal["", "save cut off", "ended"]  # what kept its newest work from being saved
@@ -195,72 +194,6 @@ class Stopped(Reason, frozen=True, tag="stopped"):
     """The user has stopped the study: after saves, after the trials' ends, or at once."""
 
     how: Literal["save", "finish", "now"]
-
-
-class GpusShared(Reason, frozen=True, tag="gpus shared"):
-    """The throughput of `many` trials on a GPU, over that of `few`, and what follows."""
-
-    many: int
-    few: int
-    gain: float  # a ratio
-    kept: int  # so many are put together
-    open: bool  # and more are tried
-
-
-class TrialsOnGpu(Reason, frozen=True, tag="trials on gpu"):
-    """How many trials are on a GPU, and the gain in throughput; sizes in bytes."""
-
-    trials: int
-    largest: int  # peak of any of them
-    memory: int  # of the GPU
-    gain: float | None  # a ratio to the throughput of one trial; None: not measured
-
-
-# --- GPUs --------------------------------------------------------------------------------------
-
-
-class GpuTaken(Reason, frozen=True, tag="gpu taken"):
-    """Processes that are not the study's compute on a GPU: the first of them, and how many more.
-
-    user: empty where it is not visible. memory: bytes; None: unknown. own: the study's user.
-    """
-
-    pid: int
-    user: str
-    name: str
-    memory: int | None
-    more: int = 0
-    own: bool = False
-
-
-class GpuFilled(Reason, frozen=True, tag="gpu filled"):
-    """So many bytes of a GPU are in use by processes that its driver doesn't list."""
-
-    memory: int
-
-
-class GpuBarred(Reason, frozen=True, tag="gpu barred"):
-    """Why no trial starts on a GPU.
-
-    text: who holds its lock, or what is wrong with it. trial: the one whose memory is still held.
-    """
-
-    cause: Literal["just left", "left free", "locked", "held", "gone", "trouble", "unknown"]
-    text: str = ""
-    trial: int | None = None
-
-
-class GpusAllowed(Reason, frozen=True, tag="gpus allowed"):
-    """The GPUs that a study may use, until this minute of the day; None: always."""
-
-    gpus: int
-    until: int | None = None
-
-
-class GpuNews(Reason, frozen=True, tag="gpu news"):
-    """GPUs on which trials can start no more, or again, by number; a why of "": they can."""
-
-    changes: tuple[tuple[int, Why], ...]
 
 
 # --- proposals ---------------------------------------------------------------------------------
@@ -389,11 +322,5 @@ Why = (
     | TimeLimit
     | Failures
     | Stopped
-    | GpusShared
-    | TrialsOnGpu
-    | GpuTaken
-    | GpuFilled
-    | GpuBarred
-    | GpusAllowed
-    | GpuNews
+    | GpuReason
 )

@@ -7,7 +7,7 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,6 +16,8 @@ from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.nvml import SHADOWED, default_mode
+from tuitune.devices.quarantine import Aside
+from tuitune.messages.reasons import reason_words
 
 _FEW_FILES = 4096
 _LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill
@@ -29,12 +31,18 @@ class Finding(NamedTuple):
     text: str
 
 
-def findings(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
-    """The results of all checks of this machine, which may take seconds."""
+def findings(
+    seen: Snapshot, environment: Mapping[str, str], listed: Iterable[Aside] = ()
+) -> list[Finding]:
+    """The results of all checks of this machine, which may take seconds.
+
+    listed: GPUs that are set aside.
+    """
     return [
         driver(seen),
         *(finding for finding in binding() if finding.text != seen.problem),
         *(finding for device in seen.devices for finding in one(device)),
+        *aside(listed),
         *shell(seen, environment),
         *locks(seen, environment),
         files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
@@ -80,10 +88,25 @@ def one(device: GpuSample) -> list[Finding]:
         text = f"processes {', '.join(map(str, hidden))} on it can't be seen from here"
         remedy = "in a container start it with --pid=host"
         found.append(Finding("note", what, f"{text}; {remedy}"))
+    if device.slowed:
+        text = f"its clock is held down: {', '.join(device.slowed)}"
+        found.append(Finding("note", what, f"{text}; trials there take longer"))
     if any(process.name.startswith(MPS) for process in processes or ()):
         text = "an MPS server runs on it: trials that share it may run at once, and die together"
         found.append(Finding("note", what, text))
     return found
+
+
+def aside(listed: Iterable[Aside]) -> list[Finding]:
+    """GPUs that are set aside, since they have failed trials."""
+    return [
+        Finding(
+            "wrong",
+            f"GPU {one.number}",
+            f"{reason_words(one.why)}; tuitune set STUDY devices.clear={one.number} uses it again",
+        )
+        for one in listed
+    ]
 
 
 def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:

@@ -41,6 +41,11 @@ class Locks:
         self._folder = folder
         self._held: dict[str, int] = {}
 
+    @property
+    def folder(self) -> Path:
+        """Where the locks are."""
+        return self._folder
+
     def __contains__(self, uuid: object) -> bool:
         return uuid in self._held
 

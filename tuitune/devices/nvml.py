@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import msgspec
 import psutil
 
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Link, Snapshot
+from tuitune.devices.health import Health
 from tuitune.devices.processes import Processes
 
 _NO_NUMBER = 1 << 62  # NVML writes all bits set where it has none
@@ -54,6 +56,7 @@ class Nvml:
         self._reserved: dict[str, int] = {}  # of old drivers, which count it as used
         self._links: dict[frozenset[str], int] = {}
         self._described = Processes()
+        self._health = Health(self._ask)
         try:
             self._nvml.nvmlInit()
         except self._nvml.NVMLError as error:
@@ -85,8 +88,12 @@ class Nvml:
                 devices.append(self._troubled(index, str(error), lost=error.lost))
                 continue
             devices += found
+            self._health.watch(self._known[index].uuid, handle)
             well.append((index, self._known[index].uuid, handle))
-        return Snapshot(tuple(devices), self._linked(well, reading), self._driver)
+        links, xids = self._linked(well, reading), self._health.xids()
+        if xids:
+            devices = [_with_xid(device, xids) for device in devices]
+        return Snapshot(tuple(devices), links, self._driver)
 
     # --- one device ------------------------------------------------------------------------------
 
@@ -129,6 +136,7 @@ class Nvml:
             unified=unified,
             processes=processes,
             graphics=self._graphics(handle, processes or ()),
+            slowed=self._health.slowed(handle),
         )
 
     def _troubled(self, index: int, why: str, *, lost: bool = False) -> GpuSample:
@@ -314,6 +322,12 @@ def default_mode(index: int) -> str:
 
 def _forbidden(index: int) -> str:
     return f"its compute mode forbids programs; {default_mode(index)} lets them"
+
+
+def _with_xid(device: GpuSample, xids: Mapping[str, int]) -> GpuSample:
+    """The device with its own error, or that of the GPU that it is a part of."""
+    xid = xids.get(device.uuid, xids.get(device.parent))
+    return device if xid is None else msgspec.structs.replace(device, xid=xid)
 
 
 def _text(error: Any) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.gpu_reasons import GpuAside, GpuBarred, Obstacle
 from tuitune.core.placement.gpu_state import GpuState, Tenant, in_use, obstacle_changes
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
-from tuitune.core.reasons import GpuBarred, Why
 from tuitune.core.spec import DevicesSpec
 from tuitune.core.study import State
 from tuitune.devices.host import make_state
 from tuitune.devices.locks import Locks
+from tuitune.devices.quarantine import ALL, Quarantine
 from tuitune.devices.watchdog import Timeouts, Watchdog
 from tuitune.engine.failure import start_task
 from tuitune.engine.leases import Leases
@@ -47,6 +48,9 @@ class Gpus:
         view: GpuState | None = None,
     ) -> None:
         self._watching = watching
+        self._quarantine = Quarantine(locks.folder)
+        self._aside: dict[str, GpuAside] = {}  # where no file could be written
+        self._xids: dict[str, tuple[int, float]] = {}  # the newest error of each GPU, and when
         self._vacating = vacating
         self._spec = spec
         self._environment = environment
@@ -117,6 +121,7 @@ class Gpus:
         self._looked = self._view.look(devices, snapshot, here, now)
         if not snapshot.problem:
             self._devices = devices
+            self._xids |= {d.uuid: (d.xid, now) for d in devices if d.xid is not None}
             self._report_footprints(now)
         self._publish()
         self._fresh.set()
@@ -125,6 +130,7 @@ class Gpus:
         """Send the study the GPUs, if they have changed, once their locks are renewed."""
         stuck = self._still_stuck()
         free = [self._with_obstacle(gpu, stuck.get(gpu.uuid, "")) for gpu in self._looked]
+        free = [self._quarantined(gpu) for gpu in free]
         self._change(tuple(self._leases.renew(free, self._began())), self._clock())
 
     def _ours(self) -> list[Tenant]:
@@ -157,8 +163,46 @@ class Gpus:
             began |= {uuid: min(time, began.get(uuid, math.inf)) for uuid in uuids}
         return began
 
+    # --- GPUs that are set aside -----------------------------------------------------------------
+
+    def act_on(self, facts: Iterable[ev.AnyFact], study: str) -> None:
+        """Let no study of this user use the GPUs that these facts set aside, and show it."""
+        for fact in facts:
+            if type(fact) is ev.SetAside:
+                self._set_aside(fact, study)
+
+    def _set_aside(self, fact: ev.SetAside, study: str) -> None:
+        for gpu in self.now:
+            if gpu.uuid in fact.gpus and isinstance(fact.why, GpuAside):
+                why = msgspec.structs.replace(fact.why, study=study)
+                try:
+                    self._quarantine.add(gpu.index, gpu.uuid, why)
+                except OSError as error:
+                    self._aside[gpu.uuid] = why
+                    self._note(f"GPU {gpu.index} is set aside for this study alone: {error}")
+        self._publish()
+
+    def clear(self, which: str) -> list[int]:
+        """Use GPUs again that were set aside; see `Quarantine.clear`. Returns their numbers."""
+        cleared = {aside.uuid: aside.number for aside in self._quarantine.clear(which)}
+        for gpu in self.now:
+            if gpu.uuid in self._aside and which in {ALL, str(gpu.index), gpu.uuid}:
+                cleared[gpu.uuid] = gpu.index
+                del self._aside[gpu.uuid]
+        self._publish()
+        return sorted(cleared.values())
+
+    def _quarantined(self, gpu: ev.Gpu) -> ev.Gpu:
+        why = self._aside.get(gpu.uuid) or self._quarantine.why(gpu.uuid)
+        return gpu if why is None or gpu.lost else msgspec.structs.replace(gpu, obstacle=why)
+
+    def _xids_of(self, tenant: Tenant) -> tuple[tuple[str, int], ...]:
+        """Errors of the driver on its GPUs, since it began."""
+        seen = ((uuid, self._xids.get(uuid, (0, 0.0))) for uuid in tenant.uuids)
+        return tuple((uuid, xid) for uuid, (xid, when) in seen if when >= tenant.began)
+
     @staticmethod
-    def _with_obstacle(gpu: ev.Gpu, obstacle: Why) -> ev.Gpu:
+    def _with_obstacle(gpu: ev.Gpu, obstacle: Obstacle) -> ev.Gpu:
         if not obstacle or gpu.obstacle:
             return gpu
         return msgspec.structs.replace(gpu, obstacle=obstacle)
@@ -218,9 +262,10 @@ class Gpus:
             await asyncio.sleep(_AGAIN)
         del self._leaving[key]
         assert self._take is not None
-        self._take([msgspec.structs.replace(event, time=self._clock())])
+        xids = self._xids_of(tenant)
+        self._take([msgspec.structs.replace(event, time=self._clock(), xids=xids)])
 
-    def _still_stuck(self) -> dict[str, Why]:
+    def _still_stuck(self) -> dict[str, Obstacle]:
         """Obstacles, by UUID, of GPUs that still hold memory of a trial that has ended."""
         held = [(tenant, trial, self._held_by(tenant)) for tenant, trial in self._stuck]
         self._stuck = [(tenant, trial) for tenant, trial, uuids in held if uuids]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from tuitune.core.events import Gpu, Settings
+from tuitune.core.gpu_reasons import GpuBarred, GpusAllowed, Obstacle
 from tuitune.core.placement.gpus import THIRDS
 from tuitune.core.placement.hours import Allowance
 from tuitune.core.placement.hours import allowance as allowance_at
-from tuitune.core.reasons import GpuBarred, GpusAllowed, Why
 from tuitune.devices.locks import Locks
 
 _LEFT_FREE = GpuBarred("left free")
@@ -54,10 +54,12 @@ class Leases:
         """Release all locks."""
         self._locks.close()
 
-    def _lock(self, free: Iterable[Gpu], began: Mapping[str, float], most: float) -> dict[str, Why]:
+    def _lock(
+        self, free: Iterable[Gpu], began: Mapping[str, float], most: float
+    ) -> dict[str, Obstacle]:
         """Lock up to `most`. Returns why others are not used, by UUID; "": not allowed now."""
         free = sorted(free, key=lambda gpu: self._preference(gpu, began))
-        taken, others, refused = 0, 0, dict[str, Why]()
+        taken, others, refused = 0, 0, dict[str, Obstacle]()
         for gpu in free:
             if taken >= min(len(free) - others - self._leave_free, self._wanted()):
                 refused[gpu.uuid] = _LEFT_FREE
@@ -76,7 +78,7 @@ class Leases:
         return began.get(gpu.uuid, math.inf), not locked, gpu.busy, -gpu.index
 
     @staticmethod
-    def _with(gpu: Gpu, refused: Mapping[str, Why], allowed: Allowance) -> Gpu:
+    def _with(gpu: Gpu, refused: Mapping[str, Obstacle], allowed: Allowance) -> Gpu:
         """With its obstacle; one that is no longer allowed is claimed, so that trials leave it."""
         if gpu.uuid not in refused:
             return gpu

@@ -157,6 +157,7 @@ def _gpu_samples(
                 for process in strangers.get(device.uuid, ())
             ),
             note=_gpu_note(device, gpus.get(device.uuid)),
+            slowed=device.slowed,
             packed=(sharing(state, gpus[device.uuid]) if device.uuid in gpus else None) or "",
         )
         for device in devices

@@ -180,6 +180,24 @@ def _executor_maker(
     return lambda sink: factory(_plan(opening, python), sink, time.time)
 
 
+class _Watch:
+    """Gets facts once they are stored, for the watcher, the GPUs and the user's command."""
+
+    def __init__(self, watcher: Watcher, notifier: Notifier, study: str) -> None:
+        self._watcher = watcher
+        self._notifier = notifier
+        self._study = study
+        self.gpus: Gpus | None = None
+        self.interrupted = False
+
+    def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
+        self.interrupted |= any(type(fact) is ev.StopAsked for fact in facts)
+        if self.gpus is not None:
+            self.gpus.act_on(facts, self._study)
+        self._watcher(facts)
+        self._notifier.watch(facts)
+
+
 async def _run(
     context: EngineContext,
     make_executor: Callable[[Sink], Executor],
@@ -190,12 +208,6 @@ async def _run(
     gate = StartupGate()
     signals = Signals(gate)
     study, journal, folder = context.study, context.journal, context.held.folder
-    interruptions: list[ev.StopAsked] = []
-
-    def watch(facts: Sequence[ev.AnyFact]) -> None:
-        interruptions.extend([f for f in facts if type(f) is ev.StopAsked])
-        watcher(facts)
-        notifier.watch(facts)
 
     def note(text: str) -> None:
         watcher.note(text)
@@ -206,13 +218,14 @@ async def _run(
 
     loop = asyncio.get_running_loop()
     notifier = Notifier(study, folder, watcher.note)
+    watch = _Watch(watcher, notifier, study.spec.name)
     for text in notes:
         watcher.note(text)
     model_client = make_model_client(context, watcher.note)
     trial_folders = TrialFolders(folder / TRIALS, note_from_thread, context.study.spec.trial.saves)
     engine = _engine(context, model_client, trial_folders, watch, watcher.note)
     end_by_failures(loop, engine.fail)
-    gpus = make_gpus(context, watcher.note)
+    gpus = watch.gpus = make_gpus(context, watcher.note)
     choose_place(folder)
     executor = make_executor(gpus.pass_on if gpus else engine.take)
     engine.executor = executor
@@ -237,10 +250,10 @@ async def _run(
         async with following_import(folder / LOG, note):
             await gate.wait_for(executor.open())
         _store_phase(journal, "running")
-        gate.open(ControlHandler(engine, context.document, time.time))
+        gate.open(ControlHandler(engine, context.document, time.time, gpus))
         finished = await _to_its_end(engine, context, gpus, model_client, signals)
     _store_end(engine, journal, finished)
-    interrupted = bool(interruptions) and not finished.complete
+    interrupted = watch.interrupted and not finished.complete
     return Outcome(study, finished, interrupted, engine.broken)
 
 

@@ -16,7 +16,9 @@ from tuitune.core.space import spell
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.devices.locks import LocksError, lock_folder
+from tuitune.devices.quarantine import listed_here
 from tuitune.executors.local.interpreter import OURS, Interpreter, InterpreterError, ask_version
+from tuitune.messages.reasons import reason_words
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT
 from tuitune.studyfile import load, load_whole
@@ -173,11 +175,18 @@ def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
 
 
 def _unusable(spec: StudySpec, seen: Snapshot, there: Sequence[GpuSample], asked: str) -> str:
-    ill = [device for device in seen.devices if device.trouble]
-    there = [device for device in there if not device.trouble]
+    aside = {one.uuid: reason_words(one.why) for one in listed_here(os.environ)}
+    ill = {
+        device.index: device.trouble or aside[device.uuid]
+        for device in seen.devices
+        if device.trouble or device.uuid in aside
+    }
+    there = [device for device in there if not device.trouble and device.uuid not in aside]
     if ill and not there and not hides_all(os.environ):
-        what = f"{asked}GPU {ill[0].index} can't be used: {ill[0].trouble}"
-        return f"{what}; mend that, or set gpus = 0 in [trial] to run on CPUs"
+        index, why = next(iter(ill.items()))
+        remedy = f"tuitune set {spec.name} devices.clear={index} uses it again"
+        mend = "mend that" if why not in aside.values() else remedy
+        return f"{asked}GPU {index} can't be used: {why}; {mend}, or set gpus = 0 to run on CPUs"
     few = _too_few(spec, there)
     return f"{asked}{few}" if few else ""
 

@@ -15,6 +15,7 @@ from tuitune.core import events as ev
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.study import Study
 from tuitune.engine.engine import Engine
+from tuitune.engine.gpus import Gpus
 from tuitune.engine.notify import BY_HAND
 from tuitune.engine.ports import SettingsFile
 from tuitune.engine.settings import NotWhileRunningError
@@ -153,9 +154,16 @@ class Signals:
 class ControlHandler:
     """Handles requests, which use it as their EnginePort."""
 
-    def __init__(self, engine: Engine, document: SettingsFile, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        document: SettingsFile,
+        clock: Callable[[], float],
+        gpus: Gpus | None = None,
+    ) -> None:
         self._engine = engine
         self._document = document
+        self._gpus = gpus
         self.clock = clock
 
     async def __call__(self, request: Request, by: str) -> Answer:
@@ -183,6 +191,15 @@ class ControlHandler:
             return await self._engine.add(proposal, by)
         except SampleError as error:
             raise RefusedError(f"a parameter can't be sampled: {error}") from error
+
+    def use_gpus_again(self, which: str) -> list[int]:
+        """GPUs that were set aside, by number; see `Quarantine.clear`. Raises RefusedError."""
+        if self._gpus is None:
+            raise RefusedError("this study uses no GPU")
+        try:
+            return self._gpus.clear(which)
+        except OSError as error:
+            raise RefusedError(f"GPU {which}: {error}") from error
 
     def change_settings(self, overrides: Sequence[str], by: str) -> list[str]:
         """As `tuitune set`. Returns what has changed, as text. Raises RefusedError."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tuitune.core import events as ev
-from tuitune.core.reasons import Averaged, ByUser, Diverged, Ranked, Reason, Why
+from tuitune.core.gpu_reasons import Reason
+from tuitune.core.reasons import Averaged, ByUser, Diverged, Ranked, Why
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES, shown
 from tuitune.messages.text import configuration_words, duration, plain, trial_names
@@ -134,6 +135,11 @@ def _finished(fact: ev.Finished) -> str:
     return f"{how}{f': {why}' if why else ''}"
 
 
+def _set_aside(fact: ev.SetAside) -> str:
+    again = "; what failed there is taken up again" if fact.trials else ""
+    return f"GPU {', '.join(fact.gpus)}: {reason_words(fact.why)}{again}"
+
+
 TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Opened: _opened,
     ev.Proposed: lambda f: f"proposed: {reason_words(f.why)}: {configuration_words(f.config)}",
@@ -166,6 +172,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.ClockStepped: _clock,
     ev.LaunchBlocked: _blocked,
     ev.DevicesChanged: lambda f: reason_words(f.why),
+    ev.SetAside: _set_aside,
     ev.Packed: lambda f: f"{f.model}: {reason_words(f.why)}",
     ev.Halted: _halted,
     ev.Finished: _finished,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tuitune.core import gpu_reasons as g
 from tuitune.core import reasons as r
 from tuitune.core.placement.hours import Allowance
 from tuitune.core.pruning.registry import pruner_kind
@@ -14,7 +15,7 @@ from tuitune.messages.text import allowance, ordinal, trial_name
 _POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
 
 
-def reason_words(why: r.Why | r.Reason) -> str:
+def reason_words(why: r.Why | g.Reason) -> str:
     """One line for a person; the text of older journals is returned as it is."""
     return why if isinstance(why, str) else _WORDS[type(why)](why)
 
@@ -160,6 +161,7 @@ _INTERRUPTED = {
     "GPU lost": "its GPU was lost",
     "process lost": "its process was lost with the one that ran it",
     "GPU memory": "too little memory was left on its GPU beside others; it waits for one alone",
+    "GPU fault": "its GPU is at fault, or may be",
 }
 _UNSAVED = {
     "": "",
@@ -193,6 +195,8 @@ def _target(why: r.TargetReached) -> str:
 
 def _interrupted(why: r.Interrupted) -> str:
     what = why.error or _INTERRUPTED[why.cause]
+    if why.cause == "GPU fault":
+        what = f"{_INTERRUPTED[why.cause]}: {why.error}"
     reached = f" at step {why.reached}" if why.reached else ""
     return f"{what}{reached}; goes on from {_start(why.checkpoint)}{_UNSAVED[why.unsaved]}"
 
@@ -228,13 +232,13 @@ def _failures(why: r.Failures) -> str:
     return f"{why.count} attempts in a row have failed, the last with: {error}"
 
 
-def _shared(why: r.GpusShared) -> str:
+def _shared(why: g.GpusShared) -> str:
     what = f"{why.many} trials at once do {100 * (why.gain - 1):+.0f}% over {why.few}"
     more = ", and more are tried" if why.open else ""
     return f"{what}; up to {why.kept} are put together{more}"
 
 
-def _sharing(why: r.TrialsOnGpu) -> str:
+def _sharing(why: g.TrialsOnGpu) -> str:
     """As "3 x 2.1 of 80.0 GB, +64% over one"."""
     text = f"{why.trials} x {why.largest / 1e9:.1f} of {why.memory / 1e9:.1f} GB"
     return text if why.gain is None else f"{text}, {why.gain - 1:+.0%} over one"
@@ -247,7 +251,7 @@ def process_words(user: str, name: str, pid: int, memory: int | None) -> str:
     return f"{whose} (pid {pid}{held})"
 
 
-def _taken(why: r.GpuTaken) -> str:
+def _taken(why: g.GpuTaken) -> str:
     words = process_words(why.user, why.name, why.pid, why.memory)
     more = f" and {why.more} more" if why.more else ""
     remedy = "; --share uses it all the same" if why.own else ""
@@ -265,19 +269,26 @@ _BARRED = {
 }
 
 
-def _barred(why: r.GpuBarred) -> str:
+def _barred(why: g.GpuBarred) -> str:
     trial = "a trial" if why.trial is None else trial_name(why.trial)
     return _BARRED[why.cause].format(text=why.text, trial=trial)
 
 
-def _news(why: r.GpuNews) -> str:
+def _aside(why: g.GpuAside) -> str:
+    xid = "" if why.xid is None else f" (Xid {why.xid})"
+    often = "" if why.failures == 1 else f" {why.failures} times"
+    where = f" in {why.study}" if why.study else ""
+    return f"set aside, as it failed{often}{where}{xid}: {reason_words(why.error)}"
+
+
+def _news(why: g.GpuNews) -> str:
     """As: GPU 1: anna's python (pid 12, 2.1 GB) computes on it; GPU 3: free again."""
     return "; ".join(
         f"GPU {index}: {reason_words(change) or 'free again'}" for index, change in why.changes
     )
 
 
-_WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
+_WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     r.Ranked: _ranked,
     r.Averaged: _averaged,
     r.Diverged: _diverged,
@@ -311,13 +322,14 @@ _WORDS: dict[type[r.Reason], Callable[[Any], str]] = {
     r.TimeLimit: lambda _: "the study's time limit is reached",
     r.Failures: _failures,
     r.Stopped: lambda why: _STOPPED[why.how],
-    r.GpusShared: _shared,
-    r.TrialsOnGpu: _sharing,
-    r.GpuTaken: _taken,
-    r.GpuFilled: lambda why: (
+    g.GpusShared: _shared,
+    g.TrialsOnGpu: _sharing,
+    g.GpuTaken: _taken,
+    g.GpuFilled: lambda why: (
         f"{why.memory / 1e9:.0f} GB of it are in use by processes that can't be seen from here"
     ),
-    r.GpuBarred: _barred,
-    r.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),
-    r.GpuNews: _news,
+    g.GpuBarred: _barred,
+    g.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),
+    g.GpuAside: _aside,
+    g.GpuNews: _news,
 }

@@ -220,7 +220,7 @@ def concerned(fact: ev.AnyFact, state: State) -> Collection[int]:
     match fact:
         case ev.Ask():
             return ()
-        case ev.PauseAsked() | ev.ResumeAsked() | ev.UndoKillAsked():
+        case ev.PauseAsked() | ev.ResumeAsked() | ev.UndoKillAsked() | ev.SetAside():
             return fact.trials
         case ev.ClockStepped():
             return {*state.running, *state.kills}

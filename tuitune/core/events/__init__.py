@@ -12,6 +12,8 @@ from tuitune.core.events.base import (
     Action,
     Fact,
     Gpu,
+    GpuError,
+    GpuFault,
     Settings,
     SignalHow,
     StopReason,
@@ -26,6 +28,7 @@ from tuitune.core.events.decided import (
     Launch,
     Packed,
     Promoted,
+    SetAside,
     Settled,
     Signal,
     Silent,
@@ -101,6 +104,7 @@ Decision = (
     | Promoted
     | Added
     | Settled
+    | SetAside
     | Packed
     | Silent
     | Halted

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from tuitune.core.gpu_reasons import Obstacle
 from tuitune.core.placement.hours import Window
-from tuitune.core.reasons import Why
 
 
 class TrialState(StrEnum):
@@ -47,6 +47,10 @@ class StopReason(StrEnum):
     __hash__ = str.__hash__
 
 
+# Of an error: it names a broken GPU, or one on which CUDA does not start.
+GpuError = Literal["", "card", "setup"]
+# What follows: the GPU is set aside, or the trial is tried on another one first.
+GpuFault = Literal["", "aside", "elsewhere"]
 Action = Literal["go", "stop", "pause", "complete"]
 SignalHow = Literal["ask", "term", "kill", "release"]
 
@@ -81,7 +85,7 @@ class Gpu(msgspec.Struct, frozen=True, array_like=True):
     index: int
     name: str  # its model's
     memory: int  # bytes that trials may use; 0: unknown
-    obstacle: Why = ""  # why nothing starts on it now
+    obstacle: Obstacle = ""  # why nothing starts on it now
     lost: bool = False  # trials on it can not go on either
     foreign: bool = False  # another user's process computes on it
     packs: bool = True  # several trials may share it

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tuitune.core.events.base import Action, Fact, SignalHow, StopReason, TrialState
+from tuitune.core.events.base import Action, Fact, GpuFault, SignalHow, StopReason, TrialState
+from tuitune.core.gpu_reasons import GpuAside
 from tuitune.core.reasons import Why
 
 
@@ -95,6 +96,16 @@ class Settled(Fact, frozen=True, tag="settled"):
     crashed: bool = False  # by its own fault: counts for retries and for halting the study
     crowded: bool = False  # other trials on its GPU left it too little memory: it goes on alone
     error: Why = ""  # of one that crashed: what went wrong, whether or not it is tried again
+    fault: GpuFault = ""  # its GPU is to blame, or may be: no retry is spent
+    setup: bool = False  # CUDA did not start there
+
+
+class SetAside(Fact, frozen=True, tag="set_aside"):
+    """GPUs that fail trials, on which nothing starts any more; their crashes there are excused."""
+
+    gpus: tuple[str, ...]  # UUIDs
+    why: GpuAside
+    trials: tuple[int, ...]  # one entry a crash
 
 
 class Packed(Fact, frozen=True, tag="packed"):

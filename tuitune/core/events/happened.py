@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tuitune.core.events.base import Fact, Gpu, Settings
+from tuitune.core.events.base import Fact, Gpu, GpuError, Settings
 from tuitune.core.reasons import Why
 
 
@@ -112,6 +112,8 @@ class Exited(Fact, frozen=True, tag="exited"):
     lost: bool  # ended from outside: it uses no retry
     stopped: bool = False  # it ended by TrialStopped, before its work was done
     oom: bool = False  # a GPU had no memory left for it
+    fault: GpuError = ""  # what its error says of its GPU
+    xids: tuple[tuple[str, int], ...] = ()  # the driver's errors on its GPUs meanwhile, by UUID
 
 
 class StopAsked(Fact, frozen=True, tag="stop_asked"):

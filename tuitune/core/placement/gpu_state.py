@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from tuitune.core.events import Gpu
+from tuitune.core.gpu_reasons import GpuBarred, GpuFilled, GpuNews, GpuTaken, Obstacle
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
-from tuitune.core.reasons import GpuBarred, GpuFilled, GpuNews, GpuTaken, Why
 from tuitune.core.spec import DevicesSpec
 
 _STAY_SECONDS = 60.0  # of another user, after which trials leave where set so
@@ -59,7 +59,7 @@ class GpuState:
         self._names: dict[str, GpuSample] = {}  # the last reading of each without trouble
         self._foreign: dict[str, float] = {}  # when another user was last on it
         self._came: dict[str, float] = {}  # since when another user is on it
-        self._others_why: dict[str, tuple[frozenset[int], Why]] = {}  # pids, description
+        self._others_why: dict[str, tuple[frozenset[int], Obstacle]] = {}  # pids, description
         self.strangers: dict[str, tuple[DeviceProcess, ...]] = {}  # other processes on it now
         self._others: dict[str, int] = {}  # the most bytes that others have held
         self._drawn: dict[str, int] = {}  # the most bytes of programs that draw
@@ -180,7 +180,7 @@ class GpuState:
             return self._gpu(known, GpuBarred("gone"), lost=True)
         return self._gpu(known, GpuBarred("trouble", device.trouble), lost=device.lost)
 
-    def _gpu(self, device: GpuSample, obstacle: Why, *, lost: bool = False) -> Gpu:
+    def _gpu(self, device: GpuSample, obstacle: Obstacle, *, lost: bool = False) -> Gpu:
         return Gpu(
             device.uuid,
             device.index,
@@ -195,7 +195,7 @@ class GpuState:
 
     def _obstacle(
         self, uuid: str, strangers: Sequence[DeviceProcess], unlisted: int, now: float
-    ) -> Why:
+    ) -> Obstacle:
         """Others on it, as they were when they came: their memory changes too often."""
         if strangers or unlisted:
             pids = frozenset(process.pid for process in strangers)

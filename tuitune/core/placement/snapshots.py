@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tuitune.core.reasons import TrialsOnGpu
+from tuitune.core.gpu_reasons import TrialsOnGpu
 
 RETRY = 30.0  # s from a snapshot with a problem to the next try
 
@@ -39,6 +39,8 @@ class GpuSample(msgspec.Struct, frozen=True):
     processes: tuple[DeviceProcess, ...] | None = ()
     lost: bool = False  # the trouble ends what computes on it, too
     graphics: int | None = 0  # bytes of programs that draw and do not compute
+    xid: int | None = None  # the driver's error on it since the reading before
+    slowed: tuple[str, ...] = ()  # what lowers its clock, as heat
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -101,4 +103,5 @@ class DeviceSample(msgspec.Struct, frozen=True, omit_defaults=True):
     trials_cpu: float | None = None  # cores
     engine_cpu: float | None = None  # cores, the process that starts trials included
     disk_free: float | None = None  # share of the study folder's disk
+    slowed: tuple[str, ...] = ()  # of a GPU: what lowers its clock
     packed: TrialsOnGpu | str = ""  # of a GPU: how its trials share it; text: of an older version

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import msgspec
@@ -23,15 +22,14 @@ from tuitune.core.reasons import (
     Why,
 )
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import asking, gpu_packing
+from tuitune.core.study import asking, gpu_packing, sick_gpus
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.pausing import pause, wait
 from tuitune.core.study.ranking import update_leader
 from tuitune.core.study.state import Running, Starting
 
-Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory"]
-_STATUS = "exit status "  # the error of a program that failed begins so
+Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory", "GPU fault"]
 _QUICK_DEATH = 60.0  # seconds; a crash so soon after the launch points to a broken program
 
 
@@ -91,6 +89,7 @@ def settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> None:
         trial.error = ""  # it was ended on purpose: its SIGTERM is no error
     if fact.crowded:
         gpu_packing.crowded(state, trial)
+    sick_gpus.settled(state, trial, fact)
     gpu_packing.gone(trial)
     if fact.state == TrialState.WAITING:
         wait(state, trial)
@@ -124,11 +123,7 @@ def _count_crash(state: st.State, trial: st.Trial, now: float) -> None:
     trial.crashes += 1
     state.streak += 1
     quick = trial.started is None or now - trial.launched < _QUICK_DEATH
-    error = trial.error
-    kind = type(error).__name__
-    if isinstance(error, str):
-        # The last words of a program may name its configuration: its status alone counts.
-        kind = re.sub(r"\d+", "#", error.partition(": ")[0] if error.startswith(_STATUS) else error)
+    kind = sick_gpus.kind_of(trial.error)
     state.same = (state.same + 1 if kind == state.last_crash else 1) if quick else 0
     state.last_crash = kind
 
@@ -156,6 +151,10 @@ def _interrupted(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settl
         return _back(trial, exit_, "GPU lost")
     if gpu_packing.is_crowded(state, trial, exit_):
         return msgspec.structs.replace(_back(trial, exit_, "GPU memory"), crowded=True)
+    fault = sick_gpus.fault(state, trial, exit_)
+    if fault:
+        back = _back(trial, exit_, "GPU fault", exit_.error)
+        return msgspec.structs.replace(back, fault=fault, setup=exit_.fault == "setup")
     return None
 
 

@@ -10,7 +10,7 @@ from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
 from tuitune.core.reasons import Failures
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import attempts, gpu_packing, judging, leaving, pausing
+from tuitune.core.study import attempts, gpu_packing, judging, leaving, pausing, sick_gpus
 from tuitune.core.study import state as st
 from tuitune.core.study.launching import fill
 
@@ -45,6 +45,8 @@ def _reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
     """The verdict; and of a packed trial, what its pace shows about sharing the GPU."""
     decisions = judging.on_report(spec, state, fact)
     trial = state.trials[fact.trial]
+    if state.suspects and not decisions:
+        decisions = sick_gpus.on_report(state, trial, fact.time)
     if trial.pace is None or decisions:  # of two, each would fill the same slot
         return decisions
     packed = gpu_packing.found(state, trial, fact.time)
@@ -65,7 +67,18 @@ def _started(spec: StudySpec, state: st.State, fact: ev.Started) -> Sequence[ev.
 
 
 def _exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> Sequence[ev.Decision]:
-    return (attempts.on_exited(spec, state, fact),)
+    trial, settled = state.trials[fact.trial], attempts.on_exited(spec, state, fact)
+    return [*sick_gpus.on_exited(state, trial, fact, settled), settled]
+
+
+def _set_aside(spec: StudySpec, state: st.State, fact: ev.SetAside) -> Sequence[ev.Decision]:
+    """Excused trials may start; where no GPU is left, nothing can."""
+    if sick_gpus.all_aside(state) and state.halted is None:
+        return (ev.Halted(fact.time, fact.why, finish=False, failed=True),)
+    running = set(state.running)
+    if any(trial.is_live() and trial.number not in running for trial in state.trials):
+        return ()  # one has exited, and fills the slots once it is settled
+    return fill(spec, state, fact)
 
 
 def _sample_failed(
@@ -154,6 +167,7 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.Verdict: _verdict,
     ev.Exited: _exited,
     ev.Settled: _settled,
+    ev.SetAside: _set_aside,
     ev.StopAsked: _stop_asked,
     ev.Halted: _halt,
     ev.KillAsked: pausing.on_kill_asked,

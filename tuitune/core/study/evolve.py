@@ -16,6 +16,7 @@ from tuitune.core.study import (
     kept_checkpoints,
     leaving,
     pausing,
+    sick_gpus,
 )
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
@@ -165,6 +166,7 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.DevicesChanged: gpu_packing.changed,
     ev.Footprint: gpu_packing.grown,
     ev.Packed: gpu_packing.packed,
+    ev.SetAside: sick_gpus.set_aside,
     ev.StyleChosen: _style_chosen,
     ev.CodeChanged: _code_changed,
     ev.Promoted: pausing.promoted,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
+from tuitune.core.gpu_reasons import GpusShared, TrialsOnGpu
 from tuitune.core.placement import lives, packing, throughput
 from tuitune.core.placement.lives import Life
 from tuitune.core.placement.throughput import Finding
-from tuitune.core.reasons import GpusShared, TrialsOnGpu
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import state as st
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours

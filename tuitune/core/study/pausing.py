@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, StopReason, TrialState
-from tuitune.core.reasons import ByUser, Killed
+from tuitune.core.reasons import ByUser, Killed, Why
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import kept_checkpoints
 from tuitune.core.study import state as st
@@ -84,15 +84,19 @@ def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
 
 
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
+    """Queue a trial that has ended, as asked."""
+    why = ByUser("run again" if fact.setup else "taken up again")
+    take_up_again(spec, state, state.trials[fact.trial], why)
+
+
+def take_up_again(spec: StudySpec, state: st.State, trial: st.Trial, why: Why) -> None:
     """Queue a trial that has ended; without a kept checkpoint it starts at step 0."""
-    trial = state.trials[fact.trial]
     if not kept_checkpoints.kept(state, trial):
         trial.checkpoint = None
     trial.at_maximum = trial.diverged = trial.not_promoted = trial.at_rung = False
     trial.curve = [point for point in trial.curve if math.isfinite(point[1])]
     trial.crashes = trial.marked = 0
-    trial.error, trial.ended = "", None
-    trial.note = ByUser("run again" if fact.setup else "taken up again")
+    trial.error, trial.ended, trial.note = "", None, why
     trial.gate = next_gate(spec, state, trial)
     wait(state, trial)
 

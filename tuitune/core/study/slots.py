@@ -12,6 +12,7 @@ from tuitune.core.placement.gpus import Loads, choose, next_empty
 from tuitune.core.placement.host import HostResources, most_at_once, place
 from tuitune.core.placement.packing import Resident, capacity
 from tuitune.core.study import state as st
+from tuitune.core.study.sick_gpus import avoided
 
 
 class Slot(NamedTuple):
@@ -39,7 +40,7 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     if host is None or settings.gpus == 0:
         return None if host is None else Slot(host)
     alone = trial is not None and trial.needs_empty_gpu
-    waiting = () if alone else _aside(state, loads)
+    waiting = {*(() if alone else _aside(state, loads)), *avoided(state, trial)}
     gpus = choose(state.gpus, loads, settings.gpus, alone=alone, aside=waiting)
     if gpus is None:
         return None

@@ -98,6 +98,8 @@ class Trial(msgspec.Struct, array_like=True):
     first: int = 0  # the first step that it has ever reported; 0: none, or not known
     began: int = 0  # the first step that the newest attempt has reported
     resumed: int = 0  # the step of the checkpoint that the newest attempt goes on from
+    avoids: tuple[str, ...] = ()  # GPUs that may be to blame for its last failure
+    failed_at: int = 0  # the step that it had reached there
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""
@@ -120,6 +122,16 @@ class Trial(msgspec.Struct, array_like=True):
     def counted(self, objective: Objective) -> float | None:
         """The value that this trial counts with; None before its first one."""
         return self.best if objective.value == "best" else self.value
+
+
+class Suspect(msgspec.Struct, array_like=True):
+    """A GPU on which trials have crashed in a row with one error; see `sick_gpus`."""
+
+    kind: str  # the error without its figures
+    trials: list[int] = []
+    probe: int | None = None  # the trial that is tried on another GPU
+    error: str = ""  # with which it failed here
+    setup: bool = False  # CUDA did not start here
 
 
 class Addition(msgspec.Struct, array_like=True):
@@ -170,6 +182,8 @@ class State(msgspec.Struct, array_like=True):
     slowest: float = 0.0  # the longest time that any trial took from one step to the next, s
     blocked: dict[str, str] = {}  # what keeps all trials from being launched -> why, in words
     former_leader: int | None = None  # the newest leader before this one that had ended
+    suspects: dict[str, Suspect] = {}  # by UUID
+    common: list[str] = []  # kinds of errors that several GPUs have shown
 
     @property
     def may_launch(self) -> bool:

@@ -16,7 +16,8 @@ from tuitune.core.events import Event
 from tuitune.executors.base import Clock, NotNowError, Plan, SampleError, Sink
 from tuitune.executors.local import exit_text
 from tuitune.executors.local.attempts import Attempt, events_of
-from tuitune.executors.local.exit_text import is_gpu_oom, shortage
+from tuitune.executors.local.exit_text import shortage
+from tuitune.executors.local.gpu_errors import fault_of, is_gpu_oom
 from tuitune.executors.local.interpreter import unlink_package
 from tuitune.executors.local.listener import Connection, Hello, Listener, Message
 from tuitune.executors.local.provenance import Sources, files_of
@@ -328,10 +329,6 @@ class LocalExecutor:
         now = self._clock()
         peak, stopped = end.max_rss, attempt.stopped
         oom = bool(error) and is_gpu_oom(error, tail)
-        self._sink(
-            [
-                events.Exited(
-                    now, trial, number, end.code, end.signal, error, tail, peak, lost, stopped, oom
-                )
-            ]
-        )
+        fault = fault_of(error, tail) if error and not oom else ""
+        how = end.code, end.signal, error, tail, peak, lost, stopped, oom, fault
+        self._sink([events.Exited(now, trial, number, *how)])

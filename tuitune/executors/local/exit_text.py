@@ -35,19 +35,6 @@ _SHORTAGES = {
     errno.EDQUOT: "this user's disk quota is used up",
     errno.ENOSPC: "no space is left on the disk",
 }
-# torch, its older versions, and errors of CUDA's own libraries
-_GPU_OOM = re.compile(
-    r"CUDA out of memory"
-    r"|(?:torch\.)?(?:cuda\.)?OutOfMemoryError: (?:CUDA|HIP)"
-    r"|CUDA error: out of memory"
-    r"|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
-    r"|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED"
-    # JAX and TensorFlow
-    r"|RESOURCE_EXHAUSTED: .*(?:[Oo]ut of memory|[Ff]ailed to allocate)"
-    r"|ResourceExhaustedError: .*OOM when allocating"
-    # CuPy
-    r"|cupy\.cuda\.memory\.OutOfMemoryError"
-)
 _NEAR = 30  # lines at the end of a log that may say why a program failed
 _LONGEST_WORDS = 200  # characters
 _FRAMES = " \t│┃|"  # of the boxes in which some programs print errors
@@ -150,14 +137,6 @@ def with_last_words(error: str, tail: str) -> str:
     if len(words) > _LONGEST_WORDS:
         words = f"{words[:_LONGEST_WORDS]}…"
     return f"{error}: {words}" if words else error
-
-
-def is_gpu_oom(error: str, tail: str) -> bool:
-    """Whether `error`, or `tail` of its log, shows that a GPU had no memory left.
-
-    A log may hold an error that was handled: it counts only if the error gives no reason.
-    """
-    return bool(_GPU_OOM.search(tail if error.startswith("exit status") else error))
 
 
 def shortage(number: int | None) -> str:

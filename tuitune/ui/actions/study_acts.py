@@ -74,6 +74,19 @@ def _ask_concurrency(app: AppActions) -> None:
     command_line(app, "concurrency ")
 
 
+def _use_gpus(app: AppActions) -> None:
+    use_gpus(app, "all")
+
+
+def use_gpus(app: AppActions, which: str) -> None:
+    """Uses GPUs again that were set aside: "all", or one by its number."""
+
+    def then(answer: dict[str, Any]) -> None:
+        app.say("; ".join(answer["changed"]), "info")
+
+    app.send(Set((f"devices.clear={which}",)), then)
+
+
 def _stop(app: AppActions) -> None:
     running = app.snapshot.counts.get(TrialState.RUNNING, 0)
     ways = (
@@ -172,6 +185,11 @@ def _no_stop(context: RenderContext) -> str:
     return no_engine(context)
 
 
+def _no_use_of_gpus(context: RenderContext) -> str:
+    cards = any(s[-1].kind != "host" for s in context.snapshot.devices.values() if s)
+    return no_engine(context) or ("" if cards else "the study has no GPU")
+
+
 def _no_restart(context: RenderContext) -> str:
     if not context.snapshot.engine_gone:
         return "an engine runs it"
@@ -240,6 +258,17 @@ ACTIONS: Final = (
         dangerous=True,
         why_not=no_engine,
         argument=Argument("N", _trials),
+    ),
+    Action(
+        "study.use_gpus",
+        ("U",),
+        "use GPUs again",
+        "Uses GPUs again that were set aside because they failed trials.",
+        "Study",
+        _use_gpus,
+        dangerous=True,
+        why_not=_no_use_of_gpus,
+        argument=Argument("all|GPU", use_gpus),
     ),
     Action(
         "study.stop",

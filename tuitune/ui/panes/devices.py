@@ -159,8 +159,14 @@ def _with_users(segments: list[Segment], sample: DeviceSample, width: int, gap: 
 
 
 def _with_packing(made: Line, sample: DeviceSample, width: int, gap: int) -> Line:
-    """How the trials share the device and what that gains; only the gain if room is short."""
+    """How the trials share the device and what that gains; only the gain if room is short.
+
+    Where its clock is held down: by what.
+    """
     room = width - width_of(made) - gap
+    if sample.slowed:
+        words = fit(f"slowed: {', '.join(sample.slowed)}", max(0, room)).rstrip()
+        return (*made, (" " * gap, ""), (words, "warning")) if words else made
     sharing = reason_words(sample.packed)
     for words in (sharing, sharing.rpartition(", ")[2]):
         if 0 < len(words) <= room:

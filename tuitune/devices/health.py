@@ -1,0 +1,55 @@
+"""Errors that a GPU's driver reports (Xids), and what slows its clock down, by NVML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# https://docs.nvidia.com/deploy/xid-errors: those that a program causes by itself
+_OF_PROGRAMS = frozenset({13, 31, 43, 45, 68, 109})
+_SLOWED = {  # nvmlClocksEventReasons
+    0x08: "hardware slowdown",
+    0x20: "heat",
+    0x40: "heat (hardware)",
+    0x80: "power brake",
+}
+_XID = 8  # nvmlEventTypeXidCriticalError
+_MOST = 16  # events of one reading
+
+
+class Health:
+    """`ask` calls NVML by a function's name; it returns None where that is not supported."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+        self._events: Any = None
+        self._watched: set[str] = set()
+
+    def watch(self, uuid: str, handle: Any) -> None:
+        """Collect the errors of a GPU from now on."""
+        if uuid in self._watched:
+            return
+        self._watched.add(uuid)
+        if self._events is None:
+            self._events = self._ask("nvmlEventSetCreate")
+        if self._events is not None:
+            self._ask("nvmlDeviceRegisterEvents", handle, _XID, self._events)
+
+    def xids(self) -> dict[str, int]:
+        """The newest error of each GPU since the last call, but for those that programs cause."""
+        found: dict[str, int] = {}
+        for _ in range(_MOST if self._events is not None else 0):
+            event = self._ask("nvmlEventSetWait_v2", self._events, 0)
+            if event is None:  # a timeout: there are no more
+                break
+            uuid = self._ask("nvmlDeviceGetUUID", event.device)
+            if event.eventType == _XID and uuid and event.eventData not in _OF_PROGRAMS:
+                found[uuid] = int(event.eventData)
+        return found
+
+    def slowed(self, handle: Any) -> tuple[str, ...]:
+        """Why its clock is lower than it could be: heat, power; not by what users have set."""
+        reasons = self._ask("nvmlDeviceGetCurrentClocksEventReasons", handle)
+        if reasons is None:
+            reasons = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
+        return tuple(words for bit, words in _SLOWED.items() if (reasons or 0) & bit)
