@@ -101,6 +101,15 @@ def test_what_is_not_literal_is_told(tmp_path):
     assert "# Line 4: a parameter whose name is not a literal." in text
 
 
+def test_an_objective_that_is_no_function_is_told(tmp_path):
+    (tmp_path / "tune.py").write_text(
+        "import optuna\nclass Objective:\n    def __call__(self, trial):\n"
+        "        return trial.suggest_float('x', 0, 1)\noptuna.create_study().optimize(Objective())\n"
+    )
+    with pytest.raises(DraftError, match="in no function at its top"):
+        draft(tmp_path / "tune.py")
+
+
 def test_several_objectives_are_refused(tmp_path):
     (tmp_path / "tune.py").write_text(
         "import optuna\ndef objective(trial):\n    return trial.suggest_int('a', 1, 2), 1\n"

@@ -387,6 +387,24 @@ def test_the_configurator_of_nanogpt(read):
     )
 
 
+def test_a_configuration_file_that_is_given_has_the_defaults(read):
+    spec = read(
+        "learning_rate = 6e-4\nbatch_size = 12\nexec(open('configurator.py').read())",
+        "small.py",
+        small_py="learning_rate = 1e-3\nbatch_size = 64",
+    )
+    assert spec.trial.command[2] == "small.py"
+    assert ranges(spec) == {
+        "learning_rate": FloatRange("learning_rate", 1e-4, 1e-2, log=True),
+        "batch_size": PowerRange("batch_size", 16, 256),
+    }
+
+
+def test_a_whole_default_of_no_declared_type_may_stand_for_a_float(read):
+    options = "p.add_argument('--dropout', default=0)\np.add_argument('--lr', type=int, default=0)"
+    assert ranges(read(options)) == {"dropout": FloatRange("dropout", 0.0, 0.5)}
+
+
 def test_constants_of_a_script_without_arguments(read):
     spec = read("""
         import torch
@@ -447,10 +465,12 @@ def test_what_runs_or_downloads_code_writes_or_seeds_is_never_searched(read):
 
 def test_options_that_the_user_gives_are_not_searched(read):
     spec = read(
-        "p.add_argument('data')\np.add_argument('--lr', default=0.1)\np.add_argument('--wd', default=0.1)",
-        *("digits", "--wd", "0.5", "--extra={x}"),
+        "p.add_argument('data')\np.add_argument('--lr', default=0.1)\n"
+        "p.add_argument('--wd', default=0.1)\np.add_argument('--batch-size', '-b', default=4)",
+        *("digits", "--wd", "0.5", "-b", "8", "--extra={x}"),
     )
-    assert words(spec) == ("digits", "--wd", "0.5", "--extra={{x}}", "--lr", "{lr}")
+    given = ("digits", "--wd", "0.5", "-b", "8", "--extra={{x}}")
+    assert words(spec) == (*given, "--lr", "{lr}")
 
 
 @pytest.mark.parametrize(

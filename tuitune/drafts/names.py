@@ -35,7 +35,8 @@ boosting: rows          | linear | 0.5 1       | 0.1 1       |     |          |
 boosting: columns       | linear | 0.5 1       | 0.1 1       |     |          |
     colsample_bytree colsample_bylevel colsample_bynode feature_fraction
 trees: number           | whole  | 50 500      | 5 5000      | 3   |          |
-    n_estimators num_trees n_trees
+    n_estimators estimators num_trees n_trees
+trees: leaves           | whole  | 8 128       | 2 1024      | 4   |          | max_leaf_nodes
 trees: leaf size        | whole  | 1 20        | 1 200       |     |          | min_samples_leaf
 trees: split size       | whole  | 2 20        | 2 200       |     |          | min_samples_split
 trees: depth            | whole  | 3 10        | 1 32        |     |          | max_depth
@@ -237,13 +238,17 @@ def is_switch(name: str) -> bool:
 
 
 def domain(row: Known, default: float | None, kind: str) -> str:
-    """The range of a hyperparameter as TOML, about the script's default."""
+    """The range of a hyperparameter as TOML, about the script's default.
+
+    Empty where an option of whole numbers can have no other value in it.
+    """
     low, high = _ends(row, default)
     if row.scale == "powers":
         return f"{{ low = {low:.0f}, high = {high:.0f}, powers_of = 2 }}"
     log = ", log = true" if row.scale == "log" else ""
     if row.scale == "whole" or kind == "int":
-        return f"{{ low = {math.ceil(low)}, high = {math.floor(high)}{log} }}"
+        ends = math.ceil(low), math.floor(high)
+        return f"{{ low = {ends[0]}, high = {ends[1]}{log} }}" if ends[0] < ends[1] else ""
     return f"{{ low = {_short(low)}, high = {_short(high)}{log} }}"
 
 

@@ -32,6 +32,7 @@ class Option:
     count: int = 1  # values that it takes; 0: any number
     domain: str = ""  # TOML, where the source itself has the range
     said: str = ""  # the option as its user knows it, "--lr"
+    aliases: tuple[str, ...] = ()  # its other flags
     origin: str = "the script"  # where its default is from
 
     @property
@@ -89,6 +90,11 @@ def escaped(word: str) -> str:
 def kind_of(value: Any) -> str:
     """The kind of an option whose default is this value."""
     return type(value).__name__ if isinstance(value, bool | int | float | str) else ""
+
+
+def guessed_kind(value: Any) -> str:
+    """As `kind_of`, where no type is declared: a default of 0 may stand for a float."""
+    return "" if kind_of(value) == "int" else kind_of(value)
 
 
 def unique(options: Sequence[Option]) -> tuple[Option, ...]:

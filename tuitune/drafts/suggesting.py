@@ -113,8 +113,10 @@ def _ranged(option: Option, imported: Collection[str]) -> Line | None:
     row = known(option.name, imported, option.default)
     if row is None or option.count != 1 or option.choices or option.kind == "str":
         return None
-    line = _searched(option, domain(row, default, option.kind), _default_words(option))
-    return replace(line, known=row.name)
+    found = domain(row, default, option.kind)
+    if not found:
+        return None
+    return replace(_searched(option, found, _default_words(option)), known=row.name)
 
 
 def _number(value: Any) -> float | None:

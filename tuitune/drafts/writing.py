@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tuitune.core.space import spell
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped, named
 from tuitune.drafts.printed import printed
+from tuitune.drafts.readers.constants import CONFIGURATOR, with_files
 from tuitune.drafts.readers.sweeps import program_of, read_sweep
 from tuitune.drafts.registry import COMMAND_LINES, read
 from tuitune.drafts.script import DraftError, Script, read_script
@@ -43,6 +44,8 @@ def draft(path: Path, arguments: Sequence[str] = ()) -> str:
         reading = found
     options = _not_given(reading.options, arguments)
     given = [option for option in reading.options if option not in options]
+    if reading.source == CONFIGURATOR:
+        options = with_files(options, path.parent, arguments)
     options = options if reading.keeps_names else named(options)
     lines = suggest(options, script.imported if script else (), given)
     if not any(line.parameters for line in lines):
@@ -53,6 +56,11 @@ def draft(path: Path, arguments: Sequence[str] = ()) -> str:
 
 def _nothing(script: Script) -> str:
     name = script.path.name
+    if any(script.calls("suggest_float", "suggest_int", "suggest_categorical")):
+        return (
+            f"{script.path} suggests values by Optuna, but in no function at its top that could be "
+            f"called as the objective: make it one, def objective(trial), then: tuitune init {name}"
+        )
     return (
         f"{script.path} takes no arguments that init can read (argparse, click, typer, fire, absl, "
         "jsonargparse, tyro, hydra, dataclasses), and has no constants at its top that it knows "
@@ -89,7 +97,7 @@ def _not_given(options: Sequence[Option], arguments: Sequence[str]) -> list[Opti
 
 
 def _flags(option: Option) -> set[str]:
-    words = {word for word in option.switch or () if word}
+    words = {word for word in (*(option.switch or ()), *option.aliases) if word}
     if option.words and option.words != (VALUE,):
         words.add(option.words[0].partition("=")[0])
     return words

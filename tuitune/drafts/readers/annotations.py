@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuitune.drafts.option import kind_of
+from tuitune.drafts.option import guessed_kind, kind_of
 from tuitune.drafts.script import called, keywords
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _entry(script: Script, name: str, annotation: ast.expr | None, value: ast.ex
     kind, choices, count = _type(script, annotation)
     return Entry(
         name=name,
-        kind=kind or kind_of(default),
+        kind=kind or guessed_kind(default),
         default=_member(script, _default(value)) if default is None else default,
         needed=value is None or _is_needed(value),
         choices=choices,

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python, unique
+from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, kind_of, python, unique
 from tuitune.drafts.script import called, dotted, keywords
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def _option(script: Script, call: ast.Call, defaults: dict[str, Any]) -> Option 
         boolean=boolean,
         count=(nargs if isinstance(nargs, int) else 0) if several else 1,
         said=flag,
+        aliases=tuple(flags),
     )
     return _with_action(option, action, flag)
 
@@ -163,7 +164,7 @@ def _kind(node: ast.expr | None, default: Any) -> tuple[str, str]:
     if name == "bool":
         return "", ""  # bool("False") is True: no word stands for false
     if node is None:
-        return ("" if isinstance(default, bool) else kind_of(default)), ""
+        return ("" if isinstance(default, bool) else guessed_kind(default)), ""
     if name in ("int", "float", "str"):
         return name, ""
     numbers = {"positive_int": "int", "nonneg_int": "int", "positive_float": "float"}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from tuitune.drafts.names import known
-from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python
-from tuitune.drafts.script import assignments, called
+from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, kind_of, python
+from tuitune.drafts.script import assignments, called, read_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tuitune.drafts.script import Script
 
+CONFIGURATOR = "a configurator"
 _RUNNER = ("python", "-m", "tuitune.integrations.constants")
 
 
@@ -23,7 +26,7 @@ def read_configurator(script: Script) -> Reading | None:
         if _is_configurator(node):
             before = [part for part in script.tree.body if part.lineno < node.lineno]
             options = tuple(_options(script, before, "--"))
-            return Reading(source="configurator", command=python(script), options=options)
+            return Reading(source=CONFIGURATOR, command=python(script), options=options)
     return None
 
 
@@ -33,6 +36,21 @@ def _is_configurator(node: ast.stmt) -> bool:
     if not isinstance(call, ast.Call) or called(call) != "exec":
         return False
     return any(called(part) in ("open", "read_text") for part in ast.walk(call))
+
+
+def with_files(options: Sequence[Option], folder: Path, arguments: Sequence[str]) -> list[Option]:
+    """The options with the defaults of the configuration files among the arguments."""
+    values: dict[str, Any] = {}
+    for word in arguments:
+        file = folder / word
+        if word.endswith(".py") and not word.startswith("-") and file.is_file():
+            values |= read_script(file).constants
+    return [
+        replace(option, default=values[option.said], origin="its configuration")
+        if kind_of(values.get(option.said)) == option.kind
+        else option
+        for option in options
+    ]
 
 
 def read_constants(script: Script) -> Reading | None:
@@ -62,7 +80,7 @@ def _options(script: Script, body: list[ast.stmt], prefix: str) -> Iterator[Opti
         yield Option(
             name=name,
             words=(f"{prefix}{name}={VALUE}",),
-            kind=kind_of(default),
+            kind=kind_of(default) if prefix else guessed_kind(default),
             default=default,
             boolean="!py",
             said=name,

@@ -105,6 +105,7 @@ def _click_option(script: Script, call: ast.Call) -> Option | None:
         switch=(flag, off) if is_flag else None,
         count=0 if several else nargs if isinstance(nargs, int) else 1,
         said=flag,
+        aliases=tuple(flags),
     )
 
 
@@ -168,6 +169,7 @@ def _typer_option(script: Script, entry: Entry) -> Option:
         switch=switch,
         count=entry.count,
         said=entry.name if is_argument else flag,
+        aliases=tuple(flags),
     )
 
 

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python
+from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, python
 from tuitune.drafts.readers.annotations import fields
 from tuitune.drafts.script import called, dotted, keywords
 from tuitune.drafts.yaml_files import read_yaml
@@ -110,7 +110,7 @@ def _entries(content: dict[str, Any], prefix: str) -> Iterator[Option]:
             continue  # it follows from others
         needed = default == "???"
         yield _option(
-            prefix + str(key), None if needed else default, kind_of(default), needed=needed
+            prefix + str(key), None if needed else default, guessed_kind(default), needed=needed
         )
 
 
