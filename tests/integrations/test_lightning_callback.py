@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from packages import needs
-from promoting import assert_promotion_loses_nothing, steps_by_case
+from promoting import assert_promotion_loses_nothing, curves, run, steps_by_case, write_study
 from workshop import Workshop
 
 needs("lightning")
@@ -78,6 +78,44 @@ def test_promotion_loses_nothing(workshop: Workshop):
         folder = workshop.path / f"runs/promoted/trials/{trial['trial']:04}"
         assert (folder / "complete").exists() is (trial["state"] == "COMPLETE")
         assert (folder / "output.log").read_text().count("fit has ended") == trial["attempts"]
+
+
+KILLED = """
+import os
+import signal
+
+from model import *
+
+
+class Killed(Model):
+    def on_save_checkpoint(self, checkpoint):
+        if self.trainer.current_epoch == 2 and self.is_first_attempt:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(trial):
+    model = Killed(trial.config["x"])
+    model.is_first_attempt = trial.attempt == 0
+    Trainer(max_epochs=4, callbacks=[TuituneCallback()], **QUIET).fit(model, data(), data())
+"""
+
+
+def test_a_trial_killed_while_it_saves_continues_from_the_checkpoint_before(workshop: Workshop):
+    workshop.write("model.py", MODEL)
+    workshop.write("t.py", KILLED)
+    target = 'target = "t.py:train"\nretries = 1\ncheckpoint_every = "0s"'
+    search = 'method = "random"\ntrials = 1'
+    file = write_study(workshop, "killed", target, metric="val_loss", method="none", search=search)
+    run(workshop, file, {})
+    curve = curves(workshop, "killed", "val_loss")[0]
+    assert [(attempt, step) for attempt, step, _ in curve] == [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (1, 3),
+        (1, 4),
+    ]
+    assert curve[2][2] == curve[3][2], "the same epoch has the same value"
 
 
 TWO_RANKS = """

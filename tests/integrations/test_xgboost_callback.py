@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from packages import needs
-from promoting import assert_promotion_loses_nothing, curves
+from promoting import assert_promotion_loses_nothing, curves, steps_by_case
 from workshop import Workshop
 
 needs("xgboost")
@@ -46,3 +46,34 @@ def test_promotion_loses_nothing(workshop: Workshop):
     for trial in workshop.trials("promoted"):
         final = workshop.path / f"runs/promoted/trials/{trial['trial']:04}/final.ubj"
         assert final.exists() is (trial["state"] == "COMPLETE"), "a stop ends the function"
+
+
+CASES = """
+from t import *
+
+
+def train(trial):
+    case, rounds = trial.config["case"], trial.max_resource
+    callback = TuituneCallback(trial)
+    options = {"evals": [(VALIDATION, "test")], "verbose_eval": False, "callbacks": [callback]}
+    if case == "cross-validation":
+        xgboost.cv({}, TRAINING, rounds, callbacks=[callback])
+    elif case == "given a model":
+        given = xgboost.train({}, TRAINING, 3)
+        model = xgboost.train({}, TRAINING, rounds, xgb_model=given, **options)
+        assert model.num_boosted_rounds() == 3 + rounds
+    else:
+        xgboost.train({"eta": 1.9}, TRAINING, rounds, early_stopping_rounds=1, **options)
+"""
+
+
+def test_rounds_are_counted_from_the_trials_own_first(workshop: Workshop):
+    workshop.write("t.py", DATA)
+    workshop.write("cases.py", CASES)
+    expected = {
+        "cross-validation": [1, 2, 3, 4],
+        "given a model": [1, 2, 3, 4],
+        "early stopping": [1, 2],
+    }
+    kinds = {"resource": "round", "metric": "test_rmse", "last": 4}
+    assert steps_by_case(workshop, 'target = "cases.py:train"', expected, **kinds) == expected
