@@ -44,5 +44,5 @@ class TuituneCallback:
         if isinstance(model, Booster):
             # -1: all rounds, not only those up to the best one
             save = lambda folder: model.save_model(folder / _FILE, num_iteration=-1)  # noqa: E731
-        if self._run.report(env.iteration + 1 - base, metrics, save):
-            self._run.raise_if_stopped()
+        self._run.report(env.iteration + 1 - base, metrics, save)
+        self._run.raise_if_stopped()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +19,7 @@ Save = Callable[[Path], object]
 
 
 class Ranks(Protocol):
-    """The processes of a distributed run. All of them report each step; rank 0 speaks."""
+    """The processes of a distributed run. All of them call `report`; rank 0 sends it."""
 
     @property
     def is_first(self) -> bool:
@@ -73,7 +75,7 @@ class TrainingRun:
     def report(
         self, step: int, metrics: Mapping[str, Any], save: Save | None, ranks: Ranks | None = None
     ) -> bool:
-        """Report a step, in all ranks. Returns whether training must stop.
+        """Report a step, in all ranks. Returns whether training is to end: stopped, or at `max`.
 
         What is not a number is left out. `save` runs in all ranks if a checkpoint is needed. A step
         that the resumed checkpoint has already is not reported again.
@@ -83,17 +85,17 @@ class TrainingRun:
         ranks = ranks or Alone()
         write = save if self._saves else None
         if ranks.is_first:
-            self._speak(self.trial, step, metrics, write, ranks)
+            self._lead(self.trial, step, metrics, write, ranks)
         else:
             self._follow(write, ranks)
-        return self.must_stop
+        return self._stop is not None or _is_last(self.trial, step)
 
     def raise_if_stopped(self) -> None:
         """Raise TrialStopped if the trial was told to stop."""
         if self._stop is not None:
             raise self._stop
 
-    def _speak(
+    def _lead(
         self, trial: Trial, step: int, metrics: Mapping[str, Any], save: Save | None, ranks: Ranks
     ) -> None:
         def save_everywhere(folder: Path) -> None:
@@ -108,7 +110,7 @@ class TrainingRun:
                 raise RuntimeError(f"the checkpoint could not be written: {error}") from error
             (folder / _NOTE).write_text(json.dumps({"step": step}))
 
-        values = {name: value for name, value in metrics.items() if _is_number(value)}
+        values: dict[str, float] = _numbers(metrics)
         if trial.resource is not None:
             values[trial.resource] = step
         try:
@@ -130,9 +132,14 @@ class TrainingRun:
             return
 
 
-def _is_number(value: Any) -> bool:
-    try:
-        float(value.item() if hasattr(value, "item") else value)
-    except (TypeError, ValueError, RuntimeError):  # a text; an array of several numbers
-        return False
-    return not isinstance(value, str)
+def _is_last(trial: Trial, step: int) -> bool:
+    return trial.resource is not None and step >= getattr(trial, "max_resource", inf)
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    found = {}
+    for name, value in metrics.items():
+        with suppress(TypeError, ValueError, RuntimeError):  # a text; an array of several numbers
+            if not isinstance(value, str):
+                found[name] = float(value.item() if hasattr(value, "item") else value)
+    return found

@@ -58,6 +58,7 @@ class TuituneCallback(TrainerCallback):
         self._step, self._at = step, state.global_step  # several sets are evaluated at one step
         if self._run.report(step, metrics, self._save, _Ranks(args)):
             control.should_training_stop = True
+        if self._run.must_stop:
             control.should_save = False
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
