@@ -183,7 +183,7 @@ def test_a_target_that_starts_threads_runs_afresh_and_is_told_of_once(bench):
         stop = threading.Event()
         def watch():
             stop.wait()
-        threading.Thread(target=watch, daemon=True).start()
+        threading.Thread(target=watch, daemon=True, name="\\033[2Jlooks\\n on").start()
         def train(trial):
             print(random.random(), threading.active_count())
             trial.report(epoch=1, loss=trial.config["x"])
@@ -201,7 +201,7 @@ def test_a_target_that_starts_threads_runs_afresh_and_is_told_of_once(bench):
     warnings = [fact.text for fact in bench.facts if isinstance(fact, events.Warned)]
     (warning,) = warnings
     assert re.match(r"each trial imports all anew, in about \S+ s: the import starts ", warning)
-    assert "the thread Thread-1 (watch) of train, which" in warning
+    assert "the thread looks on of train, which" in warning
     assert "let the function that trains do that" in warning
     assert 0 <= bench.runner.run(bench.executor.sample({"x": "train.py:sampled"}, "0", {}))["x"] < 1
 

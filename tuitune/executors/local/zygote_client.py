@@ -90,9 +90,9 @@ class ZygoteClient:
         ready = await self._ready
         self.sources = Sources(ready.files, self._plan.folder)
         if ready.fresh is not None:
-            self.fresh = (
-                f"each trial imports all anew, in about {ready.seconds:.2g} s: {ready.fresh}"
-            )
+            seconds = f"{ready.seconds:.1f}" if ready.seconds < 10 else f"{ready.seconds:.0f}"
+            why = exit_text.printable(" ".join(ready.fresh.split()))  # a thread has any name
+            self.fresh = f"each trial imports all anew, in about {seconds} s: {why}"
 
     def send(self, message: protocol.Request) -> None:
         """Does nothing once the zygote is dead."""

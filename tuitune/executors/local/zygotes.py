@@ -197,7 +197,7 @@ class Zygotes:
         self.unimportable = ""
 
     def _have_failed(self, error: BaseException) -> None:
-        text = exit_text.printable(str(error)).strip() or type(error).__name__
+        text = exit_text.printable(_words(error)).strip() or type(error).__name__
         missing = self._missing_file()
         self.unimportable = missing or exit_text.import_error(text, self._plan.folder)
         self._files = tuple({*self._files, *exit_text.files_in(text)})
@@ -255,3 +255,10 @@ class Zygotes:
             Path(self._plan.study_folder, LOG).open("a", encoding="utf-8", errors="replace") as log,
         ):
             log.write(f"the training code can't be imported:\n{text}\n")
+
+
+def _words(error: BaseException) -> str:
+    """As "/env/bin/python: No such file or directory" where no process could be started."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
