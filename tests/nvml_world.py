@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ def build(folder: Path, *flags: str) -> Path:
     library = folder / "libnvidia-ml.so.1"
     options = ["-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", *flags]
     subprocess.run(["gcc", *options, "-o", library, SOURCE], check=True)
+    shutil.copy(library, folder / "libcuda.so.1")
     return folder
 
 

@@ -206,6 +206,33 @@ def test_a_target_that_starts_threads_runs_afresh_and_is_told_of_once(bench):
     assert 0 <= bench.runner.run(bench.executor.sample({"x": "train.py:sampled"}, "0", {}))["x"] < 1
 
 
+def test_an_import_that_touches_cuda_keeps_no_gpu_for_the_study(bench, shims):
+    libcuda = shims["new"] / "libcuda.so.1"
+    bench.write(
+        "train.py",
+        f"""
+        import ctypes, os
+        CUDA = ctypes.CDLL({str(libcuda)!r})
+        CUDA.cuInit(0)
+        os.environ["SET_BY_THE_IMPORT"] = "yes"
+        KEPT = open("/dev/zero")
+        def train(trial):
+            trial.report(epoch=1, loss=trial.config["x"])
+            print(os.environ["SET_BY_THE_IMPORT"])
+        """,
+    )
+    bench.open()
+    (zygote,) = bench.zygotes()
+    maps = Path(f"/proc/{zygote}/maps").read_text()
+    assert libcuda.name not in maps
+    kept = {str(file.readlink()) for file in Path(f"/proc/{zygote}/fd").iterdir()}
+    assert "/dev/zero" not in kept
+    bench.run(bench.order(0, config={"x": 3.0}))
+    assert (bench.values(0), bench.log(0)) == ([3.0], "yes\n")
+    (warning,) = [fact.text for fact in bench.facts if isinstance(fact, events.Warned)]
+    assert "the import initialises CUDA, which a forked process can't share" in warning
+
+
 def test_a_helper_that_the_import_started_lives_as_long_as_the_zygote(bench):
     bench.write(
         "train.py",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tuitune
+from tuitune.zygote.forking import library_of
 
 ROOT = str(Path(tuitune.__file__).parents[1])
 
@@ -111,3 +112,60 @@ def test_a_library_that_keeps_threads_is_named():
     threads = r"(the thread|\d+ threads \(\d+ of) \S*openblas\S*\.so\S*"
     words = rf"the import starts {threads}, which a forked process would lack; "
     assert re.match(words, done.stdout), done.stdout
+
+
+FORKING = "from tuitune.zygote import forking; print(forking.gpu_in_use())"
+TORCH = """
+import os
+from types import SimpleNamespace as Space
+version = Space(cuda={built}, hip=None)
+in_child = []
+os.register_at_fork(after_in_child=lambda: in_child.append(True))
+cuda = Space(is_initialized=lambda: False, _is_in_bad_fork=lambda: bool({counted} and in_child))
+"""
+
+
+def gpu_in_use(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{FORKING}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ROOT, **environment},
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("calls", "library"), [("", ""), ("cuInit(0)", "CUDA"), ("cuDeviceGetCount(0)", "")]
+)
+def test_cuda_is_in_use_once_it_was_initialised(shims: dict[str, Path], calls: str, library: str):
+    load = f"import ctypes; cuda = ctypes.CDLL({str(shims['new'] / 'libcuda.so.1')!r})"
+    call = f"; cuda.{calls}" if calls else ""
+    assert gpu_in_use(f"{load}{call}") == library
+
+
+@pytest.mark.parametrize(
+    ("file", "library"),
+    [
+        ("/dev/nvidia-uvm", "CUDA"),
+        ("/dev/kfd", "HIP"),
+        ("/dev/dxg", "a GPU of WSL"),
+        ("/dev/nvidiactl", ""),  # which NVML opens
+        ("/home/me/dev/kfd", ""),
+    ],
+)
+def test_a_device_that_is_open_tells_what_uses_it(file: str, library: str):
+    assert library_of(file) == library
+
+
+@pytest.mark.parametrize(
+    ("built", "counted", "library"),
+    [("'12.6'", True, "torch.cuda"), ("'12.6'", False, ""), ("None", True, "")],
+)
+def test_torch_that_refuses_cuda_in_a_forked_process_is_not_forked(
+    tmp_path: Path, built: str, counted: bool, library: str
+):
+    (tmp_path / "torch.py").write_text(TORCH.format(built=built, counted=counted))
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    assert gpu_in_use("import torch", PYTHONPATH=path) == library

@@ -81,6 +81,27 @@ def test_a_machine_that_is_odd_is_used_all_the_same(
     assert sorted(one["gpus"] for one in notes(shop)) == [[0], [1]]
 
 
+IMPORTING = """
+SEEN = os.environ.get("CUDA_VISIBLE_DEVICES")
+
+def train(trial):
+    Path("seen").write_text(str(SEEN))
+    trial.report(loss=1.0)
+"""
+
+
+@pytest.mark.parametrize(("options", "seen"), [(["--allow", "1,2"], 1), (["--gpus", "0"], None)])
+def test_an_import_sees_the_gpus_of_one_trial_that_the_study_may_use(
+    shop: Workshop, world: World, options: list[str], seen: int | None
+):
+    world.processes = [{"gpu": 2, "pid": 1, "memory": 500}]
+    world.with_gpus(3)
+    done = shop.run(study(shop, IMPORTING, trials=1), "--no-ui", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = "" if seen is None else world.gpus[seen]["uuid"]
+    assert (shop.path / "seen").read_text() == expected
+
+
 def test_a_command_has_its_gpu_too(shop: Workshop, world: World):
     world.with_gpus(1)
     code = "import os; print('loss=1', os.environ['CUDA_VISIBLE_DEVICES'], file=open('seen', 'w'))"

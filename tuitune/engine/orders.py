@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from tuitune.core.placement.snapshots import Snapshot
+from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.spec import StudySpec
 from tuitune.core.study.state import State, Trial
+from tuitune.devices.quarantine import listed_here
 from tuitune.engine.ports import Folders
 from tuitune.messages.command import fill_command, fill_variables, trial_values
 from tuitune.trial.saved_files import newest
@@ -80,13 +85,37 @@ def lost_checkpoint(spec: StudySpec, trial: Trial, order: Order, trial_folders: 
 def gpu_environment(spec: StudySpec, state: State, trial: Trial) -> dict[str, str]:
     """Variables that let a trial see its own GPUs only, or none if it is to have none."""
     if trial.gpus:
-        visible = ",".join(trial.gpus)
-        return {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        return _visible(trial.gpus)
     asked_for_none = state.settings is not None and state.settings.gpus == 0
     is_stated = spec.trial.gpus is not None or bool(state.gpus)  # else GPUs may be of another maker
     if asked_for_none and is_stated and "CUDA_VISIBLE_DEVICES" not in spec.trial.env:
         return {"CUDA_VISIBLE_DEVICES": ""}
     return {}
+
+
+def import_environment(spec: StudySpec, seen: Snapshot) -> dict[str, str]:
+    """Variables that let the import of the target see the GPUs of one trial only, or none.
+
+    Code that touches CUDA when it is imported would do so on the machine's first GPU otherwise.
+    """
+    if "CUDA_VISIBLE_DEVICES" in spec.trial.env:
+        return {}
+    if spec.trial.gpus == 0:
+        return {"CUDA_VISIBLE_DEVICES": ""}
+    try:
+        devices = allowed(seen.devices, os.environ, spec.devices.allow)
+    except NotAllowedError:
+        return {}
+    aside = {one.uuid for one in listed_here(os.environ)}
+    usable = [d for d in devices if not d.trouble and d.uuid not in aside]
+    usable.sort(key=lambda device: (bool(device.processes), -device.index))
+    gpus = spec.trial.gpus
+    count = 1 if gpus is None or gpus == "auto" else max(1, int(gpus))
+    return _visible([device.uuid for device in usable[:count]]) if usable else {}
+
+
+def _visible(uuids: Sequence[str]) -> dict[str, str]:
+    return {"CUDA_VISIBLE_DEVICES": ",".join(uuids), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def attempt_seed(seed: int, trial: int, attempt: int) -> int:

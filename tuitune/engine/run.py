@@ -32,6 +32,7 @@ from tuitune.engine.gpus import Gpus
 from tuitune.engine.learning import learned_once
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.notify import Notifier
+from tuitune.engine.orders import import_environment
 from tuitune.engine.ports import EngineDeps, Timeouts
 from tuitune.engine.settings import (
     CannotRunError,
@@ -117,7 +118,7 @@ def run(
     try:
         journal = Journal.open(folder / DATABASE, spec.objective.metric)
         try:
-            make_executor = _executor_maker(opening, journal, python)
+            make_executor = _executor_maker(opening, journal, python, seen)
             document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
             notes: list[str] = []
@@ -166,7 +167,7 @@ def _store_phase(journal: Journal, phase: Phase, text: str = "") -> None:
 
 
 def _executor_maker(
-    opening: Opening, journal: Journal, python: Interpreter
+    opening: Opening, journal: Journal, python: Interpreter, seen: Snapshot
 ) -> Callable[[Sink], Executor]:
     """Makes the executor that is asked for, or that ran the study last. Raises CannotRunError."""
     before = journal.get("executor") or DEFAULT
@@ -177,7 +178,7 @@ def _executor_maker(
         raise CannotRunError(f"{opening.folder.name}: its executor: {error}") from error
     if name != before:
         journal.put("executor", name)
-    return lambda sink: factory(_plan(opening, python), sink, time.time)
+    return lambda sink: factory(_plan(opening, python, seen), sink, time.time)
 
 
 class _Watch:
@@ -325,14 +326,17 @@ async def _to_its_end(
         remember(folder)
 
 
-def _plan(opening: Opening, python: Interpreter) -> Plan:
+def _plan(opening: Opening, python: Interpreter, seen: Snapshot) -> Plan:
     spec, folder = opening.spec, opening.folder
     return Plan(
         target=spec.trial.target,
         folder=str(working_folder(spec.file, spec.trial.cwd)),
         study_folder=str(folder),
         socket=str(socket_path(folder, "trials")),
-        env=variables_of_all(spec.trial.env, {p.name for p in spec.space.parameters}),
+        env={
+            **import_environment(spec, seen),
+            **variables_of_all(spec.trial.env, {p.name for p in spec.space.parameters}),
+        },
         samplers=tuple(p.target for p in spec.space.sampled),
         python=python.path,
         adopt_orphans=opening.is_whole_process,

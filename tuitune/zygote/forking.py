@@ -1,8 +1,9 @@
-"""What a forked process could not live with: CUDA, and threads that the import has started."""
+"""What a forked process could not live with: a GPU in use, and threads of the import."""
 
 from __future__ import annotations
 
 import array
+import ctypes
 import os
 import re
 import sys
@@ -13,7 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
+# opened by CUDA, by ROCm, and by whatever uses a GPU under WSL
+_DEVICES = {"/dev/nvidia-uvm": "CUDA", "/dev/kfd": "HIP", "/dev/dxg": "a GPU of WSL"}
+_UNTOUCHED = (3, 34)  # CUDA_ERROR_NOT_INITIALIZED, CUDA_ERROR_STUB_LIBRARY
 _TASKS = "/proc/self/task"
 # Arrow drops its threads in a forked child and starts new ones when it needs them; the name is that
 # of its allocator's thread, which does the same.
@@ -26,13 +31,8 @@ _REMEDY = "let the function that trains do that, not the import"
 
 def why_not_forked() -> str | None:
     """Why this process can't be forked after the import, and the mend; None if it can."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        return (
-            f"the import initialises CUDA, which can't be shared with a forked process; {_REMEDY}"
-        )
-    if any(target.startswith("/dev/nvidia-uvm") for target in _open_files()):
-        return f"the import opens the CUDA driver, which a forked process can't share; {_REMEDY}"
+    if library := gpu_in_use():
+        return f"the import initialises {library}, which a forked process can't share; {_REMEDY}"
     _end_progress_monitors()
     names = [name for name in map(_name_of, _other_tasks()) if not _FORKABLE.match(name)]
     if not names:
@@ -43,6 +43,49 @@ def why_not_forked() -> str | None:
     what = ", ".join([*listed, *([f"{more} more"] if more else [])])
     threads = f"the thread {what}" if len(names) == 1 else f"{len(names)} threads ({what})"
     return f"the import starts {threads}, which a forked process would lack; {_REMEDY}"
+
+
+def gpu_in_use() -> str:
+    """The library by which the import has touched a GPU, as "CUDA"; empty if it has not."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "HIP" if torch.version.hip else "CUDA"
+    opened = next((name for file in _open_files() if (name := library_of(file))), "")
+    if opened or any(map(_is_initialised, _mapped("libcuda.so"))):
+        return opened or "CUDA"
+    return "torch.cuda" if torch is not None and _spoils_forks(torch) else ""
+
+
+def library_of(file: str) -> str:
+    """The library that has this device open once it is in use; empty for other files."""
+    return next((name for device, name in _DEVICES.items() if file.startswith(device)), "")
+
+
+def _is_initialised(libcuda: str) -> bool:
+    """Whether cuInit was called in this process, though it may have failed."""
+    try:
+        code = ctypes.CDLL(libcuda).cuDeviceGetCount(ctypes.byref(ctypes.c_int()))
+    except (OSError, AttributeError):
+        return False
+    return code not in _UNTOUCHED
+
+
+def _spoils_forks(torch: ModuleType) -> bool:
+    """Whether torch refuses CUDA in a forked process, as after some calls that count devices."""
+    is_spoilt = getattr(torch.cuda, "_is_in_bad_fork", None)
+    if is_spoilt is None or not (torch.version.cuda or torch.version.hip):
+        return False
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if is_spoilt() else 0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def _mapped(library: str) -> set[str]:
+    """Paths of files with this name that are mapped into this process."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
+        paths = {line.split(maxsplit=5)[5].strip() for line in maps if library in line}
+    return {path for path in paths if path.rpartition("/")[2].startswith(library)}
 
 
 def _end_progress_monitors() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import importlib
+import json
 import os
 import re
 import select
@@ -17,10 +18,10 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tuitune.ipc import process_tree
-from tuitune.ipc.entry import connect_to_parent
+from tuitune.ipc.entry import command, connect_to_parent
 from tuitune.ipc.frames import LineBuffer
 from tuitune.trial import child_process, seeds
 from tuitune.trial.wire import Order
@@ -44,10 +45,12 @@ def main() -> None:
     """Run the process from its start to its end."""
     # While it imports it can't see that the engine is gone, so it is killed with it; later it must
     # outlive the engine for long enough to end all trials.
-    control, _ = connect_to_parent()
+    control, arguments = connect_to_parent()
     process_tree.adopt_orphans()
     faulthandler.enable()  # a trial that dies of a signal leaves its stack in its log
     requests = _Requests(control)
+    if arguments:  # it has imported the target, in its earlier life
+        _serve(control, requests, *_read_memory(int(arguments[0])))
     setup = next(requests.read())
     assert isinstance(setup, protocol.Setup)
     began = time.monotonic()
@@ -61,11 +64,47 @@ def main() -> None:
         return
     took = time.monotonic() - began
     reason = forking.why_not_forked()
-    children = ChildTable(setup, function, control, fresh=reason is not None)
+    ready = protocol.Ready(targets.sources(setup.folder), reason, took)
+    if reason is not None and forking.gpu_in_use():
+        _forget_import(control, setup, ready)
+    _serve(control, requests, setup, ready, function)
+
+
+def _forget_import(
+    control: socket.socket, setup: protocol.Setup, ready: protocol.Ready
+) -> NoReturn:
+    """Go on as a process that has imported nothing: this one would keep its GPU for the study."""
+    memory = os.memfd_create("zygote")
+    os.write(memory, json.dumps([setup, ready]).encode())
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        descriptor = int(name)
+        if descriptor > 2 and descriptor not in {control.fileno(), memory}:
+            with suppress(OSError):
+                os.close(descriptor)
+    os.set_inheritable(memory, True)  # noqa: FBT003
+    os.set_inheritable(control.fileno(), True)  # noqa: FBT003
+    numbers = map(str, (control.fileno(), os.getppid(), memory))
+    os.execv(sys.executable, command(sys.executable, "zygote.main", *numbers))  # noqa: S606
+
+
+def _read_memory(memory: int) -> tuple[protocol.Setup, protocol.Ready]:
+    text = os.pread(memory, os.fstat(memory).st_size, 0)
+    os.close(memory)
+    setup, ready = json.loads(text)
+    return protocol.Setup(*setup), protocol.Ready(*ready)
+
+
+def _serve(
+    control: socket.socket,
+    requests: _Requests,
+    setup: protocol.Setup,
+    ready: protocol.Ready,
+    function: Target | None = None,
+) -> NoReturn:
+    children = ChildTable(setup, function, control, fresh=ready.fresh is not None)
     zygote = _Zygote(control, requests, children)
     process_tree.outlive_parent()
     try:
-        ready = protocol.Ready(targets.sources(setup.folder), reason, took)
         control.sendall(protocol.replies.encode(ready))
         zygote.serve()
     except OSError:
