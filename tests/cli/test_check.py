@@ -68,8 +68,12 @@ def test_saves_are_of_use_where_the_program_knows_the_folder_and_the_checkpoint(
         "let the program write below {trial.folder}",
         'add ["--resume", "{trial.checkpoint}"] to the command, or a switch for it, as ["--resume{trial.checkpoint!if}"]',
     ]
+    file.write_text(file.read_text().replace('A = ""', 'A = "{trial.checkpoint}"'))
+    without = file.with_name("without.toml")
+    without.write_text(file.read_text().replace('saves = "last.ckpt"', ""))
+    assert any("{trial.checkpoint} is never there" in words for words in doubts(workshop, without))
     both = "{trial.folder} {trial.checkpoint}"
-    file.write_text(file.read_text().replace('A = ""', f'A = "{both}"'))
+    file.write_text(file.read_text().replace("{trial.checkpoint}", both))
     assert not [words for words in doubts(workshop, file) if "saves" in words]
 
 

@@ -88,10 +88,17 @@ def _has_number(command: Iterable[str | tuple[str, ...]], number: int) -> bool:
 def _saves(spec: StudySpec) -> Iterator[str]:
     """What a command needs to save into its trial's folder, and to go on from there."""
     trial = spec.trial
-    if trial.saves is None or trial.command is None:
+    if trial.command is None:
         return
     words = (part if isinstance(part, str) else " ".join(part) for part in trial.command)
     texts = [*words, *trial.env.values()]
+    if trial.saves is None:
+        if trial.metrics and any(f"{{{CHECKPOINT}" in text for text in texts):
+            yield (
+                f"[trial] {{{CHECKPOINT}}} is never there, since nothing is known to be saved; "
+                'name what the program saves below its folder: saves = "last.ckpt", say'
+            )
+        return
     key = f"[trial] saves = {spell(trial.saves)}"
     if not any("{trial.folder" in text for text in texts):
         yield (

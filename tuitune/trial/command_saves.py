@@ -87,9 +87,10 @@ class Saves:
         now = time.monotonic()
         if now < self._look_at and not at_once:
             return
-        self._look_at = now + _LOOK
         self._finish_copy(wait=False)
         saved = self._look(now)
+        looked = time.monotonic()
+        self._look_at = looked + max(_LOOK, _SHARE * (looked - now))  # a folder may be large
         if saved is None or self._copying is not None or now < self._next_at:
             return
         is_due = now - self._changing_since >= SETTLED and self._is_whole(saved, now)
@@ -99,14 +100,12 @@ class Saves:
 
     def suspend(self, leader: int) -> bool:
         """Suspend the command, of this session, if what it has saved is whole; else it runs on."""
-        if self._copying is not None:
+        if self._copying is not None or not self._is_all_whole():
             return False
         process_tree.kill_session(leader, signal.SIGSTOP)
         time.sleep(_SUSPENDING)
-        now = time.monotonic()
-        saved = self._look(now)
-        if saved is None or self._is_whole(saved, now):
-            self._trusted = saved
+        if self._is_all_whole():
+            self._trusted = self._seen
             return True
         process_tree.kill_session(leader, signal.SIGCONT)
         return False
@@ -136,6 +135,11 @@ class Saves:
             return None
         self._changing_since = self._changing_since or now
         return saved
+
+    def _is_all_whole(self) -> bool:
+        now = time.monotonic()
+        saved = self._look(now)
+        return saved is None or self._is_whole(saved, now)
 
     def _is_settled(self, saved: SavedFile, now: float) -> bool:
         return saved == self._seen and now - self._seen_at >= SETTLED
