@@ -85,7 +85,7 @@ def test_left_running_it_says_how_to_come_back(
     workshop: Workshop, screen: Screen, capsys: pytest.CaptureFixture[str]
 ):
     assert run(workshop, workshop.study(SLOW)) == 0
-    assert "study: runs on; `tuitune attach study` shows it" in capsys.readouterr().out
+    assert "study: still running; `tuitune attach study` shows it" in capsys.readouterr().out
     assert workshop.engine()
     assert attach(None, workshop.path / "runs", AppOptions(readonly=True)) == 0
     assert [folder.resolve() for folder, _ in screen.opened] == [workshop.folder()] * 2
@@ -215,7 +215,7 @@ def test_an_app_that_can_not_open_says_that_the_study_runs(
     assert run(workshop, workshop.study(SLOW)) == 2
     said = capsys.readouterr()
     assert "no such act" in said.err
-    assert "study: runs on; `tuitune attach study` shows it" in said.out
+    assert "study: still running; `tuitune attach study` shows it" in said.out
 
 
 def test_attach_takes_the_one_that_runs_then_the_newest_and_asks_where_several_run(

@@ -202,20 +202,20 @@ def test_a_leave_shorter_than_an_epoch_is_warned_of_once_one_was_seen(
     if warned:
         assert words[0].startswith("[trial] leave_within = 0.1 s: in study up to 0.")
         assert "s passed between two reports" in words[0]
-        assert "loses what it has done since its last checkpoint" in words[0]
+        assert "loses its work since its last checkpoint" in words[0]
 
 
 def test_a_file_that_has_become_another_studys_is_told_as_the_run_refuses_it(workshop: Workshop):
     file = workshop.study(QUICK, trials=1)
     assert workshop.run(file, "--no-ui").returncode == 0
-    words = "a run is refused without --new, since study was begun otherwise: [search] seed: was 0, is 3"
+    words = "a run is refused without --new, since study was started with other values: [search] seed: was 0, is 3"
     assert doubts(workshop, file, "--set", "search.seed=3") == [words]
     assert workshop.run(file, "--no-ui", "--set", "search.seed=3").returncode == 2
 
 
 def test_what_a_switched_off_pruning_says_besides_is_told(workshop: Workshop):
     file = workshop.study(QUICK, '[pruning]\nmethod = "none"\nmax = 3\nreduction = 4\n')
-    assert doubts(workshop, file) == ['[pruning] reduction: without effect, since method = "none"']
+    assert doubts(workshop, file) == ['[pruning] reduction: no effect with method = "none"']
 
 
 def test_a_runs_folder_that_can_not_be_used_is_told_as_the_run_tells_it(workshop: Workshop):

@@ -99,7 +99,7 @@ def test_it_ends_as_it_does_where_nobody_listens(workshop: Workshop, where: str)
     code = GOOD.replace("    for", "    print('printed' * 99)\n    for")
     words = shlex.join(workshop.command(workshop.study(code, trials=20), "--no-ui"))
     done = workshop.call(["bash", "-c", f"set -o pipefail; {words} {where}"])
-    lost = "lines of the output are lost: there is no room on the disk that they go to\n"
+    lost = "lines of the output are lost: the disk that they are written to is full\n"
     assert (done.returncode, done.stderr) == (0, lost if "full" in where else "")
     assert workshop.show()["counts"]["COMPLETE"] == 20
 
@@ -369,7 +369,7 @@ def test_a_trial_is_named_by_its_number_or_as_it_is_printed(workshop, trial):
 def test_what_is_no_number_of_a_trial_is_refused(workshop):
     refused = workshop.run("kill", "study", "t0")
     assert refused.returncode == 2
-    assert "'t0' is not the number of a trial, as in 7" in refused.stderr
+    assert "'t0' is not the number of a trial, such as 7" in refused.stderr
 
 
 NEEDS_DATA = """

@@ -271,7 +271,7 @@ def test_an_engine_that_dies_at_its_start_is_told_of(workshop: Workshop):
     path = os.pathsep.join([str(workshop.path), os.environ.get("PYTHONPATH", "")])
     done = begin(workshop, file, PYTHONPATH=path)
     assert done.returncode == 2
-    assert "its engine died at its start" in done.stderr
+    assert "its engine failed to start" in done.stderr
     assert "a sad end" in done.stderr
     assert not workshop.folder().exists()
 

@@ -182,7 +182,7 @@ def test_a_second_engine_follows_the_first_and_never_runs_beside_it(workshop: Wo
     assert second.wait(60) == 0
     opened = second.stdout.readline()  # the study as it was then: nothing had been done
     assert "study: 2 trials" in opened
-    assert "goes on with" not in opened
+    assert "continues with" not in opened
     assert first.wait(60) == 0
     assert [t["attempts"] for t in workshop.trials()] == [1, 1]
 

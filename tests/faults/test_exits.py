@@ -170,4 +170,4 @@ def test_who_stops_a_study_hears_how_long_that_takes_and_may_not_wait(workshop: 
     assert "killing 1 running trial" in second.stdout
     output, _ = engine.communicate(timeout=60)
     assert engine.returncode == 130
-    assert "at most 20s and what a save takes" in output
+    assert "at most 20s plus the time of a save" in output

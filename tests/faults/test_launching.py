@@ -107,7 +107,7 @@ def test_a_study_whose_code_hangs_as_it_is_imported_says_so_and_stops_at_once(wo
     states = [trial["state"] for trial in workshop.trials()]
     assert states.count("COMPLETE") == 2
     stopped = workshop.run("stop", "study")
-    assert "study: stopping; no trial has a process" in stopped.stdout
+    assert "study: stopping; no trial is running" in stopped.stdout
     assert engine.wait(10) == 130  # the grace alone would be longer
     assert "at most" not in said(workshop)
     assert workshop.left_over() == []
@@ -194,7 +194,7 @@ def test_an_owner_of_a_full_disk_says_how_full_it_may_be(workshop: Workshop):
     file = workshop.study(CODE, MORE + '[limits]\ndisk_free = "9000TB"\n', trials=2)
     workshop.waits = 0.1
     engine = start(workshop, file)
-    wait_until(lambda: "but the disk is too full to launch on" in said(workshop), "the words")
+    wait_until(lambda: "the disk is too full to launch trials" in said(workshop), "the words")
     changed = workshop.run("set", "study", "limits.disk_free=0")
     assert changed.returncode == 0, changed.stderr
     assert "[limits] disk_free: was 9e+06 GB, is 0 GB" in changed.stdout

@@ -47,8 +47,8 @@ def test_a_study_whose_folder_of_sockets_is_taken(workshop: Workshop):
         "0 700",
         "study: killing #0",
         (
-            "study: stopping; waiting for 2 running trials to save and leave, for at most 20s and what "
-            "a save takes; --now does not wait"
+            "study: stopping; waiting for 2 running trials to save and leave, for at most 20s plus "
+            "the time of a save; --now does not wait"
         ),
         "status 130",
     ]

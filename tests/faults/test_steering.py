@@ -218,7 +218,7 @@ def test_without_an_engine_the_command_that_runs_one_is_told(workshop: Workshop)
     ):
         done = workshop.run(*words)
         assert done.returncode == 2
-        assert "`tuitune study.toml --trials N` goes on with more" in done.stderr
+        assert "`tuitune study.toml --trials N` adds trials" in done.stderr
 
 
 def test_show_says_why_nothing_starts(workshop: Workshop):
@@ -240,8 +240,8 @@ def test_show_says_why_nothing_starts(workshop: Workshop):
     assert "nothing new starts" not in workshop.run("show", "study").stdout
     assert workshop.run("pause", "study").returncode == 0
     why = wait_until(lambda: workshop.show()["nothing_starts"], "the pause")
-    assert why == "paused by hand; `tuitune resume study` goes on"
-    assert f"nothing new starts: {why}" in workshop.run("show", "study").stdout
+    assert why == "launching is paused; `tuitune resume study` resumes it"
+    assert f"nothing starts: {why}" in workshop.run("show", "study").stdout
     assert workshop.run("resume", "study").returncode == 0
     (workshop.path / "go").touch()
     assert engine.wait(60) == 0
@@ -271,7 +271,7 @@ def test_show_says_that_the_code_stands_in_the_way(workshop: Workshop):
     (workshop.path / "go0").touch()
     why = wait_until(lambda: workshop.show()["nothing_starts"], "the failing import")
     assert why.startswith("the training code is not imported: study_train.py")
-    assert "nothing new starts: the training code" in workshop.run("show", "study").stdout
+    assert "nothing starts: the training code" in workshop.run("show", "study").stdout
     code.write_text(text)
     for number in range(1, 4):
         (workshop.path / f"go{number}").touch()

@@ -205,4 +205,4 @@ def test_a_trial_is_killed_by_hand(workshop: Workshop):
     assert [t["state"] for t in workshop.trials()] == ["KILLED", "COMPLETE", "COMPLETE"]
     again = workshop.run("kill", "study", 0)
     assert again.returncode == 2
-    assert "finished, no engine runs it; `tuitune study.toml --trials N`" in again.stderr
+    assert "it is finished; `tuitune study.toml --trials N`" in again.stderr

@@ -102,7 +102,7 @@ def opens_digits(machine: Machine, line: str) -> None:
         assert seen.pump(terminal.PATIENCE, lambda t: t.ended() or b"#0" in t.text)
         seen.press("q")
         assert seen.pump(terminal.PATIENCE, terminal.Terminal.ended)
-        assert (seen.status, b"runs on" in seen.text) == (0, True), seen.text.decode()
+        assert (seen.status, b"still running" in seen.text) == (0, True), seen.text.decode()
     finally:
         seen.close()
         machine.run(".venv/bin/tuitune stop digits --now")

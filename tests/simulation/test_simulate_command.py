@@ -170,7 +170,7 @@ def test_it_is_told_in_words(recorded, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("search.seed=3", "only other pruning can be simulated"),
+        ("search.seed=3", "a simulation can change keys of [pruning]"),
         ("pruning.reductoin=4", "reduction"),
         ("pruning.reduction=1", "reduction"),
     ],

@@ -222,7 +222,7 @@ def test_pictures_and_tables_are_written(finished, elsewhere):
 def test_leaving_leaves_the_engine_and_ctrl_c_only_says_so(running):
     async def scenario(driver):
         await driver.press("ctrl+c")
-        await driver.until_said("q leaves the app, and the study runs on")
+        await driver.until_said("q leaves the app; the study continues")
         await driver.press("q")
         await driver.pilot.pause()
 
@@ -236,7 +236,7 @@ def test_a_finished_study_says_how_it_can_go_on(finished):
         for key in ("p", "x", "a", "+", "Q"):
             await driver.press(key)
             await driver.until_said(
-                "the study is finished; `tuitune study.toml --trials N` goes on"
+                "the study is finished; `tuitune study.toml --trials N` adds trials"
             )
 
     drive(finished, scenario)

@@ -87,7 +87,7 @@ def test_a_mistake_is_answered_with_what_is_near():
     execute(app, "concurency 4")
     execute(app, "pause launching 5")
     assert app.done[0].startswith("concurency: no such command; did you mean concurrency")
-    assert "takes nothing more" in app.done[1]
+    assert "takes no argument" in app.done[1]
 
 
 @given(st.text(max_size=30))
@@ -123,5 +123,5 @@ def test_the_common_start_is_the_longest(words):
 def test_the_hint_names_what_an_action_takes():
     assert hint(FakeApp(), "trials").startswith(":trials N  ")
     assert "csv|json" in hint(FakeApp(), "export csv")
-    assert hint(FakeApp(), "17") == "goes to #17"
+    assert hint(FakeApp(), "17") == "moves to #17"
     assert "concurrency" in hint(FakeApp(), "c")

@@ -42,7 +42,7 @@ def test_an_id_needs_no_quotes(file):
     ("text", "words"),
     [
         ("[keys", "write [keys]"),
-        ("keys = 3", "is no table"),
+        ("keys = 3", "is not a table"),
         ('[keyz]\n"trial.pause" = ["p"]', "[keyz]: there is no such table; write [keys]"),
         ('[keys]\n"trial.paus" = ["p"]', "did you mean trial.pause?"),
         ('[keys]\n"trial.pause" = 3', 'write ["p"]'),

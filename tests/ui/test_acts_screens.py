@@ -115,7 +115,7 @@ def test_why_a_trial_cannot_be_acted_on(act, fields, words):
         ("importing", "the training code is still being imported"),
         ("gone", "no engine runs; :restart starts one"),
         ("failed", "no engine runs; :restart starts one"),
-        ("finished", "the study is finished; `tuitune toy.toml --trials N` goes on with more"),
+        ("finished", "the study is finished; `tuitune toy.toml --trials N` adds trials"),
     ],
 )
 def test_without_an_engine_the_next_step_is_said(engine, words):
@@ -157,14 +157,14 @@ def test_a_question_says_first_what_is_to_be_typed_and_fits_80_columns():
             return context(self.snapshot, marks=set(range(26)))
 
     trial_acts.kill(FakeApp())
-    assert asked[0].text == "type 5 to kill 5 trials (3 running, 1 waiting, 1 paused; 21 can't be)"
+    assert asked[0].text == "type 5 to kill 5 trials (3 running, 1 waiting, 1 paused; 21 excluded)"
     assert asked[0].word == "5"
 
 
 def test_what_has_moved_since_the_key_press_is_told():
     seen = context(snapshot(rows("rr")), marks={0, 1})
     chosen = on.targets(seen, on.why_no(Act.PAUSE))
-    assert chosen.still(snapshot(rows("cr"))) == ([1], ["#0 is complete by now"])
+    assert chosen.still(snapshot(rows("cr"))) == ([1], ["#0 is complete in the meantime"])
 
 
 def test_how_long_a_finished_study_took_is_told():

@@ -16,9 +16,9 @@ def test_launching_pauses_and_comes_back(workshop):
         await driver.until_said("no new trial is launched")
         await driver.until(lambda: not driver.study.snapshot.study.launching, "the pause")
         await driver.press("P")
-        await driver.until_said("pause launching: it is paused already")
+        await driver.until_said("pause launching: launching is paused already")
         await driver.press("u")
-        await driver.until_said("launching again")
+        await driver.until_said("trials are launched again")
         await driver.until(lambda: driver.study.snapshot.study.launching, "its end")
         await driver.press("P")
         await driver.until(lambda: not driver.study.snapshot.study.launching, "the pause")
@@ -68,14 +68,14 @@ def test_the_number_of_trials_is_typed(workshop):
         await driver.until(lambda: driver.study.status_line.prompt is not None, "the command line")
         assert driver.study.status_line.typed_so_far == "trials "
         await driver.press(*"200", "enter")
-        await driver.until_said("200 trials in all, 4 before")
+        await driver.until_said("200 trials in all (before: 4)")
         await driver.until(lambda: driver.study.snapshot.total == 200, "200 trials")
         assert "/200" in driver.screen()
         await driver.press(":", *"trials 1", "enter")
-        assert "trials have begun: end the study with those that run?" in driver.screen()
+        assert "trials have started: end the study once they have ended?" in driver.screen()
         await driver.press("n")
         await driver.press(":", *"trials 150", "enter")
-        await driver.until_said("150 trials in all, 200 before")
+        await driver.until_said("150 trials in all (before: 200)")
         await driver.press(":", *"trials all", "enter")
         await driver.until_said("trials: all is not a whole number from 1")
 
@@ -136,7 +136,7 @@ def test_an_engine_is_started_again(workshop):
     async def scenario(driver):
         assert driver.study.snapshot.engine.state == "gone"
         await driver.press(":", *"restart", "enter")
-        await driver.until_said("an engine runs it again")
+        await driver.until_said("an engine runs the study again")
         await driver.until_running(2)
         await driver.press(":", *"restart", "enter")
         await driver.until_said("restart the engine: an engine runs it")

@@ -82,7 +82,7 @@ def test_a_kill_that_is_not_undone_ends_the_trial(workshop):
 async def retry(driver, number):
     """The trial under the cursor."""
     await driver.press("E")
-    await driver.until_said(f"taking up again #{number}")
+    await driver.until_said(f"retrying #{number}")
     await driver.until_state(number, "RUNNING", "WAITING")
     await driver.press("5", "z")
     await driver.until_shown("taken up again by hand (app)")
@@ -179,7 +179,7 @@ def test_a_key_that_cannot_act_says_why(workshop):
             ("r", "resume: #0 is complete"),
             ("x", "kill: #0 is complete"),
             ("E", "retry: #0 is complete: `tuitune add STUDY --like 0`"),
-            ("R", "resume launching: it is not paused"),
+            ("R", "resume launching: launching is not paused"),
         ):
             await driver.press(key)
             await driver.until_said(words)

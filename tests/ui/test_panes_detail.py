@@ -65,7 +65,7 @@ def test_three_lines_have_what_is_needed_most():
     ("changes", "words"),
     [
         ({"activity": "starting", "launched": NOW - 12}, "is starting, 12s"),
-        ({"kill_at": NOW + 6}, "is killed in 6s; <trial.undo> takes that back"),
+        ({"kill_at": NOW + 6}, "will be killed in 6s; <trial.undo> undoes that"),
         ({"activity": "ending", "ending": StopReason.PRUNED}, "is stopping: pruned"),
         (
             {"activity": "ending", "ending": StopReason.DRAIN, "due": NOW + 9},
@@ -136,10 +136,10 @@ def test_no_text_of_a_trial_can_be_an_escape_code():
 def test_before_the_first_trial_it_tells_what_is_awaited_and_the_first_keys():
     cases = [
         ("importing", "toy.py:train is being imported, 4s"),
-        ("running", "sobol is asked for the first configuration"),
+        ("running", "sobol chooses the first configuration"),
         ("failed", "ValueError: no data"),
-        ("gone", "<study.restart> restarts the engine, or `tuitune toy.toml` goes on"),
-        ("finished", "the study is finished, without a trial"),
+        ("gone", "<study.restart> restarts the engine, or `tuitune toy.toml` continues it"),
+        ("finished", "the study is finished without a trial"),
     ]
     for engine, words in cases:
         pict = snapshot([], engine=engine, words="Traceback\nValueError: no data")
@@ -170,7 +170,7 @@ def test_the_end_of_a_long_traceback_is_all_there_in_a_narrow_pane():
 
 def test_paused_launching_and_a_full_disk_explain_why_no_trial_comes():
     paused = snapshot([], study=study(launching=False))
-    assert "<study.resume> goes on" in text(DetailPane().lines(context(paused), Size(80, 9)))
+    assert "<study.resume> resumes it" in text(DetailPane().lines(context(paused), Size(80, 9)))
     full = snapshot([], study=study(disk_low=True))
     assert "disk is too full" in text(DetailPane().lines(context(full), Size(80, 9)))
     blocked = snapshot([], study=study(blocked="train.py: SyntaxError"))

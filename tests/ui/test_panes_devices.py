@@ -112,8 +112,8 @@ def test_without_an_engine_nothing_of_ours_is_on_them():
 
 
 def test_before_the_first_sample_and_without_an_engine():
-    assert "are being looked at" in said([])
-    assert "are being looked at" in said([], engine="importing")
+    assert "waiting for the first readings" in said([])
+    assert "waiting for the first readings" in said([], engine="importing")
     assert "no live readings" in said([], engine="gone")
 
 

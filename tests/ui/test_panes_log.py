@@ -91,7 +91,7 @@ def test_scrolled_up_it_stays_there_while_more_is_written(app, log):
     with log.open("a") as file:
         file.write("news\n" * 1000)
     assert app.shown()[1:] == before
-    assert "held, " in app.shown()[0]
+    assert "scrolled, " in app.shown()[0]
     app.press("log.end")
     assert app.shown()[-1] == "news"
     assert "follows" in app.shown()[0]

@@ -158,13 +158,13 @@ def test_its_keys_stand_in_the_help_and_can_be_changed():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('panes = "greeting"', 'panes is no list of names; write panes = ["name"]'),
+        ('panes = "greeting"', 'panes is not a list of names; write panes = ["name"]'),
         ('panes = ["greting"]', 'panes: there is no "greting"; there are devices, trials'),
         ('panes = ["log"]', 'panes: "log" is there already'),
         ('panes = ["greeting", "greeting"]', 'panes: "greeting" is there already'),
         ('panes = ["other"]', "panes: \"other\" is not a tuitune.ui.panes.pane.Pane but 'no pane'"),
         ('panes = ["renamed"]', 'panes: "renamed" calls itself "greeting"'),
-        ('[keys]\npanes = ["greeting"]', "[keys] panes: stands above [keys]"),
+        ('[keys]\npanes = ["greeting"]', "[keys] panes: must be above [keys]"),
     ],
 )
 def test_a_mistake_about_panes_is_told(text, words):

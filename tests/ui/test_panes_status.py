@@ -113,13 +113,13 @@ def test_who_only_looks_on_is_not_told_of_keys_that_act():
     pict = snapshot(rows("cr"), engine="gone")
     shown = text(status.lines(context(pict, readonly=True), Size(140, 2)))
     assert "study.restart" not in shown
-    assert "`tuitune toy.toml` goes on" in shown
+    assert "`tuitune toy.toml` continues it" in shown
     assert " readonly " in shown
 
 
 def test_a_frozen_view_is_always_said_to_be_so():
     for width in WIDTHS:
-        assert " frozen " in said(snapshot(rows("ccrrwpxfk")), width, frozen=True)
+        assert " updates off " in said(snapshot(rows("ccrrwpxfk")), width, frozen=True)
 
 
 def test_all_failed_shows_the_last_line_of_the_error_and_the_way_to_the_log():

@@ -32,7 +32,9 @@ def test_the_list_looks_as_it_did(snapshot, width, glyphs):
     assert text(lines) == snapshot
 
 
-@pytest.mark.parametrize(("words", "said"), [("", "No studies yet."), ("x", "esc shows all again")])
+@pytest.mark.parametrize(
+    ("words", "said"), [("", "No studies yet."), ("x", "esc clears the filter")]
+)
 def test_an_empty_list_says_why_and_what_to_do(words, said):
     assert said in text(study_lines(Listing([], 0, words, FULL, NOW), Size(80, 9)))
 

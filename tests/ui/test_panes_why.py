@@ -108,7 +108,7 @@ def test_scrolled_to_its_end_the_oldest_is_last():
 
 
 def test_nothing_yet_is_said():
-    assert "nothing was decided yet" in said(facts=[])
+    assert "no decisions yet" in said(facts=[])
 
 
 def test_words_of_trials_can_not_steer_the_terminal():

@@ -101,7 +101,7 @@ def test_a_terminal_that_stalls_holds_up_nothing_but_the_screen(workshop, runnin
 
 def test_ctrl_c_ends_nothing_and_kill_9_of_the_app_ends_only_the_app(workshop, windows, running):
     running.press("\x03")
-    running.until("q leaves the app, and the study runs on")
+    running.until("q leaves the app; the study continues")
     assert not running.terminal.ended()
     os.kill(running.terminal.pid, signal.SIGKILL)
     wait_until(running.terminal.ended, "the app's end")
@@ -114,7 +114,7 @@ def test_ctrl_c_ends_nothing_and_kill_9_of_the_app_ends_only_the_app(workshop, w
 def test_leaving_says_how_to_come_back_and_in_the_end_what_came_of_it(workshop, windows, running):
     running.press("q")
     words = running.left()
-    assert "study: runs on; `tuitune attach study` shows it" in words
+    assert "study: still running; `tuitune attach study` shows it" in words
     assert running.terminal.status == 0
     again = windows.open("attach", "study")
     again.until("run", "best ")

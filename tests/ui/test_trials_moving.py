@@ -111,7 +111,7 @@ def test_what_is_filtered_out_is_not_gone_to():
     one = app("cfc").do("table.filter", argument="state:done")
     one.do("move.trial", argument="1")
     one.do("move.failed")
-    assert one.said == ["#1 is filtered out: /state:done", "those that failed are filtered out"]
+    assert one.said == ["#1 is filtered out: /state:done", "the failed trials are filtered out"]
 
 
 def test_marks_one_by_one_and_all():

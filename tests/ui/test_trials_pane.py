@@ -174,7 +174,7 @@ def test_what_hides_trials_is_said_above_them():
     title = table(seen_picture, 120, marks={0, 3}, **selection)[0]
     assert "Trials 3 of 5" in title
     assert "/state:done" in title
-    assert "frozen" in title
+    assert "updates off" in title
     assert "range 2 marked" in title
     assert "by val_loss ▾" in table(seen_picture, sort=Sort("value", reversed=True))[0]
 

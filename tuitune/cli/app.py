@@ -240,4 +240,6 @@ def _wait_for_end(study: StudyFolder) -> None:
 
 
 def _running_on(name: str) -> str:
-    return f"{name}: runs on; `tuitune attach {name}` shows it, `tuitune stop {name}` stops it"
+    return (
+        f"{name}: still running; `tuitune attach {name}` shows it, `tuitune stop {name}` stops it"
+    )

@@ -63,7 +63,7 @@ def _switched_off(spec: StudySpec, document: Mapping[str, Mapping[str, object]])
     written, pruning = document.get("pruning", {}), spec.pruning
     unused = [key for key in _FOR_RUNGS if key in written and key not in pruner_kind(pruning).keys]
     if unused:
-        yield f'[pruning] {", ".join(unused)}: without effect, since method = "{pruning.method}"'
+        yield f'[pruning] {", ".join(unused)}: no effect with method = "{pruning.method}"'
 
 
 def _commands_at_max(spec: StudySpec) -> Iterator[str]:
@@ -137,8 +137,8 @@ def _short_leave(spec: StudySpec, begun: StudyFolder) -> Iterator[str]:
     lasted = f"{slowest:.1f}s" if slowest < 10 else duration(slowest)
     yield (
         f"[trial] leave_within = {given:g} s: in {begun.name} up to {lasted} passed "
-        f"between two reports, and a trial leaves at one; a trial that is ended before its next "
-        f"report loses what it has done since its last checkpoint. Write "
+        f"between two reports, and a trial can leave only at a report; one that is ended before "
+        f"its next report loses its work since its last checkpoint. Write "
         f'leave_within = "{_longer(slowest)}" or more, or leave it out'
     )
 
@@ -180,8 +180,8 @@ def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
     if not refused or not study.reader.trials():
         return study, []
     differences = "; ".join(map(str, refused))
-    words = f"a run is refused without --new, since {study.name} was begun otherwise: {differences}"
-    return None, [words]
+    words = f"a run is refused without --new, since {study.name} was started with other values: "
+    return None, [words + differences]
 
 
 def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[str]]:
@@ -203,7 +203,7 @@ def _words(spec: StudySpec, learned: Learned, seen: Snapshot, python: Interprete
     need = HostResources(spec.trial.cpus, spec.trial.memory or 0)
     at_once = most_at_once(machine, need, spec.search.concurrency)
     space = spec.space
-    size = "without end" if space.size is None else f"{space.size} configurations"
+    size = "infinite" if space.size is None else f"{space.size} configurations"
     kind = searcher_kind(spec.search)
     if kind.size is not None:
         size += f", a {spec.search.method} of {kind.size(space, spec.search)} points"

@@ -244,5 +244,5 @@ def _drain_both(out: Outlet, errors: Outlet, patience: float) -> None:
         words = f"{left} bytes of output are lost: nothing was read for {patience:g} s\n"
         errors.write(words)
     elif out.is_full:
-        errors.write("lines of the output are lost: there is no room on the disk that they go to\n")
+        errors.write("lines of the output are lost: the disk that they are written to is full\n")
     errors.drain(_SHORT if left else patience)

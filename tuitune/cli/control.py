@@ -36,7 +36,11 @@ _ACTS: dict[str, type[Kill | Pause | Resume | Retry]] = {
     "resume": Resume,
     "retry": Retry,
 }
-_DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "taking up again"}
+LAUNCHING = {
+    "pause": "no new trial is launched; running trials continue",
+    "resume": "trials are launched again",
+}
+_DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "retrying"}
 
 
 def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
@@ -47,7 +51,7 @@ def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
     running = answer["running"]
     s = "" if running == 1 else "s"
     if not running:
-        how = "no trial has a process"
+        how = "no trial is running"
     elif finish:
         how = f"waiting for {running} running trial{s} to end"
     elif now:
@@ -55,7 +59,7 @@ def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
     else:
         how = f"waiting for {running} running trial{s} to save and leave"
         if within := answer.get("within"):
-            how += f", for at most {duration(within)} and what a save takes; --now does not wait"
+            how += f", for at most {duration(within)} plus the time of a save; --now does not wait"
     print(f"{found.name}: stopping; {how}")
     return 0
 
@@ -66,7 +70,7 @@ def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> in
     if found is None:
         return 2
     if not trials:
-        print(f"{found.name}: {_DOING[act]} the launching of trials")
+        print(f"{found.name}: {LAUNCHING[act]}")
     if answer["done"]:
         print(f"{found.name}: {_DOING[act]} {trial_names(answer['done'])}")
     for words in answer["refused"]:
@@ -87,7 +91,7 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
     if found is None:
         return 2
     shown = configuration_words(answer["config"])
-    print(f"{found.name}: {trial_name(answer['trial'])} will be {shown}")
+    print(f"{found.name}: added {trial_name(answer['trial'])}: {shown}")
     return 0
 
 
@@ -146,5 +150,5 @@ def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, d
 def _without_engine(study: StudyFolder) -> str:
     file = shlex.quote(study.source)
     if study.state() == "finished":  # the file alone would only print its result
-        return f"finished, no engine runs it; `tuitune {file} --trials N` goes on with more"
-    return f"no engine runs it; `tuitune {file}` goes on with it"
+        return f"it is finished; `tuitune {file} --trials N` adds trials"
+    return f"no engine runs it; `tuitune {file}` continues it"

@@ -204,7 +204,7 @@ def _wait_for_start(startup: StartupReader, folder: Path, timeouts: StartupTimeo
     except TimeoutError:
         raise StartError(f"{folder}: its engine has not answered within {seconds:g} s") from None
     if message is None:
-        raise StartError(f"{folder}: its engine died at its start:\n{_tail(folder)}")
+        raise StartError(f"{folder}: its engine failed to start:\n{_tail(folder)}")
     if isinstance(message, Listening):
         try:
             message = startup.wait(timeouts.early_failure)

@@ -40,7 +40,7 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     free = f", {spec.devices.leave_free} left to others" if spec.devices.leave_free else ""
     now = allowance(allowed_now(settings_of(spec), time.time()))
     free += f", {now}" if now else ""
-    head = f"{each}{free}" if ours else "none that we may use; trials run on the CPUs"
+    head = f"{each}{free}" if ours else "none that this study may use; trials run on the CPUs"
     states = make_state(spec.devices).look(ours, seen, (), time.time())
     words = {gpu.uuid: reason_words(gpu.obstacle) or "would be used" for gpu in states}
     aside = {one.uuid: reason_words(one.why) for one in listed_here(os.environ)}
@@ -105,6 +105,6 @@ def examine() -> int:
 
 def _folder(path: Path) -> Finding:
     if is_network(path):
-        words = f"{path} is on a network: studies here are slower; --runs DIR keeps them elsewhere"
+        words = f"{path} is on a network, where writes are slower; --runs DIR chooses another place"
         return Finding("note", "folder", words)
     return Finding("ok", "folder", f"{path} is on a disk of this machine")

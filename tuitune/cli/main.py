@@ -30,7 +30,7 @@ _SET = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Another value for a key of the study file, as search.trials=20; may be repeated.",
+    help="Override a key of the study file, as search.trials=20; may be repeated.",
 )
 _ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII.")
 NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
@@ -50,7 +50,7 @@ class _TrialNumber(click.ParamType[int]):
         """The number; a usage error where the text is none."""
         digits = str(value).removeprefix("#")
         if not (digits.isascii() and digits.isdigit()):
-            self.fail(f"{value!r} is not the number of a trial, as in 7", param, ctx)
+            self.fail(f"{value!r} is not the number of a trial, such as 7", param, ctx)
         return int(digits)
 
 
@@ -83,12 +83,12 @@ def commands(context: click.Context) -> None:
 
 @commands.command()
 @_STUDY_FILE
-@click.option("--no-ui", is_flag=True, help="Print lines in place of the app.")
+@click.option("--no-ui", is_flag=True, help="Print lines instead of opening the app.")
 @click.option("--json", "as_json", is_flag=True, help="Print every event as one JSON object.")
 @click.option("--new", is_flag=True, help="Start a new study, even if this name has earlier ones.")
 @click.option("--steal", is_flag=True, help="Take the study over from an engine on another host.")
-@click.option("--seed", type=int, help="Another [search] seed.")
-@click.option("--trials", type=int, help="Another [search] trials.")
+@click.option("--seed", type=int, help="Override [search] seed.")
+@click.option("--trials", type=int, help="Override [search] trials.")
 @_EXECUTOR
 @device_options
 @_SET
@@ -208,9 +208,11 @@ def ls(runs: Path) -> None:
 @commands.command()
 @_STUDY
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one a line."
+    "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one for each line."
 )
-@click.option("--why", type=_TRIAL, metavar="N", help="What was decided about trial N, and why.")
+@click.option(
+    "--why", type=_TRIAL, metavar="N", help="Print the decisions about trial N, with their reasons."
+)
 @_RUNS
 def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
     """Show STUDY: counts, the best configuration, the importance of parameters, all trials."""
@@ -230,7 +232,9 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
     help="One row for each trial, or for the importance of each parameter.",
 )
 @click.option("--to", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
-@click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Into this file.")
+@click.option(
+    "-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
+)
 @_RUNS
 def export(study: str, *, what: ExportedTable, form: Form, out: Path | None, runs: Path) -> None:
     """Write a table of STUDY: its trials, or the importance of its parameters."""
@@ -303,7 +307,9 @@ def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
 @commands.command()
 @_STUDY
 @click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--like", type=_TRIAL, metavar="N", help="Take the other values from trial N.")
+@click.option(
+    "--like", type=_TRIAL, metavar="N", help="Take the values that are not given from trial N."
+)
 @_RUNS
 def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) -> None:
     """Add a trial of your own to STUDY; what you leave out is chosen for you."""

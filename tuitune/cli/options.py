@@ -69,6 +69,6 @@ _OPTIONS: tuple[tuple[str, Callable[[Any], str], dict[str, Any]], ...] = (
     (
         "--share/--no-share",
         lambda value: f"devices.share={str(value).lower()}",
-        {"default": None, "help": "Use GPUs on which others compute, too."},
+        {"default": None, "help": "Also use GPUs on which others compute."},
     ),
 )

@@ -146,7 +146,8 @@ class Lines:
         seconds = leaving.longest(self._study.state, fact.time)
         if fact.finish or fact.now or not seconds:
             return ""
-        return f"; at most {duration(seconds)} and what a save takes, unless it is stopped again"
+        longest = duration(seconds)
+        return f"; at most {longest} plus the time of a save; a second signal doesn't wait"
 
     def _is_new(self, fact: ev.AnyFact) -> bool:
         """False if the same launch problem was printed before: many trials meet it at once."""
@@ -305,7 +306,7 @@ def _opening_words(study: Study, where: str) -> str:
     parts = [f"{spec.name}: {settings.trials} trials by {search}"]
     pruning = spec.pruning
     if spec.pruner.milestones:
-        style = state.pruner.style or "style by what trials can do"
+        style = state.pruner.style or "style chosen once it is known whether trials save"
         parts.append(
             f"{pruning.method} ({style}) over {pruning.unit} {pruning.min} to {pruning.max}"
         )
@@ -314,10 +315,10 @@ def _opening_words(study: Study, where: str) -> str:
         each = settings.gpus if settings.gpus == "auto" else f"{settings.gpus:g}"
         parts.append(f"{len(state.gpus)} GPUs, {each} a trial")
     if state.disk_low:
-        parts.append("but the disk is too full to launch on")
+        parts.append("the disk is too full to launch trials")
     if state.trials:
         done = sum(t.state in ENDED for t in state.trials)
-        parts.append(f"goes on with {done} of {settings.trials} done")
+        parts.append(f"continues with {done} of {settings.trials} done")
     few = too_few(pruning, settings.trials, state.pruner.style)
     return ", ".join(parts) + f"; {few and f'{few}; '}{where}"
 

@@ -64,11 +64,13 @@ def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
                 return 1
             if not alive:
                 command = f"`tuitune {shlex.quote(folder.source)}`"
-                print(f"{folder.name}: its engine is gone; {command} continues it", file=sys.stderr)
+                print(
+                    f"{folder.name}: its engine has ended; {command} continues it", file=sys.stderr
+                )
                 return 130
             time.sleep(_POLL)
     except KeyboardInterrupt:
-        print(f"\n{folder.name}: left running; `tuitune stop {folder.name}` stops it")
+        print(f"\n{folder.name}: still running; `tuitune stop {folder.name}` stops it")
         return 130
     finally:
         watcher.close()

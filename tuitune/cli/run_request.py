@@ -85,7 +85,7 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     if is_over and not _has_never_worked(rows):
         return Resolution("tell", spec, document, study)
     for change in taken:
-        print(f"{study.name}: taken over: {change}", file=sys.stderr)
+        print(f"{study.name}: changed: {change}", file=sys.stderr)
     return Resolution("run", spec, document, study)
 
 

@@ -112,12 +112,16 @@ def _nothing_starts(stored: _Stored) -> str:
     if stored.engine is None or row.finished:
         return ""
     if row.halted:
-        return f"the study stops: {row.halted}"
+        return f"the study is stopping: {row.halted}"
     if row.disk_low:
         return "the disk is too full; make room, or lower `disk_free` in [limits]"
     if row.blocked:
         return row.blocked
-    return "" if row.launching else f"paused by hand; `tuitune resume {stored.study.name}` goes on"
+    return (
+        ""
+        if row.launching
+        else f"launching is paused; `tuitune resume {stored.study.name}` resumes it"
+    )
 
 
 def _counts(stored: _Stored) -> tuple[dict[TrialState, int], int]:
@@ -146,7 +150,7 @@ def _words(stored: _Stored) -> str:
     )
     lines = [f"{study.name}: {stored.state}, {counted} of {stored.total} trials; {study.path}"]
     if why := _nothing_starts(stored):
-        lines.append(f"nothing new starts: {plain(why)}")
+        lines.append(f"nothing starts: {plain(why)}")
     best, partial = study.best(rows)
     if best is not None:
         what = f"{study.spec.objective.metric} {number(best.value)}"

@@ -32,8 +32,8 @@ def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: 
     refused = [word for word in overrides if not word.startswith(_CHANGEABLE)]
     if refused:
         print(
-            f"--set {refused[0]}: only other pruning can be simulated: set keys of pruning, as "
-            f"pruning.reduction=4, or search.concurrency",
+            f"--set {refused[0]}: a simulation can change keys of [pruning], as "
+            f"pruning.reduction=4, and search.concurrency only",
             file=sys.stderr,
         )
         return 2

@@ -130,6 +130,6 @@ def _cells(folder: Path) -> list[str]:
     except (StoreError, StudyFileError) as error:
         words = str(error).partition("\n")[0]
     except Exception as error:  # noqa: BLE001 - a damaged study must not hide the others
-        words = f"it is damaged: {type(error).__name__}: {error}"
+        words = f"the study is damaged: {type(error).__name__}: {error}"
     words = words.removeprefix(f"{folder}/")
     return [study.name, "unreadable", "-", "-", plain(f"{place}: {words}")]

@@ -67,7 +67,7 @@ def read_configuration(text: str) -> Configuration:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        words = f'{error}; write [keys], then "trial.pause" = ["p"], say'
+        words = f'{error}; write [keys], then "trial.pause" = ["p"], for example'
         raise ConfigurationError(words) from error
     problems = [
         f"[{name}]: there is no such table; write [keys]"
@@ -77,7 +77,9 @@ def read_configuration(text: str) -> Configuration:
     panes = _panes(document.get("panes", []), problems)
     actions = actions_of((*PANES, *panes))
     keys = _keys(document.get("keys", {}), actions, problems)
-    problems += [f"[keys] {words}; give one of them another" for words in clashes(actions, keys)]
+    problems += [
+        f"[keys] {words}; give one of them another key" for words in clashes(actions, keys)
+    ]
     if problems:
         raise ConfigurationError("\n".join(problems))
     return configured(panes, keys)
@@ -85,7 +87,7 @@ def read_configuration(text: str) -> Configuration:
 
 def _panes(names: Any, problems: list[str]) -> list[Pane]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        problems.append('panes is no list of names; write panes = ["name"]')
+        problems.append('panes is not a list of names; write panes = ["name"]')
         return []
     if not names:
         return []
@@ -102,7 +104,7 @@ def _panes(names: Any, problems: list[str]) -> list[Pane]:
 
 def _keys(content: Any, actions: Sequence[Action], problems: list[str]) -> Keys:
     if not isinstance(content, dict):
-        problems.append("keys is no table; write [keys] on a line of its own")
+        problems.append("keys is not a table; write [keys] on a line of its own")
         return {}
     known = [action.id for action in actions]
     keys: dict[str, tuple[str, ...]] = {}
@@ -128,11 +130,11 @@ def _flat(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _problem(id_: str, value: Any, known: Sequence[str]) -> str:
     if id_ == "panes":
-        return "stands above [keys]"
+        return "must be above [keys]"
     if id_ not in known:
         near = difflib.get_close_matches(id_, known, n=1)
         return f"there is no such action; did you mean {near[0]}?" if near else _NO_ACTION
     keys = [value] if isinstance(value, str) else value
     if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
-        return 'is no list of keys; write ["p"], or ["ctrl+k", "f5"], say'
+        return 'is not a list of keys; write ["p"] or ["ctrl+k", "f5"], for example'
     return ""

@@ -72,7 +72,7 @@ class Services:
         except OSError:
             self._app.say(f"copied {what}", "info")
             return
-        self._app.say(f"copied {what}; where the terminal can't: {kept}", "info")
+        self._app.say(f"copied {what}, to {kept} as well", "info")
 
     def write(self, kind: str, path: str) -> None:
         """Writes a file. kind: "svg", "csv" or "json". path: "" for one in the current folder."""
@@ -121,5 +121,5 @@ class Services:
     def _start(self) -> None:
         assert self._restart is not None
         problem = self._restart()
-        message = (problem, "error") if problem else ("an engine runs it again", "info")
+        message = (problem, "error") if problem else ("an engine runs the study again", "info")
         self._screen.app.call_from_thread(self._app.say, *message)

@@ -67,7 +67,7 @@ def _redraw(app: AppActions) -> None:
 def _interrupt(app: AppActions) -> None:
     """Ends nothing: Ctrl+C by mistake must not end days of training."""
     shown = app.context().keymap.shown
-    leave = f"{shown('app.quit')} leaves the app, and the study runs on"
+    leave = f"{shown('app.quit')} leaves the app; the study continues"
     app.say(f"{leave}; {shown('study.stop')} stops the study", "info")
 
 
@@ -80,23 +80,21 @@ def _forms(_: RenderContext) -> Sequence[str]:
 
 
 ACTIONS: Final = (
-    Action("app.help", ("?", "f1"), "help", "Every key, and what it does.", "App", _show_help),
+    Action("app.help", ("?", "f1"), "help", "Show all keys.", "App", _show_help),
     Action(
         "app.commands",
         (":",),
         "command line",
-        "Any action by its name, some with more: a number, a file, a trial.",
+        "Run an action by its name; some take a number, a file or a trial.",
         "App",
         _open_command_line,
     ),
-    Action(
-        "app.palette", ("ctrl+p",), "palette", "All actions, to choose from.", "App", _show_palette
-    ),
+    Action("app.palette", ("ctrl+p",), "palette", "Choose from all actions.", "App", _show_palette),
     Action(
         "app.summary",
         ("i",),
         "summary",
-        "The best configuration, the top five, counts, times and files.",
+        "Show the best configuration, the top five, counts, times and files.",
         "App",
         _show_summary,
     ),
@@ -104,7 +102,7 @@ ACTIONS: Final = (
         "app.keys",
         (),
         "keys and their file",
-        "Where keys are changed, and the names of all actions.",
+        "Show the file of keys, and the names of all actions.",
         "App",
         _show_keys,
     ),
@@ -112,7 +110,7 @@ ACTIONS: Final = (
         "app.shot",
         (),
         "picture",
-        "Writes the screen into an SVG file.",
+        "Write the screen to an SVG file.",
         "App",
         _shot,
         argument=Argument("[FILE]", _shot_to),
@@ -121,7 +119,7 @@ ACTIONS: Final = (
         "app.export",
         (),
         "export the trials",
-        "Writes all trials into a file, as CSV or JSON.",
+        "Write all trials to a file, as CSV or JSON.",
         "App",
         _export,
         argument=Argument("csv|json [FILE]", _export_to, _forms),
@@ -129,8 +127,8 @@ ACTIONS: Final = (
     Action(
         "app.redraw",
         ("ctrl+r",),
-        "draw again",
-        "Paints the whole screen once more, where something else has written on it.",
+        "redraw",
+        "Draw the whole screen again, after another program has written on it.",
         "App",
         _redraw,
     ),
@@ -138,7 +136,7 @@ ACTIONS: Final = (
         "app.interrupt",
         ("ctrl+c",),
         "how to leave",
-        "Ends nothing: says how to leave, and how to stop the study.",
+        "Say how to leave the app, and how to stop the study.",
         "App",
         _interrupt,
     ),
@@ -146,7 +144,7 @@ ACTIONS: Final = (
         "app.quit",
         ("q",),
         "leave",
-        "Closes the app. The study runs on; `tuitune attach` comes back to it.",
+        "Close the app. The study continues; `tuitune attach` opens the app again.",
         "App",
         _leave,
     ),

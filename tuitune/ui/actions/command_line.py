@@ -54,7 +54,7 @@ def execute(app: AppActions, line: str) -> None:
         return
     action, argument = command
     if argument and action.argument is None:
-        app.say(f"{name_of(action, actions)} takes nothing more: {argument}", "warning")
+        app.say(f"{name_of(action, actions)} takes no argument: {argument}", "warning")
     else:
         app.act(action.id, argument)
 
@@ -99,7 +99,7 @@ def _unknown(actions: Iterable[Action], line: str) -> str:
     """The message for a line that names no action."""
     first = line.split(maxsplit=1)[0]
     near = difflib.get_close_matches(first, _names(actions), n=2)
-    mend = f"did you mean {' or '.join(near)}?" if near else "? lists all there is"
+    mend = f"did you mean {' or '.join(near)}?" if near else "? lists all actions"
     return f"{first}: no such command; {mend}"
 
 
@@ -143,7 +143,7 @@ def hint(app: AppActions, line: str) -> str:
     if not line:
         return "an action's name, or a trial's number; tab completes"
     if _NUMBER.fullmatch(line):
-        return f"goes to {trial_name(int(line.lstrip('#t')))}"
+        return f"moves to {trial_name(int(line.lstrip('#t')))}"
     actions = app.actions.values()
     command = understood(actions, line)
     if command is not None:

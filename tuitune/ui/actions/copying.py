@@ -105,7 +105,7 @@ ACTIONS: Final = (
         "trial.copy",
         ("y",),
         "copy",
-        "Its id, its configuration as TOML, a command with it, or the path of its log.",
+        "Copy its id, its configuration as TOML, a command that adds it, or the path of its log.",
         "Trials",
         _copy,
         why_not=_nothing,

@@ -50,7 +50,7 @@ class Targets(Record, frozen=True):
             if row is not None and row.state == state:
                 same.append(number)
             elif row is not None:
-                moved.append(f"{trial_name(number)} {WORDS[_shown(row)].clause} by now")
+                moved.append(f"{trial_name(number)} {WORDS[_shown(row)].clause} in the meantime")
         return same, moved
 
     def words(self) -> str:
@@ -61,7 +61,7 @@ class Targets(Record, frozen=True):
         """Counts by state if `words` names no trials, and how many were excluded."""
         by_state = Counter(self.states.values()) if len(self.states) > _NAMED else {}
         counted = ", ".join(f"{n} {shown(state)}" for state, n in by_state.items())
-        left_out = f"{len(self.left_out)} can't be" if self.left_out else ""
+        left_out = f"{len(self.left_out)} excluded" if self.left_out else ""
         return "; ".join(part for part in (counted, left_out) if part)
 
 
@@ -104,9 +104,7 @@ def no_engine(context: RenderContext) -> str:
     if state == "importing":
         return "the training code is still being imported"
     if state == "finished":
-        return (
-            f"the study is finished; `tuitune {context.snapshot.file} --trials N` goes on with more"
-        )
+        return f"the study is finished; `tuitune {context.snapshot.file} --trials N` adds trials"
     return "no engine runs; :restart starts one"
 
 

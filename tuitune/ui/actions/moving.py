@@ -113,7 +113,7 @@ def _none_failed(context: RenderContext) -> str:
     shown = any(
         context.snapshot.rows[number].state == TrialState.FAILED for number in context.order.numbers
     )
-    return "" if shown else "those that failed are filtered out"
+    return "" if shown else "the failed trials are filtered out"
 
 
 def _mark(app: AppActions) -> None:
@@ -150,17 +150,33 @@ def _nothing_shown(context: RenderContext) -> str:
 
 
 ACTIONS: Final = (
-    Action("move.down", ("j", "down"), "down", "To the next trial.", "Move", partial(_by_lines, 1)),
-    Action("move.up", ("k", "up"), "up", "To the trial above.", "Move", partial(_by_lines, -1)),
     Action(
-        "move.page_down", ("pagedown",), "page down", "A page on.", "Move", partial(_by_pages, 1)
+        "move.down",
+        ("j", "down"),
+        "down",
+        "Move to the trial below.",
+        "Move",
+        partial(_by_lines, 1),
     ),
-    Action("move.page_up", ("pageup",), "page up", "A page back.", "Move", partial(_by_pages, -1)),
+    Action(
+        "move.up", ("k", "up"), "up", "Move to the trial above.", "Move", partial(_by_lines, -1)
+    ),
+    Action(
+        "move.page_down",
+        ("pagedown",),
+        "page down",
+        "Move a page down.",
+        "Move",
+        partial(_by_pages, 1),
+    ),
+    Action(
+        "move.page_up", ("pageup",), "page up", "Move a page up.", "Move", partial(_by_pages, -1)
+    ),
     Action(
         "move.half_down",
         ("ctrl+d",),
         "half a page down",
-        "Half a page on.",
+        "Move half a page down.",
         "Move",
         partial(_by_halves, 1),
     ),
@@ -168,17 +184,17 @@ ACTIONS: Final = (
         "move.half_up",
         ("ctrl+u",),
         "half a page up",
-        "Half a page back.",
+        "Move half a page up.",
         "Move",
         partial(_by_halves, -1),
     ),
-    Action("move.first", ("g", "home"), "first line", "To the first trial.", "Move", _first),
-    Action("move.last", ("G", "end"), "last line", "To the last trial.", "Move", _last),
+    Action("move.first", ("g", "home"), "first line", "Move to the first trial.", "Move", _first),
+    Action("move.last", ("G", "end"), "last line", "Move to the last trial.", "Move", _last),
     Action(
         "move.best",
         ("b",),
         "best trial",
-        "To the best trial so far.",
+        "Move to the best trial so far.",
         "Move",
         _best,
         why_not=_no_best,
@@ -187,7 +203,7 @@ ACTIONS: Final = (
         "move.failed",
         ("n",),
         "next failed",
-        "Next failed trial (wraps around).",
+        "Move to the next failed trial (wraps around).",
         "Move",
         _next_failed,
         why_not=_none_failed,
@@ -196,7 +212,7 @@ ACTIONS: Final = (
         "move.trial",
         (),
         "go to trial",
-        "To a trial by its number.",
+        "Move to a trial by its number.",
         "Move",
         _ask_where,
         argument=Argument("N", jump_to),
@@ -205,7 +221,7 @@ ACTIONS: Final = (
         "trial.mark",
         ("space",),
         "mark",
-        "Marks the trial, or takes its mark, and goes one down.",
+        "Mark or unmark the trial, and move one down.",
         "Trials",
         _mark,
         why_not=_nothing_shown,
@@ -214,7 +230,7 @@ ACTIONS: Final = (
         "trial.mark_range",
         ("v",),
         "mark a range",
-        "From here to where it is pressed again.",
+        "Mark from here to where the key is pressed again.",
         "Trials",
         _mark_range,
         why_not=_nothing_shown,
@@ -223,7 +239,7 @@ ACTIONS: Final = (
         "trial.mark_all",
         ("*",),
         "mark all",
-        "All that the filter shows, or none of them.",
+        "Mark all trials that the filter shows, or unmark them.",
         "Trials",
         _mark_all,
         why_not=_nothing_shown,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def _pause_launching(app: AppActions) -> None:
     def then(_: dict[str, Any]) -> None:
         back = Resume()
-        app.status_line.undo = Undo("pause launching", back, "launching again")
-        app.say("no new trial is launched; those that run go on", "info")
+        app.status_line.undo = Undo("pause launching", back, "trials are launched again")
+        app.say("no new trial is launched; running trials continue", "info")
 
     _want(app, "launching", value=False)
     app.send(Pause(), then)
@@ -58,11 +58,11 @@ def _trials(app: AppActions, text: str) -> None:
     if number is None:
         return
     was, begun = _settings_trials(app.context()), len(app.snapshot.rows)
-    words = f"{number} trials in all, {was} before"
+    words = f"{number} trials in all (before: {was})"
     if number >= begun:
         _set(app, "search.trials", number, was, words)
         return
-    asked = f"{begun} trials have begun: end the study with those that run?"
+    asked = f"{begun} trials have started: end the study once they have ended?"
     app.ask(Question(asked, lambda: _set(app, "search.trials", number, was, words)))
 
 
@@ -91,8 +91,8 @@ def _stop(app: AppActions) -> None:
     running = app.snapshot.counts.get(TrialState.RUNNING, 0)
     ways = (
         ("s", "save and leave", Stop(), "trials save and leave"),
-        ("f", "finish what runs", Stop(finish=True), "trials run to their end"),
-        ("k", "kill what runs", Stop(now=True), "trials are killed, unsaved"),
+        ("f", "finish running trials", Stop(finish=True), "trials run to their end"),
+        ("k", "kill running trials", Stop(now=True), "trials are killed without saving"),
     )
 
     def choice(key: str, title: str, request: Stop, words: str) -> Choice:
@@ -114,13 +114,15 @@ def _stopping(app: AppActions, answer: dict[str, Any], words: str) -> None:
 
 def _set_concurrency(app: AppActions, number: int) -> None:
     if number < 1:
-        app.say("at least one trial at a time; P pauses the launching", "warning")
+        app.say("at least one trial at a time; P pauses launching", "warning")
         return
     settings = app.snapshot.study.settings
     was = None if settings is None else settings.concurrency
     _want(app, "concurrency", number)
     words = f"at most {number} at a time"
-    _set(app, "search.concurrency", number, was, words if was is None else f"{words}, {was} before")
+    _set(
+        app, "search.concurrency", number, was, words if was is None else f"{words} (before: {was})"
+    )
 
 
 def _set(app: AppActions, key: str, number: int, was: int | None, words: str) -> None:
@@ -166,11 +168,11 @@ def _settings_trials(context: RenderContext) -> int:
 
 
 def _no_pause(context: RenderContext) -> str:
-    return no_engine(context) or ("" if _launching(context) else "it is paused already")
+    return no_engine(context) or ("" if _launching(context) else "launching is paused already")
 
 
 def _no_resume(context: RenderContext) -> str:
-    return no_engine(context) or ("it is not paused" if _launching(context) else "")
+    return no_engine(context) or ("launching is not paused" if _launching(context) else "")
 
 
 def _launching(context: RenderContext) -> bool:
@@ -201,7 +203,7 @@ ACTIONS: Final = (
         "study.pause",
         ("P",),
         "pause launching",
-        "Starts no new trial; those that run go on.",
+        "Launch no new trial; running trials continue.",
         "Study",
         _pause_launching,
         dangerous=True,
@@ -211,7 +213,7 @@ ACTIONS: Final = (
         "study.resume",
         ("R",),
         "resume launching",
-        "Starts new trials again.",
+        "Launch new trials again.",
         "Study",
         _resume_launching,
         dangerous=True,
@@ -221,7 +223,7 @@ ACTIONS: Final = (
         "study.more",
         ("+",),
         "one more at a time",
-        "Raises how many trials may run at once.",
+        "Run one more trial at a time.",
         "Study",
         _more,
         dangerous=True,
@@ -231,7 +233,7 @@ ACTIONS: Final = (
         "study.fewer",
         ("-",),
         "one fewer at a time",
-        "Lowers how many trials may run at once; those that run go on.",
+        "Run one trial fewer at a time; running trials continue.",
         "Study",
         _fewer,
         dangerous=True,
@@ -241,7 +243,7 @@ ACTIONS: Final = (
         "study.concurrency",
         (),
         "trials at a time",
-        "How many trials may run at once.",
+        "Set how many trials may run at a time.",
         "Study",
         _ask_concurrency,
         dangerous=True,
@@ -252,7 +254,7 @@ ACTIONS: Final = (
         "study.trials",
         ("T",),
         "number of trials",
-        "How many trials the study has in all, besides those added by hand.",
+        "Set the number of trials, besides those added by hand.",
         "Study",
         _ask_trials,
         dangerous=True,
@@ -274,7 +276,7 @@ ACTIONS: Final = (
         "study.stop",
         ("Q",),
         "stop the study",
-        "Ends the engine: trials save and leave, finish, or are killed. It can go on later.",
+        "Stop the study: trials save and leave, finish, or are killed. It can continue later.",
         "Study",
         _stop,
         dangerous=True,
@@ -284,7 +286,7 @@ ACTIONS: Final = (
         "study.restart",
         (),
         "restart the engine",
-        "Starts an engine that goes on with a study that has none.",
+        "Start an engine for a study that has none.",
         "Study",
         _restart,
         dangerous=True,

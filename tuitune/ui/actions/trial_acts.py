@@ -38,8 +38,8 @@ _DONE: Final = {
     "pause": "pausing",
     "resume": "resuming",
     "kill": "killing",
-    "retry": "taking up again",
-    "undo_kill": "spared",
+    "retry": "retrying",
+    "undo_kill": "not killed:",
 }
 
 
@@ -97,8 +97,7 @@ def _act(app: AppActions, act: str, why_not: WhyNot, *, asks: bool = False) -> N
 def _question(app: AppActions, act: str, chosen: Targets) -> Question:
     """Asks for y; if more than half of the running trials are affected, for their number."""
     details = chosen.details()
-    verb = "take up again" if act == "retry" else act
-    text = f"{verb} {chosen.words()}{f' ({details})' if details else ''}"
+    text = f"{act} {chosen.words()}{f' ({details})' if details else ''}"
     running = sum(state == TrialState.RUNNING for state in chosen.states.values())
     if act == "retry" or 2 * running <= app.snapshot.counts.get(TrialState.RUNNING, 0):
         return Question(f"{text}?", lambda: _send(app, act, chosen))
@@ -128,7 +127,7 @@ def _remember(app: AppActions, act: str, done: Sequence[int]) -> None:
     names = named(done)
     if act == "kill":
         until = time.monotonic() + _GRACE
-        app.status_line.undo = Undo(f"kill {names}", UndoKill(trials), "spared", until)
+        app.status_line.undo = Undo(f"kill {names}", UndoKill(trials), "not killed:", until)
     elif act == "pause":
         app.status_line.undo = Undo(f"pause {names}", Resume(trials), "resumed")
     elif act == "resume":
@@ -153,7 +152,9 @@ def _undone(app: AppActions, last: Undo, answer: dict[str, Any]) -> None:
 def _add_like(app: AppActions, left: Sequence[int], added: list[int]) -> None:
     """Sends one request after another, so that the new trials keep the order of the old ones."""
     if not left:
-        app.say(f"added {named(added)}, the same again, for when there is room", "info")
+        app.say(
+            f"added {named(added)} with the same configuration, to start when there is room", "info"
+        )
         return
 
     def then(answer: dict[str, Any]) -> None:
@@ -186,7 +187,7 @@ ACTIONS: Final = (
         "trial.pause",
         ("p",),
         "pause",
-        "Lets it save at its next report, and frees its place; one that can't save stands still.",
+        "Pause: it saves at its next report and frees its slot; one that can't save is frozen.",
         "Trials",
         _pause,
         dangerous=True,
@@ -196,7 +197,7 @@ ACTIONS: Final = (
         "trial.resume",
         ("r",),
         "resume",
-        "Lets a paused trial go on.",
+        "Resume a paused trial.",
         "Trials",
         _resume,
         dangerous=True,
@@ -206,7 +207,7 @@ ACTIONS: Final = (
         "trial.kill",
         ("x",),
         "kill",
-        "Ends it, after 8 s in which that can be undone; later only a retry takes it up again.",
+        "Kill the trial, after 8 s in which that can be undone; later, a retry continues it.",
         "Trials",
         kill,
         dangerous=True,
@@ -216,7 +217,7 @@ ACTIONS: Final = (
         "trial.undo",
         ("u",),
         "undo",
-        "Takes back a kill that waits, or the last pause, resume or change of a number.",
+        "Undo a kill that is due, or the last pause, resume or change of a number.",
         "Trials",
         _undo,
         dangerous=True,
@@ -225,8 +226,8 @@ ACTIONS: Final = (
     Action(
         "trial.enqueue",
         ("e",),
-        "enqueue again",
-        "Tries the same configuration once more, as a new trial.",
+        "repeat",
+        "Add a new trial with the same configuration.",
         "Trials",
         _enqueue,
         dangerous=True,
@@ -236,7 +237,7 @@ ACTIONS: Final = (
         "trial.retry",
         ("E",),
         "retry",
-        "Takes up a trial that failed, was pruned or killed, from its checkpoint if it has one.",
+        "Retry a trial that failed, was pruned or killed, from its checkpoint if it has one.",
         "Trials",
         _retry,
         dangerous=True,
@@ -246,7 +247,7 @@ ACTIONS: Final = (
         "trial.add",
         ("a",),
         "add a trial",
-        "A form for a configuration by hand, filled with that of the cursor's trial.",
+        "Add a trial by a form, filled with the configuration of the cursor's trial.",
         "Trials",
         _add,
         dangerous=True,

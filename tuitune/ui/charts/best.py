@@ -65,7 +65,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     title = "Best so far"
     found = _counted(context)
     if not found.trials:
-        why = "no trial has ended with a value yet: the best so far begins with the first"
+        why = "no trial has ended with a value yet"
         return Drawing(title, words(why), actions=_ACTIONS[:1])
     sign = 1 if snapshot.spec.objective.mode == "min" else -1
     steps = [found.ended(place) for place in improvements(found.values, sign)]
@@ -74,7 +74,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     shown = shown_range(drawn, log=selection.log_y)
     if shown is None:
         return Drawing(
-            title, words("no value above 0, so nothing to show on a log scale"), actions=_ACTIONS
+            title, words("no value above 0: a log scale can't show any"), actions=_ACTIONS
         )
     x = scale(0.0, found.places[-1])
     made = frame(size, x, scale(*shown, log=selection.log_y), context.glyphs)

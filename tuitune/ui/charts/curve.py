@@ -315,9 +315,9 @@ def _note(context: RenderContext, inspected: int | None, name: str) -> str:
 
 def _nothing(context: RenderContext, lines: list[_Line]) -> list[str]:
     if not context.snapshot.rows:
-        return ["no trials yet: the first one's curve will be here"]
+        return ["no trials yet"]
     if not lines:
-        return ["no trial is chosen"]
+        return ["no trial is selected"]
     row = context.snapshot.row(lines[0].shown.trial)
     if row is not None and metric(context) == context.snapshot.spec.objective.metric:
         return [missing(context, row)]
@@ -327,5 +327,5 @@ def _nothing(context: RenderContext, lines: list[_Line]) -> list[str]:
 def _no_finite_value(context: RenderContext, lines: list[_Line]) -> list[str]:
     values = [value for line in lines for value in line.curve.values]
     if context.selection.log_y and any(math.isfinite(value) for value in values):
-        return ["no value above 0, so nothing to show on a log scale"]
+        return ["no value above 0: a log scale can't show any"]
     return [f"no finite value: {len(values)} reports are all nan or infinite"]

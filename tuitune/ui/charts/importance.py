@@ -70,7 +70,7 @@ def _partial(one: ParameterImportance, configurations: int) -> Line:
 def _verdict(found: Importance) -> Line:
     if text := caution(found):
         return ((f"  {text}", "warning bold" if is_useless(found) else "warning"),)
-    return (("  bars: how much its error grows without a parameter", "muted"),)
+    return (("  bars: rise of the error when permuted", "muted"),)
 
 
 def _method(context: RenderContext, found: Importance) -> str:

@@ -65,7 +65,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     values = [row.value for row in rows if row.value is not None]
     shown = shown_range([values], log=context.selection.log_y)
     if shown is None:
-        return Drawing(title, words("no value that this scale could show"), actions=_ACTIONS)
+        return Drawing(title, words("no value that this scale can show"), actions=_ACTIONS)
     metric = Axis(snapshot.spec.objective.metric, scale(*shown, log=context.selection.log_y))
     plot = _plot(context, size, every[:fitting], metric)
     rows = sorted(rows, key=lambda row: merit(row, snapshot.spec.objective))
@@ -152,7 +152,7 @@ def _lines(plot: _Plot, context: RenderContext, tenth: int) -> list[Line]:
         (f" {solid} best {tenth}", _GOOD.role),
         (f"  {dotted} others", "muted"),
         (f"  {dashed} cursor", _OWN.role),
-        ("  at the bottom: not there" if plot.absent else "", "muted"),
+        ("  at the bottom: inactive" if plot.absent else "", "muted"),
     )
     return [
         _spread(plot, [axis.name for axis in shown], width, "title"),

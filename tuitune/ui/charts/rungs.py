@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _ACTIONS: Final = (("chart.rungs", "curve"),)
 _NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # cells of the figures
-_NARROW_NAMES: Final = ("in", "cut", "on", "here", "wait", "end")
+_NARROW_NAMES: Final = ("in", "cut", "pass", "here", "wait", "end")
 _WIDE: Final = (8, 9, 9, 9, 6, 7, 7)
-_WIDE_NAMES: Final = ("entries", "cut", "gone on", "here", "waits", "ended")
+_WIDE_NAMES: Final = ("entries", "cut", "passed", "here", "waits", "ended")
 _WIDE_FROM: Final = 70
 _BAR: Final = 8  # least cells of a bar
 _AT_ONCE: Final = (
@@ -164,7 +164,7 @@ class Rungs:
         lines = [_head(resource(snapshot), size.width)]
         for bracket in brackets:
             lines += self._bracket(context, bracket, size.width)
-        note = f"{snapshot.study.style or pruning.style}, 1 of {pruning.reduction:g} goes on"
+        note = f"{snapshot.study.style or pruning.style}, 1 of {pruning.reduction:g} passes"
         if len(lines) > size.height > 0:
             lines[size.height - 1 :] = [_cut_off(len(lines) - size.height + 1)]
         return Drawing(title, lines, note, _ACTIONS)
@@ -199,7 +199,7 @@ class Rungs:
 def _none(spec: StudySpec) -> str:
     if not any(spec.pruner.plan.steps):
         return f"no rungs: the study's pruning.method is {spec.pruning.method}"
-    return "no rungs yet: the engine lays them when it begins"
+    return "no rungs yet: the engine sets them when it starts"
 
 
 def _columns(width: int) -> Sequence[int]:

@@ -72,7 +72,7 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     ]
     shown = shown_range([values, own], log=context.selection.log_y)
     if shown is None:
-        return Drawing(title, words("no value that this scale could show"), actions=_ACTIONS)
+        return Drawing(title, words("no value that this scale can show"), actions=_ACTIONS)
     y = scale(*shown, log=context.selection.log_y)
     made = frame(size._replace(height=size.height - 1), _UNIT, y, context.glyphs)
     if made is None:

@@ -136,13 +136,13 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
     status_line = context.status_line
     if status_line.prompt is not None:
         hint = status_line.prompt.hint
-        words = hint(status_line.typed_so_far) if hint else "enter takes it, esc leaves it"
+        words = hint(status_line.typed_so_far) if hint else "enter accepts, esc cancels"
         role = "warning" if status_line.question is not None else "muted"
         return [line((fit(words, size.width).rstrip(), role))]
     if status_line.menu is not None:
         return [_menu_lines(status_line.menu, size.width)[1]]
     if status_line.question is not None:
-        return [line(("enter", "bold"), (" is no", "muted"))]
+        return [line(("enter", "bold"), (" means no", "muted"))]
     actions = [*_FIRST, *hints.get(context.selection.focus, ()), *_MORE]
     shown = [
         (context.keymap.shown(id_), word) for id_, word in actions if _is_possible(context, id_)

@@ -239,7 +239,7 @@ def _steps(context: RenderContext) -> list[int]:
 
 def _no_read_out(context: RenderContext) -> str:
     if context.selection.chart != "curve":
-        return "only curves are read out"
+        return "only curves show the values of a step"
     return "" if _steps(context) else "there are no reports yet"
 
 
@@ -253,7 +253,7 @@ PANE = Pane(
             "chart.best",
             ("B",),
             "best so far",
-            "The best value over the trials, then over time, then the curve again.",
+            "Show the best value by trial, then by time, then the curve again.",
             "Look",
             _best,
         ),
@@ -261,7 +261,7 @@ PANE = Pane(
             "chart.importance",
             ("I",),
             "importance",
-            "Which parameters matter, as a small model of the trials has it.",
+            "Show which parameters matter, by a model of the trials.",
             "Look",
             _importance,
         ),
@@ -269,7 +269,7 @@ PANE = Pane(
             "chart.parallel",
             ("C",),
             "coordinates",
-            "All parameters side by side, a line a trial, the best tenth apart.",
+            "Show all parameters side by side, one line for each trial, the best tenth apart.",
             "Look",
             _parallel,
         ),
@@ -277,22 +277,32 @@ PANE = Pane(
             "chart.slice",
             ("D",),
             "one parameter",
-            "One parameter against the metric; again: the next parameter.",
+            "Show one parameter against the metric; again: the next parameter.",
             "Look",
             _next_parameter,
             why_not=_no_parameter,
         ),
         Action(
-            "chart.rungs", ("H",), "rungs", "The rungs, and what waits at each.", "Look", _rungs
+            "chart.rungs",
+            ("H",),
+            "rungs",
+            "Show the rungs, and how many trials are held at each.",
+            "Look",
+            _rungs,
         ),
         Action(
-            "chart.log", ("L",), "log scale", "The metric on a log scale, or not.", "Look", _log
+            "chart.log",
+            ("L",),
+            "log scale",
+            "Show the metric on a log scale, or not.",
+            "Look",
+            _log,
         ),
         Action(
             "chart.metric",
             ("m",),
             "next metric",
-            "The curve of the next metric that trials report.",
+            "Show the curve of the next metric that trials report.",
             "Look",
             _next_metric,
             why_not=_one_metric,
@@ -301,15 +311,15 @@ PANE = Pane(
             "chart.overlay",
             ("o",),
             "overlay",
-            "The curves of marked trials beside the cursor's, or not.",
+            "Show the curves of marked trials beside the cursor's, or not.",
             "Look",
             _overlay,
         ),
         Action(
             "chart.right",
             ("right",),
-            "read on",
-            "Reads the curves' values out at the next step.",
+            "next step",
+            "Show the values of the curves at the next step.",
             "Look",
             _read_right,
             _NAME,
@@ -318,8 +328,8 @@ PANE = Pane(
         Action(
             "chart.left",
             ("left",),
-            "read back",
-            "Reads the curves' values out at the step before.",
+            "previous step",
+            "Show the values of the curves at the previous step.",
             "Look",
             _read_left,
             _NAME,

@@ -74,7 +74,7 @@ def _lines(
     shown = [rule(context, _NAME, title, size.width, right=right)]
     if not newest:
         gone = context.snapshot.engine_gone
-        words = "not running; no live readings" if gone else "the devices are being looked at"
+        words = "not running; no live readings" if gone else "waiting for the first readings"
         return [*shown, line((f" {words}", "muted"))][: size.height]
     if size.width >= _WIDE_FROM:
         shown += [_card(context, sample, size.width) for sample in cards]

@@ -91,7 +91,7 @@ def _lines(
     for text in texts:
         segments = chopped(text, size.width) if context.selection.wrap else [_cut(text, size.width)]
         shown += [_highlighted(segment, context.selection.find) for segment in segments]
-    state = "follows" if end is None else f"held, {_amount(found.size - end)} below"
+    state = "follows" if end is None else f"scrolled, {_amount(found.size - end)} below"
     words = [f"Log {trial_name(int(path.parent.name))}", state]
     if context.selection.find:
         words.append(f"find {context.selection.find!r}")
@@ -246,7 +246,7 @@ def _no_log(context: RenderContext) -> str:
 
 
 def _no_match_possible(context: RenderContext) -> str:
-    return _no_log(context) or ("" if context.selection.find else "nothing is looked for")
+    return _no_log(context) or ("" if context.selection.find else "no text is searched for")
 
 
 PANE = Pane(
@@ -259,7 +259,7 @@ PANE = Pane(
             "log.open",
             ("l",),
             "log",
-            "What the trial under the cursor prints.",
+            "Show the output of the trial under the cursor.",
             "Look",
             _open,
         ),
@@ -268,7 +268,7 @@ PANE = Pane(
             "log.wrap",
             ("w",),
             "wrap",
-            "Long lines go on in the next one, or are cut.",
+            "Wrap long lines, or cut them.",
             "Look",
             _wrap,
             pane=_NAME,
@@ -277,7 +277,7 @@ PANE = Pane(
             "log.find",
             ("/",),
             "find",
-            "Looks for a text in the log, upwards.",
+            "Search the log upwards for a text.",
             "Look",
             _find,
             pane=_NAME,
@@ -287,7 +287,7 @@ PANE = Pane(
             "log.find_up",
             ("n",),
             "next match above",
-            "Goes up to the next line that holds the text.",
+            "Move up to the next line that has the text.",
             "Look",
             _find_up,
             pane=_NAME,
@@ -297,7 +297,7 @@ PANE = Pane(
             "log.find_down",
             ("N",),
             "next match below",
-            "Goes down to the next line that holds the text.",
+            "Move down to the next line that has the text.",
             "Look",
             _find_down,
             pane=_NAME,

@@ -66,7 +66,7 @@ def scroll_actions(
             f"{pane}.{name}",
             keys,
             words,
-            f"Scrolls {title} {words}.",
+            f"Scroll {title} {words}.",
             "Move",
             partial(_scroll, run, count),
             pane=pane,

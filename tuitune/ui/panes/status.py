@@ -84,7 +84,7 @@ def _cut_to(text: Line, width: int) -> Line:
 
 
 def _flags(context: RenderContext) -> Line:
-    words = [("frozen", context.selection.frozen), ("readonly", context.readonly)]
+    words = [("updates off", context.selection.frozen), ("readonly", context.readonly)]
     spans: list[tuple[str, str]] = []
     for word, on in words:
         if on:

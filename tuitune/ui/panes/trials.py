@@ -89,7 +89,9 @@ def _rule(
     selection = context.selection
     total = len(context.snapshot.rows)
     counted = f"{len(context.order.numbers)} of {total}" if selection.filter != ALL else str(total)
-    frozen = f"frozen ({context.keymap.shown('table.freeze')} goes on) " if selection.frozen else ""
+    frozen = (
+        f"updates off ({context.keymap.shown('table.freeze')}: on) " if selection.frozen else ""
+    )
     more = line(
         (frozen, "warning bold"), *_filter(context, width), (_sorted(context, made), "muted")
     )

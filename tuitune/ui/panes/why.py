@@ -85,7 +85,7 @@ def _lines(
     decisions = _decisions(context.snapshot, facts, size.width, study=study)
     shown = list(islice(decisions, top, top + height))
     if not shown:
-        shown = [line(("nothing was decided yet" if not top else "nothing older", "muted"))]
+        shown = [line(("no decisions yet" if not top else "no older decisions", "muted"))]
     return [rule(context, _NAME, title, size.width, right=other), *shown][: size.height]
 
 
@@ -150,7 +150,7 @@ _scroll = scroll_text(_NAME, length)
 
 PANE = Pane(
     _NAME,
-    "why it came so",
+    "the reasons",
     WhyPane,
     _where,
     (
@@ -159,7 +159,7 @@ PANE = Pane(
             "why.whole",
             ("w",),
             "the whole study",
-            "Tells what was decided in the whole study, or of the cursor's trial alone.",
+            "Show the decisions of the whole study, or of the cursor's trial alone.",
             "Look",
             _whole_study,
             pane=_NAME,

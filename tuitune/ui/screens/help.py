@@ -122,14 +122,12 @@ _ID, _ID_KEYS = 24, 18  # cells in `key_lines`
 def key_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
     """The path of the key file, an example, and all actions with their keys."""
     file = key_file()
-    there = "it is there" if file.exists() else "it is not there yet"
+    there = "it exists" if file.exists() else "it does not exist yet"
     lines = [
         line((f"{file} ", "bold"), (f"({there})", "muted")),
         (),
         line(("[keys]", "info")),
-        line(
-            ('"trial.pause" = ["p", "f5"]', "info"), ("      # [] takes all its keys away", "muted")
-        ),
+        line(('"trial.pause" = ["p", "f5"]', "info"), ("      # [] removes all its keys", "muted")),
         (),
     ]
     for action in actions:

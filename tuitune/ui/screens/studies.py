@@ -68,7 +68,7 @@ def study_lines(listing: Listing, size: Size) -> list[Line]:
     named = line((f"{sign} ", "rule"), (f"{fit(title, len(title))} ", "accent bold"))
     rule = ends(named, (), width, (sign, "rule"))
     if not entries:
-        message = ("None like that; esc shows all again.",) if text else _NONE_YET
+        message = ("no study matches; esc clears the filter",) if text else _NONE_YET
         return [rule, *(cut(line((f"  {words}", "info")), width) for words in message)]
     widths = _widths(entries, width)
     heads = cut(line(("    " + _row(_HEADS, widths), "muted")), width)

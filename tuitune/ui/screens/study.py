@@ -201,7 +201,7 @@ class StudyScreen(Screen[None]):
             self.order.hold()  # so that the next key acts on the same trial
         reason = action.why_not(self.context()) if action.why_not else ""
         if action.dangerous and self.readonly:
-            reason = "this app only looks on (--readonly)"
+            reason = "this app changes nothing (--readonly)"
         if reason:
             self.say(f"{action.title}: {reason}", "warning")
         elif argument and action.argument is not None:

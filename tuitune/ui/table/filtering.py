@@ -62,7 +62,7 @@ def _of_number(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Tes
 
 def _of_text(name: str, read: Read, sign: str, wanted: tuple[str, ...]) -> Test:
     if sign in _COMPARE:
-        raise FilterError(f"{name} is neither more nor less: {name}:{wanted[0]}")
+        raise FilterError(f"{name} can't be compared by < or >; write {name}:{wanted[0]}")
     sought = [text.casefold() for text in wanted]
     negated = sign == "!="
 
@@ -99,7 +99,7 @@ def _as_number(name: str, text: str) -> float:
     try:
         return float(text.lstrip("#t") if name == "trial" else text)
     except ValueError:
-        raise FilterError(f"{name} is a number, and {text} is none") from None
+        raise FilterError(f"{name} is a number, and {text} is not") from None
 
 
 _NUMBERS: Final[Mapping[str, Read]] = {
@@ -184,7 +184,7 @@ def _field(name: str, sign: str, asked: str, spec: StudySpec) -> Test:
 
 def _state(sign: str, wanted: tuple[str, ...]) -> Test:
     if sign in _COMPARE:
-        raise FilterError("a state is neither more nor less: state:running")
+        raise FilterError("states can't be compared by < or >; write state:running")
     states: set[str] = set()
     for text in wanted:
         found = _states_like(text.casefold())
@@ -233,7 +233,7 @@ def _one_of(name: str, sign: str, wanted: Iterable[str], known: list[str]) -> No
     """Raises FilterError if no value can match."""
     for text in map(str.casefold, wanted):
         if sign in _COMPARE:
-            raise FilterError(f"{name} is neither more nor less: {name}={known[0]}")
+            raise FilterError(f"{name} can't be compared by < or >; write {name}={known[0]}")
         if not any(_like(value.casefold(), text, sign) for value in known):
             raise FilterError(f"{name} is one of {', '.join(known)}")
 

@@ -40,25 +40,27 @@ def _awaited(context: RenderContext, width: int) -> list[Line]:
         newest = [line(("  " + words, "muted"))] if words else []
         return [_info(f"{code} is being imported, {age}"), *newest]
     if snapshot.study.disk_low:
-        return [line(("nothing starts: the disk is too full; make room, and it goes on", "error"))]
+        return [
+            line(("nothing starts: the disk is too full; it continues once there is room", "error"))
+        ]
     if snapshot.study.blocked:
         return [line((f"nothing starts: {plain(snapshot.study.blocked)}", "error"))]
     if not snapshot.study.launching:
         key = context.keymap.shown("study.resume")
-        return [line((f"nothing starts: launching is paused; {key} goes on", "warning"))]
-    return [_info(f"{spec.search.method} is asked for the first configuration, {age}")]
+        return [line((f"nothing starts: launching is paused; {key} resumes it", "warning"))]
+    return [_info(f"{spec.search.method} chooses the first configuration, {age}")]
 
 
 def _gone(context: RenderContext, width: int) -> list[Line]:
     """For a study without trials and without an engine."""
     engine = context.snapshot.engine
     if engine.state == "finished":
-        return [_info("the study is finished, without a trial")]
+        return [_info("the study is finished without a trial")]
     if engine.state == "failed":
         return [
             line(("the study could not start:", "error bold")),
             *(line(("  " + words, "error")) for words in _tail(engine.words, width - 2)),
-            _info(f"mend it, then {_how_to_go_on(context)}"),
+            _info(f"fix it, then {_how_to_go_on(context)}"),
         ]
     return [
         line((f"no trial was started, and no engine runs ({_ended(context)})", "warning")),
@@ -79,7 +81,7 @@ def _first_keys(context: RenderContext) -> list[Line]:
     """The few keys that a new user needs."""
     keys = [("app.help", "all keys"), ("app.quit", "leave")]
     if not context.snapshot.engine_gone:
-        keys[1] = ("app.quit", "leave; the study goes on, `tuitune attach` comes back")
+        keys[1] = ("app.quit", "leave; the study continues, `tuitune attach` opens it again")
         if not context.readonly:
             keys.append(("study.stop", "stop the study"))
     return [
@@ -160,7 +162,7 @@ def missing(context: RenderContext, row: TrialRow) -> str:
 
 def _how_to_go_on(context: RenderContext) -> str:
     """The key and the command that start an engine again."""
-    command = f"`tuitune {plain(context.snapshot.file)}` goes on"
+    command = f"`tuitune {plain(context.snapshot.file)}` continues it"
     if context.readonly:
         return command
     return f"{context.keymap.shown(RESTART)} restarts the engine, or {command}"
@@ -182,7 +184,7 @@ def _ended(context: RenderContext) -> str:
         return f"stopped: {plain(snapshot.study.halted)}"
     if snapshot.study.finished:
         return "interrupted"
-    return "the engine ended without a word"
+    return "the engine ended without a message"
 
 
 def _last_of(text: str) -> str:

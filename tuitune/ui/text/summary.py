@@ -51,11 +51,11 @@ def _state(snapshot: Snapshot) -> list[Line]:
     ]
     known = {
         "finished": "finished",
-        "running": "runs",
-        "silent": "runs",
-        "importing": "is starting",
+        "running": "running",
+        "silent": "running",
+        "importing": "starting",
     }
-    state = known.get(snapshot.engine.state, "stopped, can go on")
+    state = known.get(snapshot.engine.state, "interrupted")
     took = duration(elapsed(snapshot))
     ended = snapshot.study.exhausted or snapshot.study.halted
     return [

@@ -39,8 +39,8 @@ def _acting(context: RenderContext, row: TrialRow) -> str:
     now = context.snapshot.now
     if row.kill_at is not None:
         key = context.keymap.shown("trial.undo")
-        back = "" if context.readonly else f"; {key} takes that back"
-        return f"is killed in {duration(row.kill_at - now)}{back}"
+        back = "" if context.readonly else f"; {key} undoes that"
+        return f"will be killed in {duration(row.kill_at - now)}{back}"
     if row.activity == "starting":
         return f"is starting, {duration(now - (row.launched or now))}"
     if row.ending is not None:
