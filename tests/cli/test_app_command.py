@@ -126,7 +126,7 @@ def test_closed_just_after_a_finished_study_was_started_again_it_says_that_it_ru
     assert attach("study", workshop.path / "runs", AppOptions()) == 0
     journal.close()
     here.release()
-    assert "study: runs on" in capsys.readouterr().out
+    assert "study: still running" in capsys.readouterr().out
 
 
 def test_stopped_it_says_what_goes_on_and_the_app_can_start_it_again(
