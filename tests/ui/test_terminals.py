@@ -74,7 +74,7 @@ def test_a_signal_ends_the_app_alone_and_leaves_the_terminal_as_it_was(workshop,
     os.kill(window.terminal.pid, number)
     assert window.terminal.pump(60, lambda seen: seen.ended())
     assert LAST_OF_SCREEN in bytes(window.terminal.text)
-    assert b"study: runs on" in bytes(window.terminal.text)
+    assert b"study: still running" in bytes(window.terminal.text)
     assert window.terminal.status == 128 + number
     nothing_was_missed(workshop)
 
