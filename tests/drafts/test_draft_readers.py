@@ -400,6 +400,27 @@ def test_a_configuration_file_that_is_given_has_the_defaults(read):
     }
 
 
+@pytest.mark.parametrize(
+    ("option", "printed", "lines"),
+    [
+        ("--epochs', default=14", "epoch {n}: loss {x}", ['# resource = "epoch"', "# max = 14 "]),
+        (
+            "--max-steps', default=500",
+            "step {n}: loss {x}",
+            ['# resource = "step"', "# max = 500 "],
+        ),
+        ("--epochs', default=14", "loss {x}", ["# max = 14 "]),
+    ],
+)
+def test_pruning_is_offered_with_the_length_of_a_trial(tmp_path, option, printed, lines):
+    script = tmp_path / "train.py"
+    script.write_text(
+        f"p.add_argument('{option})\np.add_argument('--lr', default=0.1)\nprint(f'{printed}')"
+    )
+    text = draft(script)
+    assert all(f"\n{line}" in text for line in lines), text
+
+
 def test_a_whole_default_of_no_declared_type_may_stand_for_a_float(read):
     options = "p.add_argument('--dropout', default=0)\np.add_argument('--lr', type=int, default=0)"
     assert ranges(read(options)) == {"dropout": FloatRange("dropout", 0.0, 0.5)}

@@ -49,9 +49,21 @@ class Script:
 
     def find(self, kind: type[_Node]) -> Iterator[_Node]:
         """Nodes of a kind in all modules: the script's own first, in the order of their lines."""
+        for nodes in self._nodes:
+            yield from nodes.get(kind, ())
+
+    @cached_property
+    def _nodes(self) -> list[dict[type, list[Any]]]:
+        """Of each module its nodes by their kind, in the order of their lines."""
+        found: list[dict[type, list[Any]]] = []
         for module in self.modules:
-            found = [node for node in ast.walk(module) if isinstance(node, kind)]
-            yield from sorted(found, key=lambda node: getattr(node, "lineno", 0))
+            by_kind: dict[type, list[Any]] = {}
+            for node in ast.walk(module):
+                by_kind.setdefault(type(node), []).append(node)
+            for nodes in by_kind.values():
+                nodes.sort(key=lambda node: getattr(node, "lineno", 0))
+            found.append(by_kind)
+        return found
 
     @cached_property
     def constants(self) -> dict[str, Any]:
@@ -93,9 +105,8 @@ class Script:
 
     def calls(self, *names: str) -> Iterator[ast.Call]:
         """Calls of functions by the last part of their name, as they stand in the code."""
-        for node in self.find(ast.Call):
-            if called(node) in names:
-                yield node
+        wanted = set(names)
+        return (node for node in self.find(ast.Call) if called(node) in wanted)
 
 
 def read_script(path: Path) -> Script:

@@ -208,11 +208,19 @@ def kept(lines: Sequence[Line]) -> str:
     return ", ".join(texts)
 
 
-def length(options: Sequence[Option]) -> int | None:
-    """How many epochs a script trains for by default."""
+_EPOCHS = re.compile(r"(n_?|num_|max_|num_train_)?epochs")
+_STEPS = re.compile(r"(n_?|num_|max_|total_|num_train_)?(iters|steps|iterations)")
+
+
+def length(options: Sequence[Option], unit: str) -> int | None:
+    """How many epochs or steps a script trains for by default."""
+    names = _STEPS if unit.startswith(("step", "iter")) else _EPOCHS
     for option in options:
-        is_length = re.fullmatch(r"(n_?|num_|max_|num_train_)?epochs", snake(option.name))
-        if is_length and isinstance(option.default, int | float) and option.default >= 2:
+        if (
+            names.fullmatch(snake(option.name))
+            and isinstance(option.default, int | float)
+            and option.default >= 2
+        ):
             return int(option.default)
     return None
 

@@ -147,7 +147,8 @@ def _document(
     yield ""
     yield from reading.tables or ("[search]", "trials = 50")
     if "[pruning]" not in reading.tables:
-        yield from _pruning(objective, length([line.option for line in lines]))
+        options = [line.option for line in lines]
+        yield from _pruning(objective, length(options, objective.unit))
     yield ""
 
 
@@ -197,12 +198,11 @@ def _kept(words: str) -> Iterator[str]:
         yield text
 
 
-def _pruning(objective: Objective, epochs: int | None) -> Iterator[str]:
+def _pruning(objective: Objective, whole: int | None) -> Iterator[str]:
     yield ""
     yield "# [pruning]  # stops poor trials early, by a metric reported again and again"
     yield '# method = "asha"'
     if objective.unit:
         yield f'# resource = "{objective.unit}"'
     unit = f"{objective.unit}s" if objective.unit else "reports"
-    whole = epochs if epochs and objective.unit in ("", "epoch") else 27
-    yield f"# max = {whole}  # how many {unit} a whole trial has"
+    yield f"# max = {whole or 27}  # how many {unit} a whole trial has"
