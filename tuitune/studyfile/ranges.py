@@ -223,7 +223,8 @@ def _reached(mean: float, distance: float, step: float | None, *, log: bool) -> 
     if not math.isfinite(value) or (log and value == 0):
         raise WrongValueError("reaches beyond all numbers; write low and high, or a smaller one")
     if step is None:
-        return float(f"{value:.6g}")
+        digits = 3 - math.floor(math.log10(abs(distance)))
+        return float(f"{value:.6g}") if log else round(value, max(0, digits))
     steps = math.ceil(value / step) if distance < 0 else math.floor(value / step)
     return steps * step if isinstance(step, int) else float(f"{steps * step:.12g}")
 

@@ -73,20 +73,20 @@ def _read(text: Any, parameters: Mapping[str, Parameter], entries: Mapping[str, 
 
 
 def _check_rest(space: SearchSpace, constraints: Mapping[str, int], problems: Problems) -> None:
-    """Record constraints that leave nothing of the space."""
-    for text, index in constraints.items():
-        alone = SearchSpace(space.parameters, (text,))
-        if why := "".join(group.why_empty for group in alone.groups):
-            names = ", ".join(sorted(alone.rules[0].names))
-            words = f"{why} of {names} keeps it; loosen it, or widen their ranges"
-            problems.add("space", _place(index), text, words)
-    if problems.found:
-        return
+    """Record constraints that leave nothing of the space, each alone or together."""
     for group in SearchSpace(space.parameters, tuple(constraints)).groups:
-        if why := group.why_empty:
+        if not group.why_empty:
+            continue
+        alone = {rule.text: SearchSpace(space.parameters, (rule.text,)) for rule in group.rules}
+        empty = {t: why for t, one in alone.items() if (why := one.groups[0].why_empty)}
+        for text, why in empty.items():
+            names = ", ".join(sorted(alone[text].rules[0].names))
+            words = f"{why} of {names} keeps it; loosen it, or widen their ranges"
+            problems.add("space", _place(constraints[text]), text, words)
+        if not empty:
             places = " and ".join(_place(constraints[rule.text]) for rule in group.rules)
             names = ", ".join(sorted({name for rule in group.rules for name in rule.names}))
-            words = f"{why} of {names} keeps {places} together; loosen one of them"
+            words = f"{group.why_empty} of {names} keeps {places} together; loosen one of them"
             problems.add("space", CONSTRAINTS, None, words)
 
 

@@ -62,8 +62,6 @@ def boxes_of(places: Sequence[int], judge: Judge) -> Boxes:
                 decided.append(half)
             elif kept is None:
                 heapq.heappush(undecided, (-_volume(half), next(order), half))
-        if undecided and -undecided[0][0] < 1e-12 * sum(map(_volume, decided)):
-            break
     return Boxes(tuple(places), tuple(sorted(decided + [box for _, _, box in undecided])))
 
 

@@ -34,7 +34,7 @@ _FIRST_DRAWS = 20_000  # for a first point, before all values are combined
 EMPTY_DRAWS = 100_000  # without one that keeps the rules: there is none
 _KNOWN = 32  # points that a walk may start from
 _SWEEPS, _STEPS = 3, 20  # of a walk: through all places, tries at each
-_SAMPLE = 512
+_SAMPLE, _SAMPLE_DRAWS = 512, 20_000
 _TABLE = 1_000  # values that are computed beforehand
 SHARE_DRAWS = 10_000  # that the share is estimated from
 
@@ -125,10 +125,13 @@ class Group:
         random = Random("sample")  # noqa: S311 - reproducible by design
         drawn: list[list[float]] = []
         point = [0.5] * (max(self.places, default=-1) + 1)
-        while len(drawn) < _SAMPLE:
+        for _ in range(_SAMPLE_DRAWS):
             self._draw(point, random)
-            if not self.redraw(point, random):
-                break
+            if self.keeps(point):
+                drawn.append([point[place] for place in self.places])
+                if len(drawn) == _SAMPLE:
+                    return drawn
+        if not drawn and self.redraw(point, random):
             drawn.append([point[place] for place in self.places])
         return drawn
 
