@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -20,38 +19,39 @@ PAGE = (Path(__file__).parents[2] / "docs/integrations.md").read_text()
 FRAMEWORK = re.compile(
     r"^(?:import|from) (lightning|transformers|xgboost|lightgbm|keras|jax)\b", re.MULTILINE
 )
-CODE = re.compile(r"<!-- (?P<facts>\{[^\n]*\}) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+CODE = re.compile(r"(?P<above>(?:[^\n]+\n)+)\n```python\n(?P<code>.*?)```", re.DOTALL)
+KEY = re.compile(r"`(\w+ = [^`]+)`")
 TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
 
 class Example(NamedTuple):
-    """Code, the package that it is for, and what differs from the page's study file."""
+    """Code, the package that it is for, and the paragraph above it."""
 
     code: str
     package: str
-    facts: dict[str, Any]
+    above: str
+
+    @property
+    def file(self) -> str:
+        return "main.py" if "`main.py`" in self.above else "train.py"
 
 
 def examples() -> list[Example]:
     return [
-        Example(
-            match["code"],
-            FRAMEWORK.findall(match["code"])[0],
-            json.loads(match["facts"]),
-        )
+        Example(match["code"], FRAMEWORK.findall(match["code"])[0], match["above"])
         for match in CODE.finditer(PAGE)
     ]
 
 
 def study_of(example: Example) -> dict[str, Any]:
     whole, command = (tomllib.loads(text) for text in TOML.findall(PAGE))
-    facts = example.facts
-    if "file" in facts:
+    said = tomllib.loads("\n".join(KEY.findall(example.above)))
+    if example.file == "main.py":
         whole["trial"] = command["trial"]
     else:
-        whole["objective"]["metric"] = facts["metric"]
-        whole["pruning"]["resource"] = facts["resource"]
-        whole["trial"] |= tomllib.loads(facts.get("trial", ""))
+        whole["objective"]["metric"] = said.pop("metric")
+        whole["pruning"]["resource"] = said.pop("resource")
+    whole["trial"] |= said
     whole["trial"]["cpus"] = 0.5
     # The first is the better one, so that it is promoted.
     whole["search"] = {"points": [{"lr": 0.1}, {"lr": 0.01}], "trials": 2, "concurrency": 1}
@@ -63,12 +63,10 @@ def test_no_example_is_left_out():
     assert len(TOML.findall(PAGE)) == PAGE.count("```toml") == 2
 
 
-@pytest.mark.parametrize(
-    "example", examples(), ids=lambda one: f"{one.package}-{one.facts.get('file', 'train.py')}"
-)
+@pytest.mark.parametrize("example", examples(), ids=lambda one: f"{one.package}-{one.file}")
 def test_an_example_promotes_and_resumes(workshop: Workshop, example: Example):
     needs(example.package)
-    workshop.write(example.facts.get("file", "train.py"), example.code)
+    workshop.write(example.file, example.code)
     study = study_of(example)
     workshop.write("example.toml", tomli_w.dumps(study))
     done = run(workshop, "example.toml", {})
