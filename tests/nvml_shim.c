@@ -252,6 +252,15 @@ WHOLE_NUMBER(nvmlDeviceGetComputeMode, "mode", "mode", 1)
     }
 WHOLE_NUMBER_64(nvmlDeviceGetCurrentClocksThrottleReasons, "throttle", "throttle")
 
+int nvmlDeviceGetTotalEnergyConsumption(void *device, u64 *into) {
+    Line *line;
+    int error = find(device, "energy", &line);
+    if (error) return error;
+    long long found = number(line, "energy", -1);
+    *into = (u64)found;
+    return found < 0 ? UNSUPPORTED : OK;
+}
+
 int nvmlDeviceGetTemperature(void *device, int sensor, uint *into) {
     (void)sensor;
     Line *line;

@@ -11,6 +11,8 @@ from gpu_studies import notes, study
 from nvml_world import World
 from workshop import Workshop, wait_until
 
+from tuitune.store.reader import Reader
+
 SAVING = """
 def train(trial):
     hold(500)
@@ -84,3 +86,43 @@ def test_check_tells_what_holds_now_and_what_may_surprise(shop: Workshop, world:
     done = shop.run("check", study(shop, SAVING, "gpus = 2\n[devices]\nmax_gpus = 1"))
     assert done.returncode == 2
     assert "[devices] max_gpus and hours allow 1 at most, and a trial has 2" in done.stderr
+
+
+TAKING = """
+def train(trial):
+    hold(500)
+    note(trial)
+    until("measured")
+    trial.report(loss=1.0)
+"""
+
+
+def test_gpu_hours_and_energy_of_each_trial_and_the_study_are_shown(shop: Workshop, world: World):
+    world.with_gpus(1, energy=1_000_000)
+    process = shop.start(study(shop, TAKING, trials=1), "--no-ui")
+    wait_until(lambda: notes(shop), "the trial")
+    wait_until(lambda: is_seen(shop), "a sample of its GPU")
+    world.gpus[0]["energy"] = 8_200_000  # mJ: two Wh more
+    world.write()
+    (shop.path / "measured").touch()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    (trial,) = shop.trials()
+    assert trial["energy_wh"] == 2.0
+    assert trial["gpu_hours"] > 0
+    shown = shop.run("show", "study").stdout
+    assert " GPU-hours, 2 Wh" in shown
+    assert "GPU-h" in shown
+    table = shop.run("export", "study", "--to", "csv").stdout.splitlines()
+    assert table[0].endswith("waiting_for,gpu_hours,energy_wh")
+    assert table[1].endswith(",2.0")
+
+
+def is_seen(shop: Workshop) -> bool:
+    """Whether a sample has the memory of a trial."""
+    reader = Reader.open(shop.folder() / "study.db")
+    try:
+        samples = [sample for sample in reader.samples() if sample.kind == "gpu"]
+        return any((sample.memory_used or 0) > 500 << 20 for sample in samples)
+    finally:
+        reader.close()

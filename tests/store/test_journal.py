@@ -64,6 +64,7 @@ EVERY_KIND: list[ev.AnyFact] = [
         2.1, (ev.Gpu("GPU-1", 1, "A100", 80, "lost", lost=True, links={"GPU-2": 9}),)
     ),
     ev.Footprint(2.1, 0, 1, 10**10),
+    ev.GpuUsed(2.1, 0, 1, 500.0),
     ev.Packed(2.1, "A100", 2, open=True, gain=1.5, why="2 trials at once do +50% over 1"),
     ev.Promoted(2.1, 1, 3, 1, 9, 0.5, "rung 3: rank 1 of 9"),
     ev.KillAsked(2.2, 3, 8.0, "app"),

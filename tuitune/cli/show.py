@@ -26,10 +26,16 @@ from tuitune.messages.text import (
     trial_name,
 )
 from tuitune.store.errors import StoreError
-from tuitune.store.exported import exported, exported_importance, importance_record
+from tuitune.store.exported import (
+    exported,
+    exported_importance,
+    importance_record,
+    usage_record,
+)
 from tuitune.store.rows import StudyRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
@@ -38,6 +44,9 @@ if TYPE_CHECKING:
     from tuitune.store.exported import ExportedTable, Form
     from tuitune.store.owner import Owner
     from tuitune.store.rows import StudyState, TrialRow
+
+
+_AFTER_TIME = 5  # the place of a column in the table of trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,7 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
         "device": row.device,
         "error": row.error,
         "note": row.note,
+        **usage_record(row),
     }
 
 
@@ -138,6 +148,7 @@ def _record(stored: _Stored) -> dict[str, Any]:
         "counts": _counts(stored)[0],
         "best": best and best_record(best.number, best.value, best.config, partial=partial),
         "importance": found and importance_record(found),
+        **usage_record(*stored.rows),
         "trials": [trial_record(row) for row in stored.rows],
     }
 
@@ -151,6 +162,8 @@ def _words(stored: _Stored) -> str:
     lines = [f"{study.name}: {stored.state}, {counted} of {stored.total} trials; {study.path}"]
     if why := _nothing_starts(stored):
         lines.append(f"nothing starts: {plain(why)}")
+    if any(row.gpu_seconds for row in rows):
+        lines.append(f"GPUs: {_usage_words(rows)}")
     best, partial = study.best(rows)
     if best is not None:
         what = f"{study.spec.objective.metric} {number(best.value)}"
@@ -161,6 +174,16 @@ def _words(stored: _Stored) -> str:
     if rows:
         lines += ["", _table(stored)]
     return "\n".join(lines)
+
+
+def _usage_words(rows: Sequence[TrialRow]) -> str:
+    """As "12.4 GPU-hours, 3.1 kWh"."""
+    usage = usage_record(*rows)
+    hours, energy = usage["gpu_hours"], usage["energy_wh"]
+    if energy is None:
+        return f"{number(hours)} GPU-hours"
+    words = f"{number(energy / 1000)} kWh" if energy >= 1000 else f"{number(energy)} Wh"
+    return f"{number(hours)} GPU-hours, {words}"
 
 
 def _importance_words(found: Importance) -> list[str]:
@@ -176,7 +199,12 @@ def _table(stored: _Stored) -> str:
     resource = spec.pruning.resource or "reports"
     head = ["trial", "state", spec.objective.metric, resource, "time", "configuration", "note"]
     now = None if stored.engine is None else time.time()
-    return table([head, *(_cells(row, now) for row in stored.rows)])
+    lines = [head, *(_cells(row, now) for row in stored.rows)]
+    if any(row.gpu_seconds for row in stored.rows):
+        hours = (number(usage_record(row)["gpu_hours"]) for row in stored.rows)
+        for cells, cell in zip(lines, ("GPU-h", *hours), strict=True):
+            cells.insert(_AFTER_TIME, cell)
+    return table(lines)
 
 
 def _cells(row: TrialRow, now: float | None) -> list[str]:

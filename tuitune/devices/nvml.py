@@ -130,6 +130,7 @@ class Nvml:
             temperature=_within(self._temperature(handle), -60, 200),
             power=_watts(self._ask("nvmlDeviceGetPowerUsage", handle)),
             power_limit=_watts(self._ask("nvmlDeviceGetEnforcedPowerLimit", handle)),
+            energy=_joules(self._ask("nvmlDeviceGetTotalEnergyConsumption", handle)),
             mode=mode,
             trouble=_forbidden(index) if mode == "prohibited" else "",
             parent=parent,
@@ -337,6 +338,10 @@ def _text(error: Any) -> str:
 def _within(value: int | None, low: int, high: int) -> int | None:
     """The value; None if it is out of range, as drivers return some."""
     return value if value is not None and low <= value <= high else None
+
+
+def _joules(millijoules: int | None) -> float | None:
+    return None if millijoules is None or millijoules >= _NO_NUMBER else millijoules / 1000
 
 
 def _watts(milliwatts: int | None) -> float | None:

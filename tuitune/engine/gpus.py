@@ -19,12 +19,14 @@ from tuitune.devices.host import make_state
 from tuitune.devices.locks import Locks
 from tuitune.devices.quarantine import ALL, Quarantine
 from tuitune.devices.watchdog import Timeouts, Watchdog
+from tuitune.engine.energy import EnergyMeter
 from tuitune.engine.failure import start_task
 from tuitune.engine.leases import Leases
 
 Take = Callable[[Sequence[ev.Event]], None]
 
 _AGAIN = 0.05  # s between two looks at memory that is to become free
+_USAGE_SECONDS = 300.0  # after which the study is told what running trials have taken
 
 
 class Gpus:
@@ -68,6 +70,8 @@ class Gpus:
         self._leaving: dict[tuple[int, int], Tenant] = {}
         self._unseen: dict[tuple[int, int], Tenant] = {}  # packed, and without a report
         self._stuck: list[tuple[Tenant, int]] = []  # that held memory after their trial
+        self._meter = EnergyMeter()
+        self._used_at = clock()
         self._fresh = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem = ""
@@ -123,6 +127,7 @@ class Gpus:
             self._devices = devices
             self._xids |= {d.uuid: (d.xid, now) for d in devices if d.xid is not None}
             self._report_footprints(now)
+            self._measure(now)
         self._publish()
         self._fresh.set()
 
@@ -142,6 +147,22 @@ class Gpus:
         found = self._view.footprints(self._devices, list(self._tenants.values()))
         if found and self._take is not None:
             self._take([ev.Footprint(now, *keys[id(tenant)], memory) for tenant, memory in found])
+
+    def _measure(self, now: float) -> None:
+        """Add up energy, and send the study now and then what running trials have taken."""
+        others = {uuid: len(processes) for uuid, processes in self._view.strangers.items()}
+        self._meter.look(self._devices, {**self._tenants, **self._leaving}, others, now)
+        if abs(now - self._used_at) < _USAGE_SECONDS or self._take is None:
+            return
+        self._used_at = now
+        if self._tenants:
+            joules = ((key, self._meter.take(key)) for key in self._tenants)
+            self._take([ev.GpuUsed(now, *key, used) for key, used in joules])
+
+    def _usage(self, key: tuple[int, int], now: float) -> list[ev.Event]:
+        """What an attempt that has ended took since it was last sent."""
+        joules = self._meter.take(key)
+        return [] if joules is None else [ev.GpuUsed(now, *key, joules)]
 
     def _change(self, gpus: tuple[ev.Gpu, ...], now: float) -> None:
         before, self.now = self.now, gpus
@@ -221,6 +242,8 @@ class Gpus:
             elif isinstance(event, ev.Exited) and self._is_tenant(event):
                 self._leave(event)
                 continue
+            elif isinstance(event, ev.Exited):
+                through += self._usage((event.trial, event.attempt), event.time)
             through.append(event)
         if through:
             self._take(through)
@@ -262,8 +285,9 @@ class Gpus:
             await asyncio.sleep(_AGAIN)
         del self._leaving[key]
         assert self._take is not None
-        xids = self._xids_of(tenant)
-        self._take([msgspec.structs.replace(event, time=self._clock(), xids=xids)])
+        now, xids = self._clock(), self._xids_of(tenant)
+        gone = msgspec.structs.replace(event, time=now, xids=xids)
+        self._take([*self._usage(key, now), gone])
 
     def _still_stuck(self) -> dict[str, Obstacle]:
         """Obstacles, by UUID, of GPUs that still hold memory of a trial that has ended."""

@@ -15,7 +15,10 @@ Form = Literal["csv", "json"]
 ExportedTable = Literal["trials", "importance"]
 
 _FIRST = ("trial", "state", "value", "step")
-_LAST = ("started", "ended", "attempts", "device", "error", "waiting_for")
+_LAST = (
+    *("started", "ended", "attempts", "device", "error", "waiting_for"),
+    *("gpu_hours", "energy_wh"),
+)
 
 
 def exported(
@@ -82,8 +85,18 @@ def _record(row: TrialRow, columns: Mapping[str, str]) -> dict[str, Any]:
         "device": row.device,
         "error": row.error,
         "waiting_for": row.waiting_for,
+        **usage_record(row),
     }
     return {**first, **values, **last}
+
+
+def usage_record(*rows: TrialRow) -> dict[str, float | None]:
+    """GPU time and energy of these trials together; None: unknown."""
+    known = [row.energy for row in rows if row.energy is not None]
+    return {
+        "gpu_hours": round(sum(row.gpu_seconds for row in rows) / 3600, 6),
+        "energy_wh": round(sum(known) / 3600, 4) if known else None,
+    }
 
 
 def _written(records: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:

@@ -155,6 +155,8 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         at_maximum=trial.at_maximum,
         paused_by_user=trial.paused_by_user,
         kill_at=state.kills.get(number),
+        gpu_seconds=trial.gpu_seconds,
+        energy=trial.energy,
     )
 
 

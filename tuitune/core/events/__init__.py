@@ -46,6 +46,7 @@ from tuitune.core.events.happened import (
     Exited,
     Footprint,
     Frozen,
+    GpuUsed,
     KillAsked,
     LaunchBlocked,
     Opened,
@@ -92,6 +93,7 @@ Event = (
     | ClockStepped
     | DevicesChanged
     | Footprint
+    | GpuUsed
     | DeadlinePassed
 )
 Decision = (

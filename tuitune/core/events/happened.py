@@ -231,5 +231,13 @@ class Footprint(Fact, frozen=True, tag="footprint"):
     memory: int  # bytes, on the GPU where it holds most
 
 
+class GpuUsed(Fact, frozen=True, tag="gpu_used"):
+    """What an attempt has taken of its GPUs since this was last stored, or since its launch."""
+
+    trial: int
+    attempt: int
+    joules: float | None  # None: the GPUs tell neither energy nor power
+
+
 class DeadlinePassed(Fact, frozen=True, tag="deadline"):
     """The study's own next deadline is due."""

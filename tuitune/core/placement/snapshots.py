@@ -32,6 +32,7 @@ class GpuSample(msgspec.Struct, frozen=True):
     temperature: int | None = None  # degrees Celsius
     power: float | None = None
     power_limit: float | None = None
+    energy: float | None = None  # J, by the GPU's own meter since the driver was loaded
     mode: str = "default"  # or "exclusive", "prohibited"
     trouble: str = ""  # why nothing can start on it, in words
     parent: str = ""  # a MIG instance's GPU

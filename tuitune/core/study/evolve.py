@@ -12,6 +12,7 @@ from tuitune.core.study import (
     asking,
     attempts,
     gpu_packing,
+    gpu_usage,
     judging,
     kept_checkpoints,
     leaving,
@@ -35,6 +36,7 @@ def evolve(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> st.State:
 
 
 def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
+    gpu_usage.opened(state, fact.time)
     state.settings = fact.settings
     state.cpus, state.memory = fact.cpus, fact.memory
     if not state.opening:
@@ -128,6 +130,7 @@ def _shift(trial: st.Trial, by: float) -> None:
     trial.stepped += by
     trial.grown += by
     trial.company += by
+    trial.metered += by
     if trial.started is not None:
         trial.started += by
     match trial.activity:
@@ -165,6 +168,7 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.SampleFailed: asking.sample_failed,
     ev.DevicesChanged: gpu_packing.changed,
     ev.Footprint: gpu_packing.grown,
+    ev.GpuUsed: gpu_usage.used,
     ev.Packed: gpu_packing.packed,
     ev.SetAside: sick_gpus.set_aside,
     ev.StyleChosen: _style_chosen,

@@ -11,6 +11,7 @@ from tuitune.core.placement import lives, packing, throughput
 from tuitune.core.placement.lives import Life
 from tuitune.core.placement.throughput import Finding
 from tuitune.core.spec import StudySpec
+from tuitune.core.study import gpu_usage
 from tuitune.core.study import state as st
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
 
@@ -26,6 +27,9 @@ _INSTANT = 1e-3  # s that an attempt takes at least
 
 def launched(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
     """Reset what packing measures for the attempt; a share of 0 means that it is packed."""
+    if fact.gpus:
+        gpu_usage.account(state, fact.time)
+        trial.metered = fact.time
     trial.gpus, trial.share = fact.gpus, fact.share
     trial.peak, trial.grown, trial.rest = 0, fact.time, 0
     trial.pace = None
@@ -39,6 +43,7 @@ def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
     """Its process has exited; its GPUs stay known until `gone`, as the exit is judged by them."""
     if not trial.gpus:
         return
+    gpu_usage.account(state, fact.time, trial)
     reports = trial.pace.reports if trial.pace else trial.attempt_step
     by_itself = trial.ending is None or trial.ending.reason is StopReason.RETURNED
     least = 1 if by_itself and not fact.error else _REPORTS_TO_COUNT

@@ -100,6 +100,9 @@ class Trial(msgspec.Struct, array_like=True):
     resumed: int = 0  # the step of the checkpoint that the newest attempt goes on from
     avoids: tuple[str, ...] = ()  # GPUs that may be to blame for its last failure
     failed_at: int = 0  # the step that it had reached there
+    gpu_seconds: float = 0.0  # of all attempts; those of a shared GPU are divided
+    metered: float = 0.0  # up to when these are counted, Unix s
+    energy: float | None = None  # J, of all attempts; None: unknown
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""
