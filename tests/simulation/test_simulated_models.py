@@ -151,10 +151,12 @@ def test_it_is_asked_ahead_only_where_answers_take_long():
     assert waited < 40  # 54 answers of 2 s each between three: 36 s if slots waited for all of them
 
 
-def test_with_one_slot_it_is_never_asked_ahead():
+@pytest.mark.parametrize(("concurrency", "cpus"), [(1, 1.0), (None, 2.0)])
+def test_with_one_slot_it_is_never_asked_ahead(concurrency, cpus):
     spec = spec_of("tpe", "none", trials=20)
-    alone = replace(spec, search=replace(spec.search, concurrency=1))
-    assert not any(ask.prefetched for ask in asks(played(alone, lambda: 2.0, Steady(10.0)).facts))
+    search, trial = replace(spec.search, concurrency=concurrency), replace(spec.trial, cpus=cpus)
+    alone = played(replace(spec, search=search, trial=trial), lambda: 2.0, Steady(10.0))
+    assert not any(ask.prefetched for ask in asks(alone.facts))
 
 
 def test_a_study_goes_on_without_its_model_and_says_so():
