@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from nvml_world import World
 
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
-from tuitune.devices import doctor
+from tuitune.devices import cuda, doctor
 
 
 def how(*findings: doctor.Finding) -> list[str]:
@@ -95,3 +97,42 @@ def test_a_logout_that_ends_studies_is_wrong_unless_one_lingers(monkeypatch: pyt
     assert how(doctor.logout(kills)) == ["wrong"]
     assert how(doctor.logout({**kills, "Linger": "yes"})) == ["ok"]
     assert how(doctor.logout({})) == ["ok"]
+
+
+UUIDS = [f"GPU-00000000-0000-0000-0000-00000000000{i}" for i in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, ""),
+        (802, "nvidia-fabricmanager"),
+        (803, "LD_LIBRARY_PATH"),
+        (999, "CUDA does not start (error 999)"),
+    ],
+)
+def test_cuda_that_does_not_start_is_wrong_though_nvml_is_well(world: World, code: int, words: str):
+    world.driver["cuda"] = code
+    world.with_gpus(2)
+    for gpu, uuid in zip(world.gpus, UUIDS, strict=True):
+        gpu["uuid"] = uuid
+    world.write()
+    seen = Snapshot(tuple(GpuSample(uuid, i, "A100") for i, uuid in enumerate(UUIDS)))
+    environment = {**os.environ, **world.environment, "CUDA_VISIBLE_DEVICES": "1"}
+    (finding,) = doctor.starts(seen, environment)
+    assert finding.how == ("wrong" if code else "ok")
+    assert words in finding.text
+    if not code:
+        assert finding.text == "starts, and sees 2 GPUs"
+
+
+def test_a_gpu_that_cuda_does_not_see_is_told():
+    devices = [GpuSample(uuid, i, "A100") for i, uuid in enumerate(UUIDS)]
+    assert "does not see GPU 1" in cuda.problem(cuda.Started(0, UUIDS[:1]), devices)
+    instances = [GpuSample(uuid, 0, "1g", parent="GPU-x") for uuid in UUIDS]
+    assert cuda.problem(cuda.Started(0, UUIDS[:1]), instances) == ""
+
+
+def test_a_machine_without_cuda_is_told_why():
+    assert "can't be started" in str(cuda.start({**os.environ, "LD_LIBRARY_PATH": ""}))
+    assert doctor.starts(Snapshot(problem="none", absent=True), {}) == []

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from tuitune.core.placement.gpu_state import MPS
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.devices import cuda
 from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.nvml import SHADOWED, default_mode
 from tuitune.devices.quarantine import Aside
@@ -43,6 +44,7 @@ def findings(
         *(finding for finding in binding() if finding.text != seen.problem),
         *(finding for device in seen.devices for finding in one(device)),
         *aside(listed),
+        *starts(seen, environment),
         *shell(seen, environment),
         *locks(seen, environment),
         files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
@@ -107,6 +109,17 @@ def aside(listed: Iterable[Aside]) -> list[Finding]:
         )
         for one in listed
     ]
+
+
+def starts(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
+    """Whether CUDA starts, which NVML does not tell."""
+    if not seen.devices:
+        return []
+    started = cuda.start(environment)
+    if wrong := cuda.problem(started, seen.devices):
+        return [Finding("wrong", "CUDA", wrong)]
+    count = 0 if isinstance(started, str) else len(started.uuids)
+    return [Finding("ok", "CUDA", f"starts, and sees {count} GPU{'s' if count != 1 else ''}")]
 
 
 def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:

@@ -1,0 +1,60 @@
+"""GPUs of AMD: counted, and not measured. A trial has them whole, and sees them by their numbers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tuitune.core.placement.snapshots import GpuSample, Snapshot
+
+PREFIX = "AMD-"
+_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
+_DEVICE = Path("/dev/kfd")
+_SIMDS = re.compile(r"^simd_count [1-9]", re.MULTILINE)
+_VISIBLE = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+_BUILT_FOR_ROCM = re.compile(r"^hip\b.*=\s*['\"]", re.MULTILINE)
+LIMITS = (
+    "nothing of them is measured: each trial has its own, whole, and what others do there is not "
+    "seen"
+)
+
+
+def count(nodes: Path = _NODES, device: Path = _DEVICE) -> int:
+    """The GPUs of AMD that this user may compute on, by the kernel's driver."""
+    if not os.access(device, os.R_OK | os.W_OK):
+        return 0
+    found = 0
+    for properties in nodes.glob("*/properties"):
+        try:
+            found += bool(_SIMDS.search(properties.read_text(encoding="ascii", errors="replace")))
+        except OSError:
+            continue
+    return found
+
+
+def snapshot(number: int, environment: Mapping[str, str]) -> Snapshot:
+    """So many GPUs, or those that the environment names, in its words."""
+    named = next((environment[name] for name in _VISIBLE if name in environment), None)
+    words = map(str, range(number)) if named is None else filter(None, named.split(","))
+    devices = tuple(
+        GpuSample(f"{PREFIX}{word.strip()}", index, "AMD GPU", mode="exclusive", processes=None)
+        for index, word in enumerate(words)
+    )
+    if not devices:
+        return Snapshot(problem="the environment hides all GPUs of AMD", absent=True)
+    return Snapshot(devices, unmeasured=True)
+
+
+def torch_uses_rocm() -> bool:
+    """Whether the torch of this interpreter is built for ROCm; it is not imported."""
+    spec = importlib.util.find_spec("torch")
+    for folder in () if spec is None else spec.submodule_search_locations or ():
+        try:
+            text = Path(folder, "version.py").read_text(encoding="utf-8")
+        except OSError:
+            continue
+        return _BUILT_FOR_ROCM.search(text) is not None
+    return False
