@@ -117,6 +117,19 @@ def test_a_command_has_its_gpu_too(shop: Workshop, world: World):
     assert (shop.path / "seen").read_text().split()[1] == world.gpus[0]["uuid"]
 
 
+def test_a_command_that_can_not_save_is_warned_of_pauses(shop: Workshop, world: World):
+    world.with_gpus(1)
+    shop.write("say.py", "print('loss=1')")
+    more = "[trial.metrics]\nloss = 'loss=([0-9.]+)'\n[devices]\non_foreign = 'pause'"
+    file = shop.study("", more, trials=1)
+    command = 'command = ["python", "say.py"]'
+    file.write_text(file.read_text().replace('target = "study_train.py:train"', command))
+    warning = 'on_foreign = "pause": a command is ended by SIGTERM when another user comes'
+    assert warning in shop.run("check", file).stderr
+    done = shop.run(file, "--no-ui")
+    assert warning in done.stdout + done.stderr
+
+
 def test_gpus_that_are_linked_go_together(shop: Workshop, world: World):
     world.links = [{"a": 0, "b": 2, "nvlink": 1}]
     world.with_gpus(3)

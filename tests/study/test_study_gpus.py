@@ -123,6 +123,12 @@ def test_trials_without_gpus_see_none_unless_the_file_says_so():
     assert gpu_environment(story.spec, story.study.state, story.trial(0)) == {}
 
 
+def test_gpus_of_amd_are_named_by_their_numbers():
+    story = Story(tuple(ev.Gpu(f"AMD-{i}", i, "AMD GPU", 0) for i in range(2)), 2)
+    environment = gpu_environment(story.spec, story.study.state, story.trial(0))
+    assert environment == {"HIP_VISIBLE_DEVICES": "0,1", "CUDA_VISIBLE_DEVICES": "0,1"}
+
+
 def test_a_gpu_that_comes_free_is_used_at_once():
     story = Story(machine(1, obstacle="anna's", foreign=True))
     assert story.where() == {}

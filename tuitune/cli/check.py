@@ -16,13 +16,13 @@ from tuitune.core.search.proposal import Proposal
 from tuitune.core.search.registry import make_searcher, searcher_kind
 from tuitune.core.space import SHARE_DRAWS, Choice, SearchSpace, likely_of, spell
 from tuitune.devices.host import host_room
-from tuitune.devices.watchdog import look
 from tuitune.engine.learning import KEY, Learned, kept, learn
 from tuitune.engine.settings import (
     CannotRunError,
     check_machine,
     check_program,
     interpreter_of,
+    look_for,
     no_notifier,
     wants_gpus,
 )
@@ -153,7 +153,7 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
     """The exit status: 0, or 2 with every mistake on stderr, as a run would be refused."""
     try:
         spec, document = load_whole(file, overrides=overrides)
-        seen = look() if wants_gpus(spec) else Snapshot(absent=True)
+        seen = look_for(spec)
         check_machine(spec, host_room(), seen)
         check_program(spec)
         python = interpreter_of(spec)

@@ -12,9 +12,10 @@ from tuitune.core.placement.visibility import allowed
 from tuitune.devices.doctor import Finding, findings, one
 from tuitune.devices.host import host_room, make_state
 from tuitune.devices.quarantine import listed_here
+from tuitune.devices.rocm import LIMITS
 from tuitune.devices.watchdog import look
 from tuitune.engine.leases import allowed_now
-from tuitune.engine.settings import settings_of
+from tuitune.engine.settings import pause_warning, settings_of
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import allowance, plain
 from tuitune.store.schema import is_network
@@ -44,11 +45,12 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     states = make_state(spec.devices).look(ours, seen, (), time.time())
     words = {gpu.uuid: reason_words(gpu.obstacle) or "would be used" for gpu in states}
     aside = {one.uuid: reason_words(one.why) for one in listed_here(os.environ)}
-    lines = [f"GPUs: {head}"]
+    lines = [f"GPUs: {head}", *([f"  {LIMITS}"] if seen.unmeasured else [])]
     for device in seen.devices:
         why = device.trouble or aside.get(device.uuid) or words.get(device.uuid, _LEFT_OUT)
         lines.append(f"  {line(device)}: {why}")
-        notes = one(device) if device.uuid in words and not device.trouble else ()
+        known = device.uuid in words and not (device.trouble or seen.unmeasured)
+        notes = one(device) if known else ()
         lines += [f"    {note.text}" for note in notes]
     return lines
 
@@ -56,6 +58,8 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
 def gpu_warnings(spec: StudySpec) -> Iterator[str]:
     """What of [devices] may surprise on this machine."""
     devices = spec.devices
+    if spec.trial.gpus != 0 and (words := pause_warning(spec)):
+        yield words
     for login in devices.yield_to:
         try:
             pwd.getpwnam(login)

@@ -11,8 +11,8 @@ from tuitune.cli.startup_pipe import StartupTimeouts
 from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.core.events import TrialState
 from tuitune.devices.host import host_room
-from tuitune.devices.watchdog import has_driver, look
-from tuitune.engine.settings import check_machine
+from tuitune.devices.watchdog import has_driver
+from tuitune.engine.settings import check_machine, look_for
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.plugins import PluginError
 from tuitune.store import owner
@@ -65,7 +65,7 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     """
     spec, document = load_whole(request.file, overrides=request.overrides)
     _check_executor(request.executor)
-    check_machine(spec, host_room(), None if has_driver() else look())
+    check_machine(spec, host_room(), None if has_driver() else look_for(spec))
     if study is None:
         found = None if request.new else newest_study(request.runs, spec.name)
         if found is None:

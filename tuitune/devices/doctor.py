@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from tuitune.core.placement.gpu_state import MPS
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
-from tuitune.devices import cuda
+from tuitune.devices import cuda, rocm
 from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.nvml import SHADOWED, default_mode
 from tuitune.devices.quarantine import Aside
@@ -55,6 +55,13 @@ def findings(
 
 def driver(seen: Snapshot) -> Finding:
     """Whether GPUs can be seen."""
+    if seen.absent and (number := rocm.count()):
+        used = "used where the study asks for them, or torch is built for ROCm"
+        return Finding("note", "GPUs", f"{number} of AMD, {used}; {rocm.LIMITS}")
+    if seen.absent and Path("/dev/dxg").exists():
+        remedy = "libnvidia-ml.so.1 is in /usr/lib/wsl/lib: add that to LD_LIBRARY_PATH"
+        text = f"none by NVML, as WSL may have them: {remedy}; GPUs of others are not used"
+        return Finding("note", "GPUs", text)
     if seen.absent:
         return Finding("note", "GPUs", f"none: {seen.problem}; trials run on the CPUs")
     if seen.problem:

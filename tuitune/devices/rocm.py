@@ -1,4 +1,4 @@
-"""GPUs of AMD: counted, and not measured. A trial has them whole, and sees them by their numbers."""
+"""GPUs of AMD, which are counted and not measured: a trial has them whole."""
 
 from __future__ import annotations
 
@@ -38,10 +38,16 @@ def count(nodes: Path = _NODES, device: Path = _DEVICE) -> int:
 def snapshot(number: int, environment: Mapping[str, str]) -> Snapshot:
     """So many GPUs, or those that the environment names, in its words."""
     named = next((environment[name] for name in _VISIBLE if name in environment), None)
-    words = map(str, range(number)) if named is None else filter(None, named.split(","))
+    words = map(str, range(number)) if named is None else map(str.strip, named.split(","))
     devices = tuple(
-        GpuSample(f"{PREFIX}{word.strip()}", index, "AMD GPU", mode="exclusive", processes=None)
-        for index, word in enumerate(words)
+        GpuSample(
+            f"{PREFIX}{word}",
+            int(word) if word.isdigit() else place,
+            "AMD GPU",
+            mode="exclusive",
+            processes=None,
+        )
+        for place, word in enumerate(filter(None, words))
     )
     if not devices:
         return Snapshot(problem="the environment hides all GPUs of AMD", absent=True)

@@ -25,6 +25,7 @@ from tuitune.engine.leases import Leases
 
 Take = Callable[[Sequence[ev.Event]], None]
 
+_PERIOD = 1.0  # s between two renewals where nothing is sampled
 _AGAIN = 0.05  # s between two looks at memory that is to become free
 _USAGE_SECONDS = 300.0  # after which the study is told what running trials have taken
 
@@ -64,6 +65,7 @@ class Gpus:
         self._take: Take | None = None
         self._view = make_state(spec) if view is None else view
         self._watchdog: Watchdog | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._devices: Sequence[GpuSample] = ()
         self._looked: Sequence[ev.Gpu] = ()  # as they were seen, before leases and stuck memory
         self._tenants: dict[tuple[int, int], Tenant] = {}
@@ -91,6 +93,9 @@ class Gpus:
     def start(self, first: Snapshot) -> None:
         """Take in a first sample, and begin to sample once a second."""
         self.seen(first)
+        if first.unmeasured:  # locks, hours and GPUs that are set aside change all the same
+            self._again = asyncio.get_running_loop().call_later(_PERIOD, self.start, first)
+            return
         self._watchdog = Watchdog(self.seen, known=first.devices, timeouts=self._watching)
         self._watchdog.start()
 
@@ -108,6 +113,8 @@ class Gpus:
         self.let_pass()
         if self._watchdog is not None:
             self._watchdog.close()
+        if self._again is not None:
+            self._again.cancel()
         self._leases.close()
 
     # --- samples --------------------------------------------------------------------------------

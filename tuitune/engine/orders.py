@@ -12,6 +12,7 @@ from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.spec import StudySpec
 from tuitune.core.study.state import State, Trial
 from tuitune.devices.quarantine import listed_here
+from tuitune.devices.rocm import PREFIX
 from tuitune.engine.ports import Folders
 from tuitune.messages.command import fill_command, fill_variables, trial_values
 from tuitune.trial.saved_files import newest
@@ -115,6 +116,9 @@ def import_environment(spec: StudySpec, seen: Snapshot) -> dict[str, str]:
 
 
 def _visible(uuids: Sequence[str]) -> dict[str, str]:
+    if any(uuid.startswith(PREFIX) for uuid in uuids):
+        numbers = ",".join(uuid.removeprefix(PREFIX) for uuid in uuids)
+        return {"HIP_VISIBLE_DEVICES": numbers, "CUDA_VISIBLE_DEVICES": numbers}
     return {"CUDA_VISIBLE_DEVICES": ",".join(uuids), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 

@@ -16,7 +16,6 @@ from tuitune.core.search.registry import make_searcher
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.devices.host import host_room
-from tuitune.devices.watchdog import look
 from tuitune.engine import monitors
 from tuitune.engine.context import (
     EngineContext,
@@ -39,8 +38,10 @@ from tuitune.engine.settings import (
     StudyDocument,
     check_machine,
     check_program,
+    has_gpus,
     interpreter_of,
-    wants_gpus,
+    look_for,
+    pause_warning,
 )
 from tuitune.engine.startup import (
     ControlHandler,
@@ -68,7 +69,6 @@ from tuitune.studyfile.trial import working_folder
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
-_NOT_LOOKED = Snapshot(problem="no GPU was asked for when this study began", absent=True)
 _SETTLED = 0.5  # s after which the first trials have started; less urgent work begins then
 
 
@@ -110,7 +110,7 @@ def run(
     """
     spec, folder = opening.spec, opening.folder
     machine = host_room()
-    seen = look() if wants_gpus(spec) else _NOT_LOOKED
+    seen = look_for(spec)
     check_machine(spec, machine, seen)
     check_program(spec)
     python = interpreter_of(spec)
@@ -121,7 +121,7 @@ def run(
             make_executor = _executor_maker(opening, journal, python, seen)
             document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
-            notes: list[str] = []
+            notes = [text for text in (pause_warning(spec),) if text and has_gpus(spec, seen)]
             with _storing_failure(journal, folder):
                 journal.rebuild(spec)
                 study = restore(spec, journal, notes.append)

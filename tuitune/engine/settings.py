@@ -15,6 +15,7 @@ from tuitune.core.placement.visibility import NotAllowedError, allowed, hides_al
 from tuitune.core.space import spell
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
+from tuitune.devices import rocm
 from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.quarantine import listed_here
 from tuitune.executors.local.interpreter import OURS, Interpreter, InterpreterError, ask_version
@@ -150,6 +151,34 @@ def no_notifier(spec: StudySpec) -> str:
 def wants_gpus(spec: StudySpec) -> bool:
     """Whether the study may use GPUs, so that they have to be sampled."""
     return spec.trial.gpus != 0
+
+
+def look_for(spec: StudySpec) -> Snapshot:
+    """The GPUs for a study: NVIDIA's; or AMD's, if it asks for GPUs or its torch is built for them.
+
+    May take as long as the driver needs to wake up.
+    """
+    from tuitune.devices.watchdog import look  # noqa: PLC0415 - it loads asyncio
+
+    if not wants_gpus(spec):
+        return Snapshot(problem="no GPU was asked for when this study began", absent=True)
+    seen = look()
+    number = rocm.count() if seen.absent else 0
+    if number and (spec.trial.gpus is not None or rocm.torch_uses_rocm()):
+        return rocm.snapshot(number, os.environ)
+    return seen
+
+
+def pause_warning(spec: StudySpec) -> str:
+    """A warning that on_foreign = "pause" loses what a command has done; else empty."""
+    trial = spec.trial
+    if trial.command is None or trial.saves is not None or spec.devices.on_foreign != "pause":
+        return ""
+    return (
+        '[devices] on_foreign = "pause": a command is ended by SIGTERM when another user comes to '
+        "its GPU, and begins again from its start unless it saves by trial.report(save=...); name "
+        'its checkpoint in `saves` of [trial], or write "drain": its trials run to their end'
+    )
 
 
 def has_gpus(spec: StudySpec, seen: Snapshot) -> bool:
