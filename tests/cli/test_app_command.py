@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 from workshop import Workshop, wait_until
 
 from tuitune import ui
@@ -23,7 +24,7 @@ from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.store.rows import EngineRow
 from tuitune.studyfile import StudyFileError
-from tuitune.ui.state.options import ConfigurationError, OpenedStudy, StudyList
+from tuitune.ui.state.options import ConfigurationError, OpenedStudy, Options, StudyList
 
 SLOW = """
 import time
@@ -48,16 +49,20 @@ class Screen:
         self.chosen: Path | None = None
 
     def open_app(
-        self, start: OpenedStudy | StudyList, **look: Any
+        self, start: OpenedStudy | StudyList, look: Options
     ) -> tuple[int, OpenedStudy | None]:
         if isinstance(start, StudyList):
             if self.chosen is None:
                 return 0, None
             start = start.find(self.chosen)
-        options = {**look, "file": start.file, "restart": start.restart}
+        options = {**asdict(look), "file": start.file, "restart": start.restart}
         self.opened.append((start.folder, options))
         self.do(start.folder, options)
         return 0, start
+
+
+def load(*, readonly: bool, **_: object) -> Options:
+    return Options(readonly=readonly)
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def screen(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Screen:
     made = Screen()
     monkeypatch.setattr(ui, "open_app", made.open_app)
     monkeypatch.setattr(app_command, "has_terminal", lambda: True)
-    monkeypatch.setattr(ui, "load", lambda **_: None)
+    monkeypatch.setattr(ui, "load", load)
     monkeypatch.setenv("XDG_STATE_HOME", str(workshop.path / "state"))
     monkeypatch.chdir(workshop.path)
     return made

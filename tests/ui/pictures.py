@@ -254,6 +254,8 @@ def context(
     order: Order | None = None,
     status_line: StatusLine | None = None,
     keymap: Any = None,
+    boxed: bool = False,
+    plain: bool = False,
     **selection: Any,
 ) -> RenderContext:
     """A look at the picture; what else is given is set in the view: `look(p, cursor=3)`."""
@@ -265,7 +267,15 @@ def context(
         order.follow(snapshot, seen)
     glyphs = ASCII if ascii else FULL
     return RenderContext(
-        snapshot, seen, order, glyphs, status_line or StatusLine(), keymap or StubKeymap(), readonly
+        snapshot,
+        seen,
+        order,
+        glyphs,
+        status_line or StatusLine(),
+        keymap or StubKeymap(),
+        readonly,
+        plain=plain,
+        boxed=boxed,
     )
 
 

@@ -101,7 +101,7 @@ def test_enter_shows_a_trial_in_detail_while_the_study_runs(running):
 
 def test_digits_and_tab_move_the_focus(running):
     async def scenario(driver):
-        for digit, pane in enumerate(("devices", "trials", "curve", "detail", "why", "log"), 1):
+        for digit, pane in enumerate(("devices", "trials", "curve", "detail", "log"), 1):
             await driver.press(str(digit))
             assert driver.study.selection.focus == pane
         await driver.press("tab")

@@ -81,7 +81,10 @@ def test_the_table_has_no_clash_and_needs_no_chord():
     chords = {one.id for one in ACTIONS if one.keys and all("+" in key[1:] for key in one.keys)}
     half_pages = {one for one in chords if one.endswith(("half_down", "half_up"))}
     # these have a command line, digits, or need no key
-    assert chords - half_pages <= {"app.palette", "app.redraw", "pane.previous", "app.interrupt"}
+    assert chords - half_pages <= {
+        *("app.palette", "app.redraw", "app.theme", "app.suspend"),
+        *("pane.previous", "app.interrupt"),
+    }
 
 
 def test_every_action_is_told_in_words():

@@ -37,7 +37,7 @@ def test_a_screen_fits_its_width_and_can_be_ascii(screen, width):
     assert text(lines).isascii()
 
 
-@pytest.mark.parametrize("focus", ["trials", "curve", "detail", "why", "log"])
+@pytest.mark.parametrize("focus", ["trials", "curve", "detail", "log"])
 def test_help_begins_with_the_focused_pane_and_misses_no_action(focus):
     seen = text(helped(context(snapshot(rows("cr")), focus=focus), 200))
     assert seen.startswith(f"In this pane ({focus})")

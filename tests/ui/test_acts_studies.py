@@ -83,7 +83,7 @@ def test_a_study_is_opened_from_the_list_in_the_same_app(three):
             await pilot.press("escape")
             assert "Studies 3" in text_of(app)
             await pilot.press("j", "enter")
-            while "halfway.toml" not in text_of(app):
+            while "Trials" not in text_of(app):
                 await pilot.pause(0.02)
             assert app.screen.snapshot.folder == three.folder("halfway")
             await pilot.press("q")

@@ -27,7 +27,7 @@ def test_launching_pauses_and_comes_back(workshop):
         await driver.press("P", "R")  # before the first one's answer
         await driver.until_said("trials are launched again")
         await driver.until(lambda: driver.study.snapshot.study.launching, "launching")
-        await driver.press("5", "z", "w")
+        await driver.press("4", "z", "w")
         await driver.until_shown("is paused by hand (app)", "launching is resumed by hand (app)")
 
     drive(start(workshop), scenario)
@@ -51,7 +51,7 @@ def test_concurrency_goes_up_and_down_by_keys_and_by_number(workshop):
         await driver.press(":", *"concurrency 1", "enter")
         await driver.until_said("at most 1 at a time, 4 before")
         await driver.until(lambda: cap(driver) == 1, "a cap of 1")
-        await driver.press("5", "z", "w")
+        await driver.press("4", "z", "w")
         await driver.until_shown("settings changed: [search] concurrency: was 4, is 1 (app)")
         await driver.press("-")
         await driver.until_said("at least one trial at a time")
@@ -100,7 +100,7 @@ def test_the_study_is_stopped_by_typing_it(workshop, key, ended):
         await driver.press(*"stop", "enter")
         await driver.until_said("stopping: 2 running trials")
         await driver.until(lambda: driver.study.snapshot.engine.state == "gone", "the engine's end")
-        await driver.press("5", "z", "w")
+        await driver.press("4", "z", "w")
         await driver.until_shown("nothing more starts, running trials")
         assert {row.state for row in driver.study.snapshot.rows} <= set(ended.split())
         await driver.press("p")

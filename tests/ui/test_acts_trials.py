@@ -19,7 +19,7 @@ def test_pause_resume_and_what_why_tells(workshop):
         await driver.press("r")
         await driver.until_said("resuming #0")
         await driver.until_state(0, "RUNNING", "WAITING")
-        await driver.press("5", "z")
+        await driver.press("4", "z")
         await driver.until_shown("to be paused by hand (app)", "resumed by hand (app)")
 
     drive(start(workshop), scenario)
@@ -58,7 +58,7 @@ def test_a_kill_waits_and_can_be_undone_from_any_app(workshop):
         await driver.until_said("spared #0")
         await driver.until(lambda: driver.study.snapshot.rows[0].kill_at is None, "its sparing")
         await driver.cursor_to(0)
-        await driver.press("5", "z")
+        await driver.press("4", "z")
         await driver.until_shown("to be killed by hand in 8 s (app)", "is taken back (app)")
         assert driver.study.snapshot.rows[0].state == "RUNNING"
 
@@ -84,7 +84,7 @@ async def retry(driver, number):
     await driver.press("E")
     await driver.until_said(f"retrying #{number}")
     await driver.until_state(number, "RUNNING", "WAITING")
-    await driver.press("5", "z")
+    await driver.press("4", "z")
     await driver.until_shown("taken up again by hand (app)")
 
 
@@ -262,7 +262,7 @@ def test_a_trial_is_added_by_hand(workshop):
         await driver.until_state(2, "RUNNING")
         assert driver.study.snapshot.rows[2].config == {"x": 0.25}
         assert driver.study.snapshot.study.by_hand == 1
-        await driver.press("5", "z", "w")
+        await driver.press("4", "z", "w")
         await driver.until_shown("a trial is added by hand: x=0.25 (app)")
 
     drive(start(workshop), scenario)

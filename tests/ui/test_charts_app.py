@@ -16,8 +16,8 @@ def test_each_views_key_shows_it(workshop):
 
     async def scenario(driver):
         await driver.press("3")
-        await driver.until(lambda: "Curve loss" in driver.screen(), "the curve")
-        await driver.until(lambda: "a #" in driver.screen(), "the cursor's line")
+        await driver.until(lambda: "3 loss" in driver.screen(), "the curve")
+        await driver.until(lambda: " here" in driver.screen(), "the cursor's line")
         await driver.press("right")
         assert driver.study.selection.inspected is not None
         for key, title in (
@@ -26,7 +26,7 @@ def test_each_views_key_shows_it(workshop):
             ("C", "Parallel coordinates"),
             ("D", "loss by x"),
             ("H", "Rungs asha"),
-            ("H", "Curve loss"),
+            ("H", "3 loss"),
         ):
             await driver.press(key)
             await driver.until(lambda title=title: title in driver.screen(), title)

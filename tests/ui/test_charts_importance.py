@@ -40,7 +40,7 @@ def shown(seen):
 
 def test_the_most_important_parameter_comes_first():
     words = shown(context(search(150)))
-    bars = [line.split()[0] for line in words.splitlines() if "█" in line]
+    bars = [line.split()[0] for line in words.splitlines() if "━" in line]
     assert bars[0] == "lr"
     assert "R2 0." in words
     assert "48 extremely randomised trees" in words

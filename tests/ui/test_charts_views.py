@@ -17,6 +17,7 @@ from tuitune.core.space.parameters import Choice, FloatRange
 from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.reader import Report
 from tuitune.ui.charts.best import improvements
+from tuitune.ui.charts.curve import overlaid
 from tuitune.ui.panes.curve import CurvePane, chart_named
 from tuitune.ui.render.lines import Size, width_of
 from tuitune.ui.state.render_context import CHARTS
@@ -95,11 +96,11 @@ def test_any_values_can_be_drawn(reported, log_y, inspected):
 
 
 def test_lines_have_letters_at_their_ends_and_in_the_legend():
-    words = shown(seen())
-    assert "a #118 (cursor)" in words
-    assert "b #3 (marked)" in words
+    words = shown(seen(plain=True))
+    assert "a #118 here" in words
+    assert "b #3" in words
     assert "* #" in words
-    plot = [line.split("│", 1)[-1].split("┤", 1)[-1] for line in words.splitlines()[1:-2]]
+    plot = words.splitlines()[1:-1]
     for letter in "abc*":
         assert any(letter in line.split(f"{letter} #")[0] for line in plot), letter
 
@@ -112,9 +113,10 @@ def test_what_is_cut_off_is_marked_and_what_is_no_number_is_named():
     first_line = words.splitlines()[1]
     assert "^" in first_line
     assert "nan" in first_line
-    assert "1e+12" in words
-    ticks = [line.split("┤")[0] for line in words.splitlines() if "┤" in line]
-    assert all(float(tick) <= 1.0 for tick in ticks)
+    assert "1.00e12" in words
+    ticks = [line.split()[0] for line in words.splitlines()[1:-1] if line[:1].isdigit()]
+    assert ticks
+    assert all(float(tick) <= 1.1 for tick in ticks)
     pic = snapshot(rows("r"), curves={0: curve([0.3, math.inf])})
     assert "inf" in shown(context(pic, cursor=0)).splitlines()[1]
 
@@ -122,12 +124,39 @@ def test_what_is_cut_off_is_marked_and_what_is_no_number_is_named():
 def test_the_read_out_has_each_lines_value_at_the_step():
     curves = {0: curve([1.0, 0.5, 0.25]), 1: curve([2.0, 1.5])}
     pic = snapshot(rows("cr"), curves=curves)
-    words = shown(context(pic, cursor=1, inspected=2))
+    words = shown(context(pic, cursor=1, inspected=2, plain=True))
     assert "epoch 2" in words
     assert "1.5" in next(line for line in words.splitlines() if "a #1" in line)
     assert "0.5" in next(line for line in words.splitlines() if "* #0" in line)
-    words = shown(context(pic, cursor=1, inspected=3))
+    words = shown(context(pic, cursor=1, inspected=3, plain=True))
     assert next(line for line in words.splitlines() if "a #1" in line).rstrip().endswith("-")
+
+
+def test_the_curves_in_colour_are_the_cursors_the_bests_and_the_next_by_rank():
+    letters = "c" * 8
+    pic = snapshot(rows(letters), curves={n: curve([1.0, 0.5 + 0.01 * n]) for n in range(8)})
+    assert [one.trial for one in overlaid(context(pic, cursor=6))] == [6, 0, 1, 2, 3]
+    assert [one.trial for one in overlaid(context(pic, cursor=0))] == [0, 1, 2, 3]
+    marked = context(pic, cursor=6, marks={7, 5, 99})
+    assert [one.trial for one in overlaid(marked)] == [6, 0, 5, 7]
+    assert [one.trial for one in overlaid(context(pic, cursor=6, marks={7}, overlay=False))] == [
+        6,
+        0,
+    ]
+
+
+def test_all_other_curves_are_faint_behind_them():
+    pic = snapshot(rows("c" * 30), curves={n: curve([1.0, 0.5 + 0.01 * n]) for n in range(30)})
+    lines = CurvePane().lines(context(pic, cursor=29), SIZES[1])
+    faint = [
+        part for line in lines[1:] for part, role in line if role == "rule" and part.strip("· ")
+    ]
+    assert faint
+
+
+def test_rungs_are_epochs_on_the_axis():
+    pic = snapshot(rows("cc"), curves={0: curve([1.0] * 27), 1: curve([0.9] * 9)})
+    assert shown(context(pic, cursor=0)).splitlines()[-1].split() == ["1", "3", "9", "epoch", "27"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from rich.color import ColorType
 
 from tuitune.ui.render.line_pane import changed_cells
 from tuitune.ui.render.lines import cut, ends, fit, line, padded, width_of
-from tuitune.ui.render.paint import ANSI, ATTRIBUTES, BACKGROUNDS, COLOURS, Paint
+from tuitune.ui.render.paint import ATTRIBUTES, BACKGROUNDS, Paint
+from tuitune.ui.render.themes import DARK, PLAIN
 from tuitune.ui.state.options import FAR, LOCAL, NEAR, REMOTE, options_for
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -68,26 +69,22 @@ def _cells(text):
 
 
 @pytest.mark.parametrize("many", [True, False])
-@pytest.mark.parametrize("word", [*COLOURS, *BACKGROUNDS, *ATTRIBUTES])
+@pytest.mark.parametrize("word", [*DARK.colours, *sorted(BACKGROUNDS | ATTRIBUTES)])
 def test_each_word_of_a_role_has_a_style(word, many):
-    style = Paint(many_colours=many).style(word)
+    style = Paint(DARK if many else PLAIN).style(word)
     kinds = {style.color.type, style.bgcolor.type}
     allowed = {ColorType.EIGHT_BIT} if many else {ColorType.STANDARD, ColorType.DEFAULT}
     assert kinds <= allowed
 
 
-def test_both_sets_of_colours_know_the_same_words():
-    assert set(COLOURS) == set(ANSI)
-
-
 def test_an_unknown_word_is_a_mistake_of_ours():
     with pytest.raises(KeyError):
-        Paint(many_colours=True).style("purplish")
+        Paint(DARK).style("purplish")
 
 
 @given(lines, st.integers(1, 60))
 def test_a_strip_is_as_wide_as_its_pane(spans, width):
-    assert Paint(many_colours=True).strip(spans, width).cell_length == width
+    assert Paint(DARK).strip(spans, width).cell_length == width
 
 
 def test_over_ssh_there_are_half_as_many_looks():
@@ -99,7 +96,7 @@ def test_over_ssh_there_are_half_as_many_looks():
     assert (here.tick, there.tick) == (LOCAL, REMOTE)
     assert (here.devices_tick, there.devices_tick) == (NEAR, FAR)
     assert not here.ascii
-    assert here.many_colours
+    assert here.theme == ""
 
 
 @pytest.mark.parametrize(
@@ -114,12 +111,12 @@ def test_over_ssh_there_are_half_as_many_looks():
 )
 def test_a_terminal_gets_what_it_says_it_can_show(environment, ascii_only, many):
     options = options_for(environment, readonly=False, ascii_only=False, no_color=False)
-    assert (options.ascii, options.many_colours) == (ascii_only, many)
+    assert (options.ascii, options.theme != "16") == (ascii_only, many)
 
 
 @given(lines, st.integers(1, 60), st.booleans())
 def test_a_blank_in_its_neighbours_letters_looks_as_before(spans, width, many):
-    paint = Paint(many_colours=many)
+    paint = Paint(DARK if many else PLAIN)
 
     def seen(char, style):
         ground = (style.bgcolor, style.underline, style.reverse and style.color)
@@ -136,14 +133,14 @@ def test_a_blank_in_its_neighbours_letters_looks_as_before(spans, width, many):
 
 def test_most_of_a_line_with_gaps_is_one_change_of_style():
     line = (("    ", "accent bold"), ("t0003 ", "muted"), ("  ", ""), ("0.5", "muted"), ("  ", ""))
-    assert len(list(Paint(many_colours=True).strip(line, 40))) == 1
+    assert len(list(Paint(DARK).strip(line, 40))) == 1
     barred = (("t0003", "accent on-cursor"), ("  ", ""), ("0.5", ""))
-    assert [s.text for s in Paint(many_colours=True).strip(barred, 12)] == ["t0003", "  0.5  "]
+    assert [s.text for s in Paint(DARK).strip(barred, 12)] == ["t0003", "  0.5  "]
 
 
 def test_with_few_colours_the_cursor_is_one_bar_whatever_stands_on_it():
     spans = (("> ", "accent"), ("! fail", "error"), ("0.5", "text"), ("a", "info"))
-    few = Paint(many_colours=False)
+    few = Paint(PLAIN)
     bar = few.strip(tuple((text, f"{role} on-cursor") for text, role in spans), 30)
     assert len({(s.style.color, s.style.bgcolor, s.style.reverse) for s in bar}) == 1
     assert all(segment.style.reverse for segment in bar)

@@ -37,11 +37,9 @@ def test_nothing_is_wider_or_higher_than_the_pane(width, height, letter, engine)
 def test_values_stand_aligned_in_the_spaces_order_as_the_file_spells_them():
     given = {"optimizer": "sgd", "layers": 3, "lr": 0.0123456789, "beta": [0.9, True]}
     shown = said(row(0, config=given)).splitlines()
-    assert shown[1:5] == [
-        "lr        0.0123456789",
-        "layers    3",
-        'optimizer "sgd"',
-        "beta      [0.9, true]",
+    assert [line[:44] for line in shown[1:3]] == [
+        "lr     0.0123456789   optimizer sgd",
+        "layers 3              beta      [0.9, true]",
     ]
 
 
@@ -51,14 +49,14 @@ def test_many_parameters_stand_in_columns():
     wide = row(0, config=dict.fromkeys(names, 0.5))
     shown = said(wide, 100, 20, parts={"spec": spec(space=space)})
     assert all(f"{name} 0.5" in shown for name in names)
-    assert "now" in shown  # half of the pane is left for the rest
 
 
 def test_three_lines_have_what_is_needed_most():
     shown = said(row(0, "r"), 80, 3, [VERDICT]).splitlines()
-    assert "#0  ▸ running  rung 1 (epoch 3), 9th of 33 there, next check at epoch 9" in shown[0]
+    assert "#0 ▸ running" in shown[0]
     assert shown[1] == "lr 1.00e-3  layers 1  optimizer sgd"
-    assert shown[2].startswith("is running  cpu, pid 4000")
+    assert shown[2].startswith("✓ epoch 3 9th of 33, needed 0.52")
+    assert said(row(0, "r"), 80, 3).splitlines()[2].startswith("is running  cpu, pid 4000")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from pictures import NOW, context, gpu, host, rows, snapshot, text
 
 from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.ui.panes.devices import DevicesPane, wanted
-from tuitune.ui.render.glyphs import ASCII, FULL, bar, history
+from tuitune.ui.panes.pane import BOXED_FROM
+from tuitune.ui.render.glyphs import ASCII, FULL, bar, history, meter
 from tuitune.ui.render.lines import Size, width_of
 
 WIDTHS = (60, 80, 140, 200)
@@ -13,8 +14,9 @@ WIDTHS = (60, 80, 140, 200)
 
 def drawn(samples, width=140, height=None, **changes):
     pict = snapshot(rows("rrrrr"), devices=samples, **changes)
-    size = Size(width, height or 1 + wanted(pict, width))
-    return DevicesPane().lines(context(pict), size)
+    boxed = width >= BOXED_FROM  # else it has no title
+    size = Size(width, height or boxed + wanted(pict, 8 if boxed else 4))
+    return DevicesPane().lines(context(pict, boxed=boxed), size)
 
 
 def said(samples, width=140, height=None, **changes):
@@ -24,8 +26,12 @@ def said(samples, width=140, height=None, **changes):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_host_tells_of_slots_memory_and_the_trials_on_it(width):
     shown = said([host()], width)
-    for words in ("1 Host", "gpu07  8 CPU slots", "2/8 slots", "load 5.2", "6/16G", "#3"):
+    for words in ("cpu", "62%", "2/8 slots", "6/16 GiB", "#3"):
         assert words in shown
+    if width >= BOXED_FROM:
+        assert "1 Host" in shown
+        assert "gpu07   8 CPU slots" in shown
+        assert "load 5.2" in shown
 
 
 @pytest.mark.parametrize("width", [140, 200])
@@ -41,18 +47,18 @@ def test_every_gpu_has_its_meters_and_no_line_is_too_long(width):
     assert all(width_of(line) <= width for line in lines)
     shown = text(lines)
     assert shown.count("93%") == 4
-    assert "4 x H100" in shown
+    assert ("4 x H100   cpu 62%   ram 6/16 GiB" in shown) is (width >= BOXED_FROM)
     for number in range(4):
         assert f"#{number}" in shown
 
 
 def test_two_gpus_stand_on_a_line_of_eighty_columns():
-    cards = [gpu(n) for n in range(4)]
-    assert wanted(snapshot(devices=[host(), *cards]), 80) == 3
-    assert wanted(snapshot(devices=[host(), *cards]), 140) == 5
-    first = said(cards, 80).splitlines()[1]
+    cards = [gpu(n) for n in range(8)]
+    assert wanted(snapshot(devices=[host(), *cards]), 4) == 4
+    assert wanted(snapshot(devices=[host(), *cards]), 8) == 8
+    first = said(cards, 80).splitlines()[0]
     assert first.startswith("0 ")
-    assert "│2 " in first
+    assert "  4 " in first
 
 
 def test_a_gpu_that_others_use_says_who_and_what_follows():
@@ -75,7 +81,7 @@ def test_what_packing_does_is_told_where_there_is_room_for_it():
     packed = "2 x 4.0 of 80.0 GB, +67% over one"
     cards = [gpu(n, trials=(n, n + 4), packed=packed) for n in range(2)]
     assert packed in said(cards, 200)
-    assert "+67% over one" in said(cards, 109)
+    assert "+67% over one" in said(cards, 130)
     for width in WIDTHS:
         assert all(width_of(line) <= width for line in drawn(cards, width))
         assert "#1" in said(cards, width)
@@ -89,26 +95,26 @@ def test_what_nobody_knows_is_a_dash(kind, width):
 
 
 def test_more_trials_than_there_is_room_for_are_counted():
-    assert "#5 +10" in said([host(trials=tuple(range(16)))], 80)
+    assert "#3 +12" in said([host(trials=tuple(range(16)))], 80)
 
 
 def test_devices_without_a_line_are_counted():
     lines = drawn([host(), *(gpu(n) for n in range(8))], 140, 4)
     assert len(lines) == 4
-    assert "+ 7 more" in text(lines)
+    assert "+ 2 more" in text(lines)
 
 
 def test_old_figures_say_how_old_they_are():
-    assert "last seen 2m00s ago" in said([host(time=NOW - 120)], engine="gone")
+    assert "last seen 2m00s ago" in said([host(time=NOW - 120)], engine="gone", width=140)
 
 
 def test_without_an_engine_nothing_of_ours_is_on_them():
-    samples = [host(trials=(3, 4), slots_used=2.0), gpu(0, trials=(7,))]
     for engine in ("gone", "finished", "failed"):
-        shown = said(samples, engine=engine)
+        shown = said([host(trials=(3, 4), slots_used=2.0)], engine=engine)
         assert "0/8 slots" in shown
         assert "#" not in shown
         assert "cores" not in shown
+        assert "#" not in said([gpu(0, trials=(7,))], engine=engine)
 
 
 def test_before_the_first_sample_and_without_an_engine():
@@ -127,7 +133,7 @@ def test_what_is_hot_near_its_limit_or_nearly_full_is_a_warning():
         return {role for line in drawn([gpu(0, **changes)]) for _, role in line}
 
     assert not {"warning", "error"} & roles()
-    assert "warning" in roles(temperature=90.0)
+    assert "error" in roles(temperature=90.0)
     assert "warning" in roles(power=699.0)
     assert "error" in roles(memory_used=79 << 30)
     assert "disk 96% full" in said([host(disk_free=0.04)], 200)
@@ -149,10 +155,21 @@ def test_a_new_sample_is_shown_and_the_same_one_is_not_drawn_again():
 
 
 def test_a_little_is_not_nothing_and_nearly_all_is_shown():
-    assert text([bar(0.02, 10, FULL)]) == "█" + "·" * 9
-    assert text([bar(0.0, 10, FULL)]) == "·" * 10
+    assert text([bar(0.02, 10, FULL)]) == "╸" + "─" * 9
+    assert text([bar(0.0, 10, FULL)]) == "─" * 10
+    assert text([bar(0.75, 10, FULL)]) == "━" * 7 + "╸" + "─" * 2
     assert text([bar(7.0, 10, ASCII)]) == "#" * 10
     assert text([bar(None, 4, ASCII)]) == "...."
+
+
+@pytest.mark.parametrize("share", [None, 0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("width", [5, 8, 10, 22])
+def test_a_meter_is_a_bar_in_the_colours_of_its_ramp(share, width):
+    spans = meter(share, width, FULL, "load")
+    assert text([spans]) == text([bar(share, width, FULL)])
+    steps = [int(role.removeprefix("load-")) for _, role in spans[:-1]]
+    assert steps == sorted(set(steps))
+    assert (max(steps, default=0) == 8) is (share == 1.0)
 
 
 def test_a_history_ends_at_the_right():

@@ -5,12 +5,12 @@ import os
 import pytest
 from pictures import NOW, context, row, rows, snapshot, text
 
-from tuitune.ui.panes import detail, why
+from tuitune.ui.panes import detail
 from tuitune.ui.panes import log as log_pane
 from tuitune.ui.panes.log import LogPane
 from tuitune.ui.render.lines import Size, width_of
 
-ACTIONS = (*detail.PANE.actions, *why.PANE.actions, *log_pane.PANE.actions)
+ACTIONS = (*detail.PANE.actions, *log_pane.PANE.actions)
 WIDTHS = (60, 80, 140, 200)
 SIZE = Size(60, 6)  # five lines of the log
 
@@ -217,7 +217,7 @@ def test_the_log_opens_with_all_the_room(app):
     assert app.selection.focus == app.selection.zoomed == "log"
 
 
-def test_detail_and_why_are_scrolled_no_further_than_their_ends(app):
+def test_the_detail_is_scrolled_no_further_than_their_ends(app):
     app.snapshot.rows[0] = row(0, "f", error="\n".join(f"line {n}" for n in range(50)))
     app.press("detail.end")
     far = app.selection.scrolled["detail"]
@@ -228,7 +228,5 @@ def test_detail_and_why_are_scrolled_no_further_than_their_ends(app):
     assert app.selection.scrolled["detail"] == far - 1
     app.press("detail.start")
     assert app.selection.scrolled["detail"] == 0
-    app.press("why.page_down")
-    assert app.selection.scrolled["why"] == 0
     app.press("why.whole")
     assert app.selection.all_why

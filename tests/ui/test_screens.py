@@ -102,7 +102,9 @@ def test_each_way_to_ask(snap_compare, way):
 
 LOOKS = {
     "ascii": {"ascii": True},
-    "sixteen colours": {"many_colours": False},
+    "sixteen colours": {"theme": "16"},
+    "light": {"theme": "light"},
+    "high contrast": {"theme": "contrast"},
     "looking on": {"readonly": True},
 }
 
@@ -117,12 +119,12 @@ def test_a_study_at_rest_is_arranged_anew_when_the_terminal_is_resized():
     async def play():
         shown = app(study_picture(engine="finished"))
         async with shown.run_test(size=(80, 24)) as pilot:
-            assert "5 Why" not in text_of(shown)
+            assert "5 Log" not in text_of(shown)
             await pilot.resize_terminal(140, 45)
             await pilot.pause()
             text = text_of(shown)
-            assert "5 Why" in text
-            assert "6 Log" in text
+            assert "╭─ 4 #" in text
+            assert "5 Log" in text
             assert max(map(len, text.splitlines())) == 140
 
     asyncio.run(play())

@@ -240,7 +240,7 @@ def test_a_click_takes_the_cursor_there_and_two_open_the_trial():
 def test_a_click_on_a_head_sorts_by_it_and_the_next_turns_it():
     one = app("cc")
     heads = trials.TrialsPane().lines(one.context(), Size(80, 12))[1]
-    at = "".join(part for part, _ in heads).index("layers")
+    at = "".join(part for part, _ in heads).index("lay")
     trials.PANE.click(one, Click(at, 1, False))
     assert one.selection.sort == Sort("config.layers")
     trials.PANE.click(one, Click(at, 1, False))

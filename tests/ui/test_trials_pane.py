@@ -74,31 +74,31 @@ def mixed():
 
 def test_the_table_at_80_columns():
     assert table(mixed(), marks={2}, cursor=1) == [
-        "─ 2 Trials 8 by val_loss ▴ ──────────────────────── 1 marked  4 more columns > ─",
-        "    trial  state       rung   step   val_loss▴ curve        lr  layers    time",
-        "  *    #0  ✓ complete     2  27/27     0.0712  ⠑⢄⣀⣀⣀⣀  3.10e-3       4   2m00s",
-        ">      #1  ▸ running      1   3/27     0.0790  ⠱⡀      2.00e-3       2     22m",
-        " +     #2  = paused       1   9/27     0.0822          3.00e-3       3     42s",
-        "       #3  ▾ pruned       1   9/27     0.1530          4.00e-3       4   2m00s",
-        "       #5  x killed       1   9/27   123.4000          6.00e-3       6   2m00s",
-        "       #4  ! failed       1   9/27        nan          5.00e-3       5   2m00s",
-        "       #6  ◌ starting     -   0/27          -          7.00e-3       1      4s",
-        "       #7  . waiting      -   0/27          -          1.00e-4       1       -",
+        " 2 Trials 8 by val_loss ▴ ────────────────────────── 1 marked  4 more columns >",
+        "    #  state       epoch   val_loss▴ curve        lr  layers  optimizer    time",
+        " ★  0  ✓ complete  27/27     0.0712  ⠑⢄⣀⣀⣀⣀  3.10e-3       4  adamw       2m00s",
+        "    1  ▸ running    3/27     0.0790  ⠱⡀      2.00e-3       2  sgd           22m",
+        "+   2  = paused     9/27     0.0822          3.00e-3       3  sgd           42s",
+        "    3  ▾ pruned     9/27     0.1530          4.00e-3       4  sgd         2m00s",
+        "    5  x killed     9/27   123.4000          6.00e-3       6  sgd         2m00s",
+        "    4  ! failed     9/27        nan          5.00e-3       5  sgd         2m00s",
+        "    6  ◌ starting   0/27          -          7.00e-3       1  sgd            4s",
+        "    7  . waiting    0/27          -          1.00e-4       1  -               -",
     ]
 
 
 def test_at_60_columns_what_matters_is_there():
     lines = table(mixed(), 60)
-    assert lines[0] == "─ 2 Trials 8 by val_loss ▴ " + "─" * 14 + " 7 more columns > ─"
-    assert lines[1].split() == ["trial", "state", "step", "val_loss▴", "curve", "lr"]
-    assert lines[2].split()[:6] == [">", "*", "#0", "✓", "done", "27/27"]
+    assert lines[0] == " 2 Trials 8 by val_loss ▴ " + "─" * 16 + " 6 more columns >"
+    assert lines[1].split() == ["#", "state", "epoch", "val_loss▴", "curve", "lr", "layers"]
+    assert lines[2].split()[:5] == ["★", "0", "✓", "complete", "27/27"]
 
 
 def test_wider_tables_have_more_columns_and_the_note_gets_the_rest():
     assert "best" in table(mixed(), 120)[1]
     lines = table(mixed(), 200)
-    assert lines[1].split()[-3:] == ["time", "tries", "note"]
-    failed = next(line for line in lines if "#4" in line)
+    assert lines[1].split()[-5:] == ["time", "rung", "best", "tries", "note"]
+    failed = next(line for line in lines if "! failed" in line)
     assert failed.endswith("ValueError: no such thing")
 
 
@@ -118,7 +118,7 @@ def test_every_column_comes_by_sideways_in_the_order_of_the_study_file():
         for first in range(last + 1)
     ]
     every = list(dict.fromkeys(key for keys in shown[1:] for key in keys))
-    assert every == [column.key for column in made if column.key != "rung"]
+    assert every == [column.key for column in made if column.key != "step"]
     assert shown[last][-1] == "note"
     assert [k for k in every if k.startswith("config.")][:7] == [
         f"config.{name}"
@@ -129,7 +129,7 @@ def test_every_column_comes_by_sideways_in_the_order_of_the_study_file():
 def test_wide_shows_parameters_before_all_else_and_hidden_columns_go():
     seen_picture = snapshot(rows("c"), spec=MANY)
     assert table(seen_picture, wide=True)[1].split()[:5] == [
-        "trial", "state", "lr", "dropout", "layers",
+        "#", "state", "lr", "dropout", "laye…",
     ]  # fmt: skip
     assert "lr" not in table(seen_picture, hidden=frozenset({"config.lr"}))[1].split()
 
@@ -164,7 +164,7 @@ def test_no_column_moves_while_values_change(width):
 
 def test_the_window_shows_the_cursor_at_any_height():
     seen_picture = snapshot(rows("c" * 100))
-    assert "#70" in "\n".join(table(seen_picture, height=5, cursor=70))
+    assert "70" in "\n".join(table(seen_picture, height=5, cursor=70))
     assert len(table(seen_picture, height=5, cursor=70)) == 5
 
 
@@ -188,7 +188,7 @@ def test_a_filter_that_finds_nothing_says_how_to_see_all_again():
 
 def test_before_the_first_trial_it_says_what_is_awaited():
     lines = table(snapshot([]))
-    assert lines[0].startswith("─ 2 Trials 0")
+    assert lines[0].startswith(" 2 Trials 0")
     assert "first configuration" in "\n".join(lines[1:])
 
 
@@ -200,11 +200,43 @@ def test_gpus_are_named_by_their_index_and_only_where_there_are_some():
     assert "gpu" not in table(snapshot([trial]), 100)[1]
 
 
+def test_parameters_are_in_the_order_of_their_importance_once_it_is_known():
+    ranked = snapshot(rows("c"))
+    ranked.ranked = ("optimizer", "lr")
+    assert table(ranked)[1].split()[5:8] == ["optimizer", "lr", "layers"]
+
+
+def test_all_of_seven_parameters_are_seen_beside_a_chart_and_three_at_80_columns():
+    numbers = (FloatRange(name, 1e-5, 1e-1, log=True) for name in ("lr", "weight_decay"))
+    space = SearchSpace(
+        (
+            Choice("optimizer", ("sgd", "adamw")),
+            *numbers,
+            PowerRange("batch_size", 16, 128),
+            PowerRange("channels", 8, 32),
+            IntRange("layers", 1, 3),
+            FloatRange("dropout", 0.0, 0.5, step=0.05),
+        )
+    )
+    of = spec(space=space, objective=Objective("val_accuracy", "max"))
+    table_at = {80: 78, 140: 88}  # cells of the table by those of the screen
+    for width, least in ((80, 3), (140, 7)):
+        shown = seen(columns(snapshot(rows("c"), spec=of)), Selection(), table_at[width])
+        assert sum(column.key.startswith("config.") for column in shown) >= least
+
+
+def test_no_title_is_cut_for_a_lesser_column():
+    for width in range(60, 120):
+        shown = seen(columns(snapshot(rows("c"))), Selection(), width)
+        lesser = [column for column in shown if column.key in {"time", "rung", "best", "tries"}]
+        assert not lesser or all(len(one.title) <= one.width for one in shown[1:])
+
+
 def test_without_rungs_or_a_maximum_those_columns_are_plain():
     of = spec(pruning=PruningSpec(), objective=Objective("a_very_long_metric_name", "max"))
     lines = table(snapshot([row(0, step=123_456)], spec=of, study=study(rungs=())), 80)
     assert "rung" not in lines[1]
-    assert "a_very_long~▾" in lines[1]
+    assert "a_very_long_m…▾" in lines[1]
     assert " 123k " in lines[2]
 
 

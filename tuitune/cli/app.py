@@ -25,7 +25,7 @@ from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DOCUMENT, all_studies
 from tuitune.studyfile import StudyFileError
-from tuitune.ui.state.options import ConfigurationError, OpenedStudy, StudyList
+from tuitune.ui.state.options import ConfigurationError, OpenedStudy, Options, StudyList
 
 if TYPE_CHECKING:
     from tuitune.cli.run_request import RunRequest
@@ -43,6 +43,7 @@ class AppOptions:
     readonly: bool = False
     ascii_only: bool = False
     no_color: bool = False
+    theme: str = ""  # "": by the user's file or the terminal's background
 
 
 def has_terminal() -> bool:
@@ -59,8 +60,10 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
     from tuitune.cli.launch import begin_engine
 
     try:
-        study = begin_engine(request, meanwhile=partial(ui.load, **asdict(look)))
-        return _show(_opened(study.path, request.file, request), look)
+        loaded: list[Options] = []
+        study = begin_engine(request, meanwhile=lambda: loaded.append(ui.load(**asdict(look))))
+        options = loaded[0] if loaded else ui.load(**asdict(look))  # a study that has ended
+        return _show(_opened(study.path, request.file, request), options)
     except (*PROBLEMS, *NOT_BEGUN) as error:
         print(error, file=sys.stderr)
         return 2
@@ -87,7 +90,7 @@ def attach(text: str | None, runs: Path, look: AppOptions) -> int:
 def choose(runs: Path, look: AppOptions) -> int:
     """Show this machine's studies, then the one that is chosen; the exit status."""
     try:
-        code, shown = ui.open_app(StudyList(runs, _stored), **asdict(look))
+        code, shown = ui.open_app(StudyList(runs, _stored), ui.load(**asdict(look)))
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
@@ -100,7 +103,7 @@ def choose(runs: Path, look: AppOptions) -> int:
 
 def _show_stored(study: StudyFolder, look: AppOptions) -> int:
     try:
-        return _show(_stored(study.path), look)
+        return _show(_stored(study.path), ui.load(**asdict(look)))
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
@@ -119,10 +122,10 @@ def _opened(folder: Path, file: Path, request: RunRequest | None = None) -> Open
     )
 
 
-def _show(study: OpenedStudy, look: AppOptions) -> int:
+def _show(study: OpenedStudy, options: Options) -> int:
     folder = StudyFolder(study.folder)
     try:
-        code, _ = ui.open_app(study, **asdict(look))
+        code, _ = ui.open_app(study, options)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         if folder.owner() is not None:

@@ -33,6 +33,13 @@ _SET = click.option(
     help="Override a key of the study file, as search.trials=20; may be repeated.",
 )
 _ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII.")
+THEME_NAMES = ("dark", "light", "contrast", "16")  # of ui.render.themes, which is not loaded here
+_THEME = click.option(
+    "--theme",
+    type=click.Choice(THEME_NAMES),
+    envvar="TUITUNE_THEME",
+    help="The app's colours; the default goes by the terminal's background.",
+)
 NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
 _STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 _STUDY = click.argument("study")
@@ -94,12 +101,14 @@ def commands(context: click.Context) -> None:
 @_SET
 @_ASCII
 @NO_COLOR
+@_THEME
 @_RUNS
 def run(
     file: Path,
     *,
     ascii_only: bool,
     no_color: bool,
+    theme: str | None,
     no_ui: bool,
     as_json: bool,
     new: bool,
@@ -128,7 +137,8 @@ def run(
     )
     if not no_ui and not as_json and has_terminal():
         early_signals.let_come()
-        sys.exit(run_with_app(request, AppOptions(ascii_only=ascii_only, no_color=no_color)))
+        look = AppOptions(ascii_only=ascii_only, no_color=no_color, theme=theme or "")
+        sys.exit(run_with_app(request, look))
     from tuitune.cli.run import run_study
 
     sys.exit(run_study(request))
@@ -139,15 +149,24 @@ def run(
 @click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
 @_ASCII
 @NO_COLOR
+@_THEME
 @_RUNS
 def attach(
-    study: str | None, *, readonly: bool, ascii_only: bool, no_color: bool, runs: Path
+    study: str | None,
+    *,
+    readonly: bool,
+    ascii_only: bool,
+    no_color: bool,
+    theme: str | None,
+    runs: Path,
 ) -> None:
     """Open the app on STUDY; without it on the one that runs, or the newest."""
     from tuitune.cli.app import AppOptions
     from tuitune.cli.app import attach as attach_to
 
-    look = AppOptions(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
+    look = AppOptions(
+        readonly=readonly, ascii_only=ascii_only, no_color=no_color, theme=theme or ""
+    )
     sys.exit(attach_to(study, runs.absolute(), look))
 
 

@@ -39,17 +39,17 @@ class StateWords(NamedTuple):
 
 
 WORDS: Final[Mapping[Shown, StateWords]] = {
-    Shown.WAITING: StateWords("wait", "muted", "is waiting", "for a slot"),
+    Shown.WAITING: StateWords("wait", "quiet", "is waiting", "for a slot"),
     Shown.STARTING: StateWords("start", "info", "is starting", "its process is being started"),
     Shown.RUNNING: StateWords("run", "success", "is running", "its process runs"),
-    Shown.HELD: StateWords("held", "muted", "is held at its rung", "at a rung, until promoted"),
+    Shown.HELD: StateWords("held", "quiet", "is held at its rung", "at a rung, until promoted"),
     Shown.PAUSED: StateWords("pause", "warning", "is paused", "by you, until you resume it"),
     Shown.FROZEN: StateWords("froze", "warning", "is frozen", "stands still: it can't save"),
     Shown.STOPPING: StateWords("stop", "warning", "is stopping", "saves, or is about to end"),
     Shown.COMPLETE: StateWords("done", "text", "is complete", "reached its end"),
-    Shown.PRUNED: StateWords("prune", "muted", "was pruned", "stopped early by the pruner"),
+    Shown.PRUNED: StateWords("prune", "quiet", "was pruned", "stopped early by the pruner"),
     Shown.FAILED: StateWords("fail", "error", "failed", "ended with an error"),
-    Shown.KILLED: StateWords("kill", "muted", "was killed", "ended by you"),
+    Shown.KILLED: StateWords("kill", "quiet", "was killed", "ended by you"),
     Shown.LOST: StateWords("lost", "error", "was lost", "ran when its engine ended"),
 }
 # Why an attempt is ended before its own end; follows "is stopping: ".

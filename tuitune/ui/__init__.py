@@ -14,6 +14,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -21,32 +23,44 @@ if TYPE_CHECKING:
     from tuitune.ui.state.options import OpenedStudy, Options, StudyList
 
 
-def load(*, readonly: bool = False, ascii_only: bool = False, no_color: bool = False) -> Options:
-    """Imports all modules of the app and returns its options; may run while an engine starts."""
-    from tuitune.ui.state.options import options_for, prepare
-
-    gc.disable()  # until the first paint: no object made before it is garbage
-    options = options_for(os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color)
-    prepare(os.environ, options, no_color=no_color)
-    import tuitune.ui.screens.study  # noqa: F401 - after what Textual reads as it is imported
-
-    return options
-
-
-def open_app(
-    start: OpenedStudy | StudyList,
+def load(
     *,
     readonly: bool = False,
     ascii_only: bool = False,
     no_color: bool = False,
-) -> tuple[int, OpenedStudy | None]:
-    """Show a study, or the list to choose one from, until the user leaves.
+    theme: str = "",
+) -> Options:
+    """Imports all modules of the app and returns its options; may run while an engine starts.
+
+    theme: "" for that of the user's file, else by the terminal's background. Raises
+    ConfigurationError.
+    """
+    from tuitune.ui.state.options import options_for, prepare
+
+    gc.disable()  # until the first paint: no object made before it is garbage
+    options = options_for(
+        os.environ, readonly=readonly, ascii_only=ascii_only, no_color=no_color, theme=theme
+    )
+    prepare(os.environ, options, no_color=no_color)
+    from tuitune.ui.render.terminal import asked
+
+    with asked(os.environ, ascii_only=options.ascii) as answer:
+        import tuitune.ui.screens.study  # noqa: F401 - while the terminal answers
+        from tuitune.ui.configuration import load_configuration
+
+        wanted = options.theme or load_configuration().theme
+        light, wide, late = answer()
+    theme = wanted or ("light" if light else "dark")
+    return replace(options, theme=theme, ascii=options.ascii or wide, answer_is_late=late)
+
+
+def open_app(start: OpenedStudy | StudyList, options: Options) -> tuple[int, OpenedStudy | None]:
+    """Show a study, or the list to choose one from, until the user leaves; `options`: of `load`.
 
     Returns the exit status, above 128 after SIGTERM and SIGUSR1, and the study that was shown last;
     None if none was chosen. Raises ConfigurationError, and StoreError and StudyFileError about the
     study to start with.
     """
-    options = load(readonly=readonly, ascii_only=ascii_only, no_color=no_color)
     from tuitune.ui.app import TuituneApp
     from tuitune.ui.configuration import load_configuration
     from tuitune.ui.screens.study import StudyScreen
@@ -59,7 +73,7 @@ def open_app(
     def screen_of(study: OpenedStudy) -> StudyScreen:
         source = Source(study.folder, study.file, time.time(), options.devices_tick)
         shown.append(study)
-        restart = None if readonly else study.restart
+        restart = None if options.readonly else study.restart
         return StudyScreen(source, configuration, options, restart)
 
     if isinstance(start, OpenedStudy):

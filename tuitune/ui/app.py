@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App
 
 from tuitune.ui.render.paint import dress
+from tuitune.ui.render.terminal import LateAnswer
+from tuitune.ui.render.themes import THEMES
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -24,12 +28,20 @@ class TuituneApp(App[None]):
 
     def __init__(self, first: Screen[None], options: Options) -> None:
         super().__init__(ansi_color=True)  # colours are sent by number, not as RGB
-        dress(self, many_colours=options.many_colours)
+        dress(self, THEMES[options.theme])
         self._first = first
+        self._late_answer = LateAnswer() if options.answer_is_late else None
 
     def get_default_screen(self) -> Screen[None]:
         """Replaces Textual's empty default screen."""
         return self._first
+
+    async def on_event(self, event: events.Event) -> None:
+        """Drops the keys of an answer that the terminal gives too late."""
+        late = self._late_answer
+        if late and isinstance(event, events.Key) and late.takes(event.key, time.monotonic()):
+            return
+        await super().on_event(event)
 
     def action_help_quit(self) -> None:
         """Passes Ctrl+C to the topmost screen that handles it."""

@@ -10,6 +10,7 @@ from platformdirs import user_config_path
 
 from tuitune.ui.actions.registry import actions_of
 from tuitune.ui.panes.registry import PANES
+from tuitune.ui.render.themes import THEMES
 from tuitune.ui.state.keymap import Keymap, clashes
 from tuitune.ui.state.options import ConfigurationError
 from tuitune.ui.state.records import Record
@@ -32,13 +33,16 @@ class Configuration(Record, frozen=True):
     panes: tuple[Pane, ...]
     actions: tuple[Action, ...]
     keymap: Keymap
+    theme: str = ""  # "": by the terminal's background
 
 
-def configured(panes: Sequence[Pane] = (), keys: Keys | None = None) -> Configuration:
+def configured(
+    panes: Sequence[Pane] = (), keys: Keys | None = None, theme: str = ""
+) -> Configuration:
     """A configuration with additional panes, and keys that replace the default ones."""
     every = (*PANES, *panes)
     actions = actions_of(every)
-    return Configuration(every, actions, Keymap(actions, keys))
+    return Configuration(every, actions, Keymap(actions, keys), theme)
 
 
 def key_file() -> Path:
@@ -72,8 +76,11 @@ def read_configuration(text: str) -> Configuration:
     problems = [
         f"[{name}]: there is no such table; write [keys]"
         for name in document
-        if name not in ("keys", "panes")
+        if name not in ("keys", "panes", "theme")
     ]
+    theme = document.get("theme", "")
+    if theme and theme not in THEMES:
+        problems.append(f"theme: there is no theme {theme!r}; write one of {', '.join(THEMES)}")
     panes = _panes(document.get("panes", []), problems)
     actions = actions_of((*PANES, *panes))
     keys = _keys(document.get("keys", {}), actions, problems)
@@ -82,7 +89,7 @@ def read_configuration(text: str) -> Configuration:
     ]
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return configured(panes, keys)
+    return configured(panes, keys, theme)
 
 
 def _panes(names: Any, problems: list[str]) -> list[Pane]:
@@ -129,7 +136,7 @@ def _flat(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _problem(id_: str, value: Any, known: Sequence[str]) -> str:
-    if id_ == "panes":
+    if id_ in ("panes", "theme"):
         return "must be above [keys]"
     if id_ not in known:
         near = difflib.get_close_matches(id_, known, n=1)

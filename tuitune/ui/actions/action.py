@@ -71,6 +71,12 @@ class AppActions(Protocol):
     def redraw(self) -> None:
         """Paints the whole screen again."""
 
+    def set_theme(self, name: str) -> None:
+        """Changes all colours. name: of `render.themes.THEMES`."""
+
+    def suspend(self) -> None:
+        """Stops the app's process, as Ctrl+Z does with any other; the shell continues it."""
+
     def leave(self) -> None:
         """Closes the app; the study runs on."""
 

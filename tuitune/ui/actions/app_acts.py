@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.actions.command_line import command_line
+from tuitune.ui.render.themes import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +63,27 @@ def _export_to(app: AppActions, text: str) -> None:
 
 def _redraw(app: AppActions) -> None:
     app.redraw()
+
+
+def _next_theme(app: AppActions) -> None:
+    names = [*THEMES]
+    _set_theme(app, names[(names.index(app.context().theme) + 1) % len(names)])
+
+
+def _set_theme(app: AppActions, name: str) -> None:
+    if name not in THEMES:
+        app.say(f"no theme {name}: {', '.join(THEMES)}", "warning")
+        return
+    app.set_theme(name)
+    app.say(f'theme {name}; `theme = "{name}"` in the key file keeps it')
+
+
+def _themes(_: RenderContext) -> Sequence[str]:
+    return [*THEMES]
+
+
+def _suspend(app: AppActions) -> None:
+    app.suspend()
 
 
 def _interrupt(app: AppActions) -> None:
@@ -131,6 +153,23 @@ ACTIONS: Final = (
         "Draw the whole screen again, after another program has written on it.",
         "App",
         _redraw,
+    ),
+    Action(
+        "app.theme",
+        ("ctrl+t",),
+        "theme",
+        "The next colours: dark, light, high contrast, the terminal's own 16.",
+        "App",
+        _next_theme,
+        argument=Argument("NAME", _set_theme, _themes),
+    ),
+    Action(
+        "app.suspend",
+        ("ctrl+z",),
+        "suspend",
+        "Back to the shell; `fg` shows the app again. The study runs on.",
+        "App",
+        _suspend,
     ),
     Action(
         "app.interrupt",

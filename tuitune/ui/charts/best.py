@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import TrialState
 from tuitune.messages.text import duration, number, trial_name
+from tuitune.store.curves import new_curve
 from tuitune.ui.charts.axis import scale, shown_range
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.frame import Drawing, Tick, epoch, frame, some, too_small, value_ticks, words
@@ -14,10 +15,12 @@ from tuitune.ui.charts.frame import Drawing, Tick, epoch, frame, some, too_small
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuitune.store.curves import Curve
     from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.frame import Frame
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.snapshot import Snapshot
 
 _ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
 _EACH: Final = Ink("faint", ".", under=True)
@@ -99,19 +102,25 @@ def draw(context: RenderContext, size: Size) -> Drawing:
 def _counted(context: RenderContext) -> _Counted:
     """The complete trials; if none is, all that have ended with a value."""
     every = context.snapshot.rows
+    rows = _ended_rows(every)
+    places: Sequence[float] = range(1, len(rows) + 1)
+    if context.selection.by_time:
+        begun = min((row.started for row in every if row.started is not None), default=0.0)
+        places = [_end(row) - begun for row in rows]
+    values = [row.value for row in rows if row.value is not None]
+    complete = any(row.state == TrialState.COMPLETE for row in rows)
+    return _Counted([row.number for row in rows], places, values, not complete)
+
+
+def _ended_rows(every: Sequence[TrialRow]) -> list[TrialRow]:
+    """The complete trials with a value, in the order of ending; if there are none, all ended."""
     complete = [row for row in every if row.state == TrialState.COMPLETE]
     rows = [
         row
         for row in complete or [row for row in every if row.ended is not None]
         if row.value is not None and isfinite(row.value)
     ]
-    rows.sort(key=_end)
-    places: Sequence[float] = range(1, len(rows) + 1)
-    if context.selection.by_time:
-        begun = min((row.started for row in every if row.started is not None), default=0.0)
-        places = [_end(row) - begun for row in rows]
-    values = [row.value for row in rows if row.value is not None]
-    return _Counted([row.number for row in rows], places, values, not complete)
+    return sorted(rows, key=_end)
 
 
 def improvements(values: Sequence[float], sign: int) -> list[int]:
@@ -123,6 +132,17 @@ def improvements(values: Sequence[float], sign: int) -> list[int]:
             best = sign * value
             found.append(place)
     return found
+
+
+def best_after_each(snapshot: Snapshot) -> Curve:
+    """The best value so far after each trial that has ended, as a curve over their number."""
+    sign = 1 if snapshot.spec.objective.mode == "min" else -1
+    best = new_curve()
+    for place, row in enumerate(_ended_rows(snapshot.rows), 1):
+        value = row.value if row.value is not None else inf * sign
+        newest = value if place == 1 else min(value * sign, best.values[-1] * sign) * sign
+        best.add(place, newest)
+    return best
 
 
 def _end(row: TrialRow) -> float:

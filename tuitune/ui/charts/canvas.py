@@ -69,6 +69,18 @@ class Canvas:
                 drawn += 1
             x, y = to_x, to_y
 
+    def bits(self) -> bytes:
+        """The dots of all cells, for `put_below` on a canvas of the same size."""
+        return bytes(self._bits)
+
+    def put_below(self, bits: bytes, ink: Ink) -> None:
+        """Draws dots that were taken from another canvas, where no other ink has drawn."""
+        pen = self._number(ink)
+        for cell, dots in enumerate(bits):
+            if dots and not self._owners[cell]:
+                self._bits[cell] = dots
+                self._owners[cell] = pen
+
     def write(self, column: int, line: int, text: str, role: str) -> None:
         """Writes characters over the dots, one cell each; those outside the canvas are dropped."""
         if not 0 <= line < self.height:
@@ -118,10 +130,13 @@ class Canvas:
             signs[place], cell_roles[place] = sign, role
         return _runs(signs, cell_roles)
 
-    def _pen(self, ink: Ink) -> Callable[[int, int], None]:
+    def _number(self, ink: Ink) -> int:
         if ink not in self._inks:
             self._inks.append(ink)
-        number = self._inks.index(ink) + 1
+        return self._inks.index(ink) + 1
+
+    def _pen(self, ink: Ink) -> Callable[[int, int], None]:
+        number = self._number(ink)
         bits, owners, width = self._bits, self._owners, self.width
         under = frozenset(i for i, known in enumerate(self._inks, 1) if known.under)
 

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tuitune.messages.text import number, trial_name
+from tuitune.core.events import TrialState
+from tuitune.messages.text import trial_name
 from tuitune.ui.charts.axis import scale, shown_range
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.frame import (
     Drawing,
     Tick,
     draw_trace,
+    epoch,
     frame,
+    some,
     too_small,
     trace,
     value_ticks,
     words,
 )
+from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.lines import fit
 from tuitune.ui.state.records import Record
+from tuitune.ui.table import cells
 from tuitune.ui.text.phrases import missing
 from tuitune.ui.text.trial import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from tuitune.store.curves import Curve
     from tuitune.ui.charts.axis import Scale
@@ -33,22 +39,27 @@ if TYPE_CHECKING:
     from tuitune.ui.charts.frame import Dot, Frame, Trace
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
-_BEST: Final = ("*", "success bold", "11110")
-_CURSOR: Final = ("a", "line-a", "1")
+    from tuitune.ui.state.snapshot import Snapshot
+
+_BEST: Final = ("*", "line-a bold", "11110")
+_CURSOR: Final = ("a", "success", "1")
 _OTHERS: Final = (
     ("b", "line-b", "1100"),
     ("c", "line-c", "10"),
-    ("d", "line-d", "1110100"),
+    ("d", "text", "1110100"),
     ("e", "line-e", "100"),
     ("f", "line-f", "11110010"),
 )
+_BY_RANK: Final = 3  # trials that are drawn after the best, if none is marked
+_BEHIND: Final = Ink("rule", ".", under=True)
+_MOST_BEHIND: Final = 200  # trials whose curves are drawn behind
+_ROOM: Final = 0.05  # of the range of values, left free at its ends
 _ACTIONS: Final = (
     ("chart.log", "log"),
     ("chart.metric", "metric"),
     ("chart.overlay", "overlay"),
     ("chart.right", "read"),
 )
-_NEAR: Final = 4  # cells between two rungs; the second of two that are nearer is left out
 # (columns, lines) from a curve's end to its letter
 _ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 
@@ -96,31 +107,61 @@ class Overlaid(Record, frozen=True):
     trial: int
     letter: str
     ink: Ink
-    part: str  # "cursor", "best", "marked", or several
+    part: str  # "here", "best", or both; "" for others
 
-    def name(self) -> str:
+    def name(self, *, plain: bool, dash: str) -> str:
         """The name in the legend."""
-        return f"{self.letter} {trial_name(self.trial)} ({self.part})"
+        sign = self.letter if plain else dash
+        return f"{sign} {trial_name(self.trial)} {self.part}".rstrip()
 
 
 def overlaid(context: RenderContext) -> list[Overlaid]:
-    """The trials whose curves are drawn, the topmost first."""
+    """The trials whose curves are in colour: the cursor's, the best, marked or the next best."""
     selection, best = context.selection, context.snapshot.best
     chosen: list[Overlaid] = []
     if selection.cursor is not None:
-        part = "cursor, best" if selection.cursor == best else "cursor"
-        chosen.append(_one(selection.cursor, _CURSOR, part))
+        part = "here, best" if selection.cursor == best else "here"
+        chosen.append(_one(context, selection.cursor, _CURSOR, part))
     if best is not None and best != selection.cursor:
-        chosen.append(_one(best, _BEST, "best"))
-    marked = sorted(selection.marks - {selection.cursor, best}) if selection.overlay else []
-    others = zip(marked, _OTHERS, strict=False)
-    return chosen + [_one(trial, how, "marked") for trial, how in others]
+        chosen.append(_one(context, best, _BEST, "best"))
+    others = zip(_others(context), _OTHERS, strict=False)
+    return chosen + [_one(context, trial, how, "") for trial, how in others]
+
+
+def _others(context: RenderContext) -> list[int]:
+    """The marked trials by rank; the next three by rank if none is marked."""
+    snapshot, selection = context.snapshot, context.selection
+    apart = {selection.cursor, snapshot.best}
+    if selection.marks:
+        known = (trial for trial in selection.marks if trial < len(snapshot.rows))
+        return ranked(snapshot, known, apart=apart) if selection.overlay else []
+    return ranked(snapshot, range(len(snapshot.rows)), len(apart) + _BY_RANK, apart)[:_BY_RANK]
+
+
+def ranked(
+    snapshot: Snapshot,
+    trials: Iterable[int],
+    most: int | None = None,
+    apart: Collection[int | None] = (),
+) -> list[int]:
+    """Trials from the best on: those that got furthest, then by value."""
+    sign = 1 if snapshot.spec.objective.mode == "min" else -1
+
+    def key(number: int) -> tuple[bool, int, float, int]:
+        row = snapshot.rows[number]
+        value = math.inf if row.value is None else sign * row.value
+        return row.state != TrialState.COMPLETE, -(row.step or 0), value, number
+
+    ordered = sorted(trials, key=key) if most is None else heapq.nsmallest(most, trials, key=key)
+    return [number for number in ordered if number not in apart]
 
 
 def _left_out(context: RenderContext) -> int:
     """The number of marked trials that are not drawn because there are too many."""
+    if not context.selection.overlay:
+        return 0
     marked = context.selection.marks - {context.selection.cursor, context.snapshot.best}
-    return max(0, len(marked) - len(_OTHERS)) if context.selection.overlay else 0
+    return max(0, len(marked) - len(_OTHERS))
 
 
 def metric(context: RenderContext) -> str:
@@ -144,9 +185,9 @@ def _stamp(context: RenderContext, trial: int) -> object:
     return None if row is None else row.changed
 
 
-def _one(trial: int, how: tuple[str, str, str], part: str) -> Overlaid:
+def _one(context: RenderContext, trial: int, how: tuple[str, str, str], part: str) -> Overlaid:
     letter, role, dash = how
-    return Overlaid(trial, letter, Ink(role, letter, dash), part)
+    return Overlaid(trial, letter, Ink(role, letter, dash if context.plain else "1"), part)
 
 
 class _Line(NamedTuple):
@@ -159,6 +200,7 @@ class CurveChart:
 
     def __init__(self) -> None:
         self._traces: dict[int, tuple[object, Trace]] = {}
+        self._behind = Memo[bytes]()
 
     def key(self, context: RenderContext) -> object:
         """Changes when the chart has to be drawn again."""
@@ -166,13 +208,16 @@ class CurveChart:
         shown = tuple(
             (one.trial, one.part, _stamp(context, one.trial)) for one in overlaid(context)
         )
-        view = (metric(context), selection.log_y, selection.inspected, _left_out(context))
+        view = (
+            *(metric(context), selection.log_y, selection.inspected, _left_out(context)),
+            *(epoch(context), context.plain),
+        )
         return shown, view, context.snapshot.study.rungs, _missing_key(context)
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         """The curves with their legend; a message where no report can be shown."""
         selection = context.selection
-        title = f"Curve {metric(context)}"
+        title = metric(context)
         lines = [_Line(one, curve(context, one.trial)) for one in overlaid(context)]
         reported = [line for line in lines if line.curve.steps]
         if not reported:
@@ -184,24 +229,44 @@ class CurveChart:
         if made is None:
             return Drawing(title, too_small())
         self._draw_lines(context, made, reported)
-        _put_legend(made.canvas, [_entry(line, selection.inspected) for line in lines])
+        made.canvas.put_below(self._behind.get(*self._faint(context, made)), _BEHIND)
+        entries = [_entry(context, line) for line in lines]
+        _put_legend(made.canvas, entries)
         name = resource(context.snapshot)
-        drawn = made.lines(_ticks(made, selection.inspected), name)
+        drawn = made.lines(_ticks(context, made), name)
         return Drawing(title, drawn, _note(context, selection.inspected, name), _ACTIONS)
 
     def _draw_lines(self, context: RenderContext, made: Frame, lines: Sequence[_Line]) -> None:
-        """Draws the curves, the cursor's on top, then rungs and letters where there is room."""
+        """Draws the curves, the cursor's on top, and letters where there are few colours."""
         traces = {line.shown.trial: self._trace(context, made, line) for line in lines}
         self._traces = traces
         for line in reversed(lines):
             draw_trace(made.canvas, traces[line.shown.trial][1], line.shown.ink)
-        _draw_rungs(made, context)
         if context.selection.inspected is not None:
             _draw_vertical(made, context.selection.inspected, "accent")
-        for line in lines:
+        for line in lines if context.plain else ():
             end = traces[line.shown.trial][1].end
             if end is not None:
                 _write_letter(made, line.shown, end)
+
+    def _faint(self, context: RenderContext, made: Frame) -> tuple[object, Callable[[], bytes]]:
+        """The curves of all trials, drawn again when a trial has ended or the scales change."""
+        canvas = made.canvas
+        key = epoch(context)[:1], metric(context), made.x, made.y, canvas.width, canvas.height
+
+        def draw() -> bytes:
+            if metric(context) != context.snapshot.spec.objective.metric:
+                return b""
+            below = made.emptied()
+            for row in some(context.snapshot.rows, _MOST_BEHIND):
+                points = context.snapshot.curves.points(row.number)
+                for path in trace(below, points).paths:
+                    below.canvas.path(
+                        [dot for dot in path if 0 < dot[1] < canvas.down - 1], _BEHIND
+                    )
+            return below.canvas.bits()
+
+        return key, draw
 
     def _trace(self, context: RenderContext, made: Frame, line: _Line) -> tuple[object, Trace]:
         trial = line.shown.trial
@@ -228,9 +293,12 @@ def _scales(context: RenderContext, lines: Sequence[_Line]) -> tuple[Scale, Scal
     first = min(line.curve.steps[0] for line in lines)
     last = max(line.curve.steps[-1] for line in lines)
     x = scale(
-        0 if first <= last / 10 else first, _room_for(last, context.snapshot.spec.pruning.max)
+        1 if first <= last / 10 else first, _room_for(last, context.snapshot.spec.pruning.max)
     )
-    return x, scale(*shown, log=context.selection.log_y)
+    if context.selection.log_y:
+        return x, scale(*shown, log=True)
+    room = _ROOM * shown.span()
+    return x, scale(shown.low - room, shown.high + room)
 
 
 def _room_for(last: int, most: int | None) -> int:
@@ -250,23 +318,6 @@ def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
             return
 
 
-def _draw_rungs(made: Frame, context: RenderContext) -> None:
-    """Draw the rungs of the bracket of the trial under the cursor."""
-    rungs = context.snapshot.study.rungs
-    row = context.snapshot.row(context.selection.cursor)
-    bracket = 0 if row is None else row.bracket
-    taken = -_NEAR
-    for place, step in enumerate(rungs[bracket] if bracket < len(rungs) else ()):
-        column = made.across(step) // 2
-        if not made.x.low <= step <= made.x.high or column < taken + _NEAR:
-            continue
-        taken = column
-        _draw_vertical(made, step, "faint")
-        for at, sign in enumerate(f"r{place}", column + 1):
-            if made.canvas.is_free(at, 0):
-                made.canvas.write(at, 0, sign, "faint")
-
-
 def _draw_vertical(made: Frame, step: float, role: str) -> None:
     column = made.across(step) // 2
     sign = ":" if made.ascii_only else "\N{BOX DRAWINGS LIGHT TRIPLE DASH VERTICAL}"
@@ -275,21 +326,27 @@ def _draw_vertical(made: Frame, step: float, role: str) -> None:
             made.canvas.write(column, at, sign, role)
 
 
-def _ticks(made: Frame, inspected: int | None) -> list[Tick]:
-    ticks = value_ticks(made.x, made.canvas.width)
-    if inspected is None:
-        return ticks
-    return [Tick(made.x.at(inspected), str(inspected)), *ticks]
+def _ticks(context: RenderContext, made: Frame) -> list[Tick]:
+    """The step that is read out, then the rungs and the maximum; without rungs, round values."""
+    inspected = context.selection.inspected
+    first = [] if inspected is None else [Tick(made.x.at(inspected), str(inspected))]
+    rungs = context.snapshot.study.rungs
+    row = context.snapshot.row(context.selection.cursor)
+    bracket = 0 if row is None else row.bracket
+    steps = [*rungs[bracket]] if bracket < len(rungs) else []
+    most = context.snapshot.spec.pruning.max
+    steps += [most] if steps and most is not None else []
+    inside = [step for step in steps if made.x.low <= step <= made.x.high]
+    if len(inside) < 2:
+        return [*first, *value_ticks(made.x, made.canvas.width)]
+    return [*first, *(Tick(made.x.at(step), str(step)) for step in reversed(inside))]
 
 
-def _entry(line: _Line, inspected: int | None) -> _Entry:
-    shown = line.shown
-    return _Entry(
-        shown.name(),
-        f"{shown.letter} {trial_name(shown.trial)}",
-        _value_text(line, inspected),
-        shown.ink.role,
-    )
+def _entry(context: RenderContext, line: _Line) -> _Entry:
+    shown, dash = line.shown, context.glyphs.full
+    name = shown.name(plain=context.plain, dash=dash)
+    short = name.removesuffix(shown.part).rstrip()
+    return _Entry(name, short, _value_text(line, context.selection.inspected), shown.ink.role)
 
 
 def _value_text(line: _Line, inspected: int | None) -> str:
@@ -298,12 +355,12 @@ def _value_text(line: _Line, inspected: int | None) -> str:
     if not steps:
         return "no reports yet"
     if inspected is None:
-        return number(values[-1])
+        return cells.metric(values[-1])
     place = bisect_right(steps, inspected) - 1
     if place < 0 or inspected > steps[-1]:
         return "-"
     at = "" if steps[place] == inspected else f" @{steps[place]}"
-    return number(values[place]) + at
+    return cells.metric(values[place]) + at
 
 
 def _note(context: RenderContext, inspected: int | None, name: str) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 _LEAST = (16, 4)  # columns and lines below which there is no chart
-_BELOW = 2  # lines of the axis below
+_BELOW = 1  # lines below: the labels of the x axis
+_GUIDE_EVERY = 2  # cells between two dots of a guide
 
 
 class Drawing(NamedTuple):
@@ -54,6 +55,11 @@ class Frame(Holder):
     ascii_only: bool
     names: dict[int, str] = msgspec.field(default_factory=dict)  # labels of the y axis, by line
 
+    def emptied(self) -> Frame:
+        """The same frame with nothing drawn."""
+        canvas = Canvas(self.canvas.width, self.canvas.height, ascii_only=self.ascii_only)
+        return Frame(canvas, self.x, self.y, self.gutter, self.ascii_only)
+
     def across(self, value: float) -> int:
         """The dot column of an x value; the nearest edge if it is outside of the scale."""
         return dot(self.x.at(value), self.canvas.across)
@@ -68,39 +74,43 @@ class Frame(Holder):
 
     def lines(self, ticks: Sequence[Tick], name: str) -> list[Line]:
         """The canvas with its axes, as many lines as the size given to `frame`."""
-        corner, bar, tick, across, stem = "└│┤─┬" if not self.ascii_only else "+|+-+"
+        for y in self.names:
+            self._guide(y)
         width = self.gutter - 1
         framed: list[Line] = []
         for y, drawn in enumerate(self.canvas.lines()):
-            label = self.names.get(y)
-            sign = bar if label is None else tick
-            side = (fit(label or "", width, right=True), "muted"), (sign, "rule")
-            framed.append((*side, *drawn))
-        below, words = self._below(ticks, name, across, stem)
-        framed.append((((" " * width) + corner + below, "rule"),))
-        framed.append(((" " * self.gutter, ""), (words, "muted")))
-        return framed
+            label = fit(self.names.get(y, ""), width, right=True)
+            framed.append(((f"{label} ", "faint"), *drawn))
+        words = self._below(ticks, name)
+        return [*framed, ((" " * self.gutter, ""), (words, "faint"))]
 
-    def _below(self, ticks: Sequence[Tick], name: str, across: str, stem: str) -> tuple[str, str]:
-        """The x axis and its labels; later ticks are dropped where there is no room."""
+    def _guide(self, y: int) -> None:
+        """A faint dotted line at a label, where nothing is drawn."""
+        sign = "." if self.ascii_only else "\N{MIDDLE DOT}"
+        for x in range(0, self.canvas.width, _GUIDE_EVERY):
+            if self.canvas.is_free(x, y):
+                self.canvas.write(x, y, sign, "rule")
+
+    def _below(self, ticks: Sequence[Tick], name: str) -> str:
+        """The labels of the x axis; later ticks are dropped where there is no room."""
         width = self.canvas.width
-        line, words = [across] * width, [" "] * width
-        if name and len(name) < width:
-            words[width - len(name) :] = name
+        words = [" "] * width
         for place, label in ticks:
             column = min(dot(place, self.canvas.across) // 2, width - 1)
             start = max(0, min(column - len(label) // 2, width - len(label)))
             end = start + len(label)
             if end <= width and not "".join(words[max(0, start - 1) : end + 1]).strip():
-                line[column] = stem
                 words[start:end] = label
-        return "".join(line), "".join(words)
+        free = "".join(words).rfind(" " * (len(name) + 2)) + 1
+        if name and free >= 1:
+            words[free : free + len(name)] = name
+        return "".join(words)
 
 
 def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
     """A frame of this size, axes included; None if it is too small for a chart."""
     height = size.height - _BELOW
-    ticks = y.ticks(max(2, height // 4))
+    ticks = y.ticks(max(2, min(6, height // 3)))
     words = y.labels(ticks)
     gutter = max((len(word) for word in words), default=0) + 1
     width = size.width - gutter
@@ -218,7 +228,7 @@ def _ended(snapshot: Snapshot) -> int:
     return sum(snapshot.counts.get(state, 0) for state in ENDED)
 
 
-def epoch(context: RenderContext) -> object:
+def epoch(context: RenderContext) -> tuple[object, ...]:
     """Changes whenever a chart of all ended trials has to be drawn again."""
     snapshot = context.snapshot
     done = _ended(snapshot)

@@ -27,7 +27,7 @@ _SHORTER: Final = (99, *range(14, 1, -1))  # cells of a label, tried until all f
 
 def _fitting(named: Named, width: int, last: Named = ()) -> Line:
     """As many labels as fit; `last` is always shown."""
-    return _filled((), named, width, last)[0]
+    return _filled((), named, width, last, gap="   ")[0]
 
 
 def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
@@ -40,7 +40,7 @@ def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
     above: Line = ()
     for cells in _SHORTER:
         words = [(key, set_cell_size(word, min(cells, cell_len(word)))) for key, word in named]
-        above, rest = _filled(title, words, width, in_order=True)
+        above, rest = _filled(title, words, width)
         below, left = _filled((), rest, width, _NONE)
         if not left:
             break
@@ -48,16 +48,16 @@ def _menu_lines(menu: Menu, width: int) -> tuple[Line, Line]:
 
 
 def _filled(
-    start: Line, named: Named, width: int, last: Named = (), *, in_order: bool = False
+    start: Line, named: Named, width: int, last: Named = (), gap: str = "  "
 ) -> tuple[Line, Named]:
-    """The line, and what doesn't fit. in_order: stop at the first label that doesn't fit."""
+    """The line, and what doesn't fit: behind a title, all from the first label that doesn't."""
     spans = list(start)
-    end = tuple(span for key, word in last for span in _part("  ", key, word))
+    end = tuple(span for key, word in last for span in _part(gap, key, word))
     left = width - width_of(start) - width_of(end)
     missing: list[tuple[str, str]] = []
     for key, word in named:
-        part = _part("  " if spans else "", key, word)
-        if width_of(part) > left or (in_order and missing):
+        part = _part(gap if spans else gap[2:], key, word)
+        if width_of(part) > left or (start and missing):
             missing.append((key, word))
             continue
         left -= width_of(part)
@@ -66,7 +66,7 @@ def _filled(
 
 
 def _part(gap: str, key: str, word: str) -> Line:
-    return line((gap, ""), (key, "accent"), (f" {word}", "muted"))
+    return line((gap, ""), (key, "accent bold"), (f" {word}", "muted"))
 
 
 def flash_lines(context: RenderContext, size: Size) -> list[Line]:

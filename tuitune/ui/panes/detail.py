@@ -1,22 +1,25 @@
-"""The pane of the cursor's trial: its configuration and its state."""
+"""The pane of the cursor's trial: its configuration, its rungs, its state and all decisions."""
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from tuitune.core.events import TrialState
-from tuitune.core.space import spell
+from tuitune.core.events import ENDED, TrialState
+from tuitune.messages.command import spelled
 from tuitune.messages.states import WORDS
 from tuitune.messages.text import plain, trial_name
+from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.focusing import DETAIL
-from tuitune.ui.panes.pane import TALL_FROM, THREE_FROM, TRIAL_HINTS, Memo, Pane, Place, rule
+from tuitune.ui.panes.pane import TALL_FROM, TRIAL_HINTS, Memo, Pane, Place, rule
 from tuitune.ui.panes.scrolling import scroll_actions, scroll_text, window
 from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of, wrapped
 from tuitune.ui.table.cells import form_of, parameter
+from tuitune.ui.text.decisions import decisions, rung_lines, rungs_on_one_line
 from tuitune.ui.text.phrases import awaited, missing
 from tuitune.ui.text.trial import doing, last_words, place, standing, times, value
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from tuitune.core.events import AnyFact
     from tuitune.store.rows import TrialRow
+    from tuitune.ui.actions.action import AppActions
     from tuitune.ui.panes.pane import Room
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
@@ -35,7 +39,7 @@ _GAP = 3  # blanks between two columns of the configuration
 
 
 class DetailPane:
-    """The trial under the cursor."""
+    """The trial under the cursor, or the decisions of the whole study."""
 
     def __init__(self) -> None:
         self._shown = Memo[list[Line]]()
@@ -43,6 +47,8 @@ class DetailPane:
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """The title, and the visible part."""
         snapshot, selection = context.snapshot, context.selection
+        if selection.all_why:
+            return _of_study(context, size)
         row = snapshot.row(selection.cursor)
         if row is None:
             title = rule(context, DETAIL, "no trial", size.width)
@@ -51,8 +57,21 @@ class DetailPane:
         scrolled = selection.scrolled.get(DETAIL, 0)
         time = int(snapshot.now) if row.ended is None else times(snapshot, row)
         moment = time, snapshot.engine.state, snapshot.study.rungs
-        key = (row, facts, moment, size, scrolled, selection.focus, context.glyphs.ascii)
+        view = selection.focus, context.glyphs.ascii, context.boxed
+        key = (row, facts, moment, size, scrolled, view)
         return self._shown.get(key, partial(_lines, context, size, row, facts))
+
+
+def _of_study(context: RenderContext, size: Size) -> list[Line]:
+    """The decisions of the whole study, the newest first."""
+    top = max(0, context.selection.scrolled.get(DETAIL, 0))
+    newest = context.snapshot.sources.newest()
+    made = decisions(context.snapshot, newest, size.width, study=True)
+    shown = list(islice(made, top, top + max(0, size.height - 1)))
+    if not shown:
+        shown = [line(("no decisions yet" if not top else "no older decisions", "muted"))]
+    right = f"{context.keymap.shown('why.whole')} one trial"
+    return [rule(context, DETAIL, "Decisions", size.width, right=right), *shown][: size.height]
 
 
 def _lines(
@@ -60,10 +79,9 @@ def _lines(
 ) -> list[Line]:
     content = _whole(context, row, facts, size)
     shown, right = window(content, size.height - 1, context.selection.scrolled.get(DETAIL, 0))
-    where = standing(context.snapshot, row, facts) if size.height <= _SMALL else ""
-    title = "  ".join((trial_name(row.number), _state(context, row), where)).rstrip()
-    title = fit(title, min(cell_len(title), size.width - 8))
-    return [rule(context, DETAIL, title, size.width, right=right), *shown]
+    title = fit(trial_name(row.number), min(len(trial_name(row.number)), size.width - 8))
+    state = line((f"{_state(context, row)} ", _role(context, row)))
+    return [rule(context, DETAIL, title, size.width, more=state, right=right), *shown]
 
 
 def _whole(
@@ -71,26 +89,40 @@ def _whole(
 ) -> list[Line]:
     """All lines, of which the pane shows as many as fit."""
     if size.height <= _SMALL:
-        return _small(context, row, size.width)
+        return _small(context, row, facts, size.width)
     columns = _columns(context.snapshot, row, size)
-    return [*columns, *_facts(context, row, facts, size.width)]
+    rungs = rung_lines(context.snapshot, facts, context.glyphs, size.width)
+    figures = _facts(context, row, facts, size.width)
+    newest_first = [*decisions(context.snapshot, facts[::-1], size.width, study=False)]
+    parts = [part for part in (columns, rungs, figures, newest_first) if part]
+    return [one for part in parts for one in ((), *part)][1:]
 
 
 def length(context: RenderContext, size: Size) -> int:
     """The number of lines, without the title."""
-    row = context.snapshot.row(context.selection.cursor)
+    snapshot = context.snapshot
+    if context.selection.all_why:
+        newest = snapshot.sources.newest()
+        return sum(1 for _ in decisions(snapshot, newest, size.width, study=True))
+    row = snapshot.row(context.selection.cursor)
     if row is None:
         return 0
-    return len(_whole(context, row, context.snapshot.sources.facts_of(row.number), size))
+    return len(_whole(context, row, snapshot.sources.facts_of(row.number), size))
 
 
-def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
-    """The configuration on one line, what the trial does on the second."""
+def _small(
+    context: RenderContext, row: TrialRow, facts: Sequence[tuple[int, AnyFact]], width: int
+) -> list[Line]:
+    """The configuration on one line; on the second its rungs, or what the trial does."""
     known = context.snapshot.spec.space.by_name
     pairs: list[Line] = []
     for name, given in _configuration(context.snapshot, row):
         short = parameter(given, form_of(known[name]) if name in known else "")
         pairs.append(line((f"{plain(name)} ", "muted"), (f"{plain(short)}  ", "")))
+    first = _as_many(pairs, width)
+    rungs = rungs_on_one_line(context.snapshot, facts, context.glyphs, width)
+    if rungs and row.state != TrialState.FAILED and not row.is_transient:
+        return [first, rungs]
     words = (
         _activity(context, row) if row.state != TrialState.FAILED else row.error.strip() or row.note
     )
@@ -98,7 +130,7 @@ def _small(context: RenderContext, row: TrialRow, width: int) -> list[Line]:
         (plain(words), _role(context, row)),
         (f"  {place(context.snapshot, row)}", "muted"),
     ]
-    return [_as_many(pairs, width), cut(line(*second), width)]
+    return [first, cut(line(*second), width)]
 
 
 def _as_many(pairs: list[Line], width: int) -> Line:
@@ -112,22 +144,30 @@ def _as_many(pairs: list[Line], width: int) -> Line:
 
 
 def _columns(snapshot: Snapshot, row: TrialRow, size: Size) -> list[Line]:
-    """Names and values aligned, in as few columns as leave half of the pane free."""
-    cells = [(plain(name), plain(spell(given))) for name, given in _configuration(snapshot, row)]
+    """Names and values aligned, in two columns if they fit, in more if half of the pane is full."""
+    cells = [(plain(name), plain(spelled(given))) for name, given in _configuration(snapshot, row)]
     if not cells:
         return []
-    names = max(cell_len(name) for name, _ in cells)
-    values = min(max(cell_len(given) for _, given in cells), max(8, size.width - names - 1))
-    cell = names + 1 + values
-    possible = max(1, (size.width + _GAP) // (cell + _GAP))
-    wanted = -(-len(cells) // max(1, (size.height - 1) // 2))
-    columns = min(possible, wanted)
-    made: list[Line] = []
-    for start in range(0, len(cells), columns):
-        spans: list[tuple[str, str]] = []
-        for name, given in cells[start : start + columns]:
-            spans += [(fit(name, names), "muted"), (" " + fit(given, values), ""), (" " * _GAP, "")]
-        made.append(cut(tuple(spans[:-1]), size.width))
+    made = _side_by_side([cells])
+    for columns in range(2, len(cells) + 1):
+        lines = -(-len(cells) // columns)
+        more = _side_by_side([cells[at : at + lines] for at in range(0, len(cells), lines)])
+        if (columns > 2 and len(made) <= size.height // 2) or max(map(width_of, more)) > size.width:
+            break
+        made = more
+    return [cut(one, size.width) for one in made]
+
+
+def _side_by_side(columns: Sequence[Sequence[tuple[str, str]]]) -> list[Line]:
+    """Columns of names and values, each aligned."""
+    made: list[Line] = [() for _ in columns[0]]
+    for number, cells in enumerate(columns):
+        names = max((cell_len(name) for name, _ in cells), default=0)
+        values = max((cell_len(given) for _, given in cells), default=0)
+        for at, (name, given) in enumerate(cells):
+            gap = " " * _GAP if number else ""
+            cell = (gap + fit(name, names), "muted"), (" " + fit(given, values), "")
+            made[at] = (*made[at], *cell)
     return made
 
 
@@ -139,7 +179,8 @@ def _facts(
     origin = f"{row.origin}: {row.why}" if row.why else row.origin
     made = _fact("now", _activity(context, row), role, width)
     made += _fact("value", value(snapshot, row), "", width)
-    made += _fact("rung", standing(snapshot, row, facts), "", width)
+    if row.state not in ENDED:
+        made += _fact("rung", standing(snapshot, row, facts), "", width)
     made += _fact("place", place(snapshot, row), "", width)
     made += _fact("time", times(snapshot, row), "", width)
     if row.error.strip() not in row.note:
@@ -184,12 +225,15 @@ def _configuration(snapshot: Snapshot, row: TrialRow) -> list[tuple[str, Any]]:
 
 
 def _where(room: Room, _: Snapshot) -> Place:
+    """Below the curve, or in a column of its own."""
     if room.columns == 1:
         return Place(0, 4 if room.body >= TALL_FROM else 3)
-    if room.columns == 2 and room.body >= THREE_FROM:
-        left = room.body - room.body // 2  # below the curve
-        return Place(1, min(8, max(4, left // 2)))
-    return Place(1)
+    return Place(room.columns - 1)
+
+
+def _whole_study(app: AppActions) -> None:
+    app.selection.all_why = not app.selection.all_why
+    app.selection.scrolled.pop(DETAIL, None)
 
 
 _scroll = scroll_text(DETAIL, length)
@@ -199,7 +243,18 @@ PANE = Pane(
     "a trial in detail",
     DetailPane,
     _where,
-    scroll_actions(DETAIL, "the detail", _scroll),
-    (*TRIAL_HINTS, ("trial.copy", "copy")),
+    (
+        *scroll_actions(DETAIL, "the detail", _scroll),
+        Action(
+            "why.whole",
+            ("w",),
+            "the whole study",
+            "Show the decisions of the whole study, or of the cursor's trial alone.",
+            "Look",
+            _whole_study,
+            pane=DETAIL,
+        ),
+    ),
+    (*TRIAL_HINTS, ("trial.copy", "copy"), ("why.whole", "whole study")),
     wheel=_scroll,
 )

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import duration, plain, trial_name
-from tuitune.ui.panes.pane import Memo, Pane, Place, rule
-from tuitune.ui.render.glyphs import bar, history, load_role
+from tuitune.ui.panes.pane import BOXED_FROM, Memo, Pane, Place, rule
+from tuitune.ui.render.glyphs import history, meter
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
 from tuitune.ui.text import device as text
 
@@ -24,19 +24,17 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 _NAME = "devices"
-_WIDE_FROM = 110  # columns from which each device has its own line
+_WIDE_FROM = 96  # cells from which a device has its power and its history
 _TWO_TRIALS, _ONE_TRIAL = len("#3 #14"), len("#13 +1")
 _USERS = len(" pid 8812 alice")  # cells reserved for processes of other users
 _STALE_AFTER = 5.0  # s without a sample after which its age is shown
 
 
-def wanted(snapshot: Snapshot, width: int) -> int:
-    """The number of lines for all devices, without the title."""
-    cards = sum(
-        1 for samples in snapshot.devices.values() if samples and samples[-1].kind != "host"
-    )
-    host = 1 if "host" in snapshot.devices or not cards else 0
-    return host + (cards if width >= _WIDE_FROM else (cards + 1) // 2)
+def wanted(snapshot: Snapshot, most: int) -> int:
+    """The number of lines for all devices, without the title: two GPUs on one beyond `most`."""
+    newest = (samples[-1] for samples in snapshot.devices.values() if samples)
+    cards = sum(sample.kind != "host" for sample in newest)
+    return cards if 1 <= cards <= most else max(1, (cards + 1) // 2)
 
 
 class DevicesPane:
@@ -46,20 +44,14 @@ class DevicesPane:
         self._shown = Memo[list[Line]]()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
-        """The title, the GPUs, then the host."""
-        snapshot = context.snapshot
+        """The title with the host, and the GPUs; without GPUs the host."""
+        snapshot, selection = context.snapshot, context.selection
         newest = tuple(samples[-1] for samples in snapshot.devices.values() if samples)
         newest = tuple(map(_free, newest)) if snapshot.engine_gone else newest
         age = snapshot.now - max((sample.time for sample in newest), default=0.0)
         stale = duration(age) if newest and age > _STALE_AFTER else ""
-        key = (
-            newest,
-            stale,
-            context.selection.focus,
-            size,
-            context.glyphs.ascii,
-            snapshot.engine.state,
-        )
+        view = selection.focus, selection.zoomed, size, context.glyphs.ascii, context.boxed
+        key = (newest, stale, view, snapshot.engine.state)
         return self._shown.get(key, partial(_lines, context, size, newest, stale))
 
 
@@ -68,21 +60,22 @@ def _lines(
 ) -> list[Line]:
     cards = sorted((s for s in newest if s.kind != "host"), key=lambda s: (s.index or 0, s.device))
     hosts = [sample for sample in newest if sample.kind == "host"]
-    title = "GPUs" if cards else "Host"
-    right = _kinds(cards) if cards else _slots(hosts)
-    right = f"last seen {stale} ago" if stale else right
-    shown = [rule(context, _NAME, title, size.width, right=right)]
+    right = f"last seen {stale} ago" if stale else _title_figures(cards, hosts)
+    titled = context.boxed or context.selection.zoomed == _NAME
+    title = rule(context, _NAME, "GPUs" if cards else "Host", size.width, right=right)
+    shown = [title] if titled else []
     if not newest:
         gone = context.snapshot.engine_gone
         words = "not running; no live readings" if gone else "waiting for the first readings"
-        return [*shown, line((f" {words}", "muted"))][: size.height]
-    if size.width >= _WIDE_FROM:
+        return [*shown, line((words, "muted"))][: size.height]
+    if len(shown) + len(cards) <= size.height:
         shown += [_card(context, sample, size.width) for sample in cards]
     else:
         shown += _pairs(context, cards, size.width)
-    shown += [_host(context, sample, size.width) for sample in hosts]
+    if not cards or context.selection.zoomed == _NAME:
+        shown += [_host(context, sample, size.width) for sample in hosts]
     if len(shown) > size.height:
-        more = f" + {len(shown) - size.height + 1} more lines of devices"
+        more = f"+ {len(shown) - size.height + 1} more lines of devices"
         shown = [*shown[: size.height - 1], line((more, "muted"))]
     return shown[: max(1, size.height)]
 
@@ -95,13 +88,12 @@ def _free(sample: DeviceSample) -> DeviceSample:
 def _pairs(context: RenderContext, cards: Sequence[DeviceSample], width: int) -> list[Line]:
     """Two devices per line, the first half of them in the left column."""
     left, right = cards[: (len(cards) + 1) // 2], cards[(len(cards) + 1) // 2 :]
-    half = (width - 1) // 2
+    half = (width - 2) // 2
     made: list[Line] = []
     for number, card in enumerate(left):
         one = padded(_small_card(context, card, half), half)
         if number < len(right):
-            bar_between = (context.glyphs.bar, "rule")
-            one = (*one, bar_between, *_small_card(context, right[number], width - half - 1))
+            one = (*one, ("  ", ""), *_small_card(context, right[number], width - half - 2))
         made.append(one)
     return made
 
@@ -110,13 +102,18 @@ def _small_card(context: RenderContext, sample: DeviceSample, width: int) -> Lin
     index = Segment(9, line((text.index(sample), "title")))
     if sample.foreign or sample.note:
         return _with_users([index], sample, width, 1)
-    meter = _busy(context, sample, 7 if width >= 38 else 5)
     power = text.power(sample)
     segments = [
         index,
-        Segment(7, line(*meter, (f"{text.percent(sample.utilisation):>4}", ""))),
-        Segment(6, line((f"{text.gib(sample.memory_used)}G", text.memory_role(sample)))),
-        Segment(5, line((text.temperature(sample), text.heat(sample)))),
+        Segment(
+            7,
+            line(
+                *meter(sample.utilisation, 7 if width >= 38 else 5, context.glyphs, "load"),
+                (f"{text.percent(sample.utilisation):>5}", ""),
+            ),
+        ),
+        Segment(6, line((f"{text.gib(sample.memory_used)} GiB", text.memory_role(sample)))),
+        Segment(5, line((text.temperature(sample, context.glyphs), text.heat(sample)))),
         Segment(4, line((f"{power[0]:>5}", power[1]))),
     ]
     least = _TWO_TRIALS if width >= 38 else _ONE_TRIAL
@@ -124,29 +121,27 @@ def _small_card(context: RenderContext, sample: DeviceSample, width: int) -> Lin
 
 
 def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
-    name = text.short_name(sample.name)
+    wide = width >= _WIDE_FROM
+    busy, used = (22, 16) if wide else (10, 8)
     memory = text.share(sample.memory_used, sample.memory_total)
-    power = text.power(sample)
+    power, full = text.power(sample), text.memory_role(sample)
     segments = [
-        Segment(9, line((f" {text.index(sample)} {fit(name, 8)}", "title"))),
+        Segment(9, line((text.index(sample), "title"))),
         Segment(
             8,
-            line(("util ", "muted"), *bar(sample.utilisation, 16, context.glyphs, role="success")),
-        ),
-        Segment(8, line((f"{text.percent(sample.utilisation):>4}", ""))),
-        Segment(
-            7,
             line(
-                ("mem ", "muted"), *bar(memory, 12, context.glyphs, role=text.memory_role(sample))
+                *meter(sample.utilisation, busy, context.glyphs, "load"),
+                (f"{text.percent(sample.utilisation):>5}", ""),
             ),
         ),
-        Segment(
-            7, line((f"{text.gib(sample.memory_used):>3}/{text.gib(sample.memory_total)}G", ""))
-        ),
-        Segment(6, line((f"{text.temperature(sample):>4}", text.heat(sample)))),
-        Segment(5, line((f"{power[0]:>5}", power[1]))),
-        Segment(4, line((_history(context, sample, 10), "info"))),
+        Segment(7, line(("mem ", "faint"), *meter(memory, used, context.glyphs, "memory"))),
+        Segment(8, line((f"{text.of_gib(sample.memory_used, sample.memory_total):>9}", full))),
+        Segment(6, line((f"{text.temperature(sample, context.glyphs):>5}", text.heat(sample)))),
+        Segment(5 if wide else 0, line((f"{power[0]:>5}", power[1]))),
+        Segment(4 if wide else 0, line((_history(context, sample, 16), "info"))),
     ]
+    if not wide:
+        segments = segments[:5]
     if sample.foreign or sample.note:
         return _with_users(segments, sample, width, 2)
     return _with_packing(_with_trials(segments, sample, width, 2), sample, width, 2)
@@ -174,30 +169,31 @@ def _with_packing(made: Line, sample: DeviceSample, width: int, gap: int) -> Lin
     return made
 
 
-def _busy(context: RenderContext, sample: DeviceSample, width: int) -> Line:
-    return bar(sample.utilisation, width, context.glyphs, role="success")
-
-
 def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
     wide = width >= _WIDE_FROM
-    slots = text.share(sample.slots_used, sample.slots)
     memory = text.share(sample.memory_used, sample.memory_total)
-    cells = 12 if wide else 8
+    cells = 16 if wide else 8
     load = "-" if sample.load is None else f"{sample.load:.1f}"
     cores = "" if sample.trials_cpu is None else f"trials {sample.trials_cpu:.1f} cores"
     engine = "" if sample.engine_cpu is None else f"engine {sample.engine_cpu:.0%}"
+    slots = f"{text.whole(sample.slots_used)}/{text.whole(sample.slots)}"
     segments = [
-        Segment(9, line((" cpu ", "muted"), *bar(slots, cells, context.glyphs, role="success"))),
-        Segment(9, line((f"{text.whole(sample.slots_used)}/{text.whole(sample.slots)} slots", ""))),
-        Segment(6, line(("load ", "muted"), (load, text.strained(sample)))),
         Segment(
-            7, line(("mem ", "muted"), *bar(memory, cells, context.glyphs, role=load_role(memory)))
+            9,
+            line(
+                ("cpu ", "faint"),
+                *meter(sample.utilisation, cells, context.glyphs, "load"),
+                (f"{text.percent(sample.utilisation):>5}", ""),
+            ),
         ),
-        Segment(7, line((f"{text.gib(sample.memory_used)}/{text.gib(sample.memory_total)}G", ""))),
+        Segment(8, line((slots, ""), (" slots", "muted"))),
+        Segment(7, line(("mem ", "faint"), *meter(memory, cells, context.glyphs, "memory"))),
+        Segment(7, line((text.of_gib(sample.memory_used, sample.memory_total), ""))),
+        Segment(6, line(("load ", "muted"), (load, text.strained(sample)))),
         Segment(4, line((cores, "muted"))),
         Segment(2, line((engine, "muted"))),
         Segment(3, line((text.disk(sample), "warning"))),
-        Segment(5, line((_history(context, sample, 10 if wide else 5), "info"))),
+        Segment(5, line((_history(context, sample, 16 if wide else 5), "info"))),
     ]
     least = _TWO_TRIALS if width >= 80 else _ONE_TRIAL
     return _with_trials(segments, sample, width, 2 if wide else 1, least)
@@ -239,20 +235,27 @@ def _history(context: RenderContext, sample: DeviceSample, width: int) -> str:
     return history([s.utilisation for s in newest], width, context.glyphs)
 
 
-def _kinds(cards: Sequence[DeviceSample]) -> str:
+def _title_figures(cards: Sequence[DeviceSample], hosts: Sequence[DeviceSample]) -> str:
+    """As "4 x A100   cpu 62%   ram 24/128 GiB"; without GPUs the host's name and its slots."""
+    if not cards:
+        host = hosts[0] if hosts else None
+        slots = "" if host is None or host.slots is None else f"{host.slots:g} CPU slots"
+        return "   ".join(filter(None, (plain(host.name) if host else "", slots)))
     names = {text.short_name(sample.name) for sample in cards}
-    return f"{len(cards)} x {' / '.join(sorted(names))}"
+    figures = [f"{len(cards)} x {' / '.join(sorted(names))}"]
+    for host in hosts[:1]:
+        memory = text.of_gib(host.memory_used, host.memory_total)
+        figures += [f"cpu {text.percent(host.utilisation)}", f"ram {memory}", text.disk(host)]
+    return "   ".join(filter(None, figures))
 
 
-def _slots(hosts: Sequence[DeviceSample]) -> str:
-    if not hosts or hosts[0].slots is None:
-        return ""
-    return f"{plain(hosts[0].name)}  {hosts[0].slots:g} CPU slots"
-
-
-def _where(room: Room, snapshot: Snapshot) -> Place:
+def _where(room: Room, snapshot: Snapshot) -> Place | None:
+    """With a line for its title in a box; without boxes it needs none."""
+    if snapshot.engine_gone and not any(snapshot.devices.values()):
+        return None
     most = room.height // (5 if room.columns == 1 else 4)
-    return Place("above", 1 + max(1, min(wanted(snapshot, room.width), most)))
+    lines = max(1, min(wanted(snapshot, most), most))
+    return Place("above", lines + (room.width >= BOXED_FROM))
 
 
 PANE = Pane(
@@ -260,6 +263,7 @@ PANE = Pane(
     "the devices",
     DevicesPane,
     _where,
+    bare=True,
     hints=(
         ("study.more", "more at a time"),
         ("study.fewer", "fewer"),

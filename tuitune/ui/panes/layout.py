@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.panes.pane import Room
+from tuitune.ui.panes.pane import BOXED_FROM, Room
 from tuitune.ui.render.lines import Box
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ _SIDE_FROM: Final = 110  # columns of a screen from which panes are in two colum
 _THIRD_FROM: Final = 180  # and from which they are in three
 _COLUMNS: Final[Mapping[int, Sequence[int]]] = {
     1: (),
-    2: (61,),
-    3: (50, 58),
+    2: (66,),
+    3: (52, 56),
 }  # % of the remaining width
+_AIRY_FROM: Final = 44  # lines of a screen from which a blank line is below the status
 _LEAST_BODY: Final = 8  # least lines of the columns, between the panes above and below
 _LEAST_LINES: Final = 3  # of a pane that asks for no height
 
@@ -36,31 +37,33 @@ def arrange(
     """The box of each visible pane. zoomed: the pane that is shown alone."""
     if width < LEAST[0] or height < LEAST[1]:
         return {STATUS: Box(0, 0, width, height)}
+    blank = 1 if height >= _AIRY_FROM and width >= BOXED_FROM else 0  # below the status
     boxes = {
-        STATUS: Box(0, 0, width, 2),
+        STATUS: Box(0, 0, width, 2 + blank),
         FLASH: Box(0, height - 2, width, 1),
         KEYS: Box(0, height - 1, width, 1),
     }
-    body = Box(0, 2, width, height - 4)
+    body = Box(0, 2 + blank, width, height - 4 - blank)
     if zoomed is not None:
         return {**boxes, zoomed: body}
+    boxed = width >= BOXED_FROM
     room = Room(width, body.height, 1 + (width >= _SIDE_FROM) + (width >= _THIRD_FROM), body.height)
     asked = _asked(panes, room, snapshot)
     for name, place in asked.items():
-        lines = place.lines or body.height // 4
+        lines = place.lines + boxed if place.lines else body.height // 4
         if isinstance(place.where, str) and body.height - lines >= _LEAST_BODY:
             box, body = _band(body, lines, above=place.where == "above")
             boxes[name] = box
     asked = _asked(panes, room._replace(body=body.height), snapshot)
-    columns, bars = _columns(body, _COLUMNS[room.columns])
+    columns, bars = _columns(body, _COLUMNS[room.columns], gap=0 if boxed else 1)
     for number, column in enumerate(columns):
         here = {
-            name: place.lines
+            name: place.lines and place.lines + boxed
             for name, place in asked.items()
             if not isinstance(place.where, str) and min(place.where, len(bars)) == number
         }
         boxes |= _stacked(column, here)
-    return {**boxes, **dict(zip(BARS, bars, strict=False))}
+    return boxes if boxed else {**boxes, **dict(zip(BARS, bars, strict=False))}
 
 
 def _asked(panes: Collection[Pane], room: Room, snapshot: Snapshot) -> dict[str, Place]:
@@ -76,15 +79,15 @@ def _band(box: Box, lines: int, *, above: bool) -> tuple[Box, Box]:
     return box._replace(y=box.y + rest, height=lines), box._replace(height=rest)
 
 
-def _columns(box: Box, shares: Sequence[int]) -> tuple[list[Box], list[Box]]:
-    """The columns, and the bars between them."""
+def _columns(box: Box, shares: Sequence[int], gap: int) -> tuple[list[Box], list[Box]]:
+    """The columns, and the bars between them, `gap` cells wide."""
     columns: list[Box] = []
     bars: list[Box] = []
     for share in shares:
         width = box.width * share // 100
         columns.append(box._replace(width=width))
-        bars.append(box._replace(x=box.x + width, width=1))
-        box = box._replace(x=box.x + width + 1, width=box.width - width - 1)
+        bars.append(box._replace(x=box.x + width, width=gap))
+        box = box._replace(x=box.x + width + gap, width=box.width - width - gap)
     return [*columns, box], bars
 
 

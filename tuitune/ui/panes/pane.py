@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from tuitune.ui.render.lines import Line, ends, line, wrapped
+from tuitune.ui.render.lines import Line, ends, line, padded, wrapped
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitune.ui.actions.action import Action, AppActions
+    from tuitune.ui.render.glyphs import Glyphs
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
@@ -67,11 +69,13 @@ class Pane(Record, frozen=True):
     hints: Hints = ()  # shown on the last line while it has the focus, the most useful first
     click: Callable[[AppActions, Click], None] | None = None
     wheel: Callable[[AppActions, int], None] | None = None  # lines down; up if negative
+    bare: bool = False  # without boxes it has no title, unless it is shown alone
     again: Callable[[AppActions], None] | None = (
         None  # called if its key is pressed while it has the focus
     )
 
 
+BOXED_FROM: Final = 100  # columns of a screen from which panes have boxes
 TALL_FROM: Final = 30  # lines of a single column from which the curve has room in it
 THREE_FROM: Final = 18  # lines of a column from which three panes have room in it
 TRIAL_HINTS: Final = (
@@ -88,11 +92,81 @@ def rule(  # noqa: PLR0913 - two ends and the text between
     """The line above a pane, with the key that focuses it. more: follows the title."""
     sign = context.glyphs.rule
     focused = context.selection.focus == pane
-    role = "accent bold" if focused else "title"
+    frame = frame_role(context, pane)
     key = "".join(f"{key} " for key in context.keymap.keys(f"pane.{pane}")[:1])
-    left = line((f"{sign} ", "rule"), (key, "muted"), (f"{title} ", role), *more)
-    tail = line((f" {right} ", "muted"), (sign, "rule")) if right else ()
-    return ends(left, tail, width, (sign, "rule"))
+    left = line(
+        (" ", frame),
+        (key, "accent bold"),
+        (f"{title} ", "title bold" if focused else "title"),
+        *more,
+    )
+    tail = line((f" {right} ", "muted")) if right else ()
+    return ends(left, tail, width, (sign, frame))
+
+
+def frame_role(context: RenderContext, pane: str) -> str:
+    """The role of the box of a pane, and of its title line."""
+    return "accent" if context.boxed and context.selection.focus == pane else "rule"
+
+
+class Edges(NamedTuple):
+    """Cells around the content of a pane, whose first line is its title if it is titled."""
+
+    left: int  # as many as at the right
+    below: int
+    titled: bool = True
+
+
+BOX: Final = Edges(2, 1)  # a border and a blank
+RULED: Final = Edges(1, 0)  # a rule above, and a blank
+BARE: Final = Edges(1, 0, titled=False)
+
+
+class Framed:
+    """The frame around a pane's content. It caches the last one."""
+
+    def __init__(self) -> None:
+        self._content: list[Line] = []
+        self._shown = Memo[list[Line]]()
+
+    def lines(
+        self, content: list[Line], size: Size, edges: Edges, glyphs: Glyphs, role: str
+    ) -> list[Line]:
+        """The content in a frame of this size."""
+        if content is not self._content:
+            self._content, self._shown = content, Memo()
+        make = partial(_boxed if edges == BOX else _ruled, content, size, edges, glyphs, role)
+        return self._shown.get((size, edges, glyphs, role), make)
+
+
+def _boxed(content: list[Line], size: Size, edges: Edges, glyphs: Glyphs, role: str) -> list[Line]:
+    bar, (left, right, below, end) = glyphs.bar, tuple(glyphs.corners)
+    room = size.width - 2 * edges.left
+    title, *lines = content or [()]
+    top = (left + glyphs.rule, role), *padded(title, room), (glyphs.rule + right, role)
+    made: list[Line] = [top]
+    for number in range(size.height - 2):
+        inner = _between_blanks(lines[number] if number < len(lines) else (), room)
+        made.append(((bar, role), *inner, (bar, role)))
+    return [*made, ((below + glyphs.rule * (size.width - 2) + end, role),)]
+
+
+def _ruled(content: list[Line], size: Size, edges: Edges, glyphs: Glyphs, role: str) -> list[Line]:
+    room = size.width - 2 * edges.left
+    title = content[:1] if edges.titled else []
+    made = [((glyphs.rule, role), *one, (glyphs.rule, role)) for one in title]
+    return [*made, *(_between_blanks(one, room) for one in content[len(title) :])]
+
+
+def _between_blanks(content: Line, room: int) -> Line:
+    ground = _ground(content)
+    return ((" ", ground), *padded(content, room, ground), (" ", ground))
+
+
+def _ground(line: Line) -> str:
+    """The background of a line of the table, which its box continues."""
+    words = line[-1][1].split() if line else ()
+    return " ".join(word for word in words if word.startswith("on-"))
 
 
 def failure(context: RenderContext, pane: str, error: Exception, size: Size) -> list[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.ui.panes import curve, detail, devices, log, trials, why
+from tuitune.ui.panes import curve, detail, devices, log, trials
 
 if TYPE_CHECKING:
     from tuitune.ui.panes.pane import Pane
@@ -14,6 +14,5 @@ PANES: Final[tuple[Pane, ...]] = (
     trials.PANE,
     curve.PANE,
     detail.PANE,
-    why.PANE,
     log.PANE,
 )

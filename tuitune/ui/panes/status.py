@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tuitune.core.events import ENDED
 from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_name
+from tuitune.ui.charts.best import best_after_each
+from tuitune.ui.charts.frame import epoch
+from tuitune.ui.panes.pane import Memo
+from tuitune.ui.render.glyphs import bar
 from tuitune.ui.render.lines import Line, Segment, Size, cut, ends, fit, joined, line, width_of
 from tuitune.ui.state.snapshot import elapsed
+from tuitune.ui.table.cells import sparkline
 from tuitune.ui.text.health import health
 from tuitune.ui.text.phrases import next_step, notice, why_ended
 from tuitune.ui.text.trial import ago
@@ -29,39 +35,68 @@ _ORDER = (
     Shown.FAILED,
     Shown.KILLED,
 )
-_WORDS_FROM = 110  # columns from which states have a name next to their sign
+_SPARK_FROM = 110  # columns from which the best value has a small curve
+_SPARK = 10  # cells of it
+LEAST_STATUS = 60  # columns from which the lines have a blank at each end
+_CALM = frozenset({"success", "info", "text"})  # roles of signs whose words need no colour
 _GAP = 3  # blanks between two segments
 _LEAST_REASON = 24  # columns
 
 
-def lines(context: RenderContext, size: Size) -> list[Line]:
-    """Two lines: counts and progress; the best trial, figures and the engine."""
-    width = size.width
-    return [_first(context, width), _second(context, width)][: size.height]
+class StatusPane:
+    """The first two lines of the screen. It caches the curve of the best value so far."""
+
+    def __init__(self) -> None:
+        self._curve = Memo[str]()
+
+    def lines(self, context: RenderContext, size: Size) -> list[Line]:
+        """The study, its counts and its engine; the best trial, figures and the progress."""
+        width = size.width - 2
+        if size.width < LEAST_STATUS:
+            return [_first(context, width), _second(context, width, "")][: size.height]
+        spark = ""
+        if size.width >= _SPARK_FROM and context.snapshot.best is not None:
+            spark = self._curve.get(epoch(context), partial(_spark, context))
+        made = (_first(context, width), _second(context, width, spark))
+        return [((" ", ""), *one, (" ", "")) for one in made][: size.height]
+
+
+def _spark(context: RenderContext) -> str:
+    """The best value so far after each trial that has ended."""
+    return sparkline(best_after_each(context.snapshot), _SPARK, ascii_only=context.glyphs.ascii)
 
 
 def _first(context: RenderContext, width: int) -> Line:
     snapshot = context.snapshot
-    done = sum(snapshot.counts.get(state, 0) for state in ENDED)
+    name = fit(snapshot.name, min(len(snapshot.name), width // 3))
+    room = width - len(name) - _GAP
+    health_words = line(health(context))
     flags = _flags(context)
-    right = line(*flags, (f"{done}/{snapshot.total}", "text bold"))
-    segments = [
-        Segment(9, line((fit(snapshot.file, min(len(snapshot.file), width // 3)), "title bold"))),
-        Segment(2, line((_method(snapshot), "muted"))),
-        Segment(1, line((f"host {plain(snapshot.host)}", "muted")) if snapshot.host else ()),
-        Segment(8, _counts(context, words=width >= _WORDS_FROM)),
-    ]
-    return ends(joined(segments, width - width_of(right) - 1, _GAP), right, width)
+    counts = _counts(context, words=True)
+    if sum(map(width_of, (flags, counts, health_words))) + 2 * _GAP > room:
+        counts = _counts(context, words=False)
+    right = joined((Segment(9, flags), Segment(7, counts), Segment(8, health_words)), room, _GAP)
+    left = joined(
+        (
+            Segment(9, line((name, "title bold"))),
+            Segment(2, line((_method(snapshot), "muted"))),
+            Segment(1, line((plain(snapshot.host), "faint"))),
+        ),
+        width - width_of(right) - _GAP,
+        2,
+    )
+    return ends(left, right, width)
 
 
-def _second(context: RenderContext, width: int) -> Line:
-    words, role = health(context)
-    right = line((words, role))
-    room = width - width_of(right) - 1
+def _second(context: RenderContext, width: int, spark: str) -> Line:
     message = notice(context)
-    first = _cut_to(message, room) if message else _best(context, width)
+    blocked = context.snapshot.study.blocked and not context.snapshot.study.halted
+    right = _progress(context, 0 if message or blocked else width)
+    room = width - width_of(right) - _GAP
+    first = _cut_to(message, room) if message else _best(context)
     segments = [
         Segment(9, first),
+        Segment(3, line(("" if message else spark, "info"))),
         _reason(context, room - width_of(first) - _GAP),
         Segment(7, next_step(context)),
         *_figures(context.snapshot),
@@ -70,12 +105,42 @@ def _second(context: RenderContext, width: int) -> Line:
     return ends(cut(left, room), right, width)
 
 
+def _progress(context: RenderContext, width: int) -> Line:
+    """A bar of the trials that have ended or are held, their count, and the time left.
+
+    width: of the whole line; 0 leaves the bar out.
+    """
+    snapshot = context.snapshot
+    done = sum(snapshot.counts.get(state, 0) for state in ENDED) + snapshot.held
+    share = done / snapshot.total if snapshot.total else None
+    wide = width >= 116 and snapshot.engine.state != "finished"
+    cells = 40 if wide else 16 if width >= 76 else 8 if width >= 58 else 0
+    count = f"{done}/{snapshot.total}"
+    return line(
+        *bar(share, cells, context.glyphs),
+        ("  " if cells else "", ""),
+        (count, "text"),
+        (f"  {_time(snapshot)}", "text" if not snapshot.engine_gone else "muted"),
+    )
+
+
+def _time(snapshot: Snapshot) -> str:
+    """The time left while it can be told, else the time taken so far."""
+    if snapshot.engine.state == "finished":
+        return f"took {duration(elapsed(snapshot))}"
+    if not snapshot.engine_gone and not snapshot.study.halted and snapshot.study.may_launch:
+        left = snapshot.pace.remaining(snapshot)
+        if left is not None:
+            return f"{duration(left)} left"
+    return f"{duration(elapsed(snapshot))} so far"
+
+
 def _reason(context: RenderContext, room: int) -> Segment:
     """Why the study has ended, or why no trial starts; the latter is never left out."""
     words = why_ended(context)
     if context.snapshot.study.blocked and not context.snapshot.study.halted:
         return Segment(8, _cut_to(line((words, "error")), max(room, _LEAST_REASON)))
-    return Segment(1, line((words, "muted")))
+    return Segment(5, line((words, "muted")))
 
 
 def _cut_to(text: Line, width: int) -> Line:
@@ -100,39 +165,36 @@ def _counts(context: RenderContext, *, words: bool) -> Line:
         count = counts.get(state, 0)
         if not count and (gone or state != Shown.RUNNING):
             continue
-        text = f"{context.glyphs.states[state]} {count}{f' {state}' if words else ''}"
-        spans += [("  ", "")] if spans else []
-        spans.append((text, WORDS[state].role))
+        role = WORDS[state].role
+        spans += [("   " if words else "  ", "")] if spans else []
+        spans += [(f"{context.glyphs.states[state]} ", role), (str(count), "text")]
+        spans += [(f" {state}", "text" if role in _CALM else role)] if words else []
     return tuple(spans)
 
 
-def _best(context: RenderContext, width: int) -> Line:
+def _best(context: RenderContext) -> Line:
     snapshot = context.snapshot
     best = snapshot.row(snapshot.best)
     if best is None:
         return line(("no value yet", "muted"))
-    metric = f"{plain(snapshot.spec.objective.metric)} " if width >= _WORDS_FROM else ""
+    metric = fit(snapshot.spec.objective.metric, min(20, len(snapshot.spec.objective.metric)))
     when = "so far" if best.ended is None else ago(snapshot.now - best.ended)
-    partial = ", partial" if snapshot.partial and best.ended is not None else ""
+    partial_words = ", partial" if snapshot.partial and best.ended is not None else ""
     return line(
-        (f"best {metric}", "muted"),
+        (f"best {metric} ", "muted"),
         (number(best.value), "text bold"),
-        (f" {context.glyphs.best}{trial_name(best.number)}", "accent"),
-        (f" {when}{partial}", "muted"),
+        (f" {trial_name(best.number)}", "accent"),
+        (f"  {when}{partial_words}", "faint"),
     )
 
 
 def _figures(snapshot: Snapshot) -> list[Segment]:
-    segments = [Segment(3, line((_busy(snapshot), "muted")))]
+    rate = None if snapshot.engine_gone else snapshot.pace.rate(snapshot.now)
+    segments = [Segment(4, line((_busy(snapshot), "muted")))]
+    if rate is not None:
+        segments.append(Segment(2, line((_throughput(rate), "muted"))))
     if not snapshot.engine_gone:
-        rate = snapshot.pace.rate(snapshot.now)
-        left = snapshot.pace.remaining(snapshot) if snapshot.study.may_launch else None
-        if rate is not None:
-            segments.append(Segment(2, line((_throughput(rate), "muted"))))
-        if not snapshot.study.halted:
-            eta = "-" if left is None else duration(left)
-            segments.append(Segment(6, line(("eta ", "muted"), (eta, "text"))))
-    segments.append(Segment(4, line((f"elapsed {duration(elapsed(snapshot))}", "muted"))))
+        segments.append(Segment(3, line((f"elapsed {duration(elapsed(snapshot))}", "muted"))))
     return segments
 
 
@@ -160,4 +222,4 @@ def _busy(snapshot: Snapshot) -> str:
 
 def _method(snapshot: Snapshot) -> str:
     pruning = snapshot.spec.pruning.method
-    return snapshot.spec.search.method + ("" if pruning == "none" else f"+{pruning}")
+    return snapshot.spec.search.method + ("" if pruning == "none" else f" + {pruning}")

@@ -145,7 +145,8 @@ def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
     """The titles of the columns; an arrow follows the one that is sorted by."""
     spans = [(" " * SIGNS, "muted")]
     for column in shown:
-        title = fit(column.title, column.width, right=column.right)
+        title = "#" if column.key == "trial" else column.title
+        title = fit(title, column.width, right=column.right, end=context.glyphs.cut)
         if column.key == context.selection.sort.key:
             gap = _arrow(context) + " " * (GAP - 1)
             spans.append((title + gap, "title bold"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.messages.states import Shown, shown
+from tuitune.ui.render.themes import STEPS
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
@@ -49,15 +50,35 @@ class Glyphs(Record, frozen=True):
     states: Mapping[Shown, str] = msgspec.field(default_factory=lambda: _SIGNS)
     rule: str = "─"
     bar: str = "│"
-    full: str = "█"
-    rest: str = "·"
-    best: str = "*"
+    corners: str = "╭╮╰╯"
+    full: str = "━"
+    half: str = "╸"  # the first half of a cell; "" if there is none
+    rest: str = "─"
+    celsius: str = "\N{DEGREE SIGN}C"
+    live: str = "\N{BLACK CIRCLE}"
+    best: str = "\N{BLACK STAR}"
+    cross: str = "\N{BALLOT X}"
     mark: str = "+"
     cursor: str = ">"
+    cut: str = "\N{HORIZONTAL ELLIPSIS}"
 
 
 FULL = Glyphs()
-ASCII = Glyphs(ascii=True, states=_ASCII, rule="-", bar="|", full="#", rest=".")
+ASCII = Glyphs(
+    ascii=True,
+    states=_ASCII,
+    rule="-",
+    bar="|",
+    corners="++++",
+    full="#",
+    half="",
+    rest=".",
+    celsius="C",
+    live="*",
+    cut="~",
+    cross="x",
+    best="*",
+)
 
 
 def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
@@ -71,26 +92,38 @@ def shown_state(row: TrialRow, *, engine_gone: bool) -> Shown:
     )
 
 
-_BUSY, _HEAVY = 0.7, 0.9  # shares from which a meter is a warning, and an error
 _BRAILLE = 0x2800
 _LEFT = (0x40, 0x44, 0x46, 0x47)  # dots of the left column of a cell, filled from below
 _RIGHT = (0x80, 0xA0, 0xB0, 0xB8)
 _LEVELS = "_.-=+*#@"  # heights in ASCII
 
 
-def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "info") -> Line:
-    """`width` cells of which `share` (0 to 1) are full; all are empty if it is unknown."""
-    full = 0 if share is None else round(max(0.0, min(1.0, share)) * width)
-    if share and not full and share >= 0.01:
-        full = 1  # a share of at least 1 % is visible
-    return (glyphs.full * full, role), (glyphs.rest * (width - full), "faint")
+def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "success") -> Line:
+    """A thin line of `width` cells of which `share` (0 to 1) is drawn; nothing if it is unknown."""
+    drawn, rest = _drawn(share, width, glyphs)
+    return (drawn, role), (rest, "rule")
 
 
-def load_role(share: float | None) -> str:
-    """The role of a meter for which full is bad. share: 0 to 1."""
-    if share is None or share < _BUSY:
-        return "success"
-    return "warning" if share < _HEAVY else "error"
+def meter(share: float | None, width: int, glyphs: Glyphs, ramp: str) -> Line:
+    """As `bar`, in the colours of a ramp of the theme from its low end on: "load" or "memory"."""
+    drawn, rest = _drawn(share, width, glyphs)
+    spans: list[tuple[str, str]] = []
+    for step in range(STEPS):
+        start, end = step * width // STEPS, (step + 1) * width // STEPS
+        if part := drawn[start:end]:
+            spans.append((part, f"{ramp}-{step}"))
+    return (*spans, (rest, "rule"))
+
+
+def _drawn(share: float | None, width: int, glyphs: Glyphs) -> tuple[str, str]:
+    """The drawn cells and the others; at least one cell for 1 %, the half of one if it has that."""
+    parts = 2 if glyphs.half else 1
+    count = 0 if share is None else round(max(0.0, min(1.0, share)) * width * parts)
+    if share and not count and width and share >= 0.01:
+        count = 1
+    full, half = divmod(count, parts)
+    drawn = glyphs.full * full + (glyphs.half if half else "")
+    return drawn, glyphs.rest * (width - full - half)
 
 
 def history(shares: Sequence[float | None], width: int, glyphs: Glyphs) -> str:

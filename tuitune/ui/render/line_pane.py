@@ -83,6 +83,10 @@ class LinePane(Widget):
         elif regions:
             self.refresh(*regions)
 
+    def forget(self) -> None:
+        """Paints all lines again at the next `show`."""
+        self._shown, self._lines = (), []
+
     def render_line(self, y: int) -> Strip:
         """The strip of a line, blank before the first `show`."""
         if y < len(self._strips):
@@ -113,12 +117,12 @@ def changed_cells(old: Line, new: Line, y: int, width: int) -> Region:
         same += 1
     start = width_of(new[:same])
     total = width_of(new)
-    if total != width_of(old):
-        return Region(start, y, max(1, width - start), 1)
     tail = 0
     for before, after in zip(reversed(old[same:]), reversed(new[same:]), strict=False):
         if before != after:
             break
         tail += 1
-    end = total - width_of(new[len(new) - tail :]) if tail else total
+    if total != width_of(old) or not tail:  # the blanks after the last span look as that span
+        return Region(start, y, max(1, width - start), 1)
+    end = total - width_of(new[len(new) - tail :])
     return Region(start, y, max(1, min(end, width) - start), 1)

@@ -49,15 +49,15 @@ def width_of(line: Line) -> int:
     return cells
 
 
-def fit(text: str, width: int, *, right: bool = False) -> str:
-    """`text` without control characters, in exactly `width` cells; a cut text ends in a tilde."""
+def fit(text: str, width: int, *, right: bool = False, end: str = "~") -> str:
+    """`text` without control characters, in exactly `width` cells; a cut text ends in `end`."""
     if width <= 0:
         return ""
     text = plain(text)
     missing = width - cell_len(text)
     if missing >= 0:
         return " " * missing + text if right else text + " " * missing
-    return set_cell_size(text, width - 1) + "~"
+    return set_cell_size(text, width - 1) + end
 
 
 def cut(line: Line, width: int) -> Line:

@@ -1,74 +1,37 @@
-"""Colours of roles, and the theme of Textual's own widgets."""
+"""Styles of roles in the colours of a theme, for our lines and for Textual's own widgets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import textual.theme
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.strip import Strip
-from textual.theme import Theme
 
 from tuitune.ui.render.lines import cut, width_of
+from tuitune.ui.render.themes import Theme, rgb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tuitune.ui.render.lines import Line
 
-# Colours of the 256-colour palette, by number: half the bytes of RGB colours, and most of the app's
-# output is colours. Every terminal with many colours supports them.
-COLOURS: Mapping[str, str] = {
-    "text": "color(252)",
-    "muted": "color(245)",
-    "faint": "color(240)",
-    "rule": "color(239)",
-    "title": "color(146)",
-    "accent": "color(215)",
-    "info": "color(110)",
-    "success": "color(114)",
-    "warning": "color(221)",
-    "error": "color(210)",
-    "line-a": "color(215)",
-    "line-b": "color(110)",
-    "line-c": "color(176)",
-    "line-d": "color(79)",
-    "line-e": "color(149)",
-    "line-f": "color(211)",
-}
-ANSI: Mapping[str, str] = {
-    "text": "default",
-    "muted": "default",
-    "faint": "bright_black",
-    "rule": "bright_black",
-    "title": "default",
-    "accent": "yellow",
-    "info": "cyan",
-    "success": "green",
-    "warning": "yellow",
-    "error": "red",
-    "line-a": "yellow",
-    "line-b": "cyan",
-    "line-c": "magenta",
-    "line-d": "green",
-    "line-e": "blue",
-    "line-f": "red",
-}
-BACKGROUNDS: Mapping[str, str] = {
-    "under": "color(234)",
-    "on-cursor": "color(237)",
-    "on-mark": "color(235)",
-}
+BACKGROUNDS = frozenset({"on-cursor", "on-mark"})
 ATTRIBUTES = frozenset({"bold", "dim", "italic", "underline", "reverse"})
 
 
 class Paint:
-    """Turns lines into Textual strips. many_colours: False uses the terminal's 16 colours."""
+    """Turns lines into Textual strips, in the colours of a theme."""
 
-    def __init__(self, *, many_colours: bool) -> None:
-        self._many = many_colours
+    def __init__(self, theme: Theme) -> None:
+        self.theme = theme
         self._styles: dict[str, Style] = {}
+        self.blank = self.style("")
+
+    def change(self, theme: Theme) -> None:
+        """From now on in the colours of this theme."""
+        self.theme = theme
+        self._styles.clear()
         self.blank = self.style("")
 
     def style(self, role: str) -> Style:
@@ -103,25 +66,25 @@ class Paint:
         return " ".join(w for w in words if w in BACKGROUNDS or w == "reverse")
 
     def _made(self, role: str) -> Style:
-        colours = COLOURS if self._many else ANSI
-        colour, under = colours["text"], BACKGROUNDS["under"]
+        theme = self.theme
+        colour, ground = theme.colours["text"], theme.ground
         attributes: set[str] = set()
         for word in role.split():
             if word in ATTRIBUTES:
                 attributes.add(word)
             elif word in BACKGROUNDS:
-                under = BACKGROUNDS[word]
-                if not self._many:  # 16 colours have no shades of the background
+                ground = theme.cursor if word == "on-cursor" else theme.mark
+                if theme.is_plain:  # 16 colours have no shades of the background
                     attributes.add("reverse" if word == "on-cursor" else "bold")
             else:
-                colour = colours[word]
-        if not self._many:
-            under = "default"
-            if (
-                "on-cursor" in role
-            ):  # a colour would become a coloured background in the reversed line
-                colour = "default"
-        return Style.parse(f"{' '.join(sorted(attributes))} {colour} on {under}")
+                colour = theme.colours[word]
+        if theme.is_plain and "on-cursor" in role:
+            colour = "default"  # a colour would become the background in the reversed line
+        return Style.parse(f"{' '.join(sorted(attributes))} {_named(colour)} on {_named(ground)}")
+
+
+def _named(colour: int | str) -> str:
+    return colour if isinstance(colour, str) else f"color({colour})"
 
 
 def _same_blank(one: Style, other: Style) -> bool:
@@ -133,23 +96,28 @@ def _same_blank(one: Style, other: Style) -> bool:
     )
 
 
-_THEME = Theme(  # the same colours as COLOURS
-    name="tuitune",
-    primary="#afafd7",
-    accent="#ffaf5f",
-    foreground="#d0d0d0",
-    background="#1c1c1c",
-    surface="#262626",
-    panel="#3a3a3a",
-    success="#87d787",
-    warning="#ffd75f",
-    error="#ff8787",
-    dark=True,
-)
-
-
-def dress(app: App[Any], *, many_colours: bool) -> None:
-    """Sets the theme. Must be called before the app runs, or all CSS is parsed twice."""
-    app.register_theme(_THEME)
-    app.set_reactive(App.theme, _THEME.name if many_colours else "ansi-dark")
+def dress(app: App[Any], theme: Theme) -> None:
+    """Sets the colours of Textual's widgets. Before the app runs, or all CSS is parsed twice."""
+    if not theme.is_plain and theme.name not in app.available_themes:
+        app.register_theme(_textual(theme))
+    app.set_reactive(App.theme, "ansi-dark" if theme.is_plain else theme.name)
     app.stylesheet.set_variables(app.get_css_variables())
+
+
+def _textual(theme: Theme) -> textual.theme.Theme:
+    def colour(role: str) -> str:
+        return rgb(int(theme.colours[role]))
+
+    return textual.theme.Theme(
+        name=theme.name,
+        primary=colour("title"),
+        accent=colour("accent"),
+        foreground=colour("text"),
+        background=rgb(int(theme.ground)),
+        surface=rgb(int(theme.mark)),
+        panel=rgb(int(theme.cursor)),
+        success=colour("success"),
+        warning=colour("warning"),
+        error=colour("error"),
+        dark=theme.dark,
+    )

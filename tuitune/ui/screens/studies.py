@@ -16,6 +16,7 @@ from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Box, Line, Size, cut, ends, fit, line, marked, padded
 from tuitune.ui.render.paint import Paint
+from tuitune.ui.render.themes import THEMES
 from tuitune.ui.state.records import Record
 from tuitune.ui.state.render_context import TRIALS
 from tuitune.ui.state.studies import Studies
@@ -144,7 +145,7 @@ class StudiesScreen(Screen[None]):
         self._keymap = keymap
         self._screen_of = screen_of
         self._glyphs = ASCII if options.ascii else FULL
-        paint = Paint(many_colours=options.many_colours)
+        paint = Paint(THEMES[options.theme])
         self._list, self._keys = LinePane("studies", paint), LinePane("keys", paint)
         self._filter_line = Input(id="line", compact=True, select_on_focus=False)
         self._cursor: Path | None = None

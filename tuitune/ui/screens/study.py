@@ -10,11 +10,22 @@ from textual.screen import Screen
 
 from tuitune.store.errors import StoreError
 from tuitune.ui.panes import bottom, layout, status
-from tuitune.ui.panes.pane import Click, failure
+from tuitune.ui.panes.pane import (
+    BARE,
+    BOX,
+    BOXED_FROM,
+    RULED,
+    Click,
+    Edges,
+    Framed,
+    failure,
+    frame_role,
+)
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Size, line
-from tuitune.ui.render.paint import Paint
+from tuitune.ui.render.paint import Paint, dress
+from tuitune.ui.render.themes import THEMES
 from tuitune.ui.screens.prompt_line import PromptLine
 from tuitune.ui.services import Services
 from tuitune.ui.state.render_context import TRIALS, RenderContext, Selection
@@ -64,18 +75,19 @@ class StudyScreen(Screen[None]):
         self._clock = clock
         self._prompt_line = PromptLine(self.status_line, self.paint, self.move)
         self._services = Services(self, self, source, restart)
-        self._paint = Paint(many_colours=options.many_colours)
+        self._paint = Paint(THEMES[options.theme])
         self._glyphs = ASCII if options.ascii else FULL
         self._numbered = {pane.name: pane for pane in configuration.panes}
         hints = {pane.name: pane.hints for pane in configuration.panes}
         self._draw: dict[str, Draw] = {
-            layout.STATUS: status.lines,
+            layout.STATUS: status.StatusPane().lines,
             **{pane.name: pane.make().lines for pane in configuration.panes},
             layout.FLASH: bottom.flash_lines,
             layout.KEYS: bottom.KeysPane(hints).lines,
             **dict.fromkeys(layout.BARS, _bar),
         }
         self._panes = {name: LinePane(name, self._paint) for name in self._draw}
+        self._frames = {name: Framed() for name in self._numbered}
         self._boxes: dict[str, Box] = {}
         self._shown: object = None
         self._begun = False
@@ -139,12 +151,32 @@ class StudyScreen(Screen[None]):
         self._place_panes(*self._terminal)
         context = self.context()
         for name, box in self._boxes.items():
-            size = Size(box.width, box.height)
+            size = self._inner(name, box)
             try:
                 lines = self._draw[name](context, size)
             except Exception as error:  # noqa: BLE001 - a pane that fails takes no other with it
                 lines = failure(context, name, error, size)
-            self._panes[name].show(lines, *size)
+            if name in self._numbered:
+                whole, role = Size(box.width, box.height), frame_role(context, name)
+                edges = self._edges(name)
+                lines = self._frames[name].lines(lines, whole, edges, context.glyphs, role)
+            self._panes[name].show(lines, box.width, box.height)
+
+    def _inner(self, name: str, box: Box) -> Size:
+        """The size of what a pane draws, its title included: all but the rest of its frame."""
+        if name not in self._numbered:
+            return Size(box.width, box.height)
+        edges = self._edges(name)
+        return Size(box.width - 2 * edges.left, box.height - edges.below)
+
+    def _edges(self, name: str) -> Edges:
+        if self._is_boxed:
+            return BOX
+        return BARE if self._numbered[name].bare and self.selection.zoomed != name else RULED
+
+    @property
+    def _is_boxed(self) -> bool:
+        return self._terminal.width >= BOXED_FROM
 
     def context(self) -> RenderContext:
         """The present state, as panes and `why_not` functions read it."""
@@ -156,6 +188,9 @@ class StudyScreen(Screen[None]):
             status_line=self.status_line,
             keymap=self.keymap,
             readonly=self.readonly,
+            theme=self._paint.theme.name,
+            plain=self._paint.theme.is_plain,
+            boxed=self._is_boxed,
         )
 
     def _place_panes(self, width: int, height: int) -> None:
@@ -172,8 +207,8 @@ class StudyScreen(Screen[None]):
         for name, pane in self._panes.items():
             pane.place(boxes.get(name))
         table = boxes.get(TRIALS)
-        if table is not None:
-            self.order.lines = max(1, table.height - 2)  # below its title and its heads
+        if table is not None:  # below its title and its heads
+            self.order.lines = max(1, self._inner(TRIALS, table).height - 2)
         flash = boxes.get(layout.FLASH)
         if flash is not None:
             self._prompt_line.stand(flash.y)
@@ -217,7 +252,8 @@ class StudyScreen(Screen[None]):
         if pane is not None:
             self.selection.focus = pane.name
             if pane.click is not None:
-                pane.click(self, Click(event.column, event.line, event.double))
+                column = event.column - self._edges(pane.name).left
+                pane.click(self, Click(column, event.line, event.double))
         self.paint()
 
     def on_line_pane_wheeled(self, event: LinePane.Wheeled) -> None:
@@ -237,7 +273,7 @@ class StudyScreen(Screen[None]):
     def size_of(self, pane: str) -> Size:
         """The size of a pane in cells; (0, 0) if it is not on the screen."""
         box = self._boxes.get(pane)
-        return Size(0, 0) if box is None else Size(box.width, box.height)
+        return Size(0, 0) if box is None else self._inner(pane, box)
 
     def say(self, text: str, role: str = "text") -> None:
         """Shows a message for 4 s, a warning or an error for 8 s."""
@@ -291,6 +327,18 @@ class StudyScreen(Screen[None]):
     def redraw(self) -> None:
         """Paints every cell again."""
         self.refresh(layout=True)
+
+    def set_theme(self, name: str) -> None:
+        """Draws everything in other colours."""
+        self._paint.change(THEMES[name])
+        dress(self.app, self._paint.theme)
+        for pane in self._panes.values():
+            pane.forget()
+        self.paint()
+
+    def suspend(self) -> None:
+        """Stops this process; the shell's `fg` continues it."""
+        self.app.action_suspend_process()
 
     def leave(self) -> None:
         """Closes the app; the study runs on."""

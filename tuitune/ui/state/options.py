@@ -40,20 +40,31 @@ class Options(Record, frozen=True):
 
     readonly: bool = False
     ascii: bool = False
-    many_colours: bool = True  # False: the terminal's own sixteen, or none with NO_COLOR
+    theme: str = "dark"  # a name of render.themes; "": by the terminal's background
+    answer_is_late: bool = False  # the terminal may still answer what it was asked at the start
     tick: float = LOCAL
     devices_tick: float = NEAR
 
 
 def options_for(
-    environment: Mapping[str, str], *, readonly: bool, ascii_only: bool, no_color: bool
+    environment: Mapping[str, str],
+    *,
+    readonly: bool,
+    ascii_only: bool,
+    no_color: bool,
+    theme: str = "",
 ) -> Options:
-    """The options for this environment; over SSH the store is read half as often."""
+    """The options for this environment; over SSH the store is read half as often.
+
+    theme: as the user asked; a terminal without many colours has its own 16, or none.
+    """
     remote = "SSH_CONNECTION" in environment
     bare = no_color or "NO_COLOR" in environment or not _has_many(environment)
     ascii_only = ascii_only or not _is_utf8(environment)
     ticks = (REMOTE, FAR) if remote else (LOCAL, NEAR)
-    return Options(readonly, ascii_only, not bare, *ticks)
+    theme = "16" if bare else theme
+    tick, devices_tick = ticks
+    return Options(readonly, ascii_only, theme, tick=tick, devices_tick=devices_tick)
 
 
 def prepare(environment: MutableMapping[str, str], options: Options, *, no_color: bool) -> None:

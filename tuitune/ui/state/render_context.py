@@ -76,3 +76,6 @@ class RenderContext(Record, frozen=True):
     status_line: StatusLine  # what the last two lines show
     keymap: Keymap  # for the panes that name keys
     readonly: bool = False
+    theme: str = "dark"
+    plain: bool = False  # few colours: letters and dashes tell curves apart
+    boxed: bool = False  # whether panes have boxes, or rules above them

@@ -166,6 +166,7 @@ class Snapshot(Holder):
     rows: list[TrialRow] = msgspec.field(default_factory=list)  # by trial number
     changed: set[int] = msgspec.field(default_factory=set)  # trials that the last refresh changed
     counts: dict[TrialState, int] = msgspec.field(default_factory=dict)  # by state
+    ranked: tuple[str, ...] = ()  # parameters by importance; () until it is known and not worthless
     held: int = 0  # how many of the paused trials are held at a rung
     frozen: int = 0  # how many of them are frozen
     best: int | None = None

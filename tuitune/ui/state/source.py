@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuitune.core.events import TrialState
 from tuitune.core.search.importance import FINISHED, GROWTH, is_due
 from tuitune.core.study.ranking import best_of, loss
+from tuitune.messages.parameters import by_importance, is_useless
 from tuitune.store import owner
 from tuitune.store.curves import new_curve
 from tuitune.store.folder import DATABASE, DOCUMENT
@@ -34,6 +35,7 @@ _NEWEST = 200  # facts of the whole study
 _SILENT_AFTER = 5.0  # s without a change while the engine runs, which samples devices every second
 _POINTS = 20  # least points of a curve that are read at first; at most twice as many
 _CURVES = 64  # of other metrics, that are cached
+_RANKED_EVERY = 10.0  # s between two readings of the stored importance
 _LATE = 2.5 * GROWTH  # growth in finished trials from which the app doesn't wait for the engine
 
 
@@ -144,6 +146,7 @@ class Source:
         self._engine: EngineRow | None = None
         self._devices_read = -math.inf
         self._sampled = now - HISTORY
+        self._ranked_at = -math.inf
         self._unplotted: list[Report] | None = []  # reports from before `load_curves`
         self._until = first.seq
         self._queries = queries = _LazyQueries(self._reader, spec.objective.metric)
@@ -185,6 +188,15 @@ class Source:
             self._place_engine(now)
         if self._queries.poll():
             snapshot.version += 1
+        if now - self._ranked_at >= _RANKED_EVERY:
+            self._rank(now)
+
+    def _rank(self, now: float) -> None:
+        """Reads the importance that the study has stored, for the order of the parameters."""
+        self._ranked_at = now
+        found = self._reader.importance()
+        if found is not None and not is_useless(found):
+            self.snapshot.ranked = tuple(one.name for one in by_importance(found))
 
     def read_curves(self) -> dict[int, Curve]:
         """The curves up to the first read. Thread-safe: it opens its own reader."""

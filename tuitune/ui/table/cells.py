@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tuitune.store.curves import Curve
 
 _SCIENTIFIC: Final = "e"
+_TIGHT: Final = len("2.7e-3")  # cells below which a scientific number has two digits
 METRIC_WIDTH: Final = 9  # "-123.4567" and "-1.23e-15"
 TEXT_WIDTH: Final = 14  # most cells of a text
 
@@ -31,21 +32,29 @@ def metric(value: float | None) -> str:
     return _scientific(value, 3)
 
 
-def parameter(value: Any, form: str = "") -> str:
-    """A number in this form; another value as in the study file, without quotes."""
+def parameter(value: Any, form: str = "", width: int = 99) -> str:
+    """A number in this form; another value as in the study file, without quotes.
+
+    width: cells of its column; a scientific number has three digits where they fit, else two.
+    """
     if form and isinstance(value, int | float) and not isinstance(value, bool):
-        return _scientific(value, 3) if form == _SCIENTIFIC else format(value, form)
+        if form == _SCIENTIFIC:
+            return _scientific(value, 3 if width > _TIGHT else 2)
+        return format(value, form)
     return spelled(value)
 
 
 def form_of(parameter: Parameter) -> str:
     """The format of all values of a parameter, with aligned decimal points.
 
-    Scientific for a log scale or values far from 1, else with about four significant digits.
+    Scientific for a log scale or values far from 1, else with the decimals of its step or about
+    four significant digits.
     """
     match parameter:
         case FloatRange(log=True):
             return _SCIENTIFIC
+        case FloatRange(low=low, step=float(step)) if step >= 0.001:
+            return f".{max(_decimals(low), _decimals(step))}f"
         case FloatRange(low=low, high=high):
             size = max(abs(low), abs(high))
             if not 0.01 <= size < 1e6:
@@ -54,6 +63,11 @@ def form_of(parameter: Parameter) -> str:
         case IntRange(low=low, high=high):
             return _SCIENTIFIC if max(abs(low), abs(high)) >= 10**8 else ""
     return ""
+
+
+def _decimals(value: float) -> int:
+    """Digits after the point that it is written with: 2 for 0.05."""
+    return len(f"{value:.6f}".rstrip("0").partition(".")[2])
 
 
 def _scientific(value: float, figures: int) -> str:

@@ -1,7 +1,7 @@
 """Columns of the table: their widths, and which of them are visible.
 
-Widths depend only on the study, so that no column moves while trials run. At first the most
-important columns are visible; once scrolled sideways, they are shown in their order.
+At first the most important columns are visible; once scrolled sideways, they are shown in their
+order.
 """
 
 from __future__ import annotations
@@ -23,25 +23,29 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import Selection
     from tuitune.ui.state.snapshot import Snapshot
 
-SIGNS: Final = 4  # cells before the first column: cursor, mark, best, a blank
+SIGNS: Final = 2  # cells before the first column: mark, best
 GAP: Final = 2  # cells between two columns
 CURVE: Final = "curve"
 NOTE: Final = "note"
 FIXED: Final = ("trial", "state")  # never scrolled, never hidden
-_SHORT_STATE: Final = 7  # cells: a sign, a blank and a short word
-FULL_STATE: Final = 10  # cells: a sign, a blank and the longest word
-_FULL_FROM: Final = 72  # cells of a table from which states have their full names
+STATE_WIDTH: Final = 10  # cells: a sign, a blank and the longest word
 _LEAST_NOTE: Final = 16  # least cells of a note
+_MATTERS: Final = 40  # the weight of a parameter, less its rank by importance
+_LESSER: Final = 10  # a lower weight: no title is cut for such a column
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 class Column(Record, frozen=True):
-    """A column. weight: columns with the least are left out first if not all fit."""
+    """A column. weight: columns with the least are left out first if not all fit.
+
+    least: the width of its values, to which it is narrowed, with a cut title, if room is short.
+    """
 
     key: str
     title: str
     width: int
     weight: int
+    least: int
     right: bool = True
     form: str = ""  # the format of its numbers, see `cells`
     letter: str = ""  # its key in menus
@@ -52,51 +56,70 @@ class Column(Record, frozen=True):
         return self.key not in {CURVE, NOTE}
 
 
-def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool]:
-    """All that columns depend on: spec, digits of the last trial, whether GPUs and rungs exist."""
+def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool, Sequence[str]]:
+    """All that columns depend on.
+
+    The spec, digits of the last trial, whether there are GPUs and rungs, the ranks of parameters.
+    """
     return (
         snapshot.spec,
         len(str(max(snapshot.total, len(snapshot.rows)) - 1)),
         any(sample[-1].kind != "host" for sample in snapshot.devices.values() if sample),
         any(snapshot.study.rungs),
+        snapshot.ranked,
     )
 
 
 def columns(snapshot: Snapshot) -> tuple[Column, ...]:
-    """All columns in their order; parameters in the order of the study file."""
-    spec, most, gpus, rungs = shape(snapshot)
+    """All columns in their order; parameters by importance once it is known, else as in the file.
+
+    Widths depend on the study alone, so that no column moves while trials run.
+    """
+    spec, digits, gpus, rungs, ranked = shape(snapshot)
     steps = 5 if spec.pruning.max is None else 2 * len(cells.count(spec.pruning.max)) + 1
-    metric = spec.objective.metric
+    metric, resource = spec.objective.metric, spec.pruning.resource or "step"
+    value = cells.METRIC_WIDTH
     made = [
-        Column("trial", "trial", max(5, 1 + most), 99),
-        Column("state", "state", _SHORT_STATE, 99, right=False),
+        _column("trial", "trial", max(3, digits), 99),
+        _column("state", "state", STATE_WIDTH, 99, right=False),
+        _column("step", resource, max(4, steps), 50),
+        Column("value", metric, max(value, min(14, len(metric))), 60, value),
+        _column(CURVE, CURVE, 6, 45, right=False),
+        *_parameters(spec.space.parameters, ranked),
     ]
     if gpus:
-        made.append(Column("device", "gpu", 4, 5, right=False))
+        made.append(_column("device", "gpu", 4, 8, right=False))
+    made.append(_column("time", "time", 6, 7))
     if rungs:
-        made.append(Column("rung", "rung", 4, 6))
+        made.append(_column("rung", "rung", 4, 6))
     made += [
-        Column("step", "step", max(4, steps), 8),
-        Column("value", metric, min(12, max(cells.METRIC_WIDTH, len(metric))), 11),
-        Column("best", "best", cells.METRIC_WIDTH, 3),
-        Column(CURVE, CURVE, 6, 9, right=False),
-        *_parameters(spec.space.parameters),
-        Column("time", "time", 6, 7),
-        Column("tries", "tries", 5, 2),
-        Column(NOTE, NOTE, _LEAST_NOTE, 1, right=False),
+        _column("best", "best", value, 3),
+        _column("tries", "tries", 5, 2),
+        _column(NOTE, NOTE, _LEAST_NOTE, 1, right=False),
     ]
     return _lettered(made)
 
 
-def _parameters(parameters: Iterable[Parameter]) -> Iterable[Column]:
-    """Columns of the parameters that are not fixed."""
+def _column(key: str, title: str, width: int, weight: int, *, right: bool = True) -> Column:
+    return Column(key, title, width, weight, width, right)
+
+
+def _parameters(parameters: Iterable[Parameter], ranked: Sequence[str]) -> Iterable[Column]:
+    """Columns of the parameters that are not fixed, the most important first."""
     searched = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
-    for place, parameter in enumerate(searched):
+    ranks = {name: rank for rank, name in enumerate(ranked)}
+    searched.sort(key=lambda parameter: ranks.get(parameter.name, len(ranks)))
+    for rank, parameter in enumerate(searched):
         name, form = parameter.name, cells.form_of(parameter)
-        widest = max(len(name), *(len(cells.parameter(v, form)) for v in _widest(parameter)))
+        widest, tight = (
+            max(3, *(len(cells.parameter(v, form, width)) for v in _widest(parameter)))
+            for width in (99, 0)
+        )
         right = not isinstance(parameter, Sampled) and not _is_text(parameter)
-        width = min(widest, cells.TEXT_WIDTH)
-        yield Column(PARAMETER + name, name, width, 10 if place == 0 else 4, right, form)
+        least = min(tight, cells.TEXT_WIDTH)
+        width = max(min(widest, cells.TEXT_WIDTH), min(len(name), cells.TEXT_WIDTH))
+        weight = max(_LESSER, _MATTERS - rank)
+        yield Column(PARAMETER + name, name, width, weight, least, right, form)
 
 
 def _widest(parameter: Parameter) -> Sequence[Value]:
@@ -137,14 +160,14 @@ def ordered(made: Sequence[Column], selection: Selection) -> list[Column]:
 
 
 def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Column]:
-    """The columns that fit into `width` cells; a note at the end gets the remaining cells."""
+    """The columns that fit into `width` cells; titles, then a note at the end get the rest."""
     fixed, scrolled, room = _divided(made, selection, width)
     first = min(selection.first_column, last_first_column(made, selection, width))
     if first > 0 or selection.wide:
         return _widened([*fixed, *_fitting(scrolled[first:], room)], width)
     by_weight = sorted(scrolled, key=lambda column: -column.weight)
-    fitting = set(_fitting(by_weight, room))
-    return _widened([*fixed, *(column for column in scrolled if column in fitting)], width)
+    fitting = {column.key for column in _fitting(by_weight, room)}
+    return _widened([*fixed, *(column for column in scrolled if column.key in fitting)], width)
 
 
 def last_first_column(made: Sequence[Column], selection: Selection, width: int) -> int:
@@ -159,36 +182,35 @@ def _divided(
 ) -> tuple[list[Column], list[Column], int]:
     """The fixed columns, those that scroll, and the cells for the latter."""
     kept = ordered(made, selection)
-    fixed = [_in_full(column, width) for column in kept if column.key in FIXED]
+    fixed = [column for column in kept if column.key in FIXED]
     scrolled = [column for column in kept if column.key not in FIXED]
     return fixed, scrolled, width - SIGNS - sum(c.width + GAP for c in fixed) + GAP
 
 
-def _in_full(column: Column, width: int) -> Column:
-    """Widens the state to its full name if the table is wide enough."""
-    if column.key == "state" and width >= _FULL_FROM:
-        return replace(column, width=FULL_STATE)
-    return column
-
-
 def _fitting(wanted: Sequence[Column], room: int) -> list[Column]:
-    """The first ones, as many as fit."""
+    """The first ones, as many as fit; titles are cut for parameters, not for lesser columns."""
     fitting: list[Column] = []
+    used, whole = 0, 0
     for column in wanted:
-        room -= column.width + GAP
-        if room < 0:
+        used += column.least + GAP
+        whole += column.width + GAP
+        if used > room or (column.weight < _LESSER and whole > room):
             break
         fitting.append(column)
     return fitting
 
 
 def _widened(found: list[Column], width: int) -> list[Column]:
-    """Widens the note to the end of the table."""
-    if not found or found[-1].key != NOTE:
-        return found
-    last = found[-1]
-    used = SIGNS + sum(column.width + GAP for column in found) - GAP
-    return [*found[:-1], replace(last, width=last.width + max(0, width - used))]
+    """Each as narrow as its values; the cells that are left complete titles, then widen a note."""
+    left = width - SIGNS - sum(column.least + GAP for column in found) + GAP
+    widths: dict[str, int] = {}
+    for column in sorted(found, key=lambda column: -column.weight):
+        more = max(0, min(left, column.width - column.least))
+        widths[column.key] = column.least + more
+        left -= more
+    if found and found[-1].key == NOTE:
+        widths[NOTE] += max(0, left)
+    return [replace(column, width=widths[column.key]) for column in found]
 
 
 def named(text: str, among: Sequence[Column]) -> Column | None:

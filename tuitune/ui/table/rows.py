@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
 from tuitune.messages.states import WORDS
-from tuitune.messages.text import trial_name
 from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import fit, marked
 from tuitune.ui.state.records import Record
 from tuitune.ui.table import cells
 from tuitune.ui.table.cells import sparkline
-from tuitune.ui.table.columns import CURVE, FULL_STATE, GAP, NOTE
+from tuitune.ui.table.columns import CURVE, GAP, NOTE
 from tuitune.ui.table.sorting import PARAMETER, duration_of
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 _QUIET: Final = frozenset(
     {TrialState.WAITING, TrialState.PRUNED, TrialState.KILLED}
-)  # states whose lines are muted
+)  # states whose lines are less bright
 _fitted = lru_cache(maxsize=8192)(fit)  # most cells stay the same from update to update
 
 
@@ -85,7 +84,7 @@ class _Cell(Record, frozen=True):
 
 def _line(row: TrialRow, context: RenderContext, made: Sequence[_Cell]) -> Line:
     selection, snapshot = context.selection, context.snapshot
-    usual = "muted" if row.state in _QUIET else "text"
+    usual = "quiet" if row.state in _QUIET else "text"
     if row.number == snapshot.best:
         usual += " bold"
     line: Line = (
@@ -105,10 +104,9 @@ def _line(row: TrialRow, context: RenderContext, made: Sequence[_Cell]) -> Line:
 
 def _signs(row: TrialRow, context: RenderContext) -> Span:
     glyphs, number = context.glyphs, row.number
-    cursor = glyphs.cursor if number == context.selection.cursor else " "
     mark = glyphs.mark if number in context.selection.marks else " "
     best = glyphs.best if number == context.snapshot.best else " "
-    return f"{cursor}{mark}{best} ", "accent bold"
+    return f"{mark}{best}", "accent bold"
 
 
 def _cell(column: Column, context: RenderContext, gap: str) -> _Cell:
@@ -119,10 +117,10 @@ def _cell(column: Column, context: RenderContext, gap: str) -> _Cell:
 def _drawn(column: Column, context: RenderContext) -> tuple[Text, Text | None]:  # noqa: PLR0911
     key = column.key
     if key.startswith(PARAMETER):
-        return _parameter(key.removeprefix(PARAMETER), column.form), None
+        return _parameter(key.removeprefix(PARAMETER), column), None
     match key:
         case "state":
-            return _state(context, in_full=column.width >= FULL_STATE)
+            return _state(context)
         case "device":
             return _device(context), None
         case "step":
@@ -136,20 +134,22 @@ def _drawn(column: Column, context: RenderContext) -> tuple[Text, Text | None]: 
     return _PLAIN[key], None
 
 
-def _parameter(name: str, form: str) -> Text:
+def _parameter(name: str, column: Column) -> Text:
+    form, width = column.form, column.width
+
     def text(row: TrialRow) -> str:
         value = row.config.get(name)
-        return "-" if value is None else cells.parameter(value, form)
+        return "-" if value is None else cells.parameter(value, form, width)
 
     return text
 
 
-def _state(context: RenderContext, *, in_full: bool) -> tuple[Text, Text]:
+def _state(context: RenderContext) -> tuple[Text, Text]:
     gone, signs = context.snapshot.engine_gone, context.glyphs.states
 
     def text(row: TrialRow) -> str:
         shown = shown_state(row, engine_gone=gone)
-        return f"{signs[shown]} {shown if in_full else WORDS[shown].short}"
+        return f"{signs[shown]} {shown}"
 
     return text, lambda row: WORDS[shown_state(row, engine_gone=gone)].role
 
@@ -203,7 +203,7 @@ def _note(row: TrialRow) -> str:
 
 
 _PLAIN: Final[dict[str, Text]] = {
-    "trial": lambda row: trial_name(row.number),
+    "trial": lambda row: str(row.number),
     "rung": lambda row: "-" if row.rung is None else str(row.rung),
     "value": _value,
     "best": lambda row: cells.metric(row.best),

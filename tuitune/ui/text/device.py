@@ -8,6 +8,7 @@ from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
     from tuitune.core.placement.snapshots import DeviceSample
+    from tuitune.ui.render.glyphs import Glyphs
 
 _HOT, _NEAR_LIMIT = 85.0, 0.97  # degrees Celsius; share of the power limit, or of the memory
 _GIB = 1 << 30
@@ -43,6 +44,11 @@ def gib(amount: int | None) -> str:
     return f"{shown:.0f}" if shown >= 10 or shown == round(shown) else f"{shown:.1f}"
 
 
+def of_gib(used: int | None, total: int | None) -> str:
+    """As "59/80 GiB"."""
+    return f"{gib(used)}/{gib(total)} GiB"
+
+
 def share(used: float | None, total: float | None) -> float | None:
     """used / total; None if either is unknown or the total is 0."""
     return None if used is None or not total else used / total
@@ -51,17 +57,17 @@ def share(used: float | None, total: float | None) -> float | None:
 def memory_role(sample: DeviceSample) -> str:
     """The role of the memory in use: an error from 97 %."""
     used = share(sample.memory_used, sample.memory_total) or 0.0
-    return "error" if used >= _NEAR_LIMIT else "info"
+    return "error" if used >= _NEAR_LIMIT else "text"
 
 
-def temperature(sample: DeviceSample) -> str:
+def temperature(sample: DeviceSample, glyphs: Glyphs) -> str:
     """In degrees Celsius; "-" if unknown."""
-    return "-" if sample.temperature is None else f"{sample.temperature:.0f}C"
+    return "-" if sample.temperature is None else f"{sample.temperature:.0f} {glyphs.celsius}"
 
 
 def heat(sample: DeviceSample) -> str:
-    """The role of the temperature: a warning from 85 degrees Celsius."""
-    return "warning" if sample.temperature is not None and sample.temperature >= _HOT else "muted"
+    """The role of the temperature: an error from 85 degrees Celsius."""
+    return "error" if sample.temperature is not None and sample.temperature >= _HOT else "muted"
 
 
 def power(sample: DeviceSample) -> tuple[str, str]:
@@ -69,7 +75,7 @@ def power(sample: DeviceSample) -> tuple[str, str]:
     if sample.power is None:
         return "-", "muted"
     near = (share(sample.power, sample.power_limit) or 0.0) >= _NEAR_LIMIT
-    return f"{sample.power:.0f}W", "warning" if near else "muted"
+    return f"{sample.power:.0f} W", "warning" if near else "muted"
 
 
 def strained(sample: DeviceSample) -> str:

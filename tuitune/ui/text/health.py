@@ -17,7 +17,7 @@ def health(context: RenderContext) -> Span:
     """The state of the engine and its study, with the key that restarts it."""
     snapshot = context.snapshot
     engine, study = snapshot.engine, snapshot.study
-    words, role = "engine ok", "success"
+    words, role = f"{context.glyphs.live} live", "success"
     match engine.state:
         case "finished":
             words, role = "finished", "success bold"

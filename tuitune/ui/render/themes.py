@@ -1,0 +1,182 @@
+"""Themes: the colour of each role, for dark and light grounds, high contrast, and 16 colours.
+
+Colours are numbers of the 256-colour palette: half the bytes of RGB colours, and most of the app's
+output is colours. Every terminal with many colours supports them. tests/ui/test_themes.py computes
+the contrast of each role on its ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tuitune.ui.state.records import Record
+
+STEPS: Final = 9  # of a graded meter
+# the 16 colours of xterm, then the cube of 6 x 6 x 6, then greys; see `rgb`
+_SIXTEEN: Final = (
+    *("000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5"),
+    *("7f7f7f", "ff0000", "00ff00", "ffff00", "5c5cff", "ff00ff", "00ffff", "ffffff"),
+)
+_CUBE: Final = (0, 95, 135, 175, 215, 255)
+
+
+class Theme(Record, frozen=True):
+    """Colours by role. ground: below everything; cursor, mark: of lines in the table."""
+
+    name: str
+    colours: Mapping[str, int | str]  # a number of the palette, or a name of the 16 colours
+    ground: int | str
+    cursor: int | str
+    mark: int | str
+    dark: bool = True
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has only the terminal's own 16 colours, on its own ground."""
+        return self.ground == "default"
+
+
+def _roles(  # noqa: PLR0913 - the table of roles
+    *,
+    text: int,
+    quiet: int,
+    muted: int,
+    faint: int,
+    rule: int,
+    title: int,
+    accent: int,
+    info: int,
+    success: int,
+    warning: int,
+    error: int,
+    lines: tuple[int, ...],
+    load: tuple[int, ...],
+    memory: tuple[int, ...],
+) -> dict[str, int | str]:
+    """quiet: ended early; rule: frames and the empty part of meters; lines: of curves."""
+    named: dict[str, int | str] = {
+        "text": text,
+        "quiet": quiet,
+        "muted": muted,
+        "faint": faint,
+        "rule": rule,
+        "title": title,
+        "accent": accent,
+        "info": info,
+        "success": success,
+        "warning": warning,
+        "error": error,
+    }
+    named |= {f"line-{letter}": colour for letter, colour in zip("abcdef", lines, strict=True)}
+    named |= {f"load-{step}": colour for step, colour in enumerate(load)}
+    return named | {f"memory-{step}": colour for step, colour in enumerate(memory)}
+
+
+DARK: Final = Theme(
+    "dark",
+    _roles(
+        text=252,
+        quiet=248,
+        muted=245,
+        faint=243,
+        rule=238,
+        title=146,
+        accent=215,
+        info=110,
+        success=114,
+        warning=221,
+        error=210,
+        lines=(215, 110, 176, 79, 149, 211),
+        load=(72, 78, 114, 150, 186, 221, 215, 209, 203),
+        memory=(67, 68, 74, 110, 110, 110, 110, 216, 203),
+    ),
+    ground=234,
+    cursor=237,
+    mark=235,
+)
+LIGHT: Final = Theme(
+    "light",
+    _roles(
+        text=235,
+        quiet=239,
+        muted=241,
+        faint=245,
+        rule=250,
+        title=55,
+        accent=130,
+        info=25,
+        success=28,
+        warning=94,
+        error=160,
+        lines=(130, 25, 127, 29, 58, 161),
+        load=(23, 29, 28, 64, 100, 136, 130, 166, 160),
+        memory=(24, 25, 25, 31, 31, 31, 31, 166, 160),
+    ),
+    ground=231,
+    cursor=253,
+    mark=255,
+    dark=False,
+)
+CONTRAST: Final = Theme(
+    "contrast",
+    _roles(
+        text=231,
+        quiet=254,
+        muted=252,
+        faint=249,
+        rule=247,
+        title=231,
+        accent=226,
+        info=123,
+        success=120,
+        warning=226,
+        error=217,
+        lines=(226, 123, 219, 120, 231, 217),
+        load=(120, 120, 120, 156, 228, 226, 222, 217, 217),
+        memory=(123, 123, 123, 123, 123, 123, 123, 222, 217),
+    ),
+    ground=16,
+    cursor=24,
+    mark=236,
+)
+_PLAIN_COLOURS: Final[dict[str, int | str]] = {
+    "text": "default",
+    "quiet": "default",
+    "muted": "default",
+    "faint": "bright_black",
+    "rule": "bright_black",
+    "title": "default",
+    "accent": "magenta",
+    "info": "bright_blue",
+    "success": "bright_blue",
+    "warning": "bright_magenta",
+    "error": "red",
+    "line-a": "magenta",
+    "line-b": "bright_blue",
+    "line-c": "red",
+    "line-d": "default",
+    "line-e": "bright_magenta",
+    "line-f": "bright_black",
+}
+# colours of which each is seen on black and on white
+PLAIN: Final = Theme(
+    "16",
+    _PLAIN_COLOURS
+    | {f"load-{step}": "red" if step > 6 else "bright_blue" for step in range(STEPS)}
+    | {f"memory-{step}": "red" if step > 6 else "magenta" for step in range(STEPS)},
+    ground="default",
+    cursor="default",
+    mark="default",
+)
+THEMES: Final[Mapping[str, Theme]] = {theme.name: theme for theme in (DARK, LIGHT, CONTRAST, PLAIN)}
+
+
+def rgb(colour: int) -> str:
+    """A number of the 256-colour palette as "#rrggbb"; the first 16 as xterm has them."""
+    if colour < 16:
+        return f"#{_SIXTEEN[colour]}"
+    if colour >= 232:
+        return "#" + f"{8 + 10 * (colour - 232):02x}" * 3
+    red, rest = divmod(colour - 16, 36)
+    return "#" + "".join(f"{_CUBE[part]:02x}" for part in (red, *divmod(rest, 6)))
