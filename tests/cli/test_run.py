@@ -58,7 +58,7 @@ def test_more_trials_are_added_to_a_finished_study(workshop: Workshop):
     workshop.run(file, "--no-ui")
     more = workshop.run(file, "--no-ui", "--trials", 5)
     assert more.returncode == 0, more.stderr
-    assert "taken over: [search] trials: was 2, is 5" in more.stderr
+    assert "changed: [search] trials: was 2, is 5" in more.stderr
     assert [t["attempts"] for t in workshop.trials()] == [1] * 5
 
 

@@ -237,7 +237,7 @@ def test_show_says_why_nothing_starts(workshop: Workshop):
     engine = workshop.start(file, "--no-ui")
     wait_until((workshop.folder() / "trials" / "0001").exists, "the first trials")
     assert workshop.show()["nothing_starts"] is None
-    assert "nothing new starts" not in workshop.run("show", "study").stdout
+    assert "nothing starts" not in workshop.run("show", "study").stdout
     assert workshop.run("pause", "study").returncode == 0
     why = wait_until(lambda: workshop.show()["nothing_starts"], "the pause")
     assert why == "launching is paused; `tuitune resume study` resumes it"
