@@ -421,6 +421,31 @@ def test_pruning_is_offered_with_the_length_of_a_trial(tmp_path, option, printed
     assert all(f"\n{line}" in text for line in lines), text
 
 
+def test_files_that_the_script_has_no_option_for_are_told(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("p.add_argument('--lr', default=0.1)\ntorch.save(model, 'models/m.pt')\n")
+    assert "# The script may write models/m.pt, for which it has no option:" in draft(script)
+    script.write_text(script.read_text() + "p.add_argument('--out-dir', default='out')\n")
+    assert "may write" not in draft(script)
+
+
+def test_dataclasses_that_are_their_own_parts(read):
+    spec = read("""
+        import tyro
+        @dataclass
+        class Node:
+            lr: float = 0.1
+            child: "Node | None" = None
+        tyro.cli(Node)
+    """)
+    assert words(spec)[:2] == ("--lr", "{lr}")
+
+
+def test_classes_that_are_their_own_bases(read):
+    with pytest.raises(DraftError, match="nested too deeply"):
+        read("import tyro\nclass A(B):\n    lr: float = 1\nclass B(A): pass\ntyro.cli(A)")
+
+
 def test_a_whole_default_of_no_declared_type_may_stand_for_a_float(read):
     options = "p.add_argument('--dropout', default=0)\np.add_argument('--lr', type=int, default=0)"
     assert ranges(read(options)) == {"dropout": FloatRange("dropout", 0.0, 0.5)}

@@ -91,6 +91,31 @@ def test_the_command_of_a_program_that_reads_a_command_line(sweep, command, word
     assert spec.trial.command == ("python", "train.py", *words)
 
 
+def test_numbers_and_words_as_people_write_them(tmp_path):
+    (tmp_path / "train.py").write_text(READS)
+    (tmp_path / "sweep.yaml").write_text(
+        "program: train.py\ncommand: python ${program} ${args}\nmetric: {name: val_loss}\n"
+        "early_terminate: {type: hyperband, min_iter: '3', eta: x}\n"
+        "parameters: {lr: {min: 1e-5, max: 1e-1}, wd: {values: [1e-3, 0]}}"
+    )
+    document = tomllib.loads(draft(tmp_path / "sweep.yaml"))
+    assert document["space"] == {"lr": {"low": 1e-5, "high": 0.1}, "wd": [0.001, 0]}
+    assert document["trial"]["command"] == ["python", "train.py", "--lr={lr}", "--wd={wd}"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ("{x: {value: {a b: 1}}}", "has a value that TOML can't express"),
+        ("&a {x: {parameters: *a}}", "nested too deeply"),
+    ],
+)
+def test_values_that_no_study_file_can_have(tmp_path, parameters, message):
+    (tmp_path / "sweep.yaml").write_text(f"program: train.py\nparameters: {parameters}")
+    with pytest.raises(DraftError, match=message):
+        draft(tmp_path / "sweep.yaml")
+
+
 def test_what_a_sweep_leaves_out_is_filled_in_or_guessed(sweep, tmp_path):
     spec = sweep("program: train.py\nmethod: grid\nparameters: {lr: {values: [0.1]}}", LOGS)
     assert (spec.objective.metric, spec.search.method) == ("val_loss", "grid")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuitune.core.space import spell
@@ -11,7 +14,7 @@ from tuitune.drafts.printed import printed
 from tuitune.drafts.readers.constants import CONFIGURATOR, with_files
 from tuitune.drafts.readers.sweeps import program_of, read_sweep
 from tuitune.drafts.registry import COMMAND_LINES, read
-from tuitune.drafts.script import DraftError, Script, read_script
+from tuitune.drafts.script import DraftError, Script, keywords, read_script
 from tuitune.drafts.suggesting import Line, is_free, kept, length, suggest
 from tuitune.drafts.toml_text import toml_key
 from tuitune.messages.text import plain
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+_FOLDER = "{trial.folder}"
 _WIDTH = 100  # characters of a comment's line
 
 
@@ -31,6 +35,17 @@ def draft(path: Path, arguments: Sequence[str] = ()) -> str:
     arguments: words that the script is to get in every trial, as its user gives them. Raises
     DraftError if no study can be drafted.
     """
+    try:
+        text = _draft(path, arguments)
+        tomllib.loads(text)
+    except RecursionError:
+        raise DraftError(f"{path} can't be read: it is nested too deeply.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise DraftError(f"{path} has a value that TOML can't express: {error}.") from None
+    return text
+
+
+def _draft(path: Path, arguments: Sequence[str]) -> str:
     if path.suffix in (".yaml", ".yml"):
         program = program_of(path)
         script = read_script(program) if program else None
@@ -51,7 +66,23 @@ def draft(path: Path, arguments: Sequence[str] = ()) -> str:
     if not any(line.parameters for line in lines):
         raise DraftError(_no_range(path, reading, options))
     objective = _objective(reading, script)
+    if script is not None and not reading.folder and not any(_FOLDER in o.command for o in lines):
+        reading = replace(reading, notes=(*reading.notes, *_files(script)))
     return "\n".join(_document(path, reading, arguments, lines, objective))
+
+
+def _files(script: Script) -> list[str]:
+    """A warning of files that a script without an option for its output writes, as far as known."""
+    names = []
+    for call in script.calls("save", "savefig", "save_weights", "save_model", "save_pretrained"):
+        texts = [script.literal(node) for node in [*call.args, *keywords(call).values()]]
+        names += [text for text in texts if isinstance(text, str) and re.search(r"[./]", text)]
+    if not names:
+        return []
+    return [
+        f"The script may write {', '.join(dict.fromkeys(names))}, for which it has no option:",
+        "trials would overwrite each other's.",
+    ]
 
 
 def _nothing(script: Script) -> str:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from tuitune.drafts.script import DraftError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+def number(value: Any) -> Any:
+    """The float that 1e-3 stands for, which PyYAML reads as text; any other value as it is."""
+    return float(value) if isinstance(value, str) and _FLOAT.fullmatch(value) else value
 
 
 def read_yaml(file: Path) -> Any:

@@ -25,6 +25,7 @@ _TRAINING = (
 )
 _TRL = (Entry("learning_rate", "float", 2e-5, needed=False), *_TRAINING[1:])
 _HERE = "the script"
+_DEEPEST = 8  # dataclasses within others, which may be their own parts
 _OF_LIBRARIES = {"Seq2SeqTrainingArguments": _TRAINING, "TrainingArguments": _TRAINING}
 
 
@@ -112,7 +113,7 @@ def read_tyro(script: Script) -> Reading | None:
 def _tyro(script: Script, entries: list[Entry], prefix: str) -> Iterator[Option]:
     for entry in entries:
         path = prefix + entry.name.replace("_", "-")
-        if entry.nested is not None:
+        if entry.nested is not None and prefix.count(".") < _DEEPEST:
             yield from _tyro(script, fields(script, entry.nested), f"{path}.")
             continue
         option = replace(_flag(entry, f"--{path}"), name=prefix + entry.name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, python
 from tuitune.drafts.readers.annotations import fields
 from tuitune.drafts.script import called, dotted, keywords
-from tuitune.drafts.yaml_files import read_yaml
+from tuitune.drafts.yaml_files import number, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from tuitune.drafts.script import Script
 
-_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)\Z")  # text in YAML 1.1, a float in hydra
 _FOLDER = "hydra.run.dir={trial.folder}"
-_DEEPEST = 8  # configurations that include others
+_DEEPEST = 8  # configurations within others
 
 
 def read_hydra(script: Script) -> Reading | None:
@@ -105,7 +104,7 @@ def _entries(content: dict[str, Any], prefix: str) -> Iterator[Option]:
         if isinstance(value, dict):
             yield from _entries(value, f"{prefix}{key}.")
             continue
-        default = float(value) if isinstance(value, str) and _FLOAT.match(value) else value
+        default = number(value)
         if isinstance(default, str) and "${" in default:
             continue  # it follows from others
         needed = default == "???"
@@ -138,7 +137,7 @@ def _stored(script: Script) -> dict[str, str]:
 
 def _structured(script: Script, node: ast.ClassDef, prefix: str) -> Iterator[Option]:
     for entry in fields(script, node):
-        if entry.nested is not None:
+        if entry.nested is not None and prefix.count(".") < _DEEPEST:
             yield from _structured(script, entry.nested, f"{prefix}{entry.name}.")
             continue
         missing = entry.needed or called(entry.value) == "MISSING"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, python
 from tuitune.drafts.printed import logged
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tuitune.drafts.script import Script
 
+_DEEPEST = 8  # dataclasses within others, which may be their own parts
 CALLBACK = "tuitune.integrations.lightning.TuituneCallback"
 
 
@@ -63,7 +64,7 @@ def _constructor(script: Script, name: str, prefix: str) -> Iterator[Option]:
 
 def _nested(script: Script, entries: list[Entry], prefix: str) -> Iterator[Option]:
     for entry in entries:
-        if entry.nested is not None and _is_dataclass(entry.nested):
+        if _is_dataclass(entry.nested) and prefix.count(".") < _DEEPEST:
             yield from _nested(script, fields(script, entry.nested), f"{prefix}{entry.name}.")
             continue
         yield Option(
@@ -77,8 +78,8 @@ def _nested(script: Script, entries: list[Entry], prefix: str) -> Iterator[Optio
         )
 
 
-def _is_dataclass(node: ast.ClassDef) -> bool:
-    return "dataclass" in map(called, node.decorator_list)
+def _is_dataclass(node: ast.ClassDef | None) -> TypeGuard[ast.ClassDef]:
+    return node is not None and "dataclass" in map(called, node.decorator_list)
 
 
 def read_jsonargparse(script: Script) -> Reading | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core.space import spell
@@ -10,7 +11,7 @@ from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped
 from tuitune.drafts.printed import logged
 from tuitune.drafts.readers.optuna import number_domain
 from tuitune.drafts.script import DraftError
-from tuitune.drafts.yaml_files import read_yaml
+from tuitune.drafts.yaml_files import number, read_yaml
 from tuitune.studyfile.fill_ins import FILL_IN
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def read_sweep(file: Path, script: Script | None, *, takes_arguments: bool) -> R
             f"{file} is no W&B sweep: it has no parameters. Name a sweep or a Python script."
         )
     program = str(sweep.get("program") or "")
-    command = [str(word) for word in sweep.get("command") or _DEFAULT]
+    given = sweep.get("command") or _DEFAULT
+    command = shlex.split(given) if isinstance(given, str) else [str(word) for word in given]
     notes: list[str] = []
     options = list(_parameters(sweep["parameters"], "", notes))
     logs = script is not None and "wandb" in script.imported
@@ -118,10 +120,15 @@ def _parameters(content: dict[str, Any], prefix: str, notes: list[str]) -> Itera
         elif isinstance(entry.get("parameters"), dict):
             yield from _parameters(entry["parameters"], f"{path}.", notes)
         else:
-            domain = _domain(path, entry, notes)
-            values = entry.get("values") or [entry.get("value")]
-            boolean = all(isinstance(value, bool) for value in values) and "min" not in entry
+            plain = {name: _numbers(value) for name, value in entry.items()}
+            domain = _domain(path, plain, notes)
+            values = plain.get("values") or [plain.get("value")]
+            boolean = all(isinstance(value, bool) for value in values) and "min" not in plain
             yield Option(name=path, domain=domain, said=path, kind="bool" if boolean else "")
+
+
+def _numbers(value: Any) -> Any:
+    return [number(item) for item in value] if isinstance(value, list) else number(value)
 
 
 def _domain(path: str, entry: dict[str, Any], notes: list[str]) -> str:
@@ -197,15 +204,16 @@ def _tables(sweep: dict[str, Any], metric: dict[str, Any]) -> Iterator[str]:
 
 def _pruning(stop: Any) -> Iterator[str]:
     """Hyperband of W&B: brackets at min_iter * eta^k, or at max_iter / eta^k for s brackets."""
-    if not isinstance(stop, dict) or stop.get("type") not in (None, "hyperband"):
+    if not isinstance(stop, dict) or stop.get("type", "hyperband") != "hyperband":
         return
-    eta = max(int(stop.get("eta") or 3), 2)
+    stop = {name: value for name, value in stop.items() if isinstance(value, int)}
+    eta = max(stop.get("eta", 3), 2)
     yield from ("", "[pruning]", 'method = "asha"')
-    if isinstance(stop.get("max_iter"), int):
-        brackets = int(stop.get("s") or 1)
+    if "max_iter" in stop:
+        brackets = min(max(stop.get("s", 1), 1), 20)
         lowest = max(stop["max_iter"] // eta**brackets, 1)
         yield from (f"min = {lowest}", f"max = {stop['max_iter']}", f"reduction = {eta}")
-    elif isinstance(stop.get("min_iter"), int):
+    elif "min_iter" in stop:
         top = stop["min_iter"] * eta**3
         yield f"min = {stop['min_iter']}"
         yield f"max = {top}  # a guess: how many times a whole trial logs the metric"
