@@ -237,6 +237,9 @@ def test_what_a_point_leaves_out_is_chosen_to_keep_them():
         assert proposal.origin == "point"
         assert checked(space, proposal).items() >= given_.items()
     assert complete(space, SearchSpec("sobol"), 7, {"width": 512}).config["layers"] <= 2
+    close = SearchSpace(PLANE, ("b > 0.9999 * a", "b < a"))
+    found = complete(close, SearchSpec("sobol"), 0, {"a": 0.5}).config
+    assert 0.49995 < found["b"] < 0.5
     narrow = SearchSpace(PARAMETERS, ("width * layers <= 20",))
     with pytest.raises(BrokenError, match="keep the constraints"):
         complete(narrow, SearchSpec("sobol"), 0, {"layers": 2})

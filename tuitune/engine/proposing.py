@@ -12,7 +12,7 @@ from tuitune.core.events import TrialState
 from tuitune.core.reasons import ModelFailed
 from tuitune.core.search.proposal import AskModel, Fate, History, Past, Proposal
 from tuitune.core.search.registry import searcher_kind
-from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
 from tuitune.core.space import Sampled
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import State, Study, Trial
@@ -122,6 +122,7 @@ class Proposing:
         self._seen = HistoryBuilder(self._spec, deps.foreign) if self._spec.is_modelled else None
         self._fixed: dict[int, History] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sobol: SobolSearcher | None = None  # in place of a model that has failed
         self._slow: set[str] = set()  # samplers that were reported to be slow
 
     def note(self, facts: Sequence[ev.AnyFact]) -> None:
@@ -182,8 +183,9 @@ class Proposing:
         self._take(number, answer)
 
     def _without_model(self, number: int, error: str) -> Proposal | None:
-        sobol = sobol_searcher(self._spec.space, self._spec.search.seed)
-        found = sobol.propose(number, self._engine.study.tried)
+        if self._sobol is None:
+            self._sobol = sobol_searcher(self._spec.space, self._spec.search.seed)
+        found = self._sobol.propose(number, self._engine.study.tried)
         if found is None:
             return None
         return Proposal(found.config, "fallback", ModelFailed(error, found.why))

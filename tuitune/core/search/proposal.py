@@ -98,7 +98,7 @@ def is_new(space: SearchSpace, config: Mapping[str, Any], tried: Tried) -> bool:
 
     With values yet to be sampled it always counts as untried.
     """
-    if not space.keeps(config):
+    if space.constraints and not space.keeps(config):
         return False
     sampled = any(space.is_active(parameter, config) for parameter in space.sampled)
     return sampled or identity(space, config) not in tried

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 from typing import Any
 
-from tuitune.core.space.boxes import Box, Boxes, boxes_of
+from tuitune.core.space.boxes import Box, Boxes, Side, boxes_of
 from tuitune.core.space.constraints import Constraint
 from tuitune.core.space.families import EndlessError, combinations, holds
 from tuitune.core.space.intervals import Interval
@@ -76,31 +76,38 @@ class Group:
         given: places to leave alone. If draws fail, and nothing is given, values are changed one at
         a time from those of a point that is known.
         """
-        left = [place for place in self.places if place not in given]
-        some_given = len(left) < len(self.places)
-        for _ in range(_TRIES):
+        if self.keeps(point):
+            return True
+        fixed = {place: point[place] for place in self.places if place in given}
+        boxes = self._boxes(fixed) if fixed else self.boxes
+        for _ in range(_TRIES if boxes.boxes else 0):
+            self._draw(point, random, boxes)
             if self.keeps(point):
                 return True
-            if not some_given:
-                self._draw(point, random)
-            for place in left if some_given else ():
-                point[place] = self._by_prior(place, random.random())
-        return not some_given and self._walk(point, random)
+        return not fixed and self._walk(point, random)
 
     @cached_property
     def boxes(self) -> Boxes:
         """Where shares of the priors may keep the rules."""
-        return boxes_of(self.places, self._judge)
+        return self._boxes({})
 
-    def _judge(self, box: Box) -> bool | None:
+    def _boxes(self, fixed: Mapping[int, float]) -> Boxes:
+        """The boxes along all places but the fixed ones, of which the coordinates are given."""
+        left = [place for place in self.places if place not in fixed]
+
+        def judge(box: Box) -> bool | None:
+            return self._judge(dict(zip(left, box, strict=True)), fixed)
+
+        return boxes_of(left, judge)
+
+    def _judge(self, sides: Mapping[int, Side], fixed: Mapping[int, float]) -> bool | None:
         """Whether all configurations in a box of shares keep the rules; False: none does."""
         known: dict[str, Any] = {}
-        sides = dict(zip(self.places, box, strict=True))
         for place, parameter, decode in self._decoders:
             if parameter.when and not holds(parameter, known):
                 continue  # absent, or not known to be there: unknown for the rules
-            if place is None:
-                known[parameter.name] = decode(0.5)
+            if place is None or place in fixed:
+                known[parameter.name] = decode(0.5 if place is None else fixed[place])
                 continue
             low, high = (self._by_prior(place, share) for share in sides[place])
             value = _values_between(parameter, decode, low, high)
@@ -126,7 +133,7 @@ class Group:
         drawn: list[list[float]] = []
         point = [0.5] * (max(self.places, default=-1) + 1)
         for _ in range(_SAMPLE_DRAWS):
-            self._draw(point, random)
+            self._draw(point, random, self.boxes)
             if self.keeps(point):
                 drawn.append([point[place] for place in self.places])
                 if len(drawn) == _SAMPLE:
@@ -141,15 +148,15 @@ class Group:
         point = [0.5] * (max(self.places, default=-1) + 1)
         kept = 0
         for _ in range(SHARE_DRAWS):
-            self._draw(point, random)
+            self._draw(point, random, self.boxes)
             kept += self.keeps(point)
         return self.boxes.volume * kept / SHARE_DRAWS
 
-    def _draw(self, point: MutableSequence[float], random: Random) -> None:
-        for place in self.places:
+    def _draw(self, point: MutableSequence[float], random: Random, boxes: Boxes) -> None:
+        for place in boxes.places:
             point[place] = random.random()
-        self.boxes.move(point)
-        for place in self._priors:
+        boxes.move(point)
+        for place in boxes.places if self._priors else ():
             point[place] = self._by_prior(place, point[place])
 
     def _by_prior(self, place: int, share: float) -> float:
@@ -197,7 +204,7 @@ class Group:
         point = [0.5] * (max(self.places, default=-1) + 1)
         found: list[tuple[float, ...]] = []
         for _ in range(draws):
-            self._draw(point, random)
+            self._draw(point, random, self.boxes)
             if self.keeps(point):
                 found.append(tuple(point[place] for place in self.places))
                 if len(found) == _KNOWN:
