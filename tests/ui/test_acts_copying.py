@@ -12,6 +12,7 @@ from pictures import row, snapshot
 from tuitune.core.spec import TrialSpec
 from tuitune.studyfile.document import parsed
 from tuitune.ui.actions.copying import added, commands, configurations, ids, logs
+from tuitune.ui.logs import log_file
 
 CONFIG = {"lr": 1e-05, "name": 'it\'s "x"', "betas": [0.9, 0.999], "bias": True}
 
@@ -47,6 +48,13 @@ def test_the_program_of_a_trial_is_as_it_was_run():
         ["python", "train.py", "--lr", "0.1", "{a b}"],
         ["python", "train.py", "--lr", "0.2", "--momentum", "0.9", "{a b}"],
     ]
+
+
+def test_the_program_of_a_trial_gets_what_is_the_trials_own_from_its_start():
+    words = ("a", "{trial.folder}", "{trial.number}", "{trial.gpus}", ("{trial.checkpoint}",))
+    made = snapshot(spec=pictures.spec(trial=TrialSpec(command=words, gpus=0.5)))
+    folder = log_file(made.folder.absolute(), 7).parent
+    assert shlex.split(commands(made, [row(7)])) == ["a", str(folder), "7", "1"]
 
 
 def test_a_log_is_where_the_engine_writes_it():
