@@ -259,6 +259,38 @@ for step in (1, 2):
     assert str(file.relative_to(folder(bench))) == "checkpoints/00000002/out/checkpoint-2/model"
 
 
+FOLDERS = """
+def save(step, torn=lambda: None):
+    os.makedirs(f"{place}/checkpoint-{step}")
+    open(f"{place}/checkpoint-{step}/model", "w").write(str(step))
+    torn()
+    open(f"{place}/checkpoint-{step}/state", "w").write(str(step))
+"""
+TORN = "lambda: os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def kept_folders(bench):
+    found = folder(bench).glob("checkpoints/*/checkpoint-*")
+    return [(path.name, len(list(path.iterdir()))) for path in found]
+
+
+def test_a_folder_that_another_one_follows_is_whole(bench):
+    code = f"{FOLDERS}\nsave(1); report(1); save(2); report(2); save(3, {TORN})"
+    bench.run(saving(bench, code, saves="checkpoint-*"))
+    assert kept_folders(bench) == [("checkpoint-2", 2)]
+
+
+def test_one_that_saves_folders_all_the_time_leaves_by_the_last_but_one(bench):
+    code = f"{FOLDERS}\nfor step in range(1, 10**6):\n    report(step); save(step, lambda: time.sleep(0.05))"
+    bench.launch(saving(bench, code, saves="checkpoint-*"))
+    bench.until(lambda: len(bench.steps()) > 2)
+    bench.call("ask_stop", 0, 1, "drain", True)
+    assert bench.until(bench.exits)[0].stopped
+    ((name, files),) = kept_folders(bench)
+    assert files == 2
+    assert int(name.rpartition("-")[2]) > 2
+
+
 def test_a_script_that_asks_for_its_trial_saves_by_itself(bench):
     code = """
 import tuitune

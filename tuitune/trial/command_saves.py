@@ -17,6 +17,8 @@ from tuitune.trial.checkpoints import clear_remains, written
 from tuitune.trial.saved_files import (
     CHECKPOINTS,
     SavedFile,
+    age,
+    by_age,
     copy,
     is_being_written,
     is_torn,
@@ -35,10 +37,10 @@ _SUSPENDING = 0.01  # s until a suspended process does nothing more
 class Saves:
     """What a running command has saved, and the checkpoints made of it.
 
-    The newest match is whole while no process has it open to write; a folder must not have changed
-    for SETTLED seconds besides. It is copied SETTLED seconds after its change, or after the first
-    of many changes. Copies, on a thread, take a small share of the time only. What is there when
-    the command has ended is linked and not copied.
+    A match is whole while no process has it open to write; the newest one, if it is a folder, must
+    not have changed for SETTLED seconds besides. The newest whole one is copied SETTLED seconds
+    after its change, or after the first of many changes. Copies, on a thread, take a small share of
+    the time only. What is there when the command has ended is linked and not copied.
     """
 
     def __init__(self, order: wire.Order, channel: SocketChannel) -> None:
@@ -88,68 +90,87 @@ class Saves:
         if now < self._look_at and not at_once:
             return
         self._finish_copy(wait=False)
-        saved = self._look(now)
+        found = self._look(now)
         looked = time.monotonic()
         self._look_at = looked + max(_LOOK, _SHARE * (looked - now))  # a folder may be large
-        if saved is None or self._copying is not None or now < self._next_at:
+        if self._copying is not None or now < max(self._next_at, self._changing_since + SETTLED):
             return
-        is_due = now - self._changing_since >= SETTLED and self._is_whole(saved, now)
-        if is_due and not is_torn(self._folder, saved):
+        saved = self._whole(found, now)
+        if saved is not None:
             self._send(wire.Saving(self._step_of(saved)))
             self._copying = _Copy(self._folder, saved, self._step_of(saved))
 
-    def suspend(self, leader: int) -> bool:
-        """Suspend the command, of this session, if what it has saved is whole; else it runs on."""
-        if self._copying is not None or not self._is_all_whole():
+    def suspend(self, leader: int, *, hurry: bool) -> bool:
+        """Suspend the command, of this session, if what it has saved is whole; else it runs on.
+
+        `hurry`: an earlier folder will do where the newest one may not be whole yet.
+        """
+        if self._copying is not None or not self._may_end(hurry=hurry):
             return False
         process_tree.kill_session(leader, signal.SIGSTOP)
         time.sleep(_SUSPENDING)
-        if self._is_all_whole():
-            self._trusted = self._seen
+        if self._may_end(hurry=hurry):
             return True
         process_tree.kill_session(leader, signal.SIGCONT)
         return False
 
     def end(self, *, by_signal: bool) -> None:
-        """The command has ended: keep what is there, unless a signal may have cut it off."""
+        """The command has ended: keep what is there, unless a signal may have cut it off.
+
+        What is older than the newest match can't have been cut off.
+        """
         self._finish_copy(wait=True)
         now = time.monotonic()
-        saved = self._look(now)
-        if saved is None or is_torn(self._folder, saved):
+        for saved in self._look(now):
+            is_cut_off = by_signal and saved == self._seen and not self._is_settled(saved, now)
+            if (is_cut_off and saved != self._trusted) or is_torn(self._folder, saved):
+                continue
+            step = self._step_of(saved)
+            self._send(wire.Saving(step))
+            self._tell(saved, step, _kept(self._folder, saved, step, link=True))
             return
-        if by_signal and saved != self._trusted and not self._is_settled(saved, now):
-            return
-        step = self._step_of(saved)
-        self._send(wire.Saving(step))
-        self._tell(saved, step, _kept(self._folder, saved, step, link=True))
 
-    def _look(self, now: float) -> SavedFile | None:
-        """The newest match; None if there is none, or it is among the checkpoints already."""
+    def _look(self, now: float) -> list[SavedFile]:
+        """The matches that are newer than what is among the checkpoints, newest first."""
         if reports_itself(self._folder).exists():
-            return None
-        saved = newest(self._folder, self._pattern)
-        if saved != self._seen:
-            self._seen, self._seen_at = saved, now
-        if saved is None or saved == self._kept:
-            self._changing_since = 0.0
-            return None
-        self._changing_since = self._changing_since or now
-        return saved
+            return []
+        found = by_age(self._folder, self._pattern)
+        first = found[0] if found else None
+        if first != self._seen:
+            self._seen, self._seen_at = first, now
+        kept = self._kept
+        if kept is not None:
+            place, kept_age = kept.place, age(kept)
+            found = [s for s in found if s != kept and (s.place == place or age(s) > kept_age)]
+        self._changing_since = (self._changing_since or now) if found else 0.0
+        return found
 
-    def _is_all_whole(self) -> bool:
+    def _may_end(self, *, hurry: bool) -> bool:
+        """Whether nothing is lost if the command ends now; then remembers what is whole."""
         now = time.monotonic()
-        saved = self._look(now)
-        return saved is None or self._is_whole(saved, now)
+        found = self._look(now)
+        if not found:
+            return True
+        whole = self._whole(found, now)
+        is_last_resort = hurry and Path(self._folder, found[0].place).is_dir()
+        if whole is None or (whole != found[0] and not is_last_resort):
+            return False
+        self._trusted = whole
+        return True
+
+    def _whole(self, found: list[SavedFile], now: float) -> SavedFile | None:
+        """The newest that is whole."""
+        return next((saved for saved in found if self._is_whole(saved, now)), None)
 
     def _is_settled(self, saved: SavedFile, now: float) -> bool:
         return saved == self._seen and now - self._seen_at >= SETTLED
 
     def _is_whole(self, saved: SavedFile, now: float) -> bool:
-        """Whether no process has it open to write; a folder must be settled besides."""
         path = os.path.realpath(f"{self._folder}/{saved.place}")
-        if Path(path).is_dir() and not self._is_settled(saved, now):
+        is_newest = saved == self._seen
+        if is_newest and Path(path).is_dir() and not self._is_settled(saved, now):
             return False
-        return not is_being_written(path)
+        return not is_being_written(path) and not is_torn(self._folder, saved)
 
     def _step_of(self, saved: SavedFile) -> int:
         """The step of the newest report at the time that the file was written."""

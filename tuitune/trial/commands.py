@@ -201,7 +201,7 @@ class _Supervisor:
         """End the command once it has saved what it was asked to, or after one more step."""
         is_beyond = self._trial.step > leaving.step
         if saves.has_saved_since(leaving.step) or (is_beyond and saves.is_any):
-            if saves.suspend(self._process.pid):
+            if saves.suspend(self._process.pid, hurry=is_beyond):
                 self.cut_short = True
                 self._stop()
         elif is_beyond and leaving.reason == wire.PAUSED:

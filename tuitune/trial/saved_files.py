@@ -34,11 +34,20 @@ def find(folder: str, pattern: str) -> list[str]:
     return [place for place in found if place.split(os.sep, 1)[0] not in ours]
 
 
-def newest(folder: str, pattern: str) -> SavedFile | None:
-    """The match with the newest file in it; of equal times the last by name, with 10 after 9."""
+def by_age(folder: str, pattern: str) -> list[SavedFile]:
+    """The matches, newest first."""
     found = (look(folder, place) for place in find(folder, pattern))
-    there = [saved for saved in found if saved is not None]
-    return max(there, key=lambda saved: (saved.mtime, _natural(saved.place)), default=None)
+    return sorted((saved for saved in found if saved is not None), key=age, reverse=True)
+
+
+def newest(folder: str, pattern: str) -> SavedFile | None:
+    """The match with the newest file in it."""
+    return next(iter(by_age(folder, pattern)), None)
+
+
+def age(saved: SavedFile) -> tuple[float, list[tuple[int, str]]]:
+    """What is larger of a newer one; of equal times, of the last by name, with 10 after 9."""
+    return saved.mtime, _natural(saved.place)
 
 
 def look(folder: str, place: str) -> SavedFile | None:
