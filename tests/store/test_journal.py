@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.core import events as ev
+from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuNews, GpuNumbers
 from tuitune.store import schema
 from tuitune.store.errors import StoreError
 from tuitune.store.journal import Journal
@@ -65,6 +66,11 @@ EVERY_KIND: list[ev.AnyFact] = [
     ),
     ev.Footprint(2.1, 0, 1, 10**10),
     ev.GpuUsed(2.1, 0, 1, 500.0),
+    ev.SetAside(3.5, ("g0",), GpuAside("CUDA error: 214", 48, 3.0, 2, "s"), (0, 1)),
+    ev.Launch(3.6, 0, 2, GpuNumbers((0, 1)), 1.0, 0, ("g0", "g1"), 1.0),
+    ev.DevicesChanged(
+        3.7, (ev.Gpu("g0", 0, "A100", 1, GpuBarred("gone")),), GpuNews(((0, GpuBarred("gone")),))
+    ),
     ev.Packed(2.1, "A100", 2, open=True, gain=1.5, why="2 trials at once do +50% over 1"),
     ev.Promoted(2.1, 1, 3, 1, 9, 0.5, "rung 3: rank 1 of 9"),
     ev.KillAsked(2.2, 3, 8.0, "app"),

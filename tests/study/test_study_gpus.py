@@ -105,7 +105,7 @@ def test_a_gpu_is_taken_again_when_its_trial_has_settled():
 
 def test_the_row_and_the_order_name_the_gpus():
     story = Story(machine(2), 2)
-    assert story.trial(0).device == "GPU 0+1"
+    assert reason_words(story.trial(0).device) == "GPU 0+1"
     environment = gpu_environment(story.spec, story.study.state, story.trial(0))
     assert environment == {
         "CUDA_VISIBLE_DEVICES": "g0,g1",

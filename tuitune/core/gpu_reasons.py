@@ -78,6 +78,13 @@ class GpuAside(Reason, frozen=True, tag="gpu aside"):
     study: str = ""  # in which it failed them
 
 
+class GpuNumbers(Reason, frozen=True, tag="gpu numbers"):
+    """The GPUs of an attempt, as nvidia-smi counts."""
+
+    numbers: tuple[int, ...]
+
+
+Device = str | GpuNumbers  # "host", or in the words of an older journal
 Obstacle = str | GpuTaken | GpuFilled | GpuBarred | GpusAllowed | GpuAside
 
 
@@ -87,4 +94,4 @@ class GpuNews(Reason, frozen=True, tag="gpu news"):
     changes: tuple[tuple[int, Obstacle], ...]
 
 
-GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews
+GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers

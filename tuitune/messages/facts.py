@@ -145,7 +145,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Proposed: lambda f: f"proposed: {reason_words(f.why)}: {configuration_words(f.config)}",
     ev.SampleFailed: _sample_failed,
     ev.Exhausted: lambda f: f"no more configurations: {f.why}",
-    ev.Launch: lambda f: f"attempt {f.attempt} launched on {f.device}",
+    ev.Launch: lambda f: f"attempt {f.attempt} launched on {reason_words(f.device)}",
     ev.Started: _started,
     ev.SaveFailed: lambda f: f"the checkpoint of step {f.step} could not be written: {f.why}",
     ev.Checkpointed: lambda f: f"checkpoint at step {f.step}",

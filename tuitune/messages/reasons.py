@@ -332,4 +332,5 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     g.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),
     g.GpuAside: _aside,
     g.GpuNews: _news,
+    g.GpuNumbers: lambda why: f"GPU {'+'.join(map(str, why.numbers))}",
 }

@@ -139,7 +139,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         started=trial.started,
         ended=trial.ended,
         error=reason_words(trial.error),
-        device=trial.device,
+        device=reason_words(trial.device),
         note=_note(state, trial),
         best=trial.best,
         bracket=spec.pruner.plan.bracket_of(number),

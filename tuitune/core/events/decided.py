@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tuitune.core.events.base import Action, Fact, GpuFault, SignalHow, StopReason, TrialState
-from tuitune.core.gpu_reasons import GpuAside
+from tuitune.core.gpu_reasons import Device, GpuAside
 from tuitune.core.reasons import Why
 
 
@@ -21,7 +21,7 @@ class Launch(Fact, frozen=True, tag="launch"):
 
     trial: int
     attempt: int
-    device: str
+    device: Device
     cpus: float
     memory: int
     gpus: tuple[str, ...] = ()  # UUIDs

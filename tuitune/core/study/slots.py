@@ -7,6 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from tuitune.core.events import Gpu
+from tuitune.core.gpu_reasons import Device, GpuNumbers
 from tuitune.core.placement import throughput
 from tuitune.core.placement.gpus import Loads, choose, next_empty
 from tuitune.core.placement.host import HostResources, most_at_once, place
@@ -16,9 +17,9 @@ from tuitune.core.study.sick_gpus import avoided
 
 
 class Slot(NamedTuple):
-    """The devices for one attempt. device: as shown to the user. gpus: UUIDs; share: of each."""
+    """The devices for one attempt. device: shown to the user. gpus: UUIDs; share: of each."""
 
-    device: str
+    device: Device
     gpus: tuple[str, ...] = ()
     share: float = 0.0
 
@@ -45,7 +46,7 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     if gpus is None:
         return None
     share = 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
-    return Slot(words(state.gpus, gpus), gpus, 1.0 if alone else share)
+    return Slot(_numbers(state.gpus, gpus), gpus, 1.0 if alone else share)
 
 
 def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
@@ -115,10 +116,9 @@ def capacity_of(state: st.State, trial: st.Trial) -> throughput.Capacity:
     return capacity(state.packing, model_of(state, trial))
 
 
-def words(gpus: Iterable[Gpu], uuids: Iterable[str]) -> str:
-    """Devices, numbered as nvidia-smi does: "GPU 2+3"."""
+def _numbers(gpus: Iterable[Gpu], uuids: Iterable[str]) -> GpuNumbers:
     wanted = set(uuids)
-    return "GPU " + "+".join(str(gpu.index) for gpu in gpus if gpu.uuid in wanted)
+    return GpuNumbers(tuple(gpu.index for gpu in gpus if gpu.uuid in wanted))
 
 
 def _resident(state: st.State, trial: st.Trial) -> Resident:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tuitune.core.events import Gpu, Halted, Settings, SignalHow, StopReason, TrialState
+from tuitune.core.gpu_reasons import Device
 from tuitune.core.placement.packing import Packing
 from tuitune.core.placement.throughput import Throughput
 from tuitune.core.pruning.pruner import PrunerState
@@ -63,7 +64,7 @@ class Trial(msgspec.Struct, array_like=True):
     at_rung: bool = False  # waits there to be promoted, or is ending to wait there
     paused_by_user: bool = False
     not_promoted: bool = False  # pruned as the study ended: it may still go on
-    device: str = ""
+    device: Device = ""
     cpus: float = 0.0
     memory: int = 0
     started: float | None = None  # first launch
