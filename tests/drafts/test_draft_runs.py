@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from workshop import Workshop
 
+from tuitune.integrations import constants
+
 CONSTANTS = """
 import pickle
 import sys
@@ -57,13 +59,24 @@ def test_constants_at_the_top_of_a_script(workshop: Workshop):
     assert "LR = 0.01" in script.read_text()
 
 
-def test_a_constant_that_the_script_does_not_have_is_told(workshop: Workshop):
-    workshop.write("train.py", CONSTANTS)
-    run(workshop)
-    text = (workshop.path / "train.toml").read_text().replace('"LR={', '"RATE={')
-    workshop.write("other.toml", text)
-    done = workshop.run("other.toml", "--no-ui", "--trials", "1")
-    assert "train.py has no constant RATE at its top" in done.stdout
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train.py", "RATE=1"], "train.py has no constant RATE at its top"),
+        (["train.py", "RATE"], "RATE is no NAME=VALUE"),
+        (["gone.py"], "gone.py can't be read"),
+        ([], "usage: "),
+    ],
+)
+def test_what_the_runner_of_constants_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(CONSTANTS)
+    monkeypatch.setattr(sys, "argv", ["constants", *words])
+    with pytest.raises(SystemExit) as caught:
+        constants.main()
+    assert message in str(caught.value)
 
 
 def test_an_objective_of_optuna(workshop: Workshop):
