@@ -48,7 +48,7 @@ def test_panes_share_the_screen_and_leave_nothing_out(width, height, zoomed, sna
 def test_trials_and_the_last_lines_are_always_there(width, height, snapshot):
     boxes = arranged(width, height, None, snapshot)
     assert {layout.STATUS, "trials", layout.FLASH, layout.KEYS} <= set(boxes)
-    assert boxes["trials"].height >= 5
+    assert boxes["trials"].height >= 4
     assert all(box.width > 0 and box.height > 0 for box in boxes.values())
 
 
@@ -80,8 +80,15 @@ def test_wider_screens_have_more_columns():
     assert [columns(80, 24), columns(120, 40), columns(200, 60)] == [1, 2, 3]
 
 
+def test_eight_lines_are_enough_for_some_trials_and_have_no_boxes():
+    assert {layout.STATUS, "trials", layout.FLASH, layout.KEYS} == set(arranged(80, 8))
+    assert arranged(80, 8)["trials"].height == 4
+    assert "detail" in arranged(120, 15)
+    assert not layout.is_boxed(120, 15)
+
+
 def test_below_the_least_size_there_is_the_status_alone():
-    assert set(arranged(59, 24)) == set(arranged(80, 15)) == {layout.STATUS}
+    assert set(arranged(59, 24)) == set(arranged(80, 7)) == {layout.STATUS}
 
 
 # As they were before panes had rules of their own: x, y, width, height.

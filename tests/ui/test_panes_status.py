@@ -178,3 +178,10 @@ def test_why_nothing_starts_is_seen_at_every_width(width):
     shown = said(snapshot(rows("ccr"), study=study(blocked=why)), width).splitlines()
     assert "the training code is not" in shown[1]
     assert "nothing starts" in shown[0]
+
+
+def test_below_the_least_size_it_says_what_the_trials_need():
+    for size in ((80, 7), (50, 24)):
+        shown = text(status.StatusPane().lines(context(snapshot(rows("cr"))), Size(*size)))
+        assert "the trials need 60 columns and 8 lines" in shown
+    assert "the trials need" not in said(snapshot(rows("cr")), 80)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import duration, plain, trial_name
-from tuitune.ui.panes.pane import BOXED_FROM, Memo, Pane, Place, rule
+from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import history, meter
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
 from tuitune.ui.text import device as text
@@ -255,7 +255,7 @@ def _where(room: Room, snapshot: Snapshot) -> Place | None:
         return None
     most = room.height // (5 if room.columns == 1 else 4)
     lines = max(1, min(wanted(snapshot, most), most))
-    return Place("above", lines + (room.width >= BOXED_FROM))
+    return Place("above", lines + room.boxed)
 
 
 PANE = Pane(

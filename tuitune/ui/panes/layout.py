@@ -18,7 +18,7 @@ FLASH: Final = "flash"
 KEYS: Final = "keys"
 BARS: Final = ("bar-1", "bar-2")  # between columns
 
-LEAST: Final = (60, 16)  # columns and lines; a smaller screen shows only the status
+LEAST: Final = (60, 8)  # columns and lines; a smaller screen shows only the status
 _SIDE_FROM: Final = 110  # columns of a screen from which panes are in two columns
 _THIRD_FROM: Final = 180  # and from which they are in three
 _COLUMNS: Final[Mapping[int, Sequence[int]]] = {
@@ -27,8 +27,9 @@ _COLUMNS: Final[Mapping[int, Sequence[int]]] = {
     3: (52, 56),
 }  # % of the remaining width
 _AIRY_FROM: Final = 44  # lines of a screen from which a blank line is below the status
+_BOXED_LINES: Final = 20  # lines of a screen from which panes have boxes
 _LEAST_BODY: Final = 8  # least lines of the columns, between the panes above and below
-_LEAST_LINES: Final = 3  # of a pane that asks for no height
+_LEAST_LINES: Final = 4  # of a pane that asks for no height
 
 
 def arrange(
@@ -46,8 +47,9 @@ def arrange(
     body = Box(0, 2 + blank, width, height - 4 - blank)
     if zoomed is not None:
         return {**boxes, zoomed: body}
-    boxed = width >= BOXED_FROM
-    room = Room(width, body.height, 1 + (width >= _SIDE_FROM) + (width >= _THIRD_FROM), body.height)
+    boxed = is_boxed(width, height)
+    count = 1 + (width >= _SIDE_FROM) + (width >= _THIRD_FROM)
+    room = Room(width, body.height, count, body.height, boxed)
     asked = _asked(panes, room, snapshot)
     for name, place in asked.items():
         lines = place.lines + boxed if place.lines else body.height // 4
@@ -64,6 +66,11 @@ def arrange(
         }
         boxes |= _stacked(column, here)
     return boxes if boxed else {**boxes, **dict(zip(BARS, bars, strict=False))}
+
+
+def is_boxed(width: int, height: int) -> bool:
+    """Whether panes have boxes on a screen of this size; a low one has only rules."""
+    return width >= BOXED_FROM and height >= _BOXED_LINES
 
 
 def _asked(panes: Collection[Pane], room: Room, snapshot: Snapshot) -> dict[str, Place]:

@@ -36,6 +36,7 @@ class Room(NamedTuple):
     height: int
     columns: int  # 1, 2 or 3, side by side
     body: int  # lines of the columns, between the panes above and below them
+    boxed: bool = False
 
 
 class Place(NamedTuple):

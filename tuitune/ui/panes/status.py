@@ -37,6 +37,7 @@ _ORDER = (
 )
 _SPARK_FROM = 110  # columns from which the best value has a small curve
 _SPARK = 10  # cells of it
+_TOO_LOW = "the trials need 60 columns and 8 lines"
 LEAST_STATUS = 60  # columns from which the lines have a blank at each end
 _CALM = frozenset({"success", "info", "text"})  # roles of signs whose words need no colour
 _GAP = 3  # blanks between two segments
@@ -53,11 +54,14 @@ class StatusPane:
         """The study, its counts and its engine; the best trial, figures and the progress."""
         width = size.width - 2
         if size.width < LEAST_STATUS:
-            return [_first(context, width), _second(context, width, "")][: size.height]
+            small = [_first(context, width), _second(context, width, ""), line((_TOO_LOW, "muted"))]
+            return [cut(one, size.width) for one in small][: size.height]
         spark = ""
         if size.width >= _SPARK_FROM and context.snapshot.best is not None:
             spark = self._curve.get(epoch(context), partial(_spark, context))
-        made = (_first(context, width), _second(context, width, spark))
+        made = [_first(context, width), _second(context, width, spark)]
+        if size.height > len(made) + 1:  # it has the whole screen
+            made.append(line((_TOO_LOW, "muted")))
         return [((" ", ""), *one, (" ", "")) for one in made][: size.height]
 
 

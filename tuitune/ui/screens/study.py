@@ -13,7 +13,6 @@ from tuitune.ui.panes import bottom, layout, status
 from tuitune.ui.panes.pane import (
     BARE,
     BOX,
-    BOXED_FROM,
     RULED,
     Click,
     Edges,
@@ -176,7 +175,7 @@ class StudyScreen(Screen[None]):
 
     @property
     def _is_boxed(self) -> bool:
-        return self._terminal.width >= BOXED_FROM
+        return layout.is_boxed(*self._terminal)
 
     def context(self) -> RenderContext:
         """The present state, as panes and `why_not` functions read it."""
