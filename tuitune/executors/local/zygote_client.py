@@ -90,7 +90,8 @@ class ZygoteClient:
         ready = await self._ready
         self.sources = Sources(ready.files, self._plan.folder)
         if ready.fresh is not None:
-            seconds = f"{ready.seconds:.1f}" if ready.seconds < 10 else f"{ready.seconds:.0f}"
+            takes = max(ready.seconds, 0.1)  # Python's own start
+            seconds = f"{takes:.1f}" if takes < 10 else f"{takes:.0f}"
             why = exit_text.printable(" ".join(ready.fresh.split()))  # a thread has any name
             self.fresh = f"each trial imports all anew, in about {seconds} s: {why}"
 
