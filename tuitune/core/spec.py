@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tuitune.core.options import Mode
 from tuitune.core.placement.hours import Window
@@ -88,11 +88,13 @@ class DevicesSpec:
     hours: tuple[Window, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotifySpec:
+class NotifySpec(NamedTuple):
     """Whom to tell when a study has ended or has lost a GPU."""
 
     command: tuple[str, ...] = ()  # a program and its arguments; empty: nobody
+
+
+_NOBODY = NotifySpec()
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class StudySpec:
     limits: Limits
     file: str  # the study file's absolute path; targets and commands are relative to its folder
     devices: DevicesSpec = DevicesSpec()
-    notify: NotifySpec = NotifySpec()
+    notify: NotifySpec = _NOBODY
 
     @cached_property
     def pruner(self) -> Pruner:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tuitune.core.space import Parameter, likely_of, spell
-from tuitune.core.spec import StudySpec
+from tuitune.core.spec import NotifySpec, StudySpec
 from tuitune.messages.parameters import condition, domain
 from tuitune.messages.text import window
 
@@ -84,6 +84,8 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
 
 def _values(table: Any) -> dict[str, Any]:
     """The keys of a table, including a method's own options."""
+    if isinstance(table, NotifySpec):
+        return table._asdict()
     found = {field.name: getattr(table, field.name) for field in fields(table)}
     options: dict[str, Any] = found.pop("options", {})
     return found | options

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 _NEWEST = 0.2  # weight of the newest attempt in the means
-_SHORT = 30.0  # s that a short attempt takes at most
+_SHORT = 20.0  # s that a short attempt takes at most
 _FEW_REPORTS = 5.0  # of an attempt: with fewer, or
 _LONG_START = 0.2  # with a longer start, as a share of the attempt, only whole ones are compared
 _ALONE = 1.5  # the most trials on its GPU, on average, beside which one counts as alone

@@ -14,7 +14,7 @@ import operator
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from tuitune.core.space.expressions import (
@@ -90,15 +90,15 @@ _BRACED = re.compile(r""""[^"]*"|'[^']*'|\{([^{}]*)\}""")
 _ONLY = "use names, numbers, + - * / // % **, < <= > >= == !=, in [...], and, or, not and ( )"
 
 
-@dataclass
 class _Reader:
     """Reads one text. names: of the parameters seen so far."""
 
-    text: str
-    parameters: Mapping[str, Parameter]
-    names: set[str] = field(default_factory=set)
-    _braced: dict[str, str] = field(default_factory=dict)  # stand-ins for names in braces
-    _depth: int = 0
+    def __init__(self, text: str, parameters: Mapping[str, Parameter]) -> None:
+        self.text = text
+        self.parameters = parameters
+        self.names: set[str] = set()
+        self._braced: dict[str, str] = {}  # stand-ins for names in braces
+        self._depth = 0
 
     def tree(self) -> ast.expr:
         source = _BRACED.sub(self._stand_in, " ".join(self.text.split("\n"))).strip()
