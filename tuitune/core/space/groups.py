@@ -31,7 +31,7 @@ from tuitune.core.space.priors import has_prior, quantile
 _TRIES = 2_000  # draws for one point; a walk from a known one after that
 _EDGE = 1e-12  # of a cell, which belongs to the next one
 _FIRST_DRAWS = 20_000  # for a first point, before all values are combined
-EMPTY_DRAWS = 100_000  # without one that keeps the rules: there is none
+EMPTY_DRAWS = 50_000  # without one that keeps the rules, before a group counts as empty
 _KNOWN = 32  # points that a walk may start from
 _SWEEPS, _STEPS = 3, 20  # of a walk: through all places, tries at each
 _SAMPLE, _SAMPLE_DRAWS = 512, 20_000
