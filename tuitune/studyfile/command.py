@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from tuitune.core.space import (
     Choice,
@@ -33,8 +34,7 @@ LONGEST_WORD = 131_071  # bytes of an argument or a variable: Linux's MAX_ARG_ST
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(msgspec.Struct, frozen=True):
     """What placeholders may name. parameters: all of [space], also those that are wrong.
 
     longest: the largest size in bytes of each parameter's values.
@@ -42,7 +42,7 @@ class Names:
 
     parameters: Collection[str]
     space: SearchSpace
-    longest: Mapping[str, int] = field(default_factory=dict)
+    longest: Mapping[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
         """Whether it is a parameter."""
