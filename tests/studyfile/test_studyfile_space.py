@@ -112,6 +112,7 @@ batch = { choices = [64, 16, 32], weights = [1, 2, 3] }
         ('[space.o]\nx = [1, 2]\nconstraints = ["o.x < 2"]', "belongs in [space] itself"),
         ('"o.x" = 3\n[space.o]\nx = [1, 2]', "[space] o.x = [1, 2]: is there twice"),
         ('[space.o]\n"a.b" = [1, 2]', "has a dot in a name"),
+        ("y = [1, 2]\n[space.o]\nx = [1, 2]\nwhen = { y = 1 }", "in each parameter of the table"),
         ("[space.o]\na = 1\nb = 2", "a table of fixed values is { value = { … } }"),
         ("x = { values = [1, 2] }", "values: there is no such key; here it is choices"),
         ("x = { normal = [0, 1], log = true }", "log has no effect with normal"),

@@ -23,6 +23,9 @@ def flattened(
         if len(path) > 1 and path[-1] == CONSTRAINTS:
             words = "belongs in [space] itself; write it above the first nested table"
             problems.add("space", name, entry, words)
+        elif len(path) > 1 and path[-1] == "when" and _is_table(entry):
+            words = "is no parameter; write when = { … } in each parameter of the table"
+            problems.add("space", name, entry, words)
         elif len(path) > 1 and any("." in part or not part for part in path):
             problems.add("space", name, entry, "has a dot in a name; write a table for each part")
         elif name in entries:
