@@ -28,17 +28,20 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 STUDY = HERE.parent / "spaces" / "digits.toml"
 ENDED_FIRST = 24  # trials that have ended when the first picture is taken
-PICTURES: Sequence[tuple[str, tuple[int, int], Sequence[str]]] = (
-    ("app", (140, 42), ("g", "space", "j", "space", "j")),
-    ("small", (80, 24), ("g", "j", "j")),
+PICTURES: Sequence[tuple[str, str, tuple[int, int], Sequence[str]]] = (
+    ("app", "dark", (140, 45), ("g", "j", "j", "j")),
+    ("light", "light", (140, 45), ("g", "j", "j", "j", "B")),
+    ("small", "dark", (80, 24), ("g", "j", "j")),
+    ("wide", "dark", (200, 60), ("g", "j", "j", "j")),
 )
 
 
 async def take(folder: Path) -> None:
-    for name, size, keys in PICTURES:
+    for name, theme, size, keys in PICTURES:
         source = Source(folder, "spaces/digits.toml", time.time())
-        study = StudyScreen(source, configured(), Options())
-        app = TuituneApp(study, Options())
+        options = Options(theme=theme)
+        study = StudyScreen(source, configured(), options)
+        app = TuituneApp(study, options)
         async with app.run_test(size=size) as pilot:
             while sum(row.state in ENDED for row in study.snapshot.rows) < ENDED_FIRST:
                 await pilot.pause(0.1)
