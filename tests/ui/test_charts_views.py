@@ -239,10 +239,14 @@ def test_best_names_the_trials_that_set_it_and_says_when_none_is_complete():
     values_of = [0.9, 0.5, 0.7, 0.3]
     complete = [row(n, "c", value=value) for n, value in enumerate(values_of)]
     words = shown(context(snapshot(complete), chart="best"))
-    assert "0.3 #3, over trials" in words
+    assert "0.3 #3" in words
     assert all(f"#{n}" in words for n in (0, 1, 3))
     assert "#2" not in words
     pruned = [row(n, "x", value=value) for n, value in enumerate(values_of)]
     assert "none complete" in shown(context(snapshot(pruned), chart="best"))
+    assert "no better for" not in words
+    since = [row(n, "c", value=value) for n, value in enumerate([0.5, 0.3])]
+    since += [row(n, "x", value=0.4) for n in (2, 3)]
+    assert "0.3 #1, no better for 2 trials" in shown(context(snapshot(since), chart="best"))
     highest = snapshot(complete, spec=spec(objective=Objective("accuracy", "max")))
     assert "0.9 #0" in shown(context(highest, chart="best"))

@@ -13,7 +13,7 @@ from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.frame import Drawing, Tick, epoch, frame, some, too_small, value_ticks, words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tuitune.store.curves import Curve
     from tuitune.store.rows import TrialRow
@@ -45,7 +45,7 @@ class _Ended(NamedTuple):
 
 
 class _Counted(NamedTuple):
-    """The trials among which the best is sought, in the order of ending."""
+    """Trials in the order of ending, and their places among all that have ended."""
 
     trials: Sequence[int]
     places: Sequence[float]
@@ -66,31 +66,33 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     """The stairs of best values; a message where no trial has ended with a value."""
     selection, snapshot = context.selection, context.snapshot
     title = "Best so far"
-    found = _counted(context)
+    found, every = _counted(context)
     if not found.trials:
         why = "no trial has ended with a value yet"
         return Drawing(title, words(why), actions=_ACTIONS[:1])
     sign = 1 if snapshot.spec.objective.mode == "min" else -1
     steps = [found.ended(place) for place in improvements(found.values, sign)]
-    each = [found.ended(place) for place in some(range(len(found.trials)), _DOTS)]
+    each = [every.ended(place) for place in some(range(len(every.trials)), _DOTS)]
     drawn = [step.value for step in steps], [one.value for one in each]
     shown = shown_range(drawn, log=selection.log_y)
     if shown is None:
         return Drawing(
             title, words("no value above 0: a log scale can't show any"), actions=_ACTIONS
         )
-    x = scale(0.0, found.places[-1])
+    end = max(found.places[-1], every.places[-1])
+    x = scale(0.0, end)
     made = frame(size, x, scale(*shown, log=selection.log_y), context.glyphs)
     if made is None:
         return Drawing(title, too_small())
     for one in each:
         if not made.beyond(one.value):
             made.canvas.dot(made.across(one.at), made.down(one.value), _EACH)
-    made.canvas.path(_stairs(made, steps, found.places[-1]), _STEP)
+    made.canvas.path(_stairs(made, steps, end), _STEP)
     _name_steps(made, steps, selection.cursor)
     last = steps[-1]
-    over = "time" if selection.by_time else "trials"
-    note = f"{number(last.value)} {trial_name(last.trial)}, over {over}"
+    note = f"{number(last.value)} {trial_name(last.trial)}"
+    since = len(every.trials) - 1 - every.trials.index(last.trial)
+    note += f", no better for {since} trial{'s' if since > 1 else ''}" if since else ""
     note += ", none complete" if found.partial else ""
     if selection.by_time:
         below, name = _time_ticks(made), ""
@@ -99,28 +101,39 @@ def draw(context: RenderContext, size: Size) -> Drawing:
     return Drawing(title, made.lines(below, name), note, _ACTIONS)
 
 
-def _counted(context: RenderContext) -> _Counted:
-    """The complete trials; if none is, all that have ended with a value."""
-    every = context.snapshot.rows
-    rows = _ended_rows(every)
-    places: Sequence[float] = range(1, len(rows) + 1)
+def _counted(context: RenderContext) -> tuple[_Counted, _Counted]:
+    """The complete trials (if none is, all that have ended with a value), and all that have."""
+    rows = context.snapshot.rows
+    ended = _with_values(row for row in rows if row.ended is not None)
+    places: Sequence[float] = range(1, len(ended) + 1)
     if context.selection.by_time:
-        begun = min((row.started for row in every if row.started is not None), default=0.0)
-        places = [_end(row) - begun for row in rows]
-    values = [row.value for row in rows if row.value is not None]
-    complete = any(row.state == TrialState.COMPLETE for row in rows)
-    return _Counted([row.number for row in rows], places, values, not complete)
+        begun = min((row.started for row in rows if row.started is not None), default=0.0)
+        places = [_end(row) - begun for row in ended]
+    place_of = dict(zip((row.number for row in ended), places, strict=True))
+    counted = _ended_rows(rows)
+    partial = not any(row.state == TrialState.COMPLETE for row in counted)
+    first, every = (
+        _Counted(
+            [row.number for row in group],
+            [place_of[row.number] for row in group],
+            [row.value for row in group if row.value is not None],
+            partial,
+        )
+        for group in (counted, ended)
+    )
+    return first, every
 
 
 def _ended_rows(every: Sequence[TrialRow]) -> list[TrialRow]:
     """The complete trials with a value, in the order of ending; if there are none, all ended."""
-    complete = [row for row in every if row.state == TrialState.COMPLETE]
-    rows = [
-        row
-        for row in complete or [row for row in every if row.ended is not None]
-        if row.value is not None and isfinite(row.value)
-    ]
-    return sorted(rows, key=_end)
+    complete = _with_values(row for row in every if row.state == TrialState.COMPLETE)
+    return complete or _with_values(row for row in every if row.ended is not None)
+
+
+def _with_values(rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """Those with a finite value, in the order of ending."""
+    found = (row for row in rows if row.value is not None and isfinite(row.value))
+    return sorted(found, key=_end)
 
 
 def improvements(values: Sequence[float], sign: int) -> list[int]:
