@@ -193,6 +193,19 @@ def test_errors_that_the_driver_reports_are_told_once_but_for_those_of_programs(
     assert xids() == [None, None]
 
 
+def test_the_error_of_a_gpu_that_is_lost_by_it_is_told_with_its_loss(world: World, loaded: Load):
+    loaded(world.with_gpus(2))
+    nvml = Nvml()
+    nvml.read()
+    world.gpus[1] |= {"xid": 79, "error": 15}
+    world.write()
+    well, lost = nvml.read().devices
+    assert (well.xid, lost.xid, lost.lost) == (None, 79, True)
+    world.driver["events"] = 15  # as the driver answers from now on
+    world.write()
+    assert [device.lost for device in nvml.read().devices] == [False, True]
+
+
 def test_a_device_that_reports_no_errors_is_read_all_the_same(world: World, loaded: Load):
     loaded(world.with_gpus(1, **{"no.events": 3, "no.throttle": 3}))
     device = Nvml().read().devices[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -18,18 +19,18 @@ _MOST = 16  # events of one reading
 
 
 class Health:
-    """`ask` calls NVML by a function's name; it returns None where that is not supported."""
+    """`ask` calls NVML by a function's name; it returns None where that fails."""
 
     def __init__(self, ask: Callable[..., Any]) -> None:
         self._ask = ask
         self._events: Any = None
-        self._watched: set[str] = set()
+        self._watched: dict[int | None, str] = {}  # UUIDs, by the addresses of handles
 
     def watch(self, uuid: str, handle: Any) -> None:
         """Collect the errors of a GPU from now on."""
-        if uuid in self._watched:
+        if uuid in self._watched.values():
             return
-        self._watched.add(uuid)
+        self._watched[_address(handle)] = uuid
         if self._events is None:
             self._events = self._ask("nvmlEventSetCreate")
         if self._events is not None:
@@ -42,7 +43,7 @@ class Health:
             event = self._ask("nvmlEventSetWait_v2", self._events, 0)
             if event is None:  # a timeout: there are no more
                 break
-            uuid = self._ask("nvmlDeviceGetUUID", event.device)
+            uuid = self._watched.get(_address(event.device))  # a lost GPU does not tell it again
             if event.eventType == _XID and uuid and event.eventData not in _OF_PROGRAMS:
                 found[uuid] = int(event.eventData)
         return found
@@ -53,3 +54,7 @@ class Health:
         if reasons is None:
             reasons = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
         return tuple(words for bit, words in _SLOWED.items() if (reasons or 0) & bit)
+
+
+def _address(handle: Any) -> int | None:
+    return ctypes.cast(handle, ctypes.c_void_p).value

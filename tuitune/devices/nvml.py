@@ -56,7 +56,7 @@ class Nvml:
         self._reserved: dict[str, int] = {}  # of old drivers, which count it as used
         self._links: dict[frozenset[str], int] = {}
         self._described = Processes()
-        self._health = Health(self._ask)
+        self._health = Health(self._try)
         try:
             self._nvml.nvmlInit()
         except self._nvml.NVMLError as error:
@@ -266,6 +266,13 @@ class Nvml:
             self._raise_if_fatal(error)
             if self._is_loss(error):
                 raise self._trouble(error) from error
+            return None
+
+    def _try(self, name: str, *arguments: Any) -> Any:
+        """As `_ask`; None as well where a device is lost, which its reading tells. NvmlError."""
+        try:
+            return self._ask(name, *arguments)
+        except _TroubleError:
             return None
 
     def _need(self, name: str, *arguments: Any) -> Any:
