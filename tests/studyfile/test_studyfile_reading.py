@@ -84,6 +84,9 @@ on_foreign = "drain"
 yield_to   = ["anna"]
 max_gpus   = 4
 hours      = { "22-08" = 8, "8:15-22" = 2 }
+
+[notify]
+command = ["mail", "-s", "study", "anna"]
 """
 
 SMALL = """
