@@ -324,5 +324,5 @@ def test_a_run_whose_lines_are_lost_says_so(workshop: Workshop, form: str):
             check=False,
         )
     assert done.returncode == 0
-    assert "lines of the output are lost: there is no room" in done.stderr
+    assert "lines of the output are lost: the disk" in done.stderr
     assert workshop.show()["state"] == "finished"

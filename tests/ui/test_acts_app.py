@@ -148,7 +148,7 @@ def test_the_command_line_completes_and_explains(running):
         assert "concurrency" in driver.screen().splitlines()[-1]
         await driver.press("tab")
         assert driver.study.status_line.typed_so_far == "concurrency "
-        assert "How many trials may run at once" in driver.screen().splitlines()[-1]
+        assert "Set how many trials may run" in driver.screen().splitlines()[-1]
         await driver.press("escape")
         assert driver.study.status_line.prompt is None
         await driver.press(":", *"sort ", "tab")
@@ -160,7 +160,7 @@ def test_the_command_line_completes_and_explains(running):
         await driver.press(":", "1", "enter")
         assert driver.study.selection.cursor == 1
         await driver.press(":", *"pause launching now", "enter")
-        await driver.until_said("takes nothing more")
+        await driver.until_said("takes no argument")
 
     drive(running, scenario)
 

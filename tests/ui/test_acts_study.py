@@ -49,7 +49,7 @@ def test_concurrency_goes_up_and_down_by_keys_and_by_number(workshop):
         await driver.until_said("concurrency is 4 again")
         await driver.until(lambda: cap(driver) == 4, "a cap of 4")
         await driver.press(":", *"concurrency 1", "enter")
-        await driver.until_said("at most 1 at a time, 4 before")
+        await driver.until_said("at most 1 at a time (before: 4)")
         await driver.until(lambda: cap(driver) == 1, "a cap of 1")
         await driver.press("4", "z", "w")
         await driver.until_shown("settings changed: [search] concurrency: was 4, is 1 (app)")

@@ -55,7 +55,7 @@ def test_a_kill_waits_and_can_be_undone_from_any_app(workshop):
 
     async def undo(driver):
         await driver.press("u")
-        await driver.until_said("spared #0")
+        await driver.until_said("not killed: #0")
         await driver.until(lambda: driver.study.snapshot.rows[0].kill_at is None, "its sparing")
         await driver.cursor_to(0)
         await driver.press("4", "z")
@@ -114,7 +114,7 @@ def test_many_are_asked_about_and_the_default_is_no(workshop):
         await driver.press("2", "enter")
         await driver.until_said("killing #0, #1")
         await driver.press("u")
-        await driver.until_said("spared #0, #1")
+        await driver.until_said("not killed: #0, #1")
 
     drive(start(workshop, trials=2), scenario)
 
@@ -162,7 +162,7 @@ def test_targets_stay_those_of_the_key_press(workshop):
         await driver.until_state(1, "COMPLETE")
         await driver.press("y")
         await driver.until_state(0, "PAUSED")
-        await driver.until_said("#1 is complete by now")
+        await driver.until_said("#1 is complete in the meantime")
 
     drive(start(workshop), four_at_a_time(scenario))
 
@@ -201,7 +201,7 @@ def test_looking_on_changes_nothing(readonly_study, key):
     async def scenario(driver):
         await driver.until_running(2)
         await driver.press(key)
-        await driver.until_said("only looks on (--readonly)")
+        await driver.until_said("changes nothing (--readonly)")
         assert driver.study.status_line.question is None
         assert len(driver.app.screen_stack) == 1
 

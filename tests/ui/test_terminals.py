@@ -278,7 +278,7 @@ def test_two_apps_see_what_the_other_does(workshop, windows, running):
     other.press(":0\r")
     other.until("will be killed in")
     other.press("u")
-    other.until("spared #0")
+    other.until("not killed: #0")
     running.until(gone="will be killed in")
     running.press("q")
     running.left()
@@ -294,7 +294,7 @@ def test_who_only_looks_on_changes_nothing(workshop, windows, running):
     other.until("#1", "running")
     for key in "pxaP+Q":
         other.press(key)
-        other.until("only looks on")
+        other.until("changes nothing (--readonly)")
         other.press("?")
         other.until("esc back")
         other.press("\x1b")

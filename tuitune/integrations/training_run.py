@@ -59,7 +59,7 @@ class TrainingRun:
         path = self.trial.resume_path if self.trial is not None and saves else None
         if path is not None and (path / _NOTE).exists():
             self.folder = path
-            self.start = json.loads((path / _NOTE).read_text())["step"]
+            self.start = json.loads((path / _NOTE).read_text(encoding="utf-8"))["step"]
 
     @property
     def counts_epochs(self) -> bool:
@@ -108,7 +108,7 @@ class TrainingRun:
                     raise
                 # The others wait within `save`: a trial that went on would wait for ever.
                 raise RuntimeError(f"the checkpoint could not be written: {error}") from error
-            (folder / _NOTE).write_text(json.dumps({"step": step}))
+            (folder / _NOTE).write_text(json.dumps({"step": step}), encoding="utf-8")
 
         values: dict[str, float] = _numbers(metrics)
         if trial.resource is not None:

@@ -31,7 +31,7 @@ def read_configurator(script: Script) -> Reading | None:
 
 
 def _is_configurator(node: ast.stmt) -> bool:
-    """exec(open("configurator.py").read()), or exec of any other file at the top of a script."""
+    """Whether the script executes configurator.py, or any other file, at its top."""
     call = node.value if isinstance(node, ast.Expr) else None
     if not isinstance(call, ast.Call) or called(call) != "exec":
         return False
