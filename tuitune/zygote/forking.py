@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,7 @@ _TASKS = "/proc/self/task"
 # of its allocator's thread, which does the same.
 _FORKABLE = re.compile(r"(libarrow\.so[.\d]*|jemalloc_bg_thd)$")
 _RUNTIME = re.compile(r"(libc|libpthread|libstdc\+\+|libm|libdl|librt|libgcc_s|ld-\S+?)[.-]")
+_LOOKS, _BETWEEN_LOOKS = 15, 0.02  # at a thread that runs, and s between two
 _MOST_STACK = 1 << 16  # bytes of a thread's stack that are read
 _MOST_NAMED = 3
 _REMEDY = "let the function that trains do that, not the import"
@@ -125,7 +127,7 @@ class _Region(NamedTuple):
 
 def _libraries_of(task: int) -> list[str]:
     """The libraries whose functions a waiting thread is in, by the addresses on its stack."""
-    pointer = int(Path(_TASKS, str(task), "syscall").read_text(encoding="ascii").split()[-2], 16)
+    pointer = _stack_of(task)
     regions = list(_regions())
     end = next((region.end for region in regions if region.start <= pointer < region.end), pointer)
     memory = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
@@ -137,6 +139,19 @@ def _libraries_of(task: int) -> list[str]:
     words = set(array.array("Q", stack))
     found = {region.file for region in code if any(region.start <= w < region.end for w in words)}
     return sorted(name for name in found if not _RUNTIME.match(name))
+
+
+def _stack_of(task: int) -> int:
+    """The stack pointer of a thread once it waits. ValueError if it runs all the time.
+
+    A thread of a numerical library goes on running for some milliseconds after its work.
+    """
+    for _ in range(_LOOKS):
+        fields = Path(_TASKS, str(task), "syscall").read_text(encoding="ascii").split()
+        if len(fields) > 1:  # else it says "running"
+            return int(fields[-2], 16)
+        time.sleep(_BETWEEN_LOOKS)
+    raise ValueError(task)
 
 
 def _regions() -> Iterator[_Region]:
