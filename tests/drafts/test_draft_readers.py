@@ -451,6 +451,11 @@ def test_a_whole_default_of_no_declared_type_may_stand_for_a_float(read):
     assert ranges(read(options)) == {"dropout": FloatRange("dropout", 0.0, 0.5)}
 
 
+def test_whole_numbers_from_0_to_1_are_a_range(read):
+    options = "p.add_argument('--mixup', type=int, default=0)"
+    assert ranges(read(options)) == {"mixup": IntRange("mixup", 0, 1)}
+
+
 def test_constants_of_a_script_without_arguments(read):
     spec = read("""
         import torch

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from tuitune.drafts.toml_text import number_domain
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -245,11 +247,11 @@ def domain(row: Known, default: float | None, kind: str) -> str:
     low, high = _ends(row, default)
     if row.scale == "powers":
         return f"{{ low = {low:.0f}, high = {high:.0f}, powers_of = 2 }}"
-    log = ", log = true" if row.scale == "log" else ""
-    if row.scale == "whole" or kind == "int":
-        ends = math.ceil(low), math.floor(high)
-        return f"{{ low = {ends[0]}, high = {ends[1]}{log} }}" if ends[0] < ends[1] else ""
-    return f"{{ low = {_short(low)}, high = {_short(high)}{log} }}"
+    whole = row.scale == "whole" or kind == "int"
+    ends = (math.ceil(low), math.floor(high)) if whole else (_short(low), _short(high))
+    if whole and ends[0] >= ends[1]:
+        return ""
+    return number_domain(*ends, whole=whole, log=row.scale == "log")
 
 
 def _ends(row: Known, default: float | None) -> tuple[float, float]:
@@ -265,6 +267,6 @@ def _ends(row: Known, default: float | None) -> tuple[float, float]:
     return max(low, row.least), min(high, row.most)
 
 
-def _short(value: float) -> str:
-    """A float with three significant digits, as TOML has it."""
-    return repr(float(f"{value:.3g}"))
+def _short(value: float) -> float:
+    """A value with three significant digits."""
+    return float(f"{value:.3g}")

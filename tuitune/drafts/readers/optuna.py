@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuitune.core.space import spell
 from tuitune.drafts.option import Objective, Option, Reading, escaped
 from tuitune.drafts.script import DraftError, called, keywords
-from tuitune.drafts.toml_text import toml_key
+from tuitune.drafts.toml_text import number_domain, toml_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -293,22 +293,14 @@ class _Reader:
         step = literal(given.get("step") or given.get("q"))
         if low == high:
             return f"{{ value = {spell(int(low) if whole else float(low))} }}", (low,)
-        return number_domain(low, high, whole=whole, log=log, step=step)
+        text = number_domain(low, high, whole=whole, log=log, step=step)
+        return text, _whole_values(low, high, step) if whole else ()
 
 
-def number_domain(
-    low: float, high: float, *, whole: bool, log: bool, step: float | None = None
-) -> tuple[str, tuple[Any, ...]]:
-    """A range of numbers as TOML, and its values where they are few whole numbers."""
-    ends = (int(low), int(high)) if whole else (float(low), float(high))
-    text = f"{{ low = {spell(ends[0])}, high = {spell(ends[1])}"
-    text += ', type = "int"' if ends == (0, 1) and whole else ""
-    text += ", log = true" if log else ""
-    if step and not (whole and step == 1):
-        text += f", step = {spell(int(step) if whole else float(step))}"
-    many = whole and ends[1] - ends[0] > 100
-    values = range(int(low), int(high) + 1, int(step or 1)) if whole and not many else ()
-    return text + " }", tuple(values)
+def _whole_values(low: float, high: float, step: float | None) -> tuple[int, ...]:
+    """The values of a range of whole numbers, where they are few."""
+    first, last = int(low), int(high)
+    return tuple(range(first, last + 1, int(step or 1))) if last - first <= 100 else ()
 
 
 def _entry(key: Any) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tuitune.core.space import spell
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped
 from tuitune.drafts.printed import logged
-from tuitune.drafts.readers.optuna import number_domain
 from tuitune.drafts.script import DraftError
+from tuitune.drafts.toml_text import number_domain
 from tuitune.drafts.yaml_files import number, read_yaml
 from tuitune.studyfile.fill_ins import FILL_IN
 
@@ -168,7 +168,7 @@ def _range(path: str, entry: dict[str, Any], form: str, notes: list[str]) -> str
     step = entry.get("q", 1 if form.startswith("q_") else None)
     if low == high:
         return f"{{ value = {spell(low)} }}"
-    return number_domain(low, high, whole=whole, log="log" in form, step=step)[0]
+    return number_domain(low, high, whole=whole, log="log" in form, step=step)
 
 
 def _fixed(path: str, value: Any, notes: list[str]) -> str:
