@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tuitune.drafts.script import Script
 
 VALUE = "{}"  # in the words of an option: its value
-NUMBERS = {"int": int, "float": float}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class Reading:
     reports_itself: bool = False  # no pattern is needed
     keeps_names: bool = False  # the program knows the parameters by the names that they have here
     folder: tuple[str, ...] = ()  # words that send its output to {trial.folder}
-    tables: tuple[str, ...] = field(default=())  # lines of [search], [pruning] and the like
+    tables: tuple[str, ...] = ()  # lines of [search], [pruning] and the like
 
 
 class Reader(Protocol):

@@ -112,9 +112,7 @@ def _metrics(script: Script, call: ast.Call) -> Iterator[_Found]:
             text = line[number - 1] if number else ""
             if not isinstance(part, _Slot) or not isinstance(text, str):
                 continue
-            if _COUNT.search(text):
-                word = _COUNT.search(text)
-                assert word is not None
+            if (word := _COUNT.search(text)) is not None:
                 unit = word[1].lower()
                 count = re.escape(word[0].strip()).replace(r"\ ", " ") + r"\s*(\d+)"
                 continue

@@ -39,10 +39,6 @@ class Line:
     why: str = ""  # a comment
     known: str = ""  # the row of the table of names
 
-    @property
-    def is_needed(self) -> bool:
-        return FILL_IN in self.command
-
 
 def suggest(
     options: Sequence[Option], imported: Collection[str], given: Sequence[Option] = ()

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python, unique
-from tuitune.drafts.script import dotted, keywords, read_script
+from tuitune.drafts.script import called, dotted, keywords, read_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ def read_absl(script: Script) -> Reading | None:
     needed = _required(script)
     config: tuple[str, ...] = ()
     for call in script.find(ast.Call):
-        name = dotted(call.func).rpartition(".")[2]
+        name = called(call)
         if name == "DEFINE_config_file":
             file = script.literal(call.args[1] if len(call.args) > 1 else None)
             flag = script.literal(call.args[0]) if call.args else None
@@ -62,7 +62,6 @@ def _flag(script: Script, call: ast.Call, form: str, needed: set[str]) -> Option
         choices=tuple(choices) if isinstance(choices, list) else (),
         needed=name in needed or script.literal(given.get("required")) is True,
         count=0 if several else 1,
-        said=f"--{name}",
     )
 
 
@@ -81,10 +80,7 @@ def _configuration(file: Path, flag: str) -> Iterator[Option]:
 
 def _entry(config: Script, path: str, node: ast.expr) -> Iterator[Option]:
     """One entry; those within a ConfigDict(...) or a dict(...)."""
-    if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in (
-        "ConfigDict",
-        "dict",
-    ):
+    if isinstance(node, ast.Call) and called(node) in ("ConfigDict", "dict"):
         for name, value in keywords(node).items():
             yield from _entry(config, f"{path}.{name}", value)
         for value in node.args:

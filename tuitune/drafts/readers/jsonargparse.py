@@ -9,6 +9,7 @@ from tuitune.drafts.option import VALUE, Objective, Option, Reading, python
 from tuitune.drafts.printed import logged
 from tuitune.drafts.readers.annotations import Entry, fields, parameters
 from tuitune.drafts.script import called, keywords
+from tuitune.studyfile.fill_ins import FILL_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tuitune.drafts.script import Script
 
 _DEEPEST = 8  # dataclasses within others, which may be their own parts
-CALLBACK = "tuitune.integrations.lightning.TuituneCallback"
+_CALLBACK = "tuitune.integrations.lightning.TuituneCallback"
 
 
 def read_lightning(script: Script) -> Reading | None:
@@ -38,12 +39,12 @@ def read_lightning(script: Script) -> Reading | None:
     ]
     run = given.get("run")
     words = () if isinstance(run, ast.Constant) and run.value is False else ("fit",)
-    metric, mode = logged(script) or ("FILL-IN", "min")
+    metric, mode = logged(script) or (FILL_IN, "min")
     return Reading(
         source="LightningCLI",
         command=python(script, *words),
         options=tuple(options),
-        folder=("--trainer.default_root_dir={trial.folder}", f"--trainer.callbacks={CALLBACK}"),
+        folder=("--trainer.default_root_dir={trial.folder}", f"--trainer.callbacks={_CALLBACK}"),
         objective=Objective(metric=metric, mode=mode, why="what the model logs"),
         reports_itself=True,
     )

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _RUNNER = ("python", "-m", "tuitune.integrations.wandb")
 _DEFAULT = ("${env}", "${interpreter}", "${program}", "${args}")
-_METHODS = {"grid": "grid", "random": "random", "bayes": "bayes"}
 _ARGS = {
     "${args}": "--{name}=" + VALUE,
     "${args_no_hyphens}": "{name}=" + VALUE,
@@ -189,7 +188,7 @@ def _normal(entry: dict[str, Any], form: str) -> str:
 
 def _tables(sweep: dict[str, Any], metric: dict[str, Any]) -> Iterator[str]:
     """[search], [pruning] and [limits] of a sweep."""
-    method = _METHODS.get(str(sweep.get("method")), "bayes")
+    method = sweep.get("method") if sweep.get("method") in ("grid", "random") else "bayes"
     yield from ("[search]", f'method = "{method}"')
     cap = sweep.get("run_cap")
     if isinstance(cap, int) and cap > 0:
