@@ -12,7 +12,7 @@ from tuitune.core.space import spell
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, escaped, named
 from tuitune.drafts.printed import printed
 from tuitune.drafts.readers.constants import CONFIGURATOR, with_files
-from tuitune.drafts.readers.sweeps import program_of, read_sweep
+from tuitune.drafts.readers.sweeps import load_sweep, program_of, read_sweep
 from tuitune.drafts.registry import COMMAND_LINES, read
 from tuitune.drafts.script import DraftError, Script, keywords, read_script
 from tuitune.drafts.suggesting import Line, is_free, kept, length, suggest
@@ -47,10 +47,11 @@ def draft(path: Path, arguments: Sequence[str] = ()) -> str:
 
 def _draft(path: Path, arguments: Sequence[str]) -> str:
     if path.suffix in (".yaml", ".yml"):
-        program = program_of(path)
+        sweep = load_sweep(path)
+        program = program_of(sweep, path.parent)
         script = read_script(program) if program else None
         has_arguments = script is None or read(script, COMMAND_LINES) is not None
-        reading = read_sweep(path, script, takes_arguments=has_arguments)
+        reading = read_sweep(sweep, script, takes_arguments=has_arguments)
     else:
         script = read_script(path)
         found = read(script)

@@ -29,17 +29,29 @@ _ARGS = {
 }
 
 
-def read_sweep(file: Path, script: Script | None, *, takes_arguments: bool) -> Reading:
-    """A sweep and its program, where that is beside the file. Raises DraftError.
-
-    A program that imports wandb gets its parameters as wandb.config, and reports what it logs, by
-    `tuitune.integrations.wandb`. takes_arguments: whether it reads a command line, too.
-    """
+def load_sweep(file: Path) -> dict[str, Any]:
+    """The content of a sweep's file. Raises DraftError."""
     sweep = read_yaml(file)
     if not isinstance(sweep, dict) or not isinstance(sweep.get("parameters"), dict):
         raise DraftError(
             f"{file} is no W&B sweep: it has no parameters. Name a sweep or a Python script."
         )
+    return sweep
+
+
+def program_of(sweep: dict[str, Any], folder: Path) -> Path | None:
+    """The Python program of a sweep, where it is in the folder of the sweep's file."""
+    program = sweep.get("program")
+    path = folder / program if isinstance(program, str) else None
+    return path if path is not None and path.suffix == ".py" and path.is_file() else None
+
+
+def read_sweep(sweep: dict[str, Any], script: Script | None, *, takes_arguments: bool) -> Reading:
+    """A sweep and its program, where that could be read.
+
+    A program that imports wandb gets its parameters as wandb.config, and reports what it logs, by
+    `tuitune.integrations.wandb`. takes_arguments: whether it reads a command line, too.
+    """
     program = str(sweep.get("program") or "")
     given = sweep.get("command") or _DEFAULT
     command = shlex.split(given) if isinstance(given, str) else [str(word) for word in given]
@@ -51,8 +63,8 @@ def read_sweep(file: Path, script: Script | None, *, takes_arguments: bool) -> R
     if takes_arguments and form is not None:
         flags = "${args_no_boolean_flags}" in command
         options = [_written(option, form, flags=flags) for option in options]
-    metric = sweep.get("metric") if isinstance(sweep.get("metric"), dict) else {}
-    assert isinstance(metric, dict)
+    given_metric = sweep.get("metric")
+    metric = given_metric if isinstance(given_metric, dict) else {}
     goal = "max" if str(metric.get("goal", "minimize")).startswith("max") else "min"
     objective = Objective(metric=str(metric.get("name")), mode=goal, why="the sweep's metric")
     if "name" not in metric:
@@ -68,14 +80,6 @@ def read_sweep(file: Path, script: Script | None, *, takes_arguments: bool) -> R
         keeps_names=logs,
         tables=tuple(_tables(sweep, metric)),
     )
-
-
-def program_of(file: Path) -> Path | None:
-    """The Python program of a sweep, where it is beside the sweep's file."""
-    sweep = read_yaml(file)
-    program = sweep.get("program") if isinstance(sweep, dict) else None
-    path = file.parent / program if isinstance(program, str) else None
-    return path if path is not None and path.suffix == ".py" and path.is_file() else None
 
 
 def _words(command: list[str], program: str, notes: list[str], *, logs: bool) -> Iterator[str]:
