@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tuitune.drafts.option import guessed_kind, kind_of
+from tuitune.drafts.option import Option, guessed_kind, kind_of
 from tuitune.drafts.script import called, keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tuitune.drafts.script import Script
 
@@ -21,6 +21,7 @@ _KINDS = {kind: kind for kind in ("int", "float", "bool", "str")} | {
     "NonNegativeFloat": "float",
 }
 _MARKS = {"Optional", "Annotated", "Final", "ClassVar"}
+_DEEPEST = 8  # classes within others, which may be their own parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,38 @@ def parameters(script: Script, node: ast.FunctionDef) -> list[Entry]:
         for place, value in pairs
         if place.arg not in ("self", "cls")
     ]
+
+
+def flat(
+    script: Script, entries: Iterable[Entry], prefix: str = "", *, only_dataclasses: bool = False
+) -> Iterator[Entry]:
+    """The entries with names like "optim.lr": the fields of a nested class in place of its own."""
+    for entry in entries:
+        node = entry.nested if prefix.count(".") < _DEEPEST else None
+        if node is None or (only_dataclasses and not is_dataclass(node)):
+            yield replace(entry, name=prefix + entry.name)
+        else:
+            inner = fields(script, node)
+            path = f"{prefix}{entry.name}."
+            yield from flat(script, inner, path, only_dataclasses=only_dataclasses)
+
+
+def is_dataclass(node: ast.ClassDef) -> bool:
+    """Whether a class is decorated as one."""
+    return "dataclass" in map(called, node.decorator_list)
+
+
+def option_of(entry: Entry, *words: str) -> Option:
+    """The entry as an option that is written with these words."""
+    return Option(
+        name=entry.name,
+        words=words,
+        kind=entry.kind,
+        default=entry.default,
+        choices=entry.choices,
+        needed=entry.needed,
+        count=entry.count,
+    )
 
 
 def _entry(script: Script, name: str, annotation: ast.expr | None, value: ast.expr | None) -> Entry:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuitune.drafts.option import VALUE, Option, Reading, python, unique
-from tuitune.drafts.readers.annotations import Entry, fields, parameters
+from tuitune.drafts.readers.annotations import Entry, fields, flat, option_of, parameters
 from tuitune.drafts.script import called, keywords
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _TRAINING = (
 )
 _TRL = (Entry("learning_rate", "float", 2e-5, needed=False), *_TRAINING[1:])
 _HERE = "the script"
-_DEEPEST = 8  # dataclasses within others, which may be their own parts
 _OF_LIBRARIES = {"Seq2SeqTrainingArguments": _TRAINING, "TrainingArguments": _TRAINING}
 
 
@@ -41,7 +40,8 @@ def read_hf(script: Script) -> Reading | None:
     for name in names:
         entries = _inherited(script, name)
         found += [
-            replace(_flag(entry, f"--{entry.name}"), origin=_origin(entry)) for entry in entries
+            replace(option_of(entry, f"--{entry.name}", VALUE), origin=_origin(entry))
+            for entry in entries
         ]
         if any(_origin(entry) != _HERE for entry in entries):
             folder = ("--output_dir", "{trial.folder}")
@@ -81,18 +81,6 @@ def _inherited(script: Script, name: str) -> list[Entry]:
     return list({entry.name: entry for entry in [*bases, *fields(script, node)]}.values())
 
 
-def _flag(entry: Entry, flag: str) -> Option:
-    return Option(
-        name=entry.name,
-        words=(flag, VALUE),
-        kind=entry.kind,
-        default=entry.default,
-        choices=entry.choices,
-        needed=entry.needed,
-        count=entry.count,
-    )
-
-
 def read_tyro(script: Script) -> Reading | None:
     """The dataclass or the function that tyro.cli turns into flags."""
     if "tyro" not in script.imported:
@@ -105,23 +93,18 @@ def read_tyro(script: Script) -> Reading | None:
             entries = parameters(script, script.functions[node])
         else:
             continue
-        options = tuple(_tyro(script, entries, ""))
+        options = tuple(_tyro(entry) for entry in flat(script, entries))
         return Reading(source="tyro", command=python(script), options=options)
     return None
 
 
-def _tyro(script: Script, entries: list[Entry], prefix: str) -> Iterator[Option]:
-    for entry in entries:
-        path = prefix + entry.name.replace("_", "-")
-        if entry.nested is not None and prefix.count(".") < _DEEPEST:
-            yield from _tyro(script, fields(script, entry.nested), f"{path}.")
-            continue
-        option = replace(_flag(entry, f"--{path}"), name=prefix + entry.name)
-        if entry.kind == "bool":
-            last = path.rpartition(".")
-            off = f"--{last[0]}{last[1]}no-{last[2]}"
-            option = replace(option, switch=(f"--{path}", off), said=f"--{path}")
-        yield option
+def _tyro(entry: Entry) -> Option:
+    flag = f"--{entry.name.replace('_', '-')}"
+    option = option_of(entry, flag, VALUE)
+    if entry.kind != "bool":
+        return option
+    table, dot, last = flag.removeprefix("--").rpartition(".")
+    return replace(option, switch=(flag, f"--{table}{dot}no-{last}"))
 
 
 def read_simple_parsing(script: Script) -> Reading | None:
@@ -151,4 +134,4 @@ def _typed(entry: Entry, source: str) -> Option:
         switch = ("", flag) if entry.default is True else (flag, "")
         name = entry.name
         return Option(name=name, kind="bool", default=entry.default, switch=switch, said=flag)
-    return _flag(entry, flag)
+    return option_of(entry, flag, VALUE)

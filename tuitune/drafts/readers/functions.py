@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuitune.drafts.option import VALUE, Option, Reading, kind_of, python, unique
-from tuitune.drafts.readers.annotations import Entry, parameters
+from tuitune.drafts.readers.annotations import Entry, option_of, parameters
 from tuitune.drafts.script import called, keywords
 
 if TYPE_CHECKING:
@@ -159,15 +160,9 @@ def _typer_option(script: Script, entry: Entry) -> Option:
     if entry.kind == "bool" and not is_argument:
         off = off if slash or flags else "--no-" + flag.removeprefix("--")
         switch = (flag, off)
-    return Option(
-        name=entry.name,
-        words=(VALUE,) if is_argument else (flag, VALUE),
-        kind=entry.kind,
-        default=entry.default,
-        choices=entry.choices,
-        needed=entry.needed,
+    return replace(
+        option_of(entry, *((VALUE,) if is_argument else (flag, VALUE))),
         switch=switch,
-        count=entry.count,
         said=entry.name if is_argument else flag,
         aliases=tuple(flags),
     )
@@ -214,14 +209,4 @@ def _fire_functions(script: Script, node: ast.expr | None) -> dict[str, ast.Func
 
 
 def _fire_option(entry: Entry) -> Option:
-    return Option(
-        name=entry.name,
-        words=(f"--{entry.name}={VALUE}",),
-        kind=entry.kind,
-        default=entry.default,
-        choices=entry.choices,
-        needed=entry.needed,
-        boolean="!py",
-        count=entry.count,
-        said=f"--{entry.name}",
-    )
+    return replace(option_of(entry, f"--{entry.name}={VALUE}"), boolean="!py")

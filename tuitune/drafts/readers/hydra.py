@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuitune.drafts.option import VALUE, Option, Reading, guessed_kind, python
-from tuitune.drafts.readers.annotations import fields
+from tuitune.drafts.readers.annotations import fields, flat
 from tuitune.drafts.script import called, dotted, keywords
 from tuitune.drafts.yaml_files import number, read_yaml
 
@@ -51,7 +51,7 @@ def _options(script: Script, given: dict[str, ast.expr]) -> Iterator[Option]:
         return
     stored = _stored(script).get(name)
     if stored in script.classes:
-        yield from _structured(script, script.classes[stored], "")
+        yield from _structured(script, script.classes[stored])
 
 
 def _composed(place: Path, file: Path, depth: int) -> dict[str, Any]:
@@ -135,10 +135,7 @@ def _stored(script: Script) -> dict[str, str]:
     return found
 
 
-def _structured(script: Script, node: ast.ClassDef, prefix: str) -> Iterator[Option]:
-    for entry in fields(script, node):
-        if entry.nested is not None and prefix.count(".") < _DEEPEST:
-            yield from _structured(script, entry.nested, f"{prefix}{entry.name}.")
-            continue
+def _structured(script: Script, node: ast.ClassDef) -> Iterator[Option]:
+    for entry in flat(script, fields(script, node)):
         missing = entry.needed or called(entry.value) == "MISSING"
-        yield _option(prefix + entry.name, entry.default, entry.kind, needed=missing)
+        yield _option(entry.name, entry.default, entry.kind, needed=missing)

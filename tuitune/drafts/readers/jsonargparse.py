@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from tuitune.drafts.option import VALUE, Objective, Option, Reading, python
 from tuitune.drafts.printed import logged
-from tuitune.drafts.readers.annotations import Entry, fields, parameters
+from tuitune.drafts.readers.annotations import (
+    Entry,
+    fields,
+    flat,
+    is_dataclass,
+    option_of,
+    parameters,
+)
 from tuitune.drafts.script import called, keywords
 from tuitune.studyfile.fill_ins import FILL_IN
 
@@ -16,7 +23,6 @@ if TYPE_CHECKING:
 
     from tuitune.drafts.script import Script
 
-_DEEPEST = 8  # dataclasses within others, which may be their own parts
 _CALLBACK = "tuitune.integrations.lightning.TuituneCallback"
 
 
@@ -57,30 +63,15 @@ def _constructor(script: Script, name: str, prefix: str) -> Iterator[Option]:
         return
     inits = [f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
     if inits:
-        yield from _nested(script, parameters(script, inits[0]), f"{prefix}.")
+        yield from _options(script, parameters(script, inits[0]), f"{prefix}.")
         return
     for base in node.bases:
         yield from _constructor(script, called(base), prefix)
 
 
-def _nested(script: Script, entries: list[Entry], prefix: str) -> Iterator[Option]:
-    for entry in entries:
-        if _is_dataclass(entry.nested) and prefix.count(".") < _DEEPEST:
-            yield from _nested(script, fields(script, entry.nested), f"{prefix}{entry.name}.")
-            continue
-        yield Option(
-            name=f"{prefix}{entry.name}",
-            words=(f"--{prefix}{entry.name}={VALUE}",),
-            kind=entry.kind,
-            default=entry.default,
-            choices=entry.choices,
-            needed=entry.needed,
-            count=entry.count,
-        )
-
-
-def _is_dataclass(node: ast.ClassDef | None) -> TypeGuard[ast.ClassDef]:
-    return node is not None and "dataclass" in map(called, node.decorator_list)
+def _options(script: Script, entries: list[Entry], prefix: str = "") -> list[Option]:
+    inner = flat(script, entries, prefix, only_dataclasses=True)
+    return [option_of(entry, f"--{entry.name}={VALUE}") for entry in inner]
 
 
 def read_jsonargparse(script: Script) -> Reading | None:
@@ -95,23 +86,16 @@ def read_jsonargparse(script: Script) -> Reading | None:
         name = own[0].name
     if name in script.functions:
         entries = parameters(script, script.functions[name])
-        # a parameter without a default is positional
-        options = [
-            option if not entry.needed else _positional(option)
-            for option, entry in zip(_nested(script, entries, ""), entries, strict=False)
-        ]
-        if any(entry.nested is not None for entry in entries):
-            options = list(_nested(script, entries, ""))
-        return Reading(source="jsonargparse", command=python(script), options=tuple(options))
-    if name in script.classes and _is_dataclass(script.classes[name]):
-        entries = fields(script, script.classes[name])
-        return Reading(
-            source="jsonargparse",
-            command=python(script),
-            options=tuple(_nested(script, entries, "")),
-        )
-    return None
+        options = _options(script, entries)
+        if all(entry.nested is None for entry in entries):
+            options = [_positional(option) if option.needed else option for option in options]
+    elif name in script.classes and is_dataclass(script.classes[name]):
+        options = _options(script, fields(script, script.classes[name]))
+    else:
+        return None
+    return Reading(source="jsonargparse", command=python(script), options=tuple(options))
 
 
 def _positional(option: Option) -> Option:
+    """A parameter without a default."""
     return Option(name=option.name, words=(VALUE,), kind=option.kind, needed=True, said=option.name)
