@@ -9,40 +9,26 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from stored_study import FILE, finished, store
 from workshop import until
 
 from tuitune.core.search.importance import Importance
 from tuitune.engine import monitors
 from tuitune.ipc.process_tree import children
-from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
-from tuitune.store.rows import StudyRow, TrialRow
-
-STUDY = """
-[objective]
-metric = "loss"
-mode = "min"
-[trial]
-command = ["true"]
-[space]
-lr = { low = 0.0, high = 1.0 }
-"""
+from tuitune.store.rows import StudyRow
 
 
 @pytest.fixture
 def journal(tmp_path):
-    (tmp_path / "study.toml").write_text(STUDY)
-    made = Journal.open(tmp_path / "study.db", "loss")
+    made = store(tmp_path)
     yield made
     made.close()
 
 
 def finish(journal, study, count: int) -> None:
     """Let so many trials be finished, in the store and in the engine's memory."""
-    rows = [
-        TrialRow(n, "COMPLETE", {"lr": n * 0.618 % 1}, value=n * 0.618 % 1, step=3, ended=9.0)
-        for n in range(count)
-    ]
+    rows = [finished(number) for number in range(count)]
     journal.write([], rows, StudyRow())
     study.state.trials = [SimpleNamespace(state="COMPLETE") for _ in rows]
 
@@ -103,7 +89,7 @@ def test_a_process_that_fails_leaves_its_traceback_and_is_not_started_over_and_o
         (tmp_path / "study.toml").write_text("[nonsense")
         finish(journal, study, 20)
         await until(lambda: log.exists() and "StudyFileError: " in log.read_text())
-        (tmp_path / "study.toml").write_text(STUDY)
+        (tmp_path / "study.toml").write_text(FILE)
         finish(journal, study, 22)
         await stored(journal, 22)
 

@@ -9,28 +9,18 @@ from random import Random
 import pytest
 from pictures import context, row, snapshot, text
 from searches import search
+from stored_study import finished, store
 from workshop import wait_until
 
 from tuitune.core.search.importance import Importance, ParameterImportance
 from tuitune.model_process.importance import compute
 from tuitune.store.journal import Journal
-from tuitune.store.rows import StudyRow, TrialRow
+from tuitune.store.rows import StudyRow
 from tuitune.ui.charts import importance
 from tuitune.ui.render.lines import Size
 from tuitune.ui.state.source import Source
 
 SIZE = Size(60, 14)
-
-STUDY = """
-[objective]
-metric = "loss"
-mode = "min"
-[trial]
-command = ["true"]
-[space]
-lr = { low = 0.1, high = 1.0 }
-width = { low = 1, high = 64 }
-"""
 
 
 def shown(seen):
@@ -82,17 +72,10 @@ def test_the_chart_is_drawn_again_when_there_is_another_answer():
     assert importance.key(seen) != first
 
 
-def trial(number: int) -> TrialRow:
-    lr = 0.1 + 0.9 * (number * 0.618 % 1)
-    config = {"lr": lr, "width": 1 + number * 7 % 64}
-    return TrialRow(number, "COMPLETE", config, "sobol", "point", value=lr, step=3, ended=9.0)
-
-
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "study.toml").write_text(STUDY)
-    journal = Journal.open(tmp_path / "study.db", "loss")
-    journal.write([], [trial(number) for number in range(40)], StudyRow())
+    journal = store(tmp_path)
+    journal.write([], [finished(number) for number in range(40)], StudyRow())
     journal.close()
     return tmp_path
 

@@ -6,25 +6,15 @@ import asyncio
 
 import pytest
 from stills import Still, study_picture
+from stored_study import store
 
 from tuitune.store.errors import StoreError
-from tuitune.store.journal import Journal
 from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.app import TuituneApp
 from tuitune.ui.configuration import configured
 from tuitune.ui.screens.study import StudyScreen
 from tuitune.ui.state.options import Options
 from tuitune.ui.state.source import Source
-
-STUDY = """
-[objective]
-metric = "loss"
-mode = "min"
-[trial]
-command = ["true"]
-[space]
-lr = { low = 0.1, high = 1.0 }
-"""
 
 
 def trial(number: int, state: str = "COMPLETE", **more) -> TrialRow:
@@ -34,8 +24,7 @@ def trial(number: int, state: str = "COMPLETE", **more) -> TrialRow:
 
 @pytest.fixture
 def journal(tmp_path):
-    (tmp_path / "study.toml").write_text(STUDY)
-    made = Journal.open(tmp_path / "study.db", "loss")
+    made = store(tmp_path)
     rows = [trial(0), trial(1, "RUNNING"), trial(2, value=0.5), trial(3, "FAILED", error="Boom")]
     made.write([], rows, StudyRow())
     yield made
