@@ -6,10 +6,13 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from stored_study import finished, store
 
 from tuitune.cli.main import commands
+from tuitune.cli.studies import StudyFolder
+from tuitune.cli.summary import print_result, result_in
 from tuitune.store.rows import StudyRow, TrialRow
 
 
@@ -48,6 +51,19 @@ def test_too_few_trials_have_no_importance_and_export_says_so(tmp_path: Path):
     assert json.loads(call("show", tmp_path, "--json").stdout)["importance"] is None
     refused = call("export", tmp_path, "--table", "importance")
     assert (refused.exit_code, "needs 8 finished trials" in refused.stderr) == (2, True)
+
+
+def test_a_study_that_is_not_there_is_said_once(tmp_path: Path):
+    refused = call("set", "nowhere", "devices.clear=all", "--runs", tmp_path)
+    assert (refused.exit_code, refused.stderr.count("no such study")) == (2, 1)
+
+
+def test_a_study_without_trials_has_none_to_try_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    write(tmp_path)
+    assert print_result(result_in(StudyFolder(tmp_path))) == 1
+    assert capsys.readouterr().out.endswith("no trial has reported a number for loss\n")
 
 
 def test_the_first_line_of_a_study_counts_trials_as_its_table_shows_them(tmp_path: Path):

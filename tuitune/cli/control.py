@@ -36,7 +36,7 @@ _ACTS: dict[str, type[Kill | Pause | Resume | Retry]] = {
     "resume": Resume,
     "retry": Retry,
 }
-LAUNCHING = {
+_LAUNCHING = {
     "pause": "no new trial is launched; running trials continue",
     "resume": "trials are launched again",
 }
@@ -70,7 +70,7 @@ def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> in
     if found is None:
         return 2
     if not trials:
-        print(f"{found.name}: {LAUNCHING[act]}")
+        print(f"{found.name}: {_LAUNCHING[act]}")
     if answer["done"]:
         print(f"{found.name}: {_DOING[act]} {trial_names(answer['done'])}")
     for words in answer["refused"]:
@@ -100,12 +100,14 @@ def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
 
     GPUs that were set aside are used again whether or not the study runs.
     """
-    cleared, others = apart(overrides)
-    at_rest = open_study(study, runs) if cleared and not others else None
-    if at_rest is not None and at_rest.owner() is None:
-        return _clear_gpus(at_rest.name, cleared)
-    found, answer = _ask(study, runs, Set(tuple(overrides)))
+    found = open_study(study, runs)
     if found is None:
+        return 2
+    cleared, others = apart(overrides)
+    if cleared and not others and found.owner() is None:
+        return _clear_gpus(found.name, cleared)
+    answer = _ask_engine(found, Set(tuple(overrides)))
+    if answer is None:
         return 2
     for words in answer["changed"] or ["nothing has changed"]:
         print(f"{found.name}: {words}")
@@ -130,8 +132,12 @@ def _clear_gpus(name: str, cleared: Sequence[str]) -> int:
 def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, dict[str, Any]]:
     """The study and its engine's answer; None, with a message on stderr, if there is none."""
     study = open_study(text, runs)
-    if study is None:
-        return None, {}
+    answer = None if study is None else _ask_engine(study, message)
+    return (None, {}) if answer is None else (study, answer)
+
+
+def _ask_engine(study: StudyFolder, message: Request) -> dict[str, Any] | None:
+    """Its engine's answer; None, with a message on stderr, if there is none."""
     try:
         socket = socket_path(study.path, "control")
         answer = request(socket, message, timeout=10.0)
@@ -140,11 +146,11 @@ def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, d
         if study.owner() is None:
             words = _without_engine(study)
         print(f"{study.name}: {words}", file=sys.stderr)
-        return None, {}
+        return None
     if "error" in answer:
         print(f"{study.name}: {answer['error']}", file=sys.stderr)
-        return None, {}
-    return study, answer
+        return None
+    return answer
 
 
 def _without_engine(study: StudyFolder) -> str:

@@ -89,9 +89,8 @@ def _summary(result: Result) -> str:
     lines = [f"{result.name}: {counted} in {duration(result.seconds)}{why}"]
     best = result.best
     if best is None:
-        again = (
-            f"; {AGAIN}" if result.counts[TrialState.FAILED] == sum(result.counts.values()) else ""
-        )
+        is_each_failed = {state for state, n in result.counts.items() if n} == {TrialState.FAILED}
+        again = f"; {AGAIN}" if is_each_failed else ""
         lines.append(f"no trial has reported a number for {result.metric}{again}")
         return "\n".join(lines)
     value = f"{result.metric} {number(best.value)}"
