@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,10 +60,9 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
     from tuitune.cli.launch import begin_engine
 
     try:
-        loaded: list[Options] = []
-        study = begin_engine(request, meanwhile=lambda: loaded.append(ui.load(**asdict(look))))
-        options = loaded[0] if loaded else ui.load(**asdict(look))  # a study that has ended
-        return _show(_opened(study.path, request.file, request), options)
+        load = cache(partial(ui.load, **asdict(look)))
+        study = begin_engine(request, meanwhile=load)  # not called for a study that has ended
+        return _show(_opened(study.path, request.file, request), load())
     except (*PROBLEMS, *NOT_BEGUN) as error:
         print(error, file=sys.stderr)
         return 2
@@ -94,11 +93,7 @@ def choose(runs: Path, look: AppOptions) -> int:
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
-    if shown is None or 0 < code < _SIGNALLED:
-        return code
-    if code > _SIGNALLED:
-        return _signalled(StudyFolder(shown.folder), shown.file, code)
-    return _farewell(StudyFolder(shown.folder), shown.file)
+    return code if shown is None else _closed(StudyFolder(shown.folder), shown.file, code)
 
 
 def _show_stored(study: StudyFolder, look: AppOptions) -> int:
@@ -131,9 +126,7 @@ def _show(study: OpenedStudy, options: Options) -> int:
         if folder.owner() is not None:
             print(_running_on(folder.name))
         return 2
-    if code > _SIGNALLED:
-        return _signalled(StudyFolder(study.folder), study.file, code)
-    return code or _farewell(StudyFolder(study.folder), study.file)
+    return _closed(folder, study.file, code)
 
 
 def _restart(folder: Path, file: Path, request: RunRequest | None) -> str:
@@ -156,6 +149,13 @@ def _stored_settings(study: StudyFolder) -> list[str]:
     search = study.spec.search
     asked = {"trials": search.trials, "concurrency": search.concurrency}
     return [f"search.{name}={number}" for name, number in asked.items() if number is not None]
+
+
+def _closed(study: StudyFolder, file: str, code: int) -> int:
+    """After the app has ended with this status: the command's own."""
+    if code > _SIGNALLED:
+        return _signalled(study, file, code)
+    return code or _farewell(study, file)
 
 
 def _farewell(study: StudyFolder, file: str) -> int:

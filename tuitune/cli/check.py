@@ -81,8 +81,13 @@ def _commands_at_max(spec: StudySpec) -> Iterator[str]:
 
 def _has_number(command: Iterable[str | tuple[str, ...]], number: int) -> bool:
     """Whether it has the number as a word, or after "=": most likely its own end, as --epochs 9."""
-    words = (word for part in command for word in ([part] if isinstance(part, str) else part))
-    return any(word.rpartition("=")[2] == str(number) for word in words)
+    return any(word.rpartition("=")[2] == str(number) for word in _words_of(command))
+
+
+def _words_of(command: Iterable[str | tuple[str, ...]]) -> Iterator[str]:
+    """All of its words, those of its groups too."""
+    for part in command:
+        yield from (part,) if isinstance(part, str) else part
 
 
 def _saves(spec: StudySpec) -> Iterator[str]:
@@ -90,8 +95,7 @@ def _saves(spec: StudySpec) -> Iterator[str]:
     trial = spec.trial
     if trial.command is None:
         return
-    words = (part if isinstance(part, str) else " ".join(part) for part in trial.command)
-    texts = [*words, *trial.env.values()]
+    texts = [*_words_of(trial.command), *trial.env.values()]
     if trial.saves is None:
         if trial.metrics and any(f"{{{CHECKPOINT}" in text for text in texts):
             yield (
@@ -153,8 +157,8 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
     """The exit status: 0, or 2 with every mistake on stderr, as a run would be refused."""
     try:
         spec, document = load_whole(file, overrides=overrides)
-        seen = look_for(spec)
-        check_machine(spec, host_room(), seen)
+        room, seen = host_room(), look_for(spec)
+        check_machine(spec, room, seen)
         check_program(spec)
         python = interpreter_of(spec)
         begun, warnings = _begun(spec, runs)
@@ -163,7 +167,7 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
     except (StudyFileError, CannotRunError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(_words(spec, learned, seen, python))
+    print(_words(spec, learned, room, seen, python))
     for warning in warnings:
         print(f"{spec.file}: warning: {warning}", file=sys.stderr)
     return 0
@@ -198,8 +202,9 @@ def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[
     return Learned((), (words,)), warnings
 
 
-def _words(spec: StudySpec, learned: Learned, seen: Snapshot, python: Interpreter) -> str:
-    machine = host_room()
+def _words(
+    spec: StudySpec, learned: Learned, machine: HostResources, seen: Snapshot, python: Interpreter
+) -> str:
     need = HostResources(spec.trial.cpus, spec.trial.memory or 0)
     at_once = most_at_once(machine, need, spec.search.concurrency)
     space = spec.space

@@ -71,10 +71,6 @@ class _Stored:
     def state(self) -> StudyState:
         return self.row.state(running=self.engine is not None)
 
-    @property
-    def total(self) -> int:
-        return self.row.total or self.study.spec.search.trials
-
 
 def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
     """Print a study, or the facts of trial `why`; the exit status."""
@@ -159,7 +155,8 @@ def _words(stored: _Stored) -> str:
     counted = counted_words(
         shown_counts(*_counts(stored), frozen, engine_gone=stored.engine is None)
     )
-    lines = [f"{study.name}: {stored.state}, {counted} of {stored.total} trials; {study.path}"]
+    total = study.total(stored.row)
+    lines = [f"{study.name}: {stored.state}, {counted} of {total} trials; {study.path}"]
     if why := _nothing_starts(stored):
         lines.append(f"nothing starts: {plain(why)}")
     if any(row.gpu_seconds for row in rows):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuitune.core.search.importance import Importance
     from tuitune.core.spec import StudySpec
     from tuitune.store.owner import Owner
-    from tuitune.store.rows import StudyState, TrialRow
+    from tuitune.store.rows import StudyRow, StudyState, TrialRow
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class StudyFolder:
         """The study's state, by the store and by whether an engine runs it."""
         return self.reader.study().state(running=self.owner() is not None)
 
-    def total(self) -> int:
+    def total(self, row: StudyRow) -> int:
         """The number of trials that the study will have, with those added by hand."""
-        return self.reader.study().total or self.spec.search.trials
+        return row.total or self.spec.search.trials
 
     def best(self, rows: Sequence[TrialRow]) -> tuple[TrialRow | None, bool]:
         """The best trial, and whether it is a partial one."""
@@ -125,8 +125,9 @@ def _cells(folder: Path) -> list[str]:
         if best is not None:
             words = f"{study.spec.objective.metric} {number(best.value)}"
             value = f"{words} {which(best.number, partial=partial)}"
-        trials = f"{done}/{study.total()}"
-        return [study.name, study.state(), trials, value, place]
+        row = study.reader.study()
+        state = row.state(running=study.owner() is not None)
+        return [study.name, state, f"{done}/{study.total(row)}", value, place]
     except (StoreError, StudyFileError) as error:
         words = str(error).partition("\n")[0]
     except Exception as error:  # noqa: BLE001 - a damaged study must not hide the others

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tuitune.core.search.importance import Importance
 from tuitune.messages.as_json import as_json
+from tuitune.messages.parameters import by_importance
 from tuitune.store.rows import TrialRow
 
 Form = Literal["csv", "json"]
@@ -53,10 +54,9 @@ def exported_importance(found: Importance, form: Form, *, ascii_only: bool = Fal
 
 
 def _importance_rows(found: Importance) -> list[dict[str, Any]]:
-    ordered = sorted(found.parameters, key=lambda one: -one.rise)
     return [
         {"parameter": one.name, "importance": one.rise, "configurations": one.present}
-        for one in ordered
+        for one in by_importance(found)
     ]
 
 
