@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def python_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python` in a command is a user's own environment; here that of the tests."""
+    here = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{here}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture(scope="session")

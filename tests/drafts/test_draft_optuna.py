@@ -101,19 +101,30 @@ def test_what_is_not_literal_is_told(tmp_path):
     assert "# Line 4: a parameter whose name is not a literal." in text
 
 
-def test_an_objective_that_is_no_function_is_told(tmp_path):
-    (tmp_path / "tune.py").write_text(
-        "import optuna\nclass Objective:\n    def __call__(self, trial):\n"
-        "        return trial.suggest_float('x', 0, 1)\noptuna.create_study().optimize(Objective())\n"
-    )
-    with pytest.raises(DraftError, match="in no function at its top"):
-        draft(tmp_path / "tune.py")
+NO_FUNCTION = """
+import optuna
+class Objective:
+    def __call__(self, trial):
+        return trial.suggest_float("x", 0, 1)
+optuna.create_study().optimize(Objective())
+"""
+SEVERAL = """
+import optuna
+def objective(trial):
+    return trial.suggest_int("a", 1, 2), 1
+optuna.create_study(directions=["minimize", "maximize"]).optimize(objective)
+"""
 
 
-def test_several_objectives_are_refused(tmp_path):
-    (tmp_path / "tune.py").write_text(
-        "import optuna\ndef objective(trial):\n    return trial.suggest_int('a', 1, 2), 1\n"
-        "optuna.create_study(directions=['minimize', 'maximize']).optimize(objective)\n"
-    )
-    with pytest.raises(DraftError, match="several objectives, and a study has one"):
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (NO_FUNCTION, "in no function at its top"),
+        (SEVERAL, "several objectives, and a study has one"),
+    ],
+    ids=["no function", "several"],
+)
+def test_objectives_that_no_study_can_have_are_told(tmp_path, script, message):
+    (tmp_path / "tune.py").write_text(script)
+    with pytest.raises(DraftError, match=message):
         draft(tmp_path / "tune.py")

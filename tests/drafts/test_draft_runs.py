@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import pytest
 from workshop import Workshop
 
 from tuitune.integrations import constants
+
+pytestmark = pytest.mark.usefixtures("python_of_the_tests")
 
 CONSTANTS = """
 import pickle
@@ -35,13 +36,6 @@ def objective(trial):
 if __name__ == "__main__":
     optuna.create_study().optimize(objective, n_trials=2)
 """
-
-
-@pytest.fixture(autouse=True)
-def _python_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A draft says `python`, which is a user's own environment; here that of the tests."""
-    here = Path(sys.executable).parent
-    monkeypatch.setenv("PATH", f"{here}{os.pathsep}{os.environ['PATH']}")
 
 
 def run(workshop: Workshop) -> list[dict]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from workshop import Workshop
@@ -103,6 +104,19 @@ def steps_by_case(
         trial["config"]["case"]: [step for _, step, _ in found[trial["trial"]]]
         for trial in workshop.trials("cases")
     }
+
+
+def assert_only_complete_trials_wrote(
+    workshop: Workshop, name: str
+) -> list[tuple[dict[str, Any], Path]]:
+    """What a target writes at its end is in no folder of a stopped trial: trials and folders."""
+    found = [
+        (trial, workshop.path / f"runs/promoted/trials/{trial['trial']:04}")
+        for trial in workshop.trials("promoted")
+    ]
+    for trial, folder in found:
+        assert (folder / name).exists() is (trial["state"] == "COMPLETE"), "a stop ends it"
+    return found
 
 
 def assert_promotion_loses_nothing(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import sys
-from pathlib import Path
 
 import pytest
 from workshop import Workshop
+
+pytestmark = pytest.mark.usefixtures("python_of_the_tests")
 
 LOSS = """
     assert isinstance(nesterov, bool)
@@ -115,13 +114,6 @@ SCRIPTS = {
     "hydra": HYDRA,
     "transformers": TRANSFORMERS,
 }
-
-
-@pytest.fixture(autouse=True)
-def _python_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A draft says `python`, which is a user's own environment; here that of the tests."""
-    here = Path(sys.executable).parent
-    monkeypatch.setenv("PATH", f"{here}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.mark.parametrize("package", SCRIPTS)

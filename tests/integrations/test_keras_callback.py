@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from packages import needs
-from promoting import assert_promotion_loses_nothing
+from promoting import assert_only_complete_trials_wrote, assert_promotion_loses_nothing
 from workshop import Workshop
 
 needs("keras")
@@ -35,6 +35,4 @@ def test_promotion_loses_nothing(workshop: Workshop):
     assert_promotion_loses_nothing(
         workshop, 'target = "t.py:train"', metric="val_loss", env={"KERAS_BACKEND": "torch"}
     )
-    for trial in workshop.trials("promoted"):
-        made = workshop.path / f"runs/promoted/trials/{trial['trial']:04}/complete"
-        assert made.exists() is (trial["state"] == "COMPLETE")
+    assert_only_complete_trials_wrote(workshop, "complete")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 from packages import needs
-from promoting import assert_promotion_loses_nothing, curves, run, steps_by_case, write_study
+from promoting import (
+    assert_only_complete_trials_wrote,
+    assert_promotion_loses_nothing,
+    curves,
+    run,
+    steps_by_case,
+    write_study,
+)
 from workshop import Workshop
 
 needs("lightning")
@@ -74,9 +81,7 @@ def test_promotion_loses_nothing(workshop: Workshop):
     workshop.write("model.py", MODEL)
     workshop.write("t.py", TRAIN)
     assert_promotion_loses_nothing(workshop, 'target = "t.py:train"', metric="val_loss")
-    for trial in workshop.trials("promoted"):
-        folder = workshop.path / f"runs/promoted/trials/{trial['trial']:04}"
-        assert (folder / "complete").exists() is (trial["state"] == "COMPLETE")
+    for trial, folder in assert_only_complete_trials_wrote(workshop, "complete"):
         assert (folder / "output.log").read_text().count("fit has ended") == trial["attempts"]
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import pytest
 from packages import needs
 from workshop import Workshop
@@ -30,8 +26,8 @@ for epoch in range(3):
 """
 
 
-def test_a_sweep_runs_as_it_was_drafted(workshop: Workshop, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+@pytest.mark.usefixtures("python_of_the_tests")
+def test_a_sweep_runs_as_it_was_drafted(workshop: Workshop):
     workshop.write("train.py", PROGRAM)
     workshop.write("sweep.yaml", SWEEP)
     assert workshop.run("init", "sweep.yaml").returncode == 0

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 from packages import needs
-from promoting import assert_promotion_loses_nothing, curves, steps_by_case
+from promoting import (
+    assert_only_complete_trials_wrote,
+    assert_promotion_loses_nothing,
+    curves,
+    steps_by_case,
+)
 from workshop import Workshop
 
 needs("xgboost")
@@ -43,9 +48,7 @@ def test_promotion_loses_nothing(workshop: Workshop):
     )
     train_values = curves(workshop, "promoted", "train_rmse")
     assert all(train_values.values())
-    for trial in workshop.trials("promoted"):
-        final = workshop.path / f"runs/promoted/trials/{trial['trial']:04}/final.ubj"
-        assert final.exists() is (trial["state"] == "COMPLETE"), "a stop ends the function"
+    assert_only_complete_trials_wrote(workshop, "final.ubj")
 
 
 CASES = """
