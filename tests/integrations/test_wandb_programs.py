@@ -18,11 +18,13 @@ parameters:
   model: {parameters: {depth: {values: [2, 3]}}}
 """
 PROGRAM = """
+import numpy
 import wandb
 run = wandb.init(config={"lr": 5.0, "width": 4})
 for epoch in range(3):
     wandb.log({"train_loss": 1.0})
-    run.log({"val_loss": run.config.lr * run.config.model["depth"] * run.config.width / (epoch + 1)})
+    loss = run.config.lr * run.config.model["depth"] * run.config.width / (epoch + 1)
+    run.log({"val_loss": loss, "losses": numpy.ones(2), "best": True, "name": "a"})
 """
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tuitune.trial.api import Trial
 from tuitune.trial.current import own_trial
 from tuitune.trial.link import TrialStopped
+from tuitune.trial.wire import number_of
 
 _NOTE = "training-run.json"  # in each checkpoint: the step that it was written at
 
@@ -110,7 +111,7 @@ class TrainingRun:
                 raise RuntimeError(f"the checkpoint could not be written: {error}") from error
             (folder / _NOTE).write_text(json.dumps({"step": step}), encoding="utf-8")
 
-        values: dict[str, float] = _numbers(metrics)
+        values: dict[str, float] = numbers(metrics)
         if trial.resource is not None:
             values[trial.resource] = step
         try:
@@ -136,10 +137,11 @@ def _is_last(trial: Trial, step: int) -> bool:
     return trial.resource is not None and step >= getattr(trial, "max_resource", inf)
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the metrics that are one number, as floats."""
     found = {}
     for name, value in metrics.items():
-        with suppress(TypeError, ValueError, RuntimeError):  # a text; an array of several numbers
-            if not isinstance(value, str):
-                found[name] = float(value.item() if hasattr(value, "item") else value)
+        with suppress(TypeError, ValueError, RuntimeError):  # an array of several numbers
+            if (number := number_of(value)) is not None:
+                found[name] = number
     return found

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuitune.integrations.training_run import numbers
 from tuitune.trial.current import current
 
 if TYPE_CHECKING:
@@ -64,15 +65,9 @@ def _report_logs(trial: Trial) -> None:
     def reporting(run: Run, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         log(run, data, *args, **kwargs)
         if trial.metric in data:
-            trial.report({name: value for name, value in data.items() if _is_number(value)})
+            trial.report(numbers({n: v for n, v in data.items() if not isinstance(v, bool)}))
 
     Run.log = reporting
-
-
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "item") or (
-        isinstance(value, int | float) and not isinstance(value, bool)
-    )
 
 
 if __name__ == "__main__":
