@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuitune.drafts.option import Objective
@@ -52,15 +52,7 @@ class _Slot:
     formatted: bool = False  # with a format such as .3f
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    metric: str
-    mode: str
-    pattern: str
-    rank: tuple[int, int]
-    line: int
-    unit: str
-    count: str
+_Ranked = tuple[tuple[int, int], Objective]  # the better, the higher
 
 
 def printed(script: Script, beside: Sequence[ast.FunctionDef] = ()) -> Objective | None:
@@ -70,20 +62,9 @@ def printed(script: Script, beside: Sequence[ast.FunctionDef] = ()) -> Objective
     """
     passed = {id(node) for function in beside for node in ast.walk(function)}
     calls = [call for call in script.calls(*_PRINT) if id(call) not in passed]
-    found = [f for call in calls for f in _metrics(script, call)]
-    if not found:
-        return _of_framework(script)
-    best = max(found, key=lambda f: f.rank)
-    if best.rank[0] < 2 and (framework := _of_framework(script)) is not None:
-        return framework
-    return Objective(
-        metric=best.metric,
-        mode=best.mode,
-        pattern=best.pattern,
-        why=f"a guess, from line {best.line}",
-        unit=best.unit,
-        count=best.count,
-    )
+    ranked = [pair for call in calls for pair in _metrics(script, call)]
+    rank, best = max(ranked, key=lambda pair: pair[0], default=((0, 0), None))
+    return best if rank[0] >= 2 else _of_framework(script) or best
 
 
 def _of_framework(script: Script) -> Objective | None:
@@ -104,7 +85,7 @@ def _of_framework(script: Script) -> Objective | None:
     return None
 
 
-def _metrics(script: Script, call: ast.Call) -> Iterator[_Found]:
+def _metrics(script: Script, call: ast.Call) -> Iterator[_Ranked]:
     for line in _lines(_parts(script, call)):
         whole = "".join(part for part in line if isinstance(part, str)).lower()
         unit = count = ""
@@ -119,13 +100,12 @@ def _metrics(script: Script, call: ast.Call) -> Iterator[_Found]:
             after = line[number + 1] if number + 1 < len(line) else ""
             found = _metric(text, part, whole, after if isinstance(after, str) else "")
             if found is not None:
-                metric, mode, pattern, rank = found
-                yield _Found(metric, mode, pattern, rank, call.lineno, unit, count)
+                rank, objective = found
+                why = f"a guess, from line {call.lineno}"
+                yield rank, replace(objective, why=why, unit=unit, count=count)
 
 
-def _metric(
-    text: str, slot: _Slot, whole: str, after: str
-) -> tuple[str, str, str, tuple[int, int]] | None:
+def _metric(text: str, slot: _Slot, whole: str, after: str) -> _Ranked | None:
     label = _LABEL.search(text)
     if label is None or after.startswith("/"):  # a count of how many
         return None
@@ -149,7 +129,8 @@ def _metric(
     pattern = re.sub(r"(\\ |\\\t)+", r"\\s+", re.escape(start)).replace("'", ".").rstrip()
     guard = r"(?<![\w])" if re.match(r"\w", start) else ""
     opening = "" if slot.formatted else _OPEN
-    return name, "min" if bad else "max", rf"{guard}{pattern}\s*{opening}{NUMBER}", rank
+    pattern = rf"{guard}{pattern}\s*{opening}{NUMBER}"
+    return rank, Objective(metric=name, mode="min" if bad else "max", pattern=pattern)
 
 
 def _lines(parts: list[str | _Slot]) -> Iterator[list[str | _Slot]]:

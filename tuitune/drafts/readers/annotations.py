@@ -100,12 +100,13 @@ def option_of(entry: Entry, *words: str) -> Option:
 
 def _entry(script: Script, name: str, annotation: ast.expr | None, value: ast.expr | None) -> Entry:
     annotation, marks = _unmarked(annotation)
-    default = script.literal(_default(value))
+    written = _default(value)
+    default = script.literal(written)
     kind, choices, count = _type(script, annotation)
     return Entry(
         name=name,
         kind=kind or guessed_kind(default),
-        default=_member(script, _default(value)) if default is None else default,
+        default=_member(script, written) if default is None else default,
         needed=value is None or _is_needed(value),
         choices=choices,
         count=0 if isinstance(default, list) and count == 1 else count,
@@ -121,19 +122,22 @@ def _unmarked(node: ast.expr | None) -> tuple[ast.expr | None, tuple[ast.expr, .
     while True:
         node = _parsed(node)
         if isinstance(node, ast.Subscript) and called(node) in (*_MARKS, "Positional"):
-            inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            inner = _within(node)
             marks += tuple(inner[1:])
             node = inner[0]
         elif isinstance(node, ast.Subscript) and called(node) == "Union":
-            node = _other_than_none(
-                node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            )
+            node = _other_than_none(_within(node))
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             node = _other_than_none([node.left, node.right])
         else:
             return node, marks
         if node is None:
             return None, marks
+
+
+def _within(node: ast.Subscript) -> list[ast.expr]:
+    """The expressions between the brackets."""
+    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
 
 
 def _parsed(node: ast.expr | None) -> ast.expr | None:
@@ -163,7 +167,7 @@ def _type(script: Script, node: ast.expr | None) -> tuple[str, tuple[Any, ...], 
 
 def _subscript(script: Script, node: ast.Subscript) -> tuple[str, tuple[Any, ...], int]:
     """As `_type`, of Literal[...], list[...] and tuple[...]."""
-    inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    inner = _within(node)
     match called(node):
         case "Literal":
             values = tuple(script.literal(item) for item in inner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuitune.core.space import spell
@@ -104,15 +105,10 @@ def _words(command: list[str], program: str, notes: list[str], *, logs: bool) ->
 
 def _written(option: Option, form: str, *, flags: bool) -> Option:
     """The option with its words; booleans of ${args_no_boolean_flags} are bare flags."""
-    name, dotted = option.name, option.said
     if option.kind == "bool" and flags:
-        return Option(name=name, kind="bool", switch=(f"--{dotted}", ""), domain=option.domain)
-    words = (form.replace("{name}", dotted),)
-    # W&B writes booleans as Python does
-    boolean = "!py" if option.kind == "bool" else ""
-    return Option(
-        name=name, words=words, domain=option.domain, kind=option.kind, boolean=boolean, said=dotted
-    )
+        return replace(option, switch=(f"--{option.name}", ""))
+    words = (form.replace("{name}", option.name),)
+    return replace(option, words=words, boolean="!py")  # W&B writes booleans as Python does
 
 
 def _parameters(content: dict[str, Any], prefix: str, notes: list[str]) -> Iterator[Option]:
