@@ -17,6 +17,7 @@ from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.glyphs import ASCII, FULL
+from tuitune.ui.render.themes import DARK, Theme
 from tuitune.ui.state.render_context import RenderContext, Selection
 from tuitune.ui.state.snapshot import HISTORY, Curves, Engine, Snapshot
 from tuitune.ui.state.status_line import StatusLine
@@ -255,7 +256,7 @@ def context(
     status_line: StatusLine | None = None,
     keymap: Any = None,
     boxed: bool = False,
-    plain: bool = False,
+    theme: Theme = DARK,
     **selection: Any,
 ) -> RenderContext:
     """A look at the picture; what else is given is set in the view: `look(p, cursor=3)`."""
@@ -274,7 +275,7 @@ def context(
         status_line or StatusLine(),
         keymap or StubKeymap(),
         readonly,
-        plain=plain,
+        theme=theme,
         boxed=boxed,
     )
 

@@ -17,7 +17,9 @@ def test_each_views_key_shows_it(workshop):
     async def scenario(driver):
         await driver.press("3")
         await driver.until(lambda: "3 loss" in driver.screen(), "the curve")
-        await driver.until(lambda: " here" in driver.screen(), "the cursor's line")
+        await driver.until(
+            lambda: f"━ #{driver.study.selection.cursor}" in driver.screen(), "the cursor's line"
+        )
         await driver.press("right")
         assert driver.study.selection.inspected is not None
         for key, title in (

@@ -20,6 +20,7 @@ from tuitune.ui.charts.best import improvements
 from tuitune.ui.charts.curve import overlaid
 from tuitune.ui.panes.curve import CurvePane, chart_named
 from tuitune.ui.render.lines import Size, width_of
+from tuitune.ui.render.themes import PLAIN
 from tuitune.ui.state.render_context import CHARTS
 
 SEARCH = search(120)
@@ -96,7 +97,7 @@ def test_any_values_can_be_drawn(reported, log_y, inspected):
 
 
 def test_lines_have_letters_at_their_ends_and_in_the_legend():
-    words = shown(seen(plain=True))
+    words = shown(seen(theme=PLAIN))
     assert "a #118 here" in words
     assert "b #3" in words
     assert "* #" in words
@@ -124,11 +125,11 @@ def test_what_is_cut_off_is_marked_and_what_is_no_number_is_named():
 def test_the_read_out_has_each_lines_value_at_the_step():
     curves = {0: curve([1.0, 0.5, 0.25]), 1: curve([2.0, 1.5])}
     pic = snapshot(rows("cr"), curves=curves)
-    words = shown(context(pic, cursor=1, inspected=2, plain=True))
+    words = shown(context(pic, cursor=1, inspected=2, theme=PLAIN))
     assert "epoch 2" in words
     assert "1.5" in next(line for line in words.splitlines() if "a #1" in line)
     assert "0.5" in next(line for line in words.splitlines() if "* #0" in line)
-    words = shown(context(pic, cursor=1, inspected=3, plain=True))
+    words = shown(context(pic, cursor=1, inspected=3, theme=PLAIN))
     assert next(line for line in words.splitlines() if "a #1" in line).rstrip().endswith("-")
 
 

@@ -7,7 +7,6 @@ import os
 import pty
 import sys
 import termios
-import time
 
 import pytest
 from stills import app, study_picture, text_of
@@ -120,7 +119,7 @@ DA1 = b"\x1b[?62;4c"
 )
 def test_the_terminal_is_asked_once(terminal, capfd, reply, expected):
     before = termios.tcgetattr(sys.stdin.fileno())
-    with asked({}, ascii_only=False) as answer:
+    with asked({}, ground=True, width=True) as answer:
         os.write(terminal, reply)
         assert answer() == expected
     assert termios.tcgetattr(sys.stdin.fileno()) == before
@@ -129,9 +128,16 @@ def test_the_terminal_is_asked_once(terminal, capfd, reply, expected):
 
 @pytest.mark.usefixtures("capfd")
 def test_a_terminal_that_does_not_know_the_question_goes_by_the_environment(terminal):
-    with asked({"COLORFGBG": "0;15"}, ascii_only=True) as answer:
+    with asked({"COLORFGBG": "0;15"}, ground=True, width=False) as answer:
         os.write(terminal, DA1)
         assert answer().light
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_is_asked_for_nothing_that_is_known(capfd):
+    with asked({}, ground=False, width=False) as answer:
+        assert answer() == Answer(light=False)
+    assert capfd.readouterr().out == ""
 
 
 def test_an_answer_that_comes_too_late_presses_no_key():
@@ -145,7 +151,8 @@ def test_an_answer_that_comes_too_late_presses_no_key():
                 shown.post_message(Key(names.get(sign, sign), sign))
             await pilot.pause()
             assert text_of(shown) == before
-            late = shown._late_answer
-            assert not late.takes("j", time.monotonic() + 1)
+            shown.post_message(Key("j", "j"))
+            await pilot.pause()
+            assert text_of(shown) != before
 
     asyncio.run(play())

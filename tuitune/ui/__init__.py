@@ -32,8 +32,7 @@ def load(
 ) -> Options:
     """Imports all modules of the app and returns its options; may run while an engine starts.
 
-    theme: "" for that of the user's file, else by the terminal's background. Raises
-    ConfigurationError.
+    theme: "" for that of the user's file, else by the terminal's background.
     """
     from tuitune.ui.state.options import options_for, prepare
 
@@ -44,14 +43,11 @@ def load(
     prepare(os.environ, options, no_color=no_color)
     from tuitune.ui.render.terminal import asked
 
-    with asked(os.environ, ascii_only=options.ascii) as answer:
+    with asked(os.environ, ground=not options.theme, width=not options.ascii) as answer:
         import tuitune.ui.screens.study  # noqa: F401 - while the terminal answers
-        from tuitune.ui.configuration import load_configuration
 
-        wanted = options.theme or load_configuration().theme
         light, wide, late = answer()
-    theme = wanted or ("light" if light else "dark")
-    return replace(options, theme=theme, ascii=options.ascii or wide, answer_is_late=late)
+    return replace(options, is_light=light, ascii=options.ascii or wide, answer_is_late=late)
 
 
 def open_app(start: OpenedStudy | StudyList, options: Options) -> tuple[int, OpenedStudy | None]:
@@ -68,6 +64,8 @@ def open_app(start: OpenedStudy | StudyList, options: Options) -> tuple[int, Ope
     from tuitune.ui.state.source import Source
 
     configuration = load_configuration()
+    by_ground = "light" if options.is_light else "dark"
+    options = replace(options, theme=options.theme or configuration.theme or by_ground)
     shown: list[OpenedStudy] = []
 
     def screen_of(study: OpenedStudy) -> StudyScreen:

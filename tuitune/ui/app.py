@@ -39,7 +39,7 @@ class TuituneApp(App[None]):
     async def on_event(self, event: events.Event) -> None:
         """Drops the keys of an answer that the terminal gives too late."""
         late = self._late_answer
-        if late and isinstance(event, events.Key) and late.takes(event.key, time.monotonic()):
+        if late and isinstance(event, events.Key) and late.takes(event, time.monotonic()):
             return
         await super().on_event(event)
 

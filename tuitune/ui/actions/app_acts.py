@@ -67,7 +67,7 @@ def _redraw(app: AppActions) -> None:
 
 def _next_theme(app: AppActions) -> None:
     names = [*THEMES]
-    _set_theme(app, names[(names.index(app.context().theme) + 1) % len(names)])
+    _set_theme(app, names[(names.index(app.context().theme.name) + 1) % len(names)])
 
 
 def _set_theme(app: AppActions, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -149,12 +150,11 @@ def improvements(values: Sequence[float], sign: int) -> list[int]:
 
 def best_after_each(snapshot: Snapshot) -> Curve:
     """The best value so far after each trial that has ended, as a curve over their number."""
-    sign = 1 if snapshot.spec.objective.mode == "min" else -1
+    values = [row.value for row in _ended_rows(snapshot.rows) if row.value is not None]
+    better = min if snapshot.spec.objective.mode == "min" else max
     best = new_curve()
-    for place, row in enumerate(_ended_rows(snapshot.rows), 1):
-        value = row.value if row.value is not None else inf * sign
-        newest = value if place == 1 else min(value * sign, best.values[-1] * sign) * sign
-        best.add(place, newest)
+    for place, value in enumerate(accumulate(values, better), 1):
+        best.add(place, value)
     return best
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_right
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tuitune.core.events import TrialState
+from tuitune.core.study.ranking import merit
 from tuitune.messages.text import trial_name
 from tuitune.ui.charts.axis import scale, shown_range
 from tuitune.ui.charts.canvas import Ink
@@ -31,15 +32,15 @@ from tuitune.ui.text.phrases import missing
 from tuitune.ui.text.trial import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from tuitune.store.curves import Curve
+    from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.axis import Scale
     from tuitune.ui.charts.canvas import Canvas
     from tuitune.ui.charts.frame import Dot, Frame, Trace
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.snapshot import Snapshot
 
 _BEST: Final = ("*", "line-a bold", "11110")
 _CURSOR: Final = ("a", "success", "1")
@@ -115,8 +116,11 @@ class Overlaid(Record, frozen=True):
         return f"{sign} {trial_name(self.trial)} {self.part}".rstrip()
 
 
-def overlaid(context: RenderContext) -> list[Overlaid]:
-    """The trials whose curves are in colour: the cursor's, the best, marked or the next best."""
+def overlaid(context: RenderContext, leaders: Sequence[int] | None = None) -> list[Overlaid]:
+    """The trials whose curves are in colour: the cursor's, the best, marked or the next best.
+
+    leaders: the first trials by rank, as far as they are known already.
+    """
     selection, best = context.selection, context.snapshot.best
     chosen: list[Overlaid] = []
     if selection.cursor is not None:
@@ -124,46 +128,31 @@ def overlaid(context: RenderContext) -> list[Overlaid]:
         chosen.append(_one(context, selection.cursor, _CURSOR, part))
     if best is not None and best != selection.cursor:
         chosen.append(_one(context, best, _BEST, "best"))
-    others = zip(_others(context), _OTHERS, strict=False)
+    others = zip(_others(context, leaders), _OTHERS, strict=False)
     return chosen + [_one(context, trial, how, "") for trial, how in others]
 
 
-def _others(context: RenderContext) -> list[int]:
+def _others(context: RenderContext, leaders: Sequence[int] | None) -> list[int]:
     """The marked trials by rank; the next three by rank if none is marked."""
     snapshot, selection = context.snapshot, context.selection
     apart = {selection.cursor, snapshot.best}
     if selection.marks:
-        known = (trial for trial in selection.marks if trial < len(snapshot.rows))
-        return ranked(snapshot, known, apart=apart) if selection.overlay else []
-    return [trial for trial in _leaders(context) if trial not in apart][:_BY_RANK]
+        marked = (snapshot.row(trial) for trial in selection.marks - apart)
+        rows = sorted((row for row in marked if row), key=partial(_merit, context))
+        return [row.number for row in rows] if selection.overlay else []
+    leaders = _leaders(context) if leaders is None else leaders
+    return [trial for trial in leaders if trial not in apart][:_BY_RANK]
 
 
-def _leaders(context: RenderContext) -> Sequence[int]:
-    """The first trials by rank. Kept until a trial ends: to rank 10,000 takes milliseconds."""
-    snapshot = context.snapshot
-    key = *epoch(context)[:3], len(snapshot.rows) < _MOST_BEHIND and snapshot.version
-    if snapshot.leaders[0] != key:
-        found = ranked(snapshot, range(len(snapshot.rows)), 2 + _BY_RANK)
-        snapshot.leaders = key, found
-    return snapshot.leaders[1]
+def _leaders(context: RenderContext) -> list[int]:
+    """The first trials by rank."""
+    most = 2 + _BY_RANK  # the cursor's and the best may be among them
+    rows = heapq.nsmallest(most, context.snapshot.rows, key=partial(_merit, context))
+    return [row.number for row in rows]
 
 
-def ranked(
-    snapshot: Snapshot,
-    trials: Iterable[int],
-    most: int | None = None,
-    apart: Collection[int | None] = (),
-) -> list[int]:
-    """Trials from the best on: those that got furthest, then by value."""
-    sign = 1 if snapshot.spec.objective.mode == "min" else -1
-
-    def key(number: int) -> tuple[bool, int, float, int]:
-        row = snapshot.rows[number]
-        value = math.inf if row.value is None else sign * row.value
-        return row.state != TrialState.COMPLETE, -(row.step or 0), value, number
-
-    ordered = sorted(trials, key=key) if most is None else heapq.nsmallest(most, trials, key=key)
-    return [number for number in ordered if number not in apart]
+def _merit(context: RenderContext, row: TrialRow) -> tuple[bool, int, float, int]:
+    return merit(row, context.snapshot.spec.objective)
 
 
 def _left_out(context: RenderContext) -> int:
@@ -197,7 +186,7 @@ def _stamp(context: RenderContext, trial: int) -> object:
 
 def _one(context: RenderContext, trial: int, how: tuple[str, str, str], part: str) -> Overlaid:
     letter, role, dash = how
-    return Overlaid(trial, letter, Ink(role, letter, dash if context.plain else "1"), part)
+    return Overlaid(trial, letter, Ink(role, letter, dash if context.theme.is_plain else "1"), part)
 
 
 class _Line(NamedTuple):
@@ -211,24 +200,32 @@ class CurveChart:
     def __init__(self) -> None:
         self._traces: dict[int, tuple[object, Trace]] = {}
         self._behind = Memo[bytes]()
+        self._leaders = Memo[list[int]]()
 
     def key(self, context: RenderContext) -> object:
         """Changes when the chart has to be drawn again."""
         selection = context.selection
         shown = tuple(
-            (one.trial, one.part, _stamp(context, one.trial)) for one in overlaid(context)
+            (one.trial, one.part, _stamp(context, one.trial)) for one in self._overlaid(context)
         )
         view = (
             *(metric(context), selection.log_y, selection.inspected, _left_out(context)),
-            *(epoch(context), context.plain),
+            *(epoch(context), context.theme.is_plain),
         )
         return shown, view, context.snapshot.study.rungs, _missing_key(context)
+
+    def _overlaid(self, context: RenderContext) -> list[Overlaid]:
+        """As `overlaid`; many trials are ranked anew only when one has ended."""
+        snapshot = context.snapshot
+        small = len(snapshot.rows) < _MOST_BEHIND
+        key = *epoch(context)[:3], small and snapshot.version
+        return overlaid(context, self._leaders.get(key, partial(_leaders, context)))
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         """The curves with their legend; a message where no report can be shown."""
         selection = context.selection
         title = metric(context)
-        lines = [_Line(one, curve(context, one.trial)) for one in overlaid(context)]
+        lines = [_Line(one, curve(context, one.trial)) for one in self._overlaid(context)]
         reported = [line for line in lines if line.curve.steps]
         if not reported:
             return Drawing(title, words(*_nothing(context, lines)), actions=_ACTIONS[1:2])
@@ -254,7 +251,7 @@ class CurveChart:
             draw_trace(made.canvas, traces[line.shown.trial][1], line.shown.ink)
         if context.selection.inspected is not None:
             _draw_vertical(made, context.selection.inspected, "accent")
-        for line in lines if context.plain else ():
+        for line in lines if context.theme.is_plain else ():
             end = traces[line.shown.trial][1].end
             if end is not None:
                 _write_letter(made, line.shown, end)
@@ -354,7 +351,7 @@ def _ticks(context: RenderContext, made: Frame) -> list[Tick]:
 
 def _entry(context: RenderContext, line: _Line) -> _Entry:
     shown, dash = line.shown, context.glyphs.full
-    name = shown.name(plain=context.plain, dash=dash)
+    name = shown.name(plain=context.theme.is_plain, dash=dash)
     short = name.removesuffix(shown.part).rstrip()
     return _Entry(name, short, _value_text(line, context.selection.inspected), shown.ink.role)
 

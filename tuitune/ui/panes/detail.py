@@ -79,7 +79,7 @@ def _lines(
 ) -> list[Line]:
     content = _whole(context, row, facts, size)
     shown, right = window(content, size.height - 1, context.selection.scrolled.get(DETAIL, 0))
-    title = fit(trial_name(row.number), min(len(trial_name(row.number)), size.width - 8))
+    title = trial_name(row.number)
     state = line((f"{_state(context, row)} ", _role(context, row)))
     return [rule(context, DETAIL, title, size.width, more=state, right=right), *shown]
 

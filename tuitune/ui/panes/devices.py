@@ -137,11 +137,12 @@ def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
         Segment(7, line(("mem ", "faint"), *meter(memory, used, context.glyphs, "memory"))),
         Segment(8, line((f"{text.of_gib(sample.memory_used, sample.memory_total):>9}", full))),
         Segment(6, line((f"{text.temperature(sample, context.glyphs):>5}", text.heat(sample)))),
-        Segment(5 if wide else 0, line((f"{power[0]:>5}", power[1]))),
-        Segment(4 if wide else 0, line((_history(context, sample, 16), "info"))),
     ]
-    if not wide:
-        segments = segments[:5]
+    if wide:
+        segments += [
+            Segment(5, line((f"{power[0]:>5}", power[1]))),
+            Segment(4, line((_history(context, sample, 16), "info"))),
+        ]
     if sample.foreign or sample.note:
         return _with_users(segments, sample, width, 2)
     return _with_packing(_with_trials(segments, sample, width, 2), sample, width, 2)

@@ -10,9 +10,21 @@ from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_name
 from tuitune.ui.charts.best import best_after_each
 from tuitune.ui.charts.frame import epoch
+from tuitune.ui.panes.layout import LEAST
 from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.glyphs import bar
-from tuitune.ui.render.lines import Line, Segment, Size, cut, ends, fit, joined, line, width_of
+from tuitune.ui.render.lines import (
+    Line,
+    Segment,
+    Size,
+    cut,
+    ends,
+    fit,
+    joined,
+    line,
+    stacked,
+    width_of,
+)
 from tuitune.ui.state.snapshot import elapsed
 from tuitune.ui.table.cells import sparkline
 from tuitune.ui.text.health import health
@@ -37,8 +49,7 @@ _ORDER = (
 )
 _SPARK_FROM = 110  # columns from which the best value has a small curve
 _SPARK = 10  # cells of it
-_TOO_LOW = "the trials need 60 columns and 8 lines"
-LEAST_STATUS = 60  # columns from which the lines have a blank at each end
+_TOO_SMALL = f"the trials need {LEAST[0]} columns and {LEAST[1]} lines"
 _CALM = frozenset({"success", "info", "text"})  # roles of signs whose words need no colour
 _GAP = 3  # blanks between two segments
 _LEAST_REASON = 24  # columns
@@ -53,16 +64,13 @@ class StatusPane:
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """The study, its counts and its engine; the best trial, figures and the progress."""
         width = size.width - 2
-        if size.width < LEAST_STATUS:
-            small = [_first(context, width), _second(context, width, ""), line((_TOO_LOW, "muted"))]
-            return [cut(one, size.width) for one in small][: size.height]
         spark = ""
         if size.width >= _SPARK_FROM and context.snapshot.best is not None:
             spark = self._curve.get(epoch(context), partial(_spark, context))
         made = [_first(context, width), _second(context, width, spark)]
         if size.height > len(made) + 1:  # it has the whole screen
-            made.append(line((_TOO_LOW, "muted")))
-        return [((" ", ""), *one, (" ", "")) for one in made][: size.height]
+            made.append(line((_TOO_SMALL, "muted")))
+        return stacked((((" ", ""), *one, (" ", "")) for one in made), size)
 
 
 def _spark(context: RenderContext) -> str:

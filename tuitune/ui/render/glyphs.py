@@ -98,10 +98,10 @@ _RIGHT = (0x80, 0xA0, 0xB0, 0xB8)
 _LEVELS = "_.-=+*#@"  # heights in ASCII
 
 
-def bar(share: float | None, width: int, glyphs: Glyphs, *, role: str = "success") -> Line:
+def bar(share: float | None, width: int, glyphs: Glyphs) -> Line:
     """A thin line of `width` cells of which `share` (0 to 1) is drawn; nothing if it is unknown."""
     drawn, rest = _drawn(share, width, glyphs)
-    return (drawn, role), (rest, "rule")
+    return (drawn, "success"), (rest, "rule")
 
 
 def meter(share: float | None, width: int, glyphs: Glyphs, ramp: str) -> Line:

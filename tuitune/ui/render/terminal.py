@@ -11,7 +11,10 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from textual.events import Key
 
 # OSC 11 asks for the background. The position after a box sign tells how wide it is: terminals
 # set up for Chinese, Japanese or Korean may show it in two cells. Each terminal answers DA1, so
@@ -25,8 +28,9 @@ _GROUND: Final = re.compile(
 _POSITION: Final = re.compile(rb"\x1b\[\d+;(\d+)R")
 _LAST: Final = re.compile(rb"\x1b\[\?[0-9;]*c")
 _BEGINS: Final = {"circumflex_accent", "alt+right_square_bracket", "alt+left_square_bracket"}
+_SIGNS: Final = frozenset("^[]\\?;:/0123456789abcdefABCDEFrgR")  # of which answers consist
 _BETWEEN: Final = 0.5  # s between two keys of a late answer, at most
-_PATIENCE: Final = 1.0  # s for the answer, which takes one round trip; modules load meanwhile
+_PATIENCE: Final = 1.0  # s for the answer, from when all modules are loaded
 
 
 class Answer(NamedTuple):
@@ -46,41 +50,43 @@ class LateAnswer:
     def __init__(self) -> None:
         self._newest = -math.inf
 
-    def takes(self, key: str, now: float) -> bool:
+    def takes(self, event: Key, now: float) -> bool:
         """Whether this key is a part of one. now: s."""
-        if key in _BEGINS or now - self._newest < _BETWEEN:
+        within = now - self._newest < _BETWEEN and event.character in _SIGNS
+        if event.key in _BEGINS or within:
             self._newest = now
             return True
+        self._newest = -math.inf
         return False
 
 
 @contextlib.contextmanager
-def asked(environment: Mapping[str, str], *, ascii_only: bool) -> Iterator[Callable[[], Answer]]:
-    """Asks the terminal; the function waits for its answer. ascii_only: send no other sign.
+def asked(
+    environment: Mapping[str, str], *, ground: bool, width: bool
+) -> Iterator[Callable[[], Answer]]:
+    """Asks the terminal; the function waits for its answer. ground, width: what is asked.
 
     Without an answer the background goes by COLORFGBG, which some terminals set, else it is dark.
     """
-    try:
-        descriptor = sys.stdin.fileno()
-        before = termios.tcgetattr(descriptor)
-    except (OSError, ValueError, termios.error):  # not a terminal
+    question = (_GROUND_QUESTION if ground else "") + (_WIDTH_QUESTION if width else "")
+    if not (question and sys.stdin.isatty()):
         yield lambda: Answer(_light_by_environment(environment))
         return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
     quiet = [*before]
     quiet[3] &= ~(termios.ICANON | termios.ECHO)  # the answer is neither shown nor held for a line
     try:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
-        width = "" if ascii_only else _WIDTH_QUESTION
-        os.write(sys.stdout.fileno(), f"{_GROUND_QUESTION}{width}{_LAST_QUESTION}".encode())
-        until = time.monotonic() + _PATIENCE
-        yield lambda: _understood(_answer(descriptor, until), environment)
+        os.write(sys.stdout.fileno(), f"{question}{_LAST_QUESTION}".encode())
+        yield lambda: _understood(_answer(descriptor), environment)
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def _answer(descriptor: int, until: float) -> bytes:
-    """All that the terminal sends until it has answered DA1."""
-    read = b""
+def _answer(descriptor: int) -> bytes:
+    """All that the terminal sends until it has answered DA1, or for _PATIENCE."""
+    read, until = b"", time.monotonic() + _PATIENCE
     while _LAST.search(read) is None and (left := until - time.monotonic()) > 0:
         ready, _, _ = select.select([descriptor], [], [], left)
         piece = os.read(descriptor, 1024) if ready else b""

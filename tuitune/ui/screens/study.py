@@ -187,8 +187,7 @@ class StudyScreen(Screen[None]):
             status_line=self.status_line,
             keymap=self.keymap,
             readonly=self.readonly,
-            theme=self._paint.theme.name,
-            plain=self._paint.theme.is_plain,
+            theme=self._paint.theme,
             boxed=self._is_boxed,
         )
 

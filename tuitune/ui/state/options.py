@@ -40,7 +40,8 @@ class Options(Record, frozen=True):
 
     readonly: bool = False
     ascii: bool = False
-    theme: str = "dark"  # a name of render.themes; "": by the terminal's background
+    theme: str = "dark"  # a name of render.themes; "": the user's file or the ground decides
+    is_light: bool = False  # the terminal's background
     answer_is_late: bool = False  # the terminal may still answer what it was asked at the start
     tick: float = LOCAL
     devices_tick: float = NEAR

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from tuitune.ui.render.themes import DARK, Theme
 from tuitune.ui.state.records import Holder, Record
 from tuitune.ui.table.filtering import ALL, Filter
 from tuitune.ui.table.sorting import BY_VALUE, Sort
@@ -76,6 +77,5 @@ class RenderContext(Record, frozen=True):
     status_line: StatusLine  # what the last two lines show
     keymap: Keymap  # for the panes that name keys
     readonly: bool = False
-    theme: str = "dark"
-    plain: bool = False  # few colours: letters and dashes tell curves apart
+    theme: Theme = DARK
     boxed: bool = False  # whether panes have boxes, or rules above them

@@ -178,8 +178,6 @@ class Snapshot(Holder):
     now: float = 0.0  # Unix s of the last refresh
     version: int = 0
 
-    leaders: tuple[object, Sequence[int]] = (None, ())  # (what they depend on, trials by rank)
-
     @property
     def total(self) -> int:
         """The number of trials at the end, including those added by hand."""

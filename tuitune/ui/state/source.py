@@ -42,10 +42,9 @@ _LATE = 2.5 * GROWTH  # growth in finished trials from which the app doesn't wai
 class _LazyQueries:
     """`Sources`: caches each answer until the trial, or the study, has changed."""
 
-    def __init__(self, reader: Reader, objective: str) -> None:
+    def __init__(self, reader: Reader) -> None:
         self.snapshot: Snapshot | None = None
         self._reader = reader
-        self._objective = objective
         self._facts: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
         self._newest: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
         self._curves: dict[tuple[int, str], tuple[object, Curve]] = {}
@@ -149,7 +148,7 @@ class Source:
         self._ranked_at = -math.inf
         self._unplotted: list[Report] | None = []  # reports from before `load_curves`
         self._until = first.seq
-        self._queries = queries = _LazyQueries(self._reader, spec.objective.metric)
+        self._queries = queries = _LazyQueries(self._reader)
         self.snapshot = Snapshot(spec, folder, file, Curves(), first.study or StudyRow(), queries)
         queries.snapshot = self.snapshot
         self._find_engine()
