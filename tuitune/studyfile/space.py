@@ -32,17 +32,20 @@ def read_space(
     space = SearchSpace(read_conditions(entries, found, problems), in_tables=in_tables)
     _check_samplers(space, entries, folder, problems, here=here)
     constraints = _constraints(content.get(CONSTRAINTS, []), space, entries, problems)
-    return SearchSpace(space.parameters, constraints, in_tables), entries
+    whole = SearchSpace(space.parameters, tuple(constraints), in_tables)
+    if not problems.found and not problems.lenient:
+        _check_rest(whole, constraints, problems)
+    return whole, entries
 
 
 def _constraints(
     given: Any, space: SearchSpace, entries: Mapping[str, Any], problems: Problems
-) -> tuple[str, ...]:
-    """The constraints without problems."""
+) -> Mapping[str, int]:
+    """The constraints without problems, each with its first place in the list."""
     if not isinstance(given, list):
         words = f'is {kind(given)}, not a list; write {CONSTRAINTS} = ["width * layers <= 4096"]'
         problems.add("space", CONSTRAINTS, given, words)
-        return ()
+        return {}
     found: dict[str, int] = {}
     for index, text in enumerate(given):
         try:
@@ -51,9 +54,7 @@ def _constraints(
             problems.add("space", _place(index), text, str(wrong))
         else:
             found.setdefault(text, index)
-    if not problems.found and not problems.lenient:
-        _check_rest(space, found, problems)
-    return tuple(found)
+    return found
 
 
 def _place(index: int) -> str:
@@ -73,8 +74,11 @@ def _read(text: Any, parameters: Mapping[str, Parameter], entries: Mapping[str, 
 
 
 def _check_rest(space: SearchSpace, constraints: Mapping[str, int], problems: Problems) -> None:
-    """Record constraints that leave nothing of the space, each alone or together."""
-    for group in SearchSpace(space.parameters, tuple(constraints)).groups:
+    """Record constraints that leave nothing of the space, each alone or together.
+
+    constraints: those of the space, with their places in the list.
+    """
+    for group in space.groups:
         if not group.why_empty:
             continue
         alone = {rule.text: SearchSpace(space.parameters, (rule.text,)) for rule in group.rules}

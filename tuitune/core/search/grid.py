@@ -154,8 +154,7 @@ def _group_axes(space: SearchSpace, levels: int) -> list[Axis]:
     A combination is as fine as the finest of its values.
     """
     axes: list[Axis] = []
-    combined = space.combined(lambda parameter: grid_axis(parameter, levels))
-    for group, values in zip(space.groups, combined, strict=True):
+    for group, values in zip(space.groups, space.grid(levels), strict=True):
         fineness = {p.name: _fineness(p, levels) for p in group.family}
         finest = (max(fineness[n][spell(v)] for n, v in part.items()) for part in values)
         stand_in = Choice(f"{_GROUP}{len(axes)}", tuple(values))

@@ -134,6 +134,7 @@ def combinations(
     EndlessError after MOST_STEPS parts, if there are rules.
     """
     steps = 0
+    about = {p.name: [rule for rule in rules if p.name in rule.names] for p in ordered}
 
     def every(place: int, known: dict[str, Value]) -> Iterator[dict[str, Value]]:
         nonlocal steps
@@ -144,13 +145,12 @@ def combinations(
         if not holds(parameter, known):
             yield from every(place + 1, known)
             return
-        about = [rule for rule in rules if parameter.name in rule.names]
         for value in values(parameter):
             longer = {**known, parameter.name: value}
             steps += 1
             if rules and steps > MOST_STEPS:
                 raise EndlessError
-            if all(rule.holds(longer) is not False for rule in about):
+            if all(rule.holds(longer) is not False for rule in about[parameter.name]):
                 yield from every(place + 1, longer)
 
     return every(0, {})

@@ -38,17 +38,16 @@ from tuitune.core.space.parameters import (
 from tuitune.core.space.priors import grid_axis, has_prior, quantile
 from tuitune.core.space.text import any_of, normal_value, value_problem
 
+_Combined = list[list[dict[str, Value]]]  # for each group of a space, parts of configurations
+
 
 def grid_size(space: SearchSpace, levels: int) -> int:
     """The number of points of a grid under its conditions and constraints.
 
     ValueError for a sampled parameter, EndlessError where constraints leave too many to count.
     """
-    if not space.groups:
-        return count(space.parameters, lambda parameter: grid_width(parameter, levels))
-    kept = space.combined(lambda parameter: grid_axis(parameter, levels))
     free = count(space.free, lambda parameter: grid_width(parameter, levels))
-    return math.prod(map(len, kept)) * free
+    return math.prod(map(len, space.grid(levels))) * free
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,6 @@ class SearchSpace:
         None where it is infinite, unknown, or where constraints leave too many to count.
         """
         try:
-            if not self.groups:
-                return count(self.parameters, levels)
             return math.prod(map(len, self._combined)) * count(self.free, levels)
         except EndlessError:
             return None
@@ -114,16 +111,28 @@ class SearchSpace:
         grouped = {parameter.name for group in self.groups for parameter in group.family}
         return tuple(p for p in self._parents_first if p.name not in grouped)
 
-    def combined(self, values: Values) -> list[list[dict[str, Value]]]:
-        """For each group its combinations of these values that keep the constraints.
+    def grid(self, levels: int) -> _Combined:
+        """For each group the points of a grid that keep the constraints, tried out only once.
 
-        Raises EndlessError where there are too many to try.
+        levels: values of each continuous parameter. Raises EndlessError where there are too many.
         """
-        return [list(combinations(group.family, group.rules, values)) for group in self.groups]
+        if levels not in self._grids:
+            grouped = [parameter for group in self.groups for parameter in group.family]
+            axes = {parameter.name: grid_axis(parameter, levels) for parameter in grouped}
+            self._grids[levels] = self._kept(lambda parameter: axes[parameter.name])
+        return self._grids[levels]
 
     @cached_property
-    def _combined(self) -> list[list[dict[str, Value]]]:
-        return self.combined(all_values)
+    def _grids(self) -> dict[int, _Combined]:
+        return {}
+
+    @cached_property
+    def _combined(self) -> _Combined:
+        return self._kept(all_values)
+
+    def _kept(self, values: Values) -> _Combined:
+        """For each group its combinations of these values that keep the constraints."""
+        return [list(combinations(group.family, group.rules, values)) for group in self.groups]
 
     def keeps(self, configuration: Mapping[str, Any]) -> bool:
         """Whether the configuration breaks no constraint."""
@@ -208,7 +217,7 @@ class SearchSpace:
         return self._every()
 
     def _every(self) -> Iterator[dict[str, Value]]:
-        for kept in itertools.product(*(self._combined if self.groups else ())):
+        for kept in itertools.product(*self._combined):
             grouped = {name: value for part in kept for name, value in part.items()}
             for rest in combinations(self.free, (), all_values):
                 yield self._in_file_order({**grouped, **rest})
