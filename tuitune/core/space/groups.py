@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -127,30 +128,36 @@ class Group:
         return "no combination" if is_sure else f"none of {EMPTY_DRAWS:,} draws"
 
     @cached_property
-    def sample(self) -> list[list[float]]:
+    def sample(self) -> list[tuple[float, ...]]:
         """Coordinates at `places` that keep the rules, drawn once; empty where none were found."""
         random = Random("sample")  # noqa: S311 - reproducible by design
-        drawn: list[list[float]] = []
-        point = [0.5] * (max(self.places, default=-1) + 1)
-        for _ in range(_SAMPLE_DRAWS):
-            self._draw(point, random, self.boxes)
-            if self.keeps(point):
-                drawn.append([point[place] for place in self.places])
-                if len(drawn) == _SAMPLE:
-                    return drawn
+        point = self._middle()
+        drawn = list(islice(self._kept(point, random, _SAMPLE_DRAWS), _SAMPLE))
         if not drawn and self.redraw(point, random):
-            drawn.append([point[place] for place in self.places])
+            drawn.append(self._part(point))
         return drawn
 
     def share(self) -> float:
         """The share of draws that keep the rules: an estimate."""
         random = Random("share")  # noqa: S311 - reproducible by design
-        point = [0.5] * (max(self.places, default=-1) + 1)
-        kept = 0
-        for _ in range(SHARE_DRAWS):
-            self._draw(point, random, self.boxes)
-            kept += self.keeps(point)
+        kept = sum(1 for _ in self._kept(self._middle(), random, SHARE_DRAWS))
         return self.boxes.volume * kept / SHARE_DRAWS
+
+    def _kept(
+        self, point: MutableSequence[float], random: Random, draws: int
+    ) -> Iterator[tuple[float, ...]]:
+        """Coordinates at `places` of those draws that keep the rules; each changes the point."""
+        for _ in range(draws):
+            self._draw(point, random, self.boxes)
+            if self.keeps(point):
+                yield self._part(point)
+
+    def _middle(self) -> list[float]:
+        """A point with all coordinates up to the last one of the group."""
+        return [0.5] * (max(self.places, default=-1) + 1)
+
+    def _part(self, point: Sequence[float]) -> tuple[float, ...]:
+        return tuple(point[place] for place in self.places)
 
     def _draw(self, point: MutableSequence[float], random: Random, boxes: Boxes) -> None:
         for place in boxes.places:
@@ -201,15 +208,7 @@ class Group:
 
     def _found(self, draws: int) -> tuple[tuple[float, ...], ...]:
         random = Random(f"{draws}")  # noqa: S311 - reproducible by design
-        point = [0.5] * (max(self.places, default=-1) + 1)
-        found: list[tuple[float, ...]] = []
-        for _ in range(draws):
-            self._draw(point, random, self.boxes)
-            if self.keeps(point):
-                found.append(tuple(point[place] for place in self.places))
-                if len(found) == _KNOWN:
-                    break
-        return tuple(found)
+        return tuple(islice(self._kept(self._middle(), random, draws), _KNOWN))
 
     @cached_property
     def _combined(self) -> tuple[tuple[float, ...], ...] | None:
