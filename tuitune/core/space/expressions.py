@@ -49,30 +49,25 @@ def compared(
 
 def all_of(parts: Sequence[Evaluated]) -> Evaluated:
     """False where a part is, otherwise unknown where a part is."""
-
-    def value(config: Mapping[str, Any]) -> bool | None:
-        is_known = True
-        for part in parts:
-            found = part(config)
-            if found is False:
-                return False
-            is_known = is_known and found is not None
-        return True if is_known else None
-
-    return value
+    return _decided(parts, by=False)
 
 
 def any_of(parts: Sequence[Evaluated]) -> Evaluated:
     """True where a part is, otherwise unknown where a part is."""
+    return _decided(parts, by=True)
+
+
+def _decided(parts: Sequence[Evaluated], *, by: bool) -> Evaluated:
+    """The value of the first part that alone decides; without one its opposite, or unknown."""
 
     def value(config: Mapping[str, Any]) -> bool | None:
         is_known = True
         for part in parts:
-            found = part(config)
-            if found:
-                return True
+            found: bool | None = part(config)
+            if found is by:
+                return by
             is_known = is_known and found is not None
-        return False if is_known else None
+        return not by if is_known else None
 
     return value
 

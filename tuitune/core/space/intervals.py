@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,34 +15,34 @@ class Interval(NamedTuple):
     high: float
 
     def __add__(self, other: Any) -> Any:
-        return _hull(lambda one, two: one + two, self, other)
+        return _hull(operator.add, self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return _hull(lambda one, two: one + two, other, self)
+        return _hull(operator.add, other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return _hull(lambda one, two: one - two, self, other)
+        return _hull(operator.sub, self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return _hull(lambda one, two: one - two, other, self)
+        return _hull(operator.sub, other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return _hull(lambda one, two: one * two, self, other)
+        return _hull(operator.mul, self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return _hull(lambda one, two: one * two, other, self)
+        return _hull(operator.mul, other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return _quotient(lambda one, two: one / two, self, other)
+        return _quotient(operator.truediv, self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return _quotient(lambda one, two: one / two, other, self)
+        return _quotient(operator.truediv, other, self)
 
     def __floordiv__(self, other: Any) -> Any:
-        return _quotient(lambda one, two: one // two, self, other)
+        return _quotient(operator.floordiv, self, other)
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return _quotient(lambda one, two: one // two, other, self)
+        return _quotient(operator.floordiv, other, self)
 
     def __mod__(self, _: Any) -> Any:
         return None
