@@ -69,21 +69,15 @@ def _is_table(value: object) -> bool:
 
 def joined(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """A table with dotted names in place of nested tables, unless a parameter has the name."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in names and isinstance(value, dict):
-            found |= {f"{key}.{rest}": inner for rest, inner in _every(value, key, names)}
-        else:
-            found[key] = value
-    return found
+    return dict(_every(table, "", names))
 
 
 def _every(
     table: Mapping[str, Any], above: str, names: Collection[str]
 ) -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
-        name = f"{above}.{key}"
+        name = f"{above}{key}"
         if name not in names and isinstance(value, dict):
-            yield from ((f"{key}.{rest}", inner) for rest, inner in _every(value, name, names))
+            yield from _every(value, f"{name}.", names)
         else:
-            yield key, value
+            yield name, value
