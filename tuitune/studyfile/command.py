@@ -13,9 +13,9 @@ from tuitune.core.space import (
     Fixed,
     FloatRange,
     Parameter,
-    PowerRange,
     Sampled,
     SearchSpace,
+    listed,
     spell,
 )
 from tuitune.messages.command import (
@@ -104,7 +104,7 @@ def _check_outside_groups(given: str, names: Names) -> None:
         )
     if spelling in OF_NOTHING:
         return
-    parameter = _parameter(name, names)
+    parameter = names.space.by_name.get(name)
     lacking = "isn't there when a trial begins" if name == CHECKPOINT else ""
     if parameter is not None and parameter.when:
         lacking = "isn't in every configuration"
@@ -154,7 +154,8 @@ def _check_spelling(given: str, name: str, spelling: str, names: Names) -> None:
     if spelling not in SPELLINGS:
         known = ", ".join(f"{{{name}!{each}}}" for each in SPELLINGS)
         raise WrongValueError(f"{{{given}}} has a spelling that there is not; there are: {known}")
-    parameter = _parameter(name, names)
+    # It is none for a value of the trial, and for a parameter with a mistake.
+    parameter = names.space.by_name.get(name)
     if spelling not in {"int", "yn"} or parameter is None or _suits(parameter, spelling):
         return
     what = "true or false" if spelling == "yn" else "true, false or a whole number"
@@ -166,14 +167,10 @@ def _suits(parameter: Parameter, spelling: str) -> bool:
     match parameter:
         case Sampled():
             return True
-        case Choice(values=values):
-            return any(_is_spelled(value, spelling) for value in values)
-        case Fixed(value=value):
-            return _is_spelled(value, spelling)
+        case Choice() | Fixed():
+            return any(_is_spelled(value, spelling) for value in listed(parameter))
         case FloatRange(step=step):
             return spelling == "int" and step is not None and step.is_integer()
-        case PowerRange():
-            return spelling == "int"
         case _:
             return spelling == "int"
 
@@ -182,11 +179,6 @@ def _is_spelled(value: object, spelling: str) -> bool:
     if isinstance(value, bool):
         return True
     return spelling == "int" and isinstance(value, int | float) and float(value).is_integer()
-
-
-def _parameter(name: str, names: Names) -> Parameter | None:
-    """None for a value of the trial, and for a parameter with a mistake."""
-    return next((each for each in names.space.parameters if each.name == name), None)
 
 
 def _bare(name: str) -> str:

@@ -6,11 +6,11 @@ import fnmatch
 import json
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
-from tuitune.core.space import Choice, Fixed, Parameter, SearchSpace
+from tuitune.core.space import SearchSpace, listed
 from tuitune.core.spec import TrialSpec
 from tuitune.studyfile.command import LONGEST_WORD, Names, check_variable, read_command
 from tuitune.studyfile.problems import Problems, WrongValueError, kind
@@ -153,7 +153,7 @@ def _check_values(table: Table, space: SearchSpace) -> Mapping[str, int]:
     """
     longest: dict[str, int] = {}
     for parameter in space.parameters:
-        texts = [json.dumps(value) for value in _listed(parameter)]
+        texts = [json.dumps(value) for value in listed(parameter)]
         longest[parameter.name] = max(map(len, texts), default=0)
         if any("\\u0000" in text for text in texts):
             words = "contains a NUL character, which no command can get; leave it out"
@@ -166,16 +166,6 @@ def _check_values(table: Table, space: SearchSpace) -> Mapping[str, int]:
         )
         table.problems.add("space", name, None, words)
     return longest
-
-
-def _listed(parameter: Parameter) -> Sequence[object]:
-    match parameter:
-        case Choice(values=values):
-            return values
-        case Fixed(value=value):
-            return (value,)
-        case _:
-            return ()
 
 
 def _saves(table: Table) -> str | None:

@@ -29,12 +29,11 @@ from tuitune.core.space.expressions import (
     negated,
 )
 from tuitune.core.space.parameters import (
-    Choice,
-    Fixed,
     Parameter,
     Sampled,
     Value,
     is_number,
+    listed,
     spell,
 )
 
@@ -165,7 +164,7 @@ class _Reader:
                 "keep the constraint in its sampling function instead"
             )
         self.names.add(name)
-        possible = _possible(parameter)
+        possible = listed(parameter)
         kinds = {_kind_of(value) for value in possible} or {"number"}
         kind = kinds.pop() if len(kinds) == 1 else "mixed"
         return _Term(kind, lambda config: config.get(name), node, possible)
@@ -188,7 +187,7 @@ class _Reader:
     def _meant(self, name: str) -> str:
         import difflib  # noqa: PLC0415 - only a mistake pays for it
 
-        values = [v for p in self.parameters.values() for v in _possible(p)]
+        values = [v for p in self.parameters.values() for v in listed(p)]
         if name in values:
             return f"write '{name}' for the text"
         endings = [known for known in self.parameters if known.endswith(f".{name}")]
@@ -320,14 +319,3 @@ def _kind_of(value: object) -> str:
     if isinstance(value, str):
         return "text"
     return "number" if is_number(value) else "mixed"
-
-
-def _possible(parameter: Parameter) -> tuple[Value, ...]:
-    """The values of a choice and of a fixed parameter; empty for numbers within a range."""
-    match parameter:
-        case Choice(values=values):
-            return values
-        case Fixed(value=value):
-            return (value,)
-        case _:
-            return ()

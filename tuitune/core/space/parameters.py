@@ -119,6 +119,17 @@ def same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
+def listed(parameter: Parameter) -> tuple[Value, ...]:
+    """The values of a choice and of a fixed parameter; empty for ranges and samples."""
+    match parameter:
+        case Choice(values=values):
+            return values
+        case Fixed(value=value):
+            return (value,)
+        case _:
+            return ()
+
+
 def levels(parameter: Parameter) -> int | None:
     """The number of distinct values; None for a continuous or a sampled parameter."""
     match parameter:
