@@ -154,6 +154,8 @@ TABLES = [
     ({"trial": RIGHT["trial"] + "\nenv = { A = 1 }"}, '[trial.env] A = 1: is a whole number, not text; write A = "1"'),
     ({"trial": RIGHT["trial"] + '\nenv = { "A=B" = "1" }'}, '[trial.env] A=B = "1": can\'t be a variable of the environment; write NAME = "text"'),
     ({"trial": RIGHT["trial"] + "\nenv = 1"}, '[trial] env = 1: is a whole number, not a table; write env = { name = "text" }'),
+    ({"trial": RIGHT["trial"] + "\ncwd = 3"}, '[trial] cwd = 3: is a whole number, not text; write cwd = "3"'),
+    ({"trial": RIGHT["trial"] + '\ncwd = " "'}, '[trial] cwd = " ": is empty; give it a value or leave the key out'),
 ]  # fmt: skip
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tuitune.core.space import spell
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tuitune.studyfile.problems import Problems
+from tuitune.studyfile.problems import Problems
 
 FILL_IN = "FILL-IN"
 

@@ -79,8 +79,11 @@ def working_folder(file: str | Path, cwd: str | None) -> Path:
 
 def folder_of(table: Table, file: Path) -> Path | None:
     """The working folder of [trial], which is there; None, with a problem recorded, if not."""
+    cwd = table.content.get("cwd")
+    if not isinstance(cwd, str) or not cwd.strip():  # `read_trial` records its problem
+        cwd = None
     try:
-        folder = working_folder(file, table.text("cwd", None))
+        folder = working_folder(file, cwd)
     except RuntimeError:  # the home folder of a user that there is not
         folder = Path(table.content["cwd"])
     if folder.is_dir():
