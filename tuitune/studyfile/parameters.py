@@ -177,7 +177,7 @@ def _choice(name: str, entry: Mapping[str, Any]) -> Choice:
             raise WrongValueError(f"{spell(value)} {words}")
         if any(same(value, earlier) for earlier in values[:place]):
             raise WrongValueError(f"has {spell(value)} twice; leave one of them out")
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    numbers = all(map(is_number, values))
     ordered = flag(entry, "ordered", default=numbers)
     weights = _weights(entry, len(values)) if "weights" in entry else []
     if numbers and "ordered" not in entry:

@@ -51,7 +51,7 @@ def _end(entry: Mapping[str, Any], key: str) -> int | float:
     if key not in entry:
         raise WrongValueError(f"has no {key} end; write {key} = …")
     value = entry[key]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise WrongValueError(f"{key} is {kind(value)}, not a number; write {key} = 1, say")
     if math.isnan(value):
         raise WrongValueError(
@@ -134,7 +134,7 @@ def _floats(
 
 
 def _step(step: Any, low: float, high: float) -> int | float:
-    if isinstance(step, bool) or not isinstance(step, int | float):
+    if not is_number(step):
         raise WrongValueError(f"step is {kind(step)}, not a number; write step = 1, say")
     if not math.isfinite(step) or step <= 0:
         raise WrongValueError(f"step = {step} is not a positive number; write a step above 0")

@@ -112,7 +112,7 @@ class Table:
         value = self.content.get(key)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_number(value):
             mend = _as_number(value, whole=False)
             self.wrong(key, f"is {kind(value)}, not a number; write {key} = {mend}")
         elif not isfinite(value):

@@ -21,6 +21,7 @@ from tuitune.core.space.parameters import (
     Value,
     from_unit,
     index_of,
+    is_number,
     levels,
     nearest_index,
     same,
@@ -128,7 +129,7 @@ def _fitted(parameter: Parameter, value: Any) -> Value:
             if index is None:
                 raise UnfitError(f"{parameter.name} is never {spell(value)} here")
             return parameter.values[index]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise UnfitError(f"{parameter.name} is a number here")
     if not parameter.low <= value <= parameter.high:
         raise UnfitError(f"{parameter.name} is from {parameter.low} to {parameter.high} here")

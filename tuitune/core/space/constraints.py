@@ -213,7 +213,7 @@ class _Reader:
         if isinstance(op, ast.UAdd):
             return inner
         minus = calculated(operator.mul, lambda _: -1, number)
-        possible = tuple(-v for v in inner.possible if is_number(v))  # type: ignore[operator]
+        possible = tuple(-v for v in inner.possible if is_number(v))
         return _Term("number", minus, node, possible)
 
     def _arithmetic(self, node: ast.BinOp, op: ast.operator, left: _Term, right: _Term) -> _Term:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -88,7 +88,7 @@ class Sampled(msgspec.Struct, frozen=True):
 Parameter = FloatRange | IntRange | PowerRange | Choice | Fixed | Sampled
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether it is an int or a float; a bool is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -175,7 +175,7 @@ def index_of(parameter: Parameter, value: object) -> int | None:
         case Fixed(value=known):
             return 0 if same(known, value) else None
     count = levels(parameter)
-    if count is None or isinstance(value, bool) or not isinstance(value, int | float):
+    if count is None or not is_number(value):
         return None
     index = nearest_index(parameter, value)
     if index is None or not 0 <= index < count:
@@ -277,10 +277,9 @@ def _continuous(parameter: FloatRange, u: float) -> float:
 
 def _continuous_to_unit(parameter: FloatRange, value: object) -> float:
     low, high = parameter.low, parameter.high
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:  # type: ignore[operator]  # a number, just seen
+    if not is_number(value) or not low <= value <= high:
         raise ValueError(f"{spell(value)} is no value of {parameter.name}")
-    at, bottom, top = float(value), low, high  # type: ignore[arg-type]  # the same
+    at, bottom, top = float(value), low, high
     if parameter.log:
         at, bottom, top = math.log(at), math.log(low), math.log(high)
     # Halves avoid the overflow of the widest ranges; the narrowest may have a width of 0.

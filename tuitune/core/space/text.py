@@ -14,6 +14,7 @@ from tuitune.core.space.parameters import (
     PowerRange,
     Sampled,
     index_of,
+    is_number,
     spell,
     value_at,
 )
@@ -44,7 +45,7 @@ def value_problem(parameter: Parameter, value: object) -> str:
 
 
 def _number_problem(parameter: FloatRange | IntRange | PowerRange, value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         return "is not a number"
     if not parameter.low <= value <= parameter.high:
         return f"is not within {parameter.low} to {parameter.high}"

@@ -25,6 +25,7 @@ from tuitune.core.space import (
     Sampled,
     SearchSpace,
     index_of,
+    is_number,
     key,
     levels,
 )
@@ -281,11 +282,7 @@ def drawn(parameters: Sequence[Sampled], configs: Sequence[Mapping[str, Any]]) -
 
 
 def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < 1e150  # and neither infinite nor NaN
-    )
+    return is_number(value) and abs(value) < 1e150  # and neither infinite nor NaN
 
 
 def _numbers(values: Sequence[Any]) -> NDArray[np.float64]:
