@@ -27,6 +27,12 @@ import tuitune
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
+LOADED_BY_READERS = """
+import json, sys
+import tuitune.cli.app, tuitune.cli.control, tuitune.cli.show, tuitune.ui.screens.study
+print(json.dumps(sorted(sys.modules)))
+"""
+
 DATACLASSES_OF_A_RUN = """
 import dataclasses, json, runpy, sys
 sys.argv = ["tuitune", "light.toml", "--no-ui", "--runs", "runs"]
@@ -119,6 +125,14 @@ def test_help_loads_no_engine(tmp_path: Path) -> None:
         name for name in loaded if name.startswith(("tuitune.engine", "tuitune.core.study"))
     }
     assert not packages(loaded) & {"asyncio", "sqlite3"}
+
+
+def test_commands_and_the_app_load_no_state_machine(tmp_path: Path) -> None:
+    done = run(["-c", LOADED_BY_READERS], tmp_path)
+    assert done.returncode == 0, done.stderr
+    loaded = {name for name in json.loads(done.stdout) if name.startswith("tuitune.")}
+    assert {"tuitune.control.requests", "tuitune.core.study"} <= loaded
+    assert not loaded & {"tuitune.core.study.decide", "tuitune.core.study.evolve"}
 
 
 @pytest.mark.parametrize("trials", [2, 8])  # with eight its model is asked, in another process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -12,11 +12,13 @@ from tuitune.core import events as ev
 from tuitune.core.reasons import Stopped
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.space import SearchSpace
-from tuitune.core.study import Study, Trial
 from tuitune.core.study.acts import Act, standing, why_not
 from tuitune.messages.states import Shown, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
 from tuitune.studyfile.nesting import joined
+
+if TYPE_CHECKING:
+    from tuitune.core.study import Study, Trial
 
 Answer = dict[str, Any]  # values that JSON can hold; a request that fails has the key "error"
 _LONGEST = 3600.0  # s that a kill may wait

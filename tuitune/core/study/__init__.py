@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuitune.core.study.machine import Study
-from tuitune.core.study.state import State, Trial
+if TYPE_CHECKING:
+    from tuitune.core.study.machine import Study
+    from tuitune.core.study.state import State, Trial
 
 __all__ = ["State", "Study", "Trial"]
 
