@@ -105,9 +105,8 @@ def test_what_is_no_function_raises(tmp_path: Path, target: str, error: str):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it starts none on one core")
 def test_a_library_that_keeps_threads_is_named():
     work = "numpy.ones((500, 500)) @ numpy.ones((500, 500))"  # all threads have begun after it
-    code = (
-        f"import numpy; {work}; from tuitune.zygote import forking; print(forking.why_not_forked())"
-    )
+    ask = "from tuitune.zygote import forking; print(forking.why_not_forked(library=''))"
+    code = f"import numpy; {work}; {ask}"
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "3", "PYTHONPATH": ROOT}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -45,3 +46,10 @@ def connect_to_parent() -> tuple[socket.socket, list[str]]:
     descriptor, parent, *arguments = sys.argv[1:]
     process_tree.die_with_parent(int(parent))
     return socket.socket(fileno=int(descriptor)), arguments
+
+
+def read_memory(descriptor: int) -> bytes:
+    """All that an inherited file in memory holds, which is closed."""
+    content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    os.close(descriptor)
+    return content

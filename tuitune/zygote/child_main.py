@@ -12,6 +12,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tuitune.ipc.entry import read_memory
 from tuitune.trial import child_process, seeds
 from tuitune.trial.wire import decode_order, one_line
 from tuitune.zygote import targets
@@ -38,8 +39,7 @@ def main() -> None:
     """
     kind, folder, target, request, tidy, *rest = sys.argv[1:]
     *result, parent = (int(number) for number in rest)
-    text = os.pread(int(request), os.fstat(int(request)).st_size, 0)
-    os.close(int(request))
+    text = read_memory(int(request))
     os.set_inheritable(int(tidy), False)  # noqa: FBT003
     faulthandler.enable()
     targets.open_path(folder)

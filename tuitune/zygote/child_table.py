@@ -198,9 +198,7 @@ class ChildTable:
 
 def result_of(place: int, ended: Ended) -> tuple[dict[str, Any], str | None]:
     """The values that a sampler has written into its file, or why there are none."""
-    size = os.fstat(place).st_size
-    text = os.pread(place, size, 0)
-    os.close(place)
+    text = entry.read_memory(place)
     if ended.code == 0 and text:
         answer = json.loads(text)
         return answer["values"], answer["error"]

@@ -31,9 +31,12 @@ _MOST_NAMED = 3
 _REMEDY = "let the function that trains do that, not the import"
 
 
-def why_not_forked() -> str | None:
-    """Why this process can't be forked after the import, and the mend; None if it can."""
-    if library := gpu_in_use():
+def why_not_forked(library: str) -> str | None:
+    """Why this process can't be forked after the import, and the mend; None if it can.
+
+    `library`: what `gpu_in_use` says.
+    """
+    if library:
         return f"the import initialises {library}, which a forked process can't share; {_REMEDY}"
     _end_progress_monitors()
     names = [name for name in map(_name_of, _other_tasks()) if not _FORKABLE.match(name)]

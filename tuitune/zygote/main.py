@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from tuitune.ipc import process_tree
-from tuitune.ipc.entry import command, connect_to_parent
+from tuitune.ipc.entry import command, connect_to_parent, read_memory
 from tuitune.ipc.frames import LineBuffer
 from tuitune.trial import child_process, seeds
 from tuitune.trial.wire import Order
@@ -50,7 +50,7 @@ def main() -> None:
     faulthandler.enable()  # a trial that dies of a signal leaves its stack in its log
     requests = _Requests(control)
     if arguments:  # it has imported the target, in its earlier life
-        _serve(control, requests, *_read_memory(int(arguments[0])))
+        _serve(control, requests, *_remembered(int(arguments[0])))
     setup = next(requests.read())
     assert isinstance(setup, protocol.Setup)
     began = time.monotonic()
@@ -63,9 +63,10 @@ def main() -> None:
         control.sendall(protocol.replies.encode(protocol.Failed(text)))
         return
     took = time.monotonic() - began
-    reason = forking.why_not_forked()
+    library = forking.gpu_in_use()
+    reason = forking.why_not_forked(library)
     ready = protocol.Ready(targets.sources(setup.folder), reason, took)
-    if reason is not None and forking.gpu_in_use():
+    if library:
         _forget_import(control, setup, ready)
     _serve(control, requests, setup, ready, function)
 
@@ -87,10 +88,8 @@ def _forget_import(
     os.execv(sys.executable, command(sys.executable, "zygote.main", *numbers))  # noqa: S606
 
 
-def _read_memory(memory: int) -> tuple[protocol.Setup, protocol.Ready]:
-    text = os.pread(memory, os.fstat(memory).st_size, 0)
-    os.close(memory)
-    setup, ready = json.loads(text)
+def _remembered(memory: int) -> tuple[protocol.Setup, protocol.Ready]:
+    setup, ready = json.loads(read_memory(memory))
     return protocol.Setup(*setup), protocol.Ready(*ready)
 
 
