@@ -16,10 +16,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tuitune.trial.checkpoints import CHECKPOINTS
 from tuitune.trial.saved_files import find
 
 BIN = ".removing"  # in the folder of the trials, for what is to be deleted
-_CHECKPOINTS = "checkpoints"
 _FEW = 4  # trials whose checkpoints are looked for at once; the thread looks for those of more
 
 
@@ -80,7 +80,7 @@ class _Removal:
         return self._saves is not None or os.path.exists(self._checkpoints(trial))  # noqa: PTH110
 
     def _checkpoints(self, trial: int) -> str:
-        return f"{self._trials}/{trial:04d}/{_CHECKPOINTS}"
+        return f"{self._trials}/{trial:04d}/{CHECKPOINTS}"
 
     def _work(self) -> None:
         self._empty_bin()  # an engine that was killed may have left something there
@@ -229,7 +229,7 @@ class TrialFolders:
         if _is_same(found, ours):
             return moved
         # the first part of ours: an engine died, or the disk was full, while writing it
-        if not ours.startswith(found) or (folder / _CHECKPOINTS).exists():
+        if not ours.startswith(found) or (folder / CHECKPOINTS).exists():
             moved = self._move_aside(folder)
             folder.mkdir(mode=0o700)
         path.write_text(ours, encoding="utf-8")
@@ -241,7 +241,7 @@ class TrialFolders:
         Read from the disk: the journal may be wrong about which are there.
         """
         try:
-            found = whole(list((self.folder(trial) / _CHECKPOINTS).iterdir()))
+            found = whole(list((self.folder(trial) / CHECKPOINTS).iterdir()))
         except (FileNotFoundError, NotADirectoryError):
             return None
         return next((path for path in reversed(found) if int(path.name) != but), None)

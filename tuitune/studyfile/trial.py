@@ -175,7 +175,8 @@ def _saves(table: Table) -> str | None:
     saves = table.text("saves", None)
     if saves is None:
         return None
-    from tuitune.trial.saved_files import CHECKPOINTS, OF_THE_FOLDER  # noqa: PLC0415 - few need it
+    from tuitune.trial.checkpoints import CHECKPOINTS  # noqa: PLC0415 - few need these
+    from tuitune.trial.saved_files import OF_THE_FOLDER  # noqa: PLC0415
 
     plain = os.path.normpath(saves.removeprefix("{trial.folder}/"))
     first = plain.split(os.sep, 1)[0]

@@ -170,7 +170,7 @@ class Trial:
         Whatever is raised inside, TrialStopped too, discards the checkpoint.
         """
         # A script that never saves doesn't pay for this import.
-        from tuitune.trial.checkpoints import clear_remains, written  # noqa: PLC0415
+        from tuitune.trial.checkpoints import CHECKPOINTS, clear_remains, written  # noqa: PLC0415
 
         number = whole(step)
         if number is None or not 0 <= number <= wire.MOST_STEP:
@@ -178,7 +178,7 @@ class Trial:
             raise ValueError(f"checkpoint({kind}): a step is a whole number from 0 to 2**53")
         if not self._reporter.take():
             raise SecondReporterError
-        folder = self.folder / "checkpoints"
+        folder = self.folder / CHECKPOINTS
         if not self._saved:
             self._saved = True
             clear_remains(folder)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CHECKPOINTS = "checkpoints"  # the folder of them, in the trial's
 _KEPT = 2
 _LEAST_FREE = 1 << 16  # bytes
 

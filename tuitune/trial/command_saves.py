@@ -13,9 +13,8 @@ from pathlib import Path
 from tuitune.ipc import process_tree
 from tuitune.trial import wire
 from tuitune.trial.channel import SocketChannel
-from tuitune.trial.checkpoints import clear_remains, written
+from tuitune.trial.checkpoints import CHECKPOINTS, clear_remains, written
 from tuitune.trial.saved_files import (
-    CHECKPOINTS,
     SavedFile,
     age,
     by_age,
@@ -58,7 +57,6 @@ class Saves:
         self._trusted: SavedFile | None = None  # whole when the command was suspended to be ended
         self._copying: _Copy | None = None
         self._steps: deque[tuple[float, int]] = deque([(0.0, order.resume_step or 0)], _STEPS)
-        self._failed = False
 
     def begin(self) -> None:
         """Put back what the checkpoint holds, before the command starts. Raises OSError.

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tuitune.ipc import process_tree
+from tuitune.trial.checkpoints import CHECKPOINTS
 
-CHECKPOINTS = "checkpoints"
 OF_THE_FOLDER = ("output.log", "config.json")  # in the trial's folder, and none of the command's
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
 _ZIP, _ZIP_END, _ZIP_TAIL = b"PK\x03\x04", b"PK\x05\x06", 65_557  # the longest end of an archive
@@ -101,11 +101,8 @@ def _is_copy(there: SavedFile, wanted: SavedFile) -> bool:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part or 0), "") if at % 2 else (0, part) for at, part in _parts(name)]
-
-
-def _parts(name: str) -> Iterator[tuple[int, str]]:
-    yield from enumerate(re.split(r"(\d+)", name))
+    parts = enumerate(re.split(r"(\d+)", name))
+    return [(int(part), "") if at % 2 else (0, part) for at, part in parts]
 
 
 def _stamps(path: str) -> Iterator[tuple[str, int, int, int]]:
