@@ -226,16 +226,16 @@ def test_a_stop_asked_before_the_trial_has_connected_is_heard(bench):
     assert bench.until(bench.exits)[0].stopped
 
 
+DRAWN = "(random.random(), float(numpy.random.rand()), float(torch.rand(1)))"
+
+
 def test_generators_are_seeded_by_the_order(bench):
     bench.write(
         "train.py",
-        """
-        import random
-        import numpy
-        import torch
+        f"""
+        import random, numpy, torch
         def train(trial):
-            numbers = random.random(), float(numpy.random.rand()), float(torch.rand(1))
-            print(numbers, torch.get_num_threads())
+            print({DRAWN}, torch.get_num_threads())
         """,
     )
     bench.open()
@@ -251,18 +251,17 @@ def test_generators_are_seeded_by_the_order(bench):
 def test_generators_of_what_the_function_imports_are_seeded_too(bench):
     bench.write(
         "train.py",
-        """
+        f"""
         def train(trial):
             import random, numpy, torch
-            numbers = random.random(), float(numpy.random.rand()), float(torch.rand(1))
-            print(numbers, torch.get_num_threads())
+            print({DRAWN}, torch.get_num_threads())
         """,
     )
     bench.open()
     bench.run(bench.order(seed=5, threads=2))
     code = (
         "import random, numpy, torch; random.seed(5); numpy.random.seed(5); torch.manual_seed(5);"
-        "print((random.random(), float(numpy.random.rand()), float(torch.rand(1))), 2)"
+        f"print({DRAWN}, 2)"
     )
     expected = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert bench.log() == expected.stdout.decode()

@@ -201,17 +201,14 @@ class _Supervisor:
         """End the command once it has saved what it was asked to, or after one more step."""
         is_beyond = self._trial.step > leaving.step
         if saves.has_saved_since(leaving.step) or (is_beyond and saves.is_any):
-            if saves.suspend(self._process.pid, hurry=is_beyond):
-                self.cut_short = True
-                self._stop()
+            must_end = saves.suspend(self._process.pid, hurry=is_beyond)
         elif is_beyond and leaving.reason == wire.PAUSED:
             self._trial.stay()
-            if self._channel.freeze() is not None:
-                self.cut_short = True
-                self._stop()
-        elif is_beyond:
-            self.cut_short = True
-            self._stop()
+            must_end = self._channel.freeze() is not None
+        else:
+            must_end = is_beyond
+        if must_end:
+            self._cut_short()
 
     def _tell_lack(self) -> None:
         lack = self._metrics.lack
@@ -266,8 +263,7 @@ class _Supervisor:
 
     def _end(self, stop: TrialStopped) -> None:
         if stop.reason != "complete":
-            self.cut_short = True
-            self._stop()
+            self._cut_short()
         elif self._trial.is_complete:
             self._stop()
         else:
@@ -292,8 +288,11 @@ class _Supervisor:
             self._trial.leave(message.reason)
             self._read_engine()  # a harsher order may have come with it
         elif message is not None:
-            self.cut_short = True
-            self._stop()
+            self._cut_short()
+
+    def _cut_short(self) -> None:
+        self.cut_short = True
+        self._stop()
 
     def _stop(self) -> None:
         """Send SIGTERM to the command; what it prints from here on no longer counts."""
@@ -304,8 +303,7 @@ class _Supervisor:
 
     def _terminate(self, number: int, _: object) -> None:
         """Pass SIGTERM on, and wait for the command to obey."""
-        self.cut_short = True
-        self._stop()
+        self._cut_short()
         if self._reporting:
             raise TrialStopped(f"signal {number}")  # no verdict may ever come
 

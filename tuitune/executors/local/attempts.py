@@ -46,8 +46,8 @@ class Attempt:
     may_end: bool = False  # it was signalled, or answered that it is to stop
     error: str | None = None  # of its Done; None before that has come
     stopped: bool = False  # it ended by TrialStopped
-    has_returned: bool = False  # its function, or its command, has come to its end, or
-    ignores_stop: bool = False  # its code has caught the order to end
+    has_returned: bool = False  # its function or command has come to its end, or ignores a stop
+    ignores_stop: bool = False  # its code has caught TrialStopped, and goes on
     exit_timer: TimerHandle | None = None  # until its exit counts as overdue
     is_exit_overdue: bool = False  # its function has returned, but its process goes on
 

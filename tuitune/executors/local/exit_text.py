@@ -132,8 +132,8 @@ def with_last_words(error: str, tail: str) -> str:
     """
     lines = [line.strip(_FRAMES) for line in tail.splitlines()]
     lines = [line for line in lines if any(map(str.isalnum, line))][-_NEAR:]
-    words = next((line for line in reversed(lines) if _SAYS_WHY.search(line)), "")
-    words = words or next(iter(lines[-1:]), "")
+    last = lines[-1] if lines else ""
+    words = next((line for line in reversed(lines) if _SAYS_WHY.search(line)), last)
     if len(words) > _LONGEST_WORDS:
         words = f"{words[:_LONGEST_WORDS]}…"
     return f"{error}: {words}" if words else error
