@@ -10,7 +10,7 @@ from tuitune.core.reasons import Ranked, RungName
 from tuitune.ui.panes import detail
 from tuitune.ui.panes.detail import DetailPane
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.text.decisions import decisions, rung_lines
+from tuitune.ui.text.decisions import decisions, rung_lines, rungs_on_one_line
 
 WIDTHS = (60, 80, 140, 200)
 RUNG = "rung 1 (epoch 3): rank 9 of 33, 0.0991 not within 0.0942"
@@ -160,3 +160,15 @@ def test_words_of_trials_can_not_steer_the_terminal():
     shown = said(facts=[ev.Warned(NOW, 1, 0, "\x1b[2J\x07[red]x[/]")])
     assert shown.replace("\n", "").isprintable()
     assert "[red]x[/]" in shown
+
+
+def test_on_one_line_the_first_rungs_are_left_out_where_room_is_short():
+    facts = [*enumerate([ranked(1, 0, 3, 31), ranked(3, 1, 2, 15), ranked(9, 2, 4, 6, "stop")])]
+    pict = snapshot(rows("rr"), facts={1: facts})
+    for width, words in (
+        (80, "✓ epoch 1 3rd of 31   ✓ epoch 3 2nd of 15   ✗ epoch 9 4th of 6, needed 0.5"),
+        (60, "✓ epoch 3 2nd of 15   ✗ epoch 9 4th of 6, needed 0.5"),
+        (20, "✗ epoch 9 4th of 6, "),
+    ):
+        one = rungs_on_one_line(pict, facts, context(pict).glyphs, width)
+        assert "".join(part for part, _ in one) == words

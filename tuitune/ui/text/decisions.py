@@ -21,7 +21,7 @@ from tuitune.messages.facts import told, whose
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import Shown
 from tuitune.messages.text import number, ordinal
-from tuitune.ui.render.lines import Line, cut, line, width_of, wrapped
+from tuitune.ui.render.lines import Line, Segment, cut, joined, line, wrapped
 from tuitune.ui.text.trial import clock, resource
 
 if TYPE_CHECKING:
@@ -73,14 +73,12 @@ def rungs_on_one_line(
 ) -> Line:
     """All rungs on one line, the first left out if need be; what was needed only at the last."""
     found = _at_rungs(snapshot, facts, glyphs)
-    parts: list[Line] = []
+    parts: list[Segment] = []
     for place, one in enumerate(found, 1):
         words = one.words if place == len(found) else one.rank
-        gap = "   " if parts else ""
-        parts.append(line((f"{gap}{one.sign}", one.role), (f" {one.step} {words}", "muted")))
-    while len(parts) > 1 and sum(map(width_of, parts)) > width:
-        del parts[0]
-    return cut(tuple(span for part in parts for span in part), width)
+        shown = line((one.sign, one.role), (f" {one.step} {words}", "muted"))
+        parts.append(Segment(place, shown))
+    return cut(joined(parts, width, 3), width)
 
 
 def _at_rungs(
