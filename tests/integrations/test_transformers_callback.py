@@ -121,6 +121,7 @@ train_as_trial(trainer)
 """
 
 
+@pytest.mark.usefixtures("python_of_the_tests")  # torchrun is beside it
 def test_two_ranks_save_together_and_report_once(workshop: Workshop):
     workshop.write("model.py", MODEL)
     workshop.write("script.py", TWO_RANKS)

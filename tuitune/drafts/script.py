@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tuitune.core.space import is_number
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -257,8 +259,7 @@ def _converted(kind: str, value: Any) -> Any:
 
 
 def _arithmetic(left: Any, op: ast.operator, right: Any) -> Any:
-    numbers = [x for x in (left, right) if isinstance(x, int | float) and not isinstance(x, bool)]
-    if len(numbers) < 2 or any(abs(x) > _LARGEST for x in numbers):
+    if not all(is_number(x) and abs(x) <= _LARGEST for x in (left, right)):
         return None
     if isinstance(op, ast.Pow) and abs(right) > _MOST_POWER:
         return None

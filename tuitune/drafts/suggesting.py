@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from tuitune.core.space import spell
+from tuitune.core.space import is_number, spell
 from tuitune.drafts.names import domain, is_choice, is_never, is_switch, known, snake
 from tuitune.drafts.option import VALUE, Option, escaped
 from tuitune.drafts.toml_text import toml_key
@@ -116,7 +116,7 @@ def _ranged(option: Option, imported: Collection[str]) -> Line | None:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if is_number(value) else None
 
 
 def _default_words(option: Option) -> str:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tuitune.core.space import spell
+from tuitune.core.space import is_number, spell
 from tuitune.drafts.option import Objective, Option, Reading, escaped
 from tuitune.drafts.script import DraftError, called, keywords
 from tuitune.drafts.toml_text import number_domain, toml_key
@@ -285,8 +285,7 @@ class _Reader:
                 return "", ()
             return f"{{ choices = {spell(list(dict.fromkeys(values)))} }}", tuple(values)
         low, high = literal(given.get("low")), literal(given.get("high"))
-        numbers = [v for v in (low, high) if isinstance(v, int | float) and not isinstance(v, bool)]
-        if len(numbers) < 2:
+        if not is_number(low) or not is_number(high):
             return "", ()
         whole = form == "suggest_int"
         log = form == "suggest_loguniform" or literal(given.get("log")) is True
