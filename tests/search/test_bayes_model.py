@@ -377,22 +377,23 @@ def test_earlier_studies_that_mislead_are_overruled():
 
 def test_beliefs_draw_the_first_trials_and_fade():
     """A belief in the wrong place draws the model at first, and is overruled later."""
-    space = SearchSpace((FloatRange("x", 0.0, 1.0), Choice("c", ("a", "b", "d"))))
+    believed = FloatRange("x", 0.0, 1.0, likely=(0.9,))
+    space = SearchSpace((believed, Choice("c", ("a", "b", "d"), likely=("d",))))
 
-    def asked(count, likely):
+    def asked(count):
         random = Random(8)
         past = [
             ended(t, {"x": (x := random.random()), "c": (c := random.choice("abd"))},
                   (x - 0.2) ** 2 + (c != "a"))
             for t in range(count)
         ]  # fmt: skip
-        model = bayes_model(space, 0, "min", (), likely)
+        model = bayes_model(space, 0, "min")
         return model.propose(count + 1, History(tuple(past)), tried_of(space, past)).config
 
-    drawn = asked(3, {"x": (0.9,), "c": ("d",)})
+    drawn = asked(3)
     assert abs(drawn["x"] - 0.9) < 0.25
     assert drawn["c"] == "d"
-    later = asked(60, {"x": (0.9,), "c": ("d",)})
+    later = asked(60)
     assert abs(later["x"] - 0.2) < 0.1
     assert later["c"] == "a"
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tuitune.core.search.bayes.acquisition import beliefs_of
 from tuitune.core.search.bayes.batch_bfgs import Enough, Start, descend
@@ -283,9 +284,12 @@ def test_drawn_values_are_numbers_or_categories():
 
 
 def test_beliefs_prefer_what_is_likely_and_fade():
-    encoding = encoding_of(TREE)
     likely = {"kind": ("b",), "told": (0.2, 0.4), "batch": (16,)}
-    beliefs = beliefs_of(encoding, likely)
+    believing = (
+        replace(p, likely=likely[p.name]) if p.name in likely else p for p in TREE.parameters
+    )
+    encoding = encoding_of(SearchSpace(tuple(believing)))
+    beliefs = beliefs_of(encoding)
     at = {column.parameter.name: place for place, column in enumerate(encoding.columns)}
     rows = encoding.snapped(np.full((4, len(encoding.columns)), 0.5))
     rows[:, at["kind"]] = [1, 1, 0, 0]

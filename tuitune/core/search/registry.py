@@ -18,7 +18,7 @@ from tuitune.core.search.proposal import Model, Proposal, Searcher, SearcherKind
 from tuitune.core.search.random_search import RandomSearcher
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.search.start import start_then_model
-from tuitune.core.space import EndlessError, SearchSpace, grid_size, grid_width, likely_of
+from tuitune.core.space import EndlessError, SearchSpace, grid_size, grid_width
 
 _LARGEST_GRID = 10_000_000
 _LEVELS = 5  # values of each continuous parameter of a grid
@@ -70,8 +70,7 @@ def complete(
 def _bayes(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
     from tuitune.core.search.bayes.model import bayes_model  # noqa: PLC0415 - numpy and scipy
 
-    likely = {p.name: likely_of(p) for p in space.searched if likely_of(p)}
-    return bayes_model(space, search.seed, mode, rungs, likely=likely)
+    return bayes_model(space, search.seed, mode, rungs)
 
 
 def _tpe(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:

@@ -7,17 +7,17 @@ they guide the first trials and fade with the number of outcomes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import erfcx
 
-from tuitune.core.search.bayes.encoding import Column, Encoding
+from tuitune.core.search.bayes.encoding import Encoding
 from tuitune.core.search.bayes.gaussian_process import Posterior, SlopedBelief
 from tuitune.core.search.bayes.observations import Table
-from tuitune.core.space import Value, index_of, normal_units, to_unit, weights_of
+from tuitune.core.space import index_of, likely_of, likely_units, normal_units, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,11 +99,8 @@ class Beliefs:
         return points
 
 
-def beliefs_of(encoding: Encoding, likely: Mapping[str, tuple[Value, ...]]) -> Beliefs:
-    """The priors of the parameters, and their likely values.
-
-    likely: from names to values: of a number one, or low and high; of a choice any.
-    """
+def beliefs_of(encoding: Encoding) -> Beliefs:
+    """The priors of the parameters, and their likely values."""
     numbers: dict[int, tuple[float, float]] = {}
     cells: dict[int, tuple[int, ...]] = {}
     weights: dict[int, Weights] = {}
@@ -113,20 +110,19 @@ def beliefs_of(encoding: Encoding, likely: Mapping[str, tuple[Value, ...]]) -> B
             numbers[place] = normal[0], max(normal[1], _NARROWEST)
         elif given := weights_of(column.parameter):
             weights[place] = Weights(np.array(given) / max(given), column.categories > 0)
-        values = likely.get(column.parameter.name)
-        if not values:
+        likely = likely_of(column.parameter)
+        if not likely:
             continue
         if column.categories:
-            found = [index_of(column.parameter, value) for value in values]
+            found = [index_of(column.parameter, value) for value in likely]
             cells[place] = tuple(cell for cell in found if cell is not None)
         else:
-            numbers[place] = _neighbourhood(column, values)
+            numbers[place] = _neighbourhood(likely_units(column.parameter))
     return Beliefs(numbers, cells, weights)
 
 
-def _neighbourhood(column: Column, values: tuple[Value, ...]) -> tuple[float, float]:
+def _neighbourhood(units: Sequence[float]) -> tuple[float, float]:
     """The middle and the spread, on the unit interval, of one value or of a range."""
-    units = [to_unit(column.parameter, value) for value in values]
     low, high = min(units), max(units)
     spread = _SPREAD if len(units) == 1 else max(_NARROWEST, (high - low) / 2)
     return (low + high) / 2, spread

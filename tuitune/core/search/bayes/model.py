@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ from tuitune.core.search.bayes.observations import (
 from tuitune.core.search.bayes.optimize_acquisition import ascend, everywhere, nearby, points_of
 from tuitune.core.search.proposal import History, Proposal, Tried, is_new
 from tuitune.core.search.sobol import sobol_searcher
-from tuitune.core.space import SearchSpace, Value
+from tuitune.core.space import SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,17 +169,12 @@ def bayes_model(
     seed: int,
     mode: Mode,
     rungs: Sequence[int] = (),
-    likely: Mapping[str, tuple[Value, ...]] | None = None,
 ) -> BayesModel:
-    """The model of a study. rungs: their resources, rising, the maximum last; or empty.
-
-    likely: the user's likely values by parameter: one value, or low and high, of a number; any
-    values of a choice.
-    """
+    """The model of a study. rungs: their resources, rising, the maximum last; or empty."""
     encoding = encoding_of(space)
     return BayesModel(
         encoding,
-        beliefs_of(encoding, likely or {}),
+        beliefs_of(encoding),
         ExplorationPolicy(space, sobol_searcher(space, seed), cheap=len(rungs) > 1),
         seed,
         mode,
