@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tuitune.core import events as ev
-from tuitune.core.placement.host import HostResources, most_at_once
 from tuitune.core.pruning.median import median_of
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import next_gate
+from tuitune.core.study.slots import most_trials
 
 _WORTH = 0.01  # of a median attempt: a shorter wait is better than a model with fewer outcomes
 _ENOUGH = 5  # proposals and attempts, before their durations are compared
@@ -87,19 +87,11 @@ def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
     Not with one slot: whether it pays depends on durations, and the proposal on whether the trial
     before it has ended, so the same study would not give the same trials again.
     """
-    if _slots(state) == 1:
-        return False
     if state.waiting or state.adding or not may_ask(state) or not _pays(spec, state):
         return False
+    if most_trials(state) == 1:
+        return False
     return spec.pruner.promotion(state.pruner, state.promotable) is None
-
-
-def _slots(state: st.State) -> int:
-    """How many trials may run at once; GPUs, which may come and go, do not count."""
-    assert state.settings is not None
-    machine = HostResources(state.cpus, state.memory)
-    need = HostResources(state.settings.cpus, state.settings.memory or 0)
-    return most_at_once(machine, need, state.settings.concurrency)
 
 
 def _pays(spec: StudySpec, state: st.State) -> bool:

@@ -30,10 +30,10 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     assert settings is not None
     if settings.concurrency is not None and len(state.running) >= settings.concurrency:
         return None
+    if len(state.running) >= most_trials(state):
+        return None
     machine = HostResources(state.cpus, state.memory)
     need = HostResources(settings.cpus, settings.memory or 0)
-    if len(state.running) >= most_at_once(machine, need, settings.concurrency):
-        return None
     loads = Loads({}) if settings.gpus == 0 else loads_of(state)
     cpus = sum(state.trials[n].cpus for n in state.running)
     held = HostResources(cpus, _host_memory(state) + loads.of_host())
@@ -47,6 +47,15 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
         return None
     share = 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
     return Slot(_numbers(state.gpus, gpus), gpus, 1.0 if alone else share)
+
+
+def most_trials(state: st.State) -> int:
+    """How many trials may run at once; GPUs, which may come and go, do not count."""
+    settings = state.settings
+    assert settings is not None
+    machine = HostResources(state.cpus, state.memory)
+    need = HostResources(settings.cpus, settings.memory or 0)
+    return most_at_once(machine, need, settings.concurrency)
 
 
 def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
