@@ -31,17 +31,17 @@ class EnergyMeter:
     ) -> None:
         """Take in a sample; others: how many processes of others compute on a GPU, by UUID."""
         for device in devices:
-            since = self._before.get(device.uuid, (now, None))[0]
-            joules = self._since(device, now)
+            time, meter = self._before.get(device.uuid, (now, None))
             self._before[device.uuid] = now, device.energy
-            if joules is None or now <= since:
+            passed = now - time
+            joules = _taken(device, meter, passed)
+            if joules is None or passed <= 0:
                 continue
             here = {
-                key: min(now - since, max(0.0, now - tenant.began))
+                key: min(passed, max(0.0, now - tenant.began))
                 for key, tenant in tenants.items()
                 if device.uuid in tenant.uuids
             }
-            passed = now - since
             whole = max(passed, sum(here.values()) + others.get(device.uuid, 0) * passed)
             for key, seconds in here.items():
                 self._joules[key] = self._joules.get(key, 0.0) + joules * seconds / whole
@@ -50,11 +50,11 @@ class EnergyMeter:
         """What an attempt has taken since this was last asked, in joules; None: unknown."""
         return self._joules.pop(key, None)
 
-    def _since(self, device: GpuSample, now: float) -> float | None:
-        """Joules since the last sample; None if the GPU tells neither energy nor power."""
-        time, meter = self._before.get(device.uuid, (now, None))
-        if device.energy is not None and meter is not None and device.energy >= meter:
-            return device.energy - meter
-        if device.power is None:
-            return None
-        return device.power * min(_LONGEST, max(0.0, now - time))
+
+def _taken(device: GpuSample, meter: float | None, seconds: float) -> float | None:
+    """Joules since the meter read so, that long ago; None if it tells neither energy nor power."""
+    if device.energy is not None and meter is not None and device.energy >= meter:
+        return device.energy - meter
+    if device.power is None:
+        return None
+    return device.power * min(_LONGEST, max(0.0, seconds))
