@@ -86,17 +86,15 @@ class Notifier:
         self._lost = lost
 
     def _tell(self, event: Event, text: str) -> None:
-        command = self._study.spec.notify.command
-        if not command:
-            return
         variables = {"EVENT": event, "STUDY": self._folder.name, "TEXT": text}
         environment = {f"TUITUNE_{name}": value for name, value in variables.items()}
-        task = asyncio.create_task(self._run(command, {**os.environ, **environment}))
+        task = asyncio.create_task(self._run({**os.environ, **environment}))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _run(self, command: Sequence[str], environment: dict[str, str]) -> None:
+    async def _run(self, environment: dict[str, str]) -> None:
         """Run it, and note a failure."""
+        command = self._study.spec.notify.command
         try:
             with (self._folder / LOG).open("ab") as log:
                 process = await asyncio.create_subprocess_exec(
