@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -64,6 +65,11 @@ class TrialSpec:
     saves: str | None = None  # a command's checkpoint: a path or glob below the trial's folder
     cwd: str | None = None  # as it is written: relative to the study file; None: its folder
     python: str | None = None  # a target's interpreter, as written; None: the one of tuitune
+
+    @property
+    def gpu_count(self) -> int:
+        """The GPUs that a trial is on; 1 where it has a part of one, or the machine decides."""
+        return 1 if self.gpus is None or self.gpus == "auto" else math.ceil(self.gpus)
 
 
 @dataclass(frozen=True, slots=True)

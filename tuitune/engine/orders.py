@@ -110,9 +110,8 @@ def import_environment(spec: StudySpec, seen: Snapshot) -> dict[str, str]:
     aside = {one.uuid for one in listed_here(os.environ)}
     usable = [d for d in devices if not d.trouble and d.uuid not in aside]
     usable.sort(key=lambda device: (bool(device.processes), -device.index))
-    gpus = spec.trial.gpus
-    count = 1 if gpus is None or gpus == "auto" else max(1, int(gpus))
-    return _visible([device.uuid for device in usable[:count]]) if usable else {}
+    uuids = [device.uuid for device in usable[: spec.trial.gpu_count]]
+    return _visible(uuids) if uuids else {}
 
 
 def _visible(uuids: Sequence[str]) -> dict[str, str]:

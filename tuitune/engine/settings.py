@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,8 +69,7 @@ def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None
 
 def _never_allowed(spec: StudySpec) -> str:
     """Why no trial is ever allowed its GPUs; empty where it is at some time of the day."""
-    most, gpus = most_ever(spec.devices.max_gpus, spec.devices.hours), spec.trial.gpus
-    count = 1 if gpus == "auto" or gpus is None else math.ceil(gpus)
+    most, count = most_ever(spec.devices.max_gpus, spec.devices.hours), spec.trial.gpu_count
     if most is None or count <= most:
         return ""
     return (
