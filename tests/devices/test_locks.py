@@ -98,7 +98,7 @@ def test_the_lock_of_a_study_that_was_killed_is_free(tmp_path: Path):
 OTHER = """
 import os, sys
 from pathlib import Path
-from tuitune.devices.locks import Locks, LocksError, lock_folder
+from tuitune.devices.locks import Locks
 
 os.setgid(65534)
 os.setuid(65534)  # nobody, from here on

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from workshop import Workshop, wait_until
+from workshop import Workshop, gone, wait_until
 
 from tuitune.core import events as ev
 from tuitune.core.reasons import Stopped
@@ -124,11 +124,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path):
     scene.watch(ev.Finished(0.0, complete=True, why=""))
     assert scene.notes == ["[notify] command: sh took over 0.5 s, and was ended"]
     child = int((tmp_path / "child").read_text())
-    wait_until(lambda: not Path(f"/proc/{child}").exists() or _is_dead(child), "its child's end")
-
-
-def _is_dead(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    wait_until(lambda: gone(child), "its child's end")
 
 
 @pytest.mark.parametrize("why", [Stopped("now"), BY_HAND])

@@ -19,6 +19,7 @@ from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.nvml import SHADOWED, default_mode
 from tuitune.devices.quarantine import Aside
 from tuitune.messages.reasons import reason_words
+from tuitune.messages.text import gpus
 
 _FEW_FILES = 4096
 _LITTLE_SHM = 1 << 30  # bytes: what data loaders of a few trials fill
@@ -126,7 +127,7 @@ def starts(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
     if wrong := cuda.problem(started, seen.devices):
         return [Finding("wrong", "CUDA", wrong)]
     count = 0 if isinstance(started, str) else len(started.uuids)
-    return [Finding("ok", "CUDA", f"starts, and sees {count} GPU{'s' if count != 1 else ''}")]
+    return [Finding("ok", "CUDA", f"starts, and sees {gpus(count)}")]
 
 
 def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:

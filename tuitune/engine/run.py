@@ -223,7 +223,7 @@ async def _run(
     for text in notes:
         watcher.note(text)
     model_client = make_model_client(context, watcher.note)
-    trial_folders = TrialFolders(folder / TRIALS, note_from_thread, context.study.spec.trial.saves)
+    trial_folders = TrialFolders(folder / TRIALS, note_from_thread, study.spec.trial.saves)
     engine = _engine(context, model_client, trial_folders, watch, watcher.note)
     end_by_failures(loop, engine.fail)
     gpus = watch.gpus = make_gpus(context, watcher.note)

@@ -10,7 +10,7 @@ from tuitune.core.gpu_reasons import Reason
 from tuitune.core.reasons import Averaged, ByUser, Diverged, Ranked, Why
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES, shown
-from tuitune.messages.text import configuration_words, duration, plain, trial_names
+from tuitune.messages.text import configuration_words, duration, gpus, plain, trial_names
 
 
 def told(fact: ev.AnyFact) -> str:
@@ -45,8 +45,8 @@ def _exited(fact: ev.Exited) -> str:
 def _opened(fact: ev.Opened) -> str:
     full = ", but the disk is too full to launch on" if fact.disk_low else ""
     count = len(fact.gpus)
-    gpus = f", {count} GPU{'s' if count > 1 else ''}" if count else ""
-    return f"an engine opened the study: {fact.cpus:g} CPU slots{gpus}{full}"
+    with_gpus = f", {gpus(count)}" if count else ""
+    return f"an engine opened the study: {fact.cpus:g} CPU slots{with_gpus}{full}"
 
 
 def _paused(fact: ev.PauseAsked) -> str:

@@ -278,7 +278,7 @@ def _aside(why: g.GpuAside) -> str:
     xid = "" if why.xid is None else f" (Xid {why.xid})"
     often = "" if why.failures == 1 else f" {why.failures} times"
     where = f" in {why.study}" if why.study else ""
-    return f"set aside, as it failed{often}{where}{xid}: {reason_words(why.error)}"
+    return f"set aside, as it failed{often}{where}{xid}: {why.error}"
 
 
 def _news(why: g.GpuNews) -> str:
