@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitune.messages.text import configuration_toml, duration, number, plain, table
+from tuitune.messages.configuration import configuration_toml
+from tuitune.messages.text import duration, number, plain, table
 
 
 @given(st.text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import tomllib
 from pathlib import Path
@@ -30,6 +31,13 @@ def test_several_configurations_have_their_trials_names():
     first, second = text.split("#4\n")
     assert first.startswith("#3\n")
     assert tomllib.loads(second) == CONFIG
+
+
+def test_several_configurations_in_other_forms():
+    rows = [row(3, config=CONFIG), row(4, config=CONFIG)]
+    assert json.loads(configurations(rows, "json")) == [CONFIG, CONFIG]
+    assert configurations(rows, "flags").count("--lr 1e-05") == 2
+    assert configurations(rows, "python").startswith('#3\n{\n    "lr": 1e-05,\n')
 
 
 def test_the_command_adds_the_same_configuration():

@@ -28,9 +28,10 @@ from tuitune.engine.settings import (
 )
 from tuitune.executors.local.interpreter import Interpreter
 from tuitune.messages.command import CHECKPOINT
+from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.parameters import condition, domain
 from tuitune.messages.reasons import too_few
-from tuitune.messages.text import configuration_toml, duration, table, trial_name
+from tuitune.messages.text import duration, table, trial_name
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import check_place, newest_study
 from tuitune.studyfile import StudyFileError, load_whole

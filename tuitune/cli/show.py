@@ -13,11 +13,11 @@ from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counted_words, counts
 from tuitune.core.search.importance import LEAST
 from tuitune.messages.as_json import is_utf8
+from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.facts import told
 from tuitune.messages.parameters import by_importance, caution, score
 from tuitune.messages.states import shown, shown_counts
 from tuitune.messages.text import (
-    configuration_toml,
     configuration_words,
     duration,
     number,

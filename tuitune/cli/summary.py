@@ -11,8 +11,9 @@ import msgspec
 
 from tuitune.cli.console import print_json
 from tuitune.core.events import TrialState
+from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.states import shown_counts
-from tuitune.messages.text import configuration_toml, duration, number, trial_name
+from tuitune.messages.text import duration, number, trial_name
 from tuitune.store.rows import StudyRow
 
 if TYPE_CHECKING:

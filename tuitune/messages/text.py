@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import tomli_w
-
 from tuitune.core.placement.hours import Allowance, Window
 
 
@@ -79,11 +77,6 @@ def allowance(given: Allowance) -> str:
 def gpus(count: int) -> str:
     """As 1 GPU, 2 GPUs."""
     return f"{count} GPU{'' if count == 1 else 's'}"
-
-
-def configuration_toml(configuration: dict[str, Any]) -> str:
-    """A configuration as TOML, one parameter a line."""
-    return tomli_w.dumps(configuration)
 
 
 def configuration_words(configuration: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tuitune.core.space import spell
 from tuitune.messages.command import fill_command, trial_values
-from tuitune.messages.text import configuration_toml, trial_name
+from tuitune.messages.configuration import configuration_text
+from tuitune.messages.text import trial_name
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.engine_state import meant
 from tuitune.ui.logs import log_file
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tuitune.messages.configuration import ConfigurationForm
     from tuitune.store.rows import TrialRow
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.state.render_context import RenderContext
@@ -36,12 +38,15 @@ def _copy(app: AppActions) -> None:
 
     choices = [
         choice("i", "id", lambda: ids(rows)),
-        choice("c", "configuration", lambda: configurations(rows)),
+        choice("c", "TOML", lambda: configurations(rows)),
+        choice("j", "JSON", lambda: configurations(rows, "json")),
+        choice("p", "Python dict", lambda: configurations(rows, "python")),
+        choice("f", "flags", lambda: configurations(rows, "flags")),
         choice("a", "tuitune add", lambda: added(snapshot, rows)),
         choice("l", "log path", lambda: logs(snapshot.folder, rows)),
     ]
     if snapshot.spec.trial.command is not None:
-        choices.insert(2, choice("r", "command", lambda: commands(snapshot, rows)))
+        choices.insert(5, choice("r", "command", lambda: commands(snapshot, rows)))
     app.menu(Menu(f"copy of {names}", tuple(choices)))
 
 
@@ -50,11 +55,17 @@ def ids(rows: Sequence[TrialRow]) -> str:
     return " ".join(str(row.number) for row in rows)
 
 
-def configurations(rows: Sequence[TrialRow]) -> str:
-    """As TOML; with several trials, each is preceded by a comment with its number."""
-    if len(rows) == 1:
-        return configuration_toml(rows[0].config)
-    return "\n".join(f"{trial_name(row.number)}\n{configuration_toml(row.config)}" for row in rows)
+def configurations(rows: Sequence[TrialRow], form: ConfigurationForm = "toml") -> str:
+    """The configurations of several trials are a JSON array, a line each, or below a comment."""
+    texts = [configuration_text(row.config, form) for row in rows]
+    if len(texts) == 1:
+        return f"{texts[0]}\n"
+    if form == "json":
+        return "[\n" + ",\n".join(texts) + "\n]\n"
+    if form == "flags":
+        return "".join(f"{text}\n" for text in texts)
+    pairs = zip(rows, texts, strict=True)
+    return "\n".join(f"{trial_name(row.number)}\n{text}\n" for row, text in pairs)
 
 
 def commands(snapshot: Snapshot, rows: Sequence[TrialRow]) -> str:
@@ -105,7 +116,7 @@ ACTIONS: Final = (
         "trial.copy",
         ("y",),
         "copy",
-        "Copy its id, its configuration as TOML, a command that adds it, or the path of its log.",
+        "Copy its id, its configuration in one of four forms, a command that adds it, or its log.",
         "Trials",
         _copy,
         why_not=_nothing,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tuitune.core.events import TrialState
 from tuitune.core.study.ranking import loss
+from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.states import WORDS
 from tuitune.messages.text import (
-    configuration_toml,
     configuration_words,
     duration,
     number,
