@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from stored_study import finished, store
 from tuitune.cli.main import commands
 from tuitune.cli.studies import StudyFolder
 from tuitune.cli.summary import print_result, result_in
+from tuitune.core import events as ev
 from tuitune.store.rows import StudyRow, TrialRow
 
 
@@ -73,3 +75,27 @@ def test_the_first_line_of_a_study_counts_trials_as_its_table_shows_them(tmp_pat
     found = call("show", tmp_path).stdout  # no engine runs it: nothing is frozen
     assert "1 held, 1 paused, 1 lost of " in found
     assert [line.split()[1] for line in found.splitlines()[-3:]] == ["held", "paused", "lost"]
+
+
+def test_reports_are_exported_with_all_their_metrics(tmp_path: Path):
+    journal = store(tmp_path)
+    facts = [
+        ev.Reported(1.5, 0, 0, 1, {"loss": 0.5}),
+        ev.Reported(2.5, 1, 0, 1, {"loss": math.nan, "step": 3.0}),
+    ]
+    journal.write(facts, [finished(0), finished(1)])
+    journal.close()
+    assert call("export", tmp_path, "--what", "reports").stdout.splitlines() == [
+        "trial,attempt,step,time,loss,metrics.step",
+        "0,0,1,1.5,0.5,",
+        "1,0,1,2.5,nan,3.0",
+    ]
+    written = json.loads(call("export", tmp_path, "--what", "reports", "--to", "json").stdout)
+    assert written[0] == {"trial": 0, "attempt": 0, "step": 1, "time": 1.5, "loss": 0.5}
+    assert (written[1]["loss"], written[1]["metrics.step"]) == (None, 3.0)
+
+
+def test_a_study_without_reports_exports_none(tmp_path: Path):
+    write(tmp_path)
+    assert call("export", tmp_path, "--what", "reports").stdout == "trial,attempt,step,time\n"
+    assert call("export", tmp_path, "--what", "reports", "--to", "json").stdout == "[]\n"

@@ -243,12 +243,13 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
 @commands.command()
 @_STUDY
 @click.option(
+    "--what",
     "--table",
     "what",
-    type=click.Choice(["trials", "importance"]),
+    type=click.Choice(["trials", "reports", "importance"]),
     default="trials",
     show_default=True,
-    help="One row for each trial, or for the importance of each parameter.",
+    help="One row for each trial, each report, or the importance of each parameter.",
 )
 @click.option("--to", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option(
@@ -256,7 +257,7 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
 )
 @_RUNS
 def export(study: str, *, what: ExportedTable, form: Form, out: Path | None, runs: Path) -> None:
-    """Write a table of STUDY: its trials, or the importance of its parameters."""
+    """Write a table of STUDY: its trials, reports, or the importance of its parameters."""
     from tuitune.cli.show import export_study
 
     sys.exit(export_study(study, runs, what=what, form=form, out=out))

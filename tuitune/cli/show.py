@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tuitune.cli.console import print_json
 from tuitune.cli.progress import fact_record
@@ -31,11 +32,12 @@ from tuitune.store.exported import (
     exported_importance,
     importance_record,
     usage_record,
+    write_reports,
 )
 from tuitune.store.rows import StudyRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
@@ -246,18 +248,19 @@ def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
 def export_study(
     text: str, runs: Path, *, what: ExportedTable, form: Form, out: Path | None
 ) -> int:
-    """Write all trials, or the importance of parameters, to `out`; None: standard output."""
+    """Write a table of the study to `out`; None: standard output. The exit status."""
     study = open_study(text, runs)
     if study is None:
         return 2
+    ascii_only = out is None and not is_utf8(sys.stdout.encoding)
     try:
-        ascii_only = out is None and not is_utf8(sys.stdout.encoding)
-        written = _exported(study, what, form, ascii_only=ascii_only)
+        write = _export(study, what, form, ascii_only=ascii_only)
         if out is None:
-            sys.stdout.write(written)
+            write(sys.stdout)
             sys.stdout.flush()
         else:
-            out.write_text(written, encoding="utf-8", errors="backslashreplace")
+            with out.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                write(file)
     except StoreError as error:
         print(error, file=sys.stderr)
         return 2
@@ -269,14 +272,20 @@ def export_study(
     return 0
 
 
-def _exported(study: StudyFolder, what: ExportedTable, form: Form, *, ascii_only: bool) -> str:
-    """The table as text. Raises StoreError, also where there is no importance yet."""
+def _export(
+    study: StudyFolder, what: ExportedTable, form: Form, *, ascii_only: bool
+) -> Callable[[TextIO], object]:
+    """What writes the table. Raises StoreError, also where there is no importance yet."""
+    if what == "reports":
+        return partial(write_reports, study.reader.reports, form, ascii_only=ascii_only)
     rows = study.reader.trials()
     if what == "trials":
         names = [p.name for p in study.spec.space.parameters]
-        return exported(rows, names, form, ascii_only=ascii_only)
-    found = study.importance(rows, study.owner())
-    if found is None or not found.parameters:
-        why = found.why if found is not None else f"needs {LEAST} finished trials"
-        raise StoreError(f"{study.name}: no importance of parameters: {why}")
-    return exported_importance(found, form, ascii_only=ascii_only)
+        text = exported(rows, names, form, ascii_only=ascii_only)
+    else:
+        found = study.importance(rows, study.owner())
+        if found is None or not found.parameters:
+            why = found.why if found is not None else f"needs {LEAST} finished trials"
+            raise StoreError(f"{study.name}: no importance of parameters: {why}")
+        text = exported_importance(found, form, ascii_only=ascii_only)
+    return lambda out: out.write(text)

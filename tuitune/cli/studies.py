@@ -14,7 +14,7 @@ from tuitune.core.study.ranking import best_of
 from tuitune.messages.text import number, plain, table, which
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, all_studies, find_study
+from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS, all_studies, find_study
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError, load
 
@@ -82,6 +82,23 @@ class StudyFolder:
         """The best trial, and whether it is a partial one."""
         number, partial = best_of(self.spec, rows)
         return next((r for r in rows if r.number == number), None), partial
+
+    def checkpoint(self, trial: int) -> Path | None:
+        """The newest whole checkpoint of a trial that is kept; a command's is what it has saved."""
+        # Few commands need these.
+        from tuitune.engine.trial_folders import whole  # noqa: PLC0415
+        from tuitune.trial.checkpoints import CHECKPOINTS  # noqa: PLC0415
+        from tuitune.trial.saved_files import newest  # noqa: PLC0415
+
+        folder = self.path / TRIALS / f"{trial:04d}"
+        try:
+            found = whole(list((folder / CHECKPOINTS).iterdir()))
+        except OSError:
+            return None
+        if not found or self.spec.trial.saves is None:
+            return found[-1] if found else None
+        saved = newest(str(found[-1]), self.spec.trial.saves)
+        return None if saved is None else found[-1] / saved.place
 
 
 def open_study(text: str, runs: Path) -> StudyFolder | None:

@@ -1,36 +1,83 @@
-"""Export of a study as CSV or JSON: a row for each trial, or for each parameter's importance."""
+"""Export of a study as CSV or JSON: its trials, its reports, or the importance of parameters."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TextIO
 
 from tuitune.core.search.importance import Importance
 from tuitune.messages.as_json import as_json
 from tuitune.messages.parameters import by_importance
+from tuitune.store.reader import Report
 from tuitune.store.rows import TrialRow
 
 Form = Literal["csv", "json"]
-ExportedTable = Literal["trials", "importance"]
+ExportedTable = Literal["trials", "reports", "importance"]
 
 _FIRST = ("trial", "state", "value", "step")
 _LAST = (
     *("started", "ended", "attempts", "device", "error", "waiting_for"),
     *("gpu_hours", "energy_wh"),
 )
+_OF_REPORTS = ("trial", "attempt", "step", "time")
 
 
 def exported(
     rows: Iterable[TrialRow], names: Sequence[str], form: Form, *, ascii_only: bool = False
 ) -> str:
     """All trials as text; `names`: the parameters, in order; `ascii_only` is for JSON."""
-    columns = _parameter_columns(names)
-    records = [_record(row, columns) for row in rows]
+    columns = _columns(names)
+    records = trial_records(rows, names)
     if form == "json":
         return as_json(records, indent=2, ascii_only=ascii_only) + "\n"
     return _written(records, [*_FIRST, *columns.values(), *_LAST])
+
+
+def trial_records(rows: Iterable[TrialRow], names: Sequence[str]) -> list[dict[str, Any]]:
+    """A record for each trial: column -> value. `names`: the parameters, in order."""
+    columns = _columns(names)
+    return [_record(row, columns) for row in rows]
+
+
+def report_records(reports: Iterable[Report], names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """A record for each report: column -> value, with a column for each metric of `names`.
+
+    A metric that a report has not is None; one that is not finite stays so.
+    """
+    columns = _columns(names, "metrics", _OF_REPORTS)
+    for one in reports:
+        first = (one.trial, one.attempt, one.step, one.time)
+        values = {column: one.metrics.get(name) for name, column in columns.items()}
+        yield {**dict(zip(_OF_REPORTS, first, strict=True)), **values}
+
+
+def metric_names(reports: Iterable[Report]) -> list[str]:
+    """The names of all metrics, in the order of their first reports."""
+    names: dict[str, None] = {}
+    for one in reports:
+        names.update(dict.fromkeys(one.metrics))
+    return list(names)
+
+
+def write_reports(
+    reports: Callable[[], Iterable[Report]], form: Form, out: TextIO, *, ascii_only: bool = False
+) -> None:
+    """Write all reports one by one, as there may be millions; `reports` is called twice."""
+    names = metric_names(reports())
+    records = report_records(reports(), names)
+    if form == "csv":
+        columns = [*_OF_REPORTS, *_columns(names, "metrics", _OF_REPORTS).values()]
+        writer = csv.DictWriter(out, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return
+    for number, record in enumerate(records):
+        known = {name: value for name, value in record.items() if value is not None}
+        out.write(",\n " if number else "[\n ")
+        out.write(as_json(known, ascii_only=ascii_only))
+    out.write("\n]\n" if names else "[]\n")
 
 
 def importance_record(found: Importance) -> dict[str, Any]:
@@ -60,16 +107,18 @@ def _importance_rows(found: Importance) -> list[dict[str, Any]]:
     ]
 
 
-def _parameter_columns(names: Sequence[str]) -> dict[str, str]:
-    """Each parameter's column: its name, or `config.NAME` if another column has that name."""
-    taken = {*_FIRST, *_LAST}
+def _columns(
+    names: Iterable[str], prefix: str = "config", others: Sequence[str] = (*_FIRST, *_LAST)
+) -> dict[str, str]:
+    """Each name's column: the name itself, or `config.NAME` if another column has that name."""
+    known, taken = list(names), set(others)
     columns = {}
-    for name in names:
+    for name in known:
         column = name
         if name in taken:
-            column = f"config.{name}"
-            while column in names:  # a parameter may be called that, too
-                column = f"config.{column}"
+            column = f"{prefix}.{name}"
+            while column in known:  # a parameter may be called that, too
+                column = f"{prefix}.{column}"
         columns[name] = column
     return columns
 

@@ -202,6 +202,16 @@ class Reader:
         with explained(self._path):
             return curve_rows.read_all(self._db, until, points)
 
+    def reports(self, since: int = 0) -> Iterator[Report]:
+        """Every report numbered above `since`, in the order they came; read in parts."""
+        while True:
+            with explained(self._path):
+                found = _read_reports(self._db, since)
+            yield from found
+            if len(found) < MOST:
+                return
+            since = found[-1].seq
+
     def curve(self, trial: int, metric: str | None = None) -> list[tuple[int, int, float | None]]:
         """(attempt, step, value) of every report of a trial, in the order they came."""
         with self._rows():

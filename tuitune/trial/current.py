@@ -23,15 +23,32 @@ def current(*, config: Mapping[str, Any] | None = None, max_resource: int | None
 
     In a distributed run only the process with RANK (or else LOCAL_RANK) 0 reports; the others'
     reports do nothing.
-    Outside a study it prints its reports and has the given `config` and `max_resource`; inside a
-    study these two are ignored.
+    Outside a study it prints its reports and has the given `config` and `max_resource`, or those
+    that TUITUNE_CONFIG names (see `debug`); inside a study these two are ignored.
     """
     if not _here:
         activate(_from_environment())
     trial = _here[0]
-    if isinstance(trial, _StandIn):
+    if isinstance(trial, _StandIn) and "TUITUNE_CONFIG" not in os.environ:
         trial.assume(config, max_resource)
     return trial
+
+
+def debug(
+    config: Mapping[str, Any] | str | os.PathLike[str], *, max_resource: int | None = None
+) -> Trial:
+    """The trial of a script that a person runs, as under a debugger, with this configuration.
+
+    `config` may be the path of a JSON file, such as a trial's config.json. `max_resource` is 1
+    unless it is given; with a trial's config.json it is the study's. Inside a study both arguments
+    are ignored, and outside they give way to the file that the variable TUITUNE_CONFIG names.
+    """
+    from tuitune.trial.by_hand import maximum, read_configuration  # noqa: PLC0415 - seldom needed
+
+    if isinstance(config, str | os.PathLike):
+        path = os.fspath(config)
+        return current(config=read_configuration(path), max_resource=max_resource or maximum(path))
+    return current(config=config, max_resource=max_resource or 1)
 
 
 def own_trial() -> Trial | None:
@@ -93,7 +110,7 @@ class _StandIn(Trial):
         if self._max is None:
             raise AttributeError(
                 "trial.max_resource: this script runs outside a study, so no study file sets it; "
-                "set it by tuitune.current(max_resource=3)"
+                "set it by tuitune.current(max_resource=3), or run it with tuitune.debug"
             )
         return self._max
 
@@ -118,7 +135,12 @@ def _from_environment() -> Trial:
 
     text = os.environ.get("TUITUNE_TRIAL")
     if text is None:
-        return _StandIn(PrintedChannel())
+        trial = _StandIn(PrintedChannel())
+        if (path := os.environ.get("TUITUNE_CONFIG")) is not None:
+            from tuitune.trial.by_hand import maximum, read_configuration  # noqa: PLC0415
+
+            trial.assume(read_configuration(path), maximum(path))
+        return trial
     order = decode_order(text)
     if order.saves is not None:
         from tuitune.trial.command_saves import reports_itself  # noqa: PLC0415
