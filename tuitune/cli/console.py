@@ -25,7 +25,7 @@ _CHUNK = 4096  # bytes of one write: small, so that a slow reader's progress is 
 _SHORT = 5.0  # s to wait at the end without a byte read, after a study was stopped
 _LONG = 60.0  # s, after one that ended by itself
 _LOOK = 0.1  # s between two looks at the reader's progress
-_PAUSE = 0.02  # s after each write: lines of many trials are written together
+_PAUSE = 0.1  # s after each write: lines of many trials are written together
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # a disk that may have room again
 
 

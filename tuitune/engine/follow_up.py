@@ -13,7 +13,9 @@ from tuitune.core.study.state import State, Trial
 from tuitune.engine.ports import Folders, Store, Timeouts
 from tuitune.store.errors import StoreError
 
-_FOR_ALL = (ev.SettingsChanged, ev.Finished)  # facts after which any trial may lose its checkpoint
+_FOR_ALL = frozenset(
+    {ev.SettingsChanged, ev.Finished}
+)  # facts after which any trial may lose its checkpoint
 # The facts after which a checkpoint is removed, or the journal synced.
 FOLLOWED_UP: Final = frozenset(
     {*_FOR_ALL, ev.Opened, ev.Launch, ev.SaveStarted, ev.Checkpointed, ev.Settled}
@@ -36,11 +38,11 @@ class CheckpointCleanup:
         settled: set[int] = set()
         opened = anyone = False
         for fact in facts:
-            if isinstance(fact, ev.Settled):
+            if type(fact) is ev.Settled:
                 settled.add(fact.trial)
-            elif isinstance(fact, ev.Opened):
+            elif type(fact) is ev.Opened:
                 opened = True
-            elif isinstance(fact, _FOR_ALL):
+            elif type(fact) in _FOR_ALL:
                 anyone = True
         if opened:
             settled.update(t.number for t in state.trials if _has_saved(t))

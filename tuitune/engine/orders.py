@@ -23,14 +23,9 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
     """The order for the trial's newest attempt, which goes on from its newest checkpoint."""
     # Not the checkpoint of the last step: an attempt from there would report no objective.
     checkpoint = trial_folders.newest_checkpoint(trial.number, but=spec.pruning.max)
-    command = spec.trial.command
     seed = attempt_seed(spec.search.seed, trial.number, trial.attempt)
     folder = trial_folders.folder(trial.number)
-    resumed = None if checkpoint is None else _checkpoint_path(spec, folder, checkpoint)
-    gpus = len(trial.gpus)
-    own = trial_values(str(folder.absolute()), trial.number, seed, gpus, resumed)
-    values = {**trial.config, **own}
-    names = {parameter.name for parameter in spec.space.parameters}
+    command, variables = _filled(spec, trial, seed, folder, checkpoint)
     return Order(
         trial=trial.number,
         attempt=trial.attempt,
@@ -46,18 +41,30 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         metric=spec.objective.metric,
         checkpoint_every=spec.trial.checkpoint_every,
         threads=max(1, int(trial.cpus)),
-        command=None if command is None else tuple(fill_command(command, values)),
+        command=command,
         metrics=dict(spec.trial.metrics),
         began=trial.first or None,
         saves=spec.trial.saves,
-        env={
-            **fill_variables(spec.trial.env, values, names),
-            **gpu_environment(spec, state, trial),
-        },
+        env={**variables, **gpu_environment(spec, state, trial)},
         repeats=state.repeats,
         target=None if state.settings is None else state.settings.target,
         mode=spec.objective.mode,
     )
+
+
+def _filled(
+    spec: StudySpec, trial: Trial, seed: int, folder: Path, checkpoint: Path | None
+) -> tuple[tuple[str, ...] | None, dict[str, str]]:
+    """The command and the variables of `env`, their placeholders replaced by values."""
+    command, env = spec.trial.command, spec.trial.env
+    if command is None and not env:
+        return None, {}
+    resumed = None if checkpoint is None else _checkpoint_path(spec, folder, checkpoint)
+    own = trial_values(str(folder.absolute()), trial.number, seed, len(trial.gpus), resumed)
+    values = {**trial.config, **own}
+    names = {parameter.name for parameter in spec.space.parameters}
+    filled = None if command is None else tuple(fill_command(command, values))
+    return filled, fill_variables(env, values, names)
 
 
 def _checkpoint_path(spec: StudySpec, folder: Path, checkpoint: Path) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tuitune.ipc import entry
 
-_CHUNK = 1 << 18  # bytes
+_CHUNK = 1 << 16  # bytes; for more, each read would map and unmap memory of its own
 _STEP = 0.01  # s between two looks at a process that is to end
 
 

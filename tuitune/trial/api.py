@@ -383,11 +383,13 @@ class Trial:
             "a trial stays in its process: pass its config, or fork; only one process may report"
         )
 
-    def have_forked(self) -> None:
-        """To be called in a forked child: the thread that held the lock is not there."""
-        self._lock = RLock()
+    def follow_forks(self) -> None:
+        """Let each fork of this process have locks of its own, and only one process report."""
+        self._reporter.follow_forks(self._have_forked)
+
+    def _have_forked(self) -> None:
+        self._lock = RLock()  # the thread that held it is not in the forked child
         self._link.have_forked()
-        self._reporter.have_forked()
 
 
 def _path(text: str) -> Path:

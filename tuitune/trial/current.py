@@ -70,7 +70,7 @@ def own_trial() -> Trial | None:
 def activate(trial: Trial) -> None:
     """Make it the trial that `current` returns."""
     _here[:] = [trial]
-    os.register_at_fork(after_in_child=trial.have_forked)
+    trial.follow_forks()
     _end_threads_silently()
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from tuitune.trial.wire import LONGEST_LINE, Refused, Warn, encode, sendable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuitune.trial.channel import Channel
     from tuitune.trial.wire import Instruction, Saving, Stop
 
@@ -143,22 +145,48 @@ class SoleReporter:
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._pipe, end = os.pipe()
-        os.write(end, b"1")  # only one process can read it
-        os.close(end)
+        self._process = os.getpid()
+        self._pipe: int | None = None  # made before the first fork: most trials never fork
         self.is_ours = False  # this process has it
         self._is_gone = False  # the process that this one was forked from has it
 
     def take(self) -> bool:
         """Take the right if no process has it. Returns whether this process has it now."""
         with self._lock:
-            if not self.is_ours and not self._is_gone and os.read(self._pipe, 1):
-                self.is_ours = True
-                os.close(self._pipe)
+            if not self.is_ours and not self._is_gone:
+                self.is_ours = self._take()
             return self.is_ours
 
-    def have_forked(self) -> None:
-        """To be called in a forked child: the thread that held the lock is not there."""
-        self._lock = RLock()
+    def _take(self) -> bool:
+        if self._pipe is None:
+            return os.getpid() == self._process  # a fork unknown to Python has not the right
+        if not os.read(self._pipe, 1):
+            return False
+        os.close(self._pipe)
+        return True
+
+    def follow_forks(self, in_child: Callable[[], None]) -> None:
+        """Share the right with all forks of this process; `in_child` is called in each of them."""
+
+        def forked() -> None:
+            in_child()
+            self._have_forked()
+
+        os.register_at_fork(
+            before=self._before_fork, after_in_parent=self._after_fork, after_in_child=forked
+        )
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+        if self._pipe is None and not self.is_ours and not self._is_gone:
+            self._pipe, end = os.pipe()
+            os.write(end, b"1")  # only one process can read it
+            os.close(end)
+
+    def _after_fork(self) -> None:
+        self._lock.release()
+
+    def _have_forked(self) -> None:
+        self._lock = RLock()  # the thread that held it is not here
         self._is_gone = self._is_gone or self.is_ours
         self.is_ours = False
