@@ -97,7 +97,7 @@ def figure(config):
     return config.get("lr", 0.01) + config.get("layers", 1) + config.get("warmup", 3) / 10
 
 
-@pytest.mark.parametrize("method", ["tpe", "bayes"])
+@pytest.mark.parametrize("method", ["tpe", "bohb", "bayes"])
 @given(space=spaces(), seed=st.integers(0, 99))
 @settings(max_examples=3, deadline=None)
 def test_models_keep_the_constraints(method, space, seed):

@@ -99,6 +99,7 @@ TABLES = [
     ({"search": 'learn_from = "runs/a"'}, '[search] learn_from = "runs/a": is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of earlier ones'),
     ({"search": "learn_from = [1]"}, '[search] learn_from = [1]: is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of earlier ones'),
     ({"search": 'method = "sobol"', "space": "x = { low = 1, high = 9, likely = 2 }"}, '[search] method = "sobol": does not use the likely values of x; use method = "bayes", or leave likely out'),
+    ({"search": 'method = "bohb"\nlearn_from = ["a"]'}, '[search] learn_from = ["a"]: is not for method = "bohb", which learns from the trials of its own study alone; use method = "bayes"'),
     ({"search": 'method = "grid"\nlearn_from = ["a"]'}, '[search] learn_from = ["a"]: is not for method = "grid", which learns from no trial; use method = "bayes"'),
     ({"search": 'method = "sobal"'}, '[search] method = "sobal": is no method; did you mean "sobol"?'),
     ({"search": 'method = "grid_search"'}, '[search] method = "grid_search": is no method; did you mean "grid"?'),

@@ -287,6 +287,7 @@ class Denser(Reason, frozen=True, tag="denser"):
     good: int
     poor: int
     rung: int | None = None  # the resource at which trials are compared; None: at their end
+    running: bool = True  # whether running trials are among the poor
 
 
 Why = (

@@ -143,9 +143,10 @@ def _modelled(why: r.Modelled) -> str:
 
 def _denser(why: r.Denser) -> str:
     where = "" if why.rung is None else f" at {why.rung}"
+    also = "running and failed" if why.running else "failed"
     return (
         f"{why.ratio:.3g} times denser in good trials than in poor ones; {why.good} good and "
-        f"{why.poor} poor trials{where}; running and failed ones are among the poor"
+        f"{why.poor} poor trials{where}; {also} ones are among the poor"
     )
 
 

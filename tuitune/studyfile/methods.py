@@ -119,7 +119,7 @@ def read_search(table: Table, names: Collection[str], space: SearchSpace) -> Sea
     if trials is None and size is not None and not faults:
         search = replace(search, trials=_guarded(table, lambda: size(space, search)) or 1)
     _options_of_others(table, row, method)
-    if row.model is None:
+    if row.model is None or not row.informed:
         _no_beliefs(table, space)
     search = replace(
         search,
@@ -154,10 +154,11 @@ def _learn_from(table: Table, row: SearcherKind, method: str) -> tuple[str, ...]
             "earlier ones",
         )
         return ()
-    if entry and row.model is None:
+    if entry and (row.model is None or not row.informed):
+        what = "no trial" if row.model is None else "the trials of its own study alone"
         table.wrong(
             "learn_from",
-            f'is not for method = "{method}", which learns from no trial; use method = "bayes"',
+            f'is not for method = "{method}", which learns from {what}; use method = "bayes"',
         )
     return tuple(entry)
 

@@ -74,7 +74,8 @@ class SearcherKind:
     which runs in its own process, from the space, [search], the objective's direction and the
     resources at which trials are compared, ascending; None: it needs none. options: its own keys
     of [search]. check: the faults of [search], from the space, the spec and the keys that the file
-    has. size: the number of configurations in its plan; None: infinite.
+    has. size: the number of configurations in its plan; None: infinite. informed: a model uses
+    likely values and earlier studies.
     """
 
     summary: str
@@ -85,6 +86,7 @@ class SearcherKind:
         lambda _space, _search, _keys: ()
     )
     size: Callable[[SearchSpace, SearchSpec], int] | None = None
+    informed: bool = True
 
 
 def identity(space: SearchSpace, config: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Random configurations that were not tried yet."""
+"""Random configurations that were not tried yet, alone or before those of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tuitune.core.reasons import Drawn
-from tuitune.core.search.proposal import Proposal, Tried, is_new
+from tuitune.core.search.proposal import AskModel, Proposal, Tried, is_new
 from tuitune.core.space import SearchSpace
 
 _DRAWS = 200  # if all were tried before, less than about 2% of the space is left
@@ -31,6 +31,26 @@ class RandomSearcher(msgspec.Struct, frozen=True):
         """A draw that was not tried; None where nothing untried is left."""
         config = draw_untried(self.space, self.seed, trial, tried)
         return None if config is None else Proposal(config, "random", Drawn(trial))
+
+
+class RandomThenModel(msgspec.Struct, frozen=True):
+    """Random draws for the first trials, then the proposals of the model."""
+
+    random: RandomSearcher
+    first: int
+
+    def planned(self, index: int) -> Proposal:
+        """As `RandomSearcher.planned`."""
+        return self.random.planned(index)
+
+    def propose(self, trial: int, tried: Tried) -> Proposal | AskModel | None:
+        """A draw that was not tried, or `AskModel` after the first trials."""
+        return AskModel() if trial >= self.first else self.random.propose(trial, tried)
+
+
+def random_then_model(space: SearchSpace, seed: int) -> RandomThenModel:
+    """Draws for d + 3 trials, d the number of parameters: BOHB has no model before them."""
+    return RandomThenModel(RandomSearcher(space, seed), len(space.searched) + 3)
 
 
 def draw_untried(space: SearchSpace, seed: int, trial: int, tried: Tried) -> dict[str, Any] | None:

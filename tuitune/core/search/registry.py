@@ -15,7 +15,7 @@ from tuitune.core.search.points import (
     points_first,
 )
 from tuitune.core.search.proposal import Model, Proposal, Searcher, SearcherKind, SearchSpec
-from tuitune.core.search.random_search import RandomSearcher
+from tuitune.core.search.random_search import RandomSearcher, random_then_model
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.search.start import start_then_model
 from tuitune.core.space import EndlessError, SearchSpace, grid_size, grid_width
@@ -79,6 +79,12 @@ def _tpe(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, .
     return tpe_model(space, search.seed, mode, rungs)
 
 
+def _bohb(space: SearchSpace, search: SearchSpec, mode: Mode, rungs: tuple[int, ...]) -> Model:
+    from tuitune.core.search.bohb import bohb_model  # noqa: PLC0415 - numpy and scipy
+
+    return bohb_model(space, search.seed, mode, rungs)
+
+
 def _check_grid(space: SearchSpace, search: SearchSpec, keys: Collection[str]) -> Iterable[Fault]:
     levels = search.options.get("levels", _LEVELS)
     sampled = [parameter.name for parameter in space.sampled]
@@ -132,11 +138,17 @@ SEARCHERS: Final[dict[str, SearcherKind]] = {
         model=_bayes,
     ),
     "tpe": SearcherKind(
-        summary="densities of good and poor configurations; BOHB with hyperband",
+        summary="densities of good and poor configurations",
         make=lambda space, search, informed: start_then_model(
             space, search.seed, informed=informed
         ),
         model=_tpe,
+    ),
+    "bohb": SearcherKind(
+        summary="BOHB with hyperband: densities with the settings of its paper",
+        make=lambda space, search, _: random_then_model(space, search.seed),
+        model=_bohb,
+        informed=False,
     ),
     "sobol": SearcherKind(
         summary="points that fill the space evenly",

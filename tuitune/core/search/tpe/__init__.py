@@ -1,1 +1,1 @@
-"""Densities of good and poor configurations: `method = "tpe"`, or BOHB under hyperband."""
+"""Densities of good and poor configurations: `method = "tpe"`."""
