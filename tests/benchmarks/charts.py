@@ -15,9 +15,9 @@ from pictures import context
 from searches import search
 
 from tuitune.store.reader import Report
+from tuitune.ui.charts.registry import BY_NAME as CHARTS
 from tuitune.ui.panes.curve import CurvePane
 from tuitune.ui.render.lines import Size
-from tuitune.ui.state.render_context import CHARTS
 
 SIZE = Size(80, 20)
 TIMES = 30

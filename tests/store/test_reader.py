@@ -184,6 +184,31 @@ def test_any_metric_of_a_trial_and_the_names_of_all(journal: Journal, reader: Re
     assert sorted(reader.metrics()) == ["accuracy", "loss", "lr"]
 
 
+def test_the_metrics_of_a_trial_since_a_report(journal: Journal, reader: Reader) -> None:
+    for step in (1, 2, 3):
+        journal.write([ev.Reported(0.0, 4, 1, step, {"loss": 1.0, "lr": step / 10})], [])
+        journal.write([report(5, 1, step, 7.0)], [])
+    found = reader.metrics_of(4)
+    assert [(step, metrics["lr"]) for _, step, metrics in found] == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert reader.metrics_of(4, found[1][0]) == found[2:]
+
+
+def test_when_and_where_trials_ran(journal: Journal, reader: Reader) -> None:
+    facts: list[ev.AnyFact] = [
+        ev.Launch(1.0, 0, 0, "cpu", 1.0, 0),
+        ev.Launch(2.0, 1, 0, "cpu", 1.0, 0, ("GPU-a", "GPU-b")),
+        ev.Exited(3.0, 0, 0, 0, None, "", "", 0, lost=False),
+    ]
+    journal.write(facts, [])
+    found = reader.attempts()
+    assert [one[1:] for one in found] == [
+        (1.0, 0, ("cpu",)),
+        (2.0, 1, ("GPU-a", "GPU-b")),
+        (3.0, 0, None),
+    ]
+    assert reader.attempts(found[1][0]) == found[2:]
+
+
 def test_all_that_befell_one_trial_acts_on_several_included(
     journal: Journal, reader: Reader
 ) -> None:

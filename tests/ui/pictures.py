@@ -13,13 +13,14 @@ from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange, IntRange
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
 from tuitune.core.study.ranking import best_of
+from tuitune.store.curves import new_curve
 from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.panes.registry import PANES
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.themes import DARK, Theme
 from tuitune.ui.state.render_context import RenderContext, Selection
-from tuitune.ui.state.snapshot import HISTORY, Curves, Engine, Snapshot
+from tuitune.ui.state.snapshot import HISTORY, Attempt, Curves, Engine, Snapshot
 from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tuitune.core.events import AnyFact
-    from tuitune.store.reader import Curve
+    from tuitune.store.curves import Curve
     from tuitune.ui.render.lines import Line
 
 NOW = 1_750_000_000.0  # Unix s of every picture unless told
@@ -169,6 +170,7 @@ class StubSources:
         self._newest = [*enumerate(newest, 1)]
         self._curves = curves or {}
         self._importance: Importance | None = None
+        self._attempts: list[Attempt] | None = None
         self.snapshot: Snapshot
 
     def facts_of(self, trial: int) -> list[tuple[int, AnyFact]]:
@@ -178,7 +180,17 @@ class StubSources:
         return self._newest[::-1]
 
     def curve(self, trial: int, metric: str) -> Curve:
-        return self._curves[trial, metric]
+        return self._curves.get((trial, metric), new_curve())
+
+    def attempts(self) -> list[Attempt]:
+        """One of each started trial, on its device."""
+        if self._attempts is not None:
+            return self._attempts
+        begun = sorted((r for r in self.snapshot.rows if r.started), key=lambda r: r.started)
+        self._attempts = [
+            Attempt(r.number, r.started, (r.device or "cpu",), r.ended) for r in begun
+        ]
+        return self._attempts
 
     def importance(self) -> Importance | None:
         """Computed at once, and again when enough rows are new."""

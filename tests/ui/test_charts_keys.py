@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from pictures import context, rows, snapshot
+from pictures import OPENED, context, rows, snapshot, text
 from searches import curve, search
 
-from tuitune.ui.panes.curve import PANE
+from tuitune.ui.panes.curve import PANE, CurvePane
+from tuitune.ui.panes.pane import Click
+from tuitune.ui.render.lines import Size
 from tuitune.ui.state.keymap import clashes
 from tuitune.ui.state.render_context import Selection
 
+SIZE = Size(80, 21)
 BY_ID = {action.id: action for action in PANE.actions}
 
 
@@ -21,6 +24,12 @@ class FakeApp:
         self.selection = Selection(cursor=0)
         self.said = []
         self.moves = 0
+
+    def size_of(self, pane):
+        return SIZE
+
+    def menu(self, menu):
+        self.opened = menu
 
     def context(self):
         return context(
@@ -50,7 +59,7 @@ def app():
     return FakeApp(search(20))
 
 
-@pytest.mark.parametrize("chart", ["importance", "parallel", "rungs"])
+@pytest.mark.parametrize("chart", ["grid", "importance", "parallel", "timeline", "rungs"])
 def test_a_views_key_shows_it_and_again_the_curve(app, chart):
     press(app, f"chart.{chart}")
     assert (app.selection.chart, app.selection.focus) == (chart, "curve")
@@ -111,6 +120,122 @@ def test_a_long_curve_is_crossed_in_few_steps():
     while press(app, "chart.right") == "" and app.selection.inspected is not None:
         pressed += 1
     assert 50 < pressed < 80
+
+
+def curves_of(steps):
+    """A study of one trial with a second metric, which its store has too."""
+    shown = snapshot(rows("r"), curves={0: curve([1.0 / (n + 1) for n in range(steps)])})
+    shown.metrics = ("val_loss", "accuracy")
+    shown.sources._curves[0, "accuracy"] = curve([n / steps for n in range(steps)])
+    return FakeApp(shown)
+
+
+def test_two_parameters_come_in_turn_by_importance_and_then_the_curve(app):
+    app.snapshot.ranked = ("batch", "lr")
+    seen = []
+    for _ in range(11):
+        press(app, "chart.contour")
+        words = text(CurvePane().lines(app.context(), SIZE)).splitlines()[0]
+        seen.append(words.split("(")[0].strip(" ─3"))
+    assert seen[:2] == ["Contour of lr over batch", "Contour of layers over batch"]
+    assert app.selection.chart == "curve"
+    press(app, "chart.rank")
+    assert app.selection.pair == 0
+
+
+@pytest.mark.parametrize("chart", ["curve", "grid"])
+def test_zoom_keeps_the_read_out_in_sight_and_pans_to_the_ends(chart):
+    app = curves_of(64)
+    app.selection.chart, app.selection.inspected = chart, 9
+    press(app, "chart.closer", "chart.closer", "chart.closer")
+    low, high = app.selection.span
+    assert low < 9 < high
+    assert high - low == pytest.approx(63 / 8)
+    words = text(CurvePane().lines(app.context(), SIZE))
+    assert "zoomed" in words
+    assert "64" not in words.splitlines()[-2]
+    press(app, *["chart.later"] * 40)
+    assert app.selection.span[1] == pytest.approx(64)
+    press(app, *["chart.earlier"] * 40)
+    assert app.selection.span[0] == pytest.approx(1)
+    press(app, *["chart.further"] * 4)
+    assert app.selection.span is None
+    assert "it is not zoomed" in press(app, "chart.later")
+
+
+def test_a_zoom_has_an_end_and_is_left_behind_by_other_axes():
+    app = curves_of(64)
+    press(app, *["chart.closer"] * 30)
+    low, high = app.selection.span
+    assert 1 <= high - low <= 2
+    press(app, "chart.grid")
+    assert app.selection.span == (low, high)
+    press(app, "chart.timeline")
+    assert app.selection.span is None
+    press(app, "chart.closer")
+    assert app.selection.span
+    press(app, "chart.importance")
+    assert app.selection.span is None
+    assert "can't be zoomed" in press(app, "chart.closer")
+
+
+@pytest.mark.parametrize("chart", ["curve", "grid"])
+def test_the_wheel_zooms_around_the_mouse_and_a_click_reads_out(chart):
+    app = curves_of(64)
+    app.selection.chart = chart
+    PANE.wheel_at(app, -3, 20)
+    PANE.click(app, Click(20, 5, double=False))
+    first = app.selection.inspected
+    low, high = app.selection.span
+    assert low <= first <= high
+    PANE.wheel_at(app, -3, 20)
+    PANE.click(app, Click(30, 5, double=False))
+    assert app.selection.inspected >= first
+    PANE.click(app, Click(30, 5, double=False))
+    assert app.selection.inspected is None
+    for _ in range(4):
+        PANE.wheel_at(app, 3, 20)
+    assert app.selection.span is None
+
+
+def test_one_read_out_is_in_all_charts_of_the_grid():
+    app = curves_of(8)
+    press(app, "chart.grid")
+    app.selection.inspected = 4
+    words = text(CurvePane().lines(app.context(), SIZE))
+    assert "epoch 4" in words
+    assert "val_loss  0.2500" in words
+    assert "accuracy  0.3750" in words
+    assert words.count("┆") + words.count("┊") > 8
+
+
+def test_the_size_of_the_grid_is_set_by_a_key_or_a_command():
+    app = curves_of(8)
+    assert "only of all metrics" in press(app, "chart.size")
+    app.snapshot.metrics = ("val_loss", *"abcdefg")
+    press(app, "chart.grid", "chart.size")
+    next(choice for choice in app.opened.choices if choice.title == "2x1").run()
+    assert app.selection.grid == (2, 1)
+    press(app, "chart.next_page")
+    words = text(CurvePane().lines(app.context(), SIZE))
+    assert "8 metrics, page 2 of 4" in words
+    assert "not reported by these trials" in words
+    press(app, *["chart.next_page"] * 9, "chart.previous_page")
+    assert "page 3 of 4" in text(CurvePane().lines(app.context(), SIZE))
+    BY_ID["chart.size"].argument.run(app, "many")
+    assert "is no size" in app.said[-1]
+    BY_ID["chart.size"].argument.run(app, "3x2")
+    assert app.selection.grid == (3, 2)
+
+
+def test_the_timeline_has_a_line_for_each_slot_and_follows_what_runs():
+    app = FakeApp(snapshot(rows("ccr"), now=OPENED + 140))
+    press(app, "chart.timeline")
+    pane = CurvePane()
+    words = text(pane.lines(app.context(), SIZE))
+    assert "cpu" in words
+    assert all(f"#{number}" in words for number in (0, 1, 2))
+    assert words.count("%") == 4  # a slot each, and the mean
 
 
 def test_no_key_is_taken_twice():

@@ -17,11 +17,12 @@ from tuitune.core.space.parameters import Choice, FloatRange
 from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.reader import Report
 from tuitune.ui.charts.best import improvements
-from tuitune.ui.charts.curve import overlaid
-from tuitune.ui.panes.curve import CurvePane, chart_named
+from tuitune.ui.charts.overlaid import overlaid
+from tuitune.ui.charts.registry import BY_NAME as CHARTS
+from tuitune.ui.charts.registry import chart_named
+from tuitune.ui.panes.curve import CurvePane
 from tuitune.ui.render.lines import Size, width_of
 from tuitune.ui.render.themes import PLAIN
-from tuitune.ui.state.render_context import CHARTS
 
 SEARCH = search(120)
 SIZES = [Size(40, 12), Size(80, 20)]

@@ -39,7 +39,7 @@ PANE = Pane(
     "the greeting",
     Greeting,
     actions=(
-        Action("greeting.wave", ("W",), "wave", "Waves.", "Look", wave, pane="greeting"),
+        Action("greeting.wave", ("Y",), "wave", "Waves.", "Look", wave, pane="greeting"),
     ),
     hints=(("greeting.wave", "wave"),),
 )
@@ -61,9 +61,9 @@ def fail(*_):
 
 
 ACT = Action(
-    "broken.wave", ("W",), "wave", "Waves.", "Look", fail, argument=Argument("N", fail)
+    "broken.wave", ("Y",), "wave", "Waves.", "Look", fail, argument=Argument("N", fail)
 )
-NEVER = Action("broken.never", ("V",), "never", "Never.", "Look", fail, why_not=fail)
+NEVER = Action("broken.never", ("X",), "never", "Never.", "Look", fail, why_not=fail)
 PANE = replace(
     GOOD, name="broken", make=View, place=fail, actions=(ACT, NEVER), click=fail, wheel=fail,
     again=fail, hints=(),
@@ -143,7 +143,7 @@ def test_nothing_is_looked_for_until_the_configuration_names_a_pane(tmp_path, mo
 def test_its_keys_stand_in_the_help_and_can_be_changed():
     settings = read_configuration('panes = ["greeting"]\n[keys]\n"pane.greeting" = ["f7"]\n')
     assert settings.keymap.shown("pane.greeting") == "f7"
-    assert settings.keymap.shown("greeting.wave") == "W"
+    assert settings.keymap.shown("greeting.wave") == "Y"
 
     async def scenario(app, study, pilot):
         assert "f7 Greeting" in text_of(app)
@@ -196,7 +196,7 @@ def test_a_pane_that_fails_says_so_in_its_box_and_the_rest_lives(tmp_path, monke
         assert "5 Log" in shown
         await pilot.press("6", "6")
         assert "broken: ValueError: no hands" in text_of(app)
-        for keys in ("W", "V", "j"):
+        for keys in ("Y", "X", "j"):
             await pilot.press(keys)
         await pilot.press("colon", *"broken.wave 3", "enter")
         assert "broken.wave: ValueError: no hands" in text_of(app)

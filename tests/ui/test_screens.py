@@ -10,8 +10,8 @@ import pytest
 from pictures import NOW
 from stills import app, study_picture, text_of, with_log
 
+from tuitune.ui.charts.registry import BY_NAME as CHARTS
 from tuitune.ui.panes.registry import PANES
-from tuitune.ui.state.render_context import CHARTS
 
 NAMES = [pane.name for pane in PANES]
 

@@ -8,6 +8,7 @@ import pytest
 from stills import Still, study_picture
 from stored_study import store
 
+from tuitune.core import events as ev
 from tuitune.store.errors import StoreError
 from tuitune.store.rows import StudyRow, TrialRow
 from tuitune.ui.app import TuituneApp
@@ -89,3 +90,36 @@ def test_a_store_that_goes_away_is_said_and_what_was_seen_stays():
             assert len(study.order.numbers) == len(study.snapshot.rows) > 0
 
     asyncio.run(play())
+
+
+def test_other_metrics_are_read_once_and_then_only_what_is_new(source, journal):
+    reads = []
+    metrics_of = source._reader.metrics_of
+    source._reader.metrics_of = lambda trial, since: reads.append(since) or metrics_of(trial, since)
+
+    def report(step, attempt=1, **metrics):
+        fact = ev.Reported(1.0, 1, attempt, step, {"loss": 1.0, **metrics})
+        journal.write([fact], [trial(1, "RUNNING")], StudyRow())
+        source.refresh(101.0)
+        return {
+            name: [*source.snapshot.sources.curve(1, name).steps] for name in ("accuracy", "lr")
+        }
+
+    assert report(1, lr=0.1) == {"accuracy": [], "lr": [1]}
+    assert report(2, accuracy=0.5) == {"accuracy": [2], "lr": [1]}
+    assert report(4, lr=0.2) == {"accuracy": [2], "lr": [1, 4]}
+    assert report(2, attempt=2, lr=0.3) == {"accuracy": [], "lr": [1, 2]}
+    assert len(reads) == 4
+    assert reads == sorted(reads)
+
+
+def test_attempts_end_where_their_processes_do(source, journal):
+    def now(*facts):
+        journal.write([*facts], [trial(1, "RUNNING")], StudyRow())
+        source.refresh(101.0)
+        return [(one.trial, one.start, one.end) for one in source.snapshot.sources.attempts()]
+
+    first = ev.Launch(1.0, 1, 0, "cpu", 1.0, 0)
+    exited = ev.Exited(3.0, 1, 0, 0, None, "", "", 0, lost=False)
+    assert now(first) == [(1, 1.0, None)]
+    assert now(exited, ev.Launch(5.0, 1, 1, "cpu", 1.0, 0)) == [(1, 1.0, 3.0), (1, 5.0, None)]

@@ -315,16 +315,16 @@ def test_what_is_copied_goes_to_the_terminals_clipboard(windows, finished):
 def test_keys_of_ones_own_are_taken_and_a_mistake_among_them_is_told(workshop, windows, finished):
     file = workshop.path / "config" / "tuitune" / "keys.toml"
     file.parent.mkdir(parents=True)
-    file.write_text('[keys]\n"app.summary" = ["W"]\n"app.quit" = ["Z", "q"]\n')
+    file.write_text('[keys]\n"app.summary" = ["Y"]\n"app.quit" = ["Z", "q"]\n')
     window = windows.open("attach", "study")
-    window.until("finished", "W summary", "Z leave")
-    window.press("W")
+    window.until("finished", "Y summary", "Z leave")
+    window.press("Y")
     window.until("3 of 3 trials")
     window.press("\x1b")
-    window.until("W summary", gone="esc back")
+    window.until("Y summary", gone="esc back")
     window.press("Z")
     assert "3 complete in " in window.left()
-    file.write_text('[keys]\n"app.sumary" = ["W"]\n')
+    file.write_text('[keys]\n"app.sumary" = ["Y"]\n')
     mistaken = windows.open("attach", "study")
     mistaken.while_read(mistaken.terminal.ended, "its end")
     assert mistaken.terminal.status == 2

@@ -16,6 +16,8 @@ _VALUES = """SELECT attempt, step, value FROM reports
     WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
 _METRICS = """SELECT attempt, step, metrics FROM reports
     WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
+_ALL_METRICS = """SELECT seq, step, metrics FROM reports
+    WHERE seq BETWEEN ? AND ? AND trial = ? ORDER BY seq"""
 _LONGEST_PAUSE = """SELECT max(pause) FROM (
     SELECT time - lag(time) OVER (PARTITION BY trial, attempt ORDER BY seq) AS pause
     FROM reports)"""
@@ -38,12 +40,16 @@ class Curve(NamedTuple):
 
     def add(self, step: int, value: float | None) -> None:
         """Append a point, in place of those at this step and after it."""
+        self.cut(step)
+        self.steps.append(step)
+        self.values.append(math.nan if value is None else value)
+
+    def cut(self, step: int) -> None:
+        """Remove the points at this step and after it."""
         steps, values = self
         while steps and steps[-1] >= step:
             steps.pop()
             values.pop()
-        steps.append(step)
-        values.append(math.nan if value is None else value)
 
     def thin(self) -> None:
         """Keep every second point, and the first and the last."""
@@ -87,6 +93,15 @@ def read_one(
         for a, step, body in db.execute(_METRICS, (first, last, trial))
     )
     return [(a, step, None if v is None or math.isnan(v) else v) for a, step, v in found]
+
+
+def read_metrics(
+    db: sqlite3.Connection, trial: int, since: int
+) -> list[tuple[int, int, dict[str, float]]]:
+    """(seq, step, metrics) of the reports numbered above `since`, in order of arrival."""
+    first, last = span(db, trial)
+    found = db.execute(_ALL_METRICS, (max(first, since + 1), last, trial))
+    return [(seq, step, _metrics(body)) for seq, step, body in found]
 
 
 def read_names(db: sqlite3.Connection) -> list[str]:

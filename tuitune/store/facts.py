@@ -9,7 +9,16 @@ from typing import Any, get_args
 
 import msgspec
 
-from tuitune.core.events import AnyFact, Fact, PauseAsked, Reported, ResumeAsked, UndoKillAsked
+from tuitune.core.events import (
+    AnyFact,
+    Exited,
+    Fact,
+    Launch,
+    PauseAsked,
+    Reported,
+    ResumeAsked,
+    UndoKillAsked,
+)
 from tuitune.core.placement.snapshots import DeviceSample
 from tuitune.store.errors import StoreError
 
@@ -41,6 +50,9 @@ _kinds: dict[type[Any], str] = {kind: kind.__struct_config__.tag for kind in get
 _OF_TRIAL = f"""
 SELECT seq, body FROM journal WHERE seq BETWEEN :first AND :last AND (
     trial = :trial OR kind IN {tuple(map(_kinds.get, _OF_MANY))}) ORDER BY seq"""  # noqa: S608 - our own names
+
+_ATTEMPTS = f"""SELECT seq, time, kind, trial, body FROM journal
+    WHERE seq > ? AND kind IN ('{_kinds[Launch]}', '{_kinds[Exited]}') ORDER BY seq"""  # noqa: S608
 
 
 @functools.cache  # made when it is needed: a new study reads no facts, and this takes 5 ms
@@ -128,6 +140,21 @@ def span(db: sqlite3.Connection, trial: int) -> tuple[int, int]:
     """(first, last) number that a fact of this trial may have, reports among them."""
     found = db.execute(_SPAN, {"most": LAST, "n": trial}).fetchone()
     return (0, LAST) if found is None else (found[0], found[1])
+
+
+def attempts(
+    db: sqlite3.Connection, since: int
+) -> list[tuple[int, float, int, tuple[str, ...] | None]]:
+    """(number, time, trial, devices) of launches and exits above `since`; devices: None at an exit.
+
+    UUIDs of GPUs; "cpu" without one.
+    """
+    found: list[tuple[int, float, int, tuple[str, ...] | None]] = []
+    for seq, time, kind, trial, body in db.execute(_ATTEMPTS, (since,)):
+        fact = _decoded(seq, body) if kind == _kinds[Launch] else None
+        devices = (fact.gpus or ("cpu",)) if isinstance(fact, Launch) else None
+        found.append((seq, time, trial, devices))
+    return found
 
 
 def newest(

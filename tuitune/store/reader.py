@@ -217,6 +217,11 @@ class Reader:
         with self._rows():
             return curve_rows.read_one(self._db, trial, metric)
 
+    def metrics_of(self, trial: int, since: int = 0) -> list[tuple[int, int, dict[str, float]]]:
+        """(number, step, metrics) of a trial's reports numbered above `since`, in order."""
+        with self._rows():
+            return curve_rows.read_metrics(self._db, trial, since)
+
     def metrics(self) -> list[str]:
         """Names of the metrics in the newest reports."""
         with explained(self._path):
@@ -246,6 +251,11 @@ class Reader:
         """(number, fact) of every fact of a trial except its reports, in order."""
         with self._rows():
             return fact_rows.of_trial(self._db, trial)
+
+    def attempts(self, since: int = 0) -> list[tuple[int, float, int, tuple[str, ...] | None]]:
+        """(number, time, trial, devices) of launches and exits above `since`; see `facts`."""
+        with explained(self._path):
+            return fact_rows.attempts(self._db, since)
 
     def newest(self, count: int, before: int | None = None) -> list[tuple[int, AnyFact]]:
         """(number, fact) of the last notable facts of the study, the newest first."""

@@ -13,10 +13,11 @@ from tuitune.ui.charts.canvas import narrow
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
     from tuitune.core.space import Parameter, SearchSpace
     from tuitune.store.rows import TrialRow
+    from tuitune.ui.state.snapshot import Snapshot
 
 _ROUND: Final = (1, 2, 5)
 _LARGEST: Final = 1e300  # larger values are clipped, or differences would overflow
@@ -24,7 +25,9 @@ _SMALLEST: Final = 1e-280  # smaller differences count as 0
 _FAR: Final = 10.0  # a spike is this many times further from the median than 90 % of the values
 _SPIKE: Final = 100.0  # the same for a flat line, in multiples of its value
 GROWTH: Final = 4.0  # another line may widen the range to this many times its size
+_HALVED_FROM: Final = 8  # values from which only the better half sets the range
 _SAMPLE: Final = 256  # values of a line from which its range is computed
+_FEW: Final = 6  # whole numbers up to which each has a place of its own on the axis
 _CATEGORIES: Final = 12  # a sampled parameter with more distinct values gets a numeric axis
 
 
@@ -165,6 +168,22 @@ def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range
     return Range(10.0**shown.low, 10.0**shown.high)
 
 
+def good_range(
+    values: Sequence[float], *, minimise: bool, log: bool = False, kept: Sequence[float] = ()
+) -> Range | None:
+    """The range of the better half of many values, so that poor ones don't flatten the good.
+
+    kept: values that are within the range in any case.
+    """
+    finite = sorted(filter(math.isfinite, values))
+    if len(finite) >= _HALVED_FROM:
+        half = len(finite) // 2
+        better = finite[: len(finite) - half] if minimise else finite[half:]
+        if better[0] < better[-1]:
+            return shown_range([[*better, *kept]], log=log)
+    return shown_range([finite, kept], log=log)
+
+
 def _widened(shown: Range, ordered: list[float]) -> Range:
     """The range, widened for these values as far as GROWTH allows. ordered: ascending."""
     most = GROWTH * max(shown.span(), 0.05 * max(abs(shown.low), abs(shown.high)))
@@ -251,13 +270,26 @@ def axes(space: SearchSpace, rows: Sequence[TrialRow]) -> list[Axis]:
     return [one for one in made if one is not None]
 
 
-def _axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:
+def ranked_axes(snapshot: Snapshot) -> list[Axis]:
+    """The axes of all parameters with several values, by importance once that is known."""
+    ranks = {name: rank for rank, name in enumerate(snapshot.ranked)}
+    found = axes(snapshot.spec.space, snapshot.rows)
+    return sorted(found, key=lambda axis: ranks.get(axis.name, len(ranks)))
+
+
+def _axis(parameter: Parameter, rows: Sequence[TrialRow]) -> Axis | None:  # noqa: PLR0911
     """None if the parameter has only one value, or none that can be shown."""
     name = parameter.name
     match parameter:
+        case IntRange(low=low, high=high) if high - low < _FEW:
+            return _columns(name, range(low, high + 1), ordered=True)
         case FloatRange(low=low, high=high, log=log) | IntRange(low=low, high=high, log=log):
             return Axis(name, scale(low, high, log=log))
-        case PowerRange(low=low, high=high):
+        case PowerRange(low=low, high=high, base=base):
+            count = round(math.log(high / low, base)) + 1
+            if count <= _FEW:
+                powers = [low * base**power for power in range(count)]
+                return _columns(name, powers, ordered=True)
             return Axis(name, scale(low, high, log=True))
         case Choice(values=values, ordered=ordered):
             numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
@@ -281,7 +313,7 @@ def _sampled(name: str, values: list[Any]) -> Axis | None:
     return _columns(name, distinct.values(), ordered=False)
 
 
-def _columns(name: str, values: Iterable[Any], *, ordered: bool) -> Axis:
+def _columns(name: str, values: Collection[Any], *, ordered: bool) -> Axis:
     places = {_hashable(value): place for place, value in enumerate(values)}
     names = tuple(narrow(spelled(v)) for v in values)
     return Axis(name, None, names, ordered, places)

@@ -1,140 +1,192 @@
-"""The best-so-far chart: the best value over trials or time, and the trials that set it."""
+"""The best-so-far chart: every trial over the order of ending or time, and the best until then."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from itertools import accumulate
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import TrialState
-from tuitune.messages.text import duration, number, trial_name
+from tuitune.messages.text import number, trial_name
 from tuitune.store.curves import new_curve
-from tuitune.ui.charts.axis import scale, shown_range
+from tuitune.ui.charts.axis import good_range, scale
 from tuitune.ui.charts.canvas import Ink
-from tuitune.ui.charts.frame import Drawing, Tick, epoch, frame, some, too_small, value_ticks, words
+from tuitune.ui.charts.frame import (
+    BLOT,
+    Drawing,
+    epoch,
+    frame,
+    some,
+    time_ticks,
+    too_small,
+    value_ticks,
+    words,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tuitune.store.curves import Curve
     from tuitune.store.rows import TrialRow
+    from tuitune.ui.charts.axis import Scale
     from tuitune.ui.charts.frame import Frame
-    from tuitune.ui.render.lines import Size
+    from tuitune.ui.render.lines import Line, Size
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
 _ACTIONS: Final = (("chart.best", "trials/time"), ("chart.log", "log"))
-_EACH: Final = Ink("faint", ".", under=True)
 _STEP: Final = Ink("success", "#")
-_DOTS: Final = 400  # trials that are drawn as dots behind the line
-_UNITS: Final = (
-    1.0,
-    2.0,
-    5.0,
-    10.0,
-    15.0,
-    30.0,
-)  # round steps of the time axis, in s, min, h or days
+_CURSOR: Final = Ink("accent bold", "O")
+# by state: how a trial is drawn; others are as the pruned
+_INKS: Final = {
+    TrialState.COMPLETE: Ink("text", "o", under=True),
+    TrialState.FAILED: Ink("error", "!", under=True),
+}
+_PRUNED: Final = Ink("faint", ".", under=True)
+_ROOM: Final = 0.04  # of the range of values, left free at its ends
+_DOTS: Final = 800  # trials that are drawn as dots behind the line
+_LARGE: Final = 300  # trials up to which each has four dots
 
 
 class _Ended(NamedTuple):
-    """An ended trial: its position on the x axis, and its value."""
+    """An ended trial."""
 
-    trial: int
-    at: float
+    ended: float  # Unix s
+    number: int
     value: float
+    state: TrialState
 
 
-class _Counted(NamedTuple):
-    """Trials in the order of ending, and their places among all that have ended."""
+class EndedTrials:
+    """The trials that have ended with a finite value, in this order; kept from look to look."""
 
-    trials: Sequence[int]
-    places: Sequence[float]
-    values: Sequence[float]
-    partial: bool  # none of them is complete
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._version = self._seen = -1
+        self._known: dict[int, _Ended] = {}
+        self.every: list[_Ended] = []
 
-    def ended(self, place: int) -> _Ended:
-        """The trial at this place in the order of ending, from 0."""
-        return _Ended(self.trials[place], self.places[place], self.values[place])
+    def follow(self, snapshot: Snapshot) -> list[_Ended]:
+        """Enters the rows that have changed."""
+        if snapshot is not self._snapshot:
+            self._snapshot, self._version, self._seen = snapshot, -1, -1
+            self._known, self.every = {}, []
+        if snapshot.version == self._version:
+            return self.every
+        self._version, seen = snapshot.version, self._seen
+        changed = [row for row in snapshot.rows if row.changed > seen or row.changed == 0]
+        whole = 2 * len(changed) > len(self.every)
+        for row in changed:
+            self._seen = max(self._seen, row.changed)
+            self._enter(row, whole=whole)
+        if whole:
+            self.every = sorted(self._known.values())
+        return self.every
 
+    def _enter(self, row: TrialRow, *, whole: bool) -> None:
+        """whole: `every` is made anew afterwards."""
+        before = self._known.pop(row.number, None)
+        if before is not None and not whole:
+            del self.every[bisect_left(self.every, before)]
+        if row.ended is not None and row.value is not None and isfinite(row.value):
+            now = _Ended(row.ended, row.number, row.value, row.state)
+            self._known[row.number] = now
+            if not whole:
+                insort(self.every, now)
 
-def key(context: RenderContext) -> object:
-    """Changes when the chart has to be drawn again."""
-    return epoch(context), context.selection.by_time, context.selection.log_y
+    def counted(self) -> list[_Ended]:
+        """The complete ones; all if none is complete."""
+        complete = TrialState.COMPLETE
+        return [one for one in self.every if one.state == complete] or self.every
 
-
-def draw(context: RenderContext, size: Size) -> Drawing:
-    """The stairs of best values; a message where no trial has ended with a value."""
-    selection, snapshot = context.selection, context.snapshot
-    title = "Best so far"
-    found, every = _counted(context)
-    if not found.trials:
-        why = "no trial has ended with a value yet"
-        return Drawing(title, words(why), actions=_ACTIONS[:1])
-    sign = 1 if snapshot.spec.objective.mode == "min" else -1
-    steps = [found.ended(place) for place in improvements(found.values, sign)]
-    each = [every.ended(place) for place in some(range(len(every.trials)), _DOTS)]
-    drawn = [step.value for step in steps], [one.value for one in each]
-    shown = shown_range(drawn, log=selection.log_y)
-    if shown is None:
-        return Drawing(
-            title, words("no value above 0: a log scale can't show any"), actions=_ACTIONS
-        )
-    end = max(found.places[-1], every.places[-1])
-    x = scale(0.0, end)
-    made = frame(size, x, scale(*shown, log=selection.log_y), context.glyphs)
-    if made is None:
-        return Drawing(title, too_small())
-    for one in each:
-        if not made.beyond(one.value):
-            made.canvas.dot(made.across(one.at), made.down(one.value), _EACH)
-    made.canvas.path(_stairs(made, steps, end), _STEP)
-    _name_steps(made, steps, selection.cursor)
-    last = steps[-1]
-    note = f"{number(last.value)} {trial_name(last.trial)}"
-    since = len(every.trials) - 1 - every.trials.index(last.trial)
-    note += f", no better for {since} trial{'s' if since > 1 else ''}" if since else ""
-    note += ", none complete" if found.partial else ""
-    if selection.by_time:
-        below, name = _time_ticks(made), ""
-    else:
-        below, name = value_ticks(x, made.canvas.width), "ended"
-    return Drawing(title, made.lines(below, name), note, _ACTIONS)
+    def best_after_each(self, snapshot: Snapshot) -> Curve:
+        """The best value so far after each trial that counts, as a curve over their number."""
+        self.follow(snapshot)
+        better = min if snapshot.spec.objective.mode == "min" else max
+        best = new_curve()
+        for place, value in enumerate(accumulate((one.value for one in self.counted()), better), 1):
+            best.add(place, value)
+        return best
 
 
-def _counted(context: RenderContext) -> tuple[_Counted, _Counted]:
-    """The complete trials (if none is, all that have ended with a value), and all that have."""
-    rows = context.snapshot.rows
-    ended = _with_values(row for row in rows if row.ended is not None)
-    places: Sequence[float] = range(1, len(ended) + 1)
-    if context.selection.by_time:
-        begun = min((row.started for row in rows if row.started is not None), default=0.0)
-        places = [_end(row) - begun for row in ended]
-    place_of = dict(zip((row.number for row in ended), places, strict=True))
-    counted = _ended_rows(rows)
-    partial = not any(row.state == TrialState.COMPLETE for row in counted)
-    first, every = (
-        _Counted(
-            [row.number for row in group],
-            [place_of[row.number] for row in group],
-            [row.value for row in group if row.value is not None],
-            partial,
-        )
-        for group in (counted, ended)
+class BestChart:
+    """The chart of one study."""
+
+    def __init__(self) -> None:
+        self._ended = EndedTrials()
+
+    def key(self, context: RenderContext) -> object:
+        """Changes when the chart has to be drawn again."""
+        return epoch(context), context.selection.by_time, context.selection.log_y
+
+    def draw(self, context: RenderContext, size: Size) -> Drawing:
+        """The trials and the stairs of best values; a message where none has ended with a value."""
+        selection, snapshot = context.selection, context.snapshot
+        title = f"Best so far by {'time' if selection.by_time else 'trial'}"
+        every = self._ended.follow(snapshot)
+        if not every:
+            why = "no trial has ended with a value yet"
+            return Drawing(title, words(why), actions=_ACTIONS[:1])
+        counted = self._ended.counted()
+        sign = 1 if snapshot.spec.objective.mode == "min" else -1
+        steps = [counted[at] for at in improvements([one.value for one in counted], sign)]
+        y = _values(context, every, steps)
+        if y is None:
+            why = "no value above 0: a log scale can't show any"
+            return Drawing(title, words(why), actions=_ACTIONS)
+        begun, end = 0.0, float(len(every))
+        if selection.by_time:
+            begun = min(row.started for row in snapshot.rows if row.started is not None)
+            end = every[-1].ended - begun
+        made = frame(size._replace(height=size.height - 1), scale(0.0, end), y, context.glyphs)
+        if made is None:
+            return Drawing(title, too_small())
+        plot = _Plot(made, every, begun if selection.by_time else None)
+        _put_dots(plot, context.selection.cursor)
+        _put_stairs(plot, steps)
+        _name_steps(plot, steps, selection.cursor)
+        width = made.canvas.width
+        below = time_ticks(made.x, width) if selection.by_time else value_ticks(made.x, width)
+        lines = made.lines(below, "" if selection.by_time else "ended")
+        note = _note(plot, steps[-1], partial=counted is every)
+        return Drawing(title, [*lines, _legend(context, plot)], note, _ACTIONS)
+
+
+class _Plot(NamedTuple):
+    """begun: when the first trial began, on an axis of time; None: the axis counts trials."""
+
+    made: Frame
+    every: list[_Ended]
+    begun: float | None
+
+    def place(self, one: _Ended) -> int:
+        """The position of a trial among all, from 1."""
+        return bisect_left(self.every, one) + 1
+
+    def across(self, one: _Ended, place: int | None = None) -> int:
+        """The dot column of a trial. place: its position, if it is known."""
+        if self.begun is not None:
+            return self.made.across(one.ended - self.begun)
+        return self.made.across(self.place(one) if place is None else place)
+
+
+def _values(
+    context: RenderContext, every: Sequence[_Ended], steps: Sequence[_Ended]
+) -> Scale | None:
+    """The better half, the newest steps and the cursor's trial are within the scale."""
+    log = context.selection.log_y
+    own = [one.value for one in every if one.number == context.selection.cursor]
+    shown = good_range(
+        [one.value for one in some(every, _DOTS)],
+        minimise=context.snapshot.spec.objective.mode == "min",
+        log=log,
+        kept=[*own, *(step.value for step in steps[-3:])],
     )
-    return first, every
-
-
-def _ended_rows(every: Sequence[TrialRow]) -> list[TrialRow]:
-    """The complete trials with a value, in the order of ending; if there are none, all ended."""
-    complete = _with_values(row for row in every if row.state == TrialState.COMPLETE)
-    return complete or _with_values(row for row in every if row.ended is not None)
-
-
-def _with_values(rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """Those with a finite value, in the order of ending."""
-    found = (row for row in rows if row.value is not None and isfinite(row.value))
-    return sorted(found, key=_end)
+    if shown is None:
+        return None
+    room = 0.0 if log else _ROOM * shown.span()
+    return scale(shown.low - room, shown.high + room, log=log)
 
 
 def improvements(values: Sequence[float], sign: int) -> list[int]:
@@ -148,36 +200,45 @@ def improvements(values: Sequence[float], sign: int) -> list[int]:
     return found
 
 
-def best_after_each(snapshot: Snapshot) -> Curve:
-    """The best value so far after each trial that has ended, as a curve over their number."""
-    values = [row.value for row in _ended_rows(snapshot.rows) if row.value is not None]
-    better = min if snapshot.spec.objective.mode == "min" else max
-    best = new_curve()
-    for place, value in enumerate(accumulate(values, better), 1):
-        best.add(place, value)
-    return best
+def _put_dots(plot: _Plot, cursor: int | None) -> None:
+    """Draws the trials, those that are worse than the range at its edge."""
+    made, count = plot.made, len(plot.every)
+    inked: dict[Ink, list[tuple[int, int]]] = {}
+    for place in some(range(count), _DOTS):
+        one = plot.every[place]
+        dot = plot.across(one, place + 1), made.down(one.value)
+        inked.setdefault(_INKS.get(one.state, _PRUNED), []).append(dot)
+    draw = made.canvas.blots if count <= _LARGE and not made.ascii_only else made.canvas.dots
+    for ink, dots in inked.items():
+        draw(dots, ink)
+    own = [one for one in plot.every if one.number == cursor]
+    made.canvas.blots([(plot.across(one), made.down(one.value)) for one in own], _CURSOR)
 
 
-def _end(row: TrialRow) -> float:
-    return row.ended or 0.0
-
-
-def _stairs(made: Frame, steps: Sequence[_Ended], last: float) -> list[tuple[int, int]]:
+def _put_stairs(plot: _Plot, steps: Sequence[_Ended]) -> None:
+    """A line that is two dots thick."""
+    made = plot.made
     path: list[tuple[int, int]] = []
     for step in steps:
-        x, y = made.across(step.at), made.down(step.value)
+        x, y = plot.across(step), made.down(step.value)
         if path:
             path.append((x, path[-1][1]))
         path.append((x, y))
-    path.append((made.across(last), path[-1][1]))
-    return path
+    path.append((made.canvas.across - 1, path[-1][1]))
+    across, down = made.canvas.across - 2, made.canvas.down - 2
+    for aside, below in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        moved = [(min(x, across) + aside, min(y, down) + below) for x, y in path]
+        made.canvas.path(moved, _STEP)
 
 
-def _name_steps(made: Frame, steps: Sequence[_Ended], cursor: int | None) -> None:
+def _name_steps(plot: _Plot, steps: Sequence[_Ended], cursor: int | None) -> None:
     """Writes the trial of each best next to its step, the newest first, where there is room."""
+    made = plot.made
     for step in reversed(steps):
-        column, line = made.across(step.at) // 2, made.down(step.value) // 4
-        name = trial_name(step.trial)
+        if made.beyond(step.value):
+            continue
+        column, line = plot.across(step) // 2, made.down(step.value) // 4
+        name = trial_name(step.number)
         left = column - len(name)
         places = (
             (column + 1, line - 1),
@@ -187,18 +248,34 @@ def _name_steps(made: Frame, steps: Sequence[_Ended], cursor: int | None) -> Non
         )
         for start, at in places:
             if made.canvas.is_free(start, at, len(name)):
-                role = "accent bold" if step.trial == cursor else "muted"
+                role = "accent bold" if step.number == cursor else "muted"
                 made.canvas.write(start, at, name, role)
                 break
 
 
-def _time_ticks(made: Frame) -> list[Tick]:
-    """Ticks at whole seconds, minutes, hours or days."""
-    seconds = made.x.high
-    most = max(2, made.canvas.width // 12)
-    units = [unit * base for base in (1.0, 60.0, 3600.0, 86400.0) for unit in _UNITS]
-    step = next((unit for unit in units if seconds / unit <= most), units[-1])
-    while seconds / step > most:
-        step *= 2
-    count = int(seconds / step)
-    return [Tick(made.x.at(i * step), duration(i * step)) for i in range(count + 1)]
+def _note(plot: _Plot, last: _Ended, *, partial: bool) -> str:
+    """The best, and how many trials have ended since."""
+    since = len(plot.every) - plot.place(last)
+    note = f"{number(last.value)} {trial_name(last.number)}"
+    note += f", no better for {since} trial{'s' if since > 1 else ''}" if since else ""
+    return note + (", none complete" if partial else "")
+
+
+def _legend(context: RenderContext, plot: _Plot) -> Line:
+    """What the lines and dots mean, and how many trials are worse than what is shown."""
+    glyphs, every = context.glyphs, plot.every
+    states = {one.state for one in every}
+    named = [
+        (_STEP, "best so far", True),
+        (_INKS[TrialState.COMPLETE], "complete", TrialState.COMPLETE in states),
+        (_PRUNED, "ended early", bool(states - {*_INKS})),
+        (_INKS[TrialState.FAILED], "failed", TrialState.FAILED in states),
+        (_CURSOR, "cursor", any(one.number == context.selection.cursor for one in every)),
+    ]
+    line: Line = ((" ", ""),)
+    for ink, word, there in named:
+        sign = ink.sign if glyphs.ascii else glyphs.full if ink is _STEP else BLOT
+        line = (*line, (f"{sign} {word}  ", ink.role)) if there else line
+    low, high = plot.made.y.low, plot.made.y.high
+    worse = len(every) - sum(low <= one.value <= high for one in every)
+    return (*line, (f"{worse} worse at the edge", "muted")) if worse else line

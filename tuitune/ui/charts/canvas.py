@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tuitune.ui.render.lines import Line, Span
 
@@ -69,6 +69,23 @@ class Canvas:
                 drawn += 1
             x, y = to_x, to_y
 
+    def blots(self, points: Iterable[tuple[int, int]], ink: Ink) -> None:
+        """Four dots at each of these, which are seen better than one."""
+        draw = self._pen(ink)
+        across, down = self.across - 2, self.down - 2
+        for x, y in points:
+            left, top = min(x, across), min(y, down)
+            draw(left, top)
+            draw(left + 1, top)
+            draw(left, top + 1)
+            draw(left + 1, top + 1)
+
+    def dots(self, points: Iterable[tuple[int, int]], ink: Ink) -> None:
+        """One dot at each of these."""
+        draw = self._pen(ink)
+        for x, y in points:
+            draw(x, y)
+
     def bits(self) -> bytes:
         """The dots of all cells, for `put_below` on a canvas of the same size."""
         return bytes(self._bits)
@@ -89,6 +106,10 @@ class Canvas:
         for place, sign in enumerate(text, column):
             if 0 <= place < self.width:
                 written[place] = (sign, role)
+
+    def role_at(self, column: int, line: int) -> str:
+        """The role of what was written in this cell; "" for nothing."""
+        return self._texts.get(line, {}).get(column, ("", ""))[1]
 
     def is_free(self, column: int, line: int, cells: int = 1) -> bool:
         """Whether these cells are inside the canvas and empty."""

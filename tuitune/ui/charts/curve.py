@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
-import math
-from bisect import bisect_right
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tuitune.core.study.ranking import merit
 from tuitune.messages.text import trial_name
-from tuitune.ui.charts.axis import scale, shown_range
+from tuitune.ui.charts.axis import Range, scale, shown_range
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.frame import (
     Drawing,
@@ -24,10 +19,20 @@ from tuitune.ui.charts.frame import (
     value_ticks,
     words,
 )
+from tuitune.ui.charts.overlaid import (
+    MOST_BEHIND,
+    Entry,
+    Leaders,
+    curve,
+    left_out,
+    metric,
+    overlaid,
+    put_legend,
+    stamp,
+    value_text,
+)
+from tuitune.ui.charts.window import Window, shown_part, visible
 from tuitune.ui.panes.pane import Memo
-from tuitune.ui.render.lines import fit
-from tuitune.ui.state.records import Record
-from tuitune.ui.table import cells
 from tuitune.ui.text.phrases import missing
 from tuitune.ui.text.trial import resource
 
@@ -35,228 +40,92 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuitune.store.curves import Curve
-    from tuitune.store.rows import TrialRow
-    from tuitune.ui.charts.axis import Scale
-    from tuitune.ui.charts.canvas import Canvas
     from tuitune.ui.charts.frame import Dot, Frame, Trace
+    from tuitune.ui.charts.overlaid import Overlaid
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
 
-_BEST: Final = ("*", "line-a bold", "11110")
-_CURSOR: Final = ("a", "success", "1")
-_OTHERS: Final = (
-    ("b", "line-b", "1100"),
-    ("c", "line-c", "10"),
-    ("d", "text", "1110100"),
-    ("e", "line-e", "100"),
-    ("f", "line-f", "11110010"),
-)
-_BY_RANK: Final = 3  # trials that are drawn after the best, if none is marked
-_BEHIND: Final = Ink("rule", ".", under=True)
-_MOST_BEHIND: Final = 200  # trials whose curves are drawn behind
+BEHIND: Final = Ink("rule", ".", under=True)
 _ROOM: Final = 0.05  # of the range of values, left free at its ends
 _ACTIONS: Final = (
     ("chart.log", "log"),
     ("chart.metric", "metric"),
-    ("chart.overlay", "overlay"),
     ("chart.right", "read"),
+    ("chart.closer", "zoom"),
 )
 # (columns, lines) from a curve's end to its letter
 _ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 
 
-class _Entry(NamedTuple):
-    """One line of the legend. short: replaces the name where it is too wide."""
+class Shown(NamedTuple):
+    """A curve that is drawn: the whole, and the part that the zoom shows."""
 
-    name: str
-    short: str
-    value: str
-    role: str
-
-
-def _put_legend(canvas: Canvas, entries: Sequence[_Entry]) -> None:
-    """Write the legend into the emptiest corner, with short names where it would be too wide."""
-    entries = entries[: max(1, canvas.height // 2)]
-    values = max((len(entry.value) for entry in entries), default=0)
-    names = [entry.name for entry in entries]
-    if _widest(names) + 1 + values > canvas.width // 2:
-        names = [entry.short for entry in entries]
-    wide = _widest(names)
-    if wide + 1 + values > canvas.width * 2 // 3:
-        wide, values = min(wide, canvas.width // 2), 0
-    width = wide + (1 + values if values else 0)
-    left, top = _corner(canvas, width, len(entries))
-    for line, (entry, name) in enumerate(zip(entries, names, strict=False), top):
-        text = fit(name, wide) + (" " + fit(entry.value, values, right=True) if values else "")
-        canvas.write(left, line, text, entry.role)
-
-
-def _widest(names: Sequence[str]) -> int:
-    return max((len(name) for name in names), default=0)
-
-
-def _corner(canvas: Canvas, width: int, height: int) -> tuple[int, int]:
-    """(column, line) of the corner with the fewest dots; of equal ones the first listed."""
-    right, bottom = max(0, canvas.width - width), max(0, canvas.height - height)
-    corners = ((right, 0), (right, bottom), (0, 0), (0, bottom))
-    return min(corners, key=lambda at: canvas.dots_in(at[0], at[1], width, height))
-
-
-class Overlaid(Record, frozen=True):
-    """A trial whose curve is drawn."""
-
-    trial: int
-    letter: str
-    ink: Ink
-    part: str  # "here", "best", or both; "" for others
-
-    def name(self, *, plain: bool, dash: str) -> str:
-        """The name in the legend."""
-        sign = self.letter if plain else dash
-        return f"{sign} {trial_name(self.trial)} {self.part}".rstrip()
-
-
-def overlaid(context: RenderContext, leaders: Sequence[int] | None = None) -> list[Overlaid]:
-    """The trials whose curves are in colour: the cursor's, the best, marked or the next best.
-
-    leaders: the first trials by rank, as far as they are known already.
-    """
-    selection, best = context.selection, context.snapshot.best
-    chosen: list[Overlaid] = []
-    if selection.cursor is not None:
-        part = "here, best" if selection.cursor == best else "here"
-        chosen.append(_one(context, selection.cursor, _CURSOR, part))
-    if best is not None and best != selection.cursor:
-        chosen.append(_one(context, best, _BEST, "best"))
-    others = zip(_others(context, leaders), _OTHERS, strict=False)
-    return chosen + [_one(context, trial, how, "") for trial, how in others]
-
-
-def _others(context: RenderContext, leaders: Sequence[int] | None) -> list[int]:
-    """The marked trials by rank; the next three by rank if none is marked."""
-    snapshot, selection = context.snapshot, context.selection
-    apart = {selection.cursor, snapshot.best}
-    if selection.marks:
-        marked = (snapshot.row(trial) for trial in selection.marks - apart)
-        rows = sorted((row for row in marked if row), key=partial(_merit, context))
-        return [row.number for row in rows] if selection.overlay else []
-    leaders = _leaders(context) if leaders is None else leaders
-    return [trial for trial in leaders if trial not in apart][:_BY_RANK]
-
-
-def _leaders(context: RenderContext) -> list[int]:
-    """The first trials by rank."""
-    most = 2 + _BY_RANK  # the cursor's and the best may be among them
-    rows = heapq.nsmallest(most, context.snapshot.rows, key=partial(_merit, context))
-    return [row.number for row in rows]
-
-
-def _merit(context: RenderContext, row: TrialRow) -> tuple[bool, int, float, int]:
-    return merit(row, context.snapshot.spec.objective)
-
-
-def _left_out(context: RenderContext) -> int:
-    """The number of marked trials that are not drawn because there are too many."""
-    if not context.selection.overlay:
-        return 0
-    marked = context.selection.marks - {context.selection.cursor, context.snapshot.best}
-    return max(0, len(marked) - len(_OTHERS))
-
-
-def metric(context: RenderContext) -> str:
-    """The name of the metric that is shown."""
-    return context.selection.metric or context.snapshot.spec.objective.metric
-
-
-def curve(context: RenderContext, trial: int) -> Curve:
-    """The trial's curve of the metric that is shown."""
-    snapshot = context.snapshot
-    if metric(context) == snapshot.spec.objective.metric:
-        return snapshot.curves.points(trial)
-    return snapshot.sources.curve(trial, metric(context))
-
-
-def _stamp(context: RenderContext, trial: int) -> object:
-    """A value that changes whenever `curve` may have changed."""
-    if metric(context) == context.snapshot.spec.objective.metric:
-        return context.snapshot.curves.stamp(trial)
-    row = context.snapshot.row(trial)
-    return None if row is None else row.changed
-
-
-def _one(context: RenderContext, trial: int, how: tuple[str, str, str], part: str) -> Overlaid:
-    letter, role, dash = how
-    return Overlaid(trial, letter, Ink(role, letter, dash if context.theme.is_plain else "1"), part)
-
-
-class _Line(NamedTuple):
-    shown: Overlaid
+    who: Overlaid
     curve: Curve
+    part: Curve
 
 
 class CurveChart:
     """The chart of one study. It caches the traces of unchanged curves."""
 
     def __init__(self) -> None:
-        self._traces: dict[int, tuple[object, Trace]] = {}
+        self._plot = Plot()
         self._behind = Memo[bytes]()
-        self._leaders = Memo[list[int]]()
+        self._leaders = Leaders()
 
     def key(self, context: RenderContext) -> object:
         """Changes when the chart has to be drawn again."""
         selection = context.selection
         shown = tuple(
-            (one.trial, one.part, _stamp(context, one.trial)) for one in self._overlaid(context)
+            (one.trial, one.part, stamp(context, one.trial))
+            for one in self._leaders.overlaid(context)
         )
         view = (
-            *(metric(context), selection.log_y, selection.inspected, _left_out(context)),
-            *(epoch(context), context.theme.is_plain),
+            *(metric(context), selection.log_y, selection.inspected, left_out(context)),
+            *(epoch(context), context.theme.is_plain, selection.span),
         )
         return shown, view, context.snapshot.study.rungs, _missing_key(context)
-
-    def _overlaid(self, context: RenderContext) -> list[Overlaid]:
-        """As `overlaid`; many trials are ranked anew only when one has ended."""
-        snapshot = context.snapshot
-        small = len(snapshot.rows) < _MOST_BEHIND
-        key = *epoch(context)[:3], small and snapshot.version
-        return overlaid(context, self._leaders.get(key, partial(_leaders, context)))
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         """The curves with their legend; a message where no report can be shown."""
         selection = context.selection
         title = metric(context)
-        lines = [_Line(one, curve(context, one.trial)) for one in self._overlaid(context)]
-        reported = [line for line in lines if line.curve.steps]
+        chosen = self._leaders.overlaid(context)
+        lines = [(one, curve(context, one.trial)) for one in chosen]
+        reported = [line for line in lines if line[1].steps]
         if not reported:
-            return Drawing(title, words(*_nothing(context, lines)), actions=_ACTIONS[1:2])
-        scales = _scales(context, reported)
-        if scales is None:
-            return Drawing(title, words(*_no_finite_value(context, reported)), actions=_ACTIONS[:2])
-        made = frame(size, *scales, context.glyphs)
+            return Drawing(title, words(*_nothing(context, chosen)), actions=_ACTIONS[1:2])
+        part = shown_part(selection, steps_of(context, [curve for _, curve in reported]))
+        drawn = [Shown(one, curve, visible(curve, part)) for one, curve in reported]
+        made = framed(context, drawn, part, size)
+        if isinstance(made, str):
+            return Drawing(title, words(made), actions=_ACTIONS[:2])
         if made is None:
             return Drawing(title, too_small())
-        self._draw_lines(context, made, reported)
-        made.canvas.put_below(self._behind.get(*self._faint(context, made)), _BEHIND)
-        entries = [_entry(context, line) for line in lines]
-        _put_legend(made.canvas, entries)
+        self._plot.draw(context, made, drawn, metric(context))
+        made.canvas.put_below(self._behind.get(*self._faint(context, made, part)), BEHIND)
+        put_legend(made.canvas, [_entry(context, *line) for line in lines])
         name = resource(context.snapshot)
-        drawn = made.lines(_ticks(context, made), name)
-        return Drawing(title, drawn, _note(context, selection.inspected, name), _ACTIONS)
+        note = _note(context, selection.inspected, name)
+        return Drawing(title, made.lines(ticks(context, made), name), note, _ACTIONS)
 
-    def _draw_lines(self, context: RenderContext, made: Frame, lines: Sequence[_Line]) -> None:
-        """Draws the curves, the cursor's on top, and letters where there are few colours."""
-        traces = {line.shown.trial: self._trace(context, made, line) for line in lines}
-        self._traces = traces
-        for line in reversed(lines):
-            draw_trace(made.canvas, traces[line.shown.trial][1], line.shown.ink)
-        if context.selection.inspected is not None:
-            _draw_vertical(made, context.selection.inspected, "accent")
-        for line in lines if context.theme.is_plain else ():
-            end = traces[line.shown.trial][1].end
-            if end is not None:
-                _write_letter(made, line.shown, end)
+    def window(self, context: RenderContext, size: Size) -> Window | None:
+        """What the x axis shows; None without curves."""
+        lines = [(one, curve(context, one.trial)) for one in self._leaders.overlaid(context)]
+        reported = [line for line in lines if line[1].steps]
+        if not reported:
+            return None
+        whole = steps_of(context, [curve for _, curve in reported])
+        part = shown_part(context.selection, whole)
+        drawn = [Shown(one, curve, visible(curve, part)) for one, curve in reported]
+        made = framed(context, drawn, part, size)
+        if made is None or isinstance(made, str):
+            return None
+        return Window(whole, part, made.gutter, made.canvas.width)
 
-    def _faint(self, context: RenderContext, made: Frame) -> tuple[object, Callable[[], bytes]]:
+    def _faint(
+        self, context: RenderContext, made: Frame, part: Range
+    ) -> tuple[object, Callable[[], bytes]]:
         """The curves of all trials, drawn again when a trial has ended or the scales change."""
         canvas = made.canvas
         key = epoch(context)[:1], metric(context), made.x, made.y, canvas.width, canvas.height
@@ -264,23 +133,80 @@ class CurveChart:
         def draw() -> bytes:
             if metric(context) != context.snapshot.spec.objective.metric:
                 return b""
-            below = made.emptied()
-            for row in some(context.snapshot.rows, _MOST_BEHIND):
-                points = context.snapshot.curves.points(row.number)
-                for path in trace(below, points).paths:
-                    below.canvas.path(
-                        [dot for dot in path if 0 < dot[1] < canvas.down - 1], _BEHIND
-                    )
-            return below.canvas.bits()
+            return behind(context, made, part)
 
         return key, draw
 
-    def _trace(self, context: RenderContext, made: Frame, line: _Line) -> tuple[object, Trace]:
-        trial = line.shown.trial
-        canvas = made.canvas
-        key = metric(context), _stamp(context, trial), made.x, made.y, canvas.width, canvas.height
+
+def behind(context: RenderContext, made: Frame, part: Range) -> bytes:
+    """The dots of the curves of all trials, or of a sample of many."""
+    below, bottom = made.emptied(), made.canvas.down - 1
+    for row in some(context.snapshot.rows, MOST_BEHIND):
+        points = visible(context.snapshot.curves.points(row.number), part)
+        for path in trace(below, points).paths:
+            below.canvas.path([dot for dot in path if 0 < dot[1] < bottom], BEHIND)
+    return below.canvas.bits()
+
+
+class Plot:
+    """Draws the curves of one metric. It caches the traces of unchanged ones."""
+
+    def __init__(self) -> None:
+        self._traces: dict[int, tuple[object, Trace]] = {}
+
+    def draw(self, context: RenderContext, made: Frame, lines: Sequence[Shown], name: str) -> None:
+        """Draws the curves, the cursor's on top, and letters where there are few colours."""
+        self._traces = {line.who.trial: self._trace(context, made, line, name) for line in lines}
+        for line in reversed(lines):
+            draw_trace(made.canvas, self._traces[line.who.trial][1], line.who.ink)
+        if context.selection.inspected is not None:
+            _draw_vertical(made, context.selection.inspected, "accent")
+        for line in lines if context.theme.is_plain else ():
+            end = self._traces[line.who.trial][1].end
+            if end is not None:
+                _write_letter(made, line.who, end)
+        for step in _rungs(context, made):
+            _draw_vertical(made, step, "rule")
+
+    def _trace(
+        self, context: RenderContext, made: Frame, line: Shown, name: str
+    ) -> tuple[object, Trace]:
+        trial, canvas = line.who.trial, made.canvas
+        key = (
+            *(name, stamp(context, trial, name), made.x, made.y),
+            *(canvas.width, canvas.height),
+        )
         known = self._traces.get(trial)
-        return known if known is not None and known[0] == key else (key, trace(made, line.curve))
+        return known if known is not None and known[0] == key else (key, trace(made, line.part))
+
+
+def steps_of(context: RenderContext, curves: Sequence[Curve]) -> Range:
+    """The steps of an x axis that shows these curves whole; at least one has points."""
+    first = min(curve.steps[0] for curve in curves if curve.steps)
+    last = max(curve.steps[-1] for curve in curves if curve.steps)
+    first = 1 if first <= last / 10 else first
+    return Range(first, max(first, _room_for(last, context.snapshot.spec.pruning.max)))
+
+
+def framed(
+    context: RenderContext, lines: Sequence[Shown], part: Range, size: Size
+) -> Frame | str | None:
+    """A frame for the values within the part; why there is none, or None if it is too small."""
+    log = context.selection.log_y
+    trusted = sorted(lines, key=lambda line: "best" not in line.who.part)
+    shown = shown_range((line.part.values for line in trusted), log=log)
+    if shown is None and log:
+        shown, log = shown_range(line.part.values for line in trusted), False
+        if shown is not None:
+            return "no value above 0: a log scale can't show any"
+    if shown is None:
+        count = sum(len(line.part.values) for line in lines)
+        if not count:
+            return "no report within this part: it is zoomed"
+        return f"no finite value: {count} reports are all nan or infinite"
+    room = 0.0 if log else _ROOM * shown.span()
+    y = scale(shown.low - room, shown.high + room, log=log)
+    return frame(size, scale(*part), y, context.glyphs)
 
 
 def _missing_key(context: RenderContext) -> object:
@@ -289,23 +215,6 @@ def _missing_key(context: RenderContext) -> object:
     if row is None or curve(context, row.number).steps:
         return len(context.snapshot.rows) == 0
     return row.changed, context.snapshot.engine.state, int(context.snapshot.now)
-
-
-def _scales(context: RenderContext, lines: Sequence[_Line]) -> tuple[Scale, Scale] | None:
-    """The scales of steps and of values; None without a finite value. The best trial is visible."""
-    trusted = sorted(lines, key=lambda line: "best" not in line.shown.part)
-    shown = shown_range((line.curve.values for line in trusted), log=context.selection.log_y)
-    if shown is None:
-        return None
-    first = min(line.curve.steps[0] for line in lines)
-    last = max(line.curve.steps[-1] for line in lines)
-    x = scale(
-        1 if first <= last / 10 else first, _room_for(last, context.snapshot.spec.pruning.max)
-    )
-    if context.selection.log_y:
-        return x, scale(*shown, log=True)
-    room = _ROOM * shown.span()
-    return x, scale(shown.low - room, shown.high + room)
 
 
 def _room_for(last: int, most: int | None) -> int:
@@ -326,6 +235,8 @@ def _write_letter(made: Frame, shown: Overlaid, end: Dot) -> None:
 
 
 def _draw_vertical(made: Frame, step: float, role: str) -> None:
+    if not made.x.low <= step <= made.x.high:
+        return
     column = made.across(step) // 2
     sign = ":" if made.ascii_only else "\N{BOX DRAWINGS LIGHT TRIPLE DASH VERTICAL}"
     for at in range(made.canvas.height):
@@ -333,63 +244,52 @@ def _draw_vertical(made: Frame, step: float, role: str) -> None:
             made.canvas.write(column, at, sign, role)
 
 
-def _ticks(context: RenderContext, made: Frame) -> list[Tick]:
-    """The step that is read out, then the rungs and the maximum; without rungs, round values."""
-    inspected = context.selection.inspected
-    first = [] if inspected is None else [Tick(made.x.at(inspected), str(inspected))]
+def _rungs(context: RenderContext, made: Frame) -> list[int]:
+    """The steps of the rungs of the cursor's bracket that are inside of the frame."""
     rungs = context.snapshot.study.rungs
     row = context.snapshot.row(context.selection.cursor)
     bracket = 0 if row is None else row.bracket
-    steps = [*rungs[bracket]] if bracket < len(rungs) else []
-    most = context.snapshot.spec.pruning.max
-    steps += [most] if steps and most is not None else []
-    inside = [step for step in steps if made.x.low <= step <= made.x.high]
-    if len(inside) < 2:
+    steps = rungs[bracket] if bracket < len(rungs) else ()
+    return [step for step in steps if made.x.low < step < made.x.high]
+
+
+def ticks(context: RenderContext, made: Frame) -> list[Tick]:
+    """The step that is read out, then the rungs and the ends; without rungs, round values."""
+    inspected = context.selection.inspected
+    first = [] if inspected is None else [Tick(made.x.at(inspected), str(inspected))]
+    inside = _rungs(context, made)
+    if not inside:
         return [*first, *value_ticks(made.x, made.canvas.width)]
-    return [*first, *(Tick(made.x.at(step), str(step)) for step in reversed(inside))]
+    ends = [step for step in (made.x.high, made.x.low) if step == int(step)]
+    steps = [*ends[:1], *reversed(inside), *ends[1:]]
+    return [*first, *(Tick(made.x.at(step), str(int(step))) for step in steps)]
 
 
-def _entry(context: RenderContext, line: _Line) -> _Entry:
-    shown, dash = line.shown, context.glyphs.full
-    name = shown.name(plain=context.theme.is_plain, dash=dash)
-    short = name.removesuffix(shown.part).rstrip()
-    return _Entry(name, short, _value_text(line, context.selection.inspected), shown.ink.role)
-
-
-def _value_text(line: _Line, inspected: int | None) -> str:
-    """The newest value, or the last one at or before the inspected step, with its own step."""
-    steps, values = line.curve
-    if not steps:
-        return "no reports yet"
-    if inspected is None:
-        return cells.metric(values[-1])
-    place = bisect_right(steps, inspected) - 1
-    if place < 0 or inspected > steps[-1]:
-        return "-"
-    at = "" if steps[place] == inspected else f" @{steps[place]}"
-    return cells.metric(values[place]) + at
+def _entry(context: RenderContext, who: Overlaid, curve: Curve) -> Entry:
+    name = who.name(plain=context.theme.is_plain, dash=context.glyphs.full)
+    short = name.removesuffix(who.part).rstrip()
+    return Entry(name, short, value_text(curve, context.selection.inspected), who.ink.role)
 
 
 def _note(context: RenderContext, inspected: int | None, name: str) -> str:
     parts = [f"{name} {inspected}"] if inspected is not None else []
     parts += ["log y"] if context.selection.log_y else []
-    more = _left_out(context)
+    parts += ["zoomed"] if context.selection.span is not None else []
+    more = left_out(context)
     return ", ".join(parts + ([f"{more} marked not drawn"] if more else []))
 
 
-def _nothing(context: RenderContext, lines: list[_Line]) -> list[str]:
+def _nothing(context: RenderContext, chosen: Sequence[Overlaid]) -> list[str]:
     if not context.snapshot.rows:
         return ["no trials yet"]
-    if not lines:
+    if not chosen:
         return ["no trial is selected"]
-    row = context.snapshot.row(lines[0].shown.trial)
+    row = context.snapshot.row(chosen[0].trial)
     if row is not None and metric(context) == context.snapshot.spec.objective.metric:
         return [missing(context, row)]
-    return [f"{trial_name(lines[0].shown.trial)} reports no {metric(context)}"]
+    return [f"{trial_name(chosen[0].trial)} reports no {metric(context)}"]
 
 
-def _no_finite_value(context: RenderContext, lines: list[_Line]) -> list[str]:
-    values = [value for line in lines for value in line.curve.values]
-    if context.selection.log_y and any(math.isfinite(value) for value in values):
-        return ["no value above 0: a log scale can't show any"]
-    return [f"no finite value: {len(values)} reports are all nan or infinite"]
+def reported_steps(context: RenderContext) -> list[int]:
+    """All steps of the curves in colour, ascending."""
+    return sorted({step for one in overlaid(context) for step in curve(context, one.trial).steps})

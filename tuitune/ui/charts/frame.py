@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import msgspec
 
 from tuitune.core.events import ENDED
-from tuitune.messages.text import plain
+from tuitune.messages.text import duration, plain
 from tuitune.ui.charts.canvas import Canvas
 from tuitune.ui.render.lines import fit
 from tuitune.ui.state.records import Holder
@@ -120,6 +120,23 @@ def frame(size: Size, x: Scale, y: Scale, glyphs: Glyphs) -> Frame | None:
     for tick, word in zip(ticks, words, strict=True):
         made.names[made.down(tick) // 4] = word
     return made
+
+
+BLOT: Final = "\N{BRAILLE PATTERN DOTS-1245}"  # as `Canvas.blots` draws, for legends
+# round steps of a time axis, in s, min, h or days
+_UNITS: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
+
+
+def time_ticks(x: Scale, width: int) -> list[Tick]:
+    """Ticks at whole seconds, minutes, hours or days. x: in seconds."""
+    most = max(2, width // 12)
+    span = x.high - x.low
+    units = [unit * base for base in (1.0, 60.0, 3600.0, 86400.0) for unit in _UNITS]
+    step = next((unit for unit in units if span / unit <= most), units[-1])
+    while span / step > most:
+        step *= 2
+    first, last = math.ceil(x.low / step), math.floor(x.high / step)
+    return [Tick(x.at(i * step), duration(i * step)) for i in range(first, last + 1)]
 
 
 def value_ticks(x: Scale, width: int) -> list[Tick]:

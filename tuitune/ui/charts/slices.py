@@ -6,10 +6,22 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from tuitune.core.events import TrialState
-from tuitune.messages.states import WORDS, Shown, shown
+from tuitune.messages.states import Shown, shown
 from tuitune.messages.text import number
-from tuitune.ui.charts.axis import Scale, axes, scale, shown_range
-from tuitune.ui.charts.frame import Drawing, Tick, beyond, dot, epoch, frame, some, too_small, words
+from tuitune.ui.charts.axis import Scale, good_range, ranked_axes, scale
+from tuitune.ui.charts.canvas import Ink
+from tuitune.ui.charts.frame import (
+    BLOT,
+    Drawing,
+    Tick,
+    beyond,
+    dot,
+    epoch,
+    frame,
+    some,
+    too_small,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +44,10 @@ _ROLES: Final = {  # by state, in the order of drawing: later ones are on top
     Shown.RUNNING: "success",
 }
 _EVERY: Final = 3.0  # s between two drawings while trials run
-_SPREAD: Final = 0.618033988749895  # the golden ratio: multiples of it are spread evenly modulo 1
-_UNIT: Final = Scale(0.0, 1.0)
+# multiples of them are spread evenly modulo 1, in one dimension and in two (the R2 sequence)
+_SPREAD: Final = 0.618033988749895
+SPREAD_DOWN: Final = 0.569840290998053
+UNIT: Final = Scale(0.0, 1.0)
 
 
 def key(context: RenderContext) -> object:
@@ -44,8 +58,8 @@ def key(context: RenderContext) -> object:
 
 
 def _chosen(context: RenderContext) -> tuple[Axis | None, int, int]:
-    """(the axis that is shown, its number from 1, the number of axes)."""
-    found = axes(context.snapshot.spec.space, context.snapshot.rows)
+    """(the axis that is shown, its number from 1, the number of axes), by importance."""
+    found = ranked_axes(context.snapshot)
     names = [axis.name for axis in found]
     if not found:
         return None, 0, 0
@@ -67,21 +81,21 @@ def draw(context: RenderContext, size: Size) -> Drawing:
             title, words(f"no trial with {axis.name} has a value yet"), actions=_ACTIONS[:1]
         )
     values = [row.value for row in rows if row.value is not None]
-    own = [
-        row.value for row in rows if row.number == context.snapshot.best and row.value is not None
-    ]
-    shown = shown_range([values, own], log=context.selection.log_y)
+    special = {context.snapshot.best, context.selection.cursor}
+    own = [row.value for row in rows if row.number in special and row.value is not None]
+    minimise = context.snapshot.spec.objective.mode == "min"
+    shown = good_range(values, minimise=minimise, log=context.selection.log_y, kept=own)
     if shown is None:
         return Drawing(title, words("no value that this scale can show"), actions=_ACTIONS)
     y = scale(*shown, log=context.selection.log_y)
-    made = frame(size._replace(height=size.height - 1), _UNIT, y, context.glyphs)
+    made = frame(size._replace(height=size.height - 1), UNIT, y, context.glyphs)
     if made is None:
         return Drawing(title, too_small())
     clipped = _put(made, context, axis, rows)
     ticks = [Tick(at, name) for at, name in axis.ticks(max(2, made.canvas.width // 12))]
     if axis.scale is None:
-        ticks = _narrow(ticks, made.canvas.width)
-    note = f"{clipped} beyond the range" if clipped else ""
+        ticks = narrowed(ticks, made.canvas.width)
+    note = f"{clipped} worse ones at the edge" if clipped else ""
     lines = [
         *made.lines(ticks, "" if axis.scale is None else "log" if axis.scale.log else ""),
         _legend(context, rows, len(sample)),
@@ -94,40 +108,51 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
     order = {state: place for place, state in enumerate(_ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
     canvas, glyphs = made.canvas, context.glyphs
+    bare = context.theme.is_plain or glyphs.ascii
+    inside: dict[str, list[tuple[int, int]]] = {}
     clipped = 0
-    for row, column, at in _places(made, axis, ranked):
-        side = 0 if 0 <= at <= 1 else beyond(at)
-        clipped += side != 0
-        sign = "^" if side > 0 else "v" if side else glyphs.states[_shown(row)]
-        line = (canvas.down - 1 - dot(at, canvas.down)) // 4
-        canvas.write(column, line, sign, _ROLES.get(_shown(row), "faint"))
+    for row, x, at in _places(made, axis, ranked):
+        outside = 0 if 0 <= at <= 1 else beyond(at)
+        clipped += outside != 0
+        role = _ROLES.get(_shown(row), "faint")
+        y = canvas.down - 1 - dot(at, canvas.down)
+        if outside or bare:
+            sign = "^" if outside > 0 else "v" if outside else glyphs.states[_shown(row)]
+            canvas.write(x // 2, y // 4, sign, role)
+        else:
+            inside.setdefault(role, []).append((x, y))
+    for role, points in inside.items():
+        canvas.blots(points, Ink(role, "."))
     for trial, sign, role in (
         (context.selection.cursor, glyphs.cursor, "accent bold"),
         (context.snapshot.best, glyphs.best, "success bold"),
     ):
         special = context.snapshot.row(trial)
-        for _, column, at in _places(made, axis, [special] if special is not None else []):
+        for _, x, at in _places(made, axis, [special] if special is not None else []):
             line = (canvas.down - 1 - dot(at, canvas.down)) // 4
-            canvas.write(column, line, sign, role)
+            canvas.write(x // 2, line, sign, role)
     return clipped
 
 
 def _places(
     made: Frame, axis: Axis, rows: Sequence[TrialRow]
 ) -> Iterator[tuple[TrialRow, int, float]]:
-    """(trial, column, position on the y axis) of the trials that have both values."""
+    """(trial, dot column, position on the y axis) of the trials that have both values."""
     values = [math.nan if row.value is None else row.value for row in rows]
     ats = axis.all([row.config for row in rows])
-    spread = 0.0 if axis.scale is not None else 0.6 / len(axis.names)
     for row, across, at in zip(rows, ats, made.y.all(values), strict=True):
-        if across is None or row.value is None:
-            continue
-        # spread within its category by number, so that it is the same in every drawing
-        aside = ((row.number * _SPREAD) % 1.0 - 0.5) * spread if spread else 0.0
-        yield row, dot(across + aside, made.canvas.across) // 2, at
+        if across is not None and row.value is not None:
+            yield row, dot(across_category(axis, row.number, across), made.canvas.across), at
 
 
-def _narrow(ticks: Sequence[Tick], width: int) -> list[Tick]:
+def across_category(axis: Axis, number: int, at: float, spread: float = _SPREAD) -> float:
+    """A position, spread within its category by the trial's number; as it is for numbers."""
+    if axis.scale is not None:
+        return at
+    return at + ((number * spread) % 1.0 - 0.5) * 0.6 / len(axis.names)
+
+
+def narrowed(ticks: Sequence[Tick], width: int) -> list[Tick]:
     """The ticks of categories, with names cut to fit."""
     room = max(1, width // len(ticks) - 1)
     return [Tick(at, name if len(name) <= room else name[: room - 1] + "~") for at, name in ticks]
@@ -140,13 +165,11 @@ def _shown(row: TrialRow) -> Shown:
 def _legend(context: RenderContext, rows: Sequence[TrialRow], sample: int) -> Line:
     """The signs in the chart and what they mean."""
     there = set(map(_shown, rows))
-    signs, glyphs = context.glyphs.states, context.glyphs
+    glyphs = context.glyphs
+    bare = context.theme.is_plain or glyphs.ascii
+    signs = glyphs.states if bare else dict.fromkeys(_ROLES, BLOT)
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
-    parts += [
-        (f"{signs[state]} {WORDS[state].short}", role)
-        for state, role in _ROLES.items()
-        if state in there
-    ]
+    parts += [(f"{signs[state]} {state}", role) for state, role in _ROLES.items() if state in there]
     best = context.snapshot.row(context.snapshot.best)
     line: Line = ((" ", ""),)
     for text, role in parts:

@@ -70,6 +70,8 @@ class Pane(Record, frozen=True):
     hints: Hints = ()  # shown on the last line while it has the focus, the most useful first
     click: Callable[[AppActions, Click], None] | None = None
     wheel: Callable[[AppActions, int], None] | None = None  # lines down; up if negative
+    # in place of `wheel`: lines down, and the column of the mouse
+    wheel_at: Callable[[AppActions, int, int], None] | None = None
     bare: bool = False  # without boxes it has no title, unless it is shown alone
     again: Callable[[AppActions], None] | None = (
         None  # called if its key is pressed while it has the focus
@@ -167,7 +169,7 @@ def _between_blanks(content: Line, room: int) -> Line:
 def _ground(line: Line) -> str:
     """The background of a line of the table, which its box continues."""
     words = line[-1][1].split() if line else ()
-    return " ".join(word for word in words if word.startswith("on-"))
+    return " ".join(word for word in words if word in ("on-cursor", "on-mark"))
 
 
 def failure(context: RenderContext, pane: str, error: Exception, size: Size) -> list[Line]:

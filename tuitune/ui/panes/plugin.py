@@ -56,6 +56,7 @@ def _guarded(pane: Pane) -> Pane:
         actions=tuple(_guarded_action(action) for action in pane.actions),
         click=pane.click and _reporting(pane.name, pane.click),
         wheel=pane.wheel and _reporting(pane.name, pane.wheel),
+        wheel_at=pane.wheel_at and _reporting(pane.name, pane.wheel_at),
         again=pane.again and _reporting(pane.name, pane.again),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuitune.core.events import ENDED
 from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_name
-from tuitune.ui.charts.best import best_after_each
+from tuitune.ui.charts.best import EndedTrials
 from tuitune.ui.charts.frame import epoch
 from tuitune.ui.panes.layout import LEAST
 from tuitune.ui.panes.pane import Memo
@@ -60,22 +60,23 @@ class StatusPane:
 
     def __init__(self) -> None:
         self._curve = Memo[str]()
+        self._ended = EndedTrials()
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """The study, its counts and its engine; the best trial, figures and the progress."""
         width = size.width - 2
         spark = ""
         if size.width >= _SPARK_FROM and context.snapshot.best is not None:
-            spark = self._curve.get(epoch(context), partial(_spark, context))
+            spark = self._curve.get(epoch(context), partial(self._spark, context))
         made = [_first(context, width), _second(context, width, spark)]
         if size.height > len(made) + 1:  # it has the whole screen
             made.append(line((_TOO_SMALL, "muted")))
         return stacked((((" ", ""), *one, (" ", "")) for one in made), size)
 
-
-def _spark(context: RenderContext) -> str:
-    """The best value so far after each trial that has ended."""
-    return sparkline(best_after_each(context.snapshot), _SPARK, ascii_only=context.glyphs.ascii)
+    def _spark(self, context: RenderContext) -> str:
+        """The best value so far after each trial that has ended."""
+        best = self._ended.best_after_each(context.snapshot)
+        return sparkline(best, _SPARK, ascii_only=context.glyphs.ascii)
 
 
 def _first(context: RenderContext, width: int) -> Line:

@@ -37,10 +37,11 @@ class LinePane(Widget):
     class Wheeled(Message):
         """The mouse wheel was turned over a pane: `lines` down, or up if negative."""
 
-        def __init__(self, pane: str, lines: int) -> None:
+        def __init__(self, pane: str, lines: int, column: int) -> None:
             super().__init__()
             self.pane = pane
             self.lines = lines
+            self.column = column
 
     def __init__(self, name: str, paint: Paint) -> None:
         super().__init__(id=name)
@@ -100,12 +101,12 @@ class LinePane(Widget):
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Posts `Wheeled` by three lines."""
         event.stop()
-        self.post_message(self.Wheeled(self.pane, 3))
+        self.post_message(self.Wheeled(self.pane, 3, event.x))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Posts `Wheeled` by three lines up."""
         event.stop()
-        self.post_message(self.Wheeled(self.pane, -3))
+        self.post_message(self.Wheeled(self.pane, -3, event.x))
 
 
 def changed_cells(old: Line, new: Line, y: int, width: int) -> Region:

@@ -76,6 +76,8 @@ class Paint:
                 ground = theme.cursor if word == "on-cursor" else theme.mark
                 if theme.is_plain:  # 16 colours have no shades of the background
                     attributes.add("reverse" if word == "on-cursor" else "bold")
+            elif word.startswith("on-"):
+                ground = theme.colours[word.removeprefix("on-")]
             else:
                 colour = theme.colours[word]
         if theme.is_plain and "on-cursor" in role:

@@ -13,6 +13,7 @@ from typing import Final
 from tuitune.ui.state.records import Record
 
 STEPS: Final = 9  # of a graded meter
+HEATS: Final = 9  # colours of ranks, from the worst to the best
 # the 16 colours of xterm, then the cube of 6 x 6 x 6, then greys; see `rgb`
 _SIXTEEN: Final = (
     *("000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5"),
@@ -39,6 +40,7 @@ class Theme(Record, frozen=True):
 
 def _roles(  # noqa: PLR0913 - the table of roles
     *,
+    ground: int,
     text: int,
     quiet: int,
     muted: int,
@@ -53,8 +55,12 @@ def _roles(  # noqa: PLR0913 - the table of roles
     lines: tuple[int, ...],
     load: tuple[int, ...],
     memory: tuple[int, ...],
+    heat: tuple[int, ...],
 ) -> dict[str, int | str]:
-    """quiet: ended early; rule: frames and the empty part of meters; lines: of curves."""
+    """hole: the ground, seen on a filled place; quiet: ended early; lines: of curves.
+
+    rule: frames and the empty part of meters.
+    """
     named: dict[str, int | str] = {
         "text": text,
         "quiet": quiet,
@@ -70,12 +76,15 @@ def _roles(  # noqa: PLR0913 - the table of roles
     }
     named |= {f"line-{letter}": colour for letter, colour in zip("abcdef", lines, strict=True)}
     named |= {f"load-{step}": colour for step, colour in enumerate(load)}
+    named["hole"] = ground
+    named |= {f"heat-{step}": colour for step, colour in enumerate(heat)}
     return named | {f"memory-{step}": colour for step, colour in enumerate(memory)}
 
 
 DARK: Final = Theme(
     "dark",
     _roles(
+        ground=234,
         text=252,
         quiet=248,
         muted=245,
@@ -90,6 +99,7 @@ DARK: Final = Theme(
         lines=(215, 110, 176, 79, 149, 211),
         load=(72, 78, 114, 150, 186, 221, 215, 209, 203),
         memory=(67, 68, 74, 110, 110, 110, 110, 216, 203),
+        heat=(61, 67, 73, 72, 78, 114, 149, 185, 227),
     ),
     ground=234,
     cursor=237,
@@ -98,6 +108,7 @@ DARK: Final = Theme(
 LIGHT: Final = Theme(
     "light",
     _roles(
+        ground=231,
         text=235,
         quiet=239,
         muted=241,
@@ -112,6 +123,7 @@ LIGHT: Final = Theme(
         lines=(130, 25, 127, 29, 58, 161),
         load=(23, 29, 28, 64, 100, 136, 130, 166, 160),
         memory=(24, 25, 25, 31, 31, 31, 31, 166, 160),
+        heat=(172, 136, 100, 65, 29, 30, 25, 19, 53),
     ),
     ground=231,
     cursor=253,
@@ -121,6 +133,7 @@ LIGHT: Final = Theme(
 CONTRAST: Final = Theme(
     "contrast",
     _roles(
+        ground=16,
         text=231,
         quiet=254,
         muted=252,
@@ -135,6 +148,7 @@ CONTRAST: Final = Theme(
         lines=(226, 123, 219, 120, 231, 217),
         load=(120, 120, 120, 156, 228, 226, 222, 217, 217),
         memory=(123, 123, 123, 123, 123, 123, 123, 222, 217),
+        heat=(105, 111, 117, 80, 79, 120, 156, 227, 231),
     ),
     ground=16,
     cursor=24,
@@ -142,6 +156,7 @@ CONTRAST: Final = Theme(
 )
 _PLAIN_COLOURS: Final[dict[str, int | str]] = {
     "text": "default",
+    "hole": "default",
     "quiet": "default",
     "muted": "default",
     "faint": "bright_black",
@@ -164,7 +179,8 @@ PLAIN: Final = Theme(
     "16",
     _PLAIN_COLOURS
     | {f"load-{step}": "red" if step > 6 else "bright_blue" for step in range(STEPS)}
-    | {f"memory-{step}": "red" if step > 6 else "magenta" for step in range(STEPS)},
+    | {f"memory-{step}": "red" if step > 6 else "magenta" for step in range(STEPS)}
+    | {f"heat-{step}": ("bright_black", "bright_blue", "magenta")[step // 3] for step in range(9)},
     ground="default",
     cursor="default",
     mark="default",

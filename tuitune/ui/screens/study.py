@@ -258,9 +258,13 @@ class StudyScreen(Screen[None]):
         """Scrolls the pane under the mouse, even if another has the focus."""
         event.stop()
         pane = self._numbered.get(event.pane)
-        if pane is not None and pane.wheel is not None:
+        if pane is None:
+            return
+        if pane.wheel_at is not None:
+            pane.wheel_at(self, event.lines, event.column - self._edges(pane.name).left)
+        elif pane.wheel is not None:
             pane.wheel(self, event.lines)
-            self.paint()
+        self.paint()
 
     def action_interrupt(self) -> None:
         """Shows how to leave, at Ctrl+C on another screen."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tuitune.ui.state.status_line import StatusLine
 
 TRIALS: Final = "trials"  # the pane that has the focus first
-CHARTS: Final = ("curve", "best", "importance", "parallel", "slice", "rungs")
 
 
 class Selection(Holder):
@@ -40,12 +39,16 @@ class Selection(Holder):
     frozen: bool = False  # the screen is not updated
 
     metric: str | None = None  # None: the objective
-    chart: str = "curve"  # the chart that the pane "curve" shows
+    chart: str = "curve"  # of `charts.registry`
     log_y: bool = False
     by_time: bool = False  # "best" is drawn over time, not over trials
     parameter: str | None = None  # of the chart "slice"
     overlay: bool = True  # the curves of marked trials are drawn too
     inspected: int | None = None  # the step at which the curves' values are read out
+    span: tuple[float, float] | None = None  # the part of the x axis that is shown; None: all
+    pair: int = 0  # which two parameters "rank" and "contour" show, by importance
+    grid: tuple[int, int] | None = None  # columns and lines of charts; None: as fits
+    page: int = 0  # of the grid
 
     # by pane: lines above the first visible one
     scrolled: dict[str, int] = msgspec.field(default_factory=dict)

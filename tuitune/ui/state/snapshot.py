@@ -128,6 +128,19 @@ EngineState = Literal["importing", "running", "silent", "gone", "failed", "finis
 HISTORY = 120  # samples of each device that are kept
 
 
+class Attempt(Holder):
+    """An attempt of a trial: when and where it ran. Times are Unix s; end: None while it runs."""
+
+    trial: int
+    start: float
+    devices: tuple[str, ...]  # UUIDs of GPUs, else "cpu"
+    end: float | None = None
+
+    def ended_by(self, moment: float) -> bool:
+        """Whether it has ended at this moment."""
+        return self.end is not None and self.end <= moment
+
+
 class Sources(Protocol):
     """Reads of panes from the store, on demand. Results are cached until they change."""
 
@@ -139,6 +152,9 @@ class Sources(Protocol):
 
     def curve(self, trial: int, metric: str) -> Curve:
         """The trial's curve of a metric other than the objective."""
+
+    def attempts(self) -> Sequence[Attempt]:
+        """All attempts, in the order of their start; new ones are appended to the same list."""
 
     def importance(self) -> Importance | None:
         """The newest importance of the parameters; None until it is computed."""

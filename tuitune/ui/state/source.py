@@ -8,6 +8,8 @@ from collections import Counter, deque
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuitune.core.events import TrialState
 from tuitune.core.search.importance import FINISHED, GROWTH, is_due
 from tuitune.core.study.ranking import best_of, loss
@@ -19,10 +21,11 @@ from tuitune.store.reader import Changes, Curve, Reader
 from tuitune.store.rows import StudyRow
 from tuitune.studyfile import load
 from tuitune.ui.state.options import NEAR
-from tuitune.ui.state.snapshot import HISTORY, Curves, Snapshot
+from tuitune.ui.state.records import Holder
+from tuitune.ui.state.snapshot import HISTORY, POINTS, Attempt, Curves, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tuitune.core.events import AnyFact
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 _NEWEST = 200  # facts of the whole study
 _SILENT_AFTER = 5.0  # s without a change while the engine runs, which samples devices every second
 _POINTS = 20  # least points of a curve that are read at first; at most twice as many
-_CURVES = 64  # of other metrics, that are cached
+_METRICS_OF = 24  # trials whose metrics are cached
+_NONE = new_curve()
 _RANKED_EVERY = 10.0  # s between two readings of the stored importance
 _LATE = 2.5 * GROWTH  # growth in finished trials from which the app doesn't wait for the engine
 
@@ -47,7 +51,8 @@ class _LazyQueries:
         self._reader = reader
         self._facts: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
         self._newest: tuple[object, Sequence[tuple[int, AnyFact]]] = (None, ())
-        self._curves: dict[tuple[int, str], tuple[object, Curve]] = {}
+        self._metrics: dict[int, _Metrics] = {}
+        self._attempts = _Attempts()
         self._importance: Importance | None = None
         self._asked_at: object = (
             None  # the version of the snapshot at the last read of the importance
@@ -69,16 +74,23 @@ class _LazyQueries:
         return self._newest[1]
 
     def curve(self, trial: int, metric: str) -> Curve:
-        """See `Sources`; at most 64 curves are cached."""
-        stamp = self._stamp(trial)
-        known = self._curves.get((trial, metric))
-        if known is not None and known[0] == stamp:
-            return known[1]
-        if len(self._curves) >= _CURVES:
-            self._curves.clear()
-        curve = _newest_attempts(self._reader.curve(trial, metric))
-        self._curves[trial, metric] = (stamp, curve)
-        return curve
+        """See `Sources`; the reports of a trial are read once, then only its new ones."""
+        known = self._metrics.pop(trial, None) or _Metrics()
+        self._metrics[trial] = known
+        while len(self._metrics) > _METRICS_OF:  # the one that was asked for longest ago
+            del self._metrics[next(iter(self._metrics))]
+        if known.stamp != self._stamp(trial):
+            known.stamp = self._stamp(trial)
+            known.take(self._reader.metrics_of(trial, known.seq))
+        return known.curves.get(metric, _NONE)
+
+    def attempts(self) -> Sequence[Attempt]:
+        """See `Sources`; only new facts are read."""
+        version = None if self.snapshot is None else self.snapshot.version
+        if self._attempts.version != version:
+            self._attempts.version = version
+            self._attempts.take(self._reader.attempts(self._attempts.seq))
+        return self._attempts.found
 
     def importance(self) -> Importance | None:
         """See `Sources`; starts a process that computes it if the store has none, or an old one."""
@@ -120,12 +132,44 @@ class _Computation:
         self.result = compute(folder, finished)
 
 
-def _newest_attempts(reports: Sequence[tuple[int, int, float | None]]) -> Curve:
-    """The curve of (attempt, step, value); a report replaces earlier ones from its step on."""
-    curve = new_curve()
-    for _, step, value in reports:
-        curve.add(step, value)
-    return curve
+class _Metrics(Holder):
+    """The curves of all metrics of a trial, up to report `seq`."""
+
+    stamp: object = None
+    seq: int = 0
+    curves: dict[str, Curve] = msgspec.field(default_factory=dict)
+
+    def take(self, reports: Sequence[tuple[int, int, Mapping[str, float]]]) -> None:
+        """Adds (seq, step, metrics); a report replaces earlier ones from its step on."""
+        for seq, step, metrics in reports:
+            self.seq = seq
+            for curve in self.curves.values():
+                curve.cut(step)
+            for name, value in metrics.items():
+                curve = self.curves.get(name) or self.curves.setdefault(name, new_curve())
+                curve.add(step, value)
+                if len(curve.steps) >= 2 * POINTS:
+                    curve.thin()
+
+
+class _Attempts(Holder):
+    """All attempts up to fact `seq`."""
+
+    version: int | None = None
+    seq: int = 0
+    found: list[Attempt] = msgspec.field(default_factory=list)
+    running: dict[int, Attempt] = msgspec.field(default_factory=dict)  # by trial
+
+    def take(self, facts: Sequence[tuple[int, float, int, tuple[str, ...] | None]]) -> None:
+        """Adds (seq, time, trial, devices); an attempt ends where there are none."""
+        for seq, time, trial, devices in facts:
+            self.seq = seq
+            before = self.running.pop(trial, None)
+            if before is not None:
+                before.end = time
+            if devices is not None:
+                self.running[trial] = Attempt(trial, time, devices)
+                self.found.append(self.running[trial])
 
 
 class Source:

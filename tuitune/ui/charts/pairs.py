@@ -1,0 +1,353 @@
+"""Two parameters at once: each trial coloured by its rank, or the mean rank of all places."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from functools import partial
+from itertools import combinations
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tuitune.core.study.ranking import merit
+from tuitune.ui.charts.axis import ranked_axes
+from tuitune.ui.charts.canvas import Canvas
+from tuitune.ui.charts.frame import Drawing, Frame, Tick, dot, epoch, some, too_small, words
+from tuitune.ui.charts.slices import SPREAD_DOWN, UNIT, across_category, narrowed
+from tuitune.ui.panes.pane import Memo
+from tuitune.ui.render.themes import HEATS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuitune.store.rows import TrialRow
+    from tuitune.ui.charts.axis import Axis
+    from tuitune.ui.render.lines import Line, Size
+    from tuitune.ui.state.render_context import RenderContext
+
+_MOST: Final = 800  # trials that are ranked, evenly spaced
+_LEAST: Final = 4  # trials with a value and both parameters
+_NAME: Final = 12  # cells of a label of the y axis
+_NODES: Final = (32, 20)  # at which the mean rank is computed, across and down
+_REACH: Final = 0.25  # of an axis: how far a single trial would count; less with more trials
+_SEEN: Final = 0.3  # least weight of the trials around a place that is drawn
+_POINTS: Final = 80  # trials that the contour marks
+_LEVELS: Final = " .:-=+*#%"  # of the mean rank without colours, the best last
+_UPPER: Final = "\N{UPPER HALF BLOCK}"
+
+
+class _Pair(NamedTuple):
+    """The two axes, the more important one across, and which pair it is, from 1."""
+
+    x: Axis
+    y: Axis
+    number: int
+    of: int
+
+
+class _Placed(NamedTuple):
+    """A trial: positions on the two axes, and its rank, 0 for the best and 1 for the worst."""
+
+    row: TrialRow
+    x: float
+    y: float
+    rank: float
+
+
+class _Field(NamedTuple):
+    """The mean rank at each node, from 0 for the best of them to 1; None where no trial is near."""
+
+    across: int
+    down: int
+    values: list[float | None]
+
+
+class RankChart:
+    """Each trial over two parameters, coloured by its rank."""
+
+    def __init__(self) -> None:
+        self._placed = Memo[list[_Placed]]()
+
+    def key(self, context: RenderContext) -> object:
+        """Changes when the chart has to be drawn again."""
+        return _key(context)
+
+    def draw(self, context: RenderContext, size: Size) -> Drawing:
+        """A sign for each trial; a message where too few have both parameters."""
+        pair = _chosen(context)
+        found = (
+            [] if pair is None else self._placed.get(_data(context), partial(_rank, context, pair))
+        )
+        message = _message("Rank", "chart.rank", pair, len(found))
+        if message is not None or pair is None:
+            return message or Drawing("Rank", [])
+        made = _framed(context, size, pair)
+        if made is None:
+            return Drawing(_title("Rank", pair), too_small())
+        for one in reversed(found):  # the best on top
+            level = _level(one.rank)
+            sign = str(HEATS - level) if _is_bare(context) else context.glyphs.live
+            made.canvas.write(*_cell(made, pair, one), sign, f"heat-{level}")
+        _write_special(context, made, pair)
+        ticks = _ticks(pair, made.canvas.width)
+        return Drawing(
+            _title("Rank", pair),
+            [*made.lines(ticks, ""), _legend(context, f"each of {len(found)} trials by its rank")],
+            "",
+            _actions("chart.rank"),
+        )
+
+
+class ContourChart:
+    """Where two parameters are good: the mean rank of the trials near each place."""
+
+    def __init__(self) -> None:
+        self._placed = Memo[list[_Placed]]()
+        self._field = Memo[_Field]()
+
+    def key(self, context: RenderContext) -> object:
+        """Changes when the chart has to be drawn again."""
+        return _key(context)
+
+    def draw(self, context: RenderContext, size: Size) -> Drawing:
+        """Coloured places, and signs for trials; a message where too few have both parameters."""
+        pair = _chosen(context)
+        data = _data(context)
+        found = [] if pair is None else self._placed.get(data, partial(_rank, context, pair))
+        message = _message("Contour", "chart.contour", pair, len(found))
+        if message is not None or pair is None:
+            return message or Drawing("Contour", [])
+        made = _framed(context, size, pair)
+        if made is None:
+            return Drawing(_title("Contour", pair), too_small())
+        _fill(context, made, self._field.get(data, partial(_field, pair, found)))
+        for one in some(found, _POINTS):
+            sign = "." if _is_bare(context) else "\N{MIDDLE DOT}"
+            _write_on(made, _cell(made, pair, one), sign, "")
+        _write_special(context, made, pair)
+        ticks = _ticks(pair, made.canvas.width)
+        words = f"mean rank of the trials nearby, of {len(found)}"
+        return Drawing(
+            _title("Contour", pair),
+            [*made.lines(ticks, ""), _legend(context, words)],
+            "",
+            _actions("chart.contour"),
+        )
+
+
+def _key(context: RenderContext) -> object:
+    return epoch(context), context.selection.pair, context.snapshot.ranked, context.theme.is_plain
+
+
+def _data(context: RenderContext) -> object:
+    """Changes when other trials, or their ranks, are drawn."""
+    return epoch(context)[:1], context.selection.pair, context.snapshot.ranked
+
+
+def _actions(name: str) -> tuple[tuple[str, str], ...]:
+    return ((name, "next two"),)
+
+
+def _chosen(context: RenderContext) -> _Pair | None:
+    """The pairs come in the order of the importance of both; None without two parameters."""
+    found = ranked_axes(context.snapshot)
+    pairs = sorted(combinations(range(len(found)), 2), key=lambda pair: (sum(pair), pair))
+    if not pairs:
+        return None
+    number = min(context.selection.pair, len(pairs) - 1)
+    x, y = pairs[number]
+    return _Pair(found[x], found[y], number + 1, len(pairs))
+
+
+def _title(name: str, pair: _Pair) -> str:
+    return f"{name} of {pair.y.name} over {pair.x.name} ({pair.number} of {pair.of})"
+
+
+def _message(name: str, action: str, pair: _Pair | None, found: int) -> Drawing | None:
+    """The reason why there is no chart; None if there is one."""
+    if pair is None:
+        return Drawing(name, words("needs two parameters that take more than one value"))
+    if found < _LEAST:
+        why = f"needs {_LEAST} trials with a value and both parameters, has {found}"
+        return Drawing(_title(name, pair), words(why), actions=_actions(action))
+    return None
+
+
+def _rank(context: RenderContext, pair: _Pair) -> list[_Placed]:
+    """The trials that have a value and both parameters, the best first."""
+    objective = context.snapshot.spec.objective
+    valued = [row for row in context.snapshot.rows if row.value is not None]
+    rows = sorted(some(valued, _MOST), key=lambda row: merit(row, objective))
+    configs = [row.config for row in rows]
+    last = max(1, len(rows) - 1)
+    return [
+        _Placed(row, x, y, place / last)
+        for place, (row, x, y) in enumerate(
+            zip(rows, pair.x.all(configs), pair.y.all(configs), strict=True)
+        )
+        if x is not None and y is not None
+    ]
+
+
+def _framed(context: RenderContext, size: Size, pair: _Pair) -> Frame | None:
+    """A frame with the labels of both axes; None if it is too small."""
+    height = size.height - 2  # the labels below, and the legend
+    labels = [(at, name[:_NAME]) for at, name in pair.y.ticks(max(2, height // 4))]
+    gutter = max((len(name) for _, name in labels), default=0) + 1
+    width = size.width - gutter
+    if width < 16 or height < 4:
+        return None
+    canvas = Canvas(width, height, ascii_only=context.glyphs.ascii)
+    made = Frame(canvas, UNIT, UNIT, gutter, context.glyphs.ascii)
+    made.names.update((made.down(at) // 4, name) for at, name in labels)
+    return made
+
+
+def _ticks(pair: _Pair, width: int) -> list[Tick]:
+    ticks = [Tick(at, name) for at, name in pair.x.ticks(max(2, width // 12))]
+    return narrowed(ticks, width) if pair.x.scale is None else ticks
+
+
+def _cell(made: Frame, pair: _Pair, one: _Placed) -> tuple[int, int]:
+    """(column, line) of a trial; spread within a category, the same in every drawing."""
+    x = across_category(pair.x, one.row.number, one.x)
+    y = across_category(pair.y, one.row.number, one.y, SPREAD_DOWN)
+    return dot(x, made.canvas.across) // 2, (made.canvas.down - 1 - dot(y, made.canvas.down)) // 4
+
+
+def _level(rank: float) -> int:
+    """0 for the worst, HEATS - 1 for the best."""
+    return min(HEATS - 1, int((1 - rank) * HEATS))
+
+
+def _is_bare(context: RenderContext) -> bool:
+    """Whether ranks are told by signs: the terminal has few colours, or none."""
+    return context.theme.is_plain or context.glyphs.ascii
+
+
+def _write_special(context: RenderContext, made: Frame, pair: _Pair) -> None:
+    """The signs of the cursor's and of the best trial."""
+    glyphs = context.glyphs
+    for trial, sign, role in (
+        (context.selection.cursor, glyphs.cursor, "accent bold"),
+        (context.snapshot.best, glyphs.best, "success bold"),
+    ):
+        row = context.snapshot.row(trial)
+        at = None if row is None else (pair.x.at(row.config), pair.y.at(row.config))
+        if row is not None and at is not None and at[0] is not None and at[1] is not None:
+            _write_on(made, _cell(made, pair, _Placed(row, at[0], at[1], 0.0)), sign, role)
+
+
+def _write_on(made: Frame, cell: tuple[int, int], sign: str, role: str) -> None:
+    """Writes a sign over what the cell is filled with; without a role, one that is seen on it."""
+    below = made.canvas.role_at(*cell)
+    filled = below.rpartition("on-heat-")[2] if "on-heat-" in below else ""
+    if not filled:
+        made.canvas.write(*cell, sign, role or "text")
+        return
+    seen = "hole bold" if int(filled) > HEATS // 2 else "text bold"
+    made.canvas.write(*cell, sign, f"{seen} on-heat-{filled}")
+
+
+def _legend(context: RenderContext, text: str) -> Line:
+    """The colours from the worst to the best, and the signs."""
+    glyphs = context.glyphs
+    if _is_bare(context):
+        signs = [str(HEATS - level) for level in range(HEATS)]
+        if "mean" in text:
+            signs = list(_LEVELS)
+    else:
+        signs = [glyphs.full] * HEATS
+    ramp = tuple((sign, f"heat-{level}") for level, sign in enumerate(signs))
+    return (
+        (" worst ", "muted"),
+        *ramp,
+        (" best  ", "muted"),
+        (f"{glyphs.best} best", "success bold"),
+        (f"  {glyphs.cursor} cursor", "accent bold"),
+        (f"  {text}", "muted"),
+    )
+
+
+# --- the mean rank -------------------------------------------------------------------------------
+
+
+def _field(pair: _Pair, found: Sequence[_Placed]) -> _Field:
+    """Trials are counted at their nearest node, and spread by a Gaussian along axes of numbers.
+
+    The mean of ranks with these weights is a Nadaraya-Watson estimate; Knutsson, Westin 1993,
+    "Normalized and differential convolution".
+    """
+    across, down = _nodes(pair.x, _NODES[0]), _nodes(pair.y, _NODES[1])
+    weights, sums = [0.0] * (across * down), [0.0] * (across * down)
+    for one in found:
+        node = min(down - 1, int(one.y * down)) * across + min(across - 1, int(one.x * across))
+        weights[node] += 1.0
+        sums[node] += one.rank
+    reach = _REACH * len(found) ** (-1 / 6)
+    for axis, step, count in ((pair.x, 1, across), (pair.y, across, down)):
+        if axis.scale is not None:
+            taps = _taps(reach * count)
+            weights = _spread(weights, taps, step, count)
+            sums = _spread(sums, taps, step, count)
+    means = [s / w if w >= _SEEN else None for s, w in zip(sums, weights, strict=True)]
+    known = [mean for mean in means if mean is not None]
+    low, span = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+    return _Field(
+        across, down, [None if m is None else (m - low) / span if span else 0.5 for m in means]
+    )
+
+
+def _nodes(axis: Axis, most: int) -> int:
+    return most if axis.scale is not None else len(axis.names)
+
+
+def _taps(sigma: float) -> list[float]:
+    """One side of a Gaussian that is 1 at its centre."""
+    return [math.exp(-0.5 * (i / sigma) ** 2) for i in range(int(2.5 * sigma) + 1)]
+
+
+def _spread(values: Sequence[float], taps: Sequence[float], step: int, count: int) -> list[float]:
+    """Each value spread over its neighbours along one axis, `count` nodes that are `step` apart."""
+    made = [0.0] * len(values)
+    for node, value in enumerate(values):
+        if not value:
+            continue
+        place = node // step % count
+        for away, tap in enumerate(taps):
+            if place + away < count:
+                made[node + away * step] += value * tap
+            if away and place >= away:
+                made[node - away * step] += value * tap
+    return made
+
+
+def _fill(context: RenderContext, made: Frame, field: _Field) -> None:
+    """Colours every cell, with two colours on top of one another where there are enough."""
+    canvas, bare = made.canvas, _is_bare(context)
+    halves = 1 if bare else 2
+    rows = canvas.height * halves
+    edges = [(level + 1) / HEATS for level in range(HEATS - 1)]
+    levels = [None if at is None else HEATS - 1 - bisect_left(edges, at) for at in field.values]
+    nodes = [int((column + 0.5) / canvas.width * field.across) for column in range(canvas.width)]
+    lines: list[list[int | None]] = []
+    for row in range(rows):
+        start = int((rows - row - 0.5) / rows * field.down) * field.across
+        lines.append([levels[start + node] for node in nodes])
+    for line in range(canvas.height):
+        upper, lower = lines[line * halves], lines[line * halves + halves - 1]
+        for column, (one, other) in enumerate(zip(upper, lower, strict=True)):
+            if one is not None or other is not None:
+                canvas.write(column, line, *_filled(one, other, bare=bare))
+
+
+def _filled(upper: int | None, lower: int | None, *, bare: bool) -> tuple[str, str]:
+    """(sign, role) of a cell; at least one of its halves is filled."""
+    if bare:
+        return _LEVELS[upper or 0], f"heat-{upper}"
+    if upper is None:
+        return "\N{LOWER HALF BLOCK}", f"heat-{lower}"
+    if lower is None:
+        return _UPPER, f"heat-{upper}"
+    return (
+        (" ", f"on-heat-{upper}") if upper == lower else (_UPPER, f"heat-{upper} on-heat-{lower}")
+    )
