@@ -75,7 +75,7 @@ class Scene:
 
     def published(self) -> list[ev.Gpu]:
         """The first GPU, in each state that the study was told of."""
-        return [fact.gpus[0] for fact in self.facts if isinstance(fact, ev.DevicesChanged)]
+        return [fact.node.gpus[0] for fact in self.facts if isinstance(fact, ev.NodeChanged)]
 
 
 @pytest.fixture

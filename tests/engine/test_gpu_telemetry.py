@@ -108,7 +108,7 @@ def test_who_else_comes_is_sampled_and_journalled_once(
         world.write()
         until(workshop, 1, lambda s: not s.foreign)
         reader = Reader.open(workshop.folder() / "study.db")
-        facts = [fact for _, fact in reader.newest(100) if isinstance(fact, ev.DevicesChanged)]
+        facts = [fact for _, fact in reader.newest(100) if isinstance(fact, ev.NodeChanged)]
         told = [words for fact in facts if (words := reason_words(fact.why))]
         reader.close()
         assert len([words for words in told if f"(pid {stranger.pid}" in words]) == 1

@@ -113,7 +113,7 @@ class Scene:
 def test_a_gpu_that_is_lost_is_told_once(tmp_path: Path):
     scene = Scene(tmp_path, TELL)
     well, lost = (ev.Gpu("g", 3, "A", 1, "no answer" * lost, lost=lost) for lost in (False, True))
-    changes = [ev.DevicesChanged(0.0, (gpu,)) for gpu in (well, lost, lost)]
+    changes = [ev.NodeChanged(0.0, ev.Node("", 4.0, 0, (gpu,))) for gpu in (well, lost, lost)]
     line = f"gpu_lost|{tmp_path.name}|GPU 3: no answer"
     assert scene.watch(msgspec.structs.replace(OPENED, gpus=(well,)), *changes) == [line]
     assert scene.watch(*changes) == [line] * 2  # it was well between

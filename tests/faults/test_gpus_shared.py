@@ -114,8 +114,8 @@ def test_gpu_hours_and_energy_of_each_trial_and_the_study_are_shown(shop: Worksh
     assert " GPU-hours, 2 Wh" in shown
     assert "GPU-h" in shown
     table = shop.run("export", "study", "--to", "csv").stdout.splitlines()
-    assert table[0].endswith("waiting_for,gpu_hours,energy_wh")
-    assert table[1].endswith(",2.0")
+    assert table[0].endswith("waiting_for,gpu_hours,energy_wh,node")
+    assert table[1].endswith(",2.0,")
 
 
 def is_seen(shop: Workshop) -> bool:

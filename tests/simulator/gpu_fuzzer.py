@@ -84,7 +84,9 @@ class GpuFuzzer:
     def _tell(self, gpus: tuple[ev.Gpu, ...]) -> None:
         self.gpus = gpus
         if not self._engine.study.state.finished:
-            self._engine.take([ev.DevicesChanged(self._clock(), gpus)])
+            state = self._engine.study.state
+            node = ev.Node("", state.cpus, state.memory, gpus)
+            self._engine.take([ev.NodeChanged(self._clock(), node)])
 
     def _look(self) -> None:
         """Let a trial use more memory."""

@@ -11,7 +11,7 @@ from simulator.reference import Rung
 from simulator.shadow_model import EVENTS, ShadowModel, groups
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
-from tuitune.core.study import Study
+from tuitune.core.study import Study, slots
 from tuitune.core.study.lifecycle import TRANSITIONS, stage
 from tuitune.core.study.ranking import Ranking, best_of
 from tuitune.store.projection import study_row, trial_row
@@ -48,6 +48,7 @@ class Invariants:
         shadow.fold(group)
         problems = shadow.problems + _processes(shadow, state) + _rungs(shadow, state.pruner)
         problems += shadow.values.differences(state)
+        problems += sums_of_nodes(state)
         if not shadow.study.begins_nothing:
             problems += _idle(shadow)
         shadow.problems = []
@@ -83,6 +84,45 @@ def _processes(shadow: ShadowModel, state: State) -> list[str]:
     }
     if ended != shadow.attempts.exited:
         problems.append(f"launched {sorted(ended)} and exited {sorted(shadow.attempts.exited)}")
+    return problems
+
+
+def sums_of_nodes(state: State) -> list[str]:
+    """What is kept of each node is what its trials add up to, and a full one has no room."""
+    shared: Counter[str] = Counter()
+    problems = []
+    for name, node in state.nodes.items():
+        here = [trial for n in state.running if (trial := state.trials[n]).node == name]
+        on: dict[str, list[int]] = {}
+        for trial in here:
+            for uuid in trial.gpus:
+                on.setdefault(uuid, []).append(trial.number)
+        shared.update(
+            node.gpus[uuid].name
+            for uuid, found in on.items()
+            if len(found) > 1 and uuid in node.gpus
+        )
+        sums = (
+            round(sum(trial.cpus for trial in here), 6),
+            sum(trial.memory for trial in here),
+            [trial.number for trial in here],
+            on,
+        )
+        kept = (
+            round(node.cpus, 6),
+            node.memory,
+            node.running,
+            {uuid: found for uuid, found in node.on.items() if found},
+        )
+        if kept != sums:
+            problems.append(f"node {name}: {kept}, and should be {sums}")
+        if node not in state.rooms.among(state.nodes) and slots.room_on(state, node) is not None:
+            problems.append(f"node {name} has room, and counts as full")
+    if {model: count for model, count in state.shared.items() if count} != dict(shared):
+        problems.append(f"shared: {state.shared}, and should be {shared}")
+    inherited = sum(state.trials[n].opening < state.opening for n in state.running)
+    if state.inherited != inherited:
+        problems.append(f"{state.inherited} of an earlier engine, and should be {inherited}")
     return problems
 
 

@@ -307,10 +307,10 @@ def kill_forgotten() -> Iterator[None]:
         finally:
             state.kills = kept
 
-    def blind(state: State) -> float | None:
+    def blind(state: State, trials: Any = None) -> float | None:
         kept, state.kills = state.kills, {}
         try:
-            return next_deadline(state)
+            return next_deadline(state, trials)
         finally:
             state.kills = kept
 
@@ -354,7 +354,7 @@ def kill_that_a_restart_undoes() -> Iterator[None]:
 @contextmanager
 def gpu_promised_twice() -> Iterator[None]:
     """Who is on a GPU already is forgotten."""
-    with patch.object(slots, "loads_of", lambda _state: Loads({})):
+    with patch.object(slots, "loads_of", lambda _state, _node: Loads({})):
         yield
 
 

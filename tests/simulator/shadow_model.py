@@ -324,8 +324,8 @@ class ShadowModel:
         self._crashes[trial] = 0
         self.states[trial] = TrialState.WAITING
 
-    def devices_changed(self, fact: ev.DevicesChanged) -> None:
-        self.leases.opened(fact.gpus)
+    def node_changed(self, fact: ev.NodeChanged) -> None:
+        self.leases.opened(fact.node.gpus)
 
     def finish(self, fact: ev.Finished) -> None:
         if self.attempts.live:
@@ -364,6 +364,6 @@ _FOLDS: dict[type, Callable[[ShadowModel, Any], None]] = {
     ev.PauseAsked: ShadowModel.pause_asked,
     ev.ResumeAsked: ShadowModel.resume_asked,
     ev.RetryAsked: ShadowModel.retry_asked,
-    ev.DevicesChanged: ShadowModel.devices_changed,
+    ev.NodeChanged: ShadowModel.node_changed,
     ev.Finished: ShadowModel.finish,
 }

@@ -71,6 +71,12 @@ EVERY_KIND: list[ev.AnyFact] = [
     ev.DevicesChanged(
         3.7, (ev.Gpu("g0", 0, "A100", 1, GpuBarred("gone")),), GpuNews(((0, GpuBarred("gone")),))
     ),
+    ev.NodeChanged(
+        3.8,
+        ev.Node("gpu-07", 8.0, 64 << 30, (ev.Gpu("g0", 0, "A100", 1, GpuBarred("gone")),)),
+        GpuNews(((0, GpuBarred("gone")),), "gpu-07"),
+    ),
+    ev.Launch(3.9, 0, 3, GpuNumbers((0,), "gpu-07"), 1.0, 0, ("g0",), 1.0, "gpu-07"),
     ev.Packed(2.1, "A100", 2, open=True, gain=1.5, why="2 trials at once do +50% over 1"),
     ev.Promoted(2.1, 1, 3, 1, 9, 0.5, "rung 3: rank 1 of 9"),
     ev.KillAsked(2.2, 3, 8.0, "app"),

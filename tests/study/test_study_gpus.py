@@ -77,7 +77,7 @@ class Story:
         gpus = list(self.gpus)
         gpus[index] = msgspec.structs.replace(gpus[index], **more)
         self.gpus = tuple(gpus)
-        return self.take(ev.DevicesChanged(self.now, self.gpus))
+        return self.take(ev.NodeChanged(self.now, ev.Node("", 16.0, 64 << 30, self.gpus)))
 
     def trial(self, number: int):
         return self.study.state.trials[number]
@@ -266,14 +266,14 @@ def test_auto_measures_one_alone_then_lets_one_more_join_and_keeps_it_if_more_is
     gpu = story.gpus[0]
     assert len(story.where()) == 3
     assert (
-        reason_words(sharing(story.study.state, gpu) or "") == "3 x 4.0 of 80.0 GB"
+        reason_words(sharing(story.study.state, "", gpu) or "") == "3 x 4.0 of 80.0 GB"
     )  # what three do nobody knows
     story.change(0, obstacle="anna's")
     story.report(2, 1)
     story.exit(2)
     gain = f"{packed[0].gain - 1:+.0%}"
     assert (
-        reason_words(sharing(story.study.state, gpu) or "")
+        reason_words(sharing(story.study.state, "", gpu) or "")
         == f"2 x 4.0 of 80.0 GB, {gain} over one"
     )
     assert 1.4 < packed[0].gain < 2 * 5 / 6  # so few reports are not taken at their word

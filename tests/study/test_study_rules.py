@@ -173,7 +173,7 @@ def test_the_end_after_three_quick_deaths_says_what_they_died_of(retries: int):
     story = Story(trial=trial, search=SearchSpec(trials=50, concurrency=1))
     end = None
     while end is None:
-        end = finished(story.exit(story.study.state.running[0]))
+        end = finished(story.exit(next(iter(story.study.state.running))))
     why = "ended without a report of loss: no line of its output matches"
     assert f"all with: {why}" in reason_words(end.why)
     assert reason_words(story.trial(0).error).startswith(why)

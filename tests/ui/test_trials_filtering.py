@@ -59,6 +59,7 @@ def test_nothing_typed_is_every_trial():
         ("#3", [3]),
         ("trial>=5", [5, 6]),
         ("device:cpu", [1]),
+        ("node:gpu-07", []),
     ],
 )
 def test_words_find_trials(text, numbers):

@@ -248,6 +248,7 @@ _PRINTED = frozenset(
         ev.DiskChanged,
         ev.LaunchBlocked,
         ev.DevicesChanged,
+        ev.NodeChanged,
         ev.Packed,
         ev.SaveFailed,
         ev.SampleFailed,

@@ -108,6 +108,7 @@ def trial_record(row: TrialRow) -> dict[str, Any]:
         "started": row.started,
         "ended": row.ended,
         "device": row.device,
+        "node": row.node,
         "error": row.error,
         "note": row.note,
         **usage_record(row),

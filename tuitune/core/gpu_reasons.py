@@ -79,12 +79,13 @@ class GpuAside(Reason, frozen=True, tag="gpu aside"):
 
 
 class GpuNumbers(Reason, frozen=True, tag="gpu numbers"):
-    """The GPUs of an attempt, as nvidia-smi counts."""
+    """The GPUs of an attempt, as nvidia-smi of their node counts."""
 
     numbers: tuple[int, ...]
+    node: str = ""
 
 
-Device = str | GpuNumbers  # "host", or in the words of an older journal
+Device = str | GpuNumbers  # "host", a node, or in the words of an older journal
 Obstacle = str | GpuTaken | GpuFilled | GpuBarred | GpusAllowed | GpuAside
 
 
@@ -92,6 +93,7 @@ class GpuNews(Reason, frozen=True, tag="gpu news"):
     """GPUs on which trials can start no more, or again, by number; a why of "": they can."""
 
     changes: tuple[tuple[int, Obstacle], ...]
+    node: str = ""
 
 
 GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers

@@ -20,6 +20,7 @@ from tuitune.store.errors import StoreError
 from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_row
 
 LAZY_COMMIT = 0.05  # s that reports without a decision may wait for their transaction
+_WITHOUT_DEADLINES = frozenset({ev.Ask, ev.Exhausted, ev.Packed, ev.NodeChanged, ev.StyleChosen})
 _SNAPSHOT_EVERY = 20_000  # facts, more where the study has many trials
 
 
@@ -44,6 +45,7 @@ class Engine:
         self._commit_later: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._deadline_at = math.inf
+        self._moved: set[int] | None = set()  # trials whose deadlines may have; None: all
         self._since_snapshot = 0
         self._broken: StoreError | None = None
         self._failed = False
@@ -89,6 +91,7 @@ class Engine:
         for event in events:
             leader, former = state.leader, state.former_leader
             facts = react(event)
+            self._note_deadlines(facts)
             if state.leader != leader:  # the earlier leader may have to give up its checkpoint
                 touched |= self._cleanup.stocked & {leader, former}
             pending += facts
@@ -268,9 +271,21 @@ class Engine:
 
     # --- time --------------------------------------------------------------------------------
 
+    def _note_deadlines(self, facts: Sequence[ev.AnyFact]) -> None:
+        """Note the trials whose deadlines these facts may have moved."""
+        for fact in facts:
+            if self._moved is None or type(fact) in _WITHOUT_DEADLINES:
+                continue
+            trial = getattr(fact, "trial", None)
+            if trial is None:
+                self._moved = None
+            else:
+                self._moved.add(trial)
+
     def _set_deadline(self) -> None:
         """Set a timer for the study's next deadline. A timer that fires early is not moved."""
-        due = self.study.next_deadline()
+        moved, self._moved = self._moved, set()
+        due = self.study.next_deadline(moved)
         if due is None or due >= self._deadline_at:
             return
         if self._deadline is not None:
@@ -286,6 +301,7 @@ class Engine:
         now = self._clock()
         if due is not None and due <= now:
             self.take([ev.DeadlinePassed(now)])
+        self._moved = None
         self._set_deadline()
 
 

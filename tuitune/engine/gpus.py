@@ -15,6 +15,7 @@ from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.spec import DevicesSpec
 from tuitune.core.study import State
+from tuitune.core.study.nodes import HERE
 from tuitune.devices.host import make_state
 from tuitune.devices.locks import Locks
 from tuitune.devices.quarantine import ALL, Quarantine
@@ -174,7 +175,8 @@ class Gpus:
     def _change(self, gpus: tuple[ev.Gpu, ...], now: float) -> None:
         before, self.now = self.now, gpus
         if gpus != before and self._take is not None:
-            self._take([ev.DevicesChanged(now, gpus, obstacle_changes(before, gpus))])
+            node = ev.Node(HERE, self._state.cpus, self._state.memory, gpus)
+            self._take([ev.NodeChanged(now, node, obstacle_changes(before, gpus))])
 
     def _note_problem(self, problem: str) -> None:
         if problem != self._problem:

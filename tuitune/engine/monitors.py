@@ -20,6 +20,7 @@ from tuitune.core.placement.snapshots import DeviceProcess, DeviceSample, GpuSam
 from tuitune.core.search.importance import FINISHED, Importance, is_due
 from tuitune.core.study import State, Study
 from tuitune.core.study.gpu_packing import sharing
+from tuitune.core.study.nodes import HERE
 from tuitune.engine.context import EngineContext
 from tuitune.engine.engine import Engine
 from tuitune.engine.gpus import Gpus
@@ -133,11 +134,8 @@ def _gpu_samples(
     now: float,
 ) -> list[DeviceSample]:
     """The last sample of each GPU, with the trials on it and why nothing starts there."""
-    gpus = {gpu.uuid: gpu for gpu in state.gpus}
-    on: dict[str, list[int]] = {}
-    for trial in (state.trials[number] for number in state.running):
-        for uuid in trial.gpus:
-            on.setdefault(uuid, []).append(trial.number)
+    gpus = state.nodes[HERE].gpus if HERE in state.nodes else {}
+    on = state.nodes[HERE].on if HERE in state.nodes else {}
     return [
         DeviceSample(
             now,
@@ -158,7 +156,7 @@ def _gpu_samples(
             ),
             note=_gpu_note(device, gpus.get(device.uuid)),
             slowed=device.slowed,
-            packed=(sharing(state, gpus[device.uuid]) if device.uuid in gpus else None) or "",
+            packed=(sharing(state, HERE, gpus[device.uuid]) if device.uuid in gpus else None) or "",
         )
         for device in devices
     ]

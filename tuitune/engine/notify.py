@@ -49,7 +49,7 @@ class Notifier:
         for fact in facts:
             if type(fact) is ev.Finished:
                 self._finished(fact)
-            elif type(fact) is ev.DevicesChanged or type(fact) is ev.Opened:
+            elif type(fact) is ev.NodeChanged or type(fact) is ev.Opened:
                 self._changed(fact)
 
     async def __aenter__(self) -> Self:
@@ -76,14 +76,17 @@ class Notifier:
         value = number(best.counted(objective))
         return f"best {objective.metric} {value} {which(best.number, partial=partial)}"
 
-    def _changed(self, fact: ev.DevicesChanged | ev.Opened) -> None:
+    def _changed(self, fact: ev.NodeChanged | ev.Opened) -> None:
         self._begun = True
-        lost = {gpu.uuid for gpu in fact.gpus if gpu.lost}
-        if type(fact) is ev.DevicesChanged:
-            for gpu in fact.gpus:
-                if gpu.uuid in lost - self._lost:
-                    self._tell("gpu_lost", f"GPU {gpu.index}: {reason_words(gpu.obstacle)}")
-        self._lost = lost
+        if isinstance(fact, ev.Opened):
+            gpus = (*fact.gpus, *(gpu for node in fact.nodes for gpu in node.gpus))
+            self._lost = {gpu.uuid for gpu in gpus if gpu.lost}
+            return
+        on = f" of {fact.node.name}" if fact.node.name else ""
+        for gpu in fact.node.gpus:
+            if gpu.lost and gpu.uuid not in self._lost:
+                self._tell("gpu_lost", f"GPU {gpu.index}{on}: {reason_words(gpu.obstacle)}")
+            (self._lost.add if gpu.lost else self._lost.discard)(gpu.uuid)
 
     def _tell(self, event: Event, text: str) -> None:
         variables = {"EVENT": event, "STUDY": self._folder.name, "TEXT": text}

@@ -44,9 +44,10 @@ def _exited(fact: ev.Exited) -> str:
 
 def _opened(fact: ev.Opened) -> str:
     full = ", but the disk is too full to launch on" if fact.disk_low else ""
-    count = len(fact.gpus)
+    count = len(fact.gpus) + sum(len(node.gpus) for node in fact.nodes)
     with_gpus = f", {gpus(count)}" if count else ""
-    return f"an engine opened the study: {fact.cpus:g} CPU slots{with_gpus}{full}"
+    on = f" on {len(fact.nodes)} nodes" if fact.nodes else ""
+    return f"an engine opened the study: {fact.cpus:g} CPU slots{with_gpus}{on}{full}"
 
 
 def _paused(fact: ev.PauseAsked) -> str:
@@ -172,6 +173,7 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.ClockStepped: _clock,
     ev.LaunchBlocked: _blocked,
     ev.DevicesChanged: lambda f: reason_words(f.why),
+    ev.NodeChanged: lambda f: reason_words(f.why),
     ev.SetAside: _set_aside,
     ev.Packed: lambda f: f"{f.model}: {reason_words(f.why)}",
     ev.Halted: _halted,

@@ -284,9 +284,16 @@ def _aside(why: g.GpuAside) -> str:
 
 def _news(why: g.GpuNews) -> str:
     """As: GPU 1: anna's python (pid 12, 2.1 GB) computes on it; GPU 3: free again."""
+    on = f" of {why.node}" if why.node else ""
     return "; ".join(
-        f"GPU {index}: {reason_words(change) or 'free again'}" for index, change in why.changes
+        f"GPU {index}{on}: {reason_words(change) or 'free again'}" for index, change in why.changes
     )
+
+
+def _numbers(why: g.GpuNumbers) -> str:
+    """As: GPU 0+1, or gpu-07, GPU 0+1."""
+    on = f"{why.node}, " if why.node else ""
+    return f"{on}GPU {'+'.join(map(str, why.numbers))}"
 
 
 _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
@@ -333,5 +340,5 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     g.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),
     g.GpuAside: _aside,
     g.GpuNews: _news,
-    g.GpuNumbers: lambda why: f"GPU {'+'.join(map(str, why.numbers))}",
+    g.GpuNumbers: _numbers,
 }

@@ -19,7 +19,7 @@ ExportedTable = Literal["trials", "reports", "importance"]
 _FIRST = ("trial", "state", "value", "step")
 _LAST = (
     *("started", "ended", "attempts", "device", "error", "waiting_for"),
-    *("gpu_hours", "energy_wh"),
+    *("gpu_hours", "energy_wh", "node"),
 )
 _OF_REPORTS = ("trial", "attempt", "step", "time")
 
@@ -135,6 +135,7 @@ def _record(row: TrialRow, columns: Mapping[str, str]) -> dict[str, Any]:
         "error": row.error,
         "waiting_for": row.waiting_for,
         **usage_record(row),
+        "node": row.node,
     }
     return {**first, **values, **last}
 

@@ -157,6 +157,7 @@ def trial_row(spec: StudySpec, state: State, trial: Trial) -> TrialRow:
         kill_at=state.kills.get(number),
         gpu_seconds=trial.gpu_seconds,
         energy=trial.energy,
+        node=trial.node,
     )
 
 

@@ -54,6 +54,7 @@ class TrialRow(msgspec.Struct, frozen=True):
     kill_at: float | None = None  # when a kill is due that can still be undone
     gpu_seconds: float = 0.0  # of all attempts; those of a shared GPU are divided
     energy: float | None = None  # J, of all attempts; None: unknown
+    node: str = ""  # of the newest attempt; empty: the engine's own machine
     # Set by the journal, whatever is given:
     born: int = 0  # the number of its first fact
     changed: int = 0  # the number of its last change

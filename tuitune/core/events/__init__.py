@@ -14,6 +14,7 @@ from tuitune.core.events.base import (
     Gpu,
     GpuError,
     GpuFault,
+    Node,
     Settings,
     SignalHow,
     StopReason,
@@ -49,6 +50,7 @@ from tuitune.core.events.happened import (
     GpuUsed,
     KillAsked,
     LaunchBlocked,
+    NodeChanged,
     Opened,
     PauseAsked,
     Proposed,
@@ -92,6 +94,7 @@ Event = (
     | SampleFailed
     | ClockStepped
     | DevicesChanged
+    | NodeChanged
     | Footprint
     | GpuUsed
     | DeadlinePassed

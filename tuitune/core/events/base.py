@@ -96,6 +96,17 @@ class Gpu(msgspec.Struct, frozen=True, array_like=True):
     claimed: bool = False  # another user has been on it for so long that trials may leave
 
 
+class Node(msgspec.Struct, frozen=True, array_like=True):
+    """A machine that runs trials, as far as placement reads it."""
+
+    name: str  # no two of a study's have the same; empty: the machine of the engine
+    cpus: float  # CPU slots for this study
+    memory: int  # bytes
+    gpus: tuple[Gpu, ...] = ()  # that this study may use
+    obstacle: Obstacle = ""  # why nothing starts on it now
+    lost: bool = False  # its trials are gone, or will be
+
+
 class Fact(msgspec.Struct, frozen=True, array_like=True):
     """One line of the journal."""
 

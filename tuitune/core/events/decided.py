@@ -26,6 +26,7 @@ class Launch(Fact, frozen=True, tag="launch"):
     memory: int
     gpus: tuple[str, ...] = ()  # UUIDs
     share: float = 0.0  # of each; 0: packed with as many others as it can run
+    node: str = ""  # its name
 
 
 class Verdict(Fact, frozen=True, tag="verdict"):

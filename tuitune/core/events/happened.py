@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tuitune.core.events.base import Fact, Gpu, GpuError, Settings
+from tuitune.core.events.base import Fact, Gpu, GpuError, Node, Settings
 from tuitune.core.reasons import Why
 
 
@@ -12,11 +12,12 @@ class Opened(Fact, frozen=True, tag="opened"):
     """An engine has opened the study; attempts that an earlier engine left behind are lost."""
 
     settings: Settings
-    cpus: float  # CPU slots of this machine
-    memory: int  # bytes of this machine
+    cpus: float  # CPU slots of this machine, or of all nodes
+    memory: int  # bytes of the same
     disk_low: bool = False  # see DiskChanged
     gpus: tuple[Gpu, ...] = ()  # see DevicesChanged
     anchor: Literal["min", "max"] = "min"  # see PruningSpec; the first one holds for the study
+    nodes: tuple[Node, ...] = ()  # empty: this machine alone, with the CPUs, memory and GPUs above
 
 
 class Proposed(Fact, frozen=True, tag="proposed"):
@@ -39,11 +40,12 @@ class Started(Fact, frozen=True, tag="started"):
 
     trial: int
     attempt: int
-    pid: int
+    pid: int  # of its node
     resumed_from: int | None  # the checkpoint's step
     code: str  # a hash of the training code
     commit: str
     dirty: bool | None
+    node: str = ""
 
 
 class Reported(Fact, frozen=True, tag="reported"):
@@ -217,10 +219,17 @@ class ClockStepped(Fact, frozen=True, tag="clock_stepped"):
 
 
 class DevicesChanged(Fact, frozen=True, tag="devices_changed"):
-    """The state of the GPUs that this study may use has changed."""
+    """The state of this machine's GPUs has changed: only in older journals, see NodeChanged."""
 
     gpus: tuple[Gpu, ...]
     why: Why = ""  # GPUs that can't be used any more, or again; empty: none
+
+
+class NodeChanged(Fact, frozen=True, tag="node_changed"):
+    """A node has joined the study, or it, or one of its GPUs, has changed."""
+
+    node: Node
+    why: Why = ""  # what trials can't use any more, or again; empty: nothing
 
 
 class Footprint(Fact, frozen=True, tag="footprint"):

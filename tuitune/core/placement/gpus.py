@@ -36,6 +36,7 @@ class Loads(msgspec.Struct, frozen=True):
     host: float = math.inf  # bytes of the host's memory
     taken: int = 0  # bytes of it promised to trials, the next one included
     pooled: Sequence[Resident] = ()  # on GPUs whose memory is the host's
+    shared: Collection[str] = ()  # models of which some GPU, of any node, has several trials
 
     def on(self, gpu: Gpu) -> Sequence[Resident]:
         """The trials on this GPU."""
@@ -162,11 +163,12 @@ def _packed(usable: Sequence[Gpu], loads: Loads) -> Gpu | None:
     below = [gpu for gpu in shared if len(loads.on(gpu)) < of(gpu).kept]
     if below:
         return min(below, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)))
-    tried = {gpu.name for gpu in usable if len(loads.on(gpu)) > 1 == of(gpu).kept}
+    tried = {*loads.shared, *(gpu.name for gpu in usable if len(loads.on(gpu)) > 1)}
     ready = [
         gpu
         for gpu in shared
-        if gpu.name not in tried and _is_ready(of(gpu), loads.on(gpu), bold=bold, silent=silent)
+        if not (of(gpu).kept == 1 and gpu.name in tried)
+        and _is_ready(of(gpu), loads.on(gpu), bold=bold, silent=silent)
     ]
     return min(ready, key=lambda gpu: (len(loads.on(gpu)), *_idleness(gpu)), default=None)
 

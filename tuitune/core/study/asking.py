@@ -7,7 +7,7 @@ from tuitune.core.pruning.median import median_of
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import state as st
 from tuitune.core.study.ranking import next_gate
-from tuitune.core.study.slots import most_trials
+from tuitune.core.study.slots import has_one_slot
 
 _WORTH = 0.01  # of a median attempt: a shorter wait is better than a model with fewer outcomes
 _ENOUGH = 5  # proposals and attempts, before their durations are compared
@@ -89,7 +89,7 @@ def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
     """
     if state.waiting or state.adding or not may_ask(state) or not _pays(spec, state):
         return False
-    if most_trials(state) == 1:
+    if has_one_slot(state):
         return False
     return spec.pruner.promotion(state.pruner, state.promotable) is None
 

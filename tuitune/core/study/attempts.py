@@ -22,7 +22,7 @@ from tuitune.core.reasons import (
     Why,
 )
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import asking, gpu_packing, sick_gpus
+from tuitune.core.study import asking, gpu_packing, nodes, sick_gpus
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.pausing import pause, wait
@@ -49,7 +49,9 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     if trial.started is None:
         trial.started = fact.time
     state.waiting.remove(fact.trial)
-    state.running.append(fact.trial)
+    gpu_packing.joined(state, trial, fact)
+    trial.node, trial.gpus, trial.share = fact.node, fact.gpus, fact.share
+    nodes.enter(state, trial)
     if state.prefetched == fact.trial:
         state.prefetched = None
     gpu_packing.launched(state, trial, fact)
@@ -72,7 +74,7 @@ def exited(spec: StudySpec, state: st.State, fact: ev.Exited) -> None:
     trial = state.trials[fact.trial]
     if not fact.lost:
         asking.exited(spec, state, fact.time - trial.launched)
-    state.running.remove(fact.trial)
+    nodes.leave(state, trial)
     trial.pid = None
     trial.error = fact.error
     trial.device, trial.cpus, trial.memory = "", 0.0, 0

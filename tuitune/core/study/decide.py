@@ -13,6 +13,7 @@ from tuitune.core.spec import StudySpec
 from tuitune.core.study import attempts, gpu_packing, judging, leaving, pausing, sick_gpus
 from tuitune.core.study import state as st
 from tuitune.core.study.launching import fill
+from tuitune.core.study.nodes import HERE
 
 if TYPE_CHECKING:
     from typing import Any
@@ -54,9 +55,10 @@ def _reported(spec: StudySpec, state: st.State, fact: ev.Reported) -> Sequence[e
 
 
 def _devices_changed(
-    spec: StudySpec, state: st.State, fact: ev.DevicesChanged
+    spec: StudySpec, state: st.State, fact: ev.DevicesChanged | ev.NodeChanged
 ) -> Sequence[ev.Decision]:
-    return [*gpu_packing.moved(state, fact), *fill(spec, state, fact)]
+    node = fact.node.name if isinstance(fact, ev.NodeChanged) else HERE
+    return [*gpu_packing.moved(state, node, fact.time), *fill(spec, state, fact)]
 
 
 def _started(spec: StudySpec, state: st.State, fact: ev.Started) -> Sequence[ev.Decision]:
@@ -75,7 +77,7 @@ def _set_aside(spec: StudySpec, state: st.State, fact: ev.SetAside) -> Sequence[
     """Excused trials may start; where no GPU is left, nothing can."""
     if sick_gpus.all_aside(state) and state.halted is None:
         return (ev.Halted(fact.time, fact.why, finish=False, failed=True),)
-    running = set(state.running)
+    running = state.running
     if any(trial.is_live() and trial.number not in running for trial in state.trials):
         return ()  # one has exited, and fills the slots once it is settled
     return fill(spec, state, fact)
@@ -101,7 +103,8 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
         return ()  # many are settled together: the last of them fills the slots
     packed = gpu_packing.found_by_lives(state, fact.time)
     more = fill(spec, state, fact) if packed is None else (packed,)
-    return [*gpu_packing.make_way(state, fact.time), *more]
+    node = state.trials[fact.trial].node
+    return [*gpu_packing.make_way(state, node, fact.time), *more]
 
 
 def _stop_asked(_spec: StudySpec, state: st.State, fact: ev.StopAsked) -> Sequence[ev.Decision]:
@@ -158,6 +161,7 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.LaunchBlocked: fill,
     ev.SampleFailed: _sample_failed,
     ev.DevicesChanged: _devices_changed,
+    ev.NodeChanged: _devices_changed,
     ev.Packed: fill,
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,

@@ -16,6 +16,7 @@ from tuitune.core.study import (
     judging,
     kept_checkpoints,
     leaving,
+    nodes,
     pausing,
     sick_gpus,
 )
@@ -38,7 +39,6 @@ def evolve(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> st.State:
 def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
     gpu_usage.opened(state, fact.time)
     state.settings = fact.settings
-    state.cpus, state.memory = fact.cpus, fact.memory
     if not state.opening:
         state.pruner.anchor = fact.anchor
         state.pruner.memory = spec.pruner.memory()
@@ -48,7 +48,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
     state.opened = fact.time
     state.disk_low = fact.disk_low
     state.blocked = {}
-    state.gpus = fact.gpus
+    nodes.opened(state, fact)
     state.halted = None
     state.finished = state.complete = False
     state.asking = state.prefetched = None
@@ -60,6 +60,7 @@ def _opened(spec: StudySpec, state: st.State, fact: ev.Opened) -> None:
 
 def _settings_changed(_spec: StudySpec, state: st.State, fact: ev.SettingsChanged) -> None:
     state.settings = fact.settings
+    state.rooms.forget()
     _take_up(state)
 
 
@@ -166,7 +167,8 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.LaunchBlocked: _launch_blocked,
     ev.ClockStepped: _clock_stepped,
     ev.SampleFailed: asking.sample_failed,
-    ev.DevicesChanged: gpu_packing.changed,
+    ev.DevicesChanged: nodes.gpus_changed,
+    ev.NodeChanged: nodes.changed,
     ev.Footprint: gpu_packing.grown,
     ev.GpuUsed: gpu_usage.used,
     ev.Packed: gpu_packing.packed,

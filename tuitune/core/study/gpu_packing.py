@@ -13,6 +13,7 @@ from tuitune.core.placement.throughput import Finding
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import gpu_usage
 from tuitune.core.study import state as st
+from tuitune.core.study.nodes import home, residents
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
 
 _SETTLED = 20.0  # s without a higher peak: its memory has probably stopped growing
@@ -25,12 +26,15 @@ _INSTANT = 1e-3  # s that an attempt takes at least
 # --- state ---------------------------------------------------------------------------------------
 
 
+def joined(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
+    """The trial is about to run on its GPUs: those there have shared them without it so far."""
+    if fact.gpus:
+        gpu_usage.account(state, fact.time, residents(state, fact.node, fact.gpus))
+        trial.metered = fact.time
+
+
 def launched(state: st.State, trial: st.Trial, fact: ev.Launch) -> None:
     """Reset what packing measures for the attempt; a share of 0 means that it is packed."""
-    if fact.gpus:
-        gpu_usage.account(state, fact.time)
-        trial.metered = fact.time
-    trial.gpus, trial.share = fact.gpus, fact.share
     trial.peak, trial.grown, trial.rest = 0, fact.time, 0
     trial.pace = None
     if fact.gpus and not fact.share:
@@ -43,7 +47,7 @@ def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
     """Its process has exited; its GPUs stay known until `gone`, as the exit is judged by them."""
     if not trial.gpus:
         return
-    gpu_usage.account(state, fact.time, trial)
+    gpu_usage.account(state, fact.time, neighbours(state, trial), leaving=trial)
     reports = trial.pace.reports if trial.pace else trial.attempt_step
     by_itself = trial.ending is None or trial.ending.reason is StopReason.RETURNED
     least = 1 if by_itself and not fact.error else _REPORTS_TO_COUNT
@@ -55,6 +59,8 @@ def left(state: st.State, trial: st.Trial, fact: ev.Exited) -> None:
             _remember(state, trial, trial.pace, fact.time)
         throughput.retry(capacity_of(state, trial), state.packing.ended)
     _turn(state, trial, fact.time)
+    if trial.share < 1 or home(state, trial).is_unified:
+        state.rooms.forget()  # what is promised to a trial has changed, on any node
 
 
 def _remember(state: st.State, trial: st.Trial, pace: throughput.Throughput, now: float) -> None:
@@ -80,6 +86,7 @@ def note_report(state: st.State, trial: st.Trial, fact: ev.Reported) -> None:
     throughput.note_report(capacity_of(state, trial), pace, fact.step, fact.time, usual)
     if pace.reports == 1:
         _turn(state, trial, fact.time)
+    state.rooms.may_be(trial.node)
     under_way = pace.reports >= _REPORTS_TO_COUNT
     if under_way and trial.peak and not trial.rest and fact.time - trial.grown >= _SETTLED:
         trial.rest = trial.peak
@@ -92,13 +99,12 @@ def grown(_spec: StudySpec, state: st.State, fact: ev.Footprint) -> None:
         return
     first = not trial.peak
     trial.peak, trial.grown = fact.memory, fact.time
+    if not state.packing.high:
+        state.rooms.forget()
+    state.packing.high = max(state.packing.high, trial.peak)
+    state.rooms.may_be(trial.node)
     if first:
         _turn(state, trial, fact.time)
-
-
-def changed(_spec: StudySpec, state: st.State, fact: ev.DevicesChanged) -> None:
-    """Replaces the list of GPUs."""
-    state.gpus = fact.gpus
 
 
 def crowded(state: st.State, trial: st.Trial) -> None:
@@ -107,6 +113,7 @@ def crowded(state: st.State, trial: st.Trial) -> None:
     trial.crowdings += 1
     company = 1 + len(neighbours(state, trial))
     packing.crowd(state.packing, model_of(state, trial), company)
+    state.rooms.forget()
 
 
 def packed(_spec: StudySpec, state: st.State, fact: ev.Packed) -> None:
@@ -115,6 +122,7 @@ def packed(_spec: StudySpec, state: st.State, fact: ev.Packed) -> None:
     ended, short = state.packing.ended, packing.are_short(state.packing)
     finding = Finding(capacity.kept, capacity.reached, fact.gain, fact.most, fact.open)
     throughput.settle(capacity, finding, ended, short=short)
+    state.rooms.forget()
 
 
 def _turn(state: st.State, trial: st.Trial, now: float) -> None:
@@ -152,27 +160,27 @@ def is_lost(state: st.State, trial: st.Trial) -> bool:
     return any(gpu.lost for gpu in gpus_of(state, trial))
 
 
-def moved(state: st.State, fact: ev.DevicesChanged) -> Sequence[ev.Decision]:
+def moved(state: st.State, node: str, now: float) -> Sequence[ev.Decision]:
     """Trials leave a lost GPU at once, and make way on one that another user stays on."""
     lost = [
-        _leave(fact.time, trial, "term")
-        for trial in (state.trials[number] for number in state.running)
+        _leave(now, trial, "term")
+        for trial in (state.trials[number] for number in state.nodes[node].running)
         if not _is_leaving(trial) and is_lost(state, trial)
     ]
-    return [*lost, *make_way(state, fact.time)]
+    return [*lost, *make_way(state, node, now)]
 
 
-def make_way(state: st.State, now: float) -> Sequence[ev.Decision]:
+def make_way(state: st.State, node: str, now: float) -> Sequence[ev.Decision]:
     """With on_foreign = "pause": the youngest trial on each claimed GPU is asked to leave.
 
     The next one is asked once it has left, so that the oldest trials stay if the other user goes.
     """
     assert state.settings is not None
-    if state.settings.on_foreign != "pause":
+    if state.settings.on_foreign != "pause" or node not in state.nodes:
         return ()
     youngest: dict[int, st.Trial] = {}
-    for gpu in state.gpus:
-        here = [t for t in (state.trials[n] for n in state.running) if gpu.uuid in t.gpus]
+    for gpu in state.nodes[node].node.gpus:
+        here = residents(state, node, (gpu.uuid,))
         if not gpu.claimed or gpu.lost or not here or any(map(_is_leaving, here)):
             continue
         trial = max(here, key=lambda trial: (trial.launched, trial.number))
@@ -184,9 +192,9 @@ def _is_leaving(trial: st.Trial) -> bool:
     return trial.at_maximum or trial.ending is not None
 
 
-def sharing(state: st.State, gpu: ev.Gpu) -> TrialsOnGpu | None:
-    """How trials share a GPU; None where they do not."""
-    here = [t for t in (state.trials[n] for n in state.running) if gpu.uuid in t.gpus]
+def sharing(state: st.State, node: str, gpu: ev.Gpu) -> TrialsOnGpu | None:
+    """How trials share a GPU of this node; None where they do not."""
+    here = residents(state, node, (gpu.uuid,))
     if not here or any(trial.share for trial in here):
         return None
     largest = max(trial.peak for trial in here)

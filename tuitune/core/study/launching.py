@@ -24,17 +24,12 @@ def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Deci
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
         return (ev.Halted(fact.time, TimeLimit(), finish=False, failed=False),)
-    if state.asking is not None or _inherited(state):
+    if state.asking is not None or state.inherited:
         return ()
     started = _start(spec, state, fact.time) if state.may_launch else ()
     if started or state.running or state.waiting or wants_new(state):
         return started
     return _wind_up(spec, state, fact.time)
-
-
-def _inherited(state: st.State) -> bool:
-    """Whether attempts of an earlier engine have not been settled yet."""
-    return any(state.trials[n].opening < state.opening for n in state.running)
 
 
 def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
@@ -70,7 +65,7 @@ def _launch(state: st.State, trial: st.Trial, at: Slot, now: float) -> ev.Launch
     assert state.settings is not None
     cpus, memory = state.settings.cpus, state.settings.memory or 0
     number, attempt = trial.number, trial.attempt + 1
-    return ev.Launch(now, number, attempt, at.device, cpus, memory, at.gpus, at.share)
+    return ev.Launch(now, number, attempt, at.device, cpus, memory, at.gpus, at.share, at.node)
 
 
 def _promoted(sent: Promotion, now: float) -> ev.Promoted:

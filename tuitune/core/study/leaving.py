@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from tuitune.core import events as ev
@@ -162,9 +162,13 @@ def is_saving(trial: st.Trial) -> bool:
     return ending.how == "ask" and ending.reason not in _HASTY
 
 
-def next_deadline(state: st.State) -> float | None:
-    """Unix seconds of the next deadline; None where there is none."""
-    due = [at for number in state.running for at, _ in _deadlines(state, state.trials[number])]
+def next_deadline(state: st.State, trials: Iterable[int] | None = None) -> float | None:
+    """Unix seconds of the next deadline; None where there is none.
+
+    trials: leave out those of all other trials.
+    """
+    asked = state.running if trials is None else [n for n in trials if n in state.running]
+    due = [at for number in asked for at, _ in _deadlines(state, state.trials[number])]
     if not state.finished:
         due += state.kills.values()
     limit = time_limit(state)

@@ -64,9 +64,12 @@ class Study:
         """The state as MessagePack, which `Study` accepts as `snapshot`."""
         return msgspec.msgpack.encode(self.state)
 
-    def next_deadline(self) -> float | None:
-        """Unix seconds at which a `DeadlinePassed` is due; None for never."""
-        return next_deadline(self.state)
+    def next_deadline(self, trials: Iterable[int] | None = None) -> float | None:
+        """Unix seconds at which a `DeadlinePassed` is due; None for never.
+
+        trials: those alone, beside what is due for the study as a whole.
+        """
+        return next_deadline(self.state, trials)
 
     def best(self) -> tuple[Trial | None, bool]:
         """As `ranking.best_trial`."""

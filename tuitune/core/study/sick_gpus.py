@@ -11,14 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-import msgspec
-
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
 from tuitune.core.gpu_reasons import GpuAside
 from tuitune.core.reasons import Why
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import pausing
+from tuitune.core.study import nodes, pausing
 from tuitune.core.study import state as st
 
 _STATUS = "exit status "  # the error of a program that failed begins so
@@ -38,7 +36,7 @@ def avoided(state: st.State, trial: st.Trial | None) -> Collection[str]:
     """GPUs that this trial, or one to come, is not to take; none where there is no other."""
     tested = {uuid for uuid, suspect in state.suspects.items() if _is_tested(state, suspect)}
     tested |= set(() if trial is None else trial.avoids)
-    return tested if _others(state, tested) else ()
+    return tested if tested and _others(state, tested) else ()
 
 
 def fault(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.GpuFault:
@@ -109,10 +107,7 @@ def settled(state: st.State, trial: st.Trial, fact: ev.Settled) -> None:
 
 def set_aside(spec: StudySpec, state: st.State, fact: ev.SetAside) -> None:
     """Nothing starts on these GPUs, and the trials that they have failed are excused."""
-    state.gpus = tuple(
-        msgspec.structs.replace(gpu, obstacle=fact.why) if gpu.uuid in fact.gpus else gpu
-        for gpu in state.gpus
-    )
+    nodes.set_aside(state, fact.gpus, fact.why)
     for uuid in fact.gpus:
         state.suspects.pop(uuid, None)
     for trial in state.trials:
@@ -128,9 +123,8 @@ def set_aside(spec: StudySpec, state: st.State, fact: ev.SetAside) -> None:
 
 def all_aside(state: st.State) -> bool:
     """Whether the study has GPUs, and each of them is set aside or lost."""
-    return bool(state.gpus) and all(
-        gpu.lost or isinstance(gpu.obstacle, GpuAside) for gpu in state.gpus
-    )
+    gpus = state.gpus
+    return bool(gpus) and all(gpu.lost or isinstance(gpu.obstacle, GpuAside) for gpu in gpus)
 
 
 def _note_crash(state: st.State, trial: st.Trial, kind: str) -> None:

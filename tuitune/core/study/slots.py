@@ -1,61 +1,124 @@
-"""The CPUs and GPUs that the next trial gets."""
+"""The node, and the CPUs and GPUs there, that the next trial gets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from itertools import islice
 from typing import NamedTuple
 
-from tuitune.core.events import Gpu
+from tuitune.core.events import Gpu, Settings
 from tuitune.core.gpu_reasons import Device, GpuNumbers
 from tuitune.core.placement import throughput
 from tuitune.core.placement.gpus import Loads, choose, next_empty
-from tuitune.core.placement.host import HostResources, most_at_once, place
+from tuitune.core.placement.host import HOST, HostResources, most_at_once, place
 from tuitune.core.placement.packing import Resident, capacity
 from tuitune.core.study import state as st
+from tuitune.core.study.nodes import home, residents
 from tuitune.core.study.sick_gpus import avoided
 
 
 class Slot(NamedTuple):
-    """The devices for one attempt. device: shown to the user. gpus: UUIDs; share: of each."""
+    """What an attempt gets. device: shown to the user. gpus: UUIDs; share: of each."""
 
     device: Device
     gpus: tuple[str, ...] = ()
     share: float = 0.0
+    node: str = ""
+
+
+class _Limits(NamedTuple):
+    """What a trial may not have, though there is room for others."""
+
+    alone: bool = False  # it needs an empty GPU
+    aside: frozenset[str] = frozenset()  # GPUs that are kept for others, or that it avoids
+
+
+_ANY = _Limits()
 
 
 def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
-    """The slot for this trial, or for a trial to come; None where there is no room now."""
+    """The slot for this trial, or for a trial to come; None where there is no room now.
+
+    Of the nodes with an empty GPU, or else of those with room, it is on the fullest one, so that
+    large trials find room on others.
+    """
     settings = state.settings
     assert settings is not None
     if settings.concurrency is not None and len(state.running) >= settings.concurrency:
         return None
-    if len(state.running) >= most_trials(state):
+    found = state.rooms.among(state.nodes)
+    if not found:
         return None
-    machine = HostResources(state.cpus, state.memory)
-    need = HostResources(settings.cpus, settings.memory or 0)
-    loads = Loads({}) if settings.gpus == 0 else loads_of(state)
-    cpus = sum(state.trials[n].cpus for n in state.running)
-    held = HostResources(cpus, _host_memory(state) + loads.of_host())
-    host = place(machine, held, need)
-    if host is None or settings.gpus == 0:
-        return None if host is None else Slot(host)
-    alone = trial is not None and trial.needs_empty_gpu
-    waiting = {*(() if alone else _aside(state, loads)), *avoided(state, trial)}
-    gpus = choose(state.gpus, loads, settings.gpus, alone=alone, aside=waiting)
-    if gpus is None:
+    limits = _ANY if settings.gpus == 0 else _limits(state, trial)
+    offers = []
+    for node in found:
+        gpus = room_on(state, node, limits)
+        if gpus is not None:
+            offers.append((node, gpus))
+        elif limits == _ANY:
+            state.rooms.is_full(node.node.name)
+    if not offers:
         return None
+    node, gpus = offers[0] if len(offers) == 1 else min(offers, key=_rank(settings))
+    name = node.node.name
+    if settings.gpus == 0:
+        return Slot(name or HOST, node=name)
     share = 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
-    return Slot(_numbers(state.gpus, gpus), gpus, 1.0 if alone else share)
+    return Slot(_numbers(node, gpus), gpus, 1.0 if limits.alone else share, name)
 
 
-def most_trials(state: st.State) -> int:
-    """How many trials may run at once; GPUs, which may come and go, do not count."""
+def _limits(state: st.State, trial: st.Trial | None) -> _Limits:
+    alone = trial is not None and trial.needs_empty_gpu
+    kept = () if alone else _kept_empty(state)
+    return _Limits(alone, frozenset((*kept, *avoided(state, trial))))
+
+
+def room_on(state: st.State, node: st.NodeState, limits: _Limits = _ANY) -> tuple[str, ...] | None:
+    """The GPUs for one more trial on this node, () without any; None where it has no room."""
+    settings, known = state.settings, node.node
+    assert settings is not None
+    if known.obstacle or known.lost:
+        return None
+    machine = HostResources(known.cpus, known.memory)
+    need = HostResources(settings.cpus, settings.memory or 0)
+    if len(node.running) >= most_at_once(machine, need, settings.concurrency):
+        return None
+    if settings.gpus == 0:
+        return None if place(machine, HostResources(node.cpus, node.memory), need) is None else ()
+    loads = loads_of(state, node)
+    held = HostResources(node.cpus, node.memory + loads.of_host())
+    if place(machine, held, need) is None:
+        return None
+    return choose(known.gpus, loads, settings.gpus, alone=limits.alone, aside=limits.aside)
+
+
+def _rank(
+    settings: Settings,
+) -> Callable[[tuple[st.NodeState, tuple[str, ...]]], tuple[bool, float, int, float, str]]:
+    """Sorts offers of nodes, the one to take first."""
+
+    def rank(offer: tuple[st.NodeState, tuple[str, ...]]) -> tuple[bool, float, int, float, str]:
+        node, gpus = offer
+        company = max((len(node.on.get(uuid, ())) for uuid in gpus), default=0)
+        crowd = company if settings.gpus == "auto" else -company
+        empty = sum(not gpu.obstacle and not node.on.get(gpu.uuid) for gpu in node.gpus.values())
+        return company > 0, crowd, empty, node.node.cpus - node.cpus, node.node.name
+
+    return rank
+
+
+def has_one_slot(state: st.State) -> bool:
+    """Whether trials run one at a time; GPUs, which may come and go, do not count."""
     settings = state.settings
     assert settings is not None
-    machine = HostResources(state.cpus, state.memory)
     need = HostResources(settings.cpus, settings.memory or 0)
-    return most_at_once(machine, need, settings.concurrency)
+    slots = 0
+    for node in state.nodes.values():
+        machine = HostResources(node.node.cpus, node.node.memory)
+        slots += 0 if node.node.lost else most_at_once(machine, need, settings.concurrency)
+        if slots > 1:
+            return settings.concurrency == 1
+    return slots == 1
 
 
 def first_to_seat(state: st.State) -> tuple[st.Trial, Slot] | None:
@@ -81,38 +144,37 @@ def ready(state: st.State) -> list[int]:
 
 def _alone(state: st.State) -> list[int]:
     """Waiting trials that need an empty GPU."""
-    if not state.gpus:
+    assert state.settings is not None
+    if state.settings.gpus == 0:
         return []
     return [number for number in ready(state) if state.trials[number].needs_empty_gpu]
 
 
-def loads_of(state: st.State) -> Loads:
-    """The running trials on each GPU, and the host memory that they were promised."""
-    residents: dict[str, list[Resident]] = {}
-    for trial in (state.trials[number] for number in state.running):
-        for uuid in trial.gpus:
-            residents.setdefault(uuid, []).append(_resident(state, trial))
-    pools = [gpu.uuid for gpu in state.gpus if gpu.unified]
+def loads_of(state: st.State, node: st.NodeState) -> Loads:
+    """The running trials on each of its GPUs, and the host memory that they were promised."""
+    trials = state.trials
+    residents = {
+        uuid: [_resident(state, trials[number]) for number in here]
+        for uuid, here in node.on.items()
+        if here
+    }
+    pools = [gpu.uuid for gpu in node.node.gpus if gpu.unified]
     pooled = [resident for uuid in pools for resident in residents.get(uuid, ())]
     assert state.settings is not None
-    taken = _host_memory(state) + (state.settings.memory or 0)
-    return Loads(residents, state.packing, state.memory, taken, pooled)
-
-
-def _host_memory(state: st.State) -> int:
-    """Bytes that running trials were promised."""
-    return sum(state.trials[number].memory for number in state.running)
+    taken = node.memory + (state.settings.memory or 0)
+    shared = [model for model, count in state.shared.items() if count]
+    return Loads(residents, state.packing, node.node.memory, taken, pooled, shared)
 
 
 def neighbours(state: st.State, trial: st.Trial) -> list[st.Trial]:
     """Other running trials on at least one of its GPUs."""
-    others = (state.trials[number] for number in state.running if number != trial.number)
-    return [other for other in others if set(other.gpus) & set(trial.gpus)]
+    return [one for one in residents(state, trial.node, trial.gpus) if one is not trial]
 
 
 def gpus_of(state: st.State, trial: st.Trial) -> list[Gpu]:
     """The GPUs of a running trial that are still known."""
-    return [gpu for gpu in state.gpus if gpu.uuid in trial.gpus]
+    gpus = home(state, trial).gpus
+    return [gpus[uuid] for uuid in trial.gpus if uuid in gpus]
 
 
 def model_of(state: st.State, trial: st.Trial) -> str:
@@ -125,9 +187,9 @@ def capacity_of(state: st.State, trial: st.Trial) -> throughput.Capacity:
     return capacity(state.packing, model_of(state, trial))
 
 
-def _numbers(gpus: Iterable[Gpu], uuids: Iterable[str]) -> GpuNumbers:
-    wanted = set(uuids)
-    return GpuNumbers(tuple(gpu.index for gpu in gpus if gpu.uuid in wanted))
+def _numbers(node: st.NodeState, uuids: Collection[str]) -> GpuNumbers:
+    numbers = tuple(gpu.index for gpu in node.node.gpus if gpu.uuid in uuids)
+    return GpuNumbers(numbers, node.node.name)
 
 
 def _resident(state: st.State, trial: st.Trial) -> Resident:
@@ -139,10 +201,15 @@ def _resident(state: st.State, trial: st.Trial) -> Resident:
     return Resident(trial.share, trial.peak, trial.rest, under_way, intervals)
 
 
-def _aside(state: st.State, loads: Loads) -> tuple[str, ...]:
+def _kept_empty(state: st.State) -> tuple[str, ...]:
     """The GPU that is kept for the first trial that needs an empty one."""
     if not _alone(state):
         return ()
-    empty = choose(state.gpus, loads, 0.5, alone=True)
-    coming = empty[0] if empty else next_empty(state.gpus, loads)
+    nodes = [(node.node.gpus, loads_of(state, node)) for node in state.nodes.values()]
+    for gpus, loads in nodes:
+        empty = choose(gpus, loads, 0.5, alone=True)
+        if empty is not None:
+            return empty
+    residents = {uuid: here for _, loads in nodes for uuid, here in loads.residents.items()}
+    coming = next_empty((gpu for gpus, _ in nodes for gpu in gpus), Loads(residents))
     return () if coming is None else (coming,)

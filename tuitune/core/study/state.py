@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tuitune.core.events import Gpu, Halted, Settings, SignalHow, StopReason, TrialState
+from tuitune.core.events import Gpu, Halted, Node, Settings, SignalHow, StopReason, TrialState
 from tuitune.core.gpu_reasons import Device
 from tuitune.core.placement.packing import Packing
 from tuitune.core.placement.throughput import Throughput
@@ -104,6 +104,7 @@ class Trial(msgspec.Struct, array_like=True):
     gpu_seconds: float = 0.0  # of all attempts; those of a shared GPU are divided
     metered: float = 0.0  # up to when these are counted, Unix s
     energy: float | None = None  # J, of all attempts; None: unknown
+    node: str = ""  # on which the newest attempt runs, or ran
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""
@@ -145,18 +146,62 @@ class Addition(msgspec.Struct, array_like=True):
     why: Why
 
 
+class NodeState(msgspec.Struct, array_like=True):
+    """A node, and sums over the trials that run on it."""
+
+    node: Node
+    gpus: dict[str, Gpu] = {}  # those of `node`, by UUID
+    cpus: float = 0.0  # promised to its trials
+    memory: int = 0  # bytes, the same
+    running: list[int] = []  # in the order in which they were launched
+    on: dict[str, list[int]] = {}  # UUID -> of these, those that have the GPU
+
+    @property
+    def is_unified(self) -> bool:
+        """Whether the memory of a GPU is the host's."""
+        return any(gpu.unified for gpu in self.node.gpus)
+
+
+class Rooms(msgspec.Struct, array_like=True, dict=True):
+    """The nodes that may have room for one more trial: all but those where none was found.
+
+    It saves looking twice, and follows from the rest of the state: it is neither stored nor
+    compared.
+    """
+
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Any node may have room."""
+        self.__dict__["full"] = {}
+
+    def may_be(self, node: str) -> None:
+        """This node may have room."""
+        self.__dict__["full"].pop(node, None)
+
+    def is_full(self, node: str) -> None:
+        """No trial finds room on this node, until something changes there."""
+        self.__dict__["full"][node] = True
+
+    def among(self, nodes: dict[str, NodeState]) -> list[NodeState]:
+        """Those of the nodes that may have room."""
+        full: dict[str, bool] = self.__dict__["full"]
+        return [found for name, found in nodes.items() if name not in full]
+
+
 class State(msgspec.Struct, array_like=True):
     """A whole study: all that decisions depend on. Times are Unix seconds, sizes bytes."""
 
     settings: Settings | None = None
-    cpus: float = 0.0  # of the machine
+    cpus: float = 0.0  # of all nodes
     memory: int = 0
     now: float = 0.0  # time of the newest fact
     opening: int = 0  # how often an engine has opened it
     opened: float = 0.0
     elapsed: float = 0.0  # seconds of earlier openings
     trials: list[Trial] = []
-    running: list[int] = []  # those with a process, frozen ones included
+    running: dict[int, bool] = {}  # those with a process, frozen ones included, oldest launch first
     waiting: list[int] = []  # in the order in which they launch
     promotable: dict[int, bool] = {}  # trials at a rung that may be promoted
     adding: list[Addition] = []
@@ -179,7 +224,10 @@ class State(msgspec.Struct, array_like=True):
     prefetched: int | None = None  # the trial that was asked for before there was a slot for it
     asks: list[float] = []  # how long the newest proposals took, s
     lasted: list[float] = []  # how long the newest attempts took, s
-    gpus: tuple[Gpu, ...] = ()  # that this study may use
+    nodes: dict[str, NodeState] = {}  # by name
+    rooms: Rooms = msgspec.field(default_factory=Rooms)
+    inherited: int = 0  # of those that run, attempts of an earlier engine
+    shared: dict[str, int] = {}  # model -> how many GPUs have more than one trial
     packing: Packing = msgspec.field(default_factory=Packing)
     code: str = ""  # a hash of the training code that attempts run with
     repeats: bool = False  # some trial has reported the objective of one step several times
@@ -193,3 +241,8 @@ class State(msgspec.Struct, array_like=True):
     def may_launch(self) -> bool:
         """Whether neither the user, the disk nor a failed import prevents launches."""
         return self.launching and not self.disk_low and not self.blocked
+
+    @property
+    def gpus(self) -> list[Gpu]:
+        """Of all nodes: for what is done seldom."""
+        return [gpu for node in self.nodes.values() for gpu in node.gpus.values()]

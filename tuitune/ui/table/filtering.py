@@ -115,6 +115,7 @@ _NUMBERS: Final[Mapping[str, Read]] = {
 }
 _TEXTS: Final[Mapping[str, Read]] = {
     "device": lambda row: row.device,
+    "node": lambda row: row.node,
     "origin": lambda row: row.origin,
     "error": lambda row: row.error,
     "note": lambda row: row.note,
@@ -135,7 +136,7 @@ def _word(text: str, spec: StudySpec) -> Test:
     def test(row: TrialRow, snapshot: Snapshot) -> bool:
         if _plain(row) in states or holds(row.origin) or holds(row.device):
             return True
-        if holds(row.error) or holds(row.note) or is_numbered(row):
+        if holds(row.node) or holds(row.error) or holds(row.note) or is_numbered(row):
             return True
         if row.is_transient and _shown(row, snapshot) in states:
             return True

@@ -80,7 +80,8 @@ def value(snapshot: Snapshot, row: TrialRow) -> str:
 
 def place(snapshot: Snapshot, row: TrialRow) -> str:
     """Where it runs or ran: device, process, attempts, checkpoint; "" before its start."""
-    words = [plain(row.device)] if row.device else []
+    where = row.device or row.node
+    words = [plain(where)] if where else []
     if row.pid is not None and not snapshot.engine_gone:
         words.append(f"pid {row.pid}")
     if row.attempt:

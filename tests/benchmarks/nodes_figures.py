@@ -1,0 +1,184 @@
+"""The engine's CPU on many nodes, with trials that are simulated and a store that is real.
+
+python tests/benchmarks/nodes_figures.py              both tables
+python tests/benchmarks/nodes_figures.py --trials 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from simulator.clock import SimulatedLoop
+from simulator.course import Course
+from simulator.executor import SimulatedExecutor
+from simulator.memory import MemoryTrialFolders
+from tuitune.core import events as ev
+from tuitune.core.search.registry import make_searcher
+from tuitune.core.space import FloatRange, SearchSpace
+from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, StudySpec, TrialSpec
+from tuitune.core.study import Study
+from tuitune.engine.engine import Engine
+from tuitune.engine.ports import EngineDeps
+from tuitune.engine.settings import settings_of
+from tuitune.simulation.recorded import Point
+from tuitune.store.journal import Journal
+from tuitune.trial.wire import Order
+
+REPORTS = 27
+EACH = 8  # slots, or GPUs, of a node
+GB = 1 << 30
+CARD = ev.Gpu("", 0, "A100", 80 * GB)
+
+
+class Training:
+    """A trial that reports 27 losses, two seconds apart, each trial at its own pace."""
+
+    def begin(self, order: Order) -> Course:
+        seconds = 2.0 + 0.001 * (order.trial * 7919 % 1000)
+        first = (order.resume_step or 0) + 1
+        loss = order.config["x"]
+        points = [Point(step, loss + 1 / step, seconds) for step in range(first, REPORTS + 1)]
+        return Course(points)
+
+
+def study_of(trials: int, pruning: PruningSpec, gpus: Any = 0) -> StudySpec:
+    return StudySpec(
+        name="s",
+        objective=Objective("loss", "min"),
+        trial=TrialSpec(target="t.py:train", gpus=gpus),
+        space=SearchSpace((FloatRange("x", 0.0, 1.0),)),
+        search=SearchSpec("random", trials=trials),
+        pruning=pruning,
+        limits=Limits(),
+        file="/s/s.toml",
+    )
+
+
+def nodes_with(slots: int, gpus: int = 0) -> tuple[ev.Node, ...]:
+    def cards(node: int) -> Iterator[ev.Gpu]:
+        for index in range(gpus):
+            yield ev.Gpu(f"{node}-{index}", index, CARD.name, CARD.memory)
+
+    count = -(-slots // EACH)
+    each = min(EACH, slots)
+    return tuple(
+        ev.Node(f"n{number:02}", float(each), 64 * GB, tuple(cards(number)))
+        for number in range(count)
+    )
+
+
+def played(spec: StudySpec, nodes: Sequence[ev.Node], folder: Path) -> tuple[float, int]:
+    """(CPU seconds of the engine, facts) of the whole study."""
+    loop = SimulatedLoop()
+    journal = Journal.open(folder / f"{time.monotonic_ns()}.db", spec.objective.metric)
+    facts = 0
+
+    def watch(new: Sequence[ev.AnyFact]) -> None:
+        nonlocal facts
+        facts += len(new)
+
+    async def play() -> None:
+        folders = MemoryTrialFolders()
+        searcher = make_searcher(spec.space, spec.search)
+        study = Study(spec)
+        engine = Engine(study, EngineDeps(journal, searcher, folders, loop.time, watch))
+        executor = SimulatedExecutor(Training(), engine.take, loop, folders)
+        engine.executor = executor
+        cpus, memory = sum(node.cpus for node in nodes), sum(node.memory for node in nodes)
+        settings = settings_of(spec)
+        engine.take([ev.Opened(loop.time(), settings, cpus, memory, nodes=tuple(nodes))])
+        await engine.finished
+
+    asyncio.set_event_loop(loop)
+    began = time.process_time()
+    loop.run_until_complete(play())
+    spent = time.process_time() - began
+    loop.close()
+    journal.close()
+    return spent, facts
+
+
+def engines(trials: int) -> None:
+    """The engine with its simulated trials: their share is in all figures alike."""
+    print(f"{trials} trials x {REPORTS} reports, simulated; the store is real")
+    print(f"{'':24}{'CPU s':>8}{'us a fact':>11}{'over 16 slots':>15}")
+    asha = PruningSpec("asha", "epoch", 1, REPORTS, 3, "stop")
+    for name, pruning in (
+        ("no pruning", PruningSpec("none", "epoch", max=REPORTS)),
+        ("ASHA", asha),
+    ):
+        base = 0.0
+        for slots in (16, 512):
+            with tempfile.TemporaryDirectory() as folder:
+                spent, facts = played(study_of(trials, pruning), nodes_with(slots), Path(folder))
+            each = spent / facts * 1e6
+            base = base or each
+            print(f"{f'{name}, {slots} slots':24}{spent:8.1f}{each:11.1f}{each / base:15.2f}")
+
+
+class Packed:
+    """A study with `gpus = "auto"`, of which every GPU has as many trials as it can run."""
+
+    def __init__(self, gpus: int) -> None:
+        spec = study_of(10**6, PruningSpec(), "auto")
+        self.study = Study(spec)
+        self.now = 100.0
+        nodes = [ev.Node(n.name, 1000.0, 10**15, n.gpus) for n in nodes_with(gpus, EACH)]
+        settings = settings_of(spec, has_gpus=True)
+        self.take(ev.Opened(self.now, settings, 10.0**6, 10**15, nodes=tuple(nodes)))
+        self.steps: dict[int, int] = {}
+
+    def take(self, event: ev.Event) -> None:
+        for fact in self.study.react(event):
+            if isinstance(fact, ev.Ask):
+                self.take(ev.Proposed(self.now, fact.trial, {"x": 0.5}, "random", ""))
+
+    def reports(self, rounds: int) -> float:
+        """CPU seconds of a report of each running trial, in so many rounds."""
+        spent, count = 0.0, 0
+        for _ in range(rounds):
+            self.now += 5.0
+            for trial in [*self.study.state.running]:
+                self.steps[trial] = step = self.steps.get(trial, 0) + 1
+                report = ev.Reported(self.now, trial, 0, step, {"loss": 1.0})
+                began = time.process_time()
+                self.take(report)
+                spent += time.process_time() - began
+                count += 1
+        return spent / count
+
+    def hold(self) -> None:
+        for trial in [*self.study.state.running]:
+            self.take(ev.Footprint(self.now, trial, 0, 30 * GB))
+
+
+def packed() -> None:
+    print('gpus = "auto": a report in the study, us')
+    print(f"{'GPUs':>6}{'median of 5':>14}{'over 8 GPUs':>14}")
+    base = 0.0
+    for gpus in (8, 512):
+        study = Packed(gpus)
+        study.hold()
+        study.reports(8)
+        study.hold()
+        found = sorted(study.reports(40 if gpus == 8 else 1) * 1e6 for _ in range(5))
+        each = found[2]
+        base = base or each
+        print(f"{gpus:>6}{each:14.1f}{each / base:14.2f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, default=10_000)
+    options = parser.parse_args()
+    packed()
+    engines(options.trials)
