@@ -1,4 +1,4 @@
-"""Entry points: searchers, pruners, panes, executors and requests of installed packages."""
+"""Entry points: searchers, pruners, panes, executors, requests, destinations of packages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ PRUNERS: Final = "tuitune.pruners"
 PANES: Final = "tuitune.panes"
 EXECUTORS: Final = "tuitune.executors"
 REQUESTS: Final = "tuitune.requests"
+DESTINATIONS: Final = "tuitune.destinations"
 
 
 class PluginError(Exception):

@@ -43,6 +43,7 @@ def read(tmp_path: Path, *overrides: str):
         'devices.hours={ "22-08" = 8 }',
         'devices.yield_to=["anna"]',
         'notify.command=["mail", "anna"]',
+        'log.to=["optuna"]',
         "search.points=[{x=0.5}, {x=0.7}]",
     ],
 )

@@ -56,7 +56,7 @@ TABLES = [
     # unknown words
     ({"objective": RIGHT["objective"] + '\nvalu = "best"'}, '[objective] valu = "best": there is no such key; did you mean value?'),
     ({"serch": "trials = 3"}, "serch: there is no such table; did you mean [search]?"),
-    ({"zebra": "x = 3"}, "zebra: there is no such table; there are: study, objective, trial, space, search, pruning, limits, devices, notify"),
+    ({"zebra": "x = 3"}, "zebra: there is no such table; there are: study, objective, trial, space, search, pruning, limits, devices, notify, log"),
     ({"search": "Trials = 3"}, "[search] Trials = 3: there is no such key; did you mean trials?"),
     ({"search": "max = 3"}, "[search] max = 3: there is no such key here; it belongs in [pruning]"),
     ({"study": "zebra = 3"}, "[study] zebra = 3: there is no such key; there are: name"),
@@ -612,6 +612,7 @@ TOML_VALUES = st.recursive(
                 "limits",
                 "devices",
                 "notify",
+                "log",
                 "z",
             ]
         ),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
 from tuitune.core.spec import Limits, Objective, PruningSpec, SearchSpec, TrialSpec
 from tuitune.studyfile import StudyFileError, load, load_whole
-from tuitune.studyfile.hints import KEYS, PARAMETER_KEYS
+from tuitune.studyfile.hints import KEYS, LOGS, PARAMETER_KEYS
 from tuitune.studyfile.table import seconds, size
 
 WHOLE = """
@@ -87,6 +87,10 @@ hours      = { "22-08" = 8, "8:15-22" = 2 }
 
 [notify]
 command = ["mail", "-s", "study", "anna"]
+
+[log]
+to     = ["tensorboard", "mlflow"]
+mlflow = "http://tracking:5000"
 """
 
 SMALL = """
@@ -192,7 +196,7 @@ def test_the_list_of_keys_is_what_the_example_says(study):
     document = tomllib.loads(WHOLE)
     for table, keys in KEYS.items():
         if table != "space":
-            others = {"command", "metrics", "levels", "cwd", "saves", "python"}
+            others = {"command", "metrics", "levels", "cwd", "saves", "python", *LOGS}
             assert set(document[table]) | others >= set(keys), table
     said = {key for value in document["space"].values() if isinstance(value, dict) for key in value}
     assert said | {"type"} == set(PARAMETER_KEYS)

@@ -17,6 +17,7 @@ from tuitune.core.search.registry import make_searcher, searcher_kind
 from tuitune.core.space import SHARE_DRAWS, Choice, SearchSpace, likely_of, spell
 from tuitune.devices.host import host_room
 from tuitune.engine.learning import KEY, Learned, kept, learn
+from tuitune.engine.loggers import check_logs
 from tuitune.engine.settings import (
     CannotRunError,
     check_machine,
@@ -161,6 +162,7 @@ def check_file(file: Path, overrides: tuple[str, ...], runs: Path) -> int:
         room, seen = host_room(), look_for(spec)
         check_machine(spec, room, seen)
         check_program(spec)
+        check_logs(spec)
         python = interpreter_of(spec)
         begun, warnings = _begun(spec, runs)
         learned, more = _learned(spec, begun)
@@ -229,6 +231,7 @@ def _words(
         *(f"learns from {words}" for words in learned.words),
         f"devices: {machine.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once",
         *gpu_lines(spec, seen),
+        *([f"logs to: {', '.join(spec.log.to)}"] if spec.log.to else ()),
         *([f"notifies by: {shlex.join(spec.notify.command)}"] if spec.notify.command else ()),
         *([f"python: {python.version}, {python.path}"] if spec.trial.python else []),
         "",

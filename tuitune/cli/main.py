@@ -15,7 +15,7 @@ from tuitune.cli import early_signals
 from tuitune.cli.options import device_options, device_overrides
 
 if TYPE_CHECKING:
-    from tuitune.store.exported import ExportedTable, Form
+    from tuitune.store.exported import ExportedTable
 
 _RUNS = click.option(
     "--runs",
@@ -247,20 +247,31 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
     "--table",
     "what",
     type=click.Choice(["trials", "reports", "importance"]),
-    default="trials",
-    show_default=True,
-    help="One row for each trial, each report, or the importance of each parameter.",
+    help="One row for each trial (the default), each report, or the importance of each parameter.",
 )
-@click.option("--to", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option(
-    "-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
+    "--to",
+    default="csv",
+    show_default=True,
+    metavar="FORM",
+    help="csv or json; or another tool: tensorboard, wandb, mlflow, optuna.",
+)
+@click.option(
+    "-o",
+    "out",
+    default="",
+    metavar="PLACE",
+    help="The file; or the tool's folder, address or project, if not its default.",
 )
 @_RUNS
-def export(study: str, *, what: ExportedTable, form: Form, out: Path | None, runs: Path) -> None:
-    """Write a table of STUDY: its trials, reports, or the importance of its parameters."""
-    from tuitune.cli.show import export_study
+def export(study: str, *, what: ExportedTable | None, to: str, out: str, runs: Path) -> None:
+    """Write a table of STUDY, or all of it to another tool.
 
-    sys.exit(export_study(study, runs, what=what, form=form, out=out))
+    A tool gets what it lacks: the same command again adds what is new.
+    """
+    from tuitune.cli.export import export_study
+
+    sys.exit(export_study(study, runs, what=what, to=to, out=out))
 
 
 @commands.command()

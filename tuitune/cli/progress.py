@@ -214,10 +214,10 @@ class Lines:
         self._stream.write(text)
         self._stream.flush()
 
-    def note(self, text: str) -> None:
-        """Print a message; into a log file at most one every 15 s."""
+    def note(self, text: str, *, is_progress: bool = False) -> None:
+        """Print a message; of progress a log file gets at most one every 15 s."""
         now = time.time()
-        if self._live or now - self._noted > _NOTE_EVERY:
+        if self._live or not is_progress or now - self._noted > _NOTE_EVERY:
             self._noted = now
             self._line(now, plain(text))
 
@@ -270,7 +270,7 @@ class JsonLines:
         self._stream.write("".join(lines))
         self._stream.flush()
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, is_progress: bool = False) -> None:  # noqa: ARG002 - all are printed
         """Print a message to stderr: standard output has JSON objects only."""
         print(text, file=sys.stderr)
 

@@ -193,9 +193,9 @@ class _Log:
         self._reporter.close()  # trials start: later problems are in the store
         self._lines(facts)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, is_progress: bool = False) -> None:
         if not self._importing:
-            self._lines.note(text)
+            self._lines.note(text, is_progress=is_progress)
 
     def close(self) -> None:
         self._lines.close()

@@ -1,19 +1,16 @@
-"""`show` and `export`: a stored study, one trial's decisions, and all trials as a table."""
+"""`show`: a stored study, one trial's decisions, and all trials as a table."""
 
 from __future__ import annotations
 
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
 from tuitune.cli.progress import fact_record
 from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counted_words, counts
-from tuitune.core.search.importance import LEAST
-from tuitune.messages.as_json import is_utf8
 from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.facts import told
 from tuitune.messages.parameters import by_importance, caution, score
@@ -27,23 +24,16 @@ from tuitune.messages.text import (
     trial_name,
 )
 from tuitune.store.errors import StoreError
-from tuitune.store.exported import (
-    exported,
-    exported_importance,
-    importance_record,
-    usage_record,
-    write_reports,
-)
+from tuitune.store.exported import importance_record, usage_record
 from tuitune.store.rows import StudyRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
     from tuitune.core.events import TrialState
     from tuitune.core.search.importance import Importance
-    from tuitune.store.exported import ExportedTable, Form
     from tuitune.store.owner import Owner
     from tuitune.store.rows import StudyState, TrialRow
 
@@ -244,49 +234,3 @@ def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
             clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(fact.time))
             print(f"{clock}  {words}")
     return 0
-
-
-def export_study(
-    text: str, runs: Path, *, what: ExportedTable, form: Form, out: Path | None
-) -> int:
-    """Write a table of the study to `out`; None: standard output. The exit status."""
-    study = open_study(text, runs)
-    if study is None:
-        return 2
-    ascii_only = out is None and not is_utf8(sys.stdout.encoding)
-    try:
-        write = _export(study, what, form, ascii_only=ascii_only)
-        if out is None:
-            write(sys.stdout)
-            sys.stdout.flush()
-        else:
-            with out.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                write(file)
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        if out is None:
-            raise  # handled where the command ends
-        print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _export(
-    study: StudyFolder, what: ExportedTable, form: Form, *, ascii_only: bool
-) -> Callable[[TextIO], object]:
-    """What writes the table. Raises StoreError, also where there is no importance yet."""
-    if what == "reports":
-        return partial(write_reports, study.reader.reports, form, ascii_only=ascii_only)
-    rows = study.reader.trials()
-    if what == "trials":
-        names = [p.name for p in study.spec.space.parameters]
-        text = exported(rows, names, form, ascii_only=ascii_only)
-    else:
-        found = study.importance(rows, study.owner())
-        if found is None or not found.parameters:
-            why = found.why if found is not None else f"needs {LEAST} finished trials"
-            raise StoreError(f"{study.name}: no importance of parameters: {why}")
-        text = exported_importance(found, form, ascii_only=ascii_only)
-    return lambda out: out.write(text)

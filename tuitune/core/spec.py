@@ -18,6 +18,7 @@ __all__ = [
     "DevicesSpec",
     "KeepCheckpoints",
     "Limits",
+    "LogSpec",
     "Mode",
     "NotifySpec",
     "Objective",
@@ -100,7 +101,15 @@ class NotifySpec(NamedTuple):
     command: tuple[str, ...] = ()  # a program and its arguments; empty: nobody
 
 
+class LogSpec(NamedTuple):
+    """The tools that a running study is written to, by the names of their exporters."""
+
+    to: tuple[str, ...] = ()
+    places: tuple[tuple[str, str], ...] = ()  # (name, place as written) where it is not the default
+
+
 _NOBODY = NotifySpec()
+_NOWHERE = LogSpec()
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,7 @@ class StudySpec:
     file: str  # the study file's absolute path; targets and commands are relative to its folder
     devices: DevicesSpec = DevicesSpec()
     notify: NotifySpec = _NOBODY
+    log: LogSpec = _NOWHERE
 
     @cached_property
     def pruner(self) -> Pruner:

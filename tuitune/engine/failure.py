@@ -76,8 +76,11 @@ class Watcher(Protocol):
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None: ...
 
-    def note(self, text: str) -> None:
-        """Show a message that is not a fact of the study."""
+    def note(self, text: str, *, is_progress: bool = False) -> None:
+        """Show a message that is not a fact of the study.
+
+        is_progress: one of many, of which a log file needs few, as what an import prints.
+        """
 
     def close(self) -> None:
         """The run has ended; nothing is shown after it."""
@@ -94,9 +97,9 @@ class GuardedWatcher:
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
         self._try(lambda: self._watcher(facts))
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, is_progress: bool = False) -> None:
         """As Watcher.note; never raises."""
-        self._try(lambda: self._watcher.note(text))
+        self._try(lambda: self._watcher.note(text, is_progress=is_progress))
 
     def close(self) -> None:
         """As Watcher.close; never raises."""

@@ -29,6 +29,7 @@ from tuitune.engine.engine import Engine
 from tuitune.engine.failure import GuardedWatcher, Watcher, end_by_failures, failure, raise_error
 from tuitune.engine.gpus import Gpus
 from tuitune.engine.learning import learned_once
+from tuitune.engine.loggers import Loggers, check_logs
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.notify import Notifier
 from tuitune.engine.orders import import_environment
@@ -113,6 +114,7 @@ def run(
     seen = look_for(spec)
     check_machine(spec, machine, seen)
     check_program(spec)
+    check_logs(spec)
     python = interpreter_of(spec)
     held = claim(folder, steal=opening.steal)
     try:
@@ -211,7 +213,7 @@ async def _run(
     study, journal, folder = context.study, context.journal, context.held.folder
 
     def note(text: str) -> None:
-        watcher.note(text)
+        watcher.note(text, is_progress=True)
         _store_phase(journal, "importing", text)
 
     def note_from_thread(text: str) -> None:
@@ -233,6 +235,9 @@ async def _run(
     async with contextlib.AsyncExitStack() as closing:  # closed in reverse order
         closing.callback(watcher.close)
         await closing.enter_async_context(notifier)
+        loggers = Loggers(study.spec, folder, watcher.note)
+        closing.push_async_callback(loggers.close)
+        closing.callback(engine.commit)
         closing.push_async_callback(trial_folders.close)
         closing.callback(leave_place, folder)
         if gpus is not None:
@@ -251,6 +256,7 @@ async def _run(
         async with following_import(folder / LOG, note):
             await gate.wait_for(executor.open())
         _store_phase(journal, "running")
+        loggers.start()
         gate.open(ControlHandler(engine, context.document, time.time, gpus))
         finished = await _to_its_end(engine, context, gpus, model_client, signals)
     _store_end(engine, journal, finished)

@@ -212,6 +212,18 @@ class Reader:
                 return
             since = found[-1].seq
 
+    def began(self) -> float | None:
+        """The time of the study's first fact (Unix seconds); None before it."""
+        with explained(self._path):
+            row = self._db.execute(schema.FIRST).fetchone()
+        return None if row is None else float(row[0])
+
+    def newest_number(self) -> int:
+        """The number of the newest fact; 0 before the first."""
+        with explained(self._path):
+            (found,) = self._db.execute(schema.NEWEST).fetchone()
+        return int(found)
+
     def curve(self, trial: int, metric: str | None = None) -> list[tuple[int, int, float | None]]:
         """(attempt, step, value) of every report of a trial, in the order they came."""
         with self._rows():

@@ -40,6 +40,7 @@ TABLES = (
         PRIMARY KEY(time, device)) WITHOUT ROWID""",
     "CREATE TABLE snapshots(seq INTEGER PRIMARY KEY, state BLOB NOT NULL)",
 )
+FIRST = "SELECT time FROM journal ORDER BY seq LIMIT 1"
 # the number of the last fact, or of the last change without one
 NEWEST = """SELECT max(
     coalesce((SELECT max(seq) FROM journal), 0),

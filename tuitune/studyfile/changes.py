@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tuitune.core.space import Parameter, likely_of, spell
-from tuitune.core.spec import NotifySpec, StudySpec
+from tuitune.core.spec import LogSpec, NotifySpec, StudySpec
 from tuitune.messages.parameters import condition, domain
 from tuitune.messages.text import window
 
@@ -45,6 +45,8 @@ _FREE = _SETTINGS | {
     ("devices", "leave_free"),
     ("devices", "share"),
     ("notify", "command"),
+    ("log", "to"),
+    ("log", "places"),
 }
 
 
@@ -64,7 +66,7 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
     """(changes that a study accepts, changes that need a new study)."""
     accepted: list[Change] = []
     refused: list[Change] = []
-    for table in ("objective", "trial", "search", "pruning", "limits", "devices", "notify"):
+    for table in ("objective", "trial", "search", "pruning", "limits", "devices", "notify", "log"):
         old, new = _values(getattr(before, table)), _values(getattr(now, table))
         for name in {**old, **new}:
             was, is_ = old.get(name), new.get(name)
@@ -84,7 +86,7 @@ def changes(before: StudySpec, now: StudySpec) -> tuple[list[Change], list[Chang
 
 def _values(table: Any) -> dict[str, Any]:
     """The keys of a table, including a method's own options."""
-    if isinstance(table, NotifySpec):
+    if isinstance(table, NotifySpec | LogSpec):
         return table._asdict()
     found = {field.name: getattr(table, field.name) for field in fields(table)}
     options: dict[str, Any] = found.pop("options", {})

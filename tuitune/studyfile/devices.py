@@ -1,12 +1,14 @@
-"""The tables [devices] and [notify]."""
+"""The tables [devices], [notify] and [log]."""
 
 from __future__ import annotations
 
 import re
 
+from tuitune import plugins
 from tuitune.core.placement.hours import Window, overlap
 from tuitune.core.space import spell
-from tuitune.core.spec import DevicesSpec, NotifySpec
+from tuitune.core.spec import DevicesSpec, LogSpec, NotifySpec
+from tuitune.studyfile.hints import LOGS, did_you_mean
 from tuitune.studyfile.problems import kind
 from tuitune.studyfile.table import Table
 
@@ -43,6 +45,27 @@ def read_notify(table: Table) -> NotifySpec:
     else:
         return NotifySpec(tuple(value))
     return NotifySpec()
+
+
+def read_log(table: Table) -> LogSpec:
+    """[log]."""
+    value = table.content.get("to", [])
+    example = f'write to = ["{LOGS[0]}"]'
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        table.wrong("to", f"is to be a list of names; {example}")
+        return LogSpec()
+    for name in value:
+        if name not in LOGS and name not in (installed := plugins.names(plugins.DESTINATIONS)):
+            known = did_you_mean(name, [*LOGS, *installed])
+            table.wrong("to", f"{spell(name)} is no tool that studies can be written to; {known}")
+    places = []
+    for name in dict.fromkeys([*LOGS, *value]):
+        where = table.text(name, "")
+        if where and name not in value:
+            table.unused(name, "to", "has no effect, as it is not in `to`; add it there")
+        elif where:
+            places.append((name, where))
+    return LogSpec(tuple(dict.fromkeys(value)), tuple(places))
 
 
 def _allow(table: Table) -> tuple[str | int, ...]:

@@ -204,6 +204,9 @@ _VALUES = {
 }
 
 
+# The tools of `tuitune.exporters.registry`, which loads more than the reader of a study file needs.
+LOGS = ("tensorboard", "wandb", "mlflow", "optuna")
+
 KEYS: dict[str, tuple[str, ...]] = {
     "study": ("name",),
     "objective": ("metric", "mode", "value"),
@@ -236,6 +239,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "limits": ("time", "target", "disk_free"),
     "devices": ("allow", "leave_free", "share", "on_foreign", "yield_to", "max_gpus", "hours"),
     "notify": ("command",),
+    "log": ("to", *LOGS),
 }
 
 # The keys that decide what kind of parameter it is.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitune.core.spec import Limits, Objective, StudySpec
-from tuitune.studyfile.devices import read_devices, read_notify
+from tuitune.studyfile.devices import read_devices, read_log, read_notify
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
 from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.problems import Problems, kind
@@ -41,7 +41,7 @@ def read_study(
     if check_target:
         check_interpreter(read["trial"], path)
     for name in KEYS.keys() - {"space", "search", "pruning"}:  # those have keys of their methods
-        read[name].check_keys()
+        read[name].check_keys(_tools(tables["log"]) if name == "log" else ())
     objective = _objective(read["objective"], missing="objective" not in document)
     pruning = read_pruning(read["pruning"])
     trial = read_trial(read["trial"], parameters, space, folder, missing="trial" not in document)
@@ -65,7 +65,14 @@ def read_study(
         file=str(path),
         devices=read_devices(read["devices"]),
         notify=read_notify(read["notify"]),
+        log=read_log(read["log"]),
     )
+
+
+def _tools(log: Mapping[str, Any]) -> list[str]:
+    """The names in `to` of [log], each of which may have a key there."""
+    found = log.get("to")
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _unknown(document: Mapping[str, Any], problems: Problems) -> None:

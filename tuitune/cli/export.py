@@ -1,0 +1,100 @@
+"""`export`: tables of a study as text, and the study in other tools."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from tuitune.cli.studies import open_study
+from tuitune.core.search.importance import LEAST
+from tuitune.messages.as_json import is_utf8
+from tuitune.store.errors import StoreError
+from tuitune.store.exported import exported, exported_importance, write_reports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitune.cli.studies import StudyFolder
+    from tuitune.store.exported import ExportedTable, Form
+
+FORMS: tuple[Form, ...] = ("csv", "json")
+
+
+def export_study(text: str, runs: Path, *, what: ExportedTable | None, to: str, out: str) -> int:
+    """Write the study in the form `to`, or to the tool of this name; the exit status.
+
+    out: a file, empty for standard output; or a place of the tool, empty for its default.
+    """
+    study = open_study(text, runs)
+    if study is None:
+        return 2
+    form = next((form for form in FORMS if form == to), None)
+    if form is not None:
+        return _write_table(study, what or "trials", form, Path(out) if out else None)
+    if what is not None:
+        print(f"--what {what}: only for --to csv and --to json; leave it out", file=sys.stderr)
+        return 2
+    return _write_to_tool(study, to, out)
+
+
+def _write_table(study: StudyFolder, what: ExportedTable, form: Form, out: Path | None) -> int:
+    ascii_only = out is None and not is_utf8(sys.stdout.encoding)
+    try:
+        write = _table(study, what, form, ascii_only=ascii_only)
+        if out is None:
+            write(sys.stdout)
+            sys.stdout.flush()
+        else:
+            with out.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                write(file)
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if out is None:
+            raise  # handled where the command ends
+        print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _table(
+    study: StudyFolder, what: ExportedTable, form: Form, *, ascii_only: bool
+) -> Callable[[TextIO], object]:
+    """What writes the table. Raises StoreError, also where there is no importance yet."""
+    if what == "reports":
+        return partial(write_reports, study.reader.reports, form, ascii_only=ascii_only)
+    rows = study.reader.trials()
+    if what == "trials":
+        names = [p.name for p in study.spec.space.parameters]
+        text = exported(rows, names, form, ascii_only=ascii_only)
+    else:
+        found = study.importance(rows, study.owner())
+        if found is None or not found.parameters:
+            why = found.why if found is not None else f"needs {LEAST} finished trials"
+            raise StoreError(f"{study.name}: no importance of parameters: {why}")
+        text = exported_importance(found, form, ascii_only=ascii_only)
+    return lambda out: out.write(text)
+
+
+def _write_to_tool(study: StudyFolder, name: str, where: str) -> int:
+    # A table needs none of this.
+    from tuitune.exporters.destination import DestinationError  # noqa: PLC0415
+    from tuitune.exporters.feeding import feeding  # noqa: PLC0415
+    from tuitune.exporters.registry import destination_kind, place_of  # noqa: PLC0415
+
+    try:
+        destination_kind(name, FORMS)
+        place = place_of(name, where, study.path, Path.cwd())
+        with feeding(study.path, place) as feed:
+            feed.all(lambda left: print(f"{study.name}: {left} facts are left", file=sys.stderr))
+    except (DestinationError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    print(f"{study.name}: written to {name}: {place.where}")
+    return 0

@@ -1,0 +1,1 @@
+"""Studies in other tools: TensorBoard, W&B, MLflow, Optuna."""

@@ -1,0 +1,106 @@
+"""Feeding a destination from the store: all that it lacks, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitune.exporters.destination import Destination, DestinationError, Source
+from tuitune.exporters.registry import Place, opener
+from tuitune.store.errors import StoreError
+from tuitune.store.folder import DATABASE, DOCUMENT
+from tuitune.store.reader import MOST, Reader
+from tuitune.studyfile import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuitune.store.rows import TrialRow
+
+
+_LONGEST = 200  # characters of an error: some hold whole requests
+
+
+class NotBegunError(DestinationError):
+    """The study has no facts yet."""
+
+
+class Feed:
+    """What a destination has got of a study so far."""
+
+    def __init__(self, reader: Reader, destination: Destination) -> None:
+        self._reader = reader
+        self._destination = destination
+        self._reached = destination.reached()
+        self._begun: set[int] = set()
+        self._due: dict[int, TrialRow] = {}  # to be updated once their reports are written
+
+    def step(self) -> int:
+        """Write what is new, up to MOST reports; returns how many facts may be left.
+
+        Raises StoreError, and what the destination raises.
+        """
+        found = self._reader.changes(self._reached)
+        started = [row for row in found.rows if row.started is not None]
+        for row in started:
+            if row.number not in self._begun:
+                self._destination.begin(row)
+                self._begun.add(row.number)
+        self._due.update((row.number, row) for row in started)
+        if found.reports:
+            self._destination.report(found.reports)
+        if len(found.reports) == MOST:
+            left = self._reader.newest_number() - found.seq
+        else:
+            left = 0
+            for row in self._due.values():
+                self._destination.update(row)
+            self._due.clear()
+        if found.seq > self._reached:
+            self._destination.flush(found.seq)
+            self._reached = found.seq
+        return left
+
+    def all(self, told: Callable[[int], None] = lambda _left: None) -> None:
+        """Write all that is there now. `told` gets how many facts are left, after each step."""
+        while left := self.step():
+            told(left)
+
+
+@contextmanager
+def feeding(folder: Path, place: Place) -> Iterator[Feed]:
+    """A feed of the study of this folder.
+
+    Raises StoreError, StudyFileError, NotBegunError, and DestinationError for all that the
+    destination raises.
+    """
+    reader = Reader.open(folder / DATABASE)
+    try:
+        spec = load(folder / DOCUMENT, check_target=False)
+        began = reader.began()
+        if began is None:
+            raise NotBegunError(f"{folder.name}: has not begun yet; there is nothing to write")
+        source = Source(folder.name, folder, spec, f"{began:.6f}")
+        with _explained(place):
+            destination = opener(place.name)(source, place.where)
+            try:
+                yield Feed(reader, destination)
+            finally:
+                destination.close()
+    finally:
+        reader.close()
+
+
+@contextmanager
+def _explained(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except (DestinationError, StoreError):
+        raise
+    except Exception as error:
+        words = str(error).strip().partition("\n")[0]
+        kind = type(error).__name__
+        said = f"{kind}: {words[:_LONGEST]}" if words else kind
+        raise DestinationError(f"{place.name}: {place.where}: {said}") from error

@@ -1,0 +1,135 @@
+"""MLflow: an experiment for the study, and in it a run for each trial."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking import MlflowClient
+
+from tuitune.core.events import TrialState
+from tuitune.exporters.destination import DestinationError, Source, has_ended
+from tuitune.messages.as_json import as_json
+
+if TYPE_CHECKING:
+    from tuitune.store.reader import Report
+    from tuitune.store.rows import TrialRow
+
+_STUDY, _REACHED = "tuitune.study", "tuitune.reached"
+_TRIAL, _STATE, _WHY = "tuitune.trial", "tuitune.state", "tuitune.why"
+_STATUS = {
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "FINISHED",
+    TrialState.FAILED: "FAILED",
+    TrialState.KILLED: "KILLED",
+}
+_MOST_METRICS, _MOST_PARAMS = 1000, 100  # of one call
+_LONGEST = 5000  # characters of a tag or parameter
+_PAGE = 1000  # runs of one search
+
+Item = TypeVar("Item")
+
+
+def open_mlflow(source: Source, where: str) -> MLflow:
+    """`where`: the address of a tracking server or store.
+
+    Raises DestinationError if an experiment of this name is there, and is of another study.
+    """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells how it makes a database
+    return MLflow(source, MlflowClient(tracking_uri=where))
+
+
+class MLflow:
+    """An experiment. Its tags, and those of its runs, say what has been written already."""
+
+    def __init__(self, source: Source, client: MlflowClient) -> None:
+        self._client = client
+        self._runs: dict[int, str] = {}  # trial -> the id of its run
+        found = client.get_experiment_by_name(source.name)
+        if found is None:
+            self._experiment = client.create_experiment(source.name, tags={_STUDY: source.tag})
+            self._reached = 0
+            return
+        if found.tags.get(_STUDY) != source.tag or found.lifecycle_stage != "active":
+            raise DestinationError(
+                f"{source.name}: MLflow has another experiment of this name, or a deleted one; "
+                f"rename it there, or name another store"
+            )
+        self._experiment = found.experiment_id
+        self._reached = int(found.tags.get(_REACHED, 0))
+        self._find_runs()
+
+    def reached(self) -> int:
+        return self._reached
+
+    def begin(self, trial: TrialRow) -> None:
+        if trial.number in self._runs:
+            return
+        run = self._client.create_run(
+            self._experiment,
+            start_time=_milliseconds(trial.started),
+            run_name=f"#{trial.number}",
+            tags={_TRIAL: str(trial.number), "tuitune.origin": trial.origin},
+        )
+        self._runs[trial.number] = run.info.run_id
+        params = (Param(name, _text(value)) for name, value in trial.config.items())
+        for batch in _batches(params, _MOST_PARAMS):
+            self._client.log_batch(run.info.run_id, params=batch)
+
+    def report(self, reports: Sequence[Report]) -> None:
+        by_trial: dict[int, list[Metric]] = {}
+        for one in reports:
+            metrics = by_trial.setdefault(one.trial, [])
+            at = round(one.time * 1000)
+            metrics += (Metric(name, value, at, one.step) for name, value in one.metrics.items())
+        for trial, metrics in by_trial.items():
+            for batch in _batches(metrics, _MOST_METRICS):
+                self._client.log_batch(self._runs[trial], metrics=batch)
+
+    def update(self, trial: TrialRow) -> None:
+        run = self._runs[trial.number]
+        said = {_STATE: str(trial.state), _WHY: trial.error or trial.note}
+        tags = [RunTag(name, _text(value)) for name, value in said.items() if value]
+        self._client.log_batch(run, tags=tags)
+        if has_ended(trial):
+            status, at = _STATUS[trial.state], _milliseconds(trial.ended)
+            self._client.set_terminated(run, status, at)
+        else:
+            self._client.update_run(run, status="RUNNING")
+
+    def flush(self, reached: int) -> None:
+        self._client.set_experiment_tag(self._experiment, _REACHED, str(reached))
+
+    def close(self) -> None:
+        """Nothing is buffered."""
+
+    def _find_runs(self) -> None:
+        token = None
+        while True:
+            found = self._client.search_runs(
+                [self._experiment], max_results=_PAGE, page_token=token
+            )
+            for run in found:
+                if _TRIAL in run.data.tags:
+                    self._runs[int(run.data.tags[_TRIAL])] = run.info.run_id
+            token = found.token
+            if not token:
+                return
+
+
+def _batches(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    left = iter(items)
+    while batch := list(islice(left, most)):
+        yield batch
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else as_json(value)
+    return text[:_LONGEST]
