@@ -21,6 +21,7 @@ width = { low = 1, high = 64 }
 
 def store(folder: Path) -> Journal:
     """The journal of a new study in this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.toml").write_text(FILE)
     return Journal.open(folder / "study.db", "loss")
 

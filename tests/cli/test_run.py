@@ -244,11 +244,10 @@ def test_a_study_that_is_not_there_is_said_so(workshop: Workshop, words):
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_word_is_no_such_command(workshop: Workshop):
+def test_an_unknown_word_is_neither_a_command_nor_a_study(workshop: Workshop):
     done = workshop.run("shwo", "study")
     assert done.returncode == 2
-    assert "No such command" in done.stderr
-    assert "show" in done.stderr
+    assert "shwo: neither a command nor a study; did you mean show?" in done.stderr
 
 
 def test_where_no_app_can_be_shown_a_file_alone_runs_headless(workshop: Workshop):

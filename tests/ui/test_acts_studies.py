@@ -57,7 +57,9 @@ def test_studies_are_told_with_their_state(three):
     assert ended.best is not None
     assert ended.trial in (0, 1)
     assert studies.listed("nothing like it") == []
-    assert [e.name for e in studies.listed("runs inter")] == ["halfway"]
+    assert [e.name for e in studies.listed("a inter")] == ["halfway"]
+    assert studies.listed("runs") == []  # the folder that all of them are in
+    assert len(studies.listed("/runs")) == 3
     studies.close()
 
 

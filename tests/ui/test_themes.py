@@ -14,7 +14,7 @@ from textual.events import Key
 
 from tuitune.cli import main
 from tuitune.ui.render.terminal import Answer, asked
-from tuitune.ui.render.themes import CONTRAST, DARK, LIGHT, PLAIN, STEPS, THEMES, rgb
+from tuitune.ui.render.themes import CONTRAST, DARK, LIGHT, OUTPUT, PLAIN, STEPS, THEMES, rgb
 
 NAMED = {
     name: number
@@ -83,6 +83,15 @@ def test_the_sixteen_colours_are_read_on_black_and_on_white(ground):
     coloured = {role: name for role, name in PLAIN.colours.items() if name != "default"}
     poor = {role: name for role, name in coloured.items() if contrast(rgb(NAMED[name]), ground) < 3}
     assert not poor
+
+
+@pytest.mark.parametrize("ground", ["#000000", "#ffffff"])
+def test_the_colours_of_commands_are_read_on_black_and_on_white(ground):
+    numbers = {role: OUTPUT.colours[role] for role in READ if OUTPUT.colours[role] != "default"}
+    assert "text" not in numbers
+    assert not {
+        role: number for role, number in numbers.items() if contrast(rgb(number), ground) < 3.7
+    }
 
 
 def test_all_themes_have_the_same_roles():

@@ -43,7 +43,7 @@ _LAUNCHING = {
 _DOING = {"kill": "killing", "pause": "pausing", "resume": "resuming", "retry": "retrying"}
 
 
-def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
+def stop_study(study: str | None, runs: Path, *, finish: bool, now: bool) -> int:
     """Ask the engine to stop; the exit status. finish: trials run to their end; now: killed."""
     found, answer = _ask(study, runs, Stop(finish, now))
     if found is None:
@@ -64,7 +64,7 @@ def stop_study(study: str, runs: Path, *, finish: bool, now: bool) -> int:
     return 0
 
 
-def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> int:
+def act_on_trials(study: str | None, runs: Path, act: str, trials: Sequence[int]) -> int:
     """Kill, pause, resume or retry trials; without trials pause or resume launching."""
     found, answer = _ask(study, runs, _ACTS[act](tuple(trials)))
     if found is None:
@@ -78,7 +78,7 @@ def act_on_trials(study: str, runs: Path, act: str, trials: Sequence[int]) -> in
     return 0 if answer["done"] or not answer["refused"] else 2
 
 
-def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -> int:
+def add_trial(study: str | None, runs: Path, values: Sequence[str], like: int | None) -> int:
     """Add a trial. Other values are those of trial `like`, or chosen by the search method."""
     config: dict[str, Any] = {}
     for text in values:
@@ -95,7 +95,7 @@ def add_trial(study: str, runs: Path, values: Sequence[str], like: int | None) -
     return 0
 
 
-def set_settings(study: str, runs: Path, overrides: Sequence[str]) -> int:
+def set_settings(study: str | None, runs: Path, overrides: Sequence[str]) -> int:
     """Change settings of a running study, each written KEY=VALUE; the exit status.
 
     GPUs that were set aside are used again whether or not the study runs.
@@ -129,7 +129,9 @@ def _clear_gpus(name: str, cleared: Sequence[str]) -> int:
     return 0
 
 
-def _ask(text: str, runs: Path, message: Request) -> tuple[StudyFolder | None, dict[str, Any]]:
+def _ask(
+    text: str | None, runs: Path, message: Request
+) -> tuple[StudyFolder | None, dict[str, Any]]:
     """The study and its engine's answer; None, with a message on stderr, if there is none."""
     study = open_study(text, runs)
     answer = None if study is None else _ask_engine(study, message)

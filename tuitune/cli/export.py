@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 FORMS: tuple[Form, ...] = ("csv", "json")
 
 
-def export_study(text: str, runs: Path, *, what: ExportedTable | None, to: str, out: str) -> int:
+def export_study(
+    text: str | None, runs: Path, *, what: ExportedTable | None, to: str, out: str
+) -> int:
     """Write the study in the form `to`, or to the tool of this name; the exit status.
 
     out: a file, empty for standard output; or a place of the tool, empty for its default.

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 import click
 
 from tuitune.cli import early_signals
-from tuitune.cli.options import device_options, device_overrides
+from tuitune.cli.arguments import (
+    StudyOrCommand,
+    TrialNumber,
+    study_argument,
+)
+from tuitune.cli.options import device_options, device_overrides, runs_option
+from tuitune.cli.steering import STEERING
 
 if TYPE_CHECKING:
     from tuitune.store.exported import ExportedTable
 
-_RUNS = click.option(
-    "--runs",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    envvar="TUITUNE_RUNS",
-    show_default=True,
-    help="The folder of study folders.",
-)
 _SET = click.option(
     "--set",
     "overrides",
@@ -42,29 +40,14 @@ _THEME = click.option(
 )
 NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
 _STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-_STUDY = click.argument("study")
 _EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
 
-class _TrialNumber(click.ParamType[int]):
-    """A trial by its number, as 7 or #7."""
-
-    name = "trial"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """The number; a usage error where the text is none."""
-        digits = str(value).removeprefix("#")
-        if not (digits.isascii() and digits.isdigit()):
-            self.fail(f"{value!r} is not the number of a trial, such as 7", param, ctx)
-        return int(digits)
-
-
-_TRIAL = _TrialNumber()
+_TRIAL = TrialNumber()
 
 
 @click.group(
+    cls=StudyOrCommand,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -75,7 +58,10 @@ def commands(context: click.Context) -> None:
 
     \b
     tuitune STUDY.toml        run a study, or continue it
+    tuitune STUDY             open the app on a study
     tuitune                   this machine's studies
+
+    Without STUDY a command means the one that runs, else the one run last.
     """  # noqa: D301 - click reads the backspace as "leave these lines alone"
     if context.invoked_subcommand is not None:
         return
@@ -102,7 +88,7 @@ def commands(context: click.Context) -> None:
 @_ASCII
 @NO_COLOR
 @_THEME
-@_RUNS
+@runs_option
 def run(
     file: Path,
     *,
@@ -145,12 +131,12 @@ def run(
 
 
 @commands.command()
-@click.argument("study", required=False)
+@study_argument
 @click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
 @_ASCII
 @NO_COLOR
 @_THEME
-@_RUNS
+@runs_option
 def attach(
     study: str | None,
     *,
@@ -198,7 +184,7 @@ def engine(
 @_STUDY_FILE
 @device_options
 @_SET
-@_RUNS
+@runs_option
 def check(file: Path, *, overrides: tuple[str, ...], runs: Path) -> None:
     """List the mistakes in FILE, or say what a run of it would do."""
     from tuitune.cli.check import check_file
@@ -216,32 +202,49 @@ def doctor() -> None:
 
 
 @commands.command()
-@_RUNS
+@runs_option
 def ls(runs: Path) -> None:
     """List this machine's studies."""
-    from tuitune.cli.studies import list_studies
+    from tuitune.cli.listing import list_studies
 
     sys.exit(list_studies(runs))
 
 
 @commands.command()
-@_STUDY
+@click.argument("study")
+@click.option("--yes", is_flag=True, help="Don't ask for the study's name first.")
+@runs_option
+def rm(study: str, *, yes: bool, runs: Path) -> None:
+    """Delete STUDY with its checkpoints and logs, once its name is typed."""
+    from tuitune.cli.listing import remove_study
+
+    sys.exit(remove_study(study, runs, yes=yes))
+
+
+@commands.command()
+@study_argument
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with --why one for each line."
 )
 @click.option(
     "--why", type=_TRIAL, metavar="N", help="Print the decisions about trial N, with their reasons."
 )
-@_RUNS
-def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
-    """Show STUDY: counts, the best configuration, the importance of parameters, all trials."""
-    from tuitune.cli.show import show_study
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N best trials.")
+@click.option("--failed", is_flag=True, help="Only the trials that failed, with their errors.")
+@runs_option
+def show(
+    study: str | None, *, as_json: bool, why: int | None, top: int | None, failed: bool, runs: Path
+) -> None:
+    """Show STUDY: its trials, the importance of parameters, and the best configuration last."""
+    from tuitune.cli.show import Chosen, show_study
 
-    sys.exit(show_study(study, runs, as_json=as_json, why=why))
+    if failed and top is not None:
+        raise click.UsageError("--top shows the best trials and --failed those without one")
+    sys.exit(show_study(study, runs, Chosen(top, failed=failed), as_json=as_json, why=why))
 
 
 @commands.command()
-@_STUDY
+@study_argument
 @click.option(
     "--what",
     "--table",
@@ -263,8 +266,8 @@ def show(study: str, *, as_json: bool, why: int | None, runs: Path) -> None:
     metavar="PLACE",
     help="The file; or the tool's folder, address or project, if not its default.",
 )
-@_RUNS
-def export(study: str, *, what: ExportedTable | None, to: str, out: str, runs: Path) -> None:
+@runs_option
+def export(study: str | None, *, what: ExportedTable | None, to: str, out: str, runs: Path) -> None:
     """Write a table of STUDY, or all of it to another tool.
 
     A tool gets what it lacks: the same command again adds what is new.
@@ -275,97 +278,11 @@ def export(study: str, *, what: ExportedTable | None, to: str, out: str, runs: P
 
 
 @commands.command()
-@_STUDY
-@click.option("--finish", is_flag=True, help="Let the running trials end first.")
-@click.option("--now", is_flag=True, help="Kill the running trials, whether or not they save.")
-@_RUNS
-def stop(study: str, *, finish: bool, now: bool, runs: Path) -> None:
-    """Stop STUDY so that it can continue later: its trials save and leave."""
-    from tuitune.cli.control import stop_study
-
-    if finish and now:
-        raise click.UsageError("--finish waits for the trials and --now kills them: give one")
-    sys.exit(stop_study(study, runs, finish=finish, now=now))
-
-
-@commands.command()
-@_STUDY
-@click.argument("trials", type=_TRIAL, nargs=-1, required=True)
-@_RUNS
-def kill(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """End TRIALS of STUDY. They stay ended unless `retry` continues one."""
-    from tuitune.cli.control import act_on_trials
-
-    sys.exit(act_on_trials(study, runs, "kill", trials))
-
-
-@commands.command()
-@_STUDY
-@click.argument("trials", type=_TRIAL, nargs=-1)
-@_RUNS
-def pause(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """Pause TRIALS of STUDY: they save and leave. Without any: launch nothing new."""
-    from tuitune.cli.control import act_on_trials
-
-    sys.exit(act_on_trials(study, runs, "pause", trials))
-
-
-@commands.command()
-@_STUDY
-@click.argument("trials", type=_TRIAL, nargs=-1)
-@_RUNS
-def resume(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """Continue paused TRIALS of STUDY. Without any: launch new ones again."""
-    from tuitune.cli.control import act_on_trials
-
-    sys.exit(act_on_trials(study, runs, "resume", trials))
-
-
-@commands.command()
-@_STUDY
-@click.argument("trials", type=_TRIAL, nargs=-1, required=True)
-@_RUNS
-def retry(study: str, *, trials: tuple[int, ...], runs: Path) -> None:
-    """Continue TRIALS of STUDY that failed, were pruned or were killed.
-
-    Each continues from its newest checkpoint if that was kept, and starts again otherwise.
-    """
-    from tuitune.cli.control import act_on_trials
-
-    sys.exit(act_on_trials(study, runs, "retry", trials))
-
-
-@commands.command()
-@_STUDY
-@click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--like", type=_TRIAL, metavar="N", help="Take the values that are not given from trial N."
-)
-@_RUNS
-def add(study: str, *, values: tuple[str, ...], like: int | None, runs: Path) -> None:
-    """Add a trial of your own to STUDY; what you leave out is chosen for you."""
-    from tuitune.cli.control import add_trial
-
-    sys.exit(add_trial(study, runs, values, like))
-
-
-@commands.command("set")
-@_STUDY
-@click.argument("overrides", nargs=-1, required=True, metavar="KEY=VALUE...")
-@_RUNS
-def set_(study: str, *, overrides: tuple[str, ...], runs: Path) -> None:
-    """Change STUDY while it runs, as search.concurrency=4 or search.trials=200."""
-    from tuitune.cli.control import set_settings
-
-    sys.exit(set_settings(study, runs, overrides))
-
-
-@commands.command()
-@_STUDY
+@study_argument
 @_SET
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@_RUNS
-def simulate(study: str, *, overrides: tuple[str, ...], as_json: bool, runs: Path) -> None:
+@runs_option
+def simulate(study: str | None, *, overrides: tuple[str, ...], as_json: bool, runs: Path) -> None:
     """Say what STUDY would have done under other pruning, as --set pruning.reduction=4."""
     from tuitune.cli.simulate import simulate_study
 
@@ -386,3 +303,7 @@ def init(script: Path, *, arguments: tuple[str, ...]) -> None:
     from tuitune.cli.init import write_draft
 
     sys.exit(write_draft(script, arguments))
+
+
+for _command in STEERING:
+    commands.add_command(_command)

@@ -1,13 +1,23 @@
-"""Options of devices, which several commands share."""
+"""Options that several commands share: the folder of studies, and devices."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+runs_option = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    envvar="TUITUNEruns_option",
+    show_default=True,
+    help="The folder of study folders.",
+)
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuitune.cli.console import Outlet
+from tuitune.cli.output import folded, is_terminal, output, terminal_width
 from tuitune.core import events as ev
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.gpu_reasons import Reason
@@ -20,7 +22,7 @@ from tuitune.core.study.forecast import Forecast
 from tuitune.messages.as_json import as_json, is_utf8
 from tuitune.messages.facts import told, whose
 from tuitune.messages.reasons import reason_words, too_few
-from tuitune.messages.states import shown
+from tuitune.messages.states import WORDS, Shown, shown
 from tuitune.messages.text import (
     configuration_words,
     duration,
@@ -30,15 +32,21 @@ from tuitune.messages.text import (
     trial_names,
     which,
 )
+from tuitune.ui.render.glyphs import ASCII, FULL, bar
+from tuitune.ui.render.lines import cut, line, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from tuitune.core.study import Study, Trial
+    from tuitune.ui.render.lines import Line, Span
 
 _LIVE_EVERY = 0.2  # s between two paints of the live line
 _NOTE_EVERY = 15.0  # s between two notes in a log file
+_INDENT = " " * len("12:34:56  ")
+_BAR = 16  # cells
+_LEAST_WIDTH = 30  # columns: a terminal that says fewer, or none, is not believed
 
 
 class _Count:
@@ -80,6 +88,15 @@ class _Count:
         return "" if left is None else f"ETA {duration(left)}"
 
 
+def _spaced(parts: Iterable[Span]) -> Line:
+    """The parts that are not empty, two blanks between them."""
+    spans: list[Span] = []
+    for part in parts:
+        if part[0]:
+            spans += [("  ", ""), part] if spans else [part]
+    return tuple(spans)
+
+
 def _is_settled(trial: Trial) -> bool:
     return trial.state in ENDED or trial.at_rung
 
@@ -92,7 +109,9 @@ class Lines:
         self._count = _Count(study)
         self._where = where
         self._stream = stream or sys.stdout
-        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._live = is_terminal(self._stream) and os.environ.get("TERM") != "dumb"
+        self._output = output(self._stream)
+        self._glyphs = FULL if is_utf8(self._stream.encoding) else ASCII
         self._painted = 0.0
         self._noted = 0.0
         self._idle = False
@@ -118,15 +137,15 @@ class Lines:
         if idle and not self._idle and facts:
             numbers = trial_names(held)
             words = f"nothing runs: the study waits for trials paused by hand: {numbers}"
-            self._line(facts[-1].time, f"{words}; resume or kill them")
+            self._line(facts[-1].time, line((f"{words}; resume or kill them", "warning")))
         self._idle = idle
 
     def _tell(self, fact: ev.AnyFact) -> None:
         match fact:
             case ev.Opened():
-                self._line(fact.time, _opening_words(self._study, self._where))
+                self._line(fact.time, line(_opening_words(self._study, self._where)))
                 if words := reason_words(obstacle_changes((), fact.gpus)):
-                    self._line(fact.time, plain(words))
+                    self._line(fact.time, line((plain(words), "warning")))
             case ev.Settled():
                 self._line(fact.time, self._settled(fact))
                 tail = self._tails.pop(fact.trial, "")
@@ -135,10 +154,12 @@ class Lines:
             case ev.Exited():
                 self._tails[fact.trial] = fact.tail
             case ev.Halted():
-                self._line(fact.time, told(fact) + self._time_to_leave(fact))
+                words = told(fact) + self._time_to_leave(fact)
+                self._line(fact.time, line((words, "warning")))
             case _ if type(fact) in _PRINTED and self._is_new(fact) and (words := told(fact)):
-                whom = whose(fact)
-                self._line(fact.time, f"{whom}  {words}" if whom else words)
+                whom, role = whose(fact), "warning" if isinstance(fact, _TROUBLE) else ""
+                named = ((f"{whom}  ", "accent"),) if whom else ()
+                self._line(fact.time, line(*named, (words, role)))
             case _:
                 pass
 
@@ -157,29 +178,35 @@ class Lines:
         self._blocked[fact.cause] = fact.why
         return fact.why != before
 
-    def _settled(self, fact: ev.Settled) -> str:
+    def _settled(self, fact: ev.Settled) -> Line:
         trial = self._study.state.trials[fact.trial]
         objective = self._study.spec.objective
         state = shown(fact.state, at_rung=trial.at_rung and not trial.paused_by_user)
-        parts = [trial_name(fact.trial), f"{state:<8}"]
+        parts = [(trial_name(fact.trial), "accent"), (f"{state:<8}", WORDS[state].role)]
         if trial.value is not None:
-            parts.append(f"{self._study.spec.pruning.unit} {trial.step}")
-            parts.append(f"{objective.metric} {number(trial.counted(objective))}")
+            value = number(trial.counted(objective))
+            parts.append((f"{self._study.spec.pruning.unit} {trial.step}", ""))
+            parts.append((f"{objective.metric} {value}", "bold" if self._leads(trial) else ""))
         if fact.state in ENDED:
-            parts.append(f"{self._count.done}/{self._count.total}")
-            parts.append(self._best())
-            parts.append(self._count.remaining())
+            parts.append((f"{self._count.done}/{self._count.total}", ""))
+            parts.append((self._best(), ""))
+            parts.append((self._count.remaining(), "muted"))
         if fact.state != TrialState.COMPLETE:
-            parts.append(plain(reason_words(fact.why)))
+            role = "error" if fact.state == TrialState.FAILED else "muted"
+            parts.append((plain(reason_words(fact.why)), role))
         else:
-            parts.append(configuration_words(trial.config))
+            parts.append((configuration_words(trial.config), "muted"))
             if trial.error:  # its value counts nevertheless
-                parts.append(f"; after that: {plain(reason_words(trial.error))}")
-        return "  ".join(part for part in parts if part)
+                parts.append((f"; after that: {plain(reason_words(trial.error))}", "warning"))
+        return _spaced(parts)
+
+    def _leads(self, trial: Trial) -> bool:
+        best, _ = self._study.best()
+        return best is trial
 
     def _quote(self, tail: str) -> None:
-        for line in tail.splitlines()[-8:]:
-            self._write(f"          | {plain(line)}\n")
+        for text in tail.splitlines()[-8:]:
+            self._write(f"{_INDENT}| {plain(text)}\n")
 
     def _best(self) -> str:
         best, partial = self._study.best()
@@ -188,21 +215,29 @@ class Lines:
         value = number(best.counted(self._study.spec.objective))
         return f"best {value} {which(best.number, partial=partial)}"
 
-    def _line(self, when: float, text: str) -> None:
+    def _line(self, when: float, content: Line) -> None:
+        """One line; on a terminal on several where it is too wide, broken between words."""
         clock = time.strftime("%H:%M:%S", time.localtime(when))
-        self._write(("\r\x1b[K" if self._live else "") + f"{clock}  {text}\n")
+        whole = line((f"{clock}  ", "muted"), *content)
+        width = max(_LEAST_WIDTH, terminal_width(self._stream)) if self._live else math.inf
+        is_wide = width_of(whole) > width
+        parts = folded(whole, int(width), len(_INDENT)) if is_wide else [whole]
+        text = "".join(f"{self._output.text(part)}\n" for part in parts)
+        self._write(f"\r\x1b[K{text}" if self._live else text)
 
     def _paint(self) -> None:
         self._painted = time.monotonic()
-        state = self._study.state
+        state, count = self._study.state, self._count
+        share = count.done / count.total if count.total else None
         words = [
-            f"{self._count.done}/{self._count.total} trials",
-            f"{len(state.running)} running",
-            self._best(),
-            self._count.remaining(),
+            (f"{count.done}/{count.total} trials", "bold"),
+            (f"{len(state.running)} running", WORDS[Shown.RUNNING].role),
+            (self._best(), ""),
+            (count.remaining(), "muted"),
         ]
-        line = "  ".join(word for word in words if word)
-        self._repaint("\r\x1b[K" + line[: _width(self._stream) - 1])
+        whole = line(*bar(share, _BAR, self._glyphs), ("  ", ""), *_spaced(words))
+        width = terminal_width(self._stream) - 1
+        self._repaint("\r\x1b[K" + self._output.text(cut(whole, width)))
 
     def _repaint(self, text: str) -> None:
         if isinstance(self._stream, Outlet):
@@ -219,7 +254,7 @@ class Lines:
         now = time.time()
         if self._live or not is_progress or now - self._noted > _NOTE_EVERY:
             self._noted = now
-            self._line(now, plain(text))
+            self._line(now, line(plain(text)))
 
     def close(self) -> None:
         """Clear the live line."""
@@ -228,6 +263,7 @@ class Lines:
             self._write("\r\x1b[K")
 
 
+_TROUBLE = (ev.Warned, ev.Silent, ev.LaunchBlocked, ev.SaveFailed, ev.SampleFailed, ev.DiskChanged)
 # Facts that get a line of their own, besides openings and ends.
 _PRINTED = frozenset(
     {
@@ -322,10 +358,3 @@ def _opening_words(study: Study, where: str) -> str:
         parts.append(f"continues with {done} of {settings.trials} done")
     few = too_few(pruning, settings.trials, state.pruner.style)
     return ", ".join(parts) + f"; {few and f'{few}; '}{where}"
-
-
-def _width(stream: TextIO) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns
-    except OSError:
-        return 80

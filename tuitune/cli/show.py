@@ -8,37 +8,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
+from tuitune.cli.output import output, table
 from tuitune.cli.progress import fact_record
 from tuitune.cli.studies import open_study
-from tuitune.cli.summary import best_record, counted_words, counts
-from tuitune.messages.configuration import configuration_toml
+from tuitune.cli.summary import best_record, counted_spans, counts
+from tuitune.cli.trials_table import best_lines, failure_lines, trial_columns
+from tuitune.core.events import TrialState
+from tuitune.core.study.ranking import loss
 from tuitune.messages.facts import told
-from tuitune.messages.parameters import by_importance, caution, score
-from tuitune.messages.states import shown, shown_counts
-from tuitune.messages.text import (
-    configuration_words,
-    duration,
-    number,
-    plain,
-    table,
-    trial_name,
-)
+from tuitune.messages.parameters import by_importance, caution, is_useless, score
+from tuitune.messages.states import shown_counts
+from tuitune.messages.text import number, plain, trial_name
 from tuitune.store.errors import StoreError
 from tuitune.store.exported import importance_record, usage_record
 from tuitune.store.rows import StudyRow
+from tuitune.ui.render.lines import Line, line
+from tuitune.ui.state.studies import STATE_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
-    from tuitune.core.events import TrialState
     from tuitune.core.search.importance import Importance
+    from tuitune.core.spec import Objective
     from tuitune.store.owner import Owner
     from tuitune.store.rows import StudyState, TrialRow
 
 
-_AFTER_TIME = 5  # the place of a column in the table of trials
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The trials that are shown: all, the `top` best, or those that failed."""
+
+    top: int | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,9 @@ class _Stored:
         return self.row.state(running=self.engine is not None)
 
 
-def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
+def show_study(
+    text: str | None, runs: Path, chosen: Chosen, *, as_json: bool, why: int | None
+) -> int:
     """Print a study, or the facts of trial `why`; the exit status."""
     study = open_study(text, runs)
     if study is None:
@@ -74,9 +79,9 @@ def show_study(text: str, runs: Path, *, as_json: bool, why: int | None) -> int:
             return _print_why(study, why, as_json=as_json)
         stored = _Stored.read(study)
         if as_json:
-            print_json(_record(stored), indent=2)
+            print_json(_record(stored, chosen), indent=2)
         else:
-            print(_words(stored))
+            _print_words(stored, chosen)
     except StoreError as error:
         print(error, file=sys.stderr)
         return 2
@@ -127,7 +132,7 @@ def _counts(stored: _Stored) -> tuple[dict[TrialState, int], int]:
     return counts((row.state, row.is_held) for row in stored.rows)
 
 
-def _record(stored: _Stored) -> dict[str, Any]:
+def _record(stored: _Stored, chosen: Chosen) -> dict[str, Any]:
     best, partial = stored.study.best(stored.rows)
     found = stored.importance
     return {
@@ -138,32 +143,87 @@ def _record(stored: _Stored) -> dict[str, Any]:
         "best": best and best_record(best.number, best.value, best.config, partial=partial),
         "importance": found and importance_record(found),
         **usage_record(*stored.rows),
-        "trials": [trial_record(row) for row in stored.rows],
+        "trials": [trial_record(row) for row in _listed(stored, chosen)],
     }
 
 
-def _words(stored: _Stored) -> str:
+def _print_words(stored: _Stored, chosen: Chosen) -> None:
+    """The head, trials with the best last, importance, and the best configuration."""
+    to, spec = output(), stored.study.spec
+    to.print(*_head(stored))
+    if chosen.failed:
+        lines = list(failure_lines(stored.rows, spec, _ranked(stored), to.width))
+        to.print(*(lines or [line("no trial has failed")]))
+        return
+    best, partial = stored.study.best(stored.rows)
+    rows = _chosen_rows(stored, chosen)
+    if rows:
+        now = None if stored.engine is None else time.time()
+        number_of_best = None if best is None else best.number
+        lines, missing = table(
+            trial_columns(spec, _ranked(stored), rows, now, number_of_best), to.width
+        )
+        to.print((), *lines)
+        if missing:
+            to.print(line((f"no room for {', '.join(missing)}", "muted")))
+    if stored.importance is not None and stored.importance.parameters:
+        to.print((), *_importance_lines(stored.importance))
+    if best is not None:
+        to.print((), *best_lines(spec, best, partial=partial), fold=False)
+
+
+def _ranked(stored: _Stored) -> list[str]:
+    """The parameters by importance; none where that is not known."""
+    found = stored.importance
+    return [] if found is None or is_useless(found) else [p.name for p in by_importance(found)]
+
+
+def _head(stored: _Stored) -> list[Line]:
     study, rows = stored.study, stored.rows
     frozen = sum(row.is_frozen for row in rows)
-    counted = counted_words(
-        shown_counts(*_counts(stored), frozen, engine_gone=stored.engine is None)
+    counted = shown_counts(*_counts(stored), frozen, engine_gone=stored.engine is None)
+    head = line(
+        (f"{plain(study.name)}: ", "bold"),
+        (stored.state, STATE_ROLES[stored.state]),
+        ", ",
+        *counted_spans(counted),
+        f" of {study.total(stored.row)} trials; ",
+        (plain(str(study.path)), "muted"),
     )
-    total = study.total(stored.row)
-    lines = [f"{study.name}: {stored.state}, {counted} of {total} trials; {study.path}"]
+    lines = [head]
     if why := _nothing_starts(stored):
-        lines.append(f"nothing starts: {plain(why)}")
+        lines.append(line((f"nothing starts: {plain(why)}", "warning")))
     if any(row.gpu_seconds for row in rows):
-        lines.append(f"GPUs: {_usage_words(rows)}")
-    best, partial = study.best(rows)
-    if best is not None:
-        what = f"{study.spec.objective.metric} {number(best.value)}"
-        lines += ["", f"best{' (partial)' if partial else ''}: {trial_name(best.number)}, {what}"]
-        lines += [f"  {line}" for line in configuration_toml(best.config).splitlines()]
-    if stored.importance is not None and stored.importance.parameters:
-        lines += ["", *_importance_words(stored.importance)]
-    if rows:
-        lines += ["", _table(stored)]
-    return "\n".join(lines)
+        lines.append(line(f"GPUs: {_usage_words(rows)}"))
+    return lines
+
+
+def _listed(stored: _Stored, chosen: Chosen) -> list[TrialRow]:
+    """Those of the JSON: all by their numbers, else as they are printed."""
+    is_whole = chosen.top is None and not chosen.failed
+    return stored.rows if is_whole else _chosen_rows(stored, chosen)
+
+
+def _chosen_rows(stored: _Stored, chosen: Chosen) -> list[TrialRow]:
+    """Those to print, the best last: first the ones without a value, by their numbers."""
+    if chosen.failed:
+        return [row for row in stored.rows if row.state == TrialState.FAILED]
+    best, _ = stored.study.best(stored.rows)
+    objective = stored.study.spec.objective
+    rows = [row for row in stored.rows if chosen.top is None or row.value is not None]
+
+    def order(row: TrialRow) -> tuple[bool, tuple[bool, int, float, int]]:
+        return best is not None and row.number == best.number, _falling(row, objective)
+
+    rows.sort(key=order)
+    return rows if chosen.top is None else rows[-chosen.top :]
+
+
+def _falling(row: TrialRow, objective: Objective) -> tuple[bool, bool, float, int]:
+    """Sorts the best last: by whether there is a value, whether it is complete, and the value."""
+    if row.value is None:
+        return False, False, 0.0, row.number
+    return True, row.state == TrialState.COMPLETE, -loss(row.value, objective), -row.number
 
 
 def _usage_words(rows: Sequence[TrialRow]) -> str:
@@ -176,45 +236,15 @@ def _usage_words(rows: Sequence[TrialRow]) -> str:
     return f"{number(hours)} GPU-hours, {words}"
 
 
-def _importance_words(found: Importance) -> list[str]:
+def _importance_lines(found: Importance) -> list[Line]:
     """A headline with how far the figures can be trusted, then a line for each parameter."""
     doubts = f"; {words}" if (words := caution(found)) else ""
-    cells = [[f"  {one.name}", f"{one.rise:.2f}"] for one in by_importance(found)]
+    listed = by_importance(found)
     headline = f"importance of parameters, by {found.finished} trials: {score(found)}{doubts}"
-    return [headline, *table(cells).splitlines()]
-
-
-def _table(stored: _Stored) -> str:
-    spec = stored.study.spec
-    resource = spec.pruning.resource or "reports"
-    head = ["trial", "state", spec.objective.metric, resource, "time", "configuration", "note"]
-    now = None if stored.engine is None else time.time()
-    lines = [head, *(_cells(row, now) for row in stored.rows)]
-    if any(row.gpu_seconds for row in stored.rows):
-        hours = (number(usage_record(row)["gpu_hours"]) for row in stored.rows)
-        for cells, cell in zip(lines, ("GPU-h", *hours), strict=True):
-            cells.insert(_AFTER_TIME, cell)
-    return table(lines)
-
-
-def _cells(row: TrialRow, now: float | None) -> list[str]:
-    """now: None where no engine runs the study, so that nothing goes on."""
-    end = row.ended or (now if row.device else None)  # it holds a device while it runs
-    lasted = "-" if row.started is None or end is None else duration(end - row.started)
+    wide = max(len(one.name) for one in listed)
     return [
-        trial_name(row.number),
-        shown(
-            row.state,
-            activity=row.activity,
-            is_stopping=row.is_stopping,
-            at_rung=row.is_held,
-            engine_gone=now is None,
-        ),
-        number(row.value),
-        str(row.step or "-"),
-        lasted,
-        configuration_words(row.config),
-        plain(row.note),
+        line(headline),
+        *(line(f"  {plain(one.name):<{wide}}  ", f"{one.rise:5.2f}") for one in listed),
     ]
 
 

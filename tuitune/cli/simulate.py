@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CHANGEABLE = ("pruning.", "search.concurrency=")
 
 
-def simulate_study(text: str, runs: Path, overrides: Sequence[str], *, as_json: bool) -> int:
+def simulate_study(text: str | None, runs: Path, overrides: Sequence[str], *, as_json: bool) -> int:
     """Compare the study with its simulation under these overrides; the exit status."""
     refused = [word for word in overrides if not word.startswith(_CHANGEABLE)]
     if refused:

@@ -1,4 +1,4 @@
-"""Stored studies: the one that the user means, and the list of all."""
+"""Stored studies, and the one that the user means."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import ENDED
 from tuitune.core.search.importance import FINISHED, is_due
 from tuitune.core.study.ranking import best_of
-from tuitune.messages.text import number, plain, table, which
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS, all_studies, find_study
@@ -25,6 +23,9 @@ if TYPE_CHECKING:
     from tuitune.core.spec import StudySpec
     from tuitune.store.owner import Owner
     from tuitune.store.rows import StudyRow, StudyState, TrialRow
+
+
+_MOST_NAMES = 8  # that a message lists
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,13 @@ class StudyFolder:
         return None if saved is None else found[-1] / saved.place
 
 
-def open_study(text: str, runs: Path) -> StudyFolder | None:
-    """The study that this text names; None, with a message on stderr, if none can be read."""
+def open_study(text: str | None, runs: Path) -> StudyFolder | None:
+    """The study that this text names, None: the one of `named_or_newest`.
+
+    None, with a message on stderr, if none can be read.
+    """
     try:
-        study = StudyFolder(find_study(text, runs))
+        study = StudyFolder(named_or_newest(text, runs))
         study.reader.get("source")
         _ = study.spec
     except (StoreError, StudyFileError) as error:
@@ -113,41 +117,47 @@ def open_study(text: str, runs: Path) -> StudyFolder | None:
     return study
 
 
+def named_or_newest(text: str | None, runs: Path) -> Path:
+    """The study that `text` names; None: the one that runs, else the one run last, said on stderr.
+
+    Those of the runs folder are looked at, or all of this machine if that has none. Raises
+    StoreError, also if several run.
+    """
+    if text is not None:
+        return find_study(text, runs)
+    folder, why = _the_one(runs)
+    print(f"{folder.name}: {why}", file=sys.stderr)
+    return folder
+
+
+def candidates(runs: Path) -> tuple[list[Path], list[Path]]:
+    """Those that run, and all that STUDY may mean if it is left out, the one run last first."""
+    every, here = all_studies(runs), runs.resolve()
+    folders = [folder for folder in every if folder.parent == here] or every
+    return [folder for folder in folders if owner.running(folder) is not None], folders
+
+
+def _the_one(runs: Path) -> tuple[Path, str]:
+    """The study that is meant if none is named, and why."""
+    running, folders = candidates(runs)
+    place = f"in {short_path(runs.absolute())}"
+    if not folders:
+        raise StoreError(f"no studies {place} or on this machine; `tuitune STUDY.toml` runs one")
+    if folders[0].parent != runs.resolve():
+        place = "on this machine"
+    if len(running) > 1:
+        names = ", ".join(folder.name for folder in running[:_MOST_NAMES])
+        raise StoreError(f"{len(running)} studies run {place}: name one of {names}")
+    if len(folders) == 1:
+        return folders[0], f"the only study {place}"
+    if running:
+        return running[0], f"the only study that runs {place}"
+    return folders[0], f"the newest of {len(folders)} studies {place}"
+
+
 def short_path(path: Path) -> str:
     """Relative to the current folder where it lies below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def list_studies(runs: Path) -> int:
-    """Print the studies of the runs folder and of the registry, the one run last first."""
-    rows = [_cells(folder) for folder in all_studies(runs)]
-    if not rows:
-        print("No studies yet. `tuitune STUDY.toml` runs one; `tuitune init SCRIPT` drafts one.")
-        return 0
-    print(table([["study", "state", "trials", "best", "folder"], *rows]))
-    return 0
-
-
-def _cells(folder: Path) -> list[str]:
-    study = StudyFolder(folder)
-    place = short_path(folder)
-    try:
-        rows = study.reader.trials()
-        best, partial = study.best(rows)
-        done = sum(row.state in ENDED for row in rows)
-        value = "-"
-        if best is not None:
-            words = f"{study.spec.objective.metric} {number(best.value)}"
-            value = f"{words} {which(best.number, partial=partial)}"
-        row = study.reader.study()
-        state = row.state(running=study.owner() is not None)
-        return [study.name, state, f"{done}/{study.total(row)}", value, place]
-    except (StoreError, StudyFileError) as error:
-        words = str(error).partition("\n")[0]
-    except Exception as error:  # noqa: BLE001 - a damaged study must not hide the others
-        words = f"the study is damaged: {type(error).__name__}: {error}"
-    words = words.removeprefix(f"{folder}/")
-    return [study.name, "unreadable", "-", "-", plain(f"{place}: {words}")]

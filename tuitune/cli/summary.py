@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tuitune.cli.console import print_json
+from tuitune.cli.output import output
+from tuitune.cli.trials_table import best_head
 from tuitune.core.events import TrialState
 from tuitune.messages.configuration import configuration_toml
-from tuitune.messages.states import shown_counts
-from tuitune.messages.text import duration, number, trial_name
+from tuitune.messages.states import WORDS, shown_counts
+from tuitune.messages.text import duration, number, plain, trial_name
 from tuitune.store.rows import StudyRow
+from tuitune.ui.render.lines import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from tuitune.cli.studies import StudyFolder
     from tuitune.core.study import Study
     from tuitune.messages.states import Shown
+    from tuitune.ui.render.lines import Line, Span
 
 AGAIN = "once that is mended, the same command tries them again"
 
@@ -76,29 +80,28 @@ def print_result(result: Result, *, as_json: bool = False) -> int:
         if as_json:
             print_json(_record(result))
         else:
-            print(_summary(result))
+            output().print(*_summary(result), fold=False)
         sys.stdout.flush()
     except OSError:  # the reader is gone: the exit status is still that of the study
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if result.counts[TrialState.COMPLETE] else 1
 
 
-def _summary(result: Result) -> str:
+def _summary(result: Result) -> list[Line]:
     """Counts, time, and the best configuration as TOML."""
-    counted = counted_words(shown_counts(result.counts, result.held))
+    counted = counted_spans(shown_counts(result.counts, result.held))
     why = f" ({result.exhausted})" if result.exhausted else ""
-    lines = [f"{result.name}: {counted} in {duration(result.seconds)}{why}"]
+    name, took = f"{plain(result.name)}: ", f" in {duration(result.seconds)}{plain(why)}"
+    lines = [line((name, "bold"), *counted, took)]
     best = result.best
     if best is None:
         is_each_failed = {state for state, n in result.counts.items() if n} == {TrialState.FAILED}
         again = f"; {AGAIN}" if is_each_failed else ""
-        lines.append(f"no trial has reported a number for {result.metric}{again}")
-        return "\n".join(lines)
+        return [*lines, line(f"no trial has reported a number for {plain(result.metric)}{again}")]
     value = f"{result.metric} {number(best.value)}"
-    lines.append(f"best{' (partial)' if best.partial else ''}: {trial_name(best.trial)}, {value}")
-    lines.append("")
-    lines.append(configuration_toml(best.config).rstrip())
-    return "\n".join(lines)
+    head = best_head(trial_name(best.trial), value, partial=best.partial)
+    toml = configuration_toml(best.config).splitlines()
+    return [*lines, head, (), *(line(one) for one in toml)]
 
 
 def _record(result: Result) -> dict[str, Any]:
@@ -122,9 +125,13 @@ def counts(trials: Iterable[tuple[TrialState, bool]]) -> tuple[dict[TrialState, 
     return {state: found[state, True] + found[state, False] for state in TrialState}, held
 
 
-def counted_words(found: Mapping[Shown, int]) -> str:
-    """As "4 complete, 2 held"."""
-    return ", ".join(f"{count} {state}" for state, count in found.items()) or "no trials"
+def counted_spans(found: Mapping[Shown, int]) -> Line:
+    """As "4 complete, 2 held", each in the colour of its state."""
+    spans: list[Span] = []
+    for state, count in found.items():
+        spans += [(", ", "")] if spans else []
+        spans.append((f"{count} {state}", WORDS[state].role))
+    return tuple(spans) or (("no trials", ""),)
 
 
 def best_record(

@@ -9,6 +9,8 @@ import fcntl
 import json
 import os
 import re
+import shlex
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -94,8 +96,10 @@ __all__ = [
     "NAME",
     "TRIALS",
     "all_studies",
+    "check_deletable",
     "check_place",
     "create_study",
+    "delete_study",
     "find_study",
     "newest_study",
     "remove_bare",
@@ -225,6 +229,42 @@ def remove_bare(folder: Path) -> bool:
     return True
 
 
+def check_deletable(folder: Path) -> None:
+    """Raise StoreError if an engine runs the study, here or perhaps on another machine."""
+    if owner.running(folder) is not None:
+        name = folder.name
+        mend = f"`tuitune stop {_word(name)}` ends it first"
+        raise StoreError(owner.out_of_reach(folder) or f"{name}: an engine runs it; {mend}")
+
+
+def delete_study(folder: Path) -> None:
+    """Delete a study's folder with all that is in it. Raises StoreError, as `check_deletable` does.
+
+    It is renamed first, so that nobody sees a half of it; a link to a folder is deleted with it.
+    """
+    check_deletable(folder)
+    real = folder.resolve()
+    aside = real.with_name(f".{real.name}.deleted-{os.getpid()}")
+    held = owner.claim(real)
+    try:
+        real.rename(aside)
+        shutil.rmtree(aside)
+        if folder.is_symlink():
+            folder.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename or folder}: can't be deleted ({error.strerror})"
+        ) from error
+    finally:
+        held.release()
+    _forget_removed(_place())
+
+
+def _word(name: str) -> str:
+    """The name as an argument of a command: quoted, and after -- if it begins with a dash."""
+    return f"{'-- ' if name.startswith('-') else ''}{shlex.quote(name)}"
+
+
 def _named(runs: Path, text: str) -> Path | None:
     if not text or "/" in text or text in (".", ".."):
         return None
@@ -272,7 +312,9 @@ def _make(folder: Path) -> bool:
 
 
 def _is_study(folder: Path) -> bool:
-    return is_file(folder / DATABASE) and not _is_abandoned(folder)
+    """Hidden folders are those of studies that are being deleted."""
+    hidden = folder.name.startswith(".")
+    return not hidden and is_file(folder / DATABASE) and not _is_abandoned(folder)
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
-
 from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
@@ -33,6 +31,24 @@ class Box(NamedTuple):
     y: int
     width: int
     height: int
+
+
+def cell_len(text: str) -> int:
+    """The width of a text in cells; Rich, which measures other signs than ASCII, loads late."""
+    if text.isascii():
+        return len(text)
+    from rich import cells  # noqa: PLC0415 - engines print lines, too, and most are ASCII
+
+    return cells.cell_len(text)
+
+
+def set_cell_size(text: str, width: int) -> str:
+    """The text cut or filled with blanks to this width."""
+    if text.isascii():
+        return text[:width].ljust(width)
+    from rich import cells  # noqa: PLC0415 - see above
+
+    return cells.set_cell_size(text, width)
 
 
 def line(*parts: str | Span) -> Line:

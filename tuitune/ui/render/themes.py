@@ -185,6 +185,16 @@ PLAIN: Final = Theme(
     cursor="default",
     mark="default",
 )
+# For lines of commands, on a ground that is not known: each colour is read on black and on white.
+OUTPUT: Final = Theme(
+    "output",
+    _PLAIN_COLOURS
+    | {"muted": 243, "quiet": 243, "faint": 243, "rule": 243, "title": 98, "accent": 130}
+    | {"info": 32, "success": 28, "warning": 130, "error": 160},
+    ground="default",
+    cursor="default",
+    mark="default",
+)
 THEMES: Final[Mapping[str, Theme]] = {theme.name: theme for theme in (DARK, LIGHT, CONTRAST, PLAIN)}
 
 

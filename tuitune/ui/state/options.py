@@ -60,7 +60,7 @@ def options_for(
     theme: as the user asked; a terminal without many colours has its own 16, or none.
     """
     remote = "SSH_CONNECTION" in environment
-    bare = no_color or "NO_COLOR" in environment or not _has_many(environment)
+    bare = no_color or "NO_COLOR" in environment or not has_many_colours(environment)
     ascii_only = ascii_only or not _is_utf8(environment)
     ticks = (REMOTE, FAR) if remote else (LOCAL, NEAR)
     theme = "16" if bare else theme
@@ -80,7 +80,8 @@ def prepare(environment: MutableMapping[str, str], options: Options, *, no_color
         environment["NO_COLOR"] = "1"
 
 
-def _has_many(environment: Mapping[str, str]) -> bool:
+def has_many_colours(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal has 256 colours, by its name."""
     term = environment.get("TERM", "")
     return (
         environment.get("COLORTERM", "") in ("truecolor", "24bit")

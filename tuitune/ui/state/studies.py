@@ -1,15 +1,18 @@
-"""The studies of this machine and their states, read in small portions."""
+"""The studies of this machine, their states and their progress, read in small portions."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from tuitune.core.events import ENDED
+from tuitune.core.events import ENDED, TrialState
+from tuitune.core.study.forecast import Forecast
 from tuitune.core.study.ranking import best_of
+from tuitune.messages.text import number, which
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, all_studies
@@ -31,12 +34,20 @@ _AT_ONCE = 0.1  # s of reading per refresh
 _ORDER: tuple[StudyState, ...] = ("running", "interrupted", "finished", "…", "unreadable")
 
 
+STATE_ROLES: Final[Mapping[str, str]] = {
+    "running": "success",
+    "interrupted": "warning",
+    "finished": "text",
+    "unreadable": "error",
+}
+
+
 class Entry(Holder):
     """A study in the list."""
 
     folder: Path
     state: StudyState = "…"  # not read yet
-    done: int = 0
+    done: int = 0  # trials that have ended or are held at a rung
     total: int | None = None
     metric: str = ""
     best: float | None = None
@@ -44,6 +55,11 @@ class Entry(Holder):
     partial: bool = False
     when: float = 0.0  # Unix s of the newest change
     problem: str = ""
+    left: float | None = None  # s until the last trial ends; None: unknown, or none runs
+    running: int = 0  # trials
+    failed: int = 0  # trials
+    launching: bool = True  # False: paused by hand
+    trials: int = 0  # in the store
 
     @property
     def name(self) -> str:
@@ -77,13 +93,19 @@ class Studies:
         for entry in sorted(self.entries.values(), key=lambda e: (e.state != "…", -e.when)):
             if time.monotonic() > deadline:
                 break
-            self._read(entry)
+            self.read(entry)
         return before != {folder: _stamp(entry) for folder, entry in self.entries.items()}
+
+    def read_all(self) -> None:
+        """Reads every study once, however long that takes."""
+        self._find()
+        for entry in self.entries.values():
+            self.read(entry)
 
     def listed(self, text: str = "") -> list[Entry]:
         """Running studies first, then the newest. text: words that an entry must all contain."""
         words = text.lower().split()
-        found = [e for e in self.entries.values() if all(w in _searched(e) for w in words)]
+        found = [e for e in self.entries.values() if all(_has(e, word) for word in words)]
         return sorted(found, key=lambda e: (_ORDER.index(e.state), -e.when, e.name))
 
     def close(self) -> None:
@@ -103,8 +125,8 @@ class Studies:
             if known is not None:
                 known.reader.close()
 
-    def _read(self, entry: Entry) -> None:
-        """Checks only the times of two files if no engine runs and nothing has changed."""
+    def read(self, entry: Entry) -> None:
+        """Reads an entry; only the times of two files if no engine runs and nothing has changed."""
         runs = owner.running(entry.folder) is not None
         when = _changed(entry.folder)
         state: StudyState = "running" if runs else entry.state
@@ -115,8 +137,10 @@ class Studies:
             known = self._known.get(entry.folder) or self._open(entry.folder)
             changes = known.reader.changes(known.seq)
         except (StoreError, StudyFileError) as error:
-            words = str(error).splitlines()[0].removeprefix(f"{entry.folder}/")
-            entry.state, entry.problem = "unreadable", words
+            _spoil(entry, str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - a damaged study must not hide the others
+            _spoil(entry, f"the study is damaged: {type(error).__name__}: {error}")
             return
         known.seq = changes.seq
         known.rows.update((row.number, row) for row in changes.rows)
@@ -129,17 +153,58 @@ class Studies:
         return known
 
 
+def study_entry(folder: Path) -> Entry:
+    """The entry of one study, read now."""
+    studies = Studies(folder.parent)
+    entry = Entry(folder)
+    studies.read(entry)
+    studies.close()
+    return entry
+
+
+def best_words(entry: Entry) -> str:
+    """The best value and its trial; "-" without one."""
+    if entry.best is None or entry.trial is None:
+        return "-"
+    return f"{entry.metric} {number(entry.best)} {which(entry.trial, partial=entry.partial)}"
+
+
 def _describe(entry: Entry, known: _Known, *, runs: bool) -> None:
     rows: Iterable[TrialRow] = known.rows.values()
     counts = Counter(row.state for row in rows)
     spec = known.spec
     entry.state = known.study.state(running=runs)
-    entry.done = sum(counts[state] for state in ENDED)
+    held = sum(row.is_held for row in rows)
+    entry.done = sum(counts[state] for state in ENDED) + held
+    entry.running, entry.failed = counts[TrialState.RUNNING], counts[TrialState.FAILED]
+    entry.launching, entry.trials = known.study.launching, len(known.rows)
     entry.total = spec.search.trials if known.study.total is None else known.study.total
     entry.trial, entry.partial = best_of(spec, rows)
     best = None if entry.trial is None else known.rows[entry.trial]
     entry.metric, entry.best = spec.objective.metric, None if best is None else best.value
     entry.problem = ""
+    entry.left = _left(known, entry.total) if runs else None
+
+
+def _left(known: _Known, total: int) -> float | None:
+    """Seconds until the last trial ends or the time limit is reached; None if unknown."""
+    study, now = known.study, time.time()
+    if not study.may_launch or study.halted:
+        return None
+    settled = (row for row in known.rows.values() if row.state in ENDED or row.at_rung)
+    forecast = Forecast()
+    forecast.begin(
+        study.opened, ((row.number, row.ended or row.launched or 0.0) for row in settled)
+    )
+    limit = None if study.settings is None else study.settings.time_limit
+    taken = study.elapsed + max(0.0, now - study.opened)
+    return forecast.remaining(now, total, None if limit is None else limit - taken)
+
+
+def _spoil(entry: Entry, words: str) -> None:
+    """Sets why it can't be read."""
+    entry.state = "unreadable"
+    entry.problem = words.partition("\n")[0].removeprefix(f"{entry.folder}/")
 
 
 def _changed(folder: Path) -> float:
@@ -154,8 +219,12 @@ def _changed(folder: Path) -> float:
 
 
 def _stamp(entry: Entry) -> tuple[object, ...]:
-    return entry.state, entry.done, entry.total, entry.best, entry.trial, int(entry.when)
+    left = None if entry.left is None else int(entry.left)
+    figures = entry.running, entry.failed, entry.launching, left
+    return entry.state, entry.done, entry.total, entry.best, entry.trial, int(entry.when), figures
 
 
-def _searched(entry: Entry) -> str:
-    return f"{entry.name} {entry.state} {entry.folder}".lower()
+def _has(entry: Entry, word: str) -> bool:
+    """Whether its name or its state has the word, or its path one with a slash."""
+    searched = entry.folder if "/" in word else f"{entry.name} {entry.state}"
+    return word in str(searched).lower()

@@ -1,0 +1,119 @@
+"""Arguments that commands share: a study that may be left out, and trials."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NEAR = 0.75  # least similarity of a name that is suggested
+
+study_argument = click.argument("study", required=False)
+trials_argument = click.argument("words", nargs=-1, metavar="[STUDY] TRIALS...")
+more_argument = click.argument("words", nargs=-1, metavar="[STUDY] [TRIALS]...")
+
+
+class TrialNumber(click.ParamType[int]):
+    """A trial by its number, as 7 or #7."""
+
+    name = "trial"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number; a usage error where the text is none."""
+        number = _number(str(value))
+        if number is None:
+            self.fail(f"{value!r} is not the number of a trial, such as 7", param, ctx)
+        return number
+
+
+def _number(text: str) -> int | None:
+    digits = text.removeprefix("#")
+    return int(digits) if digits.isascii() and digits.isdigit() else None
+
+
+def study_and_trials(
+    words: Sequence[str], runs: Path, *, required: bool
+) -> tuple[str | None, tuple[int, ...]]:
+    """The study that is named first, or None, and the trials.
+
+    A number is a trial, unless a study has that name. Raises UsageError.
+    """
+    study, rest = _apart(words, runs, is_more=bool(words) and _number(words[0]) is not None)
+    for word in rest:
+        if _number(word) is None:
+            raise click.UsageError(f"{word!r} is not the number of a trial, such as 7")
+    if required and not rest:
+        raise click.UsageError("which trials? Give their numbers, such as 7 12")
+    return study, tuple(int(word.removeprefix("#")) for word in rest)
+
+
+def study_and_values(words: Sequence[str], runs: Path) -> tuple[str | None, tuple[str, ...]]:
+    """The study that is named first, or None, and the words KEY=VALUE."""
+    return _apart(words, runs, is_more=bool(words) and "=" in words[0])
+
+
+def _apart(
+    words: Sequence[str], runs: Path, *, is_more: bool
+) -> tuple[str | None, tuple[str, ...]]:
+    """is_more: whether the first word looks like one that follows a study."""
+    if not words or (is_more and not _is_study(words[0], runs)):
+        return None, tuple(words)
+    return words[0], tuple(words[1:])
+
+
+def _is_study(text: str, runs: Path) -> bool:
+    from tuitune.store.errors import StoreError  # noqa: PLC0415 - `--help` needs no store
+    from tuitune.store.folder import find_study  # noqa: PLC0415
+
+    try:
+        find_study(text, runs)
+    except StoreError:
+        return False
+    return True
+
+
+class StudyOrCommand(click.Group):
+    """A group whose command may be a study's name, which then is opened by `attach`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """`attach` for a study; a usage error with names that are near for what is neither."""
+        name = args[0]
+        is_command = self.get_command(ctx, name) is not None or name.startswith("-")
+        if not is_command and _is_study(name, _runs_of(args)):
+            return "attach", self.get_command(ctx, "attach"), args
+        if not is_command:
+            hint = self._hint(ctx, name, _runs_of(args))
+            raise click.UsageError(f"{name}: neither a command nor a study; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def _hint(self, ctx: click.Context, name: str, runs: Path) -> str:
+        if Path(f"{name}.toml").is_file():
+            return f"`tuitune {name}.toml` runs that file"
+        from tuitune.store.folder import all_studies  # noqa: PLC0415 - not for `--help`
+
+        studies = [folder.name for folder in all_studies(runs)]
+        known = list(dict.fromkeys([*self.list_commands(ctx), *studies]))
+        near = difflib.get_close_matches(name, known, n=3, cutoff=_NEAR)
+        if near:
+            return f"did you mean {' or '.join(near)}?"
+        return "`tuitune --help` lists the commands, `tuitune ls` the studies"
+
+
+def _runs_of(args: Sequence[str]) -> Path:
+    """The folder of --runs among these arguments, else the default one."""
+    for at, word in enumerate(args):
+        if word == "--runs" and at + 1 < len(args):
+            return Path(args[at + 1])
+        if word.startswith("--runs="):
+            return Path(word.removeprefix("--runs="))
+    return Path(os.environ.get("TUITUNE_RUNS", "runs"))

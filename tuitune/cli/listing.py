@@ -1,0 +1,100 @@
+"""`ls` and `rm`: the list of all studies, and the deletion of one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tuitune.cli.output import Column, output, table
+from tuitune.cli.studies import short_path
+from tuitune.messages.text import duration, plain
+from tuitune.store.errors import StoreError
+from tuitune.store.folder import check_deletable, delete_study, find_study
+from tuitune.ui.render.lines import line
+from tuitune.ui.state.studies import STATE_ROLES, Studies, best_words, study_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from tuitune.ui.render.lines import Span
+    from tuitune.ui.state.studies import Entry
+
+_NONE_YET = "No studies yet. `tuitune STUDY.toml` runs one; `tuitune init SCRIPT` drafts one."
+
+
+def list_studies(runs: Path) -> int:
+    """Print the studies of the runs folder and of the registry, the one run last first."""
+    studies = Studies(runs)
+    studies.read_all()
+    entries = list(studies.entries.values())
+    studies.close()
+    to = output()
+    if not entries:
+        to.print(line(_NONE_YET))
+        return 0
+    to.print(*table(_columns(entries), to.width)[0])
+    return 0
+
+
+def remove_study(text: str, runs: Path, *, yes: bool) -> int:
+    """Delete a study's folder with all that its trials have saved; the exit status.
+
+    yes: without asking for its name.
+    """
+    try:
+        folder = find_study(text, runs)
+        if not yes and not _is_confirmed(folder):
+            return 2
+        delete_study(folder)
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{folder.name}: deleted {short_path(folder)}")
+    return 0
+
+
+def _is_confirmed(folder: Path) -> bool:
+    """Whether the user types the study's name; refuses a study that can't be deleted first."""
+    check_deletable(folder)
+    if not sys.stdin.isatty():
+        print(f"{folder.name}: nobody can be asked here; --yes deletes it", file=sys.stderr)
+        return False
+    entry = study_entry(folder)
+    trials = "1 trial" if entry.trials == 1 else f"{entry.trials} trials"
+    what = entry.problem or f"{entry.state}, {trials}"
+    print(f"{folder.name}: {plain(what)}; {short_path(folder)} with its checkpoints and logs")
+    try:
+        typed = input(f"type {folder.name} to delete it: ")
+    except (EOFError, KeyboardInterrupt):
+        typed = ""
+        print()
+    if typed.strip() != folder.name:
+        print(f"{folder.name}: kept", file=sys.stderr)
+        return False
+    return True
+
+
+def _columns(entries: Sequence[Entry]) -> list[Column]:
+    """Columns of the list, with the values of all studies."""
+    now = time.time()
+    roles = [STATE_ROLES.get(entry.state, "muted") for entry in entries]
+    progress = [f"{e.done}/{'-' if e.total is None else e.total}" for e in entries]
+    left = ["-" if e.left is None else duration(e.left) for e in entries]
+    best = [plain(entry.problem) or best_words(entry) for entry in entries]
+    changed = [f"{duration(max(0.0, now - entry.when))} ago" for entry in entries]
+    places = [plain(short_path(entry.folder)) for entry in entries]
+    return [
+        Column("study", _cells([plain(e.name) for e in entries], "bold"), 9, least=16),
+        Column("state", list(zip([entry.state for entry in entries], roles, strict=True)), 8),
+        Column("trials", _cells(progress, ""), 7, right=True),
+        Column("left", _cells(left, "muted"), 4, right=True),
+        Column("best", _cells(best, ""), 6, least=20),
+        Column("changed", _cells(changed, "muted"), 3, right=True),
+        Column("folder", _cells(places, "muted"), 2, least=12),
+    ]
+
+
+def _cells(texts: Iterable[str], role: str) -> list[Span]:
+    return [(text, role) for text in texts]
