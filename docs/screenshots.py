@@ -7,6 +7,7 @@ is on the screen as SVG beside this file.
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HERE = Path(__file__).parent
+FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)  # from another host; any monospace does
 STUDY = HERE.parent / "spaces" / "digits.toml"
 ENDED_FIRST = 24  # trials that have ended when the first picture is taken
 PICTURES: Sequence[tuple[str, str, tuple[int, int], Sequence[str]]] = (
@@ -48,7 +50,7 @@ async def take(folder: Path) -> None:
             await pilot.press(*keys)
             await pilot.pause(0.6)
             picture = app.export_screenshot(title="tuitune spaces/digits.toml")
-            (HERE / f"{name}.svg").write_text(picture)
+            (HERE / f"{name}.svg").write_text(FONTS.sub("", picture))
 
 
 def opened(folder: Path) -> bool:
