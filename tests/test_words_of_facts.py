@@ -61,7 +61,7 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
             ev.DiskChanged(0.0, low=True, free=0.004, free_bytes=4_100_000_000),
             "",
             (
-                "only 4.1 GB (0.4%) of the disk is free: nothing is launched until there is more, "
+                "only 3.8 GiB (0.4%) of the disk is free: nothing is launched until there is more, "
                 "or `disk_free` in [limits] is less"
             ),
         ),

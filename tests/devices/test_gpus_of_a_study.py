@@ -293,7 +293,7 @@ def test_in_a_container_memory_of_others_is_seen_though_they_are_not(
     async def play() -> None:
         made = scene(contained=True)
         await made.until(lambda: len(made.gpus.now) == 2)
-        taken = "21 GB of it are in use by processes that can't be seen from here"
+        taken = "20 GiB of it are in use by processes that can't be seen from here"
         await made.until(lambda: reason_words(made.gpus.now[1].obstacle) == taken)
         made.gpus.pass_on([started(time.time(), trial.pid)])
         trial.hold()
@@ -304,7 +304,7 @@ def test_in_a_container_memory_of_others_is_seen_though_they_are_not(
         trial.end()
         made.gpus.pass_on([exited(time.time())])
         await made.until(made.is_ended)
-        await made.until(lambda: made.obstacle().startswith("2 GB of it are in use"))
+        await made.until(lambda: made.obstacle().startswith("2.0 GiB of it are in use"))
         assert not any("is still held" in reason_words(gpu.obstacle) for gpu in made.published())
         made.gpus.close()
 

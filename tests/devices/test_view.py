@@ -49,7 +49,7 @@ def test_a_quiet_gpu_is_ours_to_take():
 def test_somebody_elses_process_stands_in_the_way_until_it_has_been_gone_for_a_while():
     scene = Scene()
     (gpu,) = scene.look(device(HERS))
-    assert told(gpu) == "anna's python (pid 7, 2.0 GB) computes on it"
+    assert told(gpu) == "anna's python (pid 7, 1.9 GiB) computes on it"
     assert gpu.foreign
     (gpu,) = scene.look(device(), after=2)
     assert told(gpu) == "another user has only just left it"
@@ -101,7 +101,7 @@ def test_a_login_that_we_yield_to_is_not_waited_for_nor_ignored(on_foreign, shar
     scene = Scene(on_foreign=on_foreign, share=share, yield_to=("bob", "anna"))
     (gpu,) = scene.look(device(OURS, HERS), tenants=[tenant()])
     assert gpu.claimed
-    assert reason_words(gpu.obstacle) == "anna's python (pid 7, 2.0 GB) computes on it"
+    assert reason_words(gpu.obstacle) == "anna's python (pid 7, 1.9 GiB) computes on it"
     scene.view.yield_to = ("bob",)
     (gpu,) = scene.look(device(OURS, HERS), tenants=[tenant()])
     assert not gpu.claimed

@@ -79,7 +79,7 @@ def test_a_gpu_is_sampled_with_its_trials_and_how_they_share_it(
 ):
     world.with_gpus(1, util=37)
     engine('gpus = "auto"', 1)
-    packed = "1 x 2.1 of 85.4 GB"  # its memory is seen a moment after the trial itself
+    packed = "1 x 2.0 of 80 GiB"  # its memory is seen a moment after the trial itself
     sample = until(workshop, 0, lambda s: reason_words(s.packed) == packed and s.trials)
     assert (sample.device, sample.trials) == (f"GPU-{world.token}0", (0,))
     assert (sample.utilisation, sample.temperature, sample.power) == (0.37, 30, 60)
@@ -98,12 +98,12 @@ def test_who_else_comes_is_sampled_and_journalled_once(
         world.processes = [{"gpu": 1, "pid": stranger.pid, "memory": 3000}]
         world.write()
         sample = until(workshop, 1, lambda s: s.foreign)
-        assert f"(pid {stranger.pid}, 3.1 GB)" in sample.foreign[0]
+        assert f"(pid {stranger.pid}, 2.9 GiB)" in sample.foreign[0]
         assert sample.note == "nothing more starts"
         assert len(sample.trials) == 1  # it is drained, and not thrown out
         world.processes[0]["memory"] = 5000
         world.write()
-        until(workshop, 1, lambda s: s.foreign and "5.2 GB" in s.foreign[0])
+        until(workshop, 1, lambda s: s.foreign and "4.9 GiB" in s.foreign[0])
         world.processes = []
         world.write()
         until(workshop, 1, lambda s: not s.foreign)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuitune.core.sizes import size
 from tuitune.executors.local.exit_text import (
     TAIL,
     error_of,
     printable,
-    size,
     tail_of,
     with_last_words,
 )
@@ -28,7 +28,7 @@ from tuitune.zygote.protocol import Exited
         (200, None, False, "", "exit status 200"),
         (None, 11, False, None, "segmentation fault (SIGSEGV)"),
         (None, 9, False, None, "killed (SIGKILL)"),
-        (None, 9, True, None, "killed (SIGKILL), most likely out of memory: peak 5.1 GB"),
+        (None, 9, True, None, "killed (SIGKILL), most likely out of memory: peak 4.7 GiB"),
         (None, 10, False, None, "user defined signal 1 (SIGUSR1)"),
         (None, 99, False, None, "signal 99"),
     ],
@@ -44,7 +44,7 @@ def test_what_cannot_be_killed_is_told():
 
 def test_sizes():
     assert [size(count) for count in (12, 9_500, 12_345_678, 5.1e9, 3e12)] == [
-        "12 B", "10 kB", "12.3 MB", "5.1 GB", "3.0 TB",
+        "12 B", "9.3 KiB", "12 MiB", "4.7 GiB", "2794 GiB",
     ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ OTHERS = [
     "",
     "ValueError: bad x",
     "MemoryError",
-    "killed (SIGKILL), most likely out of memory: peak 5.1 GB",
+    "killed (SIGKILL), most likely out of memory: peak 4.7 GiB",
     "RuntimeError: CUDA error: device-side assert triggered",
     "RuntimeError: CUDA error: an illegal memory access was encountered",
     "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory",

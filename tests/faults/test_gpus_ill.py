@@ -42,7 +42,7 @@ def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: 
         world.with_gpus(2)
         file = study(shop, SIMPLE, trials=2)
         shown = shop.run("check", file).stdout
-        own = f"(pid {stranger.pid}, 2.2 GB) computes on it; --share uses it all the same"
+        own = f"(pid {stranger.pid}, 2.1 GiB) computes on it; --share uses it all the same"
         assert own in shown
         assert "would be used" in shown
         assert shop.run(file, "--no-ui").returncode == 0
@@ -67,7 +67,7 @@ def test_somebody_who_comes_to_our_gpu_keeps_us_from_it_until_she_has_left(
     try:
         world.processes = [{"gpu": 0, "pid": stranger.pid, "memory": 2100}]
         world.write()
-        until_said(process, f"(pid {stranger.pid}, 2.2 GB) computes on it")
+        until_said(process, f"(pid {stranger.pid}, 2.1 GiB) computes on it")
         (shop.path / "go").touch()
         until_said(process, "#0  complete")  # it may finish
     finally:

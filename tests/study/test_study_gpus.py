@@ -266,7 +266,7 @@ def test_auto_measures_one_alone_then_lets_one_more_join_and_keeps_it_if_more_is
     gpu = story.gpus[0]
     assert len(story.where()) == 3
     assert (
-        reason_words(sharing(story.study.state, "", gpu) or "") == "3 x 4.0 of 80.0 GB"
+        reason_words(sharing(story.study.state, "", gpu) or "") == "3 x 3.7 of 75 GiB"
     )  # what three do nobody knows
     story.change(0, obstacle="anna's")
     story.report(2, 1)
@@ -274,7 +274,7 @@ def test_auto_measures_one_alone_then_lets_one_more_join_and_keeps_it_if_more_is
     gain = f"{packed[0].gain - 1:+.0%}"
     assert (
         reason_words(sharing(story.study.state, "", gpu) or "")
-        == f"2 x 4.0 of 80.0 GB, {gain} over one"
+        == f"2 x 3.7 of 75 GiB, {gain} over one"
     )
     assert 1.4 < packed[0].gain < 2 * 5 / 6  # so few reports are not taken at their word
     assert reason_words(packed[0].why).startswith(f"2 trials at once do {gain} over 1")

@@ -78,7 +78,7 @@ def test_trials_that_others_have_come_to_are_still_shown(width):
 
 
 def test_what_packing_does_is_told_where_there_is_room_for_it():
-    packed = "2 x 4.0 of 80.0 GB, +67% over one"
+    packed = "2 x 4.0 of 80 GiB, +67% over one"
     cards = [gpu(n, trials=(n, n + 4), packed=packed) for n in range(2)]
     assert packed in said(cards, 200)
     assert "+67% over one" in said(cards, 130)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune.core.placement.visibility import allowed
+from tuitune.core.sizes import gib, size
 from tuitune.devices.doctor import Finding, findings, one
 from tuitune.devices.host import host_room, make_state
 from tuitune.devices.quarantine import listed_here
@@ -76,11 +77,11 @@ def gpu_warnings(spec: StudySpec) -> Iterator[str]:
 
 
 def line(device: GpuSample) -> str:
-    """One device, as: 0 NVIDIA A100 (GPU-5a1c…), 0.3 of 85.9 GB, 0% busy."""
+    """One device, as: 0 NVIDIA A100 (GPU-5a1c…), 0.3/80 GiB, 0% busy."""
     memory = "memory unknown"
     if device.memory_total is not None:
-        used = "?" if device.memory_used is None else f"{device.memory_used / 1e9:.1f}"
-        memory = f"{used} of {device.memory_total / 1e9:.1f} GB"
+        used = "?" if device.memory_used is None else gib(device.memory_used)
+        memory = f"{used}/{gib(device.memory_total)} GiB"
         memory += " shared with the host" if device.unified else ""
     busy = "" if device.utilisation is None else f", {device.utilisation}% busy"
     uuid = device.uuid or "UUID unknown"
@@ -95,7 +96,7 @@ def examine() -> int:
     """Print what was found on this machine; the exit status: 0, or 1 if something is wrong."""
     seen, room = look(), host_room()
     found = [
-        Finding("ok", "CPUs", f"{room.cpus:g} slots, {room.memory / 1e9:.1f} GB of memory"),
+        Finding("ok", "CPUs", f"{room.cpus:g} slots, {size(room.memory)} of memory"),
         *findings(seen, os.environ, listed_here(os.environ)),
         _folder(Path.cwd()),
     ]

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from tuitune.core.placement.gpu_state import MPS
 from tuitune.core.placement.snapshots import GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.core.sizes import size
 from tuitune.devices import cuda, rocm
 from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.nvml import SHADOWED, default_mode
@@ -168,13 +169,13 @@ def files(limit: int) -> Finding:
 def shared_memory(folder: Path) -> Finding:
     """Whether data loaders of a few trials find room there."""
     try:
-        size = shutil.disk_usage(folder).total
+        total = shutil.disk_usage(folder).total
     except OSError:
         return Finding("note", str(folder), "is not there; data loaders may need it")
-    if size >= _LITTLE_SHM:
-        return Finding("ok", str(folder), f"{size / 1e9:.1f} GB")
+    if total >= _LITTLE_SHM:
+        return Finding("ok", str(folder), size(total))
     remedy = "a container gets more with --shm-size=8g"
-    return Finding("note", str(folder), f"{size / 1e6:.0f} MB for all data loaders; {remedy}")
+    return Finding("note", str(folder), f"{size(total)} for all data loaders; {remedy}")
 
 
 def logout(logind: Mapping[str, str]) -> Finding:

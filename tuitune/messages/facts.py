@@ -8,6 +8,7 @@ from typing import Any
 from tuitune.core import events as ev
 from tuitune.core.gpu_reasons import Reason
 from tuitune.core.reasons import Averaged, ByUser, Diverged, Ranked, Why
+from tuitune.core.sizes import size
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES, shown
 from tuitune.messages.text import configuration_words, duration, gpus, plain, trial_names
@@ -80,7 +81,7 @@ def _disk(fact: ev.DiskChanged) -> str:
     if not fact.low:
         return "there is room on the disk again: launching goes on"
     share = f"{fact.free:.1%}"
-    free = share if fact.free_bytes is None else f"{fact.free_bytes / 1e9:.3g} GB ({share})"
+    free = share if fact.free_bytes is None else f"{size(fact.free_bytes)} ({share})"
     remedy = "nothing is launched until there is more, or `disk_free` in [limits] is less"
     return f"only {free} of the disk is free: {remedy}"
 

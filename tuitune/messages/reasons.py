@@ -9,6 +9,7 @@ from tuitune.core import gpu_reasons as g
 from tuitune.core import reasons as r
 from tuitune.core.placement.hours import Allowance
 from tuitune.core.pruning.registry import pruner_kind
+from tuitune.core.sizes import gib, size
 from tuitune.core.spec import PruningSpec
 from tuitune.messages.text import allowance, ordinal, trial_name
 
@@ -240,14 +241,14 @@ def _shared(why: g.GpusShared) -> str:
 
 
 def _sharing(why: g.TrialsOnGpu) -> str:
-    """As "3 x 2.1 of 80.0 GB, +64% over one"."""
-    text = f"{why.trials} x {why.largest / 1e9:.1f} of {why.memory / 1e9:.1f} GB"
+    """As "3 x 2.1 of 80 GiB, +64% over one"."""
+    text = f"{why.trials} x {gib(why.largest)} of {gib(why.memory)} GiB"
     return text if why.gain is None else f"{text}, {why.gain - 1:+.0%} over one"
 
 
 def process_words(user: str, name: str, pid: int, memory: int | None) -> str:
-    """A process on a GPU, as: anna's python (pid 12, 2.1 GB)."""
-    held = "" if memory is None else f", {memory / 1e9:.1f} GB"
+    """A process on a GPU, as: anna's python (pid 12, 2.1 GiB)."""
+    held = "" if memory is None else f", {size(memory)}"
     whose = f"{user}'s {name}" if user else "somebody's process"
     return f"{whose} (pid {pid}{held})"
 
@@ -283,7 +284,7 @@ def _aside(why: g.GpuAside) -> str:
 
 
 def _news(why: g.GpuNews) -> str:
-    """As: GPU 1: anna's python (pid 12, 2.1 GB) computes on it; GPU 3: free again."""
+    """As: GPU 1: anna's python (pid 12, 2.1 GiB) computes on it; GPU 3: free again."""
     on = f" of {why.node}" if why.node else ""
     return "; ".join(
         f"GPU {index}{on}: {reason_words(change) or 'free again'}" for index, change in why.changes
@@ -334,7 +335,7 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     g.TrialsOnGpu: _sharing,
     g.GpuTaken: _taken,
     g.GpuFilled: lambda why: (
-        f"{why.memory / 1e9:.0f} GB of it are in use by processes that can't be seen from here"
+        f"{size(why.memory)} of it are in use by processes that can't be seen from here"
     ),
     g.GpuBarred: _barred,
     g.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),

@@ -15,6 +15,7 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
+from tuitune.core.sizes import size
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.core.study.acts import ActivityName
@@ -211,7 +212,7 @@ def _leaving_words(trial: Trial, ending: Ending) -> str:
 def _keeps(trial: Trial) -> str:
     """The resources that a paused trial holds, and its checkpoint."""
     if trial.frozen is not None:
-        memory = f" and {trial.memory / 1e9:.1f} GB" if trial.memory else ""
+        memory = f" and {size(trial.memory)}" if trial.memory else ""
         return f"holds {trial.cpus:g} CPU slots{memory}, and all that it has on them"
     if trial.checkpoint is not None:
         return f"holds nothing but its checkpoint of step {trial.checkpoint}"

@@ -6,6 +6,8 @@ import math
 
 import msgspec
 
+from tuitune.core.sizes import size
+
 HOST = "host"
 
 
@@ -44,7 +46,7 @@ def shortage(machine: HostResources, need: HostResources) -> str:
         )
     if need.memory > machine.memory:
         return (
-            f"[trial] memory: {need.memory / 1e9:.1f} GB a trial, but this machine has "
-            f"{machine.memory / 1e9:.1f} GB; ask for less"
+            f"[trial] memory: {size(need.memory)} a trial, but this machine has "
+            f"{size(machine.memory)}; ask for less"
         )
     return ""

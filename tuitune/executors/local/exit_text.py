@@ -8,6 +8,7 @@ import re
 import signal
 from pathlib import Path
 
+from tuitune.core.sizes import size
 from tuitune.trial.output_parser import ESCAPES
 from tuitune.zygote.protocol import Exited
 
@@ -97,15 +98,6 @@ def import_error(traceback: str, folder: str) -> str:
 def files_in(traceback: str) -> list[str]:
     """The files that a traceback names, as real paths."""
     return [os.path.realpath(file) for file, _ in _FRAME.findall(traceback)]
-
-
-def size(count: float) -> str:
-    """Bytes with their unit, as 5.1 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def tail_of(log: Path) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from tuitune.core.sizes import size as in_bytes
 from tuitune.messages.text import trial_name
 from tuitune.ui.actions.action import Action
 from tuitune.ui.logs import back, find_after, find_before, lines_before, log_file, on, stamp
@@ -91,7 +92,7 @@ def _lines(
     for text in texts:
         segments = chopped(text, size.width) if context.selection.wrap else [_cut(text, size.width)]
         shown += [_highlighted(segment, context.selection.find) for segment in segments]
-    state = "follows" if end is None else f"scrolled, {_amount(found.size - end)} below"
+    state = "follows" if end is None else f"scrolled, {in_bytes(found.size - end)} below"
     words = [f"Log {trial_name(int(path.parent.name))}", state]
     if context.selection.find:
         words.append(f"find {context.selection.find!r}")
@@ -127,13 +128,6 @@ def _highlighted(text: str, find: str) -> Line:
         spans += [(text[at:hit], ""), (text[hit : hit + len(wanted)], "accent reverse")]
         at = hit + len(wanted)
     return line(*spans, (text[at:], ""))
-
-
-def _amount(size: int) -> str:
-    for unit, name in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} B"
 
 
 def _where(room: Room, _: Snapshot) -> Place | None:

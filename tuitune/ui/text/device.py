@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuitune.core import sizes
 from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from tuitune.ui.render.glyphs import Glyphs
 
 _HOT, _NEAR_LIMIT = 85.0, 0.97  # degrees Celsius; share of the power limit, or of the memory
-_GIB = 1 << 30
 _FULL_DISK = 0.1  # free share below which a warning is shown
 
 
@@ -38,10 +38,7 @@ def whole(value: float | None) -> str:
 
 def gib(amount: int | None) -> str:
     """amount: bytes; in GiB, with one decimal below 10; "-" if unknown."""
-    if amount is None:
-        return "-"
-    shown = amount / _GIB
-    return f"{shown:.0f}" if shown >= 10 or shown == round(shown) else f"{shown:.1f}"
+    return "-" if amount is None else sizes.gib(amount)
 
 
 def of_gib(used: int | None, total: int | None) -> str:
