@@ -50,7 +50,7 @@ def test_help_has_every_action_and_can_be_scrolled(finished, size):
         await driver.press("?")
         await driver.until_shown("esc back")
         pages = []
-        for _ in range(12):
+        for _ in range(20):
             pages.append(driver.screen())
             await driver.press("pagedown")
         seen = "\n".join(pages)
@@ -75,7 +75,9 @@ def test_help_says_why_something_cannot_be_done(finished):
 
 def test_the_summary_of_a_finished_study(finished):
     async def scenario(driver):
-        await driver.press("enter")
+        await driver.press("enter")  # as while it runs: the footer says so
+        assert driver.study.selection.zoomed == "detail"
+        await driver.press("i")
         await driver.until_shown("finished: 4 of 4 trials")
         best = driver.study.snapshot.rows[driver.study.snapshot.best]
         screen = driver.screen()

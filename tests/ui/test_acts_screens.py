@@ -40,10 +40,19 @@ def test_a_screen_fits_its_width_and_can_be_ascii(screen, width):
 @pytest.mark.parametrize("focus", ["trials", "curve", "detail", "log"])
 def test_help_begins_with_the_focused_pane_and_misses_no_action(focus):
     seen = text(helped(context(snapshot(rows("cr")), focus=focus), 200))
-    assert seen.startswith(f"In this pane ({focus})")
+    assert seen.startswith("Signs")
+    assert seen.index(f"In this pane ({focus})") < seen.index("\nMove")
     for action in ACTIONS:
         if action.pane in (None, focus):
             assert action.title in seen
+
+
+@pytest.mark.parametrize("width", [78, 138])
+def test_help_has_every_sentence_whole_at_any_width(width):
+    words = text(helped(context(snapshot(rows("cr"))), width)).split()
+    told = [action for action in ACTIONS if action.pane is None and action.why_not is None]
+    assert told
+    assert [one.id for one in told if one.help.split()[-1] not in words] == []
 
 
 def test_help_says_what_looking_on_cannot_do():

@@ -120,3 +120,17 @@ def test_the_view_tells_who_waits_where_and_what_the_cut_is():
     losses = sorted(v for n in range(120) if not math.isnan(v := pic.curves.points(n).values[0]))
     assert first.split()[first.split().index("1") + 1] == "120"
     assert f"{losses[39]:.4g}" in first
+
+
+def test_figures_of_five_digits_stay_apart():
+    line = curve([0.123456])
+    trials = [row(number, "x", rung=0, step=1, value=0.123456) for number in range(10_000)]
+    pic = snapshot(trials, curves=dict.fromkeys(range(10_000), line))
+    view, at = Rungs(), context(pic, cursor=5)
+    for _ in range(11):  # entered in parts
+        view.key(at)
+    for width in (40, 60, 100):
+        words = text(view.draw(at, Size(width, 20)).lines).splitlines()
+        first = next(one for one in words if "0.1235" in one)
+        assert first.split()[1:7] == ["1", "10000", "0.1235", "0", "0", "0"], width
+        assert width == 40 or first.split()[7] == "10000"

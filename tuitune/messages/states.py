@@ -40,7 +40,7 @@ class StateWords(NamedTuple):
 
 WORDS: Final[Mapping[Shown, StateWords]] = {
     Shown.WAITING: StateWords("wait", "quiet", "is waiting", "for a slot"),
-    Shown.STARTING: StateWords("start", "info", "is starting", "its process is being started"),
+    Shown.STARTING: StateWords("start", "info", "is starting", "its process is starting"),
     Shown.RUNNING: StateWords("run", "success", "is running", "its process runs"),
     Shown.HELD: StateWords("held", "quiet", "is held at its rung", "at a rung, until promoted"),
     Shown.PAUSED: StateWords("pause", "warning", "is paused", "by you, until you resume it"),

@@ -53,10 +53,7 @@ def _reset(app: AppActions) -> None:
 
 
 def _enter(app: AppActions) -> None:
-    """Shows the trial in detail; the summary once the study is finished."""
-    if app.snapshot.engine.state == "finished":
-        app.show("summary")
-        return
+    """Shows the trial in detail."""
     app.selection.focus = app.selection.zoomed = DETAIL
     app.move()
 
@@ -129,7 +126,7 @@ def focus_actions(panes: Sequence[Pane]) -> tuple[Action, ...]:
             "pane.enter",
             ("enter",),
             "detail",
-            "Show the trial in detail; the summary once the study is finished.",
+            "Show the trial in detail.",
             "Look",
             _enter,
         ),

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 _ACTIONS: Final = (("chart.rungs", "curve"),)
-_NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # cells of the figures
-_NARROW_NAMES: Final = ("in", "cut", "pass", "here", "wait", "end")
-_WIDE: Final = (8, 9, 9, 9, 6, 7, 7)
-_WIDE_NAMES: Final = ("entries", "cut", "passed", "here", "waits", "ended")
+_NARROW: Final = (6, 6, 7, 5, 5, 5, 5)  # least cells of the figures
+_NARROW_NAMES: Final = ("in", "need", "pass", "here", "held", "end")
+_WIDE: Final = (8, 9, 9, 9, 7, 7, 7)
+_WIDE_NAMES: Final = ("entries", "needed", "passed", "here", "held", "ended")
 _WIDE_FROM: Final = 70
 _BAR: Final = 8  # least cells of a bar
 _AT_ONCE: Final = (
@@ -161,15 +161,27 @@ class Rungs:
         cursor = snapshot.row(context.selection.cursor)
         first = 0 if cursor is None else cursor.bracket
         brackets = sorted(range(len(snapshot.study.rungs)), key=lambda bracket: bracket != first)
-        lines = [_head(resource(snapshot), size.width)]
+        columns = self._columns(context, size.width)
+        lines = [_head(resource(snapshot), columns, size.width)]
         for bracket in brackets:
-            lines += self._bracket(context, bracket, size.width)
+            lines += self._bracket(context, bracket, columns, size.width)
         note = f"{snapshot.study.style or pruning.style}, 1 of {pruning.reduction:g} passes"
         if len(lines) > size.height > 0:
             lines[size.height - 1 :] = [_cut_off(len(lines) - size.height + 1)]
         return Drawing(title, lines, note, _ACTIONS)
 
-    def _bracket(self, context: RenderContext, bracket: int, width: int) -> list[Line]:
+    def _columns(self, context: RenderContext, width: int) -> list[int]:
+        """The cells of each figure: a blank before the longest of all brackets."""
+        columns = [*(_WIDE if width >= _WIDE_FROM else _NARROW)]
+        for bracket, steps in enumerate(context.snapshot.study.rungs):
+            for place, step in enumerate(steps):
+                texts = _texts(context, step, self._entries.figures(bracket, place), width)
+                columns = [max(c, len(t) + 1) for c, t in zip(columns, texts, strict=True)]
+        return columns
+
+    def _bracket(
+        self, context: RenderContext, bracket: int, columns: Sequence[int], width: int
+    ) -> list[Line]:
         """The complete trials, then the rungs, the last one first."""
         snapshot = context.snapshot
         steps = snapshot.study.rungs[bracket]
@@ -183,13 +195,13 @@ class Rungs:
         if len(snapshot.study.rungs) > 1:
             lines.append(((f" bracket {bracket}", "title"),))
         complete = self._entries.complete(bracket)
-        lines.append(_top(snapshot.spec.pruning.max, complete, width))
+        lines.append(_top(snapshot.spec.pruning.max, complete, columns))
         for place in reversed(range(len(steps))):
             sign = context.glyphs.cursor if own == place else " "
-            lines.append(
-                ((sign, "accent bold"), *_figures(context, steps[place], rungs[place], width))
-            )
-            room = width - sum(_columns(width)) - 3
+            texts = _texts(context, steps[place], rungs[place], width)
+            cells = [fit(t, w, right=True) for t, w in zip(texts, columns, strict=True)]
+            lines.append(((sign, "accent bold"), ("".join(cells), "text")))
+            room = width - sum(columns) - 3
             if room >= _BAR and most:
                 lines[-1] += (("  ", ""), *_bar(context, rungs[place], most, room))
             lines += _waiting(rungs[place], width)
@@ -202,22 +214,17 @@ def _none(spec: StudySpec) -> str:
     return "no rungs yet: the engine sets them when it starts"
 
 
-def _columns(width: int) -> Sequence[int]:
-    return _WIDE if width >= _WIDE_FROM else _NARROW
-
-
 def _cut_off(lines: int) -> Line:
     return ((f"  {lines} more lines (the cursor's bracket comes first): z zooms", "muted"),)
 
 
-def _head(name: str, width: int) -> Line:
+def _head(name: str, columns: Sequence[int], width: int) -> Line:
     names = _WIDE_NAMES if width >= _WIDE_FROM else _NARROW_NAMES
-    cells = [fit(n, w, right=True) for n, w in zip((name, *names), _columns(width), strict=True)]
+    cells = [fit(n, w, right=True) for n, w in zip((name, *names), columns, strict=True)]
     return ((" " + "".join(cells), "muted"),)
 
 
-def _top(most: int | None, complete: int, width: int) -> Line:
-    columns = _columns(width)
+def _top(most: int | None, complete: int, columns: Sequence[int]) -> Line:
     step = "end" if most is None else str(most)
     return (
         (" " + fit(step, columns[0], right=True), "text"),
@@ -225,14 +232,18 @@ def _top(most: int | None, complete: int, width: int) -> Line:
     )
 
 
-def _figures(context: RenderContext, step: int, rung: Figures, width: int) -> Line:
+def _texts(context: RenderContext, step: int, rung: Figures, width: int) -> list[str]:
+    """The figures of a rung, in the order of the columns."""
     cut = rung.cut(context.snapshot.spec.pruning.reduction)
     sign = 1 if context.snapshot.spec.objective.mode == "min" else -1
     too_few = "too few" if width >= _WIDE_FROM else "-"
     limit = too_few if cut is None else number(sign * cut)
-    figures = (step, rung.entries, limit, rung.gone_on, rung.here, rung.waits, rung.ended)
-    cells = [fit(str(f), w, right=True) for f, w in zip(figures, _columns(width), strict=True)]
-    return (("".join(cells), "text"),)
+    return [
+        str(step),
+        str(rung.entries),
+        limit,
+        *(str(count) for count in (rung.gone_on, rung.here, rung.waits, rung.ended)),
+    ]
 
 
 def _waiting(rung: Figures, width: int) -> list[Line]:
@@ -240,14 +251,14 @@ def _waiting(rung: Figures, width: int) -> list[Line]:
     if not rung.waits:
         return []
     named = [trial_name(trial) for trial in sorted(trial for _, trial in rung.rung.waiting)]
-    return [((" " * 10 + "waits: ", "warning"), (_within(named, width - 17), "text"))]
+    return [((" " * 10 + "held: ", "muted"), (_within(named, width - 16), "text"))]
 
 
 def _bar(context: RenderContext, rung: Figures, most: int, room: int) -> Line:
     """A bar of the entries: promoted, undecided, ended."""
     parts = (
         (context.glyphs.full, rung.gone_on, "success"),
-        ("=", rung.here + rung.waits, "warning"),
+        ("=", rung.here + rung.waits, "quiet"),
         (context.glyphs.rest, rung.ended + rung.failed, "faint"),
     )
     cells = ((sign * round(room * part / most), role) for sign, part, role in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -18,22 +19,25 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 _KEYS = 12  # cells for an action's keys
-TITLE = 20  # cells for its title, if its help follows
-_SENTENCES_FROM = 60  # cells of a column from which the help of each action is shown
+TITLE = 19  # cells for its title, which its help follows
+_COLUMN: Final = 66  # cells from which a text has a second column
+_SIGN: Final = 39  # cells of a sign and its meaning
+_GAP: Final = 2
 _READONLY: Final = "not with --readonly"
 
 
 def help_lines(context: RenderContext, actions: Iterable[Action], width: int) -> list[Line]:
-    """In two columns: the keys of the focused pane, those of each group, and the signs."""
-    gap = 2
-    column = (width - gap) // 2
-    blocks = [*_blocks(context, tuple(actions), column), _legend(context)]
+    """The signs, then the keys of the focused pane and of each group, in columns where they fit."""
+    columns = 2 if width >= 2 * _COLUMN else 1
+    column = (width - _GAP * (columns - 1)) // columns
+    blocks = [*_blocks(context, tuple(actions), column)]
     lines = [one for block in blocks for one in (*block, ())]
-    half = _cut_at(blocks, (len(lines) + 1) // 2)
+    half = _cut_at(blocks, (len(lines) + 1) // 2) if columns == 2 else len(lines)
     left, right = lines[:half], lines[half:]
     height = max(len(left), len(right))
     pairs = zip(_filled(left, height), _filled(right, height), strict=True)
-    return [(*padded(one, column), (" " * gap, ""), *padded(two, column)) for one, two in pairs]
+    both = [(*padded(one, column), (" " * _GAP, ""), *padded(two, column)) for one, two in pairs]
+    return [*_legend(context, width), (), *(both if columns == 2 else left)]
 
 
 def _blocks(context: RenderContext, actions: Sequence[Action], width: int) -> Iterable[list[Line]]:
@@ -51,31 +55,31 @@ def _block(context: RenderContext, title: str, actions: Sequence[Action], width:
     """A title and actions; a reason that several of them share is shown once, above them."""
     reasons = [_why_not(context, action) for action in actions]
     shared = {reason for reason, count in Counter(reasons).items() if reason and count > 1}
-    notes = [
-        line((words, "faint"))
-        for reason in sorted(shared)
-        for words in wrap(f"grey: {reason}", width)
-    ]
-    entries = (
-        _entry(context, action, reason, width, shown="" if reason in shared else reason)
-        for action, reason in zip(actions, reasons, strict=True)
-    )
-    return [line((title, "title bold")), *notes, *entries]
+    lines = [line((title, "title bold"))]
+    for reason in sorted(shared):
+        lines += [line((words, "faint")) for words in wrap(f"grey: {reason}", width)]
+    for action, reason in zip(actions, reasons, strict=True):
+        lines += _entry(context, action, reason, width, shown="" if reason in shared else reason)
+    return lines
 
 
-def _entry(context: RenderContext, action: Action, reason: str, width: int, *, shown: str) -> Line:
+def _entry(
+    context: RenderContext, action: Action, reason: str, width: int, *, shown: str
+) -> list[Line]:
     """Keys, title, and the help or the reason why it can't be done now. shown: the reason or ""."""
     keys = " ".join(context.keymap.keys(action.id)) or context.keymap.shown(action.id)
-    key = (fit(keys, _KEYS) + " ", "faint" if reason else "accent")
-    role = "faint" if reason else "text"
-    room = width - _KEYS - 1
-    if width < _SENTENCES_FROM:
-        text = f"{action.title}: {shown}" if shown else action.title
-        return line(key, (fit(text, room), role))
-    words = fit(shown or action.help, max(0, room - TITLE - 1))
-    return line(
-        key, (fit(action.title, TITLE) + " ", role), (words, "faint" if reason else "muted")
-    )
+    roles = ("faint", "faint", "faint") if reason else ("accent", "text", "muted")
+    widths = (_KEYS, TITLE, max(12, width - _KEYS - TITLE - 2))
+    texts = (keys, action.title, shown or action.help)
+    wrapped = (wrap(text, cells) for text, cells in zip(texts, widths, strict=True))
+    return [
+        line(
+            (fit(key, widths[0]) + " ", roles[0]),
+            (fit(title, widths[1]) + " ", roles[1]),
+            (words, roles[2]),
+        )
+        for key, title, words in zip_longest(*wrapped, fillvalue="")
+    ]
 
 
 def _why_not(context: RenderContext, action: Action) -> str:
@@ -85,21 +89,25 @@ def _why_not(context: RenderContext, action: Action) -> str:
     return action.why_not(context) if action.why_not else ""
 
 
-def _legend(context: RenderContext) -> list[Line]:
+def _legend(context: RenderContext, width: int) -> list[Line]:
+    """The signs of states and of lines, in as many columns as fit."""
+    glyphs = context.glyphs
     signs = [
-        line(
-            (f"{context.glyphs.states[state]} {state:<8}", words.role),
-            (f"  {words.meaning}", "muted"),
-        )
+        line((f"{glyphs.states[state]} {state:<8}", words.role), (f" {words.meaning}", "muted"))
         for state, words in WORDS.items()
     ]
-    others = (
-        (context.glyphs.cursor, "cursor"),
-        (context.glyphs.mark, "mark"),
-        (context.glyphs.best, "best"),
-    )
-    marks = [span for sign, word in others for span in ((sign, "accent"), (f" {word}  ", "muted"))]
-    return [line(("Signs", "title bold")), *signs, tuple(marks)]
+    others = ((glyphs.best, "best", "of all trials"), (glyphs.mark, "marked", "by space, v or *"))
+    signs += [
+        line((f"{sign} {word:<8}", "accent"), (f" {what}", "muted")) for sign, word, what in others
+    ]
+    columns = max(1, width // _SIGN)
+    room = width // columns
+    rows = -(-len(signs) // columns)
+    lines: list[Line] = [line(("Signs", "title bold"))]
+    for row in range(rows):
+        cells = (padded(one, room) for one in signs[row::rows])
+        lines.append(cut(tuple(span for cell in cells for span in cell), width))
+    return lines
 
 
 def _cut_at(blocks: Sequence[Sequence[Line]], half: int) -> int:
@@ -132,12 +140,14 @@ def key_lines(context: RenderContext, actions: Iterable[Action], width: int) -> 
     ]
     for action in actions:
         keys = " ".join(context.keymap.keys(action.id))
-        words = fit(action.help, max(0, width - _ID - _ID_KEYS - 2)).rstrip()
-        lines.append(
-            line(
-                (fit(action.id, _ID) + " ", "text"),
-                (fit(keys, _ID_KEYS) + " ", "accent"),
-                (words, "muted"),
+        room = max(12, width - _ID - _ID_KEYS - 2)
+        for number, words in enumerate(wrap(action.help, room)):
+            id_, shown = ("", "") if number else (action.id, keys)
+            lines.append(
+                line(
+                    (fit(id_, _ID) + " ", "text"),
+                    (fit(shown, _ID_KEYS) + " ", "accent"),
+                    (words, "muted"),
+                )
             )
-        )
     return [cut(one, width) for one in lines]

@@ -52,7 +52,7 @@ class LinesScreen(Screen[None]):
         """Makes the lines again for the new width."""
         width, height = event.size
         self._pane.styles.width, self._pane.styles.height = width, height
-        self._lines = self._text(width)
+        self._lines = self._text(width - 2)
         self._paint_lines()
 
     def on_key(self, event: events.Key) -> None:
@@ -100,7 +100,9 @@ class LinesScreen(Screen[None]):
     def _paint_lines(self) -> None:
         width, height = self.size
         self._top = min(self._top, max(0, len(self._lines) - self._room()))
-        seen = self._lines[self._top : self._top + self._room()]
+        seen: list[Line] = [
+            ((" ", ""), *one) for one in self._lines[self._top : self._top + self._room()]
+        ]
         head = ends(
             line((f"{self._rule} ", "rule"), (f"{self._heading} ", "accent bold")),
             (),
@@ -112,7 +114,7 @@ class LinesScreen(Screen[None]):
 
     def _foot(self, width: int) -> Line:
         last = self._top + self._room()
-        parts = [line(("esc", "accent"), (" back", "muted"))]
+        parts = [line((" esc", "accent"), (" back", "muted"))]
         parts += [
             line((f"  {key}", "accent"), (f" {word}", "muted"))
             for key, (word, _) in self._more.items()
@@ -120,5 +122,5 @@ class LinesScreen(Screen[None]):
         right: Line = ()
         if len(self._lines) > self._room():
             parts.append(line(("  arrows", "accent"), (" scroll", "muted")))
-            right = line((f"{min(last, len(self._lines))} of {len(self._lines)} lines", "muted"))
+            right = line((f"{min(last, len(self._lines))} of {len(self._lines)} lines ", "muted"))
         return ends(tuple(span for part in parts for span in part), right, width)

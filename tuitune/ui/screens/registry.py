@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 
@@ -63,6 +63,9 @@ def _lines(
     )
 
 
+_FIRST: Final = ("Trials", "Study", "Look", "App", "Move")  # groups as the palette lists them
+
+
 class _ActionCommands(Provider):
     """The actions in the palette: title and key, with the help below."""
 
@@ -84,5 +87,5 @@ class _ActionCommands(Provider):
 
     def _listed(self) -> list[tuple[str, str, str]]:
         shown = self._app.context().keymap.shown
-        actions = self._app.actions.values()
+        actions = sorted(self._app.actions.values(), key=lambda one: _FIRST.index(one.group))
         return [(f"{one.title} ({shown(one.id)})", one.id, one.help) for one in actions]
