@@ -68,7 +68,7 @@ def test_help_has_every_action_and_can_be_scrolled(finished, size):
 def test_help_says_why_something_cannot_be_done(finished):
     async def scenario(driver):
         await driver.press("f1")
-        await driver.until_shown("the study is finished", "--trials N")
+        await driver.until_shown("the study is finished; T or a adds trials")
 
     drive(finished, scenario, size=(200, 60))
 
@@ -235,11 +235,12 @@ def test_leaving_leaves_the_engine_and_ctrl_c_only_says_so(running):
 
 def test_a_finished_study_says_how_it_can_go_on(finished):
     async def scenario(driver):
-        for key in ("p", "x", "a", "+", "Q"):
+        for key in ("p", "x", "+", "Q"):
             await driver.press(key)
-            await driver.until_said(
-                "the study is finished; `tuitune study.toml --trials N` adds trials"
-            )
+            await driver.until_said("the study is finished; T or a adds trials")
+        for key in ("e", "T"):
+            await driver.press(key, *(["5", "enter"] if key == "T" else []))
+            await driver.until_said("no engine can be started from here")
 
     drive(finished, scenario)
 

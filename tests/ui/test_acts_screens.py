@@ -124,7 +124,7 @@ def test_why_a_trial_cannot_be_acted_on(act, fields, words):
         ("importing", "the training code is still being imported"),
         ("gone", "no engine runs; :restart starts one"),
         ("failed", "no engine runs; :restart starts one"),
-        ("finished", "the study is finished; `tuitune toy.toml --trials N` adds trials"),
+        ("finished", "the study is finished; T or a adds trials"),
     ],
 )
 def test_without_an_engine_the_next_step_is_said(engine, words):

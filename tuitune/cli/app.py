@@ -28,6 +28,8 @@ from tuitune.studyfile import StudyFileError
 from tuitune.ui.state.options import ConfigurationError, OpenedStudy, Options, StudyList
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuitune.cli.run_request import RunRequest
 
 _ENDING_ALL = frozenset(("slurmstepd", "tini", "docker-init", "dumb-init", "catatonit"))
@@ -129,8 +131,15 @@ def _show(study: OpenedStudy, options: Options) -> int:
     return _closed(folder, study.file, code)
 
 
-def _restart(folder: Path, file: Path, request: RunRequest | None) -> str:
-    """Start an engine; the error message, empty if it has started."""
+def _restart(
+    folder: Path,
+    file: Path,
+    request: RunRequest | None,
+    overrides: Sequence[str] = (),
+    *,
+    hold: bool = False,
+) -> str:
+    """Start an engine; the error message, empty if it has started. See `Restart`."""
     from tuitune.cli.launch import PROBLEMS as NOT_BEGUN
     from tuitune.cli.launch import begin_engine
     from tuitune.cli.run_request import RunRequest
@@ -138,7 +147,8 @@ def _restart(folder: Path, file: Path, request: RunRequest | None) -> str:
     study = StudyFolder(folder)
     base = request or RunRequest(file, folder.parent)
     try:
-        begin_engine(replace(base, overrides=(*base.overrides, *_stored_settings(study))), study)
+        changed = (*base.overrides, *_stored_settings(study), *overrides)
+        begin_engine(replace(base, overrides=changed, hold=hold), study)
     except NOT_BEGUN as error:
         return str(error)
     return ""

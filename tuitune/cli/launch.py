@@ -174,6 +174,7 @@ def _spawn(
     words += ["--startup", str(startup)]
     words += [word for override in request.overrides for word in ("--set", override)]
     words += ["--steal"] if request.steal else []
+    words += ["--hold"] if request.hold else []
     words += ["--executor", request.executor] if request.executor else []
     with (folder / LOG).open("ab") as log, _signals_blocked():
         return subprocess.Popen(

@@ -161,6 +161,7 @@ def attach(
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--startup", type=int, required=True)
 @click.option("--steal", is_flag=True)
+@click.option("--hold", is_flag=True)
 @_EXECUTOR
 @_SET
 def engine(
@@ -169,6 +170,7 @@ def engine(
     folder: Path,
     startup: int,
     steal: bool,
+    hold: bool,
     executor: str | None,
     overrides: tuple[str, ...],
 ) -> None:
@@ -176,7 +178,7 @@ def engine(
     from tuitune.cli.run import run_detached
     from tuitune.cli.run_request import RunRequest
 
-    request = RunRequest(file, folder.parent, overrides, steal=steal, executor=executor)
+    request = RunRequest(file, folder.parent, overrides, steal=steal, executor=executor, hold=hold)
     sys.exit(run_detached(request, folder, startup))
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tuitune.engine.run import Watcher
 
 _POLL = 0.5  # s
+_HOLD = 10.0  # s that an engine started for a request waits for it
 
 
 def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
@@ -157,6 +158,7 @@ def _opening(
         steal=request.steal,
         executor=request.executor,
         is_whole_process=True,
+        hold=_HOLD if request.hold else 0.0,
     )
 
 

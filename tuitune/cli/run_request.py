@@ -39,6 +39,7 @@ class RunRequest:
     new: bool = False
     steal: bool = False
     as_json: bool = False
+    hold: bool = False  # run a finished study, which is about to be asked for more
     executor: str | None = None  # its name; None: as before, or the default one
     timeouts: StartupTimeouts = field(default_factory=StartupTimeouts)
 
@@ -82,7 +83,7 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
         return Resolution("follow", spec, document, study)
     trials_then = study.spec.search.trials
     is_over = study.state() == "finished" and spec.search.trials <= max(len(rows), trials_then)
-    if is_over and not _has_never_worked(rows):
+    if is_over and not request.hold and not _has_never_worked(rows):
         return Resolution("tell", spec, document, study)
     for change in taken:
         print(f"{study.name}: changed: {change}", file=sys.stderr)

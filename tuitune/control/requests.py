@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuitune.core.study import Study, Trial
 
 Answer = dict[str, Any]  # values that JSON can hold; a request that fails has the key "error"
+IMPORTING = "its training code is still being imported; ask again after that"
 _LONGEST = 3600.0  # s that a kill may wait
 
 

@@ -42,6 +42,7 @@ class EngineContext:
     foreign: tuple[Past, ...]  # trials of earlier studies that it learns from
     seen: Snapshot  # of the GPUs, before the study was opened
     timeouts: Timeouts
+    hold: float = 0.0  # s that a finished study waits for a first request before it is opened
 
 
 def make_model_client(context: EngineContext, note: Callable[[str], None]) -> ModelProcess | None:

@@ -94,6 +94,7 @@ class Opening:
     steal: bool = False
     executor: str | None = None  # its name; None: the one of the last run, or the default
     is_whole_process: bool = False  # this process does nothing else
+    hold: float = 0.0  # s that a finished study waits for a first request, which may add to it
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
@@ -131,7 +132,15 @@ def run(
                     sweep(str(folder))  # processes of a dead engine must be gone first
                 foreign = learned_once(spec, journal)
                 context = EngineContext(
-                    study, journal, held, machine, document, foreign, seen, opening.timeouts
+                    study,
+                    journal,
+                    held,
+                    machine,
+                    document,
+                    foreign,
+                    seen,
+                    opening.timeouts,
+                    hold=opening.hold if study.state.finished else 0.0,
                 )
                 seen_by = GuardedWatcher(watcher(study), folder / LOG)
                 return asyncio.run(_run(context, make_executor, seen_by, listening, notes))
@@ -257,11 +266,20 @@ async def _run(
             await gate.wait_for(executor.open())
         _store_phase(journal, "running")
         loggers.start()
-        gate.open(ControlHandler(engine, context.document, time.time, gpus))
+        await _open_gate(gate, engine, context, gpus)
         finished = await _to_its_end(engine, context, gpus, model_client, signals)
     _store_end(engine, journal, finished)
     interrupted = watch.interrupted and not finished.complete
     return Outcome(study, finished, interrupted, engine.broken)
+
+
+async def _open_gate(
+    gate: StartupGate, engine: Engine, context: EngineContext, gpus: Gpus | None
+) -> None:
+    """Requests are handled from now on; a study that is held is opened after the first one."""
+    handler = ControlHandler(engine, context.document, time.time, gpus)
+    gate.open(handler)
+    await handler.hold(context.hold)
 
 
 def _store_end(engine: Engine, journal: Journal, finished: ev.Finished) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuitune.control.requests import Answer, RefusedError, Request, Stop
+from tuitune.control.requests import IMPORTING, Answer, RefusedError, Request, Stop
 from tuitune.core import events as ev
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.study import Study
@@ -87,7 +87,7 @@ class StartupGate:
         if self._handler is not None:
             return await self._handler(request, by)
         if not isinstance(request, Stop):
-            raise RefusedError("its training code is still being imported; ask again after that")
+            raise RefusedError(IMPORTING)
         self.stop()
         return {"running": 0}
 
@@ -164,13 +164,27 @@ class ControlHandler:
         self._engine = engine
         self._document = document
         self._gpus = gpus
+        self._first: asyncio.Event | None = None  # set once a held study has been asked
         self.clock = clock
+
+    async def hold(self, seconds: float) -> None:
+        """Wait for a first request to a finished study, which is opened again after it."""
+        if seconds:
+            self._first = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._first.wait(), seconds)
+            self._first = None
 
     async def __call__(self, request: Request, by: str) -> Answer:
         """The answer to a request, once its effects are stored. Raises RefusedError."""
-        if self.study.state.finished:
+        first = self._first
+        if self.study.state.finished and first is None:
             raise RefusedError("the study has just ended")
-        answer = await request.handle(self, by)
+        try:
+            answer = await request.handle(self, by)
+        finally:
+            if first is not None:
+                first.set()
         await asyncio.sleep(0)  # let the engine commit first
         if self._engine.broken is not None:
             raise RefusedError(str(self._engine.broken))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitune.control import ControlError, request, socket_path
+from tuitune.control.requests import IMPORTING, Set
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.exported import exported
@@ -21,9 +23,32 @@ if TYPE_CHECKING:
     from tuitune.control.requests import Request
     from tuitune.store.exported import Form
     from tuitune.ui.actions.action import AppActions
+    from tuitune.ui.state.options import Restart
     from tuitune.ui.state.source import Source
 
+NO_START = "no engine can be started from here"
 _PATIENCE = 10.0  # s for an engine's answer
+_IMPORT = 600.0  # s for the import of training code
+_AGAIN = 0.2  # s between two questions meanwhile
+
+
+def asked(folder: Path, message: Request) -> dict[str, Any]:
+    """The answer of a study's engine; one with the key "error" where there is none."""
+    try:
+        return request(socket_path(folder, "control"), message, _PATIENCE, by="app")
+    except ControlError as error:
+        return {"error": owner.out_of_reach(folder) or str(error)}
+
+
+def asked_once_open(folder: Path, message: Request) -> dict[str, Any]:
+    """The answer of an engine that may still import its training code."""
+    until = time.monotonic() + _IMPORT
+    while True:
+        answer = asked(folder, message)
+        waits = answer.get("error") == IMPORTING and time.monotonic() < until
+        if not waits or owner.running(folder) is None:
+            return answer
+        time.sleep(_AGAIN)
 
 
 class Services:
@@ -34,7 +59,7 @@ class Services:
         screen: Screen[None],
         app: AppActions,
         source: Source,
-        restart: Callable[[], str] | None,
+        restart: Restart | None,
     ) -> None:
         self._screen = screen
         self._app = app
@@ -47,8 +72,18 @@ class Services:
         self._screen.run_worker(self._read_curves, thread=True, exit_on_error=False)
 
     def send(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
-        """Calls `then` with the answer on the screen's thread; an error is shown instead."""
-        self._asking.submit(self._ask, message, then)
+        """Calls `then` with the answer on the screen's thread; an error is shown instead.
+
+        A finished study gets an engine first.
+        """
+        ask = self._ask
+        if self._app.snapshot.engine.state == "finished":
+            if self._restart is None:
+                self._app.say(NO_START, "warning")
+                return
+            self._app.say("starting an engine …")
+            ask = self._start_and_ask
+        self._asking.submit(ask, message, then)
 
     def close(self) -> None:
         """Drops unsent requests."""
@@ -57,7 +92,7 @@ class Services:
     def restart(self) -> None:
         """Starts an engine from another thread and shows the result."""
         if self._restart is None:
-            self._app.say("no engine can be started from here", "warning")
+            self._app.say(NO_START, "warning")
             return
         self._app.say("starting an engine …")
         self._screen.run_worker(self._start, thread=True, exit_on_error=False)
@@ -108,11 +143,21 @@ class Services:
         self._screen.app.call_from_thread(self._app.move)
 
     def _ask(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
-        folder = self._app.snapshot.folder
-        try:
-            answer = request(socket_path(folder, "control"), message, _PATIENCE, by="app")
-        except ControlError as error:
-            answer = {"error": owner.out_of_reach(folder) or str(error)}
+        self._pass_on(asked(self._app.snapshot.folder, message), then)
+
+    def _start_and_ask(self, message: Request, then: Callable[[dict[str, Any]], None]) -> None:
+        """Settings are given to the new engine as it starts; all else is asked once it listens."""
+        assert self._restart is not None
+        overrides = message.overrides if isinstance(message, Set) else ()
+        problem = self._restart(overrides, hold=not overrides)
+        if problem:
+            self._pass_on({"error": problem}, then)
+        elif overrides:
+            self._pass_on({"changed": list(overrides)}, then)
+        else:
+            self._pass_on(asked_once_open(self._app.snapshot.folder, message), then)
+
+    def _pass_on(self, answer: dict[str, Any], then: Callable[[dict[str, Any]], None]) -> None:
         if "error" in answer:
             self._screen.app.call_from_thread(self._app.say, str(answer["error"]), "error")
         else:

@@ -82,9 +82,34 @@ def targets(context: RenderContext, why_not: WhyNot) -> Targets:
     )
 
 
-def none_can(context: RenderContext, why_not: WhyNot) -> str:
-    """The reason why the action applies to no trial of `meant`; "" if it applies to one."""
-    absent = no_engine(context)
+def no_engine(context: RenderContext) -> str:
+    """The reason why no engine accepts requests; "" if one does."""
+    state = context.snapshot.engine.state
+    if state in ("running", "silent"):
+        return ""
+    if state == "importing":
+        return "the training code is still being imported"
+    if state == "finished":
+        key = context.keymap.shown
+        return f"the study is finished; {key('study.trials')} or {key('trial.add')} adds trials"
+    return "no engine runs; :restart starts one"
+
+
+def no_start(context: RenderContext) -> str:
+    """As `no_engine`, for what starts an engine on a finished study."""
+    return "" if context.snapshot.engine.state == "finished" else no_engine(context)
+
+
+def none_can(
+    context: RenderContext,
+    why_not: WhyNot,
+    absence: Callable[[RenderContext], str] = no_engine,
+) -> str:
+    """The reason why the action applies to no trial of `meant`; "" if it applies to one.
+
+    absence: why nothing can be asked.
+    """
+    absent = absence(context)
     if absent:
         return absent
     chosen = targets(context, why_not)
@@ -94,18 +119,6 @@ def none_can(context: RenderContext, why_not: WhyNot) -> str:
         return "there are no trials yet"
     more = len(chosen.left_out) - 1
     return chosen.left_out[0] + (f", and {more} more can't either" if more else "")
-
-
-def no_engine(context: RenderContext) -> str:
-    """The reason why no engine accepts requests; "" if one does."""
-    state = context.snapshot.engine.state
-    if state in ("running", "silent"):
-        return ""
-    if state == "importing":
-        return "the training code is still being imported"
-    if state == "finished":
-        return f"the study is finished; `tuitune {context.snapshot.file} --trials N` adds trials"
-    return "no engine runs; :restart starts one"
 
 
 def _shown(row: TrialRow) -> Shown:

@@ -9,7 +9,7 @@ from tuitune.control.requests import Pause, Resume, Set, Stop
 from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.actions.command_line import command_line
-from tuitune.ui.actions.engine_state import no_engine
+from tuitune.ui.actions.engine_state import no_engine, no_start
 from tuitune.ui.state.status_line import SEEN, Choice, Menu, Question, Undo, Wanted
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def _trials(app: AppActions, text: str) -> None:
         return
     was, begun = _settings_trials(app.context()), len(app.snapshot.rows)
     words = f"{number} trials in all (before: {was})"
-    if number >= begun:
+    if app.snapshot.engine.state == "finished" and number <= was:
+        app.say(f"trials: it has had all of its {was}; write a larger number", "warning")
+        return
+    if number >= begun or app.snapshot.engine.state == "finished":
         _set(app, "search.trials", number, was, words)
         return
     asked = f"{begun} trials have started: end the study once they have ended?"
@@ -254,11 +257,11 @@ ACTIONS: Final = (
         "study.trials",
         ("T",),
         "number of trials",
-        "Set the number of trials, besides those added by hand.",
+        "Set the number of trials, besides those added by hand; a finished study goes on.",
         "Study",
         _ask_trials,
         dangerous=True,
-        why_not=no_engine,
+        why_not=no_start,
         argument=Argument("N", _trials),
     ),
     Action(

@@ -13,6 +13,7 @@ from tuitune.ui.actions.engine_state import (
     meant,
     named,
     no_engine,
+    no_start,
     none_can,
     targets,
     why_no,
@@ -175,11 +176,13 @@ def _no_undo(context: RenderContext) -> str:
 
 
 def _no_enqueue(context: RenderContext) -> str:
-    return no_engine(context) or ("" if meant(context) else "there are no trials yet")
+    return no_start(context) or ("" if meant(context) else "there are no trials yet")
 
 
-def _unless(why_not: WhyNot) -> Callable[[RenderContext], str]:
-    return lambda context: none_can(context, why_not)
+def _unless(
+    why_not: WhyNot, absence: Callable[[RenderContext], str] = no_engine
+) -> Callable[[RenderContext], str]:
+    return lambda context: none_can(context, why_not, absence)
 
 
 ACTIONS: Final = (
@@ -241,7 +244,7 @@ ACTIONS: Final = (
         "Trials",
         _retry,
         dangerous=True,
-        why_not=_unless(why_no(Act.RETRY)),
+        why_not=_unless(why_no(Act.RETRY), no_start),
     ),
     Action(
         "trial.add",
@@ -251,6 +254,6 @@ ACTIONS: Final = (
         "Trials",
         _add,
         dangerous=True,
-        why_not=no_engine,
+        why_not=no_start,
     ),
 )

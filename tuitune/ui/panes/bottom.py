@@ -110,6 +110,13 @@ def _undo(context: RenderContext) -> Line:
 
 # (action, label), the most useful first: those that don't fit are left out
 _FIRST: Final[Named] = (("app.help", "help"),)
+# what a finished study goes on with; while one runs, other acts have the room
+_AGAIN: Final[Named] = (
+    ("study.trials", "more trials"),
+    ("trial.add", "add"),
+    ("trial.enqueue", "repeat"),
+)
+_OF_FINISHED: Final = frozenset(id_ for id_, _ in _AGAIN)
 _MORE: Final[Named] = (("pane.zoom", "zoom"), ("app.commands", "command"))
 _LAST: Final[Named] = (("app.quit", "leave"),)
 
@@ -124,10 +131,10 @@ class KeysPane:
 
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """One line, see `keys_line`."""
-        status_line, gone = context.status_line, context.snapshot.engine_gone
+        status_line, engine = context.status_line, context.snapshot.engine.state
         if status_line.prompt or status_line.menu or status_line.question:
             return keys_line(context, self._hints, size)
-        key = context.selection.focus, context.readonly, gone, size
+        key = context.selection.focus, context.readonly, engine, size
         return self._shown.get(key, partial(keys_line, context, self._hints, size))
 
 
@@ -143,9 +150,12 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
         return [_menu_lines(status_line.menu, size.width)[1]]
     if status_line.question is not None:
         return [line(("enter", "bold"), (" means no", "muted"))]
-    actions = [*_FIRST, *hints.get(context.selection.focus, ()), *_MORE]
+    again = _AGAIN if context.snapshot.engine.state == "finished" else ()
+    own = [hint for hint in hints.get(context.selection.focus, ()) if hint not in again]
     shown = [
-        (context.keymap.shown(id_), word) for id_, word in actions if _is_possible(context, id_)
+        (context.keymap.shown(id_), word)
+        for id_, word in (*_FIRST, *again, *own, *_MORE)
+        if _is_possible(context, id_)
     ]
     last = [(context.keymap.shown(id_), word) for id_, word in _LAST]
     return [_fitting(shown, size.width, last)]
@@ -153,5 +163,7 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
 
 def _is_possible(context: RenderContext, id_: str) -> bool:
     """False for an action on the study with --readonly or without an engine."""
-    changes_study = id_ in context.keymap.dangerous
-    return not (changes_study and (context.readonly or context.snapshot.engine_gone))
+    if id_ not in context.keymap.dangerous:
+        return True
+    again = context.snapshot.engine.state == "finished" and id_ in _OF_FINISHED
+    return (again or not context.snapshot.engine_gone) and not context.readonly

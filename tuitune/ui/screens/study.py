@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tuitune.ui.actions.action import Action
     from tuitune.ui.configuration import Configuration
     from tuitune.ui.render.lines import Box, Line
-    from tuitune.ui.state.options import Options
+    from tuitune.ui.state.options import Options, Restart
     from tuitune.ui.state.snapshot import Snapshot
     from tuitune.ui.state.source import Source
     from tuitune.ui.state.status_line import Menu, Prompt, Question
@@ -57,10 +57,10 @@ class StudyScreen(Screen[None]):
         source: Source,
         configuration: Configuration,
         options: Options,
-        restart: Callable[[], str] | None = None,
+        restart: Restart | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """restart: starts an engine on the study; returns the reason if that fails."""
+        """restart: starts an engine on the study; None where that can't be done."""
         super().__init__()
         self.keymap = configuration.keymap
         self.actions: Mapping[str, Action] = {one.id: one for one in configuration.actions}

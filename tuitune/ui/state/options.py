@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tuitune.ui.state.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
     from pathlib import Path
 
 LOCAL, REMOTE = 0.25, 0.5  # s between two readings of the store
@@ -18,14 +18,22 @@ class ConfigurationError(Exception):
     """The user's configuration is invalid; the message has a line for each mistake."""
 
 
+class Restart(Protocol):
+    """Starts an engine on a study. Returns the reason if that fails, else an empty text."""
+
+    def __call__(self, overrides: Sequence[str] = (), *, hold: bool = False) -> str:
+        """overrides: changed keys of the study file, as "search.trials=80".
+
+        hold: a finished study is run, too, and waits some seconds for a first request.
+        """
+
+
 class OpenedStudy(Record, frozen=True):
     """A study to show."""
 
     folder: Path
     file: str  # the path of the study file, as the user would write it
-    restart: Callable[[], str] | None = (
-        None  # starts an engine on it; returns the reason if that fails
-    )
+    restart: Restart | None = None
 
 
 class StudyList(Record, frozen=True):
