@@ -196,7 +196,7 @@ def test_the_list_of_keys_is_what_the_example_says(study):
     document = tomllib.loads(WHOLE)
     for table, keys in KEYS.items():
         if table != "space":
-            others = {"command", "metrics", "levels", "cwd", "saves", "python", *LOGS}
+            others = {"from", "command", "metrics", "levels", "cwd", "saves", "python", *LOGS}
             assert set(document[table]) | others >= set(keys), table
     said = {key for value in document["space"].values() if isinstance(value, dict) for key in value}
     assert said | {"type"} == set(PARAMETER_KEYS)

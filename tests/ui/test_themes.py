@@ -12,7 +12,7 @@ import pytest
 from stills import app, study_picture, text_of
 from textual.events import Key
 
-from tuitune.cli import main
+from tuitune.cli import options
 from tuitune.ui.render.terminal import Answer, asked
 from tuitune.ui.render.themes import CONTRAST, DARK, LIGHT, OUTPUT, PLAIN, STEPS, THEMES, rgb
 
@@ -99,7 +99,7 @@ def test_all_themes_have_the_same_roles():
 
 
 def test_the_option_offers_every_theme():
-    assert [*main.THEME_NAMES] == [*THEMES]
+    assert [*options.THEME_NAMES] == [*THEMES]
 
 
 @pytest.fixture

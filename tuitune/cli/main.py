@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +16,16 @@ from tuitune.cli.arguments import (
     TrialNumber,
     study_argument,
 )
-from tuitune.cli.options import device_options, device_overrides, runs_option
+from tuitune.cli.options import (
+    ascii_option,
+    device_options,
+    device_overrides,
+    no_color_option,
+    runs_option,
+    theme_option,
+)
+from tuitune.cli.results import RESULTS
 from tuitune.cli.steering import STEERING
-
-if TYPE_CHECKING:
-    from tuitune.store.exported import ExportedTable
 
 _SET = click.option(
     "--set",
@@ -30,15 +34,6 @@ _SET = click.option(
     metavar="KEY=VALUE",
     help="Override a key of the study file, as search.trials=20; may be repeated.",
 )
-_ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII.")
-THEME_NAMES = ("dark", "light", "contrast", "16")  # of ui.render.themes, which is not loaded here
-_THEME = click.option(
-    "--theme",
-    type=click.Choice(THEME_NAMES),
-    envvar="TUITUNE_THEME",
-    help="The app's colours; the default goes by the terminal's background.",
-)
-NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
 _STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 _EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
@@ -85,9 +80,9 @@ def commands(context: click.Context) -> None:
 @_EXECUTOR
 @device_options
 @_SET
-@_ASCII
-@NO_COLOR
-@_THEME
+@ascii_option
+@no_color_option
+@theme_option
 @runs_option
 def run(
     file: Path,
@@ -133,9 +128,9 @@ def run(
 @commands.command()
 @study_argument
 @click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
-@_ASCII
-@NO_COLOR
-@_THEME
+@ascii_option
+@no_color_option
+@theme_option
 @runs_option
 def attach(
     study: str | None,
@@ -247,40 +242,6 @@ def show(
 
 @commands.command()
 @study_argument
-@click.option(
-    "--what",
-    "--table",
-    "what",
-    type=click.Choice(["trials", "reports", "importance"]),
-    help="One row for each trial (the default), each report, or the importance of each parameter.",
-)
-@click.option(
-    "--to",
-    default="csv",
-    show_default=True,
-    metavar="FORM",
-    help="csv or json; or another tool: tensorboard, wandb, mlflow, optuna.",
-)
-@click.option(
-    "-o",
-    "out",
-    default="",
-    metavar="PLACE",
-    help="The file; or the tool's folder, address or project, if not its default.",
-)
-@runs_option
-def export(study: str | None, *, what: ExportedTable | None, to: str, out: str, runs: Path) -> None:
-    """Write a table of STUDY, or all of it to another tool.
-
-    A tool gets what it lacks: the same command again adds what is new.
-    """
-    from tuitune.cli.export import export_study
-
-    sys.exit(export_study(study, runs, what=what, to=to, out=out))
-
-
-@commands.command()
-@study_argument
 @_SET
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @runs_option
@@ -307,5 +268,5 @@ def init(script: Path, *, arguments: tuple[str, ...]) -> None:
     sys.exit(write_draft(script, arguments))
 
 
-for _command in STEERING:
+for _command in (*RESULTS, *STEERING):
     commands.add_command(_command)

@@ -1,4 +1,4 @@
-"""Options that several commands share: the folder of studies, and devices."""
+"""Options that several commands share: the folder of studies, the look of the app, devices."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ runs_option = click.option(
     help="The folder of study folders.",
 )
 
+ascii_option = click.option(
+    "--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII."
+)
+THEME_NAMES = ("dark", "light", "contrast", "16")  # of ui.render.themes, which is not loaded here
+theme_option = click.option(
+    "--theme",
+    type=click.Choice(THEME_NAMES),
+    envvar="TUITUNEtheme_option",
+    help="The app's colours; the default goes by the terminal's background.",
+)
+no_color_option = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 _PLACE = "tuitune.devices"  # in the context, for `device_overrides`

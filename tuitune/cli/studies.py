@@ -84,22 +84,28 @@ class StudyFolder:
         number, partial = best_of(self.spec, rows)
         return next((r for r in rows if r.number == number), None), partial
 
-    def checkpoint(self, trial: int) -> Path | None:
-        """The newest whole checkpoint of a trial that is kept; a command's is what it has saved."""
+    def saved(self, trial: int) -> Path | None:
+        """The folder, named by its step, of the newest whole checkpoint that a trial has kept."""
         # Few commands need these.
         from tuitune.engine.trial_folders import whole  # noqa: PLC0415
         from tuitune.trial.checkpoints import CHECKPOINTS  # noqa: PLC0415
-        from tuitune.trial.saved_files import newest  # noqa: PLC0415
 
         folder = self.path / TRIALS / f"{trial:04d}"
         try:
             found = whole(list((folder / CHECKPOINTS).iterdir()))
         except OSError:
             return None
-        if not found or self.spec.trial.saves is None:
-            return found[-1] if found else None
-        saved = newest(str(found[-1]), self.spec.trial.saves)
-        return None if saved is None else found[-1] / saved.place
+        return found[-1] if found else None
+
+    def checkpoint(self, trial: int) -> Path | None:
+        """As `saved`; of a command with `saves` the file in there that it has saved."""
+        folder, saves = self.saved(trial), self.spec.trial.saves
+        if folder is None or saves is None:
+            return folder
+        from tuitune.trial.saved_files import newest  # noqa: PLC0415 - few commands need it
+
+        found = newest(str(folder), saves)
+        return None if found is None else folder / found.place
 
 
 def open_study(text: str | None, runs: Path) -> StudyFolder | None:

@@ -229,7 +229,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     ),
     "space": (),
     "search": (
-        *("method", "trials", "seed", "concurrency", "points", "learn_from"),
+        *("method", "trials", "seed", "concurrency", "points", "learn_from", "from"),
         *(option.key for kind in SEARCHERS.values() for option in kind.options),
     ),
     "pruning": (

@@ -127,6 +127,7 @@ def read_search(table: Table, names: Collection[str], space: SearchSpace) -> Sea
         concurrency=table.whole("concurrency", None, low=1),
         points=_points(table, names, space),
         learn_from=_learn_from(table, row, method),
+        source=table.text("from", ""),
     )
     if installed is not None and not faults:
         _guarded(table, lambda: row.make(space, search, False))  # noqa: FBT003 - not informed

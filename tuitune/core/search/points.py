@@ -57,7 +57,10 @@ def points_first(space: SearchSpace, search: SearchSpec, method: Method) -> _Poi
     for index, point in enumerate(search.points):
         try:
             planned, seed = method.planned(index), f"{search.seed}/{index}"
-            completed.append(complete_point(space, planned, Given(index), point, seed))
+            found = complete_point(space, planned, Given(index), point, seed)
+            if search.source:
+                found = Proposal(found.config, f"from {search.source}", "trained on")
+            completed.append(found)
         except BrokenError:  # the study file's reader has refused it
             continue
     return _PointsFirst(space, method, tuple(completed))

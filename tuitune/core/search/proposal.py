@@ -16,7 +16,7 @@ from tuitune.core.space import SearchSpace, key
 class Proposal(msgspec.Struct, frozen=True):
     """A configuration without its sampled values, except those that the user gave.
 
-    origin: "point" or the searcher's method. why: how it was chosen.
+    origin: "point", "from #7 of digits", or the searcher's method. why: how it was chosen.
     """
 
     config: dict[str, Any]
@@ -63,6 +63,7 @@ class SearchSpec:
     learn_from: tuple[str, ...] = ()  # folders or names of earlier studies, as in the file
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own
     installed: SearcherKind | None = field(default=None, compare=False, repr=False)  # its row
+    source: str = ""  # the trial of another study that the points are from, as "#7 of digits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,91 @@
+"""`best`: the configuration of a trial in a form to paste, and its checkpoint."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tuitune.cli.studies import open_study, short_path
+from tuitune.messages.configuration import configuration_text
+from tuitune.messages.text import number, trial_name
+from tuitune.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuitune.cli.studies import StudyFolder
+    from tuitune.messages.configuration import ConfigurationForm
+    from tuitune.store.rows import TrialRow
+
+_WITH_COMMENTS = ("toml", "yaml", "python")
+
+
+def find_trial(study: StudyFolder, trial: int | None) -> TrialRow | None:
+    """This trial, or the best one; None, with a message on stderr, if there is none.
+
+    Raises StoreError.
+    """
+    rows = study.reader.trials()
+    if trial is None:
+        found, _ = study.best(rows)
+        if found is None:
+            metric = study.spec.objective.metric
+            print(f"{study.name}: no trial has reported a number for {metric}", file=sys.stderr)
+        return found
+    if trial < len(rows):
+        return rows[trial]
+    known = f"it has #0 to #{len(rows) - 1}" if rows else "it has none yet"
+    print(f"{study.name}: no trial {trial_name(trial)}: {known}", file=sys.stderr)
+    return None
+
+
+def print_best(
+    text: str | None,
+    runs: Path,
+    trial: int | None,
+    form: ConfigurationForm,
+    *,
+    only_checkpoint: bool,
+) -> int:
+    """Print the best trial, or this one, as `form`; the exit status.
+
+    What else is known of it goes into comments, or to stderr where the form has none.
+    """
+    study = open_study(text, runs)
+    if study is None:
+        return 2
+    try:
+        row = find_trial(study, trial)
+        if row is None:
+            return 2
+        checkpoint = study.checkpoint(row.number)
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if only_checkpoint:
+        if checkpoint is None:
+            print(f"{study.name}: {_no_checkpoint(row)}", file=sys.stderr)
+            return 1
+        print(short_path(checkpoint))
+        return 0
+    out = sys.stdout if form in _WITH_COMMENTS else sys.stderr
+    mark = "# " if form in _WITH_COMMENTS else ""
+    for line in _about(study, row, checkpoint):
+        print(f"{mark}{line}", file=out)
+    flat = form == "flags"
+    config = row.config if flat else study.spec.space.nested(row.config)
+    print(configuration_text(config, form))
+    return 0
+
+
+def _about(study: StudyFolder, row: TrialRow, checkpoint: Path | None) -> list[str]:
+    metric = study.spec.objective.metric
+    unit = study.spec.pruning.resource or "report"
+    reached = f" at {unit} {row.step}" if row.step else ""
+    what = f"{study.name} {trial_name(row.number)} ({row.state.lower()})"
+    where = short_path(checkpoint) if checkpoint is not None else _no_checkpoint(row)
+    return [f"{what}: {metric} {number(row.value)}{reached}", f"checkpoint: {where}"]
+
+
+def _no_checkpoint(row: TrialRow) -> str:
+    return f"none of {trial_name(row.number)} is kept; see keep_checkpoints in [trial]"
