@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 GROUPS = {
     "Studies": ("run", "attach", "ls", "stop", "set", "simulate", "rm"),
     "Trials": ("add", "pause", "resume", "kill", "retry"),
-    "Results": ("show", "export"),
+    "Results": ("show", "best", "train", "export"),
     "Study files and machines": ("check", "init", "doctor"),
 }
 COMMANDS = """\
