@@ -118,13 +118,32 @@ def test_running_trials_are_not_repeated():
     past = sobol_history(space, 12, lambda c: (c["x"] - 0.3) ** 2 + (c["y"] - 0.6) ** 2)
     model = bayes_model(space, 0, "min")
     asked, waiting = [], []
-    for trial in range(12, 18):
+    for trial in range(12, 24):
         history = History((*past, *waiting))
         proposal = model.propose(trial, history, tried_of(space, history.past))
         asked.append([proposal.config["x"], proposal.config["y"]])
         waiting.append(Past(trial, proposal.config, (), "pending"))
-    gaps = [math.dist(a, b) for i, a in enumerate(asked) for b in asked[:i]]
-    assert min(gaps) > 1e-3
+    pairs = [(a, b) for i, a in enumerate(asked) for b in asked[:i]]
+    assert min(max(abs(p - q) for p, q in zip(a, b, strict=True)) for a, b in pairs) > 0.02
+
+
+def test_ends_of_ranges_are_proposed_where_the_data_speak_for_them():
+    """Not along parameters that don't matter, where the model is only uncertain."""
+    names = ["best_inside", "best_at_the_end", "idle", "idle_too", "idle_steps"]
+    steps = [None, None, None, None, 0.1]
+    space = SearchSpace(
+        tuple(FloatRange(name, 0.0, 1.0, step=s) for name, s in zip(names, steps, strict=True))
+    )
+
+    def objective(trial, config):
+        return ended(trial, config, (config["best_inside"] - 0.4) ** 2 + config["best_at_the_end"])
+
+    late = [
+        trial.config for seed in (0, 1) for trial in search(space, objective, 45, seed=seed)[20:]
+    ]
+    at_end = {name: sum(c[name] in {0.0, 1.0} for c in late) / len(late) for name in names}
+    assert at_end["best_at_the_end"] > 0.4
+    assert all(at_end[name] < 0.15 for name in names if name != "best_at_the_end"), at_end
 
 
 def test_a_trial_that_has_shown_nothing_is_no_mark_to_improve_on():

@@ -208,6 +208,16 @@ class Improvement:
             slopes += self.beliefs.slopes(rows, places, self.table.finite)
         return value, slopes
 
+    def gains(self, row: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(rows,): what rows gain over one row (1, places) if they are as uncertain as that."""
+        every = np.vstack([row, rows])
+        mean, deviation = self.belief(every)
+        found = log_expected_improvement(mean, np.full(len(every), deviation[0]), self.best)
+        if self.beliefs:
+            found += self.beliefs.log_prior(every, self.table.finite)
+        gain: NDArray[np.float64] = found[1:] - found[0]
+        return gain
+
     def belief(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and deviation of the outcome at the target level."""
         return self.posterior.belief(self.table.whole(rows), self.table.target)

@@ -33,6 +33,9 @@ from tuitune.core.space import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_TWO = 2  # values of a number that are both ends
+_EDGE = 1e-3  # of a continuous range, that counts as its end
+_NEAR = 0.02  # of a range, by which two numbers are nearly the same
 _COUNTABLE = 1000  # finer grids are continuous for the model, and rounded at the end
 
 
@@ -112,6 +115,16 @@ class Encoding:
         """The places whose parameters have a countable number of values."""
         return tuple(i for i, c in enumerate(self.columns) if c.centres is not None)
 
+    @cached_property
+    def with_ends(self) -> NDArray[np.intp]:
+        """The places of numbers that have values between the ends of their range."""
+        found = [
+            place
+            for place, column in enumerate(self.columns)
+            if not column.categories and (column.centres is None or len(column.centres) > _TWO)
+        ]
+        return np.array(found, dtype=np.intp)
+
     def row(self, config: Mapping[str, Any]) -> NDArray[np.float64]:
         """The searched part of a configuration's row; ValueError if it is not of this space."""
         row: NDArray[np.float64] = self.snapped(np.array([self.space.point(config)]))[0]
@@ -161,6 +174,33 @@ class Encoding:
         edges = self.columns[place].edges
         assert edges is not None
         return int(np.searchsorted(edges, coordinate, side="right"))
+
+    def on_end(self, place: int, coordinate: float) -> bool:
+        """Whether a coordinate is one of the two ends of its parameter's range."""
+        centres = self.columns[place].centres
+        if centres is None:
+            return coordinate <= _EDGE or coordinate >= 1.0 - _EDGE
+        return self.cell(place, coordinate) in (0, len(centres) - 1)
+
+    def inside(self, place: int, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Coordinates between the ends; shares: (n,) of the range between them, below 1."""
+        centres = self.columns[place].centres
+        if centres is None:  # off the ends by more than counts as one
+            return _EDGE + (1.0 - 2.0 * _EDGE) * shares
+        return centres[1 + (shares * (len(centres) - 2)).astype(np.intp)]
+
+    def copies(
+        self, points: NDArray[np.float64], running: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Which points (n, places) are nearly the same as one of the rows of running trials.
+
+        Nearly: the same choices, and no number differs by more than _NEAR of its range.
+        """
+        rows = self.snapped(points)
+        found = np.zeros(len(rows), dtype=bool)
+        for row in running:
+            found |= (np.abs(rows - row) <= _NEAR).all(axis=1)
+        return found
 
     def _activity(self, cells: NDArray[np.intp]) -> dict[int, NDArray[np.bool_]]:
         """For each place with conditions, in which rows its parameter is active."""

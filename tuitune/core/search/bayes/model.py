@@ -32,7 +32,13 @@ from tuitune.core.search.bayes.observations import (
     settled,
     thinned,
 )
-from tuitune.core.search.bayes.optimize_acquisition import ascend, everywhere, nearby, points_of
+from tuitune.core.search.bayes.optimize_acquisition import (
+    ascend,
+    everywhere,
+    inside,
+    nearby,
+    points_of,
+)
 from tuitune.core.search.proposal import History, Proposal, Tried, is_new
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.space import SearchSpace
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
 _UNIFORM, LOCAL, _CENTRES = 512, 200, 5  # candidates: uniform, and near so many of the best
 _CHEAP = 120  # outcomes; with more, there are fewer candidates, down to two fifths
 _FITS_KEPT = 8
+_ENDS_FREE = 18  # trials, before proposals leave the ends of ranges
 
 
 @dataclass
@@ -99,7 +106,11 @@ class BayesModel:
         points = self._candidates(centres, len(kept), random)
         if not len(points):  # nothing that keeps the constraints was found
             return None
-        for point in ascend(self.encoding, promise, points, random).points:
+        found = ascend(self.encoding, promise, points, random).points
+        if trial >= _ENDS_FREE:
+            found = np.vstack([inside(self.encoding, promise, found[0], random), found])
+        copies = self.encoding.copies(found, table.running[:, : found.shape[1]])
+        for point in np.concatenate([found[~copies], found[copies]]):
             config = self.encoding.space.configuration(point.tolist())
             if is_new(self.encoding.space, config, tried):
                 return Proposal(config, "bayes", self._why(promise, at, point, warp))

@@ -238,8 +238,8 @@ def target(observations: Observations, levels: int) -> int:
 class Table:
     """rows: one for each line of the observations. target: the level at which trials are compared.
 
-    waiting: rows of trials that have not reached it. typical: values assumed for sampled
-    parameters.
+    waiting: rows of running trials that have not reached it; running: of all that run. typical:
+    values assumed for sampled parameters.
     """
 
     fidelities: Fidelities
@@ -247,6 +247,7 @@ class Table:
     observations: Observations
     rows: NDArray[np.float64]
     waiting: NDArray[np.float64]
+    running: NDArray[np.float64]
     typical: NDArray[np.float64]
     target: int
 
@@ -286,23 +287,27 @@ class Tables:
         reached = target(observations, fidelities.levels)
         lines = zip(observations.trials.tolist(), observations.levels.tolist(), strict=True)
         there = {trial for trial, level in lines if level == reached}
-        waiting = [
-            past.trial
-            for past in history.past
-            if past.state == "pending" and past.trial not in there
-        ]
+        running = [past.trial for past in history.past if past.state == "pending"]
+        waiting = [trial for trial in running if trial not in there]
         every = dict(enumerate(history.foreign, -len(history.foreign)))
         every |= {past.trial: past for past in history.past}
-        needed = [*observations.trials.tolist(), *waiting]
+        needed = [*observations.trials.tolist(), *waiting, *running]
         values = drawn(self.encoding.space.sampled, [every[number].config for number in needed])
         searched = np.array([self._row(number, every[number]) for number in needed])
         searched = searched.reshape(len(needed), len(self.encoding.columns))
         rows = np.hstack([searched, values.columns])
-        count = len(observations.trials)
+        count, known = len(observations.trials), len(observations.trials) + len(waiting)
         categories = tuple(column.categories for column in self.encoding.columns)
         layout = Layout(categories + values.categories)
         return Table(
-            fidelities, layout, observations, rows[:count], rows[count:], values.typical, reached
+            fidelities,
+            layout,
+            observations,
+            rows[:count],
+            rows[count:known],
+            rows[known:],
+            values.typical,
+            reached,
         )
 
     def _row(self, number: int, past: Past) -> NDArray[np.float64]:
