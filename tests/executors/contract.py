@@ -29,6 +29,9 @@ class Stage(Protocol):
     executor: Executor
     events: list[Any]
 
+    def left(self) -> object:
+        """What the executor has left running; false for nothing."""
+
     async def until(self, condition: Callable[[], object]) -> None: ...
 
 
@@ -205,3 +208,19 @@ class ExecutorContract:
         assert [len(found)] == counted
         for trial in range(2):
             assert len(of(found, events.Exited, trial)) <= 1
+
+    def test_nothing_is_left_running_once_it_is_closed_and_a_launch_then_is_harmless(
+        self, play: Play
+    ):
+        left = []
+
+        async def scenario(stage: Stage) -> None:
+            for trial in range(3):
+                stage.executor.launch(order(trial, "works" if trial else "sits"))
+            await stage.until(lambda: all(steps(stage.events, n) for n in range(3)))
+            await stage.executor.close()
+            stage.executor.launch(order(3, "works"))
+            left.append(stage.left())
+
+        play(scenario)
+        assert not left[0]

@@ -56,12 +56,15 @@ class SimulatedExecutor:
         self._waits: dict[tuple[int, int], int] = {}  # the steps that wait for an answer
         self._lacking: dict[Cause, str] = {}  # why nothing can be launched
         self._reported: set[Cause] = set()  # of these, what the engine knows
+        self._closed = False
         self._sent: dict[tuple[int, int], float] = {}
         self._received: dict[tuple[int, int], float] = {}
 
     async def open(self) -> None: ...
 
     def launch(self, order: Order) -> None:
+        if self._closed:
+            return
         if self._lacking:
             self.loop.call_later(REFUSAL, self._refuse, order)
             return
@@ -95,6 +98,7 @@ class SimulatedExecutor:
         return dict.fromkeys(targets, 0)
 
     async def close(self) -> None:
+        self._closed = True
         for attempt in self.attempts.values():
             attempt.gone = True
 

@@ -49,6 +49,7 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         repeats=state.repeats,
         target=None if state.settings is None else state.settings.target,
         mode=spec.objective.mode,
+        node=trial.node,
     )
 
 

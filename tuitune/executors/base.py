@@ -29,6 +29,10 @@ class TargetError(Exception):
     """The target or a sampler can't be imported; str() is the traceback as Python prints it."""
 
 
+class UnreachableError(Exception):
+    """There is nothing to run trials on; str() says why, and the mend."""
+
+
 class SampleError(Exception):
     """A sampler raised, died, or took too long; str() is the message."""
 

@@ -52,6 +52,7 @@ class Order(NamedTuple):
     mode: str = "min"  # of the objective: "min" | "max"
     began: int | None = None  # the first step that the trial has ever reported
     saves: str | None = None  # a command's files, below `folder`, that count as its checkpoints
+    node: str = ""  # that the attempt runs on; empty: the engine's own machine
 
     def waits(self) -> bool:
         """Whether any report may have to wait for a verdict."""

@@ -1,0 +1,86 @@
+"""A transport whose agents are processes of this machine, which tests can cut off, stop and kill."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from tuitune.executors.remote.transport import Arrivals, Room
+from tuitune.ipc.child import Child
+from tuitune.ipc.frames import FrameBuffer
+
+
+class LocalAgents:
+    """A `Transport` with one agent on each of these made-up nodes.
+
+    cut: nodes of which no frame passes any more, either way. again: whether another agent takes
+    the place of one that is gone.
+    """
+
+    def __init__(self, rooms: Sequence[Room], log: Path, *, again: bool = True) -> None:
+        self.agents: dict[str, tuple[Child, Room]] = {}
+        self.cut: set[str] = set()
+        self._rooms = rooms
+        self._log = log
+        self._again = again
+        self._numbers = itertools.count()
+        self._arrivals: Arrivals
+        self._closed = False
+
+    async def open(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        for room in self._rooms:
+            self.start(room)
+
+    def start(self, room: Room) -> None:
+        """An agent on this node joins."""
+        name = f"{room.node}-{next(self._numbers)}"
+        frames = FrameBuffer()
+
+        def receive(chunk: bytes) -> None:
+            for body in frames.feed(chunk):
+                if room.node not in self.cut:
+                    self._arrivals.came(name, body)
+
+        child = Child(
+            "executors.remote.agent",
+            name,
+            receive=receive,
+            lost=lambda: self._have_lost(name),
+            log=self._log,
+            new_session=True,
+        )
+        self.agents[name] = child, room
+        self._arrivals.joined(name, room)
+
+    def send(self, agent: str, data: bytes) -> None:
+        found = self.agents.get(agent)
+        if found is not None and found[1].node not in self.cut:
+            found[0].send(data)
+
+    def end(self, agent: str) -> None:
+        found = self.agents.pop(agent, None)
+        if found is not None:
+            found[0].close()
+            found[0].kill(5.0)
+            if self._again and not self._closed:
+                self.start(found[1])
+
+    async def close(self) -> None:
+        self._closed = True
+        for name in [*self.agents]:
+            self.end(name)
+
+    def on(self, node: str) -> Child:
+        """The process of this node's agent."""
+        return next(child for child, room in self.agents.values() if room.node == node)
+
+    def _have_lost(self, name: str) -> None:
+        asyncio.ensure_future(self._tell(name))  # noqa: RUF006 - a test has ended otherwise
+
+    async def _tell(self, name: str) -> None:
+        child, _ = self.agents[name]
+        await child.wait(5.0)
+        self._arrivals.gone(name, child.how_it_ended(), ended=True)

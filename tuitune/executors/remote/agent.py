@@ -1,0 +1,192 @@
+"""The agent: a process on a node that runs trials there for an engine elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tuitune.core import events as ev
+from tuitune.executors.base import NotNowError, SampleError, TargetError
+from tuitune.executors.local.executor import LocalExecutor
+from tuitune.executors.remote import words
+from tuitune.executors.remote.link import LEASE, Link
+from tuitune.ipc import process_tree
+from tuitune.ipc.entry import connect_to_parent
+from tuitune.ipc.frames import FrameBuffer
+from tuitune.trial.wire import decode_order
+
+_LOOK = 0.5  # s between two looks at the lease
+_PARTING = 2.0  # s until the last words are given up
+_GAVE_UP = 3  # exit status
+_CHUNK = 1 << 16  # bytes
+
+
+def main() -> None:
+    """The agent's process; its parent passes frames between it and the engine."""
+    connection, (name,) = connect_to_parent()
+    connection.setblocking(False)  # noqa: FBT003
+
+    async def run() -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        with tempfile.TemporaryDirectory(prefix="tuitune-") as folder:  # only we may enter it
+            await _Agent(name, Path(folder), reader, writer).run()
+
+    asyncio.run(run())
+
+
+class _Agent:
+    """Holds the node's executor, and obeys the engine as long as the engine answers.
+
+    `name` is on all processes that it starts. Without an answer for LEASE seconds the engine may
+    be gone, or may take this agent for gone and start its trials elsewhere: it kills them all.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._name = name
+        self._folder = folder
+        self._reader = reader
+        self._writer = writer
+        self._link = Link(time.monotonic())
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._executor: LocalExecutor | None = None
+        self._node, self._lease = "", LEASE
+        self._is_closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until the engine closes it; ends the process where it is given up."""
+        self._start(self._listen())
+        self._start(self._watch_lease())
+        self._flush()
+        await self._ended.wait()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._have_done)
+
+    def _have_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._loop.call_exception_handler({"message": "agent", "exception": task.exception()})
+            self._give_up()
+
+    async def _listen(self) -> None:
+        frames = FrameBuffer()
+        while chunk := await self._reader.read(_CHUNK):
+            for body in frames.feed(chunk):
+                self._check_lease()  # before it obeys: it may have been suspended for long
+                for word in self._link.take(body, time.monotonic()):
+                    self._obey(words.for_agent(word))
+            if self._is_closed and self._link.is_idle:
+                self._ended.set()
+            self._flush()
+        self._give_up()
+
+    async def _watch_lease(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            self._check_lease()
+
+    def _check_lease(self) -> None:
+        if time.monotonic() - self._link.answered_at >= self._lease:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        process_tree.sweep(self._name, words.TAG)
+        os._exit(_GAVE_UP)
+
+    # --- words -----------------------------------------------------------------------------------
+
+    def _tell(self, word: words.FromAgent, *, urgent: bool = True) -> None:
+        self._link.put(words.encode(word), time.monotonic(), urgent=urgent)
+        if urgent:
+            self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what is due, and come back when more is."""
+        now = time.monotonic()
+        while (data := self._link.flush(now)) is not None:
+            self._writer.write(data)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(max(0.0, self._link.due - now), self._flush)
+
+    def _obey(self, word: words.ToAgent) -> None:
+        executor = self._executor
+        match word:
+            case words.Setup():
+                self._start(self._open(word))
+            case words.Close() if executor is None:
+                self._give_up()  # it imports, or could not
+            case _ if executor is None:
+                pass
+            case words.Launch(order):
+                executor.launch(decode_order(order))
+            case words.Answer(trial, attempt, action, save):
+                executor.answer(trial, attempt, action, save)
+            case words.AskStop(trial, attempt, reason, save):
+                executor.ask_stop(trial, attempt, reason, save)
+            case words.Release(trial, attempt):
+                executor.release(trial, attempt)
+            case words.Signal(trial, attempt, how):
+                executor.signal(trial, attempt, how)
+            case words.Sample():
+                self._start(self._sample(executor, word))
+            case words.Close():
+                self._start(self._close(executor))
+
+    async def _open(self, setup: words.Setup) -> None:
+        for name in setup.swept:
+            await asyncio.to_thread(process_tree.sweep, name, words.TAG)
+        self._node, self._lease = setup.node, setup.lease
+        plan = msgspec.structs.replace(
+            setup.plan,
+            socket=str(self._folder / f"trials-{secrets.token_hex(4)}"),
+            env={**setup.plan.env, words.TAG: self._name},
+        )
+        executor = LocalExecutor(plan, self._tell_events, time.time)
+        try:
+            await executor.open()
+        except (TargetError, OSError) as error:
+            self._tell(words.Unimportable(str(error)))
+            return
+        self._executor = executor
+        self._tell(words.Ready())
+
+    def _tell_events(self, found: Sequence[ev.Event]) -> None:
+        events = [
+            msgspec.structs.replace(event, node=self._node) if type(event) is ev.Started else event
+            for event in found
+        ]
+        urgent = any(type(event) is not ev.Reported or event.waits for event in events)
+        self._tell(words.Happened(events), urgent=urgent)
+
+    async def _sample(self, executor: LocalExecutor, ask: words.Sample) -> None:
+        try:
+            values = await executor.sample(ask.targets, ask.seed, ask.config)
+        except SampleError as error:
+            not_now = isinstance(error, NotNowError)
+            self._tell(words.Sampled(ask.number, {}, str(error), not_now))
+        else:
+            self._tell(words.Sampled(ask.number, values))
+
+    async def _close(self, executor: LocalExecutor) -> None:
+        await executor.close()
+        self._tell(words.Closed())
+        self._loop.call_later(_PARTING, self._ended.set)
+        self._is_closed = True

@@ -1,0 +1,320 @@
+"""The executor of several nodes: an agent on each runs the trials there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from tuitune.core import events as ev
+from tuitune.executors.base import (
+    Clock,
+    NotNowError,
+    Plan,
+    SampleError,
+    Sink,
+    TargetError,
+    UnreachableError,
+)
+from tuitune.executors.remote import words
+from tuitune.executors.remote.link import LEASE, LOST, Link
+from tuitune.executors.remote.transport import Room, Transport
+from tuitune.trial.wire import Order, encode_order
+
+_LOOK = 0.5  # s between two looks at agents that are silent
+_PARTING = 20.0  # s for an agent to end its trials when the executor is closed
+_IMPORT_AGAIN = 30.0  # s until a node that can't import the target is tried anew
+_RETRY = 5.0  # s until a node that lacks something is tried again
+
+Key = tuple[int, int]  # the trial and the attempt
+
+
+@dataclass(slots=True)
+class _Peer:
+    """An agent, from when it has joined until it is gone."""
+
+    name: str
+    node: ev.Node
+    link: Link
+    attempts: set[Key] = field(default_factory=set)
+    state: Literal["importing", "ready", "unimportable", "closed", "gone"] = "importing"
+    error: str = ""  # the traceback, where it is unimportable
+    blocked: dict[str, str] = field(default_factory=dict)  # what keeps trials from starting there
+    samples: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+    timer: asyncio.TimerHandle | None = None
+    doubt: str = ""  # why it may be gone, which is not known
+
+
+class NodesExecutor:
+    """The `executors.base.Executor` whose trials run on the nodes of a transport.
+
+    An attempt of an agent that is gone gets an Exited that is `lost`, once nothing of it can run
+    any more: its process has ended, or it was not heard for so long that it has ended itself.
+    """
+
+    def __init__(  # noqa: PLR0913 - the two times are for tests
+        self,
+        plan: Plan,
+        sink: Sink,
+        clock: Clock,
+        transport: Transport,
+        *,
+        lease: float = LEASE,
+        lost: float = LOST,
+    ) -> None:
+        """lease, lost: see `link`."""
+        self._lease = lease
+        self._lost = lost
+        self._plan = plan
+        self._sink = sink
+        self._clock = clock
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._peers: dict[str, _Peer] = {}
+        self._before: dict[str, list[str]] = {}  # node -> agents that it had
+        self._numbers = itertools.count()
+        self._changed = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._tells = False  # whether the sink is told of nodes
+        self._broken = ""
+        self._closed = False
+
+    # --- the engine's calls ----------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Wait for the first agent. Raises TargetError, UnreachableError."""
+        await self._transport.open(self)
+        self._watching = asyncio.create_task(self._watch())
+        while not any(peer.state == "ready" for peer in self._peers.values()):
+            failed = [peer.error for peer in self._peers.values() if peer.state == "unimportable"]
+            if failed and len(failed) == len(self._peers):
+                raise TargetError(failed[0])
+            if self._broken:
+                raise UnreachableError(self._broken)
+            self._changed.clear()
+            await self._changed.wait()
+
+    def nodes(self) -> tuple[ev.Node, ...]:
+        """The nodes that have joined; from now on the sink is told what changes."""
+        self._tells = True
+        return tuple(self._node(peer) for peer in self._peers.values() if peer.state == "ready")
+
+    def launch(self, order: Order) -> None:
+        """Send the order to the agent of its node; without one the attempt is lost."""
+        peer = self._on(order.node)
+        if peer is None or self._closed:
+            self._loop.call_soon(self._lose, [(order.trial, order.attempt)], "its node is gone")
+            return
+        peer.attempts.add((order.trial, order.attempt))
+        self._tell(peer, words.Launch(encode_order(order)))
+
+    def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
+        """As `Executor.answer`."""
+        self._ask(trial, attempt, words.Answer(trial, attempt, action, save))
+
+    def ask_stop(self, trial: int, attempt: int, reason: str, save: bool) -> None:  # noqa: FBT001
+        """As `Executor.ask_stop`."""
+        self._ask(trial, attempt, words.AskStop(trial, attempt, reason, save))
+
+    def release(self, trial: int, attempt: int) -> None:
+        """As `Executor.release`."""
+        self._ask(trial, attempt, words.Release(trial, attempt))
+
+    def signal(self, trial: int, attempt: int, how: Literal["term", "kill"]) -> None:
+        """As `Executor.signal`."""
+        self._ask(trial, attempt, words.Signal(trial, attempt, how))
+
+    async def sample(
+        self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Ask the first agent. Raises SampleError."""
+        peer = next((peer for peer in self._peers.values() if peer.state == "ready"), None)
+        if peer is None:
+            raise NotNowError("no node is there now")
+        number = next(self._numbers)
+        answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        peer.samples[number] = answer
+        self._tell(peer, words.Sample(number, dict(targets), seed, dict(config)))
+        return await answer
+
+    async def close(self) -> None:
+        """Let all agents kill their trials, and end them."""
+        self._closed = True
+        for peer in self._peers.values():
+            self._tell(peer, words.Close())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                while any(peer.state != "closed" for peer in self._peers.values()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._transport.close()
+        for peer in list(self._peers.values()):
+            self._forget(peer)
+            self._lose(peer.attempts, "the engine was closed")
+
+    # --- what the transport tells ----------------------------------------------------------------
+
+    def joined(self, agent: str, room: Room) -> None:
+        """Let the agent import the target."""
+        if self._closed:
+            return
+        node = ev.Node(room.node, room.cpus, room.memory)
+        peer = self._peers[agent] = _Peer(agent, node, Link(self._loop.time()))
+        before = self._before.setdefault(room.node, [])
+        self._tell(peer, words.Setup(self._plan, room.node, self._lease, tuple(before)))
+        before.append(agent)
+
+    def came(self, agent: str, frame: bytes) -> None:
+        """Take in what an agent says; one that is gone is not heard any more."""
+        peer = self._peers.get(agent)
+        if peer is None:
+            return
+        for word in peer.link.take(frame, self._loop.time()):
+            self._hear(peer, words.of_agent(word))
+        self._flush(peer)
+
+    def gone(self, agent: str, why: str, *, ended: bool) -> None:
+        """Its trials are lost: at once, if its process has ended."""
+        peer = self._peers.get(agent)
+        if peer is None:
+            return
+        if ended:
+            self._have_lost(peer, why)
+        else:
+            peer.doubt = why
+
+    def broken(self, why: str) -> None:
+        """No agent is left, and none will come: the study can't go on."""
+        self._broken = why
+        self._changed.set()
+        if not self._closed:
+            self._sink([ev.StopAsked(self._clock(), finish=False, why=why)])
+
+    # --- agents ----------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Take agents for gone that were not heard for too long."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            now = self._loop.time()
+            for peer in list(self._peers.values()):
+                if now - peer.link.heard_at >= self._lost:
+                    self._have_lost(peer, peer.doubt or f"not heard for {self._lost:g} s")
+
+    def _have_lost(self, peer: _Peer, why: str) -> None:
+        was_ready = peer.state == "ready"
+        self._forget(peer)
+        self._transport.end(peer.name)
+        if was_ready:
+            self._tell_node(msgspec.structs.replace(peer.node, lost=True, obstacle=why), why)
+        self._lose(peer.attempts, f"its node was lost: {why}")
+
+    def _forget(self, peer: _Peer) -> None:
+        peer.state = "gone"
+        self._peers.pop(peer.name, None)
+        if peer.timer is not None:
+            peer.timer.cancel()
+        for answer in peer.samples.values():
+            if not answer.done():
+                answer.set_exception(NotNowError("the node is gone"))
+        self._changed.set()
+
+    def _lose(self, attempts: set[Key] | list[Key], why: str) -> None:
+        now, keys = self._clock(), sorted(attempts)
+        lost = [ev.Exited(now, *key, None, None, why, "", 0, lost=True) for key in keys]
+        if lost:
+            self._sink(lost)
+
+    def _hear(self, peer: _Peer, word: words.FromAgent) -> None:
+        match word:
+            case words.Ready():
+                peer.state = "ready"
+                self._tell_node(self._node(peer), "")
+                self._changed.set()
+            case words.Unimportable(text):
+                peer.state, peer.error = "unimportable", text
+                line = (text.strip().splitlines() or ["it can't be imported"])[-1]
+                self._tell_node(msgspec.structs.replace(peer.node, obstacle=line), line)
+                self._loop.call_later(_IMPORT_AGAIN, self._transport.end, peer.name)
+                self._changed.set()
+            case words.Happened(events):
+                self._pass_on(peer, events)
+            case words.Sampled():
+                self._have_sampled(peer, word)
+            case words.Closed():
+                peer.state = "closed"
+                self._changed.set()
+
+    def _pass_on(self, peer: _Peer, events: list[ev.Event]) -> None:
+        """Stamped by the engine's clock; what keeps trials from one node is told of that node."""
+        now, through = self._clock(), list[ev.Event]()
+        for event in events:
+            if isinstance(event, ev.LaunchBlocked):
+                self._have_blocked(peer, event)
+                continue
+            if isinstance(event, ev.Exited):
+                peer.attempts.discard((event.trial, event.attempt))
+            through.append(msgspec.structs.replace(event, time=now))
+        if through:
+            self._sink(through)
+
+    def _have_blocked(self, peer: _Peer, event: ev.LaunchBlocked) -> None:
+        if event.why:
+            peer.blocked[event.cause] = event.why
+        else:
+            peer.blocked.pop(event.cause, None)
+        if event.cause == "resources" and event.why:
+            again = msgspec.structs.replace(event, why="")
+            self._loop.call_later(_RETRY, self._have_blocked, peer, again)
+        if peer.state == "ready":
+            self._tell_node(self._node(peer), event.why)
+
+    def _have_sampled(self, peer: _Peer, word: words.Sampled) -> None:
+        answer = peer.samples.pop(word.number, None)
+        if answer is None or answer.done():
+            return
+        if word.error:
+            answer.set_exception((NotNowError if word.not_now else SampleError)(word.error))
+        else:
+            answer.set_result(word.values)
+
+    def _node(self, peer: _Peer) -> ev.Node:
+        return msgspec.structs.replace(peer.node, obstacle="; ".join(peer.blocked.values()))
+
+    def _tell_node(self, node: ev.Node, why: str) -> None:
+        if self._tells and not self._closed:
+            self._sink([ev.NodeChanged(self._clock(), node, why and f"node {node.name}: {why}")])
+
+    def _on(self, node: str) -> _Peer | None:
+        """The agent of this node that can launch trials."""
+        found = (p for p in self._peers.values() if p.node.name == node and p.state == "ready")
+        return next(found, None)
+
+    def _ask(self, trial: int, attempt: int, word: words.ToAgent) -> None:
+        """Send it to the agent that has the attempt; nothing where none has."""
+        key = trial, attempt
+        peer = next((peer for peer in self._peers.values() if key in peer.attempts), None)
+        if peer is not None:
+            self._tell(peer, word)
+
+    def _tell(self, peer: _Peer, word: words.ToAgent) -> None:
+        peer.link.put(words.encode(word), self._loop.time())
+        self._loop.call_soon(self._flush, peer)
+
+    def _flush(self, peer: _Peer) -> None:
+        """Send what is due, and come back when more is."""
+        if peer.state == "gone":
+            return
+        now = self._loop.time()
+        while (data := peer.link.flush(now)) is not None:
+            self._transport.send(peer.name, data)
+        if peer.timer is not None:
+            peer.timer.cancel()
+        peer.timer = self._loop.call_later(max(0.0, peer.link.due - now), self._flush, peer)

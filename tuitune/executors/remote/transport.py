@@ -1,0 +1,48 @@
+"""What carries frames between an engine and its agents: started by an executor, told of by it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class Room(msgspec.Struct, frozen=True):
+    """The part of a node that an agent has for this study."""
+
+    node: str  # the node's name: no other node of the study has it
+    cpus: float
+    memory: int  # bytes
+    gpus: int = 0
+
+
+class Arrivals(Protocol):
+    """What a transport tells. Called on the thread of the event loop."""
+
+    def joined(self, agent: str, room: Room) -> None:
+        """An agent has started; no other has ever had this id."""
+
+    def came(self, agent: str, frame: bytes) -> None:
+        """A frame of this agent, without its length."""
+
+    def gone(self, agent: str, why: str, *, ended: bool) -> None:
+        """Nothing more comes of this agent. ended: its process is known to have exited."""
+
+    def broken(self, why: str) -> None:
+        """Nothing more comes of any agent, now or later."""
+
+
+class Transport(Protocol):
+    """Starts an agent on each node, and another one where one is gone."""
+
+    async def open(self, arrivals: Arrivals) -> None:
+        """Begin; agents join from now on. Raises UnreachableError."""
+
+    def send(self, agent: str, data: bytes) -> None:
+        """Send a frame, with its length before it. It may be lost."""
+
+    def end(self, agent: str) -> None:
+        """Kill an agent that is given up; another one may take its place."""
+
+    async def close(self) -> None:
+        """Kill all agents, and wait until they are gone."""

@@ -1,0 +1,120 @@
+"""What the engine and an agent say to each other over a `link`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from tuitune.core.events import Event
+from tuitune.executors.base import Plan
+
+TAG = "TUITUNE_AGENT"  # the variable by which an agent's processes are known on its node
+
+
+class Setup(msgspec.Struct, frozen=True, tag=True):
+    """The first word to an agent: import the target."""
+
+    plan: Plan
+    node: str
+    lease: float  # see `link.LEASE`
+    swept: tuple[str, ...] = ()  # agents of before, of which nothing may be left on this node
+
+
+class Launch(msgspec.Struct, frozen=True, tag=True):
+    """Start an attempt. order: as `wire.encode_order` writes it."""
+
+    order: str
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """As `Executor.answer`."""
+
+    trial: int
+    attempt: int
+    action: str
+    save: bool
+
+
+class AskStop(msgspec.Struct, frozen=True, tag=True):
+    """As `Executor.ask_stop`."""
+
+    trial: int
+    attempt: int
+    reason: str
+    save: bool
+
+
+class Release(msgspec.Struct, frozen=True, tag=True):
+    """As `Executor.release`."""
+
+    trial: int
+    attempt: int
+
+
+class Signal(msgspec.Struct, frozen=True, tag=True):
+    """As `Executor.signal`."""
+
+    trial: int
+    attempt: int
+    how: Literal["term", "kill"]
+
+
+class Sample(msgspec.Struct, frozen=True, tag=True):
+    """As `Executor.sample`; `Sampled` with this number answers."""
+
+    number: int
+    targets: dict[str, str]
+    seed: str
+    config: dict[str, Any]
+
+
+class Close(msgspec.Struct, frozen=True, tag=True):
+    """As `Executor.close`; `Closed` answers."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The target is imported: trials may be launched here."""
+
+
+class Unimportable(msgspec.Struct, frozen=True, tag=True):
+    """The target can't be imported; the traceback."""
+
+    text: str
+
+
+class Happened(msgspec.Struct, frozen=True, tag=True):
+    """Events of the agent's attempts; their times mean nothing to the engine."""
+
+    events: list[Event]
+
+
+class Sampled(msgspec.Struct, frozen=True, tag=True):
+    """The values of `Sample`, or why there are none."""
+
+    number: int
+    values: dict[str, Any]
+    error: str = ""
+    not_now: bool = False  # the error may pass
+
+
+class Closed(msgspec.Struct, frozen=True, tag=True):
+    """Nothing of the agent runs any more."""
+
+
+ToAgent = Setup | Launch | Answer | AskStop | Release | Signal | Sample | Close
+FromAgent = Ready | Unimportable | Happened | Sampled | Closed
+
+encode = msgspec.msgpack.Encoder().encode
+_to_agent: msgspec.msgpack.Decoder[ToAgent] = msgspec.msgpack.Decoder(ToAgent)
+_from_agent: msgspec.msgpack.Decoder[FromAgent] = msgspec.msgpack.Decoder(FromAgent)
+
+
+def for_agent(word: bytes) -> ToAgent:
+    """Decode a word of the engine. Raises MsgspecError."""
+    return _to_agent.decode(word)
+
+
+def of_agent(word: bytes) -> FromAgent:
+    """Decode a word of an agent. Raises MsgspecError."""
+    return _from_agent.decode(word)
