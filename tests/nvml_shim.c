@@ -3,7 +3,8 @@
  * at it.
  *
  *   driver init=0 version=550.54.15 hang=0 [wake=MS] [build=1] [offset=N] [hidden=1] [cuda=802]
- *       [events=15]
+ *       [events=15] [lock=600] [checkpoint=801] [restore=304] [unlock=401] [stall.checkpoint=1]
+ *       [crash.checkpoint=1]
  *   gpu uuid=GPU-a name=NVIDIA_A100 total=80 used=1 reserved=1 util=0 temp=30 power=60 limit=400
  *       [mode=0] [mig=0] [error=15] [handle=4] [hang=1] [crash=1] [no.util=3] [no.memory=3] ...
  *       [stall=1] [stall.power=1] [delay=MS] [delay.p2p=MS] [wake=MS] [xid=79] [throttle=8]
@@ -20,7 +21,9 @@
  * takes so long. wake: the first call of a process takes so long. offset: processes are listed by
  * the numbers of another pid namespace, so much higher. hidden: they are not listed, as those
  * outside a container. listed: the memory that is listed for it, as 0 by driver 560.35. build: the
- * driver's; a process that has met another one gets error 18. users: look-ups of user names, for
+ * driver's; a process that has met another one gets error 18. lock, checkpoint, restore, unlock: the
+ * errors of the driver's checkpoint calls, which may stall or crash; what they did to a process is
+ * appended to a third file, NVML_WORLD.cuda. users: look-ups of user names, for
  * programs that have this library in LD_PRELOAD.
  */
 #define _GNU_SOURCE
@@ -38,7 +41,7 @@ typedef struct { char kind[16], text[480]; } Line;
 typedef struct { uint pid; u64 memory; uint gi, ci; } Process;
 
 enum { OK = 0, BAD_ARGUMENT = 2, UNSUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
-enum { LINES = 128, MIGS = 1000 };
+enum { LINES = 512, MIGS = 1000 };
 
 static Line lines[LINES];
 static int count;
@@ -58,6 +61,8 @@ static void look(void) {
     if (!path) return;
     read_file(path);
     snprintf(live, sizeof live, "%s.live", path);
+    read_file(live);
+    snprintf(live, sizeof live, "%s.cuda", path);
     read_file(live);
 }
 
@@ -306,8 +311,24 @@ int nvmlDeviceGetMigDeviceHandleByIndex(void *device, uint index, void **mig) {
     return NOT_FOUND;
 }
 
+/* The newest line about the CUDA state of a process; NULL if it was never checkpointed. */
+static Line *cuda_state(long long pid) {
+    Line *line, *newest = NULL;
+    for (int i = 0; (line = nth("cuda", i)); i++)
+        if (number(line, "pid", 0) == pid) newest = line;
+    return newest;
+}
+
+/* The GPU that a process computes on: another one than it began on, if it was restored there. */
+static long long gpu_of(const Line *process) {
+    Line *state = cuda_state(number(process, "pid", 0));
+    return number(state, "gpu", number(process, "gpu", -1));
+}
+
 static int is_there(const Line *process) {
-    return !number(process, "live", 0) || kill((pid_t)number(process, "pid", 0), 0) == 0;
+    long long pid = number(process, "pid", 0);
+    if (number(cuda_state(pid), "state", 0) == 2) return 0; /* its memory is the host's */
+    return !number(process, "live", 0) || kill((pid_t)pid, 0) == 0;
 }
 
 static u64 held(void *device) {
@@ -315,7 +336,7 @@ static u64 held(void *device) {
     Line *process;
     for (int i = 0; (process = nth("process", i)); i++)
         if (number(process, "live", 0) && is_there(process) &&
-            number(process, "gpu", -1) == (long)device - 1)
+            gpu_of(process) == (long)device - 1)
             sum += mib(process, "memory");
     return sum;
 }
@@ -326,7 +347,7 @@ static int belongs(const Line *process, void *device, char kind) {
     const char *found = value(process, "kind");
     if ((found ? *found : 'C') != kind) return 0;
     if (is_mig(device)) return number(process, "mig", -1) == (long)device - MIGS;
-    return number(process, "gpu", -1) == (long)device - 1;
+    return gpu_of(process) == (long)device - 1;
 }
 
 #define PROCESSES(function, call, kind)                                                \
@@ -475,6 +496,112 @@ int cuDeviceGetUuid_v2(unsigned char *uuid, int device) {
     }
     return OK;
 }
+
+/* --- libcuda: checkpoints of processes, as of driver 570 and newer ------------------------------ */
+
+#ifndef OLD_DRIVER
+enum { RUNNING = 0, LOCKED = 1, CHECKPOINTED = 2 };
+enum { OUT_OF_MEMORY = 2, NOT_INITIALISED = 3, SYSTEM = 304, ILLEGAL = 401, INVALID = 1 };
+
+/* The GPU that this process has memory on, with how much; -1 if it has none. */
+static long long used_by(int pid, u64 *memory) {
+    long long gpu = -1;
+    Line *process;
+    *memory = 0;
+    for (int i = 0; (process = nth("process", i)); i++)
+        if (number(process, "pid", 0) == pid) gpu = gpu_of(process), *memory += mib(process, "memory");
+    return kill(pid, 0) == 0 ? gpu : -1;
+}
+
+static void note_state(int pid, int state, long long gpu, int broken) {
+    char name[512];
+    snprintf(name, sizeof name, "%s.cuda", getenv("NVML_WORLD"));
+    FILE *file = fopen(name, "a");
+    if (!file) return;
+    fprintf(file, "cuda pid=%d state=%d gpu=%lld broken=%d\n", pid, state, gpu, broken);
+    fclose(file);
+}
+
+/* The error that the world has for this call, after its stall or crash. */
+static int met(const char *call) {
+    char key[48];
+    look();
+    snprintf(key, sizeof key, "stall.%s", call);
+    stall("driver", 0, key);
+    snprintf(key, sizeof key, "crash.%s", call);
+    if (number(nth("driver", 0), key, 0)) raise(SIGSEGV);
+    return (int)number(nth("driver", 0), call, 0);
+}
+
+int cuCheckpointProcessGetState(int pid, int *state) {
+    u64 memory;
+    int error = met("state");
+    if (error) return error;
+    if (used_by(pid, &memory) < 0) return INVALID;
+    *state = (int)number(cuda_state(pid), "state", RUNNING);
+    return OK;
+}
+
+/* From one state to the next; a call in another state is refused. */
+static int change(int pid, const char *call, int from, int to) {
+    u64 memory;
+    int error = met(call);
+    if (error) return error;
+    long long gpu = used_by(pid, &memory);
+    if (gpu < 0) return INVALID;
+    if (number(cuda_state(pid), "state", RUNNING) != from) return ILLEGAL;
+    note_state(pid, to, gpu, 0);
+    return OK;
+}
+
+int cuCheckpointProcessLock(int pid, void *arguments) {
+    return arguments ? change(pid, "lock", RUNNING, LOCKED) : INVALID;
+}
+int cuCheckpointProcessCheckpoint(int pid, void *arguments) {
+    (void)arguments;
+    return change(pid, "checkpoint", LOCKED, CHECKPOINTED);
+}
+int cuCheckpointProcessUnlock(int pid, void *arguments) {
+    (void)arguments;
+    return change(pid, "unlock", LOCKED, RUNNING);
+}
+
+typedef struct { unsigned char old[16], new[16]; } Pair;
+typedef struct { Pair *pairs; uint count; char zeros[52]; } RestoreArguments;
+
+static long long with_uuid(const unsigned char *wanted) {
+    unsigned char uuid[16];
+    for (int i = 0; nth("gpu", i); i++) {
+        cuDeviceGetUuid_v2(uuid, i);
+        if (!memcmp(uuid, wanted, 16)) return i;
+    }
+    return -1;
+}
+
+/* One that lacks memory leaves the process where it is, and no later one succeeds. */
+int cuCheckpointProcessRestore(int pid, RestoreArguments *arguments) {
+    u64 memory, used;
+    int error = met("restore");
+    if (error) return error;
+    if (!initialised) return NOT_INITIALISED;
+    long long gpu = used_by(pid, &memory), to = gpu;
+    Line *state = cuda_state(pid);
+    if (gpu < 0) return INVALID;
+    if (number(state, "state", RUNNING) != CHECKPOINTED) return ILLEGAL;
+    if (number(state, "broken", 0)) return SYSTEM;
+    if (arguments && arguments->count) to = with_uuid(arguments->pairs[0].new);
+    look();
+    if (to < 0) return INVALID;
+    Line *device = nth("gpu", (int)to);
+    used = mib(device, "used") + held((void *)(long)(to + 1)) + mib(device, "reserved");
+    if (used + memory > mib(device, "total")) {
+        note_state(pid, CHECKPOINTED, gpu, 1);
+        return OUT_OF_MEMORY;
+    }
+    note_state(pid, LOCKED, to, 0);
+    return OK;
+}
+#endif
 
 /* --- names of users ----------------------------------------------------------------------------- */
 

@@ -30,7 +30,7 @@ class World:
     file: Path
     library: Path  # the folder of the shim
     token: str = ""  # in all UUIDs: locks on GPUs are the machine's, and other tests run on it
-    driver: dict[str, Any] = field(default_factory=lambda: {"version": "570.86.15"})
+    driver: dict[str, Any] = field(default_factory=lambda: {"version": "575.57.08"})
     gpus: list[dict[str, Any]] = field(default_factory=list)
     migs: list[dict[str, Any]] = field(default_factory=list)
     processes: list[dict[str, Any]] = field(default_factory=list)

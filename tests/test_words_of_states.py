@@ -20,6 +20,7 @@ def test_each_state_has_its_words() -> None:
         ("PAUSED", {}, "paused"),
         ("PAUSED", {"at_rung": True}, "held"),
         ("PAUSED", {"activity": "frozen"}, "frozen"),
+        ("PAUSED", {"activity": "parked"}, "parked"),
         ("RUNNING", {"activity": "starting"}, "starting"),
         ("RUNNING", {"is_stopping": True}, "stopping"),
         ("RUNNING", {"activity": "ending"}, "running"),
@@ -43,3 +44,4 @@ def test_frozen_and_lost_trials_are_counted_under_their_own_names() -> None:
     assert shown_counts(counts, 1, 1) == {"running": 2, "held": 1, "paused": 1, "frozen": 1}
     gone = shown_counts(counts, 1, 1, engine_gone=True)
     assert gone == {"held": 1, "paused": 2, "lost": 2}
+    assert shown_counts({TrialState.PAUSED: 3}, 0, 0, 2) == {"paused": 1, "parked": 2}

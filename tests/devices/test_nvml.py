@@ -23,7 +23,7 @@ MIB = 1 << 20
 def test_every_device_is_told_with_all_that_it_can_tell(world: World, loaded: Load):
     loaded(world.with_gpus(8, util=37, temp=61))
     snapshot = Nvml().read()
-    assert snapshot.driver == "570.86.15"
+    assert snapshot.driver == "575.57.08"
     assert [device.uuid for device in snapshot.devices] == [f"GPU-{i}" for i in range(8)]
     first = snapshot.devices[0]
     assert (first.name, first.index, first.trouble) == ("NVIDIA A100", 0, "")

@@ -302,7 +302,7 @@ def test_doctor_tells_what_is_there_and_what_is_wrong(shop: Workshop, world: Wor
     world.write()
     done = shop.run("doctor")
     assert done.returncode == 1
-    assert "GPUs: 3, driver 570.86.15" in done.stdout
+    assert "GPUs: 3, driver 575.57.08" in done.stdout
     assert "wrong  GPU 1: GPU is lost" in done.stdout
     assert "nvidia-smi -i 2 -c 0" in done.stdout
     assert "--pid=host" in done.stdout

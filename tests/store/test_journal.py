@@ -66,6 +66,11 @@ EVERY_KIND: list[ev.AnyFact] = [
     ),
     ev.Footprint(2.1, 0, 1, 10**10),
     ev.GpuUsed(2.1, 0, 1, 500.0),
+    ev.Park(2.2, 0, 1),
+    ev.Parked(2.2, 0, 1, 10**10, moves=True),
+    ev.Unpark(2.2, 0, 1, GpuNumbers((1,)), 1.0, ("g1",), 1.0, 10**10),
+    ev.Restored(2.2, 0, 1, "too little memory"),
+    ev.ParkFailed(2.2, 0, 1, "restore: error (304)", broken=True),
     ev.SetAside(3.5, ("g0",), GpuAside("CUDA error: 214", 48, 3.0, 2, "s"), (0, 1)),
     ev.Launch(3.6, 0, 2, GpuNumbers((0, 1)), 1.0, 0, ("g0", "g1"), 1.0),
     ev.DevicesChanged(

@@ -6,6 +6,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from parking_story import TALES
 from story import ASHA, Story
 
 from simulator.fuzzer import run_seed
@@ -46,7 +47,7 @@ def test_no_transition_happens_that_is_not_in_the_table(seen):
 def test_all_that_is_in_the_table_happens(seen):
     tales = (a_sampler_fails, a_launch_fails, a_frozen_one_fails, a_frozen_one_returns)
     more = (a_frozen_one_is_lost, a_waiting_one_is_killed, more_trials_are_asked_for)
-    for story in [tale() for tale in (*tales, *more)]:
+    for story in [tale() for tale in (*tales, *more, *TALES)]:
         seen |= {(s.before, type(s.fact), s.after) for s in transitions(story.spec, story.journal)}
     assert seen <= all_steps()
     missing = all_steps() - seen

@@ -36,6 +36,7 @@ timeout  = "2h"
 leave_within = "2m"
 checkpoint_every = "10m"
 keep_checkpoints = "best"
+pause            = "save"
 env      = { WANDB_MODE = "offline" }
 
 [space]

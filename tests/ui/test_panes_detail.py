@@ -78,6 +78,8 @@ def test_what_it_does_in_words(changes, words):
 
 def test_what_one_that_does_not_run_waits_for():
     assert "is frozen: it can't save" in said(row(0, "p", activity="frozen"), 80)
+    parked = row(0, "p", activity="parked", note="made way on GPU 0")
+    assert "is parked: made way on GPU 0" in said(parked, 80)
     assert "is held at rung 1 (epoch 3) until it is promoted" in said(row(0, "p", at_rung=True), 80)
     assert "is waiting" in said(row(0, "w"), 80)
     assert "paused by hand" in said(row(0, "p", note="paused by hand; goes on from step 3"), 80)

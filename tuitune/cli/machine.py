@@ -12,6 +12,7 @@ from tuitune.core.placement.visibility import allowed
 from tuitune.core.sizes import gib, size
 from tuitune.devices.doctor import Finding, findings, one
 from tuitune.devices.host import host_room, make_state
+from tuitune.devices.parking import parking_words
 from tuitune.devices.quarantine import listed_here
 from tuitune.devices.rocm import LIMITS
 from tuitune.devices.watchdog import look
@@ -47,6 +48,7 @@ def gpu_lines(spec: StudySpec, seen: Snapshot) -> list[str]:
     words = {gpu.uuid: reason_words(gpu.obstacle) or "would be used" for gpu in states}
     aside = {one.uuid: reason_words(one.why) for one in listed_here(os.environ)}
     lines = [f"GPUs: {head}", *([f"  {LIMITS}"] if seen.unmeasured else [])]
+    lines += [f"  parking: {parking_words()}"] if spec.parks else []
     for device in seen.devices:
         why = device.trouble or aside.get(device.uuid) or words.get(device.uuid, _LEFT_OUT)
         lines.append(f"  {line(device)}: {why}")
@@ -66,7 +68,7 @@ def gpu_warnings(spec: StudySpec) -> Iterator[str]:
             pwd.getpwnam(login)
         except KeyError:
             yield f'[devices] yield_to: this machine has no login "{login}"'
-    if devices.on_foreign == "pause":
+    if devices.on_foreign in {"pause", "park"}:
         return
     remedy = 'write on_foreign = "pause" to let them save and leave'
     on_foreign = f'[devices] on_foreign = "{devices.on_foreign}"'

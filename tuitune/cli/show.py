@@ -180,8 +180,8 @@ def _ranked(stored: _Stored) -> list[str]:
 
 def _head(stored: _Stored) -> list[Line]:
     study, rows = stored.study, stored.rows
-    frozen = sum(row.is_frozen for row in rows)
-    counted = shown_counts(*_counts(stored), frozen, engine_gone=stored.engine is None)
+    still = sum(row.is_frozen for row in rows), sum(row.is_parked for row in rows)
+    counted = shown_counts(*_counts(stored), *still, engine_gone=stored.engine is None)
     head = line(
         (f"{plain(study.name)}: ", "bold"),
         (stored.state, STATE_ROLES[stored.state]),

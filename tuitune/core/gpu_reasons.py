@@ -78,6 +78,14 @@ class GpuAside(Reason, frozen=True, tag="gpu aside"):
     study: str = ""  # in which it failed them
 
 
+class GpuParked(Reason, frozen=True, tag="gpu parked"):
+    """Its GPU memory is in the host's. way: it makes way for others; else the user paused it."""
+
+    memory: int  # bytes
+    gpu: int | None  # the number of the GPU that it was on; None: it is gone
+    way: bool
+
+
 class GpuNumbers(Reason, frozen=True, tag="gpu numbers"):
     """The GPUs of an attempt, as nvidia-smi of their node counts."""
 
@@ -96,4 +104,4 @@ class GpuNews(Reason, frozen=True, tag="gpu news"):
     node: str = ""
 
 
-GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers
+GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers | GpuParked

@@ -120,11 +120,13 @@ class Interrupted(Reason, frozen=True, tag="interrupted"):
     """
 
     cause: Literal[
-        "stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory", "GPU fault"
+        "stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory", "GPU fault", "parked"
     ]
     reached: int
     checkpoint: int | None
-    unsaved: Literal["", "save cut off", "ended"]  # what kept its newest work from being saved
+    unsaved: Literal[
+        "", "save cut off", "ended", "parked"
+    ]  # what kept its newest work from being saved
     error: str = ""
 
 

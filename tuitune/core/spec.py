@@ -23,6 +23,7 @@ __all__ = [
     "NotifySpec",
     "Objective",
     "OnForeign",
+    "Pause",
     "PruningSpec",
     "PruningStyle",
     "SearchSpec",
@@ -33,7 +34,8 @@ __all__ = [
 
 ValueOf = Literal["last", "best"]
 KeepCheckpoints = Literal["best", "all", "none"]
-OnForeign = Literal["drain", "pause", "ignore"]
+OnForeign = Literal["drain", "pause", "ignore", "park"]
+Pause = Literal["save", "park"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class TrialSpec:
     saves: str | None = None  # a command's checkpoint: a path or glob below the trial's folder
     cwd: str | None = None  # as it is written: relative to the study file; None: its folder
     python: str | None = None  # a target's interpreter, as written; None: the one of tuitune
+    pause: Pause = "save"  # how a trial is paused: it saves and leaves, or its GPU is freed
 
     @property
     def gpu_count(self) -> int:
@@ -127,6 +130,11 @@ class StudySpec:
     devices: DevicesSpec = DevicesSpec()
     notify: NotifySpec = _NOBODY
     log: LogSpec = _NOWHERE
+
+    @property
+    def parks(self) -> bool:
+        """Whether trials may be parked: their GPU memory is moved to the host, and back."""
+        return "park" in (self.trial.pause, self.devices.on_foreign)
 
     @cached_property
     def pruner(self) -> Pruner:

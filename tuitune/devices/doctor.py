@@ -18,6 +18,7 @@ from tuitune.core.sizes import size
 from tuitune.devices import cuda, rocm
 from tuitune.devices.locks import LocksError, lock_folder
 from tuitune.devices.nvml import SHADOWED, default_mode
+from tuitune.devices.parking import parking_words, why_not_here
 from tuitune.devices.quarantine import Aside
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import gpus
@@ -47,6 +48,7 @@ def findings(
         *(finding for device in seen.devices for finding in one(device)),
         *aside(listed),
         *starts(seen, environment),
+        *parking(seen),
         *shell(seen, environment),
         *locks(seen, environment),
         files(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
@@ -129,6 +131,15 @@ def starts(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:
         return [Finding("wrong", "CUDA", wrong)]
     count = 0 if isinstance(started, str) else len(started.uuids)
     return [Finding("ok", "CUDA", f"starts, and sees {gpus(count)}")]
+
+
+def parking(seen: Snapshot) -> list[Finding]:
+    """Whether trials can be parked, and how much of GPUs' memory the host has room for."""
+    if not seen.devices:
+        return []
+    if why := why_not_here(seen, [device for device in seen.devices if not device.trouble]):
+        return [Finding("note", "parking", why)]
+    return [Finding("ok", "parking", parking_words())]
 
 
 def shell(seen: Snapshot, environment: Mapping[str, str]) -> list[Finding]:

@@ -10,6 +10,7 @@ from tuitune.core.placement.host import HostResources
 from tuitune.core.spec import DevicesSpec
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_LEAST_FREE = 1 << 30  # bytes that parked trials leave to others
 _FIRST_NAMESPACE = 0xEFFFFFFC  # the inode of the machine's own pid namespace, in every kernel
 
 
@@ -35,6 +36,29 @@ def memory_bytes(cgroups: Path) -> int:
     """Bytes of this machine, or of the tightest cgroup above us."""
     limits = [limit for folder in _own_cgroups(cgroups) if (limit := _memory_limit(folder))]
     return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits])
+
+
+def room_for_parked(cgroups: Path = _CGROUPS, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Bytes of the host's memory that parked trials may take now; a part is left for the rest."""
+    words = {line.split()[0]: int(line.split()[1]) << 10 for line in _text(meminfo).splitlines()}
+    room = [words.get("MemAvailable:", 0) - _left(words.get("MemTotal:", 0))]
+    limits = [(folder, _memory_limit(folder)) for folder in _own_cgroups(cgroups)]
+    room += [limit - _memory_used(folder) - _left(limit) for folder, limit in limits if limit]
+    return min(room)
+
+
+def _left(whole: int) -> int:
+    """Bytes that are left free, so that nothing is killed for lack of them."""
+    return max(_LEAST_FREE, whole // 20)
+
+
+def _memory_used(folder: Path) -> int:
+    """Bytes in use by a cgroup, without files that may be dropped."""
+    used = _text(folder / "memory.current") or _text(folder / "memory.usage_in_bytes")
+    lines = (line.split() for line in _text(folder / "memory.stat").splitlines())
+    kept = {words[0]: int(words[1]) for words in lines if len(words) == 2}
+    dropped = kept.get("total_inactive_file", kept.get("inactive_file", 0))
+    return max(0, int(used.strip() or 0) - dropped)
 
 
 def _own_cgroups(root: Path) -> list[Path]:

@@ -73,9 +73,17 @@ def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | Non
     def settings() -> Settings:
         return study.state.settings or settings_of(study.spec, has_gpus=True)
 
-    locks, devices = Locks(who, lock_folder(os.environ)), study.spec.devices
-    vacating = context.timeouts.vacating
-    return Gpus(devices, os.environ, locks, study.state, settings, time.time, note, vacating)
+    return Gpus(
+        study.spec.devices,
+        os.environ,
+        Locks(who, lock_folder(os.environ)),
+        study.state,
+        settings,
+        time.time,
+        note,
+        context.timeouts.vacating,
+        parking=context.timeouts.parking,
+    )
 
 
 def restore(

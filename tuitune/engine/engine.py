@@ -18,6 +18,7 @@ from tuitune.executors.base import Executor
 from tuitune.executors.local.exit_text import shortage
 from tuitune.store.errors import StoreError
 from tuitune.store.projection import OF_THE_STUDY, concerned, study_row, trial_row
+from tuitune.trial.wire import PARK
 
 LAZY_COMMIT = 0.05  # s that reports without a decision may wait for their transaction
 _WITHOUT_DEADLINES = frozenset({ev.Ask, ev.Exhausted, ev.Packed, ev.NodeChanged, ev.StyleChosen})
@@ -216,7 +217,8 @@ class Engine:
                 self._launch(fact)
             case ev.Signal() if executor is not None:
                 if fact.how == "ask":
-                    executor.ask_stop(fact.trial, fact.attempt, fact.reason, fact.save)
+                    reason = PARK if fact.park else fact.reason
+                    executor.ask_stop(fact.trial, fact.attempt, reason, fact.save)
                 elif fact.how == "release":
                     executor.release(fact.trial, fact.attempt)
                 else:

@@ -18,11 +18,13 @@ from tuitune.core.study import State
 from tuitune.core.study.nodes import HERE
 from tuitune.devices.host import make_state
 from tuitune.devices.locks import Locks
+from tuitune.devices.parking import can_move
 from tuitune.devices.quarantine import ALL, Quarantine
 from tuitune.devices.watchdog import Timeouts, Watchdog
 from tuitune.engine.energy import EnergyMeter
 from tuitune.engine.failure import start_task
 from tuitune.engine.leases import Leases
+from tuitune.engine.parking import Parking
 
 Take = Callable[[Sequence[ev.Event]], None]
 
@@ -50,6 +52,7 @@ class Gpus:
         vacating: float,  # s that memory may stay behind, before a GPU is shown as still held
         watching: Timeouts | None = None,
         view: GpuState | None = None,
+        parking: float = 30.0,  # s that the driver may take to park a trial, beside moving memory
     ) -> None:
         self._watching = watching
         self._quarantine = Quarantine(locks.folder)
@@ -79,6 +82,8 @@ class Gpus:
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem = ""
         self._closing = False
+        self._parking = Parking(self, self._send, clock, parking)
+        self.moves = False
         self.now: tuple[ev.Gpu, ...] = ()
 
     @property
@@ -117,6 +122,7 @@ class Gpus:
         if self._again is not None:
             self._again.cancel()
         self._leases.close()
+        self._parking.close()
 
     # --- samples --------------------------------------------------------------------------------
 
@@ -133,6 +139,7 @@ class Gpus:
         self._looked = self._view.look(devices, snapshot, here, now)
         if not snapshot.problem:
             self._devices = devices
+            self.moves = can_move(snapshot)
             self._xids |= {d.uuid: (d.xid, now) for d in devices if d.xid is not None}
             self._report_footprints(now)
             self._measure(now)
@@ -144,7 +151,9 @@ class Gpus:
         stuck = self._still_stuck()
         free = [self._with_obstacle(gpu, stuck.get(gpu.uuid, "")) for gpu in self._looked]
         free = [self._quarantined(gpu) for gpu in free]
-        self._change(tuple(self._leases.renew(free, self._began())), self._clock())
+        parked = (self._state.trials[number].parked for number in self._state.parked)
+        homes = {one.home for one in parked if one is not None}
+        self._change(tuple(self._leases.renew(free, self._began(), homes)), self._clock())
 
     def _ours(self) -> list[Tenant]:
         """Attempts that may still hold memory on a GPU."""
@@ -196,10 +205,12 @@ class Gpus:
     # --- GPUs that are set aside -----------------------------------------------------------------
 
     def act_on(self, facts: Iterable[ev.AnyFact], study: str) -> None:
-        """Let no study of this user use the GPUs that these facts set aside, and show it."""
+        """Carry out these facts: GPUs are set aside for all studies of this user, trials parked."""
         for fact in facts:
             if type(fact) is ev.SetAside:
                 self._set_aside(fact, study)
+            elif type(fact) is ev.Park or type(fact) is ev.Unpark:
+                self._parking.act_on(fact)
 
     def _set_aside(self, fact: ev.SetAside, study: str) -> None:
         for gpu in self.now:
@@ -252,6 +263,7 @@ class Gpus:
                 self._leave(event)
                 continue
             elif isinstance(event, ev.Exited):
+                self._parking.forget((event.trial, event.attempt))
                 through += self._usage((event.trial, event.attempt), event.time)
             through.append(event)
         if through:
@@ -286,7 +298,7 @@ class Gpus:
         """Wait until its memory is free, then pass its exit on."""
         tenant = self._leaving[key]
         end = self._clock() + self._vacating
-        while await self._look_again() and self._held_by(tenant):
+        while await self.look_again() and self._held_by(tenant):
             if self._clock() > end:
                 self._stuck.append((tenant, event.trial))
                 self._publish()  # before its exit, after which another trial starts
@@ -304,7 +316,7 @@ class Gpus:
         self._stuck = [(tenant, trial) for tenant, trial, uuids in held if uuids]
         return {uuid: GpuBarred("held", trial=trial) for _, trial, uuids in held for uuid in uuids}
 
-    async def _look_again(self) -> bool:
+    async def look_again(self) -> bool:
         """Wait for a new sample; False if none can come."""
         if self._watchdog is None or self._is_blind():
             return False
@@ -312,6 +324,40 @@ class Gpus:
         self._watchdog.ask()
         await self._fresh.wait()  # the watchdog sends one with a problem if the sampler gives none
         return not self._is_blind()
+
+    # --- attempts that are parked ----------------------------------------------------------------
+
+    def _send(self, events: Sequence[ev.Event]) -> None:
+        if self._take is not None and not self._closing:
+            self._take(events)
+
+    def tenant(self, key: tuple[int, int]) -> Tenant | None:
+        """An attempt that is on a GPU; None if it has ended or is parked."""
+        return self._tenants.get(key)
+
+    def sample(self, uuid: str) -> GpuSample | None:
+        """The newest reading of a GPU whose lock this study holds; None if there is none."""
+        here = any(gpu.uuid == uuid and self._leases.has(uuid) for gpu in self.now)
+        found = (device for device in self._devices if device.uuid == uuid and not device.trouble)
+        return next(found, None) if here and not self._problem else None
+
+    async def vacated(self, key: tuple[int, int]) -> Tenant | None:
+        """Wait until the memory of a parked attempt is gone. Returns it; None if it has ended."""
+        end = self._clock() + self._vacating
+        while key in self._tenants and await self.look_again():
+            if key not in self._tenants or not self._held_by(self._tenants[key]):
+                break
+            if self._clock() > end:
+                self._stuck.append((self._tenants[key], key[0]))
+                self._publish()
+                break
+            await asyncio.sleep(_AGAIN)
+        self._unseen.pop(key, None)
+        return self._tenants.pop(key, None)
+
+    def seat(self, key: tuple[int, int], tenant: Tenant) -> None:
+        """A parked attempt is on a GPU again."""
+        self._tenants[key] = tenant
 
     def _is_blind(self) -> bool:
         return self._closing or bool(self._problem)

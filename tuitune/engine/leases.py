@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -33,11 +33,14 @@ class Leases:
         self._settings = settings
         self._clock = clock
 
-    def renew(self, gpus: Sequence[Gpu], began: Mapping[str, float]) -> list[Gpu]:
+    def renew(
+        self, gpus: Sequence[Gpu], began: Mapping[str, float], homes: Collection[str] = ()
+    ) -> list[Gpu]:
         """The GPUs, each locked for this study or with an obstacle to its use.
 
         began: when the oldest trial on a GPU began, by UUID. Where fewer GPUs are allowed than
-        trials are on, those stay on which trials began first; the others are given up.
+        trials are on, those stay on which trials began first; the others are given up. homes: GPUs
+        that trials which are parked want back.
         """
         for gpu in gpus:
             if gpu.obstacle and gpu.uuid not in began:
@@ -45,20 +48,23 @@ class Leases:
         allowed = allowed_now(self._settings(), self._clock())
         most = math.inf if allowed.gpus is None else allowed.gpus
         most -= sum(1 for gpu in gpus if gpu.obstacle and gpu.uuid in began)
-        refused = self._lock((gpu for gpu in gpus if not gpu.obstacle), began, most)
+        usable = [gpu for gpu in gpus if not gpu.obstacle]
+        usable.sort(key=lambda gpu: self._preference(gpu, began, homes))
+        refused = self._lock(usable, most)
         for uuid in refused.keys() - began.keys():
             self._locks.drop(uuid)
         return [self._with(gpu, refused, allowed) for gpu in gpus]
+
+    def has(self, uuid: str) -> bool:
+        """Whether this study holds the lock of a GPU."""
+        return uuid in self._locks
 
     def close(self) -> None:
         """Release all locks."""
         self._locks.close()
 
-    def _lock(
-        self, free: Iterable[Gpu], began: Mapping[str, float], most: float
-    ) -> dict[str, Obstacle]:
+    def _lock(self, free: Sequence[Gpu], most: float) -> dict[str, Obstacle]:
         """Lock up to `most`. Returns why others are not used, by UUID; "": not allowed now."""
-        free = sorted(free, key=lambda gpu: self._preference(gpu, began))
         taken, others, refused = 0, 0, dict[str, Obstacle]()
         for gpu in free:
             if taken >= min(len(free) - others - self._leave_free, self._wanted()):
@@ -72,10 +78,13 @@ class Leases:
                 taken += 1
         return refused
 
-    def _preference(self, gpu: Gpu, began: Mapping[str, float]) -> tuple[float, bool, float, int]:
-        """Sorts first where a trial has been for longest, then what is locked, then the idlest."""
-        locked = gpu.uuid in self._locks
-        return began.get(gpu.uuid, math.inf), not locked, gpu.busy, -gpu.index
+    def _preference(
+        self, gpu: Gpu, began: Mapping[str, float], homes: Collection[str]
+    ) -> tuple[float, bool, bool, float, int]:
+        """Sorts first where a trial has been for longest, then homes, locked ones, the idlest."""
+        uuid = gpu.uuid
+        since = began.get(uuid, math.inf)
+        return since, uuid not in homes, uuid not in self._locks, gpu.busy, -gpu.index
 
     @staticmethod
     def _with(gpu: Gpu, refused: Mapping[str, Obstacle], allowed: Allowance) -> Gpu:

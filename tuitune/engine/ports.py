@@ -83,6 +83,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     longest_retry: float = 60.0
     slow_sampler: float = 5.0  # that a sampler may take before a message is shown
     vacating: float = 30.0  # that memory may stay on a GPU before it is shown as still held
+    parking: float = 30.0  # that the driver may take to park a trial, beside moving memory
 
 
 @dataclass(frozen=True, slots=True)

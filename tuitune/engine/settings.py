@@ -16,6 +16,7 @@ from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.devices import rocm
 from tuitune.devices.locks import LocksError, lock_folder
+from tuitune.devices.parking import why_not_here
 from tuitune.devices.quarantine import listed_here
 from tuitune.executors.local.interpreter import OURS, Interpreter, InterpreterError, ask_version
 from tuitune.messages.reasons import reason_words
@@ -53,6 +54,7 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
         max_gpus=spec.devices.max_gpus,
         hours=spec.devices.hours,
         yield_to=spec.devices.yield_to,
+        pause=spec.trial.pause,
     )
 
 
@@ -62,7 +64,7 @@ def check_machine(spec: StudySpec, machine: HostResources, seen: Snapshot | None
     if not problem and seen is not None:
         problem = _gpu_shortage(spec, seen)
         if not problem and wants_gpus(spec) and has_gpus(spec, seen):
-            problem = _never_allowed(spec) or _no_locks()
+            problem = _never_allowed(spec) or _no_locks() or _no_parking(spec, seen)
     if problem:
         raise CannotRunError(f"{spec.file}: {problem}")
 
@@ -76,6 +78,25 @@ def _never_allowed(spec: StudySpec) -> str:
         f"[devices] max_gpus and hours allow {most} at most, and a trial has {count}; raise them, "
         f"or set gpus = 0 in [trial] to run on CPUs"
     )
+
+
+def _no_parking(spec: StudySpec, seen: Snapshot) -> str:
+    """Why trials can't be parked here; empty if they can, or are not to be."""
+    if not spec.parks:
+        return ""
+    ours = [device for device in _ours(spec, seen) if not device.trouble]
+    why = why_not_here(seen, ours)
+    parks = spec.trial.pause == "park"
+    key, other = ("pause", "save") if parks else ("on_foreign", "pause")
+    table = "trial" if parks else "devices"
+    return f'[{table}] {key} = "park": {why}; or write {key} = "{other}"' if why else ""
+
+
+def _ours(spec: StudySpec, seen: Snapshot) -> Sequence[GpuSample]:
+    try:
+        return allowed(seen.devices, os.environ, spec.devices.allow)
+    except NotAllowedError:
+        return ()
 
 
 def _no_locks() -> str:
@@ -181,10 +202,7 @@ def pause_warning(spec: StudySpec) -> str:
 
 def has_gpus(spec: StudySpec, seen: Snapshot) -> bool:
     """Whether this machine has GPUs that the study may use."""
-    try:
-        return bool(allowed(seen.devices, os.environ, spec.devices.allow))
-    except NotAllowedError:
-        return False
+    return bool(_ours(spec, seen))
 
 
 def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:

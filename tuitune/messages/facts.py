@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from tuitune.core import events as ev
 from tuitune.core.gpu_reasons import Reason
@@ -106,6 +106,8 @@ def _signal(fact: ev.Signal) -> str:
     if fact.how == "release":
         return "may stay after all"
     cause = CAUSES[fact.reason]
+    if fact.park:
+        return f"asked to stand still, to be parked: {cause}"
     if fact.how == "ask":
         return f"asked to {'save and leave' if fact.save else 'leave'}: {cause}"
     # a trial on a GPU that is lost gets SIGTERM without being asked
@@ -142,6 +144,10 @@ def _set_aside(fact: ev.SetAside) -> str:
     return f"GPU {', '.join(fact.gpus)}: {reason_words(fact.why)}{again}"
 
 
+def _park_failed(fact: ev.ParkFailed) -> str:
+    return f"{'it is lost' if fact.broken else 'can not be parked'}: {fact.why}"
+
+
 TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Opened: _opened,
     ev.Proposed: lambda f: f"proposed: {reason_words(f.why)}: {configuration_words(f.config)}",
@@ -158,6 +164,11 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Added: lambda f: f"added by hand: {reason_words(f.why)}: {configuration_words(f.config)}",
     ev.Promoted: lambda f: _with_verb("promoted", f.why),
     ev.Frozen: lambda f: f"attempt {f.attempt} stands still",
+    ev.Park: lambda _: "its GPU memory is moved to the host's",
+    ev.Parked: lambda f: f"parked: its GPU is free, the host holds {size(f.memory)} of it",
+    ev.ParkFailed: _park_failed,
+    ev.Unpark: lambda f: f"its GPU memory is moved back, to {reason_words(f.device)}",
+    ev.Restored: lambda f: f"stays parked: {f.why}" if f.why else "goes on where it stood still",
     ev.PauseAsked: _paused,
     ev.ResumeAsked: _resumed,
     ev.KillAsked: _to_be_killed,
@@ -180,9 +191,8 @@ TELL: dict[type[ev.Fact], Callable[[Any], str]] = {
     ev.Halted: _halted,
     ev.Finished: _finished,
 }
-# Facts shown for the study as a whole: decisions, acts of users, how trials ended.
-NOTABLE: tuple[type[ev.Fact], ...] = tuple(
-    kind
-    for kind in TELL
-    if kind not in {ev.Launch, ev.Started, ev.Checkpointed, ev.Signal, ev.Exited}
+_OF_ONE_TRIAL: Final = frozenset(
+    {ev.Launch, ev.Started, ev.Checkpointed, ev.Signal, ev.Exited, ev.Park, ev.Unpark}
 )
+# Facts shown for the study as a whole: decisions, acts of users, how trials ended.
+NOTABLE: tuple[type[ev.Fact], ...] = tuple(kind for kind in TELL if kind not in _OF_ONE_TRIAL)

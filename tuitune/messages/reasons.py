@@ -164,11 +164,13 @@ _INTERRUPTED = {
     "process lost": "its process was lost with the one that ran it",
     "GPU memory": "too little memory was left on its GPU beside others; it waits for one alone",
     "GPU fault": "its GPU is at fault, or may be",
+    "parked": "its process ended while it was parked",
 }
 _UNSAVED = {
     "": "",
     "save cut off": ": a checkpoint was being written, and is not whole",
     "ended": ": it did not leave in time, and was ended",
+    "parked": ": it was parked, and can't save there",
 }
 _BY_USER = {
     "paused before launch": "paused by hand before it was launched",
@@ -197,7 +199,7 @@ def _target(why: r.TargetReached) -> str:
 
 def _interrupted(why: r.Interrupted) -> str:
     what = why.error or _INTERRUPTED[why.cause]
-    if why.cause == "GPU fault":
+    if why.error and why.cause in {"GPU fault", "parked"}:
         what = f"{_INTERRUPTED[why.cause]}: {why.error}"
     reached = f" at step {why.reached}" if why.reached else ""
     return f"{what}{reached}; goes on from {_start(why.checkpoint)}{_UNSAVED[why.unsaved]}"
@@ -283,6 +285,13 @@ def _aside(why: g.GpuAside) -> str:
     return f"set aside, as it failed{often}{where}{xid}: {why.error}"
 
 
+def _parked(why: g.GpuParked) -> str:
+    where = "its GPU" if why.gpu is None else f"GPU {why.gpu}"
+    if why.way:
+        return f"made way on {where}, and goes on when that is free"
+    return f"paused by hand on {where}"
+
+
 def _news(why: g.GpuNews) -> str:
     """As: GPU 1: anna's python (pid 12, 2.1 GiB) computes on it; GPU 3: free again."""
     on = f" of {why.node}" if why.node else ""
@@ -341,5 +350,6 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     g.GpusAllowed: lambda why: allowance(Allowance(why.gpus, why.until)),
     g.GpuAside: _aside,
     g.GpuNews: _news,
+    g.GpuParked: _parked,
     g.GpuNumbers: _numbers,
 }

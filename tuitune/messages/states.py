@@ -19,6 +19,7 @@ class Shown(StrEnum):
     HELD = "held"  # at a rung
     PAUSED = "paused"  # by a person
     FROZEN = "frozen"  # stands still, with its process: it can't save
+    PARKED = "parked"  # stands still, and its GPU is free
     STOPPING = "stopping"
     COMPLETE = "complete"
     PRUNED = "pruned"
@@ -45,6 +46,7 @@ WORDS: Final[Mapping[Shown, StateWords]] = {
     Shown.HELD: StateWords("held", "quiet", "is held at its rung", "at a rung, until promoted"),
     Shown.PAUSED: StateWords("pause", "warning", "is paused", "by you, until you resume it"),
     Shown.FROZEN: StateWords("froze", "warning", "is frozen", "stands still: it can't save"),
+    Shown.PARKED: StateWords("park", "warning", "is parked", "stands still, off its GPU"),
     Shown.STOPPING: StateWords("stop", "warning", "is stopping", "saves, or is about to end"),
     Shown.COMPLETE: StateWords("done", "text", "is complete", "reached its end"),
     Shown.PRUNED: StateWords("prune", "quiet", "was pruned", "stopped early by the pruner"),
@@ -64,6 +66,7 @@ CAUSES: Final[Mapping[StopReason, str]] = {
     StopReason.MOVED: "others use its GPU",
     StopReason.RETURNED: "it has returned, but its process does not exit",
     StopReason.OVERDUE: "it is complete, but neither returns nor reports",
+    StopReason.NOT_RESTORED: "its GPU memory could not be restored",
 }
 _REFUSALS: Final[Mapping[WhyNot, str]] = {
     WhyNot.ENDED: "{clause}",
@@ -83,18 +86,23 @@ _PLAIN: Final = {state: Shown(state.value.lower()) for state in TrialState}
 
 
 def shown_counts(
-    counts: Mapping[TrialState, int], held: int, frozen: int = 0, *, engine_gone: bool = False
+    counts: Mapping[TrialState, int],
+    held: int,
+    frozen: int = 0,
+    parked: int = 0,
+    *,
+    engine_gone: bool = False,
 ) -> dict[Shown, int]:
     """How many trials are in each state, by their journal's states.
 
-    held, frozen: those of the paused that are held at a rung, and that are frozen.
+    held, frozen, parked: those of the paused that are held at a rung, frozen, or parked.
     """
     known = {_PLAIN[state]: count for state, count in counts.items()}
-    frozen = 0 if engine_gone else frozen
+    frozen, parked = (0, 0) if engine_gone else (frozen, parked)
     if engine_gone:
         known[Shown.LOST] = known.pop(Shown.RUNNING, 0)
-    known[Shown.HELD], known[Shown.FROZEN] = held, frozen
-    known[Shown.PAUSED] = known.get(Shown.PAUSED, 0) - held - frozen
+    known[Shown.HELD], known[Shown.FROZEN], known[Shown.PARKED] = held, frozen, parked
+    known[Shown.PAUSED] = known.get(Shown.PAUSED, 0) - held - frozen - parked
     return {state: known[state] for state in Shown if known.get(state)}
 
 
@@ -114,6 +122,8 @@ def shown(
             return Shown.STARTING
         if activity == "frozen":
             return Shown.FROZEN
+        if activity == "parked":
+            return Shown.PARKED
     if state == TrialState.RUNNING and engine_gone:
         return Shown.LOST
     return Shown.HELD if at_rung and state == TrialState.PAUSED else _PLAIN[state]

@@ -20,7 +20,16 @@ from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.core.study.acts import ActivityName
 from tuitune.core.study.kept_checkpoints import forgotten, kept
-from tuitune.core.study.state import Activity, Ending, Frozen, Running, Starting, State, Trial
+from tuitune.core.study.state import (
+    Activity,
+    Ending,
+    Frozen,
+    Parked,
+    Running,
+    Starting,
+    State,
+    Trial,
+)
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES
 from tuitune.store.rows import StudyRow, TrialRow, WaitingFor, to_columns
@@ -45,11 +54,17 @@ OF_THE_STUDY = frozenset(  # facts that may change the study's own row
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 _BLOCKED = {"code": "the training code is not imported: {}", "resources": "{}"}
 
+_PARKING: Final = {
+    "parking": "its GPU memory is moved to the host's",
+    "parked": "holds no slot, and {} of the host's memory",
+    "restoring": "its GPU memory is moved back",
+}
 _ACTIVITIES: Final[Mapping[type[Activity], ActivityName]] = {
     Starting: "starting",
     Running: "running",
     Ending: "ending",
     Frozen: "frozen",
+    Parked: "parked",
 }
 
 
@@ -214,6 +229,8 @@ def _keeps(trial: Trial) -> str:
     if trial.frozen is not None:
         memory = f" and {size(trial.memory)}" if trial.memory else ""
         return f"holds {trial.cpus:g} CPU slots{memory}, and all that it has on them"
+    if trial.parked is not None:
+        return _PARKING[trial.parked.stage].format(size(trial.parked.memory))
     if trial.checkpoint is not None:
         return f"holds nothing but its checkpoint of step {trial.checkpoint}"
     return "holds nothing"

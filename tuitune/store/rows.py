@@ -70,6 +70,11 @@ class TrialRow(msgspec.Struct, frozen=True):
         return self.activity == "frozen" and self.state == TrialState.PAUSED
 
     @property
+    def is_parked(self) -> bool:
+        """Whether it stands still, off its GPU."""
+        return self.activity == "parked" and self.state == TrialState.PAUSED
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it was asked to end, except by the pruner, or is to be killed."""
         is_leaving = self.ending is not None and self.ending is not StopReason.PRUNED
@@ -77,7 +82,7 @@ class TrialRow(msgspec.Struct, frozen=True):
 
     @property
     def is_transient(self) -> bool:
-        """Whether it is starting, ending, frozen or to be killed."""
+        """Whether it is starting, ending, frozen, parked or to be killed."""
         return self.activity not in {None, "running"} or self.kill_at is not None
 
     @property

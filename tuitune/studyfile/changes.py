@@ -27,6 +27,7 @@ _SETTINGS = frozenset(
         ("limits", "target"),
         ("limits", "disk_free"),
         ("trial", "gpus"),
+        ("trial", "pause"),
         ("devices", "on_foreign"),
         ("devices", "yield_to"),
         ("devices", "max_gpus"),

@@ -7,9 +7,9 @@ import re
 from tuitune import plugins
 from tuitune.core.placement.hours import Window, overlap
 from tuitune.core.space import spell
-from tuitune.core.spec import DevicesSpec, LogSpec, NotifySpec
+from tuitune.core.spec import DevicesSpec, LogSpec, NotifySpec, TrialSpec
 from tuitune.studyfile.hints import LOGS, did_you_mean
-from tuitune.studyfile.problems import kind
+from tuitune.studyfile.problems import Problems, kind
 from tuitune.studyfile.table import Table
 
 _WINDOW = re.compile(r"\s*(\d\d?)(?::(\d\d))?\s*-\s*(\d\d?)(?::(\d\d))?\s*")
@@ -23,11 +23,27 @@ def read_devices(table: Table) -> DevicesSpec:
         allow=_allow(table),
         leave_free=table.whole("leave_free", _DEFAULT.leave_free, low=0),
         share=_yes(table, "share", default=_DEFAULT.share),
-        on_foreign=table.one_of("on_foreign", _DEFAULT.on_foreign, ("drain", "pause", "ignore")),
+        on_foreign=table.one_of(
+            "on_foreign", _DEFAULT.on_foreign, ("drain", "pause", "park", "ignore")
+        ),
         yield_to=_logins(table),
         max_gpus=table.whole("max_gpus", _DEFAULT.max_gpus, low=0),
         hours=_hours(table),
     )
+
+
+def check_parking(problems: Problems, trial: TrialSpec, devices: DevicesSpec) -> None:
+    """Record that trials are to be parked which can't be: commands, and those on several GPUs."""
+    if trial.command is not None:
+        words = "parks a function of Python, and a command may be any number of processes"
+    elif trial.gpu_count > 1:
+        words = "parks a trial on one GPU, and this one has several"
+    else:
+        return
+    if trial.pause == "park":
+        problems.add("trial", "pause", "park", f'{words}; write pause = "save"')
+    if devices.on_foreign == "park":
+        problems.add("devices", "on_foreign", "park", f'{words}; write on_foreign = "pause"')
 
 
 def read_notify(table: Table) -> NotifySpec:

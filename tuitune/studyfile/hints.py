@@ -225,6 +225,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "cwd",
         "saves",
         "metrics",
+        "pause",
         "python",
     ),
     "space": (),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitune.core.spec import Limits, Objective, StudySpec
-from tuitune.studyfile.devices import read_devices, read_log, read_notify
+from tuitune.studyfile.devices import check_parking, read_devices, read_log, read_notify
 from tuitune.studyfile.hints import KEYS, meant, nearest, unknown_table
 from tuitune.studyfile.methods import read_pruning, read_search
 from tuitune.studyfile.problems import Problems, kind
@@ -50,6 +50,8 @@ def read_study(
     if pruning.resource is not None and pruning.resource == objective.metric:
         words = "is the metric; name the key that counts epochs or steps, or leave it out"
         problems.add("pruning", "resource", pruning.resource, words)
+    devices = read_devices(read["devices"])
+    check_parking(problems, trial, devices)
     return StudySpec(
         name=_name(read["study"], path),
         objective=objective,
@@ -63,7 +65,7 @@ def read_study(
             disk_free=read["limits"].bytes("disk_free", None, zero=True),
         ),
         file=str(path),
-        devices=read_devices(read["devices"]),
+        devices=devices,
         notify=read_notify(read["notify"]),
         log=read_log(read["log"]),
     )

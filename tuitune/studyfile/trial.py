@@ -67,6 +67,7 @@ def read_trial(
         cwd=table.text("cwd", None),
         saves=_saves(table),
         env=_environment(table, Names(names, space)),
+        pause=table.one_of("pause", _DEFAULT.pause, ("save", "park")),
         python=_python(table, is_used=command is None or bool(space.sampled)),
     )
 

@@ -19,6 +19,7 @@ from tuitune.trial.link import (
 )
 from tuitune.trial.steps import NEVER, Postponed, Steps
 from tuitune.trial.wire import (
+    PARK,
     PAUSED,
     WAITS,
     WAITS_AND_SAVES,
@@ -332,31 +333,32 @@ class Trial:
     def _obey(self, answer: Verdict | Stop, save: Callable[[Path], object] | None) -> None:
         if save is None and self._postponed.waits(answer):
             return
-        if isinstance(answer, Stop) and answer.reason == PAUSED and save is None:
-            self._freeze()
-            return
-        stop = isinstance(answer, Stop) or answer.action == "stop"
+        reason = answer.reason if isinstance(answer, Stop) else ""
+        stands = reason == PARK or (reason == PAUSED and save is None)
+        stop = not stands and (isinstance(answer, Stop) or answer.action == "stop")
         if stop:
-            self._ended = answer.reason if isinstance(answer, Stop) else "pruned"
+            self._ended = reason or "pruned"
         if save is not None:
             if answer.save:
                 self._save(save)
             elif not stop:
                 self._save_if_due(monotonic(), save)
+        if stands:
+            self._stand_still(reason, save)
         if stop:
             # Here, since a command's script may end by it with status 0.
             self._link.send(encode(wire.Done("", stopped=True)))
             raise TrialStopped(self._ended or "pruned")
 
-    def _freeze(self) -> None:
-        """The trial can't save: wait, with all that it holds, until it is released or stopped."""
+    def _stand_still(self, reason: str, save: Callable[[Path], object] | None) -> None:
+        """Wait until it is released or stopped, without a call of CUDA: such calls may hang."""
         self._postponed.take_back()
         self._link.send(encode(wire.Frozen()))
         while not isinstance(message := self._link.wait(), wire.Release):
-            paused = isinstance(message, Stop) and message.reason == PAUSED
+            again = isinstance(message, Stop) and message.reason == reason
             go = isinstance(message, Verdict) and message.action == "go"
-            if not paused and not go:  # a harsher stop, or the verdict on its last report
-                self._obey(message, None)
+            if not again and not go:  # another stop, or the verdict on its last report
+                self._obey(message, save)
                 return
 
     def _save_if_due(self, now: float, save: Callable[[Path], object]) -> None:

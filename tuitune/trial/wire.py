@@ -139,7 +139,8 @@ class Refused(NamedTuple):
     """Another process of this trial reports: the reports of this one don't count."""
 
 
-PAUSED = "paused"  # the one reason of a Stop after which a trial that can't save may go on
+PAUSED = "paused"  # after a Stop for this reason, a trial that can't save may go on
+PARK = "park"  # after this one it saves if it can, is held, and may go on
 
 _ToEngine = Hello | Report | Saving | Checkpoint | Warn | Done | Frozen
 Instruction = Verdict | Stop | Release

@@ -28,12 +28,14 @@ from tuitune.core.events.decided import (
     Halted,
     Launch,
     Packed,
+    Park,
     Promoted,
     SetAside,
     Settled,
     Signal,
     Silent,
     StyleChosen,
+    Unpark,
     Verdict,
 )
 from tuitune.core.events.happened import (
@@ -52,9 +54,12 @@ from tuitune.core.events.happened import (
     LaunchBlocked,
     NodeChanged,
     Opened,
+    Parked,
+    ParkFailed,
     PauseAsked,
     Proposed,
     Reported,
+    Restored,
     ResumeAsked,
     RetryAsked,
     Returned,
@@ -97,6 +102,9 @@ Event = (
     | NodeChanged
     | Footprint
     | GpuUsed
+    | Parked
+    | ParkFailed
+    | Restored
     | DeadlinePassed
 )
 Decision = (
@@ -112,6 +120,8 @@ Decision = (
     | SetAside
     | Packed
     | Silent
+    | Park
+    | Unpark
     | Halted
     | Finished
 )

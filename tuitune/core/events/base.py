@@ -43,6 +43,7 @@ class StopReason(StrEnum):
     MOVED = "moved"  # its GPU is lost, or left to another user
     RETURNED = "returned"  # its function has returned, and its process does not exit
     OVERDUE = "overdue"  # it is complete, but neither returns nor reports
+    NOT_RESTORED = "not restored"  # its GPU memory, which was moved to the host, is lost
 
     __hash__ = str.__hash__
 
@@ -67,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     time_limit: float | None  # seconds, the study
     target: float | None
     gpus: float | Literal["auto"] = 0.0  # a trial
-    on_foreign: Literal["drain", "pause", "ignore"] = (
+    on_foreign: Literal["drain", "pause", "ignore", "park"] = (
         "drain"  # another user comes to one of our GPUs
     )
     leave_within: float | None = None  # seconds to save and leave in; None: by the slowest epoch
@@ -76,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     max_gpus: int | None = None  # outside of `hours`; None: all
     hours: tuple[Window, ...] = ()
     yield_to: tuple[str, ...] = ()  # logins for whom `on_foreign` is done at once
+    pause: Literal["save", "park"] = "save"  # how a trial is paused
 
 
 class Gpu(msgspec.Struct, frozen=True, array_like=True):

@@ -52,6 +52,26 @@ class Signal(Fact, frozen=True, tag="signal"):
     how: SignalHow
     reason: StopReason
     save: bool
+    park: bool = False  # it does not leave: it is held, to be parked
+
+
+class Park(Fact, frozen=True, tag="park"):
+    """Move the GPU memory of an attempt that is held to the host. Parked or ParkFailed follows."""
+
+    trial: int
+    attempt: int
+
+
+class Unpark(Fact, frozen=True, tag="unpark"):
+    """Move it back, to a GPU that is free now, and go on. Restored or ParkFailed follows."""
+
+    trial: int
+    attempt: int
+    device: Device
+    cpus: float
+    gpus: tuple[str, ...]  # UUIDs
+    share: float  # of each; 0: packed
+    memory: int  # bytes
 
 
 class StyleChosen(Fact, frozen=True, tag="style_chosen"):

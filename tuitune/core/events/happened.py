@@ -248,5 +248,31 @@ class GpuUsed(Fact, frozen=True, tag="gpu_used"):
     joules: float | None  # None: the GPUs tell neither energy nor power
 
 
+class Parked(Fact, frozen=True, tag="gpu_parked"):
+    """The GPU memory of an attempt is in the host's memory, and its GPU is free."""
+
+    trial: int
+    attempt: int
+    memory: int  # bytes
+    moves: bool = False  # it may be restored on another GPU of the same model
+
+
+class ParkFailed(Fact, frozen=True, tag="park_failed"):
+    """An attempt can't be parked; broken: it can't go on either, and has to be ended."""
+
+    trial: int
+    attempt: int
+    why: str
+    broken: bool = False
+
+
+class Restored(Fact, frozen=True, tag="gpu_restored"):
+    """A parked attempt has its GPU memory again; why: it was not tried, and stays parked."""
+
+    trial: int
+    attempt: int
+    why: str = ""
+
+
 class DeadlinePassed(Fact, frozen=True, tag="deadline"):
     """The study's own next deadline is due."""

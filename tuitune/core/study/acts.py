@@ -21,7 +21,7 @@ FOR_GOOD: Final = frozenset(
 )
 
 
-ActivityName = Literal["starting", "running", "ending", "frozen"]  # of a live attempt
+ActivityName = Literal["starting", "running", "ending", "frozen", "parked"]  # of a live attempt
 
 
 class Act(StrEnum):

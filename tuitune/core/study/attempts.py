@@ -29,7 +29,9 @@ from tuitune.core.study.pausing import pause, wait
 from tuitune.core.study.ranking import update_leader
 from tuitune.core.study.state import Running, Starting
 
-Cause = Literal["stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory", "GPU fault"]
+Cause = Literal[
+    "stop", "user", "GPU left", "GPU lost", "process lost", "GPU memory", "GPU fault", "parked"
+]
 _QUICK_DEATH = 60.0  # seconds; a crash so soon after the launch points to a broken program
 
 
@@ -39,7 +41,7 @@ def launch(_spec: StudySpec, state: st.State, fact: ev.Launch) -> None:
     move(trial, Starting())
     trial.attempt = fact.attempt
     trial.attempt_step = trial.valued = trial.saving = trial.began = trial.resumed = 0
-    trial.returned = False
+    trial.returned, trial.cannot_park = False, ""
     trial.opening = state.opening
     trial.device, trial.cpus, trial.memory = fact.device, fact.cpus, fact.memory
     trial.launched = trial.last_sign = trial.stepped = fact.time
@@ -149,6 +151,8 @@ def _interrupted(state: st.State, trial: st.Trial, exit_: ev.Exited) -> ev.Settl
     """The next state after an outside cause; None where the attempt ended by itself."""
     if exit_.lost:
         return _back(trial, exit_, "process lost", exit_.error)
+    if trial.parked is not None:
+        return _back(trial, exit_, "parked", exit_.error)
     if exit_.error and gpu_packing.is_lost(state, trial):
         return _back(trial, exit_, "GPU lost")
     if gpu_packing.is_crowded(state, trial, exit_):
@@ -172,6 +176,8 @@ def _ended(
     if reason == StopReason.TIMEOUT:
         timeout = state.settings.timeout if state.settings else None
         return _crashed(state, trial, exit_, TimedOut(timeout or 0.0))
+    if reason == StopReason.NOT_RESTORED:
+        return _back(trial, exit_, "parked", trial.cannot_park)
     if reason in {StopReason.DRAIN, StopReason.PAUSED, StopReason.MOVED}:
         if _is_done(trial, ending, exit_):
             return _returned(spec, state, trial, exit_)
@@ -204,8 +210,11 @@ def _back(trial: st.Trial, exit_: ev.Exited, cause: Cause, error: str = "") -> e
     return ev.Settled(exit_.time, trial.number, state, why)
 
 
-def _unsaved(trial: st.Trial) -> Literal["", "save cut off", "ended"]:
+def _unsaved(trial: st.Trial) -> Literal["", "save cut off", "ended", "parked"]:
     """What kept its newest work from being saved; empty where nothing did."""
+    if trial.parked or (trial.ending is not None and trial.ending.parked):
+        saved = trial.checkpoint is not None and trial.checkpoint >= trial.attempt_step
+        return "" if saved else "parked"
     if trial.saving:
         return "save cut off"
     return "ended" if trial.ending is not None and trial.ending.how != "ask" else ""

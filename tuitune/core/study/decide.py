@@ -10,7 +10,15 @@ from tuitune.core import events as ev
 from tuitune.core.events import StopReason, TrialState
 from tuitune.core.reasons import Failures
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import attempts, gpu_packing, judging, leaving, pausing, sick_gpus
+from tuitune.core.study import (
+    attempts,
+    gpu_packing,
+    judging,
+    leaving,
+    parking,
+    pausing,
+    sick_gpus,
+)
 from tuitune.core.study import state as st
 from tuitune.core.study.launching import fill
 from tuitune.core.study.nodes import HERE
@@ -58,7 +66,28 @@ def _devices_changed(
     spec: StudySpec, state: st.State, fact: ev.DevicesChanged | ev.NodeChanged
 ) -> Sequence[ev.Decision]:
     node = fact.node.name if isinstance(fact, ev.NodeChanged) else HERE
-    return [*gpu_packing.moved(state, node, fact.time), *fill(spec, state, fact)]
+    moved = [*gpu_packing.moved(state, node, fact.time), *parking.stranded(state, fact.time)]
+    return [*moved, *fill(spec, state, fact)]
+
+
+def _parked(spec: StudySpec, state: st.State, fact: ev.Parked) -> Sequence[ev.Decision]:
+    node = state.trials[fact.trial].node
+    return [*gpu_packing.make_way(state, node, fact.time), *fill(spec, state, fact)]
+
+
+def _park_failed(_spec: StudySpec, state: st.State, fact: ev.ParkFailed) -> Sequence[ev.Decision]:
+    node = state.trials[fact.trial].node
+    return [*parking.on_park_failed(state, fact), *gpu_packing.make_way(state, node, fact.time)]
+
+
+def _restored(spec: StudySpec, state: st.State, fact: ev.Restored) -> Sequence[ev.Decision]:
+    return [*parking.on_restored(state, fact), *fill(spec, state, fact)]
+
+
+def _deadline(spec: StudySpec, state: st.State, fact: ev.DeadlinePassed) -> Sequence[ev.Decision]:
+    """What is due; or a parked trial whose restore may be tried again."""
+    due = leaving.on_deadline(spec, state, fact)
+    return due or (fill(spec, state, fact) if parking.returning(state, fact.time) else ())
 
 
 def _started(spec: StudySpec, state: st.State, fact: ev.Started) -> Sequence[ev.Decision]:
@@ -118,14 +147,13 @@ def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Deci
         return fill(spec, state, fact)
     if fact.finish:
         return ()
-    how: ev.SignalHow = "kill" if fact.now else "ask"
     return [
         ev.Signal(
             # an attempt that is ending for another reason keeps that reason
             fact.time,
             t.number,
             t.attempt,
-            how,
+            "kill" if fact.now or t.parked else "ask",  # a parked one can't leave by itself
             StopReason.DRAIN if _may_stay(t) or t.ending is None else t.ending.reason,
             save=not fact.now,
         )
@@ -163,6 +191,10 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.DevicesChanged: _devices_changed,
     ev.NodeChanged: _devices_changed,
     ev.Packed: fill,
+    ev.Parked: _parked,
+    ev.ParkFailed: _park_failed,
+    ev.Unpark: fill,
+    ev.Restored: _restored,
     ev.PauseAsked: _pause_asked,
     ev.ResumeAsked: _resume_asked,
     ev.Frozen: pausing.on_frozen,
@@ -176,5 +208,5 @@ _RULES: dict[type, Callable[[StudySpec, st.State, Any], Sequence[ev.Decision]]] 
     ev.Halted: _halt,
     ev.KillAsked: pausing.on_kill_asked,
     ev.UndoKillAsked: fill,
-    ev.DeadlinePassed: leaving.on_deadline,
+    ev.DeadlinePassed: _deadline,
 }

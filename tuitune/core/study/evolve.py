@@ -17,6 +17,7 @@ from tuitune.core.study import (
     kept_checkpoints,
     leaving,
     nodes,
+    parking,
     pausing,
     sick_gpus,
 )
@@ -137,6 +138,9 @@ def _shift(trial: st.Trial, by: float) -> None:
     match trial.activity:
         case st.Frozen() as frozen:
             frozen.since += by
+        case st.Parked() as parked:
+            parked.since += by
+            parked.again += by
         case st.Ending() as ending:
             ending.due += by
     if trial.pace is not None:
@@ -172,6 +176,10 @@ _FOLDS: dict[type, Callable[[StudySpec, st.State, Any], None]] = {
     ev.Footprint: gpu_packing.grown,
     ev.GpuUsed: gpu_usage.used,
     ev.Packed: gpu_packing.packed,
+    ev.Parked: parking.parked,
+    ev.ParkFailed: parking.park_failed,
+    ev.Unpark: parking.unpark,
+    ev.Restored: parking.restored,
     ev.SetAside: sick_gpus.set_aside,
     ev.StyleChosen: _style_chosen,
     ev.CodeChanged: _code_changed,

@@ -11,9 +11,10 @@ from tuitune.core.placement import lives, packing, throughput
 from tuitune.core.placement.lives import Life
 from tuitune.core.placement.throughput import Finding
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import gpu_usage
+from tuitune.core.study import gpu_usage, nodes
 from tuitune.core.study import state as st
 from tuitune.core.study.nodes import home, residents
+from tuitune.core.study.pausing import may_park
 from tuitune.core.study.slots import capacity_of, gpus_of, model_of, neighbours
 
 _SETTLED = 20.0  # s without a higher peak: its memory has probably stopped growing
@@ -70,6 +71,25 @@ def _remember(state: st.State, trial: st.Trial, pace: throughput.Throughput, now
     life = Life(seconds, first, pace.reports, pace.lived / seconds)
     each = lives.remember(state.packing.habits, life)
     throughput.note_life(capacity_of(state, trial), life.company, each)
+
+
+def parked(state: st.State, trial: st.Trial, memory: int, now: float) -> None:
+    """Its memory is in the host's, and it is on no GPU; what it has held of one stays known."""
+    gpu_usage.account(state, now, residents(state, trial.node, trial.gpus))
+    there = neighbours(state, trial)
+    nodes.park(state, trial, memory)
+    gone(trial)
+    if there:
+        _turn(state, there[0], now)
+    state.rooms.forget()
+
+
+def restored(state: st.State, trial: st.Trial, gpus: tuple[str, ...], now: float) -> None:
+    """It is on a GPU again. Its pace is not measured any more."""
+    gpu_usage.account(state, now, residents(state, trial.node, gpus))
+    trial.metered, trial.gpus = now, gpus
+    nodes.unpark(state, trial)
+    _turn(state, trial, now)
 
 
 def gone(trial: st.Trial) -> None:
@@ -171,25 +191,30 @@ def moved(state: st.State, node: str, now: float) -> Sequence[ev.Decision]:
 
 
 def make_way(state: st.State, node: str, now: float) -> Sequence[ev.Decision]:
-    """With on_foreign = "pause": the youngest trial on each claimed GPU is asked to leave.
+    """With on_foreign = "pause" or "park": the youngest trial on each claimed GPU makes way.
 
     The next one is asked once it has left, so that the oldest trials stay if the other user goes.
+    One that can't be parked runs to its end.
     """
     assert state.settings is not None
-    if state.settings.on_foreign != "pause" or node not in state.nodes:
+    how = state.settings.on_foreign
+    if how not in {"pause", "park"} or node not in state.nodes:
         return ()
+    park = how == "park"
     youngest: dict[int, st.Trial] = {}
     for gpu in state.nodes[node].node.gpus:
         here = residents(state, node, (gpu.uuid,))
         if not gpu.claimed or gpu.lost or not here or any(map(_is_leaving, here)):
             continue
-        trial = max(here, key=lambda trial: (trial.launched, trial.number))
-        youngest[trial.number] = trial
-    return [_leave(now, trial, "ask") for trial in youngest.values()]
+        able = [trial for trial in here if not park or may_park(trial)]
+        if able:
+            trial = max(able, key=lambda trial: (trial.launched, trial.number))
+            youngest[trial.number] = trial
+    return [_leave(now, trial, "ask", park=park) for trial in youngest.values()]
 
 
 def _is_leaving(trial: st.Trial) -> bool:
-    return trial.at_maximum or trial.ending is not None
+    return trial.at_maximum or trial.ending is not None or trial.parked is not None
 
 
 def sharing(state: st.State, node: str, gpu: ev.Gpu) -> TrialsOnGpu | None:
@@ -202,8 +227,9 @@ def sharing(state: st.State, node: str, gpu: ev.Gpu) -> TrialsOnGpu | None:
     return TrialsOnGpu(len(here), largest, gpu.memory, gain if len(here) > 1 else None)
 
 
-def _leave(now: float, trial: st.Trial, how: ev.SignalHow) -> ev.Signal:
-    return ev.Signal(now, trial.number, trial.attempt, how, StopReason.MOVED, save=how == "ask")
+def _leave(now: float, trial: st.Trial, how: ev.SignalHow, *, park: bool = False) -> ev.Signal:
+    number, attempt, save = trial.number, trial.attempt, how == "ask"
+    return ev.Signal(now, number, attempt, how, StopReason.MOVED, save, park)
 
 
 def found(state: st.State, trial: st.Trial, now: float) -> ev.Packed | None:

@@ -9,10 +9,11 @@ from tuitune.core.events import TrialState
 from tuitune.core.pruning.pruner import Promotion
 from tuitune.core.reasons import TimeLimit
 from tuitune.core.spec import StudySpec
+from tuitune.core.study import parking
 from tuitune.core.study import state as st
 from tuitune.core.study.asking import may_ask, may_ask_ahead, wants_new
 from tuitune.core.study.leaving import time_limit
-from tuitune.core.study.slots import Slot, first_to_seat, ready, slot
+from tuitune.core.study.slots import Slot, first_to_seat, ready, slot, slot_of_parked
 
 
 def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Decision]:
@@ -20,7 +21,7 @@ def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Deci
     if state.finished:
         return ()
     if state.halted is not None:
-        return () if state.running else _finish(state, fact.time)
+        return _wind_down(state, state.halted, fact.time)
     limit = time_limit(state)
     if limit is not None and limit <= fact.time:
         return (ev.Halted(fact.time, TimeLimit(), finish=False, failed=False),)
@@ -32,8 +33,18 @@ def fill(spec: StudySpec, state: st.State, fact: ev.AnyFact) -> Sequence[ev.Deci
     return _wind_up(spec, state, fact.time)
 
 
+def _wind_down(state: st.State, halted: ev.Halted, now: float) -> Sequence[ev.Decision]:
+    """Nothing new starts; parked trials go on where all are to come to their end."""
+    if not state.running:
+        return _finish(state, now)
+    return _unpark(state, now) if halted.finish else ()
+
+
 def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
-    """In this order: interrupted trials, added ones, a promotion, a new proposal."""
+    """In this order: parked trials, interrupted ones, added ones, a promotion, a new proposal."""
+    parked = _unpark(state, now)
+    if parked:
+        return parked
     found = first_to_seat(state)
     if found is not None:
         return (_launch(state, *found, now),)
@@ -66,6 +77,18 @@ def _launch(state: st.State, trial: st.Trial, at: Slot, now: float) -> ev.Launch
     cpus, memory = state.settings.cpus, state.settings.memory or 0
     number, attempt = trial.number, trial.attempt + 1
     return ev.Launch(now, number, attempt, at.device, cpus, memory, at.gpus, at.share, at.node)
+
+
+def _unpark(state: st.State, now: float) -> Sequence[ev.Decision]:
+    """A parked trial whose GPU is free goes on."""
+    assert state.settings is not None
+    for trial in parking.returning(state, now):
+        at = slot_of_parked(state, trial)
+        if at is not None and trial.parked is not None:
+            number, attempt, memory = trial.number, trial.attempt, trial.parked.memory
+            cpus = state.settings.cpus
+            return (ev.Unpark(now, number, attempt, at.device, cpus, at.gpus, at.share, memory),)
+    return ()
 
 
 def _promoted(sent: Promotion, now: float) -> ev.Promoted:

@@ -10,10 +10,10 @@ from tuitune.core import events as ev
 from tuitune.core.events import StopReason
 from tuitune.core.reasons import TimeLimit
 from tuitune.core.spec import StudySpec
-from tuitune.core.study import pausing
+from tuitune.core.study import parking, pausing
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
-from tuitune.core.study.state import Ending, Running
+from tuitune.core.study.state import Ending
 
 Due = Callable[[st.Trial, float], ev.Decision]
 
@@ -41,11 +41,15 @@ _SILENT_PAUSES = 10.0  # times its longest pause between reports, whichever is l
 def signal(_spec: StudySpec, state: st.State, fact: ev.Signal) -> None:
     """The attempt is asked or forced to leave, or a frozen one is released."""
     trial = state.trials[fact.trial]
+    was_parked = state.parked.pop(fact.trial, False)
     _thaw(trial, fact.time)  # a frozen one must run to leave
     if fact.reason is StopReason.KILLED:
         state.kills.pop(fact.trial, None)
     if fact.how != "release":
         begin(state, trial, fact.how, fact.reason, fact.time)
+        if trial.ending is not None:
+            trial.ending.park = fact.park
+            trial.ending.parked = was_parked and fact.how == "kill"
 
 
 def begin(
@@ -62,12 +66,10 @@ def begin(
 
 
 def _thaw(trial: st.Trial, now: float) -> None:
+    if trial.parked is not None:
+        pausing.let_go(trial, trial.parked.since, now)
     if trial.frozen is not None:
-        seconds = now - trial.frozen.since
-        trial.launched += seconds  # frozen time counts neither for its timeout
-        trial.stepped += seconds  # nor for the duration of a step
-        trial.last_sign = now
-        move(trial, Running())
+        pausing.let_go(trial, trial.frozen.since, now)
         if trial.returned:
             _has_returned(trial, now)
 
@@ -169,6 +171,8 @@ def next_deadline(state: st.State, trials: Iterable[int] | None = None) -> float
     """
     asked = state.running if trials is None else [n for n in trials if n in state.running]
     due = [at for number in asked for at, _ in _deadlines(state, state.trials[number])]
+    parked = (state.trials[number].parked for number in state.parked)
+    due += [one.again for one in parked if one is not None and one.again > state.now]
     if not state.finished:
         due += state.kills.values()
     limit = time_limit(state)
@@ -202,6 +206,8 @@ def on_deadline(
 
 def _deadlines(state: st.State, trial: st.Trial) -> list[tuple[float, Due]]:
     """(when, decision) of a trial with a process; of several due ones the first is taken."""
+    if trial.parked is not None:
+        return parking.deadlines(trial)
     if trial.frozen is not None or (trial.pid is None and "code" in state.blocked):
         return []  # it is frozen, or waits for the import of its code
     quiet = trial.last_sign + max(SILENCE, _SILENT_PAUSES * trial.pause)

@@ -7,10 +7,10 @@ from typing import Final
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.study.state import Activity, Ending, Frozen, Running, Starting, Trial
+from tuitune.core.study.state import Activity, Ending, Frozen, Parked, Running, Starting, Trial
 
 # The activity of its live attempt; without one, the state of the trial.
-Stage = TrialState | type[Starting | Running | Ending | Frozen]
+Stage = TrialState | type[Activity]
 
 WAITING, PAUSED = TrialState.WAITING, TrialState.PAUSED
 COMPLETE, PRUNED, FAILED, KILLED = (
@@ -38,12 +38,17 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[ev.Fact], frozenset[Stage]]]] = {
         ev.Settled: frozenset({WAITING, COMPLETE, FAILED}),
     },
     Ending: {
-        ev.Frozen: frozenset({Frozen}),  # it was asked to pause, and can't save
+        ev.Frozen: frozenset({Frozen, Parked}),  # it was asked to pause, and can't save
         ev.Settled: frozenset({WAITING, PAUSED, COMPLETE, PRUNED, FAILED, KILLED}),
     },
     Frozen: {
         ev.Signal: frozenset({Running, Ending}),
         ev.Settled: frozenset({PAUSED, COMPLETE, FAILED}),  # its process ended by itself
+    },
+    Parked: {
+        ev.Restored: frozenset({Running}),
+        ev.Signal: frozenset({Running, Ending}),
+        ev.Settled: frozenset({WAITING, PAUSED}),  # its process ended by itself
     },
     PAUSED: {
         ev.ResumeAsked: frozenset({WAITING}),
@@ -71,5 +76,6 @@ def move(trial: Trial, to: TrialState | Activity) -> None:
     if isinstance(to, TrialState):
         trial.state, trial.activity = to, None
     else:
-        trial.state = TrialState.PAUSED if type(to) is Frozen else TrialState.RUNNING
+        stands = type(to) in {Frozen, Parked}
+        trial.state = TrialState.PAUSED if stands else TrialState.RUNNING
         trial.activity = to

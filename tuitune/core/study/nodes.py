@@ -56,22 +56,36 @@ def enter(state: st.State, trial: st.Trial) -> None:
 def leave(state: st.State, trial: st.Trial) -> None:
     """The trial runs no more: what it held is free."""
     del state.running[trial.number]
+    state.parked.pop(trial.number, None)
     if trial.opening < state.opening:
         state.inherited -= 1
     node = state.nodes.get(trial.node)
     if node is None:  # of an earlier opening
         return
     state.rooms.may_be(trial.node)
-    node.running.remove(trial.number)
-    node.cpus -= trial.cpus
     node.memory -= trial.memory
-    if not node.running:
-        node.cpus = 0.0  # thirds leave a rest
-    for uuid in trial.gpus:
-        here = node.on[uuid]
-        here.remove(trial.number)
-        if len(here) == 1:
-            _count(state, node, uuid, -1)
+    _free(state, node, trial)
+
+
+def park(state: st.State, trial: st.Trial, memory: int) -> None:
+    """A trial gives up its slot; so many bytes more of its node's memory are its own."""
+    node = state.nodes[trial.node]
+    _free(state, node, trial)
+    trial.cpus, trial.memory = 0.0, trial.memory + memory
+    node.memory += memory
+    state.rooms.may_be(trial.node)
+
+
+def unpark(state: st.State, trial: st.Trial) -> None:
+    """A parked trial has a slot again, with the CPUs and GPUs that it was given."""
+    _seat(state, state.nodes[trial.node], trial)
+
+
+def give_back(state: st.State, trial: st.Trial, memory: int) -> None:
+    """So many bytes of its node's memory are no longer a trial's own."""
+    trial.memory -= memory
+    state.nodes[trial.node].memory -= memory
+    state.rooms.may_be(trial.node)
 
 
 def set_aside(state: st.State, gpus: Collection[str], why: GpuAside) -> None:
@@ -103,9 +117,26 @@ def _add(state: st.State, trial: st.Trial) -> None:
     node = state.nodes.get(trial.node)
     if node is None:
         return
+    node.memory += trial.memory
+    _seat(state, node, trial)
+
+
+def _free(state: st.State, node: st.NodeState, trial: st.Trial) -> None:
+    if trial.number in node.running:  # else it is parked
+        node.running.remove(trial.number)
+    node.cpus -= trial.cpus
+    if not node.running:
+        node.cpus = 0.0  # thirds leave a rest
+    for uuid in trial.gpus:
+        here = node.on[uuid]
+        here.remove(trial.number)
+        if len(here) == 1:
+            _count(state, node, uuid, -1)
+
+
+def _seat(state: st.State, node: st.NodeState, trial: st.Trial) -> None:
     node.running.append(trial.number)
     node.cpus += trial.cpus
-    node.memory += trial.memory
     for uuid in trial.gpus:
         here = node.on.setdefault(uuid, [])
         here.append(trial.number)

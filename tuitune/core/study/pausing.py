@@ -14,7 +14,7 @@ from tuitune.core.study import kept_checkpoints
 from tuitune.core.study import state as st
 from tuitune.core.study.lifecycle import move
 from tuitune.core.study.ranking import next_gate
-from tuitune.core.study.state import Frozen
+from tuitune.core.study.state import Frozen, Parked, Running
 
 
 def wait(state: st.State, trial: st.Trial) -> None:
@@ -67,11 +67,30 @@ def resume_asked(_spec: StudySpec, state: st.State, fact: ev.ResumeAsked) -> Non
 def frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> None:
     """It counts only where nothing but the pause ends the attempt."""
     trial = state.trials[fact.trial]
-    if trial.attempt != fact.attempt or not trial.is_live() or trial.at_maximum or trial.frozen:
+    if trial.attempt != fact.attempt or not trial.is_live() or trial.at_maximum:
         return
-    if trial.ending is None or trial.ending.reason is StopReason.PAUSED:  # else a verdict ended it
+    if trial.frozen or trial.parked:
+        return
+    ending = trial.ending
+    if ending is not None and ending.park:
+        move(trial, Parked(fact.time, trial.gpus[0], ending.reason is StopReason.MOVED))
+        state.parked[trial.number] = True
+    elif ending is None or ending.reason is StopReason.PAUSED:  # else a verdict ended it
         move(trial, Frozen(fact.time))
         trial.note = ByUser("frozen")
+
+
+def let_go(trial: st.Trial, since: float, now: float) -> None:
+    """A trial that stood still runs again: that time counts for no timeout and no step."""
+    trial.launched += now - since
+    trial.stepped += now - since
+    trial.last_sign = now
+    move(trial, Running())
+
+
+def may_park(trial: st.Trial) -> bool:
+    """Whether it is on one GPU of the engine's machine, and nothing is known against it."""
+    return len(trial.gpus) == 1 and not trial.node and not trial.cannot_park
 
 
 def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
@@ -104,29 +123,41 @@ def take_up_again(spec: StudySpec, state: st.State, trial: st.Trial, why: Why) -
 def on_pause_asked(state: st.State, fact: ev.PauseAsked) -> Sequence[ev.Decision]:
     """Ask the running ones to save and leave; complete ones exit anyway."""
     return [
-        ev.Signal(fact.time, t.number, t.attempt, "ask", StopReason.PAUSED, save=True)
+        ask_to_pause(state, t, fact.time)
         for t in (state.trials[n] for n in fact.trials)
         if type(t.activity) in {st.Starting, st.Running} and not t.at_maximum
     ]
 
 
+def ask_to_pause(state: st.State, trial: st.Trial, now: float) -> ev.Signal:
+    """Ask a trial that the user has paused to save and leave, or to be held and parked."""
+    park = state.settings is not None and state.settings.pause == "park" and may_park(trial)
+    number, attempt = trial.number, trial.attempt
+    return ev.Signal(now, number, attempt, "ask", StopReason.PAUSED, save=True, park=park)
+
+
 def on_resume_asked(state: st.State, fact: ev.ResumeAsked) -> Sequence[ev.Decision]:
     """Release the trials that are frozen."""
-    return [
-        ev.Signal(fact.time, t.number, t.attempt, "release", StopReason.PAUSED, save=False)
-        for t in (state.trials[n] for n in fact.trials)
-        if t.frozen is not None
-    ]
+    trials = (state.trials[number] for number in fact.trials)
+    return [released(trial, fact.time) for trial in trials if trial.frozen is not None]
 
 
 def on_frozen(_spec: StudySpec, state: st.State, fact: ev.Frozen) -> Sequence[ev.Decision]:
-    """Release a frozen trial at once where the user has resumed it meanwhile."""
+    """Park one that is to be parked; release others where the user has resumed them meanwhile."""
     trial = state.trials[fact.trial]
-    if trial.frozen is None or trial.attempt != fact.attempt or trial.paused_by_user:
+    if trial.attempt != fact.attempt or (trial.frozen is None and trial.parked is None):
         return ()
-    return (
-        ev.Signal(fact.time, fact.trial, fact.attempt, "release", StopReason.PAUSED, save=False),
-    )
+    if not trial.paused_by_user and (trial.parked is None or not trial.parked.way):
+        return (released(trial, fact.time),)
+    if trial.parked is None or trial.parked.since < fact.time:
+        return ()
+    return (ev.Park(fact.time, fact.trial, fact.attempt),)
+
+
+def released(trial: st.Trial, now: float) -> ev.Signal:
+    """A trial that stands still goes on."""
+    number, attempt = trial.number, trial.attempt
+    return ev.Signal(now, number, attempt, "release", StopReason.PAUSED, save=False)
 
 
 def kill_asked(_spec: StudySpec, state: st.State, fact: ev.KillAsked) -> None:
@@ -156,7 +187,8 @@ def kill(trial: st.Trial, now: float) -> Sequence[ev.Decision]:
     if trial.is_live():
         if trial.is_being_killed():
             return ()
-        return (ev.Signal(now, trial.number, trial.attempt, "ask", StopReason.KILLED, save=False),)
+        how: ev.SignalHow = "ask" if trial.parked is None else "kill"
+        return (ev.Signal(now, trial.number, trial.attempt, how, StopReason.KILLED, save=False),)
     if trial.state in ENDED:
         return ()
     return (ev.Settled(now, trial.number, TrialState.KILLED, Killed()),)

@@ -44,7 +44,7 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
     """
     settings = state.settings
     assert settings is not None
-    if settings.concurrency is not None and len(state.running) >= settings.concurrency:
+    if _is_full(state):
         return None
     found = state.rooms.among(state.nodes)
     if not found:
@@ -70,7 +70,7 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
 def _limits(state: st.State, trial: st.Trial | None) -> _Limits:
     alone = trial is not None and trial.needs_empty_gpu
     kept = () if alone else _kept_empty(state)
-    return _Limits(alone, frozenset((*kept, *avoided(state, trial))))
+    return _Limits(alone, frozenset((*kept, *_of_parked(state), *avoided(state, trial))))
 
 
 def room_on(state: st.State, node: st.NodeState, limits: _Limits = _ANY) -> tuple[str, ...] | None:
@@ -105,6 +105,53 @@ def _rank(
         return company > 0, crowd, empty, node.node.cpus - node.cpus, node.node.name
 
     return rank
+
+
+def slot_of_parked(state: st.State, trial: st.Trial) -> Slot | None:
+    """The slot for a parked trial: an empty GPU of its node, its own or one of the same model.
+
+    Empty, as others might grow before its memory is back. Its host memory is promised already.
+    """
+    settings, parked, node = state.settings, trial.parked, state.nodes.get(trial.node)
+    assert settings is not None
+    if parked is None or node is None or node.node.obstacle or _is_full(state):
+        return None
+    machine, need = HostResources(node.node.cpus, 0), HostResources(settings.cpus, 0)
+    if place(machine, HostResources(node.cpus, 0), need) is None:
+        return None
+    fit = [
+        gpu
+        for gpu in node.node.gpus
+        if (gpu.uuid == parked.home or (parked.moves and gpu.joins and gpu.name == parked.model))
+        and (not gpu.memory or parked.memory <= gpu.memory)
+    ]
+    loads, others = loads_of(state, node), avoided(state, trial)
+    own = [gpu for gpu in fit if gpu.uuid == parked.home]
+    gpus = choose(own, loads, 0.5, alone=True, aside=others)
+    gpus = gpus or choose(fit, loads, 0.5, alone=True, aside=others)
+    if gpus is None:
+        return None
+    share = 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
+    return Slot(_numbers(node, gpus), gpus, share, trial.node)
+
+
+def _is_full(state: st.State) -> bool:
+    """Whether as many trials run as `concurrency` allows; those that are parked don't count."""
+    most = None if state.settings is None else state.settings.concurrency
+    if most is None:
+        return False
+    return len(state.running) - sum(state.trials[number].is_away for number in state.parked) >= most
+
+
+def _of_parked(state: st.State) -> set[str]:
+    """GPUs that are kept for parked trials, which want to go on there or are on their way."""
+    kept: set[str] = set()
+    for trial in (state.trials[number] for number in state.parked):
+        if trial.parked is not None and trial.parked.stage == "restoring":
+            kept.update(trial.gpus)
+        elif trial.parked is not None and trial.is_away and not trial.paused_by_user:
+            kept.add(trial.parked.home)
+    return kept
 
 
 def has_one_slot(state: st.State) -> bool:

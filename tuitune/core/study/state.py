@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -30,6 +30,8 @@ class Ending(msgspec.Struct, array_like=True, tag="ending"):
     reason: StopReason
     how: SignalHow
     due: float  # Unix s at which it is signalled more harshly; infinity: never
+    park: bool = False  # it is to be held, and parked
+    parked: bool = False  # it was parked: it could not save any more
 
 
 class Frozen(msgspec.Struct, array_like=True, tag="frozen"):
@@ -38,7 +40,20 @@ class Frozen(msgspec.Struct, array_like=True, tag="frozen"):
     since: float  # Unix s
 
 
-Activity = Starting | Running | Ending | Frozen
+class Parked(msgspec.Struct, array_like=True, tag="parked"):
+    """It is held inside a report, and its GPU memory is moved to the host and back."""
+
+    since: float  # Unix s at which it was held
+    home: str  # the UUID of the GPU that it was on
+    way: bool  # it makes way for others; else the user has paused it
+    stage: Literal["parking", "parked", "restoring"] = "parking"
+    memory: int = 0  # bytes, in the host's memory
+    moves: bool = False  # it may be restored on another GPU of the same model
+    model: str = ""  # of its GPU
+    again: float = 0.0  # Unix s before which it is not restored
+
+
+Activity = Starting | Running | Ending | Frozen | Parked
 
 
 class Trial(msgspec.Struct, array_like=True):
@@ -105,6 +120,7 @@ class Trial(msgspec.Struct, array_like=True):
     metered: float = 0.0  # up to when these are counted, Unix s
     energy: float | None = None  # J, of all attempts; None: unknown
     node: str = ""  # on which the newest attempt runs, or ran
+    cannot_park: str = ""  # why, once it was tried; of the newest attempt
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""
@@ -123,6 +139,16 @@ class Trial(msgspec.Struct, array_like=True):
     def frozen(self) -> Frozen | None:
         """Since when it is frozen; None while it is not."""
         return self.activity if type(self.activity) is Frozen else None
+
+    @property
+    def parked(self) -> Parked | None:
+        """How it is parked; None while it is not."""
+        return self.activity if type(self.activity) is Parked else None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it is parked and has no CPU slot and no GPU."""
+        return type(self.activity) is Parked and self.activity.stage == "parked"
 
     def counted(self, objective: Objective) -> float | None:
         """The value that this trial counts with; None before its first one."""
@@ -226,6 +252,7 @@ class State(msgspec.Struct, array_like=True):
     lasted: list[float] = []  # how long the newest attempts took, s
     nodes: dict[str, NodeState] = {}  # by name
     rooms: Rooms = msgspec.field(default_factory=Rooms)
+    parked: dict[int, bool] = {}  # of those that run, the ones that are `Parked`
     inherited: int = 0  # of those that run, attempts of an earlier engine
     shared: dict[str, int] = {}  # model -> how many GPUs have more than one trial
     packing: Packing = msgspec.field(default_factory=Packing)

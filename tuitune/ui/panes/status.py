@@ -41,6 +41,7 @@ _ORDER = (
     Shown.HELD,
     Shown.PAUSED,
     Shown.FROZEN,
+    Shown.PARKED,
     Shown.WAITING,
     Shown.COMPLETE,
     Shown.PRUNED,

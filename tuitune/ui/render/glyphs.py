@@ -27,6 +27,7 @@ _SIGNS = {
     Shown.HELD: ":",
     Shown.PAUSED: "=",
     Shown.FROZEN: "_",
+    Shown.PARKED: "^",
     Shown.STOPPING: "~",
     Shown.COMPLETE: "\N{CHECK MARK}",
     Shown.PRUNED: "\N{BLACK DOWN-POINTING SMALL TRIANGLE}",

@@ -185,6 +185,7 @@ class Snapshot(Holder):
     ranked: tuple[str, ...] = ()  # parameters by importance; () until it is known and not worthless
     held: int = 0  # how many of the paused trials are held at a rung
     frozen: int = 0  # how many of them are frozen
+    parked: int = 0  # and how many are parked
     best: int | None = None
     partial: bool = False  # no trial is complete: `best` is among unfinished ones
     metrics: tuple[str, ...] = ()  # names of all reported metrics, the objective first
@@ -212,7 +213,8 @@ class Snapshot(Holder):
 
     def shown_counts(self) -> dict[Shown, int]:
         """How many trials are in each of the states that are shown."""
-        return shown_counts(self.counts, self.held, self.frozen, engine_gone=self.engine_gone)
+        still = self.frozen, self.parked
+        return shown_counts(self.counts, self.held, *still, engine_gone=self.engine_gone)
 
     def row(self, number: int | None) -> TrialRow | None:
         """The row of a trial; None for None or an unknown trial."""

@@ -292,6 +292,7 @@ class Source:
         snapshot.counts = dict(counts)
         snapshot.held += sum(row.is_held for row in changed) - sum(row.is_held for row in before)
         snapshot.frozen += sum(r.is_frozen for r in changed) - sum(r.is_frozen for r in before)
+        snapshot.parked += sum(r.is_parked for r in changed) - sum(r.is_parked for r in before)
         snapshot.changed.update(row.number for row in changed)
         for row in changed:
             if row.number < known:

@@ -48,6 +48,8 @@ def _acting(context: RenderContext, row: TrialRow) -> str:
         return f"is stopping: {CAUSES[row.ending]}{force}"
     if row.activity == "frozen":
         return "is frozen: it can't save, so it keeps its slot and its memory"
+    if row.activity == "parked":
+        return f"is parked: {plain(row.note)}"
     return ""
 
 
