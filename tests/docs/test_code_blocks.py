@@ -28,6 +28,7 @@ from tuitune.ui.configuration import read_configuration
 LANGUAGES = {"python", "toml", "sh", "bash", "yaml", "json", "text"}
 # Pages whose Python blocks run in a test of their own; the others have fragments, which are read.
 RUN = {
+    "from-other-tuners.md": "tests/integrations/test_other_tuners.py",
     "from-python.md": "tests/docs/test_from_python.py",
     "integrations.md": "tests/integrations/test_integrations_guide.py",
     "start.md": "tests/docs/test_code_blocks.py",
