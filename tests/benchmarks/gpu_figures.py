@@ -1,11 +1,18 @@
 """Figures of a real GPU: NVML's cost, meters, memory after a kill, packing against fixed k.
 
-python tests/benchmarks/gpu_figures.py [--trials N] [--most K] [--epochs N] [--only digits|cifar]
+python tests/benchmarks/gpu_figures.py STEP... [--results FILE] [--seconds S] [--trials N]
+                                       [--digits-epochs N] [--cifar-epochs N]
 
-Needs an idle GPU, torch and scikit-learn; nvidia-smi is what the meters are held against. Two
-studies, scikit-learn's digits and made-up images of CIFAR-10's size, run with one a GPU, each fixed
-k up to K, and `auto`: a line each. Exit status 1 where a bound is broken, 2 where there is nothing
-to measure.
+  nvml          what NVML's calls cost
+  meters        ours beside nvidia-smi's, at rest and with a process; memory after a kill
+  digits:K      a study of scikit-learn's digits with K trials a GPU: 1, 2, 3 ..., or auto
+  cifar:K       the same of made-up images of CIFAR-10's size
+  digits cifar  what `auto` is worth, by the studies that are in the results
+
+Needs an idle GPU, torch and scikit-learn; nvidia-smi is what the meters are held against. A step
+is one study, which is stopped after S seconds: 8 minutes. Its line is printed, and appended to the
+results. Exit status 1 where a bound is broken or a study was stopped, 2 where there is nothing to
+measure.
 """
 
 from __future__ import annotations
@@ -13,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,9 +74,11 @@ CALLS = (
     "nvmlDeviceGetComputeMode",
     "nvmlDeviceGetMigMode",
 )
+MOST = 8  # trials a GPU, which share the CPUs
 MEMORY_APART, DEGREES_APART = 64 << 20, 3  # that a meter may be off nvidia-smi's
 LEAST_OF_BEST, LEAST_OF_ONE = 0.95, 0.97
 AGAIN = 20  # readings for a median
+TO_LEAVE = 60  # s that a study that takes too long has for its end
 
 
 class Ran(NamedTuple):
@@ -200,16 +210,17 @@ def _mib(size: int | None) -> int | None:
 
 def run(study: str, gpus: str, said: argparse.Namespace) -> Ran:
     """A whole study: how long it took, what packing found, and how its trials began."""
-    cpus = max(0.05, (os.cpu_count() or 1) / said.most / 2)
+    cpus = max(0.05, (os.cpu_count() or 1) / MOST / 2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(TARGETS, folder)
         form = {"target": TARGETS.name, "function": study, "trials": said.trials}
-        form |= {"gpus": gpus, "cpus": cpus, "epochs": said.epochs}
+        epochs = said.digits_epochs if study == "digits" else said.cifar_epochs
+        form |= {"gpus": gpus, "cpus": cpus, "epochs": epochs}
         (folder / "study.toml").write_text(STUDY.format(**form))
         start = time.perf_counter()
         command = [sys.executable, "-m", "tuitune", "study.toml", "--json"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done, is_late = ended(command, folder, said.seconds)
         seconds = time.perf_counter() - start
         began = folder / "began.jsonl"
         lines = began.read_text().splitlines() if began.exists() else []
@@ -221,37 +232,80 @@ def run(study: str, gpus: str, said: argparse.Namespace) -> Ran:
     found = [fact["why"] for fact in facts if fact["event"] == "packed"]
     words = f"{completed} of {said.trials} complete, {crowded} out of memory among neighbours, "
     words += f"{touched} of {len(lines)} with CUDA from before their fork"
-    if done.returncode:
+    if is_late:
+        found.append(f"stopped after {said.seconds:g} s")
+    elif done.returncode:
         found.append(f"exit {done.returncode}: {done.stderr.strip()[-300:]}")
     is_well = not done.returncode and completed == said.trials and not touched
     return Ran(seconds, "; ".join([words, *found]), is_well)
 
 
-def compare(study: str, said: argparse.Namespace) -> Iterator[tuple[str, bool]]:
-    yield f"{study}: {'gpus':<8}{'seconds':>9}  by one a GPU", True
-    fixed: dict[int, float] = {}
-    for k in range(1, said.most + 1):
-        ran = run(study, repr(1 / k) if k > 1 else "1", said)
-        fixed[k] = ran.seconds
-        yield _line(study, f"1/{k}", ran, fixed[1]), ran.is_well
-    ran = run(study, '"auto"', said)
-    yield _line(study, "auto", ran, fixed[1]), ran.is_well
-    best = min(fixed, key=lambda k: fixed[k])
-    of_best, of_one = fixed[best] / ran.seconds, fixed[1] / ran.seconds
+def ended(
+    command: list[str], folder: Path, seconds: float
+) -> tuple[subprocess.CompletedProcess[str], bool]:
+    """A command that has ended, and whether that was because it took too long."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+    is_late = False
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        is_late = True
+        process.terminate()  # its trials leave
+        try:
+            output, errors = process.communicate(timeout=TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, errors = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, output, errors), is_late
+
+
+def one_study(study: str, each: str, said: argparse.Namespace) -> Iterator[tuple[str, bool]]:
+    """One study with so many trials a GPU, whose seconds are added to the results."""
+    gpus = '"auto"' if each == "auto" else "1" if each == "1" else repr(1 / int(each))
+    ran = run(study, gpus, said)
+    record = {"study": study, "each": each, "seconds": ran.seconds, "is_well": ran.is_well}
+    with said.results.open("a") as file:
+        file.write(json.dumps(record | {"trials": said.trials, "words": ran.words}) + "\n")
+    yield f"{study}: {each:>4} a GPU {ran.seconds:>9.1f} s  {ran.words}", ran.is_well
+
+
+def compared(study: str, said: argparse.Namespace) -> Iterator[tuple[str, bool]]:
+    """The newest studies of the results: `auto` against the best fixed number."""
+    lines = said.results.read_text().splitlines() if said.results.exists() else []
+    records = [record for record in map(json.loads, lines) if record["study"] == study]
+    took = {record["each"]: record["seconds"] for record in records if record["is_well"]}
+    auto, one_each = took.pop("auto", None), took.get("1")
+    if auto is None or one_each is None:
+        yield f"{study}: there is no result of {study}:1 and {study}:auto that is well", False
+        return
+    for each, seconds in took.items():
+        yield f"{study}: {each:>4} a GPU: {one_each / seconds:.2f} times one a GPU", True
+    best = min(took, key=lambda each: took[each])
+    of_best, of_one = took[best] / auto, one_each / auto
     words = f"{study}: auto is {100 * of_best:.1f}% of the best fixed k, {best}"
     yield words, of_best >= LEAST_OF_BEST and of_one >= LEAST_OF_ONE
 
 
-def _line(study: str, gpus: str, ran: Ran, one_each: float) -> str:
-    return f"{study}: {gpus:<8}{ran.seconds:>9.1f}  {one_each / ran.seconds:.2f}  {ran.words}"
+def measured(step: str, uuid: str, said: argparse.Namespace) -> Iterator[tuple[str, bool]]:
+    """The lines of a step, and whether each is within its bound."""
+    study, _, each = step.partition(":")
+    if step == "nvml":
+        return ((line, True) for line in nvml_costs(uuid))
+    if step == "meters":
+        return held_then_killed(uuid)
+    return one_study(study, each, said) if each else compared(study, said)
 
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Figures of a real GPU.")
-    parser.add_argument("--trials", type=int, default=32)
-    parser.add_argument("--most", type=int, default=8, help="the largest fixed k")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--only", choices=("digits", "cifar"), help="one study, and no meters")
+    parser.add_argument("steps", nargs="+", type=_step, metavar="STEP")
+    parser.add_argument("--results", type=Path, default=Path("gpu_figures.jsonl"))
+    parser.add_argument("--seconds", type=float, default=480.0, help="the longest a study may take")
+    parser.add_argument("--trials", type=int, default=16)
+    # an epoch is short: with fewer, trials are over before auto has measured
+    parser.add_argument("--digits-epochs", type=int, default=500)
+    parser.add_argument("--cifar-epochs", type=int, default=40)
     said = parser.parse_args(words)
     seen = look()
     idle = [d for d in seen.devices if d.uuid and not d.trouble and d.processes == ()]
@@ -262,14 +316,18 @@ def main(words: list[str]) -> int:
     print(f"{device.name}, driver {seen.driver}; only GPU {device.index} is used", flush=True)
     os.environ |= {"CUDA_VISIBLE_DEVICES": device.uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     holds = True
-    if said.only is None:
-        for line in nvml_costs(device.uuid):
-            print(line, flush=True)
-    for study in (said.only,) if said.only else ("", "digits", "cifar"):
-        for line, well in compare(study, said) if study else held_then_killed(device.uuid):
+    for step in said.steps:
+        for line, well in measured(step, device.uuid, said):
             print(line if well else f"BROKEN {line}", flush=True)
             holds = holds and well
     return 0 if holds else 1
+
+
+def _step(word: str) -> str:
+    """A step's name. Raises ArgumentTypeError for any other word."""
+    if not re.fullmatch(r"nvml|meters|(digits|cifar)(:auto|:[1-9]\d*)?", word):
+        raise argparse.ArgumentTypeError(f"there is no step {word}: see the head of this file")
+    return word
 
 
 if __name__ == "__main__":

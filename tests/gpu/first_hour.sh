@@ -10,16 +10,18 @@
 #   ends       the engine killed, another program on the GPU         90 s
 #   memory     errors of a full GPU, in the words of each library    45 s
 #   packing    gpus = "auto" against 1 and 0.25, long and short     240 s
-#   figures    tests/benchmarks/gpu_figures.py on digits            420 s
-#   pictures   the same on made-up images                           420 s
+#   figures    tests/benchmarks/gpu_figures.py on digits            480 s a study
+#   pictures   the same on made-up images                           480 s a study
 #   pause      the driver's checkpoints of a process                 60 s
+#   park       a trial that is parked ends as one that is not       120 s
 #   mps        packing with and without MPS                         120 s
 #   quick      the first six
 #
 # A line a check goes to standard output: PASS, FAIL or NOTE, what, what was expected, what came.
 # All that was printed goes to $OUT/STEP.txt. Exit status 1 where a check failed. No setting of the
-# card is changed. DRY=1 runs facts, study, ends and packing with training code that has no CUDA, as
-# on the NVML of the tests.
+# card is changed. DRY=1 runs facts, study, ends, packing and park with training code that has no
+# CUDA, as on the NVML and the libcuda of the tests. STUDY="1 auto" runs these studies of figures
+# and pictures; all four if it is not set, in 8 minutes each.
 set -u
 
 ROOT=$(pwd)
@@ -163,15 +165,53 @@ packing() { # long trials and short ones
   done
 }
 
-benchmark() { # name trials most epochs
-  timeout 560 "$PY" tests/benchmarks/gpu_figures.py --only "$1" --trials "$2" --most "$3" \
-    --epochs "$4" > "$OUT/figures_$1.txt" 2>&1
-  tell NOTE "figures of $1" "status 0" "status $?"
-  cut -c1-200 "$OUT/figures_$1.txt"
+benchmark() { # name trials
+  local each results=$OUT/gpu_figures.jsonl
+  for each in ${STUDY:-1 2 4 auto}; do
+    "$PY" tests/benchmarks/gpu_figures.py "$1:$each" --trials "$2" --results "$results" \
+      > "$OUT/figures_$1_$each.txt" 2>&1
+    tell NOTE "figures of $1:$each" "status 0" "status $?"
+    cut -c1-200 "$OUT/figures_$1_$each.txt"
+  done
+  "$PY" tests/benchmarks/gpu_figures.py "$1" --results "$results"
 }
 
-figures() { benchmark digits 10 4 500; } # an epoch is short: fewer are over before auto has measured
-pictures() { benchmark cifar 8 4 40; }
+figures() { benchmark digits 10; }
+pictures() { benchmark cifar 8; }
+
+losses() { tuitune export "$1" --what reports | awk -F, '/^0,/ { print $1, $2, $3, $NF }'; } # of trial 0
+
+park() { # two studies that differ in nothing but that a trial of one is parked
+  local folder run output=$OUT/park.txt idle parked began
+  idle=$(used)
+  for folder in plain held; do
+    write_study "$WORK/$folder" steady 2 'pause = "park"'
+    cd "$WORK/$folder" || return
+    if [ $folder = plain ]; then
+      timeout 120 "$PY" -m tuitune study.toml --no-ui > output.txt 2>&1
+      continue
+    fi
+    timeout 240 "$PY" -m tuitune study.toml --no-ui > output.txt 2>&1 &
+    run=$!
+    "$PY" "$HERE/wait_for.py" reported "$WORK/held/runs/study" 60 > engine.txt || tell FAIL "a trial reports" "within 60 s" no
+    began=$(date +%s.%N)
+    tuitune pause study 0 > pause.txt 2>&1
+    "$PY" "$HERE/wait_for.py" parked "$WORK/held/runs/study" 60 > engine.txt
+    parked=$?
+    tell NOTE "a trial is parked" "some seconds" "$(seconds_since "$began") s, $(used) MiB in use, $idle before"
+    check '[ $parked = 0 ]' "a trial is parked" "within 60 s" "$(grep -m1 -o 'can not be parked.*' output.txt)"
+    tuitune resume study 0 >> pause.txt 2>&1 # it comes back when the other one has ended
+    wait $run
+    tuitune show study --why 0 > why.txt 2>&1
+    check 'grep -q "goes on where it stood still" why.txt' "it goes on" "a line" "$(tail -1 why.txt)"
+  done
+  (cd "$WORK/plain" && losses study) > plain.txt
+  losses study > held.txt
+  cat output.txt pause.txt why.txt plain.txt held.txt > "$output"
+  check 'cmp -s plain.txt held.txt && [ -s plain.txt ]' "what it reports is the same to the last bit" "no difference" \
+    "$(diff plain.txt held.txt | head -2 | tr '\n' ' ')"
+  check '[ "$(complete study)" = 2 ]' "both trials complete" "2" "$(complete study)"
+}
 
 mps() {
   if ! command -v nvidia-cuda-mps-control > /dev/null; then
@@ -193,7 +233,7 @@ mps() {
 
 for step in $(echo " $* " | sed 's/ quick / facts nvml forks study ends memory /'); do
   case $step in
-    facts | nvml | forks | study | ends | memory | packing | figures | pictures | pause | mps) ;;
+    facts | nvml | forks | study | ends | memory | packing | figures | pictures | pause | park | mps) ;;
     *) echo "$step: there is no such step; see the head of this file" >&2; exit 2 ;;
   esac
   echo "=== $step $(date +%T)"

@@ -30,10 +30,10 @@ def run(tmp_path: Path, *steps: str, **environment: str) -> subprocess.Completed
 def test_what_needs_no_cuda_passes_on_a_simulated_gpu(tmp_path, shims):
     world = World(tmp_path / "world", shims["new"], f"hour-{uuid4()}-").with_gpus(1)
     dry = {"DRY": "1", "TRIALS": "3", "EPOCHS_SET": "2", **world.environment}
-    done = run(tmp_path, "facts", "study", "ends", "packing", **dry)
+    done = run(tmp_path, "facts", "study", "ends", "packing", "park", **dry)
     assert done.returncode == 0, done.stdout + done.stderr
     checks = [line for line in done.stdout.splitlines() if line[:4] in ("PASS", "FAIL")]
-    assert len(checks) == 9, done.stdout
+    assert len(checks) == 13, done.stdout
     assert all(line.startswith("PASS") for line in checks)
     assert not done.stderr
 

@@ -1,9 +1,13 @@
-"""Training code of the studies of first_hour.sh: with DRY=1 without CUDA."""
+"""Training code of the studies of first_hour.sh: with DRY=1 without CUDA.
+
+Dry, `steady` takes memory of the tests' GPU by a line in its file, so that it can be parked there.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 DRY = bool(os.environ.get("DRY"))
 if not DRY:
@@ -26,6 +30,33 @@ def multiply(trial) -> None:
             product = (matrix @ product).tanh_()
             torch.cuda.synchronize()
         trial.report(loss=trial.config["lr"])
+
+
+def steady(trial) -> None:
+    """Twenty reports that are the same in each run, by a training that any lost bit changes."""
+    if DRY:
+        with Path(os.environ["NVML_WORLD"] + ".live").open("a") as file:
+            file.write(f"process gpu=0 pid={os.getpid()} memory=2000 live=1\n")
+        state = trial.config["lr"]
+        for _ in range(20):
+            time.sleep(0.1)
+            state = 4 * state * (1 - state)
+            trial.report(loss=state)
+        return
+    torch.manual_seed(trial.seed)
+    data = torch.randn(1 << 28, device="cuda")  # 1 GiB
+    network = nn.Sequential(nn.Linear(512, 512), nn.Tanh(), nn.Linear(512, 512)).cuda()
+    optimizer = torch.optim.Adam(network.parameters(), lr=trial.config["lr"])
+    for epoch in range(20):
+        end = time.monotonic() + 0.5
+        for batch in data[: 512 * 6400].view(100, 64, 512):
+            loss = network(batch + 0.01 * torch.randn_like(batch)).pow(2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        data[epoch] = loss.detach()
+        time.sleep(max(0.0, end - time.monotonic()))
+        trial.report(loss=float(loss))
 
 
 def convolve(trial) -> None:

@@ -1,4 +1,7 @@
-"""wait_for.py running|engine FOLDER SECONDS: until a trial of the study runs; its engine's process id."""
+"""wait_for.py running|reported|parked|engine FOLDER SECONDS: until a trial of the study is so.
+
+Prints the process id of the study's engine.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,18 @@ from tuitune.store.folder import DATABASE
 from tuitune.store.reader import Reader
 
 
-def is_running(folder: Path) -> bool:
-    """Whether a trial of this study has a process."""
+def is_so(what: str, folder: Path) -> bool:
+    """Whether a trial of this study runs, has reported, or is parked."""
     try:
         reader = Reader.open(folder / DATABASE)
     except StoreError:
         return False
     try:
-        return any(row.state == TrialState.RUNNING and row.pid for row in reader.trials())
+        rows = reader.trials()
+        if what == "parked":
+            return any(row.is_parked and "holds no slot" in row.note for row in rows)
+        running = [row for row in rows if row.state == TrialState.RUNNING and row.pid]
+        return any(what == "running" or row.step for row in running)
     finally:
         reader.close()
 
@@ -30,7 +37,7 @@ def main() -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         engine = owner.running(folder)
-        if engine is not None and (what == "engine" or is_running(folder)):
+        if engine is not None and (what == "engine" or is_so(what, folder)):
             print(engine.pid)
             return
         time.sleep(0.05)
