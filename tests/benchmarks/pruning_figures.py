@@ -1,6 +1,6 @@
 """Compute that pruning saves, and good trials that it loses, beside other tuners' rules.
 
-TUITUNE_SEARCH_BENCH=…/search_bench python tests/benchmarks/pruning_figures.py [--seeds 20]
+TUITUNE_SEARCH_BENCH=…/search_bench python tests/benchmarks/pruning_figures.py [--seeds 20] [--first 0]
 
 Recorded curves on a simulated clock, trials in random order or worst-last (the best come first, so
 that each newcomer looks worse than most before it). Ours is the real engine. The others' rules are
@@ -101,10 +101,10 @@ class Run:
         return {trial for trial, epoch, _ in self.reports if epoch == epochs}
 
 
-def ours(style: str) -> Callable[[Task, list[int], int], Run]:
+def ours(style: str, method: str = "asha") -> Callable[[Task, list[int], int], Run]:
     def run(task: Task, order: list[int], workers: int) -> Run:
         table = CurveTable(task.losses, task.seconds, order)
-        pruning = PruningSpec("asha", "epoch", FIRST, task.epochs, REDUCTION, style)
+        pruning = PruningSpec(method, "epoch", FIRST, task.epochs, REDUCTION, style)
         spec = StudySpec(
             "figures",
             Objective("loss", "min"),
@@ -228,6 +228,7 @@ SUBJECTS: dict[str, Callable[[Task, list[int], int], Run]] = {
     "unpruned": theirs(lambda _: Unpruned()),
     "ours, promote": ours("promote"),
     "ours, stop": ours("stop"),
+    "ours, model": ours("promote", "model"),
     "Ray Tune": theirs(Ray),
     "Optuna": theirs(Optuna),
     "Syne Tune": theirs(Syne),
@@ -269,9 +270,9 @@ class Figures:
 HEAD = ("to level", "reached", "good lost", "best lost", "good places", "spent")
 
 
-def measure(task: Task, workers: int, seeds: int, *, worst_last: bool) -> dict[str, Figures]:
+def measure(task: Task, workers: int, seeds: range, *, worst_last: bool) -> dict[str, Figures]:
     figures = {name: Figures() for name in SUBJECTS}
-    for seed in range(seeds):
+    for seed in seeds:
         rows = task.shuffled(seed)
         level = min(task.losses[row][-1] for row in rows[:UNPRUNED])
         order = rows[:TRIALS]
@@ -289,19 +290,21 @@ def measure(task: Task, workers: int, seeds: int, *, worst_last: bool) -> dict[s
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pruning_figures.py")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     options = parser.parse_args(words)
     where = os.environ.get("TUITUNE_SEARCH_BENCH")
     if where is None:
         print("set TUITUNE_SEARCH_BENCH to the folder of the recorded curves", file=sys.stderr)
         return 2
     start = time.perf_counter()
+    seeds = range(options.first, options.first + options.seeds)
     for task in tasks(Path(where)):
         for workers in WORKERS:
             for worst_last in (False, True):
                 order = "worst-last" if worst_last else "random"
                 print(f"{task.name}, {workers} workers, {order} arrival, {options.seeds} seeds")
                 print(f"  {'':<14}" + "".join(f"{word:>12}" for word in HEAD))
-                figures = measure(task, workers, options.seeds, worst_last=worst_last)
+                figures = measure(task, workers, seeds, worst_last=worst_last)
                 print("\n".join(figure.row(name) for name, figure in figures.items()))
     print(f"{time.perf_counter() - start:.0f} s")
     return 0

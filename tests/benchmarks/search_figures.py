@@ -223,7 +223,7 @@ def main(words: list[str]) -> int:
     one.add_argument("--workers", type=int, default=1)
     one.add_argument("--seeds", default="0:5")
     one.add_argument("--style", choices=["promote", "stop"], default="promote")
-    one.add_argument("--pruning", choices=["asha", "hyperband"], default="asha")
+    one.add_argument("--pruning", choices=["asha", "model", "hyperband"], default="asha")
     one.add_argument("--set", nargs="*", default=[], metavar="MODULE.NAME=JSON")
     one.add_argument("--out", type=Path, required=True)
     one.set_defaults(command=run)

@@ -43,7 +43,7 @@ class Strict(NoPruner):
     def observe(self, state, trial, step, value):
         state.memory.seen[trial] = step
 
-    def judge(self, state, report, available):
+    def judge(self, state, report, available, *, new=False):
         limit = self.pruning.options["limit"]
         if report.step >= self.pruning.max:
             return None

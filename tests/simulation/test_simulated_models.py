@@ -27,6 +27,7 @@ SPACE = SearchSpace((FloatRange("x", 0.0, 1.0), Choice("kind", ("a", "b", "c")))
 PRUNINGS = {
     "none": PruningSpec("none"),
     "promote": PruningSpec("asha", "epoch", 1, 9, 3, "promote"),
+    "model": PruningSpec("model", "epoch", 1, 9, 3, "promote"),
     "hyperband": PruningSpec("hyperband", "epoch", 1, 9, 3, "stop"),
     "median": PruningSpec("median", "epoch", 2, 9),
 }

@@ -114,7 +114,7 @@ def _draw_pruning(rng: Random) -> PruningSpec:
     most = rng.choice((4, 9, 9, 27))
     reduction = rng.choice((2, 3, 3, 2.5))
     style: PruningStyle = rng.choice(("auto", "promote", "promote", "stop"))
-    match rng.choice(("asha", "asha", "asha", "brackets", "hyperband", "median", "none")):
+    match rng.choice(("asha", "asha", "model", "brackets", "hyperband", "median", "none")):
         case "none":
             return PruningSpec("none", "epoch", max=rng.choice((None, most)))
         case "median":
@@ -123,8 +123,8 @@ def _draw_pruning(rng: Random) -> PruningSpec:
             return PruningSpec("hyperband", "epoch", 1, most, reduction, style)
         case "brackets":
             return PruningSpec("asha", "epoch", 1, most, reduction, style, brackets=2)
-        case _:
-            return PruningSpec("asha", "epoch", rng.choice((1, 1, 2)), most, reduction, style)
+        case method:
+            return PruningSpec(method, "epoch", rng.choice((1, 1, 2)), most, reduction, style)
 
 
 class RandomTarget:

@@ -9,6 +9,8 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from tuitune.core.pruning.by_model import ENOUGH
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -45,7 +47,7 @@ class Rungs:
 
     def ahead_of(self, trial: int) -> list[Rung]:
         """The rungs that the trial's reports have not filled, ascending."""
-        if self._pruning.method not in {"asha", "hyperband"}:
+        if self._pruning.method not in {"asha", "hyperband", "model"}:
             return []
         bracket = self._plan.bracket_of(trial)
         rungs = [Rung(bracket, step) for step in self._plan.steps[bracket]]
@@ -69,8 +71,24 @@ class Rungs:
         own = entries[trial], trial
         return 1 + sum((loss, number) < own for number, loss in entries.items())
 
+    @property
+    def by_model(self) -> bool:
+        """Whether a model decides whom a free slot sends on."""
+        if self._pruning.method != "model" or self.style != "promote":
+            return False
+        return any(
+            len(entries) >= ENOUGH
+            for rung, entries in self.entries.items()
+            if rung.step == self._plan.steps[0][0]
+        )
+
     def next(self, available: Collection[int]) -> tuple[int, Rung] | None:
-        """Whom a free slot sends on: the best of the highest rung that may send one."""
+        """Whom a free slot sends on: the best of the highest rung that may send one.
+
+        None where a model decides, as this doesn't know its choice.
+        """
+        if self.by_model:
+            return None
         for rung in sorted(self.entries, key=lambda rung: (-rung.step, rung.bracket)):
             entries = self.entries[rung]
             waiting = [n for n in available if self.parked.get(n) == rung]
@@ -98,6 +116,8 @@ class Rungs:
         if self.style == "stop":
             kept = all(self.rank(r, due.trial) <= max(1, self.kept(r)) for r in due.rungs)
             return "go" if kept else "stop"
+        if self.by_model:
+            return "either"
         top = due.rungs[-1]
         before = self.parked.get(due.trial)
         self.parked[due.trial] = top

@@ -258,6 +258,9 @@ class ShadowModel:
 
     def promoted(self, fact: ev.Promoted) -> None:
         trial = fact.trial
+        if self.expected.rungs.by_model:
+            self._promoted_by_model(fact)
+            return
         chosen = self.expected.rungs.next(self.available)
         if fact.by_rank != (chosen is not None):
             self.problem(f"trial {trial} was promoted by rank: {fact.by_rank}")
@@ -266,6 +269,20 @@ class ShadowModel:
         if chosen is None or (trial, fact.rung) != (chosen[0], chosen[1].step):
             whom = "nobody" if chosen is None else f"trial {chosen[0]} at rung {chosen[1].step}"
             self.problem(f"trial {trial} was promoted from rung {fact.rung}, and not {whom}")
+        self._goes_on(trial)
+
+    def _promoted_by_model(self, fact: ev.Promoted) -> None:
+        """Any trial that waits there may be its choice."""
+        rung = self.expected.rungs.parked.get(fact.trial)
+        if not fact.by_rank and not self._is_last_resort():
+            self.problem(f"trial {fact.trial} was promoted as a last resort, and is none")
+        if fact.trial not in self.available or rung is None or rung.step != fact.rung:
+            self.problem(
+                f"trial {fact.trial} was promoted from rung {fact.rung}, and waits at {rung}"
+            )
+        self._goes_on(fact.trial)
+
+    def _goes_on(self, trial: int) -> None:
         self.available.discard(trial)
         self.expected.rungs.parked.pop(trial, None)
         self.states[trial] = TrialState.WAITING

@@ -198,6 +198,23 @@ class Stopped(Reason, frozen=True, tag="stopped"):
     how: Literal["save", "finish", "now"]
 
 
+class Promising(Reason, frozen=True, tag="promising"):
+    """What a trial at a rung promises, by the model of the curves.
+
+    rank: from 1, of n in the rung. chance: of an end among the best tenth of all trials. end: the
+    predicted value there, in the middle and at 10 and 90 %; None where it may have none. times: how
+    many times as much as a new trial an epoch of it promises; None after the last new one.
+    """
+
+    rung: RungName
+    rank: int
+    n: int
+    then: Literal["go", "wait", "promote", "end"]
+    chance: float
+    end: tuple[float, float, float] | None
+    times: float | None
+
+
 # --- proposals ---------------------------------------------------------------------------------
 
 
@@ -295,6 +312,7 @@ class Denser(Reason, frozen=True, tag="denser"):
 Why = (
     str
     | Ranked
+    | Promising
     | Averaged
     | Diverged
     | StyleBasis

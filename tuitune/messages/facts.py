@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tuitune.core import events as ev
 from tuitune.core.gpu_reasons import Reason
-from tuitune.core.reasons import Averaged, ByUser, Diverged, Ranked, Why
+from tuitune.core.reasons import Averaged, ByUser, Diverged, Promising, Ranked, Why
 from tuitune.core.sizes import size
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import CAUSES, shown
@@ -119,7 +119,8 @@ def _signal(fact: ev.Signal) -> str:
 def _with_verb(verb: str, why: Why | Reason) -> str:
     """The verb and the reason; a pruner's reason has the verb in its own text."""
     words = reason_words(why)
-    return words if isinstance(why, Ranked | Averaged | Diverged) else f"{verb}: {words}"
+    has_verb = isinstance(why, Ranked | Promising | Averaged | Diverged)
+    return words if has_verb else f"{verb}: {words}"
 
 
 def _clock(fact: ev.ClockStepped) -> str:

@@ -72,6 +72,18 @@ def _where(rung: r.RungName) -> str:
     return f"at {rung.unit} {rung.step}{of}"
 
 
+def _promising(why: r.Promising) -> str:
+    """As "promoted at epoch 3: 2nd of 12, 80 % for the best tenth, end 0.2 (0.1 to 0.3)"."""
+    words = f"{_THEN[why.then]} {_where(why.rung)}: {ordinal(why.rank)} of {why.n}"
+    words += f", {why.chance:.0%} for the best tenth"
+    if why.end is not None:
+        middle, low, high = why.end
+        words += f", end {middle:.4g} ({low:.4g} to {high:.4g})"
+    if why.times is not None:
+        words += f", promises {why.times:.2g} times as much as a new trial"
+    return words
+
+
 def _averaged(why: r.Averaged) -> str:
     averages = "running average" if why.averages == 1 else "median of running averages"
     needed = f"{_compared(why.best, why.median)} ({averages} of {why.averages})"
@@ -309,6 +321,7 @@ def _numbers(why: g.GpuNumbers) -> str:
 _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     r.Ranked: _ranked,
     r.Averaged: _averaged,
+    r.Promising: _promising,
     r.Diverged: _diverged,
     r.StyleBasis: lambda why: _STYLES[why.basis],
     r.Extended: lambda why: reason_words(why.why) + why.text,

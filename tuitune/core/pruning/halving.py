@@ -103,7 +103,12 @@ class Halving:
         """A COMPLETE trial has filled its rungs already."""
 
     def judge(
-        self, state: PrunerState, report: Report, available: Container[int]
+        self,
+        state: PrunerState,
+        report: Report,
+        available: Container[int],
+        *,
+        new: bool = False,  # noqa: ARG002 - the protocol's
     ) -> Judgement | None:
         """None for a report that fills no rung."""
         if self.pruning.max is not None and report.step >= self.pruning.max:
@@ -160,7 +165,13 @@ class Halving:
         if number < len(self.plan.steps[bracket]):
             self._rungs(state)[bracket][number].fail(trial)
 
-    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
+    def promotion(
+        self,
+        state: PrunerState,
+        available: Container[int],
+        *,
+        new: bool = False,  # noqa: ARG002 - the protocol's
+    ) -> Promotion | None:
         """The best trial of the highest rung that may promote one."""
         if not state.memory.waiting:
             return None
@@ -180,12 +191,12 @@ class Halving:
         if not found:
             return None
         trial = min(found)[2]
-        place = self._place_of(state, trial)
+        place = self.place_of(state, trial)
         return self._promotion(place, trial, self._ranked(place, "last resort"), by_rank=False)
 
     def not_promoted(self, state: PrunerState, trial: int) -> Why:
         """The current rank in its rung."""
-        return self._ranked(self._place_of(state, trial), "end")
+        return self._ranked(self.place_of(state, trial), "end")
 
     def send(self, state: PrunerState, trial: int, rung: int) -> None:
         """As `Pruner.send`; nothing where the trial has left the rung meanwhile."""
@@ -255,7 +266,8 @@ class Halving:
     def _waits_at(self, state: PrunerState, trial: int) -> RungPlace:
         return self.plan.rung(self.plan.bracket_of(trial), state.filled[trial] - 1)
 
-    def _place_of(self, state: PrunerState, trial: int) -> Place:
+    def place_of(self, state: PrunerState, trial: int) -> Place:
+        """The place of a trial that waits at a rung."""
         at = self._waits_at(state, trial)
         rung = state.memory.brackets[at.bracket][at.number]
         return self._waiting_place(rung, at, (state.memory.waiting[trial], trial))
@@ -322,8 +334,11 @@ class Halving:
 # --- the rows of the registry -------------------------------------------------------------------
 
 
-def _check(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
-    """held_all: as many brackets as the range allows; else as many as the file sets."""
+def check_halving(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
+    """The faults of the rungs.
+
+    held_all: as many brackets as the range allows; else as many as the file sets.
+    """
     yield from check_range(pruning)
     if pruning.reduction <= 1 or pruning.max is None or pruning.min >= pruning.max:
         return
@@ -344,12 +359,12 @@ def _check(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
 
 
 def _check_asha(pruning: PruningSpec, _keys: Collection[str]) -> Iterable[Fault]:
-    return _check(pruning, held_all=False)
+    return check_halving(pruning, held_all=False)
 
 
 def _check_hyperband(pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
     if "brackets" not in keys:
-        return _check(pruning, held_all=True)
+        return check_halving(pruning, held_all=True)
     words = (
         'is not for method = "hyperband", which takes as many as its range holds; '
         'leave it out, or use method = "asha"'

@@ -100,6 +100,8 @@ class Median:
         state: PrunerState,
         report: Report,
         available: Container[int],  # noqa: ARG002 - no trial waits
+        *,
+        new: bool = False,  # noqa: ARG002 - the same
     ) -> Judgement | None:
         """None where no complete trial has reported by this step."""
         pruning, step = self.pruning, report.step
@@ -167,7 +169,9 @@ class Median:
     def fail(self, state: PrunerState, trial: int) -> None:
         """A failed trial is never compared with."""
 
-    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
+    def promotion(
+        self, state: PrunerState, available: Container[int], *, new: bool = False
+    ) -> Promotion | None:
         """None: no trial waits."""
 
     def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:

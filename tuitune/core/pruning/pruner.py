@@ -86,7 +86,7 @@ class Judgement(msgspec.Struct, frozen=True):
 class Promotion(msgspec.Struct, frozen=True):
     """The trial that goes on from where it waits; the figures are those of a `Judgement`.
 
-    rung: the step of the rung that it leaves. by_rank: its rank in the rung allows it.
+    rung: the step of the rung that it leaves. by_rank: False for a last resort, whatever its rank.
     """
 
     trial: int
@@ -134,11 +134,12 @@ class Pruner(Protocol):
         ...
 
     def judge(
-        self, state: PrunerState, report: Report, available: Container[int]
+        self, state: PrunerState, report: Report, available: Container[int], *, new: bool = False
     ) -> Judgement | None:
         """The verdict on a report, before `enter` has taken it up; None where none is due.
 
-        available: the trials that wait at a rung and may go on now. The report that reaches `max`
+        available: the trials that wait at a rung and may go on now. new: a free slot could get a
+        new trial as well. The report that reaches `max`
         completes the trial whatever its rank, and gets no verdict.
         """
         ...
@@ -158,8 +159,13 @@ class Pruner(Protocol):
         """A trial has become FAILED."""
         ...
 
-    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
-        """The waiting trial that takes a free slot; None where none of those available may."""
+    def promotion(
+        self, state: PrunerState, available: Container[int], *, new: bool = False
+    ) -> Promotion | None:
+        """The waiting trial that takes a free slot; None where none of those available may.
+
+        new: the slot could get a new trial as well.
+        """
         ...
 
     def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:

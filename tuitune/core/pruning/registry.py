@@ -9,6 +9,7 @@ from typing import Final
 from tuitune.core import reasons
 from tuitune.core.options import Fault, Mode
 from tuitune.core.pruning.brackets import NO_RUNGS, Plan
+from tuitune.core.pruning.by_model import MODEL
 from tuitune.core.pruning.halving import ASHA, HYPERBAND
 from tuitune.core.pruning.median import MEDIAN
 from tuitune.core.pruning.pruner import (
@@ -57,7 +58,7 @@ class NoPruner:
         """Changes nothing."""
 
     def judge(
-        self, state: PrunerState, report: Report, available: Container[int]
+        self, state: PrunerState, report: Report, available: Container[int], *, new: bool = False
     ) -> Judgement | None:
         """None: no verdict."""
 
@@ -70,7 +71,9 @@ class NoPruner:
     def fail(self, state: PrunerState, trial: int) -> None:
         """Changes nothing."""
 
-    def promotion(self, state: PrunerState, available: Container[int]) -> Promotion | None:
+    def promotion(
+        self, state: PrunerState, available: Container[int], *, new: bool = False
+    ) -> Promotion | None:
         """None: no trial waits."""
 
     def last_resort(self, state: PrunerState, available: Iterable[int]) -> Promotion | None:
@@ -112,4 +115,5 @@ PRUNERS: Final[dict[str, PrunerKind]] = {
     "asha": ASHA,
     "hyperband": HYPERBAND,
     "median": MEDIAN,
+    "model": MODEL,
 }

@@ -91,7 +91,7 @@ def may_ask_ahead(spec: StudySpec, state: st.State) -> bool:
         return False
     if has_one_slot(state):
         return False
-    return spec.pruner.promotion(state.pruner, state.promotable) is None
+    return spec.pruner.promotion(state.pruner, state.promotable, new=True) is None
 
 
 def _pays(spec: StudySpec, state: st.State) -> bool:

@@ -16,6 +16,7 @@ from tuitune.core.reasons import MaximumReached, TargetReached, ToItsEnd, Why
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import gpu_packing, leaving
 from tuitune.core.study import state as st
+from tuitune.core.study.asking import wants_new
 from tuitune.core.study.ranking import leads, listens, loss, next_gate, update_leader
 
 # Once an attempt is ending for one of these, no verdict changes the outcome of its trial.
@@ -220,7 +221,7 @@ def _at_gate(
         pruner = msgspec.structs.replace(pruner, style=style.style)  # as it will be for the verdict
     value = fact.metrics[spec.objective.metric]
     report = Report(trial.number, fact.step, value, trial.diverged)
-    judgement = spec.pruner.judge(pruner, report, state.promotable)
+    judgement = spec.pruner.judge(pruner, report, state.promotable, new=wants_new(state))
     if judgement is None:  # no complete trial to compare with; the report waits for an answer
         nothing = ToItsEnd("nothing to compare with")
         return (_plain_verdict(fact, "go", nothing, save=False),)

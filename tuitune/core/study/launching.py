@@ -64,7 +64,7 @@ def _next(spec: StudySpec, state: st.State, place: Slot, now: float) -> Sequence
     if state.adding:
         addition = state.adding[0]
         return (ev.Added(now, len(state.trials), addition.config, addition.why),)
-    sent = spec.pruner.promotion(state.pruner, state.promotable)
+    sent = spec.pruner.promotion(state.pruner, state.promotable, new=may_ask(state))
     if sent is not None:
         return (_promoted(sent, now),)
     if state.prefetched in state.waiting and state.prefetched not in state.kills:

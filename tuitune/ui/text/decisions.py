@@ -16,7 +16,7 @@ from tuitune.core.events import (
     Verdict,
     Warned,
 )
-from tuitune.core.reasons import Ranked
+from tuitune.core.reasons import Promising, Ranked
 from tuitune.messages.facts import told, whose
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import Shown
@@ -118,6 +118,8 @@ def _verdict(snapshot: Snapshot, fact: Verdict, glyphs: Glyphs) -> _AtRung:
         needed = "" if fact.cut is None else f"needed {number(fact.cut)}"
         if isinstance(why, Ranked) and why.kept == 0:
             needed = f"promotion needs {why.needed or 'more'}"
+        if isinstance(why, Promising):
+            needed = f"{why.chance:.0%} for the best tenth"
     step = f"{resource(snapshot)} {fact.step}"
     return _AtRung(sign, role, step, "" if value is None else number(value), rank, needed)
 
