@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from tuitune.cli.main import commands
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -37,3 +39,16 @@ def test_the_site_has_every_page():
     listed = re.findall(r": (\S+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(), re.MULTILINE)
     pages = {page.name for page in DOCS.glob("*.md")}
     assert sorted(listed) == sorted(pages | {"CONTRIBUTING.md", "CHANGELOG.md"})
+
+
+def test_the_variables_that_options_read_are_on_the_page():
+    page = (DOCS / "commands.md").read_text()
+    read = {
+        (option.envvar, option.opts[0])
+        for command in commands.commands.values()
+        for option in command.params
+        if isinstance(option.envvar, str)
+    }
+    assert read == {("TUITUNE_RUNS", "--runs"), ("TUITUNE_THEME", "--theme")}
+    for variable, option in read:
+        assert re.search(rf"`{variable}` \| .*`{option}`", page), variable

@@ -14,7 +14,7 @@ runs_option = click.option(
     "--runs",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs"),
-    envvar="TUITUNEruns_option",
+    envvar="TUITUNE_RUNS",
     show_default=True,
     help="The folder of study folders.",
 )
@@ -26,7 +26,7 @@ THEME_NAMES = ("dark", "light", "contrast", "16")  # of ui.render.themes, which 
 theme_option = click.option(
     "--theme",
     type=click.Choice(THEME_NAMES),
-    envvar="TUITUNEtheme_option",
+    envvar="TUITUNE_THEME",
     help="The app's colours; the default goes by the terminal's background.",
 )
 no_color_option = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
