@@ -11,7 +11,12 @@ from tuitune.cli.studies import open_study
 from tuitune.core.search.importance import LEAST
 from tuitune.messages.as_json import is_utf8
 from tuitune.store.errors import StoreError
-from tuitune.store.exported import exported, exported_importance, write_reports
+from tuitune.store.exported import (
+    exported,
+    exported_importance,
+    usage_record,
+    write_reports,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from tuitune.store.exported import ExportedTable, Form
 
 FORMS: tuple[Form, ...] = ("csv", "json")
+_REPORT = "html"
 
 
 def export_study(
@@ -35,6 +41,8 @@ def export_study(
     form = next((form for form in FORMS if form == to), None)
     if form is not None:
         return _write_table(study, what or "trials", form, Path(out) if out else None)
+    if to == _REPORT and what is None:
+        return _write_report(study, Path(out or f"{study.name}.html"))
     if what is not None:
         print(f"--what {what}: only for --to csv and --to json; leave it out", file=sys.stderr)
         return 2
@@ -81,6 +89,35 @@ def _table(
     return lambda out: out.write(text)
 
 
+def _write_report(study: StudyFolder, out: Path) -> int:
+    # A table needs none of this.
+    from tuitune.exporters.destination import DestinationError  # noqa: PLC0415
+    from tuitune.exporters.report.html import Told, html_report  # noqa: PLC0415
+
+    try:
+        engine = study.owner()
+        rows, row = study.reader.trials(), study.reader.study()
+        told = Told(
+            study.name,
+            study.spec,
+            row,
+            rows,
+            study.best(rows),
+            study.importance(rows, engine),
+            row.state(running=engine is not None),
+            usage_record(*rows),
+        )
+        out.write_text(html_report(told, study.reader.reports()), encoding="utf-8")
+    except (DestinationError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{out}: can't be written: {error.strerror}", file=sys.stderr)
+        return 2
+    print(f"{study.name}: written to {out}")
+    return 0
+
+
 def _write_to_tool(study: StudyFolder, name: str, where: str) -> int:
     # A table needs none of this.
     from tuitune.exporters.destination import DestinationError  # noqa: PLC0415
@@ -88,7 +125,7 @@ def _write_to_tool(study: StudyFolder, name: str, where: str) -> int:
     from tuitune.exporters.registry import destination_kind, place_of  # noqa: PLC0415
 
     try:
-        destination_kind(name, FORMS)
+        destination_kind(name, (*FORMS, _REPORT))
         place = place_of(name, where, study.path, Path.cwd())
         with feeding(study.path, place) as feed:
             feed.all(lambda left: print(f"{study.name}: {left} facts are left", file=sys.stderr))

@@ -42,7 +42,7 @@ def _study_and_trial(words: tuple[str, ...], runs: Path) -> tuple[str | None, in
     default="csv",
     show_default=True,
     metavar="FORM",
-    help="csv or json; or another tool: tensorboard, wandb, mlflow, optuna.",
+    help="csv, json, html (a report); or another tool: tensorboard, wandb, mlflow, optuna.",
 )
 @click.option(
     "-o",
@@ -53,7 +53,7 @@ def _study_and_trial(words: tuple[str, ...], runs: Path) -> tuple[str | None, in
 )
 @runs_option
 def export(study: str | None, *, what: ExportedTable | None, to: str, out: str, runs: Path) -> None:
-    """Write a table of STUDY, or all of it to another tool.
+    """Write a table of STUDY, a report, or all of it to another tool.
 
     A tool gets what it lacks: the same command again adds what is new.
     """

@@ -1,1 +1,1 @@
-"""Studies in other tools: TensorBoard, W&B, MLflow, Optuna."""
+"""Studies in other tools, TensorBoard, W&B, MLflow and Optuna, and as a report in HTML."""

@@ -1,0 +1,201 @@
+"""The text of a report: the data of a study in a page, with the library that draws it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import importlib.util
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tuitune.core.space import Choice, Fixed, PowerRange, Sampled, is_number
+from tuitune.core.study.ranking import merit
+from tuitune.exporters.destination import DestinationError
+from tuitune.messages.as_json import as_json
+from tuitune.messages.parameters import caution, score
+from tuitune.store.curves import Curve, new_curve
+
+if TYPE_CHECKING:
+    from tuitune.core.search.importance import Importance
+    from tuitune.core.space import Parameter
+    from tuitune.core.spec import StudySpec
+    from tuitune.store.reader import Report
+    from tuitune.store.rows import StudyRow, TrialRow
+
+_FOLDER: Final = "tuitune.exporters.report"
+_POINTS: Final = 400_000  # of all curves together; longer ones are thinned
+_MOST_METRICS: Final = 12  # that have curves, the objective first
+_FEWEST: Final = 40  # points of a curve, however many there are
+
+
+class Told(NamedTuple):
+    """What a report is made of."""
+
+    name: str
+    spec: StudySpec
+    row: StudyRow
+    rows: Sequence[TrialRow]
+    best: tuple[TrialRow | None, bool]  # and whether it is partial
+    importance: Importance | None
+    state: str
+    usage: dict[str, float | None]
+
+
+def html_report(told: Told, reports: Iterable[Report]) -> str:
+    """The whole file. Raises DestinationError if plotly is not installed."""
+    library = base64.b64encode(gzip.compress(_library(), 9, mtime=0)).decode()
+    data = as_json(_data(told, reports), ascii_only=True).replace("<", "\\u003c")
+    files = resources.files(_FOLDER)
+    page = Template((files / "page.html").read_text(encoding="utf-8"))
+    title = told.name.replace("&", "&amp;").replace("<", "&lt;")
+    return page.substitute(
+        title=f"{title} - tuitune",
+        style=(files / "report.css").read_text(encoding="utf-8").strip(),
+        script=(files / "report.js").read_text(encoding="utf-8").strip(),
+        data=data,
+        library=library,
+    )
+
+
+def _library() -> bytes:
+    """Plotly's JavaScript, from its Python package, which is not imported: that takes a second."""
+    found = importlib.util.find_spec("plotly")
+    if found is None or found.origin is None:
+        raise DestinationError("html: plotly is not installed where tuitune is; pip install plotly")
+    return (Path(found.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+
+
+def _data(told: Told, reports: Iterable[Report]) -> dict[str, Any]:
+    spec, row, rows = told.spec, told.row, told.rows
+    best, partial = told.best
+    order = {r.number: n for n, r in enumerate(sorted(rows, key=_order(spec)))}
+    counts: dict[str, int] = defaultdict(int)
+    for one in rows:
+        counts[one.state] += 1
+    found = told.importance
+    return {
+        "study": told.name,
+        "metric": spec.objective.metric,
+        "mode": spec.objective.mode,
+        "unit": spec.pruning.resource,
+        "state": told.state,
+        "written": time.time(),
+        "version": version("tuitune"),
+        "elapsed": _elapsed(row, told.state),
+        **told.usage,
+        "counts": counts,
+        "best": None if best is None else best.number,
+        "partial": partial,
+        "rungs": sorted({step for bracket in row.rungs for step in bracket})[:40],
+        "parameters": [_parameter(p) for p in spec.space.parameters],
+        "importance": None if found is None else [_importance(p) for p in found.parameters],
+        "importance_note": _importance_note(found),
+        "trials": [_trial(one, order[one.number]) for one in rows],
+        "curves": _curves(reports, spec.objective.metric),
+    }
+
+
+def _order(spec: StudySpec) -> Any:
+    return lambda row: merit(row, spec.objective)
+
+
+def _elapsed(row: StudyRow, state: str) -> float | None:
+    if not row.opened:
+        return None
+    return row.elapsed + (time.time() - row.opened if state == "running" else 0.0)
+
+
+def _trial(row: TrialRow, order: int) -> dict[str, Any]:
+    """`order`: its place among all trials, the best first."""
+    end = row.ended if row.ended is not None else time.time()
+    return {
+        "trial": row.number,
+        "state": row.state,
+        "value": row.value,
+        "order": order,
+        "step": row.step,
+        "config": row.config,
+        "origin": row.origin,
+        "note": row.note,
+        "error": row.error,
+        "seconds": None if row.started is None else max(0.0, end - row.started),
+        "device": row.device,
+    }
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    """The axis that the parameter has: its ends, or its values."""
+    about: dict[str, Any] = {"name": parameter.name, "log": False, "low": None, "high": None}
+    match parameter:
+        case Choice(values=values) if not all(map(is_number, values)):
+            return {**about, "kind": "category", "values": [_word(value) for value in values]}
+        case Choice(values=values):
+            numbers = [value for value in values if is_number(value)]
+            ends = {"low": min(numbers), "high": max(numbers)}
+            return {**about, **ends, "kind": "number", "log": _spans_much(numbers)}
+        case Fixed(value=value):
+            return {**about, "kind": "number" if is_number(value) else "category", "values": []}
+        case Sampled():
+            return {**about, "kind": "category", "values": []}
+    log = isinstance(parameter, PowerRange) or parameter.log
+    return {**about, "kind": "number", "log": log, "low": parameter.low, "high": parameter.high}
+
+
+def _spans_much(numbers: Sequence[float]) -> bool:
+    return min(numbers) > 0 and max(numbers) >= 8 * min(numbers)
+
+
+def _word(value: Any) -> str:
+    """As the page spells it."""
+    return value if isinstance(value, str) else as_json(value)
+
+
+def _importance(one: Any) -> dict[str, Any]:
+    return {"name": one.name, "rise": one.rise}
+
+
+def _importance_note(found: Importance | None) -> str:
+    if found is None:
+        return "Too few trials have finished."
+    if not found.parameters:
+        return found.why
+    doubts = f"; {words}" if (words := caution(found)) else ""
+    told = "How much worse a model of the trials gets without a parameter"
+    return f"{told}; by {found.finished} trials, {score(found)}{doubts}."
+
+
+def _curves(reports: Iterable[Report], objective: str) -> dict[str, dict[str, list[Any]]]:
+    """By metric and trial the steps and values, each report in place of those at and after it."""
+    found: dict[str, dict[int, Curve]] = {objective: {}}
+    for one in reports:
+        for metric, value in one.metrics.items():
+            own = found.get(metric)
+            if own is None:
+                if len(found) == _MOST_METRICS:
+                    continue
+                own = found[metric] = {}
+            curve = own.get(one.trial)
+            if curve is None:
+                curve = own[one.trial] = new_curve()
+            curve.add(one.step, value)
+    most = max(_FEWEST, _POINTS // max(1, sum(len(own) for own in found.values())))
+    told: dict[str, dict[str, list[Any]]] = {}
+    for metric, curves in found.items():
+        for curve in curves.values():
+            while len(curve.steps) > most:
+                curve.thin()
+        told[metric] = {
+            str(n): [list(c.steps), [_short(v) for v in c.values]] for n, c in curves.items()
+        }
+    return {metric: own for metric, own in told.items() if own}
+
+
+def _short(value: float) -> float | None:
+    """With six digits, which is more than a figure shows; None where it is not finite."""
+    return float(f"{value:.6g}") if abs(value) < float("inf") else None
