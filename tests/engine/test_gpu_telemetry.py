@@ -85,6 +85,9 @@ def test_a_gpu_is_sampled_with_its_trials_and_how_they_share_it(
     assert (sample.utilisation, sample.temperature, sample.power) == (0.37, 30, 60)
     assert (sample.power_limit, sample.note, sample.foreign) == (400, "", ())
     assert (sample.memory_used or 0) > 2000 << 20
+    (used,) = sample.usage
+    assert (used.trial, used.processes) == (0, 1)
+    assert (used.memory or 0) > 1000 << 20
 
 
 def test_who_else_comes_is_sampled_and_journalled_once(

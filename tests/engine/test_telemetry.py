@@ -40,6 +40,10 @@ def test_a_study_is_sampled_while_it_runs(workshop: Workshop):
     sample = reader.samples()[-1]
     reader.close()
     assert (sample.device, sample.kind, sample.trials) == ("host", "host", (0,))
+    (used,) = sample.usage
+    assert (used.trial, used.processes) == (0, 1)
+    assert (used.memory or 0) > 1 << 20
+    assert (used.cpu or 0.0) > 0
     assert sample.slots_used == 0.5
     assert sample.slots is not None
     assert sample.slots >= 0.5

@@ -3,7 +3,7 @@
 import pytest
 from pictures import NOW, context, gpu, host, rows, snapshot, text
 
-from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample, TrialUsage
 from tuitune.ui.panes.devices import DevicesPane, wanted
 from tuitune.ui.panes.pane import BOXED_FROM
 from tuitune.ui.render.glyphs import ASCII, FULL, bar, history, meter
@@ -176,3 +176,40 @@ def test_a_history_ends_at_the_right():
     assert history([0.0, 1.0], 3, ASCII) == " _@"
     assert history([None, None, 0.0, 0.0, 1.0, 1.0], 3, FULL) == "\u2800⣀⣿"
     assert history([], 2, FULL) == "\u2800\u2800"
+
+
+def zoomed(samples, size, **changes):
+    pict = snapshot(rows("rrrrr"), devices=samples)
+    seen = context(pict, boxed=size.width >= BOXED_FROM, zoomed="devices", **changes)
+    return DevicesPane().lines(seen, size)
+
+
+@pytest.mark.parametrize("size", [Size(60, 12), Size(80, 20), Size(136, 40), Size(196, 55)])
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_alone_it_has_a_history_a_device_and_a_line_a_trial(size, ascii_only):
+    cards = [
+        gpu(n, NOW - age, trials=(n,), usage=(TrialUsage(n, 2, 40 << 30),))
+        for n in range(2)
+        for age in (2, 1, 0)
+    ]
+    own = tuple(TrialUsage(n, 5, 3 << 30, 1.25) for n in range(2))
+    lines = zoomed([*cards, host(usage=own)], size, ascii=ascii_only)
+    assert len(lines) <= size.height
+    assert all(width_of(one) <= size.width for one in lines)
+    shown = text(lines)
+    assert shown.count("> running" if ascii_only else "▸ running") == 2
+    if size.width >= 80:
+        for words in ("#0", "#1", "gpu 40 GiB", "ram 3 GiB", "epoch 9/27"):
+            assert words in shown
+        assert "use" in shown
+    if size.width >= 136:
+        assert shown.count("cpu 1.2 cores   5 processes") == 2
+        assert "2s" in shown
+
+
+def test_alone_without_gpus_the_trials_are_those_of_the_host():
+    shown = text(zoomed([host(usage=(TrialUsage(3, 1, 1 << 30),))], Size(100, 20)))
+    assert "#3" in shown
+    assert "ram 1 GiB" in shown
+    assert "1 process " in f"{shown} "
+    assert "gpu " not in shown.replace("gpu07", "")

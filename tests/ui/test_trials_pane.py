@@ -15,7 +15,8 @@ from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled
 from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.curves import Curve
-from tuitune.ui.panes.trials import TrialsPane
+from tuitune.ui.panes.pane import Click
+from tuitune.ui.panes.trials import PANE, TrialsPane
 from tuitune.ui.render.lines import Size, width_of
 from tuitune.ui.state.render_context import Selection
 from tuitune.ui.table.columns import columns, last_first_column, seen
@@ -283,3 +284,56 @@ def test_a_trial_at_a_rung_is_held_and_one_that_a_person_stopped_is_paused():
     assert ": held" in words
     assert "= paused" in words
     assert "_ frozen" in words
+
+
+def failing(count=6):
+    """Some complete trials, and some that failed with one of two errors."""
+    config = {"lr": 0.01, "layers": 2}
+    trials = [row(number, "c", config={**config, "optimizer": "adamw"}) for number in range(4)]
+    for number in range(4, 4 + count):
+        usual = number > 4
+        error = "exit status 3" if usual else "Traceback\nValueError: too deep"
+        own = {**config, "optimizer": "sgd" if usual else "adamw"}
+        trials.append(row(number, "f", config=own, error=error, value=None, step=None))
+    return snapshot(trials)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_failures_alone_are_grouped_and_their_reason_follows_the_state(width):
+    made = failing()
+    lines = table(made, width, filter=parse("has:error", made.spec))
+    assert "5x exit status 3  all with optimizer = " in lines[1]
+    assert "1x " in lines[2]
+    assert "ValueError" in lines[2]
+    assert lines[3].split()[:3] == ["#", "state", "reason"]
+    first = next(line for line in lines[4:] if "failed" in line and " 5 " in line)
+    assert first.split("failed")[1].split()[:3] == ["exit", "status", "3"]
+
+
+def test_failures_among_others_are_not_grouped():
+    made = failing()
+    assert not any("5x" in line for line in table(made, filter=parse("lr<1", made.spec)))
+    assert not any("5x" in line for line in table(made))
+
+
+def test_many_errors_leave_room_for_the_trials():
+    trials = [row(number, "f", error=f"error {number}") for number in range(30)]
+    made = snapshot(trials)
+    lines = table(made, height=14, filter=parse("state:failed", made.spec))
+    assert "27 other errors" in lines[4]
+    assert len(lines) == 14
+    assert sum("! failed" in line for line in lines) == 8
+
+
+def test_a_click_below_the_errors_hits_the_trial_under_it():
+    made = failing()
+    seen_at = context(made, filter=parse("has:error", made.spec))
+
+    class Desk:
+        snapshot, selection, order = made, seen_at.selection, seen_at.order
+
+        def size_of(self, pane):
+            return Size(80, 12)
+
+    PANE.click(Desk(), Click(4, 5, double=False))
+    assert seen_at.selection.cursor == seen_at.order.numbers[1]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
 from tuitune.core.placement.host import HOST, HostResources
-from tuitune.core.placement.snapshots import DeviceSample
+from tuitune.core.placement.snapshots import DeviceSample, TrialUsage
 
 _PROC = Path("/proc")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second of CPU, in proc_pid_stat(5)
 
 
@@ -43,18 +44,20 @@ class HostSampler:
             load=os.getloadavg()[0],
             slots=self._machine.cpus,
             slots_used=slots_used,
-            trials_cpu=None if before is None else look.since(before, "trials"),
-            engine_cpu=None if before is None else look.since(before, "engine"),
+            trials_cpu=None if before is None else look.since(before, look.of_trials),
+            engine_cpu=None if before is None else look.since(before, look.ours),
             disk_free=_disk_free(self._folder),
+            usage=tuple(look.usage(before, trial) for trial in sorted(look.trees)),
         )
 
 
 class _Look(NamedTuple):
-    """CPU ticks so far, by process."""
+    """The machine and our processes at one moment."""
 
     time: float
-    trials: dict[int, int]
-    engine: dict[int, int]
+    ticks: dict[int, int]  # of CPU so far, by process
+    trees: dict[int, list[int]]  # the processes of each trial
+    ours: set[int]  # the engine and what it has started, without trials
     busy: float  # s of all cores, since the machine's start
     all: float
 
@@ -63,21 +66,41 @@ class _Look(NamedTuple):
         spent = self.all - before.all
         return min(1.0, max(0.0, (self.busy - before.busy) / spent)) if spent > 0 else None
 
-    def since(self, before: _Look, which: str) -> float:
-        """Cores busy on average, without processes that have ended meanwhile."""
-        now, then = getattr(self, which), getattr(before, which)
-        spent = sum(max(0, ticks - then.get(pid, 0)) for pid, ticks in now.items())
+    @property
+    def of_trials(self) -> set[int]:
+        """The processes of all trials."""
+        return {pid for tree in self.trees.values() for pid in tree}
+
+    def since(self, before: _Look, pids: Collection[int]) -> float:
+        """Cores that these processes kept busy on average, without those that have ended."""
+        known = (pid for pid in pids if pid in self.ticks)
+        spent = sum(max(0, self.ticks[pid] - before.ticks.get(pid, 0)) for pid in known)
         return float(spent) / _TICKS / max(self.time - before.time, 1e-3)
+
+    def usage(self, before: _Look | None, trial: int) -> TrialUsage:
+        """What a trial uses; its cores only once it was seen before."""
+        tree = self.trees[trial]
+        cpu = None if before is None or trial not in before.trees else self.since(before, tree)
+        return TrialUsage(trial, len(tree), sum(map(_resident, tree)), cpu)
 
 
 def _look(now: float, trials: Mapping[int, int]) -> _Look:
     own = os.getpid()
     ours = {own, *_children(own)} - set(trials.values())
-    of_trials = {pid for leader in trials.values() for pid in _tree(leader)}
+    trees = {trial: [*_tree(leader)] for trial, leader in trials.items()}
+    every = ours.union(*trees.values())
     times = psutil.cpu_times()
     counted = sum(times) - times.guest - times.guest_nice  # which are in user and nice already
     busy = counted - times.idle - times.iowait
-    return _Look(now, _ticks(of_trials), _ticks(ours), busy, counted)
+    return _Look(now, _ticks(every), trees, ours, busy, counted)
+
+
+def _resident(pid: int) -> int:
+    """Bytes of a process in memory; 0 if it is gone."""
+    try:
+        return int((_PROC / f"{pid}/statm").read_text(encoding="utf-8").split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
 
 
 def _tree(leader: int) -> Iterator[int]:

@@ -8,7 +8,7 @@ import math
 import shutil
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import Gpu
-from tuitune.core.placement.snapshots import DeviceProcess, DeviceSample, GpuSample
+from tuitune.core.placement.snapshots import DeviceProcess, DeviceSample, GpuSample, TrialUsage
 from tuitune.core.search.importance import FINISHED, Importance, is_due
 from tuitune.core.study import State, Study
 from tuitune.core.study.gpu_packing import sharing
@@ -156,10 +156,22 @@ def _gpu_samples(
             ),
             note=_gpu_note(device, gpus.get(device.uuid)),
             slowed=device.slowed,
+            usage=_gpu_usage(device, on.get(device.uuid, ()), state),
             packed=(sharing(state, HERE, gpus[device.uuid]) if device.uuid in gpus else None) or "",
         )
         for device in devices
     ]
+
+
+def _gpu_usage(device: GpuSample, trials: Iterable[int], state: State) -> tuple[TrialUsage, ...]:
+    """The memory of the trials on a GPU, by the processes that compute there."""
+    found: list[TrialUsage] = []
+    for trial in sorted(trials):
+        leader = state.trials[trial].pid
+        own = [p for p in device.processes or () if leader is not None and leader in p.ancestors]
+        sizes = [process.memory for process in own if process.memory is not None]
+        found.append(TrialUsage(trial, len(own), sum(sizes) if sizes else None))
+    return tuple(found)
 
 
 def _gpu_note(device: GpuSample, gpu: Gpu | None) -> str:

@@ -79,6 +79,15 @@ class Looked(msgspec.Struct, frozen=True, tag=True):
 SamplerMessage = Reading | Looked
 
 
+class TrialUsage(msgspec.Struct, frozen=True, array_like=True):
+    """What a trial and all that it has started use of a device. None: unknown."""
+
+    trial: int
+    processes: int
+    memory: int | None = None  # bytes: of the host resident, shared pages once a process
+    cpu: float | None = None  # cores
+
+
 class DeviceSample(msgspec.Struct, frozen=True, omit_defaults=True):
     """Telemetry of one device, which decides nothing. None: unknown.
 
@@ -107,3 +116,4 @@ class DeviceSample(msgspec.Struct, frozen=True, omit_defaults=True):
     disk_free: float | None = None  # share of the study folder's disk
     slowed: tuple[str, ...] = ()  # of a GPU: what lowers its clock
     packed: TrialsOnGpu | str = ""  # of a GPU: how its trials share it; text: of an older version
+    usage: tuple[TrialUsage, ...] = ()  # by trial

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import duration, plain, trial_name
+from tuitune.ui.panes.device_blocks import device_blocks
 from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import history, meter
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
@@ -51,7 +52,8 @@ class DevicesPane:
         age = snapshot.now - max((sample.time for sample in newest), default=0.0)
         stale = duration(age) if newest and age > _STALE_AFTER else ""
         view = selection.focus, selection.zoomed, size, context.glyphs.ascii, context.boxed
-        key = (newest, stale, view, snapshot.engine.state)
+        zoomed = selection.zoomed == _NAME
+        key = (newest, stale, view, snapshot.engine.state, zoomed and snapshot.version)
         return self._shown.get(key, partial(_lines, context, size, newest, stale))
 
 
@@ -60,19 +62,25 @@ def _lines(
 ) -> list[Line]:
     cards = sorted((s for s in newest if s.kind != "host"), key=lambda s: (s.index or 0, s.device))
     hosts = [sample for sample in newest if sample.kind == "host"]
+    zoomed = context.selection.zoomed == _NAME
     right = f"last seen {stale} ago" if stale else _title_figures(cards, hosts)
-    titled = context.boxed or context.selection.zoomed == _NAME
+    titled = context.boxed or zoomed
     title = rule(context, _NAME, "GPUs" if cards else "Host", size.width, right=right)
     shown = [title] if titled else []
     if not newest:
         gone = context.snapshot.engine_gone
         words = "not running; no live readings" if gone else "waiting for the first readings"
         return [*shown, line((words, "muted"))][: size.height]
+    if zoomed:
+        room = size._replace(height=size.height - len(shown))
+        heads = [(card, _card(context, card, size.width)) for card in cards]
+        heads += [(host, _host(context, host, size.width)) for host in hosts]
+        return [*shown, *device_blocks(context, heads, room)]
     if len(shown) + len(cards) <= size.height:
         shown += [_card(context, sample, size.width) for sample in cards]
     else:
         shown += _pairs(context, cards, size.width)
-    if not cards or context.selection.zoomed == _NAME:
+    if not cards:
         shown += [_host(context, sample, size.width) for sample in hosts]
     if len(shown) > size.height:
         more = f"+ {len(shown) - size.height + 1} more lines of devices"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
+
 from tuitune.ui.actions import moving, table
 from tuitune.ui.panes.pane import TRIAL_HINTS, Memo, Pane, Place, rule
 from tuitune.ui.render.lines import Line, Size, cut, fit, line, padded, stacked, width_of
@@ -19,6 +21,7 @@ from tuitune.ui.table.columns import (
     ordered,
     seen,
     shape,
+    with_reasons,
 )
 from tuitune.ui.table.filtering import ALL
 from tuitune.ui.table.order import window
@@ -27,9 +30,11 @@ from tuitune.ui.table.sorting import Sort, rises
 from tuitune.ui.text.phrases import awaited
 
 if TYPE_CHECKING:
+    from tuitune.messages.failures import FailureGroup
     from tuitune.ui.actions.action import AppActions
     from tuitune.ui.panes.pane import Click
-    from tuitune.ui.state.render_context import RenderContext
+    from tuitune.ui.state.render_context import RenderContext, ShownTrials
+    from tuitune.ui.state.snapshot import Snapshot
 
 _ABOVE: Final = 2  # lines above the first trial: rule and heads
 _ARROWS: Final = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}\N{BLACK UP-POINTING SMALL TRIANGLE}"
@@ -49,7 +54,10 @@ class TrialsPane:
     def lines(self, context: RenderContext, size: Size) -> list[Line]:
         """The rule, the heads, and the trials around the cursor."""
         snapshot, selection, width = context.snapshot, context.selection, size.width
-        made = self._columns.get(shape(snapshot), partial(columns, snapshot))
+        failed = bool(context.order.failures)
+        made = self._columns.get(
+            (shape(snapshot), failed), partial(_columns, snapshot, reasons=failed)
+        )
         columns_of_view = made, width, selection.wide, selection.first_column, selection.hidden
         shown = self._shown.get(columns_of_view, partial(seen, made, selection, width))
         if not snapshot.rows:
@@ -58,11 +66,12 @@ class TrialsPane:
         key = (
             shown, columns_of_view, selection.focus, selection.sort, selection.filter,
             selection.frozen, len(selection.marks), selection.anchor, len(context.order.numbers),
-            len(snapshot.rows), context.glyphs,
+            len(snapshot.rows), context.glyphs, size.height, context.order.failures,
         )
         # fmt: on
-        above = self._above.get(key, partial(_above, context, made, shown, width))
-        return [*above, *self._trials(context, shown, size)][: size.height]
+        above = self._above.get(key, partial(_above, context, made, shown, size))
+        room = size._replace(height=size.height - len(above))
+        return [*above, *self._trials(context, shown, room)][: size.height]
 
     def _trials(self, context: RenderContext, shown: Sequence[Column], size: Size) -> list[Line]:
         numbers, rows = context.order.numbers, context.snapshot.rows
@@ -70,16 +79,42 @@ class TrialsPane:
             back = context.keymap.shown("pane.back")
             message = line("no trial matches; ", (back, "accent"), " clears the filter")
             return [cut(message, size.width)]
-        height = max(1, size.height - _ABOVE)
+        height = max(1, size.height)
         cursor = context.order.position(context.selection.cursor) or 0
         top = window(context.selection.top, cursor, len(numbers), height)
         return self._lines.of(context, shown, [rows[n] for n in numbers[top : top + height]])
 
 
 def _above(
-    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], width: int
+    context: RenderContext, made: Sequence[Column], shown: Sequence[Column], size: Size
 ) -> list[Line]:
-    return [_rule(context, made, shown, width), _heads(context, shown, width)]
+    errors = _errors(context.order.failures, size)
+    return [_rule(context, made, shown, size.width), *errors, _heads(context, shown, size.width)]
+
+
+def lines_above(order: ShownTrials, size: Size) -> int:
+    """The number of lines above the first trial, in a pane of this size."""
+    return _ABOVE + len(_errors(order.failures, size))
+
+
+def _errors(failures: Sequence[FailureGroup], size: Size) -> list[Line]:
+    """A line for each error, with its count and what its trials have in common."""
+    most = max(1, (size.height - _ABOVE) // 3)
+    kept = failures if len(failures) <= most else failures[: most - 1]
+    lines: list[Line] = []
+    for error, trials, shared in kept:
+        head, which = f"{len(trials):>4}x ", f"  all with {shared}" if shared else ""
+        room = max(12, size.width - len(head) - len(which))
+        words = fit(error or "no message", min(room, max(1, cell_len(error) or 10)))
+        line_ = line((head, "error bold"), (words.rstrip(), "error"), (which, "text"))
+        lines.append(cut(line_, size.width))
+    if len(kept) < len(failures):
+        lines.append(line((f"      {len(failures) - len(kept)} other errors", "muted")))
+    return lines
+
+
+def _columns(snapshot: Snapshot, *, reasons: bool) -> Sequence[Column]:
+    return with_reasons(columns(snapshot)) if reasons else columns(snapshot)
 
 
 def _rule(
@@ -160,13 +195,14 @@ def _heads(context: RenderContext, shown: Sequence[Column], width: int) -> Line:
 
 def _click(app: AppActions, click: Click) -> None:
     """Moves the cursor; a double click opens the detail. On a head, sorts by that column."""
-    if click.line == _ABOVE - 1:
+    above = lines_above(app.order, app.size_of(TRIALS))
+    if click.line == above - 1:
         _sort_by(app, click.column)
         return
     numbers, cursor = app.order.numbers, app.order.position(app.selection.cursor) or 0
     top = window(app.selection.top, cursor, len(numbers), app.order.lines)
-    place = top + click.line - _ABOVE
-    if click.line >= _ABOVE and place < len(numbers):
+    place = top + click.line - above
+    if click.line >= above and place < len(numbers):
         app.selection.cursor = numbers[place]
         app.order.follow(app.snapshot, app.selection)
         if click.double:
@@ -187,7 +223,8 @@ def _wheel(app: AppActions, lines: int) -> None:
 
 
 def _sort_by(app: AppActions, cell: int) -> None:
-    shown = seen(columns(app.snapshot), app.selection, app.size_of(TRIALS).width)
+    made = _columns(app.snapshot, reasons=bool(app.order.failures))
+    shown = seen(made, app.selection, app.size_of(TRIALS).width)
     at = SIGNS
     for column in shown:
         if at <= cell < at + column.width + GAP and column.sorts:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tuitune.messages.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
@@ -185,3 +185,16 @@ def _paragraph(text: str, width: int) -> list[str]:
         *full, line = chopped(word, width)
         lines += full
     return [*lines, line]
+
+
+def joined_columns(rows: Iterable[Sequence[Line]], indent: str, gap: int) -> list[Line]:
+    """The cells of each row in aligned columns; a column that is empty in all rows is left out."""
+    table = [list(row) for row in rows]
+    widths = [max(map(width_of, column)) for column in zip(*table, strict=True)]
+    lines: list[Line] = []
+    for row in table:
+        spans: list[Span] = [(indent, "")]
+        for cell, width in zip(row, widths, strict=True):
+            spans += padded(cell, width + gap) if width else ()
+        lines.append(tuple(spans))
+    return lines

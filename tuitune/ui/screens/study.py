@@ -20,6 +20,7 @@ from tuitune.ui.panes.pane import (
     failure,
     frame_role,
 )
+from tuitune.ui.panes.trials import lines_above
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
 from tuitune.ui.render.lines import Size, line
@@ -199,14 +200,15 @@ class StudyScreen(Screen[None]):
             selection.zoomed is None and selection.focus not in boxes
         ):  # it has no place at this size
             boxes = layout.arrange(width, height, panes, snapshot, selection.focus)
+        table = boxes.get(TRIALS)
+        if table is not None:  # below its title, its errors and its heads
+            room = self._inner(TRIALS, table)
+            self.order.lines = max(1, room.height - lines_above(self.order, room))
         if boxes == self._boxes:
             return
         self._boxes = boxes
         for name, pane in self._panes.items():
             pane.place(boxes.get(name))
-        table = boxes.get(TRIALS)
-        if table is not None:  # below its title and its heads
-            self.order.lines = max(1, self._inner(TRIALS, table).height - 2)
         flash = boxes.get(layout.FLASH)
         if flash is not None:
             self._prompt_line.stand(flash.y)

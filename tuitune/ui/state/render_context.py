@@ -12,6 +12,7 @@ from tuitune.ui.table.filtering import ALL, Filter
 from tuitune.ui.table.sorting import BY_VALUE, Sort
 
 if TYPE_CHECKING:
+    from tuitune.messages.failures import FailureGroup
     from tuitune.ui.render.glyphs import Glyphs
     from tuitune.ui.state.keymap import Keymap
     from tuitune.ui.state.snapshot import Snapshot
@@ -65,6 +66,7 @@ class ShownTrials(Protocol):
     """The trials that the table shows."""
 
     numbers: list[int]  # in the order of the lines
+    failures: list[FailureGroup]  # their errors, while they are several failed ones and no others
 
     def position(self, number: int | None) -> int | None:
         """The line of a trial, from 0; None if it is not shown."""

@@ -29,6 +29,9 @@ CURVE: Final = "curve"
 NOTE: Final = "note"
 FIXED: Final = ("trial", "state")  # never scrolled, never hidden
 STATE_WIDTH: Final = 10  # cells: a sign, a blank and the longest word
+_REASON: Final = 48  # most cells of the reason of a failure
+_REASON_LEAST: Final = 30
+_REASON_MATTERS: Final = 70  # more than any other column that may be left out
 _LEAST_NOTE: Final = 16  # least cells of a note
 _MATTERS: Final = 40  # the weight of a parameter, less its rank by importance
 _LESSER: Final = 10  # a lower weight: no title is cut for such a column
@@ -168,6 +171,14 @@ def seen(made: Sequence[Column], selection: Selection, width: int) -> list[Colum
     by_weight = sorted(scrolled, key=lambda column: -column.weight)
     fitting = {column.key for column in _fitting(by_weight, room)}
     return _widened([*fixed, *(column for column in scrolled if column.key in fitting)], width)
+
+
+def with_reasons(made: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns with the note after the state, for trials that have failed."""
+    note = next(column for column in made if column.key == NOTE)
+    wide = replace(note, title="reason", width=_REASON, least=_REASON_LEAST, weight=_REASON_MATTERS)
+    rest = [column for column in made if column.key not in {*FIXED, NOTE}]
+    return (*(column for column in made if column.key in FIXED), wide, *rest)
 
 
 def last_first_column(made: Sequence[Column], selection: Selection, width: int) -> int:

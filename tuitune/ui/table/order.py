@@ -10,9 +10,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
+from tuitune.core.events import TrialState
+from tuitune.messages.failures import failure_groups
 from tuitune.ui.table.sorting import TIME, rank_of
 
 if TYPE_CHECKING:
+    from tuitune.messages.failures import FailureGroup
     from tuitune.store.rows import TrialRow
     from tuitune.ui.state.render_context import Selection
     from tuitune.ui.state.snapshot import Snapshot
@@ -37,6 +40,9 @@ class Order:
             None  # the trial under the cursor, if the user has not moved it
         )
         self._hidden: int | None = None  # the trial of the cursor, while it is filtered out
+        # the errors, while a filter shows nothing but several failed trials
+        self.failures: list[FailureGroup] = []
+        self._grouped: object = None
 
     def position(self, number: int | None) -> int | None:
         """The line of a trial, from 0; None if it is not shown."""
@@ -58,8 +64,23 @@ class Order:
             self._sort_all(snapshot, selection)
         elif touched:
             self._move(touched, snapshot, selection)
+        self._group(snapshot, selection)
         self._follow_cursor(selection, asked=asked)
         self._follow_window(selection)
+
+    def _group(self, snapshot: Snapshot, selection: Selection) -> None:
+        """Groups the failed trials by their error, anew when another one is shown."""
+        key = selection.filter.tests, len(self.numbers), snapshot.counts.get(TrialState.FAILED)
+        if key == self._grouped:
+            return
+        self._grouped, rows = key, snapshot.rows
+        failed = all(rows[number].state == TrialState.FAILED for number in self.numbers)
+        several = bool(selection.filter.tests) and len(self.numbers) > 1
+        self.failures = failure_groups(rows) if several and failed else []
+        shown = set(self.numbers)
+        if self.failures and len(shown) < sum(len(group.trials) for group in self.failures):
+            kept = [row for row in rows if row.number in shown or row.state != TrialState.FAILED]
+            self.failures = failure_groups(kept)
 
     def _sort_all(self, snapshot: Snapshot, selection: Selection) -> None:
         rank, tests = rank_of(selection.sort, snapshot.spec, snapshot.now), selection.filter.tests
