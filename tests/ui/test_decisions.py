@@ -142,9 +142,9 @@ def test_each_rung_has_a_line_with_value_rank_and_what_was_needed():
 
 def test_a_held_trial_says_what_promotion_needs_and_one_that_is_promoted_has_passed():
     held = ranked(3, 1, 1, 2, "pause", kept=0, needed=3)
-    assert rungs(held) == [": epoch 3   0.4   1st of 2, promotion needs 3"]
+    assert rungs(held) == [": epoch 3   0.4000   1st of 2, promotion needs 3"]
     promoted = ev.Promoted(NOW, 1, 1, 1, 4, 0.5, "best of 4")
-    assert rungs(held, promoted) == ["✓ epoch 3   0.4   1st of 4, promoted"]
+    assert rungs(held, promoted) == ["✓ epoch 3   0.4000   1st of 4, promoted"]
 
 
 def test_the_verdict_of_a_later_attempt_replaces_that_of_its_rung():
@@ -166,8 +166,8 @@ def test_on_one_line_the_first_rungs_are_left_out_where_room_is_short():
     facts = [*enumerate([ranked(1, 0, 3, 31), ranked(3, 1, 2, 15), ranked(9, 2, 4, 6, "stop")])]
     pict = snapshot(rows("rr"), facts={1: facts})
     for width, words in (
-        (80, "✓ epoch 1 3rd of 31   ✓ epoch 3 2nd of 15   ✗ epoch 9 4th of 6, needed 0.5"),
-        (60, "✓ epoch 3 2nd of 15   ✗ epoch 9 4th of 6, needed 0.5"),
+        (80, "✓ epoch 1 3rd of 31   ✓ epoch 3 2nd of 15   ✗ epoch 9 4th of 6, needed 0.5000"),
+        (60, "✓ epoch 3 2nd of 15   ✗ epoch 9 4th of 6, needed 0.5000"),
         (20, "✗ epoch 9 4th of 6, "),
     ):
         one = rungs_on_one_line(pict, facts, context(pict).glyphs, width)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from stills import with_log
 
 from tuitune.ui.panes import layout
 from tuitune.ui.panes.pane import Place
@@ -139,7 +140,21 @@ def test_below_the_least_size_there_is_the_status_alone():
         ),
     ],
 )
-def test_each_size_has_its_places(size, expected):
-    boxes = arranged(*size, snapshot=SNAPSHOTS[2])
+def test_each_size_has_its_places(size, expected, tmp_path):
+    made = pictures.snapshot(
+        pictures.rows("c" * 30),
+        devices=[pictures.gpu(index) for index in range(2)],
+        folder=with_log(tmp_path, 0),
+    )
+    boxes = arranged(*size, snapshot=made)
     bottom = {layout.STATUS, layout.FLASH, layout.KEYS}
     assert {name: tuple(box) for name, box in boxes.items() if name not in bottom} == expected
+
+
+def test_without_output_there_is_no_log_and_few_trials_leave_room_for_a_curve():
+    few, many = (pictures.snapshot(pictures.rows("c" * count)) for count in (4, 20))
+    assert "log" not in arranged(140, 45, snapshot=many)
+    assert "curve" not in arranged(100, 30, snapshot=many)
+    boxes = arranged(100, 30, snapshot=few)
+    assert boxes["curve"].height >= 7
+    assert boxes["trials"].height >= 4 + 3

@@ -70,7 +70,7 @@ def test_the_best_with_its_trial_and_its_age():
 
 def test_a_best_that_is_not_complete_says_so():
     assert "so far" in said(snapshot(rows("r")))
-    assert "partial" in said(snapshot(rows("x")))
+    assert "furthest val_loss" in said(snapshot(rows("x")))
 
 
 def test_the_rate_is_not_told_before_three_trials_have_ended():

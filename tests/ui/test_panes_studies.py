@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from pictures import NOW, text
+from stored_study import store
 
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.lines import Size, width_of
 from tuitune.ui.screens.studies import Listing, study_lines
-from tuitune.ui.state.studies import Entry
+from tuitune.ui.state.studies import Entry, Studies
 
 RUNS = Path("/home/ada/runs")
 ENTRIES = [
@@ -45,3 +47,15 @@ def test_the_chosen_one_is_seen_however_many_there_are():
         shown = text(study_lines(Listing(many, at, "", FULL, NOW), Size(80, 10)))
         assert f"> ✓ study-{at} " in shown
         assert len(shown.splitlines()) == 10
+
+
+def test_a_look_at_a_study_does_not_change_when_it_was_changed(tmp_path):
+    store(tmp_path / "one").close()
+    before = 1_600_000_000
+    os.utime(tmp_path / "one" / "study.db", (before, before))
+    (tmp_path / "one" / "study.db-wal").touch()  # as a reader leaves it
+    studies = Studies(tmp_path)
+    studies.read_all()
+    (entry,) = (entry for entry in studies.listed() if entry.folder.parent == tmp_path)
+    assert entry.when == before
+    studies.close()

@@ -115,9 +115,9 @@ def test_each_kind_of_terminal(snap_compare, how):
     assert snap_compare(shown, terminal_size=(120, 40), press=["j", "space"])
 
 
-def test_a_study_at_rest_is_arranged_anew_when_the_terminal_is_resized():
+def test_a_study_at_rest_is_arranged_anew_when_the_terminal_is_resized(tmp_path):
     async def play():
-        shown = app(study_picture(engine="finished"))
+        shown = app(study_picture(engine="finished", folder=with_log(tmp_path, 0)))
         async with shown.run_test(size=(80, 24)) as pilot:
             assert "5 Log" not in text_of(shown)
             await pilot.resize_terminal(140, 45)

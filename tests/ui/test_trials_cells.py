@@ -27,9 +27,10 @@ def curve(*values):
         (0.0, "0.0000"),
         (0.0712, "0.0712"),
         (0.00312, "3.12e-3"),
-        (-12.3456, "-12.3456"),
-        (1234.5, "1234.5000"),
-        (99999.0, "1.00e5"),
+        (-12.3456, "-12.35"),
+        (1234.5, "1234"),
+        (99999.0, "99999"),
+        (1.5e7, "1.50e7"),
         (1e-300, "1.00e-300"),
         (math.nan, "nan"),
         (-math.inf, "-inf"),
@@ -131,3 +132,16 @@ def test_the_newest_value_is_always_among_those_drawn(values, most):
     drawn = sampled(values, most)
     assert len(drawn) == min(most, len(values))
     assert drawn[-1] == values[-1]
+
+
+def test_a_column_of_metrics_has_one_form_by_the_size_of_the_best():
+    for best, values, shown in (
+        (0.0712, [0.0712, 1.5, 0.5], ["0.0712", "1.5000", "0.5000"]),
+        (0.9889, [1.0, 0.1], ["1.0000", "0.1000"]),
+        (42.424242, [42.424242, 9.5], ["42.42", "9.50"]),
+        (3.2e-5, [3.2e-5, 0.5], ["3.20e-5", "5.00e-1"]),
+        (1234.5, [1234.5, 99999.4], ["1234", "99999"]),
+    ):
+        form = cells.metric_form(best)
+        assert [cells.metric(value, form) for value in values] == shown
+    assert cells.metric(1e9, cells.metric_form(0.5)) == "1.00e9"  # too wide for its column

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune import ui
-from tuitune.cli.studies import StudyFolder, open_study, short_path
+from tuitune.cli.studies import StudyFolder, file_words, open_study
 from tuitune.control import ControlError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DOCUMENT, all_studies
+from tuitune.store.folder import all_studies
 from tuitune.studyfile import StudyFileError
 from tuitune.ui.state.options import ConfigurationError, OpenedStudy, Options, StudyList
 
@@ -108,15 +108,12 @@ def _show_stored(study: StudyFolder, look: AppOptions) -> int:
 
 def _stored(folder: Path) -> OpenedStudy:
     """The study of a folder, as it was run last."""
-    source = StudyFolder(folder).reader.get("source")
-    return _opened(folder, Path(source or folder / DOCUMENT))
+    return _opened(folder, StudyFolder(folder).source)
 
 
 def _opened(folder: Path, file: Path, request: RunRequest | None = None) -> OpenedStudy:
     """request: what an engine that is started again runs; None: the study as it is."""
-    return OpenedStudy(
-        folder, short_path(file.absolute()), partial(_restart, folder, file, request)
-    )
+    return OpenedStudy(folder, file_words(folder, file), partial(_restart, folder, file, request))
 
 
 def _show(study: OpenedStudy, options: Options) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +155,7 @@ def _ask_engine(study: StudyFolder, message: Request) -> dict[str, Any] | None:
 
 
 def _without_engine(study: StudyFolder) -> str:
-    file = shlex.quote(study.source)
+    file = study.words
     if study.state() == "finished":  # the file alone would only print its result
         return f"it is finished; `tuitune {file} --trials N` adds trials"
     return f"no engine runs it; `tuitune {file}` continues it"

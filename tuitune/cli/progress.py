@@ -30,7 +30,6 @@ from tuitune.messages.text import (
     plain,
     trial_name,
     trial_names,
-    which,
 )
 from tuitune.ui.render.glyphs import ASCII, FULL, bar
 from tuitune.ui.render.lines import cut, line, width_of
@@ -213,7 +212,8 @@ class Lines:
         if best is None:
             return ""
         value = number(best.counted(self._study.spec.objective))
-        return f"best {value} {which(best.number, partial=partial)}"
+        # the furthest one may be better than any that will be complete
+        return f"{'furthest' if partial else 'best'} {value} ({trial_name(best.number)})"
 
     def _line(self, when: float, content: Line) -> None:
         """One line; on a terminal on several where it is too wide, broken between words."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 import time
@@ -64,7 +63,7 @@ def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
                 print(f"{folder.name}: {engine.words}", file=sys.stderr)
                 return 1
             if not alive:
-                command = f"`tuitune {shlex.quote(folder.source)}`"
+                command = f"`tuitune {folder.words}`"
                 print(
                     f"{folder.name}: its engine has ended; {command} continues it", file=sys.stderr
                 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,9 +52,14 @@ class StudyFolder:
         return load(self.path / DOCUMENT, check_target=False)
 
     @property
-    def source(self) -> str:
-        """The study file's path, relative to the current folder where it lies below it."""
-        return short_path(Path(self.reader.get("source") or self.path / DOCUMENT))
+    def source(self) -> Path:
+        """The study file, as it was run last."""
+        return Path(self.reader.get("source") or self.path / DOCUMENT)
+
+    @property
+    def words(self) -> str:
+        """What follows `tuitune` to continue it; see `file_words`."""
+        return file_words(self.path, self.source)
 
     def owner(self) -> Owner | None:
         """The engine of this machine that runs it now."""
@@ -159,6 +166,30 @@ def _the_one(runs: Path) -> tuple[Path, str]:
     if running:
         return running[0], f"the only study that runs {place}"
     return folders[0], f"the newest of {len(folders)} studies {place}"
+
+
+def file_words(folder: Path, file: Path) -> str:
+    """The study file as a command takes it, quoted.
+
+    With its name and its runs folder where the file alone would mean another study.
+    """
+    words = [short_path(file.absolute())]
+    if _own_name(file) != folder.name:
+        words += ["--set", f"study.name={folder.name}"]
+    if folder.parent.resolve() != Path("runs").resolve():
+        words += ["--runs", short_path(folder.parent.absolute())]
+    return shlex.join(words)
+
+
+def _own_name(file: Path) -> str:
+    """The name that a study of this file has; the file's own where it can't be read."""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return file.stem
+    named = document.get("study")
+    name = named.get("name") if isinstance(named, dict) else None
+    return name if isinstance(name, str) else file.stem
 
 
 def short_path(path: Path) -> str:

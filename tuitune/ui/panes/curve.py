@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
     from tuitune.ui.state.snapshot import Snapshot
 
+_STEP: Final = 5  # trials for which the table is made longer
+_TABLE, _BELOW = 3, 5  # lines of the table beside its trials, and of the pane below, if boxed
+_LOWEST, _TALLEST = 7, 14  # lines of a chart in a single column
 _READING: Final = (
     ("chart.log", "log"),
     ("chart.metric", "metric"),
@@ -64,9 +67,13 @@ def _title(context: RenderContext, drawing: Drawing, width: int) -> Line:
     return rule(context, CURVE, title, width)
 
 
-def _where(room: Room, _: Snapshot) -> Place | None:
+def _where(room: Room, snapshot: Snapshot) -> Place | None:
     if room.columns == 1:
-        return Place(0, 10) if room.body >= TALL_FROM else None
+        rows = -(-(len(snapshot.rows) + 1) // _STEP) * _STEP  # so that it seldom changes
+        spare = room.body - rows - _TABLE - _BELOW
+        least = 10 if room.body >= TALL_FROM else 0
+        lines = max(least, min(spare, _TALLEST))
+        return Place(0, lines) if lines >= _LOWEST else None
     share = 50 if room.columns == 2 and room.body >= THREE_FROM else 60
     return Place(1, room.body * share // 100)
 

@@ -149,7 +149,7 @@ def _card(context: RenderContext, sample: DeviceSample, width: int) -> Line:
     if wide:
         segments += [
             Segment(5, line((f"{power[0]:>5}", power[1]))),
-            Segment(4, line((_history(context, sample, 16), "info"))),
+            Segment(4, line(*_labelled(context, sample, 16))),
         ]
     if sample.foreign or sample.note:
         return _with_users(segments, sample, width, 2)
@@ -202,7 +202,7 @@ def _host(context: RenderContext, sample: DeviceSample, width: int) -> Line:
         Segment(4, line((cores, "muted"))),
         Segment(2, line((engine, "muted"))),
         Segment(3, line((text.disk(sample), "warning"))),
-        Segment(5, line((_history(context, sample, 16 if wide else 5), "info"))),
+        Segment(5, line(*_labelled(context, sample, 16 if wide else 5)[0 if wide else 1 :])),
     ]
     least = _TWO_TRIALS if width >= 80 else _ONE_TRIAL
     return _with_trials(segments, sample, width, 2 if wide else 1, least)
@@ -236,6 +236,12 @@ def _users(sample: DeviceSample, room: int) -> tuple[str, str]:
     """The processes of other users and the note of the sample: why no trial is placed here."""
     reasons = (", ".join(sample.foreign), sample.note)
     return fit(" - ".join(filter(None, reasons)), room).rstrip(), "warning"
+
+
+def _labelled(context: RenderContext, sample: DeviceSample, width: int) -> Line:
+    """The history of the use, and how many seconds it shows."""
+    seconds = width if context.glyphs.ascii else 2 * width
+    return (f"{seconds} s ", "faint"), (_history(context, sample, width), "info")
 
 
 def _history(context: RenderContext, sample: DeviceSample, width: int) -> str:

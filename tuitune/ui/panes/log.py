@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tuitune.ui.state.snapshot import Snapshot
 
 _NAME = "log"
+_LOOKED_AT = 6  # of the newest trials
 
 
 def _shown_trial(context: RenderContext) -> int | None:
@@ -130,10 +131,18 @@ def _highlighted(text: str, find: str) -> Line:
     return line(*spans, (text[at:], ""))
 
 
-def _where(room: Room, _: Snapshot) -> Place | None:
-    if room.columns == 1 or room.height < 36:
+def _where(room: Room, snapshot: Snapshot) -> Place | None:
+    if room.columns == 1 or room.height < 36 or not _has_printed(snapshot):
         return None
     return Place("below", 11 if room.height > 50 else 5)
+
+
+def _has_printed(snapshot: Snapshot) -> bool:
+    """Whether one of the first or last trials has printed anything: without it there is no log."""
+    count = len(snapshot.rows)
+    looked_at = {*range(min(2, count)), *range(max(0, count - _LOOKED_AT), count)}
+    stamps = (stamp(log_file(snapshot.folder, trial)) for trial in looked_at)
+    return any(found is not None and found.size > 0 for found in stamps)
 
 
 # --- its actions ---------------------------------------------------------------------------------

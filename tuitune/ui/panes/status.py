@@ -193,12 +193,12 @@ def _best(context: RenderContext) -> Line:
         return line(("no value yet", "muted"))
     metric = fit(snapshot.spec.objective.metric, min(20, len(snapshot.spec.objective.metric)))
     when = "so far" if best.ended is None else ago(snapshot.now - best.ended)
-    partial_words = ", partial" if snapshot.partial and best.ended is not None else ""
+    what = "furthest" if snapshot.partial and best.ended is not None else "best"
     return line(
-        (f"best {metric} ", "muted"),
+        (f"{what} {metric} ", "muted"),
         (number(best.value), "text bold"),
         (f" {trial_name(best.number)}", "accent"),
-        (f"  {when}{partial_words}", "faint"),
+        (f"  {when}", "faint"),
     )
 
 

@@ -32,7 +32,7 @@ class OpenedStudy(Record, frozen=True):
     """A study to show."""
 
     folder: Path
-    file: str  # the path of the study file, as the user would write it
+    file: str  # the study file as a command takes it, with its name if the file has another
     restart: Restart | None = None
 
 

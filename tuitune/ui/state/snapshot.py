@@ -174,7 +174,7 @@ class Snapshot(Holder):
 
     spec: StudySpec
     folder: Path
-    file: str  # the path of the study file, as the user wrote it
+    file: str  # the study file as a command takes it, with its name if the file has another
     curves: Curves
     study: StudyRow
     sources: Sources  # reads on demand

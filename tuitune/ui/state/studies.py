@@ -208,13 +208,17 @@ def _spoil(entry: Entry, words: str) -> None:
 
 
 def _changed(folder: Path) -> float:
-    """Unix s of the last write to the database; 0 without one."""
+    """Unix s of the last write to the database; 0 without one.
+
+    An empty log of writes was made by a reader.
+    """
     newest = 0.0
     for name in (DATABASE, f"{DATABASE}-wal"):
         try:
-            newest = max(newest, (folder / name).stat().st_mtime)
+            found = (folder / name).stat()
         except OSError:
             continue
+        newest = max(newest, found.st_mtime if found.st_size else 0.0)
     return newest
 
 

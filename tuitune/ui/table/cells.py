@@ -22,14 +22,24 @@ METRIC_WIDTH: Final = 9  # "-123.4567" and "-1.23e-15"
 TEXT_WIDTH: Final = 14  # most cells of a text
 
 
-def metric(value: float | None) -> str:
-    """With four decimals, so that a column is aligned; very large or small with three digits."""
+def metric(value: float | None, form: str = "") -> str:
+    """A value in the form of its column, without one in its own: at most four digits or so.
+
+    Scientific where that would be too wide.
+    """
     if value is None:
         return "-"
-    size = abs(value)
-    if value == 0 or 0.01 <= size < 9999.99995:
-        return f"{value:.4f}"
-    return _scientific(value, 3)
+    form = form or metric_form(value)
+    text = "" if form == _SCIENTIFIC else format(value, form)
+    return text if 0 < len(text) <= METRIC_WIDTH else _scientific(value, 3)
+
+
+def metric_form(best: float | None) -> str:
+    """The format of all values of a metric, by the size of the best one."""
+    size = 1.0 if not best or not math.isfinite(best) else abs(best)
+    if not 0.01 <= size < 1e6:
+        return _SCIENTIFIC
+    return f".{4 if size <= 1 else max(0, 3 - int(math.log10(size)))}f"
 
 
 def parameter(value: Any, form: str = "", width: int = 99) -> str:

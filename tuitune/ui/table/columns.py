@@ -59,17 +59,20 @@ class Column(Record, frozen=True):
         return self.key not in {CURVE, NOTE}
 
 
-def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool, Sequence[str]]:
+def shape(snapshot: Snapshot) -> tuple[StudySpec, int, bool, bool, Sequence[str], str]:
     """All that columns depend on.
 
-    The spec, digits of the last trial, whether there are GPUs and rungs, the ranks of parameters.
+    The spec, digits of the last trial, whether there are GPUs and rungs, the ranks of parameters,
+    and the format of the metric.
     """
+    best = snapshot.row(snapshot.best)
     return (
         snapshot.spec,
         len(str(max(snapshot.total, len(snapshot.rows)) - 1)),
         any(sample[-1].kind != "host" for sample in snapshot.devices.values() if sample),
         any(snapshot.study.rungs),
         snapshot.ranked,
+        cells.metric_form(None if best is None else best.value),
     )
 
 
@@ -78,7 +81,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
 
     Widths depend on the study alone, so that no column moves while trials run.
     """
-    spec, digits, gpus, rungs, ranked = shape(snapshot)
+    spec, digits, gpus, rungs, ranked, form = shape(snapshot)
     steps = 5 if spec.pruning.max is None else 2 * len(cells.count(spec.pruning.max)) + 1
     metric, resource = spec.objective.metric, spec.pruning.resource or "step"
     value = cells.METRIC_WIDTH
@@ -86,7 +89,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
         _column("trial", "trial", max(3, digits), 99),
         _column("state", "state", STATE_WIDTH, 99, right=False),
         _column("step", resource, max(4, steps), 50),
-        Column("value", metric, max(value, min(14, len(metric))), 60, value),
+        Column("value", metric, max(value, min(14, len(metric))), 60, value, form=form),
         _column(CURVE, CURVE, 6, 45, right=False),
         *_parameters(spec.space.parameters, ranked),
     ]
@@ -96,7 +99,7 @@ def columns(snapshot: Snapshot) -> tuple[Column, ...]:
     if rungs:
         made.append(_column("rung", "rung", 4, 6))
     made += [
-        _column("best", "best", value, 3),
+        Column("best", "best", value, 3, value, form=form),
         _column("tries", "tries", 5, 2),
         _column(NOTE, NOTE, _LEAST_NOTE, 1, right=False),
     ]

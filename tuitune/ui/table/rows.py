@@ -121,6 +121,8 @@ def _drawn(column: Column, context: RenderContext) -> tuple[Text, Text | None]: 
     match key:
         case "state":
             return _state(context)
+        case "value" | "best":
+            return _metric(key, column.form), None
         case "device":
             return _device(context), None
         case "step":
@@ -191,9 +193,15 @@ def _curve_role(row: TrialRow) -> str:
     return "muted" if row.state in _QUIET else "info"
 
 
-def _value(row: TrialRow) -> str:
-    """The value; "nan" if it was reported but is missing, since the store keeps no NaN."""
-    return "nan" if row.value is None and row.step else cells.metric(row.value)
+def _metric(key: str, form: str) -> Text:
+    """The value, or the best one; "nan" if one was reported: the store keeps none."""
+    if key == "best":
+        return lambda row: cells.metric(row.best, form)
+
+    def text(row: TrialRow) -> str:
+        return "nan" if row.value is None and row.step else cells.metric(row.value, form)
+
+    return text
 
 
 def _note(row: TrialRow) -> str:
@@ -205,7 +213,5 @@ def _note(row: TrialRow) -> str:
 _PLAIN: Final[dict[str, Text]] = {
     "trial": lambda row: str(row.number),
     "rung": lambda row: "-" if row.rung is None else str(row.rung),
-    "value": _value,
-    "best": lambda row: cells.metric(row.best),
     "tries": lambda row: str(row.attempt),
 }

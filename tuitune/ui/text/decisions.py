@@ -20,8 +20,9 @@ from tuitune.core.reasons import Promising, Ranked
 from tuitune.messages.facts import told, whose
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.states import Shown
-from tuitune.messages.text import number, ordinal
+from tuitune.messages.text import ordinal
 from tuitune.ui.render.lines import Line, Segment, cut, joined, line, wrapped
+from tuitune.ui.table.cells import metric
 from tuitune.ui.text.trial import clock, resource
 
 if TYPE_CHECKING:
@@ -115,13 +116,13 @@ def _verdict(snapshot: Snapshot, fact: Verdict, glyphs: Glyphs) -> _AtRung:
         rank, needed = reason_words(why), ""
     else:
         rank = f"{ordinal(fact.rank)} of {fact.n}"
-        needed = "" if fact.cut is None else f"needed {number(fact.cut)}"
+        needed = "" if fact.cut is None else f"needed {metric(fact.cut)}"
         if isinstance(why, Ranked) and why.kept == 0:
             needed = f"promotion needs {why.needed or 'more'}"
         if isinstance(why, Promising):
             needed = f"{why.chance:.0%} for the best tenth"
     step = f"{resource(snapshot)} {fact.step}"
-    return _AtRung(sign, role, step, "" if value is None else number(value), rank, needed)
+    return _AtRung(sign, role, step, "" if value is None else metric(value), rank, needed)
 
 
 def _value_at(snapshot: Snapshot, trial: int, step: int) -> float | None:
