@@ -49,12 +49,12 @@ class Screen:
         self.chosen: Path | None = None
 
     def open_app(
-        self, start: OpenedStudy | StudyList, look: Options
+        self, studies: StudyList, look: Options, start: OpenedStudy | None = None
     ) -> tuple[int, OpenedStudy | None]:
-        if isinstance(start, StudyList):
+        if start is None:
             if self.chosen is None:
                 return 0, None
-            start = start.find(self.chosen)
+            start = studies.find(self.chosen)
         options = {**asdict(look), "file": start.file, "restart": start.restart}
         self.opened.append((start.folder, options))
         self.do(start.folder, options)

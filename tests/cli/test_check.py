@@ -229,3 +229,11 @@ def test_a_runs_folder_that_can_not_be_used_is_told_as_the_run_tells_it(workshop
         assert checked.stderr == run.stderr
     assert workshop.run("check", file, "--runs", "new/runs").returncode == 0
     assert not (workshop.path / "new").exists()
+
+
+def test_more_trials_than_configurations_are_told_beforehand(workshop: Workshop):
+    file = command_study(workshop)
+    for trials, told in ((2, False), (50, True)):
+        done = workshop.run("check", file, "--set", f"search.trials={trials}")
+        words = f"ends after 2 of the {trials} trials: no configuration is left then"
+        assert (words in done.stdout) is told, done.stdout

@@ -52,7 +52,10 @@ def test_the_number_of_trials_is_raised(ended):
 
     async def scenario(driver):
         await driver.until_shown("T more trials", "a add")
-        await driver.press("T", "2", "enter")
+        keys = driver.screen().splitlines()[-1]
+        await driver.pilot.click(offset=(keys.index("more trials"), 39))
+        await driver.until(lambda: driver.study.status_line.prompt is not None, "the line")
+        await driver.press("2", "enter")
         await driver.until_said("it has had all of its 2; write a larger number")
         await driver.press("T", "4", "enter")
         await driver.until_said("4 trials in all (before: 2)")

@@ -82,7 +82,7 @@ def test_the_table_has_no_clash_and_needs_no_chord():
     half_pages = {one for one in chords if one.endswith(("half_down", "half_up"))}
     # these have a command line, digits, or need no key
     assert chords - half_pages <= {
-        *("app.palette", "app.redraw", "app.theme", "app.suspend"),
+        *("app.palette", "app.redraw", "app.theme", "app.suspend", "app.studies"),
         *("pane.previous", "app.interrupt"),
     }
 

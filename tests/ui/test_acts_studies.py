@@ -8,8 +8,9 @@ import time
 import pytest
 from driving import TRAIN
 from stills import text_of
-from workshop import wait_until
+from workshop import PATIENCE, wait_until
 
+from tuitune.cli.app import _stored
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.ui.app import TuituneApp
@@ -63,10 +64,30 @@ def test_studies_are_told_with_their_state(three):
     studies.close()
 
 
-def listed(runs, screen_of=None, **options):
+def listed(runs, screen_of=None, restart_of=lambda _: None, **options):
     """The app on the list of this folder's studies."""
     look = Options(**options)
-    return TuituneApp(StudiesScreen(runs, configured().keymap, look, screen_of), look)
+    screen = StudiesScreen(runs, configured().keymap, look, screen_of, restart_of=restart_of)
+    return TuituneApp(screen, look)
+
+
+def drive_list(app, scenario, size=(100, 24)):
+    """Plays the scenario, which gets a pilot and a function that waits for words on the screen."""
+
+    async def play():
+        async with app.run_test(size=size) as pilot:
+
+            async def until(*words, gone=()):
+                end = time.monotonic() + PATIENCE
+                while not all(word in text_of(app) for word in words) or any(
+                    word in text_of(app) for word in gone
+                ):
+                    assert time.monotonic() < end, f"{words} did not come\n{text_of(app)}"
+                    await pilot.pause(0.02)
+
+            await scenario(pilot, until)
+
+    asyncio.run(play())
 
 
 def test_a_study_is_opened_from_the_list_in_the_same_app(three):
@@ -145,3 +166,118 @@ def test_what_cannot_be_read_is_said_and_not_opened(tmp_path, apart):
         return app.return_code
 
     assert asyncio.run(play()) == 0
+
+
+def test_a_study_is_paused_resumed_and_stopped_in_the_list(three):
+    async def scenario(pilot, until):
+        await until("Studies 3", "1 running", "interrupted")
+        await pilot.press("P")
+        await until("going: no new trial is launched", "paused")
+        await pilot.press("P")
+        await until("pause going: launching is paused already")
+        await pilot.press("R")
+        await until("going: trials are launched again")
+        await pilot.press("D")
+        await until("delete going: an engine runs it; stop it first")
+        await pilot.press("Q", "s")
+        await until("type stop to stop going: 2 running trials save and leave")
+        await pilot.press(*"stop", "enter")
+        await until("going is stopping: trials save and leave")
+        await until("c continue", gone=("1 running",))
+
+    drive_list(listed(three.path / "runs"), scenario)
+    assert owner.running(three.folder("going")) is None
+
+
+def test_a_study_is_continued_in_the_list(three, monkeypatch):
+    monkeypatch.chdir(three.path)
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def scenario(pilot, until):
+        await until("Studies 3", "interrupted")
+        await pilot.press("j", "c")
+        await until("halfway: an engine runs it again", "2 running")
+        await pilot.press("G", "c")
+        await until("continue ended: it is finished; open it to add trials")
+
+    runs = three.path / "runs"
+    drive_list(listed(runs, restart_of=lambda folder: _stored(folder).restart), scenario)
+    assert owner.running(three.folder("halfway")) is not None
+
+
+def test_a_study_is_deleted_in_the_list_once_its_name_is_typed(three):
+    async def scenario(pilot, until):
+        await until("Studies 3", "finished")
+        await pilot.press("G", "D")
+        await until("type ended to delete 2 trials")
+        await pilot.press(*"going", "enter")
+        await until("D delete")
+        await pilot.press("D", *"ended", "enter")
+        await until("ended: deleted", "Studies 2")
+
+    drive_list(listed(three.path / "runs"), scenario)
+    assert not three.folder("ended").exists()
+    assert three.folder("going").exists()
+
+
+def test_labels_of_keys_are_clicked_and_help_names_them(three):
+    async def scenario(pilot, until):
+        await until("Studies 3", "finished")
+        keys = text_of(pilot.app).splitlines()[-1]
+        await pilot.click(offset=(keys.index("help"), 23))
+        await until("Filter by name and state", "Delete it with all")
+        await pilot.press("escape")
+        await pilot.click(offset=(keys.index("filter"), 23))
+        await pilot.press(*"ended")
+        await until("Studies 1", "/ended")
+        await pilot.press("escape")
+        await until("Studies 3")
+        await pilot.press("ctrl+c")
+
+    drive_list(listed(three.path / "runs"), scenario)
+
+
+def test_a_list_that_changes_nothing_has_no_such_keys(three):
+    async def scenario(pilot, until):
+        await until("Studies 3", "1 running", gone=("stop",))
+        await pilot.press("Q")
+        await until("stop going: this app changes nothing (--readonly)")
+
+    drive_list(listed(three.path / "runs", readonly=True), scenario, size=(80, 8))
+
+
+def test_from_a_study_one_comes_back_to_the_list(three):
+    def screen_of(folder):
+        source = Source(folder, "halfway.toml", time.time())
+        return StudyScreen(source, configured(), Options())
+
+    runs = three.path / "runs"
+
+    async def scenario(pilot, until):
+        await until("Studies 3", "interrupted")
+        await pilot.press("j", "enter")
+        await until("Trials")
+        await pilot.press("z", "escape")
+        await until("Trials")
+        await pilot.press("escape")
+        await until("Studies 3", "> = halfway")
+        await pilot.press("enter")
+        await until("Trials")
+        await pilot.press("ctrl+o")
+        await until("Studies 3")
+
+    drive_list(listed(runs, screen_of), scenario)
+
+    async def from_study(pilot, until):
+        await until("Trials")
+        await pilot.press("escape")
+        await until("Trials")
+        await pilot.press("ctrl+o")
+        await until("Studies 3")
+        await pilot.press("enter")
+        await until("Trials")
+
+    look = Options()
+    screen = screen_of(three.folder("halfway"))
+    made = StudiesScreen(runs, configured().keymap, look, screen_of)
+    drive_list(TuituneApp(screen, look, lambda: made), from_study)

@@ -11,12 +11,13 @@ from stored_study import store
 
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.screens.studies import Listing, study_lines
 from tuitune.ui.state.studies import Entry, Studies
+from tuitune.ui.text.studies import Listing, study_lines
 
 RUNS = Path("/home/ada/runs")
 ENTRIES = [
-    Entry(RUNS / "cifar", "running", 41, 100, "val_accuracy", 0.9312, 17, when=NOW - 2),
+    Entry(RUNS / "cifar", "running", 41, 100, "val_accuracy", 0.9312, 17, when=NOW - 2, left=754.0),
+    Entry(RUNS / "quiet", "running", 4, 20, "loss", 0.5, 1, when=NOW - 3, launching=False),
     Entry(RUNS / "cifar-2", "interrupted", 3, 100, "val_accuracy", 0.71, 2, True, NOW - 7200),
     Entry(RUNS / "a-study-whose-name-is-long", "finished", 40, 40, "loss", 1e-5, 3, when=NOW - 9e5),
     Entry(RUNS / "old", "unreadable", when=NOW - 60, problem="study.db: not a study's database"),
@@ -28,7 +29,7 @@ GLYPHS = {"full": FULL, "ascii": ASCII}
 @pytest.mark.parametrize("glyphs", GLYPHS)
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_the_list_looks_as_it_did(snapshot, width, glyphs):
-    lines = study_lines(Listing(ENTRIES, 1, "", GLYPHS[glyphs], NOW), Size(width, 9))
+    lines = study_lines(Listing(ENTRIES, 1, "", GLYPHS[glyphs], NOW), Size(width, 10))
     assert all(width_of(line) <= width for line in lines)
     assert text(lines).isascii() or glyphs == "full"
     assert text(lines) == snapshot

@@ -10,8 +10,9 @@ import unicodedata
 
 import pytest
 from windows import DONE, LAST_OF_SCREEN, TRAIN, Windows, finish, stored, told
-from workshop import wait_until
+from workshop import PATIENCE, wait_until
 
+COLOURED = re.compile(r"\x1b\[[0-9;]*m")
 COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
 MANY = re.compile(rb"\x1b\[(?:[0-9;]*;)?[34]8;[25];")
 EXACT = re.compile(rb"\x1b\[(?:[0-9;]*;)?[34]8;2;")
@@ -121,7 +122,7 @@ def test_leaving_says_how_to_come_back_and_in_the_end_what_came_of_it(workshop, 
     finish(workshop)
     again.until("finished")
     again.press("q")
-    words = again.left()
+    words = COLOURED.sub("", again.left())
     assert "4 complete in " in words
     assert "best: #" in words
 
@@ -329,6 +330,16 @@ def test_keys_of_ones_own_are_taken_and_a_mistake_among_them_is_told(workshop, w
     mistaken.while_read(mistaken.terminal.ended, "its end")
     assert mistaken.terminal.status == 2
     assert b"did you mean app.summary?" in mistaken.terminal.text
+
+
+def test_the_title_names_the_study_and_the_earlier_one_comes_back(windows, finished):
+    window = windows.open("attach", "study")
+    window.until("finished", "leave")
+    terminal = window.terminal
+    assert terminal.pump(PATIENCE, lambda t: b"\x1b]2;study: finished 3/3\x1b\\" in t.text)
+    assert b"\x1b[22;0t" in terminal.text
+    window.press("q")
+    assert terminal.pump(PATIENCE, lambda t: b"\x1b[23;0t" in t.text)
 
 
 def test_alone_it_lists_the_studies_and_opens_the_chosen_one(workshop, windows, finished):

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitune import ui
-from tuitune.cli.studies import StudyFolder, file_words, open_study
+from tuitune.cli.studies import StudyFolder, candidates, file_words, open_study
 from tuitune.control import ControlError
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import all_studies
+from tuitune.store.folder import DATABASE
 from tuitune.studyfile import StudyFileError
 from tuitune.ui.state.options import ConfigurationError, OpenedStudy, Options, StudyList
 
@@ -81,8 +81,7 @@ def attach(text: str | None, runs: Path, look: AppOptions) -> int:
     if text is not None:
         study = open_study(text, runs)
         return 2 if study is None else _show_stored(study, look)
-    folders = all_studies(runs)
-    running = [folder for folder in folders if StudyFolder(folder).owner() is not None]
+    running, folders = candidates(runs)
     if len(running) > 1 or not folders:
         return choose(runs, look)
     return _show_stored(StudyFolder((running or folders)[0]), look)
@@ -91,11 +90,10 @@ def attach(text: str | None, runs: Path, look: AppOptions) -> int:
 def choose(runs: Path, look: AppOptions) -> int:
     """Show this machine's studies, then the one that is chosen; the exit status."""
     try:
-        code, shown = ui.open_app(StudyList(runs, _stored), ui.load(**asdict(look)))
+        return _left(*ui.open_app(StudyList(runs, _stored), ui.load(**asdict(look))))
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2
-    return code if shown is None else _closed(StudyFolder(shown.folder), shown.file, code)
 
 
 def _show_stored(study: StudyFolder, look: AppOptions) -> int:
@@ -119,13 +117,20 @@ def _opened(folder: Path, file: Path, request: RunRequest | None = None) -> Open
 def _show(study: OpenedStudy, options: Options) -> int:
     folder = StudyFolder(study.folder)
     try:
-        code, _ = ui.open_app(study, options)
+        code, left = ui.open_app(StudyList(folder.path.parent, _stored), options, study)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         if folder.owner() is not None:
             print(_running_on(folder.name))
         return 2
-    return _closed(folder, study.file, code)
+    return _left(code, left)
+
+
+def _left(code: int, study: OpenedStudy | None) -> int:
+    """After the app has ended with this status, on this study or on the list: the command's own."""
+    if study is None or not (study.folder / DATABASE).exists():  # it may have been deleted
+        return code
+    return _closed(StudyFolder(study.folder), study.file, code)
 
 
 def _restart(

@@ -227,6 +227,7 @@ def _words(
         f"space: {size}",
         *_constraint_lines(spec),
         f"search: {spec.search.trials} trials by {spec.search.method}, {judged}",
+        *_early_end(spec),
         *filter(None, [too_few(pruning, spec.search.trials, "")]),
         *(f"learns from {words}" for words in learned.words),
         f"devices: {machine.cpus:g} CPU slots, {need.cpus:g} a trial, {at_once} at once",
@@ -242,6 +243,18 @@ def _words(
     lines += [f"  {line}" for line in sample.splitlines()]
     lines += [f"  # {p.name}: sampled by {p.target}" for p in space.sampled]
     return "\n".join(lines)
+
+
+def _early_end(spec: StudySpec) -> list[str]:
+    """What is said where the space has fewer configurations than trials are asked for."""
+    kind = searcher_kind(spec.search)
+    of_method = None if kind.size is None else kind.size(spec.space, spec.search)
+    sizes = [size for size in (spec.space.size, of_method) if size is not None]
+    if not sizes or min(sizes) >= spec.search.trials:
+        return []
+    return [
+        f"ends after {min(sizes)} of the {spec.search.trials} trials: no configuration is left then"
+    ]
 
 
 def _constraint_lines(spec: StudySpec) -> list[str]:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.screen import Screen
 
     from tuitune.ui.screens.study import StudyScreen
     from tuitune.ui.state.options import OpenedStudy, Options, StudyList
@@ -50,23 +51,24 @@ def load(
     return replace(options, is_light=light, ascii=options.ascii or wide, answer_is_late=late)
 
 
-def open_app(start: OpenedStudy | StudyList, options: Options) -> tuple[int, OpenedStudy | None]:
+def open_app(
+    studies: StudyList, options: Options, study: OpenedStudy | None = None
+) -> tuple[int, OpenedStudy | None]:
     """Show a study, or the list to choose one from, until the user leaves; `options`: of `load`.
 
-    Returns the exit status, above 128 after SIGTERM and SIGUSR1, and the study that was shown last;
-    None if none was chosen. Raises ConfigurationError, and StoreError and StudyFileError about the
-    study to start with.
+    Returns the exit status, above 128 after SIGTERM and SIGUSR1, and the study that was left; None
+    if the list was. Raises ConfigurationError, and StoreError and StudyFileError about the study to
+    start with.
     """
     from tuitune.ui.app import TuituneApp
     from tuitune.ui.configuration import load_configuration
     from tuitune.ui.screens.study import StudyScreen
-    from tuitune.ui.state.options import OpenedStudy
     from tuitune.ui.state.source import Source
 
     configuration = load_configuration()
     by_ground = "light" if options.is_light else "dark"
     options = replace(options, theme=options.theme or configuration.theme or by_ground)
-    shown: list[OpenedStudy] = []
+    shown: list[OpenedStudy | None] = []
 
     def screen_of(study: OpenedStudy) -> StudyScreen:
         source = Source(study.folder, study.file, time.time(), options.devices_tick)
@@ -74,21 +76,27 @@ def open_app(start: OpenedStudy | StudyList, options: Options) -> tuple[int, Ope
         restart = None if options.readonly else study.restart
         return StudyScreen(source, configuration, options, restart)
 
-    if isinstance(start, OpenedStudy):
-        app = TuituneApp(screen_of(start), options)
-    else:
+    def listed() -> Screen[None]:
         from tuitune.ui.screens.studies import StudiesScreen
 
-        find = start.find
-        listed = StudiesScreen(
-            start.runs, configuration.keymap, options, lambda folder: screen_of(find(folder))
+        return StudiesScreen(
+            studies.runs,
+            configuration.keymap,
+            options,
+            lambda folder: screen_of(studies.find(folder)),
+            restart_of=lambda folder: studies.find(folder).restart,
+            left=lambda: shown.append(None),
         )
-        app = TuituneApp(listed, options)
+
+    app = TuituneApp(listed() if study is None else screen_of(study), options, listed)
     # a lost terminal ends the app, even if it was started with SIGHUP ignored, as by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, partial(_leave, app))
-    app.run()
+    try:
+        app.run()
+    finally:
+        app.terminal_title.restore()
     return app.return_code or 0, shown[-1] if shown else None
 
 

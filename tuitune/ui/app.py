@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
 
 from tuitune.ui.render.paint import dress
-from tuitune.ui.render.terminal import LateAnswer
+from tuitune.ui.render.terminal import LateAnswer, Title
 from tuitune.ui.render.themes import THEMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.screen import Screen
 
     from tuitune.ui.state.options import Options
@@ -26,15 +30,43 @@ class TuituneApp(App[None]):
     ENABLE_COMMAND_PALETTE: ClassVar = False  # `app.palette` opens it
     TITLE = "tuitune"
 
-    def __init__(self, first: Screen[None], options: Options) -> None:
+    def __init__(
+        self,
+        first: Screen[None],
+        options: Options,
+        studies: Callable[[], Screen[None]] | None = None,
+    ) -> None:
+        """studies: makes the list of studies, for an app that begins with a study."""
         super().__init__(ansi_color=True)  # colours are sent by number, not as RGB
         dress(self, THEMES[options.theme])
         self._first = first
+        self._studies = studies
+        self.terminal_title = Title(self._write, os.environ)
         self._late_answer = LateAnswer() if options.answer_is_late else None
 
     def get_default_screen(self) -> Screen[None]:
         """Replaces Textual's empty default screen."""
         return self._first
+
+    def action_suspend_process(self) -> None:
+        """Puts the terminal's title back before the shell is seen again."""
+        self.terminal_title.restore()
+        super().action_suspend_process()
+
+    def _write(self, sequence: str) -> None:
+        """To the terminal, between frames; after the last one directly."""
+        if self._driver is not None and self.is_running:
+            self._driver.write(sequence)
+        elif sys.__stderr__ is not None and sys.__stderr__.isatty():
+            sys.__stderr__.write(sequence)
+            sys.__stderr__.flush()
+
+    async def show_studies(self) -> None:
+        """Goes back to the list of studies, or opens it over the study that the app began with."""
+        if len(self.screen_stack) > 1:
+            await self.pop_screen()
+        elif self._studies is not None:
+            await self.push_screen(self._studies())
 
     async def on_event(self, event: events.Event) -> None:
         """Drops the keys of an answer that the terminal gives too late."""
@@ -53,3 +85,9 @@ class TuituneApp(App[None]):
     async def action_quit(self) -> None:
         """Leaves the app at Textual's own key, Ctrl+Q."""
         self.exit()
+
+
+def show_title(app: App[Any], text: str) -> None:
+    """Sets the title of the terminal, if it is one of this app."""
+    if isinstance(app, TuituneApp):
+        app.terminal_title.show(text)

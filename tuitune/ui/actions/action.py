@@ -77,6 +77,12 @@ class AppActions(Protocol):
     def suspend(self) -> None:
         """Stops the app's process, as Ctrl+Z does with any other; the shell continues it."""
 
+    def back(self) -> None:
+        """Goes back to the list of studies, if the study was opened from it."""
+
+    def studies(self) -> None:
+        """Shows the list of studies."""
+
     def leave(self) -> None:
         """Closes the app; the study runs on."""
 

@@ -93,6 +93,10 @@ def _interrupt(app: AppActions) -> None:
     app.say(f"{leave}; {shown('study.stop')} stops the study", "info")
 
 
+def _studies(app: AppActions) -> None:
+    app.studies()
+
+
 def _leave(app: AppActions) -> None:
     app.leave()
 
@@ -178,6 +182,14 @@ ACTIONS: Final = (
         "Say how to leave the app, and how to stop the study.",
         "App",
         _interrupt,
+    ),
+    Action(
+        "app.studies",
+        ("ctrl+o",),
+        "studies",
+        "Show this machine's studies; from a study that is opened there, esc comes back.",
+        "App",
+        _studies,
     ),
     Action(
         "app.quit",

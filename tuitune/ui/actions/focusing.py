@@ -59,7 +59,7 @@ def _enter(app: AppActions) -> None:
 
 
 def _back(app: AppActions) -> None:
-    """Ends the first of: the zoom, the focus of another pane, a range, the marks, the filter."""
+    """Ends the first of: zoom, focus of another pane, range, marks, filter; else the study."""
     selection = app.selection
     if selection.zoomed is not None:
         selection.zoomed = None
@@ -72,6 +72,9 @@ def _back(app: AppActions) -> None:
         selection.marks.clear()
     elif selection.filter != ALL:
         selection.filter = ALL
+    else:
+        app.back()
+        return
     app.move()
 
 

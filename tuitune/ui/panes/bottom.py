@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuitune.ui.panes.pane import Hints
     from tuitune.ui.render.lines import Size
     from tuitune.ui.state.render_context import RenderContext
-    from tuitune.ui.state.status_line import Menu
+    from tuitune.ui.state.status_line import Menu, StatusLine
 
     Named = Sequence[tuple[str, str]]  # (key or id of an action, label)
 
@@ -25,7 +25,23 @@ _NONE: Final = (("esc", "none"),)
 _SHORTER: Final = (99, *range(14, 1, -1))  # cells of a label, tried until all fit
 
 
-def _fitting(named: Named, width: int, last: Named = ()) -> Line:
+def key_at(shown: Line, column: int) -> str:
+    """The key whose label, as "z zoom", is in this column of a line of labels; "" for none."""
+    key, start = "", 0
+    for text, role in shown:
+        words = role.split()
+        if "bold" in words and "accent" in words:
+            key = text.strip()
+        elif not text.strip():
+            key = ""
+        end = start + width_of(((text, role),))
+        if start <= column < end:
+            return "" if " " in key else key  # the title of a menu is no key
+        start = end
+    return ""
+
+
+def fitting(named: Named, width: int, last: Named = ()) -> Line:
     """As many labels as fit; `last` is always shown."""
     return _filled((), named, width, last, gap="   ")[0]
 
@@ -70,19 +86,36 @@ def _part(gap: str, key: str, word: str) -> Line:
 
 
 def flash_lines(context: RenderContext, size: Size) -> list[Line]:
-    """One line: an open prompt, question or menu, else the last message."""
-    status_line = context.status_line
+    """One line, see `message_line`."""
+    return [message_line(context.status_line, size.width, _undo(context))]
+
+
+def message_line(status_line: StatusLine, width: int, undo: Line = ()) -> Line:
+    """An open prompt, question or menu, else the last message. undo: at its end."""
     if status_line.prompt is not None:
-        return [line((status_line.prompt.sign, "accent bold"))]
+        return line((status_line.prompt.sign, "accent bold"))
     if status_line.question is not None:
-        return [_question(status_line.question.text, size.width)]
+        return _question(status_line.question.text, width)
     if status_line.menu is not None:
-        return [_menu_lines(status_line.menu, size.width)[0]]
-    undo = _undo(context)
-    room = size.width - width_of(undo) - (1 if undo else 0)
+        return _menu_lines(status_line.menu, width)[0]
+    room = width - width_of(undo) - (1 if undo else 0)
     flash = status_line.flash
     message = () if flash is None else line((fit(flash.text, room).rstrip(), flash.role))
-    return [ends(message, undo, size.width)]
+    return ends(message, undo, width)
+
+
+def asking_line(status_line: StatusLine, width: int) -> Line:
+    """The last line while a prompt, a question or a menu is open; else empty."""
+    if status_line.prompt is not None:
+        hint = status_line.prompt.hint
+        words = hint(status_line.typed_so_far) if hint else "enter accepts, esc cancels"
+        role = "warning" if status_line.question is not None else "muted"
+        return line((fit(words, width).rstrip(), role))
+    if status_line.menu is not None:
+        return _menu_lines(status_line.menu, width)[1]
+    if status_line.question is not None:
+        return line(("enter", "bold"), (" means no", "muted"))
+    return ()
 
 
 def _question(text: str, width: int) -> Line:
@@ -140,16 +173,9 @@ class KeysPane:
 
 def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) -> list[Line]:
     """The last line. hints: by pane."""
-    status_line = context.status_line
-    if status_line.prompt is not None:
-        hint = status_line.prompt.hint
-        words = hint(status_line.typed_so_far) if hint else "enter accepts, esc cancels"
-        role = "warning" if status_line.question is not None else "muted"
-        return [line((fit(words, size.width).rstrip(), role))]
-    if status_line.menu is not None:
-        return [_menu_lines(status_line.menu, size.width)[1]]
-    if status_line.question is not None:
-        return [line(("enter", "bold"), (" means no", "muted"))]
+    asking = asking_line(context.status_line, size.width)
+    if asking:
+        return [asking]
     again = _AGAIN if context.snapshot.engine.state == "finished" else ()
     own = [hint for hint in hints.get(context.selection.focus, ()) if hint not in again]
     shown = [
@@ -158,7 +184,7 @@ def keys_line(context: RenderContext, hints: Mapping[str, Hints], size: Size) ->
         if _is_possible(context, id_)
     ]
     last = [(context.keymap.shown(id_), word) for id_, word in _LAST]
-    return [_fitting(shown, size.width, last)]
+    return [fitting(shown, size.width, last)]
 
 
 def _is_possible(context: RenderContext, id_: str) -> bool:

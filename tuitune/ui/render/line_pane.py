@@ -84,6 +84,10 @@ class LinePane(Widget):
         elif regions:
             self.refresh(*regions)
 
+    def line(self, y: int) -> Line:
+        """The line that is shown there; empty if there is none."""
+        return self._lines[y] if 0 <= y < len(self._lines) else ()
+
     def forget(self) -> None:
         """Paints all lines again at the next `show`."""
         self._shown, self._lines = (), []

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tuitune.messages.text import plain
+
 if TYPE_CHECKING:
     from textual.events import Key
 
@@ -31,6 +33,34 @@ _BEGINS: Final = {"circumflex_accent", "alt+right_square_bracket", "alt+left_squ
 _SIGNS: Final = frozenset("^[]\\?;:/0123456789abcdefABCDEFrgR")  # of which answers consist
 _BETWEEN: Final = 0.5  # s between two keys of a late answer, at most
 _PATIENCE: Final = 1.0  # s for the answer, from when all modules are loaded
+
+
+class Title:
+    """The title of the terminal, or of its tab; the one before is put back at the end.
+
+    Terminals that keep no stack of titles keep the last one.
+    """
+
+    def __init__(self, write: Callable[[str], None], environment: Mapping[str, str]) -> None:
+        self._write = write
+        self._has_titles = not environment.get("TERM", "").startswith(
+            ("linux", "dumb", "vt1", "vt2")
+        )
+        self._shown: str | None = None
+
+    def show(self, text: str) -> None:
+        """Sets it, unless it is shown already."""
+        if not self._has_titles or text == self._shown:
+            return
+        keep = "\x1b[22;0t" if self._shown is None else ""
+        self._shown = text
+        self._write(f"{keep}\x1b]2;{plain(text)}\x1b\\")
+
+    def restore(self) -> None:
+        """Puts the earlier title back; a later `show` sets it again."""
+        if self._shown is not None:
+            self._shown = None
+            self._write("\x1b[23;0t")
 
 
 class Answer(NamedTuple):

@@ -1,223 +1,230 @@
-"""The screen of this machine's studies, from which one is opened."""
+"""The screen of this machine's studies: one is opened, stopped, continued or deleted from it."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.screen import Screen
-from textual.widgets import Input
 
-from tuitune.messages.states import Shown
-from tuitune.messages.text import duration, number, which
+from tuitune.messages.text import plain
 from tuitune.store.errors import StoreError
+from tuitune.store.folder import delete_study
 from tuitune.studyfile import StudyFileError
+from tuitune.ui.actions.study_list import STUDY_ACTS
+from tuitune.ui.app import show_title
+from tuitune.ui.panes.bottom import asking_line, fitting, key_at, message_line
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
-from tuitune.ui.render.lines import Box, Line, Size, cut, ends, fit, line, marked, padded
+from tuitune.ui.render.lines import Box, Line, Size, line
 from tuitune.ui.render.paint import Paint
 from tuitune.ui.render.themes import THEMES
-from tuitune.ui.state.records import Record
+from tuitune.ui.screens.lines import LinesScreen
+from tuitune.ui.screens.prompt_line import PromptLine
+from tuitune.ui.services import NO_START, asked
+from tuitune.ui.state.keymap import key_named, pressed
 from tuitune.ui.state.render_context import TRIALS
+from tuitune.ui.state.status_line import Prompt, StatusLine
 from tuitune.ui.state.studies import Studies
+from tuitune.ui.text.studies import Listing, first_seen, study_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from textual import events
     from textual.app import ComposeResult
 
-    from tuitune.ui.render.glyphs import Glyphs
+    from tuitune.control.requests import Request
+    from tuitune.ui.actions.study_list import StudyAct
     from tuitune.ui.state.keymap import Keymap
-    from tuitune.ui.state.options import Options
+    from tuitune.ui.state.options import Options, Restart
+    from tuitune.ui.state.status_line import Menu, Question
     from tuitune.ui.state.studies import Entry
-
-_NONE_YET: Final = (
-    "No studies yet.",
-    "",
-    "tuitune STUDY.toml     runs one",
-    "tuitune init SCRIPT    drafts a study file from a training script",
-)
-_ROLES: Final[Mapping[str, str]] = {
-    "running": "success",
-    "interrupted": "warning",
-    "finished": "text",
-    "unreadable": "error",
-}
-_SIGNS: Final[Mapping[str, str]] = {"interrupted": "=", "unreadable": "?"}
-_HEADS: Final = ("study", "state", "trials", "best", "changed", "folder")
-_CHANGED_FROM: Final = 72  # columns
-_FOLDER_FROM: Final = 100
-
-
-class Listing(Record, frozen=True):
-    """The contents of the list at one moment."""
-
-    entries: Sequence[Entry]
-    cursor: int  # its line
-    text: str  # of the filter
-    glyphs: Glyphs
-    now: float  # Unix s
-
-
-def study_lines(listing: Listing, size: Size) -> list[Line]:
-    """The rule, the heads, and a line for each study."""
-    width, entries, text = size.width, listing.entries, listing.text
-    title = f"Studies {len(entries)}" + (f"  /{text}" if text else "")
-    sign = listing.glyphs.rule
-    named = line((f"{sign} ", "rule"), (f"{fit(title, len(title))} ", "accent bold"))
-    rule = ends(named, (), width, (sign, "rule"))
-    if not entries:
-        message = ("no study matches; esc clears the filter",) if text else _NONE_YET
-        return [rule, *(cut(line((f"  {words}", "info")), width) for words in message)]
-    widths = _widths(entries, width)
-    heads = cut(line(("    " + _row(_HEADS, widths), "muted")), width)
-    room = max(1, size.height - 2)
-    top = max(0, min(listing.cursor - room // 2, len(entries) - room))
-    seen = range(top, min(top + room, len(entries)))
-    return [rule, heads, *(_line(listing, at, widths, width) for at in seen)]
-
-
-def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
-    entry, glyphs = listing.entries[at], listing.glyphs
-    role = _ROLES.get(entry.state, "muted")
-    cells = (
-        entry.name,
-        "..." if entry.state == "…" and glyphs.ascii else entry.state,
-        f"{entry.done}/{'-' if entry.total is None else entry.total}",
-        entry.problem or _best_words(entry),
-        f"{duration(max(0.0, listing.now - entry.when))} ago",
-        str(entry.folder),
-    )
-    signs = {
-        **_SIGNS,
-        "running": glyphs.states[Shown.RUNNING],
-        "finished": glyphs.states[Shown.COMPLETE],
-    }
-    chosen = at == listing.cursor
-    start = (f"{glyphs.cursor if chosen else ' '} ", "accent")
-    whole = line(start, (f"{signs.get(entry.state, '.')} ", role), (_row(cells, widths), role))
-    return marked(padded(whole, width), "on-cursor") if chosen else padded(whole, width)
-
-
-def _best_words(entry: Entry) -> str:
-    """The best value and its trial; "-" without one."""
-    if entry.best is None or entry.trial is None:
-        return "-"
-    return f"{entry.metric} {number(entry.best)} {which(entry.trial, partial=entry.partial)}"
-
-
-def _widths(entries: Sequence[Entry], width: int) -> list[int]:
-    """Widths of name, state, trials, best, changed and folder, as far as they fit."""
-    name = max(5, min(24, width // 4, max(len(entry.name) for entry in entries)))
-    trials = max(6, *(len(f"{entry.done}/{entry.total}") for entry in entries))
-    best = max(4, min(36, max(len(entry.problem or _best_words(entry)) for entry in entries)))
-    widths = [name, 11, trials, best, *([11] if width >= _CHANGED_FROM else [])]
-    left = width - 4 - sum(widths) - 2 * len(widths)
-    if width >= _FOLDER_FROM and left >= 10:
-        return [*widths, left]
-    widths[3] = max(4, best + min(0, left + 2))
-    return widths
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(fit(cell, width) for cell, width in zip(cells, widths, strict=False))
-
 
 _TICK = 1.0  # s between two readings of the studies
 _HEAD = 2  # lines above the first study
+_BELOW = 2  # lines below the list: messages, and keys
+_READONLY: Final = "this app changes nothing (--readonly)"
 
 
 class StudiesScreen(Screen[None]):
-    """The list of studies, until one is opened. It changes nothing."""
+    """The list of studies. Studies are opened over it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what studies are opened and started with
         self,
         runs: Path,
         keymap: Keymap,
         options: Options,
         screen_of: Callable[[Path], Screen[None]],
+        *,
+        restart_of: Callable[[Path], Restart | None] = lambda _: None,
+        left: Callable[[], None] = lambda: None,
     ) -> None:
-        """screen_of: makes the screen of a study; may raise StoreError and StudyFileError."""
+        """screen_of: makes the screen of a study; may raise StoreError and StudyFileError.
+
+        restart_of: what starts an engine on a study; may raise the same. left: called when the app
+        is left from the list.
+        """
         super().__init__()
         self._studies = Studies(runs)
         self._keymap = keymap
+        self._readonly = options.readonly
         self._screen_of = screen_of
+        self._restart_of = restart_of
+        self._left = left
         self._glyphs = ASCII if options.ascii else FULL
-        paint = Paint(THEMES[options.theme])
-        self._list, self._keys = LinePane("studies", paint), LinePane("keys", paint)
-        self._filter_line = Input(id="line", compact=True, select_on_focus=False)
+        self._paint = Paint(THEMES[options.theme])
+        self._panes = {name: LinePane(name, self._paint) for name in ("studies", "flash", "keys")}
+        self._status_line = StatusLine()
+        self._prompt_line = PromptLine(self._status_line, self._draw, self._draw)
+        self._working = ThreadPoolExecutor(max_workers=1)  # requests keep their order
         self._cursor: Path | None = None
         self._filter = ""
-        self._problem = ""  # why the last study that was chosen can't be opened
-        self._acts: dict[str, Callable[[], None]] = {
+        self._by_key: dict[str, StudyAct] = {
+            key: act for act in STUDY_ACTS for key in (*act.keys, *self._keys_of(act))
+        }
+        self._acts: Mapping[str, Callable[[], object]] = {
             "move.down": lambda: self._by_lines(1),
             "move.up": lambda: self._by_lines(-1),
-            "move.page_down": lambda: self._by_lines(self.size.height - _HEAD),
-            "move.page_up": lambda: self._by_lines(_HEAD - self.size.height),
+            "move.page_down": lambda: self._by_lines(self._room),
+            "move.page_up": lambda: self._by_lines(-self._room),
             "move.first": lambda: self._by_lines(-len(self._studies.entries)),
             "move.last": lambda: self._by_lines(len(self._studies.entries)),
             "pane.enter": self._open,
             "table.filter": self._begin_filter,
-            "pane.back": self._drop_filter,
+            "pane.back": self._back,
+            "app.help": self._show_help,
+            "app.suspend": self._suspend,
+            "app.redraw": lambda: self.refresh(layout=True),
             "app.quit": self.action_interrupt,
             "app.interrupt": self.action_interrupt,
         }
 
+    # --- the screen ------------------------------------------------------------------------------
+
     def compose(self) -> ComposeResult:
-        """The list, the keys, and the input of the filter over them."""
-        yield self._list
-        yield self._keys
-        yield self._filter_line
+        """The list, the messages, the keys, and the input of prompts."""
+        yield from self._panes.values()
+        yield self._prompt_line
 
     def on_mount(self) -> None:
         """Reads some studies, then more every second."""
         self._studies.refresh()
         self._timer = self.set_interval(_TICK, self._tick)
 
+    def on_screen_suspend(self) -> None:
+        """Reads nothing while a study is shown."""
+        self._timer.pause()
+
+    def on_screen_resume(self) -> None:
+        """Reads the studies again after one was shown."""
+        self._timer.resume()
+        self._tick()
+
     def on_resize(self, event: events.Resize) -> None:
-        """Places the list above the last line."""
+        """Places the list above the two last lines."""
         width, height = event.size
-        self._list.place(Box(0, 0, width, max(1, height - 1)))
-        self._keys.place(Box(0, height - 1, width, 1))
-        self._filter_line.styles.offset = (1, height - 1)
-        self._paint_list()
+        self._panes["studies"].place(Box(0, 0, width, max(1, height - _BELOW)))
+        self._panes["flash"].place(Box(0, height - 2, width, 1))
+        self._panes["keys"].place(Box(0, height - 1, width, 1))
+        self._prompt_line.stand(height - 2)
+        self._draw()
 
     def on_unmount(self) -> None:
         """Closes the databases."""
+        self._working.shutdown(wait=False, cancel_futures=True)
         self._studies.close()
 
+    def _tick(self) -> None:
+        self._studies.refresh()
+        self._status_line.expire(time.monotonic())
+        self._draw()  # even if nothing is new: ages are shown
+
+    def _draw(self) -> None:
+        width, height = self.size
+        if not width:
+            return
+        listing, size = self._listing(), Size(width, max(1, height - _BELOW))
+        self._panes["studies"].show(study_lines(listing, size), *size)
+        status_line = self._status_line
+        self._panes["flash"].show([message_line(status_line, width)], width, 1)
+        keys = asking_line(status_line, width) or self._hints(width)
+        self._panes["keys"].show([keys], width, 1)
+        if self.is_current:
+            show_title(self.app, "tuitune: studies")
+
+    def _listing(self) -> Listing:
+        entries = self._studies.listed(self._filter)
+        folders = [entry.folder for entry in entries]
+        line_of = folders.index(self._cursor) if self._cursor in folders else 0
+        return Listing(entries, line_of, self._filter, self._glyphs, time.time())
+
+    @property
+    def _chosen(self) -> Entry | None:
+        """The cursor's study, which it stays on."""
+        listing = self._listing()
+        return listing.entries[listing.cursor] if listing.entries else None
+
+    @property
+    def _room(self) -> int:
+        """The lines for studies."""
+        return max(1, self.size.height - _HEAD - _BELOW)
+
+    def _hints(self, width: int) -> Line:
+        entry = self._chosen
+        opens = entry is not None and entry.state != "unreadable"
+        named = [(self._keymap.shown("pane.enter"), "open")] if opens else []
+        if entry is not None and not self._readonly:
+            named += [(self._key(act), act.title) for act in STUDY_ACTS if not act.why_not(entry)]
+        others = (("table.filter", "filter"), ("app.help", "help"))
+        named += [(self._keymap.shown(id_), word) for id_, word in others]
+        return fitting(named, width, ((self._keymap.shown("app.quit"), "leave"),))
+
+    def _keys_of(self, act: StudyAct) -> tuple[str, ...]:
+        return self._keymap.keys(act.id) if act.id else ()
+
+    def _key(self, act: StudyAct) -> str:
+        return (*act.keys, *self._keys_of(act))[0] if act.keys or self._keys_of(act) else ""
+
+    # --- the keyboard and the mouse --------------------------------------------------------------
+
     def on_key(self, event: events.Key) -> None:
-        """Runs the action of the key, if the list has it."""
-        if self._filter_line.has_focus:
-            if event.key == "escape":
-                self._drop_filter()
+        """Passes the key to an open prompt, question or menu, else runs its act."""
+        if self._status_line.prompt is not None:
+            self._prompt_line.key(event, self._status_line.prompt)
             return
         event.stop()
         event.prevent_default()
-        self._problem = ""
-        found = self._keymap.find(event.key, event.character, TRIALS)
-        act = self._acts.get(found or "")
+        self._press(event.key, event.character)
+
+    def _press(self, key: str, character: str | None) -> None:
+        if self._status_line.takes(key, character):
+            self._draw()
+            return
+        own = self._by_key.get(pressed(key, character))
+        if own is not None:
+            self._run(own)
+            return
+        act = self._acts.get(self._keymap.find(key, character, TRIALS) or "")
         if act is not None:
             act()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filters while the text is typed."""
-        self._filter = event.value
-        self._paint_list()
-
-    def on_input_submitted(self, _: Input.Submitted) -> None:
-        """Keeps the filter and closes its input."""
-        self._end_filter()
-
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
-        """Moves the cursor; a double click opens the study."""
-        entries = self._studies.listed(self._filter)
-        at = event.line - _HEAD
-        if event.pane == "studies" and 0 <= at < len(entries) <= self.size.height - _HEAD - 1:
-            self._cursor = entries[at].folder
-            self._paint_list()
+        """Moves the cursor, a double click opens; a click on a key's label presses it."""
+        if event.pane != "studies" and self._status_line.prompt is None:
+            key = key_at(self._panes[event.pane].line(event.line), event.column)
+            if key:
+                self._press(key_named(key), None)
+        if event.pane != "studies":
+            return
+        listing = self._listing()
+        at = event.line - _HEAD + first_seen(listing, self._room + _HEAD)
+        if event.line >= _HEAD and at < len(listing.entries):
+            self._cursor = listing.entries[at].folder
+            self._draw()
             if event.double:
                 self._open()
 
@@ -227,69 +234,132 @@ class StudiesScreen(Screen[None]):
 
     def action_interrupt(self) -> None:
         """Leaves the app at Ctrl+C."""
+        self._left()
         self.app.exit()
 
-    def _tick(self) -> None:
-        self._studies.refresh()
-        self._paint_list()  # even if nothing is new: ages are shown
-
-    def _paint_list(self) -> None:
-        width, height = self.size
-        entries = self._studies.listed(self._filter)
-        size = Size(width, max(1, height - 1))
-        listing = Listing(entries, self._line_of(entries), self._filter, self._glyphs, time.time())
-        self._list.show(study_lines(listing, size), *size)
-        self._keys.show([self._last_line(width)], width, 1)
-
-    def _line_of(self, entries: list[Entry]) -> int:
-        """The line of the cursor, which stays on its study."""
-        folders = [entry.folder for entry in entries]
-        return folders.index(self._cursor) if self._cursor in folders else 0
+    def _suspend(self) -> None:
+        self.app.action_suspend_process()
 
     def _by_lines(self, lines: int) -> None:
-        entries = self._studies.listed(self._filter)
-        if entries:
-            to = max(0, min(self._line_of(entries) + lines, len(entries) - 1))
-            self._cursor = entries[to].folder
-        self._paint_list()
+        listing = self._listing()
+        if listing.entries:
+            to = max(0, min(listing.cursor + lines, len(listing.entries) - 1))
+            self._cursor = listing.entries[to].folder
+        self._draw()
 
     def _open(self) -> None:
-        entries = self._studies.listed(self._filter)
-        if not entries or entries[self._line_of(entries)].state == "unreadable":
+        entry = self._chosen
+        if entry is None or entry.state == "unreadable":
             return
+        self._cursor = entry.folder
         try:
-            screen = self._screen_of(entries[self._line_of(entries)].folder)
+            screen = self._screen_of(entry.folder)
         except (StoreError, StudyFileError) as error:
-            self._problem = str(error)
-            self._paint_list()
+            self.say(str(error), "error")
         else:
-            self._timer.stop()
-            self._studies.close()
-            self.app.push_screen(screen)  # the list is never shown again
+            self.app.push_screen(screen)
 
     def _begin_filter(self) -> None:
-        self._filter_line.display = True
-        self._filter_line.value = self._filter
-        self._filter_line.focus()
-        self._paint_list()
+        drop = partial(self._set_filter, "")
+        prompt = Prompt("/", self._filter, lambda _: None, seen=self._set_filter, dropped=drop)
+        self._prompt_line.begin(prompt)
 
-    def _end_filter(self) -> None:
-        self._filter_line.display = False
-        self.set_focus(None)
-        self._paint_list()
+    def _back(self) -> None:
+        """Shows all again; without a filter goes back to the study below, if there is one."""
+        if not self._filter and len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+        self._set_filter("")
 
-    def _drop_filter(self) -> None:
-        self._filter = ""
-        self._end_filter()
+    def _set_filter(self, text: str) -> None:
+        self._filter = text
+        self._draw()
 
-    def _last_line(self, width: int) -> Line:
-        if self._problem:
-            return line((fit(self._problem, width).rstrip(), "error"))
-        if self._filter_line.display:
-            return line(("/", "accent bold"))
-        named = (("pane.enter", "open"), ("table.filter", "filter"), ("app.quit", "leave"))
-        return tuple(
-            part
-            for id_, word in named
-            for part in ((self._keymap.shown(id_), "accent"), (f" {word}  ", "muted"))
+    def _show_help(self) -> None:
+        rule = self._glyphs.rule
+        self.app.push_screen(LinesScreen("help", self._help, self._paint, rule=rule))
+
+    def _help(self, _: int) -> list[Line]:
+        named = (
+            ("pane.enter", "Open the study."),
+            ("table.filter", 'Filter by name and state, as "running"; with a slash by path.'),
+            ("pane.back", "Show all again."),
+            ("app.suspend", "Back to the shell; `fg` shows the list again."),
+            ("app.quit", "Leave; studies run on."),
         )
+        acts = [(" ".join((*act.keys, *self._keys_of(act))), act.help) for act in STUDY_ACTS]
+        others = [(" ".join(self._keymap.keys(id_)), words) for id_, words in named]
+        return [
+            line((f"{keys:<12}  ", "accent"), (words, "text"))
+            for keys, words in others[:1] + acts + others[1:]
+        ]
+
+    # --- the methods of actions.study_list.StudyActs ---------------------------------------------
+
+    def _run(self, act: StudyAct) -> None:
+        """Runs an act on the cursor's study, or shows why it can't be done."""
+        entry = self._chosen
+        if entry is None:
+            return
+        self._cursor = entry.folder
+        reason = _READONLY if self._readonly else act.why_not(entry)
+        if reason:
+            self.say(f"{act.title} {plain(entry.name)}: {reason}", "warning")
+        else:
+            act.run(self, entry)
+
+    def say(self, text: str, role: str = "text") -> None:
+        """Shows a message for some seconds."""
+        self._status_line.say(text, role, time.monotonic())
+        self._draw()
+
+    def ask(self, question: Question) -> None:
+        """Opens a question; if it asks for a word, as a prompt."""
+        self._status_line.question = question
+        if question.word:
+            self._prompt_line.begin(self._status_line.typed(question))
+        self._draw()
+
+    def menu(self, menu: Menu) -> None:
+        """Opens a menu on the two last lines."""
+        self._status_line.menu = menu
+        self._draw()
+
+    def send(self, folder: Path, request: Request, words: str) -> None:
+        """Asks the engine of a study from another thread, and shows the words or an error."""
+        self._work(lambda: str(asked(folder, request).get("error", "")), words)
+
+    def start(self, folder: Path) -> None:
+        """Starts an engine on a study from another thread."""
+        self.say(f"{plain(folder.name)}: starting an engine …")
+        self._work(lambda: self._started(folder), f"{plain(folder.name)}: an engine runs it again")
+
+    def delete(self, folder: Path) -> None:
+        """Deletes a study from another thread."""
+        self._studies.forget(folder)
+
+        def work() -> str:
+            delete_study(folder)
+            return ""
+
+        self._work(work, f"{plain(folder.name)}: deleted")
+
+    def _started(self, folder: Path) -> str:
+        restart = self._restart_of(folder)
+        return NO_START if restart is None else restart()
+
+    def _work(self, work: Callable[[], str], words: str) -> None:
+        """Does work that returns a problem, or ""; shows it, or the words."""
+
+        def done() -> None:
+            try:
+                problem = work()
+            except (StoreError, StudyFileError) as error:
+                problem = str(error)
+            said: tuple[Any, ...] = (problem, "error") if problem else (words, "info")
+            self.app.call_from_thread(self._worked, *said)
+
+        self._working.submit(done)
+
+    def _worked(self, text: str, role: str) -> None:
+        self._studies.refresh()
+        self.say(text, role)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
+from tuitune.core.events import ENDED
 from tuitune.store.errors import StoreError
+from tuitune.ui.app import TuituneApp, show_title
 from tuitune.ui.panes import bottom, layout, status
 from tuitune.ui.panes.pane import (
     BARE,
@@ -28,6 +30,7 @@ from tuitune.ui.render.paint import Paint, dress
 from tuitune.ui.render.themes import THEMES
 from tuitune.ui.screens.prompt_line import PromptLine
 from tuitune.ui.services import Services
+from tuitune.ui.state.keymap import key_named
 from tuitune.ui.state.render_context import TRIALS, RenderContext, Selection
 from tuitune.ui.state.status_line import StatusLine
 from tuitune.ui.table.order import Order
@@ -91,6 +94,7 @@ class StudyScreen(Screen[None]):
         self._boxes: dict[str, Box] = {}
         self._shown: object = None
         self._begun = False
+        self._away = False  # the list of studies is over it
         self._terminal = Size(0, 0)
 
     # --- the screen ------------------------------------------------------------------------------
@@ -111,6 +115,10 @@ class StudyScreen(Screen[None]):
         self.call_after_refresh(self._painted)
         self.set_interval(self._tick_seconds, self._tick)
 
+    def on_screen_resume(self) -> None:
+        """Follows the study again."""
+        self._away = False
+
     def _painted(self) -> None:
         """Reads what was left out for the first paint."""
         self._read(self._source.fill)
@@ -126,9 +134,12 @@ class StudyScreen(Screen[None]):
 
     def _tick(self) -> None:
         """Reads changes and paints them; does nothing if there are none."""
+        if self._away:
+            return
         if not self.selection.frozen:
             self._read(lambda: self._source.refresh(self._clock()))
             self.order.follow(self.snapshot, self.selection)
+        self._show_title()
         expired = self.status_line.expire(time.monotonic())
         # times are shown in whole seconds; without an engine they don't advance
         snapshot = self.snapshot
@@ -136,6 +147,11 @@ class StudyScreen(Screen[None]):
         if expired or moment != self._shown:
             self._shown = moment
             self.paint()
+
+    def _show_title(self) -> None:
+        snapshot = self.snapshot
+        done = sum(snapshot.counts.get(state, 0) for state in ENDED) + snapshot.held
+        show_title(self.app, f"{snapshot.name}: {snapshot.engine.state} {done}/{snapshot.total}")
 
     def _read(self, read: Callable[[], None]) -> None:
         """Calls a function that reads from the store, and shows its error."""
@@ -222,10 +238,13 @@ class StudyScreen(Screen[None]):
             return
         event.stop()
         event.prevent_default()
-        if self.status_line.takes(event.key, event.character):
+        self._press(event.key, event.character)
+
+    def _press(self, key: str, character: str | None) -> None:
+        if self.status_line.takes(key, character):
             self.paint()
             return
-        action = self.keymap.find(event.key, event.character, self.selection.focus)
+        action = self.keymap.find(key, character, self.selection.focus)
         if action is not None:
             self.act(action)
 
@@ -248,6 +267,10 @@ class StudyScreen(Screen[None]):
     def on_line_pane_clicked(self, event: LinePane.Clicked) -> None:
         """Focuses the pane and passes it the click."""
         event.stop()
+        if event.pane in (layout.FLASH, layout.KEYS) and self.status_line.prompt is None:
+            key = bottom.key_at(self._panes[event.pane].line(event.line), event.column)
+            if key:
+                self._press(key_named(key), None)
         pane = self._numbered.get(event.pane)
         if pane is not None:
             self.selection.focus = pane.name
@@ -343,6 +366,17 @@ class StudyScreen(Screen[None]):
     def suspend(self) -> None:
         """Stops this process; the shell's `fg` continues it."""
         self.app.action_suspend_process()
+
+    def back(self) -> None:
+        """Goes back to the list of studies, if the study was opened from it."""
+        if len(self.app.screen_stack) > 1 and isinstance(self.app, TuituneApp):
+            self.app.run_worker(self.app.show_studies())
+
+    def studies(self) -> None:
+        """Shows the list of studies."""
+        self._away = True
+        if isinstance(self.app, TuituneApp):
+            self.app.run_worker(self.app.show_studies())
 
     def leave(self) -> None:
         """Closes the app; the study runs on."""

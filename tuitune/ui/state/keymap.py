@@ -84,6 +84,11 @@ def pressed(key: str, character: str | None) -> str:
     return key
 
 
+def key_named(shown: str) -> str:
+    """The name of a key by its label, as the keymap shows it: "esc" is "escape"."""
+    return next((name for name, label in _SHOWN.items() if label == shown), shown)
+
+
 def named(text: str) -> str:
     """The name of a key as written in the key file; "question_mark" becomes "?"."""
     if len(text) == 1:

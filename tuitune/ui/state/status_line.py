@@ -135,7 +135,7 @@ class StatusLine:
         """The prompt for the word of a question; any other text means no."""
 
         def done(text: str) -> None:
-            if text.strip() == question.word:
+            if text.strip() == question.word.strip():
                 question.yes()
 
         return Prompt(">", "", done, hint=lambda _: question.text)

@@ -114,6 +114,12 @@ class Studies:
             known.reader.close()
         self._known.clear()
 
+    def forget(self, folder: Path) -> None:
+        """Closes the database of a study that is to be deleted."""
+        known = self._known.pop(folder, None)
+        if known is not None:
+            known.reader.close()
+
     def _find(self) -> None:
         folders = all_studies(self._runs)
         for folder in folders:
@@ -121,9 +127,7 @@ class Studies:
                 self.entries[folder] = Entry(folder, when=_changed(folder))
         for folder in [folder for folder in self.entries if folder not in folders]:
             del self.entries[folder]
-            known = self._known.pop(folder, None)
-            if known is not None:
-                known.reader.close()
+            self.forget(folder)
 
     def read(self, entry: Entry) -> None:
         """Reads an entry; only the times of two files if no engine runs and nothing has changed."""

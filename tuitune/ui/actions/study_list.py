@@ -1,0 +1,133 @@
+"""Acts on the studies of the list, and why one can't be done now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tuitune.control.requests import Pause, Resume, Stop
+from tuitune.messages.text import plain
+from tuitune.ui.state.records import Record
+from tuitune.ui.state.status_line import Choice, Menu, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import Protocol
+
+    from tuitune.control.requests import Request
+    from tuitune.ui.state.studies import Entry
+
+    class StudyActs(Protocol):
+        """What acts may do to the list of studies."""
+
+        def send(self, folder: Path, request: Request, words: str) -> None:
+            """Asks the engine of a study from another thread, and shows the words or an error."""
+
+        def start(self, folder: Path) -> None:
+            """Starts an engine on a study from another thread."""
+
+        def delete(self, folder: Path) -> None:
+            """Deletes a study from another thread."""
+
+        def ask(self, question: Question) -> None:
+            """Opens a question; anything but yes closes it."""
+
+        def menu(self, menu: Menu) -> None:
+            """Opens a menu."""
+
+
+class StudyAct(Record, frozen=True):
+    """Something that can be done to the cursor's study.
+
+    id: of the action of a study whose keys it has, if that has any besides `keys`.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    title: str
+    help: str
+    run: Callable[[StudyActs, Entry], None]
+    why_not: Callable[[Entry], str]  # the reason why it can't be done now; "" if it can
+
+
+def _stop(app: StudyActs, entry: Entry) -> None:
+    ways = (
+        ("s", "save and leave", Stop(), "trials save and leave"),
+        ("f", "finish running trials", Stop(finish=True), "trials run to their end"),
+        ("k", "kill running trials", Stop(now=True), "trials are killed without saving"),
+    )
+
+    def choice(key: str, title: str, request: Stop, words: str) -> Choice:
+        text = f"type stop to stop {plain(entry.name)}: {entry.running} running {words}"
+        said = f"{plain(entry.name)} is stopping: {words}"
+        yes = lambda: app.send(entry.folder, request, said)  # noqa: E731
+        return Choice(key, title, lambda: app.ask(Question(text, yes, "stop")))
+
+    app.menu(Menu(f"stop {plain(entry.name)}", tuple(choice(*way) for way in ways)))
+
+
+def _pause(app: StudyActs, entry: Entry) -> None:
+    app.send(entry.folder, Pause(), f"{plain(entry.name)}: no new trial is launched")
+
+
+def _resume(app: StudyActs, entry: Entry) -> None:
+    app.send(entry.folder, Resume(), f"{plain(entry.name)}: trials are launched again")
+
+
+def _continue(app: StudyActs, entry: Entry) -> None:
+    app.start(entry.folder)
+
+
+def _delete(app: StudyActs, entry: Entry) -> None:
+    name = plain(entry.name)
+    trials = f"{entry.trials} trial{'' if entry.trials == 1 else 's'}"
+    what = f"{trials}, their checkpoints and logs, in {plain(str(entry.folder))}"
+    text = f"type {name} to delete {what}"
+    app.ask(Question(text, lambda: app.delete(entry.folder), entry.name))
+
+
+def _not_running(entry: Entry) -> str:
+    return "" if entry.state == "running" else f"no engine runs it: it is {entry.state}"
+
+
+def _no_pause(entry: Entry) -> str:
+    return _not_running(entry) or ("" if entry.launching else "launching is paused already")
+
+
+def _no_resume(entry: Entry) -> str:
+    return _not_running(entry) or ("launching is not paused" if entry.launching else "")
+
+
+def _no_continue(entry: Entry) -> str:
+    if entry.state == "interrupted":
+        return ""
+    if entry.state == "finished":
+        return "it is finished; open it to add trials"
+    return "an engine runs it" if entry.state == "running" else f"it is {entry.state}"
+
+
+def _no_delete(entry: Entry) -> str:
+    return "an engine runs it; stop it first" if entry.state == "running" else ""
+
+
+STUDY_ACTS: Final[Sequence[StudyAct]] = (
+    StudyAct("study.stop", (), "stop", "Stop it: trials save and leave.", _stop, _not_running),
+    StudyAct("study.pause", (), "pause", "Launch no new trial.", _pause, _no_pause),
+    StudyAct("study.resume", (), "resume", "Launch new trials again.", _resume, _no_resume),
+    StudyAct(
+        "study.restart",
+        ("c",),
+        "continue",
+        "Start an engine on an interrupted study.",
+        _continue,
+        _no_continue,
+    ),
+    StudyAct(
+        "",
+        ("D", "delete"),
+        "delete",
+        "Delete it with all it has saved, once its name is typed.",
+        _delete,
+        _no_delete,
+    ),
+)
