@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tuitune.core import events as ev
+from tuitune.core.gpu_reasons import GpuNews, NodeNews
 from tuitune.messages.facts import NOTABLE, TELL, told, whose
 from tuitune.messages.states import CAUSES
 
 GPU = ev.Gpu("g", 1, "A100", 1)
+NODE = ev.Node("gpu-07", 8.0, 1)
 SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
 
 
@@ -96,6 +98,31 @@ SETTINGS = ev.Settings(20, None, 1.0, None, 0, None, None, None)
         ),
         (ev.Ask(0.0, 1), "#1", ""),
         (ev.DevicesChanged(0.0, (GPU,), "GPU 1: lost"), "", "GPU 1: lost"),
+        (
+            ev.NodeChanged(0.0, NODE, NodeNews("gpu-07", "joined", "", 8.0, 2)),
+            "",
+            "node gpu-07 has joined: 8 CPU slots, 2 GPUs",
+        ),
+        (
+            ev.NodeChanged(0.0, NODE, NodeNews("gpu-07", "lost", "not heard for 15 s")),
+            "",
+            "node gpu-07 is lost: not heard for 15 s",
+        ),
+        (
+            ev.NodeChanged(0.0, NODE, NodeNews("gpu-07", "barred", "no module named torch")),
+            "",
+            "nothing starts on node gpu-07: no module named torch",
+        ),
+        (
+            ev.NodeChanged(0.0, NODE, NodeNews("gpu-07", "free")),
+            "",
+            "trials start on node gpu-07 again",
+        ),
+        (
+            ev.NodeChanged(0.0, NODE, GpuNews(((1, ""),), "gpu-07")),
+            "",
+            "GPU 1 of gpu-07: free again",
+        ),
         (ev.DevicesChanged(0.0, (GPU,)), "", ""),  # how busy it is gets no line
         (ev.Packed(0.0, "A100", 2, True, 1.6, "2 at once do +60%"), "", "A100: 2 at once do +60%"),
         (

@@ -196,7 +196,7 @@ def test_an_export_has_a_row_a_trial(workshop: Workshop):
     rows = list(csv.DictReader(io.StringIO(out.stdout)))
     assert list(rows[0]) == [
         "trial", "state", "value", "step", "x", "started", "ended", "attempts", "device", "error",
-        "waiting_for", "gpu_hours", "energy_wh",
+        "waiting_for", "gpu_hours", "energy_wh", "node",
     ]  # fmt: skip
     assert [row["trial"] for row in rows] == ["0", "1", "2"]
     workshop.run("export", "study", "--to", "json", "-o", "out.json")

@@ -28,6 +28,7 @@ class LocalAgents:
         self._numbers = itertools.count()
         self._arrivals: Arrivals
         self._closed = False
+        self.has_gpus = False
 
     async def open(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
@@ -45,7 +46,7 @@ class LocalAgents:
                     self._arrivals.came(name, body)
 
         child = Child(
-            "executors.remote.agent",
+            "engine.agent",
             name,
             receive=receive,
             lost=lambda: self._have_lost(name),

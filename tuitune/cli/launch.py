@@ -176,6 +176,7 @@ def _spawn(
     words += ["--steal"] if request.steal else []
     words += ["--hold"] if request.hold else []
     words += ["--executor", request.executor] if request.executor else []
+    words += ["--on", request.on] if request.on else []
     with (folder / LOG).open("ab") as log, _signals_blocked():
         return subprocess.Popen(
             [*prefix, *words],

@@ -35,6 +35,11 @@ _SET = click.option(
     help="Override a key of the study file, as search.trials=20; may be repeated.",
 )
 _STUDY_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+_ON = click.option(
+    "--on",
+    metavar="WHERE",
+    help="Run the trials on a Ray cluster: its HOST:PORT, or ray for the one found here.",
+)
 _EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
 
@@ -77,6 +82,7 @@ def commands(context: click.Context) -> None:
 @click.option("--steal", is_flag=True, help="Take the study over from an engine on another host.")
 @click.option("--seed", type=int, help="Override [search] seed.")
 @click.option("--trials", type=int, help="Override [search] trials.")
+@_ON
 @_EXECUTOR
 @device_options
 @_SET
@@ -96,6 +102,7 @@ def run(
     steal: bool,
     seed: int | None,
     trials: int | None,
+    on: str | None,
     executor: str | None,
     overrides: tuple[str, ...],
     runs: Path,
@@ -115,6 +122,7 @@ def run(
         steal=steal,
         as_json=as_json,
         executor=executor,
+        on=on,
     )
     if not no_ui and not as_json and has_terminal():
         early_signals.let_come()
@@ -157,6 +165,7 @@ def attach(
 @click.option("--startup", type=int, required=True)
 @click.option("--steal", is_flag=True)
 @click.option("--hold", is_flag=True)
+@_ON
 @_EXECUTOR
 @_SET
 def engine(
@@ -166,6 +175,7 @@ def engine(
     startup: int,
     steal: bool,
     hold: bool,
+    on: str | None,
     executor: str | None,
     overrides: tuple[str, ...],
 ) -> None:
@@ -173,7 +183,9 @@ def engine(
     from tuitune.cli.run import run_detached
     from tuitune.cli.run_request import RunRequest
 
-    request = RunRequest(file, folder.parent, overrides, steal=steal, executor=executor, hold=hold)
+    request = RunRequest(
+        file, folder.parent, overrides, steal=steal, executor=executor, on=on, hold=hold
+    )
     sys.exit(run_detached(request, folder, startup))
 
 

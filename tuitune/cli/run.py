@@ -156,6 +156,7 @@ def _opening(
         request.file.resolve(),
         steal=request.steal,
         executor=request.executor,
+        on=request.on,
         is_whole_process=True,
         hold=_HOLD if request.hold else 0.0,
     )

@@ -12,6 +12,7 @@ from tuitune.cli.studies import StudyFolder, short_path
 from tuitune.core.events import TrialState
 from tuitune.devices.host import host_room
 from tuitune.devices.watchdog import has_driver
+from tuitune.engine.cluster import check_cluster
 from tuitune.engine.settings import check_machine, look_for
 from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.plugins import PluginError
@@ -41,6 +42,7 @@ class RunRequest:
     as_json: bool = False
     hold: bool = False  # run a finished study, which is about to be asked for more
     executor: str | None = None  # its name; None: as before, or the default one
+    on: str | None = None  # the Ray cluster whose nodes run the trials; None: this machine does
     timeouts: StartupTimeouts = field(default_factory=StartupTimeouts)
 
 
@@ -66,7 +68,10 @@ def resolve(request: RunRequest, study: StudyFolder | None = None) -> Resolution
     """
     spec, document = load_whole(request.file, overrides=request.overrides)
     _check_executor(request.executor)
-    check_machine(spec, host_room(), None if has_driver() else look_for(spec))
+    if request.on is None:
+        check_machine(spec, host_room(), None if has_driver() else look_for(spec))
+    else:
+        check_cluster(request.on, spec)
     if study is None:
         found = None if request.new else newest_study(request.runs, spec.name)
         if found is None:

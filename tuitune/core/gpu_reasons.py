@@ -104,4 +104,14 @@ class GpuNews(Reason, frozen=True, tag="gpu news"):
     node: str = ""
 
 
-GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers | GpuParked
+class NodeNews(Reason, frozen=True, tag="node news"):
+    """A node that trials can use now, or can't any more; text: why."""
+
+    node: str
+    what: Literal["joined", "lost", "barred", "free"]
+    text: str = ""
+    cpus: float = 0.0
+    gpus: int = 0
+
+
+GpuReason = Obstacle | GpusShared | TrialsOnGpu | GpuNews | GpuNumbers | GpuParked | NodeNews

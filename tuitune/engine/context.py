@@ -25,6 +25,7 @@ from tuitune.devices.locks import Locks, lock_folder
 from tuitune.engine.gpus import Gpus
 from tuitune.engine.ports import Store, Timeouts
 from tuitune.engine.settings import StudyDocument, has_gpus, settings_of
+from tuitune.executors.base import HasNodes
 from tuitune.model_process import Brief, ModelProcess
 from tuitune.store.journal import Journal
 from tuitune.store.owner import Claim
@@ -105,13 +106,14 @@ def restore(
     return study
 
 
-def opening_events(
+def opening_events(  # noqa: PLR0913 - what a study opens with
     study: Study,
     machine: HostResources,
     now: float,
     *,
     disk_low: bool = False,
     gpus: tuple[ev.Gpu, ...] = (),
+    on: HasNodes | None = None,
 ) -> list[ev.Event]:
     """Events of this engine's first transaction.
 
@@ -121,7 +123,11 @@ def opening_events(
     again = [ev.RetryAsked(now, n, setup=True) for n in failed_with_the_setup(study.state)]
     running = [study.state.trials[n] for n in study.state.running]
     lost = [ev.Exited(now, t.number, t.attempt, None, None, "", "", 0, lost=True) for t in running]
-    settings = settings_of(study.spec, has_gpus=bool(gpus))
+    nodes = () if on is None else on.nodes()
+    if nodes:
+        machine = HostResources(sum(n.cpus for n in nodes), sum(n.memory for n in nodes))
+    has_gpus = bool(gpus) if on is None else on.has_gpus
+    settings = settings_of(study.spec, has_gpus=has_gpus)
     anchor = study.spec.pruning.anchor
-    opened = ev.Opened(now, settings, machine.cpus, machine.memory, disk_low, gpus, anchor)
+    opened = ev.Opened(now, settings, machine.cpus, machine.memory, disk_low, gpus, anchor, nodes)
     return [*again, opened, *lost]  # a study that opens with nothing to do ends at once

@@ -14,7 +14,6 @@ from tuitune.core.placement.gpu_state import GpuState, Tenant, in_use, obstacle_
 from tuitune.core.placement.snapshots import DeviceProcess, GpuSample, Snapshot
 from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.spec import DevicesSpec
-from tuitune.core.study import State
 from tuitune.core.study.nodes import HERE
 from tuitune.devices.host import make_state
 from tuitune.devices.locks import Locks
@@ -25,6 +24,7 @@ from tuitune.engine.energy import EnergyMeter
 from tuitune.engine.failure import start_task
 from tuitune.engine.leases import Leases
 from tuitune.engine.parking import Parking
+from tuitune.engine.ports import Placements
 
 Take = Callable[[Sequence[ev.Event]], None]
 
@@ -45,7 +45,7 @@ class Gpus:
         spec: DevicesSpec,
         environment: Mapping[str, str],
         locks: Locks,
-        state: State,
+        state: Placements,
         settings: Callable[[], ev.Settings],
         clock: Callable[[], float],
         note: Callable[[str], None],

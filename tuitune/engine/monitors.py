@@ -21,6 +21,7 @@ from tuitune.core.search.importance import FINISHED, Importance, is_due
 from tuitune.core.study import State, Study
 from tuitune.core.study.gpu_packing import sharing
 from tuitune.core.study.nodes import HERE
+from tuitune.devices.host import host_room
 from tuitune.engine.context import EngineContext
 from tuitune.engine.engine import Engine
 from tuitune.engine.gpus import Gpus
@@ -114,10 +115,11 @@ async def watch_devices(
     """
     from tuitune.devices.host_sampler import HostSampler  # noqa: PLC0415 - not before trials start
 
-    sampler = await asyncio.to_thread(HostSampler, context.machine, context.held.folder)
+    machine = context.machine if HERE in engine.study.state.nodes else host_room()
+    sampler = await asyncio.to_thread(HostSampler, machine, context.held.folder)
     while engine.broken is None:
         state = engine.study.state
-        running = [state.trials[number] for number in state.running]
+        running = [trial for n in state.running if (trial := state.trials[n]).node == HERE]
         pids = {trial.number: trial.pid for trial in running if trial.pid is not None}
         used = sum(trial.cpus for trial in running)
         sample = await asyncio.to_thread(sampler.sample, clock(), pids, used)

@@ -50,6 +50,8 @@ def make_order(spec: StudySpec, state: State, trial: Trial, trial_folders: Folde
         target=None if state.settings is None else state.settings.target,
         mode=spec.objective.mode,
         node=trial.node,
+        gpus=trial.gpus,
+        share=trial.share,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ import msgspec
 from tuitune.core.events import AnyFact, Settings
 from tuitune.core.search.proposal import History, Past, Proposal, Searcher
 from tuitune.core.study import Study
+from tuitune.core.study.state import Parked
 from tuitune.store.rows import StudyRow, TrialRow
 
 
@@ -72,6 +73,50 @@ class SettingsFile(Protocol):
 
     def change(self, overrides: Sequence[str], study: Study) -> tuple[Settings, list[str]]:
         """The settings with these overrides, and what changed, as text."""
+
+
+class Placed(Protocol):
+    """A trial that runs, as far as its GPUs are concerned: `tuitune.core.study.Trial`."""
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """UUIDs."""
+
+    @property
+    def share(self) -> float:
+        """Of each; 0: packed."""
+
+    @property
+    def launched(self) -> float:
+        """Unix seconds."""
+
+    @property
+    def parked(self) -> Parked | None:
+        """Its GPU and memory there; None where it is not parked."""
+
+
+class Placements(Protocol):
+    """What runs on this machine, and its room: `tuitune.core.study.State`."""
+
+    @property
+    def trials(self) -> Sequence[Placed] | Mapping[int, Placed]:
+        """By number."""
+
+    @property
+    def running(self) -> Iterable[int]:
+        """The numbers of trials that run."""
+
+    @property
+    def parked(self) -> Iterable[int]:
+        """Of these, the trials that are parked."""
+
+    @property
+    def cpus(self) -> float:
+        """CPU slots."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes."""
 
 
 class Timeouts(msgspec.Struct, frozen=True):

@@ -6,17 +6,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tuitune.control import ControlError, choose_place, leave_place, serve, socket_path
 from tuitune.core import events as ev
-from tuitune.core.placement.snapshots import Snapshot
 from tuitune.core.search.registry import make_searcher
-from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
 from tuitune.devices.host import host_room
 from tuitune.engine import monitors
+from tuitune.engine.cluster import (
+    ANY_ROOM,
+    NO_GPU_HERE,
+    check_cluster,
+)
 from tuitune.engine.context import (
     EngineContext,
     make_gpus,
@@ -32,8 +35,8 @@ from tuitune.engine.learning import learned_once
 from tuitune.engine.loggers import Loggers, check_logs
 from tuitune.engine.monitors import ClockSteps
 from tuitune.engine.notify import Notifier
-from tuitune.engine.orders import import_environment
-from tuitune.engine.ports import EngineDeps, Timeouts
+from tuitune.engine.opening import MakeExecutor, Opening, executor_maker
+from tuitune.engine.ports import EngineDeps
 from tuitune.engine.settings import (
     CannotRunError,
     StudyDocument,
@@ -52,21 +55,21 @@ from tuitune.engine.startup import (
     following_import,
 )
 from tuitune.engine.trial_folders import TrialFolders
-from tuitune.executors.base import Executor, Plan, Sink, TargetError
+from tuitune.executors.base import (
+    HasNodes,
+    TargetError,
+    UnreachableError,
+    with_nodes,
+)
 from tuitune.executors.local.exit_text import shortage
-from tuitune.executors.local.interpreter import Interpreter
-from tuitune.executors.registry import DEFAULT, find_executor
 from tuitune.ipc.process_tree import sweep
-from tuitune.messages.command import variables_of_all
 from tuitune.messages.reasons import reason_words
 from tuitune.model_process import ModelProcess
-from tuitune.plugins import PluginError
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, LOG, TRIALS, remember
 from tuitune.store.journal import Journal
 from tuitune.store.owner import Claim, claim
 from tuitune.store.rows import EngineRow, Phase
-from tuitune.studyfile.trial import working_folder
 
 __all__ = ["Opening", "Outcome", "StoppedEarlyError", "Watcher", "run"]
 
@@ -83,21 +86,6 @@ class Outcome:
     store_error: StoreError | None
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """The study to be run, its folder and its file."""
-
-    spec: StudySpec
-    folder: Path  # the study folder, which exists
-    as_run: str  # the text of its study.toml
-    source: Path  # the study file
-    steal: bool = False
-    executor: str | None = None  # its name; None: the one of the last run, or the default
-    is_whole_process: bool = False  # this process does nothing else
-    hold: float = 0.0  # s that a finished study waits for a first request, which may add to it
-    timeouts: Timeouts = field(default_factory=Timeouts)
-
-
 def run(
     opening: Opening,
     watcher: Callable[[Study], Watcher],
@@ -111,17 +99,20 @@ def run(
     and EngineFailedError.
     """
     spec, folder = opening.spec, opening.folder
-    machine = host_room()
-    seen = look_for(spec)
-    check_machine(spec, machine, seen)
-    check_program(spec)
+    if opening.on is None:
+        machine, seen = host_room(), look_for(spec)
+        check_machine(spec, machine, seen)
+        check_program(spec)
+    else:
+        machine, seen = ANY_ROOM, NO_GPU_HERE
+        check_cluster(opening.on, spec)
     check_logs(spec)
     python = interpreter_of(spec)
     held = claim(folder, steal=opening.steal)
     try:
         journal = Journal.open(folder / DATABASE, spec.objective.metric)
         try:
-            make_executor = _executor_maker(opening, journal, python, seen)
+            make_executor = executor_maker(opening, journal, python, seen)
             document = StudyDocument(folder, machine, seen)
             _describe(opening, document, journal)
             notes = [text for text in (pause_warning(spec),) if text and has_gpus(spec, seen)]
@@ -166,6 +157,8 @@ def _storing_failure(journal: Journal, folder: Path) -> Iterator[None]:
         raise
     except (StoreError, ControlError, CannotRunError):
         raise
+    except UnreachableError as error:
+        raise CannotRunError(str(error)) from error
     except Exception as error:
         failed = failure(error, folder)
         _store_phase(journal, "failed", str(failed))
@@ -177,21 +170,6 @@ def _store_phase(journal: Journal, phase: Phase, text: str = "") -> None:
         journal.tell(EngineRow(phase, text, time.time()))
 
 
-def _executor_maker(
-    opening: Opening, journal: Journal, python: Interpreter, seen: Snapshot
-) -> Callable[[Sink], Executor]:
-    """Makes the executor that is asked for, or that ran the study last. Raises CannotRunError."""
-    before = journal.get("executor") or DEFAULT
-    name = opening.executor or before
-    try:
-        factory = find_executor(name)
-    except PluginError as error:
-        raise CannotRunError(f"{opening.folder.name}: its executor: {error}") from error
-    if name != before:
-        journal.put("executor", name)
-    return lambda sink: factory(_plan(opening, python, seen), sink, time.time)
-
-
 class _Watch:
     """Gets facts once they are stored, for the watcher, the GPUs and the user's command."""
 
@@ -199,11 +177,11 @@ class _Watch:
         self._watcher = watcher
         self._notifier = notifier
         self._study = study
-        self.gpus: Gpus | None = None
+        self.gpus: Gpus | HasNodes | None = None
         self.interrupted = False
 
     def __call__(self, facts: Sequence[ev.AnyFact]) -> None:
-        self.interrupted |= any(type(fact) is ev.StopAsked for fact in facts)
+        self.interrupted |= any(type(f) is ev.StopAsked and not f.failed for f in facts)
         if self.gpus is not None:
             self.gpus.act_on(facts, self._study)
         self._watcher(facts)
@@ -212,7 +190,7 @@ class _Watch:
 
 async def _run(
     context: EngineContext,
-    make_executor: Callable[[Sink], Executor],
+    make_executor: MakeExecutor,
     watcher: Watcher,
     listening: Callable[[], None],
     notes: Sequence[str],
@@ -237,10 +215,11 @@ async def _run(
     trial_folders = TrialFolders(folder / TRIALS, note_from_thread, study.spec.trial.saves)
     engine = _engine(context, model_client, trial_folders, watch, watcher.note)
     end_by_failures(loop, engine.fail)
-    gpus = watch.gpus = make_gpus(context, watcher.note)
+    gpus = make_gpus(context, watcher.note)
     choose_place(folder)
-    executor = make_executor(gpus.pass_on if gpus else engine.take)
+    executor = make_executor(gpus.pass_on if gpus else engine.take, watcher.note)
     engine.executor = executor
+    watch.gpus = gpus or with_nodes(executor)
     async with contextlib.AsyncExitStack() as closing:  # closed in reverse order
         closing.callback(watcher.close)
         await closing.enter_async_context(notifier)
@@ -339,7 +318,11 @@ async def _to_its_end(
         low = monitors.is_low(folder, context.study.spec.limits.disk_free)
         found = gpus.now if gpus else ()
         now = time.time()
-        engine.take(opening_events(context.study, context.machine, now, disk_low=low, gpus=found))
+        on = with_nodes(engine.executor)
+        opening = opening_events(
+            context.study, context.machine, now, disk_low=low, gpus=found, on=on
+        )
+        engine.take(opening)
         signals.hand_to(engine)
         if gpus is not None:
             gpus.tell(engine.take)
@@ -348,23 +331,6 @@ async def _to_its_end(
         for task in tasks:
             task.cancel()
         remember(folder)
-
-
-def _plan(opening: Opening, python: Interpreter, seen: Snapshot) -> Plan:
-    spec, folder = opening.spec, opening.folder
-    return Plan(
-        target=spec.trial.target,
-        folder=str(working_folder(spec.file, spec.trial.cwd)),
-        study_folder=str(folder),
-        socket=str(socket_path(folder, "trials")),
-        env={
-            **import_environment(spec, seen),
-            **variables_of_all(spec.trial.env, {p.name for p in spec.space.parameters}),
-        },
-        samplers=tuple(p.target for p in spec.space.sampled),
-        python=python.path,
-        adopt_orphans=opening.is_whole_process,
-    )
 
 
 async def _sample(engine: Engine, context: EngineContext, gpus: Gpus | None) -> None:

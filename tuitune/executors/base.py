@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from tuitune.core.events import Event
+from tuitune.core.events import AnyFact, Event, Node
 from tuitune.trial.wire import Order
 
 
@@ -84,6 +84,26 @@ class Executor(Protocol):
 
     async def close(self) -> None:
         """Kill what is left and wait until it is gone; the sink gets nothing after that."""
+
+
+def with_nodes(executor: object) -> HasNodes | None:
+    """An executor that runs trials on several nodes; None for one of this machine."""
+    return executor if isinstance(executor, HasNodes) else None
+
+
+@runtime_checkable
+class HasNodes(Protocol):
+    """An executor whose trials run on several nodes; an order says on which one."""
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Those that have joined; from now on the sink gets a NodeChanged for each change."""
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether some node has GPUs, which may join later."""
+
+    def act_on(self, facts: Sequence[AnyFact], study: str) -> None:
+        """Take in facts that are stored: GPUs that are set aside, settings."""
 
 
 Factory = Callable[[Plan, Sink, Clock], Executor]

@@ -11,7 +11,7 @@ from tuitune.core.placement.hours import Allowance
 from tuitune.core.pruning.registry import pruner_kind
 from tuitune.core.sizes import gib, size
 from tuitune.core.spec import PruningSpec
-from tuitune.messages.text import allowance, ordinal, trial_name
+from tuitune.messages.text import allowance, gpus, ordinal, trial_name
 
 _POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
 
@@ -312,6 +312,19 @@ def _news(why: g.GpuNews) -> str:
     )
 
 
+def _node(why: g.NodeNews) -> str:
+    match why.what:
+        case "joined":
+            with_gpus = f", {gpus(why.gpus)}" if why.gpus else ""
+            return f"node {why.node} has joined: {why.cpus:g} CPU slots{with_gpus}"
+        case "lost":
+            return f"node {why.node} is lost: {why.text}"
+        case "barred":
+            return f"nothing starts on node {why.node}: {why.text}"
+        case "free":
+            return f"trials start on node {why.node} again"
+
+
 def _numbers(why: g.GpuNumbers) -> str:
     """As: GPU 0+1, or gpu-07, GPU 0+1."""
     on = f"{why.node}, " if why.node else ""
@@ -365,4 +378,5 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     g.GpuNews: _news,
     g.GpuParked: _parked,
     g.GpuNumbers: _numbers,
+    g.NodeNews: _node,
 }

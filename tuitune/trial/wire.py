@@ -53,6 +53,8 @@ class Order(NamedTuple):
     began: int | None = None  # the first step that the trial has ever reported
     saves: str | None = None  # a command's files, below `folder`, that count as its checkpoints
     node: str = ""  # that the attempt runs on; empty: the engine's own machine
+    gpus: Sequence[str] = ()  # UUIDs
+    share: float = 0.0  # of each GPU; 0: packed
 
     def waits(self) -> bool:
         """Whether any report may have to wait for a verdict."""

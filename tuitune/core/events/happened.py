@@ -125,6 +125,7 @@ class StopAsked(Fact, frozen=True, tag="stop_asked"):
     why: Why
     now: bool = False  # don't wait for checkpoints: SIGKILL
     by: str = ""  # "app" or "command"; the same in all requests
+    failed: bool = False  # by the engine: it has nothing left to run trials on
 
 
 class KillAsked(Fact, frozen=True, tag="kill_asked"):

@@ -139,7 +139,7 @@ def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.
 def _stop_asked(_spec: StudySpec, state: st.State, fact: ev.StopAsked) -> Sequence[ev.Decision]:
     if state.finished:
         return ()
-    return (ev.Halted(fact.time, fact.why, fact.finish, failed=False, now=fact.now),)
+    return (ev.Halted(fact.time, fact.why, fact.finish, failed=fact.failed, now=fact.now),)
 
 
 def _halt(spec: StudySpec, state: st.State, fact: ev.Halted) -> Sequence[ev.Decision]:

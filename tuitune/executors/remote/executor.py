@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.gpu_reasons import GpuNews, NodeNews
+from tuitune.core.reasons import Why
+from tuitune.core.spec import DevicesSpec
 from tuitune.executors.base import (
     Clock,
     NotNowError,
@@ -41,6 +46,7 @@ class _Peer:
     name: str
     node: ev.Node
     link: Link
+    gpus: int = 0  # that it is said to have
     attempts: set[Key] = field(default_factory=set)
     state: Literal["importing", "ready", "unimportable", "closed", "gone"] = "importing"
     error: str = ""  # the traceback, where it is unimportable
@@ -64,12 +70,18 @@ class NodesExecutor:
         clock: Clock,
         transport: Transport,
         *,
+        devices: DevicesSpec | None = None,
+        settings: ev.Settings | None = None,
         lease: float = LEASE,
         lost: float = LOST,
     ) -> None:
-        """lease, lost: see `link`."""
+        """devices: None where trials have no GPUs. lease, lost: see `link`."""
+        self._devices = devices
+        self._settings = settings
         self._lease = lease
         self._lost = lost
+        # By this file, and one of an agent's beside it, each sees that it is the same folder.
+        self._mark = Path(plan.study_folder, f".nodes-{secrets.token_hex(8)}")
         self._plan = plan
         self._sink = sink
         self._clock = clock
@@ -88,6 +100,7 @@ class NodesExecutor:
 
     async def open(self) -> None:
         """Wait for the first agent. Raises TargetError, UnreachableError."""
+        self._mark.write_text("", encoding="utf-8")
         await self._transport.open(self)
         self._watching = asyncio.create_task(self._watch())
         while not any(peer.state == "ready" for peer in self._peers.values()):
@@ -103,6 +116,11 @@ class NodesExecutor:
         """The nodes that have joined; from now on the sink is told what changes."""
         self._tells = True
         return tuple(self._node(peer) for peer in self._peers.values() if peer.state == "ready")
+
+    @property
+    def has_gpus(self) -> bool:
+        """As `HasNodes.has_gpus`."""
+        return self._transport.has_gpus
 
     def launch(self, order: Order) -> None:
         """Send the order to the agent of its node; without one the attempt is lost."""
@@ -142,6 +160,20 @@ class NodesExecutor:
         self._tell(peer, words.Sample(number, dict(targets), seed, dict(config)))
         return await answer
 
+    def act_on(self, facts: Sequence[ev.AnyFact], study: str) -> None:
+        """Tell the agents of new settings, and of GPUs that are set aside."""
+        for fact in facts:
+            if isinstance(fact, ev.SettingsChanged):
+                self._settings = fact.settings
+                self._tell_all(words.Change(fact.settings))
+            elif isinstance(fact, ev.SetAside):
+                self._tell_all(words.Aside(fact, study))
+
+    def _tell_all(self, word: words.ToAgent) -> None:
+        for peer in self._peers.values():
+            if peer.state == "ready":
+                self._tell(peer, word)
+
     async def close(self) -> None:
         """Let all agents kill their trials, and end them."""
         self._closed = True
@@ -155,6 +187,7 @@ class NodesExecutor:
         if self._watching is not None:
             self._watching.cancel()
         await self._transport.close()
+        self._mark.unlink(missing_ok=True)
         for peer in list(self._peers.values()):
             self._forget(peer)
             self._lose(peer.attempts, "the engine was closed")
@@ -166,9 +199,20 @@ class NodesExecutor:
         if self._closed:
             return
         node = ev.Node(room.node, room.cpus, room.memory)
-        peer = self._peers[agent] = _Peer(agent, node, Link(self._loop.time()))
+        peer = self._peers[agent] = _Peer(agent, node, Link(self._loop.time()), room.gpus)
         before = self._before.setdefault(room.node, [])
-        self._tell(peer, words.Setup(self._plan, room.node, self._lease, tuple(before)))
+        setup = words.Setup(
+            self._plan,
+            room.node,
+            self._lease,
+            room.cpus,
+            room.memory,
+            tuple(before),
+            self._devices,
+            self._settings,
+            self._mark.name,
+        )
+        self._tell(peer, setup)
         before.append(agent)
 
     def came(self, agent: str, frame: bytes) -> None:
@@ -195,7 +239,7 @@ class NodesExecutor:
         self._broken = why
         self._changed.set()
         if not self._closed:
-            self._sink([ev.StopAsked(self._clock(), finish=False, why=why)])
+            self._sink([ev.StopAsked(self._clock(), finish=False, why=why, failed=True)])
 
     # --- agents ----------------------------------------------------------------------------------
 
@@ -212,8 +256,9 @@ class NodesExecutor:
         was_ready = peer.state == "ready"
         self._forget(peer)
         self._transport.end(peer.name)
-        if was_ready:
-            self._tell_node(msgspec.structs.replace(peer.node, lost=True, obstacle=why), why)
+        if was_ready and self._on(peer.node.name) is None:  # else another has its place already
+            lost = msgspec.structs.replace(peer.node, lost=True, obstacle=why)
+            self._tell_node(lost, NodeNews(lost.name, "lost", why))
         self._lose(peer.attempts, f"its node was lost: {why}")
 
     def _forget(self, peer: _Peer) -> None:
@@ -234,16 +279,10 @@ class NodesExecutor:
 
     def _hear(self, peer: _Peer, word: words.FromAgent) -> None:
         match word:
-            case words.Ready():
-                peer.state = "ready"
-                self._tell_node(self._node(peer), "")
-                self._changed.set()
+            case words.Ready(gpus):
+                self._have_opened(peer, gpus)
             case words.Unimportable(text):
-                peer.state, peer.error = "unimportable", text
-                line = (text.strip().splitlines() or ["it can't be imported"])[-1]
-                self._tell_node(msgspec.structs.replace(peer.node, obstacle=line), line)
-                self._loop.call_later(_IMPORT_AGAIN, self._transport.end, peer.name)
-                self._changed.set()
+                self._have_failed(peer, text)
             case words.Happened(events):
                 self._pass_on(peer, events)
             case words.Sampled():
@@ -252,12 +291,40 @@ class NodesExecutor:
                 peer.state = "closed"
                 self._changed.set()
 
+    def _have_opened(self, peer: _Peer, gpus: tuple[ev.Gpu, ...]) -> None:
+        mark = self._mark.with_name(f"{self._mark.name}.{peer.name}")
+        if not mark.exists():
+            folder = self._plan.study_folder
+            why = f"it has another folder at {folder}: keep the study where all nodes see it"
+            self._have_failed(peer, why)
+            return
+        mark.unlink()
+        peer.state = "ready"
+        peer.node = msgspec.structs.replace(peer.node, gpus=gpus)
+        if peer.gpus and self._devices is not None and not gpus:
+            peer.blocked["gpus"] = f"{peer.gpus} GPUs are declared here, and NVML shows none"
+        room = peer.node.cpus, len(gpus)
+        self._tell_node(self._node(peer), NodeNews(peer.node.name, "joined", "", *room))
+        self._changed.set()
+
+    def _have_failed(self, peer: _Peer, text: str) -> None:
+        peer.state, peer.error = "unimportable", text
+        line = (text.strip().splitlines() or ["it can't be imported"])[-1]
+        barred = msgspec.structs.replace(peer.node, obstacle=line)
+        self._tell_node(barred, NodeNews(barred.name, "barred", line))
+        self._loop.call_later(_IMPORT_AGAIN, self._transport.end, peer.name)
+        self._changed.set()
+
     def _pass_on(self, peer: _Peer, events: list[ev.Event]) -> None:
         """Stamped by the engine's clock; what keeps trials from one node is told of that node."""
         now, through = self._clock(), list[ev.Event]()
         for event in events:
             if isinstance(event, ev.LaunchBlocked):
                 self._have_blocked(peer, event)
+                continue
+            if isinstance(event, ev.NodeChanged):
+                peer.node = msgspec.structs.replace(peer.node, gpus=event.node.gpus)
+                self._tell_node(self._node(peer), _of_node(event.why, peer.node.name))
                 continue
             if isinstance(event, ev.Exited):
                 peer.attempts.discard((event.trial, event.attempt))
@@ -274,7 +341,8 @@ class NodesExecutor:
             again = msgspec.structs.replace(event, why="")
             self._loop.call_later(_RETRY, self._have_blocked, peer, again)
         if peer.state == "ready":
-            self._tell_node(self._node(peer), event.why)
+            what: Literal["barred", "free"] = "barred" if event.why else "free"
+            self._tell_node(self._node(peer), NodeNews(peer.node.name, what, event.why))
 
     def _have_sampled(self, peer: _Peer, word: words.Sampled) -> None:
         answer = peer.samples.pop(word.number, None)
@@ -288,9 +356,9 @@ class NodesExecutor:
     def _node(self, peer: _Peer) -> ev.Node:
         return msgspec.structs.replace(peer.node, obstacle="; ".join(peer.blocked.values()))
 
-    def _tell_node(self, node: ev.Node, why: str) -> None:
+    def _tell_node(self, node: ev.Node, why: Why) -> None:
         if self._tells and not self._closed:
-            self._sink([ev.NodeChanged(self._clock(), node, why and f"node {node.name}: {why}")])
+            self._sink([ev.NodeChanged(self._clock(), node, why)])
 
     def _on(self, node: str) -> _Peer | None:
         """The agent of this node that can launch trials."""
@@ -318,3 +386,7 @@ class NodesExecutor:
         if peer.timer is not None:
             peer.timer.cancel()
         peer.timer = self._loop.call_later(max(0.0, peer.link.due - now), self._flush, peer)
+
+
+def _of_node(why: Why, node: str) -> Why:
+    return msgspec.structs.replace(why, node=node) if isinstance(why, GpuNews) else why

@@ -35,6 +35,8 @@ class Arrivals(Protocol):
 class Transport(Protocol):
     """Starts an agent on each node, and another one where one is gone."""
 
+    has_gpus: bool  # whether some node has GPUs, once it is open
+
     async def open(self, arrivals: Arrivals) -> None:
         """Begin; agents join from now on. Raises UnreachableError."""
 

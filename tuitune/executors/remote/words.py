@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from tuitune.core.events import Event
+from tuitune.core.events import Event, Gpu, SetAside, Settings
+from tuitune.core.spec import DevicesSpec
 from tuitune.executors.base import Plan
 
 TAG = "TUITUNE_AGENT"  # the variable by which an agent's processes are known on its node
@@ -18,7 +19,12 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     plan: Plan
     node: str
     lease: float  # see `link.LEASE`
+    cpus: float  # CPU slots for the study's trials
+    memory: int  # bytes, the same
     swept: tuple[str, ...] = ()  # agents of before, of which nothing may be left on this node
+    devices: DevicesSpec | None = None  # None: trials have no GPUs
+    settings: Settings | None = None
+    nonce: str = ""  # the name of a file in the study folder, by which it is known
 
 
 class Launch(msgspec.Struct, frozen=True, tag=True):
@@ -73,8 +79,23 @@ class Close(msgspec.Struct, frozen=True, tag=True):
     """As `Executor.close`; `Closed` answers."""
 
 
+class Change(msgspec.Struct, frozen=True, tag=True):
+    """The study's settings have changed."""
+
+    settings: Settings
+
+
+class Aside(msgspec.Struct, frozen=True, tag=True):
+    """As the fact `SetAside`."""
+
+    fact: SetAside
+    study: str
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The target is imported: trials may be launched here."""
+
+    gpus: tuple[Gpu, ...] = ()
 
 
 class Unimportable(msgspec.Struct, frozen=True, tag=True):
@@ -102,7 +123,7 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     """Nothing of the agent runs any more."""
 
 
-ToAgent = Setup | Launch | Answer | AskStop | Release | Signal | Sample | Close
+ToAgent = Setup | Launch | Answer | AskStop | Release | Signal | Sample | Change | Aside | Close
 FromAgent = Ready | Unimportable | Happened | Sampled | Closed
 
 encode = msgspec.msgpack.Encoder().encode

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import secrets
 import tempfile
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.devices.locks import Locks, LocksError, lock_folder
+from tuitune.devices.watchdog import look
+from tuitune.engine.gpus import Gpus
+from tuitune.engine.ports import Timeouts
 from tuitune.executors.base import NotNowError, SampleError, TargetError
 from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.remote import words
@@ -42,6 +48,30 @@ def main() -> None:
     asyncio.run(run())
 
 
+class _Place(NamedTuple):
+    """Where an attempt runs; see `gpus.Placed`."""
+
+    gpus: tuple[str, ...]
+    share: float
+    launched: float
+    parked: None = None  # trials are not parked on nodes
+
+
+class _Placements:
+    """The attempts of this node; see `gpus.Placements`."""
+
+    def __init__(self, cpus: float, memory: int) -> None:
+        self.cpus = cpus
+        self.memory = memory
+        self.trials: dict[int, _Place] = {}
+        self.parked = ()
+
+    @property
+    def running(self) -> Iterable[int]:
+        """Their trials: a node has one attempt of a trial at most."""
+        return self.trials
+
+
 class _Agent:
     """Holds the node's executor, and obeys the engine as long as the engine answers.
 
@@ -60,6 +90,9 @@ class _Agent:
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._executor: LocalExecutor | None = None
+        self._gpus: Gpus | None = None
+        self._places = _Placements(0.0, 0)
+        self._settings: ev.Settings | None = None
         self._node, self._lease = "", LEASE
         self._is_closed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,8 +168,26 @@ class _Agent:
                 self._give_up()  # it imports, or could not
             case _ if executor is None:
                 pass
-            case words.Launch(order):
-                executor.launch(decode_order(order))
+            case words.Change(settings):
+                self._settings = settings
+            case words.Aside(fact, study):
+                if self._gpus is not None:
+                    self._gpus.act_on([fact], study)
+            case words.Sample():
+                self._start(self._sample(executor, word))
+            case words.Close():
+                self._start(self._close(executor))
+            case _:
+                self._pass_on(executor, word)
+
+    def _pass_on(self, executor: LocalExecutor, word: words.ToAgent) -> None:
+        """A word about one attempt."""
+        match word:
+            case words.Launch(text):
+                order = decode_order(text)
+                place = _Place(tuple(order.gpus), order.share, time.time())
+                self._places.trials[order.trial] = place
+                executor.launch(order)
             case words.Answer(trial, attempt, action, save):
                 executor.answer(trial, attempt, action, save)
             case words.AskStop(trial, attempt, reason, save):
@@ -145,10 +196,6 @@ class _Agent:
                 executor.release(trial, attempt)
             case words.Signal(trial, attempt, how):
                 executor.signal(trial, attempt, how)
-            case words.Sample():
-                self._start(self._sample(executor, word))
-            case words.Close():
-                self._start(self._close(executor))
 
     async def _open(self, setup: words.Setup) -> None:
         for name in setup.swept:
@@ -159,20 +206,52 @@ class _Agent:
             socket=str(self._folder / f"trials-{secrets.token_hex(4)}"),
             env={**setup.plan.env, words.TAG: self._name},
         )
-        executor = LocalExecutor(plan, self._tell_events, time.time)
         try:
+            _check_folder(Path(setup.plan.study_folder), setup.nonce, self._name)
+            gpus = self._gpus = await self._find_gpus(setup)
+            sink = self._tell_events if gpus is None else gpus.pass_on
+            executor = LocalExecutor(plan, sink, time.time)
             await executor.open()
-        except (TargetError, OSError) as error:
+        except (TargetError, OSError, LocksError, NotAllowedError) as error:
             self._tell(words.Unimportable(str(error)))
             return
         self._executor = executor
-        self._tell(words.Ready())
+        self._tell(words.Ready(() if gpus is None else gpus.now))
+        if gpus is not None:
+            gpus.tell(self._tell_events)
+
+    async def _find_gpus(self, setup: words.Setup) -> Gpus | None:
+        """The monitor of this node's GPUs; None where the study uses none, or there are none."""
+        self._settings = settings = setup.settings
+        self._places = places = _Placements(setup.cpus, setup.memory)
+        if setup.devices is None or settings is None:
+            return None
+        seen = await asyncio.to_thread(look)
+        if not allowed(seen.devices, os.environ, setup.devices.allow):
+            return None
+        locks = Locks(
+            f"a study of {getpass.getuser()} (pid {os.getpid()})", lock_folder(os.environ)
+        )
+        gpus = Gpus(
+            setup.devices,
+            os.environ,
+            locks,
+            places,
+            lambda: self._settings or settings,
+            time.time,
+            print,
+            Timeouts().vacating,
+        )
+        gpus.start(seen)
+        return gpus
 
     def _tell_events(self, found: Sequence[ev.Event]) -> None:
-        events = [
-            msgspec.structs.replace(event, node=self._node) if type(event) is ev.Started else event
-            for event in found
-        ]
+        events: list[ev.Event] = []
+        for event in found:
+            if isinstance(event, ev.Exited):
+                self._places.trials.pop(event.trial, None)
+            is_start = isinstance(event, ev.Started)
+            events.append(msgspec.structs.replace(event, node=self._node) if is_start else event)
         urgent = any(type(event) is not ev.Reported or event.waits for event in events)
         self._tell(words.Happened(events), urgent=urgent)
 
@@ -186,7 +265,26 @@ class _Agent:
             self._tell(words.Sampled(ask.number, values))
 
     async def _close(self, executor: LocalExecutor) -> None:
+        if self._gpus is not None:
+            self._gpus.let_pass()
         await executor.close()
+        if self._gpus is not None:
+            self._gpus.close()
         self._tell(words.Closed())
         self._loop.call_later(_PARTING, self._ended.set)
         self._is_closed = True
+
+
+def _check_folder(folder: Path, nonce: str, name: str) -> None:
+    """Whether this node sees the study folder as the engine does. Raises TargetError."""
+    if not nonce:
+        return
+    mend = "keep the study where all nodes see it, at the same path"
+    if not (folder / nonce).is_file():
+        raise TargetError(f"this node does not see the study folder {folder}: {mend}")
+    try:
+        (folder / f"{nonce}.{name}").write_text("", encoding="utf-8")
+    except OSError as error:
+        raise TargetError(
+            f"this node can't write to the study folder {folder} ({error.strerror}): {mend}"
+        ) from error

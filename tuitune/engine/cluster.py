@@ -1,0 +1,70 @@
+"""Studies whose trials run on the nodes of a Ray cluster: `--on`."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tuitune.core.placement.host import HostResources
+from tuitune.core.placement.snapshots import Snapshot
+from tuitune.core.spec import StudySpec
+from tuitune.engine.settings import CannotRunError, settings_of
+from tuitune.executors.base import Executor, Plan, Sink
+from tuitune.store.folder import LOG
+
+ANY_ROOM = HostResources(float(sys.maxsize), sys.maxsize)  # what nodes have is known later
+NO_GPU_HERE = Snapshot(problem="the trials run on other machines", absent=True)
+_ADDRESS = re.compile(r"[\w.:\[\]-]+:\d{1,5}")
+_HERE = "ray"
+
+
+def check_cluster(where: str, spec: StudySpec) -> None:
+    """Check `--on` as far as it can be without Ray, else raise CannotRunError."""
+    if where.startswith("ray://"):
+        raise CannotRunError(
+            f"--on {where}: Ray Client is not used; run this on a node, with --on HOST:PORT: "
+            f"`ray start --address=HOST:PORT --num-cpus=0` makes this machine one"
+        )
+    if where != _HERE and not _ADDRESS.fullmatch(where):
+        raise CannotRunError(f"--on {where}: write ray, or HOST:PORT of a Ray cluster's head")
+    if importlib.util.find_spec("ray") is None:
+        raise CannotRunError(f"--on {where}: Ray is not installed: pip install 'tuitune[ray]'")
+    if spec.parks:
+        raise CannotRunError(
+            f'{spec.file}: "park": trials are parked on one machine only: write pause = "save" in '
+            f'[trial], on_foreign = "pause" in [devices]'
+        )
+    devices = spec.devices
+    if devices.max_gpus is not None or devices.hours:
+        raise CannotRunError(
+            f"{spec.file}: [devices] max_gpus and hours hold on one machine: remove them, and "
+            f"limit the trials at once by [search] concurrency"
+        )
+
+
+def cluster_executor(
+    where: str, plan: Plan, spec: StudySpec
+) -> Callable[[Sink, Callable[[str], None]], Executor]:
+    """Makes the executor of all nodes of this cluster; its `open` joins it."""
+    from tuitune.executors.ray.messages import Connect  # noqa: PLC0415 - few studies need them
+    from tuitune.executors.ray.transport import RayTransport  # noqa: PLC0415
+    from tuitune.executors.remote.executor import NodesExecutor  # noqa: PLC0415
+
+    trial, concurrency = spec.trial, spec.search.concurrency
+    most = None if concurrency is None else concurrency * trial.cpus
+    log = Path(plan.study_folder, LOG)
+    least = 0 if trial.gpus is None else math.ceil(1 if trial.gpus == "auto" else trial.gpus)
+    connect = Connect(where, trial.cpus, trial.memory or 0, least, trial.gpus != 0, most, str(log))
+    devices = None if trial.gpus == 0 else spec.devices
+    settings = settings_of(spec, has_gpus=True)
+
+    def make(sink: Sink, note: Callable[[str], None]) -> Executor:
+        transport = RayTransport(connect, log, note)
+        return NodesExecutor(plan, sink, time.time, transport, devices=devices, settings=settings)
+
+    return make
