@@ -16,6 +16,7 @@ from tuitune.core.search.bayes import gaussian_process as posterior_room
 from tuitune.core.search.bayes.model import bayes_model
 from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.search.start import start_then_model
 from tuitune.core.space import Choice, Fixed, FloatRange, IntRange, PowerRange, Sampled, SearchSpace
 from tuitune.messages.reasons import reason_words
 
@@ -362,6 +363,10 @@ def test_drawn_values_are_seen_and_not_chosen():
     assert bayes_model(space, 0, "min").propose(25, History(tuple(words)), set()) is not None
 
 
+def bayes_start(index):
+    return start_then_model(MIXED, 0, informed=False).planned(index).config
+
+
 def informed(earlier, trials, seed=0):
     """The first trials of a study that learns from earlier ones."""
     model = bayes_model(MIXED, seed, "min")
@@ -378,7 +383,8 @@ def test_earlier_studies_are_learned_from():
     earlier = tuple(sobol_history(MIXED, 40, lambda c: 100.0 * loss(c)))
     ranked = sorted(earlier, key=lambda trial: trial.curve[0][1])
     past = informed(earlier, 9)
-    assert [trial.config for trial in past[:3]] == [trial.config for trial in ranked[:3]]
+    proven, own = [trial.config for trial in ranked[:3]], bayes_start(0)
+    assert [trial.config for trial in past[:4]] == [proven[0], own, *proven[1:]]
     first = bayes_model(MIXED, 0, "min").propose(3, History((), earlier), tried_of(MIXED, earlier))
     assert reason_words(first.why).startswith(
         "model of 40 outcomes; matters"
@@ -392,6 +398,38 @@ def test_earlier_studies_that_mislead_are_overruled():
     misled = [best(informed(earlier, 40, seed)) for seed in range(4)]
     plain = [best(sobol_history(MIXED, 40, seed=seed)) for seed in range(4)]
     assert np.median(misled) < np.median(plain)
+
+
+def test_a_study_that_misleads_is_left_after_its_best_trials():
+    """Own trials are not ranked as it would, and what it has said no longer counts."""
+    earlier = tuple(sobol_history(MIXED, 40, lambda c: -loss(c)))
+    past = informed(earlier, 8)
+    own = [bayes_start(index) for index in range(6)]
+    ranked = sorted(earlier, key=lambda trial: trial.curve[0][1])
+    assert past[0].config == ranked[0].config
+    assert sum(trial.config in [other.config for other in ranked[:5]] for trial in past) <= 2
+    assert sum(trial.config in own for trial in past) >= 5
+
+
+def test_likely_values_come_before_the_best_of_earlier_studies():
+    space = SearchSpace((FloatRange("x", 0.0, 1.0, likely=(0.25,)), FloatRange("y", 0.0, 1.0)))
+    earlier = tuple(sobol_history(space, 20, lambda c: abs(c["x"] - 0.5)))
+    first = bayes_model(space, 0, "min").propose(0, History((), earlier), set())
+    assert first.config["x"] == 0.25
+
+
+def test_beliefs_that_are_wrong_everywhere_are_given_up_after_some_trials():
+    believed = [FloatRange(name, 0.0, 1.0, likely=(0.95,)) for name in "xyz"]
+    space = SearchSpace(tuple(believed))
+
+    def objective(config):
+        return sum((value - 0.25) ** 2 for value in config.values())
+
+    past = sobol_history(space, 12, objective)
+    model = bayes_model(space, 0, "min")
+    history, tried = History(tuple(past)), tried_of(space, past)
+    found = [objective(model.propose(n, history, tried).config) for n in range(20, 28)]
+    assert np.median(found) < 0.5
 
 
 def test_beliefs_draw_the_first_trials_and_fade():
@@ -409,7 +447,7 @@ def test_beliefs_draw_the_first_trials_and_fade():
         model = bayes_model(space, 0, "min")
         return model.propose(count + 1, History(tuple(past)), tried_of(space, past)).config
 
-    drawn = asked(3)
+    drawn = asked(2)
     assert abs(drawn["x"] - 0.9) < 0.25
     assert drawn["c"] == "d"
     later = asked(60)

@@ -283,7 +283,7 @@ def test_drawn_values_are_numbers_or_categories():
     assert len(found.typical) == 4
 
 
-def test_beliefs_prefer_what_is_likely_and_fade():
+def test_beliefs_prefer_what_is_likely():
     likely = {"kind": ("b",), "told": (0.2, 0.4), "batch": (16,)}
     believing = (
         replace(p, likely=likely[p.name]) if p.name in likely else p for p in TREE.parameters
@@ -294,10 +294,9 @@ def test_beliefs_prefer_what_is_likely_and_fade():
     rows = encoding.snapped(np.full((4, len(encoding.columns)), 0.5))
     rows[:, at["kind"]] = [1, 1, 0, 0]
     rows[:, at["told"]] = [0.3, 0.9, 0.3, 0.9]
-    first = beliefs.log_prior(rows, 1)
+    first = beliefs.log_prior(rows)
     assert first[0] > first[1] > first[3]
     assert first[0] > first[2] > first[3]
-    assert np.ptp(beliefs.log_prior(rows, 1000)) < 0.1
     moved = beliefs.drawn(
         encoding, np.full((50, len(encoding.columns)), 0.9), np.random.default_rng(0)
     )

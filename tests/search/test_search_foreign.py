@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitune.core.pruning.registry import pruner_kind
+from tuitune.core.search.proposal import History, Past, identity
+from tuitune.core.search.registry import make_model
 from tuitune.core.search.transfer import Earlier, UnfitError, fitted, past_of
 from tuitune.core.space import (
     Choice,
@@ -19,7 +21,7 @@ from tuitune.core.space import (
     Sampled,
     SearchSpace,
 )
-from tuitune.core.spec import Objective, PruningSpec
+from tuitune.core.spec import Objective, PruningSpec, SearchSpec
 
 LOSS = Objective("loss", "min")
 RUNGS = (1, 3, 9)
@@ -93,17 +95,17 @@ def test_whatever_fits_is_a_configuration_of_this_space(config):
     assert not SPACE.problems(found, partial=False)
 
 
-def past(state, value, points, objective=LOSS, rungs=RUNGS, *, comparable=True):
+def past(state, value, points, objective=LOSS, rungs=RUNGS):
     step = points[-1][0] if points else 0
     earlier = Earlier(0, {"x": 1}, state, step, value, points)
-    return past_of(earlier, objective, rungs, comparable=comparable)
+    return past_of(earlier, objective, rungs)
 
 
-def test_a_curve_is_read_at_the_rungs_and_at_its_end():
+def test_a_curve_is_read_at_the_rungs_of_its_own_study():
     points = [(at, 10.0 - at) for at in range(1, 6)]
     found = past("PRUNED", 5.0, points)
-    assert (found.curve, found.state) == (((1, 9.0), (3, 7.0), (5, 5.0)), "ended")
-    assert past("PRUNED", 5.0, [(4, 6.0)]).curve == ((3, 6.0), (4, 6.0))  # one, sparse
+    assert (found.curve, found.state) == (((1, 9.0), (3, 7.0)), "ended")
+    assert past("PRUNED", 5.0, [(4, 6.0)]).curve == ((3, 6.0),)  # one, sparse
     longer = past("COMPLETE", 1.0, [(at, float(at)) for at in range(1, 28)])
     assert longer.curve == ((1, 1.0), (3, 3.0), (9, 9.0))  # beyond the maximum nothing counts
 
@@ -114,11 +116,10 @@ def test_the_best_so_far_counts_where_the_study_says_so():
     assert past("COMPLETE", 1.0, points, best).curve == ((1, 2.0), (3, 1.0), (9, 1.0))
 
 
-def test_other_resources_leave_the_end_of_complete_trials():
+def test_without_rungs_complete_trials_count_by_their_end():
     points = [(100, 3.0), (200, 2.0)]
-    assert past("COMPLETE", 2.0, points, comparable=False).curve == ((9, 2.0),)
-    assert past("PRUNED", 2.0, points, comparable=False) is None
-    assert past("COMPLETE", 2.0, points, rungs=()).curve == ((200, 2.0),)
+    assert past("COMPLETE", 2.0, points, rungs=()).curve == ((1, 2.0),)
+    assert past("KILLED", 2.0, points, rungs=()) is None
 
 
 def test_failures_are_kept_and_what_tells_nothing_is_not():
@@ -141,3 +142,19 @@ def test_failures_are_kept_and_what_tells_nothing_is_not():
 )
 def test_milestones_are_the_rungs_and_the_maximum(pruning, found):
     assert pruner_kind(pruning).make(pruning, "min").milestones == found
+
+
+def test_pruned_trials_of_an_earlier_study_count_by_how_far_they_came():
+    """Also in a study without rungs: the order is by the rung, then by the value there."""
+    space = SearchSpace((FloatRange("x", 0.0, 1.0),))
+    ends = [(0.9, ((1, 0.1),)), (0.5, ((1, 0.5), (3, 0.4), (9, 0.3)))]
+    ends += [(0.7, ((1, 0.2), (3, 0.35))), (0.6, ((1, 0.3), (3, 0.3)))]
+    foreign = tuple(Past(n, {"x": x}, curve, "ended") for n, (x, curve) in enumerate(ends))
+    for method in ("bayes", "tpe"):
+        model = make_model(space, SearchSpec(method), "min", ())
+        asked, tried = [], set()
+        for trial in range(4):
+            proposal = model.propose(trial, History((), foreign), tried)
+            tried.add(identity(space, proposal.config))
+            asked.append(proposal.config["x"])
+        assert [x for x in asked if x in {0.5, 0.6, 0.7}] == pytest.approx([0.5, 0.6, 0.7])

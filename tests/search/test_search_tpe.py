@@ -168,12 +168,56 @@ def test_a_finite_space_is_tried_to_its_end_and_never_twice():
     assert len(pasts) == 12
 
 
+def test_beliefs_that_are_wrong_everywhere_are_given_up_after_some_trials():
+    believing = SearchSpace(
+        (
+            FloatRange("x", 0.0, 1.0, likely=(0.95,)),
+            FloatRange("y", 0.0, 1.0, likely=(0.0, 0.1)),
+            Choice("kind", ("a", "b", "c"), likely=("c",)),
+        )
+    )
+
+    def of(config):
+        return (config["x"] - 0.2) ** 2 + (config["y"] - 0.7) ** 2 + (config["kind"] != "a")
+
+    found = many(
+        History(tuple(random_history(12, believing, of))), range(500, 560), space=believing
+    )
+    assert np.median([of(proposal.config) for proposal in found]) < 0.3
+
+
+def test_an_earlier_study_counts_by_its_own_order_until_it_misleads():
+    plain = SearchSpace((FloatRange("x", 0.0, 1.0), FloatRange("y", 0.0, 1.0)))
+
+    def of(config):
+        return (config["x"] - 0.2) ** 2 + (config["y"] - 0.7) ** 2
+
+    def proposed(*signs):
+        foreign = [
+            Past(n, past.config, ((1, 1000.0 * k + sign * past.curve[0][1]),), "ended", k)
+            for k, sign in enumerate(signs)
+            for n, past in enumerate(random_history(30, plain, of))
+        ]
+        asked, past = model(plain), []
+        for number in range(12):
+            tried = {identity(plain, one.config) for one in past}
+            found = asked.propose(number, History(tuple(past), tuple(foreign)), tried)
+            past.append(ended(number, found.config, (1, of(found.config))))
+        return [round(one.curve[0][1], 3) for one in past]
+
+    assert min(proposed(1)[:2]) < 0.02
+    assert min(proposed(-1, 1)[:5]) < 0.02  # each is ranked by itself, whatever its values
+    misled = proposed(-1)
+    assert sum(loss > 0.5 for loss in misled) <= 3
+    assert min(misled) < 0.1
+
+
 def test_a_belief_draws_it_there_and_fades():
     believing = SearchSpace((FloatRange("x", 0.0, 1.0, likely=(0.2,)), FloatRange("y", 0.0, 1.0)))
     plain = SearchSpace((FloatRange("x", 0.0, 1.0), FloatRange("y", 0.0, 1.0)))
 
     def near(space, count):
-        pasts = random_history(count, space, lambda c: (c["y"] - 0.5) ** 2)
+        pasts = random_history(count, space, lambda c: (c["y"] - 0.5) ** 2 + (c["x"] - 0.2) ** 2)
         found = many(History(tuple(pasts)), range(500, 620), space=space)
         modelled = [abs(p.config["x"] - 0.2) for p in found if p.origin == "tpe"]
         return sum(modelled) / len(modelled)

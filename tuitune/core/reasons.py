@@ -280,9 +280,10 @@ class ModelFailed(Reason, frozen=True, tag="model failed"):
 
 
 class EarlierBest(Reason, frozen=True, tag="earlier best"):
-    """Among the best of earlier studies, where it had this value."""
+    """Among the best of earlier studies, where it had this value; study: the name of that one."""
 
     value: float
+    study: str = ""
 
 
 class Remaining(Reason, frozen=True, tag="remaining"):
@@ -297,6 +298,7 @@ class Modelled(Reason, frozen=True, tag="modelled"):
     improvement: tuple[float, float] | None  # expected, on this best one
     shares: tuple[tuple[str, float], ...]  # parameters by 1 / length scale, of 1; the largest first
     correlation: tuple[int, int, float] | None = None  # of the values at two rungs' steps
+    earlier: tuple[tuple[str, float], ...] = ()  # earlier studies, with their weights from 0 to 1
 
 
 class Denser(Reason, frozen=True, tag="denser"):
@@ -307,6 +309,7 @@ class Denser(Reason, frozen=True, tag="denser"):
     poor: int
     rung: int | None = None  # the resource at which trials are compared; None: at their end
     running: bool = True  # whether running trials are among the poor
+    earlier: tuple[tuple[str, float], ...] = ()  # as of `Modelled`
 
 
 Why = (

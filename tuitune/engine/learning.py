@@ -90,8 +90,7 @@ def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Pa
     except (StoreError, StudyFileError) as error:
         raise _refused(spec, name, f"can't be read: {error}") from error
     _same_objective(spec, theirs, name)
-    rungs = spec.pruner.milestones
-    comparable = theirs.pruning.resource == spec.pruning.resource
+    rungs = theirs.pruner.milestones
     found: list[Past] = []
     tally = _Tally()
     for row in rows:
@@ -100,8 +99,8 @@ def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Pa
             continue
         points = _points(curves.get(row.number))
         number = count + len(found)
-        earlier = Earlier(number, config, row.state, row.step or 0, row.value, points)
-        past = past_of(earlier, spec.objective, rungs, comparable=comparable)
+        earlier = Earlier(number, config, row.state, row.step or 0, row.value, points, name)
+        past = past_of(earlier, spec.objective, rungs)
         if past is not None:
             found.append(past)
     if not found:

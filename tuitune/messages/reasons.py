@@ -13,6 +13,7 @@ from tuitune.core.sizes import gib, size
 from tuitune.core.spec import PruningSpec
 from tuitune.messages.text import allowance, gpus, ordinal, trial_name
 
+_NAMED = 3  # earlier studies that a reason names
 _POOR_CORRELATION = 0.7  # of two rungs' values; below it the lower one ranks trials poorly
 
 
@@ -151,16 +152,27 @@ def _modelled(why: r.Modelled) -> str:
         low_rung, high_rung, correlation = why.correlation
         poor = ", so short runs count for little" if correlation < _POOR_CORRELATION else ""
         parts.append(f"values at {low_rung} and at {high_rung} correlate {correlation:.2f}{poor}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_earlier(why.earlier)])
 
 
 def _denser(why: r.Denser) -> str:
     where = "" if why.rung is None else f" at {why.rung}"
     also = "running and failed" if why.running else "failed"
-    return (
+    words = (
         f"{why.ratio:.3g} times denser in good trials than in poor ones; {why.good} good and "
         f"{why.poor} poor trials{where}; {also} ones are among the poor"
     )
+    return "; ".join([words, *_earlier(why.earlier)])
+
+
+def _earlier(weights: tuple[tuple[str, float], ...]) -> list[str]:
+    """As: earlier studies count: cifar-1 by 80 %, cifar-3 by 25 %."""
+    if not weights:
+        return []
+    ordered = sorted(weights, key=lambda one: -one[1])
+    named = [f"{name} by {weight:.0%}" for name, weight in ordered[:_NAMED]]
+    more = [f"{len(weights) - _NAMED} more"] if len(weights) > _NAMED else []
+    return [f"earlier studies count: {', '.join([*named, *more])}"]
 
 
 _NOT_JUDGED = {
@@ -345,7 +357,9 @@ _WORDS: dict[type[g.Reason], Callable[[Any], str]] = {
     r.Given: _given,
     r.NotModelled: lambda why: f"{reason_words(why.source)}: {_CAUSES[why.cause]}",
     r.ModelFailed: lambda why: f"{reason_words(why.source)}, without a model: {why.error}",
-    r.EarlierBest: lambda why: f"among the best of earlier studies, {why.value:.4g} there",
+    r.EarlierBest: lambda why: (
+        f"among the best of {why.study or 'earlier studies'}, {why.value:.4g} there"
+    ),
     r.Remaining: lambda _: "drawn from what is left: all that the model likes was tried",
     r.Modelled: _modelled,
     r.Denser: _denser,

@@ -118,13 +118,15 @@ class Past(msgspec.Struct, frozen=True, array_like=True):
     whatever its bracket, and last its furthest report; not finite where it diverged. Without rungs
     at most one point: the value that counts for the trial. state: a pending trial may report
     further, or for the first time; an ended one will not, unless it is promoted from the rung where
-    it waits; a failed one has crashed, run out of memory or time, or diverged.
+    it waits; a failed one has crashed, run out of memory or time, or diverged. study: for trials of
+    earlier studies, the name of the one that it is from; its curve is at that study's own rungs.
     """
 
     trial: int
     config: dict[str, Any]
     curve: tuple[tuple[int, float], ...]
     state: Fate
+    study: str = ""
 
 
 class History(msgspec.Struct, frozen=True):

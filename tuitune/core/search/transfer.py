@@ -1,4 +1,4 @@
-"""Trials of earlier studies, converted to the space and the rungs of this study."""
+"""Trials of earlier studies, converted to the space of this study."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Earlier(msgspec.Struct, frozen=True):
     """A trial of an earlier study, with its number and configuration converted to this study.
 
     points: (resource, value) of its reports, resources rising, None where missing or not finite;
-    value: what counts for it in its own study.
+    value: what counts for it in its own study, which is called `study`.
     """
 
     number: int
@@ -46,46 +46,41 @@ class Earlier(msgspec.Struct, frozen=True):
     step: int
     value: float | None
     points: Sequence[tuple[int, float | None]]
+    study: str = ""
 
 
-def past_of(
-    earlier: Earlier, objective: Objective, rungs: Sequence[int], *, comparable: bool
-) -> Past | None:
+def past_of(earlier: Earlier, objective: Objective, rungs: Sequence[int]) -> Past | None:
     """The trial for this study's model; None where it has no information.
 
-    comparable: its resource is that of this study. Otherwise, as without rungs, its end counts.
+    rungs: those of its own study. There a trial that was pruned counts by the rung that it came to
+    and its value there; without rungs only complete ones count.
     """
     diverged = earlier.value is None and earlier.state in (TrialState.COMPLETE, TrialState.PRUNED)
     fate: Fate = "failed" if diverged or earlier.state == TrialState.FAILED else "ended"
-    if rungs and comparable:
+    curve: tuple[tuple[int, float], ...] = ()
+    if rungs:
         curve = _curve(earlier, objective, rungs)
     elif earlier.state == TrialState.COMPLETE and earlier.value is not None:
-        curve = ((rungs[-1] if rungs else earlier.step, earlier.value),)
-    else:
-        curve = ()
+        curve = ((1, earlier.value),)
     if not curve and fate != "failed":
         return None
-    return Past(earlier.number, earlier.config, curve, fate)
+    return Past(earlier.number, earlier.config, curve, fate, earlier.study)
 
 
 def _curve(
     earlier: Earlier, objective: Objective, rungs: Sequence[int]
 ) -> tuple[tuple[int, float], ...]:
-    """The curve that a trial of this study would have: at the rungs, and its furthest report."""
+    """(rung, value) of each rung that it has passed."""
     curve: list[tuple[int, float]] = []
     best = math.inf if objective.mode == "min" else -math.inf
     better = min if objective.mode == "min" else max
-    last: tuple[int, float] | None = None
     for step, value in earlier.points:
         if value is None:
             continue
         best = better(best, value)
-        last = step, best if objective.value == "best" else value
         passed = bisect_right(rungs, step)
         if passed and (not curve or curve[-1][0] < rungs[passed - 1]):
-            curve.append((rungs[passed - 1], last[1]))
-    if last is not None and last[0] < rungs[-1] and (not curve or curve[-1][0] < last[0]):
-        curve.append(last)
+            curve.append((rungs[passed - 1], best if objective.value == "best" else value))
     return tuple(curve)
 
 

@@ -1,8 +1,9 @@
 """Logarithm of expected improvement, with its slopes and the user's beliefs.
 
 Ament et al. 2023, eq. 8 and 9, by the scaled complementary error function; outcomes are minimised.
-Beliefs: the acquisition is multiplied by prior(x)^(beta / n) (Hvarfner et al. 2022, eq. 6), so that
-they guide the first trials and fade with the number of outcomes.
+Beliefs: the acquisition is multiplied by a power of prior(x) (Hvarfner et al. 2022, eq. 6), so that
+they guide the first trials and fade with the number of the study's own trials, or sooner where they
+rank these poorly: see `trust`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from tuitune.core.space import index_of, likely_of, likely_units, normal_units, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BETA = 10.0
 _SPREAD = 0.15  # around a single likely value, as a fraction of the range
 _NARROWEST = 0.02  # the least spread of a likely range
 _ELSEWHERE = 0.05  # the least belief, so that outcomes can overrule a wrong one
@@ -56,8 +56,8 @@ class Beliefs:
     def __bool__(self) -> bool:
         return bool(self.numbers or self.cells or self.weights)
 
-    def log_prior(self, rows: NDArray[np.float64], outcomes: int) -> NDArray[np.float64]:
-        """(rows,): beta / n times the log of the belief in each row, at most 0; n: of outcomes."""
+    def log_prior(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(rows,): the log of the belief in each row, at most 0."""
         total = np.zeros(len(rows))
         for place, (middle, spread) in self.numbers.items():
             distance = (rows[:, place] - middle) / spread
@@ -66,12 +66,10 @@ class Beliefs:
             total += np.where(np.isin(rows[:, place], liked), 0.0, np.log(_ELSEWHERE))
         for place, weights in self.weights.items():
             total += np.log(np.maximum(weights.at(rows[:, place]), _ELSEWHERE))
-        return total * (_BETA / max(outcomes, 1))
+        return total
 
-    def slopes(
-        self, rows: NDArray[np.float64], places: NDArray[np.intp], outcomes: int
-    ) -> NDArray[np.float64]:
-        """(rows, places): slopes of `log_prior` along these places; n: of outcomes."""
+    def slopes(self, rows: NDArray[np.float64], places: NDArray[np.intp]) -> NDArray[np.float64]:
+        """(rows, places): slopes of `log_prior` along these places."""
         found = np.zeros((len(rows), len(places)))
         for column, place in enumerate(places):
             if int(place) in self.numbers:
@@ -79,7 +77,7 @@ class Beliefs:
                 distance = (rows[:, place] - middle) / spread
                 bell = (1.0 - _ELSEWHERE) * np.exp(-0.5 * distance**2)
                 found[:, column] = -bell * distance / spread / (_ELSEWHERE + bell)
-        return found * (_BETA / max(outcomes, 1))
+        return found
 
     def drawn(
         self, encoding: Encoding, points: NDArray[np.float64], random: np.random.Generator
@@ -189,12 +187,13 @@ class Improvement:
     posterior: Posterior
     beliefs: Beliefs
     best: float
+    faith: float  # in the beliefs: the power of the prior
 
     def value(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """(rows,) of rows (rows, searched places)."""
         found = log_expected_improvement(*self.belief(rows), self.best)
         if self.beliefs:
-            found += self.beliefs.log_prior(rows, self.table.finite)
+            found += self.faith * self.beliefs.log_prior(rows)
         return found
 
     def sloped(
@@ -204,8 +203,8 @@ class Improvement:
         belief = self.posterior.sloped_belief(self.table.whole(rows), self.table.target, places)
         value, slopes = sloped_log_expected_improvement(belief, self.best)
         if self.beliefs:
-            value += self.beliefs.log_prior(rows, self.table.finite)
-            slopes += self.beliefs.slopes(rows, places, self.table.finite)
+            value += self.faith * self.beliefs.log_prior(rows)
+            slopes += self.faith * self.beliefs.slopes(rows, places)
         return value, slopes
 
     def gains(self, row: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -214,7 +213,7 @@ class Improvement:
         mean, deviation = self.belief(every)
         found = log_expected_improvement(mean, np.full(len(every), deviation[0]), self.best)
         if self.beliefs:
-            found += self.beliefs.log_prior(every, self.table.finite)
+            found += self.faith * self.beliefs.log_prior(every)
         gain: NDArray[np.float64] = found[1:] - found[0]
         return gain
 

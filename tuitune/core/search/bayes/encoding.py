@@ -130,6 +130,11 @@ class Encoding:
         row: NDArray[np.float64] = self.snapped(np.array([self.space.point(config)]))[0]
         return row
 
+    def rows(self, configs: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+        """(configs, places): `row` of each."""
+        rows = [self.row(config) for config in configs]
+        return np.array(rows).reshape(len(rows), len(self.columns))
+
     def snapped(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """The rows of the configurations at points of the unit cube."""
         rows = np.empty_like(points)

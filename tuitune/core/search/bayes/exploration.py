@@ -1,7 +1,7 @@
 """Trials that do not follow the model, and the reasons of those that do.
 
-First the best trials of earlier studies and Sobol's points; later a small share of trials explores
-without the model; where the model fails, Sobol's points again.
+First Sobol's points; later a small share of trials explores without the model; where the model
+fails, Sobol's points again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuitune.core.options import Mode
-from tuitune.core.reasons import Cause, EarlierBest, ModelFailed, Modelled, NotModelled, Remaining
+from tuitune.core.reasons import Cause, ModelFailed, Modelled, NotModelled, Remaining
 from tuitune.core.search.bayes.acquisition import log_h
 from tuitune.core.search.bayes.kernel import Hyperparameters
 from tuitune.core.search.bayes.observations import Observations, Warped
-from tuitune.core.search.proposal import History, Proposal, Tried, identity
+from tuitune.core.search.proposal import History, Proposal, Tried
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.search.sobol import SobolSearcher
 from tuitune.core.space import SearchSpace
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _NAMED = 4  # parameters that a reason names
 _LEAST = 2  # finite outcomes, before the model is better than random
 _SPREAD = 10  # first trials without the model where bad ones are stopped early, and so cheap
-_PROVEN = 3  # best trials of earlier studies that are tried first
-_EARLY = 9  # these are tried only while fewer configurations were tried
 _SHARE = 0.05  # of later trials that explore
 _CHEAP_SHARE = 0.15  # the same where bad ones are stopped early
 
@@ -42,22 +40,11 @@ class ExplorationPolicy:
     sobol: SobolSearcher
     cheap: bool  # bad trials are stopped at a rung
 
-    def proven(self, history: History, observations: Observations, tried: Tried) -> Proposal | None:
-        """The next of the best trials of earlier studies; None for none, or later on."""
-        if not history.foreign or len(tried) >= _EARLY:
-            return None
-        foreign = observations.only((observations.trials < 0) & observations.finite)
-        drawn = {parameter.name for parameter in self.space.sampled}
-        for place in np.argsort(foreign.outcomes, kind="stable")[:_PROVEN]:
-            past = history.foreign[int(foreign.trials[place])]  # negative: counted from the end
-            config = {name: value for name, value in past.config.items() if name not in drawn}
-            if self.space.keeps(config) and identity(self.space, config) not in tried:
-                return Proposal(config, "bayes", EarlierBest(past.curve[-1][1]))
-        return None
-
-    def too_early(self, history: History, observations: Observations) -> Cause | None:
-        """Why the model does not choose yet; None where it does."""
-        if self.cheap and len(history.past) < _SPREAD and not history.foreign:
+    def too_early(
+        self, history: History, observations: Observations, *, informed: bool = False
+    ) -> Cause | None:
+        """Why the model does not choose yet; None where it does; informed: by earlier studies."""
+        if self.cheap and len(history.past) < _SPREAD and not informed:
             return "cheap"
         if len(np.unique(observations.trials[observations.finite])) < _LEAST:
             return "few"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 from scipy.linalg import LinAlgError
 
 from tuitune.core.options import Mode
@@ -39,8 +40,11 @@ from tuitune.core.search.bayes.optimize_acquisition import (
     nearby,
     points_of,
 )
+from tuitune.core.search.earlier import EarlierRoom
 from tuitune.core.search.proposal import History, Proposal, Tried, is_new
 from tuitune.core.search.sobol import sobol_searcher
+from tuitune.core.search.start import start_then_model
+from tuitune.core.search.trust import Results, faith, results
 from tuitune.core.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -63,16 +67,19 @@ class BayesModel:
     mode: Mode
     rungs: tuple[int, ...]
     tables: Tables
+    earlier: EarlierRoom
     _fits: dict[bytes, Hyperparameters] = field(default_factory=dict)
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """As `Model.propose`; Sobol's points where the covariance can't be factorised."""
-        fidelities = Fidelities(self.rungs, bool(history.foreign))
-        observations = fidelities.observations(history, self.mode)
-        proven = self.exploration.proven(history, observations, tried)
-        if proven is not None:
-            return proven
-        early = self.exploration.too_early(history, observations)
+        own = results(history.past, self.rungs, self.mode)
+        first = self.earlier.first(history, own, tried)
+        if first is not None:
+            return first
+        known = self.earlier.scores(history.foreign, own)
+        fidelities = Fidelities(self.rungs, bool(known.of))
+        observations = fidelities.observations(history, self.mode, known.of)
+        early = self.exploration.too_early(history, observations, informed=bool(known.of))
         if early is not None:
             return self.exploration.starting(trial, tried, early)
         random = np.random.default_rng([abs(self.seed), int(self.seed < 0), trial])
@@ -80,13 +87,15 @@ class BayesModel:
             return self.exploration.exploring(trial, tried)
         table = self.tables.table(history, fidelities, observations)
         try:
-            found = self._modelled(trial, table, tried, random)
+            found = self._modelled(trial, table, own, tried, random)
+            if found is not None and isinstance(found.why, Modelled):
+                return replace(found, why=replace(found.why, earlier=known.weights))
         except LinAlgError as error:
             return self.exploration.fallback(trial, tried, str(error))
         return found or self.exploration.rest(trial, tried)
 
     def _modelled(
-        self, trial: int, table: Table, tried: Tried, random: np.random.Generator
+        self, trial: int, table: Table, own: Results, tried: Tried, random: np.random.Generator
     ) -> Proposal | None:
         """The best untried candidate; None where all were tried."""
         # The two scales have different errors, so they alternate.
@@ -101,7 +110,9 @@ class BayesModel:
         believed = posterior(table.layout, near, rows, levels, values[kept])
         contenders = table.contenders(kept)
         means = believed.mean(contenders, table.target)
-        promise = Improvement(table, believed, self.beliefs, float(means.min()))
+        promise = Improvement(
+            table, believed, self.beliefs, float(means.min()), self._faith(table, own)
+        )
         centres = contenders[np.argsort(means, kind="stable")[:_CENTRES]]
         points = self._candidates(centres, len(kept), random)
         if not len(points):  # nothing that keeps the constraints was found
@@ -115,6 +126,13 @@ class BayesModel:
             if is_new(self.encoding.space, config, tried):
                 return Proposal(config, "bayes", self._why(promise, at, point, warp))
         return None
+
+    def _faith(self, table: Table, own: Results) -> float:
+        if not self.beliefs:
+            return 0.0
+        rows = self.encoding.rows([past.config for past in own.trials])
+        believed = self.beliefs.log_prior(rows)
+        return faith(-believed, own, table.own)
 
     def _fitted(self, table: Table, scale: Scale) -> Hyperparameters:
         """Hyperparameters fitted to the first trials, and kept for a while."""
@@ -191,4 +209,5 @@ def bayes_model(
         mode,
         tuple(rungs),
         Tables(encoding),
+        EarlierRoom(space, mode, "bayes", start_then_model(space, seed, informed=True)),
     )

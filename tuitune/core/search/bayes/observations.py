@@ -132,7 +132,7 @@ class Observations:
 
     trials: the trial of each, ascending; negative for earlier studies. levels: the rung, from 0;
     with earlier studies these are level 0. outcomes: small is good; not finite where the trial
-    failed.
+    failed; of earlier studies, scores of variance 1.
     """
 
     trials: NDArray[np.intp]
@@ -151,18 +151,15 @@ class Observations:
     def warped(self, scale: Scale) -> tuple[NDArray[np.float64], Warped]:
         """Values of mean 0 and variance 1, and the warp of this study's own outcomes.
 
-        All rungs share one warp; earlier studies have their own, by rank, as their metric may
-        differ.
+        All rungs share one warp; the outcomes of earlier studies are scores already.
         """
-        values = np.zeros(len(self.outcomes))
+        values = self.outcomes.copy()
         own = self.trials >= 0
-        found: list[Warped] = []
-        for mine in (own, ~own):
-            seen = mine & self.finite
-            found.append(warped(self.outcomes[seen], "half-rank" if found else scale))
-            values[seen] = found[-1].values
-            values[mine & ~self.finite] = found[-1].worst + _FAILURE
-        return values, found[0]
+        seen = own & self.finite
+        found = warped(self.outcomes[seen], scale)
+        values[seen] = found.values
+        values[own & ~self.finite] = found.worst + _FAILURE
+        return values, found
 
 
 @dataclass(frozen=True)
@@ -177,17 +174,13 @@ class Fidelities:
         """The number of levels, including that of earlier studies."""
         return max(1, len(self.rungs)) + self.foreign
 
-    def observations(self, history: History, mode: Mode) -> Observations:
-        """The lines of a history, earlier studies first."""
+    def observations(
+        self, history: History, mode: Mode, earlier: Mapping[int, float] | None = None
+    ) -> Observations:
+        """The lines of a history; earlier: scores by the place of a trial in its `foreign`."""
         sign = 1.0 if mode == "min" else -1.0
-        lines: list[tuple[int, int, float]] = []
-        if self.foreign:
-            count = len(history.foreign)
-            lines += [
-                (number - count, 0, sign * past.curve[-1][1] if past.curve else math.nan)
-                for number, past in enumerate(history.foreign)
-                if past.curve or past.state == "failed"
-            ]
+        count = len(history.foreign)
+        lines = [(place - count, 0, score) for place, score in sorted((earlier or {}).items())]
         for past in history.past:
             lines += [
                 (past.trial, level + self.foreign, sign * value)
@@ -255,6 +248,12 @@ class Table:
     def finite(self) -> int:
         """How many outcomes are finite."""
         return int(self.observations.finite.sum())
+
+    @property
+    def own(self) -> int:
+        """How many of the study's own trials have a finite outcome."""
+        of = self.observations
+        return len(np.unique(of.trials[of.finite & (of.trials >= 0)]))
 
     def contenders(self, kept: NDArray[np.intp]) -> NDArray[np.float64]:
         """Rows, of the lines kept, among which the best is looked for.

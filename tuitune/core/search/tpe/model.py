@@ -14,9 +14,12 @@ import numpy as np
 from tuitune.core.options import Mode
 from tuitune.core.pruning.pruner import loss_of
 from tuitune.core.reasons import Cause, Denser, NotModelled
+from tuitune.core.search.earlier import EarlierRoom
 from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
+from tuitune.core.search.start import start_then_model
 from tuitune.core.search.tpe.density import Columns, Density, columns, density, log_belief
+from tuitune.core.search.trust import Results, faith, results
 from tuitune.core.space import SearchSpace
 
 _GOOD = 0.1  # q: the share of the good ones
@@ -35,6 +38,26 @@ class Split:
     good: Sequence[Mapping[str, Any]]
     poor: Sequence[Mapping[str, Any]]
     trials: int
+
+
+_FADED = 60  # own trials, after which earlier studies no longer count
+
+
+def _joined(own: Split | None, earlier: Mapping[int, float], history: History) -> Split | None:
+    """Both sides with the good and the poor of earlier studies, fewer as the own trials grow.
+
+    earlier: scores by the place of a trial in the history's `foreign`.
+    """
+    trials = sum(bool(past.curve) or past.state == "failed" for past in history.past)
+    share = max(0.0, 1.0 - trials / _FADED)
+    configs = [history.foreign[place].config for place in sorted(earlier, key=earlier.__getitem__)]
+    most = max(_LEAST, math.ceil(_GOOD * len(configs)))
+    good, poor = configs[: round(share * most)], configs[most:]
+    poor = [config for place, config in enumerate(poor) if place < share * len(poor)]
+    if own is None:
+        running = [past.config for past in history.past if past.state == "pending"]
+        return Split(None, good, [*poor, *running], trials) if good else None
+    return Split(own.rung, [*own.good, *good], [*own.poor, *poor], own.trials)
 
 
 Observed = list[tuple[float, int, "Past"]]  # (loss, number in the order given, trial)
@@ -101,7 +124,6 @@ _EXPLORED = 0.1  # rho: the share of configurations that the model does not choo
 _CANDIDATES = 64  # N_s
 _ROUNDS = 6  # of so many draws, as long as constraints leave too few of them
 _FEWEST = 8  # candidates that keep the constraints
-_BELIEF = 10.0  # beta: after so many trials a belief fades, as beta / n
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +141,29 @@ class TpeModel:
     rungs: tuple[int, ...]
     sobol: SobolSearcher
     columns: Columns
+    earlier: EarlierRoom
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """As `Model.propose`; Sobol's points where there are too few trials for a model."""
+        own = results(history.past, self.rungs, self.mode)
+        first = self.earlier.first(history, own, tried)
+        if first is not None:
+            return first
         rng = np.random.default_rng([self.seed, trial])
         if rng.random() < _EXPLORED:
             return self._explored(trial, tried, "explore")
-        pasts = (*history.foreign, *history.past)
-        found = split(pasts, self.rungs, self.mode, len(self.space.searched))
+        found = split(history.past, self.rungs, self.mode, len(self.space.searched))
+        earlier = self.earlier.scores(history.foreign, own)
+        if earlier.of:
+            found = _joined(found, earlier.of, history)
         if found is None or not self.space.searched:
             return self._explored(trial, tried, "few")
-        chosen = self._likeliest(found, tried, rng)
+        chosen = self._likeliest(found, own, tried, rng)
         if chosen is None:
             return self._explored(trial, tried, "all tried")
         config, ratio = chosen
         times = float(np.exp(min(ratio, 50.0)))
-        why = Denser(times, len(found.good), len(found.poor), found.rung)
+        why = Denser(times, len(found.good), len(found.poor), found.rung, earlier=earlier.weights)
         return Proposal(config, "tpe", why)
 
     def _explored(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
@@ -144,7 +173,7 @@ class TpeModel:
         return Proposal(found.config, "exploration", NotModelled(cause, found.why))
 
     def _likeliest(
-        self, found: Split, tried: Tried, rng: np.random.Generator
+        self, found: Split, own: Results, tried: Tried, rng: np.random.Generator
     ) -> tuple[dict[str, Any], float] | None:
         """(configuration, ln of the ratio of the two densities there)."""
         encode, categories = self.columns.encode, self.columns.categories
@@ -153,7 +182,9 @@ class TpeModel:
         configs = [self.space.configuration(point) for point in self._candidates(good, rng)]
         at = encode(configs)  # after rounding
         ratios = good.log_at(at) - poor.log_at(at)
-        belief = log_belief(self.space.searched, configs) * min(1.0, _BELIEF / found.trials)
+        searched = self.space.searched
+        known = -log_belief(searched, [past.config for past in own.trials])
+        belief = log_belief(searched, configs) * min(1.0, faith(known, own, found.trials))
         for index in np.argsort(-(ratios + belief), kind="stable"):
             if is_new(self.space, configs[index], tried):
                 return configs[index], float(ratios[index])
@@ -178,4 +209,5 @@ class TpeModel:
 def tpe_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -> TpeModel:
     """rungs: the resources that trials are compared at, ascending; empty: at their end alone."""
     sobol = sobol_searcher(space, seed)
-    return TpeModel(space, seed, mode, tuple(rungs), sobol, columns(space))
+    earlier = EarlierRoom(space, mode, "tpe", start_then_model(space, seed, informed=True))
+    return TpeModel(space, seed, mode, tuple(rungs), sobol, columns(space), earlier)
