@@ -7,9 +7,10 @@ import pytest
 from pictures import NOW, row, rows, snapshot, study, text
 
 from tuitune.core.events import StopReason
+from tuitune.core.spec import TrialSpec
 from tuitune.core.study.acts import Act
 from tuitune.ui.actions import engine_state as on
-from tuitune.ui.actions import trial_acts
+from tuitune.ui.actions import study_acts, trial_acts
 from tuitune.ui.actions.registry import ACTIONS
 from tuitune.ui.render.lines import width_of
 from tuitune.ui.screens.help import help_lines, key_lines
@@ -181,3 +182,27 @@ def test_how_long_a_finished_study_took_is_told():
         rows("cc"), engine="finished", study=study(finished=True, complete=True, elapsed=90.0)
     )
     assert "finished: 2 of 20 trials in 1m30s" in text(summary_lines(context(made), 80))
+
+
+@pytest.mark.parametrize(
+    ("saves", "checkpoint", "said"),
+    [
+        (None, None, "end, and start again later: they can't save"),
+        ("last.ckpt", None, "save and leave"),
+        (None, 3, "save and leave"),
+    ],
+)
+def test_the_ways_to_stop_say_whether_trials_can_save(saves, checkpoint, said):
+    opened, asked = [], []
+
+    class FakeApp:
+        snapshot = snapshot(
+            [row(0, state="r", checkpoint=checkpoint)],
+            spec=pictures.spec(trial=TrialSpec(command=("train",), saves=saves)),
+        )
+        menu = opened.append
+        ask = asked.append
+
+    study_acts._stop(FakeApp())
+    opened[0].choices[0].run()
+    assert asked[0].text == f"type stop to stop the study: its running trials (1) {said}"

@@ -180,9 +180,9 @@ def test_a_study_is_paused_resumed_and_stopped_in_the_list(three):
         await pilot.press("D")
         await until("delete going: an engine runs it; stop it first")
         await pilot.press("Q", "s")
-        await until("type stop to stop going: 2 running trials save and leave")
+        await until("type stop to stop going: its running trials (2) save and leave")
         await pilot.press(*"stop", "enter")
-        await until("going is stopping: trials save and leave")
+        await until("going is stopping: its running trials save and leave")
         await until("c continue", gone=("1 running",))
 
     drive_list(listed(three.path / "runs"), scenario)

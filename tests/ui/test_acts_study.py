@@ -98,7 +98,7 @@ def test_the_study_is_stopped_by_typing_it(workshop, key, ended):
         await driver.press("Q", key)
         assert "type stop to stop the study" in driver.screen()
         await driver.press(*"stop", "enter")
-        await driver.until_said("stopping: 2 running trials")
+        await driver.until_said("stopping: its running trials")
         await driver.until(lambda: driver.study.snapshot.engine.state == "gone", "the engine's end")
         await driver.press("4", "z", "w")
         await driver.until_shown("nothing more starts, running trials")
@@ -113,7 +113,7 @@ def test_what_runs_may_finish(workshop):
     async def scenario(driver):
         await driver.until_running(2)
         await driver.press("Q", "f", *"stop", "enter")
-        await driver.until_said("stopping: 2 running trials run to their end")
+        await driver.until_said("stopping: its running trials run to their end (2)")
         (workshop.path / "end").touch()
         await driver.until(lambda: driver.study.snapshot.engine.state == "gone", "the engine's end")
         assert [row.state for row in driver.study.snapshot.rows] == ["COMPLETE", "COMPLETE"]

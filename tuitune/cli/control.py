@@ -19,6 +19,7 @@ from tuitune.control.requests import (
     apart,
     cleared_words,
 )
+from tuitune.messages.states import leaving
 from tuitune.messages.text import configuration_words, duration, trial_name, trial_names
 from tuitune.store import owner
 from tuitune.studyfile.document import parsed
@@ -56,9 +57,11 @@ def stop_study(study: str | None, runs: Path, *, finish: bool, now: bool) -> int
     elif now:
         how = f"killing {running} running trial{s}"
     else:
-        how = f"waiting for {running} running trial{s} to save and leave"
+        may_save = found.spec.trial.may_save or any(r.checkpoint for r in found.reader.trials())
+        how = f"waiting for {running} running trial{s} to {leaving(may_save=may_save)}"
         if within := answer.get("within"):
-            how += f", for at most {duration(within)} plus the time of a save; --now does not wait"
+            plus = " plus the time of a save" if may_save else ""
+            how += f", for at most {duration(within)}{plus}; --now does not wait"
     print(f"{found.name}: stopping; {how}")
     return 0
 

@@ -71,6 +71,11 @@ class TrialSpec:
     pause: Pause = "save"  # how a trial is paused: it saves and leaves, or its GPU is freed
 
     @property
+    def may_save(self) -> bool:
+        """Whether trials can save, as far as that is known before one has: a command by `saves`."""
+        return self.command is None or self.saves is not None
+
+    @property
     def gpu_count(self) -> int:
         """The GPUs that a trial is on; 1 where it has a part of one, or the machine decides."""
         return 1 if self.gpus is None or self.gpus == "auto" else math.ceil(self.gpus)

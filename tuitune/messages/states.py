@@ -129,6 +129,11 @@ def shown(
     return Shown.HELD if at_rung and state == TrialState.PAUSED else _PLAIN[state]
 
 
+def leaving(*, may_save: bool) -> str:
+    """What trials do when their study stops; follows their name."""
+    return "save and leave" if may_save else "end, and start again later: they can't save"
+
+
 def refusal(why: WhyNot, number: int, state: Shown) -> str:
     """Why something can't be done to a trial, as "is paused already"; follows the trial's name."""
     return _REFUSALS[why].format(number=number, clause=WORDS[state].clause)

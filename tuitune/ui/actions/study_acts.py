@@ -10,7 +10,8 @@ from tuitune.core.events import TrialState
 from tuitune.ui.actions.action import Action, Argument
 from tuitune.ui.actions.command_line import command_line
 from tuitune.ui.actions.engine_state import no_engine, no_start
-from tuitune.ui.state.status_line import SEEN, Choice, Menu, Question, Undo, Wanted
+from tuitune.ui.actions.study_list import stop_menu
+from tuitune.ui.state.status_line import SEEN, Question, Undo, Wanted
 
 if TYPE_CHECKING:
     from tuitune.ui.actions.action import AppActions
@@ -91,19 +92,15 @@ def use_gpus(app: AppActions, which: str) -> None:
 
 
 def _stop(app: AppActions) -> None:
-    running = app.snapshot.counts.get(TrialState.RUNNING, 0)
-    ways = (
-        ("s", "save and leave", Stop(), "trials save and leave"),
-        ("f", "finish running trials", Stop(finish=True), "trials run to their end"),
-        ("k", "kill running trials", Stop(now=True), "trials are killed without saving"),
-    )
+    snapshot = app.snapshot
+    running = snapshot.counts.get(TrialState.RUNNING, 0)
+    saved = any(row.checkpoint is not None for row in snapshot.rows)
 
-    def choice(key: str, title: str, request: Stop, words: str) -> Choice:
-        text = f"type stop to stop the study: {running} running {words}"
-        yes = lambda: app.send(request, lambda answer: _stopping(app, answer, words))  # noqa: E731
-        return Choice(key, title, lambda: app.ask(Question(text, yes, "stop")))
+    def send(request: Stop, words: str) -> None:
+        app.send(request, lambda answer: _stopping(app, answer, words))
 
-    app.menu(Menu("stop the study", tuple(choice(*way) for way in ways)))
+    may_save = saved or snapshot.spec.trial.may_save
+    app.menu(stop_menu("the study", running, may_save=may_save, send=send, ask=app.ask))
 
 
 def _restart(app: AppActions) -> None:
@@ -112,7 +109,7 @@ def _restart(app: AppActions) -> None:
 
 def _stopping(app: AppActions, answer: dict[str, Any], words: str) -> None:
     app.status_line.undo = None
-    app.say(f"stopping: {answer['running']} running {words}", "info")
+    app.say(f"stopping: {words} ({answer['running']})", "info")
 
 
 def _set_concurrency(app: AppActions, number: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tuitune.control.requests import Pause, Resume, Stop
+from tuitune.messages.states import leaving
 from tuitune.messages.text import plain
 from tuitune.ui.state.records import Record
 from tuitune.ui.state.status_line import Choice, Menu, Question
@@ -50,20 +51,37 @@ class StudyAct(Record, frozen=True):
     why_not: Callable[[Entry], str]  # the reason why it can't be done now; "" if it can
 
 
-def _stop(app: StudyActs, entry: Entry) -> None:
+def stop_menu(
+    name: str,
+    running: int,
+    *,
+    may_save: bool,
+    send: Callable[[Stop, str], None],
+    ask: Callable[[Question], None],
+) -> Menu:
+    """The ways to stop a study. send: gets a way and its words."""
+    leave = leaving(may_save=may_save)
     ways = (
-        ("s", "save and leave", Stop(), "trials save and leave"),
-        ("f", "finish running trials", Stop(finish=True), "trials run to their end"),
-        ("k", "kill running trials", Stop(now=True), "trials are killed without saving"),
+        ("s", leave.partition(":")[0], Stop(), leave),
+        ("f", "finish running trials", Stop(finish=True), "run to their end"),
+        ("k", "kill running trials", Stop(now=True), "are killed without saving"),
     )
 
     def choice(key: str, title: str, request: Stop, words: str) -> Choice:
-        text = f"type stop to stop {plain(entry.name)}: {entry.running} running {words}"
-        said = f"{plain(entry.name)} is stopping: {words}"
-        yes = lambda: app.send(entry.folder, request, said)  # noqa: E731
-        return Choice(key, title, lambda: app.ask(Question(text, yes, "stop")))
+        text = f"type stop to stop {name}: its running trials ({running}) {words}"
+        question = Question(text, lambda: send(request, f"its running trials {words}"), "stop")
+        return Choice(key, title, lambda: ask(question))
 
-    app.menu(Menu(f"stop {plain(entry.name)}", tuple(choice(*way) for way in ways)))
+    return Menu(f"stop {name}", tuple(choice(*way) for way in ways))
+
+
+def _stop(app: StudyActs, entry: Entry) -> None:
+    name, may_save = plain(entry.name), entry.may_save
+
+    def send(request: Stop, words: str) -> None:
+        app.send(entry.folder, request, f"{name} is stopping: {words}")
+
+    app.menu(stop_menu(name, entry.running, may_save=may_save, send=send, ask=app.ask))
 
 
 def _pause(app: StudyActs, entry: Entry) -> None:
@@ -111,7 +129,14 @@ def _no_delete(entry: Entry) -> str:
 
 
 STUDY_ACTS: Final[Sequence[StudyAct]] = (
-    StudyAct("study.stop", (), "stop", "Stop it: trials save and leave.", _stop, _not_running),
+    StudyAct(
+        "study.stop",
+        (),
+        "stop",
+        "Stop it: trials save and leave, finish, or are killed.",
+        _stop,
+        _not_running,
+    ),
     StudyAct("study.pause", (), "pause", "Launch no new trial.", _pause, _no_pause),
     StudyAct("study.resume", (), "resume", "Launch new trials again.", _resume, _no_resume),
     StudyAct(
