@@ -8,6 +8,7 @@ import time
 import pytest
 from driving import TRAIN
 from stills import text_of
+from textual.events import Key
 from workshop import PATIENCE, wait_until
 
 from tuitune.cli.app import _stored
@@ -281,3 +282,13 @@ def test_from_a_study_one_comes_back_to_the_list(three):
     screen = screen_of(three.folder("halfway"))
     made = StudiesScreen(runs, configured().keymap, look, screen_of)
     drive_list(TuituneApp(screen, look, lambda: made), from_study)
+
+
+def test_a_filter_that_is_pasted_with_its_enter_filters(three):
+    async def scenario(pilot, until):
+        await until("Studies 3", "finished")
+        for key in (Key("slash", "/"), *(Key(c, c) for c in "ended"), Key("enter", "\r")):
+            pilot.app.post_message(key)
+        await until("Studies 1", "/ended")
+
+    drive_list(listed(three.path / "runs"), scenario)

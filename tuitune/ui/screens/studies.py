@@ -261,7 +261,7 @@ class StudiesScreen(Screen[None]):
 
     def _begin_filter(self) -> None:
         drop = partial(self._set_filter, "")
-        prompt = Prompt("/", self._filter, lambda _: None, seen=self._set_filter, dropped=drop)
+        prompt = Prompt("/", self._filter, self._set_filter, seen=self._set_filter, dropped=drop)
         self._prompt_line.begin(prompt)
 
     def _back(self) -> None:

@@ -113,8 +113,9 @@ def shown_state(entry: Entry) -> str:
 def _progress(entry: Entry, width: int, glyphs: Glyphs) -> Line:
     if not width:
         return ()
-    share = entry.done / entry.total if entry.total else None
-    return (_gap(width), ""), *bar(share, width, glyphs)
+    drawn, rest = bar(entry.done / entry.total if entry.total else None, width, glyphs)
+    role = drawn[1] if entry.state == "running" else "faint"  # what runs stands out
+    return (_gap(width), ""), (drawn[0], role), rest
 
 
 def _tone(entry: Entry) -> str:
