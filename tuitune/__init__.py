@@ -6,25 +6,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuitune.api.loaded import load
+    from tuitune.api.asking import open as open  # noqa: A004 - as tuitune.open
+    from tuitune.api.loaded import load as load
+    from tuitune.api.running import run as run
     from tuitune.trial.api import Trial
     from tuitune.trial.current import current, debug
     from tuitune.trial.link import TrialStopped
 
-__all__ = ["Trial", "TrialStopped", "current", "debug", "load"]
+# The others are used by their full names: `open` would hide Python's own.
+__all__ = ["Trial", "TrialStopped", "current", "debug"]
 
 # Loaded only where they are asked for: a training script pays for its trial alone, and an app that
 # is opened is no training script.
 _PLACES = {
-    "Trial": "tuitune.trial.api",
-    "TrialStopped": "tuitune.trial.api",
-    "current": "tuitune.trial.current",
-    "debug": "tuitune.trial.current",
-    "load": "tuitune.api.loaded",
+    "Trial": "trial.api:Trial",
+    "TrialStopped": "trial.link:TrialStopped",
+    "current": "trial.current:current",
+    "debug": "trial.current:debug",
+    "load": "api.loaded:load",
+    "open": "api.asking:open",
+    "run": "api.running:run",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    module, _, found = _PLACES[name].partition(":")
+    return getattr(importlib.import_module(f"tuitune.{module}"), found)

@@ -28,7 +28,7 @@ def name_of(code: str) -> str:
 def test_an_example_runs(workshop: Workshop, code: str):
     if "to_pandas" in code and importlib.util.find_spec("pandas") is None:
         pytest.skip("not installed: pandas")
-    if "digits" in code:
+    if "digits" in code:  # of a study that is there
         done = workshop.run(workshop.study(CODE, PRUNING, name="digits"), "--no-ui")
         assert done.returncode == 0, done.stderr
     done = workshop.call([sys.executable, str(workshop.write("example.py", code))])

@@ -42,8 +42,8 @@ _POLL = 0.5  # s
 _HOLD = 10.0  # s that an engine started for a request waits for it
 
 
-def _print_facts(folder: StudyFolder, *, as_json: bool) -> int:
-    """Print what the engine stores until the study ends or its engine is gone."""
+def print_facts(folder: StudyFolder, *, as_json: bool) -> int:
+    """Print what the engine stores until the study ends or its engine is gone; the exit status."""
     study = Study(folder.spec)
     watcher = JsonLines() if as_json else Lines(study, short_path(folder.path))
     seen = 0
@@ -121,7 +121,7 @@ def _do(request: RunRequest, resolution: Resolution) -> int:
 def _follow(study: StudyFolder, request: RunRequest) -> int:
     early_signals.let_come()
     print(f"{study.name}: an engine runs it already; following it", file=sys.stderr)
-    return _print_facts(study, as_json=request.as_json)
+    return print_facts(study, as_json=request.as_json)
 
 
 def _run(request: RunRequest, resolution: Resolution) -> int:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.app import AppOptions, has_terminal, run_with_app
 from tuitune.cli.best import find_trial
+from tuitune.cli.prepared import ASIDE, file_of, new_folder, prepare
 from tuitune.cli.run import run_study
 from tuitune.cli.run_request import RunRequest
 from tuitune.cli.studies import StudyFolder, open_study, short_path
 from tuitune.core.space import Sampled
 from tuitune.messages.text import trial_name
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS, create_study, newest_study
-from tuitune.store.journal import Journal
+from tuitune.store.folder import DOCUMENT, newest_study
 from tuitune.studyfile import load_whole
 from tuitune.studyfile.document import written
 from tuitune.studyfile.nesting import CONSTRAINTS, flattened
@@ -67,8 +67,8 @@ def _prepared(study: StudyFolder, row: TrialRow, to: int) -> Path:
     """The study file that trains it on; its folder holds the checkpoint that it goes on from."""
     runs, name = study.path.parent, f"{study.name}-{row.number}-to-{to}"
     before = newest_study(runs, name)
-    if before is not None and _file_of(before).is_file():
-        return _file_of(before)
+    if before is not None and file_of(before).is_file():
+        return file_of(before)
     checkpoint = study.saved(row.number)
     reached = 0 if checkpoint is None else int(checkpoint.name)
     unit = study.spec.pruning.resource or "report"
@@ -79,24 +79,20 @@ def _prepared(study: StudyFolder, row: TrialRow, to: int) -> Path:
         kept = 'as keep_checkpoints = "best" keeps it of the best trial only'
         words = f"{trial_name(row.number)} has no checkpoint, {kept}; it starts from the beginning"
         print(f"{study.name}: {words}", file=sys.stderr)
-    folder = create_study(runs, name)
-    assert folder is not None
+    folder = new_folder(runs, name)
     about = f"# {trial_name(row.number)} of {study.name}, trained on to {unit} {to}\n\n"
-    file = _file_of(folder)
-    file.write_text(about + written(_document(study, row, name, to)), encoding="utf-8")
+    file, text = file_of(folder), about + written(_document(study, row, name, to))
+    file.write_text(text, encoding="utf-8")
     _fill(folder, study, row, checkpoint)
+    prepare(folder, text, study.spec.objective.metric)
     what = f"{trial_name(row.number)} is trained on as {folder.name}, from {unit} {reached}"
     print(f"{study.name}: {what}; its study file is {short_path(file)}", file=sys.stderr)
     return file
 
 
-def _file_of(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.toml")
-
-
 def _fill(folder: Path, study: StudyFolder, row: TrialRow, checkpoint: Path | None) -> None:
-    """Make the new folder a study that has not begun, whose first trial finds its checkpoint."""
-    trial = folder / TRIALS / "0000"
+    """Give the first trial of the new study its configuration and its checkpoint."""
+    trial = folder / ASIDE / "0000"
     trial.mkdir(parents=True, mode=0o700)
     config = study.spec.space.nested(row.config)
     (trial / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -106,8 +102,6 @@ def _fill(folder: Path, study: StudyFolder, row: TrialRow, checkpoint: Path | No
         except shutil.Error as error:
             words = f"{study.name}: {checkpoint}: was removed while it was copied; try again"
             raise _RefusedError(words) from error
-    shutil.copyfile(_file_of(folder), folder / DOCUMENT)
-    Journal.open(folder / DATABASE, study.spec.objective.metric).close()  # last: it is a study now
 
 
 def _document(study: StudyFolder, row: TrialRow, name: str, to: int) -> Document:

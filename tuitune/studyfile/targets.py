@@ -9,6 +9,8 @@ from pathlib import Path
 from tuitune.studyfile.hints import nearest
 from tuitune.studyfile.problems import WrongValueError
 
+PICKLE = ".pickle"  # a function that `tuitune.run` has stored, as it has no file
+
 
 def _check_form(target: str) -> None:
     """Raises WrongValueError unless it is "file.py:function" or "package.module:function"."""
@@ -21,7 +23,7 @@ def _check_form(target: str) -> None:
         raise WrongValueError(f'names no file; write "file.py:function", as in "{example}"')
     if not module or not function.isidentifier():
         raise WrongValueError('is no "file.py:function" or "package.module:function"; write one')
-    if module.endswith(".py"):
+    if module.endswith((".py", PICKLE)):
         return
     if "/" in module:
         raise WrongValueError(f'names a file without its ending; write "{module}.py:{function}"')
@@ -41,7 +43,9 @@ def check_target(target: str, folder: Path | None, arguments: int, *, here: bool
     if folder is None:
         return
     module, _, function = target.rpartition(":")
-    file = _file_of(module, folder, here=here)
+    if module.endswith(PICKLE) and not _is_file(folder / module):
+        raise WrongValueError(f"there is no file {folder / module}; run tuitune.run(...) again")
+    file = None if module.endswith(PICKLE) else _file_of(module, folder, here=here)
     if file is None:
         return
     try:

@@ -25,9 +25,13 @@ _WRITTEN = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0\s*(?:\[heap\])?$"
 def load(target: str, folder: str) -> Callable[..., Any]:
     """The function of "file.py:function" in `folder`, or of "package.module:function".
 
+    Or the one that "file.pickle:function" holds.
+
     Raises whatever its module raises, ImportError, AttributeError.
     """
     place, _, name = target.rpartition(":")
+    if place.endswith(".pickle"):
+        return _unpickled(Path(folder, place))
     module = (
         _load_file(Path(folder, place)) if place.endswith(".py") else importlib.import_module(place)
     )
@@ -35,6 +39,14 @@ def load(target: str, folder: str) -> Callable[..., Any]:
     if not callable(function):
         raise TypeError(f"{target}: {name} is a {type(function).__name__}, not a function")
     return function  # type: ignore[no-any-return]
+
+
+def _unpickled(path: Path) -> Callable[..., Any]:
+    """A function that `tuitune.run` has stored by value. Raises whatever its modules raise."""
+    import pickle  # noqa: PLC0415 - seldom needed
+
+    with path.open("rb") as file:
+        return pickle.load(file)  # type: ignore[no-any-return]  # noqa: S301 - the user's own
 
 
 def open_path(folder: str) -> None:

@@ -1,0 +1,42 @@
+"""Studies that commands and programs prepare: a folder with a study file, and no facts yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS, create_study
+from tuitune.store.journal import Journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+ASIDE = ".trials"  # where the trials of a study that is none yet are laid
+
+
+def new_folder(runs: Path, name: str) -> Path:
+    """A new folder for a study of this name, which is no study before `prepare`. Raises StoreError.
+
+    The study file that a run of it takes is to be written to `file_of` this folder.
+    """
+    folder = create_study(runs, name)
+    assert folder is not None  # only where it may be no second one of its name
+    return folder
+
+
+def file_of(folder: Path) -> Path:
+    """The study file of a prepared study: beside its folder, with the folder's name."""
+    return folder.with_name(f"{folder.name}.toml")
+
+
+def prepare(folder: Path, text: str, metric: str) -> None:
+    """Make the folder a study that has not begun. Raises OSError, StoreError.
+
+    A folder `ASIDE` in it becomes that of its trials.
+    """
+    Journal.open(folder / DATABASE, metric).close()
+    aside = folder / f"{DOCUMENT}.new"
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(folder / DOCUMENT)  # with it, the folder is a study
+    if (folder / ASIDE).is_dir():
+        (folder / ASIDE).rename(folder / TRIALS)
