@@ -83,12 +83,13 @@ class Scene:
         self.locks = Locks("study s of anna", folder)
         self.settings = SETTINGS
         self.leases = Leases(self.locks, leave_free, lambda: self.settings, lambda: 0.0)
+        self.homes, self.suspects = set[str](), set[str]()
         self.gpus = [Gpu(f"g{i}", i, "A100", 1) for i in range(4)]
 
     def renew(self, most: int | None, **began: float) -> dict[str, str]:
         """The obstacles, where there are some; in capitals where trials are to leave."""
         self.settings = msgspec.structs.replace(SETTINGS, max_gpus=most)
-        found = self.leases.renew(self.gpus, began)
+        found = self.leases.renew(self.gpus, began, self.homes, self.suspects)
         words = [(gpu, reason_words(gpu.obstacle)) for gpu in found if gpu.obstacle]
         return {gpu.uuid: why.upper() if gpu.claimed else why for gpu, why in words}
 
@@ -117,3 +118,24 @@ def test_what_is_left_free_is_not_given_up(tmp_path: Path):
     scene = Scene(tmp_path, leave_free=1)
     assert scene.renew(3, g0=1.0) == {"g1": "left free for others"}
     assert scene.renew(9, g0=1.0) == {"g1": "left free for others"}
+
+
+def test_the_gpu_that_is_wanted_back_is_taken_first_and_one_that_fails_trials_last(tmp_path: Path):
+    scene = Scene(tmp_path)
+    scene.renew(1)
+    assert sorted(scene.locks._held) == ["g3"]
+    scene.homes = {"g1"}
+    scene.renew(1)
+    assert sorted(scene.locks._held) == ["g1"]
+    scene.suspects = {"g1"}
+    scene.renew(1)
+    assert sorted(scene.locks._held) == ["g3"]
+    scene.renew(1, g1=1.0)  # a trial is there
+    assert "g1" in scene.locks._held
+
+
+def test_a_gpu_beyond_the_trials_at_a_time_is_told_from_one_that_is_left_to_others(tmp_path: Path):
+    scene = Scene(tmp_path, leave_free=1)
+    scene.settings = msgspec.structs.replace(SETTINGS, concurrency=1)
+    words = [reason_words(gpu.obstacle) for gpu in scene.leases.renew(scene.gpus, {})]
+    assert words == ["not needed for so few trials at a time"] * 3 + [""]

@@ -67,6 +67,17 @@ def test_who_stops_a_study_knows_it_and_who_has_it_stopped_does_not(
     assert told(workshop.path) == ["halted|study|stopped by SIGTERM"][:count]
 
 
+def test_the_command_is_changed_while_the_study_runs(workshop: Workshop):
+    waiting = "Path('on').touch()\n    while not Path('go').exists(): time.sleep(0.01)"
+    process = workshop.start(workshop.study(CODE.format(waiting), trials=1), "--no-ui")
+    wait_until((workshop.path / "on").exists, "the trial")
+    done = workshop.run("set", "study", f"notify.command=['sh', '-c', '{TELL}']")
+    assert "[notify] command: was not set, is " in done.stdout, done.stderr
+    (workshop.path / "go").touch()
+    process.communicate(timeout=60)
+    assert told(workshop.path) == ["done|study|best loss 0.5 (#0)"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import subprocess
 import sys
+import time
 from typing import Any
 
 from gpu_studies import notes, study
@@ -53,8 +54,13 @@ def test_fewer_gpus_are_given_up_with_checkpoints_and_taken_again(shop: Workshop
     wait_until(lambda: states(shop) == ["RUNNING", "WAITING", "WAITING"], "two to leave")
     waiting = [trial for trial in shop.trials() if trial["state"] == "WAITING"]
     assert all(trial["note"].startswith("left its GPU") for trial in waiting)
+    now = time.localtime().tm_hour
+    shop.run("set", "study", f'devices.hours={{ "{now}-{(now + 2) % 24 or 24}" = 0 }}')
+    assert "nothing starts: [devices] max_gpus and hours: 0 GPUs at most until" in (
+        shop.run("show", "study").stdout
+    )
     shop.run("set", "study", 'devices.hours={ "00-24" = 3 }')  # whatever the time
-    wait_until(lambda: len(resumed(shop)) == 2, "both to go on")
+    wait_until(lambda: len(resumed(shop)) >= 2, "both to go on")
     go_on(shop, process)
 
 

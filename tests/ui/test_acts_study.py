@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from uuid import uuid4
+
 import pytest
 from driving import drive, start
 from workshop import wait_until
 
+from tuitune.core.gpu_reasons import GpuAside
+from tuitune.devices.quarantine import Quarantine
 from tuitune.store import owner
 
 
@@ -29,6 +34,30 @@ def test_launching_pauses_and_comes_back(workshop):
         await driver.until(lambda: driver.study.snapshot.study.launching, "launching")
         await driver.press("4", "z", "w")
         await driver.until_shown("is paused by hand (app)", "launching is resumed by hand (app)")
+
+    drive(start(workshop), scenario)
+
+
+def test_gpus_that_were_set_aside_are_used_again_by_a_key(
+    workshop, world, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {**world.environment, "TUITUNE_LOCKS": str(workshop.path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    world.token = f"{uuid4().hex[:8]}-"
+    world.with_gpus(2)
+    aside = GpuAside("CUDA error: 214", None, time.time(), study="other")
+    Quarantine(workshop.path).add(1, f"GPU-{world.token}1", aside)
+
+    async def scenario(driver):
+        await driver.until_running(1)
+        assert sum(row.state == "RUNNING" for row in driver.study.snapshot.rows) == 1
+        await driver.until_shown("set aside")
+        await driver.press("U")
+        await driver.until_said("GPU 1: used again")
+        await driver.until_running(2)
+        await driver.press("U")
+        await driver.until_said("no GPU was set aside")
 
     drive(start(workshop), scenario)
 

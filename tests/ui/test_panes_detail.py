@@ -76,6 +76,11 @@ def test_what_it_does_in_words(changes, words):
     assert words in said(row(0, "r", **changes), 80)
 
 
+def test_what_it_has_used_of_gpus():
+    assert "used    2 GPU-hours, 350 Wh" in said(row(0, "c", gpu_seconds=7200.0, energy=1.26e6), 80)
+    assert "GPU-hours" not in said(row(0, "c"), 80)
+
+
 def test_what_one_that_does_not_run_waits_for():
     assert "is frozen: it can't save" in said(row(0, "p", activity="frozen"), 80)
     parked = row(0, "p", activity="parked", note="made way on GPU 0")

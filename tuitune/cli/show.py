@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from tuitune.core.study.ranking import loss
 from tuitune.messages.facts import told
 from tuitune.messages.parameters import by_importance, caution, is_useless, score
 from tuitune.messages.states import shown_counts
-from tuitune.messages.text import number, plain, trial_name
+from tuitune.messages.text import allowance, plain, trial_name, usage_words
 from tuitune.store.errors import StoreError
 from tuitune.store.exported import importance_record, usage_record
 from tuitune.store.rows import StudyRow
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuitune.cli.studies import StudyFolder
+    from tuitune.core.events import Settings
     from tuitune.core.search.importance import Importance
     from tuitune.core.spec import Objective
     from tuitune.store.owner import Owner
@@ -121,11 +123,22 @@ def _nothing_starts(stored: _Stored) -> str:
         return "the disk is too full; make room, or lower `disk_free` in [limits]"
     if row.blocked:
         return row.blocked
-    return (
-        ""
-        if row.launching
-        else f"launching is paused; `tuitune resume {stored.study.name}` resumes it"
-    )
+    if not row.launching:
+        return f"launching is paused; `tuitune resume {stored.study.name}` resumes it"
+    return _no_gpu_allowed(row.settings)
+
+
+def _no_gpu_allowed(settings: Settings | None) -> str:
+    """That `max_gpus` and `hours` allow a trial no GPU now; empty if they do."""
+    if settings is None or settings.gpus == 0 or (settings.max_gpus, settings.hours) == (None, ()):
+        return ""
+    from tuitune.engine.leases import allowed_now  # noqa: PLC0415 - few studies need it
+
+    now = allowed_now(settings, time.time())
+    needed = 1 if settings.gpus == "auto" else math.ceil(settings.gpus)
+    if now.gpus is None or now.gpus >= needed:
+        return ""
+    return f"[devices] max_gpus and hours: {allowance(now)}, and a trial has {needed}"
 
 
 def _counts(stored: _Stored) -> tuple[dict[TrialState, int], int]:
@@ -172,6 +185,12 @@ def _print_words(stored: _Stored, chosen: Chosen) -> None:
         to.print((), *best_lines(spec, best, partial=partial), fold=False)
 
 
+def _used(rows: Sequence[TrialRow]) -> tuple[float, float | None]:
+    """GPU seconds and joules of all of them."""
+    known = [row.energy for row in rows if row.energy is not None]
+    return sum(row.gpu_seconds for row in rows), sum(known) if known else None
+
+
 def _ranked(stored: _Stored) -> list[str]:
     """The parameters by importance; none where that is not known."""
     found = stored.importance
@@ -194,7 +213,7 @@ def _head(stored: _Stored) -> list[Line]:
     if why := _nothing_starts(stored):
         lines.append(line((f"nothing starts: {plain(why)}", "warning")))
     if any(row.gpu_seconds for row in rows):
-        lines.append(line(f"GPUs: {_usage_words(rows)}"))
+        lines.append(line(f"GPUs: {usage_words(*_used(rows))}"))
     return lines
 
 
@@ -224,16 +243,6 @@ def _falling(row: TrialRow, objective: Objective) -> tuple[bool, bool, float, in
     if row.value is None:
         return False, False, 0.0, row.number
     return True, row.state == TrialState.COMPLETE, -loss(row.value, objective), -row.number
-
-
-def _usage_words(rows: Sequence[TrialRow]) -> str:
-    """As "12.4 GPU-hours, 3.1 kWh"."""
-    usage = usage_record(*rows)
-    hours, energy = usage["gpu_hours"], usage["energy_wh"]
-    if energy is None:
-        return f"{number(hours)} GPU-hours"
-    words = f"{number(energy / 1000)} kWh" if energy >= 1000 else f"{number(energy)} Wh"
-    return f"{number(hours)} GPU-hours, {words}"
 
 
 def _importance_lines(found: Importance) -> list[Line]:

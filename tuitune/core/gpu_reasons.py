@@ -56,7 +56,9 @@ class GpuBarred(Reason, frozen=True, tag="gpu barred"):
     text: who holds its lock, or what is wrong with it. trial: the one whose memory is still held.
     """
 
-    cause: Literal["just left", "left free", "locked", "held", "gone", "trouble", "unknown"]
+    cause: Literal[
+        "just left", "left free", "locked", "held", "gone", "trouble", "unknown", "spare"
+    ]
     text: str = ""
     trial: int | None = None
 

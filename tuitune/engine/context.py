@@ -20,6 +20,7 @@ from tuitune.core.search.proposal import Past
 from tuitune.core.search.start import START
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import Study
+from tuitune.core.study.sick_gpus import avoided
 from tuitune.core.study.trying_again import failed_with_the_setup
 from tuitune.devices.locks import Locks, lock_folder
 from tuitune.engine.gpus import Gpus
@@ -84,6 +85,7 @@ def make_gpus(context: EngineContext, note: Callable[[str], None]) -> Gpus | Non
         note,
         context.timeouts.vacating,
         parking=context.timeouts.parking,
+        suspects=lambda: avoided(study.state, None),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -53,6 +53,7 @@ class Gpus:
         watching: Timeouts | None = None,
         view: GpuState | None = None,
         parking: float = 30.0,  # s that the driver may take to park a trial, beside moving memory
+        suspects: Callable[[], Collection[str]] = tuple,  # GPUs on which trials have failed
     ) -> None:
         self._watching = watching
         self._quarantine = Quarantine(locks.folder)
@@ -64,6 +65,7 @@ class Gpus:
         self._leases = Leases(locks, spec.leave_free, settings, clock)
         self._state = state
         self._settings = settings
+        self._suspects = suspects
         self._clock = clock
         self._note = note
         self._take: Take | None = None
@@ -153,7 +155,8 @@ class Gpus:
         free = [self._quarantined(gpu) for gpu in free]
         parked = (self._state.trials[number].parked for number in self._state.parked)
         homes = {one.home for one in parked if one is not None}
-        self._change(tuple(self._leases.renew(free, self._began(), homes)), self._clock())
+        leased = self._leases.renew(free, self._began(), homes, self._suspects())
+        self._change(tuple(leased), self._clock())
 
     def _ours(self) -> list[Tenant]:
         """Attempts that may still hold memory on a GPU."""

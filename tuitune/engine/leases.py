@@ -15,7 +15,7 @@ from tuitune.core.placement.hours import Allowance
 from tuitune.core.placement.hours import allowance as allowance_at
 from tuitune.devices.locks import Locks
 
-_LEFT_FREE = GpuBarred("left free")
+_LEFT_FREE, _SPARE = GpuBarred("left free"), GpuBarred("spare")
 
 
 class Leases:
@@ -34,13 +34,18 @@ class Leases:
         self._clock = clock
 
     def renew(
-        self, gpus: Sequence[Gpu], began: Mapping[str, float], homes: Collection[str] = ()
+        self,
+        gpus: Sequence[Gpu],
+        began: Mapping[str, float],
+        homes: Collection[str] = (),
+        suspects: Collection[str] = (),
     ) -> list[Gpu]:
         """The GPUs, each locked for this study or with an obstacle to its use.
 
         began: when the oldest trial on a GPU began, by UUID. Where fewer GPUs are allowed than
         trials are on, those stay on which trials began first; the others are given up. homes: GPUs
-        that trials which are parked want back.
+        that trials which are parked want back. suspects: those that are taken last, as trials have
+        failed there.
         """
         for gpu in gpus:
             if gpu.obstacle and gpu.uuid not in began:
@@ -49,7 +54,7 @@ class Leases:
         most = math.inf if allowed.gpus is None else allowed.gpus
         most -= sum(1 for gpu in gpus if gpu.obstacle and gpu.uuid in began)
         usable = [gpu for gpu in gpus if not gpu.obstacle]
-        usable.sort(key=lambda gpu: self._preference(gpu, began, homes))
+        usable.sort(key=lambda gpu: (*self._preference(gpu, began, homes, suspects), -gpu.index))
         refused = self._lock(usable, most)
         for uuid in refused.keys() - began.keys():
             self._locks.drop(uuid)
@@ -67,7 +72,9 @@ class Leases:
         """Lock up to `most`. Returns why others are not used, by UUID; "": not allowed now."""
         taken, others, refused = 0, 0, dict[str, Obstacle]()
         for gpu in free:
-            if taken >= min(len(free) - others - self._leave_free, self._wanted()):
+            if taken >= self._wanted():
+                refused[gpu.uuid] = _SPARE
+            elif taken >= len(free) - others - self._leave_free:
                 refused[gpu.uuid] = _LEFT_FREE
             elif taken >= most:
                 refused[gpu.uuid] = ""
@@ -79,12 +86,16 @@ class Leases:
         return refused
 
     def _preference(
-        self, gpu: Gpu, began: Mapping[str, float], homes: Collection[str]
-    ) -> tuple[float, bool, bool, float, int]:
+        self,
+        gpu: Gpu,
+        began: Mapping[str, float],
+        homes: Collection[str],
+        suspects: Collection[str],
+    ) -> tuple[float, bool, bool, bool, float]:
         """Sorts first where a trial has been for longest, then homes, locked ones, the idlest."""
         uuid = gpu.uuid
         since = began.get(uuid, math.inf)
-        return since, uuid not in homes, uuid not in self._locks, gpu.busy, -gpu.index
+        return since, uuid in suspects, uuid not in homes, uuid not in self._locks, gpu.busy
 
     @staticmethod
     def _with(gpu: Gpu, refused: Mapping[str, Obstacle], allowed: Allowance) -> Gpu:

@@ -44,13 +44,18 @@ class Notifier:
 
     def watch(self, facts: Sequence[ev.AnyFact]) -> None:
         """Run the command for those of the facts that a person is to hear of."""
-        if not self._study.spec.notify.command:
+        if not self._command():
             return
         for fact in facts:
             if type(fact) is ev.Finished:
                 self._finished(fact)
             elif type(fact) is ev.NodeChanged or type(fact) is ev.Opened:
                 self._changed(fact)
+
+    def _command(self) -> Sequence[str]:
+        """As it is set now."""
+        settings = self._study.state.settings
+        return self._study.spec.notify.command if settings is None else settings.notify
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,7 +102,7 @@ class Notifier:
 
     async def _run(self, environment: dict[str, str]) -> None:
         """Run it, and note a failure."""
-        command = self._study.spec.notify.command
+        command = self._command()
         try:
             with (self._folder / LOG).open("ab") as log:
                 process = await asyncio.create_subprocess_exec(

@@ -55,6 +55,7 @@ def settings_of(spec: StudySpec, *, has_gpus: bool = False) -> Settings:
         hours=spec.devices.hours,
         yield_to=spec.devices.yield_to,
         pause=spec.trial.pause,
+        notify=spec.notify.command,
     )
 
 

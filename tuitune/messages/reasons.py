@@ -289,6 +289,7 @@ def _taken(why: g.GpuTaken) -> str:
 _BARRED = {
     "just left": "another user has only just left it",
     "left free": "left free for others",
+    "spare": "not needed for so few trials at a time",
     "locked": "taken by {text}",
     "held": "{trial} has ended, and its memory is still held there",
     "gone": "it is no longer there",

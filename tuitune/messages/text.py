@@ -74,6 +74,16 @@ def allowance(given: Allowance) -> str:
     return "" if given.gpus is None else what
 
 
+def usage_words(gpu_seconds: float, joules: float | None) -> str:
+    """As "12.4 GPU-hours, 3.1 kWh"."""
+    hours = f"{number(gpu_seconds / 3600)} GPU-hours"
+    if joules is None:
+        return hours
+    energy = joules / 3600
+    words = f"{number(energy / 1000)} kWh" if energy >= 1000 else f"{number(energy)} Wh"
+    return f"{hours}, {words}"
+
+
 def gpus(count: int) -> str:
     """As 1 GPU, 2 GPUs."""
     return f"{count} GPU{'' if count == 1 else 's'}"

@@ -28,6 +28,7 @@ _SETTINGS = frozenset(
         ("limits", "disk_free"),
         ("trial", "gpus"),
         ("trial", "pause"),
+        ("notify", "command"),
         ("devices", "on_foreign"),
         ("devices", "yield_to"),
         ("devices", "max_gpus"),
@@ -45,7 +46,6 @@ _FREE = _SETTINGS | {
     ("devices", "allow"),
     ("devices", "leave_free"),
     ("devices", "share"),
-    ("notify", "command"),
     ("log", "to"),
     ("log", "places"),
 }

@@ -78,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, array_like=True):
     hours: tuple[Window, ...] = ()
     yield_to: tuple[str, ...] = ()  # logins for whom `on_foreign` is done at once
     pause: Literal["save", "park"] = "save"  # how a trial is paused
+    notify: tuple[str, ...] = ()  # a command, run when the study has ended or has lost a GPU
 
 
 class Gpu(msgspec.Struct, frozen=True, array_like=True):

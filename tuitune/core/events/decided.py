@@ -118,7 +118,7 @@ class Settled(Fact, frozen=True, tag="settled"):
     crowded: bool = False  # other trials on its GPU left it too little memory: it goes on alone
     error: Why = ""  # of one that crashed: what went wrong, whether or not it is tried again
     fault: GpuFault = ""  # its GPU is to blame, or may be: no retry is spent
-    setup: bool = False  # CUDA did not start there
+    setup: bool = False  # CUDA did not start
 
 
 class SetAside(Fact, frozen=True, tag="set_aside"):

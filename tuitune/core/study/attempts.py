@@ -257,9 +257,16 @@ def _has_counted_again(trial: st.Trial, end: int) -> bool:
 def _crashed(state: st.State, trial: st.Trial, exit_: ev.Exited, error: Why) -> ev.Settled:
     retries = state.settings.retries if state.settings else 0
     if trial.crashes >= retries:
-        return ev.Settled(
-            exit_.time, trial.number, TrialState.FAILED, error, crashed=True, error=error
-        )
-    again = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
-    why = TriedAgain(trial.crashes + 1, retries, error)
-    return ev.Settled(exit_.time, trial.number, again, why, crashed=True, error=error)
+        state_after, why = TrialState.FAILED, error
+    else:
+        state_after = TrialState.PAUSED if trial.paused_by_user else TrialState.WAITING
+        why = TriedAgain(trial.crashes + 1, retries, error)
+    return ev.Settled(
+        exit_.time,
+        trial.number,
+        state_after,
+        why,
+        crashed=True,
+        error=error,
+        setup=exit_.fault == "setup",
+    )

@@ -122,8 +122,8 @@ def _sample_failed(
 def _settled(spec: StudySpec, state: st.State, fact: ev.Settled) -> Sequence[ev.Decision]:
     if fact.crashed and state.halted is None:
         error = state.trials[fact.trial].error
-        if not state.reported and state.same >= _SAME_CRASHES:
-            why = Failures(state.same, first=True, error=error)
+        if state.same >= _SAME_CRASHES and (fact.setup or not state.reported):
+            why = Failures(state.same, first=not state.reported, error=error)
             return (ev.Halted(fact.time, why, finish=False, failed=True),)
         if state.streak >= _CRASHES_IN_ROW:
             why = Failures(state.streak, first=False, error=error)

@@ -105,6 +105,7 @@ def promoted(spec: StudySpec, state: st.State, fact: ev.Promoted) -> None:
 def retry_asked(spec: StudySpec, state: st.State, fact: ev.RetryAsked) -> None:
     """Queue a trial that has ended, as asked."""
     why = ByUser("run again" if fact.setup else "taken up again")
+    state.trials[fact.trial].tried_again = fact.setup
     take_up_again(spec, state, state.trials[fact.trial], why)
 
 

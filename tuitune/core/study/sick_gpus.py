@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import TrialState
-from tuitune.core.gpu_reasons import GpuAside
+from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpusAllowed, Obstacle
 from tuitune.core.reasons import Why
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import nodes, pausing
@@ -77,7 +77,11 @@ def on_report(state: st.State, trial: st.Trial, now: float) -> Sequence[ev.Decis
     setups = [
         uuid
         for uuid, suspect in state.suspects.items()
-        if suspect.setup and _is_tested(state, suspect) and uuid not in trial.gpus and trial.gpus
+        if suspect.setup
+        and _is_tested(state, suspect)
+        and trial.gpus
+        and uuid not in trial.gpus
+        and _is_later(trial, None if suspect.probe is None else state.trials[suspect.probe])
     ]
     return [
         _set_aside(state, (uuid,), GpuAside(state.suspects[uuid].error, None, now), now)
@@ -162,17 +166,32 @@ def _set_aside(state: st.State, gpus: tuple[str, ...], why: GpuAside, now: float
 
 
 def _others(state: st.State, avoid: Collection[str]) -> list[ev.Gpu]:
-    """GPUs besides these on which trials may start."""
-    return [gpu for gpu in state.gpus if not gpu.obstacle and gpu.uuid not in avoid]
+    """GPUs besides these on which trials may start, or may in place of one of these."""
+    return [gpu for gpu in state.gpus if _is_free(gpu.obstacle) and gpu.uuid not in avoid]
+
+
+def _is_free(obstacle: Obstacle) -> bool:
+    """Whether trials may start there, or the study has others in place of it."""
+    if isinstance(obstacle, GpuBarred):
+        return obstacle.cause == "spare"
+    return not obstacle or (isinstance(obstacle, GpusAllowed) and obstacle.gpus > 0)
 
 
 def _works_elsewhere(state: st.State, trial: st.Trial) -> bool:
-    """Whether another trial has reported from GPUs that are not this one's."""
+    """Whether another trial, begun no earlier, has reported from GPUs that are not this one's."""
     others = (state.trials[number] for number in state.running if number != trial.number)
     return any(
-        other.attempt_step and other.gpus and not set(other.gpus) & set(trial.gpus)
+        other.attempt_step
+        and other.gpus
+        and not set(other.gpus) & set(trial.gpus)
+        and _is_later(other, trial)
         for other in others
     )
+
+
+def _is_later(trial: st.Trial, than: st.Trial | None) -> bool:
+    """Whether it began no earlier: where CUDA did start before proves nothing."""
+    return than is None or trial.launched >= than.launched
 
 
 def _is_tested(state: st.State, suspect: st.Suspect) -> bool:

@@ -121,6 +121,7 @@ class Trial(msgspec.Struct, array_like=True):
     energy: float | None = None  # J, of all attempts; None: unknown
     node: str = ""  # on which the newest attempt runs, or ran
     cannot_park: str = ""  # why, once it was tried; of the newest attempt
+    tried_again: bool = False  # as the study was run again, since it had failed with the set-up
 
     def is_live(self) -> bool:
         """Whether it has a process, running or frozen."""

@@ -21,11 +21,8 @@ def failed_with_the_setup(state: State) -> list[int]:
         return [trial.number for trial in failed]
     if state.halted is None or not isinstance(state.halted.why, Failures):
         return []
-    retries = state.settings.retries if state.settings else 0
     successes = (TrialState.COMPLETE, TrialState.PRUNED)
     good = max((t.ended or 0.0 for t in state.trials if t.state in successes), default=0.0)
     return [
-        trial.number
-        for trial in failed
-        if (trial.ended or 0.0) > good and trial.attempt <= retries  # counted from 0
+        trial.number for trial in failed if (trial.ended or 0.0) > good and not trial.tried_again
     ]

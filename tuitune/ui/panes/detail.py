@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from tuitune.core.events import ENDED, TrialState
 from tuitune.messages.command import spelled
 from tuitune.messages.states import WORDS
-from tuitune.messages.text import plain, trial_name
+from tuitune.messages.text import plain, trial_name, usage_words
 from tuitune.ui.actions.action import Action
 from tuitune.ui.actions.focusing import DETAIL
 from tuitune.ui.panes.pane import TALL_FROM, TRIAL_HINTS, Memo, Pane, Place, rule
@@ -183,6 +183,8 @@ def _facts(
         made += _fact("rung", standing(snapshot, row, facts), "", width)
     made += _fact("place", place(snapshot, row), "", width)
     made += _fact("time", times(snapshot, row), "", width)
+    if row.gpu_seconds:
+        made += _fact("used", usage_words(row.gpu_seconds, row.energy), "", width)
     if row.error.strip() not in row.note:
         made += _fact("error", row.error.strip(), "error", width)
     made += _fact("from", origin, "muted", width)
