@@ -8,6 +8,9 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import TrialState
+from tuitune.core.study.outlook import next_hour
+from tuitune.core.study.ranking import loss
+from tuitune.messages.outlook import outlook_words
 from tuitune.messages.text import number, trial_name
 from tuitune.store.curves import new_curve
 from tuitune.ui.charts.axis import good_range, scale
@@ -149,7 +152,7 @@ class BestChart:
         width = made.canvas.width
         below = time_ticks(made.x, width) if selection.by_time else value_ticks(made.x, width)
         lines = made.lines(below, "" if selection.by_time else "ended")
-        note = _note(plot, steps[-1], partial=counted is every)
+        note = _note(plot, steps[-1], partial=counted is every) + _outlook(snapshot, every)
         return Drawing(title, [*lines, _legend(context, plot)], note, _ACTIONS)
 
 
@@ -259,6 +262,20 @@ def _note(plot: _Plot, last: _Ended, *, partial: bool) -> str:
     note = f"{number(last.value)} {trial_name(last.number)}"
     note += f", no better for {since} trial{'s' if since > 1 else ''}" if since else ""
     return note + (", none complete" if partial else "")
+
+
+def _outlook(snapshot: Snapshot, every: Sequence[_Ended]) -> str:
+    """What the next hour is worth, while the study runs."""
+    if snapshot.study.finished:
+        return ""
+    objective = snapshot.spec.objective
+    complete = TrialState.COMPLETE
+    ends = [
+        (one.ended, loss(one.value, objective) if one.state == complete else inf) for one in every
+    ]
+    left = snapshot.total - sum(row.ended is not None for row in snapshot.rows)
+    found = next_hour(ends, left)
+    return "" if found is None else f"; {outlook_words(found, left)}"
 
 
 def _legend(context: RenderContext, plot: _Plot) -> Line:
