@@ -127,7 +127,8 @@ class _Bridge:
         memory = int(free.get("memory", 0.0))
         gpus = int(free.get("GPU", 0.0)) if connect.wants_gpus else 0
         if cpus < max(connect.cpus, 1.0) or memory < connect.memory or gpus < connect.gpus:
-            self._note_unused(key, name, _why_unused(node["Resources"], connect))
+            if node["Resources"].get("CPU"):  # else it is not meant to run any
+                self._note_unused(key, name, _why_unused(node["Resources"], connect))
             return
         self._told.pop(key, None)
         agent = _Agent(f"{name}-{secrets.token_hex(4)}", key, None, self._loop.time())
