@@ -6,6 +6,7 @@ import pytest
 from workshop import wait_until
 
 from tuitune.core import events as ev
+from tuitune.store.reader import Reader
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -47,6 +48,17 @@ def test_trials_have_the_gpus_of_their_node(shop, machine):
     assert {trial["device"].rpartition(", ")[2] for trial in trials} == {"GPU 0", "GPU 1"}
     uuids = {gpu["uuid"] for gpu in machine.gpus}
     assert {shop.ran(n)[0][2] for n in range(2)} == uuids
+
+    def samples() -> dict[str, set[str]]:
+        reader = Reader.open(shop.folder() / "study.db")
+        seen = reader.samples()
+        reader.close()
+        return {
+            kind: {s.node for s in seen if s.kind == kind and s.node} for kind in ("host", "gpu")
+        }
+
+    node = {trials[0]["node"]}  # the other one has no GPU, so that no trial fits there
+    wait_until(lambda: samples() == {"host": node, "gpu": node}, "the readings")
     shop.finish(engine)
 
 

@@ -213,3 +213,53 @@ def test_alone_without_gpus_the_trials_are_those_of_the_host():
     assert "ram 1 GiB" in shown
     assert "1 process " in f"{shown} "
     assert "gpu " not in shown.replace("gpu07", "")
+
+
+def cluster(count, gpus=8, **more):
+    """So many nodes with GPUs, of which the fourth is in trouble."""
+    samples = []
+    for number in range(count):
+        name = f"gpu-{number:02}"
+        note = "not heard for 15 s" if number == 3 else ""
+        trials = tuple(range(number * gpus, (number + 1) * gpus))
+        part = {"device": f"node {name}", "name": name, "node": name, "note": note}
+        samples.append(host(**{**part, "trials": trials, "slots": 8.0, "slots_used": 8.0, **more}))
+        for index in range(gpus):
+            card = {"device": f"{name}-{index}", "node": name, "trials": trials[index : index + 1]}
+            samples.append(gpu(index, **card))
+    return samples
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nodes_have_a_line_each_and_those_in_trouble_come_first(width):
+    lines = drawn([host(), *cluster(64)], width, 6)
+    assert all(width_of(line) <= width for line in lines)
+    shown = [line for line in text(lines).splitlines() if line.startswith("gpu-")]
+    assert shown[0].startswith("gpu-03")
+    assert "not heard" in shown[0]
+    assert "8/8 GPUs" in shown[1]
+    assert "93%" in shown[1]
+    assert "8 trials" in shown[1]
+    last = text(lines).splitlines()[-1]
+    assert last.startswith(f"+ {64 - len(shown)} nodes")
+    if width >= BOXED_FROM:
+        assert "64 nodes   512/512 GPUs   512 CPU slots   1 in trouble" in text(lines)
+
+
+def test_nodes_without_gpus_show_their_own_load():
+    shown = said(cluster(2, gpus=0), 140)
+    assert "GPUs" not in shown
+    assert "62%" in shown
+    assert "8/8 slots" in shown
+
+
+def test_nodes_shown_alone_have_their_gpus_below_them():
+    pict = snapshot(rows("rrrrr"), devices=cluster(2, gpus=2))
+    lines = text(DevicesPane().lines(context(pict, zoomed="devices"), Size(140, 20))).splitlines()
+    found = [line.split()[0] for line in lines[1:]]
+    assert found == ["gpu-00", "0", "1", "gpu-01", "0", "1"]
+
+
+def test_many_nodes_want_no_more_than_they_may_have():
+    assert wanted(snapshot(devices=[host(), *cluster(64, gpus=1)]), 6) == 6
+    assert wanted(snapshot(devices=[host(), *cluster(3, gpus=1)]), 6) == 3

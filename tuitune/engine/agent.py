@@ -15,7 +15,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tuitune.core import events as ev
+from tuitune.core.placement.host import HostResources
+from tuitune.core.placement.snapshots import NodeReadings
 from tuitune.core.placement.visibility import NotAllowedError, allowed
+from tuitune.devices.host_sampler import HostSampler
 from tuitune.devices.locks import Locks, LocksError, lock_folder
 from tuitune.devices.watchdog import look
 from tuitune.engine.gpus import Gpus
@@ -30,6 +33,7 @@ from tuitune.ipc.frames import FrameBuffer
 from tuitune.trial.wire import decode_order
 
 _LOOK = 0.5  # s between two looks at the lease
+_READ = 2.0  # s between two readings of the node's load
 _PARTING = 2.0  # s until the last words are given up
 _GAVE_UP = 3  # exit status
 _CHUNK = 1 << 16  # bytes
@@ -93,6 +97,7 @@ class _Agent:
         self._gpus: Gpus | None = None
         self._places = _Placements(0.0, 0)
         self._settings: ev.Settings | None = None
+        self._pids: dict[int, int] = {}  # of trials
         self._node, self._lease = "", LEASE
         self._is_closed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -217,6 +222,7 @@ class _Agent:
             return
         self._executor = executor
         self._tell(words.Ready(() if gpus is None else gpus.now))
+        self._start(self._read(setup))
         if gpus is not None:
             gpus.tell(self._tell_events)
 
@@ -245,11 +251,27 @@ class _Agent:
         gpus.start(seen)
         return gpus
 
+    async def _read(self, setup: words.Setup) -> None:
+        """Tell the load of this node now and then."""
+        machine = HostResources(setup.cpus, setup.memory)
+        sampler = await asyncio.to_thread(HostSampler, machine, Path(setup.plan.study_folder))
+        while True:
+            await asyncio.sleep(_READ)
+            host = await asyncio.to_thread(sampler.sample, time.time(), dict(self._pids), 0.0)
+            gpus = self._gpus
+            devices = [] if gpus is None else list(gpus.devices)
+            strangers = {} if gpus is None else {u: [*p] for u, p in gpus.strangers.items()}
+            readings = NodeReadings(host, devices, strangers)
+            self._tell(words.Read(readings), urgent=False)
+
     def _tell_events(self, found: Sequence[ev.Event]) -> None:
         events: list[ev.Event] = []
         for event in found:
             if isinstance(event, ev.Exited):
                 self._places.trials.pop(event.trial, None)
+                self._pids.pop(event.trial, None)
+            if isinstance(event, ev.Started):
+                self._pids[event.trial] = event.pid
             is_start = isinstance(event, ev.Started)
             events.append(msgspec.structs.replace(event, node=self._node) if is_start else event)
         urgent = any(type(event) is not ev.Reported or event.waits for event in events)

@@ -16,7 +16,13 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.events import Gpu
-from tuitune.core.placement.snapshots import DeviceProcess, DeviceSample, GpuSample, TrialUsage
+from tuitune.core.placement.snapshots import (
+    DeviceProcess,
+    DeviceSample,
+    GpuSample,
+    NodeReadings,
+    TrialUsage,
+)
 from tuitune.core.search.importance import FINISHED, Importance, is_due
 from tuitune.core.study import State, Study
 from tuitune.core.study.gpu_packing import sharing
@@ -25,6 +31,7 @@ from tuitune.devices.host import host_room
 from tuitune.engine.context import EngineContext
 from tuitune.engine.engine import Engine
 from tuitune.engine.gpus import Gpus
+from tuitune.executors.base import with_nodes
 from tuitune.messages.reasons import process_words, reason_words
 from tuitune.model_process import importance
 from tuitune.store.errors import StoreError
@@ -123,7 +130,9 @@ async def watch_devices(
         pids = {trial.number: trial.pid for trial in running if trial.pid is not None}
         used = sum(trial.cpus for trial in running)
         sample = await asyncio.to_thread(sampler.sample, clock(), pids, used)
-        seen = () if gpus is None else _gpu_samples(gpus.devices, gpus.strangers, state, clock())
+        seen = [] if gpus is None else _gpu_samples(gpus.devices, gpus.strangers, state, clock())
+        if (on := with_nodes(engine.executor)) is not None:
+            seen += _samples_of_nodes(on.readings(), state, clock())
         with contextlib.suppress(StoreError):  # the next fact meets the same error
             context.journal.sample([sample, *seen])
         await asyncio.sleep(_SAMPLE_PERIOD)
@@ -134,10 +143,11 @@ def _gpu_samples(
     strangers: Mapping[str, Sequence[DeviceProcess]],
     state: State,
     now: float,
+    node: str = HERE,
 ) -> list[DeviceSample]:
     """The last sample of each GPU, with the trials on it and why nothing starts there."""
-    gpus = state.nodes[HERE].gpus if HERE in state.nodes else {}
-    on = state.nodes[HERE].on if HERE in state.nodes else {}
+    known = state.nodes.get(node)
+    gpus, on = ({}, {}) if known is None else (known.gpus, known.on)
     return [
         DeviceSample(
             now,
@@ -159,10 +169,42 @@ def _gpu_samples(
             note=_gpu_note(device, gpus.get(device.uuid)),
             slowed=device.slowed,
             usage=_gpu_usage(device, on.get(device.uuid, ()), state),
-            packed=(sharing(state, HERE, gpus[device.uuid]) if device.uuid in gpus else None) or "",
+            packed=(sharing(state, node, gpus[device.uuid]) if device.uuid in gpus else None) or "",
+            node=node,
         )
         for device in devices
     ]
+
+
+def _samples_of_nodes(
+    found: Mapping[str, NodeReadings], state: State, now: float
+) -> list[DeviceSample]:
+    """Each node, with its trials and why nothing starts there, and its GPUs.
+
+    A node without readings has a sample if it is in trouble.
+    """
+    samples: list[DeviceSample] = []
+    for name, known in state.nodes.items():
+        readings, note = found.get(name), reason_words(known.node.obstacle)
+        if readings is None and not note:
+            continue
+        host = DeviceSample(now, "", "host", name) if readings is None else readings.host
+        samples.append(
+            msgspec.structs.replace(
+                host,
+                time=now,
+                device=f"node {name}",
+                name=name,
+                node=name,
+                trials=tuple(known.running),
+                slots=0.0 if known.node.lost else known.node.cpus,
+                slots_used=known.cpus,
+                note=note,
+            )
+        )
+        if readings is not None:
+            samples += _gpu_samples(readings.devices, readings.strangers, state, now, name)
+    return samples
 
 
 def _gpu_usage(device: GpuSample, trials: Iterable[int], state: State) -> tuple[TrialUsage, ...]:

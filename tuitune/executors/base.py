@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 
 from tuitune.core.events import AnyFact, Event, Node
+from tuitune.core.placement.snapshots import NodeReadings
 from tuitune.trial.wire import Order
 
 
@@ -101,6 +102,9 @@ class HasNodes(Protocol):
     @property
     def has_gpus(self) -> bool:
         """Whether some node has GPUs, which may join later."""
+
+    def readings(self) -> Mapping[str, NodeReadings]:
+        """By node, the newest readings since this was last called."""
 
     def act_on(self, facts: Sequence[AnyFact], study: str) -> None:
         """Take in facts that are stored: GPUs that are set aside, settings."""

@@ -117,3 +117,12 @@ class DeviceSample(msgspec.Struct, frozen=True, omit_defaults=True):
     slowed: tuple[str, ...] = ()  # of a GPU: what lowers its clock
     packed: TrialsOnGpu | str = ""  # of a GPU: how its trials share it; text: of an older version
     usage: tuple[TrialUsage, ...] = ()  # by trial
+    node: str = ""  # that it is, or is of; empty: the engine's own machine
+
+
+class NodeReadings(msgspec.Struct, frozen=True, tag=True):
+    """What an agent has read of its node."""
+
+    host: DeviceSample
+    devices: list[GpuSample] = []
+    strangers: dict[str, list[DeviceProcess]] = {}  # by GPU

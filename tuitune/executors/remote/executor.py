@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ import msgspec
 
 from tuitune.core import events as ev
 from tuitune.core.gpu_reasons import GpuNews, NodeNews
+from tuitune.core.placement.snapshots import NodeReadings
 from tuitune.core.reasons import Why
 from tuitune.core.spec import DevicesSpec
 from tuitune.executors.base import (
@@ -28,6 +28,7 @@ from tuitune.executors.base import (
 )
 from tuitune.executors.remote import words
 from tuitune.executors.remote.link import LEASE, LOST, Link
+from tuitune.executors.remote.peer import Key, Peer
 from tuitune.executors.remote.transport import Room, Transport
 from tuitune.trial.wire import Order, encode_order
 
@@ -35,25 +36,6 @@ _LOOK = 0.5  # s between two looks at agents that are silent
 _PARTING = 20.0  # s for an agent to end its trials when the executor is closed
 _IMPORT_AGAIN = 30.0  # s until a node that can't import the target is tried anew
 _RETRY = 5.0  # s until a node that lacks something is tried again
-
-Key = tuple[int, int]  # the trial and the attempt
-
-
-@dataclass(slots=True)
-class _Peer:
-    """An agent, from when it has joined until it is gone."""
-
-    name: str
-    node: ev.Node
-    link: Link
-    gpus: int = 0  # that it is said to have
-    attempts: set[Key] = field(default_factory=set)
-    state: Literal["importing", "ready", "unimportable", "closed", "gone"] = "importing"
-    error: str = ""  # the traceback, where it is unimportable
-    blocked: dict[str, str] = field(default_factory=dict)  # what keeps trials from starting there
-    samples: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
-    timer: asyncio.TimerHandle | None = None
-    doubt: str = ""  # why it may be gone, which is not known
 
 
 class NodesExecutor:
@@ -87,11 +69,12 @@ class NodesExecutor:
         self._clock = clock
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._peers: dict[str, _Peer] = {}
+        self._peers: dict[str, Peer] = {}
         self._before: dict[str, list[str]] = {}  # node -> agents that it had
         self._numbers = itertools.count()
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+        self._readings: dict[str, NodeReadings] = {}
         self._tells = False  # whether the sink is told of nodes
         self._broken = ""
         self._closed = False
@@ -115,7 +98,7 @@ class NodesExecutor:
     def nodes(self) -> tuple[ev.Node, ...]:
         """The nodes that have joined; from now on the sink is told what changes."""
         self._tells = True
-        return tuple(self._node(peer) for peer in self._peers.values() if peer.state == "ready")
+        return tuple(peer.shown for peer in self._peers.values() if peer.state == "ready")
 
     @property
     def has_gpus(self) -> bool:
@@ -160,6 +143,11 @@ class NodesExecutor:
         self._tell(peer, words.Sample(number, dict(targets), seed, dict(config)))
         return await answer
 
+    def readings(self) -> dict[str, NodeReadings]:
+        """As `HasNodes.readings`."""
+        found, self._readings = self._readings, {}
+        return found
+
     def act_on(self, facts: Sequence[ev.AnyFact], study: str) -> None:
         """Tell the agents of new settings, and of GPUs that are set aside."""
         for fact in facts:
@@ -199,7 +187,7 @@ class NodesExecutor:
         if self._closed:
             return
         node = ev.Node(room.node, room.cpus, room.memory)
-        peer = self._peers[agent] = _Peer(agent, node, Link(self._loop.time()), room.gpus)
+        peer = self._peers[agent] = Peer(agent, node, Link(self._loop.time()), room.gpus)
         before = self._before.setdefault(room.node, [])
         setup = words.Setup(
             self._plan,
@@ -252,7 +240,7 @@ class NodesExecutor:
                 if now - peer.link.heard_at >= self._lost:
                     self._have_lost(peer, peer.doubt or f"not heard for {self._lost:g} s")
 
-    def _have_lost(self, peer: _Peer, why: str) -> None:
+    def _have_lost(self, peer: Peer, why: str) -> None:
         was_ready = peer.state == "ready"
         self._forget(peer)
         self._transport.end(peer.name)
@@ -261,7 +249,7 @@ class NodesExecutor:
             self._tell_node(lost, NodeNews(lost.name, "lost", why))
         self._lose(peer.attempts, f"its node was lost: {why}")
 
-    def _forget(self, peer: _Peer) -> None:
+    def _forget(self, peer: Peer) -> None:
         peer.state = "gone"
         self._peers.pop(peer.name, None)
         if peer.timer is not None:
@@ -277,7 +265,7 @@ class NodesExecutor:
         if lost:
             self._sink(lost)
 
-    def _hear(self, peer: _Peer, word: words.FromAgent) -> None:
+    def _hear(self, peer: Peer, word: words.FromAgent) -> None:
         match word:
             case words.Ready(gpus):
                 self._have_opened(peer, gpus)
@@ -285,13 +273,15 @@ class NodesExecutor:
                 self._have_failed(peer, text)
             case words.Happened(events):
                 self._pass_on(peer, events)
+            case words.Read(readings):
+                self._readings[peer.node.name] = readings
             case words.Sampled():
                 self._have_sampled(peer, word)
             case words.Closed():
                 peer.state = "closed"
                 self._changed.set()
 
-    def _have_opened(self, peer: _Peer, gpus: tuple[ev.Gpu, ...]) -> None:
+    def _have_opened(self, peer: Peer, gpus: tuple[ev.Gpu, ...]) -> None:
         mark = self._mark.with_name(f"{self._mark.name}.{peer.name}")
         if not mark.exists():
             folder = self._plan.study_folder
@@ -304,10 +294,10 @@ class NodesExecutor:
         if peer.gpus and self._devices is not None and not gpus:
             peer.blocked["gpus"] = f"{peer.gpus} GPUs are declared here, and NVML shows none"
         room = peer.node.cpus, len(gpus)
-        self._tell_node(self._node(peer), NodeNews(peer.node.name, "joined", "", *room))
+        self._tell_node(peer.shown, NodeNews(peer.node.name, "joined", "", *room))
         self._changed.set()
 
-    def _have_failed(self, peer: _Peer, text: str) -> None:
+    def _have_failed(self, peer: Peer, text: str) -> None:
         peer.state, peer.error = "unimportable", text
         line = (text.strip().splitlines() or ["it can't be imported"])[-1]
         barred = msgspec.structs.replace(peer.node, obstacle=line)
@@ -315,7 +305,7 @@ class NodesExecutor:
         self._loop.call_later(_IMPORT_AGAIN, self._transport.end, peer.name)
         self._changed.set()
 
-    def _pass_on(self, peer: _Peer, events: list[ev.Event]) -> None:
+    def _pass_on(self, peer: Peer, events: list[ev.Event]) -> None:
         """Stamped by the engine's clock; what keeps trials from one node is told of that node."""
         now, through = self._clock(), list[ev.Event]()
         for event in events:
@@ -324,7 +314,7 @@ class NodesExecutor:
                 continue
             if isinstance(event, ev.NodeChanged):
                 peer.node = msgspec.structs.replace(peer.node, gpus=event.node.gpus)
-                self._tell_node(self._node(peer), _of_node(event.why, peer.node.name))
+                self._tell_node(peer.shown, _of_node(event.why, peer.node.name))
                 continue
             if isinstance(event, ev.Exited):
                 peer.attempts.discard((event.trial, event.attempt))
@@ -332,7 +322,7 @@ class NodesExecutor:
         if through:
             self._sink(through)
 
-    def _have_blocked(self, peer: _Peer, event: ev.LaunchBlocked) -> None:
+    def _have_blocked(self, peer: Peer, event: ev.LaunchBlocked) -> None:
         if event.why:
             peer.blocked[event.cause] = event.why
         else:
@@ -342,9 +332,9 @@ class NodesExecutor:
             self._loop.call_later(_RETRY, self._have_blocked, peer, again)
         if peer.state == "ready":
             what: Literal["barred", "free"] = "barred" if event.why else "free"
-            self._tell_node(self._node(peer), NodeNews(peer.node.name, what, event.why))
+            self._tell_node(peer.shown, NodeNews(peer.node.name, what, event.why))
 
-    def _have_sampled(self, peer: _Peer, word: words.Sampled) -> None:
+    def _have_sampled(self, peer: Peer, word: words.Sampled) -> None:
         answer = peer.samples.pop(word.number, None)
         if answer is None or answer.done():
             return
@@ -353,14 +343,11 @@ class NodesExecutor:
         else:
             answer.set_result(word.values)
 
-    def _node(self, peer: _Peer) -> ev.Node:
-        return msgspec.structs.replace(peer.node, obstacle="; ".join(peer.blocked.values()))
-
     def _tell_node(self, node: ev.Node, why: Why) -> None:
         if self._tells and not self._closed:
             self._sink([ev.NodeChanged(self._clock(), node, why)])
 
-    def _on(self, node: str) -> _Peer | None:
+    def _on(self, node: str) -> Peer | None:
         """The agent of this node that can launch trials."""
         found = (p for p in self._peers.values() if p.node.name == node and p.state == "ready")
         return next(found, None)
@@ -372,11 +359,11 @@ class NodesExecutor:
         if peer is not None:
             self._tell(peer, word)
 
-    def _tell(self, peer: _Peer, word: words.ToAgent) -> None:
+    def _tell(self, peer: Peer, word: words.ToAgent) -> None:
         peer.link.put(words.encode(word), self._loop.time())
         self._loop.call_soon(self._flush, peer)
 
-    def _flush(self, peer: _Peer) -> None:
+    def _flush(self, peer: Peer) -> None:
         """Send what is due, and come back when more is."""
         if peer.state == "gone":
             return

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from tuitune.core.events import Event, Gpu, SetAside, Settings
+from tuitune.core.placement.snapshots import NodeReadings
 from tuitune.core.spec import DevicesSpec
 from tuitune.executors.base import Plan
 
@@ -119,12 +120,18 @@ class Sampled(msgspec.Struct, frozen=True, tag=True):
     not_now: bool = False  # the error may pass
 
 
+class Read(msgspec.Struct, frozen=True, tag=True):
+    """The load of the node."""
+
+    readings: NodeReadings
+
+
 class Closed(msgspec.Struct, frozen=True, tag=True):
     """Nothing of the agent runs any more."""
 
 
 ToAgent = Setup | Launch | Answer | AskStop | Release | Signal | Sample | Change | Aside | Close
-FromAgent = Ready | Unimportable | Happened | Sampled | Closed
+FromAgent = Ready | Unimportable | Happened | Sampled | Read | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 _to_agent: msgspec.msgpack.Decoder[ToAgent] = msgspec.msgpack.Decoder(ToAgent)

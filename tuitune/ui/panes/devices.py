@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import duration, plain, trial_name
 from tuitune.ui.panes.device_blocks import device_blocks
+from tuitune.ui.panes.device_nodes import node_figures, node_lines
 from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import history, meter
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
@@ -33,7 +34,10 @@ _STALE_AFTER = 5.0  # s without a sample after which its age is shown
 
 def wanted(snapshot: Snapshot, most: int) -> int:
     """The number of lines for all devices, without the title: two GPUs on one beyond `most`."""
-    newest = (samples[-1] for samples in snapshot.devices.values() if samples)
+    newest = [samples[-1] for samples in snapshot.devices.values() if samples]
+    nodes = sum(_is_node(sample) for sample in newest)
+    if nodes:
+        return min(nodes, most)
     cards = sum(sample.kind != "host" for sample in newest)
     return cards if 1 <= cards <= most else max(1, (cards + 1) // 2)
 
@@ -61,7 +65,10 @@ def _lines(
     context: RenderContext, size: Size, newest: Sequence[DeviceSample], stale: str
 ) -> list[Line]:
     cards = sorted((s for s in newest if s.kind != "host"), key=lambda s: (s.index or 0, s.device))
-    hosts = [sample for sample in newest if sample.kind == "host"]
+    hosts = [sample for sample in newest if sample.kind == "host" and not sample.node]
+    nodes = [sample for sample in newest if _is_node(sample)]
+    if nodes:
+        return _of_nodes(context, size, nodes, cards, stale)
     zoomed = context.selection.zoomed == _NAME
     right = f"last seen {stale} ago" if stale else _title_figures(cards, hosts)
     titled = context.boxed or zoomed
@@ -86,6 +93,39 @@ def _lines(
         more = f"+ {len(shown) - size.height + 1} more lines of devices"
         shown = [*shown[: size.height - 1], line((more, "muted"))]
     return shown[: max(1, size.height)]
+
+
+def _of_nodes(
+    context: RenderContext,
+    size: Size,
+    nodes: Sequence[DeviceSample],
+    cards: Sequence[DeviceSample],
+    stale: str,
+) -> list[Line]:
+    """The nodes; shown alone, each with its GPUs."""
+    by_node: dict[str, list[DeviceSample]] = {}
+    for card in cards:
+        by_node.setdefault(card.node, []).append(card)
+    zoomed = context.selection.zoomed == _NAME
+    right = f"last seen {stale} ago" if stale else node_figures(nodes, cards)
+    shown = []
+    if context.boxed or zoomed:
+        shown = [rule(context, _NAME, "Nodes", size.width, right=right)]
+    room = max(1, size.height - len(shown))
+    lines = node_lines(nodes, by_node, context.glyphs, size.width, room)
+    if not zoomed:
+        return [*shown, *lines]
+    heads = sorted(nodes, key=lambda node: (not node.note, node.name))
+    for head, own in zip(heads, lines, strict=False):
+        shown += [own, *(_card(context, card, size.width) for card in by_node.get(head.node, ()))]
+    if len(shown) > size.height:
+        more = f"+ {len(shown) - size.height + 1} more lines of devices"
+        shown = [*shown[: size.height - 1], line((more, "muted"))]
+    return shown[: max(1, size.height)]
+
+
+def _is_node(sample: DeviceSample) -> bool:
+    return sample.kind == "host" and bool(sample.node)
 
 
 def _free(sample: DeviceSample) -> DeviceSample:
