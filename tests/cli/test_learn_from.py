@@ -88,3 +88,45 @@ def test_what_can_not_be_learned_from_is_refused(earlier: Workshop, learn_from, 
         assert done.returncode == 2
         assert words in done.stderr
     assert not (earlier.path / "runs" / "new").exists()
+
+
+def sibling(workshop: Workshop, name: str, search: str) -> str:
+    """A study of the training code of "old"; search: further keys of its [search]."""
+    text = (workshop.path / "old.toml").read_text()
+    text = text.replace('method = "random"', search).replace("trials = 12", "trials = 4")
+    return workshop.write(f"{name}.toml", text).name
+
+
+def test_studies_of_the_same_code_are_found_once_and_kept(earlier: Workshop):
+    again = sibling(earlier, "again", 'method = "bayes"')
+    words = "learns from old: 12 of 12 trials, a study of the same training code and metric"
+    assert words in earlier.run("check", again).stdout
+    done = earlier.run(again, "--no-ui")
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout + done.stderr
+    trials = earlier.trials("again")
+    assert trials[0]["why"].startswith("among the best of old, ")
+    checked = earlier.run("check", again)
+    assert "learns from 12 trials of earlier studies, kept in again" in checked.stdout
+    # one that has begun looks for no others
+    first = sibling(earlier, "alone", 'method = "bayes"\nlearn_from = []')
+    assert "learns from" not in earlier.run("check", first).stdout
+    assert earlier.run(first, "--no-ui").returncode == 0
+    assert {trial["origin"] for trial in earlier.trials("alone")} == {"sobol start"}
+
+
+def test_a_study_that_has_begun_looks_for_no_others(workshop: Workshop):
+    begun = workshop.study(TRAIN, PRUNING, trials=3, name="old")
+    begun.write_text(begun.read_text().replace('"random"', '"bayes"'))
+    assert workshop.run(begun, "--no-ui").returncode == 0
+    other = begun.read_text().replace("trials = 3", "trials = 12\nlearn_from = []")
+    other_file = workshop.write("other.toml", other)
+    assert workshop.run(other_file, "--no-ui").returncode == 0
+    assert workshop.run(begun, "--no-ui", "--trials", "6").returncode == 0
+    assert {trial["origin"] for trial in workshop.trials("old")} == {"sobol start"}
+
+
+def test_studies_of_other_code_are_not_found(earlier: Workshop):
+    again = sibling(earlier, "again", 'method = "bayes"')
+    earlier.write("old_train.py", TRAIN + "\n# another version\n")
+    assert "learns from" not in earlier.run("check", again).stdout

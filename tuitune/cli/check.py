@@ -194,8 +194,10 @@ def _begun(spec: StudySpec, runs: Path) -> tuple[StudyFolder | None, list[str]]:
 def _learned(spec: StudySpec, begun: StudyFolder | None) -> tuple[Learned, list[str]]:
     """What the study learns from, and warnings. A study that has begun keeps what it learned."""
     count = None if begun is None else kept(begun.reader.get(KEY))
-    if begun is None or count is None:
+    if begun is None or not begun.reader.trials():
         return learn(spec), []
+    if count is None:
+        return (Learned((), ()) if spec.search.learn_from == "auto" else learn(spec)), []
     words = f"{count} trials of earlier studies, kept in {begun.name} since it began"
     warnings = []
     try:

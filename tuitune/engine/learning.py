@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,18 +12,26 @@ from pathlib import Path
 import msgspec
 
 from tuitune.core.search.proposal import Past
+from tuitune.core.search.registry import searcher_kind
 from tuitune.core.search.transfer import Earlier, UnfitError, fitted, past_of
 from tuitune.core.space import SearchSpace
 from tuitune.core.spec import StudySpec
 from tuitune.engine.settings import CannotRunError
+from tuitune.executors.local.provenance import Sources, files_of
 from tuitune.store.curves import Curve
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, is_file, known_studies
 from tuitune.store.journal import Journal
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError, load
+from tuitune.studyfile.trial import working_folder
 
 KEY = "learned"  # among the texts that a study's database keeps
+_CODE = "target code"  # the same: a hash of the training code at its first start
+_LOOKED_AT = 200  # studies, the newest
+_MOST = 10  # studies that "auto" finds
+_LEAST = 10  # usable trials of each
+_SHARED = 0.5  # of this study's parameters, that it has too
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -32,8 +41,13 @@ class Learned(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
 
 
-def learn(spec: StudySpec) -> Learned:
-    """Read the studies of [search] learn_from. Raises CannotRunError for what can't be used."""
+def learn(spec: StudySpec, own: Path | None = None) -> Learned:
+    """Read the studies of [search] learn_from. Raises CannotRunError for what can't be used.
+
+    own: the folder of the study itself, which "auto" leaves out.
+    """
+    if spec.search.learn_from == "auto":
+        return _related(spec, own)
     trials: list[Past] = []
     summaries: list[str] = []
     for name in spec.search.learn_from:
@@ -44,21 +58,88 @@ def learn(spec: StudySpec) -> Learned:
     return Learned(tuple(trials), tuple(summaries))
 
 
-def learned_once(spec: StudySpec, journal: Journal) -> tuple[Past, ...]:
-    """As `learn`, stored in the study, since the earlier studies may change or be removed later."""
-    if not spec.search.learn_from:
-        return ()
+def learned_once(spec: StudySpec, journal: Journal, folder: Path, *, begun: bool) -> Learned:
+    """As `learn`, stored in the study, since the earlier studies may change or be removed later.
+
+    begun: it has trials, so that no more studies are looked for. The words are those of the first
+    time alone.
+    """
     kept = journal.get(KEY)
-    if kept is None:
-        trials = learn(spec).trials
-        journal.put(KEY, json.dumps(msgspec.to_builtins(trials)))
-        return trials
-    return msgspec.convert(json.loads(kept), tuple[Past, ...])
+    if kept is not None:
+        return Learned(msgspec.convert(json.loads(kept), tuple[Past, ...]), ())
+    if spec.search.learn_from == () or (begun and spec.search.learn_from == "auto"):
+        learned = Learned((), ())
+    else:
+        learned = learn(spec, folder)
+    journal.put(KEY, json.dumps(msgspec.to_builtins(learned.trials)))
+    if not begun:
+        journal.put(_CODE, _code_of(spec))
+    return learned
 
 
 def kept(text: str | None) -> int | None:
     """The number of trials that are stored under KEY; None if there are none."""
-    return None if text is None else len(json.loads(text))
+    return None if text is None else len(json.loads(text)) or None
+
+
+def _related(spec: StudySpec, own: Path | None) -> Learned:
+    """This user's studies of the same training code, metric and mode, the newest first."""
+    trials: list[Past] = []
+    summaries: list[str] = []
+    code, kind = _code_of(spec), searcher_kind(spec.search)
+    if not code or kind.model is None or not kind.informed:
+        return Learned((), ())
+    names: set[str] = set()
+    for folder in known_studies()[:_LOOKED_AT]:
+        if len(summaries) == _MOST:
+            break
+        if own is not None and folder.resolve() == own.resolve():
+            continue
+        name = str(folder) if folder.name in names else folder.name
+        try:
+            if _stored_code(folder) != code:
+                continue
+            found, summary = _read(folder, name, spec, len(trials))
+        except (CannotRunError, StoreError):
+            continue
+        shared = _shared(spec.space, folder)
+        if len(found) >= _LEAST and shared >= _SHARED * len(spec.space.searched):
+            names.add(folder.name)
+            trials += found
+            summaries.append(f"{summary}, a study of the same training code and metric")
+    return Learned(tuple(trials), tuple(summaries))
+
+
+def _code_of(spec: StudySpec) -> str:
+    """A hash of the file that has the target, or of those that the command names; "" if unknown.
+
+    Unlike the hash of what a trial has imported, it is known before anything runs.
+    """
+    folder = working_folder(spec.file, spec.trial.cwd)
+    if spec.trial.target is not None:
+        words = [spec.trial.target.partition(":")[0]]
+        words = words if words[0].endswith(".py") else ["-m", *words]
+    else:
+        parts = [[part] if isinstance(part, str) else part for part in spec.trial.command or ()]
+        words = [word for part in parts for word in part]
+    files = files_of(words, str(folder))
+    return Sources(files, os.path.realpath(folder)).code if files else ""
+
+
+def _stored_code(folder: Path) -> str | None:
+    reader = Reader.open(folder / DATABASE)
+    try:
+        return reader.get(_CODE)
+    finally:
+        reader.close()
+
+
+def _shared(space: SearchSpace, folder: Path) -> int:
+    """How many of the searched parameters the other study has, too."""
+    theirs = {
+        parameter.name for parameter in load(folder / DOCUMENT, check_target=False).space.parameters
+    }
+    return sum(parameter.name in theirs for parameter in space.searched)
 
 
 def _folder(name: str, spec: StudySpec) -> Path:

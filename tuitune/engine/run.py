@@ -121,14 +121,15 @@ def run(
                 study = restore(spec, journal, notes.append)
                 if study.state.opening and not study.state.finished:
                     sweep(str(folder))  # processes of a dead engine must be gone first
-                foreign = learned_once(spec, journal)
+                learned = learned_once(spec, journal, folder, begun=bool(study.state.trials))
+                notes += [f"learns from {words}" for words in learned.words]
                 context = EngineContext(
                     study,
                     journal,
                     held,
                     machine,
                     document,
-                    foreign,
+                    learned.trials,
                     seen,
                     opening.timeouts,
                     hold=opening.hold if study.state.finished else 0.0,

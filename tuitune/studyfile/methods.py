@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from tuitune import plugins
 from tuitune.core.options import Fault, Option
@@ -146,13 +146,15 @@ def _options_of_others(table: Table, row: SearcherKind, method: str) -> None:
                 table.unused(option.key, "method", words)
 
 
-def _learn_from(table: Table, row: SearcherKind, method: str) -> tuple[str, ...]:
-    entry = table.content.get("learn_from", [])
+def _learn_from(table: Table, row: SearcherKind, method: str) -> tuple[str, ...] | Literal["auto"]:
+    entry = table.content.get("learn_from", "auto")
+    if entry == "auto":
+        return "auto"
     if not isinstance(entry, list) or not all(isinstance(name, str) and name for name in entry):
         table.wrong(
             "learn_from",
             'is no list of studies; write learn_from = ["runs/cifar-1"], the folders or names of '
-            "earlier ones",
+            'earlier ones, "auto", or [] for none',
         )
         return ()
     if entry and (row.model is None or not row.informed):

@@ -60,7 +60,8 @@ class SearchSpec:
     seed: int = 0
     concurrency: int | None = None  # None: as many as there is room for
     points: tuple[Mapping[str, Any], ...] = ()
-    learn_from: tuple[str, ...] = ()  # folders or names of earlier studies, as in the file
+    # Folders or names of earlier studies, as in the file; "auto": those of the same training code.
+    learn_from: tuple[str, ...] | Literal["auto"] = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own
     installed: SearcherKind | None = field(default=None, compare=False, repr=False)  # its row
     source: str = ""  # the trial of another study that the points are from, as "#7 of digits"
