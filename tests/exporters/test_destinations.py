@@ -143,7 +143,7 @@ def test_what_an_export_refuses_is_said(workshop: Workshop, call):
         (
             "--to",
             "lins",
-        ): 'there is no "lins"; there are csv, json, tensorboard, wandb, mlflow, optuna, dead (installed), lines (installed)',
+        ): 'there is no "lins"; there are csv, json, html, tensorboard, wandb, mlflow, optuna, dead (installed), lines (installed)',
         (
             "--to",
             "lines",
@@ -175,6 +175,8 @@ def test_a_running_study_is_written_and_what_was_out_of_reach_is_made_up_for(
     live = workshop.path / "live"
     wait_until(lambda: ["report", 2, 3] in [line[:3] for line in lines(live)], "trial 2's reports")
     assert ["update", 2, "COMPLETE"] not in lines(live)
+    twice = call("export", "study", "--to", "lines", "-o", live)
+    assert twice.stderr == "lines: study: another process writes it, as the engine does for [log]\n"
     (workshop.path / "go").touch()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output

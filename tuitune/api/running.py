@@ -23,7 +23,8 @@ from tuitune.studyfile.document import written
 from tuitune.studyfile.targets import PICKLE
 
 Table = Mapping[str, Any]
-_POLL = 0.2  # s
+_POLL = 0.05  # s
+_INTERRUPTED = 130  # the exit status after Ctrl-C
 
 
 class Tables(TypedDict, total=False):
@@ -143,11 +144,15 @@ def follow(study: StudyFolder, *, quiet: bool) -> None:
 
     Raises RuntimeError if its engine fails.
     """
-    if quiet:
+    try:
+        shown = not quiet and study.owner() is not None
+        status = print_facts(study, as_json=False) if shown else 0
+        if status == _INTERRUPTED and study.owner() is not None:  # by Ctrl-C
+            return
         while study.owner() is not None:
             time.sleep(_POLL)
-    elif study.owner() is not None:
-        print_facts(study, as_json=False)
+    except KeyboardInterrupt:
+        return
     engine = study.reader.engine()
     if engine is not None and engine.phase == "failed":
         raise RuntimeError(engine.words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ def feeding(folder: Path, place: Place) -> Iterator[Feed]:
         if began is None:
             raise NotBegunError(f"{folder.name}: has not begun yet; there is nothing to write")
         source = Source(folder.name, folder, spec, f"{began:.6f}")
-        with _explained(place):
+        with _alone(folder, place), _explained(place):
             destination = opener(place.name)(source, place.where)
             try:
                 yield Feed(reader, destination)
@@ -91,6 +92,28 @@ def feeding(folder: Path, place: Place) -> Iterator[Feed]:
                 destination.close()
     finally:
         reader.close()
+
+
+@contextmanager
+def _alone(folder: Path, place: Place) -> Iterator[None]:
+    """Keep other processes from writing the study to the same tool. Raises DestinationError.
+
+    Without a lock where the study folder can't be written: it is another user's then.
+    """
+    try:
+        file = (folder / f".{place.name}.lock").open("w", encoding="utf-8")
+    except OSError:
+        yield
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            words = "another process writes it, as the engine does for [log]"
+            raise DestinationError(f"{place.name}: {folder.name}: {words}") from error
+        except OSError:
+            pass  # the file system has no locks
+        yield
 
 
 @contextmanager
