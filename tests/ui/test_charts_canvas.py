@@ -7,7 +7,7 @@ import math
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tuitune.ui.charts.axis import GROWTH, labels, scale, shown_range
+from tuitune.ui.charts.axis import GROWTH, Range, labels, scale, shown_range, snapped
 from tuitune.ui.charts.canvas import Canvas, Ink
 from tuitune.ui.charts.frame import thinned
 
@@ -170,3 +170,25 @@ def test_a_usual_curve_is_shown_whole_and_a_spike_is_not():
     flat = [0.1] * 20
     assert shown_range([[*flat, 0.5]]) == (0.1, 0.5)
     assert shown_range([[*flat, 1e9]]) == (0.1, 0.1)
+
+
+@given(
+    st.floats(-1e6, 1e6, allow_subnormal=False),
+    st.floats(1e-3, 1e6, allow_subnormal=False),
+    st.booleans(),
+)
+def test_a_snapped_range_holds_the_values_and_little_more(low, span, log):
+    low = abs(low) + 1.0 if log else low
+    found = snapped(Range(low, low + span), log=log)
+    assert found.low <= low * (1 + 1e-9) or found.low <= low + 1e-6
+    assert found.high >= (low + span) * (1 - 1e-9) or found.high >= low + span - 1e-6
+    if not log:
+        assert found.span() <= span * (1 + 5 / 12 + 1e-6) + 1e-9
+
+
+def test_trials_that_are_alike_share_a_scale():
+    """So that the curves of all others need not be drawn again when the cursor moves."""
+    near = {snapped(Range(0.0712, 2.0 + n / 1000)) for n in range(20)}
+    assert len(near) == 1
+    assert snapped(Range(0.2, 0.9889)).high == 1.0
+    assert snapped(Range(0.5, 0.5)) == Range(0.5, 0.5)

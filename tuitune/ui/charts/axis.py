@@ -26,6 +26,7 @@ _FAR: Final = 10.0  # a spike is this many times further from the median than 90
 _SPIKE: Final = 100.0  # the same for a flat line, in multiples of its value
 GROWTH: Final = 4.0  # another line may widen the range to this many times its size
 _HALVED_FROM: Final = 8  # values from which only the better half sets the range
+_FINE: Final = 24.0  # steps within a range, to which its ends are rounded
 _SAMPLE: Final = 256  # values of a line from which its range is computed
 _FEW: Final = 6  # whole numbers up to which each has a place of its own on the axis
 _CATEGORIES: Final = 12  # a sampled parameter with more distinct values gets a numeric axis
@@ -166,6 +167,18 @@ def shown_range(lines: Iterable[Sequence[float]], *, log: bool = False) -> Range
     if shown is None or not log:
         return shown
     return Range(10.0**shown.low, 10.0**shown.high)
+
+
+def snapped(shown: Range, *, log: bool = False) -> Range:
+    """The range, wider by up to a twelfth at each end, so that similar values share a scale."""
+    low, high = (math.log10(shown.low), math.log10(shown.high)) if log else shown
+    fine = (high - low) / _FINE
+    if fine <= max(abs(low), abs(high)) * 1e-9:
+        return shown
+    power = math.floor(math.log10(fine))
+    step = next(s for s in (f * 10.0**power for f in (1, 2, 5, 10)) if s >= fine)
+    low, high = _exactly(math.floor(low / step), step), _exactly(math.ceil(high / step), step)
+    return Range(10.0**low, 10.0**high) if log else Range(low, high)
 
 
 def good_range(

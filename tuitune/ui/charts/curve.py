@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.messages.text import trial_name
-from tuitune.ui.charts.axis import Range, scale, shown_range
+from tuitune.ui.charts.axis import Range, scale, shown_range, snapped
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.frame import (
     Drawing,
@@ -32,12 +32,11 @@ from tuitune.ui.charts.overlaid import (
     value_text,
 )
 from tuitune.ui.charts.window import Window, shown_part, visible
-from tuitune.ui.panes.pane import Memo
 from tuitune.ui.text.phrases import missing
 from tuitune.ui.text.trial import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tuitune.store.curves import Curve
     from tuitune.ui.charts.frame import Dot, Frame, Trace
@@ -46,13 +45,13 @@ if TYPE_CHECKING:
     from tuitune.ui.state.render_context import RenderContext
 
 BEHIND: Final = Ink("rule", ".", under=True)
-_ROOM: Final = 0.05  # of the range of values, left free at its ends
 _ACTIONS: Final = (
     ("chart.log", "log"),
     ("chart.metric", "metric"),
     ("chart.right", "read"),
     ("chart.closer", "zoom"),
 )
+_SCALES: Final = 8  # for which the curves of all trials are kept
 # (columns, lines) from a curve's end to its letter
 _ENDS: Final = ((1, 0), (1, -1), (1, 1), (0, -1), (0, 1), (2, 0), (0, 0))
 
@@ -70,7 +69,7 @@ class CurveChart:
 
     def __init__(self) -> None:
         self._plot = Plot()
-        self._behind = Memo[bytes]()
+        self._behind: dict[object, bytes] = {}  # by scales: the cursor changes between few
         self._leaders = Leaders()
 
     def key(self, context: RenderContext) -> object:
@@ -103,7 +102,7 @@ class CurveChart:
         if made is None:
             return Drawing(title, too_small())
         self._plot.draw(context, made, drawn, metric(context))
-        made.canvas.put_below(self._behind.get(*self._faint(context, made, part)), BEHIND)
+        made.canvas.put_below(self._faint(context, made, part), BEHIND)
         put_legend(made.canvas, [_entry(context, *line) for line in lines])
         name = resource(context.snapshot)
         note = _note(context, selection.inspected, name)
@@ -123,19 +122,17 @@ class CurveChart:
             return None
         return Window(whole, part, made.gutter, made.canvas.width)
 
-    def _faint(
-        self, context: RenderContext, made: Frame, part: Range
-    ) -> tuple[object, Callable[[], bytes]]:
+    def _faint(self, context: RenderContext, made: Frame, part: Range) -> bytes:
         """The curves of all trials, drawn again when a trial has ended or the scales change."""
+        if metric(context) != context.snapshot.spec.objective.metric:
+            return b""
         canvas = made.canvas
-        key = epoch(context)[:1], metric(context), made.x, made.y, canvas.width, canvas.height
-
-        def draw() -> bytes:
-            if metric(context) != context.snapshot.spec.objective.metric:
-                return b""
-            return behind(context, made, part)
-
-        return key, draw
+        key = epoch(context)[:1], made.x, made.y, canvas.width, canvas.height
+        known = self._behind.pop(key, None)
+        self._behind[key] = behind(context, made, part) if known is None else known
+        if len(self._behind) > _SCALES:
+            del self._behind[next(iter(self._behind))]
+        return self._behind[key]
 
 
 def behind(context: RenderContext, made: Frame, part: Range) -> bytes:
@@ -204,8 +201,7 @@ def framed(
         if not count:
             return "no report within this part: it is zoomed"
         return f"no finite value: {count} reports are all nan or infinite"
-    room = 0.0 if log else _ROOM * shown.span()
-    y = scale(shown.low - room, shown.high + room, log=log)
+    y = scale(*snapped(shown, log=log), log=log)
     return frame(size, scale(*part), y, context.glyphs)
 
 

@@ -34,7 +34,7 @@ _OTHERS: Final = (
     ("f", "line-f", "11110010"),
 )
 _BY_RANK: Final = 3  # trials that are drawn after the best, if none is marked
-MOST_BEHIND: Final = 200  # trials whose curves are drawn behind
+MOST_BEHIND: Final = 120  # trials whose curves are drawn behind
 
 
 class Overlaid(Record, frozen=True):

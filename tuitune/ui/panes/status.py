@@ -68,7 +68,7 @@ class StatusPane:
         width = size.width - 2
         spark = ""
         if size.width >= _SPARK_FROM and context.snapshot.best is not None:
-            spark = self._curve.get(epoch(context), partial(self._spark, context))
+            spark = self._curve.get(epoch(context)[:3], partial(self._spark, context))
         made = [_first(context, width), _second(context, width, spark)]
         if size.height > len(made) + 1:  # it has the whole screen
             made.append(line((_TOO_SMALL, "muted")))
