@@ -73,9 +73,16 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
         return 130
 
 
-def attach(text: str | None, runs: Path, look: AppOptions) -> int:
-    """Show a study: the named one, the only one that runs, or the newest; the exit status."""
-    if not has_terminal():
+def attach(text: str | None, runs: Path, look: AppOptions, server: int | None = None) -> int:
+    """Show a study: the named one, the only one that runs, or the newest; the exit status.
+
+    server: the process of `tuitune serve` that has started this one, and is its terminal.
+    """
+    if server is not None:
+        from tuitune.ipc.process_tree import die_with_parent
+
+        die_with_parent(server)
+    elif not has_terminal():
         print("the app needs a terminal; `tuitune show STUDY` prints instead", file=sys.stderr)
         return 2
     if text is not None:
@@ -98,7 +105,9 @@ def choose(runs: Path, look: AppOptions) -> int:
 
 def _show_stored(study: StudyFolder, look: AppOptions) -> int:
     try:
-        return _show(_stored(study.path), ui.load(**asdict(look)))
+        options = ui.load(**asdict(look))
+        os.environ.pop("TEXTUAL_DRIVER", None)  # read by now; not for an engine started from here
+        return _show(_stored(study.path), options)
     except PROBLEMS as error:
         print(error, file=sys.stderr)
         return 2

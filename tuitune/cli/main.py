@@ -40,6 +40,7 @@ _ON = click.option(
     metavar="WHERE",
     help="Run the trials on a Ray cluster: its HOST:PORT, or ray for the one found here.",
 )
+_READONLY = click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
 _EXECUTOR = click.option("--executor", metavar="NAME", hidden=True)  # what runs the trials
 
 
@@ -135,7 +136,8 @@ def run(
 
 @commands.command()
 @study_argument
-@click.option("--readonly", is_flag=True, help="Show the study, but change nothing.")
+@_READONLY
+@click.option("--server", type=int, hidden=True)
 @ascii_option
 @no_color_option
 @theme_option
@@ -144,6 +146,7 @@ def attach(
     study: str | None,
     *,
     readonly: bool,
+    server: int | None,
     ascii_only: bool,
     no_color: bool,
     theme: str | None,
@@ -156,7 +159,37 @@ def attach(
     look = AppOptions(
         readonly=readonly, ascii_only=ascii_only, no_color=no_color, theme=theme or ""
     )
-    sys.exit(attach_to(study, runs.absolute(), look))
+    sys.exit(attach_to(study, runs.absolute(), look, server))
+
+
+@commands.command()
+@study_argument
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The default is a free one.")
+@_READONLY
+@ascii_option
+@no_color_option
+@theme_option
+@runs_option
+def serve(
+    study: str | None,
+    *,
+    host: str,
+    port: int,
+    readonly: bool,
+    ascii_only: bool,
+    no_color: bool,
+    theme: str | None,
+    runs: Path,
+) -> None:
+    """Open the app on STUDY in a browser; the address that is printed has a token in it."""
+    from tuitune.cli.app import AppOptions
+    from tuitune.cli.serve import Place, serve_study
+
+    look = AppOptions(
+        readonly=readonly, ascii_only=ascii_only, no_color=no_color, theme=theme or ""
+    )
+    sys.exit(serve_study(study, runs.absolute(), Place(host, port), look))
 
 
 @commands.command(hidden=True)

@@ -82,8 +82,9 @@ def prepare(environment: MutableMapping[str, str], options: Options, *, no_color
     environment.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     if options.tick == REMOTE:
         environment.setdefault("TEXTUAL_FPS", "15")
-    for name in ("COLUMNS", "LINES"):  # Textual would use them and ignore a resize
-        environment.pop(name, None)
+    if "TEXTUAL_DRIVER" not in environment:  # a browser's size is in them, and changes otherwise
+        for name in ("COLUMNS", "LINES"):  # Textual would use them and ignore a resize
+            environment.pop(name, None)
     if no_color:
         environment["NO_COLOR"] = "1"
 
