@@ -274,14 +274,17 @@ def test_from_a_study_one_comes_back_to_the_list(three):
         await pilot.press("escape")
         await until("Trials")
         await pilot.press("ctrl+o")
-        await until("Studies 3")
+        await until("Studies 3", "> = halfway")
         await pilot.press("enter")
         await until("Trials")
 
     look = Options()
     screen = screen_of(three.folder("halfway"))
-    made = StudiesScreen(runs, configured().keymap, look, screen_of)
-    drive_list(TuituneApp(screen, look, lambda: made), from_study)
+
+    def made(folder):
+        return StudiesScreen(runs, configured().keymap, look, screen_of, cursor=folder)
+
+    drive_list(TuituneApp(screen, look, made), from_study)
 
 
 def test_a_filter_that_is_pasted_with_its_enter_filters(three):

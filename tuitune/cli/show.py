@@ -283,6 +283,7 @@ def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
     if not facts:
         print(f"{study.name}: there is no trial {trial_name(trial)}", file=sys.stderr)
         return 2
+    to = output()
     for fact in facts:
         words = told(fact)
         if not words:
@@ -291,5 +292,5 @@ def _print_why(study: StudyFolder, trial: int, *, as_json: bool) -> int:
             print_json(fact_record(fact))
         else:
             clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(fact.time))
-            print(f"{clock}  {words}")
+            to.print(line((f"{clock}  ", "muted"), words))
     return 0

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.app import App
     from textual.screen import Screen
 
@@ -76,7 +78,7 @@ def open_app(
         restart = None if options.readonly else study.restart
         return StudyScreen(source, configuration, options, restart)
 
-    def listed() -> Screen[None]:
+    def listed(folder: Path | None = None) -> Screen[None]:
         from tuitune.ui.screens.studies import StudiesScreen
 
         return StudiesScreen(
@@ -86,6 +88,7 @@ def open_app(
             lambda folder: screen_of(studies.find(folder)),
             restart_of=lambda folder: studies.find(folder).restart,
             left=lambda: shown.append(None),
+            cursor=folder,
         )
 
     app = TuituneApp(listed() if study is None else screen_of(study), options, listed)

@@ -16,6 +16,7 @@ from tuitune.ui.render.themes import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from textual.screen import Screen
 
@@ -34,9 +35,9 @@ class TuituneApp(App[None]):
         self,
         first: Screen[None],
         options: Options,
-        studies: Callable[[], Screen[None]] | None = None,
+        studies: Callable[[Path], Screen[None]] | None = None,
     ) -> None:
-        """studies: makes the list of studies, for an app that begins with a study."""
+        """studies: makes the list of studies with the cursor on one, by its folder."""
         super().__init__(ansi_color=True)  # colours are sent by number, not as RGB
         dress(self, THEMES[options.theme])
         self._first = first
@@ -61,12 +62,15 @@ class TuituneApp(App[None]):
             sys.__stderr__.write(sequence)
             sys.__stderr__.flush()
 
-    async def show_studies(self) -> None:
-        """Goes back to the list of studies, or opens it over the study that the app began with."""
+    async def show_studies(self, folder: Path) -> None:
+        """Goes back to the list of studies, or opens it over the study that the app began with.
+
+        folder: of the study that is shown.
+        """
         if len(self.screen_stack) > 1:
             await self.pop_screen()
         elif self._studies is not None:
-            await self.push_screen(self._studies())
+            await self.push_screen(self._studies(folder))
 
     async def on_event(self, event: events.Event) -> None:
         """Drops the keys of an answer that the terminal gives too late."""

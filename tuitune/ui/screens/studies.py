@@ -62,11 +62,12 @@ class StudiesScreen(Screen[None]):
         *,
         restart_of: Callable[[Path], Restart | None] = lambda _: None,
         left: Callable[[], None] = lambda: None,
+        cursor: Path | None = None,
     ) -> None:
         """screen_of: makes the screen of a study; may raise StoreError and StudyFileError.
 
         restart_of: what starts an engine on a study; may raise the same. left: called when the app
-        is left from the list.
+        is left from the list. cursor: the folder of the study that it begins on.
         """
         super().__init__()
         self._studies = Studies(runs)
@@ -81,7 +82,7 @@ class StudiesScreen(Screen[None]):
         self._status_line = StatusLine()
         self._prompt_line = PromptLine(self._status_line, self._draw, self._draw)
         self._working = ThreadPoolExecutor(max_workers=1)  # requests keep their order
-        self._cursor: Path | None = None
+        self._cursor = None if cursor is None else cursor.resolve()
         self._filter = ""
         self._by_key: dict[str, StudyAct] = {
             key: act for act in STUDY_ACTS for key in (*act.keys, *self._keys_of(act))

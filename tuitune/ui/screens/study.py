@@ -370,13 +370,13 @@ class StudyScreen(Screen[None]):
     def back(self) -> None:
         """Goes back to the list of studies, if the study was opened from it."""
         if len(self.app.screen_stack) > 1 and isinstance(self.app, TuituneApp):
-            self.app.run_worker(self.app.show_studies())
+            self.app.run_worker(self.app.show_studies(self.snapshot.folder))
 
     def studies(self) -> None:
         """Shows the list of studies."""
         self._away = True
         if isinstance(self.app, TuituneApp):
-            self.app.run_worker(self.app.show_studies())
+            self.app.run_worker(self.app.show_studies(self.snapshot.folder))
 
     def leave(self) -> None:
         """Closes the app; the study runs on."""
