@@ -537,6 +537,7 @@ int cuCheckpointProcessGetState(int pid, int *state) {
     u64 memory;
     int error = met("state");
     if (error) return error;
+    if (!initialised) return NOT_INITIALISED;
     if (used_by(pid, &memory) < 0) return INVALID;
     *state = (int)number(cuda_state(pid), "state", RUNNING);
     return OK;
@@ -547,6 +548,7 @@ static int change(int pid, const char *call, int from, int to) {
     u64 memory;
     int error = met(call);
     if (error) return error;
+    if (!initialised) return NOT_INITIALISED;
     long long gpu = used_by(pid, &memory);
     if (gpu < 0) return INVALID;
     if (number(cuda_state(pid), "state", RUNNING) != from) return ILLEGAL;

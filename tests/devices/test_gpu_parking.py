@@ -155,7 +155,8 @@ def test_it_comes_back_on_another_gpu_where_the_driver_can(play, world: World):
         ({"lock": 600}, "lock: its work on the GPU has not come to rest (600)"),
         ({"checkpoint": 801}, "checkpoint: not supported (801)"),
         ({"crash.checkpoint": 1}, "the process that asks the driver died or did not answer"),
-        ({"state": 3}, "the driver does not know it: it has not used its GPU"),
+        ({"state": 1}, "the driver does not know it: it has not used its GPU"),
+        ({"cuda": 802}, "start of CUDA: error (802)"),
     ],
 )
 def test_a_driver_that_refuses_or_dies_leaves_it_where_it_was(

@@ -9,7 +9,7 @@ from parking_story import GB, TALES, Parking
 from story import signals
 
 from tuitune.core import events as ev
-from tuitune.core.gpu_reasons import GpuAside
+from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpusAllowed
 from tuitune.core.reasons import Interrupted
 from tuitune.core.study import Study
 from tuitune.messages.reasons import reason_words
@@ -105,6 +105,25 @@ def test_a_trial_goes_to_another_gpu_of_its_model_only_where_the_driver_can():
     story.claim(1)
     story.held(0)
     assert not of(ev.Unpark, story.parked(0, moves=True))
+
+
+@pytest.mark.parametrize(
+    "obstacle", [GpuBarred("spare"), GpuBarred("left free"), GpusAllowed(1), "anna's"]
+)
+def test_a_parked_trial_goes_before_new_ones_where_another_gpu_is_given_up_for_its_own(
+    obstacle: Any,
+):
+    story = Parking(2, trials=4)
+    story.claim(1)
+    story.held(0)
+    story.parked(0)
+    story.change(1, foreign=False, claimed=False, obstacle=obstacle)
+    story.report(1, 1)
+    launched = of(ev.Launch, story.exit(1))
+    assert [one.trial for one in launched] == ([2] if obstacle == "anna's" else [])
+    if not launched:
+        story.change(0, obstacle=GpuBarred("spare"))
+        assert of(ev.Unpark, story.change(1, obstacle=""))
 
 
 def test_a_gpu_is_kept_for_the_parked_trial_that_wants_it_back():

@@ -7,6 +7,7 @@ restore, unlock. A restore without enough memory can't be repeated: the process 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import platform
 import uuid
@@ -34,6 +35,7 @@ _WORDS = {
     304: "a call of the system failed",
     401: "illegal state",
     600: "its work on the GPU has not come to rest",
+    800: "not permitted",
     801: "not supported",
 }
 
@@ -88,7 +90,7 @@ class _Driver:
         self._pid = pid
 
     def begin(self) -> None:
-        """Start CUDA in this process, which a restore needs. Raises _DriverError."""
+        """Start CUDA in this process, which these calls need. Raises _DriverError."""
         self._check("start of CUDA", self._library.cuInit(0))
 
     def state(self) -> ProcessState:
@@ -123,6 +125,10 @@ def main() -> None:
 
 def park(driver: _Driver) -> Answer:
     """Move the memory of a process to the host; where that fails it goes on as before."""
+    try:
+        driver.begin()
+    except _DriverError as error:
+        return Answer(ProcessState.RUNNING, str(error))
     if driver.state() is ProcessState.UNKNOWN:
         return Answer(ProcessState.RUNNING, "the driver does not know it: it has not used its GPU")
     try:
@@ -135,6 +141,8 @@ def park(driver: _Driver) -> Answer:
 
 def undo(driver: _Driver) -> Answer:
     """Let a process go on that is locked; the state in which it is then."""
+    with contextlib.suppress(_DriverError):  # its state is unknown then
+        driver.begin()
     if driver.state() is ProcessState.LOCKED:
         try:
             driver.call("Unlock")

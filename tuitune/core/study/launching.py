@@ -43,7 +43,7 @@ def _wind_down(state: st.State, halted: ev.Halted, now: float) -> Sequence[ev.De
 def _start(spec: StudySpec, state: st.State, now: float) -> Sequence[ev.Decision]:
     """In this order: parked trials, interrupted ones, added ones, a promotion, a new proposal."""
     parked = _unpark(state, now)
-    if parked:
+    if parked or parking.goes_next(state, now):
         return parked
     found = first_to_seat(state)
     if found is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from tuitune.core import events as ev
 from tuitune.core.events import StopReason
-from tuitune.core.gpu_reasons import GpuAside, GpuParked
+from tuitune.core.gpu_reasons import GpuAside, GpuBarred, GpuParked, GpusAllowed, Obstacle
 from tuitune.core.reasons import ByUser
 from tuitune.core.spec import StudySpec
 from tuitune.core.study import gpu_packing, nodes
@@ -86,6 +86,22 @@ def returning(state: st.State, now: float) -> list[st.Trial]:
         and trial.number not in state.kills
     ]
     return sorted(wanted, key=lambda trial: (trial.launched, trial.number))
+
+
+def goes_next(state: st.State, now: float) -> bool:
+    """Whether one of them only waits until this study has its GPU, in place of another one."""
+    for trial in returning(state, now):
+        node = home(state, trial)
+        gpu = None if trial.parked is None else node.gpus.get(trial.parked.home)
+        if gpu is not None and _may_be_had(gpu.obstacle) and not node.on.get(gpu.uuid):
+            return True
+    return False
+
+
+def _may_be_had(obstacle: Obstacle) -> bool:
+    if isinstance(obstacle, GpuBarred):
+        return obstacle.cause in {"spare", "left free"}
+    return isinstance(obstacle, GpusAllowed) and obstacle.gpus > 0
 
 
 def on_park_failed(state: st.State, fact: ev.ParkFailed) -> Sequence[ev.Decision]:

@@ -124,6 +124,7 @@ def slot_of_parked(state: st.State, trial: st.Trial) -> Slot | None:
         for gpu in node.node.gpus
         if (gpu.uuid == parked.home or (parked.moves and gpu.joins and gpu.name == parked.model))
         and (not gpu.memory or parked.memory <= gpu.memory)
+        and not gpu.lost
     ]
     loads, others = loads_of(state, node), avoided(state, trial)
     own = [gpu for gpu in fit if gpu.uuid == parked.home]
