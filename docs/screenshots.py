@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ sys.path.append(str(ROOT / "tests"))
 from nvml_world import World, build  # noqa: E402 - the tests' pretended GPUs
 
 PATIENCE = 120.0  # s
+FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)  # from another host; any monospace does
 SEARCH = """
 [objective]
 metric = "val_loss"
@@ -142,7 +144,7 @@ async def take(folder: Path, title: str, picture: Picture) -> None:
         shown = app.export_screenshot(title=f"tuitune {title}")
         runs = str(folder.parent)  # of as many letters: the widths of texts are in the picture
         shown = shown.replace(runs, "/home/anna/train".ljust(len(runs), "-")[: len(runs)])
-        (HERE / f"{picture.name}.svg").write_text(shown)
+        (HERE / f"{picture.name}.svg").write_text(FONTS.sub("", shown))
 
 
 def opened(folder: Path) -> bool:

@@ -35,6 +35,11 @@ def test_the_diagrams_are_those_that_the_script_draws():
         assert words == re.findall(r"<text[^>]*>([^<]*)", (DOCS / name).read_text()), name
 
 
+@pytest.mark.parametrize("picture", sorted(DOCS.glob("*.svg")), ids=lambda one: one.name)
+def test_a_picture_loads_nothing(picture: Path):
+    assert not re.search(r"""url\(["']?(?:https?:)?//|href=["']https?:""", picture.read_text())
+
+
 def test_the_site_has_every_page():
     listed = re.findall(r": (\S+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(), re.MULTILINE)
     pages = {page.name for page in DOCS.glob("*.md")}

@@ -217,10 +217,11 @@ def names_of(tool: str) -> dict[str, Any]:
     for module in modules:
         names |= vars(importlib.import_module(module))
     if tool == "Ray Tune":
+        import ray
         from ray import tune
         from ray.tune.search.optuna import OptunaSearch
 
-        names |= {"tune": tune, "OptunaSearch": OptunaSearch}
+        names |= {"ray": ray, "tune": tune, "OptunaSearch": OptunaSearch}
     elif tool == "Optuna":
         import optuna
 
