@@ -64,7 +64,8 @@ def _is_confirmed(folder: Path) -> bool:
     entry = study_entry(folder)
     trials = "1 trial" if entry.trials == 1 else f"{entry.trials} trials"
     what = entry.problem or f"{entry.state}, {trials}"
-    print(f"{folder.name}: {plain(what)}; {short_path(folder)} with its checkpoints and logs")
+    where = f"{short_path(folder)} with its checkpoints and logs"
+    output().print(line(f"{folder.name}: {plain(what)}; {where}"))
     try:
         typed = input(f"type {folder.name} to delete it: ")
     except (EOFError, KeyboardInterrupt):
