@@ -140,8 +140,11 @@ def _words(content: Line) -> Iterable[Span]:
         yield from ((word, role) for word in re.findall(r"\s+|\S+", text))
 
 
+EXPENDABLE: Final = 1  # the weight of a column for which no other one is cut
+
+
 class Column(NamedTuple):
-    """A column of a table. weight: the one with the least is left out first if not all fit.
+    """A column of a table. weight: the one with the least is cut and left out first.
 
     least: the width to which it may be cut before another column is left out, but its values only
     if they are wider; 0: it is never cut.
@@ -161,22 +164,29 @@ class Column(NamedTuple):
 
 def table(columns: Sequence[Column], width: int | None) -> tuple[list[Line], list[str]]:
     """The lines of a table with its heads, and the titles of the columns that don't fit."""
-    kept, missing = list(columns), []
     room = math.inf if width is None else width
-    while len(kept) > 1 and sum(map(_least, kept)) + len(_GAP) * (len(kept) - 1) > room:
+    kept, missing = list(columns), []
+    while len(kept) > 1 and _over(kept, room) > 0:
         least = min(kept, key=lambda column: column.weight)
         kept.remove(least)
         missing.append(least.title)
     widths = [column.width for column in kept]
     over = sum(widths) + len(_GAP) * (len(kept) - 1) - room
-    for at, column in enumerate(kept):
-        if over > 0 and column.least:
-            less = int(min(over, widths[at] - _least(column)))
-            widths[at] -= less
-            over -= less
+    for at in sorted(range(len(kept)), key=lambda at: kept[at].weight):
+        less = int(max(0, min(over, widths[at] - _least(kept[at]))))
+        widths[at] -= less
+        over -= less
     heads = _row([(column.title, "muted") for column in kept], kept, widths)
     rows = zip(*(column.cells for column in kept), strict=True)
     return [heads, *(_row(cells, kept, widths) for cells in rows)], missing
+
+
+def _over(columns: Sequence[Column], room: float) -> float:
+    """Cells that are missing once columns are cut, which none is to make room for an expendable."""
+    cut = [_least(one) if one.weight <= EXPENDABLE else one.width for one in columns]
+    if min(one.weight for one in columns) > EXPENDABLE:
+        cut = [_least(one) for one in columns]
+    return sum(cut) + len(_GAP) * (len(columns) - 1) - room
 
 
 def _least(column: Column) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tuitune.cli.output import Column, table
+from tuitune.cli.output import EXPENDABLE, Column, table
 from tuitune.core.space import Choice, Fixed, Sampled
 from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.failures import failure_groups
@@ -62,7 +62,7 @@ def trial_columns(
     ]
     if any(row.gpu_seconds for row in rows):
         columns.append(column("GPU-h", lambda row: number(usage_record(row)["gpu_hours"]), 39))
-    note = column("note", _note, 1, right=False, least=_LEAST_NOTE)
+    note = column("note", _note, EXPENDABLE, right=False, least=_LEAST_NOTE)
     return [*columns, note]
 
 
