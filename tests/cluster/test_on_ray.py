@@ -57,6 +57,8 @@ def test_trials_have_the_gpus_of_their_node(shop, machine):
             kind: {s.node for s in seen if s.kind == kind and s.node} for kind in ("host", "gpu")
         }
 
+    assert shop.run("set", "study", "trial.retries=2").returncode == 0
+    assert [fact.settings.gpus for fact in shop.facts(ev.SettingsChanged)] == [1.0]
     node = {trials[0]["node"]}  # the other one has no GPU, so that no trial fits there
     wait_until(lambda: samples() == {"host": node, "gpu": node}, "the readings")
     shop.finish(engine)

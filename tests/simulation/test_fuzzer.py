@@ -25,7 +25,7 @@ def test_all_that_is_promised_holds_after_every_event(reports):
 def test_the_seeds_go_through_all_that_can_happen(reports):
     kinds = {type(fact) for report in reports for fact in report.journal}
     rare = {ev.Promoted, ev.Frozen, ev.RetryAsked, ev.Added, ev.SettingsChanged, ev.Halted}
-    rare |= {ev.SaveFailed, ev.Returned, ev.LaunchBlocked, ev.ClockStepped}
+    rare |= {ev.SaveFailed, ev.Returned, ev.LaunchBlocked, ev.ClockStepped, ev.NodeChanged}
     assert rare <= kinds
     assert any(isinstance(f, ev.Reported) and f.open for r in reports for f in r.journal)
     assert any(report.engines > 1 for report in reports)

@@ -111,6 +111,11 @@ class Attempt:
 
     # --- its work --------------------------------------------------------------------------------
 
+    def lose(self) -> None:
+        """Its node is gone."""
+        if not self.gone:
+            self._exit(_Exit(code=None, lost=True))
+
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         if seconds < math.inf:
             self._loop.call_later(seconds, act)

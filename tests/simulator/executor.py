@@ -57,6 +57,7 @@ class SimulatedExecutor:
         self._lacking: dict[Cause, str] = {}  # why nothing can be launched
         self._reported: set[Cause] = set()  # of these, what the engine knows
         self._closed = False
+        self.lost_nodes: set[str] = set()
         self._sent: dict[tuple[int, int], float] = {}
         self._received: dict[tuple[int, int], float] = {}
 
@@ -64,6 +65,9 @@ class SimulatedExecutor:
 
     def launch(self, order: Order) -> None:
         if self._closed:
+            return
+        if order.node in self.lost_nodes:
+            self.loop.call_later(REFUSAL, self._lose, order)
             return
         if self._lacking:
             self.loop.call_later(REFUSAL, self._refuse, order)
@@ -88,6 +92,17 @@ class SimulatedExecutor:
         there = self.attempts.get((trial, attempt))
         if there is not None:
             there.signal(TERM if how == "term" else KILL)
+
+    def lose(self, node: str) -> None:
+        """End all attempts on a node."""
+        for attempt in [*self.attempts.values()]:
+            if attempt.order.node == node:
+                attempt.lose()
+
+    def _lose(self, order: Order) -> None:
+        why = "its node is gone"
+        end = ev.Exited(self.clock(), order.trial, order.attempt, None, None, why, "", 0, lost=True)
+        self._sink((end,))
 
     async def sample(
         self,

@@ -27,8 +27,10 @@ from simulator.invariants import Invariants, lost_reports, on_the_shelf, over, s
 from simulator.journal_guard import DiedError, FailingJournal, Guard
 from simulator.memory import MemoryJournal, MemoryTrialFolders
 from simulator.model_client import InProcessModel, make_model_client
+from simulator.node_fuzzer import NodeFuzzer, draw_nodes
 from simulator.shadow_model import EVENTS
 from simulator.user_fuzzer import UserFuzzer
+from tuitune.core import events as ev
 from tuitune.core.search.registry import make_searcher
 from tuitune.core.study import Study
 from tuitune.engine.context import opening_events, restore
@@ -42,7 +44,6 @@ from tuitune.store.projection import study_row, trial_row
 if TYPE_CHECKING:
     from random import Random
 
-    from tuitune.core import events as ev
     from tuitune.core.placement.host import HostResources
     from tuitune.core.spec import StudySpec
 
@@ -86,6 +87,14 @@ def run_seed(seed: int) -> Report:
     return report
 
 
+def _on_nodes(event: ev.Event, nodes: tuple[ev.Node, ...]) -> ev.Event:
+    """The study is opened on these nodes; without any on the machine."""
+    if not nodes or not isinstance(event, ev.Opened):
+        return event
+    cpus, memory = sum(node.cpus for node in nodes), sum(node.memory for node in nodes)
+    return structs.replace(event, cpus=cpus, memory=memory, nodes=nodes)
+
+
 class _Fuzzer:
     """A study's disk, and its engines one after another."""
 
@@ -93,6 +102,7 @@ class _Fuzzer:
         self, seed: int, spec: StudySpec, machine: HostResources, gpus: tuple[ev.Gpu, ...]
     ) -> None:
         self.gpus = gpus
+        self.nodes = () if gpus else draw_nodes(generator(seed, "nodes"), machine)
         self.spec = spec
         self.machine = machine
         self.journal = MemoryJournal()
@@ -229,7 +239,11 @@ class _Life:
             loop.call_later(self._rng.expovariate(1 / 60), self._die)
         gpus = generator(self.report.seed, "gpus", self.report.engines)
         box = GpuFuzzer(engine, loop, self.wall, gpus, fuzzer.gpus, horizon)
-        engine.take(opening_events(study, fuzzer.machine, self.wall(), gpus=box.gpus))
+        rng = generator(self.report.seed, "nodes", self.report.engines)
+        executor = guard.executor
+        nodes = NodeFuzzer(engine, executor, loop, self.wall, rng, fuzzer.nodes, horizon)
+        events = opening_events(study, fuzzer.machine, self.wall(), gpus=box.gpus)
+        engine.take([_on_nodes(event, nodes.first) for event in events])
 
     def _model_client(self) -> InProcessModel | None:
         """A model that is slow, and fails now and then."""

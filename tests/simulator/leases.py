@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.core.events import ENDED
+from tuitune.core.events import ENDED, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ class Leases:
         self.on: dict[int, ev.Launch] = {}  # by trial
         self._gone: dict[int, ev.Launch] = {}  # exited, and not settled
         self._alone: set[int] = set()  # trials that must be alone from now on
+        self._avoiding: set[int] = set()  # trials that are tried on another GPU
 
     def opened(self, gpus: Iterable[ev.Gpu]) -> None:
         self.gpus = {gpu.uuid: gpu for gpu in gpus}
@@ -28,9 +29,9 @@ class Leases:
     def has_room(self, request: float | Literal["auto"]) -> bool:
         """Whether a new trial certainly fits, without what packing allows.
 
-        Nothing is certain while a GPU is kept for a trial that must be alone.
+        Nothing is certain while a GPU is kept for a trial that must be alone, or may be ill.
         """
-        if self._waiting_alone():
+        if self._waiting_alone() or self._avoiding:
             return False
         usable = [gpu.uuid for gpu in self.gpus.values() if not gpu.obstacle]
         empty = [uuid for uuid in usable if not self._shares(uuid)]
@@ -66,6 +67,10 @@ class Leases:
 
     def settled(self, fact: ev.Settled) -> list[str]:
         launch = self._gone.pop(fact.trial, None)
+        if fact.fault == "elsewhere":
+            self._avoiding.add(fact.trial)
+        elif fact.state != TrialState.WAITING:
+            self._avoiding.discard(fact.trial)
         if fact.state in ENDED:
             self._alone.discard(fact.trial)
         if not fact.crowded:

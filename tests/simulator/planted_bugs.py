@@ -33,6 +33,7 @@ from tuitune.core.study import (
     slots,
 )
 from tuitune.core.study.lifecycle import move
+from tuitune.core.study.state import Rooms
 from tuitune.engine import follow_up
 from tuitune.engine.engine import Engine
 from tuitune.engine.follow_up import CheckpointCleanup, JournalSync
@@ -359,6 +360,30 @@ def gpu_promised_twice() -> Iterator[None]:
 
 
 @contextmanager
+def lost_node_used() -> Iterator[None]:
+    """Trials start on nodes that are lost, or on which nothing is to start."""
+    room_on = slots.room_on
+
+    def blind(state: State, node: Any, *limits: Any) -> Any:
+        kept = node.node
+        node.node = msgspec.structs.replace(kept, lost=False, obstacle="")
+        try:
+            return room_on(state, node, *limits)
+        finally:
+            node.node = kept
+
+    with patch.object(slots, "room_on", blind):
+        yield
+
+
+@contextmanager
+def full_node_forgotten() -> Iterator[None]:
+    """A node that was full counts as full, whatever leaves it."""
+    with patch.object(Rooms, "may_be", lambda _self, _node: None):
+        yield
+
+
+@contextmanager
 def obstacle_overlooked() -> Iterator[None]:
     """GPUs that are lost, or somebody else's, are used all the same."""
     choose = slots.choose
@@ -446,6 +471,8 @@ BUGS: dict[str, Callable[[], Any]] = {
         condemned_one_launched,
         kill_that_a_restart_undoes,
         gpu_promised_twice,
+        lost_node_used,
+        full_node_forgotten,
         obstacle_overlooked,
         crowded_trial_among_others,
         checkpoint_left,

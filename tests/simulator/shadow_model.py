@@ -141,7 +141,7 @@ class ShadowModel:
             or trial in self.kills
         ):
             self.problem(f"trial {trial} was launched from {self.states.get(trial)}")
-        if not self.study.has_room(self.attempts.live.values()):
+        if not self.study.has_room(self.attempts.live.values(), fact.node):
             self.problem(f"trial {trial} was launched where there is no room")
         self.problems += self.leases.launched(fact, self.study.settings.gpus)
         self.attempts.launch(fact)
@@ -342,6 +342,7 @@ class ShadowModel:
         self.states[trial] = TrialState.WAITING
 
     def node_changed(self, fact: ev.NodeChanged) -> None:
+        self.study.nodes[fact.node.name] = fact.node
         self.leases.opened(fact.node.gpus)
 
     def finish(self, fact: ev.Finished) -> None:

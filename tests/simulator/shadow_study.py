@@ -24,7 +24,7 @@ class ShadowStudy:
         self.halted = False
         self.finished = False
         self._settings: ev.Settings | None = None
-        self._cpus, self._memory = 0.0, 0
+        self.nodes: dict[str, ev.Node] = {}
         self._exhausted = False
         self._proposed = self._added = 0
 
@@ -47,18 +47,26 @@ class ShadowStudy:
     def may_ask(self) -> bool:
         return not self._exhausted and self.wants_more
 
-    def has_room(self, live: Collection[ev.Launch]) -> bool:
-        """Whether one more trial fits, by the sums of what these use."""
-        settings = self.settings
-        most = math.floor(self._cpus / settings.cpus + 1e-9)
+    def has_room(self, live: Collection[ev.Launch], on: str | None = None) -> bool:
+        """Whether one more trial fits on this node, or on any, by the sums of what these use."""
+        most = self.settings.concurrency
+        if most is not None and len(live) >= most:
+            return False
+        return any(
+            self._fits(node, live) for node in self.nodes.values() if on in {None, node.name}
+        )
+
+    def _fits(self, node: ev.Node, live: Collection[ev.Launch]) -> bool:
+        settings, here = self.settings, [one for one in live if one.node == node.name]
+        most = math.floor(node.cpus / settings.cpus + 1e-9)
         if settings.memory:
-            most = min(most, self._memory // settings.memory)
-        if settings.concurrency is not None:
-            most = min(most, settings.concurrency)
+            most = min(most, node.memory // settings.memory)
         return (
-            len(live) < most
-            and sum(launch.cpus for launch in live) + settings.cpus <= self._cpus + 1e-9
-            and sum(launch.memory for launch in live) + (settings.memory or 0) <= self._memory
+            not node.lost
+            and not node.obstacle
+            and len(here) < most
+            and sum(launch.cpus for launch in here) + settings.cpus <= node.cpus + 1e-9
+            and sum(launch.memory for launch in here) + (settings.memory or 0) <= node.memory
         )
 
     def fold(self, fact: ev.AnyFact) -> None:
@@ -66,7 +74,8 @@ class ShadowStudy:
             fold(self, fact)
 
     def opened(self, fact: ev.Opened) -> None:
-        self._cpus, self._memory = fact.cpus, fact.memory
+        nodes = fact.nodes or (ev.Node("", fact.cpus, fact.memory),)
+        self.nodes = {node.name: node for node in nodes}
         self.disk_low = fact.disk_low
         self.blocked = set()
         self.halted = self.finished = False

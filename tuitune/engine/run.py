@@ -113,7 +113,7 @@ def run(
         journal = Journal.open(folder / DATABASE, spec.objective.metric)
         try:
             make_executor = executor_maker(opening, journal, python, seen)
-            document = StudyDocument(folder, machine, seen)
+            document = StudyDocument(folder, machine, None if opening.on else seen)
             _describe(opening, document, journal)
             notes = [text for text in (pause_warning(spec),) if text and has_gpus(spec, seen)]
             with _storing_failure(journal, folder):

@@ -261,7 +261,8 @@ class NotWhileRunningError(Exception):
 class StudyDocument:
     """`study.toml` of a study folder."""
 
-    def __init__(self, folder: Path, machine: HostResources, seen: Snapshot) -> None:
+    def __init__(self, folder: Path, machine: HostResources, seen: Snapshot | None) -> None:
+        """seen: the GPUs of this machine; None where the trials run on others."""
         self._path = folder / DOCUMENT
         self._machine = machine
         self._seen = seen
@@ -282,7 +283,12 @@ class StudyDocument:
         """
         spec, document = load_whole(self._path, overrides=overrides, check_target=False)
         taken, refused = changes(study.spec, spec)
-        settings = settings_of(spec, has_gpus=has_gpus(spec, self._seen))
+        if self._seen is None:
+            now = study.state.settings
+            there = now is not None and now.gpus != 0
+        else:
+            there = has_gpus(spec, self._seen)
+        settings = settings_of(spec, has_gpus=there)
         other = [str(change) for change in refused]
         late = [str(change) for change in taken if not change.is_setting]
         if other:

@@ -36,7 +36,7 @@ def changed(_spec: StudySpec, state: st.State, fact: ev.NodeChanged) -> None:
     _count_shared(state, known, 1)
     if len(state.nodes) > 1 or node.name:  # else these are the machine's, as it was opened
         there = [known.node for known in state.nodes.values() if not known.node.lost]
-        state.cpus = sum(node.cpus for node in there)
+        state.cpus = sum((node.cpus for node in there), 0.0)
         state.memory = sum(node.memory for node in there)
     state.rooms.may_be(node.name)
 
