@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import urllib.error
@@ -36,8 +37,8 @@ def train(trial):
 class Served:
     """`tuitune serve` on a study, and the address that it has printed."""
 
-    def __init__(self, workshop: Workshop, *words: str) -> None:
-        self.process = workshop.start("serve", "study", *words)
+    def __init__(self, workshop: Workshop, *words: str, study: str = "study") -> None:
+        self.process = workshop.start("serve", study, *words)
         assert self.process.stdout is not None
         self.said = [self.process.stdout.readline(), self.process.stdout.readline()]
         self.address = re.findall(r"http://\S+/", self.said[0])[0]
@@ -168,6 +169,18 @@ def test_what_can_not_be_served_is_said(workshop: Workshop, served: Served):
     assert f"127.0.0.1 port {port}: Address already in use" in done.stderr
     done = workshop.run("serve", "nothing")
     assert (done.returncode, "no such study" in done.stderr) == (2, True)
+
+
+def test_a_page_says_that_its_study_is_gone(workshop: Workshop, chromium: Any):
+    folder = shutil.copytree(workshop.folder(), workshop.path / "runs/copy")
+    served = Served(workshop, study="copy")
+    shutil.rmtree(folder)
+    page = chromium.new_page()
+    page.goto(served.address)
+    page.wait_for_selector("#ended", state="visible", timeout=60_000)
+    page.close()
+    served.process.terminate()
+    assert "copy" in served.process.communicate(timeout=30)[0]
 
 
 def test_an_open_address_is_warned_of(workshop: Workshop):

@@ -73,16 +73,9 @@ def run_with_app(request: RunRequest, look: AppOptions) -> int:
         return 130
 
 
-def attach(text: str | None, runs: Path, look: AppOptions, server: int | None = None) -> int:
-    """Show a study: the named one, the only one that runs, or the newest; the exit status.
-
-    server: the process of `tuitune serve` that has started this one, and is its terminal.
-    """
-    if server is not None:
-        from tuitune.ipc.process_tree import die_with_parent
-
-        die_with_parent(server)
-    elif not has_terminal():
+def attach(text: str | None, runs: Path, look: AppOptions) -> int:
+    """Show a study: the named one, the only one that runs, or the newest; the exit status."""
+    if not has_terminal():
         print("the app needs a terminal; `tuitune show STUDY` prints instead", file=sys.stderr)
         return 2
     if text is not None:
@@ -92,6 +85,22 @@ def attach(text: str | None, runs: Path, look: AppOptions, server: int | None = 
     if len(running) > 1 or not folders:
         return choose(runs, look)
     return _show_stored(StudyFolder((running or folders)[0]), look)
+
+
+def show_in_browser(text: str | None, runs: Path, look: AppOptions, server: int) -> int:
+    """Show a study by textual-serve; the exit status.
+
+    server: the process of `tuitune serve`, which has started this one and is its terminal.
+    """
+    from tuitune.ipc.process_tree import die_with_parent
+
+    die_with_parent(server)
+    study = open_study(text, runs)
+    code = 2 if study is None else _show_stored(study, look)
+    if code == 2:  # Textual may not have said that the app begins, or ends: else the page waits
+        end = b'{"type": "exit"}'
+        os.write(1, b"__GANGLION__\nM%s%s" % (len(end).to_bytes(4, "big"), end))
+    return code
 
 
 def choose(runs: Path, look: AppOptions) -> int:

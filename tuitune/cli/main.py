@@ -153,13 +153,15 @@ def attach(
     runs: Path,
 ) -> None:
     """Open the app on STUDY; without it on the one that runs, or the newest."""
-    from tuitune.cli.app import AppOptions
+    from tuitune.cli.app import AppOptions, show_in_browser
     from tuitune.cli.app import attach as attach_to
 
     look = AppOptions(
         readonly=readonly, ascii_only=ascii_only, no_color=no_color, theme=theme or ""
     )
-    sys.exit(attach_to(study, runs.absolute(), look, server))
+    if server is not None:
+        sys.exit(show_in_browser(study, runs.absolute(), look, server))
+    sys.exit(attach_to(study, runs.absolute(), look))
 
 
 @commands.command()
