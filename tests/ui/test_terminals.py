@@ -342,6 +342,23 @@ def test_the_title_names_the_study_and_the_earlier_one_comes_back(windows, finis
     assert terminal.pump(PATIENCE, lambda t: b"\x1b[23;0t" in t.text)
 
 
+def test_ctrl_z_gives_the_shell_its_terminal_and_the_screen_comes_back(windows, finished):
+    window = windows.open("attach", "study")
+    window.until("finished", "leave")
+    terminal = window.terminal
+    assert terminal.pump(PATIENCE, lambda t: b"\x1b]2;study: finished" in t.text)
+    window.press("\x1a")
+    back = (b"\x1b[?1049l", b"\x1b[23;0t")
+    assert terminal.pump(PATIENCE, lambda t: all(sequence in t.text for sequence in back))
+    wait_until(lambda: terminal.process.status() == "stopped", "the stop")
+    seen = len(terminal.text)
+    os.kill(terminal.pid, signal.SIGCONT)
+    assert terminal.pump(PATIENCE, lambda t: b"\x1b[?1049h" in t.text[seen:])
+    assert terminal.pump(PATIENCE, lambda t: b"\x1b]2;study: finished" in t.text[seen:])
+    window.press("q")
+    assert "3 complete in " in COLOURED.sub("", window.left())
+
+
 def test_alone_it_lists_the_studies_and_opens_the_chosen_one(workshop, windows, finished):
     window = windows.open(size=(80, 24))
     window.until("study", "finished")

@@ -18,7 +18,7 @@ from tuitune.ui.app import show_title
 from tuitune.ui.panes.bottom import asking_line, fitting, key_at, message_line
 from tuitune.ui.render.glyphs import ASCII, FULL
 from tuitune.ui.render.line_pane import LinePane
-from tuitune.ui.render.lines import Box, Line, Size, line
+from tuitune.ui.render.lines import Box, Line, Size, line, wrapped
 from tuitune.ui.render.paint import Paint
 from tuitune.ui.render.themes import THEMES
 from tuitune.ui.screens.lines import LinesScreen
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 _TICK = 1.0  # s between two readings of the studies
 _HEAD = 2  # lines above the first study
+_KEYS = 14  # cells for the keys in the help
 _BELOW = 2  # lines below the list: messages, and keys
 _READONLY: Final = "this app changes nothing (--readonly)"
 
@@ -279,7 +280,7 @@ class StudiesScreen(Screen[None]):
         rule = self._glyphs.rule
         self.app.push_screen(LinesScreen("help", self._help, self._paint, rule=rule))
 
-    def _help(self, _: int) -> list[Line]:
+    def _help(self, width: int) -> list[Line]:
         named = (
             ("pane.enter", "Open the study."),
             ("table.filter", 'Filter by name and state, as "running"; with a slash by path.'),
@@ -290,8 +291,9 @@ class StudiesScreen(Screen[None]):
         acts = [(" ".join((*act.keys, *self._keys_of(act))), act.help) for act in STUDY_ACTS]
         others = [(" ".join(self._keymap.keys(id_)), words) for id_, words in named]
         return [
-            line((f"{keys:<12}  ", "accent"), (words, "text"))
+            line((f"{'' if below else keys:<{_KEYS}}", "accent"), (part, "text"))
             for keys, words in others[:1] + acts + others[1:]
+            for below, part in enumerate(wrapped(words, width - _KEYS))
         ]
 
     # --- the methods of actions.study_list.StudyActs ---------------------------------------------
