@@ -1,4 +1,4 @@
-"""Every code block of every page is run, read or checked, unless it is `text`: output."""
+"""Every code block of every page is run, read or parsed, unless it is `text`: output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tuitune.trial.api import Trial
 from tuitune.ui.configuration import read_configuration
 
 LANGUAGES = {"python", "toml", "sh", "bash", "yaml", "json", "text"}
-# Pages whose Python blocks run in a test of their own; the others have fragments, which are read.
+# Pages whose Python blocks run in a test of their own; those of the others are fragments.
 RUN = {
     "from-other-tuners.md": "tests/integrations/test_other_tuners.py",
     "from-python.md": "tests/docs/test_from_python.py",
@@ -168,6 +168,40 @@ def test_a_python_block_names_only_what_is_there(block: Block):
                 assert hasattr(tuitune, node.attr), node.attr
             elif node.value.id == "trial" and block.page.name not in RUN:
                 assert hasattr(Trial, node.attr), node.attr
+
+
+class Anything:
+    """What a fragment takes for granted: a model, a library."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __getattr__(self, name: str) -> Anything:
+        return self
+
+    def __call__(self, *_: Any, **__: Any) -> Anything:
+        return self
+
+
+FRAGMENTS = [block for block in all_blocks("python") if block.page.name not in RUN]
+
+
+@pytest.mark.parametrize("block", FRAGMENTS, ids=str)
+def test_a_fragment_runs_with_what_it_takes_for_granted(
+    block: Block, capsys: pytest.CaptureFixture[str]
+):
+    trial = tuitune.debug({"lr": 0.1, "layers": 2}, max_resource=3)
+    names: dict[str, Any] = {
+        "Model": Anything,
+        "load": Anything(),
+        "loss": 0.5,
+        "torch": Anything(),
+        "train_one_epoch": lambda _: 0.5,
+        "trial": trial,
+    }
+    exec(block.code, names)
+    if "train" in names:
+        names["train"](trial)
+    assert "val_loss=0.5" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("block", all_blocks("json", "yaml"), ids=str)
