@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,16 @@ from tuitune.store.reader import MOST, Reader
 from tuitune.studyfile import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from tuitune.store.reader import Report
     from tuitune.store.rows import TrialRow
 
 
 _LONGEST = 200  # characters of an error: some hold whole requests
+
+
+_PART = 200  # reports, after which trials that have ended are told of: they may hold files open
 
 
 class NotBegunError(DestinationError):
@@ -50,24 +55,36 @@ class Feed:
                 self._destination.begin(row)
                 self._begun.add(row.number)
         self._due.update((row.number, row) for row in started)
-        if found.reports:
-            self._destination.report(found.reports)
+        for part in _parts(found.reports):
+            self._destination.report(part)
+            self._update(part[-1].seq)
+        left = 0
         if len(found.reports) == MOST:
             left = self._reader.newest_number() - found.seq
         else:
-            left = 0
-            for row in self._due.values():
-                self._destination.update(row)
-            self._due.clear()
+            self._update(found.seq)
         if found.seq > self._reached:
             self._destination.flush(found.seq)
             self._reached = found.seq
         return left
 
+    def _update(self, seq: int) -> None:
+        """Update the trials all of whose reports are among the facts up to this number."""
+        done = [row for row in self._due.values() if row.changed <= seq]
+        for row in done:
+            self._destination.update(row)
+            del self._due[row.number]
+
     def all(self, told: Callable[[int], None] = lambda _left: None) -> None:
         """Write all that is there now. `told` gets how many facts are left, after each step."""
         while left := self.step():
             told(left)
+
+
+def _parts(reports: Sequence[Report]) -> Iterator[Sequence[Report]]:
+    left = iter(reports)
+    while part := list(islice(left, _PART)):
+        yield part
 
 
 @contextmanager

@@ -93,74 +93,98 @@ class Optuna:
             if trial.state.is_finished():
                 self._ended.add(number)
         self._rows: dict[int, TrialRow] = {}
+        self._values: dict[int, dict[int, float]] = {}  # not written yet: trial -> step -> value
 
     def reached(self) -> int:
         return int(self._storage.get_study_user_attrs(self._study).get(_REACHED, 0))
 
     def begin(self, trial: TrialRow) -> None:
         self._rows[trial.number] = trial
-        if trial.number not in self._trials:
-            self._running(trial.number)
 
     def report(self, reports: Sequence[Report]) -> None:
         metric = self._spec.objective.metric
         for one in reports:
             if metric in one.metrics:
-                value = one.metrics[metric]
-                known = self._running(one.trial)
-                self._storage.set_trial_intermediate_value(known, one.step, value)
+                self._values.setdefault(one.trial, {})[one.step] = one.metrics[metric]
 
     def update(self, trial: TrialRow) -> None:
         self._rows[trial.number] = trial
-        state = _STATES.get(trial.state)
-        if state is None or trial.number in self._ended:
-            return
-        known = self._running(trial.number)
-        attributes = {"why": trial.note, "error": trial.error, "device": trial.device}
-        for name, words in attributes.items():
-            if words:
-                self._storage.set_trial_user_attr(known, name, words)
-        value = value_of(trial)
-        if state == OptunaState.COMPLETE and (value is None or math.isnan(value)):
-            state = OptunaState.FAIL  # Optuna has no complete trial without a value
-        values = None if value is None or state == OptunaState.FAIL else [value]
-        if state == OptunaState.PRUNED and trial.value is not None:
-            values = [trial.value]
-        self._storage.set_trial_state_values(known, state, values)
-        self._ended.add(trial.number)
+        goes_on = trial.number in self._ended and trial.number not in self._values
+        if trial.state in _STATES and not goes_on:
+            self._create_before(trial.number)
+            self._write(trial.number)
+            self._ended.add(trial.number)
 
     def flush(self, reached: int) -> None:
+        self._create_before(max(self._rows, default=0) + 1)
+        for number in list(self._values):  # of trials that were not updated since: more may follow
+            self._write(number, is_running=True)
         self._storage.set_study_user_attr(self._study, _REACHED, reached)
 
     def close(self) -> None:
         self._storage.remove_session()
 
-    def _running(self, number: int) -> int:
-        """The storage's id of a trial that runs there; it is created if there is none."""
+    def _create_before(self, number: int) -> None:
+        """Create all trials below this one, so that they get the same numbers there."""
+        for other in sorted(self._rows.keys() - self._trials.keys()):
+            if other < number:
+                self._write(other, is_running=True)
+
+    def _write(self, number: int, *, is_running: bool = False) -> None:
+        """Write a trial's values and state: whole trials at once, as each call syncs a file."""
+        trial, values = self._rows[number], self._values.pop(number, {})
+        state, result = (OptunaState.RUNNING, None) if is_running else _outcome(trial)
         if number not in self._trials or number in self._ended:
             self._ended.discard(number)
-            template = self._template(self._rows[number])
+            template = self._template(trial, state, result, values)
             self._trials[number] = self._storage.create_new_trial(self._study, template)
-        return self._trials[number]
+            return
+        known = self._trials[number]
+        for step, value in values.items():
+            self._storage.set_trial_intermediate_value(known, step, value)
+        if state.is_finished():
+            for name, words in _attributes(trial).items():
+                self._storage.set_trial_user_attr(known, name, words)
+            self._storage.set_trial_state_values(known, state, None if result is None else [result])
 
-    def _template(self, trial: TrialRow) -> FrozenTrial:
+    def _template(
+        self, trial: TrialRow, state: OptunaState, result: float | None, values: dict[int, float]
+    ) -> FrozenTrial:
         active = {n: d for n, d in self._distributions.items() if d and n in trial.config}
-        values = {name: _value(active[name], trial.config[name]) for name in active}
         others = {n: v for n, v in trial.config.items() if n not in active}
-        began = None if trial.started is None else datetime.fromtimestamp(trial.started)  # noqa: DTZ006
+        own = {_NUMBER: trial.number, "origin": trial.origin, **_attributes(trial), **others}
         return FrozenTrial(
             number=-1,
             trial_id=-1,
-            state=OptunaState.RUNNING,
-            value=None,
-            datetime_start=began,
-            datetime_complete=None,
-            params=values,
+            state=state,
+            value=result,
+            datetime_start=_moment(trial.started),
+            datetime_complete=_moment(trial.ended) if state.is_finished() else None,
+            params={name: _value(active[name], trial.config[name]) for name in active},
             distributions=active,
-            user_attrs={_NUMBER: trial.number, "origin": trial.origin, **others},
+            user_attrs=own,
             system_attrs={},
-            intermediate_values={},
+            intermediate_values=values,
         )
+
+
+def _outcome(trial: TrialRow) -> tuple[OptunaState, float | None]:
+    """The trial's state and value as Optuna has them."""
+    state = _STATES.get(trial.state, OptunaState.RUNNING)
+    value = value_of(trial)
+    if state == OptunaState.COMPLETE and (value is None or math.isnan(value)):
+        return OptunaState.FAIL, None  # Optuna has no complete trial without a value
+    return state, trial.value if state == OptunaState.PRUNED else value
+
+
+def _attributes(trial: TrialRow) -> dict[str, str]:
+    known = {"why": trial.note, "error": trial.error, "device": trial.device}
+    return {name: words for name, words in known.items() if words}
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    """A naive time of this machine's zone, as Optuna keeps it."""
+    return None if seconds is None else datetime.fromtimestamp(seconds)  # noqa: DTZ006
 
 
 def _distribution(parameter: Parameter) -> dist.BaseDistribution | None:
