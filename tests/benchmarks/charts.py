@@ -21,6 +21,7 @@ from tuitune.ui.render.lines import Size
 
 SIZE = Size(80, 20)
 TIMES = 30
+METRICS = 6  # of the grid
 BOUND = 5.0  # ms
 
 
@@ -35,6 +36,11 @@ def cpu(work) -> float:
 def main() -> None:
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     picture = search(trials)
+    more = [f"metric {number}" for number in range(1, METRICS)]
+    picture.metrics = ("val_loss", *more)
+    picture.sources._curves = {
+        (trial, name): picture.curves.points(trial) for trial in range(trials) for name in more
+    }
     print(f"{'view':12} {'redraw ms':>9} {'nothing new ms':>14}   bound {BOUND:g} ms a redraw")
     for chart in CHARTS:
         pane, at = CurvePane(), context(picture, chart=chart, cursor=trials - 2, marks={3, 5, 9})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import context, row, rows, snapshot, spec, study, text
+from pictures import NOW, context, row, rows, snapshot, spec, study, text
 from rich.cells import cell_len
 from searches import curve, search
 
@@ -16,13 +17,13 @@ from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange
 from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.reader import Report
-from tuitune.ui.charts.best import improvements
+from tuitune.ui.charts.best import EndedTrials, improvements
 from tuitune.ui.charts.overlaid import overlaid
 from tuitune.ui.charts.registry import BY_NAME as CHARTS
 from tuitune.ui.charts.registry import chart_named
 from tuitune.ui.panes.curve import CurvePane
 from tuitune.ui.render.lines import Size, width_of
-from tuitune.ui.render.themes import PLAIN
+from tuitune.ui.render.themes import DARK, PLAIN
 
 SEARCH = search(120)
 SIZES = [Size(40, 12), Size(80, 20)]
@@ -91,8 +92,11 @@ values = st.lists(st.floats(width=32), min_size=1, max_size=40)
 )
 def test_any_values_can_be_drawn(reported, log_y, inspected):
     pic = snapshot(rows("c" * len(reported)), curves=dict(enumerate(map(curve, reported))))
-    for chart in ("curve", "best", "parallel", "slice", "rungs"):
+    pic.metrics = ("val_loss", "accuracy", "never reported")
+    pic.sources._curves = {(n, "accuracy"): curve(one) for n, one in enumerate(reported[1:])}
+    for chart in CHARTS:
         at = context(pic, cursor=0, marks={1, 2, 3}, chart=chart, log_y=log_y, inspected=inspected)
+        at.selection.span = (2.0, 9.0) if inspected else None
         lines = CurvePane().lines(at, Size(60, 14))
         assert all(width_of(line) <= 60 for line in lines)
 
@@ -154,6 +158,25 @@ def test_all_other_curves_are_faint_behind_them():
         part for line in lines[1:] for part, role in line if role == "rule" and part.strip("· ")
     ]
     assert faint
+
+
+def test_every_rung_has_a_guide_even_where_its_label_does_not_fit():
+    steps = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+    pic = snapshot(rows("c"), curves={0: curve([1.0] * 27)}, study=study(rungs=(steps,)))
+    words = shown(context(pic, cursor=0), Size(30, 12)).splitlines()
+    assert len(words[-1].split()) < len(steps)
+    guides = max(line.count("┆") for line in words[1:-1])
+    assert guides == len(steps) - 1  # the first one is at the edge
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("letters", ["", "w", "r", "c", "f", "rw", "cx"])
+@pytest.mark.parametrize("theme", [DARK, PLAIN], ids=lambda theme: theme.name)
+def test_no_chart_fails_with_few_trials(chart, letters, theme):
+    pic = snapshot(rows(letters))
+    for size in (Size(20, 3), Size(76, 10), Size(196, 55)):
+        lines = CurvePane().lines(context(pic, chart=chart, theme=theme), size)
+        assert all(width_of(line) <= size.width for line in lines)
 
 
 def test_rungs_are_epochs_on_the_axis():
@@ -252,3 +275,25 @@ def test_best_names_the_trials_that_set_it_and_says_when_none_is_complete():
     assert "0.3 #1, no better for 2 trials" in shown(context(snapshot(since), chart="best"))
     highest = snapshot(complete, spec=spec(objective=Objective("accuracy", "max")))
     assert "0.9 #0" in shown(context(highest, chart="best"))
+
+
+def test_trials_that_end_or_go_on_later_are_followed_one_by_one():
+    """The list that is kept is that of all rows, made anew."""
+    random = Random(3)
+    pic = snapshot(rows("c" * 12))
+    kept = EndedTrials()
+    for version in range(2, 60):
+        number = random.randrange(12)
+        state = random.choice("crxf")
+        pic.rows[number] = row(
+            number,
+            state,
+            value=random.choice([None, 0.1 * random.randrange(9)]),
+            ended=None if state == "r" else NOW - random.randrange(50),
+            changed=100 + version,
+        )
+        pic.version = version
+        fresh = EndedTrials()
+        assert kept.follow(pic) == fresh.follow(pic)
+        assert kept.values == fresh.values
+        assert kept.counted() == fresh.counted()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from itertools import accumulate
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,6 +26,7 @@ from tuitune.ui.charts.frame import (
     value_ticks,
     words,
 )
+from tuitune.ui.panes.pane import Memo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,12 +70,14 @@ class EndedTrials:
         self._version = self._seen = -1
         self._known: dict[int, _Ended] = {}
         self.every: list[_Ended] = []
+        self.values: list[float] = []  # of all, ascending
+        self.changes = 0
 
     def follow(self, snapshot: Snapshot) -> list[_Ended]:
         """Enters the rows that have changed."""
         if snapshot is not self._snapshot:
             self._snapshot, self._version, self._seen = snapshot, -1, -1
-            self._known, self.every = {}, []
+            self._known, self.every, self.values = {}, [], []
         if snapshot.version == self._version:
             return self.every
         self._version, seen = snapshot.version, self._seen
@@ -85,6 +88,8 @@ class EndedTrials:
             self._enter(row, whole=whole)
         if whole:
             self.every = sorted(self._known.values())
+            self.values = sorted(one.value for one in self.every)
+        self.changes += bool(changed)
         return self.every
 
     def _enter(self, row: TrialRow, *, whole: bool) -> None:
@@ -92,11 +97,21 @@ class EndedTrials:
         before = self._known.pop(row.number, None)
         if before is not None and not whole:
             del self.every[bisect_left(self.every, before)]
+            del self.values[bisect_left(self.values, before.value)]
         if row.ended is not None and row.value is not None and isfinite(row.value):
             now = _Ended(row.ended, row.number, row.value, row.state)
             self._known[row.number] = now
             if not whole:
                 insort(self.every, now)
+                insort(self.values, now.value)
+
+    def of(self, number: int | None) -> _Ended | None:
+        """A trial by its number; None if it has not ended with a finite value."""
+        return None if number is None else self._known.get(number)
+
+    def outside(self, low: float, high: float) -> int:
+        """The number of values that are not within the range."""
+        return len(self.values) - bisect_right(self.values, high) + bisect_left(self.values, low)
 
     def counted(self) -> list[_Ended]:
         """The complete ones; all if none is complete."""
@@ -118,6 +133,8 @@ class BestChart:
 
     def __init__(self) -> None:
         self._ended = EndedTrials()
+        self._counted = Memo[tuple[list[_Ended], bool]]()
+        self._outlook = Memo[str]()
 
     def key(self, context: RenderContext) -> object:
         """Changes when the chart has to be drawn again."""
@@ -131,29 +148,38 @@ class BestChart:
         if not every:
             why = "no trial has ended with a value yet"
             return Drawing(title, words(why), actions=_ACTIONS[:1])
-        counted = self._ended.counted()
-        sign = 1 if snapshot.spec.objective.mode == "min" else -1
-        steps = [counted[at] for at in improvements([one.value for one in counted], sign)]
+        minimise = snapshot.spec.objective.mode == "min"
+        key = self._ended.changes, id(snapshot)
+        steps, partial = self._counted.get(key, lambda: _steps(self._ended, minimise=minimise))
         y = _values(context, every, steps)
         if y is None:
             why = "no value above 0: a log scale can't show any"
             return Drawing(title, words(why), actions=_ACTIONS)
         begun, end = 0.0, float(len(every))
         if selection.by_time:
-            begun = min(row.started for row in snapshot.rows if row.started is not None)
+            begun = min((row.started for row in snapshot.rows if row.started), default=0.0)
             end = every[-1].ended - begun
         made = frame(size._replace(height=size.height - 1), scale(0.0, end), y, context.glyphs)
         if made is None:
             return Drawing(title, too_small())
         plot = _Plot(made, every, begun if selection.by_time else None)
-        _put_dots(plot, context.selection.cursor)
+        _put_dots(plot, self._ended.of(selection.cursor))
         _put_stairs(plot, steps)
         _name_steps(plot, steps, selection.cursor)
         width = made.canvas.width
         below = time_ticks(made.x, width) if selection.by_time else value_ticks(made.x, width)
         lines = made.lines(below, "" if selection.by_time else "ended")
-        note = _note(plot, steps[-1], partial=counted is every) + _outlook(snapshot, every)
-        return Drawing(title, [*lines, _legend(context, plot)], note, _ACTIONS)
+        note = _note(plot, steps[-1], partial=partial)
+        note += self._outlook.get((key, snapshot.total), lambda: _outlook(snapshot, every))
+        worse = self._ended.outside(y.low, y.high)
+        return Drawing(title, [*lines, _legend(context, plot, worse)], note, _ACTIONS)
+
+
+def _steps(ended: EndedTrials, *, minimise: bool) -> tuple[list[_Ended], bool]:
+    """The trials that were the best when they ended; whether none of all is complete."""
+    counted = ended.counted()
+    better = improvements([one.value for one in counted], 1 if minimise else -1)
+    return [counted[at] for at in better], counted is ended.every
 
 
 class _Plot(NamedTuple):
@@ -179,7 +205,8 @@ def _values(
 ) -> Scale | None:
     """The better half, the newest steps and the cursor's trial are within the scale."""
     log = context.selection.log_y
-    own = [one.value for one in every if one.number == context.selection.cursor]
+    row = context.snapshot.row(context.selection.cursor)
+    own = [] if row is None or row.ended is None or row.value is None else [row.value]
     shown = good_range(
         [one.value for one in some(every, _DOTS)],
         minimise=context.snapshot.spec.objective.mode == "min",
@@ -203,7 +230,7 @@ def improvements(values: Sequence[float], sign: int) -> list[int]:
     return found
 
 
-def _put_dots(plot: _Plot, cursor: int | None) -> None:
+def _put_dots(plot: _Plot, cursor: _Ended | None) -> None:
     """Draws the trials, those that are worse than the range at its edge."""
     made, count = plot.made, len(plot.every)
     inked: dict[Ink, list[tuple[int, int]]] = {}
@@ -214,8 +241,9 @@ def _put_dots(plot: _Plot, cursor: int | None) -> None:
     draw = made.canvas.blots if count <= _LARGE and not made.ascii_only else made.canvas.dots
     for ink, dots in inked.items():
         draw(dots, ink)
-    own = [one for one in plot.every if one.number == cursor]
-    made.canvas.blots([(plot.across(one), made.down(one.value)) for one in own], _CURSOR)
+    if cursor is not None:
+        spot = plot.across(cursor), made.down(cursor.value)
+        made.canvas.blots([spot], _CURSOR)
 
 
 def _put_stairs(plot: _Plot, steps: Sequence[_Ended]) -> None:
@@ -278,21 +306,19 @@ def _outlook(snapshot: Snapshot, every: Sequence[_Ended]) -> str:
     return "" if found is None else f"; {outlook_words(found, left)}"
 
 
-def _legend(context: RenderContext, plot: _Plot) -> Line:
+def _legend(context: RenderContext, plot: _Plot, worse: int) -> Line:
     """What the lines and dots mean, and how many trials are worse than what is shown."""
-    glyphs, every = context.glyphs, plot.every
-    states = {one.state for one in every}
+    glyphs, cursor = context.glyphs, context.snapshot.row(context.selection.cursor)
+    states = {one.state for one in some(plot.every, _DOTS)}
     named = [
         (_STEP, "best so far", True),
         (_INKS[TrialState.COMPLETE], "complete", TrialState.COMPLETE in states),
         (_PRUNED, "ended early", bool(states - {*_INKS})),
         (_INKS[TrialState.FAILED], "failed", TrialState.FAILED in states),
-        (_CURSOR, "cursor", any(one.number == context.selection.cursor for one in every)),
+        (_CURSOR, "cursor", cursor is not None and cursor.ended is not None),
     ]
     line: Line = ((" ", ""),)
     for ink, word, there in named:
         sign = ink.sign if glyphs.ascii else glyphs.full if ink is _STEP else BLOT
         line = (*line, (f"{sign} {word}  ", ink.role)) if there else line
-    low, high = plot.made.y.low, plot.made.y.high
-    worse = len(every) - sum(low <= one.value <= high for one in every)
     return (*line, (f"{worse} worse at the edge", "muted")) if worse else line
