@@ -238,5 +238,15 @@ def test_the_timeline_has_a_line_for_each_slot_and_follows_what_runs():
     assert words.count("%") == 4  # a slot each, and the mean
 
 
+def test_attempts_whose_end_nobody_has_seen_end_with_their_trials():
+    pic = snapshot(rows("c" * 300), now=OPENED + 3200)
+    for attempt in pic.sources.attempts():
+        attempt.end = None  # as after a kill of the engine
+    app = FakeApp(pic)
+    press(app, "chart.timeline")
+    words = text(CurvePane().lines(app.context(), SIZE))
+    assert words.count("%") == 13  # 120 s each, one every 10 s, and the mean
+
+
 def test_no_key_is_taken_twice():
     assert clashes(PANE.actions, {}) == []

@@ -72,6 +72,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self._slots: list[_Slot] = []
+        self._of: dict[str, list[_Slot]] = {}  # by device
         self._taken = 0
 
     def key(self, context: RenderContext) -> object:
@@ -124,17 +125,23 @@ class Timeline:
     def _assigned(self, snapshot: Snapshot) -> list[_Slot]:
         """Each attempt in the first slot of its devices that was free when it began."""
         attempts = snapshot.sources.attempts()
+        before = len(self._slots)
         for attempt in attempts[self._taken :]:
+            row = snapshot.row(attempt.trial)
+            if attempt.end is None and row is not None and row.ended is not None:
+                attempt.end = max(attempt.start, row.ended)  # its engine was killed
             for device in attempt.devices:
-                own = (slot for slot in self._slots if slot.device == device)
+                own = self._of.setdefault(device, [])
                 slot = next((slot for slot in own if slot.is_free(attempt.start)), None)
                 if slot is None:
                     slot = _Slot(device)
+                    own.append(slot)
                     self._slots.append(slot)
-                    self._slots.sort(key=lambda slot: slot.device)
                 slot.starts.append(attempt.start)
                 slot.attempts.append(attempt)
         self._taken = len(attempts)
+        if len(self._slots) > before:
+            self._slots.sort(key=lambda slot: slot.device)
         return self._slots
 
     def _room(self, snapshot: Snapshot, size: Size) -> tuple[int, int] | None:
