@@ -3,6 +3,7 @@
     search_figures.py run --mode full|mf|study [--searcher ours] [--workers 4] --seeds 0:5 --out F
     search_figures.py tables F…            the figures of these files and of the peers' stored ones
     search_figures.py asks                 milliseconds an ask
+    search_figures.py real --tasks digits,boosting,transformer --seeds 0:5 --out F   real training
 
 gap: 0 is the best known, 1 what random search has after as many trials (mf, study: after its whole
 clock, every trial to the end); the median over seeds, then the geometric mean over tasks, each
@@ -20,7 +21,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean, median, stdev
 from typing import Any
 
 import search_bench
@@ -212,6 +213,37 @@ def asks(options: argparse.Namespace) -> None:
         )
 
 
+# --- real training -------------------------------------------------------------------------------
+
+
+def real(options: argparse.Namespace) -> None:
+    """Best at the end, mean with a 90 % interval over seeds, and the shares of proposals on ends."""
+    room = importlib.import_module("real_training")
+    room.torch.set_num_threads(1)
+    first, last = (int(word) for word in options.seeds.split(":"))
+    for name in options.tasks.split(","):
+        task = room.TASKS[name]()
+        for method in options.methods.split(","):
+            runs = []
+            for seed in range(first, last):
+                runs.append(room.run_real(task, method, seed, options.trials))
+                with options.out.open("a") as file:
+                    words = {"real": name, "method": method, "seed": seed, **runs[-1]}
+                    file.write(json.dumps(words) + "\n")
+            best = [one["best"] for one in runs]
+            half = 1.645 * stdev(best) / math.sqrt(len(best)) if len(best) > 1 else math.nan
+            on_end = {
+                key: f"{sum(one['ends'][key][0] for one in runs if key in one['ends']):d}"
+                f"/{sum(one['ends'][key][1] for one in runs if key in one['ends']):d}"
+                for key in sorted({key for one in runs for key in one["ends"]})
+            }
+            print(
+                f"{name:<12}{method:<8}best {mean(best):.4f} +- {half:.4f} of {len(best)}, "
+                f"{mean(one['parts'] for one in runs):.0f} parts; on an end: {on_end}",
+                flush=True,
+            )
+
+
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="search_figures.py")
     commands = parser.add_subparsers(required=True)
@@ -233,6 +265,13 @@ def main(words: list[str]) -> int:
     three = commands.add_parser("asks")
     three.add_argument("--asks", type=int, default=40)
     three.set_defaults(command=asks)
+    four = commands.add_parser("real")
+    four.add_argument("--tasks", default="digits,boosting,transformer")
+    four.add_argument("--methods", default="bayes,tpe,random")
+    four.add_argument("--trials", type=int, default=40)
+    four.add_argument("--seeds", default="0:5")
+    four.add_argument("--out", type=Path, required=True)
+    four.set_defaults(command=real)
     options = parser.parse_args(words)
     began = time.perf_counter()
     options.command(options)
