@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tuitune.core.search.bayes import gaussian_process as posterior_room
+from tuitune.core.search.bayes.exploration import ExplorationPolicy
 from tuitune.core.search.bayes.model import bayes_model
+from tuitune.core.search.bayes.observations import Observations
 from tuitune.core.search.proposal import History, Past, identity
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.search.start import start_then_model
@@ -303,6 +305,31 @@ def test_what_explores_says_so():
     explored = [proposal for proposal in asked if proposal.origin == "exploration"]
     assert 1 <= len(explored) <= 12
     assert all("explores" in reason_words(proposal.why) for proposal in explored)
+
+
+def test_more_trials_explore_late_where_bad_ones_are_stopped_early():
+    policy = ExplorationPolicy(MIXED, sobol_searcher(MIXED, 0), cheap=True)
+    early, late = (
+        sum(policy.explores(np.random.default_rng([trial, n]), trial) for n in range(400))
+        for trial in (30, 60)
+    )
+    assert early < 90 < late
+
+
+def test_both_scales_are_used_with_rungs_too(monkeypatch):
+    """On a plateau the logarithm alone would only tell apart what is all the same."""
+    used = []
+
+    def spied(observations, scale, _warped=Observations.warped):
+        used.append(scale)
+        return _warped(observations, scale)
+
+    monkeypatch.setattr(Observations, "warped", spied)
+    past = sobol_history(MIXED, 12)
+    model = bayes_model(MIXED, 0, "min", RUNGS)
+    for trial in (12, 13, 14, 15):
+        model.propose(trial, History(tuple(past)), tried_of(MIXED, past))
+    assert set(used) == {"log", "half-rank"}
 
 
 def test_why_tells_what_the_model_believes():

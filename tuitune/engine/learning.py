@@ -30,6 +30,7 @@ KEY = "learned"  # among the texts that a study's database keeps
 _CODE = "target code"  # the same: a hash of the training code at its first start
 _LOOKED_AT = 200  # studies, the newest
 _MOST = 10  # studies that "auto" finds
+_ENOUGH = 2000  # usable trials, after which it looks no further
 _LEAST = 10  # usable trials of each
 _SHARED = 0.5  # of this study's parameters, that it has too
 
@@ -91,7 +92,7 @@ def _related(spec: StudySpec, own: Path | None) -> Learned:
         return Learned((), ())
     names: set[str] = set()
     for folder in known_studies()[:_LOOKED_AT]:
-        if len(summaries) == _MOST:
+        if len(summaries) == _MOST or len(trials) >= _ENOUGH:
             break
         if own is not None and folder.resolve() == own.resolve():
             continue

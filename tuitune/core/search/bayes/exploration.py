@@ -30,6 +30,10 @@ _LEAST = 2  # finite outcomes, before the model is better than random
 _SPREAD = 10  # first trials without the model where bad ones are stopped early, and so cheap
 _SHARE = 0.05  # of later trials that explore
 _CHEAP_SHARE = 0.15  # the same where bad ones are stopped early
+_LATE, _LATE_SHARE = (
+    40,
+    0.3,
+)  # from that trial on, there: a model that is stuck on a plateau gets off
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ class ExplorationPolicy:
         """A point of Sobol's sequence, as there are too few outcomes for the model."""
         return self._sobol(trial, tried, "sobol start", cause)
 
-    def explores(self, random: np.random.Generator) -> bool:
+    def explores(self, random: np.random.Generator, trial: int) -> bool:
         """Whether this trial explores."""
-        return bool(random.random() < (_CHEAP_SHARE if self.cheap else _SHARE))
+        share = (_CHEAP_SHARE if trial < _LATE else _LATE_SHARE) if self.cheap else _SHARE
+        return bool(random.random() < share)
 
     def exploring(self, trial: int, tried: Tried) -> Proposal | None:
         """A point of Sobol's sequence, whatever the model expects."""

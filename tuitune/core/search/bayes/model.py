@@ -83,7 +83,7 @@ class BayesModel:
         if early is not None:
             return self.exploration.starting(trial, tried, early)
         random = np.random.default_rng([abs(self.seed), int(self.seed < 0), trial])
-        if self.exploration.explores(random):
+        if self.exploration.explores(random, trial):
             return self.exploration.exploring(trial, tried)
         table = self.tables.table(history, fidelities, observations)
         try:
@@ -98,8 +98,9 @@ class BayesModel:
         self, trial: int, table: Table, own: Results, tried: Tried, random: np.random.Generator
     ) -> Proposal | None:
         """The best untried candidate; None where all were tried."""
-        # The two scales have different errors, so they alternate.
-        scale: Scale = "log" if len(self.rungs) > 1 or trial % 2 else "half-rank"
+        # The two scales have different errors, so they alternate: "log" tells the best apart, but on
+        # a plateau stretches differences that mean nothing.
+        scale: Scale = "log" if trial % 2 else "half-rank"
         at = self._fitted(table, scale)
         values, warp = table.observations.warped(scale)
         kept = thinned(values, MODELLED)
