@@ -98,7 +98,7 @@ class BayesModel:
         self, trial: int, table: Table, own: Results, tried: Tried, random: np.random.Generator
     ) -> Proposal | None:
         """The best untried candidate; None where all were tried."""
-        # The two scales have different errors, so they alternate: "log" tells the best apart, but on
+        # The scales have different errors, so they alternate: "log" tells the best apart, but on
         # a plateau stretches differences that mean nothing.
         scale: Scale = "log" if trial % 2 else "half-rank"
         at = self._fitted(table, scale)
