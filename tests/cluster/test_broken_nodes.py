@@ -86,13 +86,9 @@ def _parents(pid: int) -> set[int]:
 
 
 def _name_of(shop, node) -> str:
-    """The name that the study has for this raylet's node: the newest one's."""
-    names = [node.name for fact in shop.facts(ev.Opened) for node in fact.nodes]
-    names += [fact.node.name for fact in shop.facts(ev.NodeChanged)]
-    agents = shop.agents()
-    for pid in agents:
-        if node.all_processes["raylet"][0].process.pid in _parents(pid):
-            return next(
-                name for name in names if f"{name}-" in agents[pid].rpartition("\0")[0][-40:]
-            )
+    """The name that the study has for this raylet's node."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    for pid, command in shop.agents().items():
+        if raylet in _parents(pid):  # its last word is the agent's name: the node's, and a number
+            return command.rstrip("\0").rpartition("\0")[2].rpartition("-")[0]
     raise AssertionError("no agent is on that node")
