@@ -93,6 +93,8 @@ def test_a_limit_of_time_ends_the_estimate():
 
 def test_how_busy_the_devices_are():
     assert "cpu 2/8 slots" in said(snapshot(rows("r"), devices=[host()]))
+    nodes = [host(device=f"node {name}", node=name) for name in "ab"]
+    assert "cpu 4/16 slots" in said(snapshot(rows("r"), devices=[host(), *nodes]))
     both = [host(), gpu(0, utilisation=0.9), gpu(1, utilisation=0.5)]
     assert "gpu 70% busy" in said(snapshot(rows("r"), devices=both))
 

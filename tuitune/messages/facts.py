@@ -35,7 +35,10 @@ def _started(fact: ev.Started) -> str:
     origin = f" from step {fact.resumed_from}" if fact.resumed_from else ""
     dirty = " with uncommitted changes" if fact.dirty else ""
     commit = f", commit {fact.commit}{dirty}" if fact.commit else ""
-    return f"attempt {fact.attempt} started{origin}: process {fact.pid}, code {fact.code}{commit}"
+    on = f" on {fact.node}" if fact.node else ""
+    return (
+        f"attempt {fact.attempt} started{origin}: process {fact.pid}{on}, code {fact.code}{commit}"
+    )
 
 
 def _exited(fact: ev.Exited) -> str:

@@ -228,10 +228,12 @@ def _busy(snapshot: Snapshot) -> str:
     gpus = [s.utilisation for s in newest if s.kind != "host" and s.utilisation is not None]
     if gpus:
         return f"gpu {sum(gpus) / len(gpus):.0%} busy"
-    for sample in newest:
-        if sample.slots is not None and sample.slots_used is not None:
-            return f"cpu {sample.slots_used:g}/{sample.slots:g} slots"
-    return ""
+    hosts = [s for s in newest if s.slots is not None and s.slots_used is not None]
+    hosts = [sample for sample in hosts if sample.node] or hosts  # of all nodes, where there are
+    if not hosts:
+        return ""
+    used, slots = sum(s.slots_used or 0.0 for s in hosts), sum(s.slots or 0.0 for s in hosts)
+    return f"cpu {used:g}/{slots:g} slots"
 
 
 def _method(snapshot: Snapshot) -> str:
