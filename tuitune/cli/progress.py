@@ -32,7 +32,7 @@ from tuitune.messages.text import (
     trial_names,
 )
 from tuitune.ui.render.glyphs import ASCII, FULL, bar
-from tuitune.ui.render.lines import cut, line, width_of
+from tuitune.ui.render.lines import Segment, cut, joined, line, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -229,15 +229,17 @@ class Lines:
         self._painted = time.monotonic()
         state, count = self._study.state, self._count
         share = count.done / count.total if count.total else None
-        words = [
-            (f"{count.done}/{count.total} trials", "bold"),
-            (f"{len(state.running)} running", WORDS[Shown.RUNNING].role),
-            (self._best(), ""),
-            (count.remaining(), "muted"),
-        ]
-        whole = line(*bar(share, _BAR, self._glyphs), ("  ", ""), *_spaced(words))
+        running = f"{len(state.running)} running"
+        segments = (
+            Segment(1, bar(share, _BAR, self._glyphs)),
+            Segment(9, line((f"{count.done}/{count.total} trials", "bold"))),
+            Segment(3, line((running, WORDS[Shown.RUNNING].role))),
+            Segment(8, line(self._best())),
+            Segment(5, line((count.remaining(), "muted"))),
+        )
         width = terminal_width(self._stream) - 1
-        self._repaint("\r\x1b[K" + self._output.text(cut(whole, width)))
+        whole = cut(joined(segments, width, gap=2), width)
+        self._repaint("\r\x1b[K" + self._output.text(whole))
 
     def _repaint(self, text: str) -> None:
         if isinstance(self._stream, Outlet):
