@@ -134,3 +134,27 @@ def test_a_card_is_used_again_when_its_test_comes_to_nothing(how: str):
     else:
         story.change(0, lost=True, obstacle="lost")
     assert "g1" in {uuid for uuids in story.where().values() for uuid in uuids}
+
+
+def test_a_trial_that_began_before_proves_nothing_about_where_cuda_starts_now():
+    story = Story(machine(2), trials=9)
+    story.report(1, 1)
+    end_well(story, 0)
+    assert story.where() == {1: ("g0",), 2: ("g1",)}
+    story.now += 10.0
+    end_well(story, 2)
+    facts = story.exit(3, **CLOSED)
+    assert settled(facts).state == "WAITING"
+    assert not of(ev.SetAside, [*facts, *story.report(1, 2, after=1.0)])
+    end_well(story, 1)
+    assert story.where() == {3: ("g0",)}
+    assert of(ev.SetAside, story.report(3, 1))
+
+
+def test_where_cuda_does_not_start_three_failures_in_a_row_halt_a_study_that_has_reported():
+    story = Story(machine(1), trials=9)
+    end_well(story, 0)
+    for trial in (1, 2):
+        assert not of(ev.Halted, story.exit(trial, **CLOSED))
+    (halted,) = of(ev.Halted, story.exit(3, **CLOSED))
+    assert halted.failed
