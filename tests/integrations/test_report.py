@@ -44,7 +44,7 @@ optimizer = ["sgd", "adam"]
 momentum = { low = 0.5, high = 0.99, when = { optimizer = "sgd" } }
 width = { low = 4, high = 64, powers_of = 2 }
 betas = { value = [0.9, 0.99] }
-"</script>" = ["<i>", "b"]
+tag = ["<i>", "</script>"]
 [space.net]
 layers = { low = 1, high = 6 }
 [search]

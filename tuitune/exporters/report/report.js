@@ -191,12 +191,12 @@ function drawParallel() {
     const label = parameter.name.length > 18 ? `${parameter.name.slice(0, 17)}…` : parameter.name;
     const span = { range: [lacks ? off : axis.low, axis.high] };
     if (lacks && axis.ticks) Object.assign(axis, { tickvals: axis.ticks, ticktext: axis.ticks.map((at) => text(at)) });
-    if (axis.tickvals) return { label, values, ...span, tickvals: lacks ? [off, ...axis.tickvals] : axis.tickvals, ticktext: lacks ? ["none", ...axis.ticktext] : axis.ticktext };
-    return { label, values, ...span };
+    if (axis.tickvals) return { label: escaped(label), values, ...span, tickvals: lacks ? [off, ...axis.tickvals] : axis.tickvals, ticktext: lacks ? ["none", ...axis.ticktext] : axis.ticktext };
+    return { label: escaped(label), values, ...span };
   });
   const own = range(ranked.map((t) => t.value));
   const within = (value) => (own ? Math.min(Math.max(value, own[0]), own[1]) : value);
-  dimensions.push({ label: data.metric, values: ranked.map((t) => within(t.value)), range: own });
+  dimensions.push({ label: escaped(data.metric), values: ranked.map((t) => within(t.value)), range: own });
   const colour = { color: ranked.map((t) => t.rank), colorscale: SCALE, cmin: 0, cmax: 1, showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0, tickvals: [0, 1], ticktext: ["best", "worst"], tickfont: { color: soft } } };
   Plotly.newPlot("parallel", [{ type: "parcoords", dimensions, line: colour, labelfont: { color: ink, size: 13 }, tickfont: { color: soft, size: 11 }, rangefont: { color: "rgba(0,0,0,0)", size: 1 }, unselected: { line: { color: line, opacity: 0.3 } } }], layout({ margin: { l: 70, r: 40, t: 50, b: 24 } }), CONFIG);
 }
@@ -297,7 +297,7 @@ function choose(number) {
 }
 
 function prepare() {
-  const metrics = Object.keys(data.curves);
+  const metrics = Object.keys(data.curves).sort((a, b) => (b === data.metric) - (a === data.metric));
   byId("curve-metric").innerHTML = metrics.map((name) => `<option>${escaped(name)}</option>`).join("");
   byId("section-curves").hidden = !metrics.length;
   byId("curves-note").textContent = `One line a trial, the chosen one in front${data.rungs.length ? "; dotted: the rungs at which trials are judged" : ""}.`;
