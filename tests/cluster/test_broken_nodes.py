@@ -63,6 +63,7 @@ def test_nothing_outlives_an_engine_that_is_killed_and_the_same_command_goes_on(
     engine = shop.again()
     wait_until(lambda: all(len(shop.ran(n)) == 2 for n in range(4)), "the next attempts")
     shop.finish(engine)
+    assert not [*shop.folder().glob(".nodes-*")]
 
 
 def test_a_bridge_that_is_killed_is_started_again_and_no_trial_runs_twice(shop):

@@ -32,6 +32,7 @@ from tuitune.executors.remote.peer import Key, Peer
 from tuitune.executors.remote.transport import Room, Transport
 from tuitune.trial.wire import Order, encode_order
 
+_MARK = ".nodes-"  # how the names of files begin by which folders are known
 _LOOK = 0.5  # s between two looks at agents that are silent
 _PARTING = 20.0  # s for an agent to end its trials when the executor is closed
 _IMPORT_AGAIN = 30.0  # s until a node that can't import the target is tried anew
@@ -63,7 +64,7 @@ class NodesExecutor:
         self._lease = lease
         self._lost = lost
         # By this file, and one of an agent's beside it, each sees that it is the same folder.
-        self._mark = Path(plan.study_folder, f".nodes-{secrets.token_hex(8)}")
+        self._mark = Path(plan.study_folder, f"{_MARK}{secrets.token_hex(8)}")
         self._plan = plan
         self._sink = sink
         self._clock = clock
@@ -83,7 +84,7 @@ class NodesExecutor:
 
     async def open(self) -> None:
         """Wait for the first agent. Raises TargetError, UnreachableError."""
-        self._mark.write_text("", encoding="utf-8")
+        self._make_mark()
         await self._transport.open(self)
         self._watching = asyncio.create_task(self._watch())
         while not any(peer.state == "ready" for peer in self._peers.values()):
@@ -94,6 +95,12 @@ class NodesExecutor:
                 raise UnreachableError(self._broken)
             self._changed.clear()
             await self._changed.wait()
+
+    def _make_mark(self) -> None:
+        """In place of those that an engine has left that was killed."""
+        for left in self._mark.parent.glob(f"{_MARK}*"):
+            left.unlink(missing_ok=True)
+        self._mark.write_text("", encoding="utf-8")
 
     def nodes(self) -> tuple[ev.Node, ...]:
         """The nodes that have joined; from now on the sink is told what changes."""
