@@ -170,8 +170,11 @@ class Scores(NamedTuple):
 
 
 @dataclass
-class EarlierRoom:
-    """Makes the studies of a history's `foreign`, and keeps them while it is the same."""
+class Transfer:
+    """What a model takes from the trials of a history's `foreign`.
+
+    It keeps what was computed of them as long as they are the same.
+    """
 
     space: SearchSpace
     mode: Mode

@@ -20,10 +20,7 @@ _BETA = 10.0  # trials after which a belief that is right counts for as much as 
 _FIRST = 24  # trials that are ranked; later ones lie too close to each other
 _ASSUMED = 0.75  # share of pairs that an expectation is assumed to order as the outcomes do
 _PAIRS = 6.0  # how many pairs that assumption counts for
-_NONE, _FULL = (
-    0.55,
-    0.75,
-)  # shares up to which there is no trust, and from which there is full trust
+_NONE, _FULL = 0.55, 0.75  # no trust up to the first share, full trust from the second one on
 
 
 @dataclass(frozen=True)

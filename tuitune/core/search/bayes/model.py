@@ -40,7 +40,7 @@ from tuitune.core.search.bayes.optimize_acquisition import (
     nearby,
     points_of,
 )
-from tuitune.core.search.earlier import EarlierRoom
+from tuitune.core.search.earlier import Transfer
 from tuitune.core.search.proposal import History, Proposal, Tried, is_new
 from tuitune.core.search.sobol import sobol_searcher
 from tuitune.core.search.start import start_then_model
@@ -67,7 +67,7 @@ class BayesModel:
     mode: Mode
     rungs: tuple[int, ...]
     tables: Tables
-    earlier: EarlierRoom
+    earlier: Transfer
     _fits: dict[bytes, Hyperparameters] = field(default_factory=dict)
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
@@ -210,5 +210,5 @@ def bayes_model(
         mode,
         tuple(rungs),
         Tables(encoding),
-        EarlierRoom(space, mode, "bayes", start_then_model(space, seed, informed=True)),
+        Transfer(space, mode, "bayes", start_then_model(space, seed, informed=True)),
     )

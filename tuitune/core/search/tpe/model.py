@@ -14,7 +14,7 @@ import numpy as np
 from tuitune.core.options import Mode
 from tuitune.core.pruning.pruner import loss_of
 from tuitune.core.reasons import Cause, Denser, NotModelled
-from tuitune.core.search.earlier import EarlierRoom
+from tuitune.core.search.earlier import Transfer
 from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
 from tuitune.core.search.start import start_then_model
@@ -141,7 +141,7 @@ class TpeModel:
     rungs: tuple[int, ...]
     sobol: SobolSearcher
     columns: Columns
-    earlier: EarlierRoom
+    earlier: Transfer
 
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """As `Model.propose`; Sobol's points where there are too few trials for a model."""
@@ -209,5 +209,5 @@ class TpeModel:
 def tpe_model(space: SearchSpace, seed: int, mode: Mode, rungs: Sequence[int]) -> TpeModel:
     """rungs: the resources that trials are compared at, ascending; empty: at their end alone."""
     sobol = sobol_searcher(space, seed)
-    earlier = EarlierRoom(space, mode, "tpe", start_then_model(space, seed, informed=True))
+    earlier = Transfer(space, mode, "tpe", start_then_model(space, seed, informed=True))
     return TpeModel(space, seed, mode, tuple(rungs), sobol, columns(space), earlier)
