@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import duration, plain, trial_name
-from tuitune.ui.panes.device_blocks import device_blocks
 from tuitune.ui.panes.device_nodes import node_figures, node_lines
 from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import history, meter
@@ -79,6 +78,8 @@ def _lines(
         words = "not running; no live readings" if gone else "waiting for the first readings"
         return [*shown, line((words, "muted"))][: size.height]
     if zoomed:
+        from tuitune.ui.panes.device_blocks import device_blocks  # noqa: PLC0415 - not at first
+
         room = size._replace(height=size.height - len(shown))
         heads = [(card, _card(context, card, size.width)) for card in cards]
         heads += [(host, _host(context, host, size.width)) for host in hosts]
