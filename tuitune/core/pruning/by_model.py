@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -10,14 +10,13 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tuitune.core import reasons
-from tuitune.core.options import Fault, Mode
+from tuitune.core.options import Mode
 from tuitune.core.pruning.brackets import Plan, asha_plan, sent_on
 from tuitune.core.pruning.curve_model import CurveModel, fit, losses_by_trial
-from tuitune.core.pruning.halving import Halving, check_halving
+from tuitune.core.pruning.halving import Halving
 from tuitune.core.pruning.pruner import (
     Judgement,
     Promotion,
-    PrunerKind,
     PrunerState,
     PruningSpec,
     Report,
@@ -305,15 +304,3 @@ class _Only(NamedTuple):
 
 def _plan(pruning: PruningSpec) -> Plan:
     return asha_plan(pruning.min, pruning.max, pruning.reduction, 1)
-
-
-def _check(pruning: PruningSpec, _keys: Collection[str]) -> Iterable[Fault]:
-    return check_halving(pruning, held_all=False)
-
-
-MODEL = PrunerKind(
-    summary="a model of the curves: a free slot takes what promises most",
-    make=ModelPruner,
-    keys=frozenset({"min", "max", "reduction", "style"}),
-    check=_check,
-)

@@ -9,12 +9,12 @@ from typing import Final
 from tuitune.core import reasons
 from tuitune.core.options import Fault, Mode
 from tuitune.core.pruning.brackets import NO_RUNGS, Plan
-from tuitune.core.pruning.by_model import MODEL
-from tuitune.core.pruning.halving import ASHA, HYPERBAND
+from tuitune.core.pruning.halving import ASHA, HYPERBAND, check_halving
 from tuitune.core.pruning.median import MEDIAN
 from tuitune.core.pruning.pruner import (
     Judgement,
     Promotion,
+    Pruner,
     PrunerKind,
     PrunerState,
     PruningSpec,
@@ -105,6 +105,20 @@ _NONE = PrunerKind(
 )
 
 
+def _by_model(pruning: PruningSpec, mode: Mode) -> Pruner:
+    from tuitune.core.pruning.by_model import ModelPruner  # noqa: PLC0415 - loads statistics
+
+    return ModelPruner(pruning, mode)
+
+
+_MODEL = PrunerKind(
+    summary="a model of the curves: a free slot takes what promises most",
+    make=_by_model,
+    keys=frozenset({"min", "max", "reduction", "style"}),
+    check=lambda pruning, _keys: check_halving(pruning, held_all=False),
+)
+
+
 def pruner_kind(pruning: PruningSpec) -> PrunerKind:
     """The pruner's row. Raises KeyError for one that is neither built in nor installed."""
     return pruning.installed or PRUNERS[pruning.method]
@@ -115,5 +129,5 @@ PRUNERS: Final[dict[str, PrunerKind]] = {
     "asha": ASHA,
     "hyperband": HYPERBAND,
     "median": MEDIAN,
-    "model": MODEL,
+    "model": _MODEL,
 }
