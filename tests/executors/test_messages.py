@@ -24,7 +24,16 @@ configs = st.dictionaries(
 @given(texts, configs, st.integers(0, 10**6))
 def test_orders_and_errands_survive_the_wire(text, config, number):
     order = wire.Order(
-        number, 1, config, number, text, text, rungs=[1, 2], env={text: text}, command=[text]
+        number,
+        1,
+        config,
+        number,
+        text,
+        text,
+        rungs=[1, 2],
+        env={text: text},
+        command=[text],
+        gpus=[text],
     )
     assert wire.decode_order(wire.encode_order(order)) == order
     requests = (

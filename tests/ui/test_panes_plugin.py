@@ -113,19 +113,19 @@ def test_a_pane_that_the_configuration_names_is_shown_in_the_real_app(workshop, 
     path = {"PYTHONPATH": str(tmp_path / "site")}
     try:
         without = windows.open("attach", "study", size=(120, 40), variables=path)
-        without.until("finished", "5 Log")
+        without.until("finished", "4 #")
         assert "Greeting" not in without.shown()
         file.write_text('panes = ["greeting"]\n[keys]\n"greeting.wave" = ["F"]\n')
         window = windows.open("attach", "study", size=(120, 40), variables=path)
-        window.until("6 Greeting", "good morning, #", "5 Log")
+        window.until("6 Greeting", "good morning, #", "4 #")
         window.press("6")
         window.until("F wave")
         window.press("F")
         window.until("the toy waves")
         window.press("z")
-        window.until("6 Greeting", gone="5 Log")
+        window.until("6 Greeting", gone="4 #")
         window.press("q")
-        assert "study: 3 complete in " in window.left()
+        assert "3 complete in " in window.left()
     finally:
         windows.close()
 
@@ -193,7 +193,7 @@ def test_a_pane_that_fails_says_so_in_its_box_and_the_rest_lives(tmp_path, monke
         assert "RuntimeError: out of ink" in shown
         assert "toy_pane_broken.py, line " in shown
         assert "2 Trials 26" in shown
-        assert "5 Log" in shown
+        assert "4 #" in shown
         await pilot.press("6", "6")
         assert "broken: ValueError: no hands" in text_of(app)
         for keys in ("Y", "X", "j"):
