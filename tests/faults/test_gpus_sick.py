@@ -52,8 +52,9 @@ def test_where_cuda_does_not_start_at_first_the_study_halts_and_no_card_is_to_bl
     assert [trial["state"] for trial in shop.trials()] == ["COMPLETE"] * 4
 
 
+@pytest.mark.parametrize("code", [802, 803])
 def test_where_cuda_does_not_start_any_more_what_runs_goes_on_and_the_study_halts(
-    shop: Workshop, world: World, monkeypatch: pytest.MonkeyPatch
+    code: int, shop: Workshop, world: World, monkeypatch: pytest.MonkeyPatch
 ):
     """The trials of the set-up are tried again once it is mended."""
     monkeypatch.setenv("TUITUNE_LOCKS", str(shop.path))
@@ -62,7 +63,7 @@ def test_where_cuda_does_not_start_any_more_what_runs_goes_on_and_the_study_halt
     process = shop.start(file, "--no-ui")
     wait_until(lambda: len(notes(shop)) == 2, "two trials")
     wait_until(lambda: all(trial["step"] for trial in shop.trials()[:2]), "their reports")
-    world.driver["cuda"] = 802
+    world.driver["cuda"] = code
     world.write()
     (shop.path / "go-0").touch()
     wait_until(lambda: len(notes(shop)) == 3, "a trial after it")
