@@ -19,6 +19,7 @@ import terminal
 from workshop import wait_until
 
 from tuitune.store import owner
+from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE
 from tuitune.store.reader import Reader
 
@@ -110,9 +111,10 @@ def opens_digits(machine: Machine, line: str) -> None:
 
 
 def has_value(folder: Path) -> bool:
-    if not (folder / DATABASE).exists():
+    try:
+        reader = Reader.open(folder / DATABASE)
+    except StoreError:  # it is not there yet, or just being made
         return False
-    reader = Reader.open(folder / DATABASE)
     try:
         return any(row.value is not None for row in reader.trials())
     finally:

@@ -315,6 +315,12 @@ def test_what_is_no_study_is_refused_and_left_alone(path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["study.db"]
 
 
+def test_a_study_that_is_just_being_made_is_no_other_programs_database(path: Path) -> None:
+    path.touch()
+    with pytest.raises(StoreError, match="just being made: try again"):
+        Reader.open(path)
+
+
 def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE bookmarks(url)")

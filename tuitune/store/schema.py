@@ -94,6 +94,11 @@ def check(db: sqlite3.Connection, path: Path) -> None:
     """Raises StoreError if this is not a study's database, or its journal's version is unknown."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
+    if _is_new(db):
+        raise StoreError(
+            f"{path}: this database is empty, as of a study that is just being made: try again; "
+            f"if no study starts there, remove it"
+        )
     if application != _APPLICATION:
         raise StoreError(
             f"{path}: this is a database, but not a study's; move it away, or choose another "
