@@ -94,8 +94,13 @@ def test_a_key_acts_on_the_study(workshop: Workshop, served: Served, chromium: A
     page.keyboard.press("g")  # the cursor to the first line
     page.keyboard.press("p")
     wait_until(lambda: sorted(state(workshop, n) for n in (0, 1)) == ["PAUSED", "RUNNING"])
-    page.keyboard.press("r")
-    wait_until(lambda: {state(workshop, n) for n in (0, 1)} == {"RUNNING"})
+
+    def resumed() -> bool:
+        page.keyboard.press("r")  # the app may not have seen the pause yet: then it does nothing
+        page.wait_for_timeout(500)
+        return {state(workshop, n) for n in (0, 1)} == {"RUNNING"}
+
+    wait_until(resumed)
     ours = served.address.removeprefix("http")
     assert [url for url in loaded if not url.startswith((f"http{ours}", f"ws{ours}"))] == []
     assert any(url.startswith("ws") for url in loaded)
