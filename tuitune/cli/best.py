@@ -20,23 +20,19 @@ if TYPE_CHECKING:
 _WITH_COMMENTS = ("toml", "yaml", "python")
 
 
-def find_trial(study: StudyFolder, trial: int | None) -> TrialRow | None:
-    """This trial, or the best one; None, with a message on stderr, if there is none.
-
-    Raises StoreError.
-    """
+def find_trial(study: StudyFolder, trial: int | None) -> TrialRow:
+    """This trial, or the best one. Raises StoreError, also if there is none."""
     rows = study.reader.trials()
     if trial is None:
         found, _ = study.best(rows)
         if found is None:
             metric = study.spec.objective.metric
-            print(f"{study.name}: no trial has reported a number for {metric}", file=sys.stderr)
+            raise StoreError(f"{study.name}: no trial has reported a number for {metric}")
         return found
     if trial < len(rows):
         return rows[trial]
     known = f"it has #0 to #{len(rows) - 1}" if rows else "it has none yet"
-    print(f"{study.name}: no trial {trial_name(trial)}: {known}", file=sys.stderr)
-    return None
+    raise StoreError(f"{study.name}: no trial {trial_name(trial)}: {known}")
 
 
 def print_best(
@@ -56,8 +52,6 @@ def print_best(
         return 2
     try:
         row = find_trial(study, trial)
-        if row is None:
-            return 2
         checkpoint = study.checkpoint(row.number)
     except StoreError as error:
         print(error, file=sys.stderr)
@@ -80,8 +74,7 @@ def print_best(
 
 def _about(study: StudyFolder, row: TrialRow, checkpoint: Path | None) -> list[str]:
     metric = study.spec.objective.metric
-    unit = study.spec.pruning.resource or "report"
-    reached = f" at {unit} {row.step}" if row.step else ""
+    reached = f" at {study.spec.pruning.unit} {row.step}" if row.step else ""
     what = f"{study.name} {trial_name(row.number)} ({row.state.lower()})"
     where = short_path(checkpoint) if checkpoint is not None else _no_checkpoint(row)
     return [f"{what}: {metric} {number(row.value)}{reached}", f"checkpoint: {where}"]

@@ -47,10 +47,7 @@ def train_on(
     if study is None:
         return 2
     try:
-        row = find_trial(study, trial)
-        if row is None:
-            return 2
-        file = _prepared(study, row, to)
+        file = _prepared(study, find_trial(study, trial), to)
     except (StoreError, _RefusedError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -71,7 +68,7 @@ def _prepared(study: StudyFolder, row: TrialRow, to: int) -> Path:
         return file_of(before)
     checkpoint = study.saved(row.number)
     reached = 0 if checkpoint is None else int(checkpoint.name)
-    unit = study.spec.pruning.resource or "report"
+    unit = study.spec.pruning.unit
     if to <= reached:
         has = f"{trial_name(row.number)} has a checkpoint of {unit} {reached}"
         raise _RefusedError(f"{study.name}: {has}: --to has to be more than that")
@@ -107,7 +104,7 @@ def _fill(folder: Path, study: StudyFolder, row: TrialRow, checkpoint: Path | No
 def _document(study: StudyFolder, row: TrialRow, name: str, to: int) -> Document:
     """The study file of one trial: this configuration, no pruning, no limits."""
     _, document = load_whole(study.path / DOCUMENT, check_target=False)
-    spec, source = study.spec, Path(study.reader.get("source") or study.path / DOCUMENT)
+    spec, source = study.spec, study.source
     trial = {key: v for key, v in document["trial"].items() if key not in _DROPPED}
     trial["cwd"] = str(working_folder(str(source), spec.trial.cwd))
     if (python := spec.trial.python) is not None and (source.parent / python).exists():
