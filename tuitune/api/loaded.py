@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuitune.cli.studies import StudyFolder
 from tuitune.store.exported import metric_names, report_records, trial_records
-from tuitune.store.folder import TRIALS, find_study
+from tuitune.store.folder import find_study, trial_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +27,14 @@ def load(study: str | os.PathLike[str], *, runs: str | os.PathLike[str] | None =
     StoreError if there is no such study or it can't be read, StudyFileError if its study file is
     damaged.
     """
-    place = Path(runs or os.environ.get("TUITUNE_RUNS") or "runs")
-    folder = StudyFolder(find_study(os.fspath(study), place).resolve())
+    folder = StudyFolder(find_study(os.fspath(study), runs_folder(runs)).resolve())
     _ = folder.spec, folder.reader
     return Study(folder)
+
+
+def runs_folder(runs: str | os.PathLike[str] | None) -> Path:
+    """The folder of study folders: `runs`, else $TUITUNE_RUNS, else "runs"."""
+    return Path(runs or os.environ.get("TUITUNE_RUNS") or "runs")
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,6 @@ class Study:
             ended=row.ended,
             device=row.device,
             error=row.error,
-            folder=self.path / TRIALS / f"{row.number:04d}",
+            folder=trial_folder(self.path, row.number),
             checkpoint=self._folder.checkpoint(row.number),
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
 
-from tuitune.api.loaded import Study
+from tuitune.api.loaded import Study, runs_folder
 from tuitune.cli.launch import begin_engine
 from tuitune.cli.prepared import file_of, new_folder, prepare
 from tuitune.cli.run import print_facts
@@ -93,12 +93,11 @@ def planned(
     tables: Mapping[str, Any],
 ) -> Plan:
     """The study of these arguments, with the current folder as that of its trials."""
-    place = Path(runs or os.environ.get("TUITUNE_RUNS") or "runs").absolute()
     document: dict[str, Any] = {"study": {"name": name}, "trial": {"cwd": str(Path.cwd())}}
     for table in (*head, *tables):
         given = {**head.get(table, {}), **tables.get(table, {})}
         document[table] = {**document.get(table, {}), **_plain(given, table)}
-    return Plan(name, place, new, document)
+    return Plan(name, runs_folder(runs).absolute(), new, document)
 
 
 def begin(

@@ -14,7 +14,7 @@ from tuitune.core.search.importance import FINISHED, is_due
 from tuitune.core.study.ranking import best_of
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
-from tuitune.store.folder import DATABASE, DOCUMENT, TRIALS, all_studies, find_study
+from tuitune.store.folder import DATABASE, DOCUMENT, all_studies, find_study, trial_folder
 from tuitune.store.reader import Reader
 from tuitune.studyfile import StudyFileError, load
 
@@ -97,9 +97,9 @@ class StudyFolder:
         from tuitune.engine.trial_folders import whole  # noqa: PLC0415
         from tuitune.trial.checkpoints import CHECKPOINTS  # noqa: PLC0415
 
-        folder = self.path / TRIALS / f"{trial:04d}"
+        folder = trial_folder(self.path, trial) / CHECKPOINTS
         try:
-            found = whole(list((folder / CHECKPOINTS).iterdir()))
+            found = whole(list(folder.iterdir()))
         except OSError:
             return None
         return found[-1] if found else None

@@ -119,6 +119,11 @@ _ELSEWHERE = "choose another place with --runs DIR"
 _NUMBER = re.compile(r"-([1-9][0-9]*)")
 
 
+def trial_folder(study: Path, trial: int) -> Path:
+    """The folder of a trial. study: the study folder."""
+    return study / TRIALS / f"{trial:04d}"
+
+
 def create_study(runs: Path, name: str, *, another: bool = True) -> Path | None:
     """A new folder, for its user alone, for a study of this name: name, name-2, name-3 ...
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuitune.messages.text import plain
-from tuitune.store.folder import TRIALS
+from tuitune.store.folder import trial_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Stamp(NamedTuple):
 
 def log_file(folder: Path, trial: int) -> Path:
     """The file with the output of a trial. folder: the study's."""
-    return folder / TRIALS / f"{trial:04d}" / _NAME
+    return trial_folder(folder, trial) / _NAME
 
 
 def stamp(path: Path) -> Stamp | None:
