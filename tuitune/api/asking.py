@@ -11,11 +11,11 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from tuitune.api.bridge import ADDRESS
+from tuitune.api.bridge import ADDRESS, send
 from tuitune.api.loaded import Study
 from tuitune.api.running import Table, Tables, begin, planned
 from tuitune.control import ControlError, request, socket_path
@@ -118,7 +118,7 @@ class AskedStudy:
                 trial = AskedTrial(connection)
                 self._asked[trial.number] = trial
                 return trial
-            if self._folder.owner() is None:
+            if self._is_over():
                 return None
         return None
 
@@ -139,11 +139,7 @@ class AskedStudy:
         if value is not None:
             metrics[self._metric] = value
         trial.end({"failed": failed} if failed else {"done": _numbers(metrics) or None})
-        end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end and self._folder.owner() is not None:
-            if self._folder.reader.some([trial.number])[0].state in ENDED:
-                return
-            time.sleep(_POLL / 10)
+        _wait_until(lambda: self._is_over() or self._has_ended(trial.number))
 
     def close(self) -> None:
         """Stop the study. Trials that were not told of are asked for again by the next `open`."""
@@ -157,9 +153,15 @@ class AskedStudy:
         for trial in self._asked.values():
             trial.drop()
         shutil.rmtree(self._place, ignore_errors=True)
-        end = time.monotonic() + _PATIENCE
-        while self._folder.owner() is not None and time.monotonic() < end:
-            time.sleep(_POLL / 10)
+        _wait_until(self._is_over)
+
+    def _is_over(self) -> bool:
+        """Whether no engine runs the study."""
+        return self._folder.owner() is None
+
+    def _has_ended(self, trial: int) -> bool:
+        """Whether its end is stored."""
+        return self._folder.reader.some([trial])[0].state in ENDED
 
 
 class AskedTrial:
@@ -180,7 +182,7 @@ class AskedTrial:
     def report(self, metrics: Mapping[str, Any] | None = None, /, **values: Any) -> bool:
         """Report metrics of a step; whether to go on. If not, the trial has ended: ask again."""
         try:
-            self._send({"report": _numbers({**(metrics or {}), **values})})
+            send(self._lines, {"report": _numbers({**(metrics or {}), **values})})
             answer = json.loads(self._lines.readline() or "null")
         except OSError:
             answer = None
@@ -190,7 +192,7 @@ class AskedTrial:
     def end(self, message: Mapping[str, Any]) -> None:
         """Send the last message. Raises RuntimeError if nobody listens any more."""
         try:
-            self._send(message)
+            send(self._lines, message)
         except OSError as error:
             raise RuntimeError(f"trial #{self.number} was ended meanwhile") from error
         finally:
@@ -202,9 +204,12 @@ class AskedTrial:
             with contextlib.suppress(OSError):
                 closing.close()
 
-    def _send(self, message: Mapping[str, Any]) -> None:
-        self._lines.write(json.dumps(message) + "\n")
-        self._lines.flush()
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    """Return once it is met, or after a time without it."""
+    end = time.monotonic() + _PATIENCE
+    while not condition() and time.monotonic() < end:
+        time.sleep(_POLL / 10)
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tuitune.trial.link import TrialStopped
 
@@ -28,7 +29,7 @@ def take(trial: Trial) -> Any:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asker:
         asker.connect((study / ADDRESS).read_text(encoding="utf-8"))
         lines = asker.makefile("rw", encoding="utf-8")
-        _send(lines, _about(trial))
+        send(lines, _about(trial))
         for line in lines:
             message = json.loads(line)
             if "failed" in message:
@@ -51,19 +52,20 @@ def _about(trial: Trial) -> dict[str, Any]:
     return {"trial": trial.number, "config": trial.config, "max_resource": maximum}
 
 
-def _send(lines: Any, message: dict[str, Any]) -> None:
+def send(lines: TextIO, message: Mapping[str, Any]) -> None:
+    """Write a message, for the trial or for the program, as a line of JSON. Raises OSError."""
     lines.write(json.dumps(message) + "\n")
     lines.flush()
 
 
-def _pass_on(trial: Trial, metrics: dict[str, Any], lines: Any) -> None:
+def _pass_on(trial: Trial, metrics: dict[str, Any], lines: TextIO) -> None:
     """Report, and answer whether the trial goes on. Raises TrialStopped if it doesn't."""
     try:
         trial.report(metrics)
     except TrialStopped:
-        _send(lines, {"go": False})
+        send(lines, {"go": False})
         raise
-    _send(lines, {"go": True})
+    send(lines, {"go": True})
 
 
 def _stop(study: Path) -> NoReturn:
