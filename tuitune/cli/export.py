@@ -14,7 +14,6 @@ from tuitune.store.errors import StoreError
 from tuitune.store.exported import (
     exported,
     exported_importance,
-    usage_record,
     write_reports,
 )
 
@@ -105,7 +104,6 @@ def _write_report(study: StudyFolder, out: Path) -> int:
             study.best(rows),
             study.importance(rows, engine),
             row.state(running=engine is not None),
-            usage_record(*rows),
         )
         out.write_text(html_report(told, study.reader.reports()), encoding="utf-8")
     except (DestinationError, StoreError) as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.spec import StudySpec
 from tuitune.store.reader import Report
 from tuitune.store.rows import TrialRow
+
+_Item = TypeVar("_Item")
 
 
 class DestinationError(Exception):
@@ -59,11 +62,18 @@ class Destination(Protocol):
         """Nothing follows. Running trials stay unfinished."""
 
 
-def value_of(trial: TrialRow) -> float | None:
-    """The objective of a complete trial; None for others."""
-    return trial.value if trial.state == TrialState.COMPLETE else None
-
-
 def has_ended(trial: TrialRow) -> bool:
     """Whether it is complete, pruned, failed or killed."""
     return trial.state in ENDED
+
+
+def has_failed(trial: TrialRow) -> bool:
+    """Whether it has ended without a result: failed, or killed."""
+    return trial.state in (TrialState.FAILED, TrialState.KILLED)
+
+
+def batches(items: Iterable[_Item], most: int) -> Iterator[list[_Item]]:
+    """The items in lists of at most so many."""
+    left = iter(items)
+    while batch := list(islice(left, most)):
+        yield batch

@@ -5,11 +5,10 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitune.exporters.destination import Destination, DestinationError, Source
+from tuitune.exporters.destination import Destination, DestinationError, Source, batches
 from tuitune.exporters.registry import Place, opener
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT
@@ -17,15 +16,12 @@ from tuitune.store.reader import MOST, Reader
 from tuitune.studyfile import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from tuitune.store.reader import Report
     from tuitune.store.rows import TrialRow
 
 
 _LONGEST = 200  # characters of an error: some hold whole requests
-
-
 _PART = 200  # reports, after which trials that have ended are told of: they may hold files open
 
 
@@ -55,7 +51,7 @@ class Feed:
                 self._destination.begin(row)
                 self._begun.add(row.number)
         self._due.update((row.number, row) for row in started)
-        for part in _parts(found.reports):
+        for part in batches(found.reports, _PART):
             self._destination.report(part)
             self._update(part[-1].seq)
         left = 0
@@ -79,12 +75,6 @@ class Feed:
         """Write all that is there now. `told` gets how many facts are left, after each step."""
         while left := self.step():
             told(left)
-
-
-def _parts(reports: Sequence[Report]) -> Iterator[Sequence[Report]]:
-    left = iter(reports)
-    while part := list(islice(left, _PART)):
-        yield part
 
 
 @contextmanager

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from tuitune.core.events import TrialState
-from tuitune.exporters.destination import DestinationError, Source, has_ended
+from tuitune.exporters.destination import DestinationError, Source, batches, has_ended
 from tuitune.messages.as_json import as_json
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ _STATUS = {
 _MOST_METRICS, _MOST_PARAMS = 1000, 100  # of one call
 _LONGEST = 5000  # characters of a tag or parameter
 _PAGE = 1000  # runs of one search
-
-Item = TypeVar("Item")
 
 
 def open_mlflow(source: Source, where: str) -> MLflow:
@@ -63,9 +60,11 @@ class MLflow:
         self._find_runs()
 
     def reached(self) -> int:
+        """From a tag of the experiment."""
         return self._reached
 
     def begin(self, trial: TrialRow) -> None:
+        """Create its run with its parameters, unless there is one."""
         if trial.number in self._runs:
             return
         run = self._client.create_run(
@@ -76,20 +75,22 @@ class MLflow:
         )
         self._runs[trial.number] = run.info.run_id
         params = (Param(name, _text(value)) for name, value in trial.config.items())
-        for batch in _batches(params, _MOST_PARAMS):
+        for batch in batches(params, _MOST_PARAMS):
             self._client.log_batch(run.info.run_id, params=batch)
 
     def report(self, reports: Sequence[Report]) -> None:
+        """Log their metrics, with one call for many of the same trial."""
         by_trial: dict[int, list[Metric]] = {}
         for one in reports:
             metrics = by_trial.setdefault(one.trial, [])
             at = round(one.time * 1000)
             metrics += (Metric(name, value, at, one.step) for name, value in one.metrics.items())
         for trial, metrics in by_trial.items():
-            for batch in _batches(metrics, _MOST_METRICS):
+            for batch in batches(metrics, _MOST_METRICS):
                 self._client.log_batch(self._runs[trial], metrics=batch)
 
     def update(self, trial: TrialRow) -> None:
+        """Tag its run with its state, and end it or, if the trial goes on, reopen it."""
         run = self._runs[trial.number]
         said = {_STATE: str(trial.state), _WHY: trial.error or trial.note}
         tags = [RunTag(name, _text(value)) for name, value in said.items() if value]
@@ -101,6 +102,7 @@ class MLflow:
             self._client.update_run(run, status="RUNNING")
 
     def flush(self, reached: int) -> None:
+        """Store how far as a tag of the experiment; all that was given is there already."""
         self._client.set_experiment_tag(self._experiment, _REACHED, str(reached))
 
     def close(self) -> None:
@@ -118,12 +120,6 @@ class MLflow:
             token = found.token
             if not token:
                 return
-
-
-def _batches(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
-    left = iter(items)
-    while batch := list(islice(left, most)):
-        yield batch
 
 
 def _milliseconds(seconds: float | None) -> int | None:

@@ -27,7 +27,7 @@ from tuitune.core.space import (
     levels,
     value_at,
 )
-from tuitune.exporters.destination import DestinationError, Source, value_of
+from tuitune.exporters.destination import DestinationError, Source
 
 if TYPE_CHECKING:
     from tuitune.core.space import Parameter
@@ -96,18 +96,22 @@ class Optuna:
         self._values: dict[int, dict[int, float]] = {}  # not written yet: trial -> step -> value
 
     def reached(self) -> int:
+        """From an attribute of the study."""
         return int(self._storage.get_study_user_attrs(self._study).get(_REACHED, 0))
 
     def begin(self, trial: TrialRow) -> None:
+        """Keep its row; it is created by the next update or flush."""
         self._rows[trial.number] = trial
 
     def report(self, reports: Sequence[Report]) -> None:
+        """Keep their objectives until the trial is written."""
         metric = self._spec.objective.metric
         for one in reports:
             if metric in one.metrics:
                 self._values.setdefault(one.trial, {})[one.step] = one.metrics[metric]
 
     def update(self, trial: TrialRow) -> None:
+        """Write it if it has ended, with those of lower numbers before it."""
         self._rows[trial.number] = trial
         goes_on = trial.number in self._ended and trial.number not in self._values
         if trial.state in _STATES and not goes_on:
@@ -116,12 +120,14 @@ class Optuna:
             self._ended.add(trial.number)
 
     def flush(self, reached: int) -> None:
+        """Write the trials that run, and store how far as an attribute of the study."""
         self._create_before(max(self._rows, default=0) + 1)
         for number in list(self._values):  # of trials that were not updated since: more may follow
             self._write(number, is_running=True)
         self._storage.set_study_user_attr(self._study, _REACHED, reached)
 
     def close(self) -> None:
+        """End the session of the storage."""
         self._storage.remove_session()
 
     def _create_before(self, number: int) -> None:
@@ -171,10 +177,10 @@ class Optuna:
 def _outcome(trial: TrialRow) -> tuple[OptunaState, float | None]:
     """The trial's state and value as Optuna has them."""
     state = _STATES.get(trial.state, OptunaState.RUNNING)
-    value = value_of(trial)
-    if state == OptunaState.COMPLETE and (value is None or math.isnan(value)):
+    if state == OptunaState.COMPLETE and (trial.value is None or math.isnan(trial.value)):
         return OptunaState.FAIL, None  # Optuna has no complete trial without a value
-    return state, trial.value if state == OptunaState.PRUNED else value
+    has_value = state in (OptunaState.COMPLETE, OptunaState.PRUNED)
+    return state, trial.value if has_value else None
 
 
 def _attributes(trial: TrialRow) -> dict[str, str]:

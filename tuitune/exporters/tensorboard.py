@@ -13,15 +13,13 @@ from tensorboard.plugins.hparams import metadata, plugin_data_pb2, summary_v2
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from tuitune.core.events import TrialState
-from tuitune.exporters.destination import DestinationError, Source, has_ended
+from tuitune.exporters.destination import DestinationError, Source, has_ended, has_failed
 
 if TYPE_CHECKING:
     from tuitune.store.reader import Report
     from tuitune.store.rows import TrialRow
 
 _STATE = ".tuitune.json"  # how far the folder has been written
-_FAILED = (TrialState.FAILED, TrialState.KILLED)
 
 
 def open_tensorboard(source: Source, where: str) -> TensorBoard:
@@ -49,12 +47,15 @@ class TensorBoard:
         self._ended: set[int] = set(self._state["ended"])
 
     def reached(self) -> int:
+        """From the file of this folder that keeps it."""
         return int(self._state["reached"])
 
     def begin(self, trial: TrialRow) -> None:
+        """Keep its row; its event file is opened by its first event."""
         self._rows[trial.number] = trial
 
     def report(self, reports: Sequence[Report]) -> None:
+        """Add an event for each."""
         for one in reports:
             values = [Summary.Value(tag=tag, simple_value=v) for tag, v in one.metrics.items()]
             summary = Summary(value=values)
@@ -62,12 +63,13 @@ class TensorBoard:
             self._writer(one.trial).add_event(event)
 
     def update(self, trial: TrialRow) -> None:
+        """End its session in HPARAMS if it has ended, and close its event file."""
         ended_before = trial.number not in self._writers and trial.number in self._ended
         if not has_ended(trial) or ended_before:
             return
-        failed = trial.state in _FAILED
         end = plugin_data_pb2.SessionEndInfo(
-            status=STATUS_FAILURE if failed else STATUS_SUCCESS, end_time_secs=trial.ended or 0.0
+            status=STATUS_FAILURE if has_failed(trial) else STATUS_SUCCESS,
+            end_time_secs=trial.ended or 0.0,
         )
         data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
         summary = Summary()
@@ -82,6 +84,7 @@ class TensorBoard:
         self._ended.add(trial.number)
 
     def flush(self, reached: int) -> None:
+        """Write the event files to the disk, and then how far."""
         for writer in self._writers.values():
             writer.flush()
         self._state |= {"reached": reached, "ended": sorted(self._ended)}
@@ -90,6 +93,7 @@ class TensorBoard:
         aside.replace(self._folder / _STATE)
 
     def close(self) -> None:
+        """Close the event files."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()

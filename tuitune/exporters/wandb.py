@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import wandb
 
-from tuitune.core.events import TrialState
-from tuitune.exporters.destination import Source, has_ended
+from tuitune.exporters.destination import Source, has_ended, has_failed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from tuitune.store.reader import Report
     from tuitune.store.rows import TrialRow
 
-_FAILED = (TrialState.FAILED, TrialState.KILLED)
 _STEP = "step"  # W&B's own step can't go back, as a trial's may that starts again
 
 
@@ -49,16 +47,20 @@ class Wandb:
         self._ended: set[int] = set(known.get("ended", ()))
 
     def reached(self) -> int:
+        """From the file in the study folder that keeps it."""
         return self._reached
 
     def begin(self, trial: TrialRow) -> None:
+        """Keep its row; its run is begun by its first report or its end."""
         self._rows[trial.number] = trial
 
     def report(self, reports: Sequence[Report]) -> None:
+        """Log each, with its step as a metric."""
         for one in reports:
             self._run(one.trial).log({_STEP: one.step, "time": one.time, **one.metrics})
 
     def update(self, trial: TrialRow) -> None:
+        """Finish its run if it has ended, with its state and value as a summary."""
         ended_before = trial.number not in self._runs and trial.number in self._ended
         if not has_ended(trial) or ended_before:
             return
@@ -69,7 +71,7 @@ class Wandb:
             "why": trial.error or trial.note,
         }
         run.summary.update({f"tuitune/{name}": v for name, v in summary.items() if v is not None})
-        run.finish(exit_code=int(trial.state in _FAILED))
+        run.finish(exit_code=int(has_failed(trial)))
         del self._runs[trial.number]
         self._ended.add(trial.number)
 
@@ -81,6 +83,7 @@ class Wandb:
         aside.replace(self._state)
 
     def close(self) -> None:
+        """Finish the runs, which another process may resume."""
         for run in self._runs.values():
             run.finish()
         self._runs.clear()

@@ -6,7 +6,7 @@ import base64
 import gzip
 import importlib.util
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from tuitune.exporters.destination import DestinationError
 from tuitune.messages.as_json import as_json
 from tuitune.messages.parameters import caution, score
 from tuitune.store.curves import Curve, new_curve
+from tuitune.store.exported import usage_record
 
 if TYPE_CHECKING:
     from tuitune.core.search.importance import Importance
@@ -44,7 +45,6 @@ class Told(NamedTuple):
     best: tuple[TrialRow | None, bool]  # and whether it is partial
     importance: Importance | None
     state: str
-    usage: dict[str, float | None]
 
 
 def html_report(told: Told, reports: Iterable[Report]) -> str:
@@ -74,10 +74,8 @@ def _library() -> bytes:
 def _data(told: Told, reports: Iterable[Report]) -> dict[str, Any]:
     spec, row, rows = told.spec, told.row, told.rows
     best, partial = told.best
-    order = {r.number: n for n, r in enumerate(sorted(rows, key=_order(spec)))}
-    counts: dict[str, int] = defaultdict(int)
-    for one in rows:
-        counts[one.state] += 1
+    ranked = sorted(rows, key=lambda one: merit(one, spec.objective))
+    order = {one.number: n for n, one in enumerate(ranked)}
     found = told.importance
     return {
         "study": told.name,
@@ -88,8 +86,8 @@ def _data(told: Told, reports: Iterable[Report]) -> dict[str, Any]:
         "written": time.time(),
         "version": version("tuitune"),
         "elapsed": _elapsed(row, told.state),
-        **told.usage,
-        "counts": counts,
+        **usage_record(*rows),
+        "counts": Counter(one.state for one in rows),
         "best": None if best is None else best.number,
         "partial": partial,
         "rungs": sorted({step for bracket in row.rungs for step in bracket})[:40],
@@ -99,10 +97,6 @@ def _data(told: Told, reports: Iterable[Report]) -> dict[str, Any]:
         "trials": [_trial(one, order[one.number]) for one in rows],
         "curves": _curves(reports, spec.objective.metric),
     }
-
-
-def _order(spec: StudySpec) -> Any:
-    return lambda row: merit(row, spec.objective)
 
 
 def _elapsed(row: StudyRow, state: str) -> float | None:

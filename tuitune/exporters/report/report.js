@@ -276,8 +276,8 @@ let sorting = { column: 2, down: data.mode === "max" }, shownRows = PAGE;
 function drawTable() {
   const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const { column, down } = sorting, key = columns[column].value;
-  const cells = (trial) => columns.map((c) => c.show(trial));
-  const found = trials.filter((trial) => !words.length || words.every((word) => cells(trial).join(" ").toLowerCase().includes(word)));
+  const hasAll = (trial) => { const cells = columns.map((c) => c.show(trial)).join(" ").toLowerCase(); return words.every((word) => cells.includes(word)); };
+  const found = words.length ? trials.filter(hasAll) : [...trials];
   found.sort((a, b) => {
     const [one, other] = [key(a), key(b)];
     if (one === null || other === null) return (one === null) - (other === null) || a.trial - b.trial;
