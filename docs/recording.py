@@ -143,6 +143,7 @@ def film(taken: Iterable[Sequence[Strip]]) -> str:
 
 
 def main() -> None:
+    """Run the study, record it, and write the file."""
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as runs,
         running(ROOT / "spaces" / "digits.toml", Path(runs)) as folder,

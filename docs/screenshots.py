@@ -184,18 +184,21 @@ def written(folder: Path, name: str, code: str, trials: int, more: str = "") -> 
 
 
 def digits(runs: Path, pictures: Sequence[Picture]) -> None:
+    """Take pictures of spaces/digits.toml, those of the finished study last."""
     with running(ROOT / "spaces" / "digits.toml", runs) as folder:
         for picture in sorted(pictures, key=lambda one: one.when == "finished"):
             asyncio.run(take(folder, "spaces/digits.toml", picture))
 
 
 def failing(runs: Path, pictures: Sequence[Picture]) -> None:
+    """Take pictures of a study of which some trials fail."""
     with running(written(runs, "mnist", FAILING, 60), runs) as folder:
         for picture in pictures:
             asyncio.run(take(folder, "mnist.toml", picture))
 
 
 def gpus(runs: Path, pictures: Sequence[Picture]) -> None:
+    """Take pictures of a study on eight pretended GPUs, one of which another program uses."""
     world = World(runs / "world.txt", build(runs / "nvml"), "docs-").with_gpus(
         8, name="NVIDIA_H100_80GB_HBM3", limit=700
     )
@@ -235,6 +238,7 @@ def move(world: World, over: Event) -> None:
 
 
 def main() -> None:
+    """Make the pictures that are named on the command line, else all."""
     named = sys.argv[1:]
     studies: dict[str, Callable[[Path, Sequence[Picture]], None]] = {
         "digits": digits,

@@ -160,7 +160,7 @@ class AskedStudy:
         return self._folder.owner() is None
 
     def _has_ended(self, trial: int) -> bool:
-        """Whether its end is stored."""
+        """Whether the end of this trial is stored."""
         return self._folder.reader.some([trial])[0].state in ENDED
 
 

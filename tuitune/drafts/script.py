@@ -47,6 +47,7 @@ class Script:
 
     @property
     def tree(self) -> ast.Module:
+        """The script's own tree."""
         return self.modules[0]
 
     def find(self, kind: type[_Node]) -> Iterator[_Node]:

@@ -102,7 +102,7 @@ class MLflow:
             self._client.update_run(run, status="RUNNING")
 
     def flush(self, reached: int) -> None:
-        """Store how far as a tag of the experiment; all that was given is there already."""
+        """Store `reached` as a tag of the experiment; all that was given is there already."""
         self._client.set_experiment_tag(self._experiment, _REACHED, str(reached))
 
     def close(self) -> None:

@@ -120,7 +120,7 @@ class Optuna:
             self._ended.add(trial.number)
 
     def flush(self, reached: int) -> None:
-        """Write the trials that run, and store how far as an attribute of the study."""
+        """Write the trials that run, and store `reached` as an attribute of the study."""
         self._create_before(max(self._rows, default=0) + 1)
         for number in list(self._values):  # of trials that were not updated since: more may follow
             self._write(number, is_running=True)

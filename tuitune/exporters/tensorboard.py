@@ -84,7 +84,7 @@ class TensorBoard:
         self._ended.add(trial.number)
 
     def flush(self, reached: int) -> None:
-        """Write the event files to the disk, and then how far."""
+        """Write the event files to the disk, and then `reached`."""
         for writer in self._writers.values():
             writer.flush()
         self._state |= {"reached": reached, "ended": sorted(self._ended)}
