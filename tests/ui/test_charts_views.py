@@ -17,7 +17,8 @@ from tuitune.core.space import SearchSpace
 from tuitune.core.space.parameters import Choice, FloatRange
 from tuitune.core.spec import Objective, PruningSpec
 from tuitune.store.reader import Report
-from tuitune.ui.charts.best import EndedTrials, improvements
+from tuitune.ui.charts.best import improvements
+from tuitune.ui.charts.ended import EndedTrials
 from tuitune.ui.charts.overlaid import overlaid
 from tuitune.ui.charts.registry import BY_NAME as CHARTS
 from tuitune.ui.charts.registry import chart_named

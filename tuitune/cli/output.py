@@ -156,24 +156,33 @@ class Column(NamedTuple):
     right: bool = False
     least: int = 0
 
-    @property
-    def width(self) -> int:
-        """Cells of its title and its widest cell."""
-        return max(cell_len(text) for text in (self.title, *(cell for cell, _ in self.cells)))
+
+class _Sized(NamedTuple):
+    """A column, the cells that it takes, and those to which it may be cut."""
+
+    column: Column
+    width: int
+    least: int
+
+
+def _sized(column: Column) -> _Sized:
+    width = max(cell_len(text) for text in (column.title, *(cell for cell, _ in column.cells)))
+    return _Sized(column, width, min(width, column.least) if column.least else width)
 
 
 def table(columns: Sequence[Column], width: int | None) -> tuple[list[Line], list[str]]:
     """The lines of a table with its heads, and the titles of the columns that don't fit."""
     room = math.inf if width is None else width
-    kept, missing = list(columns), []
-    while len(kept) > 1 and _over(kept, room) > 0:
-        least = min(kept, key=lambda column: column.weight)
-        kept.remove(least)
-        missing.append(least.title)
-    widths = [column.width for column in kept]
+    sized, missing = [_sized(column) for column in columns], []
+    while len(sized) > 1 and _over(sized, room) > 0:
+        least = min(sized, key=lambda one: one.column.weight)
+        sized.remove(least)
+        missing.append(least.column.title)
+    kept = [one.column for one in sized]
+    widths = [one.width for one in sized]
     over = sum(widths) + len(_GAP) * (len(kept) - 1) - room
     for at in sorted(range(len(kept)), key=lambda at: kept[at].weight):
-        less = int(max(0, min(over, widths[at] - _least(kept[at]))))
+        less = int(max(0, min(over, widths[at] - sized[at].least)))
         widths[at] -= less
         over -= less
     heads = _row([(column.title, "muted") for column in kept], kept, widths)
@@ -181,16 +190,11 @@ def table(columns: Sequence[Column], width: int | None) -> tuple[list[Line], lis
     return [heads, *(_row(cells, kept, widths) for cells in rows)], missing
 
 
-def _over(columns: Sequence[Column], room: float) -> float:
+def _over(columns: Sequence[_Sized], room: float) -> float:
     """Cells that are missing once columns are cut, which none is to make room for an expendable."""
-    cut = [_least(one) if one.weight <= EXPENDABLE else one.width for one in columns]
-    if min(one.weight for one in columns) > EXPENDABLE:
-        cut = [_least(one) for one in columns]
+    some = min(one.column.weight for one in columns) <= EXPENDABLE
+    cut = [one.width if some and one.column.weight > EXPENDABLE else one.least for one in columns]
     return sum(cut) + len(_GAP) * (len(columns) - 1) - room
-
-
-def _least(column: Column) -> int:
-    return min(column.width, column.least) if column.least else column.width
 
 
 def _row(cells: Sequence[Span], columns: Sequence[Column], widths: Sequence[int]) -> Line:

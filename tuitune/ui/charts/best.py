@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from itertools import accumulate
-from math import inf, isfinite
+from bisect import bisect_left
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import TrialState
@@ -12,9 +11,9 @@ from tuitune.core.study.outlook import next_hour
 from tuitune.core.study.ranking import loss
 from tuitune.messages.outlook import outlook_words
 from tuitune.messages.text import number, trial_name
-from tuitune.store.curves import new_curve
 from tuitune.ui.charts.axis import good_range, scale
 from tuitune.ui.charts.canvas import Ink
+from tuitune.ui.charts.ended import Ended, EndedTrials
 from tuitune.ui.charts.frame import (
     BLOT,
     Drawing,
@@ -31,8 +30,6 @@ from tuitune.ui.panes.pane import Memo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuitune.store.curves import Curve
-    from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.axis import Scale
     from tuitune.ui.charts.frame import Frame
     from tuitune.ui.render.lines import Line, Size
@@ -53,87 +50,12 @@ _DOTS: Final = 800  # trials that are drawn as dots behind the line
 _LARGE: Final = 300  # trials up to which each has four dots
 
 
-class _Ended(NamedTuple):
-    """An ended trial."""
-
-    ended: float  # Unix s
-    number: int
-    value: float
-    state: TrialState
-
-
-class EndedTrials:
-    """The trials that have ended with a finite value, in this order; kept from look to look."""
-
-    def __init__(self) -> None:
-        self._snapshot: Snapshot | None = None
-        self._version = self._seen = -1
-        self._known: dict[int, _Ended] = {}
-        self.every: list[_Ended] = []
-        self.values: list[float] = []  # of all, ascending
-        self.changes = 0
-
-    def follow(self, snapshot: Snapshot) -> list[_Ended]:
-        """Enters the rows that have changed."""
-        if snapshot is not self._snapshot:
-            self._snapshot, self._version, self._seen = snapshot, -1, -1
-            self._known, self.every, self.values = {}, [], []
-        if snapshot.version == self._version:
-            return self.every
-        self._version, seen = snapshot.version, self._seen
-        changed = [row for row in snapshot.rows if row.changed > seen or row.changed == 0]
-        whole = 2 * len(changed) > len(self.every)
-        for row in changed:
-            self._seen = max(self._seen, row.changed)
-            self._enter(row, whole=whole)
-        if whole:
-            self.every = sorted(self._known.values())
-            self.values = sorted(one.value for one in self.every)
-        self.changes += bool(changed)
-        return self.every
-
-    def _enter(self, row: TrialRow, *, whole: bool) -> None:
-        """whole: `every` is made anew afterwards."""
-        before = self._known.pop(row.number, None)
-        if before is not None and not whole:
-            del self.every[bisect_left(self.every, before)]
-            del self.values[bisect_left(self.values, before.value)]
-        if row.ended is not None and row.value is not None and isfinite(row.value):
-            now = _Ended(row.ended, row.number, row.value, row.state)
-            self._known[row.number] = now
-            if not whole:
-                insort(self.every, now)
-                insort(self.values, now.value)
-
-    def of(self, number: int | None) -> _Ended | None:
-        """A trial by its number; None if it has not ended with a finite value."""
-        return None if number is None else self._known.get(number)
-
-    def outside(self, low: float, high: float) -> int:
-        """The number of values that are not within the range."""
-        return len(self.values) - bisect_right(self.values, high) + bisect_left(self.values, low)
-
-    def counted(self) -> list[_Ended]:
-        """The complete ones; all if none is complete."""
-        complete = TrialState.COMPLETE
-        return [one for one in self.every if one.state == complete] or self.every
-
-    def best_after_each(self, snapshot: Snapshot) -> Curve:
-        """The best value so far after each trial that counts, as a curve over their number."""
-        self.follow(snapshot)
-        better = min if snapshot.spec.objective.mode == "min" else max
-        best = new_curve()
-        for place, value in enumerate(accumulate((one.value for one in self.counted()), better), 1):
-            best.add(place, value)
-        return best
-
-
 class BestChart:
     """The chart of one study."""
 
     def __init__(self) -> None:
         self._ended = EndedTrials()
-        self._counted = Memo[tuple[list[_Ended], bool]]()
+        self._counted = Memo[tuple[list[Ended], bool]]()
         self._outlook = Memo[str]()
 
     def key(self, context: RenderContext) -> object:
@@ -175,7 +97,7 @@ class BestChart:
         return Drawing(title, [*lines, _legend(context, plot, worse)], note, _ACTIONS)
 
 
-def _steps(ended: EndedTrials, *, minimise: bool) -> tuple[list[_Ended], bool]:
+def _steps(ended: EndedTrials, *, minimise: bool) -> tuple[list[Ended], bool]:
     """The trials that were the best when they ended; whether none of all is complete."""
     counted = ended.counted()
     better = improvements([one.value for one in counted], 1 if minimise else -1)
@@ -186,23 +108,21 @@ class _Plot(NamedTuple):
     """begun: when the first trial began, on an axis of time; None: the axis counts trials."""
 
     made: Frame
-    every: list[_Ended]
+    every: list[Ended]
     begun: float | None
 
-    def place(self, one: _Ended) -> int:
+    def place(self, one: Ended) -> int:
         """The position of a trial among all, from 1."""
         return bisect_left(self.every, one) + 1
 
-    def across(self, one: _Ended, place: int | None = None) -> int:
+    def across(self, one: Ended, place: int | None = None) -> int:
         """The dot column of a trial. place: its position, if it is known."""
         if self.begun is not None:
             return self.made.across(one.ended - self.begun)
         return self.made.across(self.place(one) if place is None else place)
 
 
-def _values(
-    context: RenderContext, every: Sequence[_Ended], steps: Sequence[_Ended]
-) -> Scale | None:
+def _values(context: RenderContext, every: Sequence[Ended], steps: Sequence[Ended]) -> Scale | None:
     """The better half, the newest steps and the cursor's trial are within the scale."""
     log = context.selection.log_y
     row = context.snapshot.row(context.selection.cursor)
@@ -230,7 +150,7 @@ def improvements(values: Sequence[float], sign: int) -> list[int]:
     return found
 
 
-def _put_dots(plot: _Plot, cursor: _Ended | None) -> None:
+def _put_dots(plot: _Plot, cursor: Ended | None) -> None:
     """Draws the trials, those that are worse than the range at its edge."""
     made, count = plot.made, len(plot.every)
     inked: dict[Ink, list[tuple[int, int]]] = {}
@@ -246,7 +166,7 @@ def _put_dots(plot: _Plot, cursor: _Ended | None) -> None:
         made.canvas.blots([spot], _CURSOR)
 
 
-def _put_stairs(plot: _Plot, steps: Sequence[_Ended]) -> None:
+def _put_stairs(plot: _Plot, steps: Sequence[Ended]) -> None:
     """A line that is two dots thick."""
     made = plot.made
     path: list[tuple[int, int]] = []
@@ -262,7 +182,7 @@ def _put_stairs(plot: _Plot, steps: Sequence[_Ended]) -> None:
         made.canvas.path(moved, _STEP)
 
 
-def _name_steps(plot: _Plot, steps: Sequence[_Ended], cursor: int | None) -> None:
+def _name_steps(plot: _Plot, steps: Sequence[Ended], cursor: int | None) -> None:
     """Writes the trial of each best next to its step, the newest first, where there is room."""
     made = plot.made
     for step in reversed(steps):
@@ -284,7 +204,7 @@ def _name_steps(plot: _Plot, steps: Sequence[_Ended], cursor: int | None) -> Non
                 break
 
 
-def _note(plot: _Plot, last: _Ended, *, partial: bool) -> str:
+def _note(plot: _Plot, last: Ended, *, partial: bool) -> str:
     """The best, and how many trials have ended since."""
     since = len(plot.every) - plot.place(last)
     note = f"{number(last.value)} {trial_name(last.number)}"
@@ -292,7 +212,7 @@ def _note(plot: _Plot, last: _Ended, *, partial: bool) -> str:
     return note + (", none complete" if partial else "")
 
 
-def _outlook(snapshot: Snapshot, every: Sequence[_Ended]) -> str:
+def _outlook(snapshot: Snapshot, every: Sequence[Ended]) -> str:
     """What the next hour is worth, while the study runs."""
     if snapshot.study.finished:
         return ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuitune.core.events import ENDED
 from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_name
-from tuitune.ui.charts.best import EndedTrials
+from tuitune.ui.charts.ended import EndedTrials
 from tuitune.ui.charts.frame import epoch
 from tuitune.ui.panes.layout import LEAST
 from tuitune.ui.panes.pane import Memo
