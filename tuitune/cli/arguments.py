@@ -116,4 +116,9 @@ def _runs_of(args: Sequence[str]) -> Path:
             return Path(args[at + 1])
         if word.startswith("--runs="):
             return Path(word.removeprefix("--runs="))
+    return default_runs()
+
+
+def default_runs() -> Path:
+    """The folder of study folders where --runs is not given."""
     return Path(os.environ.get("TUITUNE_RUNS", "runs"))

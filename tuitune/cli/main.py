@@ -4,26 +4,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from tuitune.cli import early_signals
-from tuitune.cli.arguments import (
-    StudyOrCommand,
-    TrialNumber,
-    study_argument,
-)
-from tuitune.cli.options import (
-    ascii_option,
-    device_options,
-    device_overrides,
-    no_color_option,
-    runs_option,
-    theme_option,
-)
+from tuitune.cli.arguments import StudyOrCommand, TrialNumber, default_runs, study_argument
+from tuitune.cli.options import Look, device_options, device_overrides, look_options, runs_option
 from tuitune.cli.results import RESULTS
 from tuitune.cli.steering import STEERING
 
@@ -66,7 +54,7 @@ def commands(context: click.Context) -> None:
     """  # noqa: D301 - click reads the backspace as "leave these lines alone"
     if context.invoked_subcommand is not None:
         return
-    runs = Path(os.environ.get("TUITUNE_RUNS", "runs"))
+    runs = default_runs()
     from tuitune.cli.app import AppOptions, choose, has_terminal
 
     if not has_terminal():
@@ -87,16 +75,12 @@ def commands(context: click.Context) -> None:
 @_EXECUTOR
 @device_options
 @_SET
-@ascii_option
-@no_color_option
-@theme_option
+@look_options
 @runs_option
 def run(
     file: Path,
     *,
-    ascii_only: bool,
-    no_color: bool,
-    theme: str | None,
+    look: Look,
     no_ui: bool,
     as_json: bool,
     new: bool,
@@ -127,8 +111,7 @@ def run(
     )
     if not no_ui and not as_json and has_terminal():
         early_signals.let_come()
-        look = AppOptions(ascii_only=ascii_only, no_color=no_color, theme=theme or "")
-        sys.exit(run_with_app(request, look))
+        sys.exit(run_with_app(request, AppOptions(**look)))
     from tuitune.cli.run import run_study
 
     sys.exit(run_study(request))
@@ -138,30 +121,24 @@ def run(
 @study_argument
 @_READONLY
 @click.option("--server", type=int, hidden=True)
-@ascii_option
-@no_color_option
-@theme_option
+@look_options
 @runs_option
 def attach(
     study: str | None,
     *,
     readonly: bool,
     server: int | None,
-    ascii_only: bool,
-    no_color: bool,
-    theme: str | None,
+    look: Look,
     runs: Path,
 ) -> None:
     """Open the app on STUDY; without it on the one that runs, or the newest."""
     from tuitune.cli.app import AppOptions, show_in_browser
     from tuitune.cli.app import attach as attach_to
 
-    look = AppOptions(
-        readonly=readonly, ascii_only=ascii_only, no_color=no_color, theme=theme or ""
-    )
+    options = AppOptions(readonly=readonly, **look)
     if server is not None:
-        sys.exit(show_in_browser(study, runs.absolute(), look, server))
-    sys.exit(attach_to(study, runs.absolute(), look))
+        sys.exit(show_in_browser(study, runs.absolute(), options, server))
+    sys.exit(attach_to(study, runs.absolute(), options))
 
 
 @commands.command()
@@ -169,9 +146,7 @@ def attach(
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The default is a free one.")
 @_READONLY
-@ascii_option
-@no_color_option
-@theme_option
+@look_options
 @runs_option
 def serve(
     study: str | None,
@@ -179,19 +154,15 @@ def serve(
     host: str,
     port: int,
     readonly: bool,
-    ascii_only: bool,
-    no_color: bool,
-    theme: str | None,
+    look: Look,
     runs: Path,
 ) -> None:
     """Open the app on STUDY in a browser; the address that is printed has a token in it."""
     from tuitune.cli.app import AppOptions
     from tuitune.cli.serve import Place, serve_study
 
-    look = AppOptions(
-        readonly=readonly, ascii_only=ascii_only, no_color=no_color, theme=theme or ""
-    )
-    sys.exit(serve_study(study, runs.absolute(), Place(host, port), look))
+    options = AppOptions(readonly=readonly, **look)
+    sys.exit(serve_study(study, runs.absolute(), Place(host, port), options))
 
 
 @commands.command(hidden=True)

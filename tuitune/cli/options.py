@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -19,18 +20,37 @@ runs_option = click.option(
     help="The folder of study folders.",
 )
 
-ascii_option = click.option(
-    "--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII."
-)
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+_ASCII = click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app in plain ASCII.")
+_NO_COLOR = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
 THEME_NAMES = ("dark", "light", "contrast", "16")  # of ui.render.themes, which is not loaded here
-theme_option = click.option(
+_THEME = click.option(
     "--theme",
     type=click.Choice(THEME_NAMES),
     envvar="TUITUNE_THEME",
     help="The app's colours; the default goes by the terminal's background.",
 )
-no_color_option = click.option("--no-color", is_flag=True, help="Draw the app without colours.")
-_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+
+class Look(TypedDict):
+    """How the app is to look, as keywords of `cli.app.AppOptions`."""
+
+    ascii_only: bool
+    no_color: bool
+    theme: str
+
+
+def look_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --ascii, --no-color and --theme, which the command gets as one `Look` named "look"."""
+
+    @wraps(command)
+    def with_look(*, ascii_only: bool, no_color: bool, theme: str | None, **others: Any) -> None:
+        look = Look(ascii_only=ascii_only, no_color=no_color, theme=theme or "")
+        command(look=look, **others)
+
+    return _ASCII(_NO_COLOR(_THEME(with_look)))
+
 
 _PLACE = "tuitune.devices"  # in the context, for `device_overrides`
 

@@ -1,6 +1,6 @@
 """The commands on the results of a study: `best`, `export` and `train`."""
 
-# ruff: noqa: PLC0415, PLR0913 - as in `cli.main`
+# ruff: noqa: PLC0415 - as in `cli.main`
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tuitune.cli.arguments import study_and_trials, study_argument
-from tuitune.cli.options import ascii_option, no_color_option, runs_option, theme_option
+from tuitune.cli.options import Look, look_options, runs_option
 
 if TYPE_CHECKING:
     from tuitune.messages.configuration import ConfigurationForm
@@ -88,18 +88,14 @@ def best(words: tuple[str, ...], *, form: ConfigurationForm, checkpoint: bool, r
     "--to", type=click.IntRange(min=1), required=True, help="The last step, as epoch 200."
 )
 @click.option("--no-ui", is_flag=True, help="Print lines instead of opening the app.")
-@ascii_option
-@no_color_option
-@theme_option
+@look_options
 @runs_option
 def train(
     words: tuple[str, ...],
     *,
     to: int,
     no_ui: bool,
-    ascii_only: bool,
-    no_color: bool,
-    theme: str | None,
+    look: Look,
     runs: Path,
 ) -> None:
     """Train TRIAL of STUDY, or its best one, on from its checkpoint, and prune nothing.
@@ -111,8 +107,7 @@ def train(
     from tuitune.cli.train import train_on
 
     study, trial = _study_and_trial(words, runs)
-    look = AppOptions(ascii_only=ascii_only, no_color=no_color, theme=theme or "")
-    sys.exit(train_on(study, runs, trial, to, None if no_ui else look))
+    sys.exit(train_on(study, runs, trial, to, None if no_ui else AppOptions(**look)))
 
 
 RESULTS = (best, export, train)
