@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tuitune.cli.output import EXPENDABLE, Column, table
-from tuitune.core.space import Choice, Fixed, Sampled
 from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.failures import failure_groups
-from tuitune.messages.states import WORDS, Shown, shown
+from tuitune.messages.states import WORDS, Shown
 from tuitune.messages.text import duration, number, plain, trial_name
 from tuitune.store.exported import usage_record
+from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import Line, cell_len, line
 from tuitune.ui.table import cells
+from tuitune.ui.table.columns import is_number, searched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,7 @@ def trial_columns(
 
     now: None where no engine runs the study, so that nothing goes on. best: a trial.
     """
-    states = [_shown(row, now) for row in rows]
+    states = [shown_state(row, engine_gone=now is None) for row in rows]
     tones = [_tone(row, state, best) for row, state in zip(rows, states, strict=True)]
 
     def column(  # noqa: PLR0913 - what a column is
@@ -50,15 +51,15 @@ def trial_columns(
     ) -> Column:
         return Column(title, list(zip(map(text, rows), roles, strict=True)), weight, right, least)
 
+    parameters = searched(spec.space.parameters, ranked)
     words = [WORDS[state].role for state in states]
-    lasting = column("time", lambda row: _lasted(row, now), 40)
     columns = [
         column("trial", lambda row: trial_name(row.number), 99),
         Column("state", list(zip(states, words, strict=True)), 98),
         column(spec.objective.metric, lambda row: cells.metric(row.value), 97, least=9),
-        *(_parameter(one, column, 90 - at) for at, one in enumerate(_searched(spec, ranked))),
+        *(_parameter(one, column, 90 - at) for at, one in enumerate(parameters)),
         column(spec.pruning.resource or "reports", lambda row: str(row.step or "-"), 50),
-        lasting,
+        column("time", lambda row: _lasted(row, now), 40),
     ]
     if any(row.gpu_seconds for row in rows):
         columns.append(column("GPU-h", lambda row: number(usage_record(row)["gpu_hours"]), 39))
@@ -103,12 +104,6 @@ def best_head(trial: str, value: str, *, partial: bool) -> Line:
     return line((words, "title bold"), (trial, "accent"), ", ", (plain(value), "bold"))
 
 
-def _searched(spec: StudySpec, ranked: Sequence[str]) -> list[Parameter]:
-    places = {name: at for at, name in enumerate(ranked)}
-    found = [one for one in spec.space.parameters if not isinstance(one, Fixed)]
-    return sorted(found, key=lambda one: places.get(one.name, len(places)))
-
-
 def _parameter(parameter: Parameter, column: Callable[..., Column], weight: int) -> Column:
     """Its title is cut before its values are, and those only if they are long texts."""
     name, form = parameter.name, cells.form_of(parameter)
@@ -117,25 +112,9 @@ def _parameter(parameter: Parameter, column: Callable[..., Column], weight: int)
         value = row.config.get(name)
         return "-" if value is None else plain(cells.parameter(value, form))
 
-    whole = column(plain(name), text, max(51, weight), right=_is_number(parameter))
+    whole = column(plain(name), text, max(51, weight), right=is_number(parameter))
     widest = max(cell_len(text) for text, _ in whole.cells)
     return whole._replace(least=max(3, min(widest, cells.TEXT_WIDTH)))
-
-
-def _is_number(parameter: Parameter) -> bool:
-    if isinstance(parameter, Choice):
-        return not any(isinstance(value, str) for value in parameter.values)
-    return not isinstance(parameter, Sampled)
-
-
-def _shown(row: TrialRow, now: float | None) -> Shown:
-    return shown(
-        row.state,
-        activity=row.activity,
-        is_stopping=row.is_stopping,
-        at_rung=row.is_held,
-        engine_gone=now is None,
-    )
 
 
 def _tone(row: TrialRow, state: Shown, best: int | None) -> str:

@@ -112,20 +112,16 @@ def _column(key: str, title: str, width: int, weight: int, *, right: bool = True
 
 def _parameters(parameters: Iterable[Parameter], ranked: Sequence[str]) -> Iterable[Column]:
     """Columns of the parameters that are not fixed, the most important first."""
-    searched = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
-    ranks = {name: rank for rank, name in enumerate(ranked)}
-    searched.sort(key=lambda parameter: ranks.get(parameter.name, len(ranks)))
-    for rank, parameter in enumerate(searched):
+    for rank, parameter in enumerate(searched(parameters, ranked)):
         name, form = parameter.name, cells.form_of(parameter)
         widest, tight = (
             max(3, *(len(cells.parameter(v, form, width)) for v in _widest(parameter)))
             for width in (99, 0)
         )
-        right = not isinstance(parameter, Sampled) and not _is_text(parameter)
         least = min(tight, cells.TEXT_WIDTH)
         width = max(min(widest, cells.TEXT_WIDTH), min(len(name), cells.TEXT_WIDTH))
         weight = max(_LESSER, _MATTERS - rank)
-        yield Column(PARAMETER + name, name, width, weight, least, right, form)
+        yield Column(PARAMETER + name, name, width, weight, least, is_number(parameter), form)
 
 
 def _widest(parameter: Parameter) -> Sequence[Value]:
@@ -140,8 +136,18 @@ def _widest(parameter: Parameter) -> Sequence[Value]:
     return (" " * 8,)
 
 
-def _is_text(parameter: Parameter) -> bool:
-    return isinstance(parameter, Choice) and any(isinstance(v, str) for v in parameter.values)
+def searched(parameters: Iterable[Parameter], ranked: Sequence[str]) -> list[Parameter]:
+    """Those that are not fixed, in the order of `ranked`, which may lack some."""
+    ranks = {name: rank for rank, name in enumerate(ranked)}
+    found = [parameter for parameter in parameters if not isinstance(parameter, Fixed)]
+    return sorted(found, key=lambda parameter: ranks.get(parameter.name, len(ranks)))
+
+
+def is_number(parameter: Parameter) -> bool:
+    """Whether its values are numbers, which are aligned at their ends."""
+    if isinstance(parameter, Choice):
+        return not any(isinstance(value, str) for value in parameter.values)
+    return not isinstance(parameter, Sampled)
 
 
 def _lettered(made: Sequence[Column]) -> tuple[Column, ...]:
