@@ -76,10 +76,10 @@ class Order:
         self._grouped, rows = key, snapshot.rows
         failed = all(rows[number].state == TrialState.FAILED for number in self.numbers)
         several = bool(selection.filter.tests) and len(self.numbers) > 1
-        self.failures = failure_groups(rows) if several and failed else []
-        shown = set(self.numbers)
-        if self.failures and len(shown) < sum(len(group.trials) for group in self.failures):
-            kept = [row for row in rows if row.number in shown or row.state != TrialState.FAILED]
+        self.failures = []
+        if several and failed:
+            shown = set(self.numbers)
+            kept = [row for row in rows if row.state != TrialState.FAILED or row.number in shown]
             self.failures = failure_groups(kept)
 
     def _sort_all(self, snapshot: Snapshot, selection: Selection) -> None:
