@@ -108,14 +108,6 @@ def _zoom(app: AppActions, *, closer: bool) -> None:
     app.move()
 
 
-def _closer(app: AppActions) -> None:
-    _zoom(app, closer=True)
-
-
-def _further(app: AppActions) -> None:
-    _zoom(app, closer=False)
-
-
 def _pan(by: int, app: AppActions) -> None:
     window = _window(app)
     if window is not None:
@@ -204,7 +196,7 @@ ACTIONS: Final = (
         "zoom in",
         "Show half as much of the x axis, around the read-out; the mouse wheel does so, too.",
         "Look",
-        _closer,
+        partial(_zoom, closer=True),
         CURVE,
         why_not=_no_zoom,
     ),
@@ -214,7 +206,7 @@ ACTIONS: Final = (
         "zoom out",
         "Show twice as much of the x axis, at most all of it.",
         "Look",
-        _further,
+        partial(_zoom, closer=False),
         CURVE,
         why_not=_no_zoom,
     ),
