@@ -12,7 +12,14 @@ from tuitune.messages.text import duration, plain
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import check_deletable, delete_study, find_study
 from tuitune.ui.render.lines import line
-from tuitune.ui.state.studies import STATE_ROLES, Studies, best_words, study_entry
+from tuitune.ui.state.studies import (
+    STATE_ROLES,
+    Studies,
+    best_words,
+    changed_words,
+    progress_words,
+    study_entry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,10 +88,10 @@ def _columns(entries: Sequence[Entry]) -> list[Column]:
     """Columns of the list, with the values of all studies."""
     now = time.time()
     roles = [STATE_ROLES.get(entry.state, "muted") for entry in entries]
-    progress = [f"{e.done}/{'-' if e.total is None else e.total}" for e in entries]
+    progress = map(progress_words, entries)
     left = ["-" if e.left is None else duration(e.left) for e in entries]
     best = [plain(entry.problem) or best_words(entry) for entry in entries]
-    changed = [f"{duration(max(0.0, now - entry.when))} ago" for entry in entries]
+    changed = [changed_words(entry, now) for entry in entries]
     places = [plain(short_path(entry.folder)) for entry in entries]
     return [
         Column("study", _cells([plain(e.name) for e in entries], "bold"), 9, least=16),

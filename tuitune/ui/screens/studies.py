@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from textual.screen import Screen
 
@@ -86,7 +86,7 @@ class StudiesScreen(Screen[None]):
         self._cursor = None if cursor is None else cursor.resolve()
         self._filter = ""
         self._by_key: dict[str, StudyAct] = {
-            key: act for act in STUDY_ACTS for key in (*act.keys, *self._keys_of(act))
+            key: act for act in STUDY_ACTS for key in self._keys_of(act)
         }
         self._acts: Mapping[str, Callable[[], object]] = {
             "move.down": lambda: self._by_lines(1),
@@ -153,7 +153,7 @@ class StudiesScreen(Screen[None]):
         self._panes["studies"].show(study_lines(listing, size), *size)
         status_line = self._status_line
         self._panes["flash"].show([message_line(status_line, width)], width, 1)
-        keys = asking_line(status_line, width) or self._hints(width)
+        keys = asking_line(status_line, width) or self._hints(listing.chosen, width)
         self._panes["keys"].show([keys], width, 1)
         if self.is_current:
             show_title(self.app, "tuitune: studies")
@@ -167,16 +167,14 @@ class StudiesScreen(Screen[None]):
     @property
     def _chosen(self) -> Entry | None:
         """The cursor's study, which it stays on."""
-        listing = self._listing()
-        return listing.entries[listing.cursor] if listing.entries else None
+        return self._listing().chosen
 
     @property
     def _room(self) -> int:
         """The lines for studies."""
         return max(1, self.size.height - _HEAD - _BELOW)
 
-    def _hints(self, width: int) -> Line:
-        entry = self._chosen
+    def _hints(self, entry: Entry | None, width: int) -> Line:
         opens = entry is not None and entry.state != "unreadable"
         named = [(self._keymap.shown("pane.enter"), "open")] if opens else []
         if entry is not None and not self._readonly:
@@ -186,10 +184,10 @@ class StudiesScreen(Screen[None]):
         return fitting(named, width, ((self._keymap.shown("app.quit"), "leave"),))
 
     def _keys_of(self, act: StudyAct) -> tuple[str, ...]:
-        return self._keymap.keys(act.id) if act.id else ()
+        return (*act.keys, *(self._keymap.keys(act.id) if act.id else ()))
 
     def _key(self, act: StudyAct) -> str:
-        return (*act.keys, *self._keys_of(act))[0] if act.keys or self._keys_of(act) else ""
+        return next(iter(self._keys_of(act)), "")
 
     # --- the keyboard and the mouse --------------------------------------------------------------
 
@@ -288,7 +286,7 @@ class StudiesScreen(Screen[None]):
             ("app.suspend", "Back to the shell; `fg` shows the list again."),
             ("app.quit", "Leave; studies run on."),
         )
-        acts = [(" ".join((*act.keys, *self._keys_of(act))), act.help) for act in STUDY_ACTS]
+        acts = [(" ".join(self._keys_of(act)), act.help) for act in STUDY_ACTS]
         others = [(" ".join(self._keymap.keys(id_)), words) for id_, words in named]
         return [
             line((f"{'' if below else keys:<{_KEYS}}", "accent"), (part, "text"))
@@ -358,8 +356,8 @@ class StudiesScreen(Screen[None]):
                 problem = work()
             except (StoreError, StudyFileError) as error:
                 problem = str(error)
-            said: tuple[Any, ...] = (problem, "error") if problem else (words, "info")
-            self.app.call_from_thread(self._worked, *said)
+            said, role = (problem, "error") if problem else (words, "info")
+            self.app.call_from_thread(self._worked, said, role)
 
         self._working.submit(done)
 

@@ -12,7 +12,7 @@ import msgspec
 from tuitune.core.events import ENDED, TrialState
 from tuitune.core.study.forecast import Forecast
 from tuitune.core.study.ranking import best_of
-from tuitune.messages.text import number, which
+from tuitune.messages.text import duration, number, which
 from tuitune.store import owner
 from tuitune.store.errors import StoreError
 from tuitune.store.folder import DATABASE, DOCUMENT, all_studies
@@ -172,6 +172,16 @@ def best_words(entry: Entry) -> str:
     if entry.best is None or entry.trial is None:
         return "-"
     return f"{entry.metric} {number(entry.best)} {which(entry.trial, partial=entry.partial)}"
+
+
+def progress_words(entry: Entry) -> str:
+    """As "3/20": the trials that are done, and all."""
+    return f"{entry.done}/{'-' if entry.total is None else entry.total}"
+
+
+def changed_words(entry: Entry, now: float) -> str:
+    """As "5m03s ago". now: Unix s."""
+    return f"{duration(max(0.0, now - entry.when))} ago"
 
 
 def _describe(entry: Entry, known: _Known, *, runs: bool) -> None:

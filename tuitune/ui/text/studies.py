@@ -10,7 +10,7 @@ from tuitune.messages.text import duration, plain
 from tuitune.ui.render.glyphs import bar
 from tuitune.ui.render.lines import Line, Size, cell_len, cut, ends, fit, line, marked, padded
 from tuitune.ui.state.records import Record
-from tuitune.ui.state.studies import STATE_ROLES, best_words
+from tuitune.ui.state.studies import STATE_ROLES, best_words, changed_words, progress_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,11 @@ class Listing(Record, frozen=True):
     text: str  # of the filter
     glyphs: Glyphs
     now: float  # Unix s
+
+    @property
+    def chosen(self) -> Entry | None:
+        """The cursor's study; None without studies."""
+        return self.entries[self.cursor] if self.entries else None
 
 
 def first_seen(listing: Listing, height: int) -> int:
@@ -95,10 +100,10 @@ def _line(listing: Listing, at: int, widths: Sequence[int], width: int) -> Line:
         (fit(entry.name, widths[0]), "text bold" if chosen else "text"),
         (_gap(widths[1]) + fit("..." if state == "…" and glyphs.ascii else state, widths[1]), role),
         *_progress(entry, widths[2], glyphs),
-        (_gap(widths[3]) + fit(_count(entry), widths[3], right=True), "text"),
+        (_gap(widths[3]) + fit(progress_words(entry), widths[3], right=True), "text"),
         (_gap(widths[4]) + fit(_left(entry), widths[4], right=True), quiet),
         (_gap(widths[5]) + fit(entry.problem or best_words(entry), widths[5]), _tone(entry)),
-        (_gap(widths[6]) + fit(_changed(entry, listing.now), widths[6], right=True), quiet),
+        (_gap(widths[6]) + fit(changed_words(entry, listing.now), widths[6], right=True), quiet),
         (_gap(widths[7]) + fit(str(entry.folder), widths[7]), quiet),
     ]
     whole = padded(line(*spans), width)
@@ -122,16 +127,8 @@ def _tone(entry: Entry) -> str:
     return "error" if entry.problem else "text"
 
 
-def _count(entry: Entry) -> str:
-    return f"{entry.done}/{'-' if entry.total is None else entry.total}"
-
-
 def _left(entry: Entry) -> str:
     return "" if entry.left is None else duration(entry.left)
-
-
-def _changed(entry: Entry, now: float) -> str:
-    return f"{duration(max(0.0, now - entry.when))} ago"
 
 
 def _gap(width: int) -> str:
@@ -149,7 +146,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _widths(entries: Sequence[Entry], width: int) -> list[int]:
     """Widths of the columns of _HEADS, 0 for those without room."""
     name = max(5, min(24, width // 4, max(cell_len(entry.name) for entry in entries)))
-    trials = max(6, *(len(_count(entry)) for entry in entries))
+    trials = max(6, *(len(progress_words(entry)) for entry in entries))
     best = max(_LEAST_BEST, *(len(entry.problem or best_words(entry)) for entry in entries))
     shown = [
         name,
