@@ -10,7 +10,7 @@ from tuitune.ui.render.lines import Line, Segment, fit, joined, line, width_of
 from tuitune.ui.text import device as text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tuitune.core.placement.snapshots import DeviceSample
     from tuitune.ui.render.glyphs import Glyphs
@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 12
 
 
+def by_trouble(nodes: Iterable[DeviceSample]) -> list[DeviceSample]:
+    """Those in trouble first, then by their names."""
+    return sorted(nodes, key=lambda node: (not node.note, node.name))
+
+
 def node_lines(
     nodes: Sequence[DeviceSample], cards: Cards, glyphs: Glyphs, width: int, height: int
 ) -> list[Line]:
-    """At most `height` lines; the last one counts the nodes that have none."""
-    ordered = sorted(nodes, key=lambda node: (not node.note, node.name))
+    """At most `height` lines, in the order of `nodes`; the last one counts those without one."""
     longest = min(_NAME_WIDTH, max((len(node.name) for node in nodes), default=0))
-    lines = [_node(node, cards.get(node.node, ()), glyphs, width, longest) for node in ordered]
+    lines = [_node(node, cards.get(node.node, ()), glyphs, width, longest) for node in nodes]
     if len(lines) <= height:
         return lines
     left = len(lines) - height + 1
-    trouble = sum(bool(node.note) for node in ordered[height - 1 :])
+    trouble = sum(bool(node.note) for node in nodes[height - 1 :])
     words = f"+ {left} nodes" + (f", {trouble} in trouble" if trouble else "")
     return [*lines[: height - 1], line((words, "warning" if trouble else "muted"))]
 

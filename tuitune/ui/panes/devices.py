@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from tuitune.messages.reasons import reason_words
 from tuitune.messages.text import duration, plain, trial_name
-from tuitune.ui.panes.device_nodes import node_figures, node_lines
 from tuitune.ui.panes.pane import Memo, Pane, Place, rule
 from tuitune.ui.render.glyphs import history, meter
 from tuitune.ui.render.lines import Line, Segment, Size, fit, joined, line, padded, width_of
@@ -90,10 +89,7 @@ def _lines(
         shown += _pairs(context, cards, size.width)
     if not cards:
         shown += [_host(context, sample, size.width) for sample in hosts]
-    if len(shown) > size.height:
-        more = f"+ {len(shown) - size.height + 1} more lines of devices"
-        shown = [*shown[: size.height - 1], line((more, "muted"))]
-    return shown[: max(1, size.height)]
+    return _within(shown, size.height)
 
 
 def _of_nodes(
@@ -104,6 +100,12 @@ def _of_nodes(
     stale: str,
 ) -> list[Line]:
     """The nodes; shown alone, each with its GPUs."""
+    from tuitune.ui.panes.device_nodes import (  # noqa: PLC0415 - few studies have nodes
+        by_trouble,
+        node_figures,
+        node_lines,
+    )
+
     by_node: dict[str, list[DeviceSample]] = {}
     for card in cards:
         by_node.setdefault(card.node, []).append(card)
@@ -113,16 +115,21 @@ def _of_nodes(
     if context.boxed or zoomed:
         shown = [rule(context, _NAME, "Nodes", size.width, right=right)]
     room = max(1, size.height - len(shown))
+    nodes = by_trouble(nodes)
     lines = node_lines(nodes, by_node, context.glyphs, size.width, room)
     if not zoomed:
         return [*shown, *lines]
-    heads = sorted(nodes, key=lambda node: (not node.note, node.name))
-    for head, own in zip(heads, lines, strict=False):
-        shown += [own, *(_card(context, card, size.width) for card in by_node.get(head.node, ()))]
-    if len(shown) > size.height:
-        more = f"+ {len(shown) - size.height + 1} more lines of devices"
-        shown = [*shown[: size.height - 1], line((more, "muted"))]
-    return shown[: max(1, size.height)]
+    for node, own in zip(nodes, lines, strict=False):
+        shown += [own, *(_card(context, card, size.width) for card in by_node.get(node.node, ()))]
+    return _within(shown, size.height)
+
+
+def _within(shown: list[Line], height: int) -> list[Line]:
+    """As many lines as the pane has; the last one counts those that are missing."""
+    if len(shown) > height:
+        more = f"+ {len(shown) - height + 1} more lines of devices"
+        shown = [*shown[: height - 1], line((more, "muted"))]
+    return shown[: max(1, height)]
 
 
 def _is_node(sample: DeviceSample) -> bool:
