@@ -200,7 +200,7 @@ class ModelPruner:
             return self.halving.promotion(state, available)
         late = self._late(state, available) if new else None
         if late is not None:
-            found = self.halving.promotion(state, _Only(late))
+            found = self.halving.promotion(state, {late})
             if found is not None:
                 return found
         chosen = self._chosen(model, self._candidates(state, model, available), new=new)
@@ -291,15 +291,6 @@ class ModelPruner:
             None if len(known) < len(about) else (known[1], known[0], known[2]),
             ratio,
         )
-
-
-class _Only(NamedTuple):
-    """A set of one trial."""
-
-    trial: int
-
-    def __contains__(self, other: object) -> bool:
-        return other == self.trial
 
 
 def _plan(pruning: PruningSpec) -> Plan:

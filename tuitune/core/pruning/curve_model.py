@@ -37,6 +37,10 @@ class Line(msgspec.Struct, array_like=True, frozen=True):
             other.variance + other.slope**2 * self.variance,
         )
 
+    def at(self, value: float) -> NormalDist:
+        """The value at the later rung, of a trial with this one here."""
+        return NormalDist(self.offset + self.slope * value, sqrt(self.variance))
+
 
 class CurveModel(msgspec.Struct, array_like=True, frozen=True):
     """What was learnt from a study's rungs; plain data.
@@ -62,16 +66,15 @@ class CurveModel(msgspec.Struct, array_like=True, frozen=True):
         return self.marks[min(place, len(self.marks) - 1)]
 
     def at_end(self, rung: int) -> Line:
-        """From the values at a rung, by number from 0, to those at the end."""
-        line = self.steps[rung]
-        for step in self.steps[rung + 1 :]:
+        """From the values at a rung, by number from 0, to those at the end, the last of them."""
+        line = Line(0.0, 1.0, 0.0)
+        for step in self.steps[rung:]:
             line = line.then(step)
         return line
 
     def end_of(self, rung: int, loss: float) -> NormalDist:
         """How a trial with this loss at a rung ends."""
-        line = self.at_end(rung)
-        return NormalDist(line.offset + line.slope * self.normal(loss), sqrt(line.variance))
+        return self.at_end(rung).at(self.normal(loss))
 
     def chance(self, rung: int, loss: float) -> float:
         """The chance that its end is among the best tenth."""
@@ -82,9 +85,7 @@ class CurveModel(msgspec.Struct, array_like=True, frozen=True):
 
         costs: of every step, the first one to the first rung.
         """
-        line = self.steps[rung]
-        next_one = NormalDist(line.offset + line.slope * self.normal(loss), sqrt(line.variance))
-        return self._promise(next_one, rung + 1, costs)
+        return self._promise(self.steps[rung].at(self.normal(loss)), rung + 1, costs)
 
     def promise_of_new(self, costs: Sequence[float]) -> float:
         """The same of a new trial; of a searcher that learns the newest ones are the best."""
@@ -140,7 +141,7 @@ def _cut(model: CurveModel, values: Sequence[Mapping[int, float]]) -> float:
     """The best tenth of all ends, as known or predicted from each trial's highest rung."""
     ends: dict[int, float] = {}
     for rung, column in enumerate(values):
-        line = model.at_end(rung) if rung < len(model.steps) else Line(0.0, 1.0, 0.0)
+        line = model.at_end(rung)
         ends.update((t, line.offset + line.slope * value) for t, value in column.items())
     ranked = sorted(ends.values())
     return ranked[int(TENTH * len(ranked))]

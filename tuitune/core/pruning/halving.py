@@ -334,11 +334,8 @@ class Halving:
 # --- the rows of the registry -------------------------------------------------------------------
 
 
-def check_halving(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
-    """The faults of the rungs.
-
-    held_all: as many brackets as the range allows; else as many as the file sets.
-    """
+def _check(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
+    """held_all: as many brackets as the range allows; else as many as the file sets."""
     yield from check_range(pruning)
     if pruning.reduction <= 1 or pruning.max is None or pruning.min >= pruning.max:
         return
@@ -359,12 +356,12 @@ def check_halving(pruning: PruningSpec, *, held_all: bool) -> Iterable[Fault]:
 
 
 def _check_asha(pruning: PruningSpec, _keys: Collection[str]) -> Iterable[Fault]:
-    return check_halving(pruning, held_all=False)
+    return _check(pruning, held_all=False)
 
 
 def _check_hyperband(pruning: PruningSpec, keys: Collection[str]) -> Iterable[Fault]:
     if "brackets" not in keys:
-        return check_halving(pruning, held_all=True)
+        return _check(pruning, held_all=True)
     words = (
         'is not for method = "hyperband", which takes as many as its range holds; '
         'leave it out, or use method = "asha"'

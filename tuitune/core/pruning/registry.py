@@ -9,7 +9,7 @@ from typing import Final
 from tuitune.core import reasons
 from tuitune.core.options import Fault, Mode
 from tuitune.core.pruning.brackets import NO_RUNGS, Plan
-from tuitune.core.pruning.halving import ASHA, HYPERBAND, check_halving
+from tuitune.core.pruning.halving import ASHA, HYPERBAND
 from tuitune.core.pruning.median import MEDIAN
 from tuitune.core.pruning.pruner import (
     Judgement,
@@ -115,7 +115,7 @@ _MODEL = PrunerKind(
     summary="a model of the curves: a free slot takes what promises most",
     make=_by_model,
     keys=frozenset({"min", "max", "reduction", "style"}),
-    check=lambda pruning, _keys: check_halving(pruning, held_all=False),
+    check=ASHA.check,
 )
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from tuitune.core.options import Mode
-from tuitune.core.reasons import Cause, Denser, NotModelled
-from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new
+from tuitune.core.reasons import Cause, Denser
+from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new, unmodelled
 from tuitune.core.search.random_search import RandomSearcher
 from tuitune.core.search.tpe.density import Columns, columns
 from tuitune.core.search.tpe.model import observations
@@ -181,10 +181,7 @@ class BohbModel:
         return Proposal(config, "bohb", why)
 
     def _explored(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
-        found = self.random.propose(trial, tried)
-        if found is None:
-            return None
-        return Proposal(found.config, "exploration", NotModelled(cause, found.why))
+        return unmodelled(self.random.propose(trial, tried), cause)
 
     def _likeliest(
         self, found: Sides, tried: Tried, rng: np.random.Generator

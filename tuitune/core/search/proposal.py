@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from tuitune.core.options import Fault, Mode, Option
-from tuitune.core.reasons import Why
+from tuitune.core.reasons import Cause, NotModelled, Why
 from tuitune.core.space import SearchSpace, key
 
 
@@ -95,6 +95,15 @@ def identity(space: SearchSpace, config: Mapping[str, Any]) -> str:
     """A text that is equal for two configurations only if all but their sampled values are."""
     sampled = {parameter.name for parameter in space.sampled}
     return key({name: value for name, value in config.items() if name not in sampled})
+
+
+def unmodelled(
+    found: Proposal | None, cause: Cause, origin: str = "exploration"
+) -> Proposal | None:
+    """The proposal of another searcher, in place of one by the model; cause: why not by that."""
+    if found is None:
+        return None
+    return Proposal(found.config, origin, NotModelled(cause, found.why))
 
 
 def is_new(space: SearchSpace, config: Mapping[str, Any], tried: Tried) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuitune.core.options import Mode
+from tuitune.core.pruning.pruner import loss_of
 from tuitune.core.search.proposal import Past
 
 if TYPE_CHECKING:
@@ -45,12 +46,11 @@ def results(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode) -> Results:
 
 
 def _losses(past: Past, rungs: Sequence[int], mode: Mode) -> dict[int, float]:
-    sign = 1.0 if mode == "min" else -1.0
     row: dict[int, float] = {}
     for resource, value in past.curve if rungs else past.curve[-1:]:
         rung = bisect_right(rungs, resource) - 1 if rungs else 0
         if rung >= 0:
-            row.setdefault(rung, sign * value if math.isfinite(value) else math.inf)
+            row.setdefault(rung, loss_of(value, mode))
     if past.state == "failed" and math.inf not in row.values():
         row[min(len(row), max(0, len(rungs) - 1))] = math.inf
     return row

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuitune.core.options import Mode
-from tuitune.core.reasons import Cause, ModelFailed, Modelled, NotModelled, Remaining
+from tuitune.core.reasons import Cause, ModelFailed, Modelled, Remaining
 from tuitune.core.search.bayes.acquisition import log_h
 from tuitune.core.search.bayes.kernel import Hyperparameters
 from tuitune.core.search.bayes.observations import Observations, Warped
-from tuitune.core.search.proposal import History, Proposal, Tried
+from tuitune.core.search.proposal import History, Proposal, Tried, unmodelled
 from tuitune.core.search.random_search import draw_untried
 from tuitune.core.search.sobol import SobolSearcher
 from tuitune.core.space import SearchSpace
@@ -30,10 +30,8 @@ _LEAST = 2  # finite outcomes, before the model is better than random
 _SPREAD = 10  # first trials without the model where bad ones are stopped early, and so cheap
 _SHARE = 0.05  # of later trials that explore
 _CHEAP_SHARE = 0.15  # the same where bad ones are stopped early
-_LATE, _LATE_SHARE = (
-    40,
-    0.3,
-)  # from that trial on, there: a model that is stuck on a plateau gets off
+_LATE = 40  # the trial from which more explore there: a model that is stuck on a plateau gets off
+_LATE_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,7 @@ class ExplorationPolicy:
         return Proposal(config, "bayes", Remaining())
 
     def _sobol(self, trial: int, tried: Tried, origin: str, cause: Cause) -> Proposal | None:
-        found = self.sobol.propose(trial, tried)
-        if found is None:
-            return None
-        return Proposal(found.config, origin, NotModelled(cause, found.why))
+        return unmodelled(self.sobol.propose(trial, tried), cause, origin)
 
 
 def modelled(  # noqa: PLR0913, PLR0917 - a reason has this many figures

@@ -13,9 +13,9 @@ import numpy as np
 
 from tuitune.core.options import Mode
 from tuitune.core.pruning.pruner import loss_of
-from tuitune.core.reasons import Cause, Denser, NotModelled
+from tuitune.core.reasons import Cause, Denser
 from tuitune.core.search.earlier import Transfer
-from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new
+from tuitune.core.search.proposal import History, Past, Proposal, Tried, is_new, unmodelled
 from tuitune.core.search.sobol import SobolSearcher, sobol_searcher
 from tuitune.core.search.start import start_then_model
 from tuitune.core.search.tpe.density import Columns, Density, columns, density, log_belief
@@ -55,7 +55,7 @@ def _joined(own: Split | None, earlier: Mapping[int, float], history: History) -
     good, poor = configs[: round(share * most)], configs[most:]
     poor = [config for place, config in enumerate(poor) if place < share * len(poor)]
     if own is None:
-        running = [past.config for past in history.past if past.state == "pending"]
+        running = _running(history.past, ())
         return Split(None, good, [*poor, *running], trials) if good else None
     return Split(own.rung, [*own.good, *good], [*own.poor, *poor], own.trials)
 
@@ -167,10 +167,7 @@ class TpeModel:
         return Proposal(config, "tpe", why)
 
     def _explored(self, trial: int, tried: Tried, cause: Cause) -> Proposal | None:
-        found = self.sobol.propose(trial, tried)
-        if found is None:
-            return None
-        return Proposal(found.config, "exploration", NotModelled(cause, found.why))
+        return unmodelled(self.sobol.propose(trial, tried), cause)
 
     def _likeliest(
         self, found: Split, own: Results, tried: Tried, rng: np.random.Generator
