@@ -213,8 +213,7 @@ def _back(trial: st.Trial, exit_: ev.Exited, cause: Cause, error: str = "") -> e
 def _unsaved(trial: st.Trial) -> Literal["", "save cut off", "ended", "parked"]:
     """What kept its newest work from being saved; empty where nothing did."""
     if trial.parked or (trial.ending is not None and trial.ending.parked):
-        saved = trial.checkpoint is not None and trial.checkpoint >= trial.attempt_step
-        return "" if saved else "parked"
+        return "" if trial.is_saved else "parked"
     if trial.saving:
         return "save cut off"
     return "ended" if trial.ending is not None and trial.ending.how != "ask" else ""
@@ -222,7 +221,7 @@ def _unsaved(trial: st.Trial) -> Literal["", "save cut off", "ended", "parked"]:
 
 def _at_rung(trial: st.Trial) -> Why:
     """Why a trial waits at its rung, and whether what it did up to there is lost."""
-    if trial.checkpoint is not None and trial.checkpoint >= trial.attempt_step:
+    if trial.is_saved:
         return trial.note
     return AtRung(trial.note, trial.attempt_step, trial.checkpoint)
 

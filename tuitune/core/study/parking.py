@@ -116,7 +116,7 @@ def on_park_failed(state: st.State, fact: ev.ParkFailed) -> Sequence[ev.Decision
     if fact.broken:
         return (_end(trial, StopReason.NOT_RESTORED, fact.time),)
     if at.way and not trial.paused_by_user:
-        if not _is_saved(trial):
+        if not trial.is_saved:
             return (released(trial, fact.time),)
         number, attempt = trial.number, trial.attempt
         return (ev.Signal(fact.time, number, attempt, "ask", StopReason.MOVED, save=False),)
@@ -152,7 +152,7 @@ def deadlines(trial: st.Trial) -> list[tuple[float, Callable[[st.Trial, float], 
     at = trial.parked
     if at is None or not trial.is_away or not at.way or trial.paused_by_user:
         return []
-    return [(at.since + _LONGEST, _elsewhere)] if _is_saved(trial) else []
+    return [(at.since + _LONGEST, _elsewhere)] if trial.is_saved else []
 
 
 def _elsewhere(trial: st.Trial, now: float) -> ev.Decision:
@@ -161,8 +161,3 @@ def _elsewhere(trial: st.Trial, now: float) -> ev.Decision:
 
 def _end(trial: st.Trial, reason: StopReason, now: float) -> ev.Signal:
     return ev.Signal(now, trial.number, trial.attempt, "kill", reason, save=False)
-
-
-def _is_saved(trial: st.Trial) -> bool:
-    """Whether its newest checkpoint has all that it has done."""
-    return trial.checkpoint is not None and trial.checkpoint >= trial.attempt_step

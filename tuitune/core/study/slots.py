@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from itertools import islice
 from typing import NamedTuple
 
@@ -59,12 +59,18 @@ def slot(state: st.State, trial: st.Trial | None = None) -> Slot | None:
             state.rooms.is_full(node.node.name)
     if not offers:
         return None
-    node, gpus = offers[0] if len(offers) == 1 else min(offers, key=_rank(settings))
+    several = len(offers) > 1
+    node, gpus = min(offers, key=lambda of: _rank(settings, *of)) if several else offers[0]
     name = node.node.name
     if settings.gpus == 0:
         return Slot(name or HOST, node=name)
-    share = 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
-    return Slot(_numbers(node, gpus), gpus, 1.0 if limits.alone else share, name)
+    share = 1.0 if limits.alone else _share(settings)
+    return Slot(_numbers(node, gpus), gpus, share, name)
+
+
+def _share(settings: Settings) -> float:
+    """Of each of its GPUs; 0: packed."""
+    return 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
 
 
 def _limits(state: st.State, trial: st.Trial | None) -> _Limits:
@@ -93,18 +99,13 @@ def room_on(state: st.State, node: st.NodeState, limits: _Limits = _ANY) -> tupl
 
 
 def _rank(
-    settings: Settings,
-) -> Callable[[tuple[st.NodeState, tuple[str, ...]]], tuple[bool, float, int, float, str]]:
+    settings: Settings, node: st.NodeState, gpus: tuple[str, ...]
+) -> tuple[bool, int, int, float, str]:
     """Sorts offers of nodes, the one to take first."""
-
-    def rank(offer: tuple[st.NodeState, tuple[str, ...]]) -> tuple[bool, float, int, float, str]:
-        node, gpus = offer
-        company = max((len(node.on.get(uuid, ())) for uuid in gpus), default=0)
-        crowd = company if settings.gpus == "auto" else -company
-        empty = sum(not gpu.obstacle and not node.on.get(gpu.uuid) for gpu in node.gpus.values())
-        return company > 0, crowd, empty, node.node.cpus - node.cpus, node.node.name
-
-    return rank
+    company = max((len(node.on.get(uuid, ())) for uuid in gpus), default=0)
+    crowd = company if settings.gpus == "auto" else -company
+    empty = sum(not gpu.obstacle and not node.on.get(gpu.uuid) for gpu in node.gpus.values())
+    return company > 0, crowd, empty, node.node.cpus - node.cpus, node.node.name
 
 
 def slot_of_parked(state: st.State, trial: st.Trial) -> Slot | None:
@@ -132,8 +133,7 @@ def slot_of_parked(state: st.State, trial: st.Trial) -> Slot | None:
     gpus = gpus or choose(fit, loads, 0.5, alone=True, aside=others)
     if gpus is None:
         return None
-    share = 0.0 if settings.gpus == "auto" else min(1.0, settings.gpus)
-    return Slot(_numbers(node, gpus), gpus, share, trial.node)
+    return Slot(_numbers(node, gpus), gpus, _share(settings), trial.node)
 
 
 def _is_full(state: st.State) -> bool:

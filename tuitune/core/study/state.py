@@ -151,6 +151,11 @@ class Trial(msgspec.Struct, array_like=True):
         """Whether it is parked and has no CPU slot and no GPU."""
         return type(self.activity) is Parked and self.activity.stage == "parked"
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether its newest checkpoint has all that its newest attempt has done."""
+        return self.checkpoint is not None and self.checkpoint >= self.attempt_step
+
     def counted(self, objective: Objective) -> float | None:
         """The value that this trial counts with; None before its first one."""
         return self.best if objective.value == "best" else self.value
