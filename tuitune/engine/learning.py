@@ -6,8 +6,9 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,14 +49,17 @@ def learn(spec: StudySpec, own: Path | None = None) -> Learned:
     own: the folder of the study itself, which "auto" leaves out.
     """
     if spec.search.learn_from == "auto":
-        return _related(spec, own)
+        return _related(spec, own, _code_of(spec))
+    return _named(spec, spec.search.learn_from)
+
+
+def _named(spec: StudySpec, names: Sequence[str]) -> Learned:
     trials: list[Past] = []
     summaries: list[str] = []
-    for name in spec.search.learn_from:
-        folder = _folder(name, spec)
-        found, summary = _read(folder, name, spec, len(trials))
-        trials += found
-        summaries.append(summary)
+    for name in names:
+        found = _read(_folder(name, spec), name, spec, len(trials))
+        trials += found.trials
+        summaries.append(found.summary)
     return Learned(tuple(trials), tuple(summaries))
 
 
@@ -68,13 +72,16 @@ def learned_once(spec: StudySpec, journal: Journal, folder: Path, *, begun: bool
     kept = journal.get(KEY)
     if kept is not None:
         return Learned(msgspec.convert(json.loads(kept), tuple[Past, ...]), ())
-    if spec.search.learn_from == () or (begun and spec.search.learn_from == "auto"):
+    code = None if begun else _code_of(spec)
+    if spec.search.learn_from != "auto":
+        learned = _named(spec, spec.search.learn_from)
+    elif code is None:
         learned = Learned((), ())
     else:
-        learned = learn(spec, folder)
+        learned = _related(spec, folder, code)
     journal.put(KEY, json.dumps(msgspec.to_builtins(learned.trials)))
-    if not begun:
-        journal.put(_CODE, _code_of(spec))
+    if code is not None:
+        journal.put(_CODE, code)
     return learned
 
 
@@ -83,11 +90,11 @@ def kept(text: str | None) -> int | None:
     return None if text is None else len(json.loads(text)) or None
 
 
-def _related(spec: StudySpec, own: Path | None) -> Learned:
-    """This user's studies of the same training code, metric and mode, the newest first."""
+def _related(spec: StudySpec, own: Path | None, code: str) -> Learned:
+    """This user's studies of the same metric and mode, the newest first; code: see `_code_of`."""
     trials: list[Past] = []
     summaries: list[str] = []
-    code, kind = _code_of(spec), searcher_kind(spec.search)
+    kind = searcher_kind(spec.search)
     if not code or kind.model is None or not kind.informed:
         return Learned((), ())
     names: set[str] = set()
@@ -100,14 +107,15 @@ def _related(spec: StudySpec, own: Path | None) -> Learned:
         try:
             if _stored_code(folder) != code:
                 continue
-            found, summary = _read(folder, name, spec, len(trials))
+            found = _read(folder, name, spec, len(trials))
         except (CannotRunError, StoreError):
             continue
-        shared = _shared(spec.space, folder)
-        if len(found) >= _LEAST and shared >= _SHARED * len(spec.space.searched):
+        searched = spec.space.searched
+        shared = sum(parameter.name in found.parameters for parameter in searched)
+        if len(found.trials) >= _LEAST and shared >= _SHARED * len(searched):
             names.add(folder.name)
-            trials += found
-            summaries.append(f"{summary}, a study of the same training code and metric")
+            trials += found.trials
+            summaries.append(f"{found.summary}, a study of the same training code and metric")
     return Learned(tuple(trials), tuple(summaries))
 
 
@@ -135,14 +143,6 @@ def _stored_code(folder: Path) -> str | None:
         reader.close()
 
 
-def _shared(space: SearchSpace, folder: Path) -> int:
-    """How many of the searched parameters the other study has, too."""
-    theirs = {
-        parameter.name for parameter in load(folder / DOCUMENT, check_target=False).space.parameters
-    }
-    return sum(parameter.name in theirs for parameter in space.searched)
-
-
 def _folder(name: str, spec: StudySpec) -> Path:
     """The study's folder: near the study file, below the current folder, or in the registry."""
     for folder in _candidates(name, spec):
@@ -161,7 +161,16 @@ def _candidates(name: str, spec: StudySpec) -> Iterator[Path]:
     yield from (folder for folder in known_studies() if folder.name == name)
 
 
-def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Past], str]:
+class _Found(NamedTuple):
+    """The usable trials of an earlier study; parameters: the names of all that it has."""
+
+    trials: list[Past]
+    summary: str
+    parameters: Collection[str]
+
+
+def _read(folder: Path, name: str, spec: StudySpec, count: int) -> _Found:
+    """An earlier study, its trials numbered from `count` on. Raises CannotRunError."""
     try:
         theirs = load(folder / DOCUMENT, check_target=False)
         reader = Reader.open(folder / DATABASE)
@@ -187,7 +196,8 @@ def _read(folder: Path, name: str, spec: StudySpec, count: int) -> tuple[list[Pa
             found.append(past)
     if not found:
         raise _refused(spec, name, f"none of its {len(rows)} trials can be used{tally.words()}")
-    return found, f"{name}: {len(found)} of {len(rows)} trials{tally.words()}"
+    summary = f"{name}: {len(found)} of {len(rows)} trials{tally.words()}"
+    return _Found(found, summary, theirs.space.by_name)
 
 
 def _points(curve: Curve | None) -> list[tuple[int, float | None]]:
