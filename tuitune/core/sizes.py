@@ -10,8 +10,7 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB")
 
 def gib(amount: float) -> str:
     """Bytes as a number of GiB, with one decimal below 10 unless it is whole."""
-    shown = amount / _GIB
-    return f"{shown:.0f}" if shown >= 10 or shown == round(shown) else f"{shown:.1f}"
+    return _short(amount / _GIB)
 
 
 def size(amount: float) -> str:
@@ -20,5 +19,8 @@ def size(amount: float) -> str:
     while power < len(_UNITS) - 1 and round(amount / 1024**power) >= 1000:
         power += 1
     shown = amount / 1024**power
-    whole = shown >= 10 or shown == round(shown) or power == 0
-    return f"{shown:.0f} {_UNITS[power]}" if whole else f"{shown:.1f} {_UNITS[power]}"
+    return f"{_short(shown) if power else f'{shown:.0f}'} {_UNITS[power]}"
+
+
+def _short(shown: float) -> str:
+    return f"{shown:.0f}" if shown >= 10 or shown == round(shown) else f"{shown:.1f}"
