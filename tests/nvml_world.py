@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,21 @@ class World:
         usual |= {"util": 0, "temp": 30, "power": 60, "limit": 400}
         self.gpus = [{"uuid": f"GPU-{self.token}{i}", **usual, **more} for i in range(count)]
         return self.write()
+
+    @contextmanager
+    def somebody_on(self, gpu: int, memory: int) -> Iterator[int]:
+        """A process that is not ours, alone on the GPUs, with MiB of this one; its pid.
+
+        It ends here; the world lists it until that is written anew.
+        """
+        stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+        try:
+            self.processes = [{"gpu": gpu, "pid": stranger.pid, "memory": memory}]
+            self.write()
+            yield stranger.pid
+        finally:
+            stranger.kill()
+            stranger.wait()
 
     def is_read_again(self) -> bool:
         """Whether the newest process that reads the GPUs has read all of them, and goes on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,15 +92,12 @@ def test_a_gpu_is_sampled_with_its_trials_and_how_they_share_it(
 def test_who_else_comes_is_sampled_and_journalled_once(
     workshop: Workshop, world: World, engine: Callable[..., None]
 ):
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-    try:
-        world.with_gpus(2)
-        engine("gpus = 1", 2)
-        until(workshop, 1, lambda s: s.trials)
-        world.processes = [{"gpu": 1, "pid": stranger.pid, "memory": 3000}]
-        world.write()
+    world.with_gpus(2)
+    engine("gpus = 1", 2)
+    until(workshop, 1, lambda s: s.trials)
+    with world.somebody_on(1, 3000) as pid:
         sample = until(workshop, 1, lambda s: s.foreign)
-        assert f"(pid {stranger.pid}, 2.9 GiB)" in sample.foreign[0]
+        assert f"(pid {pid}, 2.9 GiB)" in sample.foreign[0]
         assert sample.note == "nothing more starts"
         assert len(sample.trials) == 1  # it is drained, and not thrown out
         world.processes[0]["memory"] = 5000
@@ -114,7 +110,4 @@ def test_who_else_comes_is_sampled_and_journalled_once(
         facts = [fact for _, fact in reader.newest(100) if isinstance(fact, ev.NodeChanged)]
         told = [words for fact in facts if (words := reason_words(fact.why))]
         reader.close()
-        assert len([words for words in told if f"(pid {stranger.pid}" in words]) == 1
-    finally:
-        stranger.kill()
-        stranger.wait()
+        assert len([words for words in told if f"(pid {pid}" in words]) == 1

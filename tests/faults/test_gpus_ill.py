@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 
 import pytest
@@ -36,13 +34,11 @@ def test_gpus_of_which_none_can_be_read_are_no_reason_to_run_on_none(
 
 
 def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: World):
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
-    try:
-        world.processes = [{"gpu": 1, "pid": stranger.pid, "memory": 2100}]
-        world.with_gpus(2)
+    world.with_gpus(2)
+    with world.somebody_on(1, 2100) as pid:
         file = study(shop, SIMPLE, trials=2)
         shown = shop.run("check", file).stdout
-        own = f"(pid {stranger.pid}, 2.1 GiB) computes on it; --share uses it all the same"
+        own = f"(pid {pid}, 2.1 GiB) computes on it; --share uses it all the same"
         assert own in shown
         assert "would be used" in shown
         assert shop.run(file, "--no-ui").returncode == 0
@@ -50,9 +46,6 @@ def test_a_gpu_where_somebody_else_computes_is_not_taken(shop: Workshop, world: 
         again = shop.run(file, "--no-ui", "--new", "--share", "--trials", "4")
         assert again.returncode == 0
         assert [1] in [one["gpus"] for one in notes(shop)]
-    finally:
-        stranger.kill()
-        stranger.wait()
 
 
 @pytest.mark.slow
@@ -63,16 +56,10 @@ def test_somebody_who_comes_to_our_gpu_keeps_us_from_it_until_she_has_left(
     code = "\ndef train(trial):\n    hold()\n    note(trial)\n    until('go')\n    trial.report(loss=1.0)\n"
     process = shop.start(study(shop, code, trials=2), "--no-ui")
     wait_until(lambda: notes(shop), "the first trial")
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
-    try:
-        world.processes = [{"gpu": 0, "pid": stranger.pid, "memory": 2100}]
-        world.write()
-        until_said(process, f"(pid {stranger.pid}, 2.1 GiB) computes on it")
+    with world.somebody_on(0, 2100) as pid:
+        until_said(process, f"(pid {pid}, 2.1 GiB) computes on it")
         (shop.path / "go").touch()
         until_said(process, "#0  complete")  # it may finish
-    finally:
-        stranger.kill()
-        stranger.wait()
     assert len(notes(shop)) == 1
     world.processes = []
     world.write()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import subprocess
-import sys
 import time
 from typing import Any
 
@@ -69,15 +68,9 @@ def test_a_login_that_we_yield_to_gets_its_gpu_at_once(shop: Workshop, world: Wo
     file = study(shop, SAVING, f'{MORE}yield_to = ["{getpass.getuser()}"]', trials=1)
     process = shop.start(file, *WISHES)
     wait_until(lambda: notes(shop), "the trial")
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     (gpu,) = notes(shop)[0]["gpus"]
-    world.processes = [{"gpu": gpu, "pid": stranger.pid, "memory": 3000}]
-    world.write()
-    try:
+    with world.somebody_on(gpu, 3000):
         wait_until(lambda: resumed(shop), "the trial elsewhere")
-    finally:
-        stranger.kill()
-        stranger.wait()
     assert resumed(shop)[0]["gpus"] == [1 - gpu]
     go_on(shop, process)
 

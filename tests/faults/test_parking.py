@@ -102,19 +102,12 @@ def test_a_pause_frees_the_gpu_and_the_process_goes_on_where_it_was(shop: Worksh
     assert shop.left_over() == []
 
 
-def two_of_which_one_makes_way(
-    shop: Workshop, world: World, code: str | None = None
-) -> subprocess.Popen[str]:
+def test_trials_are_parked_while_fewer_gpus_are_allowed_and_come_back(shop: Workshop, world: World):
     world.with_gpus(2)
-    file = file_of(shop, code, '[devices]\non_foreign = "park"\n', trials=2)
+    file = file_of(shop, more='[devices]\non_foreign = "park"\n', trials=2)
     process = shop.start(file, *WISHES)
     wait_until(lambda: len(notes(shop)) == 2, "two trials")
     shop.run("set", "study", "devices.max_gpus=1")
-    return process
-
-
-def test_trials_are_parked_while_fewer_gpus_are_allowed_and_come_back(shop: Workshop, world: World):
-    process = two_of_which_one_makes_way(shop, world)
     wait_until(lambda: is_parked(shop, 1), "the newer trial to be parked")
     (pid,) = (one["pid"] for one in notes(shop) if one["trial"] == 1)
     assert not listed(world, pid)
@@ -136,14 +129,8 @@ def test_a_login_comes_first_and_a_killed_engine_leaves_nothing_behind(
     file = file_of(shop, parks(saves=True), devices, trials=1)
     process = shop.start(file, *WISHES)
     first = wait_until(lambda: notes(shop), "the trial")[0]
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-    world.processes = [{"gpu": 0, "pid": stranger.pid, "memory": 3000}]
-    world.write()
-    try:
+    with world.somebody_on(0, 3000):
         wait_until(lambda: is_parked(shop), "the trial to be parked")
-    finally:
-        stranger.kill()
-        stranger.wait()
     engine = shop.engine()
     assert engine is not None
     os.kill(engine, signal.SIGKILL)

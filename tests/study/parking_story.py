@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from taking import pass_time
 from test_study_gpus import GB, Story, machine
 
 from tuitune.core import events as ev
@@ -79,12 +80,7 @@ class Parking(Story):
         return self.parked(trial, **more)
 
     def pass_time(self, seconds: float) -> list[ev.AnyFact]:
-        end, facts = self.now + seconds, []
-        while (due := self.study.next_deadline()) is not None and due <= end:
-            self.now = due
-            facts += self.take(ev.DeadlinePassed(self.now))
-        self.now = end
-        return facts
+        return pass_time(self, seconds)
 
     def change_settings(self, **more: Any) -> list[ev.AnyFact]:
         settings = msgspec.structs.replace(self.study.state.settings, **more)

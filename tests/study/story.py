@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taking import take
+from taking import pass_time, take
 
 from tuitune.core import events as ev
 from tuitune.core.space import FloatRange, SearchSpace
@@ -74,13 +74,7 @@ class Story:
         )
 
     def pass_time(self, seconds: float) -> list[ev.AnyFact]:
-        """Let time pass, with every deadline on the way."""
-        end, facts = self.now + seconds, []
-        while (due := self.study.next_deadline()) is not None and due <= end:
-            self.now = due
-            facts += self.take(ev.DeadlinePassed(self.now))
-        self.now = end
-        return facts
+        return pass_time(self, seconds)
 
     def trial(self, number: int):
         return self.study.state.trials[number]
