@@ -299,19 +299,30 @@ class Gpus:
 
     async def _vacate(self, key: tuple[int, int], event: ev.Exited) -> None:
         """Wait until its memory is free, then pass its exit on."""
-        tenant = self._leaving[key]
-        end = self._clock() + self._vacating
-        while await self.look_again() and self._held_by(tenant):
-            if self._clock() > end:
-                self._stuck.append((tenant, event.trial))
-                self._publish()  # before its exit, after which another trial starts
-                break
-            await asyncio.sleep(_AGAIN)
-        del self._leaving[key]
+        await self._until_free(key, self._leaving)
+        tenant = self._leaving.pop(key)
         assert self._take is not None
         now, xids = self._clock(), self._xids_of(tenant)
         gone = msgspec.structs.replace(event, time=now, xids=xids)
         self._take([*self._usage(key, now), gone])
+
+    async def _until_free(
+        self, key: tuple[int, int], tenants: Mapping[tuple[int, int], Tenant]
+    ) -> None:
+        """Wait until the memory of an attempt is free, while it is among these.
+
+        What stays for too long keeps its GPU barred.
+        """
+        end = self._clock() + self._vacating
+        while key in tenants and await self.look_again():
+            tenant = tenants.get(key)
+            if tenant is None or not self._held_by(tenant):
+                return
+            if self._clock() > end:
+                self._stuck.append((tenant, key[0]))
+                self._publish()  # before the study hears of it, and starts another trial
+                return
+            await asyncio.sleep(_AGAIN)
 
     def _still_stuck(self) -> dict[str, Obstacle]:
         """Obstacles, by UUID, of GPUs that still hold memory of a trial that has ended."""
@@ -346,15 +357,7 @@ class Gpus:
 
     async def vacated(self, key: tuple[int, int]) -> Tenant | None:
         """Wait until the memory of a parked attempt is gone. Returns it; None if it has ended."""
-        end = self._clock() + self._vacating
-        while key in self._tenants and await self.look_again():
-            if key not in self._tenants or not self._held_by(self._tenants[key]):
-                break
-            if self._clock() > end:
-                self._stuck.append((self._tenants[key], key[0]))
-                self._publish()
-                break
-            await asyncio.sleep(_AGAIN)
+        await self._until_free(key, self._tenants)
         self._unseen.pop(key, None)
         return self._tenants.pop(key, None)
 
