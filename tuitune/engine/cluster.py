@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import re
 import sys
 import time
@@ -58,7 +57,7 @@ def cluster_executor(
     trial, concurrency = spec.trial, spec.search.concurrency
     most = None if concurrency is None else concurrency * trial.cpus
     log = Path(plan.study_folder, LOG)
-    least = 0 if trial.gpus is None else math.ceil(1 if trial.gpus == "auto" else trial.gpus)
+    least = 0 if trial.gpus is None else trial.gpu_count
     connect = Connect(where, trial.cpus, trial.memory or 0, least, trial.gpus != 0, most, str(log))
     devices = None if trial.gpus == 0 else spec.devices
     settings = settings_of(spec, has_gpus=True)

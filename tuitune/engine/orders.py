@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuitune.core.placement.snapshots import Snapshot
-from tuitune.core.placement.visibility import NotAllowedError, allowed
 from tuitune.core.spec import StudySpec
 from tuitune.core.study.state import State, Trial
 from tuitune.devices.quarantine import listed_here
 from tuitune.devices.rocm import PREFIX
 from tuitune.engine.ports import Folders
+from tuitune.engine.settings import our_gpus
 from tuitune.messages.command import fill_command, fill_variables, trial_values
 from tuitune.trial.saved_files import newest
 from tuitune.trial.wire import Order
@@ -113,12 +113,8 @@ def import_environment(spec: StudySpec, seen: Snapshot) -> dict[str, str]:
         return {}
     if spec.trial.gpus == 0:
         return {"CUDA_VISIBLE_DEVICES": ""}
-    try:
-        devices = allowed(seen.devices, os.environ, spec.devices.allow)
-    except NotAllowedError:
-        return {}
     aside = {one.uuid for one in listed_here(os.environ)}
-    usable = [d for d in devices if not d.trouble and d.uuid not in aside]
+    usable = [d for d in our_gpus(spec, seen) if not d.trouble and d.uuid not in aside]
     usable.sort(key=lambda device: (bool(device.processes), -device.index))
     uuids = [device.uuid for device in usable[: spec.trial.gpu_count]]
     return _visible(uuids) if uuids else {}

@@ -85,7 +85,7 @@ def _no_parking(spec: StudySpec, seen: Snapshot) -> str:
     """Why trials can't be parked here; empty if they can, or are not to be."""
     if not spec.parks:
         return ""
-    ours = [device for device in _ours(spec, seen) if not device.trouble]
+    ours = [device for device in our_gpus(spec, seen) if not device.trouble]
     why = why_not_here(seen, ours)
     parks = spec.trial.pause == "park"
     key, other = ("pause", "save") if parks else ("on_foreign", "pause")
@@ -93,7 +93,8 @@ def _no_parking(spec: StudySpec, seen: Snapshot) -> str:
     return f'[{table}] {key} = "park": {why}; or write {key} = "{other}"' if why else ""
 
 
-def _ours(spec: StudySpec, seen: Snapshot) -> Sequence[GpuSample]:
+def our_gpus(spec: StudySpec, seen: Snapshot) -> Sequence[GpuSample]:
+    """The GPUs that the study may use; none where CUDA_VISIBLE_DEVICES or `allow` is wrong."""
     try:
         return allowed(seen.devices, os.environ, spec.devices.allow)
     except NotAllowedError:
@@ -203,7 +204,7 @@ def pause_warning(spec: StudySpec) -> str:
 
 def has_gpus(spec: StudySpec, seen: Snapshot) -> bool:
     """Whether this machine has GPUs that the study may use."""
-    return bool(_ours(spec, seen))
+    return bool(our_gpus(spec, seen))
 
 
 def _gpu_shortage(spec: StudySpec, seen: Snapshot) -> str:
