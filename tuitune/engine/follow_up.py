@@ -13,9 +13,8 @@ from tuitune.core.study.state import State, Trial
 from tuitune.engine.ports import Folders, Store, Timeouts
 from tuitune.store.errors import StoreError
 
-_FOR_ALL = frozenset(
-    {ev.SettingsChanged, ev.Finished}
-)  # facts after which any trial may lose its checkpoint
+# The facts after which any trial may lose its checkpoint.
+_FOR_ALL = frozenset({ev.SettingsChanged, ev.Finished})
 # The facts after which a checkpoint is removed, or the journal synced.
 FOLLOWED_UP: Final = frozenset(
     {*_FOR_ALL, ev.Opened, ev.Launch, ev.SaveStarted, ev.Checkpointed, ev.Settled}

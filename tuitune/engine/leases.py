@@ -54,7 +54,7 @@ class Leases:
         most = math.inf if allowed.gpus is None else allowed.gpus
         most -= sum(1 for gpu in gpus if gpu.obstacle and gpu.uuid in began)
         usable = [gpu for gpu in gpus if not gpu.obstacle]
-        usable.sort(key=lambda gpu: (*self._preference(gpu, began, homes, suspects), -gpu.index))
+        usable.sort(key=lambda gpu: self._preference(gpu, began, homes, suspects))
         refused = self._lock(usable, most)
         for uuid in refused.keys() - began.keys():
             self._locks.drop(uuid)
@@ -91,11 +91,17 @@ class Leases:
         began: Mapping[str, float],
         homes: Collection[str],
         suspects: Collection[str],
-    ) -> tuple[float, bool, bool, bool, float]:
+    ) -> tuple[float, bool, bool, bool, float, int]:
         """Sorts first where a trial has been for longest, then homes, locked ones, the idlest."""
         uuid = gpu.uuid
-        since = began.get(uuid, math.inf)
-        return since, uuid in suspects, uuid not in homes, uuid not in self._locks, gpu.busy
+        return (
+            began.get(uuid, math.inf),
+            uuid in suspects,
+            uuid not in homes,
+            uuid not in self._locks,
+            gpu.busy,
+            -gpu.index,
+        )
 
     @staticmethod
     def _with(gpu: Gpu, refused: Mapping[str, Obstacle], allowed: Allowance) -> Gpu:

@@ -15,11 +15,7 @@ from tuitune.core.search.registry import make_searcher
 from tuitune.core.study import Study
 from tuitune.devices.host import host_room
 from tuitune.engine import monitors
-from tuitune.engine.cluster import (
-    ANY_ROOM,
-    NO_GPU_HERE,
-    check_cluster,
-)
+from tuitune.engine.cluster import ANY_ROOM, NO_GPU_HERE, check_cluster
 from tuitune.engine.context import (
     EngineContext,
     make_gpus,
@@ -55,12 +51,7 @@ from tuitune.engine.startup import (
     following_import,
 )
 from tuitune.engine.trial_folders import TrialFolders
-from tuitune.executors.base import (
-    HasNodes,
-    TargetError,
-    UnreachableError,
-    with_nodes,
-)
+from tuitune.executors.base import HasNodes, TargetError, UnreachableError, with_nodes
 from tuitune.executors.local.exit_text import shortage
 from tuitune.ipc.process_tree import sweep
 from tuitune.messages.reasons import reason_words
