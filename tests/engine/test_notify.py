@@ -149,3 +149,12 @@ def test_an_engine_that_fails_is_told(tmp_path: Path):
     assert scene.watch(error=ValueError("before it began")) == []
     (line,) = scene.watch(OPENED, error=ValueError("a bug"))
     assert line == f"halted|{tmp_path.name}|the engine failed: ValueError('a bug')"
+
+
+def test_the_command_of_the_moment_counts_and_not_the_one_at_the_start(tmp_path: Path):
+    scene = Scene(tmp_path, TELL)
+    set_now, scene.study.state.settings = scene.study.spec.notify.command, OPENED.settings
+    assert scene.watch(OPENED, error=ValueError("without a command")) == []
+    scene.study.state.settings = msgspec.structs.replace(OPENED.settings, notify=set_now)
+    (line,) = scene.watch(error=ValueError("a bug"))
+    assert line == f"halted|{tmp_path.name}|the engine failed: ValueError('a bug')"

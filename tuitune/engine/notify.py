@@ -44,8 +44,6 @@ class Notifier:
 
     def watch(self, facts: Sequence[ev.AnyFact]) -> None:
         """Run the command for those of the facts that a person is to hear of."""
-        if not self._command():
-            return
         for fact in facts:
             if type(fact) is ev.Finished:
                 self._finished(fact)
@@ -94,15 +92,17 @@ class Notifier:
             (self._lost.add if gpu.lost else self._lost.discard)(gpu.uuid)
 
     def _tell(self, event: Event, text: str) -> None:
+        command = self._command()
+        if not command:
+            return
         variables = {"EVENT": event, "STUDY": self._folder.name, "TEXT": text}
         environment = {f"TUITUNE_{name}": value for name, value in variables.items()}
-        task = asyncio.create_task(self._run({**os.environ, **environment}))
+        task = asyncio.create_task(self._run(command, {**os.environ, **environment}))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _run(self, environment: dict[str, str]) -> None:
+    async def _run(self, command: Sequence[str], environment: dict[str, str]) -> None:
         """Run it, and note a failure."""
-        command = self._command()
         try:
             with (self._folder / LOG).open("ab") as log:
                 process = await asyncio.create_subprocess_exec(
