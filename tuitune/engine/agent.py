@@ -26,7 +26,7 @@ from tuitune.engine.ports import Timeouts
 from tuitune.executors.base import NotNowError, SampleError, TargetError
 from tuitune.executors.local.executor import LocalExecutor
 from tuitune.executors.remote import words
-from tuitune.executors.remote.link import LEASE, Link
+from tuitune.executors.remote.link import LEASE, Link, Sender
 from tuitune.ipc import process_tree
 from tuitune.ipc.entry import connect_to_parent
 from tuitune.ipc.frames import FrameBuffer
@@ -89,9 +89,8 @@ class _Agent:
         self._name = name
         self._folder = folder
         self._reader = reader
-        self._writer = writer
         self._link = Link(time.monotonic())
-        self._timer: asyncio.TimerHandle | None = None
+        self._sender = Sender(self._link, writer.write)
         self._loop = asyncio.get_running_loop()
         self._executor: LocalExecutor | None = None
         self._gpus: Gpus | None = None
@@ -107,7 +106,7 @@ class _Agent:
         """Until the engine closes it; ends the process where it is given up."""
         self._start(self._listen())
         self._start(self._watch_lease())
-        self._flush()
+        self._sender.flush()
         await self._ended.wait()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -130,7 +129,7 @@ class _Agent:
                     self._obey(words.for_agent(word))
             if self._is_closed and self._link.is_idle:
                 self._ended.set()
-            self._flush()
+            self._sender.flush()
         self._give_up()
 
     async def _watch_lease(self) -> None:
@@ -149,20 +148,7 @@ class _Agent:
     # --- words -----------------------------------------------------------------------------------
 
     def _tell(self, word: words.FromAgent, *, urgent: bool = True) -> None:
-        self._link.put(words.encode(word), time.monotonic(), urgent=urgent)
-        if urgent:
-            self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop
-        else:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Send what is due, and come back when more is."""
-        now = time.monotonic()
-        while (data := self._link.flush(now)) is not None:
-            self._writer.write(data)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(max(0.0, self._link.due - now), self._flush)
+        self._sender.put(words.encode(word), urgent=urgent)
 
     def _obey(self, word: words.ToAgent) -> None:
         executor = self._executor
@@ -265,17 +251,19 @@ class _Agent:
             self._tell(words.Read(readings), urgent=False)
 
     def _tell_events(self, found: Sequence[ev.Event]) -> None:
-        events: list[ev.Event] = []
-        for event in found:
-            if isinstance(event, ev.Exited):
-                self._places.trials.pop(event.trial, None)
-                self._pids.pop(event.trial, None)
-            if isinstance(event, ev.Started):
-                self._pids[event.trial] = event.pid
-            is_start = isinstance(event, ev.Started)
-            events.append(msgspec.structs.replace(event, node=self._node) if is_start else event)
+        events = [self._noted(event) for event in found]
         urgent = any(type(event) is not ev.Reported or event.waits for event in events)
         self._tell(words.Happened(events), urgent=urgent)
+
+    def _noted(self, event: ev.Event) -> ev.Event:
+        """The event, once the trials that run here are up to date; a start tells the node."""
+        if isinstance(event, ev.Started):
+            self._pids[event.trial] = event.pid
+            return msgspec.structs.replace(event, node=self._node)
+        if isinstance(event, ev.Exited):
+            self._places.trials.pop(event.trial, None)
+            self._pids.pop(event.trial, None)
+        return event
 
     async def _sample(self, executor: LocalExecutor, ask: words.Sample) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import secrets
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from tuitune.executors.base import (
     UnreachableError,
 )
 from tuitune.executors.remote import words
-from tuitune.executors.remote.link import LEASE, LOST, Link
+from tuitune.executors.remote.link import LEASE, LOST, Link, Sender
 from tuitune.executors.remote.peer import Key, Peer
 from tuitune.executors.remote.transport import Room, Transport
 from tuitune.trial.wire import Order, encode_order
@@ -87,7 +88,7 @@ class NodesExecutor:
         self._make_mark()
         await self._transport.open(self)
         self._watching = asyncio.create_task(self._watch())
-        while not any(peer.state == "ready" for peer in self._peers.values()):
+        while not self._ready():
             failed = [peer.error for peer in self._peers.values() if peer.state == "unimportable"]
             if failed and len(failed) == len(self._peers):
                 raise TargetError(failed[0])
@@ -105,7 +106,7 @@ class NodesExecutor:
     def nodes(self) -> tuple[ev.Node, ...]:
         """The nodes that have joined; from now on the sink is told what changes."""
         self._tells = True
-        return tuple(peer.shown for peer in self._peers.values() if peer.state == "ready")
+        return tuple(peer.shown for peer in self._ready())
 
     @property
     def has_gpus(self) -> bool:
@@ -119,7 +120,7 @@ class NodesExecutor:
             self._loop.call_soon(self._lose, [(order.trial, order.attempt)], "its node is gone")
             return
         peer.attempts.add((order.trial, order.attempt))
-        self._tell(peer, words.Launch(encode_order(order)))
+        peer.tell(words.Launch(encode_order(order)))
 
     def answer(self, trial: int, attempt: int, action: str, save: bool) -> None:  # noqa: FBT001
         """As `Executor.answer`."""
@@ -141,13 +142,13 @@ class NodesExecutor:
         self, targets: Mapping[str, str], seed: str, config: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Ask the first agent. Raises SampleError."""
-        peer = next((peer for peer in self._peers.values() if peer.state == "ready"), None)
+        peer = next(iter(self._ready()), None)
         if peer is None:
             raise NotNowError("no node is there now")
         number = next(self._numbers)
         answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         peer.samples[number] = answer
-        self._tell(peer, words.Sample(number, dict(targets), seed, dict(config)))
+        peer.tell(words.Sample(number, dict(targets), seed, dict(config)))
         return await answer
 
     def readings(self) -> dict[str, NodeReadings]:
@@ -165,15 +166,14 @@ class NodesExecutor:
                 self._tell_all(words.Aside(fact, study))
 
     def _tell_all(self, word: words.ToAgent) -> None:
-        for peer in self._peers.values():
-            if peer.state == "ready":
-                self._tell(peer, word)
+        for peer in self._ready():
+            peer.tell(word)
 
     async def close(self) -> None:
         """Let all agents kill their trials, and end them."""
         self._closed = True
         for peer in self._peers.values():
-            self._tell(peer, words.Close())
+            peer.tell(words.Close())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PARTING):
                 while any(peer.state != "closed" for peer in self._peers.values()):
@@ -194,7 +194,9 @@ class NodesExecutor:
         if self._closed:
             return
         node = ev.Node(room.node, room.cpus, room.memory)
-        peer = self._peers[agent] = Peer(agent, node, Link(self._loop.time()), room.gpus)
+        link = Link(self._loop.time())
+        sender = Sender(link, functools.partial(self._transport.send, agent))
+        peer = self._peers[agent] = Peer(agent, node, link, sender, room.gpus)
         before = self._before.setdefault(room.node, [])
         setup = words.Setup(
             self._plan,
@@ -207,7 +209,7 @@ class NodesExecutor:
             self._settings,
             self._mark.name,
         )
-        self._tell(peer, setup)
+        peer.tell(setup)
         before.append(agent)
 
     def came(self, agent: str, frame: bytes) -> None:
@@ -217,7 +219,7 @@ class NodesExecutor:
             return
         for word in peer.link.take(frame, self._loop.time()):
             self._hear(peer, words.of_agent(word))
-        self._flush(peer)
+        peer.sender.flush()
 
     def gone(self, agent: str, why: str, *, ended: bool) -> None:
         """Its trials are lost: at once, if its process has ended."""
@@ -259,8 +261,7 @@ class NodesExecutor:
     def _forget(self, peer: Peer) -> None:
         peer.state = "gone"
         self._peers.pop(peer.name, None)
-        if peer.timer is not None:
-            peer.timer.cancel()
+        peer.sender.close()
         for answer in peer.samples.values():
             if not answer.done():
                 answer.set_exception(NotNowError("the node is gone"))
@@ -354,32 +355,20 @@ class NodesExecutor:
         if self._tells and not self._closed:
             self._sink([ev.NodeChanged(self._clock(), node, why)])
 
+    def _ready(self) -> list[Peer]:
+        """The agents that can launch trials."""
+        return [peer for peer in self._peers.values() if peer.state == "ready"]
+
     def _on(self, node: str) -> Peer | None:
         """The agent of this node that can launch trials."""
-        found = (p for p in self._peers.values() if p.node.name == node and p.state == "ready")
-        return next(found, None)
+        return next((peer for peer in self._ready() if peer.node.name == node), None)
 
     def _ask(self, trial: int, attempt: int, word: words.ToAgent) -> None:
         """Send it to the agent that has the attempt; nothing where none has."""
         key = trial, attempt
         peer = next((peer for peer in self._peers.values() if key in peer.attempts), None)
         if peer is not None:
-            self._tell(peer, word)
-
-    def _tell(self, peer: Peer, word: words.ToAgent) -> None:
-        peer.link.put(words.encode(word), self._loop.time())
-        self._loop.call_soon(self._flush, peer)
-
-    def _flush(self, peer: Peer) -> None:
-        """Send what is due, and come back when more is."""
-        if peer.state == "gone":
-            return
-        now = self._loop.time()
-        while (data := peer.link.flush(now)) is not None:
-            self._transport.send(peer.name, data)
-        if peer.timer is not None:
-            peer.timer.cancel()
-        peer.timer = self._loop.call_later(max(0.0, peer.link.due - now), self._flush, peer)
+            peer.tell(word)
 
 
 def _of_node(why: Why, node: str) -> Why:

@@ -2,13 +2,16 @@
 
 A frame may be lost, doubled, delayed or overtaken by another. Words are numbered, kept until the
 other end has acknowledged them, sent again meanwhile, and handed over once each, in order. All
-times are seconds of the caller's monotonic clock; nothing here reads a clock or sends anything.
+times are seconds of the caller's monotonic clock. `Link` reads no clock and sends nothing;
+`Sender` lets it send on an event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -128,3 +131,40 @@ class Link:
             self._again = _AGAIN
             self._again_at = now + _AGAIN if self._kept else math.inf
         self._fresh = max(self._fresh, self._first)
+
+
+class Sender:
+    """Sends what a link has to send, when it is due by the clock of the running loop."""
+
+    def __init__(self, link: Link, send: Callable[[bytes], None]) -> None:
+        """send: gets frames, with their length before them."""
+        self._link = link
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def put(self, word: bytes, *, urgent: bool = True) -> None:
+        """As `Link.put`; an urgent word goes with what else comes in this turn of the loop."""
+        self._link.put(word, self._loop.time(), urgent=urgent)
+        if urgent:
+            self._loop.call_soon(self.flush)
+        else:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is due, and come back when more is; to be called after `Link.take`."""
+        if self._closed:
+            return
+        now = self._loop.time()
+        while (data := self._link.flush(now)) is not None:
+            self._send(data)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(max(0.0, self._link.due - now), self.flush)
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
