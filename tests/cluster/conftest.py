@@ -112,7 +112,7 @@ class ClusterShop(Workshop):
             reader.close()
 
     def agents(self) -> dict[int, str]:
-        """The processes of agents of this workshop's studies, with the folders they work for."""
+        """The processes of all agents on this machine, with their command lines."""
         return self._processes("engine.agent")
 
     def bridges(self) -> dict[int, str]:

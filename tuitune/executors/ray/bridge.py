@@ -144,7 +144,7 @@ class _Bridge:
         """Its host's name, with a number where another node has that name."""
         key, host = node["NodeID"], node["NodeManagerHostname"]
         if key not in self._names:
-            alive = {n["NodeID"] for n in ray.nodes() if n["Alive"]}
+            alive = {n["NodeID"] for n in _alive()}
             taken = {name for other, name in self._names.items() if other in alive}
             names = itertools.chain([host], (f"{host}-{n}" for n in itertools.count(2)))
             self._names[key] = next(name for name in names if name not in taken)
@@ -212,12 +212,17 @@ class _Bridge:
             self._note_unused(agent.node, name, text)
 
 
+def _alive() -> list[Mapping[str, Any]]:
+    """The nodes that live, as Ray describes them."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
 def _nodes_with_room() -> list[tuple[Mapping[str, Any], Mapping[str, float]]]:
     """The nodes that live, and the resources that are free there."""
     from ray._private.state import available_resources_per_node  # noqa: PLC0415 - no other
 
     free = available_resources_per_node()
-    return [(node, free.get(node["NodeID"], {})) for node in ray.nodes() if node["Alive"]]
+    return [(node, free.get(node["NodeID"], {})) for node in _alive()]
 
 
 def _why_unused(there: Mapping[str, float], connect: Connect) -> str:
@@ -235,7 +240,7 @@ def _why_unused(there: Mapping[str, float], connect: Connect) -> str:
 
 
 def _is_alive(node: str) -> bool:
-    return any(found["NodeID"] == node and found["Alive"] for found in ray.nodes())
+    return any(found["NodeID"] == node for found in _alive())
 
 
 def _join(connect: Connect) -> messages.Connected:
@@ -255,7 +260,7 @@ def _join(connect: Connect) -> messages.Connected:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         place = address or "a cluster of its own"
         raise _CannotJoinError(f"Ray at {place}: {' '.join(lines)[:500]}") from error
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node["Resources"] for node in _alive()]
     if too_large := _too_large(nodes, connect):
         raise _CannotJoinError(too_large)
     found = context.address_info["address"] if address is None else address
