@@ -17,7 +17,7 @@ from tuitune.ui.panes.pane import Memo
 from tuitune.ui.render.themes import HEATS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tuitune.store.rows import TrialRow
     from tuitune.ui.charts.axis import Axis
@@ -31,7 +31,6 @@ _NODES: Final = (32, 20)  # at which the mean rank is computed, across and down
 _REACH: Final = 0.25  # of an axis: how far a single trial would count; less with more trials
 _SEEN: Final = 0.3  # least weight of the trials around a place that is drawn
 _POINTS: Final = 80  # trials that the contour marks
-_LEVELS: Final = " .:-=+*#%"  # of the mean rank without colours, the best last
 _UPPER: Final = "\N{UPPER HALF BLOCK}"
 
 
@@ -61,6 +60,26 @@ class _Field(NamedTuple):
     values: list[float | None]
 
 
+class _Kind(NamedTuple):
+    """What the charts differ in, besides what is drawn. levels: signs of ranks without colours."""
+
+    name: str
+    action: str
+    levels: str  # the best last
+    words: str  # of the legend
+
+
+_RANK: Final = _Kind(
+    "Rank",
+    "chart.rank",
+    "".join(str(HEATS - level) for level in range(HEATS)),
+    "each of {} trials by its rank",
+)
+_CONTOUR: Final = _Kind(
+    "Contour", "chart.contour", " .:-=+*#%", "mean rank of the trials nearby, of {}"
+)
+
+
 class RankChart:
     """Each trial over two parameters, coloured by its rank."""
 
@@ -73,28 +92,7 @@ class RankChart:
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         """A sign for each trial; a message where too few have both parameters."""
-        pair = _chosen(context)
-        found = (
-            [] if pair is None else self._placed.get(_data(context), partial(_rank, context, pair))
-        )
-        message = _message("Rank", "chart.rank", pair, len(found))
-        if message is not None or pair is None:
-            return message or Drawing("Rank", [])
-        made = _framed(context, size, pair)
-        if made is None:
-            return Drawing(_title("Rank", pair), too_small())
-        for one in reversed(found):  # the best on top
-            level = _level(one.rank)
-            sign = str(HEATS - level) if _is_bare(context) else context.glyphs.live
-            made.canvas.write(*_cell(made, pair, one), sign, f"heat-{level}")
-        _write_special(context, made, pair)
-        ticks = _ticks(pair, made.canvas.width)
-        return Drawing(
-            _title("Rank", pair),
-            [*made.lines(ticks, ""), _legend(context, f"each of {len(found)} trials by its rank")],
-            "",
-            _actions("chart.rank"),
-        )
+        return _drawn(context, size, _RANK, self._placed, partial(_put_ranks, context))
 
 
 class ContourChart:
@@ -110,28 +108,48 @@ class ContourChart:
 
     def draw(self, context: RenderContext, size: Size) -> Drawing:
         """Coloured places, and signs for trials; a message where too few have both parameters."""
-        pair = _chosen(context)
-        data = _data(context)
-        found = [] if pair is None else self._placed.get(data, partial(_rank, context, pair))
-        message = _message("Contour", "chart.contour", pair, len(found))
-        if message is not None or pair is None:
-            return message or Drawing("Contour", [])
-        made = _framed(context, size, pair)
-        if made is None:
-            return Drawing(_title("Contour", pair), too_small())
-        _fill(context, made, self._field.get(data, partial(_field, pair, found)))
-        for one in some(found, _POINTS):
-            sign = "." if _is_bare(context) else "\N{MIDDLE DOT}"
-            _write_on(made, _cell(made, pair, one), sign, "")
-        _write_special(context, made, pair)
-        ticks = _ticks(pair, made.canvas.width)
-        words = f"mean rank of the trials nearby, of {len(found)}"
-        return Drawing(
-            _title("Contour", pair),
-            [*made.lines(ticks, ""), _legend(context, words)],
-            "",
-            _actions("chart.contour"),
-        )
+
+        def put(made: Frame, pair: _Pair, found: Sequence[_Placed]) -> None:
+            field = self._field.get(_data(context), partial(_field, pair, found))
+            _put_field(context, made, field)
+            for one in some(found, _POINTS):
+                sign = "." if context.is_bare else "\N{MIDDLE DOT}"
+                _write_on(made, _cell(made, pair, one), sign, "")
+
+        return _drawn(context, size, _CONTOUR, self._placed, put)
+
+
+def _drawn(
+    context: RenderContext,
+    size: Size,
+    kind: _Kind,
+    placed: Memo[list[_Placed]],
+    put: Callable[[Frame, _Pair, list[_Placed]], None],
+) -> Drawing:
+    """placed: the trials of the last drawing. put: draws those that have both parameters."""
+    pair = _chosen(context)
+    if pair is None:
+        return Drawing(kind.name, words("needs two parameters that take more than one value"))
+    title = f"{kind.name} of {pair.y.name} over {pair.x.name} ({pair.number} of {pair.of})"
+    actions = ((kind.action, "next two"),)
+    found = placed.get(_data(context), partial(_rank, context, pair))
+    if len(found) < _LEAST:
+        why = f"needs {_LEAST} trials with a value and both parameters, has {len(found)}"
+        return Drawing(title, words(why), actions=actions)
+    made = _framed(context, size, pair)
+    if made is None:
+        return Drawing(title, too_small())
+    put(made, pair, found)
+    _write_special(context, made, pair)
+    lines = made.lines(_ticks(pair, made.canvas.width), "")
+    return Drawing(title, [*lines, _legend(context, kind, len(found))], "", actions)
+
+
+def _put_ranks(context: RenderContext, made: Frame, pair: _Pair, found: Sequence[_Placed]) -> None:
+    for one in reversed(found):  # the best on top
+        level = _level(one.rank)
+        sign = _RANK.levels[level] if context.is_bare else context.glyphs.live
+        made.canvas.write(*_cell(made, pair, one), sign, f"heat-{level}")
 
 
 def _key(context: RenderContext) -> object:
@@ -143,10 +161,6 @@ def _data(context: RenderContext) -> object:
     return epoch(context)[:1], context.selection.pair, context.snapshot.ranked
 
 
-def _actions(name: str) -> tuple[tuple[str, str], ...]:
-    return ((name, "next two"),)
-
-
 def _chosen(context: RenderContext) -> _Pair | None:
     """The pairs come in the order of the importance of both; None without two parameters."""
     found = ranked_axes(context.snapshot)
@@ -156,20 +170,6 @@ def _chosen(context: RenderContext) -> _Pair | None:
     number = min(context.selection.pair, len(pairs) - 1)
     x, y = pairs[number]
     return _Pair(found[x], found[y], number + 1, len(pairs))
-
-
-def _title(name: str, pair: _Pair) -> str:
-    return f"{name} of {pair.y.name} over {pair.x.name} ({pair.number} of {pair.of})"
-
-
-def _message(name: str, action: str, pair: _Pair | None, found: int) -> Drawing | None:
-    """The reason why there is no chart; None if there is one."""
-    if pair is None:
-        return Drawing(name, words("needs two parameters that take more than one value"))
-    if found < _LEAST:
-        why = f"needs {_LEAST} trials with a value and both parameters, has {found}"
-        return Drawing(_title(name, pair), words(why), actions=_actions(action))
-    return None
 
 
 def _rank(context: RenderContext, pair: _Pair) -> list[_Placed]:
@@ -219,11 +219,6 @@ def _level(rank: float) -> int:
     return min(HEATS - 1, int((1 - rank) * HEATS))
 
 
-def _is_bare(context: RenderContext) -> bool:
-    """Whether ranks are told by signs: the terminal has few colours, or none."""
-    return context.theme.is_plain or context.glyphs.ascii
-
-
 def _write_special(context: RenderContext, made: Frame, pair: _Pair) -> None:
     """The signs of the cursor's and of the best trial."""
     glyphs = context.glyphs
@@ -248,15 +243,10 @@ def _write_on(made: Frame, cell: tuple[int, int], sign: str, role: str) -> None:
     made.canvas.write(*cell, sign, f"{seen} on-heat-{filled}")
 
 
-def _legend(context: RenderContext, text: str) -> Line:
-    """The colours from the worst to the best, and the signs."""
+def _legend(context: RenderContext, kind: _Kind, count: int) -> Line:
+    """The colours from the worst to the best, and the signs. count: trials."""
     glyphs = context.glyphs
-    if _is_bare(context):
-        signs = [str(HEATS - level) for level in range(HEATS)]
-        if "mean" in text:
-            signs = list(_LEVELS)
-    else:
-        signs = [glyphs.full] * HEATS
+    signs = kind.levels if context.is_bare else glyphs.full * HEATS
     ramp = tuple((sign, f"heat-{level}") for level, sign in enumerate(signs))
     return (
         (" worst ", "muted"),
@@ -264,7 +254,7 @@ def _legend(context: RenderContext, text: str) -> Line:
         (" best  ", "muted"),
         (f"{glyphs.best} best", "success bold"),
         (f"  {glyphs.cursor} cursor", "accent bold"),
-        (f"  {text}", "muted"),
+        (f"  {kind.words.format(count)}", "muted"),
     )
 
 
@@ -321,9 +311,9 @@ def _spread(values: Sequence[float], taps: Sequence[float], step: int, count: in
     return made
 
 
-def _fill(context: RenderContext, made: Frame, field: _Field) -> None:
+def _put_field(context: RenderContext, made: Frame, field: _Field) -> None:
     """Colours every cell, with two colours on top of one another where there are enough."""
-    canvas, bare = made.canvas, _is_bare(context)
+    canvas, bare = made.canvas, context.is_bare
     halves = 1 if bare else 2
     rows = canvas.height * halves
     edges = [(level + 1) / HEATS for level in range(HEATS - 1)]
@@ -343,7 +333,7 @@ def _fill(context: RenderContext, made: Frame, field: _Field) -> None:
 def _filled(upper: int | None, lower: int | None, *, bare: bool) -> tuple[str, str]:
     """(sign, role) of a cell; at least one of its halves is filled."""
     if bare:
-        return _LEVELS[upper or 0], f"heat-{upper}"
+        return _CONTOUR.levels[upper or 0], f"heat-{upper}"
     if upper is None:
         return "\N{LOWER HALF BLOCK}", f"heat-{lower}"
     if lower is None:

@@ -108,7 +108,6 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
     order = {state: place for place, state in enumerate(_ROLES)}
     ranked = sorted(rows, key=lambda row: order.get(_shown(row), -1))
     canvas, glyphs = made.canvas, context.glyphs
-    bare = context.theme.is_plain or glyphs.ascii
     inside: dict[str, list[tuple[int, int]]] = {}
     clipped = 0
     for row, x, at in _places(made, axis, ranked):
@@ -116,7 +115,7 @@ def _put(made: Frame, context: RenderContext, axis: Axis, rows: Sequence[TrialRo
         clipped += outside != 0
         role = _ROLES.get(_shown(row), "faint")
         y = canvas.down - 1 - dot(at, canvas.down)
-        if outside or bare:
+        if outside or context.is_bare:
             sign = "^" if outside > 0 else "v" if outside else glyphs.states[_shown(row)]
             canvas.write(x // 2, y // 4, sign, role)
         else:
@@ -166,8 +165,7 @@ def _legend(context: RenderContext, rows: Sequence[TrialRow], sample: int) -> Li
     """The signs in the chart and what they mean."""
     there = set(map(_shown, rows))
     glyphs = context.glyphs
-    bare = context.theme.is_plain or glyphs.ascii
-    signs = glyphs.states if bare else dict.fromkeys(_ROLES, BLOT)
+    signs = glyphs.states if context.is_bare else dict.fromkeys(_ROLES, BLOT)
     parts = [(f"{glyphs.best} best", "success bold"), (f"{glyphs.cursor} cursor", "accent bold")]
     parts += [(f"{signs[state]} {state}", role) for state, role in _ROLES.items() if state in there]
     best = context.snapshot.row(context.snapshot.best)

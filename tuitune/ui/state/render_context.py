@@ -84,3 +84,8 @@ class RenderContext(Record, frozen=True):
     readonly: bool = False
     theme: Theme = DARK
     boxed: bool = False  # whether panes have boxes, or rules above them
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether signs tell what colours would: the terminal has few of them, or only ASCII."""
+        return self.theme.is_plain or self.glyphs.ascii
