@@ -43,6 +43,7 @@ class Training:
     """A trial that reports 27 losses, two seconds apart, each trial at its own pace."""
 
     def begin(self, order: Order) -> Course:
+        """The course of one attempt, from the step that it resumes at."""
         seconds = 2.0 + 0.001 * (order.trial * 7919 % 1000)
         first = (order.resume_step or 0) + 1
         loss = order.config["x"]
@@ -51,6 +52,7 @@ class Training:
 
 
 def study_of(trials: int, pruning: PruningSpec, gpus: Any = 0) -> StudySpec:
+    """A study of one parameter. gpus: of each trial."""
     return StudySpec(
         name="s",
         objective=Objective("loss", "min"),
@@ -64,6 +66,8 @@ def study_of(trials: int, pruning: PruningSpec, gpus: Any = 0) -> StudySpec:
 
 
 def nodes_with(slots: int, gpus: int = 0) -> tuple[ev.Node, ...]:
+    """Nodes of at most EACH slots, which have so many together. gpus: of each node."""
+
     def cards(node: int) -> Iterator[ev.Gpu]:
         for index in range(gpus):
             yield ev.Gpu(f"{node}-{index}", index, CARD.name, CARD.memory)
@@ -138,6 +142,7 @@ class Packed:
         self.steps: dict[int, int] = {}
 
     def take(self, event: ev.Event) -> None:
+        """Passes an event to the study, and a configuration to each trial that asks for one."""
         for fact in self.study.react(event):
             if isinstance(fact, ev.Ask):
                 self.take(ev.Proposed(self.now, fact.trial, {"x": 0.5}, "random", ""))
@@ -157,11 +162,13 @@ class Packed:
         return spent / count
 
     def hold(self) -> None:
+        """Tells the study that each running trial has 30 GB of memory."""
         for trial in [*self.study.state.running]:
             self.take(ev.Footprint(self.now, trial, 0, 30 * GB))
 
 
 def packed() -> None:
+    """What a report costs in a study that packs its GPUs, on few of them and on many."""
     print('gpus = "auto": a report in the study, us')
     print(f"{'GPUs':>6}{'median of 5':>14}{'over 8 GPUs':>14}")
     base = 0.0

@@ -65,6 +65,7 @@ class _Trial:
 
 
 def digits() -> Task:
+    """The network of spaces/, on scikit-learn's digits."""
     spaces = Path(__file__).parents[2] / "spaces"
     found = importlib.util.spec_from_file_location("digits", spaces / "digits.py")
     assert found is not None
@@ -87,6 +88,7 @@ def digits() -> Task:
 
 
 def boosting() -> Task:
+    """Boosted trees, five rounds for each part."""
     from sklearn.datasets import load_breast_cancer  # noqa: PLC0415 - only where it is measured
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
     from sklearn.metrics import log_loss  # noqa: PLC0415
@@ -124,6 +126,7 @@ def boosting() -> Task:
 
 
 def transformer() -> Task:
+    """A small transformer, twelve steps for each part."""
     text = inspect.getsource(_text)
     letters = sorted(set(text))
     codes = torch.tensor([letters.index(letter) for letter in text])
