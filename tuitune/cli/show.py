@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
@@ -58,6 +57,8 @@ class _Stored:
     rows: list[TrialRow]
     engine: Owner | None
     importance: Importance | None
+    best: TrialRow | None
+    partial: bool  # the best one is not complete
 
     @staticmethod
     def read(study: StudyFolder) -> _Stored:
@@ -65,7 +66,8 @@ class _Stored:
         engine = study.owner()  # asked before reading, so that no result is missed
         found = study.reader.changes()
         importance = study.importance(found.rows, engine)
-        return _Stored(study, found.study or StudyRow(), found.rows, engine, importance)
+        row, best = found.study or StudyRow(), study.best(found.rows)
+        return _Stored(study, row, found.rows, engine, importance, *best)
 
     @property
     def state(self) -> StudyState:
@@ -138,7 +140,7 @@ def _no_gpu_allowed(settings: Settings | None) -> str:
     from tuitune.engine.leases import allowed_now  # noqa: PLC0415 - few studies need it
 
     now = allowed_now(settings, time.time())
-    needed = 1 if settings.gpus == "auto" else math.ceil(settings.gpus)
+    needed = 1 if settings.gpus == "auto" else ceil(settings.gpus)
     if now.gpus is None or now.gpus >= needed:
         return ""
     return f"[devices] max_gpus and hours: {allowance(now)}, and a trial has {needed}"
@@ -149,14 +151,13 @@ def _counts(stored: _Stored) -> tuple[dict[TrialState, int], int]:
 
 
 def _record(stored: _Stored, chosen: Chosen) -> dict[str, Any]:
-    best, partial = stored.study.best(stored.rows)
-    found = stored.importance
+    best, found = stored.best, stored.importance
     return {
         "study": stored.study.name,
         "state": stored.state,
         "nothing_starts": _nothing_starts(stored) or None,
         "counts": _counts(stored)[0],
-        "best": best and best_record(best.number, best.value, best.config, partial=partial),
+        "best": best and best_record(best.number, best.value, best.config, partial=stored.partial),
         "importance": found and importance_record(found),
         **usage_record(*stored.rows),
         "trials": [trial_record(row) for row in _listed(stored, chosen)],
@@ -171,8 +172,7 @@ def _print_words(stored: _Stored, chosen: Chosen) -> None:
         lines = list(failure_lines(stored.rows, spec, _ranked(stored), to.width))
         to.print(*(lines or [line("no trial has failed")]))
         return
-    best, partial = stored.study.best(stored.rows)
-    rows = _chosen_rows(stored, chosen)
+    best, rows = stored.best, _chosen_rows(stored, chosen)
     if rows:
         now = None if stored.engine is None else time.time()
         number_of_best = None if best is None else best.number
@@ -185,7 +185,7 @@ def _print_words(stored: _Stored, chosen: Chosen) -> None:
     if stored.importance is not None and stored.importance.parameters:
         to.print((), *_importance_lines(stored.importance))
     if best is not None:
-        to.print((), *best_lines(spec, best, partial=partial), fold=False)
+        to.print((), *best_lines(spec, best, partial=stored.partial), fold=False)
 
 
 def _used(rows: Sequence[TrialRow]) -> tuple[float, float | None]:
@@ -247,8 +247,7 @@ def _chosen_rows(stored: _Stored, chosen: Chosen) -> list[TrialRow]:
     """Those to print, the best last: first the ones without a value, by their numbers."""
     if chosen.failed:
         return [row for row in stored.rows if row.state == TrialState.FAILED]
-    best, _ = stored.study.best(stored.rows)
-    objective = stored.study.spec.objective
+    best, objective = stored.best, stored.study.spec.objective
     rows = [row for row in stored.rows if chosen.top is None or row.value is not None]
 
     def order(row: TrialRow) -> tuple[bool, tuple[bool, int, float, int]]:
