@@ -148,7 +148,10 @@ def _left(code: int, study: OpenedStudy | None) -> int:
     """After the app has ended with this status, on this study or on the list: the command's own."""
     if study is None or not (study.folder / DATABASE).exists():  # it may have been deleted
         return code
-    return _closed(StudyFolder(study.folder), study.file, code)
+    folder = StudyFolder(study.folder)
+    if code > _SIGNALLED:
+        return _signalled(folder, study.file, code)
+    return code or _farewell(folder, study.file)
 
 
 def _restart(
@@ -179,13 +182,6 @@ def _stored_settings(study: StudyFolder) -> list[str]:
     search = study.spec.search
     asked = {"trials": search.trials, "concurrency": search.concurrency}
     return [f"search.{name}={number}" for name, number in asked.items() if number is not None]
-
-
-def _closed(study: StudyFolder, file: str, code: int) -> int:
-    """After the app has ended with this status: the command's own."""
-    if code > _SIGNALLED:
-        return _signalled(study, file, code)
-    return code or _farewell(study, file)
 
 
 def _farewell(study: StudyFolder, file: str) -> int:
