@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +98,8 @@ class StudyOrCommand(click.Group):
     def _hint(self, ctx: click.Context, name: str, runs: Path) -> str:
         if Path(f"{name}.toml").is_file():
             return f"`tuitune {name}.toml` runs that file"
+        import difflib  # noqa: PLC0415 - few commands are mistyped
+
         from tuitune.store.folder import all_studies  # noqa: PLC0415 - not for `--help`
 
         studies = [folder.name for folder in all_studies(runs)]
