@@ -23,8 +23,8 @@ from tuitune.devices.host import room_for_parked
 from tuitune.devices.rocm import PREFIX
 from tuitune.ipc.entry import connect_to_parent
 
-LEAST_DRIVER, MOVING_DRIVER = 575, 580  # with all calls; that can restore on another GPU
-MARGIN, SPARE = 1.05, 256 << 20  # of memory that has to be free for a restore: a factor, and bytes
+_LEAST_DRIVER, _MOVING_DRIVER = 575, 580  # with all calls; that can restore on another GPU
+_MARGIN, _SPARE = 1.05, 256 << 20  # a factor and bytes: of memory to be free for a restore
 _LIBRARY = "libcuda.so.1"
 _CALL = "cuCheckpointProcess"
 _LOCK_MS = 10_000  # that work under way on the GPU may take to its end
@@ -194,7 +194,7 @@ def _short_of(memory: int, to: str) -> str:
 
 def needed_for(memory: int) -> int:
     """Bytes that have to be free on a GPU before so many are restored."""
-    return int(memory * MARGIN) + SPARE
+    return int(memory * _MARGIN) + _SPARE
 
 
 # --- whether it can be done here -----------------------------------------------------------------
@@ -208,11 +208,11 @@ def why_not_here(seen: Snapshot, devices: Collection[GpuSample]) -> str:
         return "only NVIDIA's driver can park a process"
     if any(device.parent for device in devices):
         return "processes on MIG instances can't be parked; use whole GPUs"
-    version = driver_version(seen)
-    if version is not None and version < LEAST_DRIVER:
-        return f"driver {seen.driver} can't park processes; install {LEAST_DRIVER} or newer"
+    version = _driver_version(seen)
+    if version is not None and version < _LEAST_DRIVER:
+        return f"driver {seen.driver} can't park processes; install {_LEAST_DRIVER} or newer"
     if not _has_calls():
-        return f"this libcuda has no checkpoint calls; install driver {LEAST_DRIVER} or newer"
+        return f"this libcuda has no checkpoint calls; install driver {_LEAST_DRIVER} or newer"
     return ""
 
 
@@ -222,7 +222,7 @@ def parking_words() -> str:
     return f"the host has room for {size(room)} of GPU memory; experimental"
 
 
-def driver_version(seen: Snapshot) -> int | None:
+def _driver_version(seen: Snapshot) -> int | None:
     """The first number of the driver's version; None if it is not known."""
     first = seen.driver.partition(".")[0]
     return int(first) if first.isdigit() else None
@@ -230,7 +230,7 @@ def driver_version(seen: Snapshot) -> int | None:
 
 def can_move(seen: Snapshot) -> bool:
     """Whether a process may be restored on another GPU than before."""
-    return (driver_version(seen) or 0) >= MOVING_DRIVER
+    return (_driver_version(seen) or 0) >= _MOVING_DRIVER
 
 
 def _has_calls(names: Sequence[str] = ("Lock", "Checkpoint", "Restore", "Unlock")) -> bool:

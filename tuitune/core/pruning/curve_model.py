@@ -14,7 +14,7 @@ from statistics import NormalDist, fmean, pstdev
 
 import msgspec
 
-TENTH = 0.1  # the best trials, which are sought
+_TENTH = 0.1  # the best trials, which are sought
 _MOST_MARKS = 257  # quantiles by which values are ranked
 _PRIOR = 3.0  # pairs that the prior of each line weighs
 _FEWEST = 3  # values of new trials for a spread
@@ -144,7 +144,7 @@ def _cut(model: CurveModel, values: Sequence[Mapping[int, float]]) -> float:
         line = model.at_end(rung)
         ends.update((t, line.offset + line.slope * value) for t, value in column.items())
     ranked = sorted(ends.values())
-    return ranked[int(TENTH * len(ranked))]
+    return ranked[int(_TENTH * len(ranked))]
 
 
 def _line(before: Mapping[int, float], after: Mapping[int, float], spread: float) -> Line:

@@ -24,10 +24,10 @@ from tuitune.core.space import SearchSpace
 
 Array = NDArray[np.float64]
 
-GOOD = 0.15  # q: the share of good configurations
-EXPLORED = 1 / 3  # rho: the share of random ones
-CANDIDATES = 64  # N_s
-WIDENED = 3.0  # b_w: candidates are drawn with bandwidths so many times as wide
+_GOOD = 0.15  # q: the share of good configurations
+_EXPLORED = 1 / 3  # rho: the share of random ones
+_CANDIDATES = 64  # N_s
+_WIDENED = 3.0  # b_w: candidates are drawn with bandwidths so many times as wide
 _LEAST_WIDTH = 1e-3  # of a bandwidth, as in the authors' implementation
 _FEWEST = 8  # candidates that keep the constraints
 _ROUNDS = 6  # of draws, as long as constraints leave fewer
@@ -41,7 +41,7 @@ class Sides(msgspec.Struct, frozen=True):
     poor: tuple[Past, ...]
 
 
-def sides(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, least: int) -> Sides | None:
+def _sides(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, least: int) -> Sides | None:
     """The best and worst trials of the highest rung with least + 2 of them; None without one.
 
     least: N_min, in the paper the number of parameters + 1. With N trials, max(N_min, q N) are good
@@ -52,7 +52,7 @@ def sides(pasts: Iterable[Past], rungs: Sequence[int], mode: Mode, least: int) -
         found = [past for _, _, past in sorted(at[rung], key=lambda one: one[:2])]
         finite = sum(isfinite(loss) for loss, _, _ in at[rung])
         if len(found) >= least + 2 and finite >= least:
-            good = max(least, int(GOOD * len(found)))
+            good = max(least, int(_GOOD * len(found)))
             poor = max(least, len(found) - good)
             name = rung if rungs else None
             return Sides(name, tuple(found[:good]), tuple(found[-poor:]))
@@ -95,7 +95,7 @@ class Kernels:
         """
         drawn = self.points[picks].copy()
         for axis, count in enumerate(self.categories):
-            width, share = WIDENED * self.widths[axis], shares[:, axis]
+            width, share = _WIDENED * self.widths[axis], shares[:, axis]
             if count:
                 drawn[:, axis] = _category(drawn[:, axis], share, width, int(count))
             else:
@@ -103,7 +103,7 @@ class Kernels:
         return drawn
 
 
-def kernels(points: Array, categories: NDArray[np.int64]) -> Kernels:
+def _kernels(points: Array, categories: NDArray[np.int64]) -> Kernels:
     """Bandwidths by the normal reference rule from the points' own spread, 1.06 s n^(-1 / (4 + d)).
 
     points: (n, d), n at least 1, without NaN.
@@ -128,7 +128,7 @@ def _category(own: Array, shares: Array, leaving: float, count: int) -> Array:
     return np.where(shares < 1.0 - leaving, own, other + (other >= own))
 
 
-def imputed(points: Array, categories: NDArray[np.int64], rng: np.random.Generator) -> Array:
+def _imputed(points: Array, categories: NDArray[np.int64], rng: np.random.Generator) -> Array:
     """NaN, where a parameter does not exist, replaced by the value of a random other point.
 
     Where no point has one, by a random value. points: (n, d).
@@ -167,9 +167,9 @@ class BohbModel:
     def propose(self, trial: int, history: History, tried: Tried) -> Proposal | None:
         """As `Model.propose`; a random configuration where there are too few trials for a model."""
         rng = np.random.default_rng([self.seed, trial])
-        if rng.random() < EXPLORED:
+        if rng.random() < _EXPLORED:
             return self._explored(trial, tried, "explore")
-        found = sides(history.past, self.rungs, self.mode, least_good(self.space))
+        found = _sides(history.past, self.rungs, self.mode, _least_good(self.space))
         if found is None or not self.space.searched:
             return self._explored(trial, tried, "few")
         chosen = self._likeliest(found, tried, rng)
@@ -189,11 +189,11 @@ class BohbModel:
         """(configuration, ln of the ratio of the two densities there)."""
         encode, categories = self.columns.encode, self.columns.categories
         good, poor = (
-            kernels(imputed(encode([past.config for past in side]), categories, rng), categories)
+            _kernels(_imputed(encode([past.config for past in side]), categories, rng), categories)
             for side in (found.good, found.poor)
         )
         configs = [self.space.configuration(point) for point in self._candidates(good, rng)]
-        at = imputed(encode(configs), categories, rng)  # after rounding
+        at = _imputed(encode(configs), categories, rng)  # after rounding
         ratios = good.log_at(at) - poor.log_at(at)
         for index in np.argsort(-ratios, kind="stable"):
             if is_new(self.space, configs[index], tried):
@@ -204,20 +204,20 @@ class BohbModel:
         """Points that keep the constraints, some of them from the whole space if they are rare."""
         kept: list[list[float]] = []
         for _ in range(_ROUNDS):
-            picks = rng.integers(len(good.points), size=CANDIDATES)
-            drawn = good.draw(picks, rng.random((CANDIDATES, len(good.categories))))
+            picks = rng.integers(len(good.points), size=_CANDIDATES)
+            drawn = good.draw(picks, rng.random((_CANDIDATES, len(good.categories))))
             points = self.columns.points(drawn)
             if not self.space.groups:
                 return points
             kept += [point for point in points if self.space.keeps_at(point)]
-            if len(kept) >= CANDIDATES:
-                return kept[:CANDIDATES]
+            if len(kept) >= _CANDIDATES:
+                return kept[:_CANDIDATES]
         random = Random(int(rng.integers(2**63)))  # noqa: S311 - reproducible by design
         more = (self.space.draw(random) for _ in range(max(0, _FEWEST - len(kept))))
         return [*kept, *(point for point in more if point is not None)]
 
 
-def least_good(space: SearchSpace) -> int:
+def _least_good(space: SearchSpace) -> int:
     """N_min: a density needs more points than parameters."""
     return len(space.searched) + 1
 

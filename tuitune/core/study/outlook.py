@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import exp, expm1, inf, isfinite, log, log1p
 from typing import NamedTuple
 
-HOUR = 3600.0  # s
+_HOUR = 3600.0  # s
 _LEAST = 10  # ended trials with a value, before anything is said
 _RECENT = 64  # ended trials that tell how many end in an hour
 _TAIL = 3  # one in so many values tells how far apart the best ones are
@@ -38,7 +38,7 @@ def next_hour(ends: Iterable[tuple[float, float]], left: float) -> Outlook | Non
     if len(recent) < _LEAST or recent[-1] <= recent[0]:
         return None
     rate = (len(recent) - 1) / (recent[-1] - recent[0])
-    return improvement([loss for _, loss in ordered], int(min(left, rate * HOUR)))
+    return improvement([loss for _, loss in ordered], int(min(left, rate * _HOUR)))
 
 
 def improvement(losses: Sequence[float], trials: int) -> Outlook | None:
