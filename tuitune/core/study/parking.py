@@ -105,9 +105,9 @@ def _may_be_had(obstacle: Obstacle) -> bool:
 
 
 def on_park_failed(state: st.State, fact: ev.ParkFailed) -> Sequence[ev.Decision]:
-    """One that is broken is ended. Others leave if nothing is lost by that.
+    """One that is broken is ended, and one that the user has paused is asked to pause without it.
 
-    Else one that makes way runs to its end, and one that the user has paused is frozen.
+    One that makes way leaves if nothing is lost by that, and else runs to its end.
     """
     trial = state.trials[fact.trial]
     at = trial.parked
@@ -115,14 +115,12 @@ def on_park_failed(state: st.State, fact: ev.ParkFailed) -> Sequence[ev.Decision
         return ()
     if fact.broken:
         return (_end(trial, StopReason.NOT_RESTORED, fact.time),)
-    if at.way and not trial.paused_by_user:
-        if not trial.is_saved:
-            return (released(trial, fact.time),)
+    if trial.paused_by_user:
+        return (ask_to_pause(state, trial, fact.time),)
+    if at.way and trial.is_saved:
         number, attempt = trial.number, trial.attempt
         return (ev.Signal(fact.time, number, attempt, "ask", StopReason.MOVED, save=False),)
-    if not trial.paused_by_user:
-        return (released(trial, fact.time),)
-    return (ask_to_pause(state, trial, fact.time),)
+    return (released(trial, fact.time),)
 
 
 def on_restored(state: st.State, fact: ev.Restored) -> Sequence[ev.Decision]:
