@@ -64,7 +64,8 @@ class Study:
     _folder: StudyFolder
 
     def __repr__(self) -> str:
-        return f"<study {self.name}: {self.state}, {len(self.trials)} trials; {self.path}>"
+        trials = len(self._folder.reader.trials())
+        return f"<study {self.name}: {self.state}, {trials} trials; {self.path}>"
 
     @property
     def name(self) -> str:
