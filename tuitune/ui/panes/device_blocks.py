@@ -129,7 +129,7 @@ def _trial(
     snapshot = context.snapshot
     shown = shown_state(row, engine_gone=snapshot.engine_gone)
     most = snapshot.spec.pruning.max
-    resource = snapshot.spec.pruning.resource or "report"
+    resource = snapshot.spec.pruning.unit
     seconds = duration_of(row, snapshot.now)
     return [
         line((trial_name(row.number), "accent")),

@@ -135,7 +135,7 @@ def last_words(facts: Sequence[tuple[int, AnyFact]]) -> str:
 
 def resource(snapshot: Snapshot) -> str:
     """The name of the resource, as "epoch"; "report" if the study gives none."""
-    return plain(snapshot.spec.pruning.resource or "report")
+    return plain(snapshot.spec.pruning.unit)
 
 
 def _rung(snapshot: Snapshot, row: TrialRow) -> str:
