@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuitune.cli.studies import StudyFolder
     from tuitune.store.exported import ExportedTable, Form
 
-FORMS: tuple[Form, ...] = ("csv", "json")
+_FORMS: tuple[Form, ...] = ("csv", "json")
 _REPORT = "html"
 
 
@@ -37,7 +37,7 @@ def export_study(
     study = open_study(text, runs)
     if study is None:
         return 2
-    form = next((form for form in FORMS if form == to), None)
+    form = next((form for form in _FORMS if form == to), None)
     if form is not None:
         return _write_table(study, what or "trials", form, Path(out) if out else None)
     if to == _REPORT and what is None:
@@ -123,7 +123,7 @@ def _write_to_tool(study: StudyFolder, name: str, where: str) -> int:
     from tuitune.exporters.registry import destination_kind, place_of  # noqa: PLC0415
 
     try:
-        destination_kind(name, (*FORMS, _REPORT))
+        destination_kind(name, (*_FORMS, _REPORT))
         place = place_of(name, where, study.path, Path.cwd())
         with feeding(study.path, place) as feed:
             feed.all(lambda left: print(f"{study.name}: {left} facts are left", file=sys.stderr))

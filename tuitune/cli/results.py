@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuitune.messages.configuration import ConfigurationForm
     from tuitune.store.exported import ExportedTable
 
-one_trial_argument = click.argument("words", nargs=-1, metavar="[STUDY] [TRIAL]")
+_one_trial_argument = click.argument("words", nargs=-1, metavar="[STUDY] [TRIAL]")
 
 
 def _study_and_trial(words: tuple[str, ...], runs: Path) -> tuple[str | None, int | None]:
@@ -63,7 +63,7 @@ def export(study: str | None, *, what: ExportedTable | None, to: str, out: str, 
 
 
 @click.command()
-@one_trial_argument
+@_one_trial_argument
 @click.option(
     "--as",
     "form",
@@ -83,7 +83,7 @@ def best(words: tuple[str, ...], *, form: ConfigurationForm, checkpoint: bool, r
 
 
 @click.command()
-@one_trial_argument
+@_one_trial_argument
 @click.option(
     "--to", type=click.IntRange(min=1), required=True, help="The last step, as epoch 200."
 )

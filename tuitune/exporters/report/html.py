@@ -92,7 +92,9 @@ def _data(told: Told, reports: Iterable[Report]) -> dict[str, Any]:
         "partial": partial,
         "rungs": sorted({step for bracket in row.rungs for step in bracket})[:40],
         "parameters": [_parameter(p) for p in spec.space.parameters],
-        "importance": None if found is None else [_importance(p) for p in found.parameters],
+        "importance": None
+        if found is None
+        else [{"name": one.name, "rise": one.rise} for one in found.parameters],
         "importance_note": _importance_note(found),
         "trials": [_trial(one, order[one.number]) for one in rows],
         "curves": _curves(reports, spec.objective.metric),
@@ -148,10 +150,6 @@ def _spans_much(numbers: Sequence[float]) -> bool:
 def _word(value: Any) -> str:
     """As the page spells it."""
     return value if isinstance(value, str) else as_json(value)
-
-
-def _importance(one: Any) -> dict[str, Any]:
-    return {"name": one.name, "rise": one.rise}
 
 
 def _importance_note(found: Importance | None) -> str:
