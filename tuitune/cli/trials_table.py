@@ -8,7 +8,7 @@ from tuitune.cli.output import EXPENDABLE, Column, table
 from tuitune.messages.configuration import configuration_toml
 from tuitune.messages.failures import failure_groups
 from tuitune.messages.states import WORDS, Shown
-from tuitune.messages.text import duration, number, plain, trial_name
+from tuitune.messages.text import duration, number, plain, trial_count, trial_name
 from tuitune.store.exported import usage_record
 from tuitune.ui.render.glyphs import shown_state
 from tuitune.ui.render.lines import Line, cell_len, line
@@ -75,7 +75,7 @@ def failure_lines(
     for group in failure_groups(rows):
         count = len(group.trials)
         yield ()
-        yield line((f"{count} trial{'' if count == 1 else 's'}: ", "bold"), (group.error, "error"))
+        yield line((f"{trial_count(count)}: ", "bold"), (group.error, "error"))
         if group.shared:
             yield line(("  all with ", "muted"), (group.shared, "bold"))
         columns = trial_columns(spec, ranked, [by_number[n] for n in group.trials], None, None)

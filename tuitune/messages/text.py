@@ -84,6 +84,11 @@ def usage_words(gpu_seconds: float, joules: float | None) -> str:
     return f"{hours}, {words}"
 
 
+def trial_count(count: int) -> str:
+    """As 1 trial, 2 trials."""
+    return f"{count} trial{'' if count == 1 else 's'}"
+
+
 def gpus(count: int) -> str:
     """As 1 GPU, 2 GPUs."""
     return f"{count} GPU{'' if count == 1 else 's'}"

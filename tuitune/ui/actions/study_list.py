@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tuitune.control.requests import Pause, Resume, Stop
 from tuitune.messages.states import leaving
-from tuitune.messages.text import plain
+from tuitune.messages.text import plain, trial_count
 from tuitune.ui.state.records import Record
 from tuitune.ui.state.status_line import Choice, Menu, Question
 
@@ -98,8 +98,7 @@ def _continue(app: StudyActs, entry: Entry) -> None:
 
 def _delete(app: StudyActs, entry: Entry) -> None:
     name = plain(entry.name)
-    trials = f"{entry.trials} trial{'' if entry.trials == 1 else 's'}"
-    what = f"{trials}, their checkpoints and logs, in {plain(str(entry.folder))}"
+    what = f"{trial_count(entry.trials)}, their checkpoints and logs, in {plain(str(entry.folder))}"
     text = f"type {name} to delete {what}"
     app.ask(Question(text, lambda: app.delete(entry.folder), entry.name))
 

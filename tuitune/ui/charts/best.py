@@ -10,7 +10,7 @@ from tuitune.core.events import TrialState
 from tuitune.core.study.outlook import next_hour
 from tuitune.core.study.ranking import loss
 from tuitune.messages.outlook import outlook_words
-from tuitune.messages.text import number, trial_name
+from tuitune.messages.text import number, trial_count, trial_name
 from tuitune.ui.charts.axis import good_range, scale
 from tuitune.ui.charts.canvas import Ink
 from tuitune.ui.charts.ended import Ended, EndedTrials
@@ -208,7 +208,7 @@ def _note(plot: _Plot, last: Ended, *, partial: bool) -> str:
     """The best, and how many trials have ended since."""
     since = len(plot.every) - plot.place(last)
     note = f"{number(last.value)} {trial_name(last.number)}"
-    note += f", no better for {since} trial{'s' if since > 1 else ''}" if since else ""
+    note += f", no better for {trial_count(since)}" if since else ""
     return note + (", none complete" if partial else "")
 
 

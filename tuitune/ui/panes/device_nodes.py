@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuitune.messages.text import plain
+from tuitune.messages.text import plain, trial_count
 from tuitune.ui.render.glyphs import meter
 from tuitune.ui.render.lines import Line, Segment, fit, joined, line, width_of
 from tuitune.ui.text import device as text
@@ -65,7 +65,7 @@ def _node(
     gpus = f"{sum(bool(card.trials) for card in cards)}/{len(cards)} GPUs" if cards else ""
     slots = f"{text.whole(node.slots_used)}/{text.whole(node.slots)}"
     count = len(node.trials)
-    trials = f"{count} trial{'' if count == 1 else 's'}" if count else ""
+    trials = trial_count(count) if count else ""
     segments = [
         Segment(9, line((fit(plain(node.name), longest), "title"))),
         Segment(8, line((f"{gpus:>9}", "" if gpus else "muted"))) if gpus else None,
