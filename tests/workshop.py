@@ -163,6 +163,14 @@ cpus = 0.5
         reader.close()
         return json.loads(msgspec.json.encode(records))
 
+    def facts(self, kind: type) -> list[Any]:
+        """Those of this kind in the journal of `study`."""
+        reader = Reader.open(self.folder() / DATABASE)
+        try:
+            return [fact for _, fact in reader.facts() if isinstance(fact, kind)]
+        finally:
+            reader.close()
+
     def folder(self, study: str = "study") -> Path:
         return self.path / "runs" / study
 

@@ -102,15 +102,6 @@ class ClusterShop(Workshop):
         assert process.returncode == 0, output
         return output
 
-    def facts(self, kind: type) -> list[Any]:
-        from tuitune.store.reader import Reader  # noqa: PLC0415
-
-        reader = Reader.open(self.folder() / "study.db")
-        try:
-            return [fact for _, fact in reader.facts() if isinstance(fact, kind)]
-        finally:
-            reader.close()
-
     def agents(self) -> dict[int, str]:
         """The processes of all agents on this machine, with their command lines."""
         return self._processes("engine.agent")

@@ -14,7 +14,6 @@ from test_engine_death import check_journal
 from workshop import Workshop, wait_until
 
 from tuitune.core import events as ev
-from tuitune.store.reader import Reader
 
 # Every epoch trained is noted before it is reported, with the attempt that did it.
 CODE = """
@@ -157,13 +156,13 @@ def test_with_too_few_trials_for_its_rungs_the_best_is_trained_to_the_end(worksh
 
 def promotions(workshop: Workshop) -> list[ev.Promoted]:
     begun = (workshop.folder() / "study.toml").exists()  # written once the database is there
-    return facts(workshop, ev.Promoted) if begun else []
+    return workshop.facts(ev.Promoted) if begun else []
 
 
 def check_epochs(workshop: Workshop) -> None:
     """Attempts go on where the last checkpoint stands; within one no epoch is left out or twice."""
     saves: dict[int, list[ev.Checkpointed]] = {}
-    for fact in facts(workshop, ev.Checkpointed):
+    for fact in workshop.facts(ev.Checkpointed):
         saves.setdefault(fact.trial, []).append(fact)
     for folder in (workshop.folder() / "trials").iterdir():
         noted = folder / "epochs"
@@ -182,16 +181,8 @@ def check_epochs(workshop: Workshop) -> None:
 
 def check_promotions(workshop: Workshop) -> None:
     """Whoever went on was among the best third then, and nobody goes on twice from one rung."""
-    went = [f for f in facts(workshop, ev.Verdict) if f.action == "go" and f.rung]
-    went += facts(workshop, ev.Promoted)
+    went = [f for f in workshop.facts(ev.Verdict) if f.action == "go" and f.rung]
+    went += workshop.facts(ev.Promoted)
     assert len(went) > 100
     assert all(f.rank <= f.n // 3 for f in went if getattr(f, "by_rank", True))
     assert max(Counter((f.trial, f.rung) for f in went).values()) == 1
-
-
-def facts(workshop: Workshop, kind: type) -> list:
-    reader = Reader.open(workshop.folder() / "study.db")
-    try:
-        return [fact for _, fact in reader.facts() if isinstance(fact, kind)]
-    finally:
-        reader.close()

@@ -8,15 +8,6 @@ import sys
 from workshop import Workshop
 
 from tuitune.core.events import Reported, Warned
-from tuitune.store.reader import Reader
-
-
-def facts(workshop: Workshop, kind: type) -> list:
-    reader = Reader.open(workshop.folder() / "study.db")
-    try:
-        return [fact for _, fact in reader.facts() if type(fact) is kind]
-    finally:
-        reader.close()
 
 
 def test_odd_values_are_kept_and_nonsense_is_one_warning_each(workshop: Workshop):
@@ -38,12 +29,12 @@ def test_odd_values_are_kept_and_nonsense_is_one_warning_each(workshop: Workshop
     """
     done = workshop.run(workshop.study(code, more, trials=1), "--no-ui")
     assert done.returncode == 0, done.stdout + done.stderr
-    reports = facts(workshop, Reported)
+    reports = workshop.facts(Reported)
     assert [r.step for r in reports] == [1, 2, 3, 4, 5, 6, 4, 5, 7]
     assert math.isnan(reports[0].metrics["loss"])
     assert reports[1].metrics["loss"] == math.inf
     assert all("note" not in r.metrics for r in reports)
-    warnings = [w.text for w in facts(workshop, Warned)]
+    warnings = [w.text for w in workshop.facts(Warned)]
     assert len(warnings) == len(set(warnings))
     assert len([w for w in warnings if "note" in w]) == 1
     assert "step = 4 after 6: kept, but not judged; count step upwards" in warnings
@@ -63,7 +54,7 @@ def test_ten_thousand_reports_at_once_all_arrive_in_order(workshop: Workshop):
     done = workshop.run(workshop.study(code, more, trials=2), "--no-ui")
     assert done.returncode == 0, done.stdout + done.stderr
     for number in range(2):
-        steps = [r.step for r in facts(workshop, Reported) if r.trial == number]
+        steps = [r.step for r in workshop.facts(Reported) if r.trial == number]
         assert steps == list(range(1, 10_001))
 
 
@@ -79,7 +70,7 @@ def test_counting_epochs_from_zero_is_told_with_the_mend(workshop: Workshop):
     max = 3
     """
     workshop.run(workshop.study(code, more, trials=1), "--no-ui")
-    (warning,) = facts(workshop, Warned)
+    (warning,) = workshop.facts(Warned)
     assert "counts from 1" in warning.text
 
 
@@ -105,7 +96,7 @@ def test_a_step_may_be_reported_in_parts_and_its_last_objective_counts(workshop:
     (trial,) = workshop.trials()
     assert (trial["state"], trial["step"]) == ("COMPLETE", 3)
     assert trial["value"] == 10 / 3 - 4
-    assert not facts(workshop, Warned)
+    assert not workshop.facts(Warned)
     assert (workshop.folder() / "trials/0000/output.log").read_text() == "saves its model\n"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from test_reports import facts
 from workshop import Workshop, wait_until
 
 from tuitune.core.events import Reported, Verdict
@@ -54,5 +53,5 @@ def test_each_step_is_answered_once_however_often_it_is_reported(workshop: Works
     """
     done = workshop.run(workshop.study(code, more, trials=1), "--no-ui")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [verdict.step for verdict in facts(workshop, Verdict)] == list(range(1, 10))
-    assert len(facts(workshop, Reported)) == 27
+    assert [verdict.step for verdict in workshop.facts(Verdict)] == list(range(1, 10))
+    assert len(workshop.facts(Reported)) == 27
