@@ -94,8 +94,7 @@ class CurveChart:
         reported = [line for line in lines if line[1].steps]
         if not reported:
             return Drawing(title, words(*_nothing(context, chosen)), actions=_ACTIONS[1:2])
-        part = shown_part(selection, steps_of(context, [curve for _, curve in reported]))
-        drawn = [Shown(one, curve, visible(curve, part)) for one, curve in reported]
+        _, part, drawn = _parts(context, reported)
         made = framed(context, drawn, part, size)
         if isinstance(made, str):
             return Drawing(title, words(made), actions=_ACTIONS[:2])
@@ -114,9 +113,7 @@ class CurveChart:
         reported = [line for line in lines if line[1].steps]
         if not reported:
             return None
-        whole = steps_of(context, [curve for _, curve in reported])
-        part = shown_part(context.selection, whole)
-        drawn = [Shown(one, curve, visible(curve, part)) for one, curve in reported]
+        whole, part, drawn = _parts(context, reported)
         made = framed(context, drawn, part, size)
         if made is None or isinstance(made, str):
             return None
@@ -175,6 +172,15 @@ class Plot:
         )
         known = self._traces.get(trial)
         return known if known is not None and known[0] == key else (key, trace(made, line.part))
+
+
+def _parts(
+    context: RenderContext, reported: Sequence[tuple[Overlaid, Curve]]
+) -> tuple[Range, Range, list[Shown]]:
+    """All steps of these curves, those that are shown, and the curves there."""
+    whole = steps_of(context, [curve for _, curve in reported])
+    part = shown_part(context.selection, whole)
+    return whole, part, [Shown(one, curve, visible(curve, part)) for one, curve in reported]
 
 
 def steps_of(context: RenderContext, curves: Sequence[Curve]) -> Range:

@@ -193,8 +193,7 @@ def _describe(entry: Entry, known: _Known, *, runs: bool) -> None:
     entry.done = sum(counts[state] for state in ENDED) + held
     entry.running, entry.failed = counts[TrialState.RUNNING], counts[TrialState.FAILED]
     entry.launching, entry.trials = known.study.launching, len(known.rows)
-    saved = any(row.checkpoint is not None for row in rows)
-    entry.may_save = saved or spec.trial.may_save
+    entry.may_save = spec.trial.may_save or any(row.checkpoint is not None for row in rows)
     entry.total = spec.search.trials if known.study.total is None else known.study.total
     entry.trial, entry.partial = best_of(spec, rows)
     best = None if entry.trial is None else known.rows[entry.trial]
