@@ -12,7 +12,7 @@ from tuitune.core import events as ev
 from tuitune.core.reasons import Stopped
 from tuitune.core.search.proposal import Proposal
 from tuitune.core.space import SearchSpace
-from tuitune.core.study.acts import Act, ActivityName, standing, why_not
+from tuitune.core.study.acts import Act, standing, why_not
 from tuitune.messages.states import Shown, refusal, shown
 from tuitune.messages.text import trial_name, trial_names
 from tuitune.studyfile.nesting import joined
@@ -235,9 +235,8 @@ def _sorted_out(
 
 
 def _shown(trial: Trial) -> Shown:
-    activity: ActivityName | None = None if trial.parked is None else "parked"
     at_rung = trial.at_rung and not trial.paused_by_user
-    return shown(trial.state, activity=activity, at_rung=at_rung)
+    return shown(trial.state, activity="parked" if trial.parked else None, at_rung=at_rung)
 
 
 def _changed(space: SearchSpace, config: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
