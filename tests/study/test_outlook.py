@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from random import Random
+from typing import NamedTuple
 
 import pytest
 
+from tuitune.core.events import TrialState
+from tuitune.core.spec import Objective
 from tuitune.core.study.outlook import improvement, next_hour
-from tuitune.messages.outlook import outlook_words
+from tuitune.messages.outlook import outlook_words, study_outlook
 
 DRAWS = {
     "exponential": lambda random: random.expovariate(1),
@@ -77,3 +80,19 @@ def test_its_words():
     assert outlook_words(next_hour(ends, 12), 12).startswith("rest of the study (12 trials): ")
     best_first = [(60.0 * n, float(n)) for n in range(60)]
     assert outlook_words(next_hour(best_first, 3), 3).endswith("better; it may as well stop")
+
+
+class Row(NamedTuple):
+    ended: float | None
+    state: TrialState
+    value: float | None
+
+
+def test_trials_that_ended_without_a_complete_value_count_as_draws():
+    random = Random(3)
+    complete = [Row(60.0 * n, TrialState.COMPLETE, random.gauss(0, 1)) for n in range(30)]
+    failed = [Row(60.0 * n + 30, TrialState.FAILED, None) for n in range(30)]
+    running = [Row(None, TrialState.RUNNING, -9.0)]
+    ends = [(one.ended, one.value) for one in complete] + [(one.ended, math.inf) for one in failed]
+    told = study_outlook([*complete, *failed, *running], Objective("loss", "min"), 100)
+    assert told == outlook_words(next_hour(ends, 40), 40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tuitune.cli.console import print_json
@@ -15,10 +15,9 @@ from tuitune.cli.studies import open_study
 from tuitune.cli.summary import best_record, counted_spans, counts
 from tuitune.cli.trials_table import best_lines, failure_lines, trial_columns
 from tuitune.core.events import TrialState
-from tuitune.core.study.outlook import next_hour
 from tuitune.core.study.ranking import loss
 from tuitune.messages.facts import told
-from tuitune.messages.outlook import outlook_words
+from tuitune.messages.outlook import study_outlook
 from tuitune.messages.parameters import by_importance, caution, is_useless, score
 from tuitune.messages.states import shown_counts
 from tuitune.messages.text import allowance, plain, trial_name, usage_words
@@ -215,26 +214,19 @@ def _head(stored: _Stored) -> list[Line]:
     lines = [head]
     if why := _nothing_starts(stored):
         lines.append(line((f"nothing starts: {plain(why)}", "warning")))
-    if (outlook := _outlook(stored)) is not None:
+    if outlook := _outlook(stored):
         lines.append(line((outlook, "muted")))
     if any(row.gpu_seconds for row in rows):
         lines.append(line(f"GPUs: {usage_words(*_used(rows))}"))
     return lines
 
 
-def _outlook(stored: _Stored) -> str | None:
-    """What the next hour of a running study is worth; None where that is not known."""
+def _outlook(stored: _Stored) -> str:
+    """What the next hour of a running study is worth; empty where that is not known."""
     if stored.engine is None or stored.row.finished:
-        return None
-    objective = stored.study.spec.objective
-    ends = [
-        (row.ended, loss(row.value, objective) if row.state == TrialState.COMPLETE else inf)
-        for row in stored.rows
-        if row.ended is not None
-    ]
-    left = stored.study.total(stored.row) - len(ends)
-    found = next_hour(ends, left)
-    return None if found is None else outlook_words(found, left)
+        return ""
+    study = stored.study
+    return study_outlook(stored.rows, study.spec.objective, study.total(stored.row))
 
 
 def _listed(stored: _Stored, chosen: Chosen) -> list[TrialRow]:

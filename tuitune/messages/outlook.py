@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
-from tuitune.core.study.outlook import Outlook
+from collections.abc import Iterable
+from math import inf
+from typing import Protocol
+
+from tuitune.core.events import TrialState
+from tuitune.core.spec import Objective
+from tuitune.core.study.outlook import Outlook, next_hour
+from tuitune.core.study.ranking import loss
 from tuitune.messages.text import trial_count
 
 _LITTLE = 0.1  # the chance of an improvement below which a study may as well stop
+
+
+class _Row(Protocol):
+    """A trial: when it has ended, how, and its value."""
+
+    @property
+    def ended(self) -> float | None: ...
+    @property
+    def state(self) -> TrialState: ...
+    @property
+    def value(self) -> float | None: ...
+
+
+def study_outlook(rows: Iterable[_Row], objective: Objective, total: int) -> str:
+    """What the next hour of a study of `total` trials is worth; empty where that is not known."""
+    ends = [
+        (row.ended, loss(row.value, objective) if row.state == TrialState.COMPLETE else inf)
+        for row in rows
+        if row.ended is not None
+    ]
+    left = total - len(ends)
+    found = next_hour(ends, left)
+    return "" if found is None else outlook_words(found, left)
 
 
 def outlook_words(found: Outlook, left: int) -> str:

@@ -7,9 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tuitune.core.events import TrialState
-from tuitune.core.study.outlook import next_hour
-from tuitune.core.study.ranking import loss
-from tuitune.messages.outlook import outlook_words
+from tuitune.messages.outlook import study_outlook
 from tuitune.messages.text import number, trial_count, trial_name
 from tuitune.ui.charts.axis import good_range, scale
 from tuitune.ui.charts.canvas import Ink
@@ -92,7 +90,9 @@ class BestChart:
         below = time_ticks(made.x, width) if selection.by_time else value_ticks(made.x, width)
         lines = made.lines(below, "" if selection.by_time else "ended")
         note = _note(plot, steps[-1], partial=partial)
-        note += self._outlook.get((key, snapshot.total), lambda: _outlook(snapshot, every))
+        ended = sum(row.ended is not None for row in snapshot.rows)
+        seen = ended, snapshot.total, snapshot.study.finished, id(snapshot)
+        note += self._outlook.get(seen, lambda: _outlook(snapshot))
         worse = self._ended.outside(y.low, y.high)
         return Drawing(title, [*lines, _legend(context, plot, worse)], note, _ACTIONS)
 
@@ -212,18 +212,12 @@ def _note(plot: _Plot, last: Ended, *, partial: bool) -> str:
     return note + (", none complete" if partial else "")
 
 
-def _outlook(snapshot: Snapshot, every: Sequence[Ended]) -> str:
+def _outlook(snapshot: Snapshot) -> str:
     """What the next hour is worth, while the study runs."""
     if snapshot.study.finished:
         return ""
-    objective = snapshot.spec.objective
-    complete = TrialState.COMPLETE
-    ends = [
-        (one.ended, loss(one.value, objective) if one.state == complete else inf) for one in every
-    ]
-    left = snapshot.total - sum(row.ended is not None for row in snapshot.rows)
-    found = next_hour(ends, left)
-    return "" if found is None else f"; {outlook_words(found, left)}"
+    words = study_outlook(snapshot.rows, snapshot.spec.objective, snapshot.total)
+    return words and f"; {words}"
 
 
 def _legend(context: RenderContext, plot: _Plot, worse: int) -> Line:
